@@ -1,0 +1,3 @@
+"""Keeps every page behind a desk. See `DeskMiddleware`."""
+
+from __future__ import annotations

@@ -1,0 +1,1 @@
+"""One running installation: settings, command line, embedded database, roles, demo province."""

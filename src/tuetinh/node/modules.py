@@ -1,0 +1,20 @@
+"""The modules of this installation, ground floor first. Each is a Django application."""
+
+from __future__ import annotations
+
+MODULES = (
+    "tuetinh.record",
+    "tuetinh.commons.ui",
+    "tuetinh.commons.access",
+    "tuetinh.commons.catalogues",
+    "tuetinh.commons.identity",
+    "tuetinh.commons.documents",
+    "tuetinh.commons.messages",
+    "tuetinh.care.insurance",
+    "tuetinh.care.billing",
+    "tuetinh.care.lab",
+    "tuetinh.care.reception",
+    "tuetinh.care.clinic",
+    "tuetinh.community.portal",
+    "tuetinh.node",
+)

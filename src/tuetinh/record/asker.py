@@ -1,0 +1,38 @@
+"""Who asks the record for something, in which role, where, and for what purpose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """The person or program on whose behalf the record is read or changed.
+
+    account: stable id of the account, as the audit names it.
+    role: the desk it sits at (`doctor`, `lab`, …; `system` for programs of the house and connected systems).
+    facility: id of the Organization where it works, or "".
+    purpose: code of v3 PurposeOfUse (`TREAT`, `PATRQT`, `HOPERAT`, …).
+    scopes: SMART v2 scopes such as `system/*.cruds`, `user/Observation.rs`; nothing is allowed that none of them names.
+    patient: when set, only resources of this patient's compartment exist for the asker.
+    """
+
+    account: str
+    role: str
+    facility: str = ""
+    purpose: str = "TREAT"
+    scopes: frozenset[str] = frozenset()
+    patient: str | None = None
+
+    def may(self, interaction: str, type_: str) -> bool:
+        """Tell whether a scope names the interaction (one letter of `cruds`) on the resource type."""
+        for scope in self.scopes:
+            _, _, rest = scope.partition("/")
+            name, _, letters = rest.partition(".")
+            if name in ("*", type_) and interaction in letters:
+                return True
+        return False
+
+
+SYSTEM = Asker(account="system", role="system", purpose="HOPERAT", scopes=frozenset({"system/*.cruds"}))
+"""The house itself: imports, background jobs, the demo province."""

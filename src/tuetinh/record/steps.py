@@ -1,0 +1,78 @@
+"""Database logic written once, driven synchronously or asynchronously.
+
+A step is a generator that yields `Query` objects and receives their rows (a list of tuples, empty where the statement
+returns none). `run` drives it on Django's connection, within the caller's transaction; `arun` drives it on an
+asynchronous psycopg connection. Steps compose with `yield from`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import psycopg
+from django.db import connection
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+class Query(NamedTuple):
+    """One statement with its positional parameters (psycopg `%s`)."""
+
+    sql: str
+    params: Sequence[Any] = ()
+
+
+class Many(NamedTuple):
+    """One statement for many parameter rows, sent in one pipeline; returns no rows."""
+
+    sql: str
+    rows: Sequence[Sequence[Any]]
+
+
+Step = Generator[Query | Many, list[Row], T]
+
+
+def run(step: Step[T]) -> T:
+    """Drive a step on Django's connection of this thread. Database errors are raised inside the step first."""
+    connection.ensure_connection()
+    raw: psycopg.Connection[Row] = connection.connection
+    with raw.cursor() as cursor:
+        try:
+            request = next(step)
+            while True:
+                try:
+                    if isinstance(request, Many):
+                        cursor.executemany(request.sql, request.rows)
+                        rows: list[Row] = []
+                    else:
+                        cursor.execute(request.sql, request.params)
+                        rows = cursor.fetchall() if cursor.description else []
+                except psycopg.Error as error:
+                    request = step.throw(error)
+                else:
+                    request = step.send(rows)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+
+
+async def arun(step: Step[T], conn: psycopg.AsyncConnection[Row]) -> T:
+    """Drive a step on an asynchronous connection; transactions are the caller's."""
+    async with conn.cursor() as cursor:
+        try:
+            request = next(step)
+            while True:
+                try:
+                    if isinstance(request, Many):
+                        await cursor.executemany(request.sql, request.rows)
+                        rows: list[Row] = []
+                    else:
+                        await cursor.execute(request.sql, request.params)
+                        rows = await cursor.fetchall() if cursor.description else []
+                except psycopg.Error as error:
+                    request = step.throw(error)
+                else:
+                    request = step.send(rows)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
