@@ -8,4 +8,4 @@ from django.urls import include, path
 
 from tuetinh.node.modules import MODULES
 
-urlpatterns = [path("", include(f"{name}.urls")) for name in MODULES if find_spec(name) and find_spec(f"{name}.urls")]
+urlpatterns = [path("", include(f"{m}.urls")) for m in MODULES if m != "tuetinh.node" and find_spec(m) and find_spec(f"{m}.urls")]
