@@ -1,0 +1,91 @@
+"""The one web application of a node: lean handlers for machines, Django for pages."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+import psycopg
+from a2wsgi import WSGIMiddleware
+from psycopg_pool import AsyncConnectionPool
+
+Scope = MutableMapping[str, Any]
+App = Callable[..., Awaitable[None]]
+
+PAGE_THREADS = 8
+POOL_SIZE = 12
+
+log = logging.getLogger(__name__)
+
+
+class Application:
+    """ASGI application of a node: `/fhir`, `/events` and `/healthz` by lean handlers, all else by Django."""
+
+    def __init__(self, roles: frozenset[str]) -> None:
+        """roles: what this process does, told at `/healthz`."""
+        from django.core.wsgi import get_wsgi_application
+
+        self.roles = roles
+        self._pages = WSGIMiddleware(get_wsgi_application(), workers=PAGE_THREADS)
+
+    async def startup(self) -> None:
+        """Open the connections; needs a running event loop."""
+        from tuetinh.commons.access import api as access
+        from tuetinh.commons.messages.live import Live
+        from tuetinh.record.door import Door
+
+        url = os.environ["TUETINH_DATABASE_URL"]
+        self.pool: AsyncConnectionPool[psycopg.AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
+            url, min_size=2, max_size=POOL_SIZE, open=False, kwargs={"autocommit": True, "prepare_threshold": 1}
+        )
+        await self.pool.open()
+
+        async def authenticate(scope: Scope) -> Any:
+            return await access.authenticate(scope, self.pool)
+
+        self.live = Live(url, authenticate)
+        self.live.start()
+        self.door = Door(self.pool, authenticate)
+        await self.door.startup()
+
+    async def shutdown(self) -> None:
+        """Finish what is in flight and close the connections."""
+        await self.live.stop()
+        await self.door.shutdown()
+        self._pages.executor.shutdown(wait=False, cancel_futures=True)
+        await self.pool.close(timeout=1)
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Send the request to the handler that its path names."""
+        if scope["type"] != "http":
+            await self._pages(scope, receive, send)
+            return
+        path: str = scope["path"]
+        if path.startswith("/fhir") and path[5:6] in ("", "/"):
+            await self.door(scope, receive, send)
+        elif path == "/events":
+            await self.live(scope, receive, send)
+        elif path == "/healthz":
+            await self._health(send)
+        else:
+            if not scope["query_string"].isascii():
+                scope["query_string"] = quote(scope["query_string"], safe="=&%+;/?:@!$'()*,-._~").encode()
+            await self._pages(scope, receive, send)
+
+    async def _health(self, send: Any) -> None:
+        """200 when the database answers within two seconds, else 503."""
+        try:
+            async with asyncio.timeout(2), self.pool.connection() as conn:
+                await conn.execute("SELECT 1")
+            status, state = 200, "ok"
+        except (psycopg.Error, TimeoutError):
+            status, state = 503, "database unreachable"
+        body = orjson.dumps({"status": state, "roles": sorted(self.roles)})
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
