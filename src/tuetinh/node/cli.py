@@ -1,0 +1,167 @@
+"""The command line: `tuetinh COMMAND …`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import webbrowser
+from pathlib import Path
+
+from tuetinh.node.serve import ROLES, Options
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    options.data = Path(options.data).resolve()
+    os.environ["TUETINH_DATA"] = str(options.data)
+    try:
+        return options.run(options)
+    except (PermissionError, FileNotFoundError, ConnectionError) as error:
+        print(f"tuetinh: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tuetinh", description="The open health platform of a Vietnamese province.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.add_argument("--data", default=os.environ.get("TUETINH_DATA", "var"), help="data folder (default ./var)")
+        sub.set_defaults(run=run)
+        return sub
+
+    demo = command("demo", _demo, "build a living province and run it")
+    _listening(demo)
+    demo.add_argument("--population", type=int, default=2000, help="people of the province (default 2000)")
+    demo.add_argument("--seed", type=int, default=2026, help="the same seed builds the same province")
+    demo.add_argument("--build-only", action="store_true", help="build the data and leave")
+    serve = command("serve", _serve, "run the node")
+    _listening(serve)
+    journey = command("journey", _journey, "drive one patient through a running node, step by step")
+    journey.add_argument("--keep-going", action="store_true", help="go on after a step that fails")
+    imports = command("import", _import, "bring FHIR resources into the record")
+    imports.add_argument("paths", nargs="+", help="Bundles, resources, NDJSON, folders, .gz; - reads standard input")
+    manage = command("manage", _manage, "run a Django management command")
+    manage.add_argument("arguments", nargs=argparse.REMAINDER)
+    command("check", _check, "check the installation")
+    return parser
+
+
+def _listening(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--bind", default="127.0.0.1:8000", metavar="HOST:PORT")
+    parser.add_argument("--roles", default=",".join(ROLES), help=f"any of {','.join(ROLES)}")
+    parser.add_argument("--workers", type=int, default=1, help="web processes")
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    for name, port in (("mllp", 2575), ("astm", 2576), ("dicom", 11112), ("mqtt", 1883), ("gateway", 8091), ("bank", 8092)):
+        parser.add_argument(f"--{name}-port", type=int, default=port)
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    host, _, port = arguments.bind.rpartition(":")
+    roles = tuple(role for role in arguments.roles.split(",") if role)
+    if unknown := set(roles) - set(ROLES):
+        sys.exit(f"tuetinh: unknown roles: {', '.join(sorted(unknown))}; known: {', '.join(ROLES)}")
+    ports = {f"{n}_port": getattr(arguments, f"{n}_port") for n in ("mllp", "astm", "dicom", "mqtt", "gateway", "bank")}
+    return Options(arguments.data, host or "127.0.0.1", int(port), roles, arguments.workers, **ports)
+
+
+def _prepare(data: Path, *, migrate: bool = True) -> None:
+    """Start the database, bring its tables up to date and load the modules."""
+    data.mkdir(parents=True, exist_ok=True)
+    from tuetinh.node import database
+
+    database.start(data)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tuetinh.node.settings"
+    import django
+
+    django.setup()
+    if migrate:
+        from django.core.management import call_command
+
+        call_command("migrate", verbosity=0, interactive=False)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    options = _options(arguments)
+    _prepare(options.data)
+    from tuetinh.node import demo
+
+    demo.build(options.data, arguments.population, arguments.seed)
+    demo.write_demo_json(options)
+    if arguments.build_only:
+        return 0
+    return _run(replace(options, ready=lambda: _welcome(options, browser=not arguments.no_browser)))
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    options = _options(arguments)
+    _prepare(options.data, migrate="TUETINH_PARENT" not in os.environ)
+    return _run(options)
+
+
+def _run(options: Options) -> int:
+    from tuetinh.node.serve import serve
+
+    code = serve(options)
+    logging.shutdown()
+    return code
+
+
+def _welcome(options: Options, *, browser: bool) -> None:
+    """Say where the province is and who can log in."""
+    accounts = json.loads((options.data / "demo.json").read_text())["accounts"]
+    width = max(len(a["username"]) for a in accounts)
+    print(f"\nTuệ Tĩnh: {options.url}\n")
+    for account in accounts:
+        print(f"  {account['role']:<11} {account['username']:<{width}}  {account['password']}")
+    print("\nCtrl+C dừng / stops.\n", flush=True)
+    if browser:
+        webbrowser.open(options.url)
+
+
+def _journey(arguments: argparse.Namespace) -> int:
+    from tuetinh.node import journey
+
+    return journey.main(arguments.data, keep_going=arguments.keep_going)
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    _prepare(arguments.data)
+    from tuetinh.record import imports
+
+    return imports.main(arguments.paths)
+
+
+def _manage(arguments: argparse.Namespace) -> int:
+    _prepare(arguments.data, migrate=False)
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(["tuetinh manage", *arguments.arguments])
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    _prepare(arguments.data, migrate=False)
+    from django.core.management import CommandError, call_command
+
+    try:
+        call_command("check", deploy=False)
+        call_command("migrate", check_unapplied=True, verbosity=0)
+    except (CommandError, SystemExit) as error:
+        print(f"tuetinh check: {error}", file=sys.stderr)
+        return 1
+    print("tuetinh check: everything is in order")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

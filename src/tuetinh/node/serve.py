@@ -1,0 +1,200 @@
+"""Runs the roles of a node in one process, or some of them, until SIGTERM.
+
+Roles: `web` (pages, FHIR API), `mllp` (HL7 v2 listener), `worker` (background jobs), `gateway` and `bank` (simulators of the
+insurance gateway and of a bank, for demonstrations and tests).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+log = logging.getLogger(__name__)
+
+ROLES = ("web", "mllp", "worker", "gateway", "bank")
+GRACE_SECONDS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a node runs and where it listens."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    roles: tuple[str, ...] = ROLES
+    workers: int = 1
+    mllp_port: int = 2575
+    astm_port: int = 2576
+    dicom_port: int = 11112
+    mqtt_port: int = 1883
+    gateway_port: int = 8091
+    bank_port: int = 8092
+    ready: Callable[[], None] = field(default=lambda: None)
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds the node."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        return f"http://{host}:{self.port}"
+
+
+def serve(options: Options) -> int:
+    """Run until SIGTERM or SIGINT; what is in flight is finished, and the process has left within five seconds."""
+    os.environ.setdefault("TUETINH_GATEWAY_URL", f"http://127.0.0.1:{options.gateway_port}")
+    os.environ.setdefault("TUETINH_BANK_URL", f"http://127.0.0.1:{options.bank_port}")
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        return uvloop.run(_main(options))
+    return asyncio.run(_main(options))
+
+
+async def _main(options: Options) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stop.set)
+    starters: dict[str, Callable[[Options, asyncio.Event], Awaitable[None]]] = {
+        "web": _web,
+        "mllp": _mllp,
+        "worker": _worker,
+        "gateway": _gateway,
+        "bank": _bank,
+    }
+    tasks = [asyncio.create_task(starters[role](options, stop), name=role) for role in options.roles]
+    children = _spawn_web_workers(options)
+    watch = asyncio.create_task(_stop_with_parent(stop))
+    waiting = asyncio.create_task(stop.wait())
+    if "web" in options.roles:
+        asyncio.create_task(_announce(options)).add_done_callback(lambda _: options.ready())
+    await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    failed = [task for task in tasks if task.done()] if not stop.is_set() else []
+    for task in failed:
+        log.error("role %s ended: %r", task.get_name(), task.exception())
+    stop.set()
+    for child in children:
+        child.terminate()
+    done, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS) if tasks else (set(), set())
+    for task in late:
+        log.warning("role %s did not end in time", task.get_name())
+        task.cancel()
+    for task in done:
+        if (error := task.exception()) and task not in failed:
+            log.error("role %s ended with %r", task.get_name(), error)
+    watch.cancel()
+    for child in children:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(1)
+    return 1 if failed else 0
+
+
+def _spawn_web_workers(options: Options) -> list[subprocess.Popen[bytes]]:
+    """Further web processes that share the port (SO_REUSEPORT)."""
+    if "web" not in options.roles or options.workers < 2:
+        return []
+    command = [
+        *(sys.executable, "-m", "tuetinh.node.cli", "serve", "--roles", "web", "--no-browser"),
+        *("--data", str(options.data), "--bind", f"{options.host}:{options.port}"),
+    ]
+    env = os.environ | {"TUETINH_PARENT": str(os.getpid())}
+    return [subprocess.Popen(command, env=env) for _ in range(options.workers - 1)]  # noqa: S603
+
+
+async def _stop_with_parent(stop: asyncio.Event) -> None:
+    """A worker process whose parent was killed leaves as well."""
+    parent = int(os.environ.get("TUETINH_PARENT", "0"))
+    while parent and not stop.is_set():
+        if os.getppid() != parent:
+            stop.set()
+        await asyncio.sleep(0.5)
+
+
+async def _announce(options: Options) -> None:
+    """Wait until the port answers."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(options.url.split("/")[2].split(":")[0], options.port)
+        except OSError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
+
+
+async def _http(app: Callable[..., Awaitable[None]], host: str, port: int, stop: asyncio.Event) -> None:
+    """Serve an ASGI application until told to stop."""
+    server = Server(app, address=host, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False)
+    server.workers_kill_timeout = 2
+    serving = asyncio.create_task(server.serve())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not serving.done():
+        server.stop()
+    stopping.cancel()
+    await serving
+
+
+async def _web(options: Options, stop: asyncio.Event) -> None:
+    from tuetinh.node.asgi import Application
+
+    app = Application(frozenset(options.roles))
+    await app.startup()
+    try:
+        end_streams = asyncio.create_task(_when(stop, app.live.stop))
+        await _http(app, options.host, options.port, stop)
+        end_streams.cancel()
+    finally:
+        await app.shutdown()
+
+
+async def _when(event: asyncio.Event, then: Callable[[], Awaitable[None]]) -> None:
+    await event.wait()
+    await then()
+
+
+async def _mllp(options: Options, stop: asyncio.Event) -> None:
+    from tuetinh.care.lab.api import serve_mllp
+
+    await serve_mllp(options.host, options.mllp_port, stop)
+
+
+async def _worker(options: Options, stop: asyncio.Event) -> None:  # noqa: ARG001
+    from procrastinate.contrib.django import app
+
+    jobs = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
+    async with jobs.open_async():
+        working = asyncio.create_task(
+            jobs.run_worker_async(install_signal_handlers=False, concurrency=4, shutdown_graceful_timeout=2)
+        )
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if working.done():
+            working.result()
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+
+
+async def _gateway(options: Options, stop: asyncio.Event) -> None:
+    from tuetinh.care.insurance.simulator import app
+
+    await _http(app, "127.0.0.1", options.gateway_port, stop)
+
+
+async def _bank(options: Options, stop: asyncio.Event) -> None:
+    from tuetinh.care.billing.simulator import app
+
+    await _http(app, "127.0.0.1", options.bank_port, stop)
