@@ -1,0 +1,50 @@
+# The verbs of this house; `make help` lists them.
+PYTHON ?= python3
+BIN = .venv/bin
+DATA ?= var
+
+.PHONY: help demo test lint types format bench docs lock assets
+
+help:  ## list the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+demo: .venv/run.stamp assets  ## set everything up and run a living province on http://127.0.0.1:8000
+	$(BIN)/tuetinh demo --data $(DATA)
+
+test: .venv/dev.stamp assets  ## set up what the tests need and run all of them
+	$(BIN)/python tools/test_packages.py
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2 --dist loadfile -q
+
+lint: .venv/dev.stamp  ## style, imports between modules
+	$(BIN)/ruff check src tools bench
+	$(BIN)/ruff format --check src tools bench
+	$(BIN)/lint-imports
+
+types: .venv/dev.stamp  ## strict types on the record and the commons
+	$(BIN)/mypy
+
+format: .venv/dev.stamp  ## put the code in its form
+	$(BIN)/ruff check --fix src tools bench
+	$(BIN)/ruff format src tools bench
+
+bench: .venv/dev.stamp assets  ## measure on this machine, with its facts
+	$(BIN)/python -m bench
+
+docs: .venv/dev.stamp assets  ## remake the pictures of the documentation
+	$(BIN)/pytest -q -m browser --screenshots docs/pictures
+
+assets: .venv/run.stamp
+	@$(BIN)/python tools/assets/build.py
+	@$(BIN)/python tools/messages.py --compile
+
+lock:  ## renew the locked requirements
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml --extra build -o requirements/run.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml --extra build --extra dev -o requirements/dev.lock
+
+.venv/run.stamp: requirements/run.lock pyproject.toml tools/setup.py
+	$(PYTHON) tools/setup.py run
+
+.venv/dev.stamp: requirements/dev.lock pyproject.toml tools/setup.py
+	$(PYTHON) tools/setup.py dev
+	@touch .venv/run.stamp

@@ -1,0 +1,26 @@
+"""Install the Debian packages that the tests use as peers, or say exactly what is missing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from setup import install_debian
+
+PROGRAMS = {
+    "chromium": "chromium",
+    "pdftotext": "poppler-utils",
+    "xmllint": "libxml2-utils",
+}
+
+
+def main() -> None:
+    missing = {package for program, package in PROGRAMS.items() if not shutil.which(program)}
+    if not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        missing.add("postgresql")
+    if missing:
+        install_debian(sorted(missing), "run all tests")
+
+
+if __name__ == "__main__":
+    main()
