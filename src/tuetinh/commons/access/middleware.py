@@ -1,3 +1,77 @@
-"""Keeps every page behind a desk. See `DeskMiddleware`."""
+"""Keeps every page behind a desk, and speaks the language that the person chose."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import redirect, resolve_url
+from django.utils import translation
+from django.utils.http import urlencode
+
+from tuetinh.commons.access.pages import forbidden
+from tuetinh.commons.access.roles import ROLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
+
+UNMARKED = frozenset[str]()
+
+
+class DeskMiddleware:
+    """Lets a request through to a view only for the roles that `desk` marked it with; fails closed.
+
+    Anonymous people go to the login page; a view with no mark is refused to everyone.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
+    ) -> HttpResponse | None:
+        """Return the refusal, or None to let the view answer."""
+        del args, kwargs
+        roles: frozenset[str] | None = getattr(view, "desk_roles", UNMARKED)
+        if roles is None:
+            return None
+        if not request.user.is_authenticated:
+            return _to_login(request)
+        if request.user.role not in roles:
+            return forbidden(request)
+        if request.user.must_change_password and not roles.issuperset(ROLES):
+            return redirect("access:password")
+        return None
+
+
+def _to_login(request: HttpRequest) -> HttpResponse:
+    """Ask to log in; a part of a page (HTMX) makes the whole page go there, and comes back to that page."""
+    is_part = request.headers.get("HX-Request") == "true"
+    back = request.headers.get("HX-Current-URL", "/") if is_part else request.get_full_path()
+    url = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': back})}"
+    if is_part:
+        return HttpResponse(status=401, headers={"HX-Redirect": url})
+    return redirect(url)
+
+
+class LanguageMiddleware:
+    """Vietnamese unless the person chose another language: a browser's own language does not decide."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        language = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
+        if language not in dict(settings.LANGUAGES):
+            language = settings.LANGUAGE_CODE
+        request.LANGUAGE_CODE = language
+        with translation.override(language):
+            response = self.get_response(request)
+        response.headers.setdefault("Content-Language", language)
+        return response

@@ -31,6 +31,7 @@ class Account(AbstractBaseUser):
     patient = models.CharField(max_length=64, blank=True)
     language = models.CharField(max_length=5, default="vi")
     is_active = models.BooleanField(default=True)
+    must_change_password = models.BooleanField(default=False)
 
     objects: ClassVar[AccountManager] = AccountManager()
 
@@ -39,3 +40,38 @@ class Account(AbstractBaseUser):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["facility", "role"])]
+
+    def __str__(self) -> str:
+        return self.full_name or self.username
+
+
+class AccountEvent(models.Model):
+    """What an administrator did to an account: `created`, `disabled`, `enabled`, `password_reset`, `unlocked`."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="events")
+    by = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    what = models.CharField(max_length=30)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["account", "-at"])]
+
+
+class Client(models.Model):
+    """A connected system that gets tokens by client credentials. `scopes` are the SMART v2 scopes that it may ask for."""
+
+    id = models.CharField(max_length=64, primary_key=True)
+    name = models.CharField(max_length=200)
+    secret_digest = models.BinaryField(max_length=32)
+    scopes = models.TextField(default="system/*.cruds")
+    facility = models.CharField(max_length=64, blank=True)
+    is_active = models.BooleanField(default=True)
+
+
+class Token(models.Model):
+    """An access token, known only by the SHA-256 of its random value."""
+
+    digest = models.BinaryField(max_length=32, primary_key=True)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="tokens")
+    scopes = models.TextField()
+    expires = models.DateTimeField(db_index=True)

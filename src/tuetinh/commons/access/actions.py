@@ -1,0 +1,105 @@
+"""What administrators do to accounts, and people to their own. Each verb checks, locks, changes and notes who did it."""
+
+from __future__ import annotations
+
+import secrets
+
+from axes.utils import reset
+from django.db import IntegrityError, transaction
+
+from tuetinh.commons.access.errors import AccessError
+from tuetinh.commons.access.models import Account, AccountEvent
+from tuetinh.commons.access.queries import GRANTABLE, administered
+
+ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like something else on paper
+
+
+@transaction.atomic
+def create_account(by: Account, *, username: str, full_name: str, role: str, room: str = "") -> tuple[Account, str]:
+    """Make an account at the administrator's facility; returns it with its first password, which must be changed."""
+    if by.role != "admin" or role not in GRANTABLE:
+        raise AccessError("role")
+    password = first_password()
+    try:
+        with transaction.atomic():
+            account = Account.objects.create_account(
+                username, password, full_name=full_name, role=role, facility=by.facility, room=room
+            )
+    except IntegrityError:
+        raise AccessError("taken") from None
+    Account.objects.filter(pk=account.pk).update(must_change_password=True)
+    _note(account, by, "created")
+    return account, password
+
+
+@transaction.atomic
+def disable(by: Account, account_id: int) -> Account:
+    """Shut an account out; its sessions end with the next request."""
+    account = _locked(by, account_id)
+    if account.pk == by.pk:
+        raise AccessError("yourself")
+    return _set_active(by, account, active=False)
+
+
+@transaction.atomic
+def enable(by: Account, account_id: int) -> Account:
+    """Let a disabled account in again."""
+    return _set_active(by, _locked(by, account_id), active=True)
+
+
+@transaction.atomic
+def reset_password(by: Account, account_id: int) -> tuple[Account, str]:
+    """Give a new first password, to be changed at the next login; ends the account's sessions and its lock-out."""
+    account = _locked(by, account_id)
+    password = first_password()
+    account.set_password(password)
+    account.must_change_password = True
+    account.save(update_fields=["password", "must_change_password"])
+    reset(username=account.username)
+    _note(account, by, "password_reset")
+    return account, password
+
+
+@transaction.atomic
+def unlock(by: Account, account_id: int) -> Account:
+    """End the lock-out after wrong passwords, for every address."""
+    account = _locked(by, account_id)
+    reset(username=account.username)
+    _note(account, by, "unlocked")
+    return account
+
+
+def change_own_password(account: Account, password: str) -> None:
+    """Set the password that the person chose; the form has checked the old one and the rules."""
+    account.set_password(password)
+    account.must_change_password = False
+    account.save(update_fields=["password", "must_change_password"])
+
+
+def choose_language(account: Account, language: str) -> None:
+    """Remember the language for the next login."""
+    Account.objects.filter(pk=account.pk).update(language=language)
+
+
+def first_password() -> str:
+    """Twelve characters that can be read out over the telephone."""
+    return "-".join("".join(secrets.choice(ALPHABET) for _ in range(4)) for _ in range(3))
+
+
+def _locked(by: Account, account_id: int) -> Account:
+    account = administered(by).select_for_update().filter(pk=account_id).first()
+    if account is None:
+        raise AccessError("not-yours")
+    return account
+
+
+def _set_active(by: Account, account: Account, *, active: bool) -> Account:
+    if account.is_active is not active:
+        account.is_active = active
+        account.save(update_fields=["is_active"])
+        _note(account, by, "enabled" if active else "disabled")
+    return account
+
+
+def _note(account: Account, by: Account, what: str) -> None:
+    AccountEvent.objects.create(account=account, by=by, what=what)

@@ -1,0 +1,22 @@
+"""What the access module refuses, worded once."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy
+
+
+class AccessError(Exception):
+    """A refusal of the module. `code` is stable, `message` is for the person at the desk."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = MESSAGES[code]
+
+
+MESSAGES = {
+    "not-yours": gettext_lazy("Tài khoản này không thuộc cơ sở bạn quản trị."),
+    "yourself": gettext_lazy("Bạn không thể tự khóa tài khoản của mình."),
+    "taken": gettext_lazy("Tên đăng nhập này đã có người dùng. Hãy chọn tên khác."),
+    "role": gettext_lazy("Vai trò này không cấp được ở đây."),
+}

@@ -1,0 +1,9 @@
+"""What the access module adds to the house."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy
+
+from tuetinh.commons.ui.api import MenuItem
+
+MENU = [MenuItem(roles=("admin",), url="access:accounts", icon="users", label=gettext_lazy("Tài khoản"), order=10)]

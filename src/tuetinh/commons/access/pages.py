@@ -1,0 +1,278 @@
+"""Login, one's own account, the administrators' list, refusals, and the OAuth endpoints."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.views import LoginView, LogoutView
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from tuetinh.commons.access import actions, oauth
+from tuetinh.commons.access.api import desk, open_to_all, signed_in
+from tuetinh.commons.access.errors import AccessError
+from tuetinh.commons.access.forms import LoginForm, NewAccountForm, OwnPasswordForm
+from tuetinh.commons.access.models import Account
+from tuetinh.commons.access.queries import GRANTABLE, administered, find_accounts, locked_usernames
+from tuetinh.commons.access.roles import ROLES
+from tuetinh.commons.ui.api import home_url, paginate
+
+if TYPE_CHECKING:
+    from django.contrib.auth.forms import AuthenticationForm
+
+WORDS = {
+    "created": gettext_lazy("Cấp tài khoản"),
+    "disabled": gettext_lazy("Khóa tài khoản"),
+    "enabled": gettext_lazy("Mở lại tài khoản"),
+    "password_reset": gettext_lazy("Đặt lại mật khẩu"),
+    "unlocked": gettext_lazy("Mở khóa đăng nhập"),
+}
+
+
+@method_decorator(never_cache, name="dispatch")
+class Login(LoginView):
+    """User name and password; the session and its CSRF token change with every login."""
+
+    template_name = "access/login.html"
+    authentication_form = LoginForm
+    redirect_authenticated_user = True
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Let the person in, in the language chosen last time."""
+        response = super().form_valid(form)
+        return _with_language(response, self.request.user.language)  # type: ignore[union-attr]
+
+
+login = open_to_all(Login.as_view())
+logout = open_to_all(LogoutView.as_view(next_page="/login"))
+
+
+@signed_in
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """Send each role to its desk; a desk without pages, and the outsider, get a page that says so."""
+    url = home_url(request.user.role)  # type: ignore[union-attr]
+    if url and url != request.path:
+        return redirect(url)
+    return render(request, "access/home.html", {"role": ROLES[request.user.role]})  # type: ignore[union-attr]
+
+
+@open_to_all
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """Switch the language of the pages and come back."""
+    code = request.POST.get("language", "")
+    back = request.POST.get("next", "/")
+    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+        back = "/"
+    if code not in dict(settings.LANGUAGES):
+        return redirect(back)
+    if request.user.is_authenticated:
+        actions.choose_language(request.user, code)
+    return _with_language(redirect(back), code)
+
+
+@signed_in
+@sensitive_post_parameters()
+@never_cache
+@require_http_methods(["GET", "POST"])
+def password(request: HttpRequest) -> HttpResponse:
+    """Change one's own password."""
+    account = _account(request)
+    form = OwnPasswordForm(account, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        actions.change_own_password(account, form.cleaned_data["new_password1"])
+        update_session_auth_hash(request, account)
+        messages.success(request, _("Đã đổi mật khẩu."))
+        return redirect("/")
+    status = 422 if request.method == "POST" else 200
+    return render(request, "access/password.html", {"form": form}, status=status)
+
+
+@desk("admin")
+@require_GET
+def accounts(request: HttpRequest) -> HttpResponse:
+    """The accounts of the facility, found by name, paged."""
+    text, role = request.GET.get("q", "")[:100], request.GET.get("role", "")
+    page = paginate(request, find_accounts(_account(request), text, role if role in ROLES else ""))
+    locked = locked_usernames([account.username for account in page])
+    roles = [(name, ROLES[name].label) for name in ROLES]
+    labels = {name: ROLES[name].label for name in ROLES}
+    rows = [(account, labels.get(account.role, account.role), account.username in locked) for account in page]
+    return render(
+        request, "access/accounts.html", {"page": page, "rows": rows, "q": text, "role": role, "roles": roles}
+    )
+
+
+@desk("admin")
+@never_cache
+@require_http_methods(["GET", "POST"])
+def new_account(request: HttpRequest) -> HttpResponse:
+    """Make an account and show its first password, once."""
+    form = NewAccountForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            account, first = actions.create_account(_account(request), **form.cleaned_data)
+        except AccessError as error:
+            form.add_error("username" if error.code == "taken" else "role", str(error.message))
+        else:
+            return render(request, "access/first_password.html", {"account": account, "password": first})
+    status = 422 if request.method == "POST" else 200
+    return render(request, "access/new_account.html", {"form": form, "grantable": GRANTABLE}, status=status)
+
+
+@desk("admin")
+@require_GET
+def account(request: HttpRequest, account_id: int) -> HttpResponse:
+    """One account: what it is, what was done to it and by whom."""
+    shown = administered(_account(request)).filter(pk=account_id).first()
+    if shown is None:
+        return forbidden(request)
+    events = list(shown.events.select_related("by").order_by("-at", "-pk")[:50])
+    for event in events:
+        event.label = WORDS[event.what]
+    context = {
+        "shown": shown,
+        "label": ROLES[shown.role].label,
+        "locked": shown.username in locked_usernames([shown.username]),
+        "events": events,
+    }
+    return render(request, "access/account.html", context)
+
+
+@desk("admin")
+@never_cache
+@require_POST
+def change_account(request: HttpRequest, account_id: int, verb: str) -> HttpResponse:
+    """Disable, enable, unlock or give a new first password."""
+    by = _account(request)
+    try:
+        if verb == "reset-password":
+            changed, first = actions.reset_password(by, account_id)
+            return render(request, "access/first_password.html", {"account": changed, "password": first})
+        change = {"disable": actions.disable, "enable": actions.enable, "unlock": actions.unlock}[verb]
+        changed = change(by, account_id)
+    except AccessError as error:
+        if error.code == "not-yours":
+            return forbidden(request)
+        messages.error(request, str(error.message))
+        return redirect("access:account", account_id)
+    told = {
+        "disable": _("Đã khóa tài khoản %(name)s."),
+        "enable": _("Đã mở lại tài khoản %(name)s."),
+        "unlock": _("Đã mở khóa đăng nhập cho %(name)s."),
+    }
+    messages.success(request, told[verb] % {"name": changed.full_name})
+    return redirect("access:account", account_id)
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Say that the page belongs to another desk, and what to do."""
+    del exception
+    part = request.headers.get("HX-Request") == "true"
+    role = ROLES.get(getattr(request.user, "role", ""))
+    return render(request, "access/forbidden_part.html" if part else "access/403.html", {"role": role}, status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Say that there is no such page."""
+    del exception
+    return render(request, "access/404.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Say that the fault is ours; drawn without the shell, which may be what failed."""
+    return render(request, "access/500.html", status=500)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Say that the form has grown too old to be believed."""
+    del reason
+    return render(request, "access/csrf.html", status=403)
+
+
+@open_to_all
+@csrf_exempt
+@never_cache
+@require_POST
+def token(request: HttpRequest) -> JsonResponse:
+    """OAuth 2.0 token endpoint: client_credentials with client_secret_basic or client_secret_post (RFC 6749, 4.4)."""
+    try:
+        client, secret = _client_credentials(request)
+        if request.POST.get("grant_type", "") != "client_credentials":
+            code = "unsupported_grant_type" if request.POST.get("grant_type") else "invalid_request"
+            raise oauth.OAuthError(code, "grant_type must be client_credentials")
+        access_token, scopes = oauth.issue(client, secret, request.POST.get("scope", ""))
+    except oauth.OAuthError as error:
+        body = {"error": error.code, "error_description": error.description}
+        headers = {"WWW-Authenticate": 'Basic realm="tuetinh"'} if error.status == 401 else {}
+        return JsonResponse(body, status=error.status, headers={"Pragma": "no-cache", **headers})
+    body = {
+        "access_token": access_token,
+        "token_type": "Bearer",
+        "expires_in": int(oauth.LIFETIME.total_seconds()),
+        "scope": " ".join(scopes),
+    }
+    return JsonResponse(body, headers={"Pragma": "no-cache"})
+
+
+@open_to_all
+@csrf_exempt
+@require_POST
+def revoke(request: HttpRequest) -> HttpResponse:
+    """End a token (RFC 7009); the client proves itself first."""
+    try:
+        oauth.prove(*_client_credentials(request))
+    except oauth.OAuthError as error:
+        return JsonResponse({"error": error.code, "error_description": error.description}, status=error.status)
+    oauth.revoke(request.POST.get("token", ""))
+    return HttpResponse(status=200)
+
+
+@open_to_all
+@require_GET
+def smart_configuration(request: HttpRequest) -> JsonResponse:
+    """Where tokens come from and which scopes there are (SMART App Launch 2, conformance)."""
+    return JsonResponse(oauth.smart_configuration(request.build_absolute_uri("/")[:-1]))
+
+
+def _client_credentials(request: HttpRequest) -> tuple[str, str]:
+    """Client id and secret from the Authorization header or the form, never both (RFC 6749, 2.3)."""
+    header = request.headers.get("Authorization", "")
+    scheme, _space, value = header.partition(" ")
+    if header and "client_secret" in request.POST:
+        raise oauth.OAuthError("invalid_request", "use one way of client authentication only")
+    if not header:
+        return request.POST.get("client_id", ""), request.POST.get("client_secret", "")
+    try:
+        if scheme.lower() != "basic":
+            raise ValueError
+        name, _colon, secret = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        raise oauth.OAuthError("invalid_client", "the Authorization header is not Basic credentials", 401) from None
+    return unquote_plus(name), unquote_plus(secret)
+
+
+def _account(request: HttpRequest) -> Account:
+    """The account behind a page that needs one."""
+    return request.user  # type: ignore[return-value]
+
+
+def _with_language(response: HttpResponse, code: str) -> HttpResponse:
+    """Keep the chosen language in the browser for a year."""
+    response.set_cookie(settings.LANGUAGE_COOKIE_NAME, code, max_age=365 * 86400, httponly=True, samesite="Lax")
+    return response

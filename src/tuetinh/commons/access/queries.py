@@ -1,0 +1,42 @@
+"""What the pages ask about accounts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from axes.models import AccessAttempt
+from django.conf import settings
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from tuetinh.commons.access.models import Account
+from tuetinh.commons.access.roles import ROLES
+
+GRANTABLE = tuple(name for name in ROLES if name != "citizen")
+"""Roles that an administrator may give; a citizen's account comes with the health record."""
+
+
+def administered(by: Account) -> QuerySet[Account]:
+    """Accounts that the administrator answers for: those of the facility, or all when the account names none."""
+    if by.role != "admin":
+        return Account.objects.none()
+    return Account.objects.filter(facility=by.facility) if by.facility else Account.objects.all()
+
+
+def find_accounts(by: Account, text: str, role: str = "") -> QuerySet[Account]:
+    """Administered accounts whose name or user name has every word of the text, by name."""
+    accounts = administered(by)
+    for word in text.split():
+        accounts = accounts.filter(Q(full_name__icontains=word) | Q(username__icontains=word))
+    if role:
+        accounts = accounts.filter(role=role)
+    return accounts.order_by("full_name", "pk")
+
+
+def locked_usernames(usernames: list[str]) -> set[str]:
+    """Which of these accounts are locked out from some address after wrong passwords."""
+    since = timezone.now() - timedelta(hours=settings.AXES_COOLOFF_TIME)
+    attempts = AccessAttempt.objects.filter(
+        username__in=usernames, failures_since_start__gte=settings.AXES_FAILURE_LIMIT, attempt_time__gte=since
+    )
+    return set(attempts.values_list("username", flat=True))

@@ -1,0 +1,71 @@
+"""What other modules may call: menu entries, and pages of a long list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.core.paginator import Page, Paginator
+from django.urls import NoReverseMatch, reverse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+    from django.utils.functional import _StrPromise
+
+PER_PAGE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class MenuItem:
+    """One entry of the rail, or of the bottom bar for citizens.
+
+    roles: who sees it. url: name of a URL without arguments. icon: name in Tabler's set. label: lazy Vietnamese text.
+    order: place in the rail; the first entry of a role is where `/` leads. badge: count of what waits, asked on each page.
+    """
+
+    roles: tuple[str, ...]
+    url: str
+    icon: str
+    label: _StrPromise | str
+    order: int = 50
+    badge: Callable[[HttpRequest], int] | None = None
+
+
+@cache
+def menu_items() -> tuple[MenuItem, ...]:
+    """Every entry that the modules' `hooks.MENU` name, in order."""
+    items: list[MenuItem] = []
+    for app in apps.get_app_configs():
+        if app.name.startswith("tuetinh.") and find_spec(f"{app.name}.hooks"):
+            items.extend(getattr(import_module(f"{app.name}.hooks"), "MENU", ()))
+    return tuple(sorted(items, key=lambda item: item.order))
+
+
+def menu(role: str) -> list[tuple[MenuItem, str]]:
+    """Entries of a role with their addresses."""
+    return [(item, url) for item in menu_items() if role in item.roles and (url := _address(item.url))]
+
+
+def home_url(role: str) -> str:
+    """Where a role starts working, or "" when no page is its own."""
+    entries = menu(role)
+    return entries[0][1] if entries else ""
+
+
+def paginate(request: HttpRequest, rows: QuerySet[Any] | Sequence[Any], per_page: int = PER_PAGE) -> Page[Any]:
+    """Cut the page that `?page=` asks for; a page that is not there becomes the nearest one."""
+    return Paginator(rows, per_page).get_page(request.GET.get("page"))
+
+
+def _address(name: str) -> str:
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""
