@@ -1,0 +1,74 @@
+"""Ethnic groups and the code lists of the insurance data, by the name of their field."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import msgspec
+
+from tuetinh.record.text import fold
+
+from .store import load
+
+
+class EthnicGroup(msgspec.Struct, frozen=True, array_like=True):
+    """One of the 54 ethnic groups, or `55` foreign, `56` unknown."""
+
+    code: str
+    name: str
+    aliases: list[str]
+
+
+class Code(msgspec.Struct, frozen=True, array_like=True):
+    """A code of a list. `source` says where the meaning is from and how sure it is (`found…`, `memory…`)."""
+
+    code: str
+    meaning: str
+    source: str
+
+    @property
+    def certain(self) -> bool:
+        """Whether the meaning was read in a published text."""
+        return self.source.startswith("found")
+
+
+class _Tables(msgspec.Struct):
+    ethnic_groups: list[EthnicGroup]
+    codes: dict[str, list[Code]]
+    visit_objects: list[tuple[str, str, str, str]]
+
+
+@cache
+def _tables() -> _Tables:
+    return load("lists", _Tables)
+
+
+def ethnic_groups() -> list[EthnicGroup]:
+    """The ethnic groups in the order of their codes."""
+    return _tables().ethnic_groups
+
+
+@cache
+def _ethnic_names() -> dict[str, EthnicGroup]:
+    names = {fold(a): g for g in reversed(ethnic_groups()) for a in g.aliases}
+    return names | {fold(g.name): g for g in ethnic_groups()} | {g.code: g for g in ethnic_groups()}
+
+
+def ethnic_group(text: str) -> EthnicGroup | None:
+    """The ethnic group of a code, a name or another name of it."""
+    return _ethnic_names().get(fold(text))
+
+
+def code_lists() -> list[str]:
+    """The names of all code lists."""
+    return list(_tables().codes)
+
+
+def code_list(name: str) -> list[Code]:
+    """The codes of a list with their sources. Raises KeyError for an unknown list."""
+    return _tables().codes[name]
+
+
+def codes(name: str) -> dict[str, str]:
+    """Code to meaning of a list (`MA_LOAI_KCB_1804`). Raises KeyError for an unknown list."""
+    return {c.code: c.meaning for c in code_list(name)}

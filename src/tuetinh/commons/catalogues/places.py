@@ -1,0 +1,267 @@
+"""Provinces and communes since 01/07/2025, the way to them from the units before, and addresses as people write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from itertools import groupby
+
+import msgspec
+
+from tuetinh.record.text import fold
+
+from .store import load
+from .wordsearch import WordIndex, words
+
+_MARKED_KIND = re.compile(
+    r"^(?:thị trấn|thị xã|thành phố|đặc khu|tỉnh|huyện|quận|phường|xã|tp|tx|tt|[hqpxt](?=\.))(?![^\W\d_])\.?\s*(?=\S)", re.IGNORECASE
+)
+_BETWEEN = re.compile(r"\s*[,;\n]\s*|\s+[-–]\s+")
+
+
+class Province(msgspec.Struct, frozen=True, array_like=True):
+    """A province or city under the central government."""
+
+    code: str
+    name: str
+    full_name: str
+    en: str
+    kind: str
+    population: int
+
+
+class Commune(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A commune, ward or special zone. Places and area are None for the few units whose source has none."""
+
+    code: str
+    name: str
+    kind: str
+    en: str
+    province: str
+    lat: float | None
+    lon: float | None
+    area_km2: float | None
+
+    @property
+    def full_name(self) -> str:
+        """Kind and name (`Xã Mường Than`)."""
+        return f"{self.kind.removesuffix(' tại hải đảo')} {self.name}"
+
+
+class Move(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Where (a part of) a unit from before 01/07/2025 went. `default` marks the usual successor of a unit that was split."""
+
+    code: str
+    name: str
+    district_index: int
+    successor: str
+    default: bool
+
+
+class District(msgspec.Struct, frozen=True, array_like=True):
+    """A district from before 01/07/2025 and its province then."""
+
+    name: str
+    province: str
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What an address says: the commune and province of today, and the rest as it was written (hamlet, street)."""
+
+    commune: Commune | None
+    province: Province | None
+    line: str
+
+
+class _Tables(msgspec.Struct):
+    provinces: list[Province]
+    communes: list[Commune]
+    districts: list[District]
+    moves: list[Move]
+
+
+@cache
+def _tables() -> _Tables:
+    return load("places", _Tables)
+
+
+@cache
+def _communes_by_code() -> dict[str, Commune]:
+    return {c.code: c for c in _tables().communes}
+
+
+@cache
+def _provinces_by_code() -> dict[str, Province]:
+    return {p.code: p for p in _tables().provinces}
+
+
+@cache
+def _moves_by_code() -> dict[str, list[Move]]:
+    ordered = sorted(_tables().moves, key=lambda m: m.code)
+    return {code: sorted(same, key=lambda m: not m.default) for code, same in groupby(ordered, key=lambda m: m.code)}
+
+
+@cache
+def _communes_by_name() -> dict[str, list[Commune]]:
+    return _grouped(_tables().communes)
+
+
+@cache
+def _moves_by_name() -> dict[str, list[Move]]:
+    return _grouped(_tables().moves)
+
+
+def _grouped(units: Iterable[Commune] | Iterable[Move]) -> dict[str, list]:  # type: ignore[type-arg]
+    names: dict[str, list[Commune | Move]] = {}
+    for unit in units:
+        names.setdefault(bare(unit.name), []).append(unit)
+    return names
+
+
+def bare(name: str) -> str:
+    """Return the folded name without its kind: `TT. Than Uyên` as `than uyen`. A ward that is a number keeps it without zeros."""
+    short = " ".join(words(_MARKED_KIND.sub("", name.strip())))
+    return short.lstrip("0") or short
+
+
+def provinces() -> list[Province]:
+    """The 34 provinces."""
+    return _tables().provinces
+
+
+def province(code: str) -> Province | None:
+    """The province of a two-digit code."""
+    return _provinces_by_code().get(code)
+
+
+def commune(code: str) -> Commune | None:
+    """The commune of a five-digit code."""
+    return _communes_by_code().get(code)
+
+
+def communes_of(province_code: str) -> list[Commune]:
+    """The communes of a province."""
+    return [c for c in _tables().communes if c.province == province_code]
+
+
+@cache
+def _index() -> WordIndex:
+    names = []
+    for c in _tables().communes:
+        name = " ".join(words(c.full_name))
+        where = " ".join(words(_provinces_by_code()[c.province].name))
+        names.append((bare(c.name), f"{name} {where}", f"{bare(c.name)} {where}"))
+    return WordIndex(names, [0.0] * len(names))
+
+
+def communes(text: str, limit: int = 12, province_code: str | None = None) -> list[Commune]:
+    """Type-ahead over communes by name, with the name of the province if wanted, or by code. The given province comes first."""
+    table = _tables().communes
+    if text.strip().isdigit():
+        return [c for c in table if c.code.startswith(text.strip())][:limit]
+
+    def boost(entry: int) -> float:
+        return 30.0 if table[entry].province == province_code else 0.0
+
+    return [table[e] for _, e in _index().find(words(text), limit, boost if province_code else None)]
+
+
+def old_to_new(old: str, district: str = "", old_province: str = "") -> list[Commune]:
+    """The communes of today of a unit from before 01/07/2025, by its code or its names; the usual successor first."""
+    if old.strip().isdigit() and len(old.strip()) == 5:
+        moves = _moves_by_code().get(old.strip(), [])
+    else:
+        moves = [m for m in _moves_by_name().get(bare(old), []) if _lies_in(m, district, old_province)]
+        moves = _as_written(moves, old)
+    known = _communes_by_code()
+    return list({m.successor: known[m.successor] for m in sorted(moves, key=lambda m: not m.default)}.values())
+
+
+def _lies_in(move: Move, district: str, old_province: str) -> bool:
+    where = _tables().districts[move.district_index]
+    return (not district or bare(where.name) == bare(district)) and (
+        not old_province or bare(where.province) == bare(old_province)
+    )
+
+
+def parse_address(text: str) -> Place:
+    """Read an address in old or new names: `Bản Nà Phát, xã Mường Than, tỉnh Lai Châu`.
+
+    The province is looked for from the end, then a district of before 07/2025, then the commune. What is left is the line.
+    """
+    parts = [p for p in _BETWEEN.split(text.strip(" .,")) if p]
+    if len(parts) > 1 and fold(parts[-1]) in ("viet nam", "vn"):
+        parts.pop()
+    place = _read(parts)
+    return place or Place(None, None, ", ".join(parts))
+
+
+def _read(parts: list[str]) -> Place | None:
+    now, then = _province_named(parts[-1]) if parts else (None, "")
+    rest = parts[:-1] if now or then else parts
+    new = _in_new_names(rest, now) if now else None
+    old = _in_old_names(rest, then, now) if rest else None
+    if new and old and len(rest) > 1 and bare(rest[-1]) != bare(rest[-2]) and old.line != new.line:
+        return min(new, old, key=lambda p: len(p.line))
+    if new or old:
+        return new or old
+    return Place(None, now, ", ".join(rest)) if now else None
+
+
+@cache
+def _province_names() -> dict[str, tuple[Province | None, str]]:
+    """Folded name to (province of today with that name, name as a province of before)."""
+    names: dict[str, tuple[Province | None, str]] = {}
+    successor = {d.province: d for d in _tables().districts}
+    for old in successor:
+        names[bare(old)] = (None, old)
+    for p in _tables().provinces:
+        names[bare(p.full_name)] = (p, names.get(bare(p.full_name), (None, ""))[1])
+    names |= {"hcm": names["ho chi minh"], "tphcm": names["ho chi minh"], "sai gon": names["ho chi minh"], "hue": names["hue"]}
+    if "thua thien hue" not in names:
+        names["thua thien hue"] = names["hue"]
+    return names
+
+
+def _province_named(part: str) -> tuple[Province | None, str]:
+    return _province_names().get(bare(part), (None, ""))
+
+
+def _in_new_names(rest: list[str], now: Province) -> Place | None:
+    if not rest:
+        return None
+    named = [c for c in _communes_by_name().get(bare(rest[-1]), []) if c.province == now.code]
+    chosen = _as_written(named, rest[-1])
+    return Place(chosen[0], now, ", ".join(rest[:-1])) if len(chosen) == 1 else None
+
+
+def _in_old_names(rest: list[str], then: str, now: Province | None) -> Place | None:
+    """Read `…, commune, district`, or `…, commune` where no district is written, in the province `then`."""
+    for cut in (2, 1):
+        if len(rest) < cut or (cut == 1 and not then):
+            continue
+        name, district = rest[-cut], rest[-1] if cut == 2 else ""
+        moves = [m for m in _moves_by_name().get(bare(name), []) if _lies_in(m, district, then)]
+        moves = _as_written(moves, name)
+        if not moves or len({m.code for m in moves}) > 1:
+            continue
+        usual = min(moves, key=lambda m: not m.default)
+        found = _communes_by_code()[usual.successor]
+        if now and not then and found.province != now.code:
+            continue
+        return Place(found, _provinces_by_code()[found.province], ", ".join(rest[:-cut]))
+    return None
+
+
+def _as_written(units: list, written: str) -> list:  # type: ignore[type-arg]
+    """Of units whose folded names are equal, keep those that fit the accents, then the kind, of what was written."""
+    for wanted in (_MARKED_KIND.sub("", written.strip()).lower(), written.strip().lower()):
+        if len(units) > 1:
+            same = [
+                u
+                for u in units
+                if wanted in (_MARKED_KIND.sub("", u.name).lower(), u.name.lower(), getattr(u, "full_name", u.name).lower())
+            ]
+            units = same or units
+    return units
