@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 PER_PAGE = 25
+PRINT_FONTS = Path(__file__).parent / "static" / "vendor" / "print-fonts"
+"""Folder of the TTF fonts of print forms, built from npm by `tools/assets/build.py`."""
 
 
 @dataclass(frozen=True, slots=True)
