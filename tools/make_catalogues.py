@@ -39,6 +39,8 @@ AGES = {
     "A3.9": (int(15 * YEAR), -1),
     "A3.10": (int(30 * YEAR), -1),
 }
+# The two sources give the new commune Ba Chẽ (Quảng Ninh) different codes; the list of communes is followed.
+SUCCESSOR_CORRECTIONS = {"06970": "06978"}
 # Columns 24 to 29 of the annex of TT 06/2026, and the bits of `icd10.Flag`.
 TT06_COLUMNS = {
     "camBenhChinh": 8,
@@ -155,7 +157,11 @@ def places(folder: Path) -> None:
     moves = []
     for r in rows(folder / "old_to_new_ward_mapping.csv"):
         district = districts.setdefault((r["old_district"], r["old_province"]), len(districts))
-        moves.append([r["old_ward_code"], r["old_ward"], district, r["new_ward_code"], r["is_default_new"] == "1"])
+        successor = SUCCESSOR_CORRECTIONS.get(r["new_ward_code"], r["new_ward_code"])
+        # Island districts had no communes: the district itself moved.
+        moves.append(
+            [r["old_ward_code"], r["old_ward"] or r["old_district"], district, successor, r["is_default_new"] == "1"]
+        )
     print(
         f"places: {len(provinces)} provinces, {len(communes)} communes, {len(districts)} districts, {len(moves)} moves"
     )

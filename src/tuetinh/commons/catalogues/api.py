@@ -4,7 +4,36 @@ from __future__ import annotations
 
 from tuetinh.record.text import fold
 
-from .icd10 import Chapter, Flag, Group, Icd10, Refusal, all_codes, check_diagnosis, children, companions, icd10, search_icd10
+from .actions import PriceRow, load_price_list, set_price
+from .drugs import Drug, drug, drugs, search_drugs
+from .errors import CatalogueError
+from .facts import (
+    ETHNIC_GROUPS,
+    FORMULARY,
+    ICD10,
+    PLACES,
+    SERVICES,
+    SUBSTANCES,
+    address,
+    condition_code,
+    drug_code,
+    ethnicity,
+    list_code,
+    service_code,
+)
+from .icd10 import (
+    Chapter,
+    Flag,
+    Group,
+    Icd10,
+    Refusal,
+    all_codes,
+    check_diagnosis,
+    children,
+    companions,
+    icd10,
+    search_icd10,
+)
 from .lists import Code, EthnicGroup, code_list, code_lists, codes, ethnic_group, ethnic_groups
 from .places import (
     Commune,
@@ -18,22 +47,33 @@ from .places import (
     province,
     provinces,
 )
-from .services import Service, Technique, equivalents, search_services, service, technique
+from .queries import price, prices, starter_prices
+from .services import Service, Technique, consultations, equivalents, search_services, service, technique
 from .services import groups as service_groups
 
 __all__ = [
+    "ETHNIC_GROUPS",
+    "FORMULARY",
+    "ICD10",
+    "PLACES",
+    "SERVICES",
+    "SUBSTANCES",
+    "CatalogueError",
     "Chapter",
     "Code",
     "Commune",
+    "Drug",
     "EthnicGroup",
     "Flag",
     "Group",
     "Icd10",
     "Place",
+    "PriceRow",
     "Province",
     "Refusal",
     "Service",
     "Technique",
+    "address",
     "all_codes",
     "check_diagnosis",
     "children",
@@ -44,18 +84,32 @@ __all__ = [
     "communes",
     "communes_of",
     "companions",
+    "condition_code",
+    "consultations",
+    "drug",
+    "drug_code",
+    "drugs",
     "equivalents",
     "ethnic_group",
     "ethnic_groups",
+    "ethnicity",
     "fold",
     "icd10",
+    "list_code",
+    "load_price_list",
     "old_to_new",
     "parse_address",
+    "price",
+    "prices",
     "province",
     "provinces",
+    "search_drugs",
     "search_icd10",
     "search_services",
     "service",
+    "service_code",
     "service_groups",
+    "set_price",
+    "starter_prices",
     "technique",
 ]

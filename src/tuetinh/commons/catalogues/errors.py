@@ -17,13 +17,19 @@ PRICE_INVALID = "price-invalid"
 MESSAGES = {
     UNKNOWN_CODE: gettext_lazy("Không có mã ICD-10 %(code)s."),
     NEEDS_DIGITS: gettext_lazy("Mã %(code)s chưa đủ cụ thể: chọn mã 4 hoặc 5 ký tự (TT 06/2026)."),
-    NOT_PRINCIPAL: gettext_lazy("Mã %(code)s không được dùng làm bệnh chính: chọn bệnh chính khác, ghi mã này ở bệnh kèm theo."),
+    NOT_PRINCIPAL: gettext_lazy(
+        "Mã %(code)s không được dùng làm bệnh chính: chọn bệnh chính khác, ghi mã này ở bệnh kèm theo."
+    ),
     DISCOURAGED: gettext_lazy("Mã %(code)s không được khuyến khích làm bệnh chính (TT 06/2026)."),
     DEATH_ONLY: gettext_lazy("Mã %(code)s chỉ dùng để mã hóa nguyên nhân tử vong (TT 06/2026)."),
     OTHER_SEX: gettext_lazy("Mã %(code)s không phù hợp với giới tính của người bệnh: kiểm tra lại mã hoặc giới tính."),
     AGE: gettext_lazy("Mã %(code)s thường không gặp ở tuổi của người bệnh: kiểm tra lại mã hoặc ngày sinh."),
-    PRICE_OVERLAP: gettext_lazy("Giá của %(code)s đã có trong khoảng thời gian này: đóng giá cũ trước khi đặt giá mới."),
-    PRICE_INVALID: gettext_lazy("Giá của %(code)s không hợp lệ: số tiền không âm, ngày kết thúc không trước ngày bắt đầu."),
+    PRICE_OVERLAP: gettext_lazy(
+        "Giá của %(code)s đã có trong khoảng thời gian này: đóng giá cũ trước khi đặt giá mới."
+    ),
+    PRICE_INVALID: gettext_lazy(
+        "Giá của %(code)s không hợp lệ: số tiền không âm, ngày kết thúc không trước ngày bắt đầu."
+    ),
 }
 
 

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy
 
 from . import errors
 from .store import load
-from .wordsearch import WordIndex, words
 from .wording import alternatives, common_diagnoses, synonyms
+from .wordsearch import WordIndex, words
 
 TT06_IN_FORCE = date(2026, 7, 1)  # TT 06/2026, Điều 5 khoản 1
 _CODE = re.compile(r"[a-z]\d[\da-z.]*")
@@ -143,7 +143,11 @@ def _index() -> tuple[WordIndex, list[Icd10]]:
 
 def _weight(entry: Icd10) -> float:
     rank = common_diagnoses().get(entry.code)
-    return -18.0 + rank * 0.01 if rank is not None else 1.0 * (len(entry.code) > 3) + 2.0 * bool(entry.bits & Flag.NOT_PRINCIPAL)
+    return (
+        -18.0 + rank * 0.01
+        if rank is not None
+        else 1.0 * (len(entry.code) > 3) + 2.0 * bool(entry.bits & Flag.NOT_PRINCIPAL)
+    )
 
 
 def plain(code: str) -> str:
@@ -190,7 +194,7 @@ def search_icd10(text: str, limit: int = 12, usage: Mapping[str, int] | None = N
         return min(10.0, 2.0 * (usage or {}).get(entries[entry].code, 0) ** 0.5)
 
     best: dict[int, float] = {}
-    for reading in alternatives(query, synonyms()):
+    for reading in alternatives(query, synonyms("synonyms")):
         for score, entry in index.find(reading, limit, boost if usage else None):
             best[entry] = min(score, best.get(entry, score))
     return [entries[e] for e in sorted(best, key=lambda e: (best[e], e))[:limit]]
@@ -216,7 +220,10 @@ def check_diagnosis(code: str, *, principal: bool, sex: str | None, age_days: in
     if principal and new and Flag.DISCOURAGED in flags:
         found.append(_refusal(errors.DISCOURAGED, entry.code, blocking=False))
     # TT 06/2026 says "only or mainly" of a sex, so it asks; annex A4 of QĐ 4469 says "only", so it refuses.
-    for other, flag in (("male", Flag.FEMALE if new else Flag.FEMALE_4469), ("female", Flag.MALE if new else Flag.MALE_4469)):
+    for other, flag in (
+        ("male", Flag.FEMALE if new else Flag.FEMALE_4469),
+        ("female", Flag.MALE if new else Flag.MALE_4469),
+    ):
         if flag in flags and sex == other:
             found.append(_refusal(errors.OTHER_SEX, entry.code, blocking=not new))
     if age_days is not None and not _fits(entry, age_days):

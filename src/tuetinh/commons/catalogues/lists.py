@@ -6,9 +6,8 @@ from functools import cache
 
 import msgspec
 
-from tuetinh.record.text import fold
-
 from .store import load
+from .wordsearch import words
 
 
 class EthnicGroup(msgspec.Struct, frozen=True, array_like=True):
@@ -50,13 +49,18 @@ def ethnic_groups() -> list[EthnicGroup]:
 
 @cache
 def _ethnic_names() -> dict[str, EthnicGroup]:
-    names = {fold(a): g for g in reversed(ethnic_groups()) for a in g.aliases}
-    return names | {fold(g.name): g for g in ethnic_groups()} | {g.code: g for g in ethnic_groups()}
+    names = {_joined(a): g for g in reversed(ethnic_groups()) for a in g.aliases}
+    names |= {_joined(g.name): g for g in ethnic_groups()} | {g.code: g for g in ethnic_groups()}
+    return names | {"mong": names["hmong"]}  # as the people themselves and most papers write it
+
+
+def _joined(name: str) -> str:
+    return "".join(words(name))
 
 
 def ethnic_group(text: str) -> EthnicGroup | None:
     """The ethnic group of a code, a name or another name of it."""
-    return _ethnic_names().get(fold(text))
+    return _ethnic_names().get(_joined(text))
 
 
 def code_lists() -> list[str]:

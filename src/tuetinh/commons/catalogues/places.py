@@ -15,9 +15,14 @@ from .store import load
 from .wordsearch import WordIndex, words
 
 _MARKED_KIND = re.compile(
-    r"^(?:thị trấn|thị xã|thành phố|đặc khu|tỉnh|huyện|quận|phường|xã|tp|tx|tt|[hqpxt](?=\.))(?![^\W\d_])\.?\s*(?=\S)", re.IGNORECASE
+    r"^(?:thị trấn|thị xã|thành phố|đặc khu|tỉnh|huyện|quận|phường|xã|tp|tx|tt|[hqpxt](?=\.))(?![^\W\d_])\.?\s*(?=\S)",
+    re.IGNORECASE,
 )
-_BETWEEN = re.compile(r"\s*[,;\n]\s*|\s+[-–]\s+")
+# Without accents `phuong` may begin a name (Phương Liệt), so these are only tried when nothing bears the whole name.
+_PLAIN_KIND = re.compile(r"^(?:thi tran|thi xa|thanh pho|dac khu|tinh|huyen|quan|phuong|xa|tp|tx|tt|h|q|p|x|t) (?=\S)")
+_OF_A_COMMUNE = re.compile(r"^(?:xã|phường|thị trấn|đặc khu|tt\b|x\.|p\.)", re.IGNORECASE)
+_OF_A_DISTRICT = re.compile(r"^(?:huyện|quận|thị xã|thành phố|tp\b|tx\b|h\.|q\.)", re.IGNORECASE)
+_COMMA, _COMMA_OR_DASH = re.compile(r"\s*[,;\n]\s*"), re.compile(r"\s*[,;\n]\s*|\s+[-–]\s+")
 
 
 class Province(msgspec.Struct, frozen=True, array_like=True):
@@ -125,6 +130,17 @@ def bare(name: str) -> str:
     return short.lstrip("0") or short
 
 
+def _readings(name: str) -> list[str]:
+    """The bare names that a written name may mean, the likeliest first."""
+    first = bare(name)
+    second = _PLAIN_KIND.sub("", first)
+    return [first] if second == first or not name.isascii() else [first, second.lstrip("0") or second]
+
+
+def _named(table: dict[str, list], name: str) -> list:  # type: ignore[type-arg]
+    return next((table[reading] for reading in _readings(name) if reading in table), [])
+
+
 def provinces() -> list[Province]:
     """The 34 provinces."""
     return _tables().provinces
@@ -172,7 +188,7 @@ def old_to_new(old: str, district: str = "", old_province: str = "") -> list[Com
     if old.strip().isdigit() and len(old.strip()) == 5:
         moves = _moves_by_code().get(old.strip(), [])
     else:
-        moves = [m for m in _moves_by_name().get(bare(old), []) if _lies_in(m, district, old_province)]
+        moves = [m for m in _named(_moves_by_name(), old) if _lies_in(m, district, old_province)]
         moves = _as_written(moves, old)
     known = _communes_by_code()
     return list({m.successor: known[m.successor] for m in sorted(moves, key=lambda m: not m.default)}.values())
@@ -180,8 +196,8 @@ def old_to_new(old: str, district: str = "", old_province: str = "") -> list[Com
 
 def _lies_in(move: Move, district: str, old_province: str) -> bool:
     where = _tables().districts[move.district_index]
-    return (not district or bare(where.name) == bare(district)) and (
-        not old_province or bare(where.province) == bare(old_province)
+    return (not district or bare(where.name) in _readings(district)) and (
+        not old_province or bare(where.province) in _readings(old_province)
     )
 
 
@@ -190,23 +206,30 @@ def parse_address(text: str) -> Place:
 
     The province is looked for from the end, then a district of before 07/2025, then the commune. What is left is the line.
     """
-    parts = [p for p in _BETWEEN.split(text.strip(" .,")) if p]
-    if len(parts) > 1 and fold(parts[-1]) in ("viet nam", "vn"):
-        parts.pop()
-    place = _read(parts)
-    return place or Place(None, None, ", ".join(parts))
+    places = [_read(_parts(text, between)) for between in (_COMMA, _COMMA_OR_DASH)]  # a dash may belong to a name
+    return next((p for p in places if p.commune), None) or next((p for p in places if p.province), places[0])
 
 
-def _read(parts: list[str]) -> Place | None:
+def _parts(text: str, between: re.Pattern[str]) -> list[str]:
+    parts = [p for p in between.split(text.strip(" .,;\n")) if p]
+    return parts[:-1] if len(parts) > 1 and fold(parts[-1]) in ("viet nam", "vn") else parts
+
+
+def _read(parts: list[str]) -> Place:
     now, then = _province_named(parts[-1]) if parts else (None, "")
     rest = parts[:-1] if now or then else parts
-    new = _in_new_names(rest, now) if now else None
-    old = _in_old_names(rest, then, now) if rest else None
-    if new and old and len(rest) > 1 and bare(rest[-1]) != bare(rest[-2]) and old.line != new.line:
-        return min(new, old, key=lambda p: len(p.line))
-    if new or old:
-        return new or old
-    return Place(None, now, ", ".join(rest)) if now else None
+    read = (_in_new_names(rest, now) if now else None, _in_old_names(rest, then, now))
+    if found := [place for place in read if place]:
+        return min(found, key=lambda place: len(place.line))
+    return Place(None, now or (_successor_province(then) if then else None), ", ".join(rest))
+
+
+@cache
+def _successor_province(then: str) -> Province:
+    """The province of today of a province of before; none of them was divided."""
+    tables = _tables()
+    code = next(m.successor for m in tables.moves if m.default and tables.districts[m.district_index].province == then)
+    return _provinces_by_code()[_communes_by_code()[code].province]
 
 
 @cache
@@ -218,20 +241,26 @@ def _province_names() -> dict[str, tuple[Province | None, str]]:
         names[bare(old)] = (None, old)
     for p in _tables().provinces:
         names[bare(p.full_name)] = (p, names.get(bare(p.full_name), (None, ""))[1])
-    names |= {"hcm": names["ho chi minh"], "tphcm": names["ho chi minh"], "sai gon": names["ho chi minh"], "hue": names["hue"]}
+    names |= {
+        "hcm": names["ho chi minh"],
+        "tphcm": names["ho chi minh"],
+        "sai gon": names["ho chi minh"],
+        "hue": names["hue"],
+    }
     if "thua thien hue" not in names:
         names["thua thien hue"] = names["hue"]
     return names
 
 
 def _province_named(part: str) -> tuple[Province | None, str]:
-    return _province_names().get(bare(part), (None, ""))
+    names = _province_names()
+    return next((names[reading] for reading in _readings(part) if reading in names), (None, ""))
 
 
 def _in_new_names(rest: list[str], now: Province) -> Place | None:
-    if not rest:
+    if not rest or _OF_A_DISTRICT.match(rest[-1]):
         return None
-    named = [c for c in _communes_by_name().get(bare(rest[-1]), []) if c.province == now.code]
+    named = [c for c in _named(_communes_by_name(), rest[-1]) if c.province == now.code]
     chosen = _as_written(named, rest[-1])
     return Place(chosen[0], now, ", ".join(rest[:-1])) if len(chosen) == 1 else None
 
@@ -239,10 +268,10 @@ def _in_new_names(rest: list[str], now: Province) -> Place | None:
 def _in_old_names(rest: list[str], then: str, now: Province | None) -> Place | None:
     """Read `…, commune, district`, or `…, commune` where no district is written, in the province `then`."""
     for cut in (2, 1):
-        if len(rest) < cut or (cut == 1 and not then):
+        if len(rest) < cut or (cut == 1 and not then) or (cut == 2 and _OF_A_COMMUNE.match(rest[-1])):
             continue
         name, district = rest[-cut], rest[-1] if cut == 2 else ""
-        moves = [m for m in _moves_by_name().get(bare(name), []) if _lies_in(m, district, then)]
+        moves = [m for m in _named(_moves_by_name(), name) if _lies_in(m, district, then)]
         moves = _as_written(moves, name)
         if not moves or len({m.code for m in moves}) > 1:
             continue
@@ -261,7 +290,8 @@ def _as_written(units: list, written: str) -> list:  # type: ignore[type-arg]
             same = [
                 u
                 for u in units
-                if wanted in (_MARKED_KIND.sub("", u.name).lower(), u.name.lower(), getattr(u, "full_name", u.name).lower())
+                if wanted
+                in (_MARKED_KIND.sub("", u.name).lower(), u.name.lower(), getattr(u, "full_name", u.name).lower())
             ]
             units = same or units
     return units

@@ -8,6 +8,7 @@ import msgspec
 
 from .lists import codes
 from .store import load
+from .wording import alternatives, synonyms
 from .wordsearch import WordIndex, words
 
 
@@ -73,7 +74,10 @@ def _billable() -> dict[str, Billable]:
 def _consultations() -> dict[str, Service]:
     """QĐ 2010/2025, annex 2: the code of a consultation is the one of the department."""
     named = {code: name if name.startswith("Khám") else f"Khám {name}" for code, name in codes("MA_KHAM").items()}
-    return {code: Service(code, name, "KHAM") for code, name in named.items()}
+    # In the order of TT 39/2018: a consultation at a hospital of class II, at a commune station.
+    return {
+        c: Service(c, n, "KHAM", reference_price=26_000 if c.startswith("TYT") else 33_000) for c, n in named.items()
+    }
 
 
 def technique(code: str) -> Technique | None:
@@ -84,6 +88,16 @@ def technique(code: str) -> Technique | None:
 def equivalents(code: str) -> list[Billable]:
     """The billable codes of a technique."""
     return [b for b in _tables().billable if b.technique == code]
+
+
+def consultations() -> list[Service]:
+    """The consultations by department, and the station's."""
+    return list(_consultations().values())
+
+
+def billables() -> list[Billable]:
+    """Every billable code of QĐ 7603."""
+    return _tables().billable
 
 
 def groups() -> dict[str, str]:
@@ -107,7 +121,9 @@ def _group(row: Technique) -> str:
 def _from_billable(row: Billable) -> Service:
     of = _techniques().get(row.technique)
     group = _group(of) if of else row.code.partition(".")[0]
-    return Service(row.code, row.name, group, row.technique, row.priced_as, row.rank, row.price, surgical=bool(of and of.surgical))
+    return Service(
+        row.code, row.name, group, row.technique, row.priced_as, row.rank, row.price, surgical=bool(of and of.surgical)
+    )
 
 
 @cache
@@ -130,6 +146,10 @@ def search_services(text: str, group: str | None = None, limit: int = 12) -> lis
     if typed[:1].isdigit() and "." in typed:
         hits = [code for code in order if code.startswith(typed)]
     else:
-        hits = [order[e] for _, e in index.find(words(text), limit if group is None else 40 * limit)]
+        best: dict[int, float] = {}
+        for reading in alternatives(words(typed), synonyms("service_synonyms")):
+            for score, entry in index.find(reading, limit if group is None else 40 * limit):
+                best[entry] = min(score, best.get(entry, score))
+        hits = [order[e] for e in sorted(best, key=lambda e: (best[e], e))]
     found = (service(code) for code in hits)
     return [s for s in found if s and group in (None, s.group)][:limit]

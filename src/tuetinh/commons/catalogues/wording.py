@@ -13,9 +13,9 @@ _SHORTEST_UNFINISHED = 6  # letters typed before an unfinished synonym is taken 
 
 
 @cache
-def synonyms() -> dict[str, str]:
-    """Folded phrase to folded phrase."""
-    with (DATA / "synonyms.csv").open(encoding="utf-8", newline="") as lines:
+def synonyms(name: str) -> dict[str, str]:
+    """Folded phrase to folded phrase, of the file `name`."""
+    with (DATA / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
         return {" ".join(words(r["said"])): " ".join(words(r["catalogue"])) for r in csv.DictReader(lines)}
 
 

@@ -55,7 +55,9 @@ class WordIndex:
         self._postings = postings
         self._vocabulary = sorted(postings)
 
-    def find(self, query: Sequence[str], limit: int, boost: Callable[[int], float] | None = None) -> list[tuple[float, int]]:
+    def find(
+        self, query: Sequence[str], limit: int, boost: Callable[[int], float] | None = None
+    ) -> list[tuple[float, int]]:
         """Return up to `limit` (score, entry), best first, for folded words; `boost` gives what to take off an entry's score."""
         if not query:
             return []

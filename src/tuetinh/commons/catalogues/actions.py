@@ -1,0 +1,71 @@
+"""Changes of the price lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+from django.db import connection, transaction
+from django.db.models import Q
+
+from . import errors
+from .models import Price
+
+Kind = Literal["service", "drug"]
+
+
+class PriceRow(msgspec.Struct, frozen=True):
+    """A line of a price list."""
+
+    code: str
+    kind: Kind
+    amount: Decimal
+
+
+def set_price(
+    facility: str, code: str, kind: Kind, amount: Decimal, valid_from: date, valid_to: date | None = None
+) -> Price:
+    """Put a price in force from a day on, to a last day if given.
+
+    An open-ended price of before ends on the day before. Raises CatalogueError for an invalid price, or one that overlaps
+    another that cannot be ended so (already ended, or starting later).
+    """
+    if amount < 0 or (valid_to and valid_to < valid_from):
+        raise errors.CatalogueError(errors.PRICE_INVALID, code=code)
+    with transaction.atomic():
+        _lock(facility)
+        same = Price.objects.filter(facility=facility, code=code)
+        same.filter(valid_to=None, valid_from__lt=valid_from).update(valid_to=valid_from - timedelta(days=1))
+        overlapping = same.filter(Q(valid_to=None) | Q(valid_to__gte=valid_from))
+        if valid_to:
+            overlapping = overlapping.filter(valid_from__lte=valid_to)
+        if overlapping.exists():
+            raise errors.CatalogueError(errors.PRICE_OVERLAP, code=code)
+        return Price.objects.create(
+            facility=facility, code=code, kind=kind, amount=amount, valid_from=valid_from, valid_to=valid_to
+        )
+
+
+def load_price_list(facility: str, rows: Iterable[PriceRow], valid_from: date) -> int:
+    """Fill the empty list of a facility (or `""`, the province) at once; return the count of prices.
+
+    Raises CatalogueError when the facility already has prices: those are changed one by one.
+    """
+    with transaction.atomic():
+        _lock(facility)
+        if Price.objects.filter(facility=facility).exists():
+            raise errors.CatalogueError(errors.PRICE_OVERLAP, code=facility)
+        made = [
+            Price(facility=facility, code=r.code, kind=r.kind, amount=r.amount, valid_from=valid_from) for r in rows
+        ]
+        Price.objects.bulk_create(made, batch_size=2000)
+    return len(made)
+
+
+def _lock(facility: str) -> None:
+    """Let one change of a facility's prices through at a time; the lock goes with the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"prices {facility}"])

@@ -1,0 +1,32 @@
+"""Price lists: what a code costs at a facility, and from when to when."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+
+
+class Price(models.Model):
+    """An amount in ₫ in force from `valid_from` to `valid_to` (both included; none = until further notice).
+
+    `facility` is the Organization id; empty is the province's list. Two prices of one code and facility never overlap in time:
+    `actions.set_price` sees to it under a lock. No exclusion constraint, as the embedded server lacks btree_gist.
+    """
+
+    facility = models.CharField(max_length=64, blank=True)
+    code = models.CharField(max_length=120)
+    kind = models.CharField(max_length=10, choices=[("service", "service"), ("drug", "drug")])
+    amount = models.DecimalField(max_digits=14, decimal_places=2)
+    valid_from = models.DateField()
+    valid_to = models.DateField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["facility", "code", "valid_from"], name="price_once_a_day"),
+            models.CheckConstraint(condition=Q(amount__gte=0), name="price_not_negative"),
+            models.CheckConstraint(
+                condition=Q(valid_to__isnull=True) | Q(valid_to__gte=F("valid_from")), name="price_dates_in_order"
+            ),
+        ]

@@ -1,0 +1,128 @@
+"""Type-ahead of the desks: JSON for the combobox of the pages, a list of options for HTMX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.text import capfirst
+from django.utils.translation import get_language
+from django.views.decorators.http import require_GET
+
+from tuetinh.commons.access.api import desk
+
+from . import api
+
+STAFF = (
+    "reception",
+    "doctor",
+    "nurse",
+    "lab",
+    "imaging",
+    "pharmacist",
+    "cashier",
+    "archivist",
+    "station",
+    "official",
+    "admin",
+)
+_LONGEST = 200  # of what is typed
+Option = dict[str, str]
+
+
+def _answer(request: HttpRequest, find: Callable[[str], list[Option]]) -> HttpResponse:
+    typed = request.GET.get("q", "")[:_LONGEST].replace("\0", "").strip()
+    options = find(typed) if typed else []
+    if "application/json" in request.headers.get("Accept", ""):
+        return JsonResponse(options, safe=False)
+    return render(request, "catalogues/options.html", {"options": options})
+
+
+@require_GET
+@desk(*STAFF)
+def icd10(request: HttpRequest) -> HttpResponse:
+    """Diagnoses by code or name."""
+
+    def find(typed: str) -> list[Option]:
+        english = (get_language() or "vi").startswith("en")
+        return [
+            {
+                "value": e.code,
+                "code": e.code,
+                "label": capfirst(e.en if english else e.vi),
+                "hint": e.vi if english else e.en,
+                "pill": ", ".join(e.badges),
+                "tone": "warning" if e.badges else "",
+            }
+            for e in api.search_icd10(typed)
+        ]
+
+    return _answer(request, find)
+
+
+@require_GET
+@desk(*STAFF)
+def services(request: HttpRequest) -> HttpResponse:
+    """Services by code or name; `group` keeps one chapter of TT 23/2024."""
+    group = request.GET.get("group") or None
+
+    def find(typed: str) -> list[Option]:
+        names = api.service_groups()
+        return [
+            {
+                "value": s.code,
+                "code": s.code,
+                "label": s.name,
+                "hint": capfirst(names.get(s.group, "").lower()),
+                "pill": s.rank,
+                "tone": "",
+            }
+            for s in api.search_services(typed, group)
+        ]
+
+    return _answer(request, find)
+
+
+@require_GET
+@desk(*STAFF)
+def drugs(request: HttpRequest) -> HttpResponse:
+    """Medicines by ingredient, strength, form."""
+
+    def find(typed: str) -> list[Option]:
+        return [
+            {
+                "value": d.code,
+                "code": "",
+                "label": f"{d.name} {d.strength}",
+                "hint": f"{d.form} · {d.route}",
+                "pill": d.control,
+                "tone": "danger" if d.control else "",
+            }
+            for d in api.search_drugs(typed)
+        ]
+
+    return _answer(request, find)
+
+
+@require_GET
+@desk(*STAFF)
+def communes(request: HttpRequest) -> HttpResponse:
+    """Communes by name; those of `province` first. An old name finds its successor."""
+    near = request.GET.get("province") or None
+
+    def find(typed: str) -> list[Option]:
+        found = {c.code: c for c in [*api.old_to_new(typed)[:3], *api.communes(typed, province_code=near)]}
+        return [
+            {
+                "value": c.code,
+                "code": "",
+                "label": c.full_name,
+                "hint": p.full_name if (p := api.province(c.province)) else "",
+                "pill": "",
+                "tone": "",
+            }
+            for c in found.values()
+        ]
+
+    return _answer(request, find)
