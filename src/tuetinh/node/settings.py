@@ -130,7 +130,6 @@ USE_I18N = True
 USE_THOUSAND_SEPARATOR = True
 FORMAT_MODULE_PATH = ["tuetinh.commons.ui.formats"]
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA / "static"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 30 * 86400  # addresses carry the digest of the content
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

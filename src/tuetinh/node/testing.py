@@ -7,9 +7,21 @@ from __future__ import annotations
 
 import os
 import tempfile
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.test import Client
+    from playwright.sync_api import Page
+
+    from tuetinh.commons.access.models import Account
+
+PASSWORD = "mot-mat-khau-dai"  # noqa: S105 - of the cast, which lives as long as a test
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -35,3 +47,86 @@ def shared() -> Path:
     if not (root / "data").is_dir():
         pytest.skip("public test data (../shared) is not on this machine")
     return root
+
+
+@pytest.fixture
+def cast(db: None) -> dict[str, Account]:
+    """One account of each role in a world of two facilities: the district health centre, and a hospital elsewhere.
+
+    Everyone is of the health centre (`12104`) but the outsider, who is of the hospital (`12001`) and has no desk; the
+    citizen is the patient `cast-citizen`. The passwords are `PASSWORD`.
+    """
+    from tuetinh.commons.access.models import Account
+    from tuetinh.commons.access.roles import ROLES
+    from tuetinh.record import api as record
+    from tuetinh.record import r4
+    from tuetinh.record.asker import SYSTEM
+
+    names = {"12104": "Trung tâm Y tế huyện Than Uyên", "12001": "Bệnh viện đa khoa tỉnh"}
+    for id_, name in names.items():
+        record.create(SYSTEM, r4.Organization(id=id_, active=True, name=name))
+    record.create(
+        SYSTEM,
+        r4.Location(
+            id="12104-noi2",
+            status="active",
+            name="Phòng khám Nội 2",
+            managingOrganization=r4.Reference(reference="Organization/12104"),
+        ),
+    )
+    record.create(
+        SYSTEM,
+        r4.Patient(id="cast-citizen", name=[r4.HumanName(text="Lò Thị Pâng")], gender="female", birthDate="1972-03-12"),
+    )
+    people = {}
+    for role in ROLES:
+        account = Account(username=f"cast.{role}", full_name=f"Lò Văn {role.title()}", role=role, password=_hashed())
+        account.facility = {"outsider": "12001", "citizen": ""}.get(role, "12104")
+        account.room = "12104-noi2" if role in ("doctor", "nurse") else ""
+        account.practitioner = "" if role in ("citizen", "outsider") else f"cast-{role}"
+        account.patient = "cast-citizen" if role == "citizen" else ""
+        account.save()
+        people[role] = account
+    return people
+
+
+@pytest.fixture
+def as_role(cast: dict[str, Account]) -> Callable[[str], Client]:
+    """A browser, as Django's test client, in which the account of a role is logged in; `""` is nobody."""
+    from django.test import Client
+
+    def browser(role: str) -> Client:
+        client = Client()
+        if role:
+            client.force_login(cast[role], backend="django.contrib.auth.backends.ModelBackend")
+        return client
+
+    return browser
+
+
+@pytest.fixture
+def axe() -> Callable[[Page], list[str]]:
+    """Check a Playwright page with axe-core; returns its serious and critical findings, one line each."""
+    from tuetinh.commons import ui
+
+    script = (Path(ui.__file__).parent / "static" / "vendor" / "axe.js").read_text(encoding="utf-8")
+
+    def check(page: Page) -> list[str]:
+        page.evaluate(script)
+        found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+        return [
+            f"{problem['id']}: {node['target']} {node['failureSummary']}"
+            for problem in found["violations"]
+            if problem["impact"] in ("serious", "critical")
+            for node in problem["nodes"]
+        ]
+
+    return check
+
+
+@cache
+def _hashed() -> str:
+    """The password of the cast, hashed once: Argon2 is slow on purpose."""
+    from django.contrib.auth.hashers import make_password
+
+    return make_password(PASSWORD)

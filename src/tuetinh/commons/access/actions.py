@@ -1,4 +1,4 @@
-"""What administrators do to accounts, and people to their own. Each verb checks, locks, changes and notes who did it."""
+"""What administrators do to accounts, and people to their own: check, lock, change, and note who did it."""
 
 from __future__ import annotations
 

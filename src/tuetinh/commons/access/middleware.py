@@ -10,7 +10,7 @@ from django.shortcuts import redirect, resolve_url
 from django.utils import translation
 from django.utils.http import urlencode
 
-from tuetinh.commons.access.pages import forbidden
+from tuetinh.commons.access.pages import bad_request, forbidden
 from tuetinh.commons.access.roles import ROLES
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ class DeskMiddleware:
         self, request: HttpRequest, view: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
     ) -> HttpResponse | None:
         """Return the refusal, or None to let the view answer."""
-        del args, kwargs
+        del args
+        if _has_nul(request, kwargs):
+            return bad_request(request)
         roles: frozenset[str] | None = getattr(view, "desk_roles", UNMARKED)
         if roles is None:
             return None
@@ -48,6 +50,16 @@ class DeskMiddleware:
         if request.user.must_change_password and not roles.issuperset(ROLES):
             return redirect("access:password")
         return None
+
+
+def _has_nul(request: HttpRequest, kwargs: dict[str, object]) -> bool:
+    """Tell whether some input carries U+0000, which no text of PostgreSQL may hold and no person types."""
+    forms = [request.GET]
+    if request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        forms.append(request.POST)
+    values = [str(value) for value in kwargs.values()]
+    values += [text for form in forms for name, texts in form.lists() for text in (name, *texts)]
+    return any("\x00" in str(value) for value in values)
 
 
 def _to_login(request: HttpRequest) -> HttpResponse:

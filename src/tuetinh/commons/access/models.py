@@ -1,4 +1,7 @@
-"""Accounts of people. Who a person is professionally is a fact (Practitioner, PractitionerRole) that the account names."""
+"""Accounts of people and of connected systems.
+
+Who a person is professionally is a fact (Practitioner, PractitionerRole) that the account names.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,7 @@ class AccountEvent(models.Model):
 
 
 class Client(models.Model):
-    """A connected system that gets tokens by client credentials. `scopes` are the SMART v2 scopes that it may ask for."""
+    """A connected system that gets tokens by client credentials. `scopes`: the SMART v2 scopes that it may ask for."""
 
     id = models.CharField(max_length=64, primary_key=True)
     name = models.CharField(max_length=200)

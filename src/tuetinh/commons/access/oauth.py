@@ -171,7 +171,7 @@ def _credentials(scope: MutableMapping[str, Any]) -> tuple[str, str]:
     return "", session
 
 
-_TOKEN = """
+_SYSTEM = """
 SELECT c.id, c.facility, t.scopes FROM access_token t JOIN access_client c ON c.id = t.client_id
 WHERE t.digest = %s AND t.expires > now() AND c.is_active
 """
@@ -183,7 +183,7 @@ FROM access_account WHERE id = %s AND is_active AND NOT must_change_password
 
 
 async def _by_token(conn: AsyncConnection[TupleRow], token: str) -> Asker | None:
-    row = await _one(conn, _TOKEN, digest(token))
+    row = await _one(conn, _SYSTEM, digest(token))
     if row is None:
         return None
     client, facility, scopes = row

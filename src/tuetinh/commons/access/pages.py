@@ -188,6 +188,12 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return render(request, "access/forbidden_part.html" if part else "access/403.html", {"role": role}, status=403)
 
 
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Say that what was sent cannot be read."""
+    del exception
+    return render(request, "access/400.html", status=400)
+
+
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Say that there is no such page."""
     del exception
@@ -264,7 +270,7 @@ def _client_credentials(request: HttpRequest) -> tuple[str, str]:
         name, _colon, secret = base64.b64decode(value, validate=True).decode().partition(":")
     except (binascii.Error, ValueError):
         raise oauth.OAuthError("invalid_client", "the Authorization header is not Basic credentials", 401) from None
-    return unquote_plus(name), unquote_plus(secret)
+    return unquote_plus(name).replace("\x00", ""), unquote_plus(secret)
 
 
 def _account(request: HttpRequest) -> Account:

@@ -124,8 +124,9 @@ _ALL = (
         gettext_lazy("Trạm y tế"),
         gettext_lazy("Khám ban đầu, tiêm chủng, quản lý sức khỏe người dân của xã."),
         reads="*",
-        writes=f"{PERSON} {VISIT} {ELIGIBILITY} Observation Condition AllergyIntolerance Immunization CarePlan Procedure "
-        "MedicationRequest MedicationDispense ServiceRequest QuestionnaireResponse ChargeItem FamilyMemberHistory",
+        writes=f"{PERSON} {VISIT} {ELIGIBILITY} Observation Condition AllergyIntolerance Immunization CarePlan "
+        "Procedure MedicationRequest MedicationDispense ServiceRequest QuestionnaireResponse "
+        "ChargeItem FamilyMemberHistory",
     ),
     Role(
         "citizen",
