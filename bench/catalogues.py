@@ -51,7 +51,8 @@ def main() -> None:
         first = _milliseconds(lambda search=search: search(typed[0]))  # type: ignore[misc]
         later = [_milliseconds(lambda search=search, text=text: search(text)) for text in typed for _ in range(5)]  # type: ignore[misc]
         print(
-            f"{name:10} first {first:6.1f} ms   later median {median(later):5.2f} ms, worst {max(later):5.2f} ms   +{_megabytes() - before:5.1f} MB"
+            f"{name:10} first {first:6.1f} ms   later median {median(later):5.2f} ms, worst {max(later):5.2f} ms"
+            f"   +{_megabytes() - before:5.1f} MB"
         )
 
 

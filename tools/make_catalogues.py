@@ -1,7 +1,7 @@
 """Make the data files of the catalogues module.
 
-`python tools/make_catalogues.py SHARED_DATA_DIR SPECS_DIR`: the first is the folder that holds `vietnam/`, the second the
-one that holds `bhyt/codes.csv`. Each file is gzip-packed msgpack, written without a time stamp so that it only
+`python tools/make_catalogues.py SHARED_DATA_DIR SPECS_DIR`: the first is the folder that holds `vietnam/`, the second
+the one that holds `bhyt/codes.csv`. Each file is gzip-packed msgpack, written without a time stamp so that it only
 changes when its content does.
 """
 
@@ -135,9 +135,7 @@ def icd10(folder: Path) -> None:
         )
     pairs = sorted({(row[0], row[2], row[4]) for _, row in annex(folder, "annex_A1.csv")})
     content = {"chapters": list(chapters), "groups": list(groups), "codes": table, "extra": extra, "pairs": pairs}
-    print(
-        f"icd10: {len(table)} codes, {len(extra)} extra, {len(chapters)} chapters, {len(groups)} groups, {len(pairs)} pairs"
-    )
+    print(f"icd10: {len(table)} codes, {len(extra)} extra, {len(groups)} groups, {len(pairs)} pairs")
     write("icd10", content)
 
 

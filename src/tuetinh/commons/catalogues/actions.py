@@ -26,12 +26,12 @@ class PriceRow(msgspec.Struct, frozen=True):
 
 
 def set_price(
-    facility: str, code: str, kind: Kind, amount: Decimal, valid_from: date, valid_to: date | None = None
+    facility: str, code: str, kind: Kind, amount: Decimal, *, valid_from: date, valid_to: date | None = None
 ) -> Price:
     """Put a price in force from a day on, to a last day if given.
 
-    An open-ended price of before ends on the day before. Raises CatalogueError for an invalid price, or one that overlaps
-    another that cannot be ended so (already ended, or starting later).
+    An open-ended price of before ends on the day before. Raises CatalogueError for an invalid price, or one that
+    overlaps another that cannot be ended so (already ended, or starting later).
     """
     if amount < 0 or (valid_to and valid_to < valid_from):
         raise errors.CatalogueError(errors.PRICE_INVALID, code=code)

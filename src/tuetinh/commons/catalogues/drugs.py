@@ -14,8 +14,8 @@ from .wordsearch import WordIndex, words
 class Drug(msgspec.Struct, frozen=True):
     """A medicine by active ingredient, strength and form.
 
-    `substance_code` is the national code of the ingredient where it is known, else empty; `control` is `GN` (narcotic) or `HT`
-    (psychotropic) for controlled medicines; `demo_price` (₫ a unit) is invented for demonstrations.
+    `substance_code` is the national code of the ingredient where it is known, else empty; `control` is `GN` (narcotic)
+    or `HT` (psychotropic) for controlled medicines; `demo_price` (₫ a unit) is invented for demonstrations.
     """
 
     code: str

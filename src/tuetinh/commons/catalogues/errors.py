@@ -36,11 +36,11 @@ MESSAGES = {
 class CatalogueError(ValueError):
     """A refusal of this module; `code` is one of the codes above."""
 
-    def __init__(self, code: str, **facts: str) -> None:
-        super().__init__(message(code, **facts))
-        self.code = code
+    def __init__(self, error: str, **facts: str) -> None:
+        super().__init__(message(error, **facts))
+        self.code = error
 
 
-def message(code: str, **facts: str) -> str:
+def message(error: str, **facts: str) -> str:
     """Return the words for an error code in the language of the reader."""
-    return str(MESSAGES[code]) % facts
+    return str(MESSAGES[error]) % facts

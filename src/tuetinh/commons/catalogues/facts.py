@@ -38,7 +38,7 @@ def service_code(entry: Service) -> r4.CodeableConcept:
 
 
 def drug_code(entry: Drug) -> r4.CodeableConcept:
-    """MedicationRequest.medicationCodeableConcept of a medicine: formulary code, and the national ingredient where known."""
+    """MedicationRequest.medicationCodeableConcept: code of the formulary, and the national ingredient where known."""
     coding = [r4.Coding(system=FORMULARY, code=entry.code, display=entry.label)]
     if entry.substance_code:
         coding.append(r4.Coding(system=SUBSTANCES, code=entry.substance_code, display=entry.name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_left
 from collections.abc import Mapping
@@ -135,19 +136,20 @@ def _plain_codes() -> list[str]:
 
 @cache
 def _index() -> tuple[WordIndex, list[Icd10]]:
-    entries = list({e.code: e for e in reversed(_tables().codes)}.values())
-    entries.reverse()
-    names = [(" ".join(words(e.vi)), " ".join(words(e.en))) for e in entries]
+    rows: dict[str, list[Icd10]] = {}
+    for e in _tables().codes:
+        rows.setdefault(e.code, []).append(e)
+    # A code that stands twice, with and without its mark, is found by both names.
+    names = [tuple(" ".join(words(name)) for e in same for name in (e.vi, e.en)) for same in rows.values()]
+    entries = [same[0] for same in rows.values()]
     return WordIndex(names, [_weight(e) for e in entries]), entries
 
 
 def _weight(entry: Icd10) -> float:
     rank = common_diagnoses().get(entry.code)
-    return (
-        -18.0 + rank * 0.01
-        if rank is not None
-        else 1.0 * (len(entry.code) > 3) + 2.0 * bool(entry.bits & Flag.NOT_PRINCIPAL)
-    )
+    if rank is not None:
+        return -18.0 + rank * 0.01
+    return 1.0 * (len(entry.code) > 3) + 2.0 * bool(entry.bits & Flag.NOT_PRINCIPAL)
 
 
 def plain(code: str) -> str:
@@ -191,7 +193,7 @@ def search_icd10(text: str, limit: int = 12, usage: Mapping[str, int] | None = N
     index, entries = _index()
 
     def boost(entry: int) -> float:
-        return min(10.0, 2.0 * (usage or {}).get(entries[entry].code, 0) ** 0.5)
+        return min(10.0, 2.0 * math.sqrt((usage or {}).get(entries[entry].code, 0)))
 
     best: dict[int, float] = {}
     for reading in alternatives(query, synonyms("synonyms")):
@@ -220,12 +222,9 @@ def check_diagnosis(code: str, *, principal: bool, sex: str | None, age_days: in
     if principal and new and Flag.DISCOURAGED in flags:
         found.append(_refusal(errors.DISCOURAGED, entry.code, blocking=False))
     # TT 06/2026 says "only or mainly" of a sex, so it asks; annex A4 of QĐ 4469 says "only", so it refuses.
-    for other, flag in (
-        ("male", Flag.FEMALE if new else Flag.FEMALE_4469),
-        ("female", Flag.MALE if new else Flag.MALE_4469),
-    ):
-        if flag in flags and sex == other:
-            found.append(_refusal(errors.OTHER_SEX, entry.code, blocking=not new))
+    female, male = (Flag.FEMALE, Flag.MALE) if new else (Flag.FEMALE_4469, Flag.MALE_4469)
+    if (sex == "male" and female in flags) or (sex == "female" and male in flags):
+        found.append(_refusal(errors.OTHER_SEX, entry.code, blocking=not new))
     if age_days is not None and not _fits(entry, age_days):
         found.append(_refusal(errors.AGE, entry.code, blocking=False))
     return found

@@ -11,7 +11,7 @@ from django.db.models import F, Q
 class Price(models.Model):
     """An amount in ₫ in force from `valid_from` to `valid_to` (both included; none = until further notice).
 
-    `facility` is the Organization id; empty is the province's list. Two prices of one code and facility never overlap in time:
+    `facility` is the Organization id; empty is the province's list. Two prices of one code and facility never overlap:
     `actions.set_price` sees to it under a lock. No exclusion constraint, as the embedded server lacks btree_gist.
     """
 

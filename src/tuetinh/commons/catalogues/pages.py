@@ -31,6 +31,11 @@ _LONGEST = 200  # of what is typed
 Option = dict[str, str]
 
 
+def _option(value: str, label: str, *, code: str = "", hint: str = "", pill: str = "", tone: str = "") -> Option:
+    """A line of the list: `value` goes into the form, `code` stands before the label, `hint` and `pill` after it."""
+    return {"value": value, "code": code, "label": label, "hint": hint, "pill": pill, "tone": tone}
+
+
 def _answer(request: HttpRequest, find: Callable[[str], list[Option]]) -> HttpResponse:
     typed = request.GET.get("q", "")[:_LONGEST].replace("\0", "").strip()
     options = find(typed) if typed else []
@@ -47,14 +52,14 @@ def icd10(request: HttpRequest) -> HttpResponse:
     def find(typed: str) -> list[Option]:
         english = (get_language() or "vi").startswith("en")
         return [
-            {
-                "value": e.code,
-                "code": e.code,
-                "label": capfirst(e.en if english else e.vi),
-                "hint": e.vi if english else e.en,
-                "pill": ", ".join(e.badges),
-                "tone": "warning" if e.badges else "",
-            }
+            _option(
+                e.code,
+                capfirst(e.en if english else e.vi),
+                code=e.code,
+                hint=e.vi if english else e.en,
+                pill=", ".join(e.badges),
+                tone="warning" if e.badges else "",
+            )
             for e in api.search_icd10(typed)
         ]
 
@@ -70,14 +75,7 @@ def services(request: HttpRequest) -> HttpResponse:
     def find(typed: str) -> list[Option]:
         names = api.service_groups()
         return [
-            {
-                "value": s.code,
-                "code": s.code,
-                "label": s.name,
-                "hint": capfirst(names.get(s.group, "").lower()),
-                "pill": s.rank,
-                "tone": "",
-            }
+            _option(s.code, s.name, code=s.code, hint=capfirst(names.get(s.group, "").lower()), pill=s.rank)
             for s in api.search_services(typed, group)
         ]
 
@@ -91,14 +89,13 @@ def drugs(request: HttpRequest) -> HttpResponse:
 
     def find(typed: str) -> list[Option]:
         return [
-            {
-                "value": d.code,
-                "code": "",
-                "label": f"{d.name} {d.strength}",
-                "hint": f"{d.form} · {d.route}",
-                "pill": d.control,
-                "tone": "danger" if d.control else "",
-            }
+            _option(
+                d.code,
+                f"{d.name} {d.strength}",
+                hint=f"{d.form} · {d.route}",
+                pill=d.control,
+                tone="danger" if d.control else "",
+            )
             for d in api.search_drugs(typed)
         ]
 
@@ -112,17 +109,8 @@ def communes(request: HttpRequest) -> HttpResponse:
     near = request.GET.get("province") or None
 
     def find(typed: str) -> list[Option]:
+        names = {p.code: p.full_name for p in api.provinces()}
         found = {c.code: c for c in [*api.old_to_new(typed)[:3], *api.communes(typed, province_code=near)]}
-        return [
-            {
-                "value": c.code,
-                "code": "",
-                "label": c.full_name,
-                "hint": p.full_name if (p := api.province(c.province)) else "",
-                "pill": "",
-                "tone": "",
-            }
-            for c in found.values()
-        ]
+        return [_option(c.code, c.full_name, hint=names[c.province]) for c in found.values()]
 
     return _answer(request, find)

@@ -1,4 +1,4 @@
-"""Provinces and communes since 01/07/2025, the way to them from the units before, and addresses as people write them."""
+"""Provinces and communes since 01/07/2025, the way to them from the units before, and addresses as people write."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Commune(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Move(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Where (a part of) a unit from before 01/07/2025 went. `default` marks the usual successor of a unit that was split."""
+    """Where (a part of) a unit of before 01/07/2025 went. `default` marks the usual successor of one that was split."""
 
     code: str
     name: str
@@ -125,7 +125,7 @@ def _grouped(units: Iterable[Commune] | Iterable[Move]) -> dict[str, list]:  # t
 
 
 def bare(name: str) -> str:
-    """Return the folded name without its kind: `TT. Than Uyên` as `than uyen`. A ward that is a number keeps it without zeros."""
+    """Return the folded name without its kind: `TT. Than Uyên` as `than uyen`, `Phường 05` as `5`."""
     short = " ".join(words(_MARKED_KIND.sub("", name.strip())))
     return short.lstrip("0") or short
 
@@ -172,7 +172,7 @@ def _index() -> WordIndex:
 
 
 def communes(text: str, limit: int = 12, province_code: str | None = None) -> list[Commune]:
-    """Type-ahead over communes by name, with the name of the province if wanted, or by code. The given province comes first."""
+    """Type-ahead over communes by name, also with that of the province, or by code. `province_code` comes first."""
     table = _tables().communes
     if text.strip().isdigit():
         return [c for c in table if c.code.startswith(text.strip())][:limit]
@@ -204,7 +204,7 @@ def _lies_in(move: Move, district: str, old_province: str) -> bool:
 def parse_address(text: str) -> Place:
     """Read an address in old or new names: `Bản Nà Phát, xã Mường Than, tỉnh Lai Châu`.
 
-    The province is looked for from the end, then a district of before 07/2025, then the commune. What is left is the line.
+    The province is looked for from the end, then a district of before 07/2025, then the commune; the rest is the line.
     """
     places = [_read(_parts(text, between)) for between in (_COMMA, _COMMA_OR_DASH)]  # a dash may belong to a name
     return next((p for p in places if p.commune), None) or next((p for p in places if p.province), places[0])
@@ -241,14 +241,8 @@ def _province_names() -> dict[str, tuple[Province | None, str]]:
         names[bare(old)] = (None, old)
     for p in _tables().provinces:
         names[bare(p.full_name)] = (p, names.get(bare(p.full_name), (None, ""))[1])
-    names |= {
-        "hcm": names["ho chi minh"],
-        "tphcm": names["ho chi minh"],
-        "sai gon": names["ho chi minh"],
-        "hue": names["hue"],
-    }
-    if "thua thien hue" not in names:
-        names["thua thien hue"] = names["hue"]
+    names |= dict.fromkeys(("hcm", "tphcm", "sai gon"), names["ho chi minh"])
+    names.setdefault("thua thien hue", names["hue"])
     return names
 
 
@@ -287,11 +281,10 @@ def _as_written(units: list, written: str) -> list:  # type: ignore[type-arg]
     """Of units whose folded names are equal, keep those that fit the accents, then the kind, of what was written."""
     for wanted in (_MARKED_KIND.sub("", written.strip()).lower(), written.strip().lower()):
         if len(units) > 1:
-            same = [
-                u
-                for u in units
-                if wanted
-                in (_MARKED_KIND.sub("", u.name).lower(), u.name.lower(), getattr(u, "full_name", u.name).lower())
-            ]
-            units = same or units
+            units = [u for u in units if wanted in _spellings(u)] or units
     return units
+
+
+def _spellings(unit: Commune | Move) -> tuple[str, ...]:
+    full = unit.full_name if isinstance(unit, Commune) else unit.name
+    return (_MARKED_KIND.sub("", unit.name).lower(), unit.name.lower(), full.lower())

@@ -15,7 +15,7 @@ from .services import billables, consultations
 
 
 def price(facility: str, code: str, on: date) -> Decimal | None:
-    """The price of a code at a facility on a day; the province's where the facility has none; None where nobody has one."""
+    """The price of a code at a facility on a day; the province's where the facility has none, None where nobody has."""
     return prices(facility, [code], on).get(code)
 
 

@@ -1,4 +1,4 @@
-"""Technical services: the techniques of TT 23/2024/TT-BYT and the billable codes of QĐ 7603/QĐ-BYT that stand for them."""
+"""Technical services: techniques of TT 23/2024/TT-BYT and the billable codes of QĐ 7603/QĐ-BYT for them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .wordsearch import WordIndex, words
 class Service(msgspec.Struct, frozen=True):
     """A service that can be ordered. `code` is the one of the insurance data where there is one, else the technique's.
 
-    `group` is the chapter of TT 23/2024 (`23` biochemistry, `18` imaging…; `KHAM` consultation), `rank` the class of a surgery or
-    procedure (`P1`, `T2`, `TDB`…), `reference_price` the national price of TT 39/2018 in ₫, for orientation only.
+    `group` is the chapter of TT 23/2024 (`23` biochemistry, `18` imaging…; `KHAM` consultation), `rank` the class of a
+    surgery or procedure (`P1`, `T2`, `TDB`…), `reference_price` that of TT 39/2018 in ₫, for orientation only.
     """
 
     code: str
@@ -109,8 +109,8 @@ def service(code: str) -> Service | None:
     """The service of a billable code, a technique's code or a consultation's."""
     if row := _billable().get(code):
         return _from_billable(row)
-    if row := _techniques().get(code):
-        return Service(row.code, row.name, _group(row), row.code, surgical=row.surgical)
+    if of := _techniques().get(code):
+        return Service(of.code, of.name, _group(of), of.code, surgical=of.surgical)
     return _consultations().get(code)
 
 

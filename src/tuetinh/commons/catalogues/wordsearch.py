@@ -1,4 +1,7 @@
-"""Type-ahead over some ten thousand names: words in any order, without accents, last word unfinished, one slip forgiven."""
+"""Type-ahead over some ten thousand names.
+
+Words in any order, without accents, the last one unfinished, one slip of the finger forgiven.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ from itertools import chain
 
 from tuetinh.record.text import fold
 
+Boost = Callable[[int], float]
 _WORD = re.compile("[a-z0-9]+")
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+_STEM = 3  # letters from which a word before the last may be unfinished too
 _SLIP, _SCATTERED, _INSIDE = 60.0, 20.0, 8.0
 _RANKED = 400  # candidates that are ranked by their wording; the rest only by weight
 
@@ -55,10 +60,11 @@ class WordIndex:
         self._postings = postings
         self._vocabulary = sorted(postings)
 
-    def find(
-        self, query: Sequence[str], limit: int, boost: Callable[[int], float] | None = None
-    ) -> list[tuple[float, int]]:
-        """Return up to `limit` (score, entry), best first, for folded words; `boost` gives what to take off an entry's score."""
+    def find(self, query: Sequence[str], limit: int, boost: Boost | None = None) -> list[tuple[float, int]]:
+        """Return up to `limit` (score, entry), best first, for folded words.
+
+        `boost` says what to take off an entry's score.
+        """
         if not query:
             return []
         meanings = [self._matching(word, prefix=i == len(query) - 1) for i, word in enumerate(query)]
@@ -70,7 +76,7 @@ class WordIndex:
         return scores
 
     def _matching(self, word: str, *, prefix: bool) -> list[str]:
-        if not prefix:
+        if not prefix and (word in self._postings or len(word) < _STEM):
             return [word] if word in self._postings else []
         start = bisect_left(self._vocabulary, word)
         return self._vocabulary[start : bisect_left(self._vocabulary, word + "{", start)]
@@ -102,7 +108,7 @@ class WordIndex:
         return near
 
     def _rank(
-        self, found: set[int], query: Sequence[str], start: float, limit: int, boost: Callable[[int], float] | None
+        self, found: set[int], query: Sequence[str], start: float, limit: int, boost: Boost | None
     ) -> list[tuple[float, int]]:
         weight = self.weight
 

@@ -22,7 +22,7 @@ TELLING = [e for e in {e.code: e for e in api.all_codes()}.values() if 4 <= len(
         ("cao huyet ap", "I10"),
         ("huyet ap tang", "I10"),
         ("tang huyet sp", "I10"),
-        ("hypertens", "I10"),
+        ("essential hypertens", "I10"),
         ("I10", "I10"),
         ("i10", "I10"),
         ("J189", "J18.9"),
