@@ -34,7 +34,7 @@ from .icd10 import (
     icd10,
     search_icd10,
 )
-from .lists import Code, EthnicGroup, code_list, code_lists, codes, ethnic_group, ethnic_groups
+from .lists import Code, EthnicGroup, code_list, code_lists, codes, ethnic_group, ethnic_groups, facility_levels
 from .places import (
     Commune,
     Place,
@@ -93,6 +93,7 @@ __all__ = [
     "ethnic_group",
     "ethnic_groups",
     "ethnicity",
+    "facility_levels",
     "fold",
     "icd10",
     "list_code",

@@ -5,9 +5,17 @@ from __future__ import annotations
 from functools import cache
 
 import msgspec
+from django.utils.translation import gettext_lazy
 
 from .store import load
 from .wordsearch import words
+
+# Luật Khám bệnh, chữa bệnh 15/2023/QH15, Điều 104
+FACILITY_LEVELS = {
+    "1": gettext_lazy("Cấp khám bệnh, chữa bệnh ban đầu"),
+    "2": gettext_lazy("Cấp khám bệnh, chữa bệnh cơ bản"),
+    "3": gettext_lazy("Cấp khám bệnh, chữa bệnh chuyên sâu"),
+}
 
 
 class EthnicGroup(msgspec.Struct, frozen=True, array_like=True):
@@ -76,3 +84,8 @@ def code_list(name: str) -> list[Code]:
 def codes(name: str) -> dict[str, str]:
     """Code to meaning of a list (`MA_LOAI_KCB_1804`). Raises KeyError for an unknown list."""
     return {c.code: c.meaning for c in code_list(name)}
+
+
+def facility_levels() -> dict[str, str]:
+    """The technical levels of facilities: initial, basic, specialised."""
+    return {code: str(name) for code, name in FACILITY_LEVELS.items()}

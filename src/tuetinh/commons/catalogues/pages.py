@@ -37,7 +37,7 @@ def _option(value: str, label: str, *, code: str = "", hint: str = "", pill: str
 
 
 def _answer(request: HttpRequest, find: Callable[[str], list[Option]]) -> HttpResponse:
-    typed = request.GET.get("q", "")[:_LONGEST].replace("\0", "").strip()
+    typed = request.GET.get("q", "")[:_LONGEST].strip()
     options = find(typed) if typed else []
     if "application/json" in request.headers.get("Accept", ""):
         return JsonResponse(options, safe=False)

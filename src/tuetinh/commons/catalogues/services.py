@@ -106,12 +106,16 @@ def groups() -> dict[str, str]:
 
 
 def service(code: str) -> Service | None:
-    """The service of a billable code, a technique's code or a consultation's."""
+    """The service of a billable code, a consultation's code or a technique's.
+
+    Some consultations bear the number of a technique (`10.25`); the consultation is meant, as only it can be billed so.
+    """
     if row := _billable().get(code):
         return _from_billable(row)
-    if of := _techniques().get(code):
-        return Service(of.code, of.name, _group(of), of.code, surgical=of.surgical)
-    return _consultations().get(code)
+    if visit := _consultations().get(code):
+        return visit
+    of = _techniques().get(code)
+    return Service(of.code, of.name, _group(of), of.code, surgical=of.surgical) if of else None
 
 
 def _group(row: Technique) -> str:
@@ -128,14 +132,14 @@ def _from_billable(row: Billable) -> Service:
 
 @cache
 def _index() -> tuple[WordIndex, list[str]]:
-    billed = {b.technique for b in _tables().billable}
+    reached = {b.technique for b in _tables().billable} | set(_consultations())
     entries: list[tuple[str, tuple[str, ...], float]] = [
         (s.code, (" ".join(words(s.name)),), -1.0) for s in _consultations().values()
     ]
     for b in _tables().billable:
         name, priced = " ".join(words(b.name)), " ".join(words(b.priced_as))
         entries.append((b.code, (name,) if name == priced else (name, priced), 0.0))
-    entries += [(t.code, (" ".join(words(t.name)),), 4.0) for t in _tables().techniques if t.code not in billed]
+    entries += [(t.code, (" ".join(words(t.name)),), 4.0) for t in _tables().techniques if t.code not in reached]
     return WordIndex([e[1] for e in entries], [e[2] for e in entries]), [e[0] for e in entries]
 
 

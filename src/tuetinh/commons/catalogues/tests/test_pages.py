@@ -41,8 +41,8 @@ def test_an_old_commune_finds_its_successor(as_role: Callable[[str], Client]) ->
 @pytest.mark.parametrize("address", ADDRESSES)
 @pytest.mark.parametrize(
     "typed",
-    ["", "\0", "<script>", "'; drop", "x" * 100_000, "%", "é" * 50],
-    ids=["nothing", "nul", "tag", "quote", "long", "percent", "marks"],
+    ["", "<script>", "'; drop", "x" * 100_000, "%", "é" * 50],
+    ids=["nothing", "tag", "quote", "long", "percent", "marks"],
 )
 def test_odd_input_is_answered(as_role: Callable[[str], Client], address: str, typed: str) -> None:
     answer = as_role("doctor").get(f"/catalogues/{address}", {"q": typed}, headers=JSON)

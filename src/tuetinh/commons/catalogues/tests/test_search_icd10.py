@@ -54,6 +54,19 @@ def test_the_expected_family_is_on_the_first_lines(typed: str, family: set[str])
     assert family <= {e.code for e in api.search_icd10(typed, limit=6)}
 
 
+def test_every_synonym_leads_to_names_of_the_catalogue() -> None:
+    from tuetinh.commons.catalogues import icd10, services
+    from tuetinh.commons.catalogues.wording import synonyms
+
+    for name, (index, _) in (("synonyms", icd10._index()), ("service_synonyms", services._index())):
+        lost = [
+            said
+            for said, meant in synonyms(name).items()
+            if not (hits := index.find(meant.split(), 1)) or hits[0][0] > 40
+        ]
+        assert lost == []
+
+
 def test_what_a_desk_uses_moves_up() -> None:
     before = [e.code for e in api.search_icd10("viem phoi", limit=12)]
     assert before[0] != "J15"

@@ -43,6 +43,15 @@ def test_a_service_is_found(typed: str, group: str | None, code: str) -> None:
     assert code in [s.code for s in api.search_services(typed, group, limit=5)]
 
 
+def test_a_consultation_wins_over_the_technique_of_the_same_number() -> None:
+    burns, technique = api.service("10.25"), api.technique("10.25")
+    assert burns is not None
+    assert (burns.name, burns.group) == ("Khám Bỏng", "KHAM")
+    assert technique is not None
+    assert technique.name.startswith("Phẫu thuật chọc hút áp xe não")
+    assert {s.name.split()[0] for s in api.search_services("kham", limit=20)} == {"Khám"}
+
+
 def test_a_group_keeps_its_own() -> None:
     assert {s.group for s in api.search_services("dinh luong", "23")} == {"23"}
 
