@@ -1,0 +1,4 @@
+"""Who is this person: identifiers, cards, search, likely duplicates, the banner over every clinical page. Reception's desk first.
+
+Speaks FHIR R4 Patient with the VN Core profile, the QR texts of the citizen card and of the insurance card.
+"""
