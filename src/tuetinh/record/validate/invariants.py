@@ -180,6 +180,10 @@ def _not_negative(name: str) -> Test:
     return lambda o: o.get(name, Decimal(0)) >= 0
 
 
+_EXTENSION_VALUES = frozenset(
+    prefix + name for name in RULES.types["Extension"].choices["value"].names for prefix in ("", "_")
+)
+
 TESTS: dict[tuple[str, str], Test] = {
     ("AllergyIntolerance", "ait-1"): lambda o: (
         _entered_in_error(o, "allergyintolerance-verification") or has(o, "clinicalStatus")
@@ -225,7 +229,7 @@ TESTS: dict[tuple[str, str], Test] = {
     ("Duration", "drt-1"): lambda o: not has(o, "code") or (o.get("system") == UCUM and has(o, "value")),
     ("Duration", "qty-3"): _implies("code", "system"),
     ("Expression", "exp-1"): _any("expression", "reference"),
-    ("Extension", "ext-1"): lambda o: ("extension" in o) != (chosen(o, "value") is not None),
+    ("Extension", "ext-1"): lambda o: ("extension" in o) == _EXTENSION_VALUES.isdisjoint(o),
     ("FamilyMemberHistory", "fhs-1"): lambda o: chosen(o, "age") is None or chosen(o, "born") is None,
     ("FamilyMemberHistory", "fhs-2"): lambda o: not has(o, "estimatedAge") or chosen(o, "age") is not None,
     ("GoalTarget", "gol-1"): lambda o: chosen(o, "detail") is None or has(o, "measure"),

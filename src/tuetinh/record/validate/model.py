@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from tuetinh.record.validate import invariants
-from tuetinh.record.validate.primitives import CHECKERS, Checker
+from tuetinh.record.validate.primitives import CHECKERS, SEEN, Checker
 from tuetinh.record.validate.rules import RULES, ElementRule
 
 Codes = dict[str, frozenset[str]]
@@ -11,20 +14,6 @@ Codes = dict[str, frozenset[str]]
 
 class Element:
     """One JSON key of a type. `type` is set for objects, `check` for primitives; `beside` marks `_name` keys."""
-
-    __slots__ = (
-        "beside",
-        "check",
-        "choice",
-        "codes",
-        "fhir",
-        "invariants",
-        "many",
-        "name",
-        "targets",
-        "type",
-        "values",
-    )
 
     def __init__(self, name: str, rule: ElementRule, *, beside: bool = False) -> None:
         self.name = name
@@ -44,12 +33,24 @@ class Element:
                 self.values = frozenset(code for codes in systems.values() for code in codes)
             else:
                 self.codes = {system: frozenset(codes) for system, codes in systems.items()}
+        self.quick = self._quick()
+
+    def _quick(self) -> Callable[[Any], bool] | None:
+        """A cheap test under which a single primitive needs no further look."""
+        if self.many or self.choice or self.check is None:
+            return None
+        if self.values is not None:
+            values = self.values
+            return lambda value: type(value) is str and value in values
+        if self.fhir in SEEN:
+            seen = SEEN[self.fhir]
+            return lambda value: type(value) is str and value in seen
+        check = self.check
+        return lambda value: check(value) is None
 
 
 class Type:
     """A datatype, backbone element or resource: what may and what must be in it."""
-
-    __slots__ = ("choices", "elements", "invariants", "name", "required", "resource")
 
     def __init__(self, name: str) -> None:
         rule = RULES.types[name]
@@ -70,6 +71,7 @@ class Type:
                 if element.min:
                     self.required.append(key)
             self.choices += [(f"{stem}[x]", choice.names) for stem, choice in part.choices.items() if choice.min]
+        self.must = bool(self.required or self.choices)
         names, ancestor = [name], rule
         while ancestor.base:
             names.append(ancestor.base)

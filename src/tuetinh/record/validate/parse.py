@@ -24,9 +24,10 @@ def structural_quotes(data: bytes) -> int:
 
     A name that stood twice loses one pair on the way through a decoder, so two counts tell of it without a parser.
     """
-    if b"\\" in data:
-        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    return data.count(b'"')
+    if b"\\" not in data:
+        return data.count(b'"')
+    data = data.replace(b"\\\\", b"")
+    return data.count(b'"') - data.count(b'\\"')
 
 
 def careful(data: bytes) -> tuple[Any, Problem | None]:

@@ -37,7 +37,9 @@ def kind(value: Any) -> str:
         return "a boolean"
     if isinstance(value, (int, float, Decimal)):
         return "a number"
-    return {str: "a string", list: "an array"}.get(type(value), "an object")
+    if isinstance(value, str):
+        return "a string"
+    return "an array" if isinstance(value, list) else "an object"
 
 
 def _text(value: Any) -> str | None:
@@ -86,17 +88,26 @@ def _calendar(name: str) -> Checker:
     return check
 
 
+# Good values that were seen, by type: systems and profiles repeat without end. Full sets take no more.
+SEEN: dict[str, set[str]] = {"canonical": set(), "uri": set(), "url": set()}
+MAX_SEEN = 4096
+
+
 def _uri(name: str) -> Checker:
     matching = _matching(name)
+    seen = SEEN[name]
 
     def check(value: Any) -> str | None:
         if problem := matching(value):
             return problem
         if value.startswith("urn:"):
-            if value.startswith("urn:uuid:") and _UUID.fullmatch(value.split("|")[0].split("#")[0]) is None:
-                return f"is not a valid UUID: {shorten(value)}"
-            if value.startswith("urn:oid:") and _OID.fullmatch(value.split("|")[0].split("#")[0]) is None:
+            bare = value.split("|")[0].split("#")[0]
+            if value.startswith("urn:uuid:"):
+                return None if _UUID.fullmatch(bare) else f"is not a valid UUID: {shorten(value)}"
+            if value.startswith("urn:oid:") and _OID.fullmatch(bare) is None:
                 return f"is not a valid OID: {shorten(value)}"
+        if value[0] != "#" and len(value) < 128 and len(seen) < MAX_SEEN:
+            seen.add(value)
         return None
 
     return check

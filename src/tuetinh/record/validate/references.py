@@ -10,6 +10,7 @@ from tuetinh.record.validate.model import RESOURCE_TYPES
 from tuetinh.record.validate.primitives import shorten
 
 _RELATIVE = re.compile(r"([A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(/_history/[A-Za-z0-9\-.]{1,64})?(#.+)?")
+# A search that names one resource (http.html#trules); whoever stores it resolves it.
 _CONDITIONAL = re.compile(r"([A-Za-z]+)\?\S+")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
 _TAIL = re.compile(r".*/([A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?")
@@ -37,7 +38,6 @@ class Surroundings:
 
     def __init__(self, root: dict[str, Any]) -> None:
         self.urls: dict[str, str] = {}
-        self.conditional = root.get("resourceType") == "Bundle" and root.get("type") in ("transaction", "batch")
         entries = root.get("entry")
         if root.get("resourceType") == "Bundle" and isinstance(entries, list):
             for entry in entries:
@@ -73,22 +73,18 @@ def _target(reference: str, scope: Scope, around: Surroundings) -> tuple[Fault |
         if local not in scope.contained:
             return ("not-found", f"refers to {shorten(reference)}, which is not contained (ref-1)"), None
         return None, scope.contained[local]
-    if match := (around.conditional and _CONDITIONAL.fullmatch(reference)) or _RELATIVE.fullmatch(reference):
+    if match := _RELATIVE.fullmatch(reference) or _CONDITIONAL.fullmatch(reference):
         if match[1] not in RESOURCE_TYPES:
             return ("value", f"refers to {shorten(reference)}, but there is no resource type {shorten(match[1])}"), None
         return None, match[1]
     if reference in around.urls:
         return None, around.urls[reference]
-    if reference.startswith("urn:uuid:"):
-        return (
-            None if _URN_UUID.fullmatch(reference) else ("value", f"is not a valid UUID: {shorten(reference)}")
-        ), None
-    if reference.startswith("urn:oid:"):
-        return (None if _URN_OID.fullmatch(reference) else ("value", f"is not a valid OID: {shorten(reference)}")), None
+    for prefix, form, name in (("urn:uuid:", _URN_UUID, "UUID"), ("urn:oid:", _URN_OID, "OID")):
+        if reference.startswith(prefix):
+            good = form.fullmatch(reference)
+            return (None if good else ("value", f"is not a valid {name}: {shorten(reference)}")), None
     if _ABSOLUTE.fullmatch(reference) is None:
-        return (
-            "value",
-            f"is not a reference (Type/id, a URL, urn:uuid:…, urn:oid:… or #id): {shorten(reference)}",
-        ), None
+        form_of = "Type/id, a URL, urn:uuid:…, urn:oid:… or #id"
+        return ("value", f"is not a reference ({form_of}): {shorten(reference)}"), None
     tail = _TAIL.fullmatch(reference)
     return None, tail[1] if tail and tail[1] in RESOURCE_TYPES else None

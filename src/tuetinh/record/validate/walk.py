@@ -79,10 +79,10 @@ class Walk:
     def unused(self, items: list[Any], path: Path, scope: Scope) -> None:
         """dom-3: whatever is contained is referred to, or refers to its container."""
         for index, item in enumerate(items):
-            if isinstance(item, dict) and isinstance(item.get("id"), str) and item["id"] not in scope.used:
-                if not refers_to_container(item):
-                    place = (path, "contained", index)
-                    self.report(place, "invariant", f"is contained but nothing refers to #{item['id'][:64]} (dom-3)")
+            name = item.get("id") if isinstance(item, dict) else None
+            if isinstance(name, str) and name not in scope.used and not refers_to_container(item):
+                message = f"is contained but nothing refers to #{name[:64]} (dom-3)"
+                self.report((path, "contained", index), "invariant", message)
 
     def object(self, o: Json, type_: Type, path: Path, depth: int, scope: Scope) -> None:
         if depth > MAX_DEPTH:
@@ -93,6 +93,8 @@ class Walk:
         choices: dict[str, str] | None = None
         for key, value in o.items():
             element = elements.get(key)
+            if element is not None and element.quick is not None and element.quick(value):
+                continue
             if element is None:
                 if key != "resourceType" or not type_.resource:
                     self.report((path, key[:64], None), "structure", f"{type_.name} has no element {shorten(key)}")
@@ -107,14 +109,11 @@ class Walk:
                 self.array(value, element, o, path, depth, scope)
             elif element.check is None:
                 self.complex(value, element, o, (path, key, None), depth, scope)
-            elif (fault := element.check(value)) is not None:
-                self.report((path, key, None), "value" if isinstance(value, str) else "structure", fault)
-            elif element.values is not None and value not in element.values:
-                self.unknown_code(value, (path, key, None))
-            elif element.fhir in _LOCAL and value[0] == "#":
-                scope.used.add(value[1:])
-        self.presence(o, type_, path)
-        if len(self.problems) == before:
+            else:
+                self.primitive(value, element, (path, key, None), scope)
+        if len(o) < 2 or type_.must or type(o) is not dict:
+            self.presence(o, type_, path)
+        if type_.invariants and len(self.problems) == before:
             for invariant, test in type_.invariants:
                 if not test(o):
                     self.report(path, "invariant", f"{invariant.human} ({invariant.key})", invariant.severity)
@@ -132,7 +131,7 @@ class Walk:
             for name in o.names:
                 self.report((path, name[:64], None), "structure", "the name stands more than once in the JSON object")
 
-    def array(self, items: Any, element: Element, o: Json, path: Path, depth: int, scope: Scope) -> None:
+    def array(self, items: Any, element: Element, o: Json, path: Path, depth: int, scope: Scope) -> None:  # noqa: PLR0917
         key = f"_{element.name}" if element.beside else element.name
         if not isinstance(items, list):
             self.report((path, key, None), "structure", f"must be an array, not {kind(items)}")
@@ -152,17 +151,23 @@ class Walk:
                 if index >= len(others) or others[index] is None:
                     self.report(place, "structure", "null is only for an item that has a value or an extension beside")
             elif element.check is None:
-                self.beside(item, element, index < len(others) and others[index] is not None, place, depth, scope)
-            elif (fault := element.check(item)) is not None:
-                self.report(place, "value" if isinstance(item, str) else "structure", fault)
-            elif element.values is not None and item not in element.values:
-                self.unknown_code(item, place)
-            elif element.fhir in _LOCAL and item[0] == "#":
-                scope.used.add(item[1:])
+                valued = index < len(others) and others[index] is not None
+                self.beside(item, element, place, depth, scope, valued=valued)
+            else:
+                self.primitive(item, element, place, scope)
 
-    def complex(self, value: Any, element: Element, o: Json, path: Path, depth: int, scope: Scope) -> None:
+    def primitive(self, value: Any, element: Element, path: Path, scope: Scope) -> None:
+        if element.check is not None and (fault := element.check(value)) is not None:
+            self.report(path, "value" if isinstance(value, str) else "structure", fault)
+        elif element.values is not None and value not in element.values:
+            message = f"{shorten(value)} is not a code of the value set that is required here"
+            self.report(path, "code-invalid", message)
+        elif element.fhir in _LOCAL and value[0] == "#":
+            scope.used.add(value[1:])
+
+    def complex(self, value: Any, element: Element, o: Json, path: Path, depth: int, scope: Scope) -> None:  # noqa: PLR0917
         if element.beside:
-            self.beside(value, element, element.name in o, path, depth, scope)
+            self.beside(value, element, path, depth, scope, valued=element.name in o)
             return
         if element.fhir == "Resource":
             self.resource(value, path, depth + 1, scope if element.name == "contained" else None)
@@ -184,11 +189,11 @@ class Walk:
             if not test(value):
                 self.report(path, "invariant", f"{invariant.human} ({invariant.key})", invariant.severity)
 
-    def beside(self, value: Any, element: Element, has_value: bool, path: Path, depth: int, scope: Scope) -> None:
+    def beside(self, value: Any, element: Element, path: Path, depth: int, scope: Scope, *, valued: bool) -> None:
         """`_name`: id and extensions of a primitive."""
         if not isinstance(value, dict) or element.type is None:
             self.report(path, "structure", f"must be an object with id or extension, not {kind(value)}")
-        elif has_value and set(value) == {"id"}:
+        elif valued and set(value) == {"id"}:
             if fault := element.type.elements["id"].check(value["id"]):  # type: ignore[misc]
                 self.report((path, "id", None), "value", fault)
         else:
@@ -200,9 +205,6 @@ class Walk:
         codings = value.get("coding", []) if element.fhir == "CodeableConcept" else [value]
         known = any(c.get("code") in codes.get(c.get("system", ""), ()) for c in codings)
         return known or (not value.get("coding") and "extension" in value)
-
-    def unknown_code(self, value: Any, path: Path) -> None:
-        self.report(path, "code-invalid", f"{shorten(value)} is not a code of the value set that is required here")
 
 
 def refers_to_container(item: Any, depth: int = 0) -> bool:
