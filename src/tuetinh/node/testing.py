@@ -6,6 +6,8 @@ The database is the embedded PostgreSQL in a folder of the test run, or the serv
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -38,6 +40,7 @@ def pytest_load_initial_conftests() -> None:
     if url := os.environ.get("TUETINH_TEST_DATABASE_URL"):
         os.environ["TUETINH_DATABASE_URL"] = url
     database.start(root)
+    _compile_messages()
 
 
 @pytest.fixture(scope="session")
@@ -122,6 +125,13 @@ def axe() -> Callable[[Page], list[str]]:
         ]
 
     return check
+
+
+def _compile_messages() -> None:
+    """Make the English of the pages ready, as `make` does."""
+    tool = Path(__file__).parents[3] / "tools" / "messages.py"
+    if tool.exists():
+        subprocess.run([sys.executable, str(tool), "--compile"], check=True)  # noqa: S603
 
 
 @cache

@@ -30,7 +30,7 @@ class MenuItem:
     """One entry of the rail, or of the bottom bar for citizens.
 
     roles: who sees it. url: name of a URL without arguments. icon: name in Tabler's set. label: lazy Vietnamese text.
-    order: place in the rail; the first entry of a role is where `/` leads. badge: count of what waits, asked on each page.
+    order: place in the rail; the first entry of a role is where `/` leads. badge: how many wait, asked on each page.
     """
 
     roles: tuple[str, ...]
