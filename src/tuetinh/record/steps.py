@@ -7,6 +7,7 @@ asynchronous psycopg connection. Steps compose with `yield from`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -31,7 +32,11 @@ class Many(NamedTuple):
     rows: Sequence[Sequence[Any]]
 
 
-Step = Generator[Query | Many, list[Row], T]
+class Pause(NamedTuple):
+    """Lets other requests run in the middle of long computing; returns no rows."""
+
+
+Step = Generator[Query | Many | Pause, list[Row], T]
 
 
 def run(step: Step[T]) -> T:
@@ -43,9 +48,11 @@ def run(step: Step[T]) -> T:
             request = next(step)
             while True:
                 try:
-                    if isinstance(request, Many):
-                        cursor.executemany(request.sql, request.rows)
+                    if isinstance(request, Pause):
                         rows: list[Row] = []
+                    elif isinstance(request, Many):
+                        cursor.executemany(request.sql, request.rows)
+                        rows = []
                     else:
                         cursor.execute(request.sql, request.params)
                         rows = cursor.fetchall() if cursor.description else []
@@ -64,9 +71,12 @@ async def arun(step: Step[T], conn: psycopg.AsyncConnection[Row]) -> T:
             request = next(step)
             while True:
                 try:
-                    if isinstance(request, Many):
-                        await cursor.executemany(request.sql, request.rows)
+                    if isinstance(request, Pause):
+                        await asyncio.sleep(0)
                         rows: list[Row] = []
+                    elif isinstance(request, Many):
+                        await cursor.executemany(request.sql, request.rows)
+                        rows = []
                     else:
                         await cursor.execute(request.sql, request.params)
                         rows = await cursor.fetchall() if cursor.description else []

@@ -1,0 +1,172 @@
+"""The record, for the modules above: synchronous, on Django's connection, inside the caller's transaction.
+
+Every function takes the asker first and raises the errors of `tuetinh.record.errors`. Resources go in and come out as
+classes of `tuetinh.record.r4`; what comes back from a write carries its new `meta.versionId` and `meta.lastUpdated`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar, cast
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from tuetinh.record import audit, projections, r4, store
+from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.errors import BadRequest, Invalid, issues_of
+from tuetinh.record.search import parse
+from tuetinh.record.search import run as searching
+from tuetinh.record.steps import Step, run
+from tuetinh.record.store import new_id
+from tuetinh.record.validate import check
+
+__all__ = [
+    "SYSTEM",
+    "Asker",
+    "Page",
+    "analyze",
+    "create",
+    "create_many",
+    "delete",
+    "history",
+    "new_id",
+    "read",
+    "read_many",
+    "ref",
+    "register_projection",
+    "search",
+    "update",
+]
+
+R = TypeVar("R", bound=r4.Resource)
+register_projection = projections.register
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a search. `next` is the token of the following page, `total` is None unless asked for."""
+
+    resources: list[r4.Resource]
+    included: list[r4.Resource] = field(default_factory=list)
+    next: str | None = None
+    total: int | None = None
+
+
+def create(asker: Asker, resource: R) -> R:
+    """Store a new resource and return it as stored. Keeps an id that is set (Conflict when taken), else makes one."""
+    return create_many(asker, [resource])[0]
+
+
+def create_many(asker: Asker, resources: Sequence[R]) -> list[R]:
+    """Store many new resources in one go, all or none, and return them as stored, in the same order."""
+    fresh = [_checked(resource) for resource in resources]
+    given: dict[str, list[str]] = {}
+    for resource in fresh:
+        if resource.id is not None:
+            given.setdefault(resource.resourceType, []).append(resource.id)
+
+    def step() -> Step[None]:
+        for type_, ids in given.items():
+            yield from store.refuse_known(type_, ids)
+        yield from store.create(asker, fresh)
+
+    with transaction.atomic():
+        run(step())
+    return fresh
+
+
+def load(asker: Asker, resources: Iterable[r4.Resource], chunk: int = 2000) -> Iterator[int]:
+    """Store very many new resources with flat memory, a transaction a chunk; yields how many are stored so far.
+
+    For data that the caller makes itself: ids must be new and resources valid, neither is looked at.
+    """
+    source, done = iter(resources), 0
+    while batch := list(islice(source, chunk)):
+        with transaction.atomic():
+            run(store.create(asker, batch))
+        done += len(batch)
+        yield done
+
+
+def analyze(types: Iterable[str]) -> None:
+    """Bring the planner's statistics up to date after a bulk load of these types."""
+    with connection.cursor() as cursor:
+        for type_ in sorted(set(types) & set(r4.RESOURCES)):
+            for table in (type_, f"{type_}_date", f"{type_}_number", f"{type_}_string"):
+                cursor.execute(f'ANALYZE record."{table}"')
+
+
+def update(asker: Asker, resource: R, version: int | None = None) -> R:
+    """Store the next version and return it. With `version`, PreconditionFailed unless that is the current one."""
+    fresh = _checked(resource)
+    if fresh.id is None:
+        message = "a resource to update needs an id"
+        raise BadRequest(message, f"{fresh.resourceType}.id")
+    with transaction.atomic():
+        run(store.put(asker, fresh, if_match=version))
+    return fresh
+
+
+def delete(asker: Asker, type_: str, id_: str) -> None:
+    """Delete a resource; its versions stay in history."""
+    with transaction.atomic():
+        run(store.delete(asker, type_, id_))
+
+
+def read(asker: Asker, type_: str, id_: str) -> r4.Resource:
+    """The current version. Raises NotFound or Gone."""
+    found = run(store.read(asker, type_, id_))
+    audit.note_here(asker, "read", type_, id_, found.patient)
+    return r4.decode(found.body or b"")
+
+
+def read_many(asker: Asker, type_: str, ids: Iterable[str]) -> dict[str, r4.Resource]:
+    """Current versions by id; ids that are unknown, deleted or not for the asker are absent."""
+    found = run(store.read_many(asker, type_, set(ids)))
+    _note(asker, "read", [(one.type, one.patient) for one in found])
+    return {one.id: r4.decode(one.body or b"") for one in found}
+
+
+def history(asker: Asker, type_: str, id_: str) -> list[r4.Resource]:
+    """All versions that have content, newest first."""
+    found = run(store.versions(asker, type_, id_))
+    _note(asker, "history", [(type_, one.patient) for one in found[:1]])
+    return [r4.decode(one.body) for one in found if one.body is not None]
+
+
+def search(asker: Asker, type_: str, query: str, page: str | None = None) -> Page:
+    """Search with a FHIR query string such as `patient=Patient/x&code=…&_sort=-date&_count=50`.
+
+    `page` is the `next` of the page before, with the same query. Raises BadRequest for a parameter that is not understood.
+    """
+    store.allow(asker, "s", type_)
+    wanted, problems = parse.parse(type_, query)
+    if any(p.severity == "error" for p in problems):
+        raise BadRequest(issues=issues_of(problems))
+    found = run(searching.search(asker, wanted, secret=settings.SECRET_KEY.encode(), page=page))
+    matches = [r4.decode(hit.body) for hit in found.hits if hit.mode == "match"]
+    included = [r4.decode(hit.body) for hit in found.hits if hit.mode != "match"]
+    _note(asker, "search", [(hit.type, getattr(hit, "patient", None)) for hit in found.hits] or [(type_, None)])
+    return Page(matches, included, found.next, found.total)
+
+
+def ref(resource: r4.Resource, display: str | None = None) -> r4.Reference:
+    """A reference to a stored resource."""
+    return r4.Reference(reference=f"{resource.resourceType}/{resource.id}", display=display)
+
+
+def _checked(resource: R) -> R:
+    """A valid copy of the resource, which the write may change. Raises Invalid with every problem."""
+    copy, problems = check(r4.encode(resource))
+    if copy is None or any(p.severity in ("error", "fatal") for p in problems):
+        raise Invalid(problems)
+    return cast("R", copy)
+
+
+def _note(asker: Asker, action: str, seen: Iterable[tuple[str, str | None]]) -> None:
+    """One entry for each type and patient seen."""
+    for type_, patient in dict.fromkeys(seen):
+        audit.note_here(asker, action, type_, "", patient)

@@ -1,0 +1,119 @@
+"""The access log of reads. Writes are logged in their own statement; reads are collected and stored a moment later.
+
+One entry says who saw whom: a search that returns fifty results of one patient is one entry.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+from collections import deque
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from django.db import connection, connections
+
+from tuetinh.record.asker import Asker
+
+FLUSH_SECONDS = 0.05
+IDLE_SECONDS = 0.3
+_COPY = "COPY record.audit (at, account, role, facility, purpose, action, type, id, patient) FROM STDIN"
+_INSERT = "INSERT INTO record.audit (at, account, role, facility, purpose, action, type, id, patient) VALUES (%s,%s,%s,%s,%s,%s,%s,%s,%s)"
+
+Entry = tuple[Any, ...]
+log = logging.getLogger(__name__)
+
+
+class Writer:
+    """Collects entries from any thread; one thread of its own stores them."""
+
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque()
+        self._wake = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closing = False
+
+    def add(self, entry: Entry) -> None:
+        """Take an entry; never waits."""
+        self._entries.append(entry)
+        if self._thread is None:
+            self._start()
+        self._wake.set()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._closing = False
+                self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
+                self._thread.start()
+
+    def close(self) -> None:
+        """Store what is left and end the thread."""
+        thread = self._thread
+        if thread is not None:
+            self._closing = True
+            self._wake.set()
+            thread.join(timeout=5)
+
+    def _run(self) -> None:
+        conn: psycopg.Connection[Any] | None = None
+        while True:
+            woken = self._wake.wait(IDLE_SECONDS)
+            if not woken and conn is not None:
+                conn.close()
+                conn = None
+            self._wake.clear()
+            if self._entries:
+                conn = self._flush(conn)
+            if self._closing and not self._entries:
+                break
+            if woken and not self._closing:
+                threading.Event().wait(FLUSH_SECONDS)
+        if conn is not None:
+            conn.close()
+        self._thread = None
+
+    def _flush(self, conn: psycopg.Connection[Any] | None) -> psycopg.Connection[Any] | None:
+        batch = [self._entries.popleft() for _ in range(len(self._entries))]
+        try:
+            if conn is None or conn.closed:
+                conn = psycopg.connect(**connections["default"].get_connection_params(), autocommit=True)
+            with conn.cursor() as cursor, cursor.copy(_COPY) as copy:
+                for entry in batch:
+                    copy.write_row(entry)
+        except psycopg.Error as error:
+            self._entries.extendleft(reversed(batch))
+            log.warning("access log waits for the database: %s", type(error).__name__)
+            if self._closing:
+                log.error("%d entries of the access log could not be stored", len(self._entries))
+                self._entries.clear()
+            threading.Event().wait(1)
+            return None
+        return conn
+
+
+writer = Writer()
+atexit.register(writer.close)
+
+
+def note(asker: Asker, action: str, type_: str, id_: str, patient: str | None) -> None:
+    """Log one read, from any thread or the event loop."""
+    writer.add(_entry(asker, action, type_, id_, patient))
+
+
+def note_here(asker: Asker, action: str, type_: str, id_: str, patient: str | None) -> None:
+    """Log one read of a page: with the transaction that is open on Django's connection, else like `note`."""
+    entry = _entry(asker, action, type_, id_, patient)
+    if connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute(_INSERT, entry)
+    else:
+        writer.add(entry)
+
+
+def _entry(asker: Asker, action: str, type_: str, id_: str, patient: str | None) -> Entry:
+    now = datetime.now(UTC)
+    return (now, asker.account, asker.role, asker.facility, asker.purpose, action, type_, id_, patient)

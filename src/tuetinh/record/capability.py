@@ -1,0 +1,93 @@
+"""The CapabilityStatement of the door, made from what is really there."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from importlib.metadata import version
+
+from tuetinh.record import r4
+from tuetinh.record.search.params import INDEXED, params
+from tuetinh.record.validate import check
+
+PUBLISHED = "2026-11-21"
+TYPE_INTERACTIONS = ("read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type")
+SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
+SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+
+
+@lru_cache(maxsize=16)
+def statement(base: str) -> bytes:
+    """The statement for clients that see the door at `base`; raises ValueError if it were not valid FHIR itself."""
+    made = r4.CapabilityStatement(
+        id="tuetinh",
+        url=f"{base}/metadata",
+        name="TueTinh",
+        title="Tuệ Tĩnh",
+        status="active",
+        date=PUBLISHED,
+        kind="instance",
+        software=r4.CapabilityStatementSoftware(name="Tuệ Tĩnh", version=version("tuetinh")),
+        implementation=r4.CapabilityStatementImplementation(description="Tuệ Tĩnh FHIR R4", url=base),
+        fhirVersion="4.0.1",
+        format=["application/fhir+json", "json"],
+        patchFormat=["application/json-patch+json"],
+        rest=[_rest(base.removesuffix("/fhir"))],
+    )
+    body = r4.encode(made)
+    _, problems = check(body)
+    if wrong := [p for p in problems if p.severity == "error"]:
+        raise ValueError(str(wrong[:3]))
+    return body
+
+
+def _rest(root: str) -> r4.CapabilityStatementRest:
+    return r4.CapabilityStatementRest(
+        mode="server",
+        documentation="Clients prove themselves with a Bearer token of /oauth/token (client_credentials, SMART scopes).",
+        security=r4.CapabilityStatementRestSecurity(
+            cors=False,
+            service=[r4.CodeableConcept(coding=[r4.Coding(system=SECURITY, code="SMART-on-FHIR")])],
+            extension=[r4.Extension(url=OAUTH, extension=[r4.Extension(url="token", valueUri=f"{root}/oauth/token")])],
+        ),
+        resource=[_resource(type_) for type_ in sorted(r4.RESOURCES)],
+        interaction=[r4.CapabilityStatementRestInteraction(code=code) for code in SYSTEM_INTERACTIONS],
+        searchParam=[_param("_id", "token"), _param("_lastUpdated", "date"), _param("_type", "special")],
+    )
+
+
+def _resource(type_: str) -> r4.CapabilityStatementRestResource:
+    known = {code: p for code, p in params(type_).items() if p.type in INDEXED and (p.leaves or code.startswith("_"))}
+    strict = os.environ.get("TUETINH_REFERENCES") == "strict"
+    return r4.CapabilityStatementRestResource(
+        type=type_,
+        profile=f"http://hl7.org/fhir/StructureDefinition/{type_}",
+        interaction=[r4.CapabilityStatementRestResourceInteraction(code=code) for code in TYPE_INTERACTIONS],
+        versioning="versioned-update",
+        readHistory=True,
+        updateCreate=True,
+        conditionalCreate=True,
+        conditionalRead="full-support",
+        conditionalUpdate=True,
+        conditionalDelete="single",
+        referencePolicy=["literal", "local", *(["enforced"] if strict else [])],
+        searchInclude=["*", *sorted(f"{type_}:{code}" for code, p in known.items() if p.type == "reference")],
+        searchRevInclude=sorted(_pointing_at(type_)),
+        searchParam=[_param(code, p.type, p.url) for code, p in sorted(known.items())],
+    )
+
+
+def _param(name: str, kind: str, definition: str | None = None) -> r4.CapabilityStatementRestResourceSearchParam:
+    return r4.CapabilityStatementRestResourceSearchParam(name=name, type=kind, definition=definition)
+
+
+@lru_cache(maxsize=256)
+def _pointing_at(type_: str) -> tuple[str, ...]:
+    """Reference parameters of all types that may point to this one."""
+    return tuple(
+        f"{other}:{code}"
+        for other in r4.RESOURCES
+        for code, p in params(other).items()
+        if p.type == "reference" and p.leaves and type_ in p.targets
+    )

@@ -1,0 +1,179 @@
+"""The ASGI application: from the request to the handler, and from every failure to an OperationOutcome."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from tuetinh.record import audit, store
+from tuetinh.record.asker import Asker
+from tuetinh.record.door import handlers, routes
+from tuetinh.record.door.call import JSON, Call, Receive, Response, Scope, Send, base_of, pretty, read_body
+from tuetinh.record.errors import (
+    BadRequest,
+    Conflict,
+    NotAllowed,
+    RecordError,
+    Unauthorized,
+    Unavailable,
+    Unprocessable,
+)
+from tuetinh.record.steps import Row, Step, arun
+
+T = TypeVar("T")
+Authenticate = Callable[[Scope], Awaitable[Asker | None]]
+Pool = AsyncConnectionPool[psycopg.AsyncConnection[Row]]
+
+BODY_LIMIT = 16 * 1024 * 1024
+POOL_SECONDS = 5.0
+RETRY_SECONDS = "2"
+PREPARED = 1000  # statements are one for each type and shape
+_REQUEST_ID = re.compile(r"[A-Za-z0-9\-._:]{1,64}")
+log = logging.getLogger(__name__)
+
+
+class Door:
+    """The `/fhir` application. Needs a pool of autocommit connections and who tells who asks."""
+
+    def __init__(self, pool: Pool, authenticate: Authenticate) -> None:
+        self.pool = pool
+        self.authenticate = authenticate
+        self.body_limit = int(os.environ.get("TUETINH_BODY_LIMIT", BODY_LIMIT))
+
+    async def startup(self) -> None:
+        """Get ready; needs a running event loop."""
+        handlers.warm()
+
+    async def shutdown(self) -> None:
+        """Store what the access log still holds."""
+        await asyncio.to_thread(audit.writer.close)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        request_id = headers.get("x-request-id", "")
+        if not _REQUEST_ID.fullmatch(request_id):
+            request_id = store.new_id()
+        query = scope["query_string"].decode("latin-1")
+        call = Call(scope["method"], scope["path"][5:], query, headers, base_of(scope, headers))
+        response = await self._safely(call, scope, receive)
+        if "_pretty=true" in query and response.body and response.headers.get("content-type", JSON) == JSON:
+            response.body = pretty(response.body)
+        await _send(call, response, request_id, send)
+
+    async def _safely(self, call: Call, scope: Scope, receive: Receive) -> Response:
+        """The response to a call; whatever goes wrong is a response as well."""
+        try:
+            if call.method == "OPTIONS":
+                return Response(204, allow="GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+            route = routes.find(call)
+            call.check_format()
+            if route.name != "capabilities":
+                asker = await self._who(scope)
+                call.asker = asker
+                if route.letter and call.type:
+                    store.allow(asker, route.letter, call.type)
+            if call.method in ("POST", "PUT", "PATCH"):
+                call.body = await read_body(receive, call.headers, self.body_limit)
+            return await self.answer(call, route)
+        except RecordError as error:
+            return refusal(error)
+        except (PoolTimeout, psycopg.Error, OSError, TimeoutError) as error:
+            return refusal(translate(error))
+        except Exception:
+            log.exception("a request failed: %s", call.method)
+            return refusal(Unprocessable("the server could not process this"), 500)
+
+    async def _who(self, scope: Scope) -> Asker:
+        asker = await self.authenticate(scope)
+        if asker is None:
+            message = "who asks is not known: send a Bearer token"
+            raise Unauthorized(message)
+        return asker
+
+    async def answer(self, call: Call, route: routes.Route) -> Response:
+        """Run the handler of a route."""
+        handler: Callable[[Door, Call], Awaitable[Response]] = getattr(handlers, route.name)
+        return await handler(self, call)
+
+    async def inner(self, call: Call) -> Response:
+        """Answer a call that is an entry of a batch; refusals are responses."""
+        try:
+            route = routes.find(call)
+            if route.letter and call.type:
+                store.allow(call.asker, route.letter, call.type)
+            if route.name == "bundle":
+                message = "a Bundle cannot be inside of a batch"
+                raise BadRequest(message)
+            return await self.answer(call, route)
+        except RecordError as error:
+            return refusal(error)
+        except (PoolTimeout, psycopg.Error, OSError, TimeoutError) as error:
+            return refusal(translate(error))
+
+    async def run(self, step: Step[T]) -> T:
+        """Drive a step whose statements stand alone."""
+        conn = await self.pool.getconn(POOL_SECONDS)
+        try:
+            conn.prepared_max = PREPARED
+            return await arun(step, conn)
+        finally:
+            await self.pool.putconn(conn)
+
+    async def transact(self, step: Step[T]) -> T:
+        """Drive a step in one transaction."""
+        conn = await self.pool.getconn(POOL_SECONDS)
+        try:
+            conn.prepared_max = PREPARED
+            async with conn.transaction():
+                return await arun(step, conn)
+        finally:
+            await self.pool.putconn(conn)
+
+
+def translate(error: BaseException) -> RecordError:
+    """What a failure of the database means to the client."""
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return Unavailable("the request took too long and was stopped")
+    if isinstance(error, (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)):
+        return Conflict("another request changes the same resources; try again")
+    if isinstance(error, psycopg.errors.UniqueViolation):
+        return Conflict("another request made the same resource at the same time; try again")
+    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError, TimeoutError)):
+        log.warning("the database does not answer: %s", type(error).__name__)
+        return Unavailable("the database does not answer now")
+    log.warning("the database refused a statement: %s", type(error).__name__)
+    return Unprocessable("the resource holds a value that cannot be stored")
+
+
+def refusal(error: RecordError, status: int | None = None) -> Response:
+    """An error as a response."""
+    response = Response(status or error.status, error.outcome())
+    if error.status == 401:
+        response.headers["www-authenticate"] = 'Bearer realm="fhir"'
+    if error.status == 503:
+        response.headers["retry-after"] = RETRY_SECONDS
+    if isinstance(error, NotAllowed):
+        response.headers["allow"] = error.allow
+    return response
+
+
+async def _send(call: Call, response: Response, request_id: str, send: Send) -> None:
+    headers: list[tuple[bytes, bytes]] = [(b"x-request-id", request_id.encode())]
+    if response.body and "content-type" not in response.headers:
+        headers.append((b"content-type", b"application/fhir+json; charset=utf-8"))
+    headers += [(k.encode(), v.encode("latin-1", "replace")) for k, v in response.headers.items()]
+    if response.status not in (204, 304):
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    body = b"" if call.method == "HEAD" or response.status in (204, 304) else response.body
+    await send({"type": "http.response.body", "body": body})
+
+

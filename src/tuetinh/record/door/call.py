@@ -1,0 +1,205 @@
+"""One request at the door, and the response to it."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from tuetinh.record import r4
+from tuetinh.record.asker import Asker
+from tuetinh.record.errors import BadRequest, Invalid, NotAcceptable, TooLarge, UnsupportedMedia
+from tuetinh.record.validate import check
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+JSON = "application/fhir+json"
+PATCH = "application/json-patch+json"
+FORM = "application/x-www-form-urlencoded"
+_TAKEN = frozenset({JSON, "application/json", "text/json", "application/json+fhir"})
+_GIVEN = _TAKEN | {"*/*", "application/*", "text/*"}
+_FORMATS = _TAKEN | {"json"}
+_HOST = re.compile(r"[A-Za-z0-9.\-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
+
+
+class Call:
+    """A request: address, headers, who asks, and its body once it is read."""
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: dict[str, str],
+        base: str,
+        body: bytes = b"",
+    ) -> None:
+        self.method, self.path, self.query = method, path, query
+        self.headers, self.base, self.body = headers, base, body
+        self.asker: Asker = _NOBODY
+        self.inside_bundle = False
+        self.type = self.id = self.version = ""
+
+    @cached_property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The decoded parameters of the address."""
+        try:
+            return parse_qsl(self.query, keep_blank_values=True, errors="strict", max_num_fields=200)
+        except ValueError as error:
+            message = f"the query string is malformed: {str(error)[:100]}"
+            raise BadRequest(message) from error
+
+    def option(self, name: str) -> str | None:
+        """The last value of a parameter, or None."""
+        if name not in self.query:
+            return None
+        return next((value for key, value in reversed(self.pairs) if key == name), None)
+
+    @cached_property
+    def prefer(self) -> dict[str, str]:
+        """The Prefer header (RFC 7240) as name and value."""
+        parts = (part.partition("=") for part in re.split(r"[;,]", self.headers.get("prefer", "")))
+        return {name.strip().lower(): value.strip().strip('"') for name, _, value in parts if name.strip()}
+
+    @property
+    def lenient(self) -> bool:
+        """Whether unknown search parameters may be passed over."""
+        return self.prefer.get("handling") == "lenient"
+
+    def if_match(self) -> int | None:
+        """The version that If-Match names."""
+        from tuetinh.record.bundles import version_of
+
+        value = self.headers.get("if-match")
+        return None if value is None or value.strip() == "*" else version_of(value)
+
+    def content_type(self) -> str:
+        """The media type of the body, without parameters."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def resource(self, type_: str) -> r4.Resource:
+        """The body as a checked resource of the type. Raises Invalid, BadRequest or UnsupportedMedia."""
+        self.need_json()
+        resource, problems = check(self.body)
+        if resource is None or any(p.severity in ("error", "fatal") for p in problems):
+            raise Invalid(problems)
+        if resource.resourceType != type_:
+            message = f"a {resource.resourceType} cannot be stored at {type_}"
+            raise BadRequest(message, f"{resource.resourceType}.resourceType")
+        return resource
+
+    def need_json(self) -> None:
+        """Raise UnsupportedMedia unless the body is said to be FHIR JSON (or nothing is said)."""
+        kind = self.content_type()
+        if kind and kind not in _TAKEN:
+            message = f"a body of {kind[:80]!r} is not understood; send {JSON}"
+            raise UnsupportedMedia(message)
+
+    def check_format(self) -> None:
+        """Raise NotAcceptable when the client takes no JSON."""
+        if (wanted := self.option("_format")) is not None:
+            if wanted.replace(" ", "+").partition(";")[0] not in _FORMATS:
+                message = f"the format {wanted[:80]!r} is not given here; {JSON} is"
+                raise NotAcceptable(message)
+            return
+        accept = self.headers.get("accept", "")
+        if accept and accept != "*/*" and accept != JSON:
+            kinds = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
+            if not kinds & _GIVEN:
+                message = f"none of {accept[:200]!r} is given here; {JSON} is"
+                raise NotAcceptable(message)
+
+
+class Response:
+    """What is sent back."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.status, self.body = status, body
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+_NOBODY = Asker(account="", role="")
+
+
+def base_of(scope: Scope, headers: dict[str, str]) -> str:
+    """The absolute address of the door as the client sees it."""
+    host = headers.get("host", "")
+    if not _HOST.fullmatch(host):
+        server = scope.get("server") or ("127.0.0.1", 80)
+        host = f"{server[0]}:{server[1]}"
+    scheme = headers.get("x-forwarded-proto", "")
+    return f"{scheme if scheme in ('http', 'https') else scope.get('scheme', 'http')}://{host}/fhir"
+
+
+async def read_body(receive: Receive, headers: dict[str, str], limit: int) -> bytes:
+    """The whole body, unpacked when it came as gzip. Raises TooLarge without reading on."""
+    said = headers.get("content-length", "")
+    if said.isdigit() and int(said) > limit:
+        raise _too_large(limit)
+    encoding = headers.get("content-encoding", "identity").lower()
+    if encoding not in ("identity", "gzip"):
+        message = f"the content encoding {encoding[:40]!r} is not understood"
+        raise UnsupportedMedia(message)
+    chunks, size = [], 0
+    while True:
+        message_ = await receive()
+        if message_["type"] != "http.request":
+            break
+        chunk: bytes = message_.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(limit)
+        chunks.append(chunk)
+        if not message_.get("more_body"):
+            break
+    body = b"".join(chunks)
+    return _unzip(body, limit) if encoding == "gzip" else body
+
+
+def _unzip(body: bytes, limit: int) -> bytes:
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        data = unpacker.decompress(body, limit + 1)
+    except zlib.error as error:
+        message = "the body is no gzip"
+        raise BadRequest(message) from error
+    if len(data) > limit:
+        raise _too_large(limit)
+    if not unpacker.eof:
+        message = "the gzip of the body ends too early"
+        raise BadRequest(message)
+    return data
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the body is larger than {limit} bytes")
+
+
+def http_date(moment: datetime) -> str:
+    """A date for Last-Modified."""
+    return format_datetime(moment.astimezone(UTC), usegmt=True)
+
+
+def since(text: str | None) -> datetime | None:
+    """The time of If-Modified-Since, or None when there is none or it is no date (RFC 9110, 13.1.3)."""
+    try:
+        moment = parsedate_to_datetime(text) if text else None
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+def pretty(body: bytes) -> bytes:
+    """The same JSON on many lines."""
+    return msgspec.json.format(body, indent=2)

@@ -1,0 +1,99 @@
+"""Bundles of search results and of history, put together from stored bytes without decoding them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from urllib.parse import urlencode
+
+import msgspec
+from django.conf import settings
+
+from tuetinh.record import store
+from tuetinh.record.asker import Asker
+from tuetinh.record.door import summary
+from tuetinh.record.errors import BadRequest, Issue, issues_of, outcome
+from tuetinh.record.search import parse
+from tuetinh.record.search import run as searching
+from tuetinh.record.steps import Step
+from tuetinh.record.store import Stored
+
+PAGE = "_page"
+Seen = Callable[[str, str | None], None]
+Pairs = Sequence[tuple[str, str]]
+
+
+class Result:
+    """A searchset and whose resources are in it."""
+
+    def __init__(self, body: bytes, seen: list[tuple[str, str | None]]) -> None:
+        self.body, self.seen = body, seen
+
+
+def bundle(kind: str, entries: Sequence[bytes], links: Sequence[tuple[str, str]], total: int | None = None) -> bytes:
+    """A Bundle of entries that are JSON already."""
+    head = msgspec.json.encode(
+        {"resourceType": "Bundle", "id": store.new_id(), "meta": {"lastUpdated": store.instant(store.now())}, "type": kind}
+    )[:-1]
+    if total is not None:
+        head += b',"total":%d' % total
+    head += b',"link":' + msgspec.json.encode([{"relation": relation, "url": url} for relation, url in links])
+    if entries:
+        head += b',"entry":[' + b",".join(entries) + b"]"
+    return head + b"}"
+
+
+def searchset(asker: Asker, type_: str | None, pairs: Pairs, base: str, *, lenient: bool = False) -> Step[Result]:
+    """Search and put the page together. Raises BadRequest for parameters that are not understood."""
+    page = next((value for name, value in pairs if name == PAGE), None)
+    wanted, problems = parse.parse(type_, [p for p in pairs if p[0] != PAGE], lenient=lenient)
+    if any(p.severity == "error" for p in problems):
+        raise BadRequest(issues=issues_of(problems))
+    mode = summary.check_mode(wanted.summary)
+    address = f"{base}/{type_ or ''}"
+    query = wanted.query()
+    links = [("self", f"{address}?{query}" + (f"&{urlencode({PAGE: page})}" if page else ""))]
+    if mode == "count" or wanted.count == 0:
+        total = yield from searching.total(asker, wanted)
+        return Result(bundle("searchset", [], links, total), [(type_ or "", None)])
+    try:
+        found = yield from searching.search(asker, wanted, secret=settings.SECRET_KEY.encode(), page=page)
+    except searching.PageRefused as error:
+        message = "the page token is not of this search"
+        raise BadRequest(message, PAGE) from error
+    if found.next:
+        links.append(("next", f"{address}?{query}{'&' if query else ''}{urlencode({PAGE: found.next})}"))
+    entries, seen = [], []
+    place = base.encode()
+    for hit in found.hits:
+        if hit.mode != "match" and not (asker.may("r", hit.type) or asker.may("s", hit.type)):
+            continue
+        body = summary.cut(hit.body, mode, wanted.elements) if mode or wanted.elements else hit.body
+        parts = (place, hit.type.encode(), hit.id.encode(), body, hit.mode.encode())
+        entries.append(b'{"fullUrl":"%b/%b/%b","resource":%b,"search":{"mode":"%b"}}' % parts)
+        seen.append((hit.type, getattr(hit, "patient", None)))
+    if problems:
+        entries.append(b'{"resource":%b,"search":{"mode":"outcome"}}' % outcome(issues_of(problems)))
+    return Result(bundle("searchset", entries, links, found.total), seen or [(type_ or "", None)])
+
+
+def history_entry(one: Stored, base: str) -> bytes:
+    """A version as an entry of a history Bundle."""
+    name = f"{one.type}/{one.id}"
+    entry: dict[str, object] = {"fullUrl": f"{base}/{name}"}
+    if one.body is not None:
+        entry["resource"] = msgspec.Raw(one.body)
+    method = "DELETE" if one.body is None else "POST" if one.version == 1 else "PUT"
+    entry["request"] = {"method": method, "url": one.type if method == "POST" else name}
+    status = {"DELETE": "204 No Content", "POST": "201 Created", "PUT": "200 OK"}[method]
+    entry["response"] = {
+        "status": status,
+        "location": f"{base}/{name}/_history/{one.version}",
+        "etag": f'W/"{one.version}"',
+        "lastModified": store.instant(one.updated),
+    }
+    return msgspec.json.encode(entry)
+
+
+def warning(text: str) -> bytes:
+    """An OperationOutcome that says what went well."""
+    return outcome([Issue("information", "informational", text)])

@@ -1,0 +1,88 @@
+"""The interactions of the door: which method on which address is what (FHIR R4 http.html, 3.1.0.1)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tuetinh.record import store
+from tuetinh.record.door.call import Call
+from tuetinh.record.errors import BadRequest, NotAllowed, NotFound
+from tuetinh.record.r4 import RESOURCES
+
+
+class Route(NamedTuple):
+    """One interaction. `letter` is the scope that it needs; "" where the entries of a Bundle are looked at one by one."""
+
+    method: str
+    shape: str
+    name: str
+    letter: str
+
+
+ROUTES = (
+    Route("GET", "/metadata", "capabilities", ""),
+    Route("POST", "/", "bundle", ""),
+    Route("GET", "/", "search_all", "s"),
+    Route("POST", "/_search", "search_all", "s"),
+    Route("GET", "/_history", "history_all", "r"),
+    Route("GET", "/{type}", "search", "s"),
+    Route("POST", "/{type}/_search", "search", "s"),
+    Route("POST", "/{type}", "create", "c"),
+    Route("PUT", "/{type}", "update_by", "u"),
+    Route("PATCH", "/{type}", "patch_by", "u"),
+    Route("DELETE", "/{type}", "delete_by", "d"),
+    Route("GET", "/{type}/_history", "history_type", "r"),
+    Route("GET", "/{type}/{id}", "read", "r"),
+    Route("PUT", "/{type}/{id}", "update", "u"),
+    Route("PATCH", "/{type}/{id}", "patch", "u"),
+    Route("DELETE", "/{type}/{id}", "delete", "d"),
+    Route("GET", "/{type}/{id}/_history", "history", "r"),
+    Route("GET", "/{type}/{id}/_history/{version}", "vread", "r"),
+)
+_TABLE: dict[str, dict[str, Route]] = {}
+for _route in ROUTES:
+    _TABLE.setdefault(_route.shape, {})[_route.method] = _route
+
+
+def find(call: Call) -> Route:
+    """The route of a call; fills in its type, id and version. Raises NotFound, BadRequest or NotAllowed."""
+    shape = _shape(call)
+    methods = _TABLE[shape]
+    route = methods.get("GET" if call.method == "HEAD" else call.method)
+    if route is None:
+        allow = ", ".join([*sorted(methods), *(["HEAD"] if "GET" in methods else []), "OPTIONS"])
+        message = f"{call.method} is not possible here"
+        raise NotAllowed(message, allow)
+    return route
+
+
+def _shape(call: Call) -> str:
+    parts = call.path.strip("/").split("/") if call.path.strip("/") else []
+    if not parts:
+        return "/"
+    if len(parts) == 1 and parts[0] in ("metadata", "_search", "_history"):
+        return "/" + parts[0]
+    if any(part.startswith("$") for part in parts):
+        message = f"the operation {parts[-1][:80]} is not known"
+        raise NotFound(message)
+    if parts[0] not in RESOURCES:
+        message = f"there is no resource type {parts[0][:80]!r}"
+        raise NotFound(message)
+    call.type = parts[0]
+    if len(parts) == 1:
+        return "/{type}"
+    if len(parts) == 2 and parts[1] in ("_search", "_history"):
+        return "/{type}/" + parts[1]
+    if not store.is_id(parts[1]):
+        message = f"{parts[1][:80]!r} is no id: 1 to 64 letters, digits, hyphens and dots"
+        raise BadRequest(message, f"{call.type}.id")
+    call.id = parts[1]
+    if len(parts) == 2:
+        return "/{type}/{id}"
+    if parts[2] == "_history" and len(parts) <= 4:
+        if len(parts) == 3:
+            return "/{type}/{id}/_history"
+        call.version = parts[3]
+        return "/{type}/{id}/_history/{version}"
+    message = "there is nothing at this address"
+    raise NotFound(message)

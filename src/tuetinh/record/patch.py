@@ -1,0 +1,63 @@
+"""JSON Patch (RFC 6902) of a resource, without losing a digit of its decimals."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import jsonpatch
+import jsonpointer
+import msgspec
+
+from tuetinh.record.errors import BadRequest, Unprocessable
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def apply(body: bytes, patch: bytes) -> bytes:
+    """The patched resource. Raises BadRequest for what is no JSON Patch, Unprocessable when it does not fit the resource."""
+    operations = _operations(patch)
+    before = json.loads(body, parse_float=Decimal)
+    try:
+        after = jsonpatch.JsonPatch(operations).apply(before)
+    except jsonpatch.JsonPatchTestFailed as error:
+        message = "a test of the patch fails"
+        raise Unprocessable(message) from error
+    except (jsonpatch.InvalidJsonPatch, jsonpointer.JsonPointerException, jsonpatch.JsonPatchConflict) as error:
+        text = f"the patch does not fit the resource: {str(error)[:200]}"
+        raise (BadRequest if isinstance(error, jsonpatch.InvalidJsonPatch) else Unprocessable)(text) from error
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        message = "the patch does not fit the resource"
+        raise Unprocessable(message) from error
+    if not isinstance(after, dict):
+        message = "the patch leaves no resource"
+        raise Unprocessable(message)
+    for name in ("resourceType", "id"):
+        if after.get(name) != before.get(name):
+            message = f"a patch may not change {name}"
+            raise Unprocessable(message, f"{before['resourceType']}.{name}")
+    return _encoder.encode(after)
+
+
+def _operations(patch: bytes) -> list[dict[str, Any]]:
+    try:
+        operations = json.loads(patch, parse_float=Decimal)
+    except (ValueError, RecursionError) as error:
+        message = f"the patch is not JSON: {error}"
+        raise BadRequest(message) from error
+    if not isinstance(operations, list) or not all(isinstance(o, dict) for o in operations):
+        message = "a JSON Patch is an array of operations"
+        raise BadRequest(message)
+    for number, operation in enumerate(operations):
+        name = operation.get("op")
+        if name not in ("add", "remove", "replace", "move", "copy", "test"):
+            message = f"operation {number} has no known `op`"
+            raise BadRequest(message)
+        if not isinstance(operation.get("path"), str) or (name in ("move", "copy") and not isinstance(operation.get("from"), str)):
+            message = f"operation {number} lacks a path"
+            raise BadRequest(message)
+        if name in ("add", "replace", "test") and "value" not in operation:
+            message = f"operation {number} lacks a value"
+            raise BadRequest(message)
+    return operations

@@ -1,0 +1,182 @@
+"""The statements that write and read resources, each a function of the resource type.
+
+A write is one statement: the row, its index rows, the feed and the access log stand or fall together even without an
+explicit transaction. Statements name the partition of the type, so plans are small and stay prepared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from tuetinh.record.search.index import Index
+
+INDEXES = {
+    "date": ("param, low, high", "%s::text[], %s::timestamptz[], %s::timestamptz[]"),
+    "number": ("param, system, code, low, high", "%s::text[], %s::text[], %s::text[], %s::numeric[], %s::numeric[]"),
+    "string": ("param, norm, exact", "%s::text[], %s::text[], %s::text[]"),
+}
+FEED = """feed AS (
+  INSERT INTO record.feed (at, type, id, version, shard, custodian, change)
+  SELECT new.updated, '{t}', new.id, new.version, new.shard, new.custodian, %s FROM new
+), audit AS (
+  INSERT INTO record.audit (at, account, role, facility, purpose, action, type, id, patient)
+  SELECT new.updated, %s, %s, %s, %s, %s, '{t}', new.id, new.patient FROM new
+)
+SELECT id, key FROM new"""
+COLUMNS = "id, version, updated, patient, deleted, body"
+
+
+def array(values: Iterable[str | None]) -> str:
+    """A PostgreSQL array literal. NUL, which PostgreSQL's text cannot hold, is left out: it only serves search."""
+    return "{" + ",".join("NULL" if v is None else f'"{_escaped(v)}"' for v in values) + "}"
+
+
+def _escaped(value: str) -> str:
+    if "\\" in value or '"' in value or "\0" in value:
+        return value.replace("\\", "\\\\").replace('"', '\\"').replace("\0", "")
+    return value
+
+
+def token_array(tokens: Iterable[int]) -> str:
+    """The `tokens` column as an array literal."""
+    return "{" + ",".join(map(str, tokens)) + "}"
+
+
+def index_rows(index: Index) -> tuple[str, list[str]]:
+    """Which index tables the index fills, as letters for the statement, and their array parameters."""
+    letters, params = "", []
+    for name, rows in (("date", index.dates), ("number", index.numbers), ("string", index.strings)):
+        if rows:
+            letters += name[0]
+            params += [array(map(str, column)) for column in zip(*rows, strict=True)]
+    return letters, params
+
+
+def many_index_rows(ids: Sequence[str], indexes: Sequence[Index]) -> tuple[str, list[str]]:
+    """The same for many resources: each index row comes with the id of its resource."""
+    letters, params = "", []
+    for name, field in (("date", "dates"), ("number", "numbers"), ("string", "strings")):
+        rows = [(id_, *row) for id_, index in zip(ids, indexes, strict=True) for row in getattr(index, field)]
+        if rows:
+            letters += name[0]
+            params += [array(map(str, column)) for column in zip(*rows, strict=True)]
+    return letters, params
+
+
+def _index_parts(type_: str, letters: str, *, many: bool) -> str:
+    parts = ""
+    for name, (columns, values) in INDEXES.items():
+        if name[0] in letters:
+            source = f"unnest(%s::text[], {values}) AS i(id, {columns}) JOIN new USING (id)"
+            if not many:
+                source = f"unnest({values}) AS i({columns}) CROSS JOIN new"
+            fields = ", ".join(f"i.{c}" for c in columns.split(", "))
+            parts += f"""{name}_rows AS (
+  INSERT INTO record."{type_}_{name}" (type, shard, key, {columns})
+  SELECT '{type_}', new.shard, new.key, {fields} FROM {source}
+), """
+    return parts
+
+
+RETURNING = "RETURNING id, key, shard, version, updated, patient, custodian"
+
+
+@lru_cache(maxsize=4096)
+def insert(type_: str, letters: str) -> str:
+    """Store the first version of one resource."""
+    return (
+        f"""WITH new AS (
+  INSERT INTO record."{type_}" (type, id, shard, version, updated, patient, custodian, tokens, body)
+  VALUES ('{type_}', %s, %s, 1, %s::timestamptz, %s, %s, %s::bigint[], %b) {RETURNING}
+), """
+        + _index_parts(type_, letters, many=False)
+        + FEED.format(t=type_)
+    )
+
+
+@lru_cache(maxsize=4096)
+def insert_many(type_: str, letters: str) -> str:
+    """Store the first versions of many resources of one type."""
+    return (
+        f"""WITH new AS (
+  INSERT INTO record."{type_}" (type, id, shard, version, updated, patient, custodian, tokens, body)
+  SELECT '{type_}', i.id, i.shard, 1, %s::timestamptz, i.patient, i.custodian, i.tokens::bigint[], i.body
+  FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %b::bytea[])
+    AS i(id, shard, patient, custodian, tokens, body) {RETURNING}
+), """
+        + _index_parts(type_, letters, many=True)
+        + FEED.format(t=type_)
+    )
+
+
+@lru_cache(maxsize=4096)
+def replace(type_: str, letters: str) -> str:
+    """Put a new version in the place of the one that the caller has locked, which goes to history."""
+    clean = "".join(
+        f"""no_{name} AS (DELETE FROM record."{type_}_{name}" USING target WHERE record."{type_}_{name}".key = target.key), """
+        for name in INDEXES
+    )
+    return (
+        f"""WITH target AS (
+  SELECT * FROM record."{type_}" WHERE type = '{type_}' AND id = %s
+), old AS (
+  INSERT INTO record."{type_}_history"
+    (type, id, shard, version, key, updated, xid, patient, custodian, deleted, body)
+  SELECT type, id, shard, version, key, updated, xid, patient, custodian, deleted, body FROM target
+), new AS (
+  UPDATE record."{type_}" AS r SET shard = %s, version = %s, updated = %s::timestamptz, xid = pg_current_xact_id(),
+    patient = %s, custodian = %s, deleted = %s, tokens = %s::bigint[], body = %b
+  FROM target WHERE r.type = '{type_}' AND r.id = target.id
+  RETURNING r.id, r.key, r.shard, r.version, r.updated, r.patient, r.custodian
+), """
+        + clean
+        + _index_parts(type_, letters, many=False)
+        + FEED.format(t=type_)
+    )
+
+
+@lru_cache(maxsize=512)
+def read(type_: str) -> str:
+    """The current version by id."""
+    return f"""SELECT {COLUMNS} FROM record."{type_}" WHERE type = '{type_}' AND id = %s"""
+
+
+@lru_cache(maxsize=512)
+def read_many(type_: str) -> str:
+    """Current versions by a list of ids."""
+    return f"""SELECT {COLUMNS} FROM record."{type_}" WHERE type = '{type_}' AND id = ANY(%s::text[])"""
+
+
+@lru_cache(maxsize=512)
+def lock(type_: str) -> str:
+    """The current version by id, locked until the transaction ends."""
+    return f"""SELECT {COLUMNS}, key, shard, custodian FROM record."{type_}" WHERE type = '{type_}' AND id = %s FOR UPDATE"""
+
+
+@lru_cache(maxsize=512)
+def lock_many(type_: str) -> str:
+    """Current versions by a list of ids, locked in the order of their ids."""
+    return f"""SELECT {COLUMNS}, key, shard, custodian FROM record."{type_}"
+WHERE type = '{type_}' AND id = ANY(%s::text[]) ORDER BY id FOR UPDATE"""
+
+
+@lru_cache(maxsize=512)
+def version(type_: str) -> str:
+    """One version by id and number."""
+    return f"""SELECT {COLUMNS} FROM record."{type_}" WHERE type = '{type_}' AND id = %s AND version = %s
+UNION ALL SELECT {COLUMNS} FROM record."{type_}_history" WHERE type = '{type_}' AND id = %s AND version = %s"""
+
+
+@lru_cache(maxsize=512)
+def versions(type_: str) -> str:
+    """Versions of one resource below a number, newest first."""
+    return f"""SELECT {COLUMNS} FROM record."{type_}" WHERE type = '{type_}' AND id = %s AND version < %s AND updated >= %s
+UNION ALL SELECT {COLUMNS} FROM record."{type_}_history" WHERE type = '{type_}' AND id = %s AND version < %s AND updated >= %s
+ORDER BY version DESC LIMIT %s"""
+
+
+def write_params(asker: Any, action: str) -> tuple[str, ...]:
+    """The parameters of the feed and access log parts."""
+    return (action, asker.account, asker.role, asker.facility, asker.purpose, action)

@@ -1,0 +1,380 @@
+"""Versions of resources: written, read, deleted. The one write path of the record, as steps.
+
+Callers give resources that have passed `tuetinh.record.validate`; here come permission, version, index, feed and access
+log. A step that locks needs a transaction around it; `create` of resources with new ids is one statement for a type and
+needs none, unless a projection is attached.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from tuetinh.record import projections, r4, statements
+from tuetinh.record.asker import Asker
+from tuetinh.record.errors import Conflict, Forbidden, Gone, Issue, NotFound, PreconditionFailed, Unprocessable
+from tuetinh.record.projections import Written
+from tuetinh.record.search import index
+from tuetinh.record.steps import Query, Row, Step
+
+WORDS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"}
+BULK = 200
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})"')
+
+
+class Stored(NamedTuple):
+    """A version as it is stored. `body` is None for a tombstone; `created` tells a first version (or one after a deletion)."""
+
+    type: str
+    id: str
+    version: int
+    updated: datetime
+    patient: str | None
+    body: bytes | None
+    created: bool = False
+
+    @property
+    def deleted(self) -> bool:
+        """Whether this version is a tombstone."""
+        return self.body is None
+
+
+class Draft(NamedTuple):
+    """A resource with what its row needs."""
+
+    resource: r4.Resource
+    id: str
+    shard: str
+    patient: str | None
+    custodian: str | None
+    index: index.Index
+
+
+def new_id() -> str:
+    """A new logical id: UUID version 7, so ids of one time lie together in the index."""
+    value = (int(time.time() * 1000) << 80) | (7 << 76) | (secrets.randbits(12) << 64) | (2 << 62) | secrets.randbits(62)
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def is_id(text: str) -> bool:
+    """Whether the text is a FHIR id."""
+    return _ID.fullmatch(text) is not None
+
+
+def now() -> datetime:
+    """The time of a version, in milliseconds as FHIR's instant shows it."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def instant(moment: datetime) -> str:
+    """A FHIR instant in UTC."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def allow(asker: Asker, interaction: str, type_: str) -> None:
+    """Raise Forbidden unless a scope of the asker names the interaction on the type."""
+    if not asker.may(interaction, type_):
+        message = f"{WORDS[interaction]} of {type_} is not within the scopes of this account"
+        raise Forbidden(message)
+
+
+def sees(asker: Asker, patient: str | None) -> bool:
+    """Whether a resource of this patient exists for the asker."""
+    return asker.patient is None or asker.patient == patient
+
+
+def stamp(resource: r4.Resource, version: int, updated: datetime) -> bytes:
+    """Write version and time into `meta` and return the bytes to keep."""
+    if resource.meta is None:
+        resource.meta = r4.Meta()
+    resource.meta.versionId = str(version)
+    resource.meta.lastUpdated = instant(updated)
+    return r4.encode(resource)
+
+
+def content(resource: r4.Resource) -> bytes:
+    """The bytes of a resource without version and time, to compare two versions."""
+    meta = resource.meta
+    if meta is not None:
+        bare = msgspec.structs.replace(meta, versionId=None, lastUpdated=None)
+        resource = msgspec.structs.replace(resource, meta=bare if bare != r4.Meta() else None)
+    return r4.encode(resource)
+
+
+def draft(resource: r4.Resource) -> Draft:
+    """Work out the row of a resource whose id is set."""
+    shard, patient = index.shard_of(resource)
+    return Draft(
+        resource, str(resource.id), shard, patient, index.custodian_of(resource), index.extract(resource)
+    )
+
+
+def _check_new(asker: Asker, item: Draft) -> None:
+    if not sees(asker, item.patient):
+        message = "the resource does not belong to the patient of this account"
+        raise Forbidden(message)
+
+
+def create(asker: Asker, resources: Sequence[r4.Resource], *, checked: bool = False) -> Step[list[Stored]]:
+    """Store first versions, with one statement for each type (and chunk). Ids that are missing are made.
+
+    An id that the caller set must be new: see `put`. checked: the targets of references were looked at already.
+    """
+    groups: dict[str, list[Draft]] = {}
+    for resource in resources:
+        type_ = resource.resourceType
+        allow(asker, "c", type_)
+        resource.id = resource.id or new_id()
+        item = draft(resource)
+        _check_new(asker, item)
+        groups.setdefault(type_, []).append(item)
+    if not checked:
+        yield from check_targets(resources)
+    stored: dict[tuple[str, str], Stored] = {}
+    for type_, drafts in groups.items():
+        for start in range(0, len(drafts), BULK):
+            for one in (yield from _insert(asker, type_, drafts[start : start + BULK])):
+                stored[type_, one.id] = one
+    return [stored[r.resourceType, str(r.id)] for r in resources]
+
+
+def _insert(asker: Asker, type_: str, drafts: Sequence[Draft]) -> Step[list[Stored]]:
+    updated = now()
+    bodies = [stamp(item.resource, 1, updated) for item in drafts]
+    at = updated.isoformat()
+    if len(drafts) == 1:
+        one = drafts[0]
+        letters, rows = statements.index_rows(one.index)
+        tokens = statements.token_array(one.index.tokens)
+        head: tuple[object, ...] = (one.id, one.shard, at, one.patient, one.custodian, tokens, bodies[0])
+        sql = statements.insert(type_, letters)
+    else:
+        ids = [item.id for item in drafts]
+        letters, rows = statements.many_index_rows(ids, [item.index for item in drafts])
+        text = statements.array
+        head = (
+            *(at, text(ids), text(i.shard for i in drafts), text(i.patient for i in drafts)),
+            *(text(i.custodian for i in drafts), text(statements.token_array(i.index.tokens) for i in drafts), bodies),
+        )
+        sql = statements.insert_many(type_, letters)
+    keys = dict((yield Query(sql, (*head, *rows, *statements.write_params(asker, "create")))))
+    if projections.exists(type_):
+        yield from projections.project(
+            type_, [Written(type_, i.id, keys[i.id], 1, i.patient, i.resource) for i in drafts]
+        )
+    return [
+        Stored(type_, i.id, 1, updated, i.patient, body, created=True) for i, body in zip(drafts, bodies, strict=True)
+    ]
+
+
+def put(asker: Asker, resource: r4.Resource, *, if_match: int | None = None, upsert: bool = True) -> Step[Stored]:
+    """Store the next version of the resource, or its first one where there is none yet (`upsert`).
+
+    Needs a transaction. Raises NotFound, PreconditionFailed (`if_match`), Forbidden.
+    """
+    type_, id_ = resource.resourceType, str(resource.id)
+    allow(asker, "u", type_)
+    row = yield from lock(type_, id_)
+    if row is None and upsert and if_match is None:
+        yield from lock_ids(type_, [id_])
+        row = yield from lock(type_, id_)
+    if row is None:
+        if if_match is not None:
+            message = f"{type_}/{id_} has no version {if_match}"
+            raise PreconditionFailed(message)
+        if not upsert or asker.patient is not None:
+            raise _absent(type_, id_)
+        return (yield from create(_creator(asker, type_), [resource]))[0]
+    if not sees(asker, row[3]):
+        raise _absent(type_, id_)
+    if if_match is not None and row[1] != if_match:
+        message = f"{type_}/{id_} is at version {row[1]}, not {if_match}"
+        raise PreconditionFailed(message)
+    yield from check_targets([resource])
+    return (yield from _replace(asker, resource, row))
+
+
+def put_many(
+    asker: Asker, resources: Sequence[r4.Resource], *, keep_same: bool = False
+) -> Step[tuple[list[Stored], set[tuple[str, str]]]]:
+    """Store the next or first versions of many resources, each with an id and none twice. Needs a transaction.
+
+    keep_same: a resource whose content is what is here already gets no new version.
+    Returns the versions that are current now, in order, and which (type, id) were left as they were.
+    """
+    stored: dict[tuple[str, str], Stored] = {}
+    same: set[tuple[str, str]] = set()
+    groups: dict[str, dict[str, r4.Resource]] = {}
+    for resource in resources:
+        allow(asker, "u", resource.resourceType)
+        groups.setdefault(resource.resourceType, {})[str(resource.id)] = resource
+    yield from check_targets(resources)
+    for type_, group in sorted(groups.items()):
+        yield from lock_ids(type_, group)
+        rows = yield Query(statements.lock_many(type_), (statements.array(sorted(group)),))
+        here = {row[0]: row for row in rows}
+        for id_, row in here.items():
+            if not sees(asker, row[3]):
+                raise _absent(type_, id_)
+            if keep_same and not row[4] and content(r4.decode(row[5])) == content(group[id_]):
+                stored[type_, id_] = Stored(type_, id_, row[1], row[2], row[3], row[5])
+                same.add((type_, id_))
+            else:
+                stored[type_, id_] = yield from _replace(asker, group[id_], row)
+        new = [resource for id_, resource in group.items() if id_ not in here]
+        if new and asker.patient is not None:
+            raise _absent(type_, str(new[0].id))
+        for one in (yield from create(_creator(asker, type_), new, checked=True)):
+            stored[type_, one.id] = one
+    return [stored[r.resourceType, str(r.id)] for r in resources], same
+
+
+def _creator(asker: Asker, type_: str) -> Asker:
+    """Creating by PUT is within an update scope (SMART App Launch 2: `u` covers it)."""
+    return asker if asker.may("c", type_) else replace(asker, scopes=asker.scopes | {f"system/{type_}.c"})
+
+
+def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
+    """Write the version after the locked row."""
+    type_ = resource.resourceType
+    item = draft(resource)
+    _check_new(asker, item)
+    version = row[1] + 1
+    updated = max(now(), row[2] + timedelta(milliseconds=1))
+    body = stamp(resource, version, updated)
+    letters, rows = statements.index_rows(item.index)
+    tokens = statements.token_array(item.index.tokens)
+    head = (item.id, item.shard, version, updated.isoformat(), item.patient, item.custodian, False, tokens, body)
+    action = "create" if row[4] else "update"
+    yield Query(statements.replace(type_, letters), (*head, *rows, *statements.write_params(asker, action)))
+    if projections.exists(type_):
+        yield from projections.project(type_, [Written(type_, item.id, row[6], version, item.patient, resource)])
+    return Stored(type_, item.id, version, updated, item.patient, body, created=row[4])
+
+
+def delete(asker: Asker, type_: str, id_: str, *, if_match: int | None = None) -> Step[Stored]:
+    """Put a tombstone in the place of the resource; deleting twice changes nothing the second time.
+
+    Needs a transaction. Raises NotFound, PreconditionFailed, Forbidden.
+    """
+    allow(asker, "d", type_)
+    row = yield from lock(type_, id_)
+    if row is None or not sees(asker, row[3]):
+        raise _absent(type_, id_)
+    if if_match is not None and row[1] != if_match:
+        message = f"{type_}/{id_} is at version {row[1]}, not {if_match}"
+        raise PreconditionFailed(message)
+    if row[4]:
+        return Stored(type_, id_, row[1], row[2], row[3], None)
+    version = row[1] + 1
+    updated = max(now(), row[2] + timedelta(milliseconds=1))
+    head = (id_, row[7], version, updated.isoformat(), row[3], row[8], True, "{}", None)
+    yield Query(statements.replace(type_, ""), (*head, *statements.write_params(asker, "delete")))
+    if projections.exists(type_):
+        yield from projections.project(type_, [Written(type_, id_, row[6], version, row[3], None)])
+    return Stored(type_, id_, version, updated, row[3], None)
+
+
+def lock(type_: str, id_: str) -> Step[Row | None]:
+    """Lock and return the current row: the columns of `statements.COLUMNS`, then key, shard, custodian."""
+    rows = yield Query(statements.lock(type_), (id_,))
+    return rows[0] if rows else None
+
+
+def lock_ids(type_: str, ids: Iterable[str]) -> Step[None]:
+    """Keep others from making these ids until the transaction ends (an id is unique over all shards of a type)."""
+    names = statements.array(f"{type_}/{id_}" for id_ in sorted(ids))
+    yield Query("SELECT pg_advisory_xact_lock(hashtextextended(n, 0)) FROM unnest(%s::text[]) n", (names,))
+
+
+def check_targets(resources: Sequence[r4.Resource]) -> Step[None]:
+    """With TUETINH_REFERENCES=strict, refuse references to resources that are not here (nor among these)."""
+    if os.environ.get("TUETINH_REFERENCES") != "strict":
+        return
+    here = {(r.resourceType, str(r.id)) for r in resources}
+    wanted: dict[str, set[str]] = {}
+    for resource in resources:
+        for type_, id_ in _REFERENCE.findall(r4.encode(resource)):
+            target = (type_.decode(), id_.decode())
+            if target not in here and target[0] in r4.RESOURCES:
+                wanted.setdefault(target[0], set()).add(target[1])
+    missing: list[str] = []
+    for type_name, ids in wanted.items():
+        rows = yield Query(statements.read_many(type_name), (statements.array(sorted(ids)),))
+        found = {row[0] for row in rows if not row[4]}
+        missing += [f"{type_name}/{id_}" for id_ in sorted(ids - found)]
+    if missing:
+        text = "the reference leads to nothing that is here: "
+        raise Unprocessable(issues=[Issue("error", "not-found", text + name) for name in missing])
+
+
+def read(asker: Asker, type_: str, id_: str) -> Step[Stored]:
+    """The current version. Raises NotFound, Gone, Forbidden."""
+    allow(asker, "r", type_)
+    rows = yield Query(statements.read(type_), (id_,))
+    return seen(asker, type_, id_, rows)
+
+
+def seen(asker: Asker, type_: str, id_: str, rows: Sequence[Row]) -> Stored:
+    """The version of a row if it exists for the asker."""
+    if not rows or not sees(asker, rows[0][3]):
+        raise _absent(type_, id_)
+    _, version, updated, patient, deleted, body = rows[0]
+    if deleted:
+        gone = Gone(f"{type_}/{id_} was deleted")
+        gone.version = version
+        raise gone
+    return Stored(type_, id_, version, updated, patient, body)
+
+
+def read_many(asker: Asker, type_: str, ids: Iterable[str]) -> Step[list[Stored]]:
+    """Current versions of those ids that exist for the asker, in no order."""
+    allow(asker, "r", type_)
+    rows = yield Query(statements.read_many(type_), (statements.array(ids),))
+    return [Stored(type_, r[0], r[1], r[2], r[3], r[5]) for r in rows if not r[4] and sees(asker, r[3])]
+
+
+def read_version(asker: Asker, type_: str, id_: str, version: int) -> Step[Stored]:
+    """One version. Raises NotFound, Gone (the version is a tombstone), Forbidden."""
+    allow(asker, "r", type_)
+    rows = yield Query(statements.version(type_), (id_, version, id_, version))
+    return seen(asker, type_, id_, rows)
+
+
+def versions(
+    asker: Asker, type_: str, id_: str, *, below: int = 2**31 - 1, since: datetime | None = None, limit: int = 100
+) -> Step[list[Stored]]:
+    """Versions of a resource below a number, newest first; tombstones are among them. Raises NotFound when none exists."""
+    allow(asker, "r", type_)
+    start = (since or datetime(1, 1, 1, tzinfo=UTC)).isoformat()
+    rows = yield Query(statements.versions(type_), (id_, below, start, id_, below, start, limit))
+    found = [Stored(type_, id_, r[1], r[2], r[3], r[5], created=r[1] == 1) for r in rows if sees(asker, r[3])]
+    if not found and below == 2**31 - 1:
+        exists = yield Query(statements.read(type_), (id_,))
+        if not exists or not sees(asker, exists[0][3]):
+            raise _absent(type_, id_)
+    return found
+
+
+def refuse_known(type_: str, ids: Sequence[str]) -> Step[None]:
+    """Lock ids that are about to be made and raise Conflict where one is taken. Needs a transaction."""
+    yield from lock_ids(type_, ids)
+    rows = yield Query(statements.read_many(type_), (statements.array(ids),))
+    if rows:
+        message = f"{type_}/{rows[0][0]} exists already"
+        raise Conflict(message)
+
+
+def _absent(type_: str, id_: str) -> NotFound:
+    return NotFound(f"{type_}/{id_} is not known")
