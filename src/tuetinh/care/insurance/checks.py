@@ -1,0 +1,253 @@
+"""Checks a claim's tables against the description of the decision, before the gateway does. Reports everything, changes nothing."""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+
+from django.utils.translation import gettext
+
+from tuetinh.care.insurance.tables import Condition, Field, Row, Tables, decision, in_force
+from tuetinh.commons.catalogues.api import check_diagnosis, codes
+
+TOLERANCE = Decimal("0.02")  # two roundings to 0.01 may meet in one identity
+# Envelope §8: what must not come before what. Blank on either side says nothing.
+ORDER = (
+    ("NGAY_VAO", "NGAY_RA"),
+    ("NGAY_VAO", "NGAY_VAO_NOI_TRU"),
+    ("GT_THE_TU", "GT_THE_DEN"),
+    ("NGAY_YL", "NGAY_TH_YL"),
+    ("NGAY_YL", "NGAY_KQ"),
+    ("NGAY_TH_YL", "NGAY_KQ"),
+)
+WITHIN_STAY = ("NGAY_YL", "NGAY_TH_YL", "THOI_DIEM_DBLS")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault. row counts from 1, 0 is the table as a whole; code: `required`, `type`, `length`…; ref: where the rule stands."""
+
+    table: str
+    row: int
+    field: str
+    code: str
+    reason: str
+    ref: str
+
+
+def check(tables: Tables, *, by: str = "3176") -> list[Problem]:
+    """Return every problem of the tables, in their order; an empty list is a claim that the field lists find nothing against."""
+    return list(_Check(tables, by).all())
+
+
+class _Check:
+    def __init__(self, tables: Tables, by: str) -> None:
+        self.tables, self.by, self.description = tables, by, decision(by)
+        self.visit: Row = (tables.get("XML1") or [{}])[0]
+        ended = self.visit.get("NGAY_RA", "")[:8]
+        self.day = f"{ended[:4]}-{ended[4:6]}-{ended[6:]}" if re.fullmatch(r"\d{8}", ended) else "2025-01-01"
+
+    def all(self) -> Iterator[Problem]:
+        """Fields first, then what holds between them."""
+        if len(self.tables.get("XML1") or []) != 1:
+            yield self._problem("XML1", 0, "MA_LK", "count", gettext("Hồ sơ phải có đúng một dòng tổng hợp."), 1)
+        for name, table in self.description.tables.items():
+            order = {field.name: place for place, field in enumerate(table.fields, 1)}
+            for number, row in enumerate(self.tables.get(name) or [], 1):
+                for unknown in sorted(set(row) - set(order)):
+                    yield self._problem(name, number, unknown, "unknown", gettext("Quyết định không có trường này."), 0)
+                for place, field in enumerate(table.fields, 1):
+                    for code, reason in self._field(field, row):
+                        yield self._problem(name, number, field.name, code, reason, place)
+                for field_name, code, reason in self._row(name, row):
+                    yield self._problem(name, number, field_name, code, reason, order.get(field_name, 0))
+            yield from self._numbering(name)
+
+    def _problem(self, table: str, row: int, field: str, code: str, reason: str, place: int) -> Problem:
+        where = f"QĐ {self.by}/QĐ-BYT, bảng {table.removeprefix('XML')}" + (f", trường {place}" if place else "")
+        return Problem(table, row, field, code, reason, where)
+
+    # One field ---------------------------------------------------------------------------------------------------------------
+
+    def _field(self, field: Field, row: Row) -> Iterator[tuple[str, str]]:
+        value = row.get(field.name, "")
+        if not value:
+            if self._required(field, row):
+                yield "required", gettext("Bắt buộc có giá trị.")
+            return
+        limit = in_force(field.length, self.day)
+        if limit is not None and len(value) > limit:
+            yield "length", gettext("Dài quá %(limit)d ký tự.") % {"limit": limit}
+        if field.type == "number":
+            yield from self._number(field, value)
+        parts = value.split(field.separator) if field.separator and field.separator in value else [value]
+        if field.most is not None and len(parts) > field.most:
+            yield "count", gettext("Nhiều quá %(most)d mã.") % {"most": field.most}
+        for part in parts:
+            yield from self._part(field, part.strip())
+        if field.beside and len(parts) != len(row.get(field.beside, "").split(";")):
+            yield "parallel", gettext("Phải có cùng số giá trị với %(other)s.") % {"other": field.beside}
+        if field.formula:
+            yield from self._formula(field, row)
+
+    def _required(self, field: Field, row: Row) -> bool:
+        if field.required_until:
+            return self.day <= field.required_until
+        return field.required or bool(field.required_if and _holds(field.required_if, row))
+
+    def _number(self, field: Field, value: str) -> Iterator[tuple[str, str]]:
+        if not re.fullmatch(r"-?\d+(\.\d+)?", value):
+            yield "type", gettext("Phải là số, dấu thập phân là dấu chấm.")
+        elif value.startswith("-"):
+            yield "type", gettext("Không được âm.")
+        elif field.decimals is not None and len(value.partition(".")[2]) > field.decimals:
+            yield "decimals", gettext("Nhiều quá %(most)d chữ số thập phân.") % {"most": field.decimals}
+
+    def _part(self, field: Field, value: str) -> Iterator[tuple[str, str]]:
+        if field.format and not _is_time(value, field.format):
+            yield "format", gettext("Không đúng dạng %(form)s.") % {"form": field.format}
+        if field.pattern and not re.fullmatch(field.pattern, value):
+            yield "format", gettext("Không đúng mẫu.")
+        name = in_force(field.codes, self.day)
+        if name and value not in codes(name):
+            yield "code", gettext("Không có mã này trong danh mục %(list)s.") % {"list": name}
+
+    # Formulas ----------------------------------------------------------------------------------------------------------------
+
+    def _formula(self, field: Field, row: Row) -> Iterator[tuple[str, str]]:
+        rule = field.formula or {}
+        given = _decimal(row.get(field.name, ""))
+        if given is None or ("where" in rule and "sum" not in rule and not _holds(rule["where"], row)):
+            return
+        wanted = self._wanted(rule, row)
+        if wanted and all(abs(given - one) > TOLERANCE for one in wanted):
+            yield "formula", gettext("Là %(given)s, tính ra %(wanted)s.") % {"given": given, "wanted": wanted[0]}
+
+    def _wanted(self, rule: Condition | dict, row: Row) -> list[Decimal]:  # type: ignore[type-arg]
+        if "sum" in rule:
+            rows = [r for name in rule["of"] for r in self.tables.get(name) or [] if _holds(rule.get("where", []), r)]
+            return [sum((_decimal(r.get(rule["sum"], "")) or Decimal(0) for r in rows), Decimal(0))]
+        if "days" in rule:
+            first, last = (_day(row.get(name, "")) for name in rule["days"])
+            return [Decimal((last - first).days + 1)] if first and last else []
+        if "share" in rule:
+            return [_shares(row)[rule["share"]]]
+        return [_round(_evaluate(text, row)) for text in rule.get("any", [rule.get("is")])]
+
+    # Between fields ----------------------------------------------------------------------------------------------------------
+
+    def _row(self, table: str, row: Row) -> Iterator[tuple[str, str, str]]:
+        if table != "XML1" and row.get("MA_LK") != self.visit.get("MA_LK"):
+            yield "MA_LK", "key", gettext("Khác mã đợt điều trị của bảng tổng hợp.")
+        for first, last in ORDER:
+            if row.get(first) and row.get(last) and row[first] > row[last]:
+                yield last, "order", gettext("Sớm hơn %(other)s.") % {"other": first}
+        if table != "XML1":
+            start, end = self.visit.get("NGAY_VAO", ""), self.visit.get("NGAY_RA", "")
+            for name in WITHIN_STAY:
+                if (value := row.get(name, "")) and start and end and not start <= value <= end:
+                    yield name, "order", gettext("Ngoài thời gian của đợt điều trị.")
+        elif row.get("MA_BENH_CHINH"):
+            yield from self._diagnosis(row)
+
+    def _diagnosis(self, row: Row) -> Iterator[tuple[str, str, str]]:
+        sex = {"1": "male", "2": "female"}.get(row.get("GIOI_TINH", ""), "unknown")
+        born, on = _day(row.get("NGAY_SINH", "")), _day(row.get("NGAY_RA", "")) or date.fromisoformat(self.day)
+        age = (on - born).days if born else None
+        listed = [("MA_BENH_CHINH", row["MA_BENH_CHINH"])]
+        listed += [("MA_BENH_KT", code) for code in row.get("MA_BENH_KT", "").split(";") if code]
+        for name, code in listed:
+            for refusal in check_diagnosis(code, principal=name == "MA_BENH_CHINH", sex=sex, age_days=age, on=on):
+                if refusal.blocking:
+                    yield name, "diagnosis", f"{code}: {refusal.message}"
+
+    def _numbering(self, table: str) -> Iterator[Problem]:
+        rows = self.tables.get(table) or []
+        if [row.get("STT", "") for row in rows] not in ([str(n) for n in range(1, len(rows) + 1)], [""] * len(rows)):
+            yield self._problem(table, 0, "STT", "numbering", gettext("Số thứ tự phải tăng dần từ 1."), 2)
+
+
+def _holds(conditions: list[Condition], row: Row) -> bool:
+    tests: dict[str, Callable[[str, list[str]], bool]] = {
+        "present": lambda value, _: bool(value),
+        "blank": lambda value, _: not value,
+        "in": lambda value, allowed: value in allowed,
+        "not_in": lambda value, refused: value not in refused,
+    }
+    return all(tests[op](row.get(name, ""), rest[0] if rest else []) for name, op, *rest in conditions)
+
+
+def _shares(row: Row) -> dict[str, Decimal]:
+    """T_BNTT, T_BNCCT and T_BHTT of a line: other sources are taken from them in this order (XML2 field 26)."""
+    total, insured, rate, left = (
+        _decimal(row.get(name, "")) or Decimal(0)
+        for name in ("THANH_TIEN_BV", "THANH_TIEN_BH", "MUC_HUONG", "T_NGUONKHAC")
+    )
+    fund = _round(insured * rate / 100)
+    found = {}
+    for name, amount in (("T_BNTT", total - insured), ("T_BNCCT", insured - fund), ("T_BHTT", fund)):
+        found[name] = amount - min(amount, left)
+        left -= min(amount, left)
+    return found
+
+
+_OPERATORS: dict[type, Callable[[Decimal, Decimal], Decimal]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+def _evaluate(text: str, row: Row) -> Decimal:
+    """Work out an expression of field names, numbers and + - * /."""
+
+    def value(node: ast.expr) -> Decimal:
+        if isinstance(node, ast.BinOp):
+            return _OPERATORS[type(node.op)](value(node.left), value(node.right))
+        if isinstance(node, ast.Name):
+            return _decimal(row.get(node.id, "")) or Decimal(0)
+        if isinstance(node, ast.Constant):
+            return Decimal(str(node.value))
+        raise ValueError(text)
+
+    return value(ast.parse(text, mode="eval").body)
+
+
+def _decimal(text: str) -> Decimal | None:
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() else None
+
+
+def _round(amount: Decimal) -> Decimal:
+    return amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+def _day(text: str) -> date | None:
+    """The day of yyyymmdd…; an unknown month or day counts as the first."""
+    if not re.fullmatch(r"\d{8,12}", text):
+        return None
+    try:
+        return date(int(text[:4]), int(text[4:6]) or 1, int(text[6:8]) or 1)
+    except ValueError:
+        return None
+
+
+def _is_time(text: str, form: str) -> bool:
+    if form == "birth":
+        return bool(re.fullmatch(r"\d{12}", text)) and _day(text) is not None and text[8:10] < "24" and text[10:] < "60"
+    if len(text) != len(form) or not text.isdigit():
+        return False
+    try:
+        datetime.strptime(text.ljust(12, "0"), "%Y%m%d%H%M")  # noqa: DTZ007
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,71 @@
+"""What the module refuses, worded once."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+
+class InsuranceError(Exception):
+    """A refusal with a code of this module and words for the desk."""
+
+    code = "insurance"
+    message = _("Không thực hiện được nghiệp vụ bảo hiểm y tế.")
+
+    def __str__(self) -> str:
+        return str(self.message)
+
+
+class WireError(InsuranceError):
+    """A claim file that cannot be read. what: `xml`, `base64`, `root`, `doctype`, `content`, `size`; place: where."""
+
+    code = "wire"
+    message = _("Tệp hồ sơ bảo hiểm y tế không đọc được.")
+
+    def __init__(self, what: str, place: str) -> None:
+        self.what, self.place = what, place
+        super().__init__(what, place)
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.place}"
+
+
+class NoCard(InsuranceError):
+    """The person has no insurance number, card or personal number to ask the gateway with."""
+
+    code = "no-card"
+    message = _("Người bệnh chưa có số thẻ BHYT, mã số BHXH hoặc số căn cước để tra cứu.")
+
+
+class NoVisit(InsuranceError):
+    """There is no such visit, or it has not ended."""
+
+    code = "no-visit"
+    message = _("Không có lượt khám này.")
+
+
+class GatewayError(InsuranceError):
+    """The gateway did not give an answer."""
+
+    code = "gateway"
+    message = _("Cổng giám định BHYT không trả lời.")
+
+
+class GatewayDown(GatewayError):
+    """No connection, too slow, or the gateway says that it is out of service: try again later."""
+
+    code = "gateway-down"
+    message = _("Cổng giám định BHYT đang gián đoạn; hệ thống sẽ tự tra cứu lại.")
+
+
+class GatewayRefused(GatewayError):
+    """The gateway does not accept the account of the facility."""
+
+    code = "gateway-account"
+    message = _("Cổng giám định BHYT không chấp nhận tài khoản của cơ sở.")
+
+
+class GatewayNonsense(GatewayError):
+    """The gateway answered something that is not its protocol."""
+
+    code = "gateway-answer"
+    message = _("Cổng giám định BHYT trả lời sai định dạng.")

@@ -1,0 +1,83 @@
+"""The description of the insurance XML tables: what a decision says of each field, read from data made by `make_xml_tables.py`."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+VERSIONS = (("2024-07-01", "4750"), ("2025-01-01", "3176"))  # by end of the visit
+Row = dict[str, str]
+Tables = dict[str, list[Row]]
+"""Rows by table (`XML1`…); values as they stand in the file, absent or empty where nothing is said."""
+
+Condition = list[Any]
+Steps = list[tuple[str, Any]]
+
+
+class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One field of a table. Steps are values by the day from which they hold, "" from the beginning.
+
+    required_if: conditions that must all hold. beside: field whose count of values must be the same. formula: `sum` over rows of
+    other tables, `is` or `any` of expressions over the row, `days` between two dates, or `share` of a line.
+    """
+
+    name: str
+    type: str
+    label: str
+    length: Steps = []
+    required: bool = False
+    required_until: str = ""
+    required_if: list[Condition] = []
+    format: str = ""
+    codes: Steps = []
+    separator: str = ""
+    decimals: int | None = None
+    most: int | None = None
+    beside: str = ""
+    pattern: str = ""
+    formula: dict[str, Any] | None = None
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Element names from the root to the row, and the fields in their order."""
+
+    root: list[str]
+    fields: list[Field]
+
+
+class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All tables of one decision."""
+
+    decision: str
+    tables: dict[str, Table]
+
+    def table_of(self, root: str) -> str | None:
+        """The table whose document has this root element."""
+        return next((name for name, table in self.tables.items() if table.root[0] == root), None)
+
+
+def decision_on(end: date) -> str:
+    """The decision that a visit which ended on this day is written by."""
+    in_time = [name for since, name in VERSIONS if since <= end.isoformat()]
+    return in_time[-1] if in_time else VERSIONS[0][1]
+
+
+@cache
+def decision(name: str) -> Decision:
+    """The description of a decision. Raises KeyError for one that is not carried."""
+    if name not in {known for _, known in VERSIONS}:
+        raise KeyError(name)
+    return msgspec.json.decode((Path(__file__).parent / "data" / f"xml_{name}.json").read_bytes(), type=Decision)
+
+
+def in_force(steps: Steps, day: str) -> Any:
+    """The value of the last step that has begun on the day (ISO), else None."""
+    found = None
+    for since, value in steps:
+        if since <= day:
+            found = value
+    return found

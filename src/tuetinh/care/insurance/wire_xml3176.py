@@ -1,0 +1,125 @@
+"""The claim file of a visit: tables of QĐ 4750 and 3176/QĐ-BYT in the envelope GIAMDINHHS (CV 1245/BHXH-CNTT), both ways."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from lxml import etree
+
+from tuetinh.care.insurance.errors import WireError
+from tuetinh.care.insurance.tables import Tables, decision
+
+HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
+HEAD = '<?xml version="1.0" encoding="utf-8"?>'
+LIMIT = 20_000_000  # bytes; the gateway takes no more in busy hours (result code 1001)
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production 2
+_PLAIN = re.compile(r"[\x20-\x7e]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A claim file that was read: who sent it, the day it was made, and its tables."""
+
+    facility: str
+    made: str
+    tables: Tables
+
+
+def write(tables: Tables, *, facility: str, made: date, by: str) -> bytes:
+    """Write the claim file. facility: its 5 characters; made: NGAYLAP; by: the decision. Tables without rows are left out."""
+    files = "".join(
+        f"<FILEHOSO><LOAIHOSO>{name}</LOAIHOSO><NOIDUNGFILE>{base64.b64encode(write_table(name, tables[name], by=by)).decode()}"
+        "</NOIDUNGFILE></FILEHOSO>"
+        for name in decision(by).tables
+        if tables.get(name)
+    )
+    return (
+        f"{HEAD}\n<GIAMDINHHS><THONGTINDONVI>{_element('MACSKCB', facility)}</THONGTINDONVI><THONGTINHOSO>"
+        f"<NGAYLAP>{made:%Y%m%d}</NGAYLAP><SOLUONGHOSO>1</SOLUONGHOSO><DANHSACHHOSO><HOSO>{files}</HOSO></DANHSACHHOSO>"
+        "</THONGTINHOSO><CHUKYDONVI/></GIAMDINHHS>\n"
+    ).encode()
+
+
+def write_table(name: str, rows: list[dict[str, str]], *, by: str) -> bytes:
+    """Write the document of one table, fields in the order of the decision, what is not said as an empty element."""
+    table = decision(by).tables[name]
+    bodies = ["".join(_element(f.name, row.get(f.name, "")) for f in table.fields) for row in rows]
+    *outer, last = table.root
+    inner = "".join(f"<{last}>{body}</{last}>" for body in bodies)
+    return (HEAD + "".join(f"<{e}>" for e in outer) + inner + "".join(f"</{e}>" for e in reversed(outer))).encode()
+
+
+def read(data: bytes, *, by: str = "3176") -> Envelope:
+    """Read a claim file, its tables in base64 or standing inline. Raises WireError naming the place for anything else."""
+    root = _parse(data, "GIAMDINHHS")
+    if root.tag != "GIAMDINHHS":
+        raise WireError("root", str(root.tag))
+    tables: Tables = {}
+    for number, file in enumerate(root.iter("FILEHOSO"), 1):
+        name = (file.findtext("LOAIHOSO") or "").strip()
+        if name not in decision(by).tables:
+            continue  # XML7 and later papers travel in the same envelope
+        content = file.find("NOIDUNGFILE")
+        if content is None:
+            raise WireError("content", f"FILEHOSO[{number}]")
+        inner = content[0] if len(content) else _parse(_unpacked(content.text or "", name), name)
+        tables.setdefault(name, []).extend(_rows(inner, name, by))
+    return Envelope(root.findtext("THONGTINDONVI/MACSKCB") or "", root.findtext("THONGTINHOSO/NGAYLAP") or "", tables)
+
+
+def number(value: Decimal | int | None) -> str:
+    """Write a number: a point, no exponent, no zeros at the end; nothing for None."""
+    if value is None:
+        return ""
+    text = f"{Decimal(value):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def moment(value: datetime | None) -> str:
+    """Write a moment as yyyymmddHHMM in Vietnam's time."""
+    return value.astimezone(HANOI).strftime("%Y%m%d%H%M") if value else ""
+
+
+def _element(name: str, value: str) -> str:
+    text = _FORBIDDEN.sub("", value)
+    if not text:
+        return f"<{name}/>"
+    if _PLAIN.fullmatch(text) and not set("<>&") & set(text):
+        return f"<{name}>{text}</{name}>"
+    return f"<{name}><![CDATA[{text.replace(']]>', ']]]]><![CDATA[>')}]]></{name}>"
+
+
+def _parse(data: bytes, place: str) -> etree._Element:
+    if len(data) > LIMIT:
+        raise WireError("size", place)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True
+    )
+    try:
+        root = etree.fromstring(data, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise WireError("xml", place) from error
+    if root.getroottree().docinfo.doctype:  # no claim has one; entities are how XML readers are attacked
+        raise WireError("doctype", place)
+    return root
+
+
+def _unpacked(text: str, place: str) -> bytes:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise WireError("base64", place) from error
+
+
+def _rows(root: etree._Element, name: str, by: str) -> list[dict[str, str]]:
+    path = decision(by).tables[name].root
+    if root.tag != path[0]:
+        raise WireError("root", f"{name}: {root.tag}")
+    rows = [root] if len(path) == 1 else root.findall("/".join(path[1:]))
+    return [{str(field.tag): (field.text or "").strip() for field in row} for row in rows]
