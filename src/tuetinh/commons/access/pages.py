@@ -52,13 +52,30 @@ class Login(LoginView):
     redirect_authenticated_user = True
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Let the person in, in the language chosen last time."""
+        """Let the person in, in the language chosen at this door, else the one chosen last time."""
         response = super().form_valid(form)
-        return _with_language(response, self.request.user.language)  # type: ignore[union-attr]
+        account = _account(self.request)
+        chosen = self.request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME)
+        if chosen in dict(settings.LANGUAGES) and chosen != account.language:
+            actions.choose_language(account, chosen)
+            return response
+        return _with_language(response, account.language)
+
+
+class Logout(LogoutView):
+    """Ends the session; the next person at this machine starts in Vietnamese."""
+
+    next_page = "/login"
+
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        """Log out."""
+        response = super().post(request, *args, **kwargs)
+        response.delete_cookie(settings.LANGUAGE_COOKIE_NAME)
+        return response
 
 
 login = open_to_all(Login.as_view())
-logout = open_to_all(LogoutView.as_view(next_page="/login"))
+logout = open_to_all(Logout.as_view())
 
 
 @signed_in

@@ -116,6 +116,17 @@ def test_chosen_language_is_remembered(client: Client, cast: dict[str, Account])
     assert again.cookies["django_language"].value == "en"
 
 
+def test_language_chosen_at_the_door_stays_with_the_person(client: Client, cast: dict[str, Account]) -> None:
+    client.post("/language", {"language": "en", "next": "/login"})
+    log_in(client, "cast.doctor")
+    assert Account.objects.get(username="cast.doctor").language == "en"
+    assert client.cookies["django_language"].value == "en"
+    client.post("/logout")
+    assert client.cookies["django_language"].value == ""
+    log_in(client, "cast.nurse")
+    assert Account.objects.get(username="cast.nurse").language == "vi"
+
+
 @pytest.mark.parametrize("fields", [{"language": "xx"}, {}, {"language": "en", "next": "https://evil.example"}])
 def test_odd_language_changes_nothing_dangerous(client: Client, db: None, fields: dict[str, str]) -> None:
     assert client.post("/language", fields)["Location"] == "/"

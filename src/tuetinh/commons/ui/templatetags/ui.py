@@ -133,7 +133,7 @@ def field(bound: BoundField, **extra: str) -> dict[str, Any]:
     """Draw a form field: label, control, help, and the mistake beside it, tied together for screen readers.
 
     extra: attributes of the control; `_` in their names stands for `-` (`data_combobox="/codes"`), `class_` for
-    `class`; and `unit="mmHg"` writes the unit behind the control, `icon="search"` an icon before it, `size="lg"` makes it large.
+    `class`. `unit="mmHg"` writes the unit behind the control, `icon="search"` an icon before it, `size="lg"` is large.
     """
     unit, sign, size = extra.pop("unit", ""), extra.pop("icon", ""), extra.pop("size", "")
     kind = getattr(bound.field.widget, "input_type", bound.field.widget.__class__.__name__.lower())

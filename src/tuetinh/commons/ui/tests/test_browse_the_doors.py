@@ -48,6 +48,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 def log_in(page: Page, server: LiveServer, role: str) -> None:
     """Log in by keyboard alone."""
     page.goto(server.url)
+    expect(page.locator("[name=username]")).to_be_focused()
     page.keyboard.type(f"cast.{role}")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
