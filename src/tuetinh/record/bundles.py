@@ -36,6 +36,9 @@ _CONDITION = re.compile(r"([A-Z][A-Za-z]+)\?(.+)")
 ORDER = ("DELETE", "POST", "PUT", "PATCH", "GET", "HEAD")
 
 
+_ABSENT = msgspec.Raw()
+
+
 class EntryRequest(msgspec.Struct, forbid_unknown_fields=True):
     """Bundle.entry.request."""
 
@@ -46,22 +49,22 @@ class EntryRequest(msgspec.Struct, forbid_unknown_fields=True):
     ifMatch: str | None = None
     ifNoneExist: str | None = None
     id: str | None = None
-    extension: msgspec.Raw | None = None
-    modifierExtension: msgspec.Raw | None = None
+    extension: msgspec.Raw = _ABSENT
+    modifierExtension: msgspec.Raw = _ABSENT
 
 
 class Entry(msgspec.Struct, forbid_unknown_fields=True):
     """Bundle.entry, its resource still as text."""
 
     fullUrl: str | None = None
-    resource: msgspec.Raw | None = None
+    resource: msgspec.Raw = _ABSENT
     request: EntryRequest | None = None
-    search: msgspec.Raw | None = None
-    response: msgspec.Raw | None = None
-    link: msgspec.Raw | None = None
+    search: msgspec.Raw = _ABSENT
+    response: msgspec.Raw = _ABSENT
+    link: msgspec.Raw = _ABSENT
     id: str | None = None
-    extension: msgspec.Raw | None = None
-    modifierExtension: msgspec.Raw | None = None
+    extension: msgspec.Raw = _ABSENT
+    modifierExtension: msgspec.Raw = _ABSENT
 
 
 class Envelope(msgspec.Struct, forbid_unknown_fields=True):
@@ -71,14 +74,14 @@ class Envelope(msgspec.Struct, forbid_unknown_fields=True):
     type: str = ""
     entry: list[Entry] = []
     id: str | None = None
-    meta: msgspec.Raw | None = None
+    meta: msgspec.Raw = _ABSENT
     implicitRules: str | None = None
     language: str | None = None
-    identifier: msgspec.Raw | None = None
+    identifier: msgspec.Raw = _ABSENT
     timestamp: str | None = None
     total: int | None = None
-    link: msgspec.Raw | None = None
-    signature: msgspec.Raw | None = None
+    link: msgspec.Raw = _ABSENT
+    signature: msgspec.Raw = _ABSENT
 
 
 class Answer(NamedTuple):
@@ -147,7 +150,7 @@ def transaction(asker: Asker, envelope: Envelope, get: Getter) -> Step[list[Answ
     for work in works:
         if work.method in ("POST", "PUT") and work.answer is None:
             try:
-                raw = bytes(work.entry.resource or b"")
+                raw = bytes(work.entry.resource)
                 yield from resolve_conditions(asker, raw, conditions)
                 work.resource = decode_entry(rewrite(raw, names, conditions), work.type, work.id)
             except RecordError as error:
@@ -184,7 +187,7 @@ def _works(envelope: Envelope) -> list[Work]:
         if work.method not in ("GET", "HEAD") and work.type not in r4.RESOURCES:
             message = f"{work.request.url[:200]!r} leads to no resource type"
             raise BadRequest(message, f"{place}.request.url")
-        if work.method in ("POST", "PUT", "PATCH") and entry.resource is None:
+        if work.method in ("POST", "PUT", "PATCH") and not bytes(entry.resource):
             message = f"{work.method} needs a resource"
             raise BadRequest(message, f"{place}.resource")
         if work.method == "POST" and (work.id or work.query):
@@ -218,7 +221,7 @@ def _settle(asker: Asker, work: Work) -> Step[None]:
             message = "nothing matches the condition of the patch"
             raise NotFound(message)
         else:
-            peek = msgspec.json.decode(bytes(work.entry.resource or b"{}"), type=_Peek)
+            peek = msgspec.json.decode(bytes(work.entry.resource) or b"{}", type=_Peek)
             work.id = peek.id or store.new_id()
 
 
@@ -373,7 +376,7 @@ def patch_of(raw: bytes) -> bytes:
 
 
 def _patch(asker: Asker, work: Work) -> Step[Answer]:
-    operations = patch_of(bytes(work.entry.resource or b""))
+    operations = patch_of(bytes(work.entry.resource))
     if_match = version_of(work.request.ifMatch) if work.request.ifMatch else None
     stored = yield from patched(asker, work.type, str(work.id), operations, if_match)
     return _answer(stored)

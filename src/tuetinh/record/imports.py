@@ -192,7 +192,7 @@ class _Entry:
     def __init__(self, place: str, number: int, entry: bundles.Entry) -> None:
         self.path = f"Bundle.entry[{number}]"
         self.place = f"{place} {self.path}"
-        self.raw = bytes(entry.resource or b"")
+        self.raw = bytes(entry.resource)
         self.type = _type_of(self.raw)
         self.url, self.request = entry.fullUrl or "", entry.request
         self.id = ""

@@ -6,16 +6,18 @@ import asyncio
 import logging
 import os
 import re
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from tuetinh.record import audit, store
+from tuetinh.record import audit, projections, r4, store
 from tuetinh.record.asker import Asker
 from tuetinh.record.door import handlers, routes
 from tuetinh.record.door.call import JSON, Call, Receive, Response, Scope, Send, base_of, pretty, read_body
+from tuetinh.record.door.together import Together
 from tuetinh.record.errors import (
     BadRequest,
     Conflict,
@@ -29,6 +31,15 @@ from tuetinh.record.steps import Row, Step, arun
 
 T = TypeVar("T")
 Authenticate = Callable[[Scope], Awaitable[Asker | None]]
+_DATABASE = (
+    PoolTimeout,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    OSError,
+    TimeoutError,
+)
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[Row]]
 
 BODY_LIMIT = 16 * 1024 * 1024
@@ -45,6 +56,7 @@ class Door:
     def __init__(self, pool: Pool, authenticate: Authenticate) -> None:
         self.pool = pool
         self.authenticate = authenticate
+        self.together = Together(self._create)
         self.body_limit = int(os.environ.get("TUETINH_BODY_LIMIT", BODY_LIMIT))
 
     async def startup(self) -> None:
@@ -85,11 +97,10 @@ class Door:
             return await self.answer(call, route)
         except RecordError as error:
             return refusal(error)
-        except (PoolTimeout, psycopg.Error, OSError, TimeoutError) as error:
+        except _DATABASE as error:
             return refusal(translate(error))
-        except Exception:
-            log.exception("a request failed: %s", call.method)
-            return refusal(Unprocessable("the server could not process this"), 500)
+        except Exception as error:
+            return self._broken(error)
 
     async def _who(self, scope: Scope) -> Asker:
         asker = await self.authenticate(scope)
@@ -115,8 +126,21 @@ class Door:
             return await self.answer(call, route)
         except RecordError as error:
             return refusal(error)
-        except (PoolTimeout, psycopg.Error, OSError, TimeoutError) as error:
+        except _DATABASE as error:
             return refusal(translate(error))
+        except Exception as error:
+            return self._broken(error)
+
+    def _broken(self, error: Exception) -> Response:
+        """A fault of ours: logged without the text of the error, which may hold health data."""
+        trace = "".join(traceback.format_tb(error.__traceback__))
+        log.error("a request failed: %s\n%s", type(error).__name__, trace)
+        return refusal(RecordError("the server failed; the fault is in its log"), 500)
+
+    async def _create(self, asker: Asker, resources: list[r4.Resource]) -> list[store.Stored]:
+        step = store.create(asker, resources)
+        alone = len(resources) == 1 and not projections.exists(resources[0].resourceType)
+        return await (self.run(step) if alone else self.transact(step))
 
     async def run(self, step: Step[T]) -> T:
         """Drive a step whose statements stand alone."""

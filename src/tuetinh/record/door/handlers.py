@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
-from tuetinh.record import audit, bundles, capability, conditional, history as feed, projections, r4, store
+from tuetinh.record import audit, bundles, capability, conditional, history as feed, r4, store
 from tuetinh.record.asker import Asker
 from tuetinh.record.door import pages, summary
 from tuetinh.record.door.call import FORM, JSON, PATCH, Call, Response, http_date, since
@@ -122,9 +122,7 @@ async def create(door: Door, call: Call) -> Response:
             response.headers |= headers
             return response
         return _written(call, found)
-    step = store.create(call.asker, [resource])
-    stored = await (door.transact(step) if projections.exists(call.type) else door.run(step))
-    return _written(call, stored[0])
+    return _written(call, await door.together.create(call.asker, resource))
 
 
 def _create_if_none(asker: Asker, resource: r4.Resource, condition: str) -> Step[Stored | conditional.Match]:
@@ -328,7 +326,7 @@ async def _batch_entry(door: Door, call: Call, number: int, entry: bundles.Entry
     headers = {header: value for header, field in names if (value := getattr(request, field))}
     headers["content-type"] = JSON
     headers["prefer"] = call.headers.get("prefer", "return=minimal")
-    inner = Call(request.method, "/" + path.strip("/"), query, headers, call.base, bytes(entry.resource or b""))
+    inner = Call(request.method, "/" + path.strip("/"), query, headers, call.base, bytes(entry.resource))
     inner.asker, inner.inside_bundle = call.asker, True
     response = await door.inner(inner)
     location = response.headers.get("location", "").removeprefix(call.base + "/")

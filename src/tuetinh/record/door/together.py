@@ -1,0 +1,75 @@
+"""Creates that arrive at the same moment are stored by one transaction: one statement, one wait for the disk.
+
+Whoever comes while no batch can be started waits for the next one. When a batch is refused, each of its resources is
+tried alone, so that nobody suffers for another's fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from tuetinh.record import r4, store
+from tuetinh.record.asker import Asker
+from tuetinh.record.store import Stored
+
+AT_ONCE = 2
+MOST = 50
+
+Waiting = tuple[r4.Resource, "asyncio.Future[Stored]"]
+
+
+class Together:
+    """Gathers the creates of one door."""
+
+    def __init__(self, write: Callable[[Asker, list[r4.Resource]], Awaitable[list[Stored]]]) -> None:
+        """write: stores resources in one transaction."""
+        self._write = write
+        self._waiting: dict[Asker, list[Waiting]] = {}
+        self._running = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def create(self, asker: Asker, resource: r4.Resource) -> Stored:
+        """Store one resource; raises what the record refuses."""
+        store.allow(asker, "c", resource.resourceType)
+        future: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(asker, []).append((resource, future))
+        self._start()
+        return await future
+
+    def _start(self) -> None:
+        while self._waiting and self._running < AT_ONCE:
+            asker = next(iter(self._waiting))
+            queue = self._waiting.pop(asker)
+            batch, rest = queue[:MOST], queue[MOST:]
+            if rest:
+                self._waiting[asker] = rest
+            self._running += 1
+            task = asyncio.create_task(self._store(asker, batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._running -= 1
+        self._start()
+
+    async def _store(self, asker: Asker, batch: list[Waiting]) -> None:
+        try:
+            stored = await self._write(asker, [resource for resource, _ in batch])
+        except Exception as error:  # each waiting request gets it, or tries alone
+            if len(batch) == 1:
+                _refuse(batch[0][1], error)
+                return
+            for one in batch:
+                one[0].id = None
+                await self._store(asker, [one])
+            return
+        for (_, future), one_stored in zip(batch, stored, strict=True):
+            if not future.done():
+                future.set_result(one_stored)
+
+
+def _refuse(future: asyncio.Future[Stored], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
