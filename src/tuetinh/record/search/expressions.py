@@ -1,0 +1,195 @@
+"""The part of FHIRPath in which search parameters are written, resolved to paths through the classes of `record.r4`.
+
+`compile_expression("Observation", "(Observation.value as Quantity)")` gives one `Leaf`: its hops (attribute, list or
+not, condition), the datatype at its end, and what was asked of a reference there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from keyword import iskeyword
+from pathlib import Path
+from typing import Any
+
+RULES = Path(__file__).parent.parent / "r4" / "data" / "rules.json"
+
+
+class Unsupported(ValueError):
+    """An expression, or an element that it names, is outside of what search can index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One element on the way: its attribute, whether it repeats, and `where(attribute = value)` or `[index]` on it."""
+
+    attribute: str
+    many: bool
+    where: tuple[str, str] | None = None
+    index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A path to values of one datatype.
+
+    resolves: only references to this resource type (`where(resolve() is Patient)`).
+    exists: the value of interest is whether something other than `false` is there.
+    targets: resource types that a reference at the end may point to; empty = any.
+    codes: name of the value set to which a `code` at the end is bound.
+    """
+
+    hops: tuple[Hop, ...]
+    type: str
+    resolves: str | None = None
+    exists: bool = False
+    targets: tuple[str, ...] = ()
+    codes: str | None = None
+
+    @property
+    def single(self) -> bool:
+        return not any(hop.many and hop.index is None for hop in self.hops)
+
+
+@cache
+def rules() -> dict[str, Any]:
+    """Return HL7's definitions as `record.r4` carries them."""
+    return json.loads(RULES.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+@cache
+def elements(type_: str) -> dict[str, dict[str, Any]]:
+    """Return the elements of a class with those that it inherits; none for a primitive."""
+    found = rules()["types"].get(type_)
+    if found is None:
+        return {}
+    return {**(elements(found["base"]) if found.get("base") else {}), **found["elements"]}
+
+
+_TOKEN = re.compile(r"\s*(?:(?P<name>[A-Za-z]\w*)|(?P<string>'[^']*')|(?P<number>\d+)|(?P<sign>!=|[().|=\[\]]))")
+_TRUTH = re.compile(r"(\S+)\.exists\(\) and \1 != false")
+
+
+def compile_expression(type_: str, expression: str) -> tuple[Leaf, ...]:
+    """Resolve an expression about resources of `type_`. Raises Unsupported."""
+    if match := _TRUTH.fullmatch(expression.strip()):
+        return tuple(replace(leaf, exists=True) for leaf in compile_expression(type_, match[1]))
+    leaves = _Parser(type_, expression).union()
+    return tuple(dict.fromkeys(leaves))
+
+
+class _Parser:
+    def __init__(self, type_: str, expression: str) -> None:
+        self.type = type_
+        self.expression = expression
+        self.tokens: list[str] = []
+        at = 0
+        while at < len(expression.rstrip()):
+            match = _TOKEN.match(expression, at)
+            if not match:
+                raise Unsupported(f"cannot read {expression!r} at {at}")
+            self.tokens.append(match[0].strip())
+            at = match.end()
+        self.at = 0
+
+    def peek(self) -> str:
+        return self.tokens[self.at] if self.at < len(self.tokens) else ""
+
+    def take(self, *expected: str) -> str:
+        token = self.peek()
+        if not token or (expected and token not in expected):
+            raise Unsupported(f"{self.expression!r}: {' or '.join(expected) or 'more'} expected, not {token!r}")
+        self.at += 1
+        return token
+
+    def union(self) -> list[Leaf]:
+        leaves = self.path()
+        while self.peek() == "|":
+            self.take()
+            leaves += self.path()
+        if self.peek():
+            self.take("|")
+        return leaves
+
+    def path(self) -> list[Leaf]:
+        if self.peek() == "(":
+            self.take()
+            leaves = self.path()
+            self.take(")")
+        else:
+            self.take(self.type, "Resource", "DomainResource")
+            leaves = [Leaf((), self.type)]
+        while self.peek() == ".":
+            self.take()
+            leaves = self.step(leaves)
+        if self.peek() == "as":
+            self.take()
+            leaves = self.cast(leaves, self.take())
+        return leaves
+
+    def step(self, leaves: list[Leaf]) -> list[Leaf]:
+        name = self.take()
+        if self.peek() == "(":
+            self.take()
+            leaves = self.function(name, leaves)
+            self.take(")")
+        elif self.peek() == "[":
+            self.take()
+            index = int(self.take())
+            self.take("]")
+            leaves = [replace(x, hops=(*x.hops[:-1], replace(x.hops[-1], index=index))) for x in descend(leaves, name)]
+        else:
+            leaves = descend(leaves, name)
+        if not leaves:
+            raise Unsupported(f"{self.expression!r}: nothing is named {name!r} there")
+        return leaves
+
+    def function(self, name: str, leaves: list[Leaf]) -> list[Leaf]:
+        if name in ("as", "ofType"):
+            return self.cast(leaves, self.take())
+        if name == "exists":
+            return [replace(leaf, exists=True) for leaf in leaves]
+        if name == "extension":
+            url = self.take().strip("'")
+            return where(descend(leaves, "extension"), "url", url)
+        if name != "where":
+            raise Unsupported(f"{self.expression!r}: function {name!r}")
+        subject = self.take()
+        if subject == "resolve":
+            for expected in "()":
+                self.take(expected)
+            self.take("is")
+            wanted = self.take()
+            return [replace(leaf, resolves=wanted) for leaf in leaves]
+        self.take("=")
+        return where(leaves, subject, self.take().strip("'"))
+
+    def cast(self, leaves: list[Leaf], type_: str) -> list[Leaf]:
+        found = [leaf for leaf in leaves if leaf.type == type_]
+        if not found:
+            raise Unsupported(f"{self.expression!r}: no {type_} there")
+        return found
+
+
+def where(leaves: list[Leaf], element: str, value: str) -> list[Leaf]:
+    return [replace(x, hops=(*x.hops[:-1], replace(x.hops[-1], where=(attribute(element), value)))) for x in leaves]
+
+
+def attribute(element: str) -> str:
+    return element + "_" if iskeyword(element) else element
+
+
+def descend(leaves: list[Leaf], name: str) -> list[Leaf]:
+    """Go from each leaf to its child `name`, or to each form of the choice `name[x]`."""
+    found = []
+    for leaf in leaves:
+        children = elements(leaf.type)
+        names = [name] if name in children else [n for n, e in children.items() if e.get("choice") == name]
+        for each in names:
+            element = children[each]
+            hop = Hop(attribute(each), bool(element.get("list")))
+            targets = tuple(element.get("targets", ()))
+            found.append(Leaf((*leaf.hops, hop), element["type"], targets=targets, codes=element.get("codes")))
+    return found

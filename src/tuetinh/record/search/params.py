@@ -1,0 +1,161 @@
+"""The search parameters that the record knows, by resource type."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from tuetinh.record.search.expressions import Leaf, Unsupported, compile_expression, rules
+from tuetinh.record.types import RESOURCE_TYPES
+
+DATA = Path(__file__).parent / "data" / "parameters.json"
+URL = "http://hl7.org/fhir/SearchParameter/"
+
+INDEXED = ("token", "string", "date", "reference", "number", "quantity", "uri")
+LATER = frozenset({"composite", "special"})
+UNANSWERED = frozenset({"_text", "_content", "_query"})
+
+# Datatypes that a parameter of each type can index; others at the end of its expression are passed over.
+CAN_INDEX = {
+    "token": frozenset(
+        ["CodeableConcept", "Coding", "Identifier", "ContactPoint", "code", "boolean", "string", "id", "uri", "oid", "uuid", "canonical"]
+    ),
+    "string": frozenset(["string", "markdown", "HumanName", "Address"]),
+    "date": frozenset(["date", "dateTime", "instant", "Period", "Timing"]),
+    "reference": frozenset(["Reference", "canonical", "uri", "Resource"]),
+    "number": frozenset(["decimal", "integer", "positiveInt", "unsignedInt", "Range"]),
+    "quantity": frozenset(["Quantity", "SimpleQuantity", "Money", "Age", "Duration", "Count", "Distance", "Range"]),
+    "uri": frozenset(["uri", "url", "canonical", "oid", "uuid"]),
+}
+
+
+@dataclass(frozen=True)
+class Param:
+    """One search parameter of one resource type.
+
+    sources: parameters whose index entries answer this one, so that it needs none of its own: `combo-code` is `code`
+    or `component-code`, `patient` is `subject` where that is a Patient. Empty when it is indexed itself.
+    """
+
+    base: str
+    code: str
+    type: str
+    expression: str
+    declared_targets: tuple[str, ...]
+    url: str
+    components: tuple[tuple[str, str], ...] = ()
+
+    @cached_property
+    def leaves(self) -> tuple[Leaf, ...]:
+        if self.type not in INDEXED or not self.expression:
+            return ()
+        return tuple(
+            x for x in compile_expression(self.base, self.expression) if x.exists or x.type in CAN_INDEX[self.type]
+        )
+
+    @cached_property
+    def single(self) -> bool:
+        """Whether a resource can have one value at most: one path without lists, or the forms of one choice."""
+        parents = {tuple(leaf.hops[:-1]) for leaf in self.leaves}
+        return all(x.single for x in self.leaves) and (
+            len(self.leaves) == 1 or (len(parents) == 1 and self._one_choice())
+        )
+
+    def _one_choice(self) -> bool:
+        return "|" not in self.expression and len({leaf.type for leaf in self.leaves}) == len(self.leaves)
+
+    @cached_property
+    def resolves(self) -> str | None:
+        """The only resource type that it may refer to, where the expression says so."""
+        kinds = {leaf.resolves for leaf in self.leaves}
+        return kinds.pop() if len(kinds) == 1 else None
+
+    @cached_property
+    def targets(self) -> tuple[str, ...]:
+        """Resource types that a reference may point to."""
+        if self.resolves:
+            return (self.resolves,)
+        found: dict[str, None] = {}
+        for leaf in self.leaves:
+            found.update(dict.fromkeys(leaf.targets or self.declared_targets or RESOURCE_TYPES))
+        return tuple(found)
+
+    @cached_property
+    def code_systems(self) -> frozenset[str] | None:
+        """Code systems of a parameter over `code` elements alone, whose system is implied; else None."""
+        if self.type != "token" or any(leaf.type != "code" or leaf.exists for leaf in self.leaves):
+            return None
+        bound = rules()["codes"]
+        return frozenset(system for leaf in self.leaves if leaf.codes for system in bound.get(leaf.codes, {}))
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """See the class."""
+        mine = {leaf.hops: leaf for leaf in self.leaves}
+        if self.type not in ("token", "reference", "quantity", "uri") or any(leaf.exists for leaf in self.leaves):
+            return ()
+        if self.resolves is None and any(leaf.resolves for leaf in self.leaves):
+            return ()
+        found: dict[str, set[Any]] = {}
+        for other in params(self.base).values():
+            theirs = {leaf.hops for leaf in other.leaves}
+            if other.code == self.code or other.type != self.type or not theirs or not theirs <= mine.keys():
+                continue
+            if any(leaf.exists or leaf.resolves for leaf in other.leaves):
+                continue
+            if (
+                theirs == mine.keys()
+                and not self.resolves
+                and (len(other.code), other.code) > (len(self.code), self.code)
+            ):
+                continue
+            found[other.code] = theirs
+        if set().union(*found.values()) != mine.keys() or not mine:
+            return ()
+        whole = [code for code, theirs in found.items() if theirs == mine.keys()]
+        if whole:
+            return (min(whole, key=lambda code: (len(code), code)),)
+        return tuple(sorted(found))
+
+    @cached_property
+    def indexed_as(self) -> tuple[str, ...]:
+        """The parameters under whose names the values are stored."""
+        if not self.sources:
+            return (self.code,)
+        known = params(self.base)
+        return tuple(dict.fromkeys(code for source in self.sources for code in known[source].indexed_as))
+
+
+@cache
+def _data() -> dict[str, Any]:
+    return json.loads(DATA.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+@cache
+def params(type_: str) -> dict[str, Param]:
+    """Return the parameters of a resource type, those of all resources among them."""
+    found = {}
+    families = (
+        ("Resource", type_) if type_ in ("Bundle", "Binary", "Parameters") else ("Resource", "DomainResource", type_)
+    )
+    for family in families:
+        for code, row in _data()["types"].get(family, {}).items():
+            kind, expression, targets, id_, *rest = row
+            parts = tuple((a, b) for a, b in (rest[0] if rest else ()))
+            found[code] = Param(type_, code, kind, expression, tuple(targets), URL + id_, parts)
+    return found
+
+
+@cache
+def patient_params(type_: str) -> tuple[Param, ...]:
+    """Return the parameters that bind a resource to a patient's compartment, the most direct first."""
+    bound = _data()["patient"].get(type_, ())
+    found = [params(type_)[code] for code in bound if code in params(type_)]
+    order = ("patient", "subject", "beneficiary", "individual")
+    return tuple(sorted(found, key=lambda p: order.index(p.code) if p.code in order else len(order)))
+
+
+__all__ = ["INDEXED", "LATER", "UNANSWERED", "Param", "Unsupported", "params", "patient_params"]
