@@ -6,7 +6,15 @@ from django.apps import AppConfig
 
 
 class IdentityConfig(AppConfig):
-    """Person search and the people behind the numbers."""
+    """Keeps the search tables in step with every Patient version that the record stores."""
 
     name = "tuetinh.commons.identity"
     label = "identity"
+
+    def ready(self) -> None:
+        """Attach the projections."""
+        from tuetinh.commons.identity import projection
+        from tuetinh.record import projections
+
+        projections.register("Patient", projection.project)
+        projections.register("Encounter", projection.project_visits)

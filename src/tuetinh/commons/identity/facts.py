@@ -58,7 +58,9 @@ class PersonDraft:
 def human_name(text: str) -> r4.HumanName:
     """Build a name in Vietnamese order: the first word is the family name, the rest is given, as spoken."""
     words = text.split()
-    return r4.HumanName(use="official", text=" ".join(words), family=words[0] if words else None, given=words[1:] or None)
+    return r4.HumanName(
+        use="official", text=" ".join(words), family=words[0] if words else None, given=words[1:] or None
+    )
 
 
 def number(kind: str, value: str, *, facility: str = "") -> r4.Identifier:
@@ -76,7 +78,7 @@ def address(text: str, *, commune: str = "", province: str = "") -> r4.Address:
     """Build a home address with the codes of its commune and province (two tiers since 01/07/2025)."""
     units = [
         r4.Extension(url=url, valueCodeableConcept=r4.CodeableConcept(coding=[r4.Coding(system=UNIT_CODES, code=code)]))
-        for url, code in (("ward", commune), ("city", province))
+        for url, code in (("state", province), ("ward", commune))
         if code
     ]
     parts = [part.strip() for part in text.split(",") if part.strip()]
@@ -85,7 +87,8 @@ def address(text: str, *, commune: str = "", province: str = "") -> r4.Address:
         type="physical",
         text=text,
         line=parts[:-2] or None,
-        city=parts[-1] if len(parts) > 1 else None,
+        city=parts[-2] if len(parts) > 1 else None,
+        state=parts[-1] if parts else None,
         country="VN",
         extension=[r4.Extension(url=UNITS, extension=units)] if units else None,
     )

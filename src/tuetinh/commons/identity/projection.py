@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tuetinh.commons.identity import facts, words
 from tuetinh.record import r4
+from tuetinh.record.projections import Written
 from tuetinh.record.steps import Query, Row, Step
 
 Number = tuple[str, str]  # kind, value
@@ -57,6 +58,37 @@ DELETE FROM identity_person WHERE patient = ANY(%s::text[])
 """
 
 
+_SEEN = """
+INSERT INTO identity_seen (facility, patient, at) SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[])
+ON CONFLICT (facility, patient) DO UPDATE SET at = excluded.at WHERE identity_seen.at < excluded.at
+"""
+
+
+def project(written: Sequence[Written]) -> Step[None]:
+    """Follow what was written of Patients. Of several versions of one person the last counts."""
+    last = {one.id: one.resource for one in written}
+    people = [person for _, person in sorted(last.items()) if isinstance(person, r4.Patient)]
+    gone = [id_ for id_, person in last.items() if person is None]
+    if people:
+        yield from store(people)
+    if gone:
+        yield from erase(gone)
+
+
+def project_visits(written: Sequence[Written]) -> Step[None]:
+    """Remember where people were seen last: a facility's own people come first in its searches."""
+    seen: dict[tuple[str, str], str] = {}
+    for one in written:
+        visit = one.resource
+        if isinstance(visit, r4.Encounter) and one.patient and visit.period and visit.period.start:
+            key = (facts.reference_id(visit.serviceProvider), one.patient)
+            if key[0] and len(visit.period.start) >= 10:
+                seen[key] = max(seen.get(key, ""), visit.period.start)
+    if seen:
+        rows = [(*key, at) for key, at in sorted(seen.items())]
+        yield Query(_SEEN, tuple(_columns(rows, 3)))
+
+
 def plain_number(text: str) -> str:
     """Return a number as it is compared: letters in upper case and digits; +84 at the front of a telephone number is 0."""
     bare = re.sub(r"[^0-9A-Z+]", "", text.upper())
@@ -83,7 +115,9 @@ def shown_number(numbers: Iterable[Number]) -> str:
     by_kind: dict[str, str] = {}
     for kind, value in numbers:
         by_kind.setdefault(kind, value)
-    return next((by_kind[kind] for kind in ("cccd", "card", "bhxh", "mrn", "cmnd", "passport", "other") if kind in by_kind), "")
+    return next(
+        (by_kind[kind] for kind in ("cccd", "card", "bhxh", "mrn", "cmnd", "passport", "other") if kind in by_kind), ""
+    )
 
 
 def tsvector(lexemes: Iterable[str]) -> str:
@@ -127,7 +161,10 @@ def store(patients: Sequence[r4.Patient]) -> Step[None]:
         rows.append(row)
         numbers += [(row.patient, kind, value) for kind, value in own]
         dictionary.update(own_words)
-    yield Query(_STORE, (*_columns(rows, 11), *_columns(numbers, 3), [row.patient for row in rows], *_columns(sorted(dictionary), 2)))
+    yield Query(
+        _STORE,
+        (*_columns(rows, 11), *_columns(numbers, 3), [row.patient for row in rows], *_columns(sorted(dictionary), 2)),
+    )
 
 
 def erase(ids: Sequence[str]) -> Step[None]:

@@ -105,7 +105,9 @@ def _place_worth(folded: str, meant: str, places: set[str]) -> float:
 
 def _joined(lost: list[str], free: list[str]) -> float:
     """Two words typed as one fit if they are next to each other; what fits nowhere costs."""
-    pairs = {a + b for a, b in zip(free, free[1:], strict=False)} | {b + a for a, b in zip(free, free[1:], strict=False)}
+    pairs = {a + b for a, b in zip(free, free[1:], strict=False)} | {
+        b + a for a, b in zip(free, free[1:], strict=False)
+    }
     return sum(2 * SLIPPED if word in pairs else NOWHERE for word in lost)
 
 
@@ -115,7 +117,9 @@ def _birth(person: Found, typed: Typed) -> float:
     for asked in [*typed.births, *([f"={typed.year}"] if typed.year else [])]:
         if asked in lexemes:
             score += 6.0 + len(asked) / 2
-        elif any(len(own) == len(asked) and sum(a != b for a, b in zip(own, asked, strict=True)) <= 2 for own in lexemes):
+        elif any(
+            len(own) == len(asked) and sum(a != b for a, b in zip(own, asked, strict=True)) <= 2 for own in lexemes
+        ):
             score += 3.0
         elif person.number.endswith(asked[1:]) or person.phone.endswith(asked[1:]):
             score += 2.0

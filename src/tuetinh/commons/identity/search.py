@@ -119,7 +119,9 @@ def _look_up(typed: Typed) -> Step[list[Word]]:
     untelexed = [words.untelex(word) for word in folded]
     if not folded:
         return []
-    rows = yield Query(_KNOWN, ([*folded, *untelexed], [word for word in folded if len(word) > 1 or word == folded[-1]]))
+    rows = yield Query(
+        _KNOWN, ([*folded, *untelexed], [word for word in folded if len(word) > 1 or word == folded[-1]])
+    )
     names = {word for kind, word in rows if kind == "n"}
     places = {word for kind, word in rows if kind == "a"}
     out = []

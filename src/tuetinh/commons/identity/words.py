@@ -21,7 +21,32 @@ _TELEX = re.compile(r"([^aeiouyw]*)([aeiouyw].*)")
 _TELEX_TONES = re.compile(r"[sfrxjzw]")
 _VNI = re.compile(r"(?<=[a-z])[0-9]")
 # Words that name a kind of place, not a place.
-PLACE_KINDS = frozenset("ban thon xom to khu dan pho pho duong xa phuong thi tran huyen tinh thanh pho so nha ap buon lang".split())
+PLACE_KINDS = frozenset(
+    [
+        "ban",
+        "thon",
+        "xom",
+        "to",
+        "khu",
+        "dan",
+        "pho",
+        "pho",
+        "duong",
+        "xa",
+        "phuong",
+        "thi",
+        "tran",
+        "huyen",
+        "tinh",
+        "thanh",
+        "pho",
+        "so",
+        "nha",
+        "ap",
+        "buon",
+        "lang",
+    ]
+)
 
 
 @lru_cache(maxsize=65536)
@@ -39,7 +64,9 @@ def split(text: str) -> list[str]:
 def exact(word: str) -> str:
     """Return a form in which equal spellings meet wherever the tone mark stands (`hoà`, `hòa`)."""
     parts = unicodedata.normalize("NFD", word.lower().replace("đ", "d\u0335"))
-    return "".join(c for c in parts if not unicodedata.combining(c)) + "".join(sorted(c for c in parts if unicodedata.combining(c)))
+    return "".join(c for c in parts if not unicodedata.combining(c)) + "".join(
+        sorted(c for c in parts if unicodedata.combining(c))
+    )
 
 
 def untelex(word: str) -> str:

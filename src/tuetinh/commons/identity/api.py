@@ -1,0 +1,64 @@
+"""What other modules may call about people."""
+
+from __future__ import annotations
+
+from tuetinh.commons.identity.actions import register
+from tuetinh.commons.identity.errors import CardError, IdentityError, SamePerson
+from tuetinh.commons.identity.facts import (
+    BHXH,
+    BHYT_CARD,
+    CCCD,
+    CMND,
+    MRN,
+    PASSPORT,
+    PersonDraft,
+    age,
+    age_days,
+    display_name,
+    ethnic_group,
+    home,
+    human_name,
+    identifier,
+    number,
+    occupation,
+    patient,
+    phone,
+)
+from tuetinh.commons.identity.links import PersonLink
+from tuetinh.commons.identity.queries import Banner, Hit, banner, find_people, gender_text, likely_duplicates
+from tuetinh.commons.identity.wire_card import CitizenCard, check_number, parse_card
+
+__all__ = [
+    "BHXH",
+    "BHYT_CARD",
+    "CCCD",
+    "CMND",
+    "MRN",
+    "PASSPORT",
+    "Banner",
+    "CardError",
+    "CitizenCard",
+    "Hit",
+    "IdentityError",
+    "PersonDraft",
+    "PersonLink",
+    "SamePerson",
+    "age",
+    "age_days",
+    "banner",
+    "check_number",
+    "display_name",
+    "ethnic_group",
+    "find_people",
+    "gender_text",
+    "home",
+    "human_name",
+    "identifier",
+    "likely_duplicates",
+    "number",
+    "occupation",
+    "parse_card",
+    "patient",
+    "phone",
+    "register",
+]

@@ -1,0 +1,44 @@
+"""Finding people from any page, and the page of one person."""
+
+from __future__ import annotations
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET
+
+from tuetinh.commons.access import api as access
+from tuetinh.commons.identity import links, queries
+from tuetinh.record.errors import Gone, NotFound
+
+STAFF = ("reception", "doctor", "nurse", "lab", "imaging", "pharmacist", "cashier", "archivist", "station")
+POPOVER, PAGE = 8, 25
+
+
+@require_GET
+@access.desk(*STAFF)
+def people(request: HttpRequest) -> HttpResponse:
+    """Who fits `?q=`: a list for the search field of the shell, a page of its own without JavaScript.
+
+    A certain single hit of the page, as after a scan, opens at once.
+    """
+    typed = request.GET.get("q", "").strip()
+    asker = access.asker(request)
+    fragment = request.headers.get("HX-Request") == "true"
+    hits = queries.find_people(asker, typed, limit=POPOVER if fragment else PAGE)
+    rows = [(hit, links.first(asker.role, hit.id)) for hit in hits]
+    if not fragment and len(rows) == 1 and "|" in typed:
+        return redirect(rows[0][1])
+    template = "identity/found.html" if fragment else "identity/people.html"
+    return render(request, template, {"q": typed, "rows": rows})
+
+
+@require_GET
+@access.desk(*STAFF)
+def person(request: HttpRequest, patient_id: str) -> HttpResponse:
+    """One person: the banner, their numbers, and what this desk can do for them."""
+    asker = access.asker(request)
+    try:
+        banner = queries.banner(asker, patient_id)
+    except (NotFound, Gone) as error:
+        raise Http404 from error
+    return render(request, "identity/person.html", {"person": banner, "links": links.links(asker.role, patient_id)})

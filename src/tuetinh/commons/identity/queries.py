@@ -1,0 +1,303 @@
+"""What pages and other modules ask about people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from tuetinh.commons.identity import facts, search, words
+from tuetinh.commons.identity.facts import PersonDraft
+from tuetinh.commons.identity.parsing import Typed, parse
+from tuetinh.commons.identity.projection import plain_number
+from tuetinh.commons.identity.ranking import Found
+from tuetinh.commons.identity.wire_card import CardError, parse_card
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import Asker
+from tuetinh.record.audit import note_here
+from tuetinh.record.errors import Forbidden
+from tuetinh.record.steps import Query, Step, run
+
+HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A person found. birth as in FHIR; number: the one that people show first; reasons: why they may be the same person."""
+
+    id: str
+    name: str
+    birth: str
+    gender: str
+    number: str
+    phone: str
+    address: str
+    commune: str
+    facility: str
+    age: int | None
+    score: float
+    reasons: tuple[str, ...] = ()
+    certain: bool = False
+
+    @property
+    def born(self) -> str:
+        """The birth date as people write it: dd/mm/yyyy, mm/yyyy or yyyy."""
+        return "/".join(reversed(self.birth.split("-")))
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """What stands over every clinical page, under the names that `ui/person_banner.html` reads.
+
+    sex: in words. allergies: in words. where, encounter: of the open visit. unpaid: ₫ of issued invoices. unsigned: papers.
+    """
+
+    id: str
+    name: str
+    birth: str
+    age: int | None
+    gender: str
+    sex: str
+    number: str
+    phone: str
+    address: str
+    allergies: tuple[str, ...] = ()
+    no_known_allergy: bool = False
+    insurance: str = ""
+    insurance_until: str = ""
+    insurance_valid: bool = False
+    where: str = ""
+    encounter: str = ""
+    unpaid: Decimal = Decimal(0)
+    unsigned: int = 0
+    identifiers: dict[str, str] = field(default_factory=dict)
+    url: str = ""
+
+    @property
+    def birth_date(self) -> str:
+        """The birth date as in FHIR."""
+        return self.birth
+
+
+def today() -> date:
+    """The day in Vietnam."""
+    return timezone.now().astimezone(HANOI).date()
+
+
+def find_people(asker: Asker, text: str, limit: int = 20) -> list[Hit]:
+    """Return the people who fit what was typed or scanned, best first. Raises Forbidden for a desk that sees no patients."""
+    _allow(asker)
+    typed = _scanned(text) if "|" in text else parse(text)
+    if not typed:
+        return []
+    found = run(search.find(typed, facility=asker.facility, limit=limit, only=asker.patient))
+    hits = [_hit(person) for person in found]
+    for hit in hits:
+        note_here(asker, "search", "Patient", "", hit.id)
+    return hits
+
+
+def _allow(asker: Asker) -> None:
+    if not asker.may("s", "Patient"):
+        message = "this desk does not look for people"
+        raise Forbidden(message)
+
+
+def _scanned(text: str) -> Typed:
+    """A card scanned into the search field: its number, name and birth date."""
+    try:
+        card = parse_card(text)
+    except CardError:
+        return parse(text.replace("|", " "))
+    number = card.cccd or card.card or card.bhxh
+    births = [f"={card.birth}"] if len(card.birth) == 10 else []
+    return Typed(words=words.split(card.name), births=births, numbers=[number], year="" if births else card.birth)
+
+
+def _hit(person: Found, reasons: Iterable[str] = (), *, certain: bool = False) -> Hit:
+    return Hit(
+        id=person.id, name=person.name, birth=person.birth, gender=person.gender, number=person.number, phone=person.phone,
+        address=person.address, commune=person.commune, facility=person.facility, age=facts.age(person.birth, today()),
+        score=round(person.score, 2), reasons=tuple(reasons), certain=certain,
+    )  # fmt: skip
+
+
+_SAME_NUMBER = f"""
+SELECT n.kind, {search.COLUMNS}, NULL::timestamptz, p.updated FROM identity_number n JOIN identity_person p USING (patient)
+WHERE (n.kind, n.value) IN (SELECT * FROM unnest(%s::text[], %s::text[])) AND p.active LIMIT 100
+"""
+
+
+def draft_numbers(draft: PersonDraft) -> list[tuple[str, str]]:
+    """The numbers of a draft that one person alone has."""
+    bhxh = draft.bhxh or (draft.card[-10:] if facts.CARD_PATTERN.fullmatch(draft.card) else "")
+    numbers = (("cccd", draft.cccd), ("bhxh", bhxh), ("card", draft.card), ("cmnd", draft.cmnd))
+    return [(kind, plain_number(value)) for kind, value in numbers if value]
+
+
+def likely_duplicates(asker: Asker, draft: PersonDraft, limit: int = 5) -> list[Hit]:
+    """Return people who may be the one of the draft, likeliest first, each with the reasons in words.
+
+    `certain` when a personal, insurance or card number is the same; else name, birth, sex, phone and address are weighed.
+    """
+    _allow(asker)
+    return run(_duplicates(draft, asker.facility, limit))
+
+
+def _duplicates(draft: PersonDraft, facility: str, limit: int) -> Step[list[Hit]]:
+    sure: dict[str, tuple[Found, list[str]]] = {}
+    numbers = draft_numbers(draft)
+    if numbers:
+        kinds, values = zip(*numbers, strict=True)
+        rows = yield Query(_SAME_NUMBER, (list(kinds), list(values)))
+        for kind, *row in rows:
+            sure.setdefault(row[0], (Found(*row), []))[1].append(number_words(kind))
+    births = [f"={draft.birth}"] if draft.birth else []
+    typed = Typed(words=words.split(draft.name)[:8], births=births)
+    likely = yield from search.find(typed, facility=facility, limit=40)
+    hits = [_hit(person, [*why, *_reasons(person, draft)[1]], certain=True) for person, why in sure.values()]
+    for person in likely:
+        weight, why = _reasons(person, draft)
+        if person.id not in sure and weight >= 5:
+            person.score = weight
+            hits.append(_hit(person, why))
+    hits.sort(key=lambda hit: (not hit.certain, -hit.score))
+    return hits[:limit]
+
+
+def number_words(kind: str) -> str:
+    """Say that a number is the same."""
+    return {
+        "cccd": gettext("Cùng số định danh"),
+        "bhxh": gettext("Cùng mã số BHXH"),
+        "card": gettext("Cùng số thẻ BHYT"),
+        "cmnd": gettext("Cùng số CMND"),
+    }[kind]
+
+
+def _reasons(person: Found, draft: PersonDraft) -> tuple[float, list[str]]:
+    """Weigh how alike a person and a draft are; 5 or more is worth a look."""
+    weight, why = 0.0, []
+    own, asked = sorted(words.name_words(person.name)), sorted(words.name_words(draft.name))
+    if own == asked:
+        weight, why = weight + 3, [*why, gettext("Cùng họ tên")]
+    elif len(set(own) ^ set(asked)) <= 2 and set(own) & set(asked):
+        weight, why = weight + 1.5, [*why, gettext("Họ tên gần giống")]
+    if draft.birth and person.birth == draft.birth:
+        weight, why = weight + 3, [*why, gettext("Cùng ngày sinh")]
+    elif draft.birth and person.birth and f"={person.birth}" in search.birth_slips(f"={draft.birth}"):
+        weight, why = weight + 1.5, [*why, gettext("Ngày sinh gần giống")]
+    elif draft.birth and person.birth[:4] == draft.birth[:4]:
+        weight, why = weight + 1, [*why, gettext("Cùng năm sinh")]
+    if draft.phone and plain_number(draft.phone) == plain_number(person.phone):
+        weight, why = weight + 2, [*why, gettext("Cùng số điện thoại")]
+    if draft.commune and draft.commune == person.commune:
+        weight, why = weight + 1, [*why, gettext("Cùng xã")]
+    elif len(set(words.place_words(draft.address)) & set(words.place_words(person.address))) >= 3:
+        weight, why = weight + 1, [*why, gettext("Địa chỉ gần giống")]
+    if {draft.gender, person.gender} == {"male", "female"}:
+        weight -= 2
+    elif draft.gender == person.gender and why:
+        weight, why = weight + 0.5, [*why, gettext("Cùng giới tính")]
+    return weight, why
+
+
+def banner(asker: Asker, patient_id: str) -> Banner:
+    """Return what the banner of a clinical page says. Raises NotFound or Gone for a person the asker may not see."""
+    person = record.read(asker, "Patient", patient_id)
+    assert isinstance(person, r4.Patient)  # noqa: S101
+    address, _ = facts.home(person)
+    birth = person.birthDate or ""
+    years = facts.age(birth, today())
+    gender = person.gender or "unknown"
+    kinds = {kind: value for kind in facts.SYSTEMS if (value := facts.identifier(person, kind))}
+    allergies, none_known = _allergies(asker, patient_id)
+    insurance, until, valid = _insurance(asker, patient_id)
+    where, encounter = _whereabouts(asker, patient_id)
+    return Banner(
+        id=patient_id, name=facts.display_name(person), birth=birth, age=years,
+        gender=gender, sex=gender_text(gender), number=next(iter(kinds.values()), ""), phone=facts.phone(person),
+        address=address, allergies=allergies, no_known_allergy=none_known, insurance=insurance, insurance_until=until,
+        insurance_valid=valid, where=where, encounter=encounter, identifiers=kinds,
+        unpaid=_unpaid(asker, patient_id),
+        unsigned=len(_search(asker, "Composition", f"subject=Patient/{patient_id}&status=preliminary&_count=20")),
+        url=reverse("identity:person", args=[patient_id]),
+    )  # fmt: skip
+
+
+def gender_text(gender: str) -> str:
+    """Say the administrative gender."""
+    known = {"male": gettext("Nam"), "female": gettext("Nữ"), "other": gettext("Khác")}
+    return known.get(gender, gettext("Chưa rõ giới tính"))
+
+
+def _search(asker: Asker, type_: str, query: str) -> Sequence[r4.Resource]:
+    """What the desk may see of a type; nothing for a desk that may not see it."""
+    return record.search(asker, type_, query).resources if asker.may("s", type_) else []
+
+
+def _unpaid(asker: Asker, patient_id: str) -> Decimal:
+    """What is still owed by the bills that were given out."""
+    total = Decimal(0)
+    for bill in _search(asker, "Invoice", f"subject=Patient/{patient_id}&status=issued&_count=20"):
+        assert isinstance(bill, r4.Invoice)  # noqa: S101
+        amount = bill.totalNet or bill.totalGross
+        total += (amount.value if amount else None) or Decimal(0)
+    return total
+
+
+def _allergies(asker: Asker, patient_id: str) -> tuple[tuple[str, ...], bool]:
+    found = _search(asker, "AllergyIntolerance", f"patient=Patient/{patient_id}&_count=20")
+    names, none_known = [], False
+    for allergy in found:
+        assert isinstance(allergy, r4.AllergyIntolerance)  # noqa: S101
+        status = _codes(allergy.clinicalStatus)
+        if "inactive" in status or "resolved" in status or "entered-in-error" in _codes(allergy.verificationStatus):
+            continue
+        if "716186003" in _codes(allergy.code):  # SNOMED CT: no known allergy
+            none_known = True
+        elif name := text_of(allergy.code):
+            names.append(name)
+    return tuple(dict.fromkeys(names)), none_known and not names
+
+
+def _insurance(asker: Asker, patient_id: str) -> tuple[str, str, bool]:
+    """Number, last day and validity today of the card in force, else of the one that ends last."""
+    found = _search(asker, "Coverage", f"beneficiary=Patient/{patient_id}&status=active&_count=10")
+    best: tuple[bool, str, str] | None = None
+    day = today().isoformat()
+    for cover in found:
+        assert isinstance(cover, r4.Coverage)  # noqa: S101
+        start, end = (cover.period.start or "", cover.period.end or "") if cover.period else ("", "")
+        valid = start[:10] <= day and (not end or day <= end[:10])
+        number = cover.subscriberId or next((i.value or "" for i in cover.identifier or []), "")
+        best = max(best or (False, "", ""), (valid, end[:10], number))
+    return (best[2], best[1], best[0]) if best else ("", "", False)
+
+
+def _whereabouts(asker: Asker, patient_id: str) -> tuple[str, str]:
+    query = f"patient=Patient/{patient_id}&status=arrived,triaged,in-progress,onleave&_sort=-date&_count=1"
+    for visit in _search(asker, "Encounter", query):
+        assert isinstance(visit, r4.Encounter)  # noqa: S101
+        places = [place.location.display for place in visit.location or [] if place.location and place.location.display]
+        provider = visit.serviceProvider.display if visit.serviceProvider else None
+        return " · ".join(part for part in (places[-1] if places else None, provider) if part), visit.id or ""
+    return "", ""
+
+
+def _codes(concept: r4.CodeableConcept | None) -> set[str]:
+    return {coding.code or "" for coding in concept.coding or []} if concept else set()
+
+
+def text_of(concept: r4.CodeableConcept | None) -> str:
+    """The words of a coded concept, or ""."""
+    if concept is None:
+        return ""
+    return concept.text or next((coding.display for coding in concept.coding or [] if coding.display), None) or ""

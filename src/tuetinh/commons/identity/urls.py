@@ -1,0 +1,13 @@
+"""Pages of the identity module."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from tuetinh.commons.identity import pages
+
+app_name = "identity"
+urlpatterns = [
+    path("people", pages.people, name="people"),
+    path("people/<str:patient_id>", pages.person, name="person"),
+]
