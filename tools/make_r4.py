@@ -172,6 +172,8 @@ class Generator:
             rule["min"] = 1
         if invariants:
             rule["invariants"] = invariants
+        if f"{owner.path}.{json_name}" == "Resource.id":
+            rule["type"] = "id"  # resource.html; the definitions of 4.0.1 call it a mere string
         if f"{owner.path}.{json_name}" in BARE:
             rule["bare"] = True
         owner.elements[json_name] = rule

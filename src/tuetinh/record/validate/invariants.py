@@ -269,6 +269,7 @@ TESTS: dict[tuple[str, str], Test] = {
     ("Range", "rng-2"): _range,
     ("Ratio", "rat-1"): _ratio,
     ("RequestGroupAction", "rqg-1"): _one("resource", "action"),
+    ("RiskAssessmentPrediction", "ras-2"): lambda o: o.get("probabilityDecimal", 0) <= 100,
     ("SearchParameter", "spd-1"): _implies("xpath", "xpathUsage"),
     ("ServiceRequest", "prr-1"): _implies("orderDetail", "code"),
     ("SimpleQuantity", "sqty-1"): lambda o: not has(o, "comparator"),

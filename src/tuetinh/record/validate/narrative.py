@@ -23,7 +23,7 @@ _ATTRIBUTES = frozenset(
     """.split()  # noqa: SIM905
 )
 _LINKS = frozenset(["href", "src", "cite", "longdesc"])
-_SCRIPT = re.compile(r"[\s\0-\x1f]*(javascript|vbscript|data:(?!image/))", re.IGNORECASE)
+_SCRIPT = re.compile(r"[\s\0-\x1f]*(javascript|vbscript|data:(?!\s*image/))", re.IGNORECASE)
 
 
 class _Refused(Exception):

@@ -157,6 +157,16 @@ def decimal(value: Any) -> str | None:
     return f"must be a number, not {kind(value)}"
 
 
+_NUMBERS = frozenset(["decimal", "integer", "positiveInt", "unsignedInt"])
+
+
+def mistyped(name: str, value: Any) -> bool:
+    """Whether a value has not even the JSON type of the primitive."""
+    if name == "boolean" or isinstance(value, bool):
+        return name != "boolean" or not isinstance(value, bool)
+    return not isinstance(value, (int, float, Decimal) if name in _NUMBERS else str)
+
+
 def shorten(value: Any) -> str:
     """A value as it may stand in a message."""
     text = str(value) if not isinstance(value, int) or abs(value) < 10**40 else "a huge number"

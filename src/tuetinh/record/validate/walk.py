@@ -9,7 +9,7 @@ from typing import Any
 
 from tuetinh.record.validate import references
 from tuetinh.record.validate.model import RESOURCE_TYPES, TYPES, Element, Type
-from tuetinh.record.validate.primitives import kind, shorten
+from tuetinh.record.validate.primitives import kind, mistyped, shorten
 from tuetinh.record.validate.problem import Path, Problem, render
 from tuetinh.record.validate.references import Scope, Surroundings
 
@@ -158,7 +158,7 @@ class Walk:
 
     def primitive(self, value: Any, element: Element, path: Path, scope: Scope) -> None:
         if element.check is not None and (fault := element.check(value)) is not None:
-            self.report(path, "value" if isinstance(value, str) else "structure", fault)
+            self.report(path, "structure" if mistyped(element.fhir, value) else "value", fault)
         elif element.values is not None and value not in element.values:
             message = f"{shorten(value)} is not a code of the value set that is required here"
             self.report(path, "code-invalid", message)
