@@ -1,0 +1,188 @@
+"""What the desks do: ask the gateway about a card, keep a facility's account, give the simulated gateway its cards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Literal, cast
+
+from django.db import transaction
+
+from tuetinh.care.insurance import facts
+from tuetinh.care.insurance.errors import GatewayDown, GatewayError, GatewayRefused, NoCard
+from tuetinh.care.insurance.gateway import Answer, Credentials, Gateway, Question, forget_tokens, md5_password
+from tuetinh.care.insurance.models import GatewayAccount, SimulatedCard
+from tuetinh.care.insurance.seals import seal, unseal
+from tuetinh.care.insurance.simulator import Card as KnownCard
+from tuetinh.commons.identity.api import display_name, identifier
+from tuetinh.commons.messages.api import publish
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import Asker
+
+
+@dataclass(frozen=True, slots=True)
+class CardCheck:
+    """What became of a card look-up.
+
+    outcome: `valid`; `invalid` (the gateway says no, see code and words); `queued` (the gateway is down, it is asked again
+    by itself); `error` (account refused or a nonsensical answer). The person is received whatever it is.
+    """
+
+    outcome: Literal["valid", "invalid", "queued", "error"]
+    code: str = ""
+    words: str = ""
+    card: facts.Card | None = None
+    coverage: r4.Coverage | None = None
+    response: r4.CoverageEligibilityResponse | None = None
+
+
+def check_card(asker: Asker, patient_id: str, *, facility: str, encounter: str = "", number: str = "") -> CardCheck:
+    """Ask the gateway about a person's insurance and keep question, answer and Coverage in the record.
+
+    number: card, BHXH or personal number to ask with, else the person's own. Raises NoCard when there is none. The gateway is
+    asked before anything is locked; when it is down the question is kept and a job asks again.
+    """
+    patient = cast(r4.Patient, record.read(asker, "Patient", patient_id))
+    question = question_of(patient, number)
+    found = _ask(facility, question)
+    with transaction.atomic():
+        request = record.create(asker, facts.request(patient_id, facility, _now(), encounter=encounter))
+        check = _keep(asker, request, found)
+        if check.outcome == "queued":
+            from tuetinh.care.insurance.jobs import ask_again
+
+            ask_again.configure(schedule_in={"seconds": 20}).defer(
+                request=request.id, response=cast(r4.CoverageEligibilityResponse, check.response).id, number=number
+            )
+        if encounter:
+            publish(f"visit:{encounter}")
+    return check
+
+
+def finish_check(asker: Asker, request_id: str, response_id: str, number: str = "") -> CardCheck:
+    """Ask again what was queued. Raises GatewayDown when it still cannot be asked; does nothing when it was answered since."""
+    request = cast(r4.CoverageEligibilityRequest, record.read(asker, "CoverageEligibilityRequest", request_id))
+    response = cast(r4.CoverageEligibilityResponse, record.read(asker, "CoverageEligibilityResponse", response_id))
+    if response.outcome != "queued":
+        return CardCheck("valid" if not response.error else "invalid", response=response)
+    patient_id = _id(request.patient)
+    patient = cast(r4.Patient, record.read(asker, "Patient", patient_id))
+    found = _ask(_id(request.provider), question_of(patient, number))
+    if isinstance(found, GatewayDown):
+        raise found
+    with transaction.atomic():
+        check = _keep(asker, request, found, queued=response)
+        for info in request.supportingInfo or []:
+            publish(f"visit:{_id(info.information)}")
+    return check
+
+
+def question_of(patient: r4.Patient, number: str = "") -> Question:
+    """What the gateway is asked about a person: card, else BHXH number, else personal number."""
+    numbers = (number, *(identifier(patient, kind) for kind in ("card", "bhxh", "cccd")))
+    known = next((n for n in numbers if n), "")
+    if not known:
+        raise NoCard
+    birth = patient.birthDate or ""
+    return Question(
+        known, display_name(patient), "/".join(reversed(birth.split("-"))) if len(birth) == 10 else birth[:4]
+    )
+
+
+def set_account(facility: str, username: str, password: str, *, officer: str = "", officer_cccd: str = "") -> None:
+    """Keep a facility's gateway account; the password is stored encrypted, in the only form that is ever sent."""
+    values = {
+        "username": username,
+        "secret": seal(md5_password(password)),
+        "officer": officer,
+        "officer_cccd": officer_cccd,
+    }
+    GatewayAccount.objects.update_or_create(facility=facility, defaults=values)
+    forget_tokens()
+
+
+def publish_cards(cards: Iterable[KnownCard]) -> int:
+    """Tell the simulated gateway its cards, in bulk; a card that it knows is replaced. Returns how many."""
+    rows = [SimulatedCard(**asdict(card), bhxh=card.number[-10:]) for card in cards]
+    fields = [f.name for f in SimulatedCard._meta.fields if not f.primary_key]
+    SimulatedCard.objects.bulk_create(
+        rows, batch_size=2000, update_conflicts=True, unique_fields=["number"], update_fields=fields
+    )
+    return len(rows)
+
+
+def _ask(facility: str, question: Question) -> Answer | GatewayError:
+    account = GatewayAccount.objects.filter(facility=facility).first()
+    if account is None:
+        return GatewayRefused()
+    secret = unseal(account.secret)
+    credentials = Credentials(account.username, secret, account.officer, account.officer_cccd)
+    try:
+        return Gateway(credentials).card(question)
+    except GatewayError as error:
+        return error
+
+
+def _keep(
+    asker: Asker,
+    request: r4.CoverageEligibilityRequest,
+    found: Answer | GatewayError,
+    queued: r4.CoverageEligibilityResponse | None = None,
+) -> CardCheck:
+    now = _now()
+    if isinstance(found, GatewayError):
+        outcome = "queued" if isinstance(found, GatewayDown) else "error"
+        response = facts.response(request, outcome=outcome, now=now, words=str(found))
+        return CardCheck(outcome, found.code, str(found), response=_store(asker, response, queued))  # type: ignore[arg-type]
+    code, words = found.ma_ket_qua, facts.result_words(found.ma_ket_qua)
+    coverage = _store_coverage(asker, found, _id(request.patient)) if found.gt_the_tu or found.ma_the_moi else None
+    inforce = found.valid or (coverage is not None and coverage.status == "active")
+    response = facts.response(
+        request, outcome="complete", now=now, code=code, words=words, coverage=coverage, inforce=inforce
+    )
+    return CardCheck(
+        "valid" if inforce else "invalid",
+        code,
+        words,
+        facts.card(coverage) if coverage else None,
+        coverage,
+        _store(asker, response, queued),
+    )
+
+
+def _store(
+    asker: Asker, response: r4.CoverageEligibilityResponse, queued: r4.CoverageEligibilityResponse | None
+) -> r4.CoverageEligibilityResponse:
+    if queued is None:
+        return record.create(asker, response)
+    response.id = queued.id
+    version = int(queued.meta.versionId) if queued.meta and queued.meta.versionId else None
+    return record.update(asker, response, version)
+
+
+def _store_coverage(asker: Asker, answer: Answer, patient: str) -> r4.Coverage:
+    fresh = facts.coverage(answer, patient)
+    page = record.search(asker, "Coverage", f"beneficiary=Patient/{patient}&_count=50")
+    for old in cast("list[r4.Coverage]", page.resources):
+        if facts.card(old).number == fresh.subscriberId:
+            fresh.id = old.id
+            same = _without_meta(old) == r4.encode(fresh)
+            return old if same else record.update(asker, fresh)
+    return record.create(asker, fresh)
+
+
+def _without_meta(resource: r4.Coverage) -> bytes:
+    """The resource as bytes without what the store adds, to see whether anything changed."""
+    copy = cast(r4.Coverage, r4.decode(r4.encode(resource)))
+    copy.meta = None
+    return r4.encode(copy)
+
+
+def _id(reference: r4.Reference | None) -> str:
+    return (reference.reference or "").rpartition("/")[2] if reference else ""
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,162 @@
+"""How insurance looks in FHIR: Coverage, eligibility request and response. Builders and readers, the one place that knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from tuetinh.care.insurance.gateway import Answer
+from tuetinh.commons.catalogues.api import codes
+from tuetinh.commons.identity.api import BHYT_CARD
+from tuetinh.record import r4
+
+INSURER: Final = r4.Reference(display="Bảo hiểm xã hội Việt Nam")
+CLASSES: Final = "http://terminology.hl7.org/CodeSystem/coverage-class"
+RESULTS: Final = "https://tuetinh.vn/fhir/CodeSystem/gw-kq-tra-the"
+OUR_CLASSES: Final = "https://tuetinh.vn/fhir/CodeSystem/coverage-class"
+FIVE_YEARS: Final = "https://tuetinh.vn/fhir/StructureDefinition/coverage-five-years"
+AREA: Final = "https://tuetinh.vn/fhir/StructureDefinition/coverage-area"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A Coverage as the desk and the claim need it. Dates ISO, "" when unknown."""
+
+    number: str
+    valid_from: str = ""
+    valid_to: str = ""
+    facility: str = ""  # MA_DKBD
+    area: str = ""  # MA_KHUVUC
+    five_years: str = ""
+    active: bool = True
+
+    @property
+    def digit(self) -> int | None:
+        """The benefit digit."""
+        return int(self.number[2]) if len(self.number) == 15 and self.number[2].isdigit() else None
+
+    def holds_on(self, day: date) -> bool:
+        """Whether the card is in force on a day."""
+        iso = day.isoformat()
+        return (
+            self.active
+            and (not self.valid_from or self.valid_from <= iso)
+            and (not self.valid_to or iso <= self.valid_to)
+        )
+
+
+def coverage(answer: Answer, patient: str, *, id_: str | None = None) -> r4.Coverage:
+    """Build the Coverage of a card that the gateway knows; the new card when the old one was replaced."""
+    new = bool(answer.ma_the_moi) and answer.ma_ket_qua == "003"
+    number = answer.ma_the_moi if new else answer.ma_the
+    start, end = (answer.gt_the_tu_moi, answer.gt_the_den_moi) if new else (answer.gt_the_tu, answer.gt_the_den)
+    classes = [_class("group", number[:2]), _class("plan", number[2:3])] if len(number) == 15 else []
+    if facility := (answer.ma_dkbd_moi if new else answer.ma_dkbd):
+        classes.append(_class("registered-facility", facility, OUR_CLASSES))
+    extensions = []
+    if answer.ngay_du_5_nam:
+        extensions.append(r4.Extension(url=FIVE_YEARS, valueDate=iso(answer.ngay_du_5_nam)))
+    if answer.ma_kv:
+        extensions.append(r4.Extension(url=AREA, valueCode=answer.ma_kv))
+    return r4.Coverage(
+        id=id_,
+        extension=extensions or None,
+        identifier=[r4.Identifier(system=BHYT_CARD, value=number)],
+        status="active" if answer.valid or new else "cancelled",
+        type=r4.CodeableConcept(coding=[_coding("PUBLICPOL")], text="Bảo hiểm y tế"),
+        subscriberId=number,
+        beneficiary=r4.Reference(reference=f"Patient/{patient}"),
+        period=r4.Period(start=iso(start) or None, end=iso(end) or None) if start or end else None,
+        payor=[INSURER],
+        class_=classes or None,
+    )
+
+
+def card(coverage: r4.Coverage) -> Card:
+    """Read the card of a Coverage, ours or another system's."""
+    number = next(
+        (i.value or "" for i in coverage.identifier or [] if i.system == BHYT_CARD), coverage.subscriberId or ""
+    )
+    period = coverage.period or r4.Period()
+    extensions = {e.url: e for e in coverage.extension or []}
+    facility = next((c.value or "" for c in coverage.class_ or [] if _code(c.type) == "registered-facility"), "")
+    return Card(
+        number=number,
+        valid_from=(period.start or "")[:10],
+        valid_to=(period.end or "")[:10],
+        facility=facility,
+        area=(extensions[AREA].valueCode or "") if AREA in extensions else "",
+        five_years=(extensions[FIVE_YEARS].valueDate or "") if FIVE_YEARS in extensions else "",
+        active=coverage.status == "active",
+    )
+
+
+def request(patient: str, facility: str, now: str, *, encounter: str = "") -> r4.CoverageEligibilityRequest:
+    """Build the question that goes to the insurer."""
+    about = r4.Reference(reference=f"Encounter/{encounter}")
+    info = r4.CoverageEligibilityRequestSupportingInfo(sequence=1, information=about)
+    return r4.CoverageEligibilityRequest(
+        status="active",
+        purpose=["validation"],
+        patient=r4.Reference(reference=f"Patient/{patient}"),
+        created=now,
+        provider=r4.Reference(reference=f"Organization/{facility}") if facility else None,
+        insurer=INSURER,
+        supportingInfo=[info] if encounter else None,
+    )
+
+
+def response(
+    request: r4.CoverageEligibilityRequest,
+    *,
+    outcome: str,
+    now: str,
+    code: str = "",
+    words: str = "",
+    coverage: r4.Coverage | None = None,
+    inforce: bool = False,
+) -> r4.CoverageEligibilityResponse:
+    """Build the answer. outcome: `complete`, `queued` or `error`; code and words: the gateway's result."""
+    insurance = r4.CoverageEligibilityResponseInsurance(
+        coverage=r4.Reference(reference=f"Coverage/{coverage.id}"), inforce=inforce, benefitPeriod=coverage.period
+    ) if coverage else None  # fmt: skip
+    refused = code and not inforce
+    concept = r4.CodeableConcept(
+        coding=[r4.Coding(system=RESULTS, code=code, display=words or None)], text=words or None
+    )
+    return r4.CoverageEligibilityResponse(
+        status="active",
+        purpose=["validation"],
+        patient=request.patient,
+        created=now,
+        request=r4.Reference(reference=f"CoverageEligibilityRequest/{request.id}"),
+        outcome=outcome,
+        disposition=words or None,
+        insurer=INSURER,
+        insurance=[insurance] if insurance else None,
+        error=[r4.CoverageEligibilityResponseError(code=concept)] if refused else None,
+    )
+
+
+def result_words(code: str) -> str:
+    """What a result code of the card look-up says."""
+    return codes("GW_KQ_TRA_THE").get(code, code)
+
+
+def iso(text: str) -> str:
+    """dd/MM/yyyy as ISO; "" for anything else."""
+    parts = text.split("/")
+    return "-".join(reversed(parts)) if len(parts) == 3 and all(p.isdigit() for p in parts) else ""
+
+
+def _class(code: str, value: str, system: str = CLASSES) -> r4.CoverageClass:
+    return r4.CoverageClass(type=r4.CodeableConcept(coding=[r4.Coding(system=system, code=code)]), value=value)
+
+
+def _coding(code: str) -> r4.Coding:
+    return r4.Coding(system="http://terminology.hl7.org/CodeSystem/v3-ActCode", code=code)
+
+
+def _code(concept: r4.CodeableConcept | None) -> str:
+    return (concept.coding[0].code or "") if concept and concept.coding else ""
