@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from django.test import Client
     from playwright.sync_api import Page
@@ -50,6 +50,29 @@ def shared() -> Path:
     if not (root / "data").is_dir():
         pytest.skip("public test data (../shared) is not on this machine")
     return root
+
+
+@pytest.fixture(autouse=True)
+def _emptied_record(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Empty what a committing test leaves in tables that Django does not know, and so does not flush."""
+    yield
+    marker = request.node.get_closest_marker("django_db")
+    commits = marker and (marker.kwargs.get("transaction") or (marker.args and marker.args[0]))
+    if commits or {"transactional_db", "live_server"} & set(request.fixturenames):
+        from django.db import connection
+
+        with request.getfixturevalue("django_db_blocker").unblock(), connection.cursor() as cursor:
+            cursor.execute(_OWN_TABLES)
+            for (table,) in cursor.fetchall():
+                cursor.execute(f"DELETE FROM {table}")
+            connection.close()
+
+
+_OWN_TABLES = """
+SELECT c.oid::regclass::text FROM pg_class c
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+  AND (c.relnamespace = 'record'::regnamespace OR c.relnamespace = 'public'::regnamespace AND c.relname ~ '^identity_')
+"""
 
 
 @pytest.fixture

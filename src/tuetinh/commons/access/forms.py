@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
@@ -17,7 +17,7 @@ from tuetinh.commons.access.roles import ROLES
 class LoginForm(AuthenticationForm):
     """User name and password, in the words of the desk; the same answer whether the name or the password is wrong."""
 
-    error_messages: ClassVar[dict[str, Any]] = {
+    error_messages = {  # noqa: RUF012 - Django's own is no ClassVar either
         "invalid_login": gettext_lazy("Tên đăng nhập hoặc mật khẩu chưa đúng. Hãy kiểm tra phím Caps Lock và gõ lại."),
         "inactive": gettext_lazy("Tên đăng nhập hoặc mật khẩu chưa đúng. Hãy kiểm tra phím Caps Lock và gõ lại."),
     }
@@ -32,7 +32,7 @@ class LoginForm(AuthenticationForm):
 class OwnPasswordForm(PasswordChangeForm):
     """Old password once, new one twice."""
 
-    error_messages: ClassVar[dict[str, Any]] = {
+    error_messages = {  # noqa: RUF012
         "password_incorrect": gettext_lazy("Mật khẩu hiện tại chưa đúng."),
         "password_mismatch": gettext_lazy("Hai lần gõ mật khẩu mới không giống nhau."),
     }

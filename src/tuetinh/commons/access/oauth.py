@@ -209,5 +209,5 @@ async def _by_session(conn: AsyncConnection[TupleRow], key: str) -> Asker | None
 
 async def _one(conn: AsyncConnection[TupleRow], sql: str, value: object) -> TupleRow | None:
     async with conn.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute(sql, [value])  # type: ignore[arg-type]
+        await cursor.execute(sql, [value])
         return await cursor.fetchone()

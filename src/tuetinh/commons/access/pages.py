@@ -159,14 +159,12 @@ def account(request: HttpRequest, account_id: int) -> HttpResponse:
     shown = administered(_account(request)).filter(pk=account_id).first()
     if shown is None:
         return forbidden(request)
-    events = list(shown.events.select_related("by").order_by("-at", "-pk")[:50])
-    for event in events:
-        event.label = WORDS[event.what]
+    events = shown.events.select_related("by").order_by("-at", "-pk")[:50]
     context = {
         "shown": shown,
         "label": ROLES[shown.role].label,
         "locked": shown.username in locked_usernames([shown.username]),
-        "events": events,
+        "events": [(WORDS[event.what], event) for event in events],
     }
     return render(request, "access/account.html", context)
 
@@ -244,13 +242,13 @@ def token(request: HttpRequest) -> JsonResponse:
         body = {"error": error.code, "error_description": error.description}
         headers = {"WWW-Authenticate": 'Basic realm="tuetinh"'} if error.status == 401 else {}
         return JsonResponse(body, status=error.status, headers={"Pragma": "no-cache", **headers})
-    body = {
+    granted: dict[str, object] = {
         "access_token": access_token,
         "token_type": "Bearer",
         "expires_in": int(oauth.LIFETIME.total_seconds()),
         "scope": " ".join(scopes),
     }
-    return JsonResponse(body, headers={"Pragma": "no-cache"})
+    return JsonResponse(granted, headers={"Pragma": "no-cache"})
 
 
 @open_to_all

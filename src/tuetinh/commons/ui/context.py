@@ -46,7 +46,7 @@ def _within(path: str, url: str) -> bool:
 def _place(request: HttpRequest) -> Any:
     from tuetinh.commons.access.api import facility
 
-    return facility(request.user) if request.user.is_authenticated else None  # type: ignore[arg-type]
+    return facility(request.user) if request.user.is_authenticated else None
 
 
 def _words() -> dict[str, str]:

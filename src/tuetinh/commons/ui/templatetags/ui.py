@@ -144,8 +144,8 @@ def field(bound: BoundField, **extra: str) -> dict[str, Any]:
         style = f"{style} {style}-{size}"
     described = [f"{bound.id_for_label}-error"] if bound.errors else []
     described += [f"{bound.id_for_label}-help"] if bound.help_text else []
-    attrs = {name.removesuffix("_").replace("_", "-"): value for name, value in extra.items()}
-    attrs["class"] = " ".join(filter(None, [style, "is-invalid" if bound.errors else "", attrs.get("class", "")]))
+    attrs: dict[str, str | bool] = {name.removesuffix("_").replace("_", "-"): value for name, value in extra.items()}
+    attrs["class"] = " ".join(filter(None, [style, "is-invalid" if bound.errors else "", extra.get("class_", "")]))
     if described:
         attrs["aria-describedby"] = " ".join(described)
     if bound.errors:
