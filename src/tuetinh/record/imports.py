@@ -115,7 +115,7 @@ class _Import:
     def _unpack(self, document: Document) -> bool:
         """Take the entries of a Bundle; False when it is to be stored as a Bundle."""
         envelope = bundles.read_bundle(document.data)
-        if envelope.type not in UNPACKED:
+        if envelope.type not in UNPACKED or not any(bytes(entry.resource) for entry in envelope.entry):
             return False
         entries = [_Entry(document.place, n, e) for n, e in enumerate(envelope.entry)]
         names: dict[str, str] = {}

@@ -177,6 +177,12 @@ UNION ALL SELECT {COLUMNS} FROM record."{type_}_history" WHERE type = '{type_}' 
 ORDER BY version DESC LIMIT %s"""
 
 
+@lru_cache(maxsize=512)
+def old_bodies(type_: str) -> str:
+    """What the superseded versions of a resource held."""
+    return f"""SELECT body FROM record."{type_}_history" WHERE type = '{type_}' AND id = %s AND body IS NOT NULL"""
+
+
 def write_params(asker: Any, action: str) -> tuple[str, ...]:
     """The parameters of the feed and access log parts."""
     return (action, asker.account, asker.role, asker.facility, asker.purpose, action)

@@ -210,7 +210,7 @@ def put_many(
 ) -> Step[tuple[list[Stored], set[tuple[str, str]]]]:
     """Store the next or first versions of many resources, each with an id and none twice. Needs a transaction.
 
-    keep_same: a resource whose content is what is here already gets no new version.
+    keep_same: a resource whose content is that of a version that is here already gets no new version.
     Returns the versions that are current now, in order, and which (type, id) were left as they were.
     """
     stored: dict[tuple[str, str], Stored] = {}
@@ -227,7 +227,7 @@ def put_many(
         for id_, row in here.items():
             if not sees(asker, row[3]):
                 raise _absent(type_, id_)
-            if keep_same and not row[4] and content(r4.decode(row[5])) == content(group[id_]):
+            if keep_same and (yield from _is_known(group[id_], row)):
                 stored[type_, id_] = Stored(type_, id_, row[1], row[2], row[3], row[5])
                 same.add((type_, id_))
             else:
@@ -238,6 +238,15 @@ def put_many(
         for one in (yield from create(_creator(asker, type_), new, checked=True)):
             stored[type_, one.id] = one
     return [stored[r.resourceType, str(r.id)] for r in resources], same
+
+
+def _is_known(resource: r4.Resource, row: Row) -> Step[bool]:
+    """Whether the content is that of the current version or of one before it."""
+    mine = content(resource)
+    if row[4] or content(r4.decode(row[5])) == mine:
+        return not row[4]
+    old = yield Query(statements.old_bodies(resource.resourceType), (row[0],))
+    return any(content(r4.decode(body)) == mine for (body,) in old)
 
 
 def _creator(asker: Asker, type_: str) -> Asker:

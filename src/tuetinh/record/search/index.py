@@ -355,7 +355,8 @@ def _patient_paths(type_: str) -> tuple[tuple[Hop, ...], ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _walk(values: list[Any], hops: tuple[Hop, ...]) -> list[Any]:
+def walk(values: list[Any], hops: tuple[Hop, ...]) -> list[Any]:
+    """Return the values at the end of a path through resources."""
     for hop in hops:
         children = [getattr(value, hop.attribute) for value in values]
         values = [x for child in children for x in (child if isinstance(child, list) else (child,)) if x is not None]
@@ -371,7 +372,7 @@ def shard_of(resource: Any) -> tuple[str, str | None]:
     if type_ == "Patient":
         return resource.id, resource.id
     for hops in _patient_paths(type_):
-        for reference in _walk([resource], hops):
+        for reference in walk([resource], hops):
             if patient := _local(reference.reference, "Patient"):
                 return patient, patient
     return resource.id, None
@@ -395,7 +396,7 @@ def custodian_of(resource: Any) -> str | None:
     if type(resource).__name__ == "Organization":
         return resource.id  # type: ignore[no-any-return]
     for name in CUSTODIANS:
-        for reference in _walk([resource], (Hop(name, many=True),)) if hasattr(resource, name) else ():
+        for reference in walk([resource], (Hop(name, many=True),)) if hasattr(resource, name) else ():
             actor = getattr(reference, "actor", reference)
             if found := _local(getattr(actor, "reference", None), "Organization"):
                 return found

@@ -21,7 +21,20 @@ UNANSWERED = frozenset({"_text", "_content", "_query"})
 # Datatypes that a parameter of each type can index; others at the end of its expression are passed over.
 CAN_INDEX = {
     "token": frozenset(
-        ["CodeableConcept", "Coding", "Identifier", "ContactPoint", "code", "boolean", "string", "id", "uri", "oid", "uuid", "canonical"]
+        [
+            "CodeableConcept",
+            "Coding",
+            "Identifier",
+            "ContactPoint",
+            "code",
+            "boolean",
+            "string",
+            "id",
+            "uri",
+            "oid",
+            "uuid",
+            "canonical",
+        ]
     ),
     "string": frozenset(["string", "markdown", "HumanName", "Address"]),
     "date": frozenset(["date", "dateTime", "instant", "Period", "Timing"]),

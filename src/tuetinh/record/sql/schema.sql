@@ -35,7 +35,7 @@ CREATE TABLE record.number_index (
     param  text    NOT NULL COLLATE "C",
     system text    NOT NULL COLLATE "C",  -- '' for plain numbers and units without a system
     code   text    NOT NULL COLLATE "C",  -- unit code, else its printed unit, else ''
-    low    numeric NOT NULL,              -- implied range of the value by its precision
+    low    numeric NOT NULL,              -- equal to high but for ranges and comparators ('-Infinity', 'Infinity')
     high   numeric NOT NULL
 ) PARTITION BY LIST (type);
 

@@ -98,6 +98,7 @@ def fhir(django_db_setup: None, django_db_blocker: Any) -> Iterator[Client]:
         asyncio.run_coroutine_threadsafe(stop(), loop).result(30)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        loop.close()
         _empty()
 
 

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tuetinh.record.store import new_id
+
+pytestmark = pytest.mark.django_db
+
+HEIGHT = (
+    '{"resourceType":"Observation","status":"final","code":{"text":"cao"},"subject":{"reference":"Patient/%s"},'
+    '"valueQuantity":{"value":72.50,"unit":"cm"},"_effectiveDateTime":{"extension":[{"url":"http://example.org/when",'
+    '"valueDecimal":1.10}]}}'
+)
+
+
+def patient(**more: Any) -> dict[str, Any]:
+    return {"resourceType": "Patient", "name": [{"family": "Lò", "given": ["Thị", "Pâng"]}], **more}
+
+
+def test_create_gives_id_version_and_place(fhir: Any) -> None:
+    made = fhir.post("/Patient", patient(id="ignored"))
+    assert made.status_code == 201
+    body = made.json()
+    assert body["id"] != "ignored"
+    assert body["meta"]["versionId"] == "1"
+    assert made.headers["etag"] == 'W/"1"'
+    assert made.headers["location"] == f"http://record.test/fhir/Patient/{body['id']}/_history/1"
+    read = fhir.get(f"/Patient/{body['id']}")
+    assert read.status_code == 200
+    assert read.json() == body
+    assert read.headers["last-modified"] == made.headers["last-modified"]
+
+
+def test_decimals_and_extensions_of_primitives_keep_every_character(fhir: Any) -> None:
+    made = fhir.send("POST", "/Observation", content=HEIGHT % new_id(), headers={"content-type": "application/fhir+json"})
+    assert made.status_code == 201
+    text = fhir.get(f"/Observation/{made.json()['id']}").text
+    assert '"value":72.50' in text
+    assert '"valueDecimal":1.10' in text
+
+
+def test_update_counts_versions_and_keeps_the_old_ones(fhir: Any) -> None:
+    one = fhir.post("/Patient", patient()).json()
+    path = f"/Patient/{one['id']}"
+    changed = fhir.put(path, one | {"gender": "female"}, headers={"if-match": 'W/"1"'})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] == 'W/"2"'
+    assert fhir.get(path).json()["gender"] == "female"
+    assert fhir.get(f"{path}/_history/1").json() == one
+    assert fhir.get(f"{path}/_history/2").json()["meta"]["versionId"] == "2"
+    assert fhir.get(f"{path}/_history/3").status_code == 404
+    assert changed.json()["meta"]["lastUpdated"] > one["meta"]["lastUpdated"]
+
+
+def test_update_of_an_unknown_id_creates_it(fhir: Any) -> None:
+    id_ = new_id()
+    assert fhir.put(f"/Patient/{id_}", patient(id=id_)).status_code == 201
+    assert fhir.put(f"/Patient/{id_}", patient(id=id_)).status_code == 200
+
+
+def test_delete_leaves_a_tombstone_and_recreating_counts_on(fhir: Any) -> None:
+    one = fhir.post("/Patient", patient()).json()
+    path = f"/Patient/{one['id']}"
+    assert fhir.send("DELETE", path).status_code == 204
+    gone = fhir.get(path)
+    assert gone.status_code == 410
+    assert gone.json()["issue"][0]["code"] == "deleted"
+    assert fhir.send("DELETE", path).headers["etag"] == 'W/"2"'
+    assert fhir.get(f"{path}/_history/2").status_code == 410
+    assert fhir.put(path, one).status_code == 201
+    assert fhir.get(path).json()["meta"]["versionId"] == "3"
+    entries = fhir.get(f"{path}/_history").json()["entry"]
+    assert [e["request"]["method"] for e in entries] == ["PUT", "DELETE", "POST"]
+    assert [e["response"]["etag"] for e in entries] == ['W/"3"', 'W/"2"', 'W/"1"']
+
+
+def test_history_is_paged_without_gaps(fhir: Any) -> None:
+    one = fhir.post("/Patient", patient()).json()
+    for number in range(6):
+        one["multipleBirthInteger"] = number + 1
+        fhir.put(f"/Patient/{one['id']}", one)
+    url = f"/Patient/{one['id']}/_history?_count=3"
+    seen = []
+    while url:
+        page = fhir.get(url).json()
+        seen += [int(e["resource"]["meta"]["versionId"]) for e in page["entry"]]
+        following = [link["url"] for link in page["link"] if link["relation"] == "next"]
+        url = following[0].removeprefix("http://record.test/fhir") if following else ""
+    assert seen == [7, 6, 5, 4, 3, 2, 1]
+
+
+def test_history_of_a_type_and_of_all_names_each_change_once(fhir: Any) -> None:
+    before = fhir.post("/Basic", {"resourceType": "Basic", "code": {"text": "a"}}).json()
+    after = fhir.post("/Basic", {"resourceType": "Basic", "code": {"text": "b"}}).json()
+    fhir.post("/Patient", patient())
+    since = before["meta"]["lastUpdated"]
+    page = fhir.get("/Basic/_history", params={"_since": since}).json()
+    assert [e["resource"]["id"] for e in page["entry"]] == [after["id"], before["id"]]
+    everything = fhir.get("/_history", params={"_since": since, "_count": 2}).json()
+    assert [e["resource"]["resourceType"] for e in everything["entry"]] == ["Patient", "Basic"]
+
+
+def test_patch_changes_only_what_it_names(fhir: Any) -> None:
+    made = fhir.send("POST", "/Observation", content=HEIGHT % new_id()).json()
+    path = f"/Observation/{made['id']}"
+    operations = [
+        {"op": "test", "path": "/status", "value": "final"},
+        {"op": "replace", "path": "/status", "value": "amended"},
+    ]
+    kind = {"content-type": "application/json-patch+json"}
+    done = fhir.send("PATCH", path, content=json.dumps(operations), headers=kind | {"if-match": 'W/"1"'})
+    assert done.status_code == 200
+    assert '"value":72.50' in done.text
+    assert done.json()["status"] == "amended"
+    stale = fhir.send("PATCH", path, content=json.dumps(operations[1:]), headers=kind | {"if-match": 'W/"1"'})
+    assert stale.status_code == 412
+    assert fhir.get(path).headers["etag"] == 'W/"2"'
+
+
+@pytest.mark.parametrize(
+    ("operations", "status"),
+    [
+        ('[{"op":"test","path":"/status","value":"x"}]', 422),
+        ('[{"op":"replace","path":"/nothing/here","value":1}]', 422),
+        ('[{"op":"replace","path":"/id","value":"other"}]', 422),
+        ('[{"op":"remove","path":"/status"}]', 400),
+        ('[{"op":"jump","path":"/status"}]', 400),
+        ('{"op":"remove"}', 400),
+        ("[", 400),
+        ('[{"op":"replace","path":"","value":[]}]', 422),
+    ],
+)
+def test_patch_that_does_not_fit_changes_nothing(fhir: Any, operations: str, status: int) -> None:
+    made = fhir.send("POST", "/Observation", content=HEIGHT % new_id()).json()
+    path = f"/Observation/{made['id']}"
+    refused = fhir.send("PATCH", path, content=operations, headers={"content-type": "application/json-patch+json"})
+    assert refused.status_code == status
+    assert refused.json()["resourceType"] == "OperationOutcome"
+    assert fhir.get(path).headers["etag"] == 'W/"1"'
+
+
+def test_a_client_that_has_the_version_gets_304(fhir: Any) -> None:
+    made = fhir.post("/Patient", patient())
+    path = f"/Patient/{made.json()['id']}"
+    same = fhir.get(path, headers={"if-none-match": 'W/"1"'})
+    assert (same.status_code, same.content) == (304, b"")
+    assert fhir.get(path, headers={"if-none-match": 'W/"2"'}).status_code == 200
+    assert fhir.get(path, headers={"if-modified-since": made.headers["last-modified"]}).status_code == 304
+    assert fhir.get(path, headers={"if-modified-since": "Mon, 01 Jan 2001 00:00:00 GMT"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("prefer", "kind"), [("return=minimal", None), ("return=representation", "Patient"), ("return=OperationOutcome", "OperationOutcome")]
+)
+def test_prefer_decides_what_a_write_returns(fhir: Any, prefer: str, kind: str | None) -> None:
+    made = fhir.post("/Patient", patient(), headers={"prefer": prefer})
+    assert made.status_code == 201
+    assert (made.json()["resourceType"] if made.content else None) == kind
+
+
+def test_parts_of_a_resource_are_marked(fhir: Any) -> None:
+    made = fhir.post("/Patient", patient(gender="male", birthDate="1980-02-03")).json()
+    cut = fhir.get(f"/Patient/{made['id']}?_elements=gender").json()
+    assert set(cut) == {"resourceType", "id", "meta", "gender"}
+    assert cut["meta"]["tag"][0]["code"] == "SUBSETTED"
+    assert "birthDate" in fhir.get(f"/Patient/{made['id']}?_summary=true").json()
+
+
+def test_head_gives_the_headers_only(fhir: Any) -> None:
+    made = fhir.post("/Patient", patient()).json()
+    head = fhir.send("HEAD", f"/Patient/{made['id']}")
+    assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", 'W/"1"')
+
+
+def test_gzip_bodies_pretty_answers_and_request_ids(fhir: Any) -> None:
+    body = gzip.compress(json.dumps(patient()).encode())
+    made = fhir.send("POST", "/Patient?_pretty=true", content=body, headers={"content-encoding": "gzip", "x-request-id": "abc-1"})
+    assert made.status_code == 201
+    assert made.text.startswith('{\n  "resourceType": "Patient"')
+    assert made.headers["x-request-id"] == "abc-1"
+
+
+def test_every_access_is_logged_with_who_and_whom(fhir: Any, ask: Callable[..., list[Any]]) -> None:
+    made = fhir.post("/Patient", patient(), who="doctor").json()
+    fhir.get(f"/Patient/{made['id']}", who="doctor")
+    fhir.run(fhir.door.shutdown())
+    entries = ask("SELECT account, role, facility, action, patient FROM record.audit WHERE id = %s ORDER BY position", made["id"])
+    assert entries == [
+        ("doctor", "doctor", "hospital", "create", made["id"]),
+        ("doctor", "doctor", "hospital", "read", made["id"]),
+    ]
+
+
+def test_of_many_updates_of_one_version_exactly_one_wins(fhir: Any) -> None:
+    one = fhir.post("/Patient", patient()).json()
+    path = f"/Patient/{one['id']}"
+    calls = [fhir.asend("PUT", path, json=one | {"gender": g}, headers={"if-match": 'W/"1"'}) for g in ("male", "female") * 6]
+    statuses = sorted(answer.status_code for answer in fhir.together(*calls))
+    assert statuses == [200] + [412] * 11
+    assert fhir.get(path).headers["etag"] == 'W/"2"'
+
+
+def test_simultaneous_writes_leave_a_history_without_gaps(fhir: Any) -> None:
+    id_ = new_id()
+    calls = [fhir.asend("PUT", f"/Patient/{id_}", json=patient(id=id_, multipleBirthInteger=n + 1)) for n in range(25)]
+    answers = fhir.together(*calls)
+    assert sorted(a.status_code for a in answers) == [200] * 24 + [201]
+    entries = fhir.get(f"/Patient/{id_}/_history?_count=100").json()["entry"]
+    assert [int(e["resource"]["meta"]["versionId"]) for e in entries] == list(range(25, 0, -1))
+    assert len({e["resource"]["multipleBirthInteger"] for e in entries}) == 25
+
+
+def test_simultaneous_creates_all_arrive_once(fhir: Any) -> None:
+    calls = [fhir.asend("POST", "/Basic", json={"resourceType": "Basic", "code": {"text": str(n)}}) for n in range(60)]
+    made = [answer.json() for answer in fhir.together(*calls)]
+    assert len({m["id"] for m in made}) == 60
+    assert [m["code"]["text"] for m in made] == [str(n) for n in range(60)]
+    assert all(fhir.get(f"/Basic/{m['id']}").json() == m for m in made[::10])
