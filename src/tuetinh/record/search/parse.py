@@ -1,0 +1,229 @@
+"""A query string, read into a typed `Search`; whatever is not understood is a Problem (FHIR R4, Search, 3.1.1)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from urllib.parse import parse_qsl, urlencode
+
+from tuetinh.record.search.conditions import Condition, Ids, Refused, Updated, date_values, read_condition, split
+from tuetinh.record.search.params import INDEXED, LATER, UNANSWERED, Param, params
+from tuetinh.record.types import RESOURCE_TYPES
+from tuetinh.record.validate.problem import Problem
+
+DEFAULT_COUNT = 50
+MAX_COUNT = 1000
+MAX_VALUES = 500
+
+TYPES = frozenset(RESOURCE_TYPES)
+# Parameters that every type has in the same form, so that they can be asked of all types at once.
+EVERYWHERE = frozenset({"_id", "_lastUpdated", "_tag", "_profile", "_security", "_source"})
+SORTABLE = frozenset({"date", "string", "number", "quantity"})
+CHOICES = {
+    "_total": frozenset({"none", "estimate", "accurate"}),
+    "_summary": frozenset({"true", "false", "text", "data", "count"}),
+    "_pretty": frozenset({"true", "false"}),
+    "_contained": frozenset({"false"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """One key of `_sort`."""
+
+    code: str
+    descending: bool
+    param: Param | None = None  # None for _id and _lastUpdated
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """`_include` or `_revinclude`: the parameters of `source` to follow, to one target type or any."""
+
+    source: str
+    params: tuple[Param, ...]
+    target: str | None
+    reverse: bool
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is asked: conditions are ANDed, `types` has one type, several, or none for all."""
+
+    types: tuple[str, ...]
+    conditions: tuple[Condition, ...] = ()
+    sort: tuple[Sort, ...] = ()
+    count: int = DEFAULT_COUNT
+    includes: tuple[Include, ...] = ()
+    elements: frozenset[str] = frozenset()
+    summary: str | None = None
+    total: str = "none"
+    format: str | None = None
+    pretty: bool = False
+    pairs: tuple[tuple[str, str], ...] = field(default=())
+
+    def query(self) -> str:
+        """Return the query string of what was understood."""
+        return urlencode(self.pairs)
+
+    def fingerprint(self) -> bytes:
+        """Return what tells this search from any other; page tokens carry it."""
+        return hashlib.blake2b(repr((self.types, self.pairs)).encode(), digest_size=12).digest()
+
+
+def parse(
+    type_: str | None, query: str | Iterable[tuple[str, str]], *, lenient: bool = False
+) -> tuple[Search, list[Problem]]:
+    """Read a query. See the package's docstring; never raises."""
+    if isinstance(query, str):
+        try:
+            pairs = parse_qsl(query.removeprefix("?"), keep_blank_values=True, max_num_fields=200)
+        except ValueError:
+            return Search((type_,) if type_ else ()), [Problem("error", "too-costly", "", "more than 200 parameters")]
+    else:
+        pairs = list(query)
+    return _Reader(type_, pairs, lenient=lenient).read()
+
+
+class _Reader:
+    def __init__(self, type_: str | None, pairs: Sequence[tuple[str, str]], *, lenient: bool) -> None:
+        self.type = type_
+        self.all = pairs
+        self.severity = "warning" if lenient else "error"
+        self.search = Search((type_,) if type_ else ())
+        self.problems: list[Problem] = []
+        self.conditions: list[Condition] = []
+        self.includes: list[Include] = []
+
+    def read(self) -> tuple[Search, list[Problem]]:
+        if self.type is not None and self.type not in TYPES:
+            problem = Problem("error", "not-supported", "", f"there is no resource type {self.type!r}")
+            return self.search, [problem]
+        understood = []
+        for name, value in self.all:
+            try:
+                if "\0" in name or "\0" in value:
+                    raise Refused("invalid", "has a NUL character")
+                self.pair(name, value)
+            except Refused as refused:
+                self.problems.append(Problem(self.severity, refused.code, name, f"{name}: {refused}"))
+            else:
+                understood.append((name, value))
+        search = replace(
+            self.search, conditions=tuple(self.conditions), includes=tuple(self.includes), pairs=tuple(understood)
+        )
+        return search, self.problems
+
+    def pair(self, name: str, value: str) -> None:
+        code, _, modifier = name.partition(":")
+        if not value.strip():
+            raise Refused("invalid", "has no value")
+        if name in RESULT:
+            RESULT[name](self, value)
+        elif name in CHOICES:
+            self.choice(name, value)
+        elif code in ("_include", "_revinclude"):
+            if modifier:
+                raise Refused("not-supported", f"modifier {modifier!r} is not supported yet")
+            self.includes.append(self.include(value, reverse=code == "_revinclude"))
+        elif code == "_has":
+            raise Refused("not-supported", "reverse chaining is not supported yet")
+        elif "." in name:
+            raise Refused("not-supported", "chained parameters are not supported yet")
+        else:
+            self.condition(code, modifier, value)
+
+    def condition(self, code: str, modifier: str, value: str) -> None:
+        values = split(value, ",")
+        if len(values) > MAX_VALUES:
+            raise Refused("too-costly", f"has more than {MAX_VALUES} values")
+        if code in ("_id", "_lastUpdated"):
+            if modifier:
+                raise Refused("not-supported", f"takes no modifier {modifier!r}")
+            self.conditions.append(Ids(tuple(values)) if code == "_id" else Updated(date_values(values)))
+            return
+        self.conditions.append(read_condition(self.param(code), modifier, values))
+
+    def param(self, code: str) -> Param:
+        """Return a parameter by which the types asked for can be searched."""
+        if self.type is None and code not in EVERYWHERE:
+            raise Refused("not-supported", "is not a parameter of all resource types")
+        param = params(self.type or "Basic").get(code)
+        if param is None:
+            raise Refused("not-supported", f"is not a search parameter of {self.type}")
+        if param.type in LATER or code in UNANSWERED:
+            raise Refused("not-supported", f"parameters of type {param.type} are not supported yet")
+        return param
+
+    # -- how the result is wanted ---------------------------------------------------------------------------------
+
+    def set_types(self, value: str) -> None:
+        wanted = tuple(dict.fromkeys(value.split(",")))
+        for type_ in wanted:
+            if type_ not in TYPES:
+                raise Refused("invalid", f"there is no resource type {type_!r}")
+        if self.type is not None and wanted != (self.type,):
+            raise Refused("invalid", "is for searches over all types")
+        self.search = replace(self.search, types=wanted)
+
+    def set_count(self, value: str) -> None:
+        if not (value.isascii() and value.isdigit()):
+            raise Refused("invalid", f"{value!r} is no count")
+        self.search = replace(self.search, count=min(int(value[:9]), MAX_COUNT))
+
+    def set_sort(self, value: str) -> None:
+        keys = []
+        for part in value.split(","):
+            code = part.removeprefix("-")
+            if code in ("_id", "_lastUpdated"):
+                keys.append(Sort(code, part.startswith("-")))
+                continue
+            param = self.param(code)
+            if param.type not in SORTABLE:
+                raise Refused("not-supported", f"sorting by {code!r}, a {param.type}, is not supported yet")
+            keys.append(Sort(code, part.startswith("-"), param))
+        if len({key.code for key in keys}) < len(keys):
+            raise Refused("invalid", "names a key twice")
+        self.search = replace(self.search, sort=tuple(keys))
+
+    def set_elements(self, value: str) -> None:
+        self.search = replace(self.search, elements=frozenset(filter(None, value.split(","))))
+
+    def set_format(self, value: str) -> None:
+        self.search = replace(self.search, format=value)
+
+    def choice(self, name: str, value: str) -> None:
+        if value not in CHOICES[name]:
+            raise Refused("invalid", f"{value!r} is none of {', '.join(sorted(CHOICES[name]))}")
+        if name == "_pretty":
+            self.search = replace(self.search, pretty=value == "true")
+        elif name == "_total":
+            self.search = replace(self.search, total=value)
+        elif name == "_summary":
+            self.search = replace(self.search, summary=None if value == "false" else value)
+
+    def include(self, value: str, *, reverse: bool) -> Include:
+        source, _, rest = value.partition(":")
+        code, _, target = rest.partition(":")
+        if value == "*" and not reverse and self.type:
+            source, code = self.type, "*"
+        if source not in TYPES or not code or (target and target not in TYPES):
+            raise Refused("invalid", f"{value!r} is not of the form Type:parameter or Type:parameter:Type")
+        if not reverse and self.search.types and source not in self.search.types:
+            raise Refused("invalid", f"{source} is not what is searched for")
+        known = {c: p for c, p in params(source).items() if p.type == "reference" and p.leaves}
+        if code != "*" and code not in known:
+            raise Refused("invalid", f"{code!r} is not a reference parameter of {source}")
+        followed = tuple(known.values()) if code == "*" else (known[code],)
+        return Include(source, followed, target or None, reverse)
+
+
+RESULT = {
+    "_type": _Reader.set_types,
+    "_count": _Reader.set_count,
+    "_sort": _Reader.set_sort,
+    "_elements": _Reader.set_elements,
+    "_format": _Reader.set_format,
+}
+__all__ = ["INDEXED", "Include", "Search", "Sort", "parse"]
