@@ -17,6 +17,8 @@ from django.db import connection, transaction
 from tuetinh.record import audit, projections, r4, store
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import BadRequest, Invalid, issues_of
+from tuetinh.record.search import parse
+from tuetinh.record.search import run as searching
 from tuetinh.record.steps import Step, run
 from tuetinh.record.store import new_id
 from tuetinh.record.validate import check
@@ -140,9 +142,6 @@ def search(asker: Asker, type_: str, query: str, page: str | None = None) -> Pag
 
     `page` is the `next` of the page before, with the same query. Raises BadRequest for a parameter that is not understood.
     """
-    from tuetinh.record.search import parse
-    from tuetinh.record.search import run as searching
-
     store.allow(asker, "s", type_)
     wanted, problems = parse.parse(type_, query)
     if any(p.severity == "error" for p in problems):

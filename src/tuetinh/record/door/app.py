@@ -164,6 +164,8 @@ class Door:
 
 def translate(error: BaseException) -> RecordError:
     """What a failure of the database means to the client."""
+    if isinstance(error, psycopg.errors.ProgramLimitExceeded):
+        return Unprocessable("the resource holds a value that is too long to be found by")
     if isinstance(error, psycopg.errors.QueryCanceled):
         return Unavailable("the request took too long and was stopped")
     if isinstance(error, (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)):
