@@ -1,0 +1,103 @@
+"""Pages while others write, and tokens in other hands."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from tuetinh.record import api, r4
+from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.search import parse
+from tuetinh.record.search import run as searching
+from tuetinh.record.steps import run
+
+SECRET = b"secret of the test"
+N = 23
+
+
+@pytest.fixture
+def basics(transactional_db: None) -> Iterator[list[str]]:
+    """Resources that were there throughout, written in committed transactions."""
+    ids = [f"page-{n:02}" for n in range(N)]
+    for n, id_ in enumerate(ids):
+        with transaction.atomic():
+            api.create(SYSTEM, basic(id_, f"2024-01-{n % 7 + 1:02}" if n % 4 else None))
+    yield ids
+    with transaction.atomic(), connection.cursor() as cursor:
+        for part in ("", "_date", "_number", "_string", "_history"):
+            cursor.execute(f'DELETE FROM record."Basic{part}"')
+
+
+def basic(id_: str, created: str | None) -> r4.Basic:
+    return r4.Basic(id=id_, code=r4.CodeableConcept(text="x"), created=created)
+
+
+def write_meanwhile(turn: int, ids: list[str]) -> None:
+    """Insert one, update one in the middle and the ends, delete an own one."""
+    with transaction.atomic():
+        api.create(SYSTEM, basic(f"new-{turn}", f"2024-01-0{turn % 7 + 1}"))
+        for id_ in (ids[turn % N], ids[(turn * 11 + 5) % N], ids[-1 - turn % N]):
+            current: Any = api.read(SYSTEM, "Basic", id_)
+            current.author = r4.Reference(display=f"turn {turn}")
+            api.update(SYSTEM, current)
+        if turn:
+            api.delete(SYSTEM, "Basic", f"new-{turn - 1}")
+
+
+@pytest.mark.parametrize(
+    "sort",
+    ["", "_id", "-_id", "_lastUpdated", "-_lastUpdated", "created", "-created", "created,-_id", "-_lastUpdated,_id"],
+)
+def test_pages_neither_skip_nor_repeat(basics: list[str], sort: str) -> None:
+    query = "_count=4" + (f"&_sort={sort}" if sort else "")
+    search, problems = parse.parse("Basic", query)
+    assert problems == []
+    seen: list[str] = []
+    token, turn = None, 0
+    while True:
+        found = run(searching.search(SYSTEM, search, secret=SECRET, page=token))
+        assert len(found.hits) <= 4
+        seen += [hit.id for hit in found.hits]
+        token = found.next
+        if token is None:
+            break
+        write_meanwhile(turn, basics)
+        turn += 1
+    ours = [id_ for id_ in seen if id_.startswith("page-")]
+    assert len(ours) == len(set(ours))
+    assert set(ours) == set(basics)
+    if sort.lstrip("-") == "_id":
+        assert ours == sorted(basics, reverse=sort.startswith("-"))
+    if sort in ("", "-_lastUpdated"):
+        assert ours == basics[::-1]
+    if sort == "_lastUpdated":
+        assert ours == basics
+    if sort == "created":
+        assert [int(i[-2:]) % 4 > 0 for i in ours] == sorted((int(i[-2:]) % 4 > 0 for i in ours), reverse=True)
+
+
+def test_page_tokens_fit_one_search_and_one_asker(basics: list[str]) -> None:
+    search, _ = parse.parse("Basic", "_count=4")
+    token = run(searching.search(SYSTEM, search, secret=SECRET)).next
+    assert token
+    assert len(run(searching.search(SYSTEM, search, secret=SECRET, page=token)).hits) == 4
+    other, _ = parse.parse("Basic", "_count=5")
+    doctor = Asker("d", "doctor", "h", "TREAT", frozenset({"user/*.rs"}))
+    same = dataclasses.replace(SYSTEM, purpose="TREAT")
+    assert len(run(searching.search(same, search, secret=SECRET, page=token)).hits) == 4
+    attempts: list[tuple[Asker, parse.Search, bytes, str]] = [
+        (doctor, search, SECRET, token),
+        (dataclasses.replace(SYSTEM, patient="p"), search, SECRET, token),
+        (SYSTEM, other, SECRET, token),
+        (SYSTEM, search, b"another secret", token),
+        (SYSTEM, search, SECRET, token[:-2] + "AA"),
+        (SYSTEM, search, SECRET, "x"),
+        (SYSTEM, search, SECRET, "ưới"),
+    ]
+    for asker, wanted, secret, page in attempts:
+        with pytest.raises(searching.PageRefused):
+            run(searching.search(asker, wanted, secret=secret, page=page))
