@@ -19,7 +19,6 @@ from tuetinh.record.asker import Asker
 from tuetinh.record.errors import (
     BadRequest,
     Invalid,
-    Issue,
     NotFound,
     PreconditionFailed,
     RecordError,
@@ -146,7 +145,7 @@ def transaction(asker: Asker, envelope: Envelope, get: Getter) -> Step[list[Answ
     _refuse_twice(works)
     names = _names(works)
     conditions: dict[str, str] = {}
-    problems: list[Issue] = []
+    problems: list[RecordError] = []
     for work in works:
         if work.method in ("POST", "PUT") and work.answer is None:
             try:
@@ -154,11 +153,11 @@ def transaction(asker: Asker, envelope: Envelope, get: Getter) -> Step[list[Answ
                 yield from resolve_conditions(asker, raw, conditions)
                 work.resource = decode_entry(rewrite(raw, names, conditions), work.type, work.id)
             except RecordError as error:
-                problems += error.inside(work.place).issues
+                problems.append(error.inside(work.place))
             yield Pause()
     if problems:
-        refused = Unprocessable(issues=problems)
-        refused.status = 400 if any(p.code in ("structure", "required", "value", "invalid") for p in problems) else 422
+        refused = Unprocessable(issues=[issue for problem in problems for issue in problem.issues])
+        refused.status = min(problem.status for problem in problems)
         raise refused
     yield from _write(asker, works)
     for work in works:

@@ -12,11 +12,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import NamedTuple, Protocol
+from uuid import UUID
 
 import msgspec
 import psycopg
-from django.db import connection, transaction
+from django.db import transaction
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -104,7 +106,7 @@ class _Import:
         resource, problems = check(raw)
         if resource is None or any(p.severity in ("error", "fatal") for p in problems):
             raise Invalid(problems)
-        resource.id = id_ or resource.id or store.new_id()
+        resource.id = id_ or resource.id or _id_of(raw)
         key = (resource.resourceType, resource.id)
         if key in self.batch:  # the later of two of the same id is the next version
             self.flush()
@@ -198,7 +200,7 @@ class _Entry:
         self.id = ""
 
     def given_id(self) -> str:
-        """The id of the resource, else of the request's address, else the UUID of the fullUrl, else a new one."""
+        """The id of the resource, else of the request's address, else the UUID of the fullUrl, else one of its content."""
         try:
             own = msgspec.json.decode(self.raw, type=_Peek).id
         except msgspec.DecodeError:
@@ -206,7 +208,7 @@ class _Entry:
         if own is None and self.request and self.request.method == "PUT":
             own = self.request.url.partition("?")[0].partition("/")[2] or None
         uuid = _UUID.fullmatch(self.url)
-        return own or (uuid[1] if uuid else store.new_id())
+        return own or (uuid[1] if uuid else _id_of(self.path.encode() + self.raw))
 
     def name(self, names: dict[str, str]) -> None:
         """Note what the other entries call this one."""
@@ -217,6 +219,11 @@ class _Entry:
 
 class _Peek(msgspec.Struct):
     id: str | None = None
+
+
+def _id_of(content: bytes) -> str:
+    """An id for a resource that comes without one: the same each time that it is imported."""
+    return str(UUID(bytes=blake2b(content, digest_size=16).digest()))
 
 
 def _type_of(raw: bytes) -> str:
@@ -294,7 +301,6 @@ def main(arguments: list[str]) -> int:
             terminal.progress.stop()
     terminal.finish(report)
     sys.stdout.flush()
-    connection.close()
     return 0 if report.stored else 1
 
 
