@@ -8,8 +8,11 @@ from typing import cast
 from django.db.models import Q
 
 from tuetinh.care.insurance import facts
+from tuetinh.care.insurance.benefits import Situation
 from tuetinh.care.insurance.models import SimulatedCard
 from tuetinh.care.insurance.simulator import Card as KnownCard
+from tuetinh.care.insurance.situations import FacilityFacts, ended, situation
+from tuetinh.care.insurance.situations import facility as facility_facts
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
@@ -38,3 +41,24 @@ def simulated_card(number: str) -> KnownCard | None:
     if row is None:
         return None
     return KnownCard(**{name: getattr(row, name) for name in KnownCard.__slots__})
+
+
+def visit_situation(
+    asker: Asker, encounter: r4.Encounter, *, now: date | None = None
+) -> tuple[Situation, facts.Card | None, FacilityFacts]:
+    """The benefit situation of a visit, the card it rests on, and the facility."""
+    from django.utils import timezone
+
+    day = now or timezone.localdate()
+    patient = (encounter.subject.reference or "").rpartition("/")[2] if encounter.subject else ""
+    card = card_on(asker, patient, ended(encounter) or day)
+    here = facility_of(asker, encounter)
+    return situation(encounter, card, here, now=day), card, here
+
+
+def facility_of(asker: Asker, encounter: r4.Encounter) -> FacilityFacts:
+    """The facility of a visit: its service provider, else the asker's own."""
+    provider = encounter.serviceProvider.reference if encounter.serviceProvider else None
+    id_ = (provider or f"Organization/{asker.facility}").rpartition("/")[2]
+    found = record.read_many(asker, "Organization", [id_]) if id_ else {}
+    return facility_facts(cast("r4.Organization | None", found.get(id_)), id_)

@@ -80,7 +80,7 @@ class Simulator:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
-    async def _take_token(self, query: dict[str, list[str]], body: bytes) -> tuple[int, bytes]:  # noqa: ARG002
+    async def _take_token(self, query: dict[str, list[str]], body: bytes) -> tuple[int, bytes]:
         form = {name: values[0] for name, values in parse_qs(body.decode("latin-1")).items()}
         password = form.get("password", "")
         if not form.get("username") or len(password) != 32 or password != password.upper():

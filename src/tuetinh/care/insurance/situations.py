@@ -1,0 +1,134 @@
+"""Why and where a person came, read from the record, as the benefit rules need it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final, Literal, cast
+from zoneinfo import ZoneInfo
+
+from tuetinh.care.insurance.benefits import HUNDRED, Former, Level, Line, Reason, Situation
+from tuetinh.care.insurance.facts import Card
+from tuetinh.commons.catalogues.api import FORMULARY, drug
+from tuetinh.record import r4
+
+HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
+BASE: Final = "https://tuetinh.vn/fhir/StructureDefinition"
+LEVEL: Final = f"{BASE}/facility-level"  # valueCode primary | basic | specialised
+FORMER: Final = f"{BASE}/facility-former-tier"  # valueCode district | provincial | central
+POINTS: Final = f"{BASE}/facility-points"  # valueInteger
+STATION: Final = f"{BASE}/facility-station"  # valueBoolean
+HEAD: Final = f"{BASE}/facility-head-licence"  # valueString: practice licence of the head or who signs for him
+CODE: Final = "https://tuetinh.vn/fhir/sid/ma-cskcb"
+REASON: Final = f"{BASE}/insurance-reason"  # valueCode of benefits.Reason, on the Encounter
+INSURED_PRICE: Final = f"{BASE}/insured-price"  # valueMoney, on the ChargeItem
+FUND_SHARE: Final = f"{BASE}/fund-share"  # valueDecimal, percent
+
+
+@dataclass(frozen=True, slots=True)
+class FacilityFacts:
+    """What the claim and the benefit rules need of a facility. code: MA_CSKCB, 5 characters. head: MA_TTDV."""
+
+    code: str
+    name: str
+    level: Level = "basic"
+    former: Former = "district"
+    points: int | None = None
+    station: bool = False
+    head: str = ""
+
+
+def facility(organization: r4.Organization | None, id_: str = "") -> FacilityFacts:
+    """Read an Organization; what it does not say is taken as a district health centre's."""
+    if organization is None:
+        return FacilityFacts(_five(id_), id_)
+    found = {e.url: e for e in organization.extension or []}
+    numbers = [i.value or "" for i in organization.identifier or []]
+    own = [i.value or "" for i in organization.identifier or [] if i.system == CODE]
+    code = next((n for n in own + numbers if re.fullmatch(r"[0-9]{2}[0-9A-Z]{3}", n)), _five(organization.id or id_))
+    level = (found[LEVEL].valueCode if LEVEL in found else None) or "basic"
+    station = bool(found[STATION].valueBoolean) if STATION in found else False
+    former = (found[FORMER].valueCode if FORMER in found else None) or ("district" if level == "basic" else "")
+    points = found[POINTS].valueInteger if POINTS in found else None
+    head = (found[HEAD].valueString or "") if HEAD in found else ""
+    return FacilityFacts(
+        code, organization.name or code, cast(Level, level), cast(Former, former), points, station, head
+    )
+
+
+def situation(encounter: r4.Encounter, card: Card | None, here: FacilityFacts, *, now: date) -> Situation:
+    """The benefit situation of a visit; an unfinished one is judged as if it ended now."""
+    return Situation(
+        on=ended(encounter) or now,
+        card_digit=card.digit if card else None,
+        reason=reason(encounter, card, here),
+        level=here.level,
+        former=here.former,
+        points=here.points,
+        station=here.station,
+        inpatient=bool(encounter.class_ and encounter.class_.code in ("IMP", "ACUTE", "NONAC")),
+    )
+
+
+def reason(encounter: r4.Encounter, card: Card | None, here: FacilityFacts) -> Reason:
+    """Why the visit counts as it does: what the desk said, an emergency, a referral, else where the card is registered."""
+    said = next((e.valueCode for e in encounter.extension or [] if e.url == REASON), None)
+    if said:
+        return cast(Reason, said)
+    if encounter.class_ and encounter.class_.code == "EMER":
+        return "emergency"
+    if encounter.hospitalization and encounter.hospitalization.origin:
+        return "referral"
+    return "registered" if card and card.facility in ("", here.code) else "own_choice"
+
+
+def line(item: r4.ChargeItem) -> Line:
+    """A charged line as the benefit rules take it; a charge without price counts as nothing."""
+    code = charged_code(item)
+    price = item.priceOverride.value if item.priceOverride and item.priceOverride.value is not None else Decimal(0)
+    found = {e.url: e for e in item.extension or []}
+    insured = found[INSURED_PRICE].valueMoney if INSURED_PRICE in found else None
+    share = found[FUND_SHARE].valueDecimal if FUND_SHARE in found else None
+    quantity = item.quantity.value if item.quantity and item.quantity.value is not None else Decimal(1)
+    return Line(
+        code=code,
+        quantity=quantity,
+        price=price,
+        kind=kind(item),
+        insured_price=insured.value if insured else None,
+        special_share=HUNDRED if item.factorOverride is None else item.factorOverride * 100,
+        fund_share=HUNDRED if share is None else share,
+    )
+
+
+def kind(item: r4.ChargeItem) -> Literal["drug", "service"]:
+    """Whether a charge is a medicine (table 2) or a service (table 3)."""
+    systems = {c.system for c in (item.code.coding if item.code else None) or []}
+    return "drug" if FORMULARY in systems or drug(charged_code(item)) else "service"
+
+
+def charged_code(item: r4.ChargeItem) -> str:
+    """The first code of a charge."""
+    return next((c.code or "" for c in (item.code.coding if item.code else None) or []), "")
+
+
+def ended(encounter: r4.Encounter) -> date | None:
+    """The day, in Vietnam, on which a visit ended."""
+    end = encounter.period.end if encounter.period else None
+    return moment(end).date() if end and moment(end) else None  # type: ignore[union-attr]
+
+
+def moment(text: str | None) -> datetime | None:
+    """A FHIR dateTime as a moment of Vietnam's time; a day alone is its beginning."""
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found.replace(tzinfo=HANOI) if found.tzinfo is None else found.astimezone(HANOI)
+
+
+def _five(id_: str) -> str:
+    match = re.search(r"[0-9]{2}[0-9A-Za-z]{3}", id_)
+    return match[0].upper() if match else id_[:5].upper()
