@@ -1,0 +1,153 @@
+"""What the cashier's pages and other modules ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, cast
+
+from django.db.models import QuerySet
+
+from tuetinh.care.billing import models
+from tuetinh.care.billing.errors import NoBankAccount, NoBill
+from tuetinh.care.billing.wire_vietqr import payload
+from tuetinh.care.insurance.api import Card, FacilityFacts, Split, SplitLine, line, split, visit_situation
+from tuetinh.commons.catalogues.api import drug, service
+from tuetinh.commons.documents.api import qr
+from tuetinh.commons.identity.api import display_name
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM, Asker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+OWED = {"planned", "billable", "billed"}
+
+
+@dataclass(frozen=True, slots=True)
+class BillLine:
+    """A line of a bill as it is shown."""
+
+    item: r4.ChargeItem
+    name: str
+    unit: str
+    money: SplitLine
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A visit's bill now. due: what the patient owes in all; left: what is still to pay; state: `open`, `paid` or `empty`."""
+
+    code: str
+    encounter: r4.Encounter
+    facility: FacilityFacts
+    card: Card | None
+    lines: list[BillLine]
+    split: Split
+    paid: Decimal
+    payments: list[models.Payment] = field(default_factory=list)
+
+    @property
+    def due(self) -> Decimal:
+        """What the patient owes in all."""
+        return self.split.due
+
+    @property
+    def left(self) -> Decimal:
+        """What is still to pay; negative when money must be given back."""
+        return self.due - self.paid
+
+    @property
+    def state(self) -> str:
+        """`empty` without charges, `paid` when nothing is left, else `open`."""
+        if not self.lines:
+            return "empty"
+        return "paid" if self.left <= 0 else "open"
+
+
+def bill(asker: Asker, encounter_id: str) -> Bill:
+    """The bill of a visit, worked out from its charges and the card in force. Raises the record's NotFound."""
+    encounter = cast(r4.Encounter, record.read(asker, "Encounter", encounter_id))
+    charges = charges_of(asker, encounter_id)
+    situation, card, facility = visit_situation(asker, encounter)
+    divided = split([line(item) for item in charges], situation)
+    row = models.Bill.objects.filter(encounter=encounter_id).first()
+    payments = list(row.payments.order_by("id")) if row else []
+    lines = [BillLine(item, *_named(item), money) for item, money in zip(charges, divided.lines, strict=True)]
+    paid = sum((p.amount for p in payments if p.cancelled is None), Decimal(0))
+    return Bill(row.code or "" if row else "", encounter, facility, card, lines, divided, paid, payments)
+
+
+def charges_of(asker: Asker, encounter_id: str) -> list[r4.ChargeItem]:
+    """The charges of a visit that count, in the order in which they were made."""
+    found: list[r4.ChargeItem] = []
+    page = None
+    while True:
+        result = record.search(asker, "ChargeItem", f"context=Encounter/{encounter_id}&_count=200", page)
+        found += cast("list[r4.ChargeItem]", result.resources)
+        page = result.next
+        if page is None:
+            break
+    return sorted((c for c in found if c.status in OWED), key=lambda c: (c.enteredDate or "", c.id or ""))
+
+
+def is_paid(encounter_id: str) -> bool:
+    """Whether everything charged so far was paid; a visit without charges owes nothing."""
+    row = models.Bill.objects.filter(encounter=encounter_id).only("state").first()
+    return row is None or row.state == "paid"
+
+
+def unpaid(encounter_ids: Iterable[str]) -> dict[str, Decimal]:
+    """What is left to pay, by visit; visits that owe nothing are absent. One query, for banners and lists."""
+    rows = models.Bill.objects.filter(encounter__in=list(encounter_ids), state="open")
+    return {row.encounter: row.due - row.paid for row in rows}
+
+
+def worklist(facility: str, state: str = "open") -> QuerySet[models.Bill]:
+    """Bills of a facility, the newest first."""
+    return models.Bill.objects.filter(facility=facility, state=state).order_by("-id")
+
+
+def names(asker: Asker, rows: Iterable[models.Bill]) -> dict[str, str]:
+    """Names of the people of a page of bills, by patient id."""
+    found = record.read_many(asker, "Patient", {row.patient for row in rows})
+    return {id_: display_name(cast(r4.Patient, person)) for id_, person in found.items()}
+
+
+def owned(facility: str, encounter_id: str) -> models.Bill:
+    """The bill row of a visit at the facility. Raises NoBill, also for a bill of another facility."""
+    row = models.Bill.objects.filter(encounter=encounter_id, facility=facility).first()
+    if row is None:
+        raise NoBill
+    return row
+
+
+def unmatched(facility: str) -> QuerySet[models.BankTransaction]:
+    """Transfers that belong to no bill yet, the newest first."""
+    return models.BankTransaction.objects.filter(account=facility, state="unmatched").order_by("-id")
+
+
+def transfer_code(row: models.Bill, amount: Decimal) -> tuple[str, str]:
+    """The VietQR text of a transfer for a bill, and its picture (SVG). Raises NoBankAccount."""
+    account = models.BankAccount.objects.filter(facility=row.facility).first()
+    if account is None:
+        raise NoBankAccount
+    text = payload(
+        bin_=account.bin, account=account.number, amount=amount, purpose=row.code or "", name=account.holder, city=account.city
+    )
+    return text, qr(text)
+
+
+def facility_bill(encounter_id: str) -> Bill:
+    """The bill as the house itself sees it, for jobs and the webhook."""
+    return bill(SYSTEM, encounter_id)
+
+
+def _named(item: r4.ChargeItem) -> tuple[str, str]:
+    codes = [c.code or "" for c in (item.code.coding if item.code else None) or []]
+    text = (item.code.text if item.code else None) or next(iter(codes), "")
+    if found := next((d for code in codes if (d := drug(code))), None):
+        return text or found.label, found.unit
+    known = next((s for code in codes if (s := service(code))), None)
+    return text or (known.name if known else ""), (item.quantity.unit if item.quantity else None) or "Lần"
