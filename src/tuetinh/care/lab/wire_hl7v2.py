@@ -1,0 +1,530 @@
+"""HL7 v2.x as laboratories speak it: results in (ORU, OUL), acknowledgements out. Knows nothing of the record or of Django.
+
+Names and places are the standard's (chapter 2 control, chapter 7 observations, chapter 13 automation). Reading is
+tolerant of what analysers really send; what is refused is refused with a code of table 0357 and its place.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+from uuid import uuid4
+
+import hl7
+
+# MSH-12. 2.3 to 2.5.1 are what analysers speak; later versions only add to them.
+VERSIONS: Final = frozenset(
+    [
+        "2.1",
+        "2.2",
+        "2.3",
+        "2.3.1",
+        "2.4",
+        "2.5",
+        "2.5.1",
+        "2.6",
+        "2.7",
+        "2.7.1",
+        "2.8",
+        "2.8.1",
+        "2.8.2",
+        "2.9",
+        "2.9.1",
+    ]
+)
+RESULTS: Final = {"ORU": frozenset({"R01", "R30", "R31", "R32", "R40"}), "OUL": frozenset({"R21", "R22", "R23", "R24"})}
+# MSH-18, table 0211. Empty means ASCII, which in the field means UTF-8 or a neighbour of Latin-1.
+CHARSETS: Final = {
+    "": "utf-8",
+    "ASCII": "utf-8",
+    "UNICODE UTF-8": "utf-8",
+    "UTF-8": "utf-8",
+    "UTF8": "utf-8",
+    "UNICODE": "utf-8",
+    "UNICODE UTF-16": "utf-16",
+    "GB 18030-2000": "gb18030",
+    "WINDOWS-1252": "cp1252",
+    "WINDOWS-1258": "cp1258",
+    **{f"8859/{n}": f"iso8859-{n}" for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 15)},
+    **{f"ISO-8859-{n}": f"iso8859-{n}" for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 15)},
+}
+# Table 0357, message error condition codes.
+CONDITIONS: Final = {
+    "100": "Segment sequence error",
+    "101": "Required field missing",
+    "102": "Data type error",
+    "103": "Table value not found",
+    "200": "Unsupported message type",
+    "201": "Unsupported event code",
+    "203": "Unsupported version id",
+    "204": "Unknown key identifier",
+    "207": "Application internal error",
+}
+_HEADERS = ("MSH", "BHS", "FHS")
+_BOM = b"\xef\xbb\xbf"
+
+
+class Refused(Exception):
+    """A message that cannot be taken. ack: AE (its content) or AR (its kind); condition: table 0357; place: `OBX^1^5`."""
+
+    def __init__(self, ack: str, condition: str, place: str = "", header: Header | None = None) -> None:
+        super().__init__(f"{ack} {condition} {place}".strip())
+        self.ack, self.condition, self.place, self.header = ack, condition, place, header
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """MSH, as far as routing needs it."""
+
+    application: str = ""
+    facility: str = ""
+    receiver: str = ""
+    receiver_facility: str = ""
+    type: str = ""
+    event: str = ""
+    control_id: str = ""
+    processing: str = ""
+    version: str = ""
+    charset: str = ""
+
+    @property
+    def sender(self) -> str:
+        """Who sent it: MSH-3 and MSH-4."""
+        return f"{self.application}|{self.facility}"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """CE or CWE: a code with its alternate."""
+
+    code: str = ""
+    text: str = ""
+    system: str = ""
+    alternate: str = ""
+    alternate_text: str = ""
+    alternate_system: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One OBX. `number` is set for quantities (with `comparator` <, >, <=, >= and for ranges `high`), `coded` for codes,
+    `text` always says the value in words, also when it is embedded data of which only the kind is told."""
+
+    place: int
+    code: Code
+    sub_id: str = ""
+    kind: str = ""
+    text: str = ""
+    number: Decimal | None = None
+    high: Decimal | None = None
+    comparator: str = ""
+    coded: Code | None = None
+    unit: str = ""
+    reference: str = ""
+    flags: tuple[str, ...] = ()
+    status: str = ""
+    at: datetime | None = None
+    operator: str = ""
+    device: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Order:
+    """One OBR with what belongs to it. `keys` are the identifiers by which the order or its tube may be known, best first."""
+
+    code: Code = field(default_factory=Code)
+    placer: str = ""
+    filler: str = ""
+    specimens: list[str] = field(default_factory=list)
+    status: str = ""
+    at: datetime | None = None
+    results: list[Result] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    specimen_results: list[Result] = field(default_factory=list)
+
+    @property
+    def keys(self) -> list[str]:
+        """Identifiers to match by, each once: tube, placer's number, filler's number."""
+        return [k for k in dict.fromkeys([*self.specimens, self.placer, self.filler]) if k]
+
+
+@dataclass(slots=True)
+class Message:
+    """A result message."""
+
+    header: Header
+    patient_ids: list[str] = field(default_factory=list)
+    patient_name: str = ""
+    birth: str = ""
+    visit: str = ""
+    orders: list[Order] = field(default_factory=list)
+
+    @property
+    def results(self) -> list[Result]:
+        """All results of all orders."""
+        return [r for o in self.orders for r in o.results]
+
+
+class _Segment:
+    """A parsed segment, read by the standard's numbers. What is not there is ""."""
+
+    def __init__(self, segment: Any) -> None:
+        self._segment = segment
+        self.name = str(segment[0])
+
+    def repetitions(self, number: int) -> list[Any]:
+        """The repetitions of a field."""
+        return list(self._segment[number]) if number < len(self._segment) else []
+
+    def raw(self, number: int) -> str:
+        """A field as it was sent."""
+        return str(self._segment[number]) if number < len(self._segment) else ""
+
+    def get(self, number: int, component: int = 1, sub: int = 1, repetition: int = 0) -> str:
+        """One value of a field, its escapes undone."""
+        found = self.repetitions(number)
+        return self.part(found[repetition], component, sub) if repetition < len(found) else ""
+
+    def part(self, repetition: Any, component: int = 1, sub: int = 1) -> str:
+        """One value of a repetition. A tree that ends early is its own first leaf (chapter 2, 2.7.5)."""
+        node = repetition
+        for index in (component, sub):
+            if isinstance(node, str):
+                if index != 1:
+                    return ""
+                continue
+            if index > len(node):
+                return ""
+            node = node[index - 1]
+        value = _unescape(str(node), self._segment).strip()
+        return "" if value == '""' else value  # 2.5.3: "" deletes a value
+
+    def words(self, number: int) -> str:
+        """A whole field as text: repetitions on lines."""
+        return "\n".join(
+            self.part(r) if len(r) == 1 or isinstance(r, str) else _unescape(str(r), self._segment)
+            for r in self.repetitions(number)
+        ).strip()
+
+    def code(self, number: int) -> Code:
+        """A coded field."""
+        return Code(*(self.get(number, n) for n in range(1, 7)))
+
+
+def _unescape(text: str, segment: Any) -> str:
+    r"""Undo the escapes of 2.7: delimiters, `\.br\` and friends, `\Xhh…\`; what is unknown stays as it was sent."""
+    esc = segment.esc
+    if esc not in text:
+        return text
+    known = dict(zip("FRST", segment.separators[1:], strict=False)) | {"E": esc, "H": "", "N": "", ".br": "\n"}
+
+    def undo(match: re.Match[str]) -> str:
+        body = match.group(1)
+        if body in known:
+            return str(known[body])
+        if re.fullmatch(r"\.(br|sp|ce|sk|in|ti|fi|nf)[+-]?\d*", body):
+            return "\n" if body[1:3] in ("br", "sp", "ce") else " "
+        if re.fullmatch(r"X(?:[0-9A-Fa-f]{2})+", body):
+            return bytes.fromhex(body[1:]).decode("utf-8", "replace")
+        return match.group()
+
+    return re.sub(f"{re.escape(esc)}([^{re.escape(esc)}]*){re.escape(esc)}", undo, text)
+
+
+def split(payload: bytes) -> list[bytes]:
+    """Cut what came in one frame into messages: one, or those of a batch (FHS, BHS … BTS, FTS)."""
+    body = payload.removeprefix(_BOM).strip(b"\0\r\n \x0b")
+    if body[:3] not in (b"FHS", b"BHS") and len(re.findall(rb"(?:^|[\r\n])MSH[^\w\s]", body)) < 2:
+        return [body] if body else []
+    body = re.sub(rb"(?:^|(?<=[\r\n]))(?:FHS|BHS|BTS|FTS)[^\r\n]*(?:[\r\n]+|$)", b"", body)
+    return [part.strip(b"\r\n") for part in re.split(rb"[\r\n]+(?=MSH[^\w\s])", body) if part.strip()]
+
+
+def is_batch(payload: bytes) -> bool:
+    """Whether the sender opened a batch, and so expects one answer for it."""
+    return payload.removeprefix(_BOM).lstrip(b"\0\r\n")[:3] in (b"FHS", b"BHS")
+
+
+def read_header(message: bytes) -> Header:
+    """Read MSH without decoding the rest. Raises Refused (AR) when there is none, or a required field of it is empty."""
+    if message[:3] != b"MSH" or len(message) < 8:
+        raise Refused("AR", "100", "MSH")
+    line = re.split(rb"[\r\n]", message, maxsplit=1)[0].decode("utf-8", "replace")
+    try:
+        msh = _Segment(hl7.parse(line)[0])
+    except Exception as error:
+        raise Refused("AR", "100", "MSH") from error
+    header = Header(
+        application=msh.get(3), facility=msh.get(4), receiver=msh.get(5), receiver_facility=msh.get(6),
+        type=msh.get(9), event=msh.get(9, 2), control_id=msh.get(10), processing=msh.get(11), version=msh.get(12),
+        charset=msh.get(18),
+    )  # fmt: skip
+    for number, value in ((9, header.type), (10, header.control_id), (12, header.version)):
+        if not value:
+            raise Refused("AR", "101", f"MSH^1^{number}", header)
+    if header.version not in VERSIONS:
+        raise Refused("AR", "203", "MSH^1^12", header)
+    return header
+
+
+def decode(message: bytes, header: Header) -> str:
+    """Decode by MSH-18 to composed (NFC) text. Raises Refused (AE) when the bytes are not what the header says."""
+    name = header.charset.upper()
+    if name not in CHARSETS:
+        raise Refused("AE", "103", "MSH^1^18", header)
+    try:
+        text = message.decode(CHARSETS[name])
+    except UnicodeDecodeError as error:
+        if name in ("", "ASCII"):  # nothing was promised, and Latin-1 reads every byte
+            text = message.decode("latin-1")
+        else:
+            line = message[: error.start].replace(b"\n", b"\r").count(b"\r") + 1
+            segment = re.split(rb"[\r\n]+", message)[line - 1][:3].decode("ascii", "replace")
+            raise Refused("AE", "102", segment, header) from error
+    return unicodedata.normalize("NFC", text.replace("\0", ""))
+
+
+def read(message: bytes) -> Message:
+    """Read one message. Of types other than results only header and patient are read.
+
+    Raises Refused with the right acknowledgement code, condition and place, and the header as far as it was read.
+    """
+    header = read_header(message)
+    if header.type not in RESULTS and header.type != "ADT":
+        raise Refused("AR", "200", "MSH^1^9", header)
+    if header.type in RESULTS and header.event and header.event not in RESULTS[header.type]:
+        raise Refused("AR", "201", "MSH^1^9", header)
+    try:
+        segments = list(_segments(decode(message, header)))
+        found = _assemble(header, segments)
+    except (Refused, RecursionError):
+        raise
+    except (ValueError, LookupError, TypeError, hl7.HL7Exception) as error:
+        raise Refused("AE", "102", "", header) from error
+    if header.type in RESULTS and not found.results and not any(o.specimen_results for o in found.orders):
+        raise Refused("AE", "100", "OBX" if found.orders else "OBR", header)
+    return found
+
+
+def _segments(text: str) -> Iterator[_Segment]:
+    """Parse the segments. A line that cannot begin one goes on with the text of the one before it."""
+    separator = re.escape(text[3])
+    lines: list[str] = []
+    for line in re.split(r"\r\n|\r|\n", text):
+        if not lines or re.match(rf"[A-Z][A-Z0-9]{{2}}(?:{separator}|$)", line):
+            lines.append(line)
+        elif line.strip():
+            lines[-1] += "\n" + line
+    yield from (_Segment(segment) for segment in hl7.parse("\r".join(lines)) if str(segment[0]))
+
+
+def _assemble(header: Header, segments: list[_Segment]) -> Message:
+    """Follow the order of the segments: ORU has OBR, OBX…, SPM; OUL has SPM, (SAC), OBR, OBX…."""
+    message = Message(header)
+    order: Order | None = None
+    tubes: list[str] = []  # of an OUL, for the orders after them
+    in_specimen = False
+    for segment in segments:
+        match segment.name:
+            case "PID":
+                _patient(message, segment)
+            case "PV1":
+                message.visit = segment.get(19)
+            case "ORC" if header.type == "ORU":
+                order, in_specimen = Order(placer=segment.get(2), filler=segment.get(3)), False
+            case "OBR":
+                order = _order(segment, order if order and not order.code.code and not order.results else None)
+                order.specimens[:0] = tubes
+                message.orders.append(order)
+                in_specimen = False
+            case "SPM" | "SAC":
+                ids = _tube_ids(segment)
+                if header.type == "OUL":
+                    tubes = ids if segment.name == "SPM" else [*tubes, *ids]
+                    order = None
+                elif order:
+                    order.specimens += ids
+                    in_specimen = bool(order.results)
+            case "OBX":
+                if order is None or order not in message.orders:
+                    order = order or Order(specimens=list(tubes))
+                    message.orders.append(order)
+                (order.specimen_results if in_specimen else order.results).append(_result(segment, order))
+            case "NTE":
+                _note(order, segment)
+            case _:
+                pass
+    return message
+
+
+def _patient(message: Message, pid: _Segment) -> None:
+    ids = [pid.part(r) for number in (2, 3, 4) for r in pid.repetitions(number)]
+    message.patient_ids += [i for i in dict.fromkeys(ids) if i]
+    message.patient_name = " ".join(filter(None, (pid.get(5, 1), pid.get(5, 3), pid.get(5, 2))))
+    message.birth = pid.get(7)[:8]
+
+
+def _order(obr: _Segment, begun: Order | None) -> Order:
+    order = begun or Order()
+    order.placer = obr.get(2) or order.placer
+    order.filler = obr.get(3) or order.filler
+    order.code, order.status, order.at = obr.code(4), obr.get(25), timestamp(obr.get(7))
+    return order
+
+
+def _tube_ids(segment: _Segment) -> list[str]:
+    """SPM-2 is a pair (placer, filler) of entity identifiers; SAC-3 the container, SAC-4 the carrier's."""
+    if segment.name == "SPM":
+        found = [segment.part(r, c) for r in segment.repetitions(2) for c in (1, 2)]
+    else:
+        found = [segment.get(3), segment.get(2)]
+    return [f for f in found if f]
+
+
+def _note(order: Order | None, nte: _Segment) -> None:
+    """A note belongs to the OBX before it, else to the OBR."""
+    text = nte.words(3)
+    if not order or not text:
+        return
+    if not order.results:
+        order.notes.append(text)
+        return
+    last = order.results[-1]
+    values = {name: getattr(last, name) for name in Result.__slots__} | {"notes": (*last.notes, text)}
+    order.results[-1] = Result(**values)
+
+
+_NUMBER = re.compile(r"(<=|>=|<|>|≤|≥)?\s*([+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?)")
+
+
+def number(text: str) -> tuple[str, Decimal] | None:
+    """Read `5.4`, `5,4`, `< 0.5`, `>=100` as comparator and exact number; None for anything else."""
+    match = _NUMBER.fullmatch(text.strip())
+    if not match:
+        return None
+    comparator = {"≤": "<=", "≥": ">="}.get(match.group(1) or "", match.group(1) or "")
+    try:
+        value = Decimal(match.group(2).replace(",", "."))
+    except InvalidOperation:
+        return None
+    return (comparator, value) if abs(value.adjusted()) < 30 else None
+
+
+def _result(obx: _Segment, order: Order) -> Result:
+    kind = obx.get(2).upper()
+    values: dict[str, Any] = {"text": obx.words(5)}
+    if kind in ("CE", "CWE", "CNE", "CF", "IS"):
+        coded = obx.code(5)
+        values = {"text": coded.text or coded.alternate_text or coded.code, "coded": coded}
+    elif kind == "SN":  # comparator ^ number ^ separator ^ number
+        values = _structured(obx)
+    elif kind in ("ED", "RP"):
+        values = {"text": " ".join(filter(None, (obx.get(5, 2), obx.get(5, 3)))) or obx.get(5)}
+    elif kind in ("NM", "ST", "") and len(obx.repetitions(5)) == 1 and (found := number(obx.words(5))):
+        values = {"text": obx.words(5), "comparator": found[0], "number": found[1]}
+    return Result(
+        place=len(order.results) + 1,
+        code=obx.code(3),
+        sub_id=obx.get(4),
+        kind=kind,
+        unit=obx.get(6),
+        reference=obx.words(7),
+        flags=tuple(f for f in (obx.part(r) for r in obx.repetitions(8)) if f),
+        status=obx.get(11),
+        at=timestamp(obx.get(14)) or timestamp(obx.get(19)),
+        operator=obx.get(16),
+        device=obx.get(18),
+        **values,
+    )
+
+
+def _structured(obx: _Segment) -> dict[str, Any]:
+    comparator, low, separator, high = (obx.get(5, n) for n in range(1, 5))
+    first, second = number(low), number(high)
+    text = f"{comparator}{low}{separator}{high}"
+    if first is None or comparator not in ("", "=", "<", ">", "<=", ">="):
+        return {"text": text}
+    if second and separator in ("-", ""):
+        return {"text": text, "number": first[1], "high": second[1]}
+    if separator:  # a titre 1:128, `2+`
+        return {"text": text}
+    return {"text": text, "comparator": comparator.strip("="), "number": first[1]}
+
+
+_TIME = re.compile(r"(\d{4})(\d\d)?(\d\d)?(?:(\d\d)(\d\d)?(\d\d)?(?:\.(\d{1,6})\d*)?)?\s*(?:([+-])(\d\d):?(\d\d))?")
+
+
+def timestamp(text: str, zone: timezone = timezone(timedelta(hours=7))) -> datetime | None:
+    """Read a DTM (`YYYYMMDDHHMMSS.ffff+ZZZZ`); without a zone it is Vietnam's. None when it is none."""
+    match = _TIME.fullmatch(text.strip())
+    if not match:
+        return None
+    year, month, day, hour, minute, second, fraction, sign, zh, zm = match.groups()
+    try:
+        if sign:
+            zone = timezone((1 if sign == "+" else -1) * timedelta(hours=int(zh), minutes=int(zm)))
+        micro = int((fraction or "0").ljust(6, "0"))
+        at = datetime(
+            int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), int(second or 0), micro, zone
+        )
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def acknowledge(
+    header: Header | None, code: str, *, condition: str = "", place: str = "", words: str = "", warn: bool = False
+) -> bytes:
+    """Build the ACK (chapter 2, 2.14.1): MSH, MSA and, where something is to be told, ERR.
+
+    code: AA, AE or AR. condition: of table 0357; place: `OBX^1^5`. words: for the person at the analyser. warn: the
+    message is accepted, yet something wants attention.
+    """
+    header = header or Header()
+    version = header.version if header.version in VERSIONS else "2.5.1"
+    now = datetime.now(UTC).astimezone(timezone(timedelta(hours=7))).strftime("%Y%m%d%H%M%S+0700")
+    kind = f"ACK^{header.event}^ACK" if header.event else "ACK"
+    msh = [
+        "MSH", r"^~\&", header.receiver or "TUETINH", header.receiver_facility, header.application, header.facility,
+        now, "", kind, uuid4().hex[:20], header.processing or "P", version, "", "", "", "", "", "UNICODE UTF-8",
+    ]  # fmt: skip
+    lines = ["|".join([msh[0], msh[1], *(_escape_keeping(m, i) for i, m in enumerate(msh[2:], 2))])]
+    lines.append(f"MSA|{code}|{_escape(header.control_id)}")
+    if condition:
+        if _before_2_5(version):  # ERR-1: segment^sequence^field^CE
+            spot = (place.split("^") + ["", "", ""])[:3]
+            lines.append(f"ERR|{'^'.join(spot)}^{condition}&{CONDITIONS[condition]}&HL70357")
+        else:
+            severity = "W" if warn else "E"
+            coded = f"{condition}^{CONDITIONS[condition]}^HL70357"
+            lines.append(f"ERR||{place}|{coded}|{severity}||||{_escape(words)}".rstrip("|"))
+    return ("\r".join(lines) + "\r").encode()
+
+
+def batch(answers: list[bytes]) -> bytes:
+    """Wrap the answers to the messages of a batch."""
+    return b"BHS|^~\\&|TUETINH\r" + b"".join(answers) + f"BTS|{len(answers)}\r".encode()
+
+
+def _before_2_5(version: str) -> bool:
+    return tuple(int(n) for n in version.split(".")[:2]) < (2, 5)
+
+
+_ESCAPES: Final = str.maketrans(
+    {"\\": r"\E" "\\", "|": r"\F" "\\", "^": r"\S" "\\", "~": r"\R" "\\", "&": r"\T" "\\", "\r": " ", "\n": " "}
+)
+
+
+def _escape(text: str) -> str:
+    return text.translate(_ESCAPES)
+
+
+def _escape_keeping(text: str, number: int) -> str:
+    """MSH-9 is composed of components by us; everything else is the sender's text."""
+    return text if number == 8 else _escape(text)
