@@ -8,8 +8,17 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
+
 from granian.constants import Interfaces
 from granian.server.embed import Server
+
+from tuetinh.care.insurance.facts import coverage
+from tuetinh.care.insurance.gateway import Answer
+from tuetinh.care.insurance.situations import HEAD
+from tuetinh.commons.identity.api import human_name
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM
 
 
 @pytest.fixture
@@ -54,3 +63,43 @@ def _wait_for(port: int) -> None:
         threading.Event().wait(0.02)
     message = "the server did not start"
     raise TimeoutError(message)
+
+
+class Desk:
+    """A district health centre with one patient in a visit, insured at 80 %."""
+
+    facility = "12001"
+    card = "GD4120000000017"
+
+    def __init__(self, *, insured: bool = True) -> None:
+        org = r4.Organization(id=self.facility, name="Trung tâm Y tế Tam Đường", active=True)
+        org.extension = [r4.Extension(url=HEAD, valueString="000123/LCH-GPHN")]
+        record.create(SYSTEM, org)
+        person = r4.Patient(name=[human_name("Lò Thị Pâng")], gender="female", birthDate="1972-03-15")
+        self.patient = record.create(SYSTEM, person)
+        if insured:
+            record.create(SYSTEM, coverage(Answer("000", ma_the=self.card, gt_the_tu="01/01/2020", gt_the_den="31/12/2099",
+                                                  ma_dkbd=self.facility), str(self.patient.id)))  # fmt: skip
+        self.encounter = record.create(SYSTEM, self.visit())
+
+    def visit(self) -> r4.Encounter:
+        """A visit that goes on."""
+        return r4.Encounter(
+            identifier=[r4.Identifier(system="https://tuetinh.vn/fhir/ma-lk", value=f"12001-{record.new_id()[-8:]}")],
+            status="in-progress",
+            class_=r4.Coding(system="http://terminology.hl7.org/CodeSystem/v3-ActCode", code="AMB"),
+            subject=record.ref(self.patient),
+            period=r4.Period(start="2026-11-02T08:15:00+07:00"),
+            serviceProvider=r4.Reference(reference=f"Organization/{self.facility}"),
+        )
+
+    @property
+    def id(self) -> str:
+        """Id of the visit."""
+        return str(self.encounter.id)
+
+
+@pytest.fixture
+def desk(db: None) -> Desk:
+    """A visit of an insured patient."""
+    return Desk()
