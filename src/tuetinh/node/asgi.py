@@ -19,6 +19,7 @@ App = Callable[..., Awaitable[None]]
 
 PAGE_THREADS = 8
 POOL_SIZE = 12
+LIMITS = "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Application:
 
         url = os.environ["TUETINH_DATABASE_URL"]
         self.pool: AsyncConnectionPool[psycopg.AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
-            url, min_size=2, max_size=POOL_SIZE, open=False, kwargs={"autocommit": True, "prepare_threshold": 1}
+            url, min_size=2, max_size=POOL_SIZE, open=False, kwargs={"autocommit": True, "prepare_threshold": 1, "options": LIMITS}
         )
         await self.pool.open()
 
