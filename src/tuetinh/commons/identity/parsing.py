@@ -64,7 +64,7 @@ def _flush(digits: str, typed: Typed) -> str:
     """Numbers are written in groups (`012 085 001234`); a year or a day of eight digits stands alone."""
     groups = digits.split()
     years = [group for group in groups if _YEAR.fullmatch(group)]
-    if len(groups) > 1 and not (years and len(groups) == 2):
+    if len(groups) > 1 and not (years and len(groups) == 2) and len("".join(groups)) >= 8:
         groups = ["".join(groups)]
     for group in groups:
         if _YEAR.fullmatch(group):

@@ -129,8 +129,10 @@ def person_row(patient: r4.Patient, numbers: Sequence[Number]) -> tuple[Person, 
     """Return the row of a Patient and the words that the dictionary must know."""
     name = facts.display_name(patient)
     address, commune = facts.home(patient)
-    aliases = [facts.display_name(r4.Patient(name=[other])) for other in patient.name or []]
-    name_words = list(dict.fromkeys(words.name_words(name) + [w for other in aliases for w in words.name_words(other)]))
+    name_words = words.name_words(name)  # repetitions count: `Phản Go Go`
+    for other in patient.name or []:
+        alias = facts.display_name(r4.Patient(name=[other]))
+        name_words += [word for word in words.name_words(alias) if word not in name_words]
     places = words.place_words(address)
     birth = patient.birthDate or ""
     replaced = any(link.type == "replaced-by" for link in patient.link or [])
