@@ -53,6 +53,7 @@ class Options:
 def serve(options: Options) -> int:
     """Run until SIGTERM or SIGINT; what is in flight is finished, and the process has left within five seconds."""
     os.environ.setdefault("TUETINH_GATEWAY_URL", f"http://127.0.0.1:{options.gateway_port}")
+    os.environ.setdefault("TUETINH_URL", options.url)
     os.environ.setdefault("TUETINH_BANK_URL", f"http://127.0.0.1:{options.bank_port}")
     with contextlib.suppress(ImportError):
         import uvloop
