@@ -23,7 +23,7 @@ For the doors (on read)::
     run.search(asker, search, *, secret: bytes, page: str | None = None) -> Step[Found]
         Found.hits: list[Hit(type, id, key, version, updated, mode, body)], mode "match" or "include", body: bytes
         exactly as stored; Found.next: page token or None (hand it back as `page`, with the same search and asker);
-        Found.total: int or None. Raises PageRefused for a page token that is forged or belongs to another search or asker.
+        Found.total: int or None. Raises PageRefused for a page token that is forged, or of another search or asker.
         A search that may match nothing for the asker returns nothing: the compartment of `asker.patient` is part of
         the statement.
     run.total(asker, search) -> Step[int]                   exact count

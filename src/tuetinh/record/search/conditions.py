@@ -36,10 +36,14 @@ class Refused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Any of the hashes is among the resource's tokens; none of them with `negate`."""
+    """Any of the hashes is among the resource's tokens; none of them with `negate`.
+
+    selective: few resources have them, as with identifiers and references.
+    """
 
     hashes: tuple[int, ...]
     negate: bool = False
+    selective: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,8 @@ def _token(param: Param, modifier: str, values: list[str]) -> Condition:
             source = params(param.base)[name]
             found = _of_type(name, parts) if modifier == "of-type" else _token_hashes(source, parts)
             hashes.update(dict.fromkeys(found))
-    return Tokens(tuple(hashes), negate=modifier == "not")
+    few = modifier != "not" and "Identifier" in _kinds(param)
+    return Tokens(tuple(hashes), negate=modifier == "not", selective=few)
 
 
 def _of_type(name: str, parts: list[str]) -> list[int]:
@@ -228,7 +233,7 @@ def _reference(param: Param, modifier: str, values: list[str]) -> Condition:
             else:
                 links = _links(param, modifier, unescape(value))
                 hashes.update(dict.fromkeys(token_hash(name, link) for link in links))
-    return Tokens(tuple(hashes))
+    return Tokens(tuple(hashes), selective=True)
 
 
 def _links(param: Param, type_: str, value: str) -> list[str]:

@@ -3,9 +3,10 @@
 For each resource type one Python function is generated from the official expressions, at its first use. It walks each
 element once, however many parameters look at it.
 
-Token forms (`record.hashes`): `(param, code)`, `(param, system, code)`, `(param, system, "")`, `(param, "", code)` for a
-coding or identifier without system (a primitive has `(param, code)` alone); `(param, ":of-type", system, code, value)`; a reference `(param, "Type/id")`, with version too where it
-has one; its identifier as `(param + ":identifier", …)`; `(param, "", "", "")` says that there is a value at all.
+Token forms (`record.hashes`): `(param, code)`, `(param, system, code)`, `(param, system, "")`, and `(param, "", code)`
+for a coding or identifier without system; a primitive has `(param, code)` alone; `(param, ":of-type", system, code,
+value)`. A reference is `(param, "Type/id")`, once more with its version where it has one, and its identifier as
+`(param + ":identifier", …)`. `(param, "", "", "")` says that there is a value at all.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tuetinh.record.text import fold
 
 # A btree entry holds 2,704 bytes at most; longer strings are found by their beginning.
 STRING_LIMIT = 512
+MAX_DIGITS = 1000
 COLUMNS = frozenset({"_id", "_lastUpdated"})
 
 _PHONE = re.compile(r"[\s().\-]+")
@@ -177,7 +179,14 @@ def _timing(out: Index, param: str, value: Any) -> None:
 
 
 def _number(out: Index, param: str, value: Any) -> None:
-    out.numbers.append((param, "", "", Decimal(value), Decimal(value)))
+    number = Decimal(value)
+    if _fits(number):
+        out.numbers.append((param, "", "", number, number))
+
+
+def _fits(number: Decimal) -> bool:
+    """Tell whether PostgreSQL's `numeric` holds it; 1e999999 is no measurement."""
+    return abs(number.adjusted()) < MAX_DIGITS
 
 
 def _units(out: Index, param: str, unit: Any, low: Decimal, high: Decimal) -> None:
@@ -190,7 +199,7 @@ def _units(out: Index, param: str, unit: Any, low: Decimal, high: Decimal) -> No
 
 def _quantity(out: Index, param: str, value: Any) -> None:
     number, comparator = value.value, value.comparator
-    if number is None:
+    if number is None or not _fits(number):
         return
     low = -UNBOUNDED if comparator in ("<", "<=") else number
     high = UNBOUNDED if comparator in (">", ">=") else number
@@ -198,14 +207,14 @@ def _quantity(out: Index, param: str, value: Any) -> None:
 
 
 def _money(out: Index, param: str, value: Any) -> None:
-    if value.value is not None:
+    if value.value is not None and _fits(value.value):
         out.numbers.append((param, "urn:iso:std:iso:4217", value.currency or "", value.value, value.value))
 
 
 def _range(out: Index, param: str, value: Any) -> None:
     low = value.low.value if value.low is not None else None
     high = value.high.value if value.high is not None else None
-    if low is not None or high is not None:
+    if all(bound is None or _fits(bound) for bound in (low, high)) and (low, high) != (None, None):
         unit = value.low if low is not None else value.high
         _units(out, param, unit, -UNBOUNDED if low is None else low, UNBOUNDED if high is None else high)
 

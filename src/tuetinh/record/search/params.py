@@ -81,6 +81,12 @@ class Param:
         return "|" not in self.expression and len({leaf.type for leaf in self.leaves}) == len(self.leaves)
 
     @cached_property
+    def one_entry(self) -> bool:
+        """Whether a resource can have one row at most in the parameter's index table."""
+        kinds = {"date": CAN_INDEX["date"], "number": CAN_INDEX["number"], "string": {"string", "markdown"}}
+        return self.single and not self.sources and all(leaf.type in kinds.get(self.type, ()) for leaf in self.leaves)
+
+    @cached_property
     def resolves(self) -> str | None:
         """The only resource type that it may refer to, where the expression says so."""
         kinds = {leaf.resolves for leaf in self.leaves}

@@ -12,7 +12,7 @@ from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 from tuetinh.record.hashes import token_hash
 from tuetinh.record.search import page as pages
-from tuetinh.record.search.compile import bigints, count_statement, matching_statement, page_statement
+from tuetinh.record.search.compile import bigints, count_statement, matching_statement, page_statements
 from tuetinh.record.search.index import walk
 from tuetinh.record.search.page import PageRefused, Position
 from tuetinh.record.search.parse import Include, Search
@@ -58,8 +58,10 @@ def search(asker: Asker, search: Search, *, secret: bytes, page: str | None = No
     counted = yield from _total(asker, allowed)
     if search.count == 0 or search.summary == "count":
         return Found(total=counted if counted is not None else (yield from total(asker, search)))
-    sql, params = page_statement(asker, allowed, after)
-    rows = yield Query(sql, params)
+    rows: list[Row] = []
+    for sql, params in page_statements(asker, allowed, after):
+        if len(rows) <= search.count:
+            rows += yield Query(sql, [*params, search.count + 1 - len(rows)])
     hits = [_hit(row, "match") for row in rows[: search.count]]
     token = None
     if len(rows) > search.count:
@@ -162,8 +164,9 @@ def _links(include: Include, resource: Any) -> Iterable[tuple[str, str]]:
 
 def _by_id(asker: Asker, type_: str, ids: list[str], limit: int) -> Step[list[Row]]:
     own, own_params = _compartment(asker)
-    sql = f'SELECT {COLUMNS} FROM record."{type_}" r WHERE r.id = ANY(%s::text[]) AND NOT r.deleted{own} LIMIT %s'
-    return (yield Query(sql, [ids, *own_params, max(limit, 0)]))
+    where = f"r.type = %s AND r.id = ANY(%s::text[]){own} AND NOT r.deleted"
+    sql = f'SELECT {COLUMNS} FROM record."{type_}" r WHERE {where} LIMIT %s'
+    return (yield Query(sql, [type_, ids, *own_params, max(limit, 0)]))
 
 
 def _pointing(asker: Asker, include: Include, hits: list[Hit], limit: int) -> Step[list[Row]]:
@@ -182,7 +185,7 @@ def _pointing(asker: Asker, include: Include, hits: list[Hit], limit: int) -> St
     own, own_params = _compartment(asker)
     sql = (
         f'SELECT {COLUMNS} FROM record."{include.source}" r WHERE r.tokens && %s::bigint[] AND NOT r.deleted{own}'
-        " ORDER BY r.key DESC LIMIT %s"
+        " ORDER BY r.key + 0 DESC LIMIT %s"
     )
     return (yield Query(sql, [bigints(hashes), *own_params, max(limit, 0)]))
 

@@ -40,7 +40,7 @@ def date_range(text: str) -> tuple[str, str] | None:
         # A leap second is counted with the second before it.
         seconds = min(int(second or 0), 59)
         at = datetime(int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), seconds)  # noqa: DTZ001
-        after = _after(at, month, day, hour, second, fraction)
+        after = _after(at, month, day, hour, second)
         if fraction:
             at += timedelta(microseconds=int(fraction[1:7].ljust(6, "0")))
             after = at + timedelta(microseconds=10 ** max(6 - len(fraction[1:]), 0))
@@ -49,7 +49,7 @@ def date_range(text: str) -> tuple[str, str] | None:
         return None
 
 
-def _after(at: datetime, month: str, day: str, hour: str, second: str, fraction: str) -> datetime | None:
+def _after(at: datetime, month: str, day: str, hour: str, second: str) -> datetime | None:
     """Return the end of what a value of this precision means, None past the calendar's end."""
     try:
         if second:
