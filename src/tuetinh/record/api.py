@@ -140,7 +140,7 @@ def history(asker: Asker, type_: str, id_: str) -> list[r4.Resource]:
 def search(asker: Asker, type_: str, query: str, page: str | None = None) -> Page:
     """Search with a FHIR query string such as `patient=Patient/x&code=…&_sort=-date&_count=50`.
 
-    `page` is the `next` of the page before, with the same query. Raises BadRequest for a parameter that is not understood.
+    `page` is the `next` of the page before, with the same query. Raises BadRequest for what is not understood.
     """
     store.allow(asker, "s", type_)
     wanted, problems = parse.parse(type_, query)
@@ -149,7 +149,7 @@ def search(asker: Asker, type_: str, query: str, page: str | None = None) -> Pag
     found = run(searching.search(asker, wanted, secret=settings.SECRET_KEY.encode(), page=page))
     matches = [r4.decode(hit.body) for hit in found.hits if hit.mode == "match"]
     included = [r4.decode(hit.body) for hit in found.hits if hit.mode != "match"]
-    _note(asker, "search", [(hit.type, getattr(hit, "patient", None)) for hit in found.hits] or [(type_, None)])
+    _note(asker, "search", [(hit.type, hit.patient) for hit in found.hits] or [(type_, None)])
     return Page(matches, included, found.next, found.total)
 
 

@@ -20,7 +20,8 @@ from tuetinh.record.asker import Asker
 FLUSH_SECONDS = 0.05
 IDLE_SECONDS = 0.3
 _COPY = "COPY record.audit (at, account, role, facility, purpose, action, type, id, patient) FROM STDIN"
-_INSERT = "INSERT INTO record.audit (at, account, role, facility, purpose, action, type, id, patient) VALUES (%s,%s,%s,%s,%s,%s,%s,%s,%s)"
+_INSERT = """INSERT INTO record.audit (at, account, role, facility, purpose, action, type, id, patient)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"""
 
 Entry = tuple[Any, ...]
 log = logging.getLogger(__name__)

@@ -1,7 +1,8 @@
 """Transactions (FHIR R4 http.html, 3.1.0.11): a Bundle of interactions of which all happen or none.
 
-`read_bundle` takes the envelope apart without touching the resources in it; `transaction` is the step that does the rest.
-References inside the Bundle are rewritten in the JSON text of each entry before it is decoded: one pass, no walk of the tree.
+`read_bundle` takes the envelope apart without touching the resources in it; `transaction` is the step that does the
+rest. References inside the Bundle are rewritten in the JSON text of each entry before it is decoded: one pass, and no
+walk of the tree.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from tuetinh.record.errors import (
 from tuetinh.record.steps import Pause, Step
 from tuetinh.record.validate import check
 
-# Elements of type Reference, uri and url hold links (http.html, 3.1.0.11.2); canonicals and plain strings are left alone.
+# Elements of type Reference, uri and url hold links (http.html, 3.1.0.11.2); canonicals and strings are left alone.
 _LINK = re.compile(rb'"(reference|url|uri|valueUri|valueUrl|valueUuid|valueOid)"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _NARRATIVE = re.compile(rb'((?:href|src)=\\"|(?:href|src)=\')((?:urn:uuid|urn:oid):[^"\'\\]+)')
 _URL = re.compile(r"(?:https?://.*/)?([A-Z][A-Za-z]+)(?:/([A-Za-z0-9\-.]{1,64}))?/?")
@@ -332,7 +333,9 @@ def _write(asker: Asker, works: list[Work]) -> Step[None]:
         if work.method == "DELETE" and work.answer is None:
             work.answer = yield from _placed(work, _delete(asker, work))
     fresh = [w for w in works if w.method == "POST" and w.resource is not None]
-    for work, stored in zip(fresh, (yield from store.create(asker, [w.resource for w in fresh if w.resource])), strict=True):
+    for work, stored in zip(
+        fresh, (yield from store.create(asker, [w.resource for w in fresh if w.resource])), strict=True
+    ):
         work.answer = _answer(stored)
     puts = [w for w in works if w.method == "PUT" and w.resource is not None]
     for work in sorted((w for w in puts if w.request.ifMatch), key=lambda w: w.name):
@@ -422,6 +425,6 @@ def response_bundle(kind: str, answers: Iterable[Answer], base: str, *, full: bo
         if answer.body is not None and (full or not answer.location):
             entry["resource"] = msgspec.Raw(answer.body)
         entries.append(entry | {"response": response})
-    return msgspec.json.encode({"resourceType": "Bundle", "id": store.new_id(), "type": f"{kind}-response", "entry": entries})
-
-
+    return msgspec.json.encode(
+        {"resourceType": "Bundle", "id": store.new_id(), "type": f"{kind}-response", "entry": entries}
+    )

@@ -11,7 +11,17 @@ from tuetinh.record.search.params import INDEXED, params
 from tuetinh.record.validate import check
 
 PUBLISHED = "2026-11-21"
-TYPE_INTERACTIONS = ("read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type")
+TYPE_INTERACTIONS = (
+    "read",
+    "vread",
+    "update",
+    "patch",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+)
 SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
 SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
@@ -45,7 +55,7 @@ def statement(base: str) -> bytes:
 def _rest(root: str) -> r4.CapabilityStatementRest:
     return r4.CapabilityStatementRest(
         mode="server",
-        documentation="Clients prove themselves with a Bearer token of /oauth/token (client_credentials, SMART scopes).",
+        documentation="Clients send a Bearer token of /oauth/token (client_credentials, SMART scopes).",
         security=r4.CapabilityStatementRestSecurity(
             cors=False,
             service=[r4.CodeableConcept(coding=[r4.Coding(system=SECURITY, code="SMART-on-FHIR")])],
@@ -73,7 +83,7 @@ def _resource(type_: str) -> r4.CapabilityStatementRestResource:
         conditionalDelete="single",
         referencePolicy=["literal", "local", *(["enforced"] if strict else [])],
         searchInclude=["*", *sorted(f"{type_}:{code}" for code, p in known.items() if p.type == "reference")],
-        searchRevInclude=sorted(_pointing_at(type_)),
+        searchRevInclude=[*sorted(_pointing_at(type_))],
         searchParam=[_param(code, p.type, p.url) for code, p in sorted(known.items())],
     )
 

@@ -22,7 +22,7 @@ class Match(NamedTuple):
 
 
 def find(asker: Asker, type_: str, query: str) -> Step[Match | None]:
-    """The resource that matches, or None. Raises MultipleMatches, and BadRequest for a condition that is not understood."""
+    """The resource that matches, or None. Raises MultipleMatches, or BadRequest for a bad condition."""
     store.allow(asker, "s", type_)
     wanted, problems = parse.parse(type_, query)
     if any(p.severity == "error" for p in problems):

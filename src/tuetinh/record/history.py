@@ -19,7 +19,8 @@ def changes(
 ) -> Step[list[tuple[Position, Stored]]]:
     """Versions of a type (or of all types within the asker's scopes) that came before a feed position."""
     types = [type_] if type_ else [t for t in RESOURCES if asker.may("r", t)]
-    where, params = ["position < %s"], [below]
+    where = ["position < %s"]
+    params: list[object] = [below]
     if len(types) < len(RESOURCES):
         where.append("type = ANY(%s::text[])" if type_ is None else "type = %s")
         params.append(array(types) if type_ is None else type_)
@@ -31,7 +32,8 @@ def changes(
         params.append(asker.patient)
     params.append(limit)
     feed = yield Query(
-        f"SELECT position, type, id, version FROM record.feed WHERE {' AND '.join(where)} ORDER BY position DESC LIMIT %s",
+        f"SELECT position, type, id, version FROM record.feed WHERE {' AND '.join(where)}"
+        " ORDER BY position DESC LIMIT %s",
         params,
     )
     wanted: dict[str, list[tuple[str, int]]] = {}

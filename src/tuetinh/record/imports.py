@@ -184,7 +184,13 @@ class _Import:
         with transaction.atomic():
             stored, same = run(step())
         for one in stored:
-            kind = self.report.same if (one.type, one.id) in same else self.report.created if one.created else self.report.changed
+            kind = (
+                self.report.same
+                if (one.type, one.id) in same
+                else self.report.created
+                if one.created
+                else self.report.changed
+            )
             kind[one.type] += 1
 
 
@@ -200,7 +206,7 @@ class _Entry:
         self.id = ""
 
     def given_id(self) -> str:
-        """The id of the resource, else of the request's address, else the UUID of the fullUrl, else one of its content."""
+        """The resource's own id, else that of the request, else the UUID of the fullUrl, else one of its content."""
         try:
             own = msgspec.json.decode(self.raw, type=_Peek).id
         except msgspec.DecodeError:
@@ -302,5 +308,3 @@ def main(arguments: list[str]) -> int:
     terminal.finish(report)
     sys.stdout.flush()
     return 0 if report.stored else 1
-
-

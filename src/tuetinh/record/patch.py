@@ -16,7 +16,7 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 def apply(body: bytes, patch: bytes) -> bytes:
-    """The patched resource. Raises BadRequest for what is no JSON Patch, Unprocessable when it does not fit the resource."""
+    """The patched resource. Raises BadRequest for no JSON Patch, Unprocessable for one that does not fit."""
     operations = _operations(patch)
     before = json.loads(body, parse_float=Decimal)
     try:
@@ -54,7 +54,9 @@ def _operations(patch: bytes) -> list[dict[str, Any]]:
         if name not in ("add", "remove", "replace", "move", "copy", "test"):
             message = f"operation {number} has no known `op`"
             raise BadRequest(message)
-        if not isinstance(operation.get("path"), str) or (name in ("move", "copy") and not isinstance(operation.get("from"), str)):
+        if not isinstance(operation.get("path"), str) or (
+            name in ("move", "copy") and not isinstance(operation.get("from"), str)
+        ):
             message = f"operation {number} lacks a path"
             raise BadRequest(message)
         if name in ("add", "replace", "test") and "value" not in operation:

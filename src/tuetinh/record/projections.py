@@ -1,7 +1,7 @@
 """Steps that modules above attach to the writing of a resource type.
 
-A projection keeps a module's own table in line with the record, in the transaction that writes the resource. It receives
-lists, because imports and transaction Bundles write many at once. The record knows nothing of what it does.
+A projection keeps a module's own table in line with the record, in the transaction that writes the resource. It
+receives lists, because imports and transaction Bundles write many at once. The record knows nothing of what it does.
 """
 
 from __future__ import annotations

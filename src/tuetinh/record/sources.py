@@ -9,7 +9,7 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 LINES = (".ndjson", ".jsonl")
@@ -60,10 +60,9 @@ def _archive(name: str, path: Path) -> Iterator[Document]:
 
 def _stream(name: str, file: IO[bytes]) -> Iterator[Document]:
     """One document, or one for each line: by the name, else by whether the first line is a whole document."""
-    buffered = file if hasattr(file, "peek") else io.BufferedReader(file)  # type: ignore[type-var]
-    source: IO[bytes] = buffered  # type: ignore[assignment]
-    if source.peek(2)[:2] == b"\x1f\x8b":  # type: ignore[attr-defined]
-        source = gzip.open(source)  # type: ignore[assignment]
+    source: Any = file if hasattr(file, "peek") else io.BufferedReader(file)
+    if source.peek(2)[:2] == b"\x1f\x8b":
+        source = gzip.GzipFile(fileobj=source)
         name = name.removesuffix(".gz")
     if name.lower().endswith(LINES):
         yield from _lines(name, 1, source)

@@ -115,7 +115,7 @@ def insert_many(type_: str, letters: str) -> str:
 def replace(type_: str, letters: str) -> str:
     """Put a new version in the place of the one that the caller has locked, which goes to history."""
     clean = "".join(
-        f"""no_{name} AS (DELETE FROM record."{type_}_{name}" USING target WHERE record."{type_}_{name}".key = target.key), """
+        f"""no_{name} AS (DELETE FROM record."{type_}_{name}" AS i USING target WHERE i.key = target.key), """
         for name in INDEXES
     )
     return (
@@ -152,7 +152,8 @@ def read_many(type_: str) -> str:
 @lru_cache(maxsize=512)
 def lock(type_: str) -> str:
     """The current version by id, locked until the transaction ends."""
-    return f"""SELECT {COLUMNS}, key, shard, custodian FROM record."{type_}" WHERE type = '{type_}' AND id = %s FOR UPDATE"""
+    return f"""SELECT {COLUMNS}, key, shard, custodian FROM record."{type_}"
+WHERE type = '{type_}' AND id = %s FOR UPDATE"""
 
 
 @lru_cache(maxsize=512)
@@ -172,8 +173,9 @@ UNION ALL SELECT {COLUMNS} FROM record."{type_}_history" WHERE type = '{type_}' 
 @lru_cache(maxsize=512)
 def versions(type_: str) -> str:
     """Versions of one resource below a number, newest first."""
-    return f"""SELECT {COLUMNS} FROM record."{type_}" WHERE type = '{type_}' AND id = %s AND version < %s AND updated >= %s
-UNION ALL SELECT {COLUMNS} FROM record."{type_}_history" WHERE type = '{type_}' AND id = %s AND version < %s AND updated >= %s
+    wanted = f"type = '{type_}' AND id = %s AND version < %s AND updated >= %s"
+    return f"""SELECT {COLUMNS} FROM record."{type_}" WHERE {wanted}
+UNION ALL SELECT {COLUMNS} FROM record."{type_}_history" WHERE {wanted}
 ORDER BY version DESC LIMIT %s"""
 
 

@@ -32,7 +32,7 @@ _REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})"
 
 
 class Stored(NamedTuple):
-    """A version as it is stored. `body` is None for a tombstone; `created` tells a first version (or one after a deletion)."""
+    """A version as it is stored. `body` is None for a tombstone; `created`: the first one, or one after a deletion."""
 
     type: str
     id: str
@@ -56,12 +56,14 @@ class Draft(NamedTuple):
     shard: str
     patient: str | None
     custodian: str | None
-    index: index.Index
+    found_by: index.Index
 
 
 def new_id() -> str:
     """A new logical id: UUID version 7, so ids of one time lie together in the index."""
-    value = (int(time.time() * 1000) << 80) | (7 << 76) | (secrets.randbits(12) << 64) | (2 << 62) | secrets.randbits(62)
+    value = (
+        (int(time.time() * 1000) << 80) | (7 << 76) | (secrets.randbits(12) << 64) | (2 << 62) | secrets.randbits(62)
+    )
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
@@ -115,9 +117,7 @@ def content(resource: r4.Resource) -> bytes:
 def draft(resource: r4.Resource) -> Draft:
     """Work out the row of a resource whose id is set."""
     shard, patient = index.shard_of(resource)
-    return Draft(
-        resource, str(resource.id), shard, patient, index.custodian_of(resource), index.extract(resource)
-    )
+    return Draft(resource, str(resource.id), shard, patient, index.custodian_of(resource), index.extract(resource))
 
 
 def _check_new(asker: Asker, item: Draft) -> None:
@@ -155,20 +155,24 @@ def _insert(asker: Asker, type_: str, drafts: Sequence[Draft]) -> Step[list[Stor
     at = updated.isoformat()
     if len(drafts) == 1:
         one = drafts[0]
-        letters, rows = statements.index_rows(one.index)
-        tokens = statements.token_array(one.index.tokens)
+        letters, rows = statements.index_rows(one.found_by)
+        tokens = statements.token_array(one.found_by.tokens)
         head: tuple[object, ...] = (one.id, one.shard, at, one.patient, one.custodian, tokens, bodies[0])
         sql = statements.insert(type_, letters)
     else:
         ids = [item.id for item in drafts]
-        letters, rows = statements.many_index_rows(ids, [item.index for item in drafts])
+        letters, rows = statements.many_index_rows(ids, [item.found_by for item in drafts])
         text = statements.array
         head = (
             *(at, text(ids), text(i.shard for i in drafts), text(i.patient for i in drafts)),
-            *(text(i.custodian for i in drafts), text(statements.token_array(i.index.tokens) for i in drafts), bodies),
+            *(
+                text(i.custodian for i in drafts),
+                text(statements.token_array(i.found_by.tokens) for i in drafts),
+                bodies,
+            ),
         )
         sql = statements.insert_many(type_, letters)
-    keys = dict((yield Query(sql, (*head, *rows, *statements.write_params(asker, "create")))))
+    keys: dict[str, int] = dict((yield Query(sql, (*head, *rows, *statements.write_params(asker, "create")))))
     if projections.exists(type_):
         yield from projections.project(
             type_, [Written(type_, i.id, keys[i.id], 1, i.patient, i.resource) for i in drafts]
@@ -262,8 +266,8 @@ def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
     version = row[1] + 1
     updated = max(now(), row[2] + timedelta(milliseconds=1))
     body = stamp(resource, version, updated)
-    letters, rows = statements.index_rows(item.index)
-    tokens = statements.token_array(item.index.tokens)
+    letters, rows = statements.index_rows(item.found_by)
+    tokens = statements.token_array(item.found_by.tokens)
     head = (item.id, item.shard, version, updated.isoformat(), item.patient, item.custodian, False, tokens, body)
     action = "create" if row[4] else "update"
     yield Query(statements.replace(type_, letters), (*head, *rows, *statements.write_params(asker, action)))
@@ -364,7 +368,7 @@ def read_version(asker: Asker, type_: str, id_: str, version: int) -> Step[Store
 def versions(
     asker: Asker, type_: str, id_: str, *, below: int = 2**31 - 1, since: datetime | None = None, limit: int = 100
 ) -> Step[list[Stored]]:
-    """Versions of a resource below a number, newest first; tombstones are among them. Raises NotFound when none exists."""
+    """Versions of a resource below a number, newest first, tombstones among them. Raises NotFound."""
     allow(asker, "r", type_)
     start = (since or datetime(1, 1, 1, tzinfo=UTC)).isoformat()
     rows = yield Query(statements.versions(type_), (id_, below, start, id_, below, start, limit))

@@ -168,7 +168,9 @@ def translate(error: BaseException) -> RecordError:
         return Unprocessable("the resource holds a value that is too long to be found by")
     if isinstance(error, psycopg.errors.QueryCanceled):
         return Unavailable("the request took too long and was stopped")
-    if isinstance(error, (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)):
+    if isinstance(
+        error, (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)
+    ):
         return Conflict("another request changes the same resources; try again")
     if isinstance(error, psycopg.errors.UniqueViolation):
         return Conflict("another request made the same resource at the same time; try again")
@@ -201,5 +203,3 @@ async def _send(call: Call, response: Response, request_id: str, send: Send) -> 
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     body = b"" if call.method == "HEAD" or response.status in (204, 304) else response.body
     await send({"type": "http.response.body", "body": body})
-
-

@@ -41,6 +41,7 @@ class Call:
         query: str,
         headers: dict[str, str],
         base: str,
+        *,
         body: bytes = b"",
     ) -> None:
         self.method, self.path, self.query = method, path, query
@@ -112,7 +113,7 @@ class Call:
                 raise NotAcceptable(message)
             return
         accept = self.headers.get("accept", "")
-        if accept and accept != "*/*" and accept != JSON:
+        if accept not in ("", "*/*", JSON):
             kinds = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
             if not kinds & _GIVEN:
                 message = f"none of {accept[:200]!r} is given here; {JSON} is"

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
-from tuetinh.record import audit, bundles, capability, conditional, history as feed, r4, store
+from tuetinh.record import audit, bundles, capability, conditional, r4, store
+from tuetinh.record import history as feed
 from tuetinh.record.asker import Asker
 from tuetinh.record.door import pages, summary
 from tuetinh.record.door.call import FORM, JSON, PATCH, Call, Response, http_date, since
@@ -117,7 +118,10 @@ async def create(door: Door, call: Call) -> Response:
     if condition:
         found = await door.transact(_create_if_none(call.asker, resource, condition.partition("?")[2] or condition))
         if isinstance(found, conditional.Match):
-            headers = {"location": f"{call.base}/{found.type}/{found.id}/_history/{found.version}", "etag": _etag(found.version)}
+            headers = {
+                "location": f"{call.base}/{found.type}/{found.id}/_history/{found.version}",
+                "etag": _etag(found.version),
+            }
             response = Response(200, pages.warning("such a resource is here already"))
             response.headers |= headers
             return response
@@ -326,7 +330,7 @@ async def _batch_entry(door: Door, call: Call, number: int, entry: bundles.Entry
     headers = {header: value for header, field in names if (value := getattr(request, field))}
     headers["content-type"] = JSON
     headers["prefer"] = call.headers.get("prefer", "return=minimal")
-    inner = Call(request.method, "/" + path.strip("/"), query, headers, call.base, bytes(entry.resource))
+    inner = Call(request.method, "/" + path.strip("/"), query, headers, call.base, body=bytes(entry.resource))
     inner.asker, inner.inside_bundle = call.asker, True
     response = await door.inner(inner)
     location = response.headers.get("location", "").removeprefix(call.base + "/")

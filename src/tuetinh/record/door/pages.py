@@ -32,7 +32,12 @@ class Result:
 def bundle(kind: str, entries: Sequence[bytes], links: Sequence[tuple[str, str]], total: int | None = None) -> bytes:
     """A Bundle of entries that are JSON already."""
     head = msgspec.json.encode(
-        {"resourceType": "Bundle", "id": store.new_id(), "meta": {"lastUpdated": store.instant(store.now())}, "type": kind}
+        {
+            "resourceType": "Bundle",
+            "id": store.new_id(),
+            "meta": {"lastUpdated": store.instant(store.now())},
+            "type": kind,
+        }
     )[:-1]
     if total is not None:
         head += b',"total":%d' % total
@@ -51,7 +56,7 @@ def searchset(asker: Asker, type_: str | None, pairs: Pairs, base: str, *, lenie
     mode = summary.check_mode(wanted.summary)
     address = f"{base}/{type_ or ''}"
     query = wanted.query()
-    links = [("self", f"{address}?{query}" + (f"&{urlencode({PAGE: page})}" if page else ""))]
+    links = [("self", _link(address, query, page))]
     if mode == "count" or wanted.count == 0:
         total = yield from searching.total(asker, wanted)
         return Result(bundle("searchset", [], links, total), [(type_ or "", None)])
@@ -61,7 +66,7 @@ def searchset(asker: Asker, type_: str | None, pairs: Pairs, base: str, *, lenie
         message = "the page token is not of this search"
         raise BadRequest(message, PAGE) from error
     if found.next:
-        links.append(("next", f"{address}?{query}{'&' if query else ''}{urlencode({PAGE: found.next})}"))
+        links.append(("next", _link(address, query, found.next)))
     entries, seen = [], []
     place = base.encode()
     for hit in found.hits:
@@ -70,10 +75,16 @@ def searchset(asker: Asker, type_: str | None, pairs: Pairs, base: str, *, lenie
         body = summary.cut(hit.body, mode, wanted.elements) if mode or wanted.elements else hit.body
         parts = (place, hit.type.encode(), hit.id.encode(), body, hit.mode.encode())
         entries.append(b'{"fullUrl":"%b/%b/%b","resource":%b,"search":{"mode":"%b"}}' % parts)
-        seen.append((hit.type, getattr(hit, "patient", None)))
+        seen.append((hit.type, hit.patient))
     if problems:
         entries.append(b'{"resource":%b,"search":{"mode":"outcome"}}' % outcome(issues_of(problems)))
     return Result(bundle("searchset", entries, links, found.total), seen or [(type_ or "", None)])
+
+
+def _link(address: str, query: str, page: str | None) -> str:
+    """The address of a page."""
+    parts = [*([query] if query else []), *([urlencode({PAGE: page})] if page else [])]
+    return f"{address}?{'&'.join(parts)}" if parts else address
 
 
 def history_entry(one: Stored, base: str) -> bytes:

@@ -11,7 +11,7 @@ from tuetinh.record.r4 import RESOURCES
 
 
 class Route(NamedTuple):
-    """One interaction. `letter` is the scope that it needs; "" where the entries of a Bundle are looked at one by one."""
+    """One interaction. `letter` is the scope that it needs; "" where each entry of a Bundle is looked at."""
 
     method: str
     shape: str

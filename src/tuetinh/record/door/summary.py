@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import msgspec
-
 from tuetinh.record import r4
 from tuetinh.record.errors import BadRequest
 from tuetinh.record.validate.rules import RULES, ElementRule

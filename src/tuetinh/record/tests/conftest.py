@@ -33,7 +33,9 @@ class Client:
 
     def __init__(self, door: Door, loop: asyncio.AbstractEventLoop) -> None:
         self.door, self.loop = door, loop
-        self.http = httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://record.test/fhir", timeout=60)
+        self.http = httpx.AsyncClient(
+            transport=httpx.ASGITransport(door), base_url="http://record.test/fhir", timeout=60
+        )
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
@@ -63,7 +65,11 @@ class Client:
 
 def _url() -> str:
     return psycopg.conninfo.make_conninfo(
-        **{k: v for k, v in connection.get_connection_params().items() if k in ("dbname", "user", "password", "host", "port")}
+        **{
+            k: v
+            for k, v in connection.get_connection_params().items()
+            if k in ("dbname", "user", "password", "host", "port")
+        }
     )
 
 

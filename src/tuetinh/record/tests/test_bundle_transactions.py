@@ -32,7 +32,13 @@ def patient(**more: Any) -> dict[str, Any]:
 
 
 def observation(subject: str, **more: Any) -> dict[str, Any]:
-    return {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": {"reference": subject}, **more}
+    return {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "x"},
+        "subject": {"reference": subject},
+        **more,
+    }
 
 
 def located(answer: dict[str, Any], number: int) -> str:
@@ -45,7 +51,10 @@ def test_links_between_entries_lead_to_what_was_stored(fhir: Any) -> None:
     name = {"system": "urn:ietf:rfc:3986", "value": A}
     person = patient(
         identifier=[name],
-        text={"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><a href="{B}">kết quả</a></div>'},
+        text={
+            "status": "generated",
+            "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><a href="{B}">kết quả</a></div>',
+        },
         generalPractitioner=[{"reference": "#doc"}],
         contained=[{"resourceType": "Practitioner", "id": "doc"}],
     )
@@ -69,7 +78,10 @@ def test_links_between_entries_lead_to_what_was_stored(fhir: Any) -> None:
 
 def test_one_bad_entry_rolls_everything_back_and_is_named(fhir: Any, stored_count: Callable[[], int]) -> None:
     before = stored_count()
-    entries = [entry("POST", "Patient", patient(gender="male")), entry("POST", "Patient", patient(gender="m", active=1))]
+    entries = [
+        entry("POST", "Patient", patient(gender="male")),
+        entry("POST", "Patient", patient(gender="m", active=1)),
+    ]
     answer = fhir.post("", bundle(*entries))
     places = {issue["expression"][0] for issue in answer.json()["issue"]}
     assert answer.status_code in (400, 422)
@@ -88,7 +100,11 @@ def test_one_bad_entry_rolls_everything_back_and_is_named(fhir: Any, stored_coun
         (entry("PUT", "Patient", patient()), 400, "Bundle.entry[1].request.url"),
         (entry("PUT", "Patient/x", patient(id="x"), ifMatch='W/"9"'), 412, "Bundle.entry[1]"),
         (entry("GET", "Patient/never-seen"), 404, "Bundle.entry[1]"),
-        (entry("POST", "Observation", observation("Patient?identifier=http://example.org|none")), 412, "Bundle.entry[1]"),
+        (
+            entry("POST", "Observation", observation("Patient?identifier=http://example.org|none")),
+            412,
+            "Bundle.entry[1]",
+        ),
     ],
 )
 def test_an_entry_that_cannot_be_done_undoes_the_others(
@@ -132,8 +148,12 @@ def test_conditional_entries_find_what_is_there(fhir: Any) -> None:
     number = {"system": "http://example.org/number", "value": new_id()}
     search = f"identifier={number['system']}|{number['value']}"
     who = patient(identifier=[number])
-    first = fhir.post("", bundle(entry("POST", "Patient", who, A, ifNoneExist=search), entry("POST", "Observation", observation(A)))).json()
-    again = fhir.post("", bundle(entry("POST", "Patient", who, A, ifNoneExist=search), entry("POST", "Observation", observation(A)))).json()
+    first = fhir.post(
+        "", bundle(entry("POST", "Patient", who, A, ifNoneExist=search), entry("POST", "Observation", observation(A)))
+    ).json()
+    again = fhir.post(
+        "", bundle(entry("POST", "Patient", who, A, ifNoneExist=search), entry("POST", "Observation", observation(A)))
+    ).json()
     assert [e["response"]["status"] for e in first["entry"]] == ["201 Created"] * 2
     assert [e["response"]["status"] for e in again["entry"]] == ["200 OK", "201 Created"]
     assert located(again, 0) == located(first, 0)
@@ -150,7 +170,10 @@ def test_conditional_entries_find_what_is_there(fhir: Any) -> None:
 def test_conditional_interactions_of_the_door(fhir: Any) -> None:
     number = {"system": "http://example.org/number", "value": new_id()}
     search = f"identifier={number['system']}|{number['value']}"
-    calls = [fhir.asend("POST", "/Patient", json=patient(identifier=[number]), headers={"if-none-exist": search}) for _ in range(8)]
+    calls = [
+        fhir.asend("POST", "/Patient", json=patient(identifier=[number]), headers={"if-none-exist": search})
+        for _ in range(8)
+    ]
     answers = fhir.together(*calls)
     assert sorted(a.status_code for a in answers) == [200] * 7 + [201]
     assert len({a.headers["location"] for a in answers}) == 1
@@ -197,7 +220,9 @@ def test_entries_of_a_batch_stand_alone(fhir: Any) -> None:
 
 
 def test_a_transaction_returns_resources_when_asked_to(fhir: Any) -> None:
-    answer = fhir.post("", bundle(entry("POST", "Patient", patient(gender="male"))), headers={"prefer": "return=representation"})
+    answer = fhir.post(
+        "", bundle(entry("POST", "Patient", patient(gender="male"))), headers={"prefer": "return=representation"}
+    )
     assert answer.json()["entry"][0]["resource"]["gender"] == "male"
 
 
@@ -210,7 +235,12 @@ def test_simultaneous_transactions_on_the_same_resources_all_end_well(fhir: Any)
 
 
 def test_digits_survive_a_transaction(fhir: Any) -> None:
-    text = json.dumps(bundle(entry("POST", "Observation", observation(A) | {"valueQuantity": {"value": 0}}, B), entry("POST", "Patient", patient(), A)))
+    text = json.dumps(
+        bundle(
+            entry("POST", "Observation", observation(A) | {"valueQuantity": {"value": 0}}, B),
+            entry("POST", "Patient", patient(), A),
+        )
+    )
     answer = fhir.send("POST", "", content=text.replace('"value": 0', '"value": 72.50'))
     assert '"value":72.50' in fhir.get(located(answer.json(), 0)).text
 

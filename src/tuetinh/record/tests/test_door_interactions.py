@@ -37,7 +37,9 @@ def test_create_gives_id_version_and_place(fhir: Any) -> None:
 
 
 def test_decimals_and_extensions_of_primitives_keep_every_character(fhir: Any) -> None:
-    made = fhir.send("POST", "/Observation", content=HEIGHT % new_id(), headers={"content-type": "application/fhir+json"})
+    made = fhir.send(
+        "POST", "/Observation", content=HEIGHT % new_id(), headers={"content-type": "application/fhir+json"}
+    )
     assert made.status_code == 201
     text = fhir.get(f"/Observation/{made.json()['id']}").text
     assert '"value":72.50' in text
@@ -155,7 +157,8 @@ def test_a_client_that_has_the_version_gets_304(fhir: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefer", "kind"), [("return=minimal", None), ("return=representation", "Patient"), ("return=OperationOutcome", "OperationOutcome")]
+    ("prefer", "kind"),
+    [("return=minimal", None), ("return=representation", "Patient"), ("return=OperationOutcome", "OperationOutcome")],
 )
 def test_prefer_decides_what_a_write_returns(fhir: Any, prefer: str, kind: str | None) -> None:
     made = fhir.post("/Patient", patient(), headers={"prefer": prefer})
@@ -179,7 +182,9 @@ def test_head_gives_the_headers_only(fhir: Any) -> None:
 
 def test_gzip_bodies_pretty_answers_and_request_ids(fhir: Any) -> None:
     body = gzip.compress(json.dumps(patient()).encode())
-    made = fhir.send("POST", "/Patient?_pretty=true", content=body, headers={"content-encoding": "gzip", "x-request-id": "abc-1"})
+    made = fhir.send(
+        "POST", "/Patient?_pretty=true", content=body, headers={"content-encoding": "gzip", "x-request-id": "abc-1"}
+    )
     assert made.status_code == 201
     assert made.text.startswith('{\n  "resourceType": "Patient"')
     assert made.headers["x-request-id"] == "abc-1"
@@ -189,7 +194,9 @@ def test_every_access_is_logged_with_who_and_whom(fhir: Any, ask: Callable[..., 
     made = fhir.post("/Patient", patient(), who="doctor").json()
     fhir.get(f"/Patient/{made['id']}", who="doctor")
     fhir.run(fhir.door.shutdown())
-    entries = ask("SELECT account, role, facility, action, patient FROM record.audit WHERE id = %s ORDER BY position", made["id"])
+    entries = ask(
+        "SELECT account, role, facility, action, patient FROM record.audit WHERE id = %s ORDER BY position", made["id"]
+    )
     assert entries == [
         ("doctor", "doctor", "hospital", "create", made["id"]),
         ("doctor", "doctor", "hospital", "read", made["id"]),
@@ -199,7 +206,9 @@ def test_every_access_is_logged_with_who_and_whom(fhir: Any, ask: Callable[..., 
 def test_of_many_updates_of_one_version_exactly_one_wins(fhir: Any) -> None:
     one = fhir.post("/Patient", patient()).json()
     path = f"/Patient/{one['id']}"
-    calls = [fhir.asend("PUT", path, json=one | {"gender": g}, headers={"if-match": 'W/"1"'}) for g in ("male", "female") * 6]
+    calls = [
+        fhir.asend("PUT", path, json=one | {"gender": g}, headers={"if-match": 'W/"1"'}) for g in ("male", "female") * 6
+    ]
     statuses = sorted(answer.status_code for answer in fhir.together(*calls))
     assert statuses == [200] + [412] * 11
     assert fhir.get(path).headers["etag"] == 'W/"2"'

@@ -58,7 +58,9 @@ def test_an_outsider_gets_nothing_and_changes_nothing(
 
 
 @pytest.mark.parametrize("route", GUARDED, ids=lambda r: f"{r.method} {r.shape}")
-def test_nobody_is_asked_to_log_in(fhir: Any, someone: dict[str, Any], stored_count: Callable[[], int], route: Route) -> None:
+def test_nobody_is_asked_to_log_in(
+    fhir: Any, someone: dict[str, Any], stored_count: Callable[[], int], route: Route
+) -> None:
     path, method, kwargs = _request(route, someone["id"])
     before = stored_count()
     answer = fhir.send(method, path, "stranger", **kwargs)
@@ -86,7 +88,9 @@ def test_for_a_citizen_other_people_do_not_exist(
     before = stored_count()
     answer = fhir.send(method, path, "citizen", **kwargs)
     assert "Kín" not in answer.text
-    assert someone["id"] not in answer.text.replace(f"_id={someone['id']}", "").replace(f"Patient/{someone['id']} is not known", "")
+    assert someone["id"] not in answer.text.replace(f"_id={someone['id']}", "").replace(
+        f"Patient/{someone['id']} is not known", ""
+    )
     assert answer.status_code in (200, 204, 403, 404), answer.text
     assert stored_count() == before
     assert fhir.get(f"/Patient/{someone['id']}").json() == someone
@@ -94,9 +98,19 @@ def test_for_a_citizen_other_people_do_not_exist(
 
 def test_a_citizen_reads_the_own_record_in_every_way(fhir: Any) -> None:
     fhir.put(f"/Patient/{MINE}", {"resourceType": "Patient", "id": MINE, "gender": "male"})
-    mine = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": {"reference": f"Patient/{MINE}"}}
+    mine = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "x"},
+        "subject": {"reference": f"Patient/{MINE}"},
+    }
     id_ = fhir.post("/Observation", mine).json()["id"]
-    for path in (f"/Patient/{MINE}", f"/Observation/{id_}", f"/Observation/{id_}/_history/1", f"/Observation/{id_}/_history"):
+    for path in (
+        f"/Patient/{MINE}",
+        f"/Observation/{id_}",
+        f"/Observation/{id_}/_history/1",
+        f"/Observation/{id_}/_history",
+    ):
         assert fhir.get(path, "citizen").status_code == 200, path
     found = fhir.get("/Observation", "citizen").json()
     assert [e["resource"]["id"] for e in found["entry"]] == [id_]
@@ -104,13 +118,17 @@ def test_a_citizen_reads_the_own_record_in_every_way(fhir: Any) -> None:
     assert [e["resource"]["id"] for e in history["entry"]] == [id_]
 
 
-def test_a_citizen_cannot_write_into_another_record(fhir: Any, someone: dict[str, Any], stored_count: Callable[[], int]) -> None:
+def test_a_citizen_cannot_write_into_another_record(
+    fhir: Any, someone: dict[str, Any], stored_count: Callable[[], int]
+) -> None:
     other = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
     other["subject"] = {"reference": f"Patient/{someone['id']}"}
     entry = {"resource": other, "request": {"method": "POST", "url": "Observation"}}
     before = stored_count()
     assert fhir.post("/Observation", other, "citizen").status_code == 403
-    assert fhir.post("", {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}, "citizen").status_code == 403
+    assert (
+        fhir.post("", {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}, "citizen").status_code == 403
+    )
     assert stored_count() == before
     batch = fhir.post("", {"resourceType": "Bundle", "type": "batch", "entry": [entry]}, "citizen")
     assert [e["response"]["status"][:3] for e in batch.json()["entry"]] == ["403"]
@@ -121,6 +139,8 @@ def test_pages_of_one_asker_are_closed_to_another(fhir: Any) -> None:
     for _ in range(3):
         fhir.post("/Patient", {"resourceType": "Patient", "gender": "female"})
     links = fhir.get("/Patient?gender=female&_count=1").json()["link"]
-    following = next(link["url"] for link in links if link["relation"] == "next").removeprefix("http://record.test/fhir")
+    following = next(link["url"] for link in links if link["relation"] == "next").removeprefix(
+        "http://record.test/fhir"
+    )
     assert fhir.get(following).status_code == 200
     assert fhir.get(following, "citizen").status_code == 400

@@ -117,7 +117,10 @@ def test_archives_and_folders_are_walked(tmp_path: Path) -> None:
 
 
 def test_standard_input_takes_lines_or_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
-    for text in (f"{json.dumps(patient('imp-7'))}\n{json.dumps(patient('imp-8'))}\n", json.dumps(patient("imp-9"), indent=1)):
+    for text in (
+        f"{json.dumps(patient('imp-7'))}\n{json.dumps(patient('imp-8'))}\n",
+        json.dumps(patient("imp-9"), indent=1),
+    ):
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
         assert bring("-")[1].said == []
     assert set(api.read_many(SYSTEM, "Patient", ["imp-7", "imp-8", "imp-9"])) == {"imp-7", "imp-8", "imp-9"}
