@@ -68,13 +68,14 @@ def _wait_for(port: int) -> None:
 class Desk:
     """A district health centre with one patient in a visit, insured at 80 %."""
 
-    facility = "12001"
     card = "GD4120000000017"
 
-    def __init__(self, *, insured: bool = True) -> None:
-        org = r4.Organization(id=self.facility, name="Trung tâm Y tế Tam Đường", active=True)
+    def __init__(self, facility: str = "12001", *, insured: bool = True) -> None:
+        self.facility = facility
+        org = r4.Organization(id=facility, name="Trung tâm Y tế Tam Đường", active=True)
         org.extension = [r4.Extension(url=HEAD, valueString="000123/LCH-GPHN")]
-        record.create(SYSTEM, org)
+        known = record.read_many(SYSTEM, "Organization", [facility])
+        (record.update if known else record.create)(SYSTEM, org)
         person = r4.Patient(name=[human_name("Lò Thị Pâng")], gender="female", birthDate="1972-03-15")
         self.patient = record.create(SYSTEM, person)
         if insured:
@@ -103,3 +104,9 @@ class Desk:
 def desk(db: None) -> Desk:
     """A visit of an insured patient."""
     return Desk()
+
+
+@pytest.fixture
+def cast_desk(cast: object) -> Desk:
+    """A visit at the facility of the fixed cast."""
+    return Desk("12104")

@@ -143,7 +143,11 @@ def settle_unmatched(asker: Asker, transaction_id: int, encounter_id: str, *, fa
     """A person gives an unmatched transfer to a bill of exactly its amount. Raises NoBill, AlreadyPaid, WrongAmount, NoPayment."""
     with transaction.atomic():
         row = _locked(encounter_id, facility)
-        told = BankTransaction.objects.select_for_update().filter(pk=transaction_id, account=facility, state="unmatched").first()
+        told = (
+            BankTransaction.objects.select_for_update()
+            .filter(pk=transaction_id, account=facility, state="unmatched")
+            .first()
+        )
         if told is None:
             raise NoPayment
         now = _still_due(row)
@@ -234,7 +238,9 @@ def _refresh(row: Bill, encounter: r4.Encounter) -> None:
     publish(f"bills:{row.facility}")
 
 
-def _book(row: Bill, now: BillNow, amount: Decimal, method: str, *, by: str, told: BankTransaction | None = None) -> Payment:
+def _book(
+    row: Bill, now: BillNow, amount: Decimal, method: str, *, by: str, told: BankTransaction | None = None
+) -> Payment:
     moment = timezone.localtime()
     book, _ = ReceiptBook.objects.get_or_create(facility=row.facility, year=moment.year)
     book = ReceiptBook.objects.select_for_update().get(pk=book.pk)
@@ -277,7 +283,9 @@ def _write_invoice(row: Bill, now: BillNow) -> None:
 def _match(row: BankTransaction, told: Transfer) -> None:
     """Find the bill that the payer's words name; banks drop blanks and change case."""
     found = CODE.search(re.sub(r"[^0-9A-Z]", "", told.content.upper()))
-    owed = Bill.objects.select_for_update().filter(code=found[0], facility=row.account.facility).first() if found else None
+    owed = (
+        Bill.objects.select_for_update().filter(code=found[0], facility=row.account.facility).first() if found else None
+    )
     reason = "unknown-bill"
     if owed is not None:
         now = bill(BOOKS, owed.encounter)

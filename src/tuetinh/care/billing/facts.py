@@ -45,7 +45,14 @@ def charge_item(
 
 
 def invoice(
-    charges: list[r4.ChargeItem], split: Split, *, id_: str, code: str, encounter: r4.Encounter, now: str, balanced: bool
+    charges: list[r4.ChargeItem],
+    split: Split,
+    *,
+    id_: str,
+    code: str,
+    encounter: r4.Encounter,
+    now: str,
+    balanced: bool,
 ) -> r4.Invoice:
     """Build the invoice of a visit: its lines, each with what fund, co-payment, patient and other sources pay."""
     pairs = zip(charges, split.lines, strict=True)
@@ -58,7 +65,9 @@ def invoice(
         issuer=encounter.serviceProvider,
         lineItem=[
             r4.InvoiceLineItem(
-                sequence=n, chargeItemReference=r4.Reference(reference=f"ChargeItem/{item.id}"), priceComponent=_parts(line)
+                sequence=n,
+                chargeItemReference=r4.Reference(reference=f"ChargeItem/{item.id}"),
+                priceComponent=_parts(line),
             )
             for n, (item, line) in enumerate(pairs, 1)
         ],
@@ -69,7 +78,15 @@ def invoice(
 
 
 def reconciliation(
-    *, id_: str, receipt: str, amount: Decimal, invoice: str, now: str, facility: str, method: str, transaction: str = ""
+    *,
+    id_: str,
+    receipt: str,
+    amount: Decimal,
+    invoice: str,
+    now: str,
+    facility: str,
+    method: str,
+    transaction: str = "",
 ) -> r4.PaymentReconciliation:
     """Build the fact of a payment. receipt: number of the paper; transaction: the bank's number of a transfer."""
     detail = r4.PaymentReconciliationDetail(

@@ -134,7 +134,12 @@ def transfer_code(row: models.Bill, amount: Decimal) -> tuple[str, str]:
     if account is None:
         raise NoBankAccount
     text = payload(
-        bin_=account.bin, account=account.number, amount=amount, purpose=row.code or "", name=account.holder, city=account.city
+        bin_=account.bin,
+        account=account.number,
+        amount=amount,
+        purpose=row.code or "",
+        name=account.holder,
+        city=account.city,
     )
     return text, qr(text)
 

@@ -48,8 +48,18 @@ def read(body: bytes) -> Transfer:
         found = msgspec.json.decode(body, type=Transfer)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadTransfer from error
-    whole = found.amount.is_finite() and 0 < found.amount < 10**13 and found.amount == found.amount.quantize(Decimal("0.01"))
-    if not whole or not found.id or len(found.id) > 100 or len(found.account) > 30 or "\x00" in found.content + found.id:
+    whole = (
+        found.amount.is_finite()
+        and 0 < found.amount < 10**13
+        and found.amount == found.amount.quantize(Decimal("0.01"))
+    )
+    if (
+        not whole
+        or not found.id
+        or len(found.id) > 100
+        or len(found.account) > 30
+        or "\x00" in found.content + found.id
+    ):
         raise BadTransfer
     return found
 

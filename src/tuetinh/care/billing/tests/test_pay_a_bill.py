@@ -51,7 +51,13 @@ def bank(db: None) -> None:
 def test_a_charge_is_a_fact_and_a_debt(desk: Any) -> None:
     charged(desk)
     now = bill(SYSTEM, desk.id)
-    assert (now.due, now.left, now.state, now.split.fund, now.split.copay) == (D(100000), D(100000), "open", D(400000), D(100000))
+    assert (now.due, now.left, now.state, now.split.fund, now.split.copay) == (
+        D(100000),
+        D(100000),
+        "open",
+        D(400000),
+        D(100000),
+    )
     assert (unpaid([desk.id]), is_paid(desk.id)) == ({desk.id: D(100000)}, False)
     item = now.lines[0].item
     assert (item.status, item.priceOverride and item.priceOverride.value) == ("billable", D(500000))
@@ -94,7 +100,9 @@ def test_a_paid_bill_takes_no_more(desk: Any) -> None:
     assert Payment.objects.count() == 1
 
 
-@pytest.mark.parametrize(("amount", "facility", "error"), [(1, "12001", errors.WrongAmount), (100000, "12002", errors.NoBill)])
+@pytest.mark.parametrize(
+    ("amount", "facility", "error"), [(1, "12001", errors.WrongAmount), (100000, "12002", errors.NoBill)]
+)
 def test_a_wrong_amount_or_another_facility_changes_nothing(desk: Any, amount: int, facility: str, error: type) -> None:
     charged(desk)
     with pytest.raises(error):
@@ -150,7 +158,9 @@ def test_a_facility_without_account_shows_no_code(desk: Any) -> None:
 
 def test_the_banks_word_settles_the_bill_once(desk: Any, bank: None) -> None:
     charged(desk)
-    body, signature = webhook(f"tt vien phi {bill(SYSTEM, desk.id).code[:8]} {bill(SYSTEM, desk.id).code[8:]} FT26", 100000)
+    body, signature = webhook(
+        f"tt vien phi {bill(SYSTEM, desk.id).code[:8]} {bill(SYSTEM, desk.id).code[8:]} FT26", 100000
+    )
     for _ in range(3):
         assert receive_transfer(body, signature).state == "matched"
     payment = Payment.objects.get()
@@ -178,7 +188,9 @@ def test_a_forged_word_changes_nothing(desk: Any, bank: None, attack: Any) -> No
 @pytest.mark.parametrize(
     ("content", "amount", "reason"), [("", 100000, "unknown-bill"), ("12001B999999999", 100000, "unknown-bill"), (None, 99000, "wrong-amount")]
 )  # fmt: skip
-def test_what_does_not_fit_is_kept_for_a_person(desk: Any, bank: None, content: str | None, amount: int, reason: str) -> None:
+def test_what_does_not_fit_is_kept_for_a_person(
+    desk: Any, bank: None, content: str | None, amount: int, reason: str
+) -> None:
     charged(desk)
     code = bill(SYSTEM, desk.id).code
     told = receive_transfer(*webhook(code if content is None else content, amount))
@@ -190,7 +202,12 @@ def test_a_second_transfer_for_a_paid_bill_is_not_lost(desk: Any, bank: None) ->
     code = bill(SYSTEM, desk.id).code
     receive_transfer(*webhook(code, 100000))
     told = receive_transfer(*webhook(code, 100000, id_="FT2"))
-    assert (told.state, told.reason, told.amount, Payment.objects.count()) == ("unmatched", "already-paid", D(100000), 1)
+    assert (told.state, told.reason, told.amount, Payment.objects.count()) == (
+        "unmatched",
+        "already-paid",
+        D(100000),
+        1,
+    )
 
 
 def test_a_person_settles_an_unmatched_transfer(desk: Any, bank: None) -> None:

@@ -33,7 +33,13 @@ def test_the_checksum_of_the_standard(text: str, sum_: str) -> None:
 
 
 def test_a_transfer_text_byte_for_byte() -> None:
-    text = payload(bin_="970436", account="1026806174", amount=Decimal(399000), purpose="NB123ABC LE PHU THACH", name="Lê Phú Thạch")
+    text = payload(
+        bin_="970436",
+        account="1026806174",
+        amount=Decimal(399000),
+        purpose="NB123ABC LE PHU THACH",
+        name="Lê Phú Thạch",
+    )
     assert text == (
         "00020101021238540010A00000072701240006970436011010268061740208QRIBFTTA530370454063990005802VN5912LE PHU THACH"
         "62250821NB123ABC LE PHU THACH63049F78"
@@ -42,7 +48,9 @@ def test_a_transfer_text_byte_for_byte() -> None:
 
 @given(st.integers(1, 9_999_999_999_999), st.text(max_size=40), st.from_regex(r"[0-9A-Za-z]{1,19}", fullmatch=True))
 def test_whatever_is_written_can_be_read(amount: int, name: str, account: str) -> None:
-    found = fields(payload(bin_="970436", account=account, amount=Decimal(amount), purpose="12001B000000017", name=name))
+    found = fields(
+        payload(bin_="970436", account=account, amount=Decimal(amount), purpose="12001B000000017", name=name)
+    )
     assert found["54"] == str(amount)
     assert objects(objects(found["38"])["01"])["01"] == account
     assert objects(found["62"])["08"] == "12001B000000017"

@@ -1,0 +1,36 @@
+"""What other modules may call of billing: charge a visit, see its bill, know whether it was paid."""
+
+from __future__ import annotations
+
+from tuetinh.care.billing.actions import (
+    cancel_charge,
+    cancel_payment,
+    charge,
+    pay_cash,
+    receive_transfer,
+    request_transfer,
+    set_bank_account,
+)
+from tuetinh.care.billing.amounts import in_words
+from tuetinh.care.billing.errors import AlreadyPaid, BillingError, NoBill, NoPrice
+from tuetinh.care.billing.queries import Bill, BillLine, bill, is_paid, unpaid
+
+__all__ = [
+    "AlreadyPaid",
+    "Bill",
+    "BillLine",
+    "BillingError",
+    "NoBill",
+    "NoPrice",
+    "bill",
+    "cancel_charge",
+    "cancel_payment",
+    "charge",
+    "in_words",
+    "is_paid",
+    "pay_cash",
+    "receive_transfer",
+    "request_transfer",
+    "set_bank_account",
+    "unpaid",
+]
