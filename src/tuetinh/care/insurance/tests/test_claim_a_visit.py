@@ -1,0 +1,169 @@
+"""The claim of a visit, built from the facts that the desks left, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tuetinh.care.insurance.api import NoVisit, claim
+from tuetinh.care.insurance.claim_tables import REGISTRATION, TENDER
+from tuetinh.care.insurance.wire_xml3176 import read
+from tuetinh.commons.catalogues.api import condition_code, drug_code, drugs, icd10, list_code, service, service_code
+from tuetinh.commons.identity.api import PersonDraft, patient
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM
+
+GLUCOSE = "23.0075.1494"
+EXAM = "02.1897"
+DOCTOR, TECHNICIAN = "000456/LCH-GPHN", "000789/LCH-GPHN"
+LAB = r4.Coding(system="http://terminology.hl7.org/CodeSystem/observation-category", code="laboratory")
+
+
+def practitioner(licence: str) -> r4.Reference:
+    qualification = r4.PractitionerQualification(code=r4.CodeableConcept(text="GPHN"), identifier=[r4.Identifier(value=licence)])
+    return record.ref(record.create(SYSTEM, r4.Practitioner(qualification=[qualification])))
+
+
+def money(amount: int) -> r4.Money:
+    return r4.Money(value=D(amount), currency="VND")
+
+
+@pytest.fixture
+def visit(desk: Any) -> str:
+    """A finished visit: an examination, a test with its result, a medicine; paid."""
+    who = patient(
+        PersonDraft(name="Lò Thị Pâng", birth="1972-03-15", gender="female", cccd="012172000017", ethnic="03", address="Bản Nà Khan",
+                    commune="03390", province="12", phone="0912345678")
+    )  # fmt: skip
+    who.id = desk.patient.id
+    record.update(SYSTEM, who)
+    doctor, technician = practitioner(DOCTOR), practitioner(TECHNICIAN)
+    me, about = record.ref(who), record.ref(desk.encounter)
+    disease = icd10("I10")
+    assert disease is not None
+    condition = record.create(SYSTEM, r4.Condition(subject=me, encounter=about, code=condition_code(disease)))
+    known = service(GLUCOSE)
+    assert known is not None
+    order = record.create(
+        SYSTEM,
+        r4.ServiceRequest(status="completed", intent="order", code=service_code(known), subject=me, encounter=about,
+                          authoredOn="2026-11-02T08:30:00+07:00", requester=doctor),
+    )  # fmt: skip
+    glucose = r4.CodeableConcept(coding=[r4.Coding(system="http://loinc.org", code="14749-6")], text="Glucose")
+    record.create(
+        SYSTEM,
+        r4.Observation(status="final", category=[r4.CodeableConcept(coding=[LAB])], code=glucose, subject=me, encounter=about,
+                       basedOn=[record.ref(order)], effectiveDateTime="2026-11-02T08:45:00+07:00", issued="2026-11-02T09:45:00+07:00",
+                       valueQuantity=r4.Quantity(value=D("6.10"), unit="mmol/L"), performer=[technician]),
+    )  # fmt: skip
+    weight = r4.CodeableConcept(coding=[r4.Coding(system="http://loinc.org", code="29463-7")])
+    record.create(
+        SYSTEM,
+        r4.Observation(status="final", code=weight, subject=me, encounter=about, effectiveDateTime="2026-11-02T08:20:00+07:00",
+                       valueQuantity=r4.Quantity(value=D("52.5"), unit="kg")),
+    )  # fmt: skip
+    medicine = next(d for d in drugs() if d.substance_code)
+    prescribed = record.create(
+        SYSTEM,
+        r4.MedicationRequest(status="active", intent="order", medicationCodeableConcept=drug_code(medicine), subject=me, encounter=about,
+                             authoredOn="2026-11-02T10:30:00+07:00", requester=doctor,
+                             dosageInstruction=[r4.Dosage(text="1 Viên/lần * 1 lần/ngày * 20 ngày [1 Viên/ngày]", patientInstruction="Uống sáng")]),
+    )  # fmt: skip
+    exam = service("02.1897")
+    lines: list[tuple[r4.CodeableConcept, int, int, r4.Reference | None]] = [
+        (service_code(exam) if exam else r4.CodeableConcept(coding=[r4.Coding(code=EXAM)]), 1, 45_000, None),
+        (service_code(known), 1, 442_500, record.ref(order)),
+        (drug_code(medicine), 20, 500, record.ref(prescribed)),
+    ]
+    for n, (code, quantity, price, source) in enumerate(lines):
+        item = r4.ChargeItem(status="billed", code=code, subject=me, context=about, occurrenceDateTime=f"2026-11-02T08:3{n}:00+07:00",
+                             quantity=r4.Quantity(value=D(quantity)), priceOverride=money(price))  # fmt: skip
+        item.supportingInformation = [source] if source else None
+        if n == 2:
+            said = {REGISTRATION: "VD-00000-00", TENDER: "0000/QĐ-SYT;G1;N1;2026"}
+            item.extension = [r4.Extension(url=url, valueString=value) for url, value in said.items()]
+        record.create(SYSTEM, item)
+    finish(desk.encounter, condition, doctor)
+    return str(desk.id)
+
+
+def finish(encounter: r4.Encounter, condition: r4.Condition, doctor: r4.Reference) -> None:
+    encounter.status = "finished"
+    encounter.period = r4.Period(start="2026-11-02T08:15:00+07:00", end="2026-11-02T10:40:00+07:00")
+    encounter.reasonCode = [r4.CodeableConcept(text="Đau đầu")]
+    encounter.participant = [r4.EncounterParticipant(individual=doctor)]
+    encounter.diagnosis = [r4.EncounterDiagnosis(condition=record.ref(condition), rank=1)]
+    leaving = r4.CodeableConcept(
+        coding=[c for name, code in (("KET_QUA_DTRI", "2"), ("MA_LOAI_RV", "1")) for c in list_code(name, code).coding or []]
+    )
+    encounter.hospitalization = r4.EncounterHospitalization(dischargeDisposition=leaving)
+    record.update(SYSTEM, encounter)
+
+
+def test_a_complete_visit_has_no_problem(visit: str) -> None:
+    found = claim(SYSTEM, visit, made=date(2026, 11, 2))
+    assert [(p.table, p.row, p.field, p.code) for p in found.problems] == []
+    assert found.decision == "3176"
+    assert {name: len(rows) for name, rows in found.tables.items()} == {"XML1": 1, "XML2": 1, "XML3": 2, "XML4": 1, "XML5": 0}
+
+
+def test_the_file_holds_what_the_record_says(visit: str) -> None:
+    found = claim(SYSTEM, visit, made=date(2026, 11, 2))
+    told = read(found.xml)
+    one, two, three, four = (told.tables[name] for name in ("XML1", "XML2", "XML3", "XML4"))
+    assert (told.facility, told.made) == ("12001", "20261102")
+    wanted = {
+        "HO_TEN": "LÒ THỊ PÂNG", "NGAY_SINH": "197203150000", "GIOI_TINH": "2", "MA_DANTOC": "03", "MAXA_CU_TRU": "03390",
+        "MATINH_CU_TRU": "12", "MA_THE_BHYT": "GD4120000000017", "MA_BENH_CHINH": "I10", "LY_DO_VV": "Đau đầu", "NGAY_VAO": "202611020815",
+        "NGAY_RA": "202611021040", "CAN_NANG": "52.5", "KET_QUA_DTRI": "2", "MA_LOAI_RV": "1", "MA_DOITUONG_KCB": "1.1",
+        "T_TONGCHI_BV": "497500", "T_BHTT": "398000", "T_BNCCT": "99500", "T_THUOC": "10000", "MA_TTDV": "000123/LCH-GPHN",
+    }  # fmt: skip
+    assert {name: one[0][name] for name in wanted} == wanted
+    assert (two[0]["LIEU_DUNG"], two[0]["SO_LUONG"], two[0]["MA_BAC_SI"]) == (
+        "1 Viên/lần * 1 lần/ngày * 20 ngày [1 Viên/ngày]", "20", DOCTOR,
+    )  # fmt: skip
+    test = next(row for row in three if row["MA_DICH_VU"] == GLUCOSE)
+    assert (test["MA_NHOM"], test["NGUOI_THUC_HIEN"], test["NGAY_YL"], test["NGAY_TH_YL"], test["NGAY_KQ"]) == (
+        "1", TECHNICIAN, "202611020830", "202611020845", "202611020945",
+    )  # fmt: skip
+    assert (four[0]["MA_CHI_SO"], four[0]["GIA_TRI"], four[0]["MA_DICH_VU"]) == ("14749-6", "6.10", GLUCOSE)
+
+
+def test_every_value_says_where_it_is_from(visit: str) -> None:
+    found = claim(SYSTEM, visit)
+    told = {f"{t}.{n}.{name}" for t, rows in found.tables.items() for n, row in enumerate(rows, 1) for name, value in row.items() if value}
+    assert told == set(found.sources)
+    assert found.sources["XML1.1.HO_TEN"].endswith(".name")
+
+
+def test_what_is_missing_is_told_not_invented(desk: Any) -> None:
+    found = claim(SYSTEM, desk.id)
+    missing = {p.field for p in found.problems if p.code == "required"}
+    assert {"NGAY_RA", "MA_BENH_CHINH", "LY_DO_VV", "CAN_NANG", "KET_QUA_DTRI", "MA_LOAI_RV", "DIA_CHI"} <= missing
+    assert found.tables["XML1"][0]["T_BHTT"] == "0"
+
+
+def test_an_unknown_visit_is_refused(db: None) -> None:
+    with pytest.raises(NoVisit):
+        claim(SYSTEM, "no-such-visit")
+
+
+def test_a_longer_visit_asks_no_more_questions(visit: str) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as caught:
+            claim(SYSTEM, visit)
+        return len(caught)
+
+    before = queries()
+    first = record.search(SYSTEM, "ChargeItem", f"context=Encounter/{visit}").resources[0]
+    for _ in range(5):
+        copy = r4.decode(r4.encode(first))
+        copy.id, copy.meta = None, None
+        record.create(SYSTEM, copy)
+    assert queries() == before
