@@ -129,7 +129,13 @@ def ways(rng: random.Random) -> dict[str, object]:
     }
 
 
-FOUND = ("name + birth date", "no accents, turned about, + year", "one slip + birth date", "personal number", "telephone")
+FOUND = (
+    "name + birth date",
+    "no accents, turned about, + year",
+    "one slip + birth date",
+    "personal number",
+    "telephone",
+)
 
 
 def measure(size: int) -> None:

@@ -59,7 +59,7 @@ def human_name(text: str) -> r4.HumanName:
     """Build a name in Vietnamese order: the first word is the family name, the rest is given, as spoken."""
     words = text.split()
     return r4.HumanName(
-        use="official", text=" ".join(words), family=words[0] if words else None, given=words[1:] or None
+        use="official", text=" ".join(words), family=words[0] if words else None, given=[*words[1:]] or None
     )
 
 
@@ -86,7 +86,7 @@ def address(text: str, *, commune: str = "", province: str = "") -> r4.Address:
         use="home",
         type="physical",
         text=text,
-        line=parts[:-2] or None,
+        line=[*parts[:-2]] or None,
         city=parts[-2] if len(parts) > 1 else None,
         state=parts[-1] if parts else None,
         country="VN",
@@ -144,7 +144,7 @@ def display_name(patient: r4.Patient) -> str:
     name = next((n for n in names if n.use == "official"), names[0] if names else None)
     if name is None:
         return ""
-    return name.text or " ".join([*(name.given or []), name.family or ""]).strip()
+    return name.text or " ".join(part for part in (*(name.given or []), name.family) if part)
 
 
 def identifier(patient: r4.Patient, kind: str) -> str:

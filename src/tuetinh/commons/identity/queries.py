@@ -13,11 +13,12 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from tuetinh.commons.identity import facts, search, words
+from tuetinh.commons.identity.errors import CardError
 from tuetinh.commons.identity.facts import PersonDraft
 from tuetinh.commons.identity.parsing import Typed, parse
 from tuetinh.commons.identity.projection import plain_number
 from tuetinh.commons.identity.ranking import Found
-from tuetinh.commons.identity.wire_card import CardError, parse_card
+from tuetinh.commons.identity.wire_card import parse_card
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
@@ -184,7 +185,7 @@ def number_words(kind: str) -> str:
 
 def _reasons(person: Found, draft: PersonDraft) -> tuple[float, list[str]]:
     """Weigh how alike a person and a draft are; 5 or more is worth a look."""
-    weight, why = 0.0, []
+    weight, why = 0.0, list[str]()
     own, asked = sorted(words.name_words(person.name)), sorted(words.name_words(draft.name))
     if own == asked:
         weight, why = weight + 3, [*why, gettext("Cùng họ tên")]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import pairwise
 
 from tuetinh.commons.identity import words
 from tuetinh.commons.identity.parsing import Typed
@@ -105,9 +106,7 @@ def _place_worth(folded: str, meant: str, places: set[str]) -> float:
 
 def _joined(lost: list[str], free: list[str]) -> float:
     """Two words typed as one fit if they are next to each other; what fits nowhere costs."""
-    pairs = {a + b for a, b in zip(free, free[1:], strict=False)} | {
-        b + a for a, b in zip(free, free[1:], strict=False)
-    }
+    pairs = {a + b for a, b in pairwise(free)} | {b + a for a, b in pairwise(free)}
     return sum(2 * SLIPPED if word in pairs else NOWHERE for word in lost)
 
 

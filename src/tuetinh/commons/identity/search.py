@@ -8,6 +8,7 @@ in the name; the last word begun; words of the address; words begun; one slip. W
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 from tuetinh.commons.identity import words
@@ -100,6 +101,7 @@ def _stages(typed: Typed, facility: str, limit: int, found: dict[str, Found]) ->
         births.append(shares.lexeme(f"={typed.year}"))
     name = " ".join(typed.words)
     tried: set[str] = set()
+    placed = False
     for reading in (_in_name, _last_begun, _with_places, _begun):
         if len(found) >= limit:
             return
@@ -107,7 +109,9 @@ def _stages(typed: Typed, facility: str, limit: int, found: dict[str, Found]) ->
         if condition and condition.text not in tried:
             tried.add(condition.text)
             yield from _collect(condition, name, facility, found)
-    if len(found) < limit:
+            # Name and address fit as typed: nothing was mistyped.
+            placed = placed or (reading is _with_places and bool(found) and len(known) > 3 and not births)
+    if len(found) < limit and not placed:
         slipped = yield from _one_slip(known, births, typed)
         for condition in slipped:
             yield from _collect(condition, name, facility, found)
@@ -152,11 +156,20 @@ def _last_begun(known: list[Word], births: list[Condition]) -> Condition | None:
 
 
 def _with_places(known: list[Word], births: list[Condition]) -> Condition | None:
-    """Each word in the name or in the address; of the words that name a kind of place none need fit."""
-    if not any(word.places or word.optional for word in known):
+    """Each word in the name or in the address; words that name a kind of place need not fit."""
+    told = [word for word in known if not word.optional]
+    if len(told) == len(known) and not any(word.places for word in known):
         return None
-    parts = [_anywhere(word.names, word.places) for word in known if word.names or word.places or not word.optional]
-    return None if None in parts else _and(every(part for part in parts if part), births)
+    return _and(_mixed(told), births)
+
+
+def _mixed(told: list[Word]) -> Condition | None:
+    """Words that are names only stand together in the name; each of the others in the name or in the address."""
+    if any(not word.names and not word.places for word in told):
+        return None
+    names = [word.names for word in told if not word.places]
+    parts = [together(shares, names)] if names else []
+    return every(part for part in [*parts, *(_anywhere(word) for word in told if word.places)] if part)
 
 
 def _begun(known: list[Word], births: list[Condition]) -> Condition | None:
@@ -168,7 +181,7 @@ def _one_slip(known: list[Word], births: list[Condition], typed: Typed) -> Step[
     lost = [word for word in known if not (word.names or word.places or word.optional)]
     conditions: list[Condition | None] = []
     if len(lost) <= 1:
-        suspects = lost or known
+        suspects = lost or [word for word in known if not word.optional]
         near = {word.folded: words.slips(word.folded) | words.slips(words.untelex(word.folded)) for word in suspects}
         rows = yield Query(_KNOWN, (sorted(set().union(*near.values())) if near else [], []))
         for word in suspects:
@@ -185,15 +198,11 @@ def _one_slip(known: list[Word], births: list[Condition], typed: Typed) -> Step[
 def _with_slip(
     known: list[Word], slipped: Word, names: list[str], places: list[str], births: list[Condition]
 ) -> Iterable[Condition | None]:
-    choices = [names if word is slipped else word.names for word in known]
-    yield _and(together(shares, choices), births)
-    if any(word.places or word.optional for word in known) or places:
-        parts = [
-            _anywhere(names, places) if word is slipped else _anywhere(word.names, word.places)
-            for word in known
-            if word is slipped or word.names or word.places or not word.optional
-        ]
-        yield None if None in parts else _and(every(part for part in parts if part), births)
+    meant = slipped._replace(names=names, places=places)
+    heard = [meant if word is slipped else word for word in known]
+    yield _and(together(shares, [word.names for word in heard]), births)
+    if any(word.optional or not word.names for word in heard if word is not meant) or not (slipped.names or names):
+        yield _and(_mixed([word for word in heard if not word.optional or word is meant]), births)
 
 
 def _split_or_joined(known: list[Word], lost: Word, births: list[Condition]) -> Iterable[Condition | None]:
@@ -216,11 +225,11 @@ def _birth_slips(known: list[Word], births: list[Condition], typed: Typed) -> It
 
 def birth_slips(lexeme: str) -> set[str]:
     """Return the birth lexemes with one digit other, or two digits changed about."""
-    out = set()
+    out: set[str] = set()
     spots = [i for i, c in enumerate(lexeme) if c.isdigit()]
     for i in spots:
         out.update(lexeme[:i] + digit + lexeme[i + 1 :] for digit in "0123456789")
-    for i, j in zip(spots, spots[1:], strict=False):
+    for i, j in pairwise(spots):
         signs = list(lexeme)
         signs[i], signs[j] = signs[j], signs[i]
         out.add("".join(signs))
@@ -229,8 +238,8 @@ def birth_slips(lexeme: str) -> set[str]:
     return out - {lexeme}
 
 
-def _anywhere(names: list[str], places: list[str]) -> Condition | None:
-    return some([*(shares.lexeme(name) for name in names), *(shares.lexeme(f"@{place}") for place in places)])
+def _anywhere(word: Word) -> Condition | None:
+    return some(shares.lexeme(lexeme) for lexeme in [*word.names, *(f"@{place}" for place in word.places)])
 
 
 def _and(condition: Condition | None, births: list[Condition]) -> Condition | None:

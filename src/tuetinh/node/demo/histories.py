@@ -127,7 +127,7 @@ def history(person: Resident, seed: int, today: date, doctors: Doctors) -> Itera
         yield clinical.coverage(person)
     if not person.detailed:
         return
-    rng = Random(f"history-{seed}-{person.id}")
+    rng = Random(f"history-{seed}-{person.id}")  # noqa: S311 - the same seed must build the same province
     course = _course(rng, person, today)
     first = _moment(rng, today - timedelta(days=PAST_DAYS))
     if person.allergy:

@@ -145,7 +145,7 @@ def residents(population: int, seed: int, today: date) -> Iterator[Resident]:
     detail = min(1.0, 5000 / max(population, 1))
     number = 0
     while made < population:
-        rng = Random(f"household-{seed}-{number}")
+        rng = Random(f"household-{seed}-{number}")  # noqa: S311
         household = _cast_household(rng, registry, today) if number == 0 else _household(rng, registry, today)
         detailed = number == 0 or rng.random() < detail
         for resident in household[: population - made]:

@@ -20,10 +20,12 @@ from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Forbidden
 from tuetinh.record.steps import run
 
-FAMILIES = "Lò Lường Quàng Vàng Giàng Sùng Thào Tẩn Nguyễn Trần Đặng Phạm Hoàng Lý Chẻo Đỗ".split()
-MIDDLES = "Văn Thị A Đức Minh Thanh Láo Ngọc".split()
-GIVEN = "Pâng Ún Inh Thoan Chiến Páo Dơ Sình Mỷ Dợ Sua Mẩy Anh Huy Đạt Hương Thảo Đông Khánh Yến Nga Quỳnh Ín Loan".split()
-VILLAGES = "Nà Cha,Huổi Luông,Pá Sáng,Phiêng Hồ,Lao Chải,Noong Kha".split(",")
+FAMILIES = ["Lò", "Lường", "Quàng", "Vàng", "Giàng", "Sùng", "Thào", "Tẩn", "Nguyễn", "Trần", "Đặng", "Phạm", "Hoàng", "Lý", "Chẻo", "Đỗ"]
+MIDDLES = ["Văn", "Thị", "A", "Đức", "Minh", "Thanh", "Láo", "Ngọc"]
+GIVEN = (
+    ["Pâng", "Ún", "Inh", "Thoan", "Chiến", "Páo", "Dơ", "Sình", "Mỷ", "Dợ", "Sua", "Mẩy", "Anh", "Huy", "Đạt", "Hương", "Thảo", "Đông", "Khánh", "Yến", "Nga", "Quỳnh", "Ín", "Loan"]
+)
+VILLAGES = ["Nà Cha", "Huổi Luông", "Pá Sáng", "Phiêng Hồ", "Lao Chải", "Noong Kha"]
 
 
 def people(count: int) -> list[r4.Patient]:
@@ -50,7 +52,7 @@ PEOPLE = people(3000)
 
 
 @pytest.fixture(scope="module")
-def population(django_db_setup: None, django_db_blocker: Any) -> Iterator[list[r4.Patient]]:  # noqa: ARG001
+def population(django_db_setup: None, django_db_blocker: Any) -> Iterator[list[r4.Patient]]:
     """Three thousand people, for all tests of this file."""
     with django_db_blocker.unblock():
         run(projection.store(PEOPLE))
@@ -76,7 +78,9 @@ def born(person: r4.Patient) -> str:
 @pytest.mark.django_db
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(person=st.sampled_from(PEOPLE), data=st.data())
-def test_any_variation_finds_the_person_on_the_first_page(population: object, person: r4.Patient, data: st.DataObject) -> None:
+def test_any_variation_finds_the_person_on_the_first_page(
+    population: object, person: r4.Patient, data: st.DataObject
+) -> None:
     typed = data.draw(st.permutations(name_of(person).split()), label="order")
     if data.draw(st.booleans(), label="without accents"):
         typed = [words.fold(word) for word in typed]
@@ -153,7 +157,9 @@ def test_the_own_facilitys_people_come_first_among_equals() -> None:
 
 @pytest.mark.django_db
 def test_search_follows_every_version_of_a_patient() -> None:
-    person = record.create(SYSTEM, patient(PersonDraft(name="Pờ Gó Nu", birth="1990", gender="female", phone="0398111222")))
+    person = record.create(
+        SYSTEM, patient(PersonDraft(name="Pờ Gó Nu", birth="1990", gender="female", phone="0398111222"))
+    )
     assert ids("po go nu") == [person.id]
     person.name = [r4.HumanName(text="Pờ Mé Xá")]
     person.telecom = None
@@ -167,13 +173,17 @@ def test_search_follows_every_version_of_a_patient() -> None:
 def test_a_citizen_finds_nobody_else(population: object) -> None:
     person = PEOPLE[5]
     citizen = Asker(account="2", role="citizen", scopes=frozenset({"patient/*.rs"}), patient="p6")
-    assert find_people(citizen, name_of(person)) == [hit for hit in find_people(citizen, name_of(person)) if hit.id == "p6"]
+    assert find_people(citizen, name_of(person)) == [
+        hit for hit in find_people(citizen, name_of(person)) if hit.id == "p6"
+    ]
     outsider = Asker(account="3", role="outsider")
     with pytest.raises(Forbidden):
         find_people(outsider, "lo")
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("text", ["", "   ", "|", "' OR 1=1", "'':*", "\\", "a" * 5000, "%", "\x00lo", "🙂", "1", "0", "=1985 & !"])
+@pytest.mark.parametrize(
+    "text", ["", "   ", "|", "' OR 1=1", "'':*", "\\", "a" * 5000, "%", "\x00lo", "🙂", "1", "0", "=1985 & !"]
+)
 def test_odd_text_is_no_error(population: object, text: str) -> None:
     find_people(SYSTEM, text)

@@ -69,7 +69,9 @@ def test_malformed_text_is_a_clear_error(text: str, code: Code) -> None:
     assert caught.value.message
 
 
-@given(st.one_of(st.text(max_size=200), st.lists(st.sampled_from([*CARD.split("|"), "", "|", "ff", "$"])).map("|".join)))
+@given(
+    st.one_of(st.text(max_size=200), st.lists(st.sampled_from([*CARD.split("|"), "", "|", "ff", "$"])).map("|".join))
+)
 def test_no_text_breaks_the_reader(text: str) -> None:
     try:
         card = parse_card(text)

@@ -18,7 +18,7 @@ from tuetinh.commons.identity.api import (
     register,
 )
 from tuetinh.commons.identity.errors import Code
-from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.asker import Asker
 from tuetinh.record.errors import Forbidden
 
 DESK = Asker(account="7", role="reception", facility="12005", scopes=frozenset({"user/Patient.crus"}))
@@ -121,7 +121,9 @@ def test_likely_duplicates_come_with_reasons() -> None:
     assert [(hit.id, hit.certain, hit.reasons) for hit in found] == [
         (first.id, False, ("Cùng họ tên", "Cùng ngày sinh", "Cùng giới tính"))
     ]
-    found = likely_duplicates(DESK, PersonDraft(name="Lò Thị Pang", birth="1985-12-03", gender="female", phone="0399000001"))
+    found = likely_duplicates(
+        DESK, PersonDraft(name="Lò Thị Pang", birth="1985-12-03", gender="female", phone="0399000001")
+    )
     assert [(hit.id, hit.reasons) for hit in found] == [
         (first.id, ("Cùng họ tên", "Ngày sinh gần giống", "Cùng số điện thoại", "Cùng giới tính"))
     ]

@@ -22,7 +22,7 @@ DRAFT = PersonDraft(name="Lò Thị Pâng", birth="1968-05-01", gender="female",
 
 
 @pytest.fixture
-def person(db: None) -> str:  # noqa: ARG001
+def person(db: None) -> str:
     return str(register(SYSTEM, DRAFT).id)
 
 
@@ -71,7 +71,12 @@ def fill(person: str) -> r4.Encounter:
 def test_the_banner_says_what_matters(person: str) -> None:
     visit = fill(person)
     shown = banner(SYSTEM, person)
-    assert (shown.name, shown.sex, shown.number, shown.age) == ("Lò Thị Pâng", "Nữ", "012168900001", age("1968-05-01", today()))
+    assert (shown.name, shown.sex, shown.number, shown.age) == (
+        "Lò Thị Pâng",
+        "Nữ",
+        "012168900001",
+        age("1968-05-01", today()),
+    )
     assert shown.allergies == ("Penicillin",)
     assert (shown.insurance, shown.insurance_valid) == ("DT2121290000001", True)
     assert (shown.where, shown.encounter) == ("Phòng khám Nội 1 · TTYT Tam Đường", visit.id)
