@@ -1,0 +1,74 @@
+"""Hot searches can be answered by their indexes. Sequential scans are made dear, for the tables of a test are small."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.db import connection, transaction
+
+from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.search import parse
+from tuetinh.record.search.compile import count_statement, page_statements
+
+pytestmark = pytest.mark.django_db
+CITIZEN = Asker("c", "citizen", scopes=frozenset({"patient/*.rs"}), patient="p")
+
+
+def plan(asker: Asker, type_: str, query: str) -> tuple[set[str], set[str]]:
+    """Return the index names and the node types of the plan of a first page."""
+    search, problems = parse.parse(type_, query)
+    assert problems == []
+    sql, params = page_statements(asker, search, None)[0]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_sort = off" if "_sort" in query else "SET LOCAL enable_mergejoin = off")
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", [*params, 51])
+        (found,) = cursor.fetchone()
+    nodes = [found[0]["Plan"] if isinstance(found, list) else json.loads(found)[0]["Plan"]]
+    indexes, kinds = set(), set()
+    while nodes:
+        node = nodes.pop()
+        nodes += node.get("Plans", ())
+        kinds.add(node["Node Type"])
+        if "Index Name" in node:
+            indexes.add(node["Index Name"])
+    return indexes, kinds
+
+
+@pytest.mark.parametrize(
+    ("asker", "type_", "query", "index"),
+    [
+        (SYSTEM, "Observation", "patient=p&code=http://loinc.org|718-7", "Observation_tokens_idx"),
+        (SYSTEM, "Observation", "patient=p&_sort=-date", "Observation_tokens_idx"),
+        (SYSTEM, "Patient", "identifier=urn:x|1", "Patient_tokens_idx"),
+        (SYSTEM, "Patient", "name=lo", "Patient_string_param_norm_key_idx"),
+        (SYSTEM, "Patient", "birthdate=lt1980", "Patient_date_param_low_key_idx"),
+        (SYSTEM, "Encounter", "date=gt2024-01-01", "Encounter_date_param_high_key_idx"),
+        (SYSTEM, "Observation", "value-quantity=5.4", "Observation_number_param_low_key_idx"),
+        (SYSTEM, "Observation", "_sort=-date", "Observation_date_param_low_key_idx"),
+        (SYSTEM, "Observation", "_sort=-_lastUpdated", "Observation_updated_key_idx"),
+        (SYSTEM, "Observation", "_id=x", "Observation_pkey"),
+        (CITIZEN, "Observation", "", "Observation_patient_key_idx"),
+    ],
+)
+def test_hot_searches_use_their_index(asker: Asker, type_: str, query: str, index: str) -> None:
+    indexes, kinds = plan(asker, type_, query)
+    assert index in indexes
+    assert "Seq Scan" not in kinds
+
+
+def test_one_containment_for_all_tokens_and_one_range_for_one_date() -> None:
+    search, _ = parse.parse("Observation", "patient=p&code=a&category=b&date=ge2024&date=lt2025")
+    sql, params = count_statement(SYSTEM, search)
+    assert sql.count("@>") == 1
+    assert sql.count("EXISTS") == 1
+    assert params[0].count(",") == 2
+
+
+def test_nothing_of_the_client_is_in_the_statement() -> None:
+    mark = "zzz"
+    query = f"code={mark}|{mark}&value-string={mark}&subject=Patient/{mark}&_id={mark}&value-quantity=1||{mark}"
+    search, problems = parse.parse("Observation", query)
+    assert problems == []
+    assert all(mark not in sql for sql, _ in page_statements(SYSTEM, search, None))
