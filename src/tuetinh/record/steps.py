@@ -19,10 +19,14 @@ Row = tuple[Any, ...]
 
 
 class Query(NamedTuple):
-    """One statement with its positional parameters (psycopg `%s`)."""
+    """One statement with its positional parameters (psycopg `%s`).
+
+    prepare: False for statements whose best plan depends on their values, such as searches; None lets psycopg decide.
+    """
 
     sql: str
     params: Sequence[Any] = ()
+    prepare: bool | None = None
 
 
 class Many(NamedTuple):
@@ -54,7 +58,7 @@ def run(step: Step[T]) -> T:
                         cursor.executemany(request.sql, request.rows)
                         rows = []
                     else:
-                        cursor.execute(request.sql, request.params)
+                        cursor.execute(request.sql, request.params, prepare=request.prepare)
                         rows = cursor.fetchall() if cursor.description else []
                 except psycopg.Error as error:
                     request = step.throw(error)
@@ -78,7 +82,7 @@ async def arun(step: Step[T], conn: psycopg.AsyncConnection[Row]) -> T:
                         await cursor.executemany(request.sql, request.rows)
                         rows = []
                     else:
-                        await cursor.execute(request.sql, request.params)
+                        await cursor.execute(request.sql, request.params, prepare=request.prepare)
                         rows = await cursor.fetchall() if cursor.description else []
                 except psycopg.Error as error:
                     request = step.throw(error)

@@ -61,7 +61,7 @@ def search(asker: Asker, search: Search, *, secret: bytes, page: str | None = No
     rows: list[Row] = []
     for sql, params in page_statements(asker, allowed, after):
         if len(rows) <= search.count:
-            rows += yield Query(sql, [*params, search.count + 1 - len(rows)])
+            rows += yield Query(sql, [*params, search.count + 1 - len(rows)], prepare=False)
     hits = [_hit(row, "match") for row in rows[: search.count]]
     token = None
     if len(rows) > search.count:
@@ -77,7 +77,7 @@ def total(asker: Asker, search: Search) -> Step[int]:
     if allowed is None:
         return 0
     sql, params = count_statement(asker, allowed)
-    rows = yield Query(sql, params)
+    rows = yield Query(sql, params, prepare=False)
     return int(rows[0][0])
 
 
@@ -87,7 +87,7 @@ def matching(asker: Asker, search: Search, limit: int) -> Step[list[tuple[str, s
     if allowed is None:
         return []
     sql, params = matching_statement(asker, allowed, limit)
-    rows = yield Query(sql, params)
+    rows = yield Query(sql, params, prepare=False)
     return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
@@ -103,7 +103,7 @@ def _total(asker: Asker, search: Search) -> Step[int | None]:
     if search.total == "estimate":
         sql, params = count_statement(asker, search)
         select = sql.replace("SELECT count(*)", "SELECT 1", 1)
-        rows = yield Query(f"EXPLAIN (FORMAT JSON) {select}", params)
+        rows = yield Query(f"EXPLAIN (FORMAT JSON) {select}", params, prepare=False)
         plan = rows[0][0] if isinstance(rows[0][0], list) else json.loads(rows[0][0])
         return int(plan[0]["Plan"]["Plan Rows"])
     return None
