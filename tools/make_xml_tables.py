@@ -2,8 +2,8 @@
 
     python tools/make_xml_tables.py SPECS/bhyt src/tuetinh/care/insurance/data
 
-SPECS/bhyt holds `fields.csv` (one row a field of a decision: order, type, length, required, rule). What the rule column says in
-words is read into data here, once; the program knows no field by name.
+SPECS/bhyt holds `fields.csv` (one row a field of a decision: order, type, length, required, rule). What the rule column
+says in words is read into data here, once; the program knows no field by name.
 """
 
 from __future__ import annotations

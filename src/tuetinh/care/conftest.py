@@ -8,7 +8,6 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
-
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
@@ -79,8 +78,8 @@ class Desk:
         person = r4.Patient(name=[human_name("Lò Thị Pâng")], gender="female", birthDate="1972-03-15")
         self.patient = record.create(SYSTEM, person)
         if insured:
-            record.create(SYSTEM, coverage(Answer("000", ma_the=self.card, gt_the_tu="01/01/2020", gt_the_den="31/12/2099",
-                                                  ma_dkbd=self.facility), str(self.patient.id)))  # fmt: skip
+            answer = Answer("000", ma_the=self.card, gt_the_tu="01/01/2020", gt_the_den="31/12/2099", ma_dkbd=facility)
+            record.create(SYSTEM, coverage(answer, str(self.patient.id)))
         self.encounter = record.create(SYSTEM, self.visit())
 
     def visit(self) -> r4.Encounter:

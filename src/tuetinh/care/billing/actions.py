@@ -1,4 +1,4 @@
-"""What the desks do with money: charge, take cash, show a transfer code, book what the bank says, cancel. One transaction each."""
+"""What the desks do with money: charge, take cash, book what the bank says, cancel. One transaction each."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def cancel_charge(asker: Asker, charge_id: str) -> None:
 
 
 def pay_cash(asker: Asker, encounter_id: str, amount: Decimal, *, facility: str) -> Payment:
-    """Take cash for a bill. amount: what the cashier was shown as left to pay. Raises NoBill, AlreadyPaid, WrongAmount."""
+    """Take cash. amount: what the cashier was shown as left to pay. Raises NoBill, AlreadyPaid, WrongAmount."""
     with transaction.atomic():
         row = _locked(encounter_id, facility)
         now = _still_due(row)
@@ -100,7 +100,7 @@ def request_transfer(asker: Asker, encounter_id: str, *, facility: str) -> tuple
 
 
 def receive_transfer(body: bytes, signature: str) -> BankTransaction:
-    """Book what the bank's webhook says, once each, whatever arrives how often. Raises BadTransfer or BadSignature.
+    """Book what the bank's webhook says, once, however often it arrives. Raises BadTransfer or BadSignature.
 
     A transfer that fits no bill, or not its amount, is kept as unmatched for a person to settle.
     """
@@ -118,7 +118,7 @@ def receive_transfer(body: bytes, signature: str) -> BankTransaction:
 
 
 def cancel_payment(asker: Asker, payment_id: int, reason: str, *, facility: str) -> Payment:
-    """Cancel a payment and owe the money again: cash given back, a transfer to be sent back. Raises NoPayment, NoReason."""
+    """Cancel a payment, given back in cash or by transfer, and owe it again. Raises NoPayment, NoReason."""
     if not reason.strip():
         raise NoReason
     with transaction.atomic():
@@ -140,7 +140,7 @@ def cancel_payment(asker: Asker, payment_id: int, reason: str, *, facility: str)
 
 
 def settle_unmatched(asker: Asker, transaction_id: int, encounter_id: str, *, facility: str) -> Payment:
-    """A person gives an unmatched transfer to a bill of exactly its amount. Raises NoBill, AlreadyPaid, WrongAmount, NoPayment."""
+    """Give an unmatched transfer to a bill of its amount. Raises NoBill, AlreadyPaid, WrongAmount, NoPayment."""
     with transaction.atomic():
         row = _locked(encounter_id, facility)
         told = (
@@ -167,7 +167,7 @@ def set_bank_account(facility: str, bin_: str, number: str, holder: str, secret:
 # Inside a transaction ----------------------------------------------------------------------------------------------
 
 
-def _charge_item(
+def _charge_item(  # noqa: PLR0917
     asker: Asker,
     encounter: r4.Encounter,
     row: Bill,
@@ -248,7 +248,8 @@ def _book(
     book.save(update_fields=["last"])
     row.invoice = row.invoice or record.new_id()
     fact = facts.reconciliation(
-        id_=record.new_id(), receipt=f"{row.facility}/{moment.year}/{book.last:06d}", amount=amount, invoice=row.invoice,
+        id_=record.new_id(), receipt=f"{row.facility}/{moment.year}/{book.last:06d}", amount=amount,
+        invoice=row.invoice,
         now=_now(), facility=row.facility, method=method, transaction=told.transaction if told else "",
     )  # fmt: skip
     payment = Payment.objects.create(

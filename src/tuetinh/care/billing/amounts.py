@@ -9,7 +9,7 @@ SCALES = ("", "nghìn", "triệu", "tỷ", "nghìn tỷ", "triệu tỷ")
 
 
 def in_words(amount: Decimal | int) -> str:
-    """1234505 → "Một triệu hai trăm ba mươi bốn nghìn năm trăm linh năm đồng". Raises ValueError for parts of a đồng."""
+    """1005 → "Một nghìn không trăm linh năm đồng". Raises ValueError for parts of a đồng."""
     whole = int(amount)
     if whole != amount or abs(whole) >= 10 ** (3 * len(SCALES)):
         message = "not an amount that can be said"

@@ -1,4 +1,4 @@
-"""The cash book: what is owed for a visit, what was paid, what came to the bank. What was charged is a fact of the record."""
+"""The cash book: what is owed for a visit, what was paid, what came to the bank. Charges are facts of the record."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Bill(models.Model):
 
 
 class BankTransaction(models.Model):
-    """Money that a bank told of, once each. state: `matched`, `unmatched` (reason says why), `settled` (by a person)."""
+    """Money that a bank told of, once. state: `matched`, `unmatched` (reason says why), `settled` (by a person)."""
 
     account = models.ForeignKey(BankAccount, on_delete=models.PROTECT, related_name="transactions")
     transaction = models.CharField(max_length=100)

@@ -19,7 +19,7 @@ from tuetinh.care.billing.forms import CashForm, ReasonForm
 from tuetinh.care.billing.models import Bill, Payment
 from tuetinh.care.billing.wire_bank import HEADER
 from tuetinh.commons.access.api import asker, desk, open_to_all
-from tuetinh.commons.documents.api import respond_pdf
+from tuetinh.commons.documents.api import Paper, respond_pdf
 from tuetinh.commons.identity.api import banner
 from tuetinh.commons.ui.api import paginate
 
@@ -110,7 +110,7 @@ def cancel(request: HttpRequest, payment_id: int) -> HttpResponse:
 def receipt(request: HttpRequest, payment_id: int) -> HttpResponse:
     """The receipt of a payment as PDF; `?paper=80mm` for the roll."""
     payment = _payment(request, payment_id)
-    paper = "80mm" if request.GET.get("paper") == "80mm" else "A5"
+    paper: Paper = "80mm" if request.GET.get("paper") == "80mm" else "A5"
     document = receipts.receipt(asker(request), payment, paper, cashier=str(request.user))
     return respond_pdf(request, document, f"bien-lai-{payment.year}-{payment.number:06d}")
 
@@ -145,7 +145,7 @@ def settle(request: HttpRequest, transaction_id: int) -> HttpResponse:
 @csrf_exempt
 @require_http_methods(["POST"])
 def bank_webhook(request: HttpRequest) -> JsonResponse:
-    """What the bank tells, proved by its signature. 401 without one; 200 once booked, again and again for the same one."""
+    """What the bank tells, proved by its signature. 401 without; 200 once booked, and for the same one again."""
     if int(request.META.get("CONTENT_LENGTH") or 0) > WEBHOOK_LIMIT:
         return JsonResponse({"error": "too-large"}, status=413)
     try:

@@ -37,7 +37,7 @@ class BillLine:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """A visit's bill now. due: what the patient owes in all; left: what is still to pay; state: `open`, `paid` or `empty`."""
+    """A visit's bill now. due: what the patient owes in all; left: still to pay; state: `open`, `paid`, `empty`."""
 
     code: str
     encounter: r4.Encounter

@@ -26,8 +26,8 @@ from tuetinh.record.asker import Asker
 class CardCheck:
     """What became of a card look-up.
 
-    outcome: `valid`; `invalid` (the gateway says no, see code and words); `queued` (the gateway is down, it is asked again
-    by itself); `error` (account refused or a nonsensical answer). The person is received whatever it is.
+    outcome: `valid`; `invalid` (the gateway says no, see code and words); `queued` (the gateway is down, it is asked
+    again by itself); `error` (account refused or a nonsensical answer). The person is received whatever it is.
     """
 
     outcome: Literal["valid", "invalid", "queued", "error"]
@@ -41,8 +41,8 @@ class CardCheck:
 def check_card(asker: Asker, patient_id: str, *, facility: str, encounter: str = "", number: str = "") -> CardCheck:
     """Ask the gateway about a person's insurance and keep question, answer and Coverage in the record.
 
-    number: card, BHXH or personal number to ask with, else the person's own. Raises NoCard when there is none. The gateway is
-    asked before anything is locked; when it is down the question is kept and a job asks again.
+    number: card, BHXH or personal number to ask with, else the person's own. Raises NoCard when there is none. The
+    gateway is asked before anything is locked; when it is down the question is kept and a job asks again.
     """
     patient = cast(r4.Patient, record.read(asker, "Patient", patient_id))
     question = question_of(patient, number)
@@ -62,7 +62,7 @@ def check_card(asker: Asker, patient_id: str, *, facility: str, encounter: str =
 
 
 def finish_check(asker: Asker, request_id: str, response_id: str, number: str = "") -> CardCheck:
-    """Ask again what was queued. Raises GatewayDown when it still cannot be asked; does nothing when it was answered since."""
+    """Ask again what was queued; what was answered since is left alone. Raises GatewayDown when it still is down."""
     request = cast(r4.CoverageEligibilityRequest, record.read(asker, "CoverageEligibilityRequest", request_id))
     response = cast(r4.CoverageEligibilityResponse, record.read(asker, "CoverageEligibilityResponse", response_id))
     if response.outcome != "queued":

@@ -27,8 +27,8 @@ Former = Literal["district", "provincial", "central", ""]
 class Situation:
     """Why, where and when the person came.
 
-    on: end of the visit. card_digit: third character of the card, None without a card in force. reason: why the person came
-    here. level, former, points: professional level of the facility, its former tier, its score (None = provisional).
+    on: end of the visit. card_digit: third character of the card, None without a card in force. reason: why the person
+    came here. level, former, points: level of the facility, its former tier, its score (None: provisional).
     station: a commune health station. exempt: co-payment waived (five years and limit passed, NQ 261).
     """
 
@@ -51,7 +51,7 @@ class Line:
 
     price: hospital price [DON_GIA_BV]; insured_price: [DON_GIA_BH], the price when None; special_share [TYLE_TT_DV];
     fund_share [TYLE_TT_BH], 0 outside the scope; ceiling [T_TRANTT]; others: the four sources of T_NGUONKHAC.
-    collects_difference: False when the difference of a second exam, bed… is computed by the formula of XML3 field 19, second case.
+    collects_difference: False for the second formula of XML3 field 19 (a second exam, a shared bed…).
     """
 
     code: str
@@ -83,7 +83,7 @@ class SplitLine:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The whole visit. code: MA_DOITUONG_KCB; card_rate and share in percent; rate: MUC_HUONG; the sums are those of the lines."""
+    """The whole visit. code: MA_DOITUONG_KCB; card_rate, share in percent; rate: MUC_HUONG; the rest: sums of lines."""
 
     lines: tuple[SplitLine, ...]
     code: str
@@ -154,12 +154,12 @@ def base_salary(on: date) -> Decimal:
 
 def small_cost(on: date) -> Decimal:
     """Visits that cost less are paid in full (15 % of the base salary)."""
-    return base_salary(on) * _law()["small_cost_percent"] / HUNDRED
+    return base_salary(on) * Decimal(_law()["small_cost_percent"]) / HUNDRED
 
 
 def copay_limit(on: date) -> Decimal:
     """Co-payment of a year above which someone insured for five years running pays none (six base salaries)."""
-    return base_salary(on) * _law()["copay_limit_months"]
+    return base_salary(on) * Decimal(_law()["copay_limit_months"])
 
 
 def in_force(steps: list[list[Any]], on: date) -> Any:

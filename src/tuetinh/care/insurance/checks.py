@@ -1,4 +1,4 @@
-"""Checks a claim's tables against the description of the decision, before the gateway does. Reports everything, changes nothing."""
+"""Checks a claim's tables against the description of the decision. Reports everything, changes nothing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any
 
 from django.utils.translation import gettext
 
@@ -30,7 +31,7 @@ WITHIN_STAY = ("NGAY_YL", "NGAY_TH_YL", "THOI_DIEM_DBLS")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault. row counts from 1, 0 is the table as a whole; code: `required`, `type`, `length`…; ref: where the rule stands."""
+    """One fault. row counts from 1, 0 is the whole table; code: `required`, `type`…; ref: where the rule stands."""
 
     table: str
     row: int
@@ -41,7 +42,7 @@ class Problem:
 
 
 def check(tables: Tables, *, by: str = "3176") -> list[Problem]:
-    """Return every problem of the tables, in their order; an empty list is a claim that the field lists find nothing against."""
+    """Return every problem of the tables, in their order."""
     return list(_Check(tables, by).all())
 
 
@@ -68,11 +69,11 @@ class _Check:
                     yield self._problem(name, number, field_name, code, reason, order.get(field_name, 0))
             yield from self._numbering(name)
 
-    def _problem(self, table: str, row: int, field: str, code: str, reason: str, place: int) -> Problem:
+    def _problem(self, table: str, row: int, field: str, code: str, reason: str, place: int) -> Problem:  # noqa: PLR0917
         where = f"QĐ {self.by}/QĐ-BYT, bảng {table.removeprefix('XML')}" + (f", trường {place}" if place else "")
         return Problem(table, row, field, code, reason, where)
 
-    # One field ---------------------------------------------------------------------------------------------------------------
+    # One field ----------------------------------------------------------------------------------------------------
 
     def _field(self, field: Field, row: Row) -> Iterator[tuple[str, str]]:
         value = row.get(field.name, "")
@@ -117,7 +118,7 @@ class _Check:
         if name and value not in codes(name):
             yield "code", gettext("Không có mã này trong danh mục %(list)s.") % {"list": name}
 
-    # Formulas ----------------------------------------------------------------------------------------------------------------
+    # Formulas -----------------------------------------------------------------------------------------------------
 
     def _formula(self, field: Field, row: Row) -> Iterator[tuple[str, str]]:
         rule = field.formula or {}
@@ -128,7 +129,7 @@ class _Check:
         if wanted and all(abs(given - one) > TOLERANCE for one in wanted):
             yield "formula", gettext("Là %(given)s, tính ra %(wanted)s.") % {"given": given, "wanted": wanted[0]}
 
-    def _wanted(self, rule: Condition | dict, row: Row) -> list[Decimal]:  # type: ignore[type-arg]
+    def _wanted(self, rule: dict[str, Any], row: Row) -> list[Decimal]:
         if "sum" in rule:
             rows = [r for name in rule["of"] for r in self.tables.get(name) or [] if _holds(rule.get("where", []), r)]
             return [sum((_decimal(r.get(rule["sum"], "")) or Decimal(0) for r in rows), Decimal(0))]
@@ -139,7 +140,7 @@ class _Check:
             return [_shares(row)[rule["share"]]]
         return [_round(_evaluate(text, row)) for text in rule.get("any", [rule.get("is")])]
 
-    # Between fields ----------------------------------------------------------------------------------------------------------
+    # Between fields -----------------------------------------------------------------------------------------------
 
     def _row(self, table: str, row: Row) -> Iterator[tuple[str, str, str]]:
         if table != "XML1" and row.get("MA_LK") != self.visit.get("MA_LK"):

@@ -1,4 +1,4 @@
-"""Tables 1 to 5 of a claim from the facts of a visit. No field is typed for the claim's sake; what nobody said stays empty."""
+"""Tables 1 to 5 of a claim from the facts of a visit. No field is typed for its sake; what nobody said stays empty."""
 
 from __future__ import annotations
 
@@ -240,7 +240,8 @@ def _service(visit: Visit, place: int, item: r4.ChargeItem, line: SplitLine, sou
     if group == "13":
         ready = moment(visit.encounter.period.end) if visit.encounter.period else None
     return sources.row("XML3", place, [
-        ("MA_LK", key(visit), "Encounter.identifier"), ("STT", str(place), ""), ("MA_DICH_VU", line.line.code, f"{i}.code"),
+        ("MA_LK", key(visit), "Encounter.identifier"), ("STT", str(place), ""),
+        ("MA_DICH_VU", line.line.code, f"{i}.code"),
         ("MA_NHOM", group, f"{i}.code"), ("TEN_DICH_VU", known.name if known else _text(item.code), f"{i}.code"),
         ("DON_VI_TINH", "Lần", i), ("DON_GIA_BV", number(line.line.price), f"{i}.priceOverride"),
         ("DON_GIA_BH", number(line.insured_price), f"{i}.priceOverride"),
@@ -248,8 +249,9 @@ def _service(visit: Visit, place: int, item: r4.ChargeItem, line: SplitLine, sou
         ("MA_KHOA", _departments(visit)[0], "Encounter.location"),
         ("MA_BAC_SI", _licence(visit, request.requester if request else None), f"{s}.requester"),
         ("NGUOI_THUC_HIEN", by if group != "13" else "", "Observation.performer"),
-        ("MA_BENH", dict((n, v) for n, v, _ in _diagnoses(visit))["MA_BENH_CHINH"], "Condition.code"),
-        ("NGAY_YL", written(ordered), f"{s}.authoredOn"), ("NGAY_TH_YL", written(done or ordered), "Observation.effective"),
+        ("MA_BENH", {n: v for n, v, _ in _diagnoses(visit)}["MA_BENH_CHINH"], "Condition.code"),
+        ("NGAY_YL", written(ordered), f"{s}.authoredOn"),
+        ("NGAY_TH_YL", written(done or ordered), "Observation.effective"),
         ("NGAY_KQ", written(ready), "Observation.issued"),
     ])  # fmt: skip
 
@@ -259,8 +261,9 @@ def _performed(visit: Visit, request: r4.ServiceRequest | None) -> tuple[datetim
     mine = [o for o in visit.observations if request and _based_on(o.basedOn, request.id)]
     reports = [r for r in visit.reports if request and _based_on(r.basedOn, request.id)]
     done = min((found for o in mine if (found := moment(o.effectiveDateTime))), default=None)
-    ready = max((found for o in [*mine, *reports] if (found := moment(o.issued))), default=None)
-    performers = [p for o in [*mine, *reports] for p in o.performer or []]
+    results: list[r4.Observation | r4.DiagnosticReport] = [*mine, *reports]
+    ready = max((found for o in results if (found := moment(o.issued))), default=None)
+    performers = [p for o in results for p in o.performer or []]
     licences = dict.fromkeys(filter(None, (_licence(visit, p, fallback=False) for p in performers)))
     return done, ready, ";".join(licences)
 
@@ -299,9 +302,9 @@ def _progress(visit: Visit, kind: str, sources: Sources) -> list[Row]:
     return [
         sources.row("XML5", place, [
             ("MA_LK", key(visit), "Encounter.identifier"), ("STT", str(place), ""),
-            ("DIEN_BIEN_LS", note.summary or "", f"ClinicalImpression/{note.id}.summary"),
-            ("THOI_DIEM_DBLS", written(moment(note.date or note.effectiveDateTime)), f"ClinicalImpression/{note.id}.date"),
-            ("NGUOI_THUC_HIEN", _licence(visit, note.assessor), f"ClinicalImpression/{note.id}.assessor"),
+            ("DIEN_BIEN_LS", note.summary or "", f"ClinicalImpression/{note.id}"),
+            ("THOI_DIEM_DBLS", written(moment(note.date or note.effectiveDateTime)), f"ClinicalImpression/{note.id}"),
+            ("NGUOI_THUC_HIEN", _licence(visit, note.assessor), f"ClinicalImpression/{note.id}"),
         ])
         for place, note in enumerate(notes, 1)
     ]  # fmt: skip

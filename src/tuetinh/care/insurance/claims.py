@@ -28,7 +28,7 @@ R = TypeVar("R", bound=r4.Resource)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A visit's claim. xml: the file; problems: what the checks found; sources: `table.row.field` to the fact behind it."""
+    """A visit's claim. xml: the file; problems: of the checks; sources: `table.row.field` to the fact behind it."""
 
     ma_lk: str
     decision: str

@@ -1,4 +1,4 @@
-"""How insurance looks in FHIR: Coverage, eligibility request and response. Builders and readers, the one place that knows."""
+"""How insurance looks in FHIR: Coverage, eligibility request and response. Builders and readers."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ class GatewayAccount(models.Model):
 
 
 class SimulatedCard(models.Model):
-    """A card of the demo province, as the simulated gateway answers for it. Dates are ISO text; result forces an answer."""
+    """A card of the demo province, as the simulated gateway answers for it. Dates ISO; result forces an answer."""
 
     number = models.CharField(max_length=15, primary_key=True)
     bhxh = models.CharField(max_length=10, db_index=True)

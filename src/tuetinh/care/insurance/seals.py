@@ -15,7 +15,7 @@ def seal(text: str) -> bytes:
     return _fernet(settings.DATA).encrypt(text.encode())
 
 
-def unseal(sealed: bytes) -> str:
+def unseal(sealed: bytes | memoryview[int]) -> str:
     """Decrypt. Raises cryptography.fernet.InvalidToken when it was sealed with another key."""
     return _fernet(settings.DATA).decrypt(bytes(sealed)).decode()
 

@@ -1,7 +1,7 @@
-"""A gateway to demonstrate and test with: speaks the documented protocol on a socket, knows the cards of the demo province.
+"""A gateway to demonstrate and test with: speaks the documented protocol, knows the cards of the demo province.
 
-Reserved cards begin with GD4129999999; their last three digits are the result they bring, or what goes wrong: 503 out of
-service, 504 no answer in time, 599 no JSON, 498 the token is refused once.
+Reserved cards begin with GD4129999999; their last three digits are the result they bring, or what goes wrong: 503 out
+of service, 504 no answer in time, 599 no JSON, 498 the token is refused once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Scope = MutableMapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card as the insurer keeps it. Dates ISO; result: forced result code, "" = as the dates say; replaced_by: new card."""
+    """A card as the insurer keeps it. Dates ISO; result: forced code, "" = as the dates say; replaced_by: new card."""
 
     number: str
     name: str
@@ -138,7 +138,8 @@ def answer(number: str, card: Card | None, asked: dict[str, str], *, today: date
     if card is None or result in ("050", "051", "052", "053", "060", "061", "070", UNAUTHORISED):
         return found
     found |= {
-        "maThe": card.number, "hoTen": card.name or asked.get("hoTen", ""), "ngaySinh": _vn(card.birth) or asked.get("ngaySinh", ""),
+        "maThe": card.number, "hoTen": card.name or asked.get("hoTen", ""),
+        "ngaySinh": _vn(card.birth) or asked.get("ngaySinh", ""),
         "gioiTinh": card.gender, "diaChi": card.address, "maDKBD": card.facility, "cqBHXH": "BHXH tỉnh Lai Châu",
         "gtTheTu": _vn(card.valid_from), "gtTheDen": _vn(card.valid_to), "maKV": card.area or None,
         "ngayDu5Nam": _vn(card.five_years), "maSoBHXH": card.number[-10:], "maTheCu": None, "maTheMoi": None,

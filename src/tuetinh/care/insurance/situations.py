@@ -73,7 +73,7 @@ def situation(encounter: r4.Encounter, card: Card | None, here: FacilityFacts, *
 
 
 def reason(encounter: r4.Encounter, card: Card | None, here: FacilityFacts) -> Reason:
-    """Why the visit counts as it does: what the desk said, an emergency, a referral, else where the card is registered."""
+    """Why the visit counts: what the desk said, an emergency, a referral, else where the card is registered."""
     said = next((e.valueCode for e in encounter.extension or [] if e.url == REASON), None)
     if said:
         return cast(Reason, said)

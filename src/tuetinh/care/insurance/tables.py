@@ -1,4 +1,4 @@
-"""The description of the insurance XML tables: what a decision says of each field, read from data made by `make_xml_tables.py`."""
+"""The description of the insurance XML tables: what a decision says of each field, as `make_xml_tables.py` made it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Steps = list[tuple[str, Any]]
 class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One field of a table. Steps are values by the day from which they hold, "" from the beginning.
 
-    required_if: conditions that must all hold. beside: field whose count of values must be the same. formula: `sum` over rows of
-    other tables, `is` or `any` of expressions over the row, `days` between two dates, or `share` of a line.
+    required_if: conditions that must all hold. beside: field whose count of values must be the same. formula: `sum`
+    over rows of other tables, `is` or `any` of expressions over the row, `days` between dates, or `share` of a line.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The claim file of a visit: tables of QĐ 4750 and 3176/QĐ-BYT in the envelope GIAMDINHHS (CV 1245/BHXH-CNTT), both ways."""
+"""The claim file of a visit: tables of QĐ 4750 and 3176/QĐ-BYT in the envelope GIAMDINHHS (CV 1245), both ways."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from lxml import etree
+from lxml import etree  # type: ignore[import-untyped]
 
 from tuetinh.care.insurance.errors import WireError
 from tuetinh.care.insurance.tables import Tables, decision
@@ -32,10 +32,10 @@ class Envelope:
 
 
 def write(tables: Tables, *, facility: str, made: date, by: str) -> bytes:
-    """Write the claim file. facility: its 5 characters; made: NGAYLAP; by: the decision. Tables without rows are left out."""
+    """Write the claim file. facility: its 5 characters; made: NGAYLAP; by: decision. Empty tables are left out."""
     files = "".join(
-        f"<FILEHOSO><LOAIHOSO>{name}</LOAIHOSO><NOIDUNGFILE>{base64.b64encode(write_table(name, tables[name], by=by)).decode()}"
-        "</NOIDUNGFILE></FILEHOSO>"
+        f"<FILEHOSO><LOAIHOSO>{name}</LOAIHOSO><NOIDUNGFILE>"
+        f"{base64.b64encode(write_table(name, tables[name], by=by)).decode()}</NOIDUNGFILE></FILEHOSO>"
         for name in decision(by).tables
         if tables.get(name)
     )
@@ -56,7 +56,7 @@ def write_table(name: str, rows: list[dict[str, str]], *, by: str) -> bytes:
 
 
 def read(data: bytes, *, by: str = "3176") -> Envelope:
-    """Read a claim file, its tables in base64 or standing inline. Raises WireError naming the place for anything else."""
+    """Read a claim file, its tables in base64 or inline. Raises WireError naming the place for anything else."""
     root = _parse(data, "GIAMDINHHS")
     if root.tag != "GIAMDINHHS":
         raise WireError("root", str(root.tag))

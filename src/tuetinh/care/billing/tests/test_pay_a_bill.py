@@ -1,5 +1,7 @@
 """Charges, cash, transfers, cancellations: what is owed, what was paid, and that nothing is paid twice."""
 
+# ruff: noqa: E501 - tables of cases read better unbroken
+
 from __future__ import annotations
 
 import json

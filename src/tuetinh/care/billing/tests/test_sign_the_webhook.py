@@ -1,5 +1,7 @@
 """The bank's signature: what is accepted, what is refused."""
 
+# ruff: noqa: E501 - tables of cases read better unbroken
+
 from __future__ import annotations
 
 import pytest

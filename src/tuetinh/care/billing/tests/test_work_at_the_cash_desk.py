@@ -1,5 +1,7 @@
 """The cashier's pages: who may open them, what they show, how money is taken, and the bank's webhook over HTTP."""
 
+# ruff: noqa: E501 - tables of cases read better unbroken
+
 from __future__ import annotations
 
 import json

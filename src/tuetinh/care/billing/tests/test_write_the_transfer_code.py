@@ -1,5 +1,7 @@
 """VietQR texts and amounts in words."""
 
+# ruff: noqa: E501 - tables of cases read better unbroken
+
 from __future__ import annotations
 
 from decimal import Decimal

@@ -1,5 +1,7 @@
 """The claim of a visit, built from the facts that the desks left, and nothing else."""
 
+# ruff: noqa: E501 - tables of cases read better unbroken
+
 from __future__ import annotations
 
 from datetime import date
@@ -26,7 +28,9 @@ LAB = r4.Coding(system="http://terminology.hl7.org/CodeSystem/observation-catego
 
 
 def practitioner(licence: str) -> r4.Reference:
-    qualification = r4.PractitionerQualification(code=r4.CodeableConcept(text="GPHN"), identifier=[r4.Identifier(value=licence)])
+    qualification = r4.PractitionerQualification(
+        code=r4.CodeableConcept(text="GPHN"), identifier=[r4.Identifier(value=licence)]
+    )
     return record.ref(record.create(SYSTEM, r4.Practitioner(qualification=[qualification])))
 
 
@@ -100,7 +104,9 @@ def finish(encounter: r4.Encounter, condition: r4.Condition, doctor: r4.Referenc
     encounter.participant = [r4.EncounterParticipant(individual=doctor)]
     encounter.diagnosis = [r4.EncounterDiagnosis(condition=record.ref(condition), rank=1)]
     leaving = r4.CodeableConcept(
-        coding=[c for name, code in (("KET_QUA_DTRI", "2"), ("MA_LOAI_RV", "1")) for c in list_code(name, code).coding or []]
+        coding=[
+            c for name, code in (("KET_QUA_DTRI", "2"), ("MA_LOAI_RV", "1")) for c in list_code(name, code).coding or []
+        ]
     )
     encounter.hospitalization = r4.EncounterHospitalization(dischargeDisposition=leaving)
     record.update(SYSTEM, encounter)
@@ -110,7 +116,13 @@ def test_a_complete_visit_has_no_problem(visit: str) -> None:
     found = claim(SYSTEM, visit, made=date(2026, 11, 2))
     assert [(p.table, p.row, p.field, p.code) for p in found.problems] == []
     assert found.decision == "3176"
-    assert {name: len(rows) for name, rows in found.tables.items()} == {"XML1": 1, "XML2": 1, "XML3": 2, "XML4": 1, "XML5": 0}
+    assert {name: len(rows) for name, rows in found.tables.items()} == {
+        "XML1": 1,
+        "XML2": 1,
+        "XML3": 2,
+        "XML4": 1,
+        "XML5": 0,
+    }
 
 
 def test_the_file_holds_what_the_record_says(visit: str) -> None:
@@ -137,7 +149,13 @@ def test_the_file_holds_what_the_record_says(visit: str) -> None:
 
 def test_every_value_says_where_it_is_from(visit: str) -> None:
     found = claim(SYSTEM, visit)
-    told = {f"{t}.{n}.{name}" for t, rows in found.tables.items() for n, row in enumerate(rows, 1) for name, value in row.items() if value}
+    told = {
+        f"{t}.{n}.{name}"
+        for t, rows in found.tables.items()
+        for n, row in enumerate(rows, 1)
+        for name, value in row.items()
+        if value
+    }
     assert told == set(found.sources)
     assert found.sources["XML1.1.HO_TEN"].endswith(".name")
 

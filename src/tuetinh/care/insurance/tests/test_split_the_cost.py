@@ -1,5 +1,7 @@
 """Who pays what: the vectors of the rules, and that no đồng is lost or made."""
 
+# ruff: noqa: E501 - tables of cases read better unbroken
+
 from __future__ import annotations
 
 from dataclasses import replace
