@@ -255,7 +255,7 @@ def read_header(message: bytes) -> Header:
     """Read MSH without decoding the rest. Raises Refused (AR) when there is none, or a required field of it is empty."""
     if message[:3] != b"MSH" or len(message) < 8:
         raise Refused("AR", "100", "MSH")
-    line = re.split(rb"[\r\n]", message, maxsplit=1)[0].decode("utf-8", "replace")
+    line = re.split(rb"[\r\n]", message, maxsplit=1)[0].decode("utf-8", "replace").replace("\0", "")
     try:
         msh = _Segment(hl7.parse(line)[0])
     except Exception as error:
@@ -454,7 +454,7 @@ def _structured(obx: _Segment) -> dict[str, Any]:
         return {"text": text, "number": first[1], "high": second[1]}
     if separator:  # a titre 1:128, `2+`
         return {"text": text}
-    return {"text": text, "comparator": comparator.strip("="), "number": first[1]}
+    return {"text": text, "comparator": "" if comparator == "=" else comparator, "number": first[1]}
 
 
 _TIME = re.compile(r"(\d{4})(\d\d)?(\d\d)?(?:(\d\d)(\d\d)?(\d\d)?(?:\.(\d{1,6})\d*)?)?\s*(?:([+-])(\d\d):?(\d\d))?")

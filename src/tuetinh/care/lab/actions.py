@@ -1,0 +1,401 @@
+"""What the desks do with a laboratory order, from the doctor's tick to the released and amended result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import cast
+from zoneinfo import ZoneInfo
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from tuetinh.care.billing.api import charge
+from tuetinh.care.lab import facts
+from tuetinh.care.lab.catalogue import Analyte, Range, Test, test
+from tuetinh.care.lab.errors import (
+    BadValue,
+    CriticalOpen,
+    Incomplete,
+    NeedsReason,
+    NotAllowed,
+    NoTube,
+    UnknownTest,
+    WrongStage,
+)
+from tuetinh.care.lab.models import Counter, Tube
+from tuetinh.care.lab.wire_hl7v2 import number as read_number
+from tuetinh.commons.identity.api import age_days
+from tuetinh.commons.messages.api import publish
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import Asker
+
+HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
+ORDERING = frozenset({"doctor", "nurse", "station", "system"})
+WORKING = frozenset({"lab", "system"})
+Stage = Tube.Stage
+
+
+def order_tests(
+    asker: Asker,
+    encounter: r4.Encounter | str,
+    codes: Sequence[str],
+    *,
+    requester: r4.Reference | None = None,
+    urgent: bool = False,
+    note: str = "",
+) -> list[r4.ServiceRequest]:
+    """Order tests by their service codes: one ServiceRequest each, one tube for each kind of specimen, each charged.
+
+    A code given twice counts once. Raises UnknownTest before anything is written, and NotAllowed.
+    """
+    _allow(asker, ORDERING)
+    wanted: list[Test] = []
+    for code in dict.fromkeys(codes):
+        if not (found := test(code)):
+            raise UnknownTest
+        wanted.append(found)
+    desk = as_desk(asker)
+    with transaction.atomic():
+        visit = (
+            cast(r4.Encounter, record.read(desk, "Encounter", encounter)) if isinstance(encounter, str) else encounter
+        )
+        facility = facts.id_of(visit.serviceProvider) or asker.facility
+        requisition = record.new_id()
+        made: list[r4.ServiceRequest] = []
+        for kind in dict.fromkeys(t.specimen for t in wanted):
+            group = [t for t in wanted if t.specimen == kind]
+            made += _order_tube(
+                desk,
+                visit,
+                group,
+                facility=facility,
+                requisition=requisition,
+                requester=requester,
+                urgent=urgent,
+                note=note,
+            )
+        for order in made:
+            if what := facts.ordered_test(order):
+                charge(asker, visit, what.code, 1, source_reference=f"ServiceRequest/{order.id}", display=what.names[0])
+        publish(f"lab:{facility}")
+        publish(f"visit:{visit.id}")
+    return made
+
+
+def _order_tube(
+    desk: Asker,
+    visit: r4.Encounter,
+    group: list[Test],
+    *,
+    facility: str,
+    requisition: str,
+    requester: r4.Reference | None,
+    urgent: bool,
+    note: str,
+) -> list[r4.ServiceRequest]:
+    specimen_id, ids = record.new_id(), [record.new_id() for _ in group]
+    tube = _numbered(facility, specimen_id, visit, ids, urgent=urgent)
+    record.create(desk, facts.specimen(specimen_id, tube.number, group[0].specimen, visit.subject, ids))
+    orders = [
+        facts.order(
+            id_, what, visit, facility=facility, specimen=specimen_id, requisition=requisition, requester=requester,
+            urgent=urgent, note=note,
+        )
+        for id_, what in zip(ids, group, strict=True)
+    ]  # fmt: skip
+    return record.create_many(desk, orders)
+
+
+def _numbered(facility: str, specimen: str, visit: r4.Encounter, orders: list[str], *, urgent: bool) -> Tube:
+    """Give the next number of the facility's day: yymmdd, the facility's digits, a running number; fits Code 128."""
+    day = datetime.now(HANOI).date()
+    digits = "".join(c for c in facility if c.isdigit())[-5:].rjust(5, "0")
+    while True:
+        Counter.objects.get_or_create(facility=facility, day=day)
+        Counter.objects.filter(facility=facility, day=day).update(last=F("last") + 1)
+        last = Counter.objects.get(facility=facility, day=day).last
+        try:
+            with transaction.atomic():
+                return Tube.objects.create(
+                    number=f"{day:%y%m%d}{digits}{last:04d}", facility=facility, specimen=specimen,
+                    encounter=visit.id or "", patient=facts.id_of(visit.subject), orders=orders, urgent=urgent,
+                    ordered_at=datetime.now(UTC),
+                )  # fmt: skip
+        except IntegrityError:
+            if not Tube.objects.filter(number=f"{day:%y%m%d}{digits}{last:04d}").exists():
+                raise  # else another facility with the same digits took it: the next one
+
+
+def receive_specimen(asker: Asker, number: str) -> Tube:
+    """Take a tube in. Receiving it twice changes nothing."""
+    with transaction.atomic():
+        tube = lock(asker, number)
+        if tube.stage != Stage.ORDERED:
+            if tube.stage in (Stage.REJECTED, Stage.CANCELLED):
+                raise WrongStage
+            return tube
+        desk = as_desk(asker)
+        specimen = cast(r4.Specimen, record.read(desk, "Specimen", tube.specimen))
+        specimen.status, specimen.receivedTime = "available", facts.now()
+        record.update(desk, specimen)
+        tube.stage, tube.received_at = Stage.RECEIVED, datetime.now(UTC)
+        _keep(tube)
+    return tube
+
+
+def reject_specimen(asker: Asker, number: str, reason: str) -> Tube:
+    """Refuse a tube that cannot be analysed; its orders stay open on hold until another tube comes or they are cancelled."""
+    reason = _reason(reason)
+    with transaction.atomic():
+        tube = lock(asker, number)
+        if tube.stage not in (Stage.ORDERED, Stage.RECEIVED):
+            raise WrongStage
+        desk = as_desk(asker)
+        specimen = cast(r4.Specimen, record.read(desk, "Specimen", tube.specimen))
+        specimen.status = "unsatisfactory"
+        specimen.note = [*(specimen.note or []), r4.Annotation(text=reason, time=facts.now())]
+        record.update(desk, specimen)
+        _set_orders(desk, tube, "on-hold", reason)
+        tube.stage = Stage.REJECTED
+        _keep(tube)
+    return tube
+
+
+def cancel_orders(asker: Asker, number: str, reason: str) -> Tube:
+    """Revoke the orders of a tube that has no result yet. Also the doctor's."""
+    reason = _reason(reason)
+    with transaction.atomic():
+        tube = lock(asker, number, WORKING | ORDERING)
+        if tube.stage not in (Stage.ORDERED, Stage.RECEIVED, Stage.REJECTED):
+            raise WrongStage
+        _set_orders(as_desk(asker), tube, "revoked", reason)
+        tube.stage = Stage.CANCELLED
+        _keep(tube)
+    return tube
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A locked tube with its orders and results, and what is normal for the person."""
+
+    tube: Tube
+    orders: dict[str, r4.ServiceRequest]
+    results: dict[str, r4.Observation]
+    gender: str | None
+    age_years: int | None
+
+    def slots(self) -> list[tuple[r4.ServiceRequest, Analyte]]:
+        """Every analyte that was ordered, in order."""
+        ordered = [(order, facts.ordered_test(order)) for order in self.orders.values() if order.status != "revoked"]
+        return [(order, analyte) for order, what in ordered if what for analyte in what.analytes]
+
+    def normal(self, analyte: Analyte) -> Range:
+        """Its limits for this person."""
+        return analyte.normal(self.gender, self.age_years)
+
+
+def work_on(asker: Asker, tube: Tube) -> Work:
+    """Read the orders, results and person of a tube."""
+    orders = cast("dict[str, r4.ServiceRequest]", record.read_many(asker, "ServiceRequest", tube.orders))
+    orders = {id_: orders[id_] for id_ in tube.orders if id_ in orders}
+    found = [(o.id or "", t) for o in orders.values() if (t := facts.ordered_test(o))]
+    ids = [facts.observation_id(id_, a.key) for id_, what in found for a in what.analytes]
+    results = cast("dict[str, r4.Observation]", record.read_many(asker, "Observation", ids))
+    person = record.read_many(asker, "Patient", [tube.patient]).get(tube.patient)
+    gender = person.gender if isinstance(person, r4.Patient) else None
+    days = age_days(person.birthDate or "", datetime.now(HANOI).date()) if isinstance(person, r4.Patient) else None
+    return Work(tube, orders, results, gender, None if days is None else days // 365)
+
+
+def enter_results(asker: Asker, number: str, values: Mapping[str, str], *, reason: str = "") -> Tube:
+    """Keep results typed by hand, by the id of their Observation; "" leaves a result as it is.
+
+    On a released tube this amends, which needs a reason. Raises BadValue with the id for a number that is none.
+    """
+    with transaction.atomic():
+        tube = lock(asker, number)
+        work = work_on(as_desk(asker), tube)
+        readings = {}
+        for order, analyte in work.slots():
+            id_ = facts.observation_id(order.id or "", analyte.key)
+            if typed := values.get(id_, "").strip():
+                readings[id_] = _typed(analyte, typed, id_)
+        keep_readings(asker, work, readings, reason=reason)
+    return tube
+
+
+def _typed(analyte: Analyte, text: str, field: str) -> facts.Reading:
+    if not analyte.numeric:
+        return facts.Reading(text=text[:200])
+    if not (found := read_number(text)):
+        raise BadValue(field)
+    return facts.Reading(number=found[1], comparator=found[0])
+
+
+def keep_readings(asker: Asker, work: Work, readings: Mapping[str, facts.Reading], *, reason: str = "") -> bool:
+    """Write readings, by the id of their Observation, of a locked tube; tell whether anything changed.
+
+    Results are preliminary until released; on a released tube they become amended, and the report with them.
+    """
+    tube, desk = work.tube, as_desk(asker)
+    if tube.stage in (Stage.REJECTED, Stage.CANCELLED):
+        raise WrongStage
+    released = tube.stage == Stage.RELEASED
+    changed: list[r4.Observation] = []
+    for order, analyte in work.slots():
+        id_ = facts.observation_id(order.id or "", analyte.key)
+        old, reading = work.results.get(id_), readings.get(id_)
+        if reading is None or (same(old, reading)):
+            continue
+        status = ("amended" if old else "final") if released else "preliminary"
+        changed.append(
+            facts.observation(
+                order, analyte, reading, specimen=tube.specimen, normal=work.normal(analyte), status=status
+            )
+        )
+    if not changed:
+        return False
+    if released:
+        note = r4.Annotation(text=_reason(reason), time=facts.now())
+        for result in changed:
+            result.note = [*(result.note or []), note]
+    for result in changed:
+        (record.update if result.id in work.results else record.create)(desk, result)
+        work.results[result.id or ""] = result
+    tube.critical = any(facts.flag_of(r) in facts.CRITICAL for r in changed) or (tube.critical and not released)
+    tube.stage = Stage.RELEASED if released else Stage.RESULTED
+    tube.received_at = tube.received_at or datetime.now(UTC)
+    touched = {facts.id_of(b) for r in changed for b in r.basedOn or []}
+    _reports(desk, work, "amended" if released else "preliminary", only=touched)
+    _keep(tube)
+    return True
+
+
+def same(old: r4.Observation | None, reading: facts.Reading) -> bool:
+    """Whether a result already says what a reading says."""
+    if old is None:
+        return False
+    if reading.absent:
+        return old.dataAbsentReason is not None
+    if old.dataAbsentReason is not None:
+        return False
+    unit = reading.unit or facts.unit_of(old)
+    return facts.value_of(old) == reading.shown and (reading.number is None or facts.unit_of(old) == unit)
+
+
+def acknowledge_critical(asker: Asker, number: str, told: str) -> Tube:
+    """Note who was told of the critical values; then the result may be released."""
+    told = _reason(told)
+    with transaction.atomic():
+        tube = lock(asker, number)
+        desk = as_desk(asker)
+        work = work_on(desk, tube)
+        for result in work.results.values():
+            if facts.flag_of(result) in facts.CRITICAL:
+                result.note = [*(result.note or []), r4.Annotation(text=told, time=facts.now())]
+                record.update(desk, result)
+        tube.critical = False
+        _keep(tube)
+    return tube
+
+
+def release(asker: Asker, number: str) -> Tube:
+    """Validate and hand out: results and reports become final, complete orders completed.
+
+    Raises Incomplete without any result and CriticalOpen while a critical value is not acknowledged. Analytes without
+    result leave the report partial and the tube at work; releasing again later hands out the rest.
+    """
+    with transaction.atomic():
+        tube = lock(asker, number)
+        if tube.stage == Stage.RELEASED:
+            return tube
+        if tube.stage != Stage.RESULTED:
+            raise Incomplete
+        if tube.critical:
+            raise CriticalOpen
+        desk = as_desk(asker)
+        work = work_on(desk, tube)
+        for result in work.results.values():
+            if result.status == "preliminary":
+                result.status, result.issued = "final", facts.now()
+                record.update(desk, result)
+        complete = _reports(desk, work, "final")
+        for id_ in complete:
+            order = work.orders[id_]
+            if order.status != "completed":
+                order.status = "completed"
+                record.update(desk, order)
+        if len(complete) == sum(o.status != "revoked" for o in work.orders.values()):
+            tube.stage, tube.released_at = Stage.RELEASED, datetime.now(UTC)
+        _keep(tube)
+    return tube
+
+
+def _reports(desk: Asker, work: Work, status: str, only: set[str] | None = None) -> set[str]:
+    """Write the report of each order that has results; return the ids of orders whose results are complete."""
+    existing = record.read_many(desk, "DiagnosticReport", [facts.report_id(id_) for id_ in work.orders])
+    complete = set()
+    for id_, order in work.orders.items():
+        what = facts.ordered_test(order)
+        if not what or order.status == "revoked":
+            continue
+        ids = [facts.observation_id(id_, a.key) for a in what.analytes]
+        results = [work.results[i] for i in ids if i in work.results]
+        whole = len(results) == len(ids)
+        if whole:
+            complete.add(id_)
+        if not results or (only is not None and id_ not in only):
+            continue
+        said = "partial" if status == "final" and not whole else status
+        report = facts.report(order, results, said)
+        old = existing.get(report.id or "")
+        if isinstance(old, r4.DiagnosticReport) and old.status == said and old.status != "amended":
+            if [r.reference for r in old.result or []] == [r.reference for r in report.result or []]:
+                continue
+        (record.update if old else record.create)(desk, report)
+    return complete
+
+
+def _set_orders(desk: Asker, tube: Tube, status: str, reason: str) -> None:
+    for order in record.read_many(desk, "ServiceRequest", tube.orders).values():
+        order = cast(r4.ServiceRequest, order)
+        order.status = status
+        order.note = [*(order.note or []), r4.Annotation(text=reason, time=facts.now())]
+        record.update(desk, order)
+
+
+def lock(asker: Asker, number: str, roles: frozenset[str] = WORKING) -> Tube:
+    """The tube, locked for this transaction. Another facility's is not there."""
+    _allow(asker, roles)
+    found = Tube.objects.select_for_update().filter(number=number)
+    if asker.role != "system":
+        found = found.filter(facility=asker.facility)
+    tube = found.first()
+    if not tube:
+        raise NoTube
+    return tube
+
+
+def _keep(tube: Tube) -> None:
+    tube.save()
+    publish(f"lab:{tube.facility}")
+    publish(f"visit:{tube.encounter}")
+
+
+def _allow(asker: Asker, roles: frozenset[str]) -> None:
+    if asker.role not in roles:
+        raise NotAllowed
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise NeedsReason
+    return text.strip()[:500]
+
+
+def as_desk(asker: Asker) -> Asker:
+    """The same person, with what the laboratory's own bookkeeping writes: the action has decided that it may happen."""
+    return replace(asker, scopes=frozenset({"system/*.cruds"}), patient=None)

@@ -1,0 +1,94 @@
+"""What other modules may call of the laboratory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from tuetinh.care.lab import facts, queries
+from tuetinh.care.lab.actions import cancel_orders, order_tests
+from tuetinh.care.lab.catalogue import Analyte, Test, search_tests, test, tests
+from tuetinh.care.lab.errors import LabError
+from tuetinh.care.lab.listener import serve_mllp
+from tuetinh.care.lab.models import Tube
+from tuetinh.care.lab.queries import Result
+from tuetinh.care.lab.words import FLAGS, STAGES, plain_flag
+from tuetinh.record import api as record
+from tuetinh.record import r4
+
+if TYPE_CHECKING:
+    from tuetinh.record.asker import Asker
+
+__all__ = [
+    "FLAGS",
+    "STAGES",
+    "Analyte",
+    "LabError",
+    "Result",
+    "Test",
+    "cancel_orders",
+    "order_tests",
+    "orders",
+    "plain_flag",
+    "plain_words",
+    "results",
+    "search_tests",
+    "serve_mllp",
+    "test",
+    "tests",
+    "trend",
+    "tubes",
+    "visit_results",
+]
+
+
+def tubes(encounter: str) -> list[Tube]:
+    """The tubes of a visit: `number`, `stage` (see STAGES), `orders`, `critical`."""
+    return list(Tube.objects.filter(encounter=encounter).order_by("ordered_at", "id"))
+
+
+def orders(asker: Asker, encounter: str) -> list[r4.ServiceRequest]:
+    """The laboratory orders of a visit, in the order in which they were made."""
+    ids = [id_ for tube in tubes(encounter) for id_ in tube.orders]
+    found = cast("dict[str, r4.ServiceRequest]", record.read_many(asker, "ServiceRequest", ids))
+    return [found[id_] for id_ in ids if id_ in found]
+
+
+def visit_results(asker: Asker, encounter: str, *, preliminary: bool = False) -> list[Result]:
+    """The released results of a visit in the order of its tests; with `preliminary` also those not yet released."""
+    found = orders(asker, encounter)
+    named = {
+        facts.observation_id(o.id or "", a.key): what.name
+        for o in found
+        if (what := facts.ordered_test(o))
+        for a in what.analytes
+    }
+    read = cast("dict[str, r4.Observation]", record.read_many(asker, "Observation", named))
+    shown = (read[id_] for id_ in named if id_ in read)
+    return [_named(r, named) for r in shown if preliminary or r.status != "preliminary"]
+
+
+def _named(result: r4.Observation, named: dict[str, str]) -> Result:
+    plain = queries.read_result(result)
+    values = {name: getattr(plain, name) for name in Result.__slots__} | {"test": named[plain.id]}
+    return Result(**values)
+
+
+def results(asker: Asker, patient: str, limit: int = 50) -> list[Result]:
+    """The newest released laboratory results of a person, of every facility and source."""
+    query = f"patient=Patient/{patient}&category=laboratory&status=final,amended,corrected&_sort=-date&_count={min(limit, 200)}"
+    page = record.search(asker, "Observation", query)
+    return [queries.read_result(cast(r4.Observation, r)) for r in page.resources]
+
+
+def trend(asker: Asker, patient: str, loinc: str) -> list[Result]:
+    """The released results of one LOINC code, oldest first."""
+    found = queries.history(asker, patient, [loinc]).get(loinc, [])
+    return [queries.read_result(r) for r in reversed(found)]
+
+
+def plain_words(result: Result | r4.Observation) -> str:
+    """A result as a citizen reads it: "Đường huyết: hơi cao (7.8 mmol/L)"."""
+    told = queries.read_result(result) if isinstance(result, r4.Observation) else result
+    value = f"{told.value} {told.unit}".strip()
+    meaning = plain_flag(told.flag)
+    return f"{told.plain}: {meaning} ({value})" if meaning else f"{told.plain}: {value}"

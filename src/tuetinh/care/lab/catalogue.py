@@ -1,0 +1,189 @@
+"""What the laboratory offers: tests and panels under their service codes, and the analytes that they are made of."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+from django.utils.translation import get_language, gettext_lazy
+
+from tuetinh.record.text import fold
+
+_DATA = Path(__file__).parent / "data"
+CHILD_YEARS = 15  # the column `child` of analytes.csv holds under this age
+
+SPECIMENS = {
+    "edta": gettext_lazy("Máu toàn phần (EDTA)"),
+    "serum": gettext_lazy("Huyết thanh"),
+    "citrate": gettext_lazy("Huyết tương (citrat)"),
+    "fluoride": gettext_lazy("Huyết tương (fluorid)"),
+    "urine": gettext_lazy("Nước tiểu"),
+    "stool": gettext_lazy("Phân"),
+    "sputum": gettext_lazy("Đờm"),
+    "swab": gettext_lazy("Dịch phết"),
+}
+# v2 table 0487, as FHIR's v2-0487 code system writes it.
+SPECIMEN_CODES = {
+    "edta": "BLD",
+    "serum": "SER",
+    "citrate": "PLAS",
+    "fluoride": "PLAS",
+    "urine": "UR",
+    "stool": "STL",
+    "sputum": "SPT",
+    "swab": "SWAB",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Limits of normal; None where there is none."""
+
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+    def where(self, value: Decimal) -> str:
+        """`L` below, `H` above, `N` within."""
+        if self.low is not None and value < self.low:
+            return "L"
+        return "H" if self.high is not None and value > self.high else "N"
+
+    def __bool__(self) -> bool:
+        return self.low is not None or self.high is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Analyte:
+    """One measured thing. `plain` is its name for citizens, `choices` the words of a result that is no number."""
+
+    key: str
+    loinc: str
+    unit: str
+    shown: str
+    names: tuple[str, str]
+    plains: tuple[str, str]
+    male: Range
+    female: Range
+    child: Range
+    critical: Range
+    choices: tuple[str, ...]
+    aliases: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        """Its name in the language of the page."""
+        return self.names[get_language() == "en"]
+
+    @property
+    def plain(self) -> str:
+        """Its name for citizens, in the language of the page."""
+        return self.plains[get_language() == "en"]
+
+    @property
+    def numeric(self) -> bool:
+        """Whether results are numbers."""
+        return bool(self.unit)
+
+    def normal(self, gender: str | None, age_years: int | None) -> Range:
+        """Limits for a person; where the sex is not known, the widest of both."""
+        if age_years is not None and age_years < CHILD_YEARS:
+            return self.child
+        if gender in ("male", "female"):
+            return self.male if gender == "male" else self.female
+        lows = [r.low for r in (self.male, self.female)]
+        highs = [r.high for r in (self.male, self.female)]
+        return Range(
+            min((v for v in lows if v is not None), default=None) if None not in lows else None,
+            max((v for v in highs if v is not None), default=None) if None not in highs else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """What can be ordered. `code` is the service's, which is billed; a panel has several analytes."""
+
+    __test__ = False  # pytest: no test class
+
+    code: str
+    key: str
+    specimen: str
+    loinc: str
+    names: tuple[str, str]
+    analytes: tuple[Analyte, ...]
+
+    @property
+    def name(self) -> str:
+        """Its name in the language of the page."""
+        return self.names[get_language() == "en"]
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with (_DATA / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _range(text: str) -> Range:
+    low, _, high = text.partition("-")
+    return Range(Decimal(low) if low else None, Decimal(high) if high else None)
+
+
+@cache
+def analytes() -> dict[str, Analyte]:
+    """Every analyte by its key."""
+    return {
+        row["key"]: Analyte(
+            row["key"], row["loinc"], row["unit"], row["shown"],
+            (row["name"], row["name_en"]), (row["plain"], row["plain_en"]),
+            _range(row["male"]), _range(row["female"]), _range(row["child"]), _range(row["critical"]),
+            tuple(filter(None, row["choices"].split("|"))), frozenset(row["aliases"].split()),
+        )
+        for row in _rows("analytes.csv")
+    }  # fmt: skip
+
+
+@cache
+def _tests() -> dict[str, Test]:
+    known = analytes()
+    return {
+        row["code"]: Test(
+            row["code"], row["key"], row["specimen"], row["loinc"], (row["name"], row["name_en"]),
+            tuple(known[key] for key in row["analytes"].split()),
+        )
+        for row in _rows("tests.csv")
+    }  # fmt: skip
+
+
+def tests() -> list[Test]:
+    """Every test and panel that can be ordered."""
+    return list(_tests().values())
+
+
+def test(code: str) -> Test | None:
+    """The test of a service code."""
+    return _tests().get(code)
+
+
+test.__test__ = False  # type: ignore[attr-defined]  # pytest: no test function
+
+
+def search_tests(text: str, limit: int = 12) -> list[Test]:
+    """Type-ahead over tests: every typed word begins a word of the name, key or an analyte, accents or not."""
+    typed = fold(text).split()
+
+    def words(one: Test) -> list[str]:
+        return fold(" ".join([*one.names, one.key, *(f"{a.key} {a.names[0]}" for a in one.analytes)])).split()
+
+    def fits(one: Test) -> bool:
+        have = words(one)
+        return all(any(h.strip("()").startswith(t) for h in have) for t in typed)
+
+    return sorted((t for t in tests() if fits(t)), key=lambda t: len(t.names[0]))[:limit]
+
+
+@cache
+def by_loinc() -> dict[str, Analyte]:
+    """Analytes by LOINC code."""
+    return {a.loinc: a for a in analytes().values()}

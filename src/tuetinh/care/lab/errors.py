@@ -1,0 +1,102 @@
+"""What the laboratory refuses, worded once."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+
+class LabError(Exception):
+    """A refusal with a code of this module and words for the desk."""
+
+    code = "lab"
+    message = _("Không thực hiện được.")
+
+    def __str__(self) -> str:
+        return str(self.message)
+
+
+class UnknownTest(LabError):
+    """The service code is no test of the laboratory."""
+
+    code = "unknown-test"
+    message = _("Mã dịch vụ này không phải xét nghiệm của phòng xét nghiệm.")
+
+
+class NoTube(LabError):
+    """There is no such tube at this facility."""
+
+    code = "no-tube"
+    message = _("Không có mẫu mang mã này ở cơ sở này.")
+
+
+class WrongStage(LabError):
+    """The tube is at a stage where this cannot be done."""
+
+    code = "wrong-stage"
+    message = _("Mẫu đang ở bước khác, không làm được việc này. Hãy tải lại trang.")
+
+
+class NotAllowed(LabError):
+    """The asker's desk or facility may not do this."""
+
+    code = "not-allowed"
+    message = _("Bàn làm việc này không được làm việc này.")
+
+
+class NeedsReason(LabError):
+    """A reason must be written."""
+
+    code = "needs-reason"
+    message = _("Hãy ghi lý do.")
+
+
+class BadValue(LabError):
+    """A typed value does not fit the analyte."""
+
+    code = "bad-value"
+    message = _("Giá trị không hợp lệ: cần một số.")
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+
+class Incomplete(LabError):
+    """Nothing to release yet."""
+
+    code = "incomplete"
+    message = _("Chưa có kết quả nào để trả.")
+
+
+class CriticalOpen(LabError):
+    """A critical value must be acknowledged before the result is released."""
+
+    code = "critical-open"
+    message = _("Có giá trị nguy kịch: hãy báo bác sĩ và xác nhận trước khi trả kết quả.")
+
+
+class NotForMatching(LabError):
+    """The message holds no result that fits the tube."""
+
+    code = "not-for-matching"
+    message = _("Bản tin này không có kết quả nào của mẫu đã chọn.")
+
+
+# Why a message waits in the inbox.
+REASONS = {
+    "no-start": _("Thiếu ký tự mở đầu khung MLLP"),
+    "no-end": _("Bản tin bị cắt ngang"),
+    "too-large": _("Bản tin quá lớn"),
+    "100": _("Thiếu hoặc sai thứ tự đoạn"),
+    "101": _("Thiếu trường bắt buộc"),
+    "102": _("Dữ liệu không đọc được"),
+    "103": _("Bảng mã ký tự không biết"),
+    "200": _("Loại bản tin không hỗ trợ"),
+    "201": _("Sự kiện không hỗ trợ"),
+    "203": _("Phiên bản HL7 không hỗ trợ"),
+    "207": _("Lỗi khi ghi, hãy thử lại"),
+    "unknown-order": _("Không có mẫu nào mang mã này"),
+    "unknown-analytes": _("Mã chỉ số của máy không thuộc chỉ định"),
+    "already-released": _("Kết quả đã trả; cần sửa đổi có lý do"),
+    "closed": _("Mẫu đã bị từ chối hoặc hủy"),
+}

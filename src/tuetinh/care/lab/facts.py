@@ -1,0 +1,303 @@
+"""How the laboratory looks in FHIR: orders, tubes, results, reports. Builders and readers, the one place that knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from tuetinh.care.lab.catalogue import SPECIMEN_CODES, SPECIMENS, Analyte, Range, Test, analytes, test
+from tuetinh.commons.catalogues.api import SERVICES, service
+from tuetinh.record import r4
+
+LOINC: Final = "http://loinc.org"
+UCUM: Final = "http://unitsofmeasure.org"
+TUBE: Final = "https://tuetinh.vn/fhir/NamingSystem/lab-tube"
+REQUISITION: Final = "https://tuetinh.vn/fhir/NamingSystem/lab-requisition"
+LABORATORY: Final = r4.CodeableConcept(
+    coding=[
+        r4.Coding(system="http://terminology.hl7.org/CodeSystem/observation-category", code="laboratory"),
+    ]
+)
+_SCT_LAB: Final = r4.CodeableConcept(
+    coding=[r4.Coding(system="http://snomed.info/sct", code="108252007", display="Laboratory procedure")]
+)
+_V2_LAB: Final = r4.CodeableConcept(
+    coding=[r4.Coding(system="http://terminology.hl7.org/CodeSystem/v2-0074", code="LAB", display="Laboratory")]
+)
+_FLAGS: Final = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
+FLAG_TEXT: Final = {
+    "N": "Normal",
+    "L": "Low",
+    "H": "High",
+    "LL": "Critical low",
+    "HH": "Critical high",
+    "A": "Abnormal",
+    "POS": "Positive",
+    "NEG": "Negative",
+}
+CRITICAL: Final = frozenset({"LL", "HH"})
+
+
+def now() -> str:
+    """This moment as FHIR writes it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def instant(at: datetime) -> str:
+    """A moment as FHIR writes it."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def ref(type_: str, id_: str) -> r4.Reference:
+    """A reference by type and id."""
+    return r4.Reference(reference=f"{type_}/{id_}")
+
+
+def id_of(reference: r4.Reference | None) -> str:
+    """The id that a relative reference names, or ""."""
+    return ((reference.reference if reference else "") or "").rpartition("/")[2]
+
+
+def observation_id(order: str, key: str) -> str:
+    """Id of the result of an analyte of an order: the same however often it is sent."""
+    return f"{order}-{key}"
+
+
+def report_id(order: str) -> str:
+    """Id of the report of an order."""
+    return f"{order}-report"
+
+
+def order(
+    id_: str,
+    what: Test,
+    encounter: r4.Encounter,
+    *,
+    facility: str,
+    specimen: str,
+    requisition: str,
+    requester: r4.Reference | None,
+    urgent: bool,
+    note: str,
+) -> r4.ServiceRequest:
+    """Build the order of one test or panel."""
+    return r4.ServiceRequest(
+        id=id_,
+        requisition=r4.Identifier(system=REQUISITION, value=requisition),
+        status="active",
+        intent="order",
+        category=[_SCT_LAB],
+        priority="urgent" if urgent else "routine",
+        code=_code(what),
+        subject=encounter.subject,
+        encounter=ref("Encounter", encounter.id or ""),
+        authoredOn=now(),
+        requester=requester,
+        performer=[ref("Organization", facility)] if facility else None,
+        specimen=[ref("Specimen", specimen)],
+        note=[r4.Annotation(text=note)] if note else None,
+    )
+
+
+def _code(what: Test) -> r4.CodeableConcept:
+    entry = service(what.code)
+    coding = [r4.Coding(system=SERVICES, code=what.code, display=entry.name if entry else what.names[0])]
+    coding.append(r4.Coding(system=LOINC, code=what.loinc, display=what.names[1]))
+    return r4.CodeableConcept(coding=coding, text=what.names[0])
+
+
+def ordered_test(order: r4.ServiceRequest) -> Test | None:
+    """The test that an order is for, or None when it is no test of ours."""
+    codes = (c.code or "" for c in (order.code.coding if order.code else None) or [] if c.system == SERVICES)
+    return next((t for code in codes if (t := test(code))), None)
+
+
+def specimen(id_: str, number: str, kind: str, patient: r4.Reference | None, orders: list[str]) -> r4.Specimen:
+    """Build a tube that was asked for and not yet received."""
+    code = r4.Coding(system="http://terminology.hl7.org/CodeSystem/v2-0487", code=SPECIMEN_CODES[kind])
+    return r4.Specimen(
+        id=id_,
+        accessionIdentifier=r4.Identifier(system=TUBE, value=number),
+        status="unavailable",
+        type=r4.CodeableConcept(coding=[code], text=str(SPECIMENS[kind])),
+        subject=patient,
+        request=[ref("ServiceRequest", o) for o in orders],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A value as measured or typed. number or text; `words` why there is none."""
+
+    number: Decimal | None = None
+    comparator: str = ""
+    text: str = ""
+    unit: str = ""
+    absent: bool = False
+    flag: str = ""  # the analyser's own, used where our limits say nothing
+    at: datetime | None = None
+    device: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """The value in words."""
+        return f"{self.comparator}{self.number}" if self.number is not None else self.text
+
+
+def flag(analyte: Analyte, reading: Reading, normal: Range) -> str:
+    """Code of v3 ObservationInterpretation by our own limits; "" when nothing can be said."""
+    value = reading.number
+    if value is None:
+        if analyte.choices and reading.text:
+            if reading.text not in analyte.choices or "Âm tính" not in analyte.choices:
+                return ""
+            if analyte.key == "HBSAB":  # a positive antibody means protection
+                return "POS" if reading.text == "Dương tính" else "NEG"
+            return "N" if reading.text == "Âm tính" else "A"
+        return ""
+    if reading.unit and not same_unit(reading.unit, analyte):
+        return reading.flag if reading.flag in FLAG_TEXT else ""  # in another unit our limits say nothing
+    critical = analyte.critical.where(value) if analyte.critical else "N"
+    if critical != "N" and not (critical == "L" and reading.comparator.startswith(">")):
+        return critical * 2
+    if not normal:
+        return ""
+    place = normal.where(value)
+    if place == "N" and reading.comparator in (">", ">=") and normal.high is not None and value == normal.high:
+        return "H"
+    return place
+
+
+_UNITS = str.maketrans({"μ": "u", "µ": "u", "^": "*", " ": None, "[": None, "]": None})
+_SAME_SIZE = {"10*9/l": {"10*3/ul", "k/ul"}, "10*12/l": {"10*6/ul", "m/ul"}, "u/l": {"iu/l"}, "miu/l": {"uiu/ml"}}
+
+
+def _plain(unit: str) -> str:
+    return unit.translate(_UNITS).lower().removeprefix("x").replace("10e", "10*")
+
+
+def same_unit(unit: str, analyte: Analyte) -> bool:
+    """Whether a unit as an analyser writes it is the analyte's (`10^9/L`, `G/L`, `10*3/uL`, `umol/L`, `μmol/L`)."""
+    ours = _plain(analyte.unit)
+    return _plain(unit) in {ours, _plain(analyte.shown), *_SAME_SIZE.get(ours, ())}
+
+
+def observation(
+    order: r4.ServiceRequest, analyte: Analyte, reading: Reading, *, specimen: str, normal: Range, status: str
+) -> r4.Observation:
+    """Build the result of one analyte."""
+    code = flag(analyte, reading, normal)
+    shown = reading.unit or analyte.shown
+    coded = analyte.unit if not reading.unit or same_unit(reading.unit, analyte) else None
+    result = r4.Observation(
+        id=observation_id(order.id or "", analyte.key),
+        basedOn=[ref("ServiceRequest", order.id or "")],
+        status=status,
+        category=[LABORATORY],
+        code=r4.CodeableConcept(
+            coding=[r4.Coding(system=LOINC, code=analyte.loinc, display=analyte.names[1])], text=analyte.names[0]
+        ),
+        subject=order.subject,
+        encounter=order.encounter,
+        effectiveDateTime=instant(reading.at) if reading.at else now(),
+        issued=now(),
+        performer=order.performer,
+        specimen=ref("Specimen", specimen),
+        device=r4.Reference(display=reading.device) if reading.device else None,
+        note=[r4.Annotation(text=n) for n in reading.notes] or None,
+    )
+    if reading.absent:
+        result.dataAbsentReason = _coded("http://terminology.hl7.org/CodeSystem/data-absent-reason", "error")
+    elif reading.number is not None:
+        result.valueQuantity = r4.Quantity(
+            value=reading.number,
+            comparator=reading.comparator or None,
+            unit=shown or None,
+            system=UCUM if coded else None,
+            code=coded or None,
+        )
+    else:
+        result.valueString = reading.text
+    if code:
+        result.interpretation = [_coded(_FLAGS, code, FLAG_TEXT[code])]
+    if normal and coded:
+        result.referenceRange = [_reference_range(normal, analyte)]
+    return result
+
+
+def _reference_range(normal: Range, analyte: Analyte) -> r4.ObservationReferenceRange:
+    def limit(value: Decimal | None) -> r4.Quantity | None:
+        if value is None:
+            return None
+        return r4.Quantity(value=value, unit=analyte.shown or None, system=UCUM, code=analyte.unit)
+
+    return r4.ObservationReferenceRange(low=limit(normal.low), high=limit(normal.high))
+
+
+def report(order: r4.ServiceRequest, observations: list[r4.Observation], status: str) -> r4.DiagnosticReport:
+    """Build the report of an order over its results."""
+    return r4.DiagnosticReport(
+        id=report_id(order.id or ""),
+        basedOn=[ref("ServiceRequest", order.id or "")],
+        status=status,
+        category=[_V2_LAB],
+        code=order.code,
+        subject=order.subject,
+        encounter=order.encounter,
+        effectiveDateTime=max((o.effectiveDateTime or "" for o in observations), default="") or None,
+        issued=now(),
+        performer=order.performer,
+        specimen=order.specimen,
+        result=[ref("Observation", o.id or "") for o in observations] or None,
+    )
+
+
+def analyte_of(result: r4.Observation) -> Analyte | None:
+    """The analyte of a result: ours by its id, another system's by its LOINC code."""
+    from tuetinh.care.lab.catalogue import by_loinc
+
+    if found := analytes().get((result.id or "").rpartition("-")[2]):
+        return found
+    codes = (c.code or "" for c in (result.code.coding if result.code else None) or [] if c.system == LOINC)
+    return next((a for code in codes if (a := by_loinc().get(code))), None)
+
+
+def flag_of(result: r4.Observation) -> str:
+    """The first interpretation code, or ""."""
+    concepts = result.interpretation or []
+    return next((c.code or "" for concept in concepts for c in concept.coding or []), "")
+
+
+def value_of(result: r4.Observation) -> str:
+    """The value in words, as it was measured, without its unit."""
+    if quantity := result.valueQuantity:
+        return f"{quantity.comparator or ''}{'' if quantity.value is None else quantity.value}"
+    if concept := result.valueCodeableConcept:
+        return concept.text or next((c.display or c.code or "" for c in concept.coding or []), "")
+    return result.valueString or ""
+
+
+def unit_of(result: r4.Observation) -> str:
+    """The unit as printed."""
+    return (result.valueQuantity.unit or result.valueQuantity.code or "") if result.valueQuantity else ""
+
+
+def range_of(result: r4.Observation) -> str:
+    """The limits of normal in words."""
+    for limits in result.referenceRange or []:
+        low = limits.low.value if limits.low else None
+        high = limits.high.value if limits.high else None
+        if low is not None and high is not None:
+            return f"{low} – {high}"
+        if low is not None or high is not None:
+            return f"≥ {low}" if low is not None else f"≤ {high}"
+        if limits.text:
+            return limits.text
+    return ""
+
+
+def _coded(system: str, code: str, display: str | None = None) -> r4.CodeableConcept:
+    return r4.CodeableConcept(coding=[r4.Coding(system=system, code=code, display=display)])

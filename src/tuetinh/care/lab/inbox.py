@@ -1,0 +1,321 @@
+"""What arrives from analysers: kept first, then matched to a tube, then acknowledged.
+
+Everything that came is one row, in the same transaction as what it changed; the acknowledgement leaves only after the
+commit. A message sent again, byte for byte but for its time, gets the answer of the first and is only counted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db import transaction
+from django.db.models import F
+
+from tuetinh.care.lab import actions, facts
+from tuetinh.care.lab import wire_hl7v2 as wire
+from tuetinh.care.lab.catalogue import Analyte, analytes, by_loinc
+from tuetinh.care.lab.errors import LabError, NeedsReason, NotAllowed, NotForMatching
+from tuetinh.care.lab.models import Analyser, Message, Tube
+from tuetinh.care.lab.wire_mllp import Frame
+from tuetinh.commons.messages.api import publish
+from tuetinh.record.asker import Asker
+
+log = logging.getLogger(__name__)
+State = Message.State
+LISTENER = Asker(account="mllp", role="system", purpose="TREAT", scopes=frozenset({"system/*.cruds"}))
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What became of a message, and how it is answered."""
+
+    state: str
+    reason: str = ""
+    place: str = ""
+    ack: str = "AA"
+    tube: Tube | None = None
+    facility: str = ""
+
+
+def take(frame: Frame, peer: str) -> bytes | None:
+    """Keep what one frame brought and return the answer, or None when none is due. Returns only after the commit."""
+    if frame.fault:
+        return _take_broken(frame, peer)
+    messages = wire.split(frame.payload)
+    answers = [_take_one(message, peer) for message in messages]
+    if not answers:
+        return None
+    return wire.batch(answers) if len(answers) > 1 or wire.is_batch(frame.payload) else answers[0]
+
+
+def _take_broken(frame: Frame, peer: str) -> bytes | None:
+    """A frame that was never whole is no message: kept for a person, answered only when it will not come again."""
+    ack = None
+    if frame.fault == "too-large":
+        try:
+            header = wire.read_header(frame.payload)
+        except wire.Refused as refused:
+            header = refused.header or wire.Header()
+        ack = wire.acknowledge(header, "AR", condition="207", words="too large")
+    with transaction.atomic():
+        _keep(frame.payload, peer, wire.Header(), _Outcome(State.BROKEN, frame.fault), lambda _: ack)
+    return ack
+
+
+def _take_one(raw: bytes, peer: str) -> bytes:
+    header, message, refused = wire.Header(), None, None
+    try:
+        message = wire.read(raw)
+        header = message.header
+    except wire.Refused as error:
+        refused, header = error, error.header or header
+    with transaction.atomic():
+        known = _known(raw, header)
+        if known is not None:
+            return known
+        if refused or not message:
+            condition = refused.condition if refused else "207"
+            outcome = _Outcome(
+                State.BROKEN, condition, refused.place if refused else "", refused.ack if refused else "AE"
+            )
+        else:
+            outcome = _process(message)
+        return _keep(raw, peer, header, outcome, lambda o: _answer(header, o)) or b""
+
+
+def _answer(header: wire.Header, outcome: _Outcome) -> bytes:
+    if outcome.state == State.BROKEN:
+        return wire.acknowledge(header, outcome.ack, condition=outcome.reason, place=outcome.place)
+    if outcome.state == State.UNMATCHED:  # safe with us and waiting for a person: sending it again would help nobody
+        return wire.acknowledge(header, "AA", condition="204", place=outcome.place, words="held for review", warn=True)
+    return wire.acknowledge(header, "AA")
+
+
+def _digest(raw: bytes) -> bytes:
+    """Of the message without the time of sending (MSH-7), which a sender may renew when it repeats."""
+    separator = re.escape(raw[3:4]) if raw[:3] == b"MSH" else b""
+    if separator:
+        raw = re.sub(rb"\A(MSH(?:%s[^%s\r\n]*){5})%s[^%s\r\n]*" % ((separator,) * 4), rb"\1", raw, count=1)
+    return hashlib.sha256(raw).digest()
+
+
+def _known(raw: bytes, header: wire.Header) -> bytes | None:
+    """The answer that this message already got, counted once more."""
+    found = Message.objects.filter(
+        sender=header.sender[:300], control_id=header.control_id[:200], digest=_digest(raw)
+    ).first()
+    if not found or found.ack is None:
+        return None
+    Message.objects.filter(pk=found.pk).update(copies=F("copies") + 1)
+    return bytes(found.ack)
+
+
+def _keep(raw: bytes, peer: str, header: wire.Header, outcome: _Outcome, answer: object) -> bytes | None:
+    """Insert the row; where another connection brings the same message now, wait for its answer."""
+    ack = answer(outcome)  # type: ignore[operator]
+    facility = outcome.facility or (outcome.tube.facility if outcome.tube else "")
+    row, made = Message.objects.get_or_create(
+        sender=header.sender[:300],
+        control_id=header.control_id[:200],
+        digest=_digest(raw),
+        defaults={
+            "received_at": datetime.now(UTC), "peer": peer[:64], "facility": facility, "raw": raw, "ack": ack,
+            "kind": f"{header.type}^{header.event}".strip("^")[:40], "state": outcome.state,
+            "reason": outcome.reason, "place": outcome.place[:60], "tube": outcome.tube,
+        },
+    )  # fmt: skip
+    if not made:
+        Message.objects.filter(pk=row.pk).update(copies=F("copies") + 1)
+        return bytes(row.ack) if row.ack is not None else ack
+    if facility:
+        publish(f"lab:{facility}")
+    return ack
+
+
+def _process(message: wire.Message, *, asker: Asker = LISTENER, tube: Tube | None = None, reason: str = "") -> _Outcome:
+    """Write the results of a message, all or nothing. An error of ours leaves the message broken, never lost."""
+    if message.header.type not in wire.RESULTS:
+        return _Outcome(State.NOTED)
+    analyser = Analyser.objects.filter(sender=message.header.sender[:300]).first()
+    facility = analyser.facility if analyser else ""
+    try:
+        with transaction.atomic():
+            outcome = _match(message, analyser, asker, tube, reason)
+    except LabError as error:
+        if tube:
+            raise
+        outcome = _Outcome(State.UNMATCHED, error.code)
+    except Exception:
+        if tube:
+            raise
+        log.exception("lab: a message could not be written")
+        outcome = _Outcome(State.BROKEN, "207", ack="AE")
+    outcome.facility = outcome.facility or facility
+    return outcome
+
+
+def _match(
+    message: wire.Message, analyser: Analyser | None, asker: Asker, chosen: Tube | None, reason: str
+) -> _Outcome:
+    """Find the tube of each order of the message and write its results; what finds none makes the whole wait."""
+    waiting: _Outcome | None = None
+    done: Tube | None = None
+    for place, order in enumerate(message.orders, 1):
+        if not order.results:
+            continue
+        tube = chosen or _find(order.keys, analyser)
+        if not tube:
+            waiting = _Outcome(State.UNMATCHED, "unknown-order", f"OBR^{place}^2")
+            continue
+        tube = Tube.objects.select_for_update().get(pk=tube.pk)
+        if tube.stage in (Tube.Stage.REJECTED, Tube.Stage.CANCELLED):
+            waiting = _Outcome(State.UNMATCHED, "closed", tube=tube)
+            continue
+        work = actions.work_on(asker, tube)
+        readings, unknown = _readings(order, work, analyser)
+        if tube.stage == Tube.Stage.RELEASED and not reason:
+            if any(not actions.same(work.results.get(id_), r) for id_, r in readings.items()):
+                waiting = _Outcome(State.UNMATCHED, "already-released", tube=tube)
+            continue
+        if readings:
+            actions.keep_readings(asker, work, readings, reason=reason)
+            done = tube
+        if unknown:
+            waiting = _Outcome(State.UNMATCHED, "unknown-analytes", unknown, tube=tube)
+    if waiting and (waiting.reason != "unknown-analytes" or not done):
+        return waiting
+    if waiting and done:  # what was ordered is written; the rest stays readable with the message
+        return _Outcome(State.MATCHED, "unknown-analytes", waiting.place, tube=done)
+    return _Outcome(State.MATCHED, tube=done)
+
+
+def _find(keys: list[str], analyser: Analyser | None) -> Tube | None:
+    found = Tube.objects.filter(number__in=[k for k in keys if k])
+    if analyser:
+        found = found.filter(facility=analyser.facility)
+    by_number = {tube.number: tube for tube in found}
+    return next((by_number[k] for k in keys if k in by_number), None)
+
+
+def _analyte(code: wire.Code, analyser: Analyser | None) -> Analyte | None:
+    """Which analyte a code means: by the analyser's own table, by LOINC, by our key or a usual name."""
+    for value in filter(None, (code.code, code.alternate, code.text)):
+        if analyser and (key := analyser.codes.get(value)):
+            return analytes().get(key)
+        if found := by_loinc().get(value) or analytes().get(value.upper()) or _aliases().get(value.upper()):
+            return found
+    return None
+
+
+def _aliases() -> dict[str, Analyte]:
+    return {alias.upper(): a for a in analytes().values() for alias in a.aliases}
+
+
+def _readings(order: wire.Order, work: actions.Work, analyser: Analyser | None) -> tuple[dict[str, facts.Reading], str]:
+    """The results of an order by the id of their Observation, and the first code that was not asked for."""
+    slots = {analyte.key: facts.observation_id(o.id or "", analyte.key) for o, analyte in work.slots()}
+    readings: dict[str, facts.Reading] = {}
+    unknown = ""
+    for result in order.results:
+        if result.status in ("D", "W", "I", "N", "O"):  # table 0085: deleted, wrong, pending, not asked, only described
+            continue
+        analyte = _analyte(result.code, analyser)
+        if analyte is None or analyte.key not in slots:
+            unknown = unknown or result.code.code[:40]
+            continue
+        readings[slots[analyte.key]] = facts.Reading(
+            number=result.number if analyte.numeric else None,
+            comparator=result.comparator,
+            text=_choice(analyte, result.text),
+            unit=result.unit,
+            absent=result.status == "X" or not result.text,
+            flag=result.flags[0] if result.flags else "",
+            at=result.at or order.at,
+            device=result.device or (analyser.name if analyser else ""),
+            notes=result.notes,
+        )
+    return readings, unknown
+
+
+_WORDS = {
+    "Âm tính": {"neg", "negative", "-", "nonreactive", "non-reactive", "not detected", "am tinh", "âm tính", "(-)"},
+    "Dương tính": {"pos", "positive", "+", "reactive", "detected", "duong tinh", "dương tính", "(+)"},
+}
+
+
+def _choice(analyte: Analyte, text: str) -> str:
+    """The word of our list that the analyser means, else its own."""
+    for word, meanings in _WORDS.items():
+        if word in analyte.choices and text.strip().lower() in meanings:
+            return word
+    return text
+
+
+def retry(asker: Asker, message_id: int) -> Message:
+    """Try a waiting message again, as it is now."""
+    with transaction.atomic():
+        row = _open(asker, message_id)
+        try:
+            message = wire.read(bytes(row.raw))
+        except wire.Refused as refused:
+            row.reason, row.place = refused.condition, refused.place[:60]
+        else:
+            outcome = _process(message)
+            row.state, row.reason, row.place = outcome.state, outcome.reason, outcome.place[:60]
+            row.tube = outcome.tube or row.tube
+        return _handled(asker, row)
+
+
+def match(asker: Asker, message_id: int, number: str, *, reason: str = "") -> Message:
+    """Give a waiting message to a tube by hand. For a released tube this amends, with a reason.
+
+    Raises NoTube, NeedsReason, NotForMatching when nothing of it was ordered, WrongStage for a closed tube.
+    """
+    with transaction.atomic():
+        row = _open(asker, message_id)
+        tube = actions.lock(asker, number.strip())
+        if tube.stage == Tube.Stage.RELEASED and not reason.strip():
+            raise NeedsReason
+        try:
+            message = wire.read(bytes(row.raw))
+        except wire.Refused as refused:
+            raise NotForMatching from refused
+        outcome = _process(message, asker=actions.as_desk(asker), tube=tube, reason=reason)
+        if outcome.state != State.MATCHED or not outcome.tube:
+            raise NotForMatching
+        row.state, row.reason, row.place, row.tube, row.facility = State.MATCHED, "", "", tube, tube.facility
+        row.note = reason.strip()[:500]
+        return _handled(asker, row)
+
+
+def set_aside(asker: Asker, message_id: int, reason: str) -> Message:
+    """Put a waiting message aside for good, with a reason; it is kept."""
+    if not reason.strip():
+        raise NeedsReason
+    with transaction.atomic():
+        row = _open(asker, message_id)
+        row.state, row.note = State.ASIDE, reason.strip()[:500]
+        return _handled(asker, row)
+
+
+def _open(asker: Asker, message_id: int) -> Message:
+    if asker.role not in actions.WORKING:
+        raise NotAllowed
+    rows = Message.objects.select_for_update(of=("self",)).filter(
+        pk=message_id, state__in=[State.UNMATCHED, State.BROKEN]
+    )
+    row = rows.filter(facility__in=[asker.facility, ""]).first()
+    if not row:
+        raise NotForMatching
+    return row
+
+
+def _handled(asker: Asker, row: Message) -> Message:
+    row.handled_by, row.handled_at = asker.account, datetime.now(UTC)
+    row.save()
+    publish(f"lab:{row.facility or asker.facility}")
+    return row

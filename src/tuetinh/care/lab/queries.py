@@ -1,0 +1,223 @@
+"""What the laboratory's pages and other modules ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from typing import cast
+
+from django.db.models import Count, Q, QuerySet
+
+from tuetinh.care.lab import actions, facts
+from tuetinh.care.lab.catalogue import Analyte
+from tuetinh.care.lab.models import Message, Tube
+from tuetinh.commons.identity.api import display_name
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import Asker
+
+Stage = Tube.Stage
+DELTA = Decimal("0.5")  # a change by half of the last value is shown as a jump
+_HISTORY_DAYS = 730
+
+
+def today_start() -> datetime:
+    """The first moment of today in Vietnam."""
+    day = datetime.now(actions.HANOI).date()
+    return datetime.combine(day, time(), actions.HANOI).astimezone(UTC)
+
+
+def _filters() -> dict[str, Q]:
+    return {
+        "receive": Q(stage=Stage.ORDERED),
+        "analyse": Q(stage=Stage.RECEIVED),
+        "validate": Q(stage=Stage.RESULTED),
+        "done": Q(stage=Stage.RELEASED, released_at__gte=today_start()),
+    }
+
+
+def worklist(facility: str, which: str, text: str = "") -> QuerySet[Tube]:
+    """Tubes of a facility: `receive`, `analyse`, `validate` or `done` (today), urgent first. `text`: part of a number."""
+    rows = Tube.objects.filter(_filters().get(which, _filters()["receive"]), facility=facility)
+    if text:
+        rows = rows.filter(number__contains=text)
+    return rows.order_by("-urgent", "-released_at" if which == "done" else "ordered_at", "id")
+
+
+def counts(facility: str) -> dict[str, int]:
+    """How many tubes each list has, in one query."""
+    return Tube.objects.filter(facility=facility).aggregate(**{k: Count("id", filter=q) for k, q in _filters().items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A tube in a list."""
+
+    tube: Tube
+    name: str
+    born: str
+    gender: str
+    tests: str
+
+
+def lines(asker: Asker, tubes: list[Tube]) -> list[Line]:
+    """Names of people and tests of a page of tubes, in two reads."""
+    people = record.read_many(asker, "Patient", {t.patient for t in tubes})
+    orders = record.read_many(asker, "ServiceRequest", {o for t in tubes for o in t.orders})
+    found = []
+    for tube in tubes:
+        person = people.get(tube.patient)
+        named = [facts.ordered_test(cast(r4.ServiceRequest, orders[o])) for o in tube.orders if o in orders]
+        patient = person if isinstance(person, r4.Patient) else r4.Patient()
+        tests = ", ".join(t.name for t in named if t)
+        found.append(Line(tube, display_name(patient), patient.birthDate or "", patient.gender or "", tests))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One analyte in the grid of a tube."""
+
+    id: str
+    order: str
+    test: str
+    analyte: Analyte
+    value: str
+    unit: str
+    limits: str
+    flag: str
+    status: str
+    notes: tuple[str, ...]
+    previous: str
+    previous_at: str
+    jump: bool
+    points: tuple[tuple[str, Decimal], ...]
+
+
+def grid(asker: Asker, work: actions.Work) -> list[Row]:
+    """The results of a tube with what was measured before, in one search."""
+    slots = work.slots()
+    past = history(asker, work.tube.patient, [a.loinc for _, a in slots], skip=set(work.results))
+    rows = []
+    for order, analyte in slots:
+        id_ = facts.observation_id(order.id or "", analyte.key)
+        result = work.results.get(id_)
+        before = past.get(analyte.loinc, [])
+        last = before[0] if before else None
+        what = facts.ordered_test(order)
+        rows.append(
+            Row(
+                id=id_,
+                order=order.id or "",
+                test=what.name if what else "",
+                analyte=analyte,
+                value=facts.value_of(result) if result else "",
+                unit=facts.unit_of(result) if result and facts.unit_of(result) else analyte.shown,
+                limits=facts.range_of(result) if result else _limits(work, analyte),
+                flag=facts.flag_of(result) if result else "",
+                status=(result.status or "") if result else "",
+                notes=tuple(n.text or "" for n in (result.note or [] if result else [])),
+                previous=facts.value_of(last) if last else "",
+                previous_at=(last.effectiveDateTime or "") if last else "",
+                jump=_jump(result, last),
+                points=_points([*before[:9][::-1], *([result] if result else [])]),
+            )
+        )
+    return rows
+
+
+def _limits(work: actions.Work, analyte: Analyte) -> str:
+    normal = work.normal(analyte)
+    if normal.low is not None and normal.high is not None:
+        return f"{normal.low} – {normal.high}"
+    return f"≥ {normal.low}" if normal.low is not None else f"≤ {normal.high}" if normal.high is not None else ""
+
+
+def _number(result: r4.Observation | None) -> Decimal | None:
+    return result.valueQuantity.value if result and result.valueQuantity else None
+
+
+def _jump(now: r4.Observation | None, last: r4.Observation | None) -> bool:
+    """Delta check: whether a value has moved by more than half of the last one, in the same unit."""
+    new, old = _number(now), _number(last)
+    if new is None or old is None or not now or not last or facts.unit_of(now) != facts.unit_of(last):
+        return False
+    return old != 0 and abs(new - old) / abs(old) > DELTA
+
+
+def _points(results: list[r4.Observation]) -> tuple[tuple[str, Decimal], ...]:
+    return tuple((r.effectiveDateTime or "", v) for r in results if (v := _number(r)) is not None)
+
+
+def history(
+    asker: Asker,
+    patient: str,
+    loincs: list[str],
+    *,
+    skip: set[str] = frozenset(),
+    count: int = 200,  # type: ignore[assignment]
+) -> dict[str, list[r4.Observation]]:
+    """Released results of a person by LOINC code, newest first."""
+    if not loincs:
+        return {}
+    codes = ",".join(f"{facts.LOINC}|{c}" for c in dict.fromkeys(loincs))
+    since = (datetime.now(UTC) - timedelta(days=_HISTORY_DAYS)).date().isoformat()
+    query = f"patient=Patient/{patient}&code={codes}&status=final,amended,corrected&date=ge{since}&_sort=-date&_count={count}"
+    found: dict[str, list[r4.Observation]] = {}
+    for result in cast("list[r4.Observation]", record.search(asker, "Observation", query).resources):
+        if result.id in skip:
+            continue
+        for coding in (result.code.coding if result.code else None) or []:
+            if coding.system == facts.LOINC:
+                found.setdefault(coding.code or "", []).append(result)
+    return found
+
+
+def inbox(facility: str, *, everything: bool = False) -> QuerySet[Message]:
+    """Messages that wait for a person, newest first; with `everything` also those that are done."""
+    rows = Message.objects.filter(facility__in=[facility, ""]).defer("raw", "ack").select_related("tube")
+    if not everything:
+        rows = rows.filter(state__in=[Message.State.UNMATCHED, Message.State.BROKEN])
+    return rows.order_by("-received_at", "-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One result for other modules: the doctor's page, the citizen's, the claim."""
+
+    id: str
+    order: str
+    test: str
+    name: str
+    plain: str
+    loinc: str
+    value: str
+    number: Decimal | None
+    unit: str
+    limits: str
+    flag: str
+    status: str
+    at: str
+
+
+def read_result(result: r4.Observation) -> Result:
+    """Read a laboratory Observation, ours or another system's."""
+    analyte = facts.analyte_of(result)
+    coding = next(iter((result.code.coding if result.code else None) or []), r4.Coding())
+    said = (result.code.text if result.code else None) or coding.display or coding.code or ""
+    return Result(
+        id=result.id or "",
+        order=next((facts.id_of(b) for b in result.basedOn or []), ""),
+        test="",
+        name=analyte.name if analyte else said,
+        plain=analyte.plain if analyte else said,
+        loinc=analyte.loinc if analyte else coding.code or "",
+        value=facts.value_of(result),
+        number=_number(result),
+        unit=facts.unit_of(result),
+        limits=facts.range_of(result),
+        flag=facts.flag_of(result),
+        status=result.status or "",
+        at=result.effectiveDateTime or result.issued or "",
+    )
