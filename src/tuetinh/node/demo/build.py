@@ -7,72 +7,78 @@ import os
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 from django.utils import timezone
 
+from tuetinh.care.billing import api as billing
 from tuetinh.care.insurance import api as insurance
 from tuetinh.commons.access import api as access
 from tuetinh.commons.access.models import Account
 from tuetinh.commons.catalogues import api as catalogues
-from tuetinh.node.demo import histories, people, places, staff
+from tuetinh.node.demo import desks, histories, people, places, staff
 from tuetinh.node.serve import Options
 from tuetinh.record import api as record
 from tuetinh.record import r4
+from tuetinh.record.text import fold
 
 Progress = Callable[[str, int, int], None]  # what, done, of how many
 CLIENT = "demo"
-CARDS = 1000
-TYPES = [
-    "Organization",
-    "Location",
-    "Practitioner",
-    "PractitionerRole",
-    "Patient",
-    "Coverage",
-    "Encounter",
-    "Condition",
-    "Observation",
-    "DiagnosticReport",
-    "MedicationRequest",
-    "Immunization",
-    "AllergyIntolerance",
-]
+BANK = "970436"  # NAPAS number of the bank of the invented accounts
+BATCH = 2000  # resources of one transaction, at least
+TYPES = ["Organization", "Location", "Practitioner", "PractitionerRole", "Patient", "Coverage", "Encounter", "Condition", "Observation", "DiagnosticReport", "MedicationRequest", "Immunization", "AllergyIntolerance"]
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def build(data: Path, population: int, seed: int, progress: Progress | None = None) -> None:
-    """Build the province in the node's database unless it is there already.
+    """Build the province in the node's database unless it is there already, and let people wait at its desks today.
 
-    data: folder of the node. progress: told what is done; a bar on the terminal by default. An interrupted build is
-    told by its missing accounts and refused: the record never deletes.
+    data: folder of the node. progress: told what is done; a bar on the terminal by default. A build that was broken off
+    goes on where it was, with the population, seed and day that it began with.
     """
-    if Account.objects.filter(username="reception").exists():
-        return
-    if progress is None:
-        with _Bar() as bar:
-            _build(data, population, seed, bar)
-    else:
-        _build(data, population, seed, progress)
-
-
-def _build(data: Path, population: int, seed: int, progress: Progress) -> None:
-    today = timezone.now().astimezone(HANOI).date()
     workers = staff.people(seed)
+    if not Account.objects.filter(username="reception").exists():
+        plan = _plan(data / "keys" / "demo-build.json", population, seed)
+        workers = staff.people(plan.seed)
+        if progress is None:
+            with _Bar() as bar:
+                _build(data, plan, workers, bar)
+        else:
+            _build(data, plan, workers, progress)
+    desks.open_today()
+
+
+class Plan(NamedTuple):
+    """What a build makes; kept so that a broken-off build makes the same when it goes on."""
+
+    population: int
+    seed: int
+    today: date
+
+
+def _plan(path: Path, population: int, seed: int) -> Plan:
+    if path.exists():
+        known = json.loads(path.read_text(encoding="utf-8"))
+        return Plan(known["population"], known["seed"], date.fromisoformat(known["today"]))
+    plan = Plan(population, seed, timezone.now().astimezone(HANOI).date())
+    _keep(path, {**plan._asdict(), "today": plan.today.isoformat()})
+    return plan
+
+
+def _build(data: Path, plan: Plan, workers: list[staff.Person], progress: Progress) -> None:
     base = [*places.resources(), *staff.resources(workers)]
-    if not _exists(places.GENERAL):
-        for done in record.load(record.SYSTEM, base):
-            progress("Cơ sở, nhân viên", done, len(base))
-    _prices(today)
-    doctors = _doctors(workers)
-    cards: list[insurance.SimulatedCard] = []
-    if not _exists(people.CITIZEN, "Patient"):
-        for done in _load_people(population, seed, today, doctors, cards):
-            progress("Người dân", done, population)
+    if not _exists("Organization", places.GENERAL):
+        for _ in record.load(record.SYSTEM, base, chunk=len(base)):
+            progress("Cơ sở, nhân viên", len(base), len(base))
+    _prices(plan.today)
+    _outside_accounts()
+    for done in _load_people(plan, _doctors(workers)):
+        progress("Người dân", done, plan.population)
     record.analyze(TYPES)
     with connection.cursor() as cursor:
         for table in ("identity_person", "identity_number", "identity_word", "identity_seen"):
@@ -80,46 +86,56 @@ def _build(data: Path, population: int, seed: int, progress: Progress) -> None:
     _accounts(data, workers)
 
 
-def _exists(id_: str, type_: str = "Organization") -> bool:
-    return id_ in record.read_many(record.SYSTEM, type_, [id_])
+def _exists(type_: str, id_: str | None) -> bool:
+    return bool(id_) and id_ in record.read_many(record.SYSTEM, type_, [str(id_)])
 
 
-def _load_people(
-    population: int, seed: int, today: Any, doctors: histories.Doctors, cards: list[insurance.SimulatedCard]
-) -> Iterator[int]:
-    """Load residents with their past; yields how many are stored."""
-    made = 0
-
-    def resources() -> Iterator[r4.Resource]:
-        nonlocal made
-        for person in people.residents(population, seed, today):
-            yield people.patient(person)
-            yield from histories.history(person, seed, today, doctors)
-            if person.card:
-                cards.append(_card(person))
-                if len(cards) >= CARDS:
-                    _publish(cards)
-            made += 1
-
-    for _ in record.load(record.SYSTEM, resources()):
-        yield made
-    _publish(cards)
-
-
-def _publish(cards: list[insurance.SimulatedCard]) -> None:
-    insurance.publish_cards(cards)
-    cards.clear()
+def _load_people(plan: Plan, doctors: histories.Doctors) -> Iterator[int]:
+    """Load residents with their past, each batch whole or not at all; yields how many are there."""
+    made, fresh = 0, not _exists("Patient", people.CITIZEN)
+    batch: list[r4.Resource] = []
+    cards: list[insurance.SimulatedCard] = []
+    for person in people.residents(plan.population, plan.seed, plan.today):
+        batch += [people.patient(person), *histories.history(person, plan.seed, plan.today, doctors)]
+        if person.card:
+            cards.append(_card(person))
+        made += 1
+        if len(batch) < BATCH and made < plan.population:
+            continue
+        fresh = fresh or not _exists("Patient", batch[0].id)
+        if fresh:
+            insurance.publish_cards(cards)
+            for _ in record.load(record.SYSTEM, batch, chunk=len(batch)):
+                yield made
+        batch, cards = [], []
 
 
 def _card(person: people.Resident) -> insurance.SimulatedCard:
     return insurance.SimulatedCard(
-        number=person.card, name=person.name, birth=person.birth.isoformat(), gender="Nữ" if person.female else "Nam",
-        address=person.address, facility=person.hospital, valid_from=person.valid_from, valid_to=person.valid_to,
+        number=person.card,
+        name=person.name,
+        birth=person.birth.isoformat(),
+        gender="Nữ" if person.female else "Nam",
+        address=person.address,
+        facility=person.hospital,
+        valid_from=person.valid_from,
+        valid_to=person.valid_to,
         cccd=person.cccd,
-    )  # fmt: skip
+    )
 
 
-def _prices(today: Any) -> None:
+def _outside_accounts() -> None:
+    """What each facility has at the insurer's gateway and at its bank, both simulated here."""
+    for facility in places.facilities():
+        if facility.kind in ("general", "specialised", "district", "clinic", "station"):
+            insurance.set_account(facility.id, f"{facility.id}_BV", secrets.token_urlsafe(12))
+            holder = fold(facility.name).upper()
+            billing.set_bank_account(
+                facility.id, BANK, f"9990{facility.id}", holder, secrets.token_hex(16), city="LAI CHAU"
+            )
+
+
+def _prices(today: date) -> None:
     """The province's price list."""
     if catalogues.price("", next(iter(catalogues.consultations())).code, today) is None:
         catalogues.load_price_list("", catalogues.starter_prices(), today.replace(month=1, day=1))

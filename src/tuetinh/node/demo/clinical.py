@@ -21,12 +21,12 @@ VITALS = {
     "8302-2": ("Chiều cao", "cm", 0),
 }  # fmt: skip
 LABS = {
-    "4548-4": ("HbA1c", "%", 1, "4.0", "6.4"),
-    "14749-6": ("Glucose máu lúc đói", "mmol/L", 1, "3.9", "6.4"),
-    "14682-9": ("Creatinin máu", "umol/L", 0, "44", "97"),
+    "4548-4": ("HbA1c", "%", 1, "4.0", "6.0"),
+    "14749-6": ("Glucose", "mmol/L", 1, "3.9", "6.4"),
+    "14682-9": ("Creatinin", "umol/L", 0, "44", "97"),
     "14647-2": ("Cholesterol toàn phần", "mmol/L", 1, "2.6", "5.2"),
-    "718-7": ("Huyết sắc tố", "g/dL", 1, "12.0", "16.5"),
-    "6690-2": ("Số lượng bạch cầu", "10*9/L", 1, "4.0", "10.0"),
+    "718-7": ("Huyết sắc tố (HGB)", "g/L", 0, "120", "170"),
+    "6690-2": ("Bạch cầu (WBC)", "10*9/L", 1, "4.0", "10.0"),
 }
 
 
@@ -68,7 +68,7 @@ def encounter(
     name = places.by_id()[facility].name
     return r4.Encounter(
         id=id_,
-        identifier=[r4.Identifier(system="https://tuetinh.vn/fhir/sid/ma-lk", value=id_)],
+        identifier=[r4.Identifier(system="https://tuetinh.vn/fhir/ma-lk", value=id_)],
         status="finished",
         class_=r4.Coding(system=f"{HL7}/v3-ActCode", code="AMB", display="ambulatory"),
         subject=subject(person),

@@ -244,7 +244,7 @@ def _labs(
     hba1c = course.hba1c - (1.7 * passed if "E11.9" in person.chronic else 0) + rng.gauss(0, 0.15)
     values = {
         "4548-4": hba1c, "14749-6": 1.59 * hba1c - 2.59 - 2.0 + rng.gauss(0, 0.4), "14682-9": course.creatinine + rng.gauss(0, 4),
-        "14647-2": course.cholesterol + rng.gauss(0, 0.3), "718-7": rng.gauss(13.4, 1.0), "6690-2": rng.gauss(9.8, 2.2),
+        "14647-2": course.cholesterol + rng.gauss(0, 0.3), "718-7": rng.gauss(134, 10), "6690-2": rng.gauss(9.8, 2.2),
     }  # fmt: skip
     ids = []
     for n, code in enumerate(codes):

@@ -153,6 +153,8 @@ def _organization(facility: Facility) -> r4.Organization:
     extensions = [r4.Extension(url=f"{BASE}/facility-level", valueCode=level)] if level else []
     if former:
         extensions.append(r4.Extension(url=f"{BASE}/facility-former-tier", valueCode=former))
+    if former or facility.kind == "station":
+        extensions.append(r4.Extension(url=f"{BASE}/facility-head-licence", valueString=f"0{facility.id}/LCH-GPHN"))
     if facility.kind == "station":
         extensions.append(r4.Extension(url=f"{BASE}/facility-station", valueBoolean=True))
     return r4.Organization(

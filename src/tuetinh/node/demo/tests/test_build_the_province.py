@@ -67,7 +67,10 @@ def test_people_have_numbers_that_are_valid_and_their_own() -> None:
     residents = list(people.residents(3000, 1, DAY))
     assert len(residents) == 3000
     for person in residents:
-        assert check_number(person.cccd, birth=person.birth.isoformat(), gender="female" if person.female else "male") == []
+        assert (
+            check_number(person.cccd, birth=person.birth.isoformat(), gender="female" if person.female else "male")
+            == []
+        )
         assert person.birth < DAY
     for number in ("id", "cccd", "bhxh"):
         assert len({getattr(person, number) for person in residents}) == 3000
@@ -87,7 +90,11 @@ def test_a_diabetic_has_a_falling_series_of_hba1c() -> None:
     assert len(series) >= 8
     assert series == sorted(series)
     assert series[0][1] > series[-1][1] + 0.8
-    names = {(m.medicationCodeableConcept.text or "").split()[0] for m in history if isinstance(m, r4.MedicationRequest) and m.medicationCodeableConcept}
+    names = {
+        (m.medicationCodeableConcept.text or "").split()[0]
+        for m in history
+        if isinstance(m, r4.MedicationRequest) and m.medicationCodeableConcept
+    }
     assert {"Metformin", "Amlodipin"} <= names
     assert any(isinstance(r, r4.AllergyIntolerance) for r in history)
 
@@ -110,7 +117,11 @@ def test_the_province_is_built_once_and_everyone_can_log_in(tmp_path: Path) -> N
     written = json.loads(path.read_text())
     assert path.stat().st_mode & 0o777 == 0o600
     assert set(written) == {"url", "accounts", "client", "ports", "ae_title"}
-    assert (written["url"], written["ae_title"], written["client"]["id"]) == ("http://127.0.0.1:8123", "TUETINH", "demo")
+    assert (written["url"], written["ae_title"], written["client"]["id"]) == (
+        "http://127.0.0.1:8123",
+        "TUETINH",
+        "demo",
+    )
     assert set(written["ports"]) == {"mllp", "astm", "dicom", "mqtt"}
     assert sorted(a["role"] for a in written["accounts"]) == sorted(ROLES.split())
     for account in written["accounts"]:
