@@ -1,0 +1,84 @@
+"""The cash desk in a real browser: the keyboard takes the money, the page tells of a transfer, axe finds nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from decimal import Decimal as D
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connections
+from playwright.sync_api import expect, sync_playwright
+
+from tuetinh.care.billing.actions import charge, set_bank_account
+from tuetinh.care.billing.models import Payment
+from tuetinh.care.billing.queries import is_paid
+from tuetinh.care.billing.simulator import pay
+from tuetinh.node.testing import PASSWORD
+from tuetinh.record.asker import SYSTEM
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from pytest_django.live_server_helper import LiveServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page that fails the test on a script error."""
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright keeps an event loop in this thread
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGS)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield page
+        browser.close()
+        connections.close_all()  # while a loop runs in this thread, Django keeps a connection apart for it
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+    assert errors == []
+
+
+@pytest.fixture
+def owing(page: Page, live_server: LiveServer, cast_desk: Any) -> Any:
+    """A cashier before the bill of a visit that owes 100,000 ₫."""
+    charge(SYSTEM, cast_desk.encounter, "23.0075.1494", 1, unit_price=D(500_000))
+    set_bank_account("12104", "970436", "1026806174", "TTYT Than Uyên", "s3cret")
+    page.goto(live_server.url)
+    page.fill("[name=username]", "cast.cashier")
+    page.fill("[name=password]", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/billing")
+    return cast_desk
+
+
+def test_cash_by_keyboard_alone(page: Page, owing: Any, axe: Callable[[Any], list[str]]) -> None:
+    assert axe(page) == []
+    page.locator("table a").first.press("Enter")
+    page.wait_for_url(f"**/billing/{owing.id}")
+    assert axe(page) == []
+    expect(page.locator("[name=received]")).to_be_focused()
+    page.keyboard.type("200000")
+    page.keyboard.press("F9")
+    expect(page.get_by_text("Đã thanh toán đủ")).to_be_visible()
+    expect(page.locator("iframe.preview")).to_be_visible()
+    assert is_paid(owing.id)
+    assert axe(page) == []
+
+
+def test_a_transfer_by_its_code(
+    page: Page, owing: Any, live_server: LiveServer, axe: Callable[[Any], list[str]]
+) -> None:
+    page.goto(f"{live_server.url}/billing/{owing.id}")
+    page.keyboard.press("F8")
+    code = page.locator("[data-qr]")
+    expect(code.locator("svg")).to_be_visible()
+    assert axe(page) == []
+    told = pay(str(code.get_attribute("data-qr")), secret="s3cret", node=live_server.url)
+    assert told["answer"]["state"] == "matched"
+    page.goto(f"{live_server.url}/billing/{owing.id}")
+    expect(page.get_by_text("Đã thanh toán đủ")).to_be_visible()
+    assert Payment.objects.get().method == "transfer"
