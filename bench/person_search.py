@@ -1,8 +1,8 @@
 """Person search at 10^4, 10^5 and 10^6 people: `python bench/person_search.py [--sizes 10000,100000,1000000]`.
 
-Fills the search tables of a throw-away node by COPY with invented people, then types what receptionists type, and prints
-the median and 95th percentile for each way of asking, in milliseconds and as a ratio to one indexed SELECT of one row by
-primary key on the same connection.
+Fills the search tables of a throw-away node by COPY with invented people, then types what receptionists type, and
+prints the median and 95th percentile for each way of asking, in milliseconds and as a ratio to one SELECT of one row
+by primary key on the same connection.
 """
 
 from __future__ import annotations

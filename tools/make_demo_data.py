@@ -12,7 +12,7 @@ import unicodedata
 from pathlib import Path
 
 OUT = Path(__file__).parent.parent / "src/tuetinh/node/demo/data"
-# Three townships have no station of their own: the district's health centre stands there (103 stations, as the plan counts).
+# Three townships have no station of their own: the district's health centre stands there. So the plan counts 103.
 WITHOUT_STATION = ("03390", "03549", "03595")
 
 

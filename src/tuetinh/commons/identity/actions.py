@@ -20,8 +20,8 @@ from tuetinh.record.errors import Forbidden
 def register(asker: Asker, draft: PersonDraft) -> r4.Patient:
     """Store a new person and return the Patient, with a record number of the asker's facility.
 
-    Raises IdentityError when the draft is not enough, SamePerson when one of its numbers is someone's already: of two desks
-    that register the same number at once, one is told of the other's person.
+    Raises IdentityError when the draft is not enough, SamePerson when one of its numbers is someone's already: of
+    two desks that register the same number at once, one is told of the other's person.
     """
     if not asker.may("c", "Patient"):
         message = "this desk registers nobody"
@@ -38,7 +38,7 @@ def register(asker: Asker, draft: PersonDraft) -> r4.Patient:
 
 
 def new_number() -> str:
-    """Make a record number: the year and eight digits by chance, so that facilities without a line never give one twice."""
+    """Make a record number: the year and eight digits by chance, since facilities without a line give them too."""
     return f"BN{date.today():%y}{secrets.randbelow(10**8):08}"  # noqa: DTZ011
 
 

@@ -35,7 +35,7 @@ CARD_PATTERN: Final = re.compile(r"[A-Z]{2}[1-5]\d{12}")
 
 @dataclass(frozen=True, slots=True)
 class PersonDraft:
-    """What the desk knows of a person before a Patient exists. `birth` as in FHIR; numbers without blanks; "" = unknown."""
+    """What the desk knows of a person before a Patient exists. `birth` as in FHIR; "" is unknown."""
 
     name: str
     birth: str = ""

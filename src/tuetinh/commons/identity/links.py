@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PersonLink:
-    """A page about one person. roles: whose; url: name of a URL whose one argument is the Patient's id; label: lazy text.
+    """A page about one person. roles: whose. url: name of a URL whose one argument is the Patient's id.
 
     order: the lowest of a role is where its search results lead.
     """

@@ -32,10 +32,11 @@ class Person(NamedTuple):
 
 _STORE = """
 WITH person AS (
-  INSERT INTO identity_person (patient, active, name, birth, gender, number, phone, address, commune, facility, keys, updated)
+  INSERT INTO identity_person
+    (patient, active, name, birth, gender, number, phone, address, commune, facility, keys, updated)
   SELECT p, a, n, b, g, i, t, h, c, f, k::tsvector, now()
-  FROM unnest(%s::text[], %s::boolean[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-              %s::text[], %s::text[]) AS new (p, a, n, b, g, i, t, h, c, f, k)
+  FROM unnest(%s::text[], %s::boolean[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+              %s::text[], %s::text[], %s::text[]) AS new (p, a, n, b, g, i, t, h, c, f, k)
   ON CONFLICT (patient) DO UPDATE SET active = excluded.active, name = excluded.name, birth = excluded.birth,
     gender = excluded.gender, number = excluded.number, phone = excluded.phone, address = excluded.address,
     commune = excluded.commune, facility = excluded.facility, keys = excluded.keys, updated = excluded.updated
@@ -45,7 +46,8 @@ WITH person AS (
   DELETE FROM identity_number o WHERE patient = ANY(%s::text[])
   AND NOT EXISTS (SELECT FROM new_number n WHERE (n.patient, n.kind, n.value) = (o.patient, o.kind, o.value))
 ), number AS (
-  INSERT INTO identity_number (patient, kind, value, reversed) SELECT patient, kind, value, reverse(value) FROM new_number
+  INSERT INTO identity_number (patient, kind, value, reversed)
+  SELECT patient, kind, value, reverse(value) FROM new_number
   ON CONFLICT DO NOTHING
 )
 INSERT INTO identity_word (kind, word) SELECT * FROM unnest(%s::text[], %s::text[]) AS new (kind, word)
@@ -90,7 +92,7 @@ def project_visits(written: Sequence[Written]) -> Step[None]:
 
 
 def plain_number(text: str) -> str:
-    """Return a number as it is compared: letters in upper case and digits; +84 at the front of a telephone number is 0."""
+    """Return a number as it is compared: letters in upper case and digits; +84 at the front is 0."""
     bare = re.sub(r"[^0-9A-Z+]", "", text.upper())
     return re.sub(r"^\+84", "0", bare).replace("+", "")
 
@@ -121,7 +123,7 @@ def shown_number(numbers: Iterable[Number]) -> str:
 
 
 def tsvector(lexemes: Iterable[str]) -> str:
-    """Write lexemes as the text of a tsvector. They are made of word characters and our own marks: nothing to escape."""
+    """Write lexemes as the text of a tsvector. They are word characters and our own marks: nothing to escape."""
     return " ".join(f"'{lexeme}'" for lexeme in lexemes)
 
 

@@ -31,7 +31,7 @@ HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A person found. birth as in FHIR; number: the one that people show first; reasons: why they may be the same person."""
+    """A person found. birth as in FHIR; number: the one shown first; reasons: why they may be the same person."""
 
     id: str
     name: str
@@ -57,7 +57,7 @@ class Hit:
 class Banner:
     """What stands over every clinical page, under the names that `ui/person_banner.html` reads.
 
-    sex: in words. allergies: in words. where, encounter: of the open visit. unpaid: ₫ of issued invoices. unsigned: papers.
+    sex, allergies: in words. where, encounter: of the open visit. unpaid: ₫ of issued invoices. unsigned: papers.
     """
 
     id: str
@@ -93,7 +93,7 @@ def today() -> date:
 
 
 def find_people(asker: Asker, text: str, limit: int = 20) -> list[Hit]:
-    """Return the people who fit what was typed or scanned, best first. Raises Forbidden for a desk that sees no patients."""
+    """Return the people who fit what was typed or scanned, best first. Raises Forbidden for a desk without patients."""
     _allow(asker)
     typed = _scanned(text) if "|" in text else parse(text)
     if not typed:
@@ -124,14 +124,25 @@ def _scanned(text: str) -> Typed:
 
 def _hit(person: Found, reasons: Iterable[str] = (), *, certain: bool = False) -> Hit:
     return Hit(
-        id=person.id, name=person.name, birth=person.birth, gender=person.gender, number=person.number, phone=person.phone,
-        address=person.address, commune=person.commune, facility=person.facility, age=facts.age(person.birth, today()),
-        score=round(person.score, 2), reasons=tuple(reasons), certain=certain,
-    )  # fmt: skip
+        id=person.id,
+        name=person.name,
+        birth=person.birth,
+        gender=person.gender,
+        number=person.number,
+        phone=person.phone,
+        address=person.address,
+        commune=person.commune,
+        facility=person.facility,
+        age=facts.age(person.birth, today()),
+        score=round(person.score, 2),
+        reasons=tuple(reasons),
+        certain=certain,
+    )
 
 
 _SAME_NUMBER = f"""
-SELECT n.kind, {search.COLUMNS}, NULL::timestamptz, p.updated FROM identity_number n JOIN identity_person p USING (patient)
+SELECT n.kind, {search.COLUMNS}, NULL::timestamptz, p.updated
+FROM identity_number n JOIN identity_person p USING (patient)
 WHERE (n.kind, n.value) IN (SELECT * FROM unnest(%s::text[], %s::text[])) AND p.active LIMIT 100
 """
 
@@ -146,7 +157,7 @@ def draft_numbers(draft: PersonDraft) -> list[tuple[str, str]]:
 def likely_duplicates(asker: Asker, draft: PersonDraft, limit: int = 5) -> list[Hit]:
     """Return people who may be the one of the draft, likeliest first, each with the reasons in words.
 
-    `certain` when a personal, insurance or card number is the same; else name, birth, sex, phone and address are weighed.
+    `certain` when a personal, insurance or card number is the same; else name, birth, sex, phone, address are weighed.
     """
     _allow(asker)
     return run(_duplicates(draft, asker.facility, limit))
@@ -223,14 +234,27 @@ def banner(asker: Asker, patient_id: str) -> Banner:
     insurance, until, valid = _insurance(asker, patient_id)
     where, encounter = _whereabouts(asker, patient_id)
     return Banner(
-        id=patient_id, name=facts.display_name(person), birth=birth, age=years,
-        gender=gender, sex=gender_text(gender), number=next(iter(kinds.values()), ""), phone=facts.phone(person),
-        address=address, allergies=allergies, no_known_allergy=none_known, insurance=insurance, insurance_until=until,
-        insurance_valid=valid, where=where, encounter=encounter, identifiers=kinds,
+        id=patient_id,
+        name=facts.display_name(person),
+        birth=birth,
+        age=years,
+        gender=gender,
+        sex=gender_text(gender),
+        number=next(iter(kinds.values()), ""),
+        phone=facts.phone(person),
+        address=address,
+        allergies=allergies,
+        no_known_allergy=none_known,
+        insurance=insurance,
+        insurance_until=until,
+        insurance_valid=valid,
+        where=where,
+        encounter=encounter,
+        identifiers=kinds,
         unpaid=_unpaid(asker, patient_id),
         unsigned=len(_search(asker, "Composition", f"subject=Patient/{patient_id}&status=preliminary&_count=20")),
         url=reverse("identity:person", args=[patient_id]),
-    )  # fmt: skip
+    )
 
 
 def gender_text(gender: str) -> str:

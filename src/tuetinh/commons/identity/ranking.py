@@ -18,7 +18,7 @@ NEARBY_YEARS = 4
 
 @dataclass(slots=True)
 class Found:
-    """A person brought up, in the order of the searched columns. score: of their numbers at first, then of everything."""
+    """A person brought up, in the order of the searched columns. score: of their numbers first, then of everything."""
 
     id: str
     name: str

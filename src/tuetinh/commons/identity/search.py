@@ -1,8 +1,8 @@
 """Finds people by any scrap of what is known of them.
 
-Candidates come from the index in stages, the likeliest reading first, each stage only while the page is not full: all words
-in the name; the last word begun; words of the address; words begun; one slip. What is too vague for the index (a bare
-`Nguyễn` among a million) is answered from the people seen last. `ranking` then orders the candidates.
+Candidates come from the index in stages, the likeliest reading first, each stage only while the page is not full: all
+words in the name; the last word begun; words of the address; words begun; one slip. What is too vague for the index (a
+bare `Nguyễn` among a million) is answered from the people seen last. `ranking` then orders the candidates.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ ORDER BY (lower(p.name) = %s) DESC, s.at DESC NULLS LAST, (p.facility = %s) DESC
 """
 _RECENT = f"""
 SELECT {COLUMNS}, p.at, p.updated FROM (
-  (SELECT p.*, s.at FROM identity_seen s JOIN identity_person p USING (patient) WHERE s.facility = %s ORDER BY s.at DESC LIMIT 1000)
+  (SELECT p.*, s.at FROM identity_seen s JOIN identity_person p USING (patient)
+   WHERE s.facility = %s ORDER BY s.at DESC LIMIT 1000)
   UNION ALL
   (SELECT p.*, NULL FROM identity_person p ORDER BY p.updated DESC LIMIT {RECENT})
 ) p WHERE p.keys @@ %s::tsquery AND p.active LIMIT {CANDIDATES}
@@ -51,7 +52,10 @@ _KNOWN = f"""
 SELECT kind, word FROM identity_word WHERE word = ANY(%s::text[])
 UNION
 SELECT w.kind, w.word FROM unnest(%s::text[]) AS p (begin),
-LATERAL (SELECT DISTINCT kind, word FROM identity_word WHERE word >= p.begin AND word < p.begin || chr(1114111) LIMIT {PREFIXES}) w
+LATERAL (
+  SELECT DISTINCT kind, word FROM identity_word
+  WHERE word >= p.begin AND word < p.begin || chr(1114111) LIMIT {PREFIXES}
+) w
 """
 
 shares = Shares()

@@ -35,7 +35,8 @@ class Shares:
             return
         rows = yield Query(
             "SELECT c.reltuples, s.most_common_elems::text::text[], s.most_common_elem_freqs FROM pg_class c "
-            "LEFT JOIN pg_stats s ON s.tablename = c.relname AND s.schemaname = current_schema() AND s.attname = 'keys' "
+            "LEFT JOIN pg_stats s ON s.tablename = c.relname AND s.schemaname = current_schema() "
+            "AND s.attname = 'keys' "
             "WHERE c.oid = 'identity_person'::regclass"
         )
         self.people, elements, frequencies = rows[0]

@@ -113,9 +113,15 @@ class CitizenCard:
     def draft(self) -> PersonDraft:
         """Return the person as the desk would type them."""
         return PersonDraft(
-            name=self.name, birth=self.birth, gender=self.gender, cccd=self.cccd, cmnd=self.cmnd, card=self.card, bhxh=self.bhxh,
+            name=self.name,
+            birth=self.birth,
+            gender=self.gender,
+            cccd=self.cccd,
+            cmnd=self.cmnd,
+            card=self.card,
+            bhxh=self.bhxh,
             address=self.address,
-        )  # fmt: skip
+        )
 
 
 def parse_card(text: str) -> CitizenCard:

@@ -1,7 +1,7 @@
 """Words as receptionists type them: folding, Telex left undone, slips; and the lexemes under which a person is found.
 
-Lexemes of `identity_person.keys`: a name word as it is (`lan`), a pair of name words (`~lan~nguyen`, alphabetical), parts of
-the birth date (`=1985`, `=1985-03`, `=1985-03-12`, `=03-12`), an address word (`@lung`).
+Lexemes of `identity_person.keys`: a name word as it is (`lan`), a pair of name words (`~lan~nguyen`, alphabetical),
+parts of the birth date (`=1985`, `=1985-03`, `=1985-03-12`, `=03-12`), an address word (`@lung`).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ PLACE_KINDS = frozenset(
 
 @lru_cache(maxsize=65536)
 def fold(text: str) -> str:
-    """Return `text` in lower case without accents and tone marks; the letter eth, a common misprint of đ, counts as d."""
+    """Return `text` in lower case without accents and tone marks; eth, a common misprint of đ, counts as d."""
     return _fold(text.replace("ð", "d").replace("Ð", "d"))
 
 
@@ -89,7 +89,7 @@ def untelex(word: str) -> str:
 
 
 def slips(word: str, alphabet: str = _LETTERS) -> set[str]:
-    """Return every word that one slip (a letter more, less, other, or two changed about) makes of `word`, without itself."""
+    """Return every word that one slip (a letter more, less, other, two changed about) makes of `word`."""
     cuts = [(word[:i], word[i:]) for i in range(len(word) + 1)]
     out = {a + b[1:] for a, b in cuts if b}
     out.update(a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1)

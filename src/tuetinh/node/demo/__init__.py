@@ -5,6 +5,6 @@ The same seed, population and day build the same province.
 
 from __future__ import annotations
 
-from tuetinh.node.demo.build import build, write_demo_json
+from tuetinh.node.demo.province import build, write_demo_json
 
 __all__ = ["build", "write_demo_json"]

@@ -61,7 +61,7 @@ def _drug(code: str) -> r4.CodeableConcept:
     return catalogues.drug_code(entry)
 
 
-def encounter(
+def encounter(  # noqa: PLR0917
     person: Resident, id_: str, start: datetime, end: datetime, facility: str, doctor: r4.Reference, reason: str
 ) -> r4.Encounter:
     """A finished ambulatory visit."""
@@ -103,7 +103,7 @@ def condition(person: Resident, id_: str, code: str, at: datetime, visit: str = 
     )
 
 
-def observation(
+def observation(  # noqa: PLR0917
     person: Resident, id_: str, code: str, value: float, at: datetime, visit: str, facility: str
 ) -> r4.Observation:
     """A vital sign or a laboratory result."""
@@ -142,7 +142,7 @@ def _range(low: Decimal, high: Decimal, unit: str) -> r4.ObservationReferenceRan
     return r4.ObservationReferenceRange(low=ends[0], high=ends[1])
 
 
-def blood_pressure(person: Resident, id_: str, high: int, low: int, at: datetime, visit: str) -> r4.Observation:
+def blood_pressure(person: Resident, id_: str, high: int, low: int, at: datetime, visit: str) -> r4.Observation:  # noqa: PLR0917
     """Systolic and diastolic pressure."""
     parts = (("8480-6", "Huyết áp tâm thu", high), ("8462-4", "Huyết áp tâm trương", low))
     return r4.Observation(
@@ -160,7 +160,7 @@ def blood_pressure(person: Resident, id_: str, high: int, low: int, at: datetime
     )
 
 
-def report(
+def report(  # noqa: PLR0917
     person: Resident, id_: str, results: list[str], at: datetime, visit: str, facility: str
 ) -> r4.DiagnosticReport:
     """The laboratory's report over results."""
@@ -178,7 +178,7 @@ def report(
     )
 
 
-def prescription(
+def prescription(  # noqa: PLR0917
     person: Resident,
     id_: str,
     drug: str,
@@ -224,7 +224,7 @@ def allergy(person: Resident, at: datetime) -> r4.AllergyIntolerance:
     )
 
 
-def immunization(person: Resident, n: int, cvx: str, name: str, dose: int, at: datetime) -> r4.Immunization:
+def immunization(person: Resident, n: int, cvx: str, name: str, dose: int, at: datetime) -> r4.Immunization:  # noqa: PLR0917
     """A dose given at the station."""
     return r4.Immunization(
         id=f"{person.id}-t{n}",

@@ -1,4 +1,4 @@
-"""Two years of past visits of each person: acute illness by age, chronic illness with its series, vaccination of children."""
+"""Two years of past visits: acute illness by age, chronic illness with its series, vaccination of children."""
 
 from __future__ import annotations
 
@@ -94,10 +94,16 @@ CHRONIC = {
 }
 # Chương trình tiêm chủng mở rộng: CVX, name, months of age of each dose.
 VACCINES = (
-    ("08", "Viêm gan B sơ sinh", (0,)), ("19", "BCG (lao)", (0,)), ("102", "DPT-VGB-Hib", (2, 3, 4)),
-    ("02", "Bại liệt (OPV)", (2, 3, 4)), ("10", "Bại liệt (IPV)", (5, 9)), ("05", "Sởi", (9,)), ("39", "Viêm não Nhật Bản", (12, 13)),
-    ("04", "Sởi - Rubella", (18,)), ("01", "DPT nhắc lại", (18,)),
-)  # fmt: skip
+    ("08", "Viêm gan B sơ sinh", (0,)),
+    ("19", "BCG (lao)", (0,)),
+    ("102", "DPT-VGB-Hib", (2, 3, 4)),
+    ("02", "Bại liệt (OPV)", (2, 3, 4)),
+    ("10", "Bại liệt (IPV)", (5, 9)),
+    ("05", "Sởi", (9,)),
+    ("39", "Viêm não Nhật Bản", (12, 13)),
+    ("04", "Sởi - Rubella", (18,)),
+    ("01", "DPT nhắc lại", (18,)),
+)
 
 
 class Course(NamedTuple):
@@ -170,7 +176,7 @@ def _moment(rng: Random, day: date) -> datetime:
     return datetime.combine(day, time(rng.randrange(7, 16), rng.randrange(60)), HANOI)
 
 
-def _visit(
+def _visit(  # noqa: PLR0917
     rng: Random,
     person: Resident,
     number: int,
@@ -210,7 +216,7 @@ def _visit(
         yield clinical.prescription(person, f"{visit}-t{n}", *line, start + timedelta(minutes=60), visit, doctor)
 
 
-def _vitals(
+def _vitals(  # noqa: PLR0917
     rng: Random, person: Resident, visit: str, at: datetime, facility: str, course: Course, passed: float, fever: float
 ) -> Iterator[r4.Resource]:
     """Treated pressure falls over the two years; children grow."""
@@ -228,7 +234,7 @@ def _vitals(
         )
 
 
-def _labs(
+def _labs(  # noqa: PLR0917
     rng: Random,
     person: Resident,
     visit: str,
@@ -243,9 +249,13 @@ def _labs(
         return
     hba1c = course.hba1c - (1.7 * passed if "E11.9" in person.chronic else 0) + rng.gauss(0, 0.15)
     values = {
-        "4548-4": hba1c, "14749-6": 1.59 * hba1c - 2.59 - 2.0 + rng.gauss(0, 0.4), "14682-9": course.creatinine + rng.gauss(0, 4),
-        "14647-2": course.cholesterol + rng.gauss(0, 0.3), "718-7": rng.gauss(134, 10), "6690-2": rng.gauss(9.8, 2.2),
-    }  # fmt: skip
+        "4548-4": hba1c,
+        "14749-6": 1.59 * hba1c - 2.59 - 2.0 + rng.gauss(0, 0.4),
+        "14682-9": course.creatinine + rng.gauss(0, 4),
+        "14647-2": course.cholesterol + rng.gauss(0, 0.3),
+        "718-7": rng.gauss(134, 10),
+        "6690-2": rng.gauss(9.8, 2.2),
+    }
     ids = []
     for n, code in enumerate(codes):
         ids.append(f"{visit}-x{n}")

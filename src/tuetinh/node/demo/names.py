@@ -1,5 +1,6 @@
-"""Names by ethnic group and sex. Those of the Kinh follow published frequencies; the others the usual forms of each people."""
+"""Names by ethnic group and sex: of the Kinh by published frequencies, of the others in the forms of each people."""
 
+# ruff: noqa: E501 - a table of names is read by the line
 from __future__ import annotations
 
 import csv

@@ -1,4 +1,4 @@
-"""The people of the province in households: names, ages, addresses, numbers that are valid by rule and clearly invented.
+"""The people of the province in households, with numbers that are valid by rule and clearly invented.
 
 Personal numbers have a serial from 900000 on, telephone numbers begin with 0399, insurance numbers with 129.
 """
@@ -29,9 +29,15 @@ MIX = {
     "Huyện Nậm Nhùn": {"03": 38, "08": 26, "45": 16, "01": 10, "48": 5, "29": 5},
 }
 WEIGHT = {  # people of a district, in thousands
-    "Thành phố Lai Châu": 44, "Huyện Tam Đường": 55, "Huyện Mường Tè": 46, "Huyện Sìn Hồ": 82, "Huyện Phong Thổ": 80,
-    "Huyện Than Uyên": 68, "Huyện Tân Uyên": 58, "Huyện Nậm Nhùn": 28,
-}  # fmt: skip
+    "Thành phố Lai Châu": 44,
+    "Huyện Tam Đường": 55,
+    "Huyện Mường Tè": 46,
+    "Huyện Sìn Hồ": 82,
+    "Huyện Phong Thổ": 80,
+    "Huyện Than Uyên": 68,
+    "Huyện Tân Uyên": 58,
+    "Huyện Nậm Nhùn": 28,
+}
 _VILLAGE = (
     [
         "Nà",
@@ -166,7 +172,7 @@ def _home(rng: Random) -> tuple[places.Commune, str, str]:
     people = rng.choices(list(MIX[district]), list(MIX[district].values()))[0]
     if commune.name.startswith(("Phường", "Thị trấn")):
         return commune, f"Số {rng.randrange(1, 300)}, Tổ {rng.randrange(1, 25)}", people
-    village = Random(f"{commune.code}-{rng.randrange(9)}")
+    village = Random(f"{commune.code}-{rng.randrange(9)}")  # noqa: S311
     return commune, f"Bản {village.choice(_VILLAGE[0])} {village.choice(_VILLAGE[1])}", people
 
 
@@ -206,7 +212,7 @@ def _household(rng: Random, registry: Registry, today: date) -> list[Resident]:
 
 
 def _cast_household(rng: Random, registry: Registry, today: date) -> list[Resident]:
-    """The household of the citizen of the cast, whose history is rich: diabetes and high blood pressure, well looked after."""
+    """The household of the citizen of the cast, whose history of two illnesses is rich."""
     commune = next(c for c in places.communes() if c.name == "Xã Tả Lèng")
     village = "Bản Nà Cha"
     citizen = _person(rng, registry, today, "Lò", "03", commune, village, 58, female=True)
@@ -219,10 +225,19 @@ def _cast_household(rng: Random, registry: Registry, today: date) -> list[Reside
     return [citizen, husband, daughter, child]
 
 
-def _person(
-    rng: Random, registry: Registry, today: date, surname: str, people: str, commune: places.Commune, village: str, age: int,
-    *, female: bool, mother: str = "",
-) -> Resident:  # fmt: skip
+def _person(  # noqa: PLR0917
+    rng: Random,
+    registry: Registry,
+    today: date,
+    surname: str,
+    people: str,
+    commune: places.Commune,
+    village: str,
+    age: int,
+    *,
+    female: bool,
+    mother: str = "",
+) -> Resident:
     birth = today - timedelta(days=int(age * 365.25) + rng.randrange(1, 365))
     id_, cccd, bhxh = registry.next(birth, female=female)
     name = f"{surname} {names.given(rng, people, female=female)}"
@@ -285,11 +300,21 @@ def patient(person: Resident) -> r4.Patient:
     unit = catalogues.commune(person.commune.commune)
     group = catalogues.ethnic_group(person.people)
     draft = identity.PersonDraft(
-        name=person.name, birth=person.birth.isoformat(), gender="female" if person.female else "male", cccd=person.cccd,
-        bhxh=person.bhxh if person.card else "", card=person.card, phone=person.phone, address=person.address,
-        commune=unit.code if unit else "", province=places.PROVINCE, ethnic=person.people,
-        ethnic_name=group.name if group else "", occupation_name=person.occupation, mother=person.mother,
-    )  # fmt: skip
+        name=person.name,
+        birth=person.birth.isoformat(),
+        gender="female" if person.female else "male",
+        cccd=person.cccd,
+        bhxh=person.bhxh if person.card else "",
+        card=person.card,
+        phone=person.phone,
+        address=person.address,
+        commune=unit.code if unit else "",
+        province=places.PROVINCE,
+        ethnic=person.people,
+        ethnic_name=group.name if group else "",
+        occupation_name=person.occupation,
+        mother=person.mother,
+    )
     built = identity.patient(draft, facility=person.station, mrn=f"BN{int(person.id[2:]):08}")
     built.id = person.id
     return built

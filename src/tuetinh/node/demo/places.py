@@ -20,10 +20,11 @@ OUTSIDE = "11001"  # a hospital of the neighbouring province
 FACILITY_CODE = "http://fhir.ehealth.gov.vn/core/sid/provider-medical-license-number"
 MA_CSKCB = "https://tuetinh.vn/fhir/sid/ma-cskcb"
 BASE = "https://tuetinh.vn/fhir/StructureDefinition"
-# Level of care and former tier by kind of facility, as the benefit rules need them (Luật BHYT sửa đổi 51/2024).
+# Level of care and former tier by kind of facility, for the benefit rules (Luật 51/2024).
 LEVELS = {
     "department": ("", ""), "general": ("basic", "provincial"), "specialised": ("basic", "provincial"),
-    "district": ("basic", "district"), "clinic": ("primary", "district"), "station": ("primary", ""), "outside": ("basic", "provincial"),
+    "district": ("basic", "district"), "clinic": ("primary", "district"), "station": ("primary", ""),
+    "outside": ("basic", "provincial"),
 }  # fmt: skip
 KINDS = "https://tuetinh.vn/fhir/CodeSystem/facility-kind"
 ROOM_KINDS = "https://tuetinh.vn/fhir/CodeSystem/room-kind"

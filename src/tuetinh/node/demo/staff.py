@@ -1,4 +1,4 @@
-"""Who works in the province: Practitioners with their roles, and the accounts of the fixed cast and of more colleagues."""
+"""Who works in the province: Practitioners with their roles, accounts of the cast and of colleagues."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def room_of(person: Person) -> str:
 
 
 def logins(staff: list[Person], citizen: str, citizen_name: str) -> list[Login]:
-    """The cast, one for each role of the contract, and some colleagues: a second doctor and nurse, the provincial hospital."""
+    """The cast, one for each role of the contract, and colleagues at the same place and the provincial hospital."""
     station = next(c.station for c in places.communes() if c.name == CAST_STATION)
     at = {("station", station), *((desk, places.CAST) for desk in ROOMS)}
     out, seen = [], set()

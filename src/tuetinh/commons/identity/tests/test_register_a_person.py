@@ -23,9 +23,18 @@ from tuetinh.record.errors import Forbidden
 
 DESK = Asker(account="7", role="reception", facility="12005", scopes=frozenset({"user/Patient.crus"}))
 DRAFT = PersonDraft(
-    name="Lò Thị  Pâng", birth="1985-03-12", gender="female", cccd="012185900001", card="DT2121290000001", phone="0399000001",
-    address="Bản Nà Cha, Xã Tả Lèng, Tỉnh Lai Châu", commune="03405", province="12", ethnic="03", ethnic_name="Thái",
-)  # fmt: skip
+    name="Lò Thị  Pâng",
+    birth="1985-03-12",
+    gender="female",
+    cccd="012185900001",
+    card="DT2121290000001",
+    phone="0399000001",
+    address="Bản Nà Cha, Xã Tả Lèng, Tỉnh Lai Châu",
+    commune="03405",
+    province="12",
+    ethnic="03",
+    ethnic_name="Thái",
+)
 
 
 def people() -> int:

@@ -47,10 +47,13 @@ def fill(person: str) -> r4.Encounter:
         record.create(
             SYSTEM,
             r4.Coverage(
-                status="active", subscriberId=number, beneficiary=subject, payor=[r4.Reference(display="BHXH Việt Nam")],
+                status="active",
+                subscriberId=number,
+                beneficiary=subject,
+                payor=[r4.Reference(display="BHXH Việt Nam")],
                 period=r4.Period(start="2020-01-01", end=last),
             ),
-        )  # fmt: skip
+        )
     record.create(
         SYSTEM,
         r4.Invoice(status="issued", subject=subject, totalNet=r4.Money(value=Decimal(125000), currency="VND")),

@@ -30,11 +30,11 @@ def doctors() -> histories.Doctors:
     return histories.Doctors({f.id: [r4.Reference(reference="Practitioner/x")] for f in places.facilities()})
 
 
-def everything(seed: int, population: int) -> list[r4.Resource]:
-    workers = staff.people(seed)
+def everything(seed: int, population: int, on: str = "") -> list[r4.Resource]:
+    workers, day = staff.people(seed), date.fromisoformat(on) if on else DAY
     out = [*places.resources(), *staff.resources(workers)]
-    for person in people.residents(population, seed, DAY):
-        out += [people.patient(person), *histories.history(person, seed, DAY, doctors())]
+    for person in people.residents(population, seed, day):
+        out += [people.patient(person), *histories.history(person, seed, day, doctors())]
     return out
 
 
@@ -136,3 +136,31 @@ def test_the_province_is_built_once_and_everyone_can_log_in(tmp_path: Path) -> N
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM identity_person")
         assert cursor.fetchone()[0] == 30
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broken_off_build_goes_on_and_makes_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuetinh.node.demo.province.BATCH", 300)
+
+    class Stop(Exception):  # noqa: N818
+        pass
+
+    def stop(what: str, done: int, total: int) -> None:  # noqa: ARG001
+        if what == "Người dân" and done >= 15:
+            raise Stop
+
+    with pytest.raises(Stop):
+        demo.build(tmp_path, 60, 2026, stop)
+    broken = stored()
+    assert 0 < broken["Patient"] < 60
+    assert Account.objects.count() == 0
+    demo.build(tmp_path, 999, 1, lambda *_: None)
+    begun = json.loads((tmp_path / "keys" / "demo-build.json").read_text())["today"]
+    assert stored() == Counter(type(r).__name__ for r in everything(2026, 60, begun))
+    assert Account.objects.filter(username="reception").count() == 1
+
+
+def stored() -> Counter[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT type, count(*) FROM record.resource GROUP BY type")
+        return Counter(dict(cursor.fetchall()))

@@ -30,7 +30,21 @@ Progress = Callable[[str, int, int], None]  # what, done, of how many
 CLIENT = "demo"
 BANK = "970436"  # NAPAS number of the bank of the invented accounts
 BATCH = 2000  # resources of one transaction, at least
-TYPES = ["Organization", "Location", "Practitioner", "PractitionerRole", "Patient", "Coverage", "Encounter", "Condition", "Observation", "DiagnosticReport", "MedicationRequest", "Immunization", "AllergyIntolerance"]
+TYPES = [
+    "Organization",
+    "Location",
+    "Practitioner",
+    "PractitionerRole",
+    "Patient",
+    "Coverage",
+    "Encounter",
+    "Condition",
+    "Observation",
+    "DiagnosticReport",
+    "MedicationRequest",
+    "Immunization",
+    "AllergyIntolerance",
+]
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
