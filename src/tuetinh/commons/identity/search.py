@@ -142,7 +142,7 @@ def _look_up(typed: Typed) -> Step[list[Word]]:
                 names=[form for form in forms if form in names],
                 places=[form for form in forms if form in places],
                 begun=[name for name in sorted(names) if name.startswith(word) and name != word],
-                optional=word in words.PLACE_KINDS,
+                optional=word in words.IDLE,
             )
         )
     return out

@@ -20,33 +20,10 @@ _WORD = re.compile(r"\w+")
 _TELEX = re.compile(r"([^aeiouyw]*)([aeiouyw].*)")
 _TELEX_TONES = re.compile(r"[sfrxjzw]")
 _VNI = re.compile(r"(?<=[a-z])[0-9]")
-# Words that name a kind of place, not a place.
-PLACE_KINDS = frozenset(
-    [
-        "ban",
-        "thon",
-        "xom",
-        "to",
-        "khu",
-        "dan",
-        "pho",
-        "pho",
-        "duong",
-        "xa",
-        "phuong",
-        "thi",
-        "tran",
-        "huyen",
-        "tinh",
-        "thanh",
-        "pho",
-        "so",
-        "nha",
-        "ap",
-        "buon",
-        "lang",
-    ]
-)
+# Words that name a kind of place, not a place; and those of them that are rarely part of a name.
+_KINDS = "ban thon xom to khu dan pho xa phuong thi tran huyen tinh thanh so nha ap duong buon lang"
+PLACE_KINDS = frozenset(_KINDS.split())
+IDLE = PLACE_KINDS - frozenset(("thi", "tran", "thanh", "dan", "to", "pho"))
 
 
 @lru_cache(maxsize=65536)

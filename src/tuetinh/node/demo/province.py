@@ -91,7 +91,7 @@ def _build(data: Path, plan: Plan, workers: list[staff.Person], progress: Progre
             progress("Cơ sở, nhân viên", len(base), len(base))
     _prices(plan.today)
     _outside_accounts()
-    for done in _load_people(plan, _doctors(workers)):
+    for done in _load_people(plan, doctors_of(workers)):
         progress("Người dân", done, plan.population)
     record.analyze(TYPES)
     with connection.cursor() as cursor:
@@ -155,7 +155,8 @@ def _prices(today: date) -> None:
         catalogues.load_price_list("", catalogues.starter_prices(), today.replace(month=1, day=1))
 
 
-def _doctors(workers: list[staff.Person]) -> histories.Doctors:
+def doctors_of(workers: list[staff.Person]) -> histories.Doctors:
+    """Who treats people, by facility."""
     found: dict[str, list[r4.Reference]] = defaultdict(list)
     for person in workers:
         if person.desk in ("doctor", "station"):

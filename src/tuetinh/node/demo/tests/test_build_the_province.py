@@ -16,6 +16,7 @@ from tuetinh.commons.catalogues import api as catalogues
 from tuetinh.commons.identity.api import check_number, find_people, identifier
 from tuetinh.node import demo
 from tuetinh.node.demo import histories, people, places, staff
+from tuetinh.node.demo.province import doctors_of
 from tuetinh.node.serve import Options
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -26,15 +27,16 @@ DAY = date(2026, 11, 20)
 ROLES = "reception doctor nurse lab imaging pharmacist cashier archivist station citizen official admin outsider"
 
 
-def doctors() -> histories.Doctors:
-    return histories.Doctors({f.id: [r4.Reference(reference="Practitioner/x")] for f in places.facilities()})
+def doctors(seed: int = 2026) -> histories.Doctors:
+    return doctors_of(staff.people(seed))
 
 
 def everything(seed: int, population: int, on: str = "") -> list[r4.Resource]:
     workers, day = staff.people(seed), date.fromisoformat(on) if on else DAY
+    treating = doctors_of(workers)
     out = [*places.resources(), *staff.resources(workers)]
     for person in people.residents(population, seed, day):
-        out += [people.patient(person), *histories.history(person, seed, day, doctors())]
+        out += [people.patient(person), *histories.history(person, seed, day, treating)]
     return out
 
 
@@ -142,10 +144,10 @@ def test_the_province_is_built_once_and_everyone_can_log_in(tmp_path: Path) -> N
 def test_a_broken_off_build_goes_on_and_makes_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tuetinh.node.demo.province.BATCH", 300)
 
-    class Stop(Exception):  # noqa: N818
+    class Stop(Exception):
         pass
 
-    def stop(what: str, done: int, total: int) -> None:  # noqa: ARG001
+    def stop(what: str, done: int, total: int) -> None:
         if what == "Người dân" and done >= 15:
             raise Stop
 
