@@ -1,0 +1,26 @@
+"""What the laboratory adds to the house."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy
+
+from tuetinh.commons.ui.api import MenuItem
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+def _waiting(request: HttpRequest) -> int:
+    from tuetinh.care.lab.queries import inbox
+
+    return inbox(request.user.facility).count()  # type: ignore[union-attr]
+
+
+MENU = [
+    MenuItem(roles=("lab",), url="lab:worklist", icon="microscope", label=gettext_lazy("Xét nghiệm"), order=10),
+    MenuItem(
+        roles=("lab",), url="lab:inbox", icon="inbox", label=gettext_lazy("Bản tin máy"), order=20, badge=_waiting
+    ),
+]

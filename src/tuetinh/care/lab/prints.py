@@ -1,0 +1,58 @@
+"""What the laboratory prints: the label of a tube and the sheet of results."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from tuetinh.care.lab import actions, queries, words
+from tuetinh.care.lab.barcode import code128_svg
+from tuetinh.commons.access.api import place_name
+from tuetinh.commons.documents.api import Paper, pdf
+from tuetinh.commons.identity.api import banner
+
+if TYPE_CHECKING:
+    from tuetinh.care.lab.models import Tube
+    from tuetinh.record.asker import Asker
+
+
+def label(asker: Asker, tube: Tube) -> bytes:
+    """The label of a tube, 50 × 30 mm, with its number in Code 128."""
+    person = banner(asker, tube.patient)
+    [line] = queries.lines(asker, [tube])
+    data = {
+        "number": tube.number,
+        "barcode": code128_svg(tube.number),
+        "name": person.name,
+        "about": " · ".join(filter(None, (person.sex, person.birth[:4]))),
+        "tests": line.tests,
+        "urgent": tube.urgent,
+    }
+    return pdf("lab/label.typ", data, "label")
+
+
+def sheet(asker: Asker, tube: Tube, paper: Paper = "A5") -> bytes:
+    """The sheet of the results of a tube; what is not released is not on it."""
+    person = banner(asker, tube.patient)
+    rows = [
+        {
+            "test": row.test,
+            "name": row.analyte.names[0],
+            "value": row.value,
+            "unit": row.unit,
+            "limits": row.limits,
+            "flag": str(words.FLAGS[row.flag][0]) if row.flag in words.FLAGS and row.flag not in ("N", "NEG") else "",
+        }
+        for row in queries.grid(asker, actions.work_on(asker, tube))
+        if row.value and row.status not in ("preliminary", "")
+    ]
+    data = {
+        "facility": {"name": place_name("Organization", tube.facility)},
+        "patient": {"name": person.name, "number": person.number, "sex": person.sex, "birth": person.birth},
+        "number": tube.number,
+        "barcode": code128_svg(tube.number),
+        "received": tube.received_at,
+        "released": tube.released_at or datetime.now(actions.HANOI),
+        "rows": rows,
+    }
+    return pdf("lab/sheet.typ", data, paper)

@@ -1,0 +1,136 @@
+"""The technician's pages."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from django.test import Client
+from pypdf import PdfReader
+
+from tuetinh.care.lab import actions, api, facts, inbox
+from tuetinh.care.lab.barcode import code128
+from tuetinh.care.lab.models import Message, Tube
+from tuetinh.care.lab.wire_mllp import Frame
+
+pytestmark = pytest.mark.django_db
+GLU, ELEC = "23.0075.1494", "23.0058.1487"
+
+
+@pytest.fixture
+def technician(client: Client, cast) -> Client:
+    client.force_login(cast["lab"], backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def order(world, *codes: str) -> Tube:
+    actions.order_tests(world.doctor, world.encounter, codes or (GLU,))
+    return Tube.objects.latest("id")
+
+
+def text(response) -> str:
+    return re.sub(r"\s+", " ", response.content.decode())
+
+
+def test_the_list_counts_and_leads_to_the_tube(technician: Client, world) -> None:
+    tube = order(world)
+    page = text(technician.get("/lab"))
+    assert tube.number in page and "Lò Thị Pâng" in page and "Định lượng Glucose máu" in page
+    assert technician.get("/lab", {"q": tube.number}).headers["Location"] == f"/lab/tubes/{tube.number}"
+    assert "Không có mẫu nào" in text(technician.get("/lab?list=validate"))
+    assert technician.get("/lab?list=xx&page=zz&q=%00").status_code in (200, 400)
+
+
+def test_the_list_takes_as_many_queries_for_one_tube_as_for_many(
+    technician: Client, world, django_assert_num_queries, django_assert_max_num_queries
+) -> None:
+    order(world)
+    technician.get("/lab")
+    with django_assert_max_num_queries(25) as one:
+        technician.get("/lab")
+    for _ in range(5):
+        order(world)
+    with django_assert_num_queries(len(one.captured_queries)):
+        technician.get("/lab")
+
+
+def test_a_tube_goes_from_order_to_sheet_by_its_pages(technician: Client, world) -> None:
+    tube = order(world)
+    at = f"/lab/tubes/{tube.number}"
+    assert "Nhận mẫu" in text(technician.get(at))
+    technician.post(f"{at}/receive")
+    [request] = api.orders(world.doctor, world.encounter.id)
+    id_ = facts.observation_id(request.id, "GLU")
+    wrong = technician.post(f"{at}/results", {id_: "cao"})
+    assert wrong.status_code == 400
+    assert 'value="cao"' in text(wrong) and "Giá trị không hợp lệ" in text(wrong)
+    assert Tube.objects.get(pk=tube.pk).stage == "received"
+    technician.post(f"{at}/results", {id_: "7,80"})
+    page = text(technician.get(at))
+    assert "7.80" in page and "Cao" in page and "Trả kết quả" in page
+    technician.post(f"{at}/release")
+    assert Tube.objects.get(pk=tube.pk).stage == "released"
+    sheet = PdfReader(io.BytesIO(technician.get(f"{at}/sheet.pdf").content)).pages[0].extract_text()
+    assert "PHIẾU KẾT QUẢ XÉT NGHIỆM" in sheet and "7.80" in sheet and "LÒ THỊ PÂNG" in sheet
+    label = PdfReader(io.BytesIO(technician.get(f"{at}/label.pdf").content))
+    assert len(label.pages) == 1 and tube.number in label.pages[0].extract_text()
+
+
+def test_critical_values_stand_before_release(technician: Client, world, oru) -> None:
+    tube = order(world, ELEC)
+    inbox.take(Frame(oru(tube.number, {"K": "6.9", "NA": "140", "CL": "100"}, unit="mmol/L")), "")
+    at = f"/lab/tubes/{tube.number}"
+    assert "Gọi bác sĩ ngay" in text(technician.get(at))
+    assert "nguy kịch" in text(technician.post(f"{at}/release", follow=True))
+    assert Tube.objects.get(pk=tube.pk).stage == "resulted"
+    technician.post(f"{at}/critical", {"told": "BS Hà"})
+    technician.post(f"{at}/release")
+    assert Tube.objects.get(pk=tube.pk).stage == "released"
+
+
+def test_the_inbox_shows_why_and_matches_by_hand(technician: Client, world, oru) -> None:
+    tube = order(world)
+    inbox.take(Frame(oru("000", {"GLU": "5.0"})), "10.0.0.9")
+    row = Message.objects.get()
+    assert "Không có mẫu nào mang mã này" in text(technician.get("/lab/inbox"))
+    page = text(technician.get(f"/lab/inbox/{row.pk}"))
+    assert "GLU" in page and "Ghép với mẫu" in page
+    technician.post(f"/lab/inbox/{row.pk}/match", {"number": tube.number})
+    row.refresh_from_db()
+    assert (row.state, row.tube_id) == ("matched", tube.pk)
+    assert "Không có bản tin nào" in text(technician.get("/lab/inbox"))
+    assert tube.number in text(technician.get("/lab/inbox?all=1"))
+
+
+def test_a_message_can_be_put_aside_and_tried_again(technician: Client, world) -> None:
+    inbox.take(Frame(b"\xff\x00PID|rubbish"), "")
+    row = Message.objects.get()
+    technician.post(f"/lab/inbox/{row.pk}/retry")
+    technician.post(f"/lab/inbox/{row.pk}/aside", {"reason": ""})
+    row.refresh_from_db()
+    assert row.state == "broken"
+    technician.post(f"/lab/inbox/{row.pk}/aside", {"reason": "nhiễu"})
+    row.refresh_from_db()
+    assert (row.state, row.note) == ("aside", "nhiễu")
+
+
+def test_another_facilitys_tube_and_message_are_not_there(technician: Client, world) -> None:
+    tube = order(world)
+    Tube.objects.filter(pk=tube.pk).update(facility="12001")
+    message = inbox.take(Frame(b"PID|1"), "")
+    assert message
+    Message.objects.update(facility="12001")
+    for at in (f"/lab/tubes/{tube.number}", f"/lab/inbox/{Message.objects.get().pk}"):
+        assert technician.get(at).status_code == 404
+    for step in ("receive", "reject", "cancel", "release", "critical"):
+        assert technician.post(f"/lab/tubes/{tube.number}/{step}", {"reason": "x", "told": "x"}).status_code == 404
+    assert Tube.objects.get(pk=tube.pk).stage == "ordered"
+
+
+def test_code_128_packs_digits_in_pairs_and_checks_itself() -> None:
+    assert code128("PJJ123C") == [104, 48, 42, 42, 17, 18, 19, 35, 55]
+    assert code128("123456") == [105, 12, 34, 56, (105 + 12 + 68 + 168) % 103]
+    assert len(code128("261121121040001")) == 1 + 7 + 1 + 1 + 1
+    with pytest.raises(ValueError, match="ASCII"):
+        code128("mẫu")

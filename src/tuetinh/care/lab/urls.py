@@ -1,0 +1,26 @@
+"""Addresses of the laboratory's pages."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from tuetinh.care.lab import pages
+
+app_name = "lab"
+urlpatterns = [
+    path("lab", pages.worklist, name="worklist"),
+    path("lab/inbox", pages.inbox_list, name="inbox"),
+    path("lab/inbox/<int:message_id>", pages.message, name="message"),
+    path("lab/inbox/<int:message_id>/match", pages.match, name="match"),
+    path("lab/inbox/<int:message_id>/retry", pages.retry, name="retry"),
+    path("lab/inbox/<int:message_id>/aside", pages.aside, name="aside"),
+    path("lab/tubes/<str:number>", pages.tube, name="tube"),
+    path("lab/tubes/<str:number>/receive", pages.receive, name="receive"),
+    path("lab/tubes/<str:number>/reject", pages.reject, name="reject"),
+    path("lab/tubes/<str:number>/cancel", pages.cancel, name="cancel"),
+    path("lab/tubes/<str:number>/results", pages.results, name="results"),
+    path("lab/tubes/<str:number>/critical", pages.critical, name="critical"),
+    path("lab/tubes/<str:number>/release", pages.release, name="release"),
+    path("lab/tubes/<str:number>/label.pdf", pages.label, name="label"),
+    path("lab/tubes/<str:number>/sheet.pdf", pages.sheet, name="sheet"),
+]
