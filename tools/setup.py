@@ -6,6 +6,7 @@ Where Debian's Python comes without `ensurepip`, installs `python3-venv` if it m
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ PYTHON = VENV / "bin" / "python"
 
 
 def main(kind: str) -> None:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs this may have an older one
         sys.exit(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}")
     if not (VENV / "bin" / "pip").exists():
         make_venv()
@@ -38,22 +39,19 @@ def make_venv() -> None:
     subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
 
 
-def install_debian(packages: list[str], reason: str) -> bool:
+def install_debian(packages: list[str], reason: str) -> None:
     """Install Debian packages as root or by passwordless sudo; else say what is missing and leave."""
-    import os
-
     prefix: list[str] = []
     if os.geteuid() != 0:
-        if not shutil.which("sudo") or subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode:
+        if not shutil.which("sudo") or subprocess.run(["sudo", "-n", "true"], check=False).returncode:
             sys.exit(f"To {reason}, please run:  sudo apt-get install {' '.join(packages)}")
         prefix = ["sudo", "-n"]
     if not shutil.which("apt-get"):
         sys.exit(f"To {reason}, please install: {' '.join(packages)}")
     print(f"Installing Debian packages: {' '.join(packages)} …", flush=True)
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"}}
-    subprocess.run([*prefix, "apt-get", "update", "-qq"], **quiet)
-    subprocess.run([*prefix, "apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages], **quiet)
-    return True
+    env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for step in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *packages]):
+        subprocess.run([*prefix, "apt-get", *step], check=True, stdout=subprocess.DEVNULL, env=env)
 
 
 if __name__ == "__main__":

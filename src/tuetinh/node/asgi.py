@@ -42,7 +42,11 @@ class Application:
 
         url = os.environ["TUETINH_DATABASE_URL"]
         self.pool: AsyncConnectionPool[psycopg.AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
-            url, min_size=2, max_size=POOL_SIZE, open=False, kwargs={"autocommit": True, "prepare_threshold": 1, "options": LIMITS}
+            url,
+            min_size=2,
+            max_size=POOL_SIZE,
+            open=False,
+            kwargs={"autocommit": True, "prepare_threshold": 1, "options": LIMITS},
         )
         await self.pool.open()
 

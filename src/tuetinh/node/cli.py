@@ -59,7 +59,14 @@ def _listening(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--roles", default=",".join(ROLES), help=f"any of {','.join(ROLES)}")
     parser.add_argument("--workers", type=int, default=1, help="web processes")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
-    for name, port in (("mllp", 2575), ("astm", 2576), ("dicom", 11112), ("mqtt", 1883), ("gateway", 8091), ("bank", 8092)):
+    for name, port in (
+        ("mllp", 2575),
+        ("astm", 2576),
+        ("dicom", 11112),
+        ("mqtt", 1883),
+        ("gateway", 8091),
+        ("bank", 8092),
+    ):
         parser.add_argument(f"--{name}-port", type=int, default=port)
 
 

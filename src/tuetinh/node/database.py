@@ -23,7 +23,7 @@ SETTINGS = {
 
 
 def start(data: Path) -> str:
-    """Make the database ready and return its URL; also left in `TUETINH_DATABASE_URL` for this process and its children.
+    """Make the database ready and return its URL; also left in `TUETINH_DATABASE_URL` for its children.
 
     Raises PermissionError with what to do when the embedded server, which never runs as root, cannot reach `data`.
     """

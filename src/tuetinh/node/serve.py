@@ -1,7 +1,7 @@
 """Runs the roles of a node in one process, or some of them, until SIGTERM.
 
-Roles: `web` (pages, FHIR API), `mllp` (HL7 v2 listener), `worker` (background jobs), `gateway` and `bank` (simulators of the
-insurance gateway and of a bank, for demonstrations and tests).
+Roles: `web` (pages, FHIR API), `mllp` (HL7 v2 listener), `worker` (background jobs), `gateway` and `bank` (simulators
+of the insurance gateway and of a bank, for demonstrations and tests).
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ async def _mllp(options: Options, stop: asyncio.Event) -> None:
     await serve_mllp(options.host, options.mllp_port, stop)
 
 
-async def _worker(options: Options, stop: asyncio.Event) -> None:  # noqa: ARG001
+async def _worker(options: Options, stop: asyncio.Event) -> None:
     from procrastinate.contrib.django import app
 
     jobs = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]

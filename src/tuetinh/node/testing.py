@@ -5,7 +5,9 @@ The database is the embedded PostgreSQL in a folder of the test run, or the serv
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -35,6 +37,7 @@ def pytest_load_initial_conftests() -> None:
         root = Path(tempfile.mkdtemp(prefix="tuetinh-test-", dir=os.environ.get("TUETINH_TEST_DIR")))
         root.chmod(0o755)
         os.environ["TUETINH_TEST_DATA"] = str(root)
+        atexit.register(shutil.rmtree, root, ignore_errors=True)
     root = Path(os.environ["TUETINH_TEST_DATA"])
     os.environ["TUETINH_DATA"] = str(root)
     if url := os.environ.get("TUETINH_TEST_DATABASE_URL"):

@@ -8,7 +8,9 @@ from django.urls import include, path
 
 from tuetinh.node.modules import MODULES
 
-urlpatterns = [path("", include(f"{m}.urls")) for m in MODULES if m != "tuetinh.node" and find_spec(m) and find_spec(f"{m}.urls")]
+urlpatterns = [
+    path("", include(f"{m}.urls")) for m in MODULES if m != "tuetinh.node" and find_spec(m) and find_spec(f"{m}.urls")
+]
 handler400 = "tuetinh.commons.access.pages.bad_request"
 handler403 = "tuetinh.commons.access.pages.forbidden"
 handler404 = "tuetinh.commons.access.pages.not_found"

@@ -90,7 +90,11 @@ class Live:
             self._followers[channel].add(queue)
         gone = asyncio.create_task(_disconnected(receive))
         try:
-            headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
+            headers = [
+                (b"content-type", b"text/event-stream"),
+                (b"cache-control", b"no-store"),
+                (b"x-accel-buffering", b"no"),
+            ]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": b"retry: 1000\n\n", "more_body": True})
             await self._stream(queue, gone, send)
@@ -105,7 +109,9 @@ class Live:
     async def _stream(self, queue: asyncio.Queue[str], gone: asyncio.Task[None], send: Send) -> None:
         while not gone.done() and not self._stopping.is_set():
             waiting = asyncio.create_task(queue.get())
-            done, _ = await asyncio.wait({waiting, gone}, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                {waiting, gone}, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
             if waiting not in done:
                 waiting.cancel()
             if gone in done or self._stopping.is_set():

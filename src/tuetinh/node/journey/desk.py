@@ -69,7 +69,9 @@ class Desk:
         """Fill the form of a page whose action ends so and send it, with everything that it carries already."""
         for form in page.tree.forms:
             target = urljoin(page.url, form.get("action") or form.get("hx-post") or page.url)
-            if target.split("?")[0].rstrip("/").endswith(action.rstrip("/")) and (form.method == "POST" or form.get("hx-post")):
+            if target.split("?")[0].rstrip("/").endswith(action.rstrip("/")) and (
+                form.method == "POST" or form.get("hx-post")
+            ):
                 data: dict[str, Any] = {}
                 for key, value in form.form_values():
                     data.setdefault(key, []).append(value)
@@ -87,7 +89,9 @@ class Desk:
         if answer.status_code >= 400:
             body = answer.text
             words = " ".join(html.fromstring(body).text_content().split())[:300] if "<" in body else body[:300]
-            raise Refused(f"{self.username}: {answer.request.method} {answer.url} answered {answer.status_code}: {words}")
+            raise Refused(
+                f"{self.username}: {answer.request.method} {answer.url} answered {answer.status_code}: {words}"
+            )
         return Page(str(answer.url), answer.status_code, answer.content, answer.headers.get("content-type", ""))
 
 
