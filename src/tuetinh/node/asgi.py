@@ -80,7 +80,11 @@ class Application:
         else:
             if not scope["query_string"].isascii():
                 scope["query_string"] = quote(scope["query_string"], safe="=&%+;/?:@!$'()*,-._~").encode()
-            await self._pages(scope, receive, send)
+
+            async def read() -> Any:  # a2wsgi needs a coroutine; Granian gives another kind of awaitable
+                return await receive()
+
+            await self._pages(scope, read, send)
 
     async def _health(self, send: Any) -> None:
         """200 when the database answers within two seconds, else 503."""

@@ -192,6 +192,8 @@ def write_demo_json(options: Options) -> None:
         "astm": options.astm_port,
         "dicom": options.dicom_port,
         "mqtt": options.mqtt_port,
+        "gateway": options.gateway_port,
+        "bank": options.bank_port,
     }
     _keep(
         options.data / "demo.json",
