@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from tuetinh.care.billing.api import charge
+from tuetinh.care.billing.api import cancel_charge, charge
 from tuetinh.care.lab import facts
 from tuetinh.care.lab.catalogue import Analyte, Range, Test, test
 from tuetinh.care.lab.errors import (
@@ -78,8 +78,7 @@ def order_tests(
                 note=note,
             )
         for order in made:
-            if what := facts.ordered_test(order):
-                charge(asker, visit, what.code, 1, source_reference=f"ServiceRequest/{order.id}", display=what.names[0])
+            _charge(asker, visit, order)
         publish(f"lab:{facility}")
         publish(f"visit:{visit.id}")
     return made
@@ -147,34 +146,57 @@ def receive_specimen(asker: Asker, number: str) -> Tube:
 
 
 def reject_specimen(asker: Asker, number: str, reason: str) -> Tube:
-    """Refuse a tube that cannot be analysed; its orders stay open on hold until another tube comes or they are cancelled."""
+    """Refuse a tube that cannot be analysed, and return the new one that is now asked for, with the same orders."""
     reason = _reason(reason)
     with transaction.atomic():
         tube = lock(asker, number)
         if tube.stage not in (Stage.ORDERED, Stage.RECEIVED):
             raise WrongStage
         desk = as_desk(asker)
-        specimen = cast(r4.Specimen, record.read(desk, "Specimen", tube.specimen))
-        specimen.status = "unsatisfactory"
-        specimen.note = [*(specimen.note or []), r4.Annotation(text=reason, time=facts.now())]
-        record.update(desk, specimen)
-        _set_orders(desk, tube, "on-hold", reason)
-        tube.stage = Stage.REJECTED
+        old = cast(r4.Specimen, record.read(desk, "Specimen", tube.specimen))
+        visit = cast(r4.Encounter, record.read(desk, "Encounter", tube.encounter))
+        fresh = _numbered(tube.facility, record.new_id(), visit, tube.orders, urgent=tube.urgent)
+        record.create(desk, facts.again(old, fresh.specimen, fresh.number))
+        old.status = "unsatisfactory"
+        old.note = [*(old.note or []), r4.Annotation(text=reason, time=facts.now())]
+        record.update(desk, old)
+        for order in _orders(desk, tube):
+            order.specimen = [facts.ref("Specimen", fresh.specimen)]
+            record.update(desk, order)
+        tube.stage, tube.orders = Stage.REJECTED, []
         _keep(tube)
-    return tube
+    return fresh
 
 
 def cancel_orders(asker: Asker, number: str, reason: str) -> Tube:
-    """Revoke the orders of a tube that has no result yet. Also the doctor's."""
+    """Revoke the orders of a tube that has no result yet, and take their charges back. Also the doctor's."""
     reason = _reason(reason)
     with transaction.atomic():
         tube = lock(asker, number, WORKING | ORDERING)
-        if tube.stage not in (Stage.ORDERED, Stage.RECEIVED, Stage.REJECTED):
+        if tube.stage not in (Stage.ORDERED, Stage.RECEIVED):
             raise WrongStage
-        _set_orders(as_desk(asker), tube, "revoked", reason)
+        desk = as_desk(asker)
+        visit = cast(r4.Encounter, record.read(desk, "Encounter", tube.encounter))
+        for order in _orders(desk, tube):
+            order.status = "revoked"
+            order.note = [*(order.note or []), r4.Annotation(text=reason, time=facts.now())]
+            record.update(desk, order)
+            if item := _charge(desk, visit, order):  # charged once for a source: this is the charge that stands
+                cancel_charge(desk, item.id or "")
         tube.stage = Stage.CANCELLED
         _keep(tube)
     return tube
+
+
+def _orders(desk: Asker, tube: Tube) -> list[r4.ServiceRequest]:
+    found = cast("dict[str, r4.ServiceRequest]", record.read_many(desk, "ServiceRequest", tube.orders))
+    return [found[id_] for id_ in tube.orders if id_ in found]
+
+
+def _charge(asker: Asker, visit: r4.Encounter, order: r4.ServiceRequest) -> r4.ChargeItem | None:
+    what = facts.ordered_test(order)
+    source = f"ServiceRequest/{order.id}"
+    return charge(asker, visit, what.code, 1, source_reference=source, display=what.names[0]) if what else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,11 +287,14 @@ def keep_readings(asker: Asker, work: Work, readings: Mapping[str, facts.Reading
     for result in changed:
         (record.update if result.id in work.results else record.create)(desk, result)
         work.results[result.id or ""] = result
-    tube.critical = any(facts.flag_of(r) in facts.CRITICAL for r in changed) or (tube.critical and not released)
+    again = work.results.values() if tube.critical else changed
+    tube.critical = any(facts.flag_of(r) in facts.CRITICAL for r in again)
     tube.stage = Stage.RELEASED if released else Stage.RESULTED
     tube.received_at = tube.received_at or datetime.now(UTC)
     touched = {facts.id_of(b) for r in changed for b in r.basedOn or []}
     _reports(desk, work, "amended" if released else "preliminary", only=touched)
+    for id_ in touched if released else ():
+        record.create(desk, facts.amendment(work.orders[id_], reason))
     _keep(tube)
     return True
 
@@ -352,19 +377,14 @@ def _reports(desk: Asker, work: Work, status: str, only: set[str] | None = None)
         said = "partial" if status == "final" and not whole else status
         report = facts.report(order, results, said)
         old = existing.get(report.id or "")
-        if isinstance(old, r4.DiagnosticReport) and old.status == said and old.status != "amended":
-            if [r.reference for r in old.result or []] == [r.reference for r in report.result or []]:
-                continue
+        if (
+            isinstance(old, r4.DiagnosticReport)
+            and said != "amended"
+            and (old.status, old.result) == (said, report.result)
+        ):
+            continue
         (record.update if old else record.create)(desk, report)
     return complete
-
-
-def _set_orders(desk: Asker, tube: Tube, status: str, reason: str) -> None:
-    for order in record.read_many(desk, "ServiceRequest", tube.orders).values():
-        order = cast(r4.ServiceRequest, order)
-        order.status = status
-        order.note = [*(order.note or []), r4.Annotation(text=reason, time=facts.now())]
-        record.update(desk, order)
 
 
 def lock(asker: Asker, number: str, roles: frozenset[str] = WORKING) -> Tube:

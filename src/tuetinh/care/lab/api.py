@@ -75,8 +75,8 @@ def _named(result: r4.Observation, named: dict[str, str]) -> Result:
 
 def results(asker: Asker, patient: str, limit: int = 50) -> list[Result]:
     """The newest released laboratory results of a person, of every facility and source."""
-    query = f"patient=Patient/{patient}&category=laboratory&status=final,amended,corrected&_sort=-date&_count={min(limit, 200)}"
-    page = record.search(asker, "Observation", query)
+    query = f"patient=Patient/{patient}&category=laboratory&status=final,amended,corrected&_sort=-date"
+    page = record.search(asker, "Observation", f"{query}&_count={min(limit, 200)}")
     return [queries.read_result(cast(r4.Observation, r)) for r in page.resources]
 
 

@@ -127,6 +127,35 @@ def specimen(id_: str, number: str, kind: str, patient: r4.Reference | None, ord
     )
 
 
+def again(old: r4.Specimen, id_: str, number: str) -> r4.Specimen:
+    """Build the tube that is asked for in place of a rejected one."""
+    return r4.Specimen(
+        id=id_,
+        accessionIdentifier=r4.Identifier(system=TUBE, value=number),
+        status="unavailable",
+        type=old.type,
+        subject=old.subject,
+        request=old.request,
+    )
+
+
+def amendment(order: r4.ServiceRequest, reason: str) -> r4.Communication:
+    """Build the notice to the one who ordered: a released result was amended."""
+    what = (order.code.text if order.code else None) or ""
+    return r4.Communication(
+        status="completed",
+        category=[_coded("http://terminology.hl7.org/CodeSystem/communication-category", "alert")],
+        priority="urgent",
+        subject=order.subject,
+        encounter=order.encounter,
+        about=[ref("DiagnosticReport", report_id(order.id or ""))],
+        basedOn=[ref("ServiceRequest", order.id or "")],
+        sent=now(),
+        recipient=[order.requester] if order.requester else None,
+        payload=[r4.CommunicationPayload(contentString=f"Kết quả đã trả được sửa đổi: {what}. Lý do: {reason}")],
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A value as measured or typed. number or text; `words` why there is none."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,7 +18,7 @@ from django.db.models import F
 
 from tuetinh.care.lab import actions, facts
 from tuetinh.care.lab import wire_hl7v2 as wire
-from tuetinh.care.lab.catalogue import Analyte, analytes, by_loinc
+from tuetinh.care.lab.catalogue import Analyte
 from tuetinh.care.lab.errors import LabError, NeedsReason, NotAllowed, NotForMatching
 from tuetinh.care.lab.models import Analyser, Message, Tube
 from tuetinh.care.lab.wire_mllp import Frame
@@ -114,9 +115,11 @@ def _known(raw: bytes, header: wire.Header) -> bytes | None:
     return bytes(found.ack)
 
 
-def _keep(raw: bytes, peer: str, header: wire.Header, outcome: _Outcome, answer: object) -> bytes | None:
+def _keep(
+    raw: bytes, peer: str, header: wire.Header, outcome: _Outcome, answer: Callable[[_Outcome], bytes | None]
+) -> bytes | None:
     """Insert the row; where another connection brings the same message now, wait for its answer."""
-    ack = answer(outcome)  # type: ignore[operator]
+    ack = answer(outcome)
     facility = outcome.facility or (outcome.tube.facility if outcome.tube else "")
     row, made = Message.objects.get_or_create(
         sender=header.sender[:300],
@@ -130,7 +133,7 @@ def _keep(raw: bytes, peer: str, header: wire.Header, outcome: _Outcome, answer:
     )  # fmt: skip
     if not made:
         Message.objects.filter(pk=row.pk).update(copies=F("copies") + 1)
-        return bytes(row.ack) if row.ack is not None else ack
+        return bytes(row.ack) if row.ack else ack
     if facility:
         publish(f"lab:{facility}")
     return ack
@@ -201,30 +204,31 @@ def _find(keys: list[str], analyser: Analyser | None) -> Tube | None:
     return next((by_number[k] for k in keys if k in by_number), None)
 
 
-def _analyte(code: wire.Code, analyser: Analyser | None) -> Analyte | None:
-    """Which analyte a code means: by the analyser's own table, by LOINC, by our key or a usual name."""
+def _analyte(code: wire.Code, asked: dict[str, Analyte], analyser: Analyser | None) -> Analyte | None:
+    """Which analyte that was asked for a code means: by the analyser's own table, LOINC, our key or a usual name.
+
+    Only among those: `GLU` of a urine strip is another thing than that of a tube of serum.
+    """
     for value in filter(None, (code.code, code.alternate, code.text)):
         if analyser and (key := analyser.codes.get(value)):
-            return analytes().get(key)
-        if found := by_loinc().get(value) or analytes().get(value.upper()) or _aliases().get(value.upper()):
-            return found
+            return asked.get(key)
+        for analyte in asked.values():
+            if value == analyte.loinc or value.upper() in {analyte.key, *(a.upper() for a in analyte.aliases)}:
+                return analyte
     return None
-
-
-def _aliases() -> dict[str, Analyte]:
-    return {alias.upper(): a for a in analytes().values() for alias in a.aliases}
 
 
 def _readings(order: wire.Order, work: actions.Work, analyser: Analyser | None) -> tuple[dict[str, facts.Reading], str]:
     """The results of an order by the id of their Observation, and the first code that was not asked for."""
     slots = {analyte.key: facts.observation_id(o.id or "", analyte.key) for o, analyte in work.slots()}
+    asked = {analyte.key: analyte for _, analyte in work.slots()}
     readings: dict[str, facts.Reading] = {}
     unknown = ""
     for result in order.results:
         if result.status in ("D", "W", "I", "N", "O"):  # table 0085: deleted, wrong, pending, not asked, only described
             continue
-        analyte = _analyte(result.code, analyser)
-        if analyte is None or analyte.key not in slots:
+        analyte = _analyte(result.code, asked, analyser)
+        if analyte is None:
             unknown = unknown or result.code.code[:40]
             continue
         readings[slots[analyte.key]] = facts.Reading(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -67,10 +68,8 @@ def _close(pool: ThreadPoolExecutor, threads: int) -> None:
     together = threading.Barrier(threads)
 
     def close() -> None:
-        try:
+        with contextlib.suppress(threading.BrokenBarrierError):  # one may still be writing: it closes with the process
             together.wait(2)
-        except threading.BrokenBarrierError:
-            pass  # a thread is still writing; its connection closes with the process
         connections.close_all()
 
     for _ in range(threads):

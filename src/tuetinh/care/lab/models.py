@@ -56,7 +56,7 @@ class Counter(models.Model):
 
 
 class Analyser(models.Model):
-    """An analyser or middleware that sends messages: how it names itself (MSH-3, MSH-4), and what it calls the analytes."""
+    """An analyser or middleware that sends messages: its own name (MSH-3, MSH-4), and what it calls the analytes."""
 
     sender = models.CharField(max_length=300, unique=True)
     facility = models.CharField(max_length=64)

@@ -153,7 +153,9 @@ def cancel(request: HttpRequest, number: str) -> HttpResponse:
 def results(request: HttpRequest, number: str) -> HttpResponse:
     """Keep typed results; a wrong one is told beside its field, and nothing that was typed is lost."""
     found = _owned(request, number)
-    typed = {key: value[:200] for key, value in request.POST.items() if key not in ("csrfmiddlewaretoken", "reason")}
+    typed = {
+        key: str(value)[:200] for key, value in request.POST.items() if key not in ("csrfmiddlewaretoken", "reason")
+    }
     try:
         actions.enter_results(asker(request), number, typed, reason=request.POST.get("reason", ""))
     except BadValue as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
@@ -38,7 +39,7 @@ def _filters() -> dict[str, Q]:
 
 
 def worklist(facility: str, which: str, text: str = "") -> QuerySet[Tube]:
-    """Tubes of a facility: `receive`, `analyse`, `validate` or `done` (today), urgent first. `text`: part of a number."""
+    """Tubes to `receive`, `analyse`, `validate`, or `done` today, urgent first. `text`: part of a number."""
     rows = Tube.objects.filter(_filters().get(which, _filters()["receive"]), facility=facility)
     if text:
         rows = rows.filter(number__contains=text)
@@ -155,15 +156,18 @@ def history(
     patient: str,
     loincs: list[str],
     *,
-    skip: set[str] = frozenset(),
-    count: int = 200,  # type: ignore[assignment]
+    skip: Set[str] = frozenset(),
+    count: int = 200,
 ) -> dict[str, list[r4.Observation]]:
     """Released results of a person by LOINC code, newest first."""
     if not loincs:
         return {}
     codes = ",".join(f"{facts.LOINC}|{c}" for c in dict.fromkeys(loincs))
     since = (datetime.now(UTC) - timedelta(days=_HISTORY_DAYS)).date().isoformat()
-    query = f"patient=Patient/{patient}&code={codes}&status=final,amended,corrected&date=ge{since}&_sort=-date&_count={count}"
+    query = (
+        f"patient=Patient/{patient}&code={codes}&status=final,amended,corrected&date=ge{since}"
+        f"&_sort=-date&_count={count}"
+    )
     found: dict[str, list[r4.Observation]] = {}
     for result in cast("list[r4.Observation]", record.search(asker, "Observation", query).resources):
         if result.id in skip:

@@ -1,4 +1,4 @@
-"""HL7 v2.x as laboratories speak it: results in (ORU, OUL), acknowledgements out. Knows nothing of the record or of Django.
+"""HL7 v2.x as laboratories speak it: results in (ORU, OUL), acknowledgements out. Knows nothing of the record.
 
 Names and places are the standard's (chapter 2 control, chapter 7 observations, chapter 13 automation). Reading is
 tolerant of what analysers really send; what is refused is refused with a code of table 0357 and its place.
@@ -70,7 +70,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Refused(Exception):
-    """A message that cannot be taken. ack: AE (its content) or AR (its kind); condition: table 0357; place: `OBX^1^5`."""
+    """A message that cannot be taken. ack: AE (content) or AR (kind); condition: table 0357; place: `OBX^1^5`."""
 
     def __init__(self, ack: str, condition: str, place: str = "", header: Header | None = None) -> None:
         super().__init__(f"{ack} {condition} {place}".strip())
@@ -112,8 +112,10 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One OBX. `number` is set for quantities (with `comparator` <, >, <=, >= and for ranges `high`), `coded` for codes,
-    `text` always says the value in words, also when it is embedded data of which only the kind is told."""
+    """One OBX. `number` is set for quantities (with `comparator` <, >, <=, >=, for ranges `high`), `coded` for codes.
+
+    `text` always says the value in words, also when it is embedded data of which only the kind is told.
+    """
 
     place: int
     code: Code
@@ -136,7 +138,7 @@ class Result:
 
 @dataclass(slots=True)
 class Order:
-    """One OBR with what belongs to it. `keys` are the identifiers by which the order or its tube may be known, best first."""
+    """One OBR with what belongs to it. `keys` are the identifiers that may name the order or its tube, best first."""
 
     code: Code = field(default_factory=Code)
     placer: str = ""
@@ -252,7 +254,7 @@ def is_batch(payload: bytes) -> bool:
 
 
 def read_header(message: bytes) -> Header:
-    """Read MSH without decoding the rest. Raises Refused (AR) when there is none, or a required field of it is empty."""
+    """Read MSH without decoding the rest. Raises Refused (AR) when there is none, or a required field is empty."""
     if message[:3] != b"MSH" or len(message) < 8:
         raise Refused("AR", "100", "MSH")
     line = re.split(rb"[\r\n]", message, maxsplit=1)[0].decode("utf-8", "replace").replace("\0", "")
@@ -498,7 +500,7 @@ def acknowledge(
     lines.append(f"MSA|{code}|{_escape(header.control_id)}")
     if condition:
         if _before_2_5(version):  # ERR-1: segment^sequence^field^CE
-            spot = (place.split("^") + ["", "", ""])[:3]
+            spot = [*place.split("^"), "", ""][:3]
             lines.append(f"ERR|{'^'.join(spot)}^{condition}&{CONDITIONS[condition]}&HL70357")
         else:
             severity = "W" if warn else "E"

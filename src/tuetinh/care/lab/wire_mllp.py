@@ -23,6 +23,7 @@ TLS_HANDSHAKE = b"\x16\x03"
 _RESTART = re.compile(rb"\x0b(?=(?:\xef\xbb\xbf)?(?:MSH|FHS|BHS)|\x0b)")
 # Enough of a message for a person to see whose it was; the rest of an oversize one is not kept.
 _EXCERPT = 64 * 1024
+SIZE = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Frame:
 class Limits:
     """What one listener grants: bytes a message, seconds of silence between and inside frames, connections."""
 
-    size: int = 16 * 1024 * 1024
+    size: int = SIZE
     idle: float = 3600.0
     inside: float = 60.0
     connections: int = 256
@@ -53,7 +54,7 @@ class Foreign(Exception):
 class Framer:
     """Cuts bytes into frames. Where the bytes were split between writes makes no difference."""
 
-    def __init__(self, size: int = Limits.size) -> None:
+    def __init__(self, size: int = SIZE) -> None:
         self._size = size
         self._stray = bytearray()
         self._inside: bytearray | None = None

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,7 @@ def test_every_edge_case_gets_the_answer_that_it_expects(listener: Listener, sha
         sizes = [1] * len(data) if isinstance(case["writes"], str) else case["writes"]
         cuts = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
         assert cuts[-1] == len(data)
-        writes = [data[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+        writes = [data[a:b] for a, b in pairwise(cuts)]
         answered = codes(talk(listener.port, writes, pause=0.002 if len(writes) > 1 else 0))
         match case["expected_acks"]:
             case ["AA or batch ACK"]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import cast
 
 import pytest
 
 from tuetinh.care.lab import actions, api, catalogue, errors, facts, inbox, queries
-from tuetinh.care.lab.models import Message, Tube
+from tuetinh.care.lab.models import Analyser, Message, Tube
 from tuetinh.care.lab.wire_mllp import Frame
 from tuetinh.commons.catalogues.api import service
 from tuetinh.record import api as record
@@ -156,6 +157,9 @@ def test_after_release_a_change_needs_a_reason_and_keeps_the_old_version(world, 
         ("preliminary", "5.4"),
     ]
     assert record.read(SYSTEM, "DiagnosticReport", facts.report_id(request.id)).status == "amended"
+    query = f"patient={world.encounter.subject.reference}"
+    [notice] = record.search(SYSTEM, "Communication", query).resources
+    assert "chạy lại mẫu" in notice.payload[0].contentString
     assert Tube.objects.get(pk=tube.pk).stage == "released"
 
 
@@ -168,13 +172,69 @@ def test_a_panel_without_all_its_results_is_released_in_part(world, oru) -> None
     assert (request.status, report.status, len(report.result)) == ("active", "partial", 2)
 
 
-def test_a_rejected_tube_takes_no_results(world, oru) -> None:
+def test_a_rejected_tube_takes_no_results_and_another_is_asked_for(world, oru) -> None:
     tube = order(world, GLU)
-    actions.reject_specimen(world.lab, tube.number, "tan máu")
+    fresh = actions.reject_specimen(world.lab, tube.number, "tan máu")
     send(oru(tube.number, {"GLU": "5.1"}))
     assert queries.inbox("12104").get().reason == "closed"
-    assert api.orders(SYSTEM, world.encounter.id)[0].status == "on-hold"
     assert api.visit_results(SYSTEM, world.encounter.id, preliminary=True) == []
+    specimen = cast("r4.Specimen", record.read(SYSTEM, "Specimen", tube.specimen))
+    assert (specimen.status, specimen.note[0].text) == ("unsatisfactory", "tan máu")
+    [request] = api.orders(SYSTEM, world.encounter.id)
+    assert (request.status, request.specimen[0].reference) == ("active", f"Specimen/{fresh.specimen}")
+    send(oru(fresh.number, {"GLU": "5.2"}, control="2"))
+    assert api.visit_results(SYSTEM, world.encounter.id, preliminary=True)[0].value == "5.2"
+
+
+def test_an_order_is_cancelled_with_its_charge_before_results_only(world, oru) -> None:
+    tube = order(world, GLU)
+    with pytest.raises(errors.NeedsReason):
+        actions.cancel_orders(world.doctor, tube.number, "")
+    actions.cancel_orders(world.doctor, tube.number, "nhầm người")
+    assert api.orders(SYSTEM, world.encounter.id)[0].status == "revoked"
+    query = f"patient={world.encounter.subject.reference}"
+    assert [c.status for c in record.search(SYSTEM, "ChargeItem", query).resources] == ["aborted"]
+    other = order(world, GLU)
+    send(oru(other.number, {"GLU": "5.1"}))
+    with pytest.raises(errors.WrongStage):
+        actions.cancel_orders(world.doctor, other.number, "nhầm")
+    assert api.orders(SYSTEM, world.encounter.id)[1].status == "active"
+
+
+def test_a_strips_glucose_is_not_the_bloods(world, oru) -> None:
+    tube = order(world, "23.0206.1596")
+    send(oru(tube.number, {"GLU": "2+", "PRO": "neg", "PH": "6.5"}))
+    found = {r.loinc: (r.value, r.flag) for r in api.visit_results(SYSTEM, world.encounter.id, preliminary=True)}
+    assert found == {"25428-4": ("2+", "A"), "20454-5": ("Âm tính", "N"), "5803-2": ("6.5", "N")}
+
+
+def test_an_analyser_names_its_analytes_and_only_matches_at_home(world, oru) -> None:
+    tube = order(world, GLU)
+    analyser = Analyser.objects.create(sender="BS240|LAB", facility="12001", name="BS-240", codes={"17": "GLU"})
+    send(oru(tube.number, {"17": "5.5"}))
+    assert Message.objects.get().reason == "unknown-order"
+    assert queries.inbox("12104").count() == 0
+    analyser.facility = "12104"
+    analyser.save()
+    inbox.retry(replace(world.lab, facility="12001"), Message.objects.get().pk)
+    assert Message.objects.get().state == "matched"
+    [result] = api.visit_results(SYSTEM, world.encounter.id, preliminary=True)
+    assert (result.value, result.loinc) == ("5.5", "14749-6")
+
+
+def test_a_rerun_clears_a_critical_value(world, oru) -> None:
+    tube = order(world, GLU)
+    send(oru(tube.number, {"GLU": "1.5"}, unit="mmol/L"))
+    assert Tube.objects.get(pk=tube.pk).critical
+    send(oru(tube.number, {"GLU": "5.5"}, control="2", unit="mmol/L"))
+    assert not Tube.objects.get(pk=tube.pk).critical
+
+
+def test_another_unit_is_not_judged_by_our_limits(world, oru) -> None:
+    tube = order(world, GLU)
+    send(oru(tube.number, {"GLU": "95"}, unit="mg/dL"))
+    [result] = api.visit_results(SYSTEM, world.encounter.id, preliminary=True)
+    assert (result.value, result.unit, result.flag, result.limits) == ("95", "mg/dL", "", "")
 
 
 def test_a_number_that_is_none_names_its_field(world) -> None:

@@ -52,8 +52,8 @@ def test_an_observation_is_read_whole() -> None:
 
 def test_orders_keep_their_tubes_results_and_notes_apart() -> None:
     message = wire.read(
-        MSH
-        + b"PID|1||ID1^^^X~ID2\rORC|RE|P1|F1\rOBR|1|P1|F1|CBC\rNTE|1||order\rOBX|1|NM|WBC||5\rNTE|1||first\rSPM|1|T1&x^T2\r"
+        MSH + b"PID|1||ID1^^^X~ID2\rORC|RE|P1|F1\rOBR|1|P1|F1|CBC\rNTE|1||order\rOBX|1|NM|WBC||5\rNTE|1||first\r"
+        b"SPM|1|T1&x^T2\r"
         b"OBX|1|ST|COLOR||red\rOBR|2|P2||GLU\rOBX|1|NM|GLU||6\r"
     )
     assert message.patient_ids == ["ID1", "ID2"]
