@@ -1,0 +1,303 @@
+"""The reception desk: scan or search, register, receive, print the number; today's list; the waiting-room screen."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, cast
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from tuetinh.care.insurance.api import CardCheck, NoCard, cards, check_card
+from tuetinh.care.reception import actions, queries, words
+from tuetinh.care.reception.errors import NoVisit, ReceptionError
+from tuetinh.care.reception.forms import PersonForm, ReasonForm, VisitForm
+from tuetinh.care.reception.models import Turn
+from tuetinh.commons.access.api import asker, desk, open_to_all
+from tuetinh.commons.documents.api import pdf, qr, respond_pdf
+from tuetinh.commons.identity.api import (
+    CardError,
+    IdentityError,
+    PersonDraft,
+    SamePerson,
+    age,
+    banner,
+    find_people,
+    likely_duplicates,
+    parse_card,
+    register,
+)
+from tuetinh.commons.ui.api import paginate
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM
+from tuetinh.record.errors import Gone, NotFound
+
+if TYPE_CHECKING:
+    from tuetinh.commons.access.models import Account
+
+SHOWN_NEXT = 6  # numbers on the waiting-room screen
+
+
+@desk("reception")
+@require_GET
+@never_cache
+def home(request: HttpRequest) -> HttpResponse:
+    """One field for a card or any scrap of a person; a card of somebody known leads straight to them."""
+    text = request.GET.get("q", "").strip()
+    me = asker(request)
+    hits = []
+    if text.count("|") >= 3:
+        try:
+            card = parse_card(text)
+        except CardError as error:
+            return _home(request, text, error=str(error), status=422)
+        known = [hit for hit in likely_duplicates(me, card.draft()) if hit.certain]
+        if len(known) == 1:
+            return redirect("reception:person", known[0].id)
+        for warning in card.warnings:
+            messages.warning(request, warning)
+        return _new(request, PersonForm(initial=PersonForm.initial_of(card.draft())), card.draft())
+    if text:
+        hits = find_people(me, text)
+    return _home(request, text, hits=hits)
+
+
+def _home(
+    request: HttpRequest, text: str, *, hits: list[object] | None = None, error: str = "", status: int = 200
+) -> HttpResponse:
+    rooms = queries.rooms(_account(request).facility)
+    context = {"q": text, "hits": hits or [], "error": error, "rooms": rooms}
+    return render(request, "reception/home.html", context, status=status)
+
+
+@desk("reception")
+@require_http_methods(["GET", "POST"])
+@never_cache
+def new(request: HttpRequest) -> HttpResponse:
+    """Register a person; likely duplicates are shown before they are made."""
+    if request.method == "GET":
+        return _new(request, PersonForm(initial={"name": request.GET.get("name", "")}))
+    form = PersonForm(request.POST)
+    if not form.is_valid():
+        return _new(request, form, status=422)
+    draft, me = form.draft(), asker(request)
+    if not request.POST.get("sure") and (alike := likely_duplicates(me, draft)):
+        return _new(request, form, draft, alike=alike, status=409)
+    try:
+        patient = register(me, draft)
+    except SamePerson as error:
+        messages.warning(request, str(error))
+        return redirect("reception:person", error.patient)
+    except IdentityError as error:
+        form.add_error(error.field if error.field in form.fields else None, str(error))
+        return _new(request, form, status=422)
+    messages.success(request, _("Đã đăng ký người bệnh mới."))
+    return redirect("reception:person", cast(str, patient.id))
+
+
+def _new(
+    request: HttpRequest,
+    form: PersonForm,
+    draft: PersonDraft | None = None,
+    *,
+    alike: list[object] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    if alike is None and draft is not None:
+        alike = list(likely_duplicates(asker(request), draft))
+    context = {"form": form, "alike": alike or [], "asked": status == 409}
+    return render(request, "reception/new.html", context, status=status)
+
+
+@desk("reception")
+@require_http_methods(["GET", "POST"])
+@never_cache
+def person(request: HttpRequest, patient_id: str) -> HttpResponse:
+    """A known person: card, why they come, which room; the big button gives the number."""
+    patient = _patient(request, patient_id)
+    rooms = queries.rooms(_account(request).facility)
+    years = age(patient.birthDate or "", queries.today())
+    first = request.method == "GET"
+    form = VisitForm(
+        None if first else request.POST, initial={"priority": years is not None and (years < 6 or years >= 80)}
+    )
+    form.fields["room"].choices = [(room.id, room.name) for room in rooms]  # type: ignore[attr-defined]
+    if not first and form.is_valid():
+        told = form.cleaned_data
+        try:
+            visit = actions.open_visit(
+                asker(request),
+                patient_id,
+                _account(request).facility,
+                told["room"],
+                told["reason"],
+                priority=told["priority"],
+                kind=told["kind"],
+            )
+        except ReceptionError as error:
+            form.add_error(None, str(error))
+        else:
+            if told["checked"] != "valid":
+                _checked(request, patient_id, visit.encounter)
+            return redirect("reception:visit", visit.encounter)
+    context = {
+        "form": form,
+        "rooms": rooms,
+        "patient_id": patient_id,
+        "banner": banner(asker(request), patient_id),
+        "cards": cards(asker(request), patient_id),
+        "today": queries.of_person(asker(request), patient_id),
+    }
+    return render(request, "reception/person.html", context, status=200 if first else 422)
+
+
+@desk("reception")
+@require_POST
+@never_cache
+def card(request: HttpRequest, patient_id: str) -> HttpResponse:
+    """Ask the gateway about the person's card and show what it says."""
+    _patient(request, patient_id)
+    context = {"check": _checked(request, patient_id), "patient_id": patient_id}
+    return render(request, "reception/card.html", context)
+
+
+def _checked(request: HttpRequest, patient_id: str, encounter: str = "") -> CardCheck | None:
+    """The gateway's answer; None when the person has no number to ask with."""
+    try:
+        return check_card(asker(request), patient_id, facility=_account(request).facility, encounter=encounter)
+    except NoCard:
+        return None
+
+
+@desk("reception")
+@require_GET
+@never_cache
+def visit(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """The number that was given, ready to print; and what may still be changed."""
+    found = _visit(request, encounter_id)
+    me = asker(request)
+    held = [one for one in cards(me, found.patient) if one.holds_on(queries.today())]
+    context = {
+        "visit": found,
+        "ahead": queries.ahead(found),
+        "state": words.STATES[found.state],
+        "banner": banner(me, found.patient),
+        "held": held,
+        "rooms": [room for room in queries.rooms(found.facility) if room.id != found.room],
+        "form": ReasonForm(),
+    }
+    return render(request, "reception/visit.html", context)
+
+
+@desk("reception")
+@require_GET
+def ticket(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """The number on 80 mm paper."""
+    found = _visit(request, encounter_id)
+    place = cast(
+        "r4.Organization | None", record.read_many(SYSTEM, "Organization", [found.facility]).get(found.facility)
+    )
+    data = {
+        "facility": {"name": (place.name if place else None) or found.facility},
+        "number": f"{found.number:03}",
+        "room": found.room_name,
+        "name": found.name,
+        "ahead": queries.ahead(found),
+        "priority": found.priority,
+        "at": found.arrived_at,
+        "code": qr(f"https://tuetinh.vn/fhir/ma-lk|{found.encounter}"),
+    }
+    return respond_pdf(request, pdf("reception/ticket.typ", data, "80mm"), f"so-{found.number:03}.pdf")
+
+
+@desk("reception")
+@require_POST
+def cancel(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """Cancel a visit that has not begun."""
+    _visit(request, encounter_id)
+    try:
+        actions.cancel(asker(request), encounter_id, request.POST.get("reason", ""))
+    except ReceptionError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("Đã hủy lượt khám."))
+    return redirect("reception:visit", encounter_id)
+
+
+@desk("reception")
+@require_POST
+def move(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """Send the person to another room."""
+    _visit(request, encounter_id)
+    try:
+        actions.move(asker(request), encounter_id, request.POST.get("room", ""))
+    except ReceptionError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("Đã chuyển phòng, số mới ở bên dưới."))
+    return redirect("reception:visit", encounter_id)
+
+
+@desk("reception")
+@require_GET
+@never_cache
+def today(request: HttpRequest) -> HttpResponse:
+    """Everyone who came today, newest first, by state."""
+    state = request.GET.get("state", "")
+    states = (state,) if state in words.STATES else ()
+    page = paginate(request, queries.of_day(_account(request).facility, queries.today(), states))
+    rows = [(found, words.STATES[found.state]) for found in queries.visits(asker(request), list(page.object_list))]
+    context = {"page": page, "rows": rows, "state": state if states else "", "states": words.STATES.items()}
+    return render(request, "reception/today.html", context)
+
+
+@open_to_all
+@require_GET
+@never_cache
+def wall(request: HttpRequest, room: str) -> HttpResponse:
+    """The waiting-room screen of a room: the number called and the next ones; never a full name, never a reason."""
+    place = cast("r4.Location | None", record.read_many(SYSTEM, "Location", [room]).get(room))
+    if place is None:
+        raise Http404
+    turns = Turn.objects.filter(room=room, day=queries.today())
+    called = list(turns.filter(state__in=("called", "in-progress")).order_by("-called_at")[:3])
+    following = list(turns.filter(state="waiting").order_by("-priority", "number")[:SHOWN_NEXT])
+    names = record.read_many(SYSTEM, "Patient", {turn.patient for turn in called + following})
+    short = {id_: _short(cast(r4.Patient, found)) for id_, found in names.items()}
+    context = {
+        "room": room,
+        "name": place.name,
+        "called": [(turn, short.get(turn.patient, "")) for turn in called],
+        "next": [(turn, short.get(turn.patient, "")) for turn in following],
+        "more": max(turns.filter(state="waiting").count() - SHOWN_NEXT, 0),
+    }
+    return render(request, "reception/wall.html", context)
+
+
+def _short(patient: r4.Patient) -> str:
+    """ "Lò Thị Pâng" as "L. T. Pâng": enough to know oneself, not enough for others."""
+    parts = (((patient.name[0].text or "") if patient.name else "") or "").split()
+    return " ".join([*(f"{unicodedata.normalize('NFC', part)[0]}." for part in parts[:-1]), *parts[-1:]])
+
+
+def _patient(request: HttpRequest, patient_id: str) -> r4.Patient:
+    try:
+        return cast(r4.Patient, record.read(asker(request), "Patient", patient_id))
+    except (NotFound, Gone) as error:
+        raise Http404 from error
+
+
+def _visit(request: HttpRequest, encounter_id: str) -> queries.Visit:
+    try:
+        return queries.visit(asker(request), encounter_id)
+    except NoVisit as error:
+        raise Http404 from error
+
+
+def _account(request: HttpRequest) -> Account:
+    return cast("Account", request.user)

@@ -1,0 +1,21 @@
+"""Addresses of the reception desk and of the waiting-room screens."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from tuetinh.care.reception import pages
+
+app_name = "reception"
+urlpatterns = [
+    path("reception", pages.home, name="home"),
+    path("reception/new", pages.new, name="new"),
+    path("reception/today", pages.today, name="today"),
+    path("reception/people/<str:patient_id>", pages.person, name="person"),
+    path("reception/people/<str:patient_id>/card", pages.card, name="card"),
+    path("reception/visits/<str:encounter_id>", pages.visit, name="visit"),
+    path("reception/visits/<str:encounter_id>/ticket.pdf", pages.ticket, name="ticket"),
+    path("reception/visits/<str:encounter_id>/cancel", pages.cancel, name="cancel"),
+    path("reception/visits/<str:encounter_id>/move", pages.move, name="move"),
+    path("wall/<str:room>", pages.wall, name="wall"),
+]
