@@ -1,0 +1,305 @@
+"""What the doctor and the nurse do in a visit. One transaction each; the visit's queue row is locked by reception."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import cast
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from tuetinh.care.billing.api import NoPrice, cancel_charge, charge
+from tuetinh.care.clinic import facts, queries
+from tuetinh.care.clinic.errors import (
+    Implausible,
+    Incomplete,
+    NotAllowed,
+    NotOpen,
+    Refused,
+    UnknownCode,
+    Warned,
+)
+from tuetinh.care.clinic.vitals import VITALS, body_mass_index
+from tuetinh.care.insurance.api import Claim, claim
+from tuetinh.care.lab.api import order_tests
+from tuetinh.care.reception import api as reception
+from tuetinh.commons.catalogues.api import check_diagnosis, drug, icd10, list_code, service
+from tuetinh.commons.identity.api import age_days
+from tuetinh.commons.messages.api import publish
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import Asker
+
+DOCTOR = frozenset({"doctor", "system"})
+NURSE = DOCTOR | {"nurse"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A prescription line as typed. drug: code of the formulary. times: a day; dose: units each time; days."""
+
+    drug: str
+    times: Decimal
+    dose: Decimal
+    days: Decimal
+    note: str = ""
+
+
+def save_vitals(asker: Asker, encounter_id: str, values: Mapping[str, Decimal], *, practitioner: str = "") -> None:
+    """Keep vital signs. values: by key of vitals.VITALS. Raises Implausible with the field."""
+    _allow(asker, NURSE)
+    for key, value in values.items():
+        low, high = VITALS[key].possible
+        if not low <= value <= high:
+            told = _("%(label)s: từ %(low)s đến %(high)s %(unit)s.")
+            words = {"label": VITALS[key].label, "low": low, "high": high, "unit": VITALS[key].unit}
+            raise Implausible(told % words, field=key)
+    if ("systolic" in values) != ("diastolic" in values):
+        raise Implausible(_("Ghi đủ hai số huyết áp."), field="diastolic" if "systolic" in values else "systolic")
+    if "systolic" in values and values["systolic"] <= values["diastolic"]:
+        raise Implausible(_("Huyết áp tâm thu phải cao hơn tâm trương."), field="systolic")
+    who, now = _who(practitioner), _now()
+    with transaction.atomic():
+        encounter = _open(asker, encounter_id)
+        pressure = {key: values[key] for key in ("systolic", "diastolic") if key in values}
+        found = [
+            facts.vital(encounter, VITALS[key], value, now, who) for key, value in values.items() if key not in pressure
+        ]
+        if pressure:
+            found.append(facts.blood_pressure(encounter, pressure, now, who))
+        if "weight" in values and "height" in values and values["weight"] > 0:
+            index = body_mass_index(values["weight"], values["height"])
+            found.append(facts.body_mass_index(encounter, index, now, who))
+        _keep(asker, found)
+        publish(f"visit:{encounter_id}")
+
+
+def save_examination(
+    asker: Asker, encounter_id: str, *, reason: str, history: str, examination: str, practitioner: str = ""
+) -> None:
+    """Keep why the person came, what they told and what was found."""
+    _allow(asker, DOCTOR)
+    with transaction.atomic():
+        encounter = _open(asker, encounter_id)
+        who = _who(practitioner)
+        _keep(asker, [facts.impression(encounter, history=history, examination=examination, at=_now(), who=who)])
+        told = (encounter.reasonCode or [r4.CodeableConcept()])[0].text or ""
+        if reason and reason != told:
+            encounter.reasonCode = [r4.CodeableConcept(text=reason)]
+            record.update(asker, encounter)
+
+
+def diagnose(
+    asker: Asker, encounter_id: str, principal: str, secondary: Sequence[str] = (), *, practitioner: str = ""
+) -> list[str]:
+    """Set the diagnoses of the visit; returns warnings. Raises UnknownCode, Refused (TT 06/2026)."""
+    _allow(asker, DOCTOR)
+    codes = [principal, *(code for code in dict.fromkeys(secondary) if code and code != principal)]
+    with transaction.atomic():
+        encounter = _open(asker, encounter_id)
+        patient = cast(r4.Patient, record.read(asker, "Patient", queries.patient_of(encounter)))
+        warnings = _check(patient, codes)
+        entries = [entry for code in codes if (entry := icd10(code))]
+        who, now = _who(practitioner), _now()
+        found = [facts.condition(encounter, place, entry, now, who) for place, entry in enumerate(entries, 1)]
+        _keep(asker, found)
+        for old in queries.conditions(asker, encounter_id)[len(found) :]:
+            record.delete(asker, "Condition", cast(str, old.id))
+        encounter.diagnosis = [facts.diagnosis(cast(str, c.id), place) for place, c in enumerate(found, 1)]
+        record.update(asker, encounter)
+    return warnings
+
+
+def _check(patient: r4.Patient, codes: Sequence[str]) -> list[str]:
+    """Words of what is discouraged; raises for what is refused."""
+    today = timezone.localdate()
+    days = age_days(patient.birthDate or "", today)
+    warnings = []
+    for place, code in enumerate(codes):
+        field = "secondary" if place else "principal"
+        if icd10(code) is None:
+            raise UnknownCode(_("Mã ICD-10 %(code)s không có trong danh mục.") % {"code": code}, field=field)
+        for refusal in check_diagnosis(
+            code, principal=place == 0, sex=patient.gender or "unknown", age_days=days, on=today
+        ):
+            if refusal.blocking:
+                raise Refused(f"{code}: {refusal.message}", field=field)
+            warnings.append(f"{code}: {refusal.message}")
+    return warnings
+
+
+def order_lab(
+    asker: Asker, encounter_id: str, codes: Sequence[str], *, practitioner: str = ""
+) -> list[r4.ServiceRequest]:
+    """Order laboratory tests by service code."""
+    _allow(asker, DOCTOR)
+    with transaction.atomic():
+        encounter = _open(asker, encounter_id)
+        return order_tests(asker, encounter, list(codes), requester=_who(practitioner))
+
+
+def order_imaging(asker: Asker, encounter_id: str, code: str, *, practitioner: str = "") -> r4.ServiceRequest:
+    """Order an imaging service, charged at the facility's price. Raises UnknownCode, billing's NoPrice."""
+    _allow(asker, DOCTOR)
+    found = service(code)
+    if found is None:
+        raise UnknownCode(field="imaging")
+    with transaction.atomic():
+        encounter = _open(asker, encounter_id)
+        order = facts.imaging_order(encounter, record.new_id(), found, _now(), _who(practitioner))
+        stored = cast(r4.ServiceRequest, record.create(asker, order))
+        charge(asker, encounter, code, source_reference=f"ServiceRequest/{stored.id}")
+        publish(f"visit:{encounter_id}")
+    return stored
+
+
+def prescribe(
+    asker: Asker, encounter_id: str, lines: Sequence[Line], *, sure: bool = False, practitioner: str = ""
+) -> list[r4.MedicationRequest]:
+    """Make the visit's prescription exactly these lines: unchanged ones stay, others are cancelled or added.
+
+    sure: the doctor has seen the warnings. Raises UnknownCode, Implausible, Warned.
+    """
+    _allow(asker, DOCTOR)
+    drugs = []
+    for line in lines:
+        known = drug(line.drug)
+        if known is None:
+            raise UnknownCode(_("Thuốc %(code)s không có trong danh mục.") % {"code": line.drug}, field="drug")
+        if not (0 < line.times <= 24 and line.times % 1 == 0 and 0 < line.dose <= 1000 and 0 < line.days <= 90):
+            raise Implausible(_("Liều của %(name)s không hợp lý.") % {"name": known.label}, field="dose")
+        drugs.append(known)
+    with transaction.atomic():
+        encounter = _open(asker, encounter_id)
+        if not sure and (warnings := queries.warnings(asker, queries.patient_of(encounter), encounter_id, drugs)):
+            raise Warned(warnings)
+        who, now = _who(practitioner), _now()
+        wanted = [
+            facts.prescription(
+                encounter,
+                record.new_id(),
+                known,
+                times=line.times,
+                dose=line.dose,
+                days=line.days,
+                note=line.note,
+                at=now,
+                who=who,
+            )
+            for line, known in zip(lines, drugs, strict=True)
+        ]
+        standing = {queries.same_line(m): m for m in queries.prescription(asker, encounter_id)}
+        keep = {queries.same_line(m) for m in wanted}
+        for content, old in standing.items():
+            if content not in keep:
+                _withdraw(asker, encounter_id, old)
+        for new in wanted:
+            if queries.same_line(new) not in standing:
+                _add(asker, encounter, new)
+        publish(f"visit:{encounter_id}")
+    return queries.prescription(asker, encounter_id)
+
+
+def _add(asker: Asker, encounter: r4.Encounter, line: r4.MedicationRequest) -> None:
+    stored = cast(r4.MedicationRequest, record.create(asker, line))
+    quantity = line.dispenseRequest.quantity.value if line.dispenseRequest and line.dispenseRequest.quantity else None
+    try:
+        code = queries.drug_of(line)
+        charge(asker, encounter, code, quantity or 1, source_reference=f"MedicationRequest/{stored.id}")
+    except NoPrice:
+        return  # bought outside: prescribed, not charged here
+
+
+def _withdraw(asker: Asker, encounter_id: str, line: r4.MedicationRequest) -> None:
+    line.status = "cancelled"
+    record.update(asker, line)
+    for item in queries.charges_about(asker, encounter_id, f"MedicationRequest/{line.id}"):
+        cancel_charge(asker, cast(str, item.id))
+
+
+def close_visit(
+    asker: Asker,
+    encounter_id: str,
+    *,
+    result: str,
+    disposition: str,
+    advice: str,
+    follow_up: str = "",
+    practitioner: str = "",
+) -> Claim:
+    """End the visit and build its claim. result: KET_QUA_DTRI; disposition: MA_LOAI_RV; follow_up: ISO date or "".
+
+    Raises Incomplete with what is missing.
+    """
+    _allow(asker, DOCTOR)
+    with transaction.atomic():
+        encounter = _open(asker, encounter_id)
+        missing = []
+        if not encounter.diagnosis:
+            missing.append(_("chẩn đoán chính"))
+        try:
+            codings = [list_code("KET_QUA_DTRI", result), list_code("MA_LOAI_RV", disposition)]
+        except KeyError:
+            missing.append(_("kết quả điều trị và hình thức ra viện"))
+            codings = []
+        if not advice.strip():
+            missing.append(_("lời dặn"))
+        if missing:
+            raise Incomplete(missing)
+        plan = r4.CarePlan(
+            id=f"{encounter_id}-plan",
+            status="active",
+            intent="plan",
+            title="Lời dặn",
+            description=advice.strip(),
+            subject=cast(r4.Reference, encounter.subject),
+            encounter=facts.visit_of(encounter),
+            created=_now(),
+            author=_who(practitioner),
+            period=r4.Period(end=follow_up) if follow_up else None,
+        )
+        _keep(asker, [plan])
+        flat = [coding for concept in codings for coding in concept.coding or []]
+        reception.finish(asker, encounter_id, dispositions=flat)
+    return claim(asker, encounter_id)
+
+
+def reopen(asker: Asker, encounter_id: str, reason: str) -> None:
+    """Take a finished visit up again."""
+    _allow(asker, DOCTOR)
+    reception.reopen(asker, encounter_id, reason)
+
+
+def _open(asker: Asker, encounter_id: str) -> r4.Encounter:
+    """The visit, which must be being seen now at the asker's facility; raises NotOpen, reception's NoVisit."""
+    if reception.visit(asker, encounter_id).state != "in-progress":
+        raise NotOpen
+    return cast(r4.Encounter, record.read(asker, "Encounter", encounter_id))
+
+
+def _keep(asker: Asker, resources: Sequence[r4.Resource]) -> None:
+    """Create what is new, update what is there; all of one type family by one read a type."""
+    for type_ in {r.resourceType for r in resources}:
+        mine = [r for r in resources if r.resourceType == type_]
+        known = record.read_many(asker, type_, [cast(str, r.id) for r in mine])
+        for resource in mine:
+            if resource.id in known:
+                record.update(asker, resource)
+            else:
+                record.create(asker, resource)
+
+
+def _who(practitioner: str) -> r4.Reference | None:
+    return r4.Reference(reference=f"Practitioner/{practitioner}") if practitioner else None
+
+
+def _now() -> str:
+    return timezone.localtime().isoformat(timespec="seconds")
+
+
+def _allow(asker: Asker, roles: frozenset[str]) -> None:
+    if asker.role not in roles:
+        raise NotAllowed

@@ -1,0 +1,37 @@
+"""What other modules may call of the clinic."""
+
+from __future__ import annotations
+
+from tuetinh.care.clinic.actions import (
+    Line,
+    close_visit,
+    diagnose,
+    order_imaging,
+    order_lab,
+    prescribe,
+    reopen,
+    save_examination,
+    save_vitals,
+)
+from tuetinh.care.clinic.errors import ClinicError
+from tuetinh.care.clinic.queries import Known, Medicine, Past, advice, known, medicines, prescription
+
+__all__ = [
+    "ClinicError",
+    "Known",
+    "Line",
+    "Medicine",
+    "Past",
+    "advice",
+    "close_visit",
+    "diagnose",
+    "known",
+    "medicines",
+    "order_imaging",
+    "order_lab",
+    "prescribe",
+    "prescription",
+    "reopen",
+    "save_examination",
+    "save_vitals",
+]

@@ -1,0 +1,107 @@
+"""Forms of the doctor's page. Field names are stable: connected scripts may post them."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from tuetinh.care.clinic.actions import Line
+from tuetinh.care.clinic.vitals import VITALS
+from tuetinh.commons.catalogues.api import codes
+
+LINES = 8  # of a prescription on the page; more are added by saving
+
+
+class Measure(forms.DecimalField):
+    """A measured number; a comma or a point before the decimals."""
+
+    widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+
+    def to_python(self, value: Any) -> Decimal | None:
+        """Take a decimal comma as well."""
+        return super().to_python(str(value).replace(",", ".") if value else value)
+
+
+class VitalsForm(forms.Form):
+    """One field a vital sign."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Build the fields from vitals.VITALS."""
+        super().__init__(*args, **kwargs)
+        for vital in VITALS.values():
+            self.fields[vital.key] = Measure(label=vital.label, required=False, max_digits=6, decimal_places=2)
+
+    def values(self) -> dict[str, Decimal]:
+        """What was filled in."""
+        return {key: value for key, value in self.cleaned_data.items() if value is not None}
+
+
+class ExaminationForm(forms.Form):
+    """What was told and found."""
+
+    reason = forms.CharField(label=gettext_lazy("Lý do khám"), max_length=300, required=False)
+    history = forms.CharField(
+        label=gettext_lazy("Bệnh sử"), max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    examination = forms.CharField(
+        label=gettext_lazy("Khám lâm sàng"), max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+
+class CloseForm(forms.Form):
+    """How the visit ends."""
+
+    result = forms.ChoiceField(label=gettext_lazy("Kết quả điều trị"))
+    disposition = forms.ChoiceField(label=gettext_lazy("Hình thức ra viện"))
+    advice = forms.CharField(
+        label=gettext_lazy("Lời dặn"), max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
+    follow_up = forms.CharField(
+        label=gettext_lazy("Hẹn khám lại"), max_length=10, required=False, help_text=gettext_lazy("dd/mm/yyyy")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Offer the code lists of the insurance tables."""
+        super().__init__(*args, **kwargs)
+        for name, list_ in (("result", "KET_QUA_DTRI"), ("disposition", "MA_LOAI_RV")):
+            self.fields[name].choices = list(codes(list_).items())  # type: ignore[attr-defined]
+        self.fields["result"].initial, self.fields["disposition"].initial = "2", "1"
+
+    def clean_follow_up(self) -> str:
+        """dd/mm/yyyy in the future → ISO."""
+        text = self.cleaned_data["follow_up"].strip()
+        if not text:
+            return ""
+        try:
+            day, month, year = (int(part) for part in text.split("/"))
+            found = date(year, month, day)
+        except ValueError as error:
+            raise forms.ValidationError(_("Nhập dd/mm/yyyy.")) from error
+        return found.isoformat()
+
+
+def prescription_lines(data: QueryDict) -> list[Line]:
+    """The filled lines of a posted prescription; raises ValueError with words for a line that cannot be read."""
+    rows = zip(
+        *(data.getlist(name) for name in ("drug", "times", "dose", "days")),
+        [*data.getlist("note"), *[""] * len(data.getlist("drug"))],
+        strict=False,
+    )
+    lines = []
+    for drug, times, dose, days, note in rows:
+        if not drug.strip():
+            continue
+        try:
+            numbers = [Decimal(text.strip().replace(",", ".")) for text in (times, dose, days)]
+        except InvalidOperation as error:
+            raise ValueError(_("Ghi đủ số lần, liều mỗi lần và số ngày.")) from error
+        if not all(number.is_finite() for number in numbers):
+            raise ValueError(_("Ghi đủ số lần, liều mỗi lần và số ngày."))
+        lines.append(Line(drug.strip(), *numbers, note=note.strip()[:200]))
+    return lines

@@ -1,0 +1,351 @@
+"""The consulting room: the queue, one person, one page with four tabs; the record of any person; the prints."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from tuetinh.care.billing.api import BillingError
+from tuetinh.care.clinic import actions, prints, queries
+from tuetinh.care.clinic.errors import ClinicError, Warned
+from tuetinh.care.clinic.forms import CloseForm, ExaminationForm, VitalsForm, prescription_lines
+from tuetinh.care.clinic.vitals import VITALS
+from tuetinh.care.insurance.api import InsuranceError, claim
+from tuetinh.care.lab.api import FLAGS, STAGES, LabError, tests, tubes
+from tuetinh.care.reception import api as reception
+from tuetinh.care.reception.api import STATES, NoVisit, ReceptionError, Visit
+from tuetinh.commons.access.api import asker, desk
+from tuetinh.commons.documents.api import respond_pdf
+from tuetinh.commons.identity.api import banner
+from tuetinh.record import api as record
+from tuetinh.record.errors import Gone, NotFound
+
+if TYPE_CHECKING:
+    from tuetinh.commons.access.models import Account
+
+TABS = {
+    "exam": gettext_lazy("Khám"),
+    "orders": gettext_lazy("Chỉ định"),
+    "prescription": gettext_lazy("Đơn thuốc"),
+    "close": gettext_lazy("Kết thúc"),
+}
+FAVOURITES = ("CBC", "GLU", "HBA1C", "CREA", "UREA", "AST", "ALT", "CHOL", "TRIG", "ELEC", "URINE", "CRP")
+
+
+@desk("doctor", "nurse")
+@require_GET
+@never_cache
+def worklist(request: HttpRequest) -> HttpResponse:
+    """The queue of the room, and its next step."""
+    room = _room(request)
+    context = {"queue": _queue(request, room), "room": room, "states": STATES}
+    return render(request, "clinic/worklist.html", context)
+
+
+@desk("doctor", "nurse")
+@require_POST
+def call_next(request: HttpRequest) -> HttpResponse:
+    """Call the next number of the room."""
+    visit = reception.call_next(asker(request), _room(request))
+    if visit is None:
+        messages.info(request, _("Không còn ai chờ ở phòng này."))
+        return redirect("clinic:worklist")
+    return redirect("clinic:visit", visit.encounter)
+
+
+@desk("doctor")
+@require_POST
+def start(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """Begin the consultation."""
+    _visit(request, encounter_id)
+    return _done(request, encounter_id, "exam", lambda: reception.start(asker(request), encounter_id, **_who(request)))
+
+
+@desk("doctor", "nurse")
+@require_POST
+def call(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """Call this number, again if need be."""
+    _visit(request, encounter_id)
+    return _done(request, encounter_id, "exam", lambda: reception.call(asker(request), encounter_id))
+
+
+@desk("doctor", "nurse")
+@require_POST
+def away(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """The person did not come."""
+    _visit(request, encounter_id)
+    return _done(request, encounter_id, "exam", lambda: reception.set_away(asker(request), encounter_id))
+
+
+@desk("doctor", "nurse")
+@require_GET
+@never_cache
+def visit(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """One person being seen."""
+    return _page(request, _visit(request, encounter_id), request.GET.get("tab", "exam"))
+
+
+def _page(request: HttpRequest, here: Visit, tab: str, *, status: int = 200, **given: Any) -> HttpResponse:
+    me = asker(request)
+    tab = tab if tab in TABS else "exam"
+    told = queries.known(me, here.patient)
+    context: dict[str, Any] = {
+        "visit": here,
+        "tab": tab,
+        "tabs": TABS.items(),
+        "state": STATES[here.state],
+        "states": STATES,
+        "queue": _queue(request, here.room),
+        "room": here.room,
+        "banner": banner(me, here.patient),
+        "known": told,
+        "pressure": json.dumps(told.pressure) if told.pressure else "",
+        "open": here.state == "in-progress",
+        "doctor": _account(request).role == "doctor",
+    }
+    parts = {"exam": _exam, "orders": _orders, "prescription": _prescription, "close": _close}
+    context |= parts[tab](request, here) | given
+    return render(request, "clinic/visit.html", context, status=status)
+
+
+def _exam(request: HttpRequest, here: Visit) -> dict[str, Any]:
+    me = asker(request)
+    history, examination = queries.examination(me, here.encounter)
+    values = queries.vital_values(me, here.encounter)
+    shown = {key: f"{value:f}".replace(".", ",") for key, value in values.items()}
+    told = {"reason": here.reason, "history": history, "examination": examination}
+    return {
+        "vitals": VitalsForm(initial=shown),
+        "units": VITALS,
+        "bmi": shown.get("bmi", ""),
+        "examination": ExaminationForm(initial=told),
+        "diagnoses": [_named(c) for c in queries.conditions(me, here.encounter)],
+    }
+
+
+def _named(condition: Any) -> dict[str, str]:
+    coding = (condition.code.coding or [None])[0] if condition.code else None
+    return {"code": (coding.code or "") if coding else "", "name": queries.words(condition.code)}
+
+
+def _orders(request: HttpRequest, here: Visit) -> dict[str, Any]:
+    me = asker(request)
+    known = tests()
+    first = [t for key in FAVOURITES for t in known if t.key == key]
+    return {
+        "tests": [*first, *(t for t in known if t not in first)],
+        "favourites": len(first),
+        "tubes": [(tube, STAGES[tube.stage][0]) for tube in tubes(here.encounter)],
+        "results": [(result, FLAGS.get(result.flag, ("", ""))) for result in queries.lab_of(me, here.encounter)],
+        "images": queries.imaging(me, here.encounter),
+    }
+
+
+def _prescription(request: HttpRequest, here: Visit) -> dict[str, Any]:
+    lines = [queries.line_values(m) for m in queries.prescription(asker(request), here.encounter)]
+    return {"lines": lines, "blank": range(max(3, 5 - len(lines))), "warnings": ()}
+
+
+def _close(request: HttpRequest, here: Visit) -> dict[str, Any]:
+    me = asker(request)
+    advice, follow_up = queries.advice(me, here.encounter)
+    initial = {"advice": advice, "follow_up": "/".join(reversed(follow_up.split("-"))) if follow_up else ""}
+    context: dict[str, Any] = {"form": CloseForm(initial=initial), "finished": here.state == "finished"}
+    if here.state == "finished" and _account(request).role == "doctor":
+        context["claim"] = claim(me, here.encounter)
+    return context
+
+
+@desk("doctor", "nurse")
+@require_POST
+def vitals(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """Keep vital signs: `systolic diastolic pulse temperature respiration spo2 weight height`."""
+    here, form = _visit(request, encounter_id), VitalsForm(request.POST)
+    if not form.is_valid():
+        return _page(request, here, "exam", status=422, vitals=form)
+    try:
+        actions.save_vitals(asker(request), encounter_id, form.values(), **_who(request))
+    except ClinicError as error:
+        form.add_error(error.field or None, str(error))
+        return _page(request, here, "exam", status=error.status, vitals=form)
+    messages.success(request, _("Đã lưu sinh hiệu."))
+    return _to(encounter_id, "exam")
+
+
+@desk("doctor")
+@require_POST
+def examination(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """Keep `reason history examination` and the diagnoses: `principal`, `secondary` (repeated)."""
+    here, form = _visit(request, encounter_id), ExaminationForm(request.POST)
+    if not form.is_valid():
+        return _page(request, here, "exam", status=422, examination=form)
+    principal = request.POST.get("principal", "").strip()
+    secondary = [code.strip() for code in request.POST.getlist("secondary") if code.strip()]
+    try:
+        actions.save_examination(asker(request), encounter_id, **form.cleaned_data, **_who(request))
+        if principal:
+            for warning in actions.diagnose(asker(request), encounter_id, principal, secondary, **_who(request)):
+                messages.warning(request, warning)
+        elif secondary:
+            raise ClinicError(_("Chọn chẩn đoán chính trước."), field="principal")
+    except ClinicError as error:
+        return _page(request, here, "exam", status=error.status, examination=form, refused=str(error))
+    return _to(encounter_id, "orders" if request.POST.get("next") else "exam")
+
+
+@desk("doctor")
+@require_POST
+def orders(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """Order laboratory `tests` (repeated service codes) and `imaging` (repeated service codes)."""
+    _visit(request, encounter_id)
+    chosen = request.POST.getlist("tests")
+    images = [code for code in request.POST.getlist("imaging") if code.strip()]
+
+    def order() -> None:
+        if chosen:
+            actions.order_lab(asker(request), encounter_id, chosen, **_who(request))
+        for code in images:
+            actions.order_imaging(asker(request), encounter_id, code.strip(), **_who(request))
+
+    return _done(request, encounter_id, "orders", order, _("Đã gửi chỉ định.") if chosen or images else "")
+
+
+@desk("doctor")
+@require_POST
+def prescription(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """Make the prescription: `drug times dose days note` by line; `sure` after warnings."""
+    here = _visit(request, encounter_id)
+    try:
+        lines = prescription_lines(request.POST)
+        actions.prescribe(asker(request), encounter_id, lines, sure=bool(request.POST.get("sure")), **_who(request))
+    except Warned as error:
+        return _page(
+            request, here, "prescription", status=409, warnings=error.warnings, lines=queries.typed_lines(lines)
+        )
+    except (ClinicError, ValueError) as error:
+        messages.error(request, str(error))
+        return _page(request, here, "prescription", status=422)
+    return _to(encounter_id, "close" if request.POST.get("next") else "prescription")
+
+
+@desk("doctor")
+@require_POST
+def close(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """End the visit: `result disposition advice follow_up`."""
+    here, form = _visit(request, encounter_id), CloseForm(request.POST)
+    if not form.is_valid():
+        return _page(request, here, "close", status=422, form=form)
+    try:
+        actions.close_visit(asker(request), encounter_id, **form.cleaned_data, **_who(request))
+    except (ClinicError, ReceptionError) as error:
+        form.add_error(None, str(error))
+        return _page(request, here, "close", status=error.status, form=form)
+    messages.success(request, _("Đã kết thúc lượt khám."))
+    return _to(encounter_id, "close")
+
+
+@desk("doctor")
+@require_POST
+def reopen(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """Take a finished visit up again, with a `reason`."""
+    _visit(request, encounter_id)
+    reason = request.POST.get("reason", "")
+    return _done(request, encounter_id, "close", lambda: actions.reopen(asker(request), encounter_id, reason))
+
+
+@desk("doctor", "nurse")
+@require_GET
+@never_cache
+def person(request: HttpRequest, patient_id: str) -> HttpResponse:
+    """The whole record of a person, wherever it was written."""
+    me = asker(request)
+    try:
+        record.read(me, "Patient", patient_id)
+    except (NotFound, Gone) as error:
+        raise Http404 from error
+    told = queries.known(me, patient_id, visits=60)
+    context = {
+        "banner": banner(me, patient_id),
+        "known": told,
+        "pressure": json.dumps(told.pressure) if told.pressure else "",
+        "conditions": queries.diagnosed(me, patient_id),
+        "medicines": queries.medicines(me, patient_id),
+    }
+    return render(request, "clinic/person.html", context)
+
+
+@desk("doctor", "nurse")
+@require_GET
+def prescription_pdf(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """The prescription on A5."""
+    here = _visit(request, encounter_id)
+    return respond_pdf(request, prints.prescription(asker(request), here), f"don-thuoc-{here.number:03}.pdf")
+
+
+@desk("doctor", "nurse")
+@require_GET
+def summary_pdf(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """The summary of the visit on A4."""
+    here = _visit(request, encounter_id)
+    return respond_pdf(request, prints.summary(asker(request), here), f"tom-tat-{here.number:03}.pdf")
+
+
+@desk("doctor")
+@require_GET
+def claim_xml(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """The insurance file of the visit."""
+    _visit(request, encounter_id)
+    try:
+        built = claim(asker(request), encounter_id)
+    except InsuranceError as error:
+        raise Http404 from error
+    headers = {"Content-Disposition": f'attachment; filename="{built.ma_lk}.xml"', "Cache-Control": "private, no-store"}
+    return HttpResponse(built.xml, content_type="application/xml", headers=headers)
+
+
+def _done(request: HttpRequest, encounter_id: str, tab: str, act: Any, said: str = "") -> HttpResponse:
+    """Do something and go to a tab; a refusal is told there."""
+    try:
+        act()
+    except (ClinicError, ReceptionError, LabError, BillingError) as error:
+        messages.error(request, str(error))
+    else:
+        if said:
+            messages.success(request, said)
+    return _to(encounter_id, tab)
+
+
+def _to(encounter_id: str, tab: str) -> HttpResponse:
+    return redirect(f"{reverse('clinic:visit', args=[encounter_id])}?tab={tab}")
+
+
+def _queue(request: HttpRequest, room: str) -> list[Visit]:
+    return reception.waiting(asker(request), room, ("waiting", "called", "in-progress", "away"))
+
+
+def _visit(request: HttpRequest, encounter_id: str) -> Visit:
+    try:
+        return reception.visit(asker(request), encounter_id)
+    except NoVisit as error:
+        raise Http404 from error
+
+
+def _room(request: HttpRequest) -> str:
+    return _account(request).room
+
+
+def _who(request: HttpRequest) -> dict[str, str]:
+    return {"practitioner": _account(request).practitioner}
+
+
+def _account(request: HttpRequest) -> Account:
+    return cast("Account", request.user)

@@ -1,0 +1,82 @@
+"""The papers of a visit: prescription and summary."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from tuetinh.care.clinic import queries
+from tuetinh.care.clinic.vitals import VITALS
+from tuetinh.care.lab.api import FLAGS
+from tuetinh.care.reception.api import Visit
+from tuetinh.commons.documents.api import pdf, qr
+from tuetinh.commons.identity.api import banner
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM, Asker
+
+
+def prescription(asker: Asker, visit: Visit) -> bytes:
+    """The prescription, A5: person, diagnoses, lines with strength, quantity and dose in words, advice."""
+    data = _common(asker, visit)
+    data["lines"] = [queries.line_values(line) for line in queries.prescription(asker, visit.encounter)]
+    return pdf("clinic/prescription.typ", data, "A5")
+
+
+def summary(asker: Asker, visit: Visit) -> bytes:
+    """The summary of the visit, A4."""
+    data = _common(asker, visit)
+    values = queries.vital_values(asker, visit.encounter)
+    history, examination = queries.examination(asker, visit.encounter)
+    data |= {
+        "reason": visit.reason,
+        "history": history,
+        "examination": examination,
+        "vitals": [
+            {"name": str(VITALS[key].label), "value": f"{value:f}".replace(".", ","), "unit": VITALS[key].unit}
+            for key, value in values.items()
+            if key in VITALS
+        ],
+        "results": [
+            {
+                "name": r.name,
+                "value": f"{r.value} {r.unit}".strip(),
+                "limits": r.limits,
+                "flag": str(FLAGS.get(r.flag, "")),
+            }
+            for r in queries.lab_of(asker, visit.encounter)
+        ],
+        "lines": [queries.line_values(line) for line in queries.prescription(asker, visit.encounter)],
+    }
+    return pdf("clinic/summary.typ", data, "A4")
+
+
+def _flag(code: str) -> str:
+    return str(FLAGS[code][0]) if code in FLAGS else ""
+
+
+def _common(asker: Asker, visit: Visit) -> dict[str, Any]:
+    person = banner(asker, visit.patient)
+    organizations = record.read_many(SYSTEM, "Organization", [visit.facility])
+    facility = cast("r4.Organization | None", organizations.get(visit.facility))
+    doctor = cast("r4.Practitioner | None", record.read_many(SYSTEM, "Practitioner", [visit.doctor]).get(visit.doctor))
+    advice, follow_up = queries.advice(asker, visit.encounter)
+    return {
+        "facility": {"name": (facility.name if facility else None) or visit.facility},
+        "patient": {"name": person.name, "code": person.number},
+        "age": person.age,
+        "sex": person.sex,
+        "birth": "/".join(reversed(person.birth.split("-"))),
+        "address": person.address,
+        "insurance": person.insurance,
+        "visit": visit.arrived_at,
+        "room": visit.room_name,
+        "diagnoses": [queries.words(c.code) for c in queries.conditions(asker, visit.encounter)],
+        "codes": [
+            next((g.code or "" for g in (c.code.coding if c.code else None) or []), "")
+            for c in queries.conditions(asker, visit.encounter)
+        ],
+        "advice": advice,
+        "follow_up": "/".join(reversed(follow_up.split("-"))),
+        "doctor": (doctor.name[0].text if doctor and doctor.name else "") or "",
+        "qr": qr(f"https://tuetinh.vn/fhir/ma-lk|{visit.encounter}"),
+    }
