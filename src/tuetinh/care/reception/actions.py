@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from tuetinh.care.billing.api import NoPrice, charge
+from tuetinh.care.billing.api import NoPrice, cancel_charge, charge
 from tuetinh.care.reception import facts
 from tuetinh.care.reception.errors import AlreadyWaiting, NoReason, NoRoom, NotAllowed, NoVisit, WrongState
 from tuetinh.care.reception.models import Counter, Turn
@@ -195,7 +195,7 @@ def reopen(asker: Asker, encounter_id: str, reason: str) -> Visit:
 
 
 def cancel(asker: Asker, encounter_id: str, reason: str) -> Visit:
-    """Cancel a visit that has not begun."""
+    """Cancel a visit that has not begun, and take its charges back."""
     _allow(asker, DESK)
     if not reason.strip():
         raise NoReason
@@ -205,6 +205,9 @@ def cancel(asker: Asker, encounter_id: str, reason: str) -> Visit:
         encounter.status = "cancelled"
         encounter.reasonCode = [*(encounter.reasonCode or []), r4.CodeableConcept(text=reason.strip())]
         record.update(asker, encounter)
+        charged = record.search(SYSTEM, "ChargeItem", f"context=Encounter/{encounter_id}&_count=100").resources
+        for item in charged:
+            cancel_charge(SYSTEM, cast(str, item.id))
         row.state = "cancelled"
         row.save(update_fields=["state"])
         _tell(row)

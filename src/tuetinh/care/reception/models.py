@@ -47,7 +47,7 @@ class Turn(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["room", "day", "number"], name="reception_number_once"),
             models.UniqueConstraint(
-                fields=["patient", "room"],
+                fields=["patient", "room", "day"],
                 condition=models.Q(state__in=("waiting", "called", "in-progress", "away")),
                 name="reception_waits_once",
             ),
