@@ -86,11 +86,10 @@ def warnings(asker: Asker, patient: str, encounter_id: str, drugs: Sequence[Drug
 
 
 def _crosses(allergy: str, name: str) -> bool:
-    """Whether an allergy speaks against an ingredient: the same word, or both penicillins."""
-    if not allergy:
-        return False
+    """Whether an allergy speaks against an ingredient: the same word, or both penicillins. Spelt -cillin or -cilin."""
+    allergy, name = allergy.replace("ll", "l"), name.replace("ll", "l")
     same = any(len(word) > 3 and word in name for word in allergy.split())
-    return same or ("cillin" in allergy and "cillin" in name)
+    return same or ("cilin" in allergy and "cilin" in name)
 
 
 @dataclass(frozen=True, slots=True)

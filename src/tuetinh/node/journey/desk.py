@@ -67,17 +67,26 @@ class Desk:
 
     def submit(self, page: Page, action: str, values: dict[str, Any] | None = None) -> Page:
         """Fill the form of a page whose action ends so and send it, with everything that it carries already."""
+        target, data, headers = self._filled(page, action, values)
+        return self._page(self.http.post(target, data=data, headers=headers))
+
+    def try_(self, page: Page, action: str, values: dict[str, Any]) -> tuple[int, str]:
+        """Send a form that the node is expected to refuse; returns the status and the text of the answer."""
+        target, data, headers = self._filled(page, action, values)
+        answer = self.http.post(target, data=data, headers=headers)
+        return answer.status_code, answer.text
+
+    def _filled(
+        self, page: Page, action: str, values: dict[str, Any] | None
+    ) -> tuple[str, dict[str, Any], dict[str, str]]:
         for form in page.tree.forms:
-            target = urljoin(page.url, form.get("action") or form.get("hx-post") or page.url)
-            if target.split("?")[0].rstrip("/").endswith(action.rstrip("/")) and (
-                form.method == "POST" or form.get("hx-post")
-            ):
+            target = urljoin(page.url, form.get("action") or page.url)
+            if form.method == "POST" and target.split("?")[0].endswith(action):
                 data: dict[str, Any] = {}
                 for key, value in form.form_values():
                     data.setdefault(key, []).append(value)
-                data.update(values or {})
                 headers = {"Referer": page.url, "X-CSRFToken": self.http.cookies.get("csrftoken", "")}
-                return self._page(self.http.post(target, data=data, headers=headers))
+                return target, data | (values or {}), headers
         raise Refused(f"{page.url} has no form for {action}")
 
     def post(self, path: str, values: dict[str, Any]) -> Page:
