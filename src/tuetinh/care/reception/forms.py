@@ -20,7 +20,9 @@ BIRTH = re.compile(r"(?:(\d{1,2})/)?(?:(\d{1,2})/)?(\d{4})")
 class PersonForm(forms.Form):
     """A new person, as the desk types or the card says."""
 
-    name = forms.CharField(label=gettext_lazy("Họ và tên"), max_length=150)
+    name = forms.CharField(
+        label=gettext_lazy("Họ và tên"), max_length=150, widget=forms.TextInput(attrs={"data-focus": ""})
+    )
     birth = forms.CharField(
         label=gettext_lazy("Ngày sinh"), max_length=10, help_text=gettext_lazy("dd/mm/yyyy hoặc yyyy")
     )
@@ -103,7 +105,9 @@ class VisitForm(forms.Form):
     """What the desk asks before a visit."""
 
     room = forms.ChoiceField(label=gettext_lazy("Phòng khám"), widget=forms.RadioSelect)
-    reason = forms.CharField(label=gettext_lazy("Lý do đến khám"), max_length=300)
+    reason = forms.CharField(
+        label=gettext_lazy("Lý do đến khám"), max_length=300, widget=forms.TextInput(attrs={"data-focus": ""})
+    )
     kind = forms.ChoiceField(label=gettext_lazy("Hình thức"), choices=tuple(KINDS.items()), initial="own")
     priority = forms.BooleanField(label=gettext_lazy("Ưu tiên"), required=False)
     checked = forms.CharField(required=False, widget=forms.HiddenInput)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -40,6 +41,7 @@ from tuetinh.record.errors import Gone, NotFound
 if TYPE_CHECKING:
     from tuetinh.commons.access.models import Account
 
+MOST_ROOMS = 8
 SHOWN_NEXT = 6  # numbers on the waiting-room screen
 
 
@@ -60,7 +62,7 @@ def home(request: HttpRequest) -> HttpResponse:
         if len(known) == 1:
             return redirect("reception:person", known[0].id)
         for warning in card.warnings:
-            messages.warning(request, warning)
+            messages.warning(request, str(words.CARD_WARNINGS[warning]))
         return _new(request, PersonForm(initial=PersonForm.initial_of(card.draft())), card.draft())
     if text:
         hits = find_people(me, text)
@@ -260,20 +262,28 @@ def today(request: HttpRequest) -> HttpResponse:
 @require_GET
 @never_cache
 def wall(request: HttpRequest, room: str) -> HttpResponse:
-    """The waiting-room screen of a room: the number called and the next ones; never a full name, never a reason."""
-    place = cast("r4.Location | None", record.read_many(SYSTEM, "Location", [room]).get(room))
-    if place is None:
+    """The waiting-room screen of a room, or also of `?rooms=a,b`: numbers called and next; never a full name or reason."""
+    asked = list(dict.fromkeys([room, *filter(None, request.GET.get("rooms", "").split(","))]))[:MOST_ROOMS]
+    places = cast("dict[str, r4.Location]", record.read_many(SYSTEM, "Location", asked))
+    if room not in places:
         raise Http404
-    turns = Turn.objects.filter(room=room, day=queries.today())
+    turns = Turn.objects.filter(room__in=places, day=queries.today())
     called = list(turns.filter(state__in=("called", "in-progress")).order_by("-called_at")[:3])
     following = list(turns.filter(state="waiting").order_by("-priority", "number")[:SHOWN_NEXT])
     names = record.read_many(SYSTEM, "Patient", {turn.patient for turn in called + following})
     short = {id_: _short(cast(r4.Patient, found)) for id_, found in names.items()}
+
+    def shown(some: list[Turn]) -> list[tuple[Turn, str, str]]:
+        return [
+            (turn, short.get(turn.patient, ""), (places[turn.room].name or "") if len(places) > 1 else "")
+            for turn in some
+        ]
+
     context = {
-        "room": room,
-        "name": place.name,
-        "called": [(turn, short.get(turn.patient, "")) for turn in called],
-        "next": [(turn, short.get(turn.patient, "")) for turn in following],
+        "name": " · ".join(places[id_].name or id_ for id_ in asked if id_ in places),
+        "channels": urlencode([("channel", f"queue:{id_}") for id_ in asked if id_ in places]),
+        "called": shown(called),
+        "next": shown(following),
         "more": max(turns.filter(state="waiting").count() - SHOWN_NEXT, 0),
     }
     return render(request, "reception/wall.html", context)

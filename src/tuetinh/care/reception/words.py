@@ -12,6 +12,12 @@ STATES = {
     "finished": _("Đã khám xong"),
     "cancelled": _("Đã hủy"),
 }
+CARD_WARNINGS = {
+    "length": _("Số định danh không đủ 12 chữ số."),
+    "province": _("Ba chữ số đầu của số định danh không phải mã tỉnh."),
+    "sex": _("Số định danh không khớp giới tính hoặc thế kỷ sinh."),
+    "year": _("Số định danh không khớp năm sinh."),
+}
 KINDS = {
     "own": _("Tự đến"),
     "referral": _("Có giấy chuyển cơ sở KCB"),
