@@ -262,7 +262,7 @@ def today(request: HttpRequest) -> HttpResponse:
 @require_GET
 @never_cache
 def wall(request: HttpRequest, room: str) -> HttpResponse:
-    """The waiting-room screen of a room, or also of `?rooms=a,b`: numbers called and next; never a full name or reason."""
+    """The waiting-room screen of a room, also of `?rooms=a,b`: numbers called and next; no full name, no reason."""
     asked = list(dict.fromkeys([room, *filter(None, request.GET.get("rooms", "").split(","))]))[:MOST_ROOMS]
     places = cast("dict[str, r4.Location]", record.read_many(SYSTEM, "Location", asked))
     if room not in places:

@@ -1,0 +1,206 @@
+"""The reception pages: who may open them, scan to number, gateway down, ticket, and what the wall never shows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, cast
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from pypdf import PdfReader
+
+from tuetinh.care.insurance import gateway
+from tuetinh.care.insurance.api import SimulatedCard as Card
+from tuetinh.care.insurance.api import set_account
+from tuetinh.care.insurance.simulator import Simulator
+from tuetinh.care.reception import actions
+from tuetinh.care.reception.models import Turn
+from tuetinh.commons.access.api import asker_of
+from tuetinh.commons.identity.api import PersonDraft, register
+from tuetinh.record import api as record
+from tuetinh.record.asker import SYSTEM
+
+pytestmark = pytest.mark.django_db
+As = Callable[[str], Client]
+Serve = Callable[[Callable[..., Awaitable[None]]], str]
+HERE, ROOM = "12104", "12104-noi2"
+SCAN = "012172000018|123456789|Lò Thị Pâng|15031972|Nữ|Bản Nà Cha, Xã Tả Lèng, Tỉnh Lai Châu|01012022"
+CARD = Card(
+    "GD4120000000017", "Lò Thị Pâng", "1972-03-15", "Nữ", "", "12104", "2026-01-01", "2099-12-31", "K1", "2020-01-01"
+)
+OTHERS = ["doctor", "nurse", "lab", "pharmacist", "cashier", "citizen", "official", "admin", "outsider"]
+VISIT = {"reason": "Đau bụng lâm râm", "room": ROOM, "kind": "own"}
+
+
+@pytest.fixture(autouse=True)
+def _no_gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A gateway that does not answer, unless a test starts one."""
+    gateway.forget_tokens()
+    monkeypatch.setenv("TUETINH_GATEWAY_URL", "http://127.0.0.1:9")
+    set_account(HERE, "12104_BV", "mật khẩu")
+    yield
+    gateway.forget_tokens()
+
+
+def person(**more: str) -> str:
+    draft = PersonDraft(name="Lò Thị Pâng", birth="1972-03-15", gender="female", cccd="012172000018", **more)
+    return cast(str, register(SYSTEM, draft).id)
+
+
+def visit_of(cast_: Any, patient: str) -> Any:
+    return actions.open_visit(asker_of(cast_["reception"]), patient, HERE, ROOM, "Đau bụng lâm râm")
+
+
+def pages(visit: Any) -> list[str]:
+    people, visits = f"/reception/people/{visit.patient}", f"/reception/visits/{visit.encounter}"
+    return ["/reception", "/reception/new", "/reception/today", people, visits, f"{visits}/ticket.pdf"]
+
+
+@pytest.mark.parametrize("role", OTHERS)
+def test_no_other_role_opens_the_desk(as_role: As, cast: Any, role: str) -> None:
+    visit = visit_of(cast, person())
+    browser = as_role(role)
+    assert {page: browser.get(page).status_code for page in pages(visit)} == dict.fromkeys(pages(visit), 403)
+    base = f"/reception/visits/{visit.encounter}"
+    for page in (f"{base}/cancel", f"{base}/move", f"/reception/people/{visit.patient}"):
+        assert browser.post(page, VISIT).status_code == 403, page
+    assert [turn.state for turn in Turn.objects.all()] == ["waiting"]
+
+
+def test_nobody_is_sent_to_the_login(as_role: As) -> None:
+    assert as_role("").get("/reception")["Location"].startswith("/login")
+
+
+def test_a_visit_of_another_facility_does_not_exist(as_role: As, cast: Any) -> None:
+    visit = visit_of(cast, person())
+    cast["reception"].facility = "12001"
+    cast["reception"].save()
+    browser, base = as_role("reception"), f"/reception/visits/{visit.encounter}"
+    assert [browser.get(page).status_code for page in (base, f"{base}/ticket.pdf")] == [404, 404]
+    assert browser.post(f"{base}/cancel", {"reason": "x"}).status_code == 404
+    assert visit.encounter not in browser.get("/reception/today").content.decode()
+    assert [turn.state for turn in Turn.objects.all()] == ["waiting"]
+
+
+def test_a_scanned_card_is_registered_once(as_role: As) -> None:
+    browser = as_role("reception")
+    text = browser.get("/reception", {"q": SCAN}).content.decode()
+    assert all(value in text for value in ('value="Lò Thị Pâng"', 'value="15/03/1972"', 'value="012172000018"'))
+    form = {
+        "name": "Lò Thị Pâng",
+        "birth": "15/03/1972",
+        "gender": "female",
+        "cccd": "012172000018",
+        "address": "Bản Nà Cha, Xã Tả Lèng, Tỉnh Lai Châu",
+        "sure": "1",
+    }
+    first = browser.post("/reception/new", form)
+    assert first.status_code == 302
+    assert browser.post("/reception/new", form)["Location"] == first["Location"]
+    again = browser.get("/reception", {"q": SCAN})
+    assert (again.status_code, again["Location"]) == (302, first["Location"])
+    found = record.search(SYSTEM, "Patient", "identifier=012172000018").resources
+    assert [one.birthDate for one in found] == ["1972-03-15"]
+
+
+def test_likely_duplicates_are_shown_before_saving(as_role: As) -> None:
+    known = person()
+    form = {"name": "Lò Thị Pâng", "birth": "15/03/1972", "gender": "female"}
+    answer = as_role("reception").post("/reception/new", form)
+    assert (answer.status_code, f"/reception/people/{known}" in answer.content.decode()) == (409, True)
+    assert len(record.search(SYSTEM, "Patient", "birthdate=1972-03-15").resources) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("birth", "31-12", "Nhập dd/mm/yyyy"),
+        ("card", "GD41", "Thẻ BHYT có 15 ký tự"),
+        ("phone", "không có", "Số điện thoại chỉ gồm chữ số."),
+    ],
+)
+def test_bad_input_is_told_beside_its_field_and_stores_nothing(as_role: As, field: str, value: str, words: str) -> None:
+    form = {"name": "Vàng A Tủa", "birth": "1990", "gender": "male"} | {field: value}
+    answer = as_role("reception").post("/reception/new", form)
+    assert (answer.status_code, words in answer.content.decode()) == (422, True)
+    assert record.search(SYSTEM, "Patient", "name=Tủa").resources == []
+
+
+@pytest.mark.parametrize("scan", ["|||||", "1|2|3|4|5|6|7", "x" * 5000, "012172000018|||99999999|?||"])
+def test_a_broken_scan_is_no_error_page(as_role: As, scan: str) -> None:
+    assert as_role("reception").get("/reception", {"q": scan}).status_code in {200, 422}
+
+
+def test_a_visit_without_a_reason_is_not_opened(as_role: As) -> None:
+    answer = as_role("reception").post(f"/reception/people/{person()}", {"room": ROOM, "kind": "own"})
+    assert answer.status_code == 422
+    assert not Turn.objects.exists()
+
+
+def test_the_card_is_checked_at_the_gateway(as_role: As, over_a_socket: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUETINH_GATEWAY_URL", over_a_socket(Simulator(lambda n: CARD if n == CARD.number else None)))
+    patient = person(card=CARD.number)
+    text = as_role("reception").post(f"/reception/people/{patient}/card").content.decode()
+    assert ('data-outcome="valid"' in text, "31/12/2099" in text) == (True, True)
+
+
+def test_a_person_is_received_while_the_gateway_is_down(as_role: As) -> None:
+    patient, browser = person(card=CARD.number), as_role("reception")
+    assert 'data-outcome="queued"' in browser.post(f"/reception/people/{patient}/card").content.decode()
+    answer = browser.post(f"/reception/people/{patient}", VISIT | {"checked": "queued"})
+    turn = Turn.objects.get()
+    assert (answer.status_code, answer["Location"]) == (302, f"/reception/visits/{turn.encounter}")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'insurance.ask_again'")
+        assert cursor.fetchone() == (2,)
+
+
+def test_the_ticket_says_number_room_and_name(as_role: As, cast: Any) -> None:
+    visit = visit_of(cast, person())
+    answer = as_role("reception").get(f"/reception/visits/{visit.encounter}/ticket.pdf")
+    body = b"".join(answer) if answer.streaming else answer.content
+    text = " ".join(PdfReader(io.BytesIO(body)).pages[0].extract_text().split())
+    assert answer["Content-Type"] == "application/pdf"
+    assert all(word in text for word in ("001", "Phòng khám Nội 2", "Lò Thị Pâng"))
+    assert "Đau bụng" not in text
+
+
+def test_a_visit_is_cancelled_with_a_reason_only(as_role: As, cast: Any) -> None:
+    visit, browser = visit_of(cast, person()), as_role("reception")
+    browser.post(f"/reception/visits/{visit.encounter}/cancel", {"reason": " "})
+    assert Turn.objects.get().state == "waiting"
+    browser.post(f"/reception/visits/{visit.encounter}/cancel", {"reason": "Về nhà"})
+    assert Turn.objects.get().state == "cancelled"
+    assert visit.encounter in browser.get("/reception/today?state=cancelled").content.decode()
+
+
+def test_the_wall_shows_no_full_name_and_no_reason(client: Client, cast: Any) -> None:
+    visit_of(cast, person())
+    for page in (f"/wall/{ROOM}", f"/wall/{ROOM}?rooms={ROOM},nowhere"):
+        text = client.get(page).content.decode()
+        assert ("L. T. Pâng" in text, "Lò Thị Pâng" in text, "Đau bụng" in text) == (True, False, False)
+        assert 'data-waiting="1"' in text
+    actions.call_next(asker_of(cast["doctor"]), ROOM)
+    assert 'data-called="1"' in client.get(f"/wall/{ROOM}").content.decode()
+    assert client.get("/wall/nowhere").status_code == 404
+
+
+def test_the_list_of_today_asks_the_database_no_more_for_more_people(as_role: As, cast: Any) -> None:
+    browser = as_role("reception")
+
+    def queries() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as seen:
+            assert browser.get("/reception/today").status_code == 200
+        return len(seen)
+
+    visit_of(cast, person())
+    few = queries()
+    for n in range(6):
+        patient = register(SYSTEM, PersonDraft(name=f"Vàng A Số {n}", birth=f"198{n}", gender="male"))
+        visit_of(cast, str(patient.id))
+    assert queries() == few
