@@ -91,9 +91,10 @@ def call(asker: Asker, encounter_id: str) -> Visit:
     return visits(asker, [row])[0]
 
 
-def start(asker: Asker, encounter_id: str, *, practitioner: str = "") -> Visit:
+def start(asker: Asker, encounter_id: str) -> Visit:
     """Begin the consultation; the one who begins leads it. Raises WrongState when somebody else did."""
     _allow(asker, ROOM)
+    practitioner = asker.practitioner
     with transaction.atomic():
         row = _locked(asker, encounter_id, OPEN)
         if row.state == "in-progress":

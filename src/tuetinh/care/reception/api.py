@@ -15,6 +15,7 @@ from tuetinh.care.reception.actions import (
 )
 from tuetinh.care.reception.errors import AlreadyWaiting, NoVisit, ReceptionError, WrongState
 from tuetinh.care.reception.queries import Room, Visit, ahead, of_person, rooms, visit, waiting
+from tuetinh.care.reception.tickets import ticket
 from tuetinh.care.reception.words import STATES
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "rooms",
     "set_away",
     "start",
+    "ticket",
     "visit",
     "waiting",
 ]

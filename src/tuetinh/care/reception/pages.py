@@ -14,12 +14,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tuetinh.care.insurance.api import CardCheck, NoCard, cards, check_card
-from tuetinh.care.reception import actions, queries, words
+from tuetinh.care.reception import actions, queries, tickets, words
 from tuetinh.care.reception.errors import NoVisit, ReceptionError
 from tuetinh.care.reception.forms import PersonForm, ReasonForm, VisitForm
 from tuetinh.care.reception.models import Turn
 from tuetinh.commons.access.api import asker, desk, open_to_all
-from tuetinh.commons.documents.api import pdf, qr, respond_pdf
+from tuetinh.commons.documents.api import respond_pdf
 from tuetinh.commons.identity.api import (
     CardError,
     IdentityError,
@@ -201,20 +201,7 @@ def visit(request: HttpRequest, encounter_id: str) -> HttpResponse:
 def ticket(request: HttpRequest, encounter_id: str) -> HttpResponse:
     """The number on 80 mm paper."""
     found = _visit(request, encounter_id)
-    place = cast(
-        "r4.Organization | None", record.read_many(SYSTEM, "Organization", [found.facility]).get(found.facility)
-    )
-    data = {
-        "facility": {"name": (place.name if place else None) or found.facility},
-        "number": f"{found.number:03}",
-        "room": found.room_name,
-        "name": found.name,
-        "ahead": queries.ahead(found),
-        "priority": found.priority,
-        "at": found.arrived_at,
-        "code": qr(f"https://tuetinh.vn/fhir/ma-lk|{found.encounter}"),
-    }
-    return respond_pdf(request, pdf("reception/ticket.typ", data, "80mm"), f"so-{found.number:03}.pdf")
+    return respond_pdf(request, tickets.ticket(asker(request), encounter_id), f"so-{found.number:03}")
 
 
 @desk("reception")
@@ -252,9 +239,12 @@ def today(request: HttpRequest) -> HttpResponse:
     """Everyone who came today, newest first, by state."""
     state = request.GET.get("state", "")
     states = (state,) if state in words.STATES else ()
-    page = paginate(request, queries.of_day(_account(request).facility, queries.today(), states))
+    rows_of_day, text = queries.of_day(_account(request).facility, queries.today(), states), request.GET.get("q", "")
+    if typed := text.strip()[:100]:
+        rows_of_day = queries.found(asker(request), rows_of_day, typed)
+    page = paginate(request, rows_of_day)
     rows = [(found, words.STATES[found.state]) for found in queries.visits(asker(request), list(page.object_list))]
-    context = {"page": page, "rows": rows, "state": state if states else "", "states": words.STATES.items()}
+    context = {"page": page, "rows": rows, "state": state if states else "", "q": typed, "states": words.STATES.items()}
     return render(request, "reception/today.html", context)
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from tuetinh.care.reception import facts
 from tuetinh.care.reception.errors import NoVisit
 from tuetinh.care.reception.models import Turn
-from tuetinh.commons.identity.api import display_name
+from tuetinh.commons.identity.api import display_name, find_people
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
@@ -78,6 +78,13 @@ def of_day(facility: str, day: date, states: Iterable[str] = ()) -> QuerySet[Tur
     """The visits of a facility on a day, newest first; for lists that page themselves."""
     rows = Turn.objects.filter(facility=facility, day=day).order_by("-id")
     return rows.filter(state__in=tuple(states)) if states else rows
+
+
+def found(asker: Asker, rows: QuerySet[Turn], typed: str) -> QuerySet[Turn]:
+    """Of queue rows those with a number, or of people who fit what was typed."""
+    if typed.isascii() and typed.isdigit() and len(typed) <= 4:
+        return rows.filter(number=int(typed))
+    return rows.filter(patient__in=[hit.id for hit in find_people(asker, typed, limit=100)])
 
 
 def of_person(asker: Asker, patient: str) -> list[Visit]:
