@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from tuetinh.record import audit, projections, r4, store
+from tuetinh.record.accesses import Access, accesses
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import BadRequest, Invalid, issues_of
 from tuetinh.record.search import parse
@@ -25,8 +26,10 @@ from tuetinh.record.validate import check
 
 __all__ = [
     "SYSTEM",
+    "Access",
     "Asker",
     "Page",
+    "accesses",
     "analyze",
     "create",
     "create_many",

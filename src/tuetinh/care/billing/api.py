@@ -13,7 +13,8 @@ from tuetinh.care.billing.actions import (
 )
 from tuetinh.care.billing.amounts import in_words
 from tuetinh.care.billing.errors import AlreadyPaid, BillingError, NoBill, NoPrice
-from tuetinh.care.billing.queries import Bill, BillLine, bill, is_paid, unpaid
+from tuetinh.care.billing.queries import Bill, BillLine, bill, is_paid, of_person, unpaid
+from tuetinh.care.billing.receipts import receipt
 
 __all__ = [
     "AlreadyPaid",
@@ -28,7 +29,9 @@ __all__ = [
     "charge",
     "in_words",
     "is_paid",
+    "of_person",
     "pay_cash",
+    "receipt",
     "receive_transfer",
     "request_transfer",
     "set_bank_account",

@@ -37,7 +37,7 @@ class Bill(models.Model):
     announced = models.DateTimeField(null=True)  # when the patient was shown the transfer code
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["facility", "state", "-id"])]
+        indexes: ClassVar = [models.Index(fields=["facility", "state", "-id"]), models.Index(fields=["patient", "-id"])]
 
 
 class BankTransaction(models.Model):

@@ -110,6 +110,12 @@ def worklist(facility: str, state: str = "open") -> QuerySet[models.Bill]:
     return models.Bill.objects.filter(facility=facility, state=state).order_by("-id")
 
 
+def of_person(asker: Asker, patient: str) -> QuerySet[models.Bill]:
+    """Bills of a person with their payments, the newest first; nothing of another person for a citizen."""
+    rows = models.Bill.objects.filter(patient=patient).exclude(code=None).order_by("-id")
+    return rows.prefetch_related("payments") if asker.patient in (None, patient) else rows.none()
+
+
 def names(asker: Asker, rows: Iterable[models.Bill]) -> dict[str, str]:
     """Names of the people of a page of bills, by patient id."""
     found = record.read_many(asker, "Patient", {row.patient for row in rows})

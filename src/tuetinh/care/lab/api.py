@@ -10,7 +10,7 @@ from tuetinh.care.lab.catalogue import Analyte, Test, search_tests, test, tests
 from tuetinh.care.lab.errors import LabError
 from tuetinh.care.lab.listener import serve_mllp
 from tuetinh.care.lab.models import Tube
-from tuetinh.care.lab.queries import Result
+from tuetinh.care.lab.queries import Result, read_result
 from tuetinh.care.lab.words import FLAGS, STAGES, plain_flag
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -30,6 +30,7 @@ __all__ = [
     "orders",
     "plain_flag",
     "plain_words",
+    "read_result",
     "results",
     "search_tests",
     "serve_mllp",

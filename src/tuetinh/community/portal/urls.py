@@ -1,0 +1,22 @@
+"""Addresses of the citizen's pages."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from tuetinh.community.portal import pages
+
+app_name = "portal"
+urlpatterns = [
+    path("me", pages.today, name="today"),
+    path("me/turn", pages.turn, name="turn"),
+    path("me/results", pages.results, name="results"),
+    path("me/results/<str:code>", pages.result, name="result"),
+    path("me/medicines", pages.medicines, name="medicines"),
+    path("me/visits", pages.visits, name="visits"),
+    path("me/visits/<str:encounter_id>", pages.visit, name="visit"),
+    path("me/payments", pages.payments, name="payments"),
+    path("me/receipts/<int:payment_id>.pdf", pages.receipt, name="receipt"),
+    path("me/record", pages.mine, name="mine"),
+    path("me/accesses", pages.accesses, name="accesses"),
+]

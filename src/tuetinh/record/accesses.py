@@ -1,0 +1,52 @@
+"""Who has looked at a person's record: the access log, gathered so that a person can read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from tuetinh.record.asker import Asker
+from tuetinh.record.errors import Forbidden
+
+_DAYS = """
+SELECT max(position), min(at), max(at), role, facility, purpose, array_agg(DISTINCT type ORDER BY type),
+       bool_or(action IN ('create', 'update', 'delete', 'patch'))
+FROM record.audit
+WHERE patient = %s AND account <> %s
+GROUP BY (at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date, account, role, facility, purpose
+HAVING max(position) < %s
+ORDER BY max(position) DESC LIMIT %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one account did with a person's record on one day.
+
+    position: what `before` of the next page takes. purpose: v3 PurposeOfUse. types: resource types, sorted. changed:
+    whether it also wrote. The account itself is not told: a role at a facility answers for it.
+    """
+
+    position: int
+    first: datetime
+    last: datetime
+    role: str
+    facility: str
+    purpose: str
+    types: tuple[str, ...]
+    changed: bool
+
+
+def accesses(asker: Asker, patient_id: str, before: int | None = None, limit: int = 50) -> list[Access]:
+    """Who but the asker has seen or changed the person's record, newest first; `before`: position of the last shown.
+
+    Raises Forbidden unless it is the asker's own record, or the asker administers.
+    """
+    if asker.patient != patient_id and asker.role not in ("admin", "system"):
+        message = "the access log is for the person whose record it is"
+        raise Forbidden(message)
+    with connection.cursor() as cursor:
+        cursor.execute(_DAYS, [patient_id, asker.account, before if before is not None else 2**62, limit])
+        return [Access(*row[:6], tuple(row[6]), row[7]) for row in cursor.fetchall()]
