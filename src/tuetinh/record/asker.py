@@ -14,6 +14,7 @@ class Asker:
     facility: id of the Organization where it works, or "".
     purpose: code of v3 PurposeOfUse (`TREAT`, `PATRQT`, `HOPERAT`, …).
     scopes: SMART v2 scopes such as `system/*.cruds`, `user/Observation.rs`; nothing is allowed that none of them names.
+    practitioner: id of the Practitioner that the account belongs to, or "".
     patient: when set, only resources of this patient's compartment exist for the asker.
     """
 
@@ -23,6 +24,7 @@ class Asker:
     purpose: str = "TREAT"
     scopes: frozenset[str] = frozenset()
     patient: str | None = None
+    practitioner: str = ""
 
     def may(self, interaction: str, type_: str) -> bool:
         """Tell whether a scope names the interaction (one letter of `cruds`) on the resource type."""

@@ -48,7 +48,7 @@ class Line:
     note: str = ""
 
 
-def save_vitals(asker: Asker, encounter_id: str, values: Mapping[str, Decimal], *, practitioner: str = "") -> None:
+def save_vitals(asker: Asker, encounter_id: str, values: Mapping[str, Decimal]) -> None:
     """Keep vital signs. values: by key of vitals.VITALS. Raises Implausible with the field."""
     _allow(asker, NURSE)
     for key, value in values.items():
@@ -61,7 +61,7 @@ def save_vitals(asker: Asker, encounter_id: str, values: Mapping[str, Decimal], 
         raise Implausible(_("Ghi đủ hai số huyết áp."), field="diastolic" if "systolic" in values else "systolic")
     if "systolic" in values and values["systolic"] <= values["diastolic"]:
         raise Implausible(_("Huyết áp tâm thu phải cao hơn tâm trương."), field="systolic")
-    who, now = _who(practitioner), _now()
+    who, now = _who(asker), _now()
     with transaction.atomic():
         encounter = _open(asker, encounter_id)
         pressure = {key: values[key] for key in ("systolic", "diastolic") if key in values}
@@ -77,14 +77,12 @@ def save_vitals(asker: Asker, encounter_id: str, values: Mapping[str, Decimal], 
         publish(f"visit:{encounter_id}")
 
 
-def save_examination(
-    asker: Asker, encounter_id: str, *, reason: str, history: str, examination: str, practitioner: str = ""
-) -> None:
+def save_examination(asker: Asker, encounter_id: str, *, reason: str, history: str, examination: str) -> None:
     """Keep why the person came, what they told and what was found."""
     _allow(asker, DOCTOR)
     with transaction.atomic():
         encounter = _open(asker, encounter_id)
-        who = _who(practitioner)
+        who = _who(asker)
         _keep(asker, [facts.impression(encounter, history=history, examination=examination, at=_now(), who=who)])
         told = (encounter.reasonCode or [r4.CodeableConcept()])[0].text or ""
         if reason and reason != told:
@@ -92,9 +90,7 @@ def save_examination(
             record.update(asker, encounter)
 
 
-def diagnose(
-    asker: Asker, encounter_id: str, principal: str, secondary: Sequence[str] = (), *, practitioner: str = ""
-) -> list[str]:
+def diagnose(asker: Asker, encounter_id: str, principal: str, secondary: Sequence[str] = ()) -> list[str]:
     """Set the diagnoses of the visit; returns warnings. Raises UnknownCode, Refused (TT 06/2026)."""
     _allow(asker, DOCTOR)
     codes = [principal, *(code for code in dict.fromkeys(secondary) if code and code != principal)]
@@ -103,7 +99,7 @@ def diagnose(
         patient = cast(r4.Patient, record.read(asker, "Patient", queries.patient_of(encounter)))
         warnings = _check(patient, codes)
         entries = [entry for code in codes if (entry := icd10(code))]
-        who, now = _who(practitioner), _now()
+        who, now = _who(asker), _now()
         found = [facts.condition(encounter, place, entry, now, who) for place, entry in enumerate(entries, 1)]
         _keep(asker, found)
         for old in queries.conditions(asker, encounter_id)[len(found) :]:
@@ -131,17 +127,15 @@ def _check(patient: r4.Patient, codes: Sequence[str]) -> list[str]:
     return warnings
 
 
-def order_lab(
-    asker: Asker, encounter_id: str, codes: Sequence[str], *, practitioner: str = ""
-) -> list[r4.ServiceRequest]:
+def order_lab(asker: Asker, encounter_id: str, codes: Sequence[str]) -> list[r4.ServiceRequest]:
     """Order laboratory tests by service code."""
     _allow(asker, DOCTOR)
     with transaction.atomic():
         encounter = _open(asker, encounter_id)
-        return order_tests(asker, encounter, list(codes), requester=_who(practitioner))
+        return order_tests(asker, encounter, list(codes), requester=_who(asker))
 
 
-def order_imaging(asker: Asker, encounter_id: str, code: str, *, practitioner: str = "") -> r4.ServiceRequest:
+def order_imaging(asker: Asker, encounter_id: str, code: str) -> r4.ServiceRequest:
     """Order an imaging service, charged at the facility's price. Raises UnknownCode, billing's NoPrice."""
     _allow(asker, DOCTOR)
     found = service(code)
@@ -149,7 +143,7 @@ def order_imaging(asker: Asker, encounter_id: str, code: str, *, practitioner: s
         raise UnknownCode(field="imaging")
     with transaction.atomic():
         encounter = _open(asker, encounter_id)
-        order = facts.imaging_order(encounter, record.new_id(), found, _now(), _who(practitioner))
+        order = facts.imaging_order(encounter, record.new_id(), found, _now(), _who(asker))
         stored = cast(r4.ServiceRequest, record.create(asker, order))
         charge(asker, encounter, code, source_reference=f"ServiceRequest/{stored.id}")
         publish(f"visit:{encounter_id}")
@@ -157,7 +151,7 @@ def order_imaging(asker: Asker, encounter_id: str, code: str, *, practitioner: s
 
 
 def prescribe(
-    asker: Asker, encounter_id: str, lines: Sequence[Line], *, sure: bool = False, practitioner: str = ""
+    asker: Asker, encounter_id: str, lines: Sequence[Line], *, sure: bool = False
 ) -> list[r4.MedicationRequest]:
     """Make the visit's prescription exactly these lines: unchanged ones stay, others are cancelled or added.
 
@@ -176,7 +170,7 @@ def prescribe(
         encounter = _open(asker, encounter_id)
         if not sure and (warnings := queries.warnings(asker, queries.patient_of(encounter), encounter_id, drugs)):
             raise Warned(warnings)
-        who, now = _who(practitioner), _now()
+        who, now = _who(asker), _now()
         wanted = [
             facts.prescription(
                 encounter,
@@ -221,14 +215,7 @@ def _withdraw(asker: Asker, encounter_id: str, line: r4.MedicationRequest) -> No
 
 
 def close_visit(
-    asker: Asker,
-    encounter_id: str,
-    *,
-    result: str,
-    disposition: str,
-    advice: str,
-    follow_up: str = "",
-    practitioner: str = "",
+    asker: Asker, encounter_id: str, *, result: str, disposition: str, advice: str, follow_up: str = ""
 ) -> Claim:
     """End the visit and build its claim. result: KET_QUA_DTRI; disposition: MA_LOAI_RV; follow_up: ISO date or "".
 
@@ -258,7 +245,7 @@ def close_visit(
             subject=cast(r4.Reference, encounter.subject),
             encounter=facts.visit_of(encounter),
             created=_now(),
-            author=_who(practitioner),
+            author=_who(asker),
             period=r4.Period(end=follow_up) if follow_up else None,
         )
         _keep(asker, [plan])
@@ -292,8 +279,8 @@ def _keep(asker: Asker, resources: Sequence[r4.Resource]) -> None:
                 record.create(asker, resource)
 
 
-def _who(practitioner: str) -> r4.Reference | None:
-    return r4.Reference(reference=f"Practitioner/{practitioner}") if practitioner else None
+def _who(asker: Asker) -> r4.Reference | None:
+    return r4.Reference(reference=f"Practitioner/{asker.practitioner}") if asker.practitioner else None
 
 
 def _now() -> str:

@@ -67,7 +67,7 @@ def call_next(request: HttpRequest) -> HttpResponse:
 def start(request: HttpRequest, encounter_id: str) -> HttpResponse:
     """Begin the consultation."""
     _visit(request, encounter_id)
-    return _done(request, encounter_id, "exam", lambda: reception.start(asker(request), encounter_id, **_who(request)))
+    return _done(request, encounter_id, "exam", lambda: reception.start(asker(request), encounter_id))
 
 
 @desk("doctor", "nurse")
@@ -173,7 +173,7 @@ def vitals(request: HttpRequest, encounter_id: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, here, "exam", status=422, vitals=form)
     try:
-        actions.save_vitals(asker(request), encounter_id, form.values(), **_who(request))
+        actions.save_vitals(asker(request), encounter_id, form.values())
     except ClinicError as error:
         form.add_error(error.field or None, str(error))
         return _page(request, here, "exam", status=error.status, vitals=form)
@@ -191,9 +191,9 @@ def examination(request: HttpRequest, encounter_id: str) -> HttpResponse:
     principal = request.POST.get("principal", "").strip()
     secondary = [code.strip() for code in request.POST.getlist("secondary") if code.strip()]
     try:
-        actions.save_examination(asker(request), encounter_id, **form.cleaned_data, **_who(request))
+        actions.save_examination(asker(request), encounter_id, **form.cleaned_data)
         if principal:
-            for warning in actions.diagnose(asker(request), encounter_id, principal, secondary, **_who(request)):
+            for warning in actions.diagnose(asker(request), encounter_id, principal, secondary):
                 messages.warning(request, warning)
         elif secondary:
             raise ClinicError(_("Chọn chẩn đoán chính trước."), field="principal")
@@ -212,9 +212,9 @@ def orders(request: HttpRequest, encounter_id: str) -> HttpResponse:
 
     def order() -> None:
         if chosen:
-            actions.order_lab(asker(request), encounter_id, chosen, **_who(request))
+            actions.order_lab(asker(request), encounter_id, chosen)
         for code in images:
-            actions.order_imaging(asker(request), encounter_id, code.strip(), **_who(request))
+            actions.order_imaging(asker(request), encounter_id, code.strip())
 
     return _done(request, encounter_id, "orders", order, _("Đã gửi chỉ định.") if chosen or images else "")
 
@@ -226,7 +226,7 @@ def prescription(request: HttpRequest, encounter_id: str) -> HttpResponse:
     here = _visit(request, encounter_id)
     try:
         lines = prescription_lines(request.POST)
-        actions.prescribe(asker(request), encounter_id, lines, sure=bool(request.POST.get("sure")), **_who(request))
+        actions.prescribe(asker(request), encounter_id, lines, sure=bool(request.POST.get("sure")))
     except Warned as error:
         return _page(
             request, here, "prescription", status=409, warnings=error.warnings, lines=queries.typed_lines(lines)
@@ -245,7 +245,7 @@ def close(request: HttpRequest, encounter_id: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, here, "close", status=422, form=form)
     try:
-        actions.close_visit(asker(request), encounter_id, **form.cleaned_data, **_who(request))
+        actions.close_visit(asker(request), encounter_id, **form.cleaned_data)
     except (ClinicError, ReceptionError) as error:
         form.add_error(None, str(error))
         return _page(request, here, "close", status=error.status, form=form)
@@ -341,10 +341,6 @@ def _visit(request: HttpRequest, encounter_id: str) -> Visit:
 
 def _room(request: HttpRequest) -> str:
     return _account(request).room
-
-
-def _who(request: HttpRequest) -> dict[str, str]:
-    return {"practitioner": _account(request).practitioner}
 
 
 def _account(request: HttpRequest) -> Account:

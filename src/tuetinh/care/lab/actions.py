@@ -346,6 +346,8 @@ def release(asker: Asker, number: str) -> Tube:
         for result in work.results.values():
             if result.status == "preliminary":
                 result.status, result.issued = "final", facts.now()
+                if asker.practitioner:
+                    result.performer = [*(result.performer or []), facts.ref("Practitioner", asker.practitioner)]
                 record.update(desk, result)
         complete = _reports(desk, work, "final")
         for id_ in complete:

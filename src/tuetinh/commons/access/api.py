@@ -81,4 +81,5 @@ def asker_of(account: Account) -> Asker:
         purpose=role.purpose,
         scopes=role.scopes,
         patient=account.patient or "-" if role.level == "patient" else None,
+        practitioner=account.practitioner,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -92,7 +93,9 @@ def receive(world: World) -> Iterator[str]:
         left = desk.get(href)
         if f"{href}/cancel" in left.content.decode():
             desk.submit(left, f"{href}/cancel", {"reason": "Đăng ký nhầm"})
-            yield f"hủy lượt khám dở {href.rpartition('/')[2]}"
+        else:
+            _end(world.desk("doctor"), f"/clinic/visits/{href.rpartition('/')[2]}")
+        yield f"dọn lượt khám dở {href.rpartition('/')[2]}"
     screen = Follower(httpx.Client(base_url=world.demo["url"]), f"queue:{room}")
     visit = desk.submit(page, page.url, {"room": room, "reason": REASON, "kind": "own"})
     encounter = world.told["encounter"] = visit.attribute("//*[@data-encounter]/@data-encounter")
@@ -174,27 +177,54 @@ def prescribe(world: World) -> Iterator[str]:
 
 
 def pay(world: World) -> Iterator[str]:
-    """The bill is split; the bank's webhook marks it paid; the receipt is printed."""
+    """The bill is split between fund and patient; what the patient owes is paid."""
     desk, encounter = world.desk("cashier"), world.told["encounter"]
     page = desk.get(f"/billing/{encounter}")
     sums = [" ".join(td.text_content().split()) for td in page.tree.xpath("//tfoot//td")]
     yield f"tổng {sums[0]}, quỹ {sums[1]}, cùng chi trả {sums[2]}, tự trả {sums[3]}"
     if "/transfer" in page.content.decode():
-        live = Follower(desk.http, f"bill:{encounter}")
-        page = desk.submit(page, f"/billing/{encounter}/transfer")
-        code = page.attribute("//*[@data-qr]/@data-qr")
-        paid = httpx.post(f"http://127.0.0.1:{world.demo['ports']['bank']}/pay", json={"qr": code}, timeout=20)
-        if paid.status_code != 200 or paid.json().get("status") != 200:
-            raise Refused(f"the bank was answered {paid.text[:300]}")
-        live.wait(5)
-        page = desk.get(f"/billing/{encounter}")
-        yield f"VietQR {code[:24]}…, ngân hàng báo có {paid.json()['id']}"
+        yield from _transfer(world, encounter)
+    elif "Đã thanh toán đủ" not in page.text:
+        raise Refused(f"the bill is not paid: {page.text[:300]}")
+
+
+def newcomer(world: World) -> Iterator[str]:
+    """Somebody nobody knew, without insurance: registered from the card, pays by transfer, is seen."""
+    desk, room = world.desk("reception"), _doctors_room(world)
+    number = f"0121{random.randrange(10**8):08d}"  # noqa: S311 - an invented person
+    given = random.choice(("Mỷ", "Dở", "Pằng", "Chía"))  # noqa: S311
+    card = (
+        f"{number}||Vàng Thị {given}|{random.randrange(1, 29):02d}061990|Nữ|Bản Hua Thàng, Xã Pắc Ta, Lai Châu|01012022"  # noqa: S311
+    )
+    form = desk.get("/reception", q=card)
+    page = desk.submit(form, "/reception/new", {"sure": "1"})
+    visit = desk.submit(page, page.url, {"room": room, "reason": "Ho khan một tuần", "kind": "own"})
+    encounter = visit.attribute("//*[@data-encounter]/@data-encounter")
+    yield f"đăng ký Vàng Thị {given}, lượt khám {encounter}"
+    yield from _transfer(world, encounter)
+    doctor, path = world.desk("doctor"), f"/clinic/visits/{encounter}"
+    doctor.submit(doctor.get(path), f"{path}/start")
+    _end(doctor, path)
+    yield "khám và kết thúc"
+
+
+def _transfer(world: World, encounter: str) -> Iterator[str]:
+    """Ask for a VietQR code, let the bank pay it, see the page change by itself, print the receipt."""
+    desk = world.desk("cashier")
+    live = Follower(desk.http, f"bill:{encounter}")
+    page = desk.submit(desk.get(f"/billing/{encounter}"), f"/billing/{encounter}/transfer")
+    code = page.attribute("//*[@data-qr]/@data-qr")
+    paid = httpx.post(f"http://127.0.0.1:{world.demo['ports']['bank']}/pay", json={"qr": code}, timeout=20)
+    if paid.status_code != 200 or paid.json().get("status") != 200:
+        raise Refused(f"the bank was answered {paid.text[:300]}")
+    live.wait(5)
+    page = desk.get(f"/billing/{encounter}")
     if "Đã thanh toán đủ" not in page.text:
         raise Refused(f"the bill is not paid: {page.text[:300]}")
     receipts = [str(r) for r in page.tree.xpath("//a[contains(@href,'receipt=')]/@href")]
-    if receipts:
-        number = re.sub(r"\D", "", receipts[-1].split("receipt=")[1])
-        yield f"biên lai {_pdf(desk.get(f'/billing/payments/{number}/receipt.pdf'))} byte"
+    number = re.sub(r"\D", "", receipts[-1].split("receipt=")[1])
+    size = _pdf(desk.get(f"/billing/payments/{number}/receipt.pdf"))
+    yield f"VietQR {code[:24]}…, ngân hàng báo có {paid.json()['id']}, biên lai {size} byte"
 
 
 def close(world: World) -> Iterator[str]:
@@ -263,6 +293,13 @@ def refuse(world: World) -> Iterator[str]:
     yield f"{len(answers)} lối vào, tất cả từ chối"
 
 
+def _end(desk: Desk, visit: str) -> None:
+    """Finish a visit that was left open."""
+    desk.submit(desk.get(visit), f"{visit}/examination", {"principal": "I10"})
+    told = {"result": "2", "disposition": "1", "advice": "Khám lại khi cần"}
+    desk.submit(desk.get(visit, tab="close"), f"{visit}/close", told)
+
+
 def _citizen(world: World) -> str:
     """The Patient id of the citizen of the cast: the one that their own session may read."""
     answer = world.desk("citizen").http.get("/fhir/Patient", headers={"Accept": "application/fhir+json"})
@@ -318,6 +355,7 @@ STEPS: tuple[tuple[str, Callable[[World], Iterator[str]]], ...] = (
     ("Xét nghiệm", analyse),
     ("Kê đơn", prescribe),
     ("Thu ngân", pay),
+    ("Người mới, không thẻ, chuyển khoản", newcomer),
     ("Kết thúc, hồ sơ BHYT", close),
     ("Trên điện thoại và trên API", follow),
     ("Người ngoài", refuse),
