@@ -62,7 +62,7 @@ def open_visit(
             kind=kind,
             at=timezone.localtime(now),
         )
-        stored = cast(r4.Encounter, record.create(asker, encounter))
+        stored = record.create(asker, encounter)
         _charge_consultation(asker, stored, place)
         _tell(row)
     return visits(asker, [row])[0]

@@ -39,7 +39,10 @@ from tuetinh.record.asker import SYSTEM
 from tuetinh.record.errors import Gone, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tuetinh.commons.access.models import Account
+    from tuetinh.commons.identity.api import Hit
 
 MOST_ROOMS = 8
 SHOWN_NEXT = 6  # numbers on the waiting-room screen
@@ -52,7 +55,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """One field for a card or any scrap of a person; a card of somebody known leads straight to them."""
     text = request.GET.get("q", "").strip()
     me = asker(request)
-    hits = []
+    hits: list[Hit] = []
     if text.count("|") >= 3:
         try:
             card = parse_card(text)
@@ -70,7 +73,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def _home(
-    request: HttpRequest, text: str, *, hits: list[object] | None = None, error: str = "", status: int = 200
+    request: HttpRequest, text: str, *, hits: Sequence[Hit] | None = None, error: str = "", status: int = 200
 ) -> HttpResponse:
     rooms = queries.rooms(_account(request).facility)
     context = {"q": text, "hits": hits or [], "error": error, "rooms": rooms}
@@ -107,7 +110,7 @@ def _new(
     form: PersonForm,
     draft: PersonDraft | None = None,
     *,
-    alike: list[object] | None = None,
+    alike: Sequence[Hit] | None = None,
     status: int = 200,
 ) -> HttpResponse:
     if alike is None and draft is not None:

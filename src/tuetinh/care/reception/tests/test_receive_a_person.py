@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -64,9 +65,9 @@ def test_a_visit_goes_from_waiting_to_finished(cast: Any) -> None:
     with pytest.raises(errors.WrongState):
         actions.finish(doctor, one.encounter)
     assert visit(doctor, one.encounter).state == "waiting"
-    actions.start(doctor, one.encounter, practitioner="cast-doctor")
+    actions.start(replace(doctor, practitioner="cast-doctor"), one.encounter)
     with pytest.raises(errors.WrongState):
-        actions.start(doctor, one.encounter, practitioner="another")
+        actions.start(replace(doctor, practitioner="another"), one.encounter)
     with pytest.raises(errors.WrongState):
         actions.cancel(asker_of(cast["reception"]), one.encounter, "Nhầm")
     assert actions.finish(doctor, one.encounter).state == "finished"
