@@ -125,11 +125,11 @@ def read_bundle(data: bytes) -> Envelope:
     """Take the Bundle apart. Raises Invalid with every problem when it is no Bundle."""
     try:
         return _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         _, problems = check(data)
         if problems:
             raise Invalid(problems) from error
-        raise BadRequest(str(error), "Bundle") from error
+        raise BadRequest(str(error)[:200], "Bundle") from error
 
 
 def transaction(asker: Asker, envelope: Envelope, get: Getter) -> Step[list[Answer]]:

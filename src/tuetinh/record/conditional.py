@@ -27,7 +27,7 @@ def find(asker: Asker, type_: str, query: str) -> Step[Match | None]:
     wanted, problems = parse.parse(type_, query)
     if any(p.severity == "error" for p in problems):
         raise BadRequest(issues=issues_of(problems))
-    if not query.strip("&? "):
+    if not wanted.conditions:
         message = "a conditional interaction needs search parameters"
         raise BadRequest(message)
     rows = yield from searching.matching(asker, wanted, 2)

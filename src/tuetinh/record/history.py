@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from tuetinh.record.asker import Asker
 from tuetinh.record.r4 import RESOURCES
@@ -26,7 +26,7 @@ def changes(
         params.append(array(types) if type_ is None else type_)
     if since is not None:
         where.append("at >= %s::timestamptz")
-        params.append(since.astimezone(UTC).isoformat())
+        params.append(since.isoformat())
     if asker.patient is not None:
         where.append("shard = %s")
         params.append(asker.patient)

@@ -10,23 +10,28 @@ import jsonpatch
 import jsonpointer
 import msgspec
 
-from tuetinh.record.errors import BadRequest, Unprocessable
+from tuetinh.record.errors import BadRequest, TooLarge, Unprocessable
 
+MAX_COPIED = 16 * 1024 * 1024
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 def apply(body: bytes, patch: bytes) -> bytes:
     """The patched resource. Raises BadRequest for no JSON Patch, Unprocessable for one that does not fit."""
     operations = _operations(patch)
-    before = json.loads(body, parse_float=Decimal)
+    before, after = json.loads(body, parse_float=Decimal), json.loads(body, parse_float=Decimal)
     try:
-        after = jsonpatch.JsonPatch(operations).apply(before)
+        after = _applied(operations, after)
+        patched = _encoder.encode(after)
     except jsonpatch.JsonPatchTestFailed as error:
         message = "a test of the patch fails"
         raise Unprocessable(message) from error
     except (jsonpatch.InvalidJsonPatch, jsonpointer.JsonPointerException, jsonpatch.JsonPatchConflict) as error:
         text = f"the patch does not fit the resource: {str(error)[:200]}"
         raise (BadRequest if isinstance(error, jsonpatch.InvalidJsonPatch) else Unprocessable)(text) from error
+    except RecursionError as error:
+        message = "the patch is nested too deeply"
+        raise BadRequest(message) from error
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
         message = "the patch does not fit the resource"
         raise Unprocessable(message) from error
@@ -37,7 +42,20 @@ def apply(body: bytes, patch: bytes) -> bytes:
         if after.get(name) != before.get(name):
             message = f"a patch may not change {name}"
             raise Unprocessable(message, f"{before['resourceType']}.{name}")
-    return _encoder.encode(after)
+    return patched
+
+
+def _applied(operations: list[dict[str, Any]], document: Any) -> Any:
+    """The document after all operations. Copies of copies double it each time, so what they add is counted."""
+    copied = 0
+    for operation in operations:
+        if operation["op"] == "copy":
+            copied += len(_encoder.encode(jsonpointer.resolve_pointer(document, operation["from"])))
+            if copied > MAX_COPIED:
+                message = f"the patch copies more than {MAX_COPIED} bytes"
+                raise TooLarge(message)
+        document = jsonpatch.JsonPatch([operation]).apply(document, in_place=True)
+    return document
 
 
 def _operations(patch: bytes) -> list[dict[str, Any]]:

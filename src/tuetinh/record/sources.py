@@ -78,5 +78,5 @@ def _stream(name: str, file: IO[bytes]) -> Iterator[Document]:
 
 def _lines(name: str, start: int, source: IO[bytes]) -> Iterator[Document]:
     for number, line in enumerate(source, start):
-        if text := line.strip():
+        if text := line.removeprefix(b"\xef\xbb\xbf").strip():
             yield Document(f"{name}:{number}", text)

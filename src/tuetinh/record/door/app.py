@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import re
 import traceback
 from collections.abc import Awaitable, Callable
@@ -42,6 +43,8 @@ _DATABASE = (
 )
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[Row]]
 
+ATTEMPTS = 4
+_BROKEN_BY_OTHERS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 BODY_LIMIT = 16 * 1024 * 1024
 POOL_SECONDS = 5.0
 RETRY_SECONDS = "2"
@@ -138,9 +141,9 @@ class Door:
         return refusal(RecordError("the server failed; the fault is in its log"), 500)
 
     async def _create(self, asker: Asker, resources: list[r4.Resource]) -> list[store.Stored]:
-        step = store.create(asker, resources)
-        alone = len(resources) == 1 and not projections.exists(resources[0].resourceType)
-        return await (self.run(step) if alone else self.transact(step))
+        if len(resources) == 1 and not projections.exists(resources[0].resourceType):
+            return await self.run(store.create(asker, resources))
+        return await self.transact(lambda: store.create(asker, resources))
 
     async def run(self, step: Step[T]) -> T:
         """Drive a step whose statements stand alone."""
@@ -151,13 +154,20 @@ class Door:
         finally:
             await self.pool.putconn(conn)
 
-    async def transact(self, step: Step[T]) -> T:
-        """Drive a step in one transaction."""
+    async def transact(self, step: Callable[[], Step[T]]) -> T:
+        """Drive a step in one transaction; one that others' locks broke is begun anew a few times."""
         conn = await self.pool.getconn(POOL_SECONDS)
         try:
             conn.prepared_max = PREPARED
-            async with conn.transaction():
-                return await arun(step, conn)
+            for attempt in range(ATTEMPTS):
+                try:
+                    async with conn.transaction():
+                        return await arun(step(), conn)
+                except _BROKEN_BY_OTHERS:
+                    if attempt == ATTEMPTS - 1:
+                        raise
+                    await asyncio.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311
+            raise AssertionError  # the last attempt returns or raises
         finally:
             await self.pool.putconn(conn)
 

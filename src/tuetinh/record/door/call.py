@@ -146,7 +146,7 @@ def base_of(scope: Scope, headers: dict[str, str]) -> str:
 async def read_body(receive: Receive, headers: dict[str, str], limit: int) -> bytes:
     """The whole body, unpacked when it came as gzip. Raises TooLarge without reading on."""
     said = headers.get("content-length", "")
-    if said.isdigit() and int(said) > limit:
+    if said.isascii() and said.isdigit() and int(said[:20]) > limit:
         raise _too_large(limit)
     encoding = headers.get("content-encoding", "identity").lower()
     if encoding not in ("identity", "gzip"):
@@ -156,7 +156,8 @@ async def read_body(receive: Receive, headers: dict[str, str], limit: int) -> by
     while True:
         message_ = await receive()
         if message_["type"] != "http.request":
-            break
+            message = "the client left before the body was whole"
+            raise BadRequest(message)
         chunk: bytes = message_.get("body", b"")
         size += len(chunk)
         if size > limit:
@@ -165,7 +166,9 @@ async def read_body(receive: Receive, headers: dict[str, str], limit: int) -> by
         if not message_.get("more_body"):
             break
     body = b"".join(chunks)
-    return _unzip(body, limit) if encoding == "gzip" else body
+    if encoding == "gzip":
+        body = _unzip(body, limit)
+    return body.removeprefix(b"\xef\xbb\xbf")  # a byte order mark may be passed over (RFC 8259, 8.1)
 
 
 def _unzip(body: bytes, limit: int) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from copy import copy
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
@@ -115,8 +116,10 @@ async def create(door: Door, call: Call) -> Response:
     resource = call.resource(call.type)
     resource.id = None
     condition = call.headers.get("if-none-exist")
-    if condition:
-        found = await door.transact(_create_if_none(call.asker, resource, condition.partition("?")[2] or condition))
+    if condition is not None:
+        found = await door.transact(
+            lambda: _create_if_none(call.asker, resource, condition.partition("?")[2] or condition)
+        )
         if isinstance(found, conditional.Match):
             headers = {
                 "location": f"{call.base}/{found.type}/{found.id}/_history/{found.version}",
@@ -143,16 +146,19 @@ async def update(door: Door, call: Call) -> Response:
         message = f"the id in the body must be the id in the address, {call.id}"
         raise BadRequest(message, f"{call.type}.id")
     upsert = call.headers.get("if-match", "").strip() != "*"
-    return _written(call, await door.transact(store.put(call.asker, resource, if_match=call.if_match(), upsert=upsert)))
+    return _written(
+        call, await door.transact(lambda: store.put(call.asker, resource, if_match=call.if_match(), upsert=upsert))
+    )
 
 
 async def update_by(door: Door, call: Call) -> Response:
     """PUT /Type?condition."""
     resource = call.resource(call.type)
-    return _written(call, await door.transact(_update_by(call, resource)))
+    return _written(call, await door.transact(lambda: _update_by(call, resource)))
 
 
-def _update_by(call: Call, resource: r4.Resource) -> Step[Stored]:
+def _update_by(call: Call, given: r4.Resource) -> Step[Stored]:
+    resource = copy(given)  # a second attempt starts from what was sent
     found = yield from conditional.find_alone(call.asker, call.type, _condition(call))
     if found and resource.id not in (None, found.id):
         message = f"the id in the body is not that of the match, {found.id}"
@@ -166,13 +172,16 @@ def _update_by(call: Call, resource: r4.Resource) -> Step[Stored]:
 
 async def patch(door: Door, call: Call) -> Response:
     """PATCH /Type/id with a JSON Patch."""
-    step = bundles.patched(call.asker, call.type, call.id, _operations(call), call.if_match())
-    return _written(call, await door.transact(step))
+    operations = _operations(call)
+    return _written(
+        call,
+        await door.transact(lambda: bundles.patched(call.asker, call.type, call.id, operations, call.if_match())),
+    )
 
 
 async def patch_by(door: Door, call: Call) -> Response:
     """PATCH /Type?condition."""
-    return _written(call, await door.transact(_patch_by(call)))
+    return _written(call, await door.transact(lambda: _patch_by(call)))
 
 
 def _patch_by(call: Call) -> Step[Stored]:
@@ -196,7 +205,7 @@ def _operations(call: Call) -> bytes:
 async def delete(door: Door, call: Call) -> Response:
     """DELETE /Type/id. Deleting what is deleted, or never was, is no error (http.html, 3.1.0.6)."""
     try:
-        stored = await door.transact(store.delete(call.asker, call.type, call.id, if_match=call.if_match()))
+        stored = await door.transact(lambda: store.delete(call.asker, call.type, call.id, if_match=call.if_match()))
     except NotFound:
         return Response(204)
     return Response(204, etag=_etag(stored.version))
@@ -204,7 +213,7 @@ async def delete(door: Door, call: Call) -> Response:
 
 async def delete_by(door: Door, call: Call) -> Response:
     """DELETE /Type?condition."""
-    await door.transact(_delete_by(call))
+    await door.transact(lambda: _delete_by(call))
     return Response(204)
 
 
@@ -263,13 +272,13 @@ def _moment(text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError as error:
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         message = "_since must be an instant such as 2026-01-31T08:00:00+07:00"
         raise BadRequest(message, "_since") from error
-    if moment.tzinfo is None:
-        message = "_since needs a time zone"
-        raise BadRequest(message, "_since")
-    return moment
+    message = "_since needs a time zone"
+    raise BadRequest(message, "_since")
 
 
 def _history_page(call: Call, found: list[Stored], last: int | None) -> Response:
@@ -290,7 +299,7 @@ async def bundle(door: Door, call: Call) -> Response:
         raise BadRequest(message, "Bundle.type")
     full = call.prefer.get("return") == "representation"
     if envelope.type == "transaction":
-        answers = await door.transact(bundles.transaction(call.asker, envelope, _getter(call)))
+        answers = await door.transact(lambda: bundles.transaction(call.asker, envelope, _getter(call)))
     else:
         answers = [await _batch_entry(door, call, n, entry) for n, entry in enumerate(envelope.entry)]
     return Response(200, bundles.response_bundle(envelope.type, answers, call.base, full=full))

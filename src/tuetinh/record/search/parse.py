@@ -15,6 +15,7 @@ from tuetinh.record.validate.problem import Problem
 DEFAULT_COUNT = 50
 MAX_COUNT = 1000
 MAX_VALUES = 500
+MAX_CONDITIONS = 30  # the time that PostgreSQL needs to plan grows with the square of them
 
 TYPES = frozenset(RESOURCE_TYPES)
 # Parameters that every type has in the same form, so that they can be asked of all types at once.
@@ -131,6 +132,8 @@ class _Reader:
             raise Refused("not-supported", "reverse chaining is not supported yet")
         elif "." in name:
             raise Refused("not-supported", "chained parameters are not supported yet")
+        elif len(self.conditions) == MAX_CONDITIONS:
+            raise Refused("too-costly", f"is more than the {MAX_CONDITIONS} conditions that a search may have")
         else:
             self.condition(code, modifier, value)
 

@@ -138,3 +138,25 @@ def test_public_data_comes_in_but_for_what_is_really_wrong(shared: Path) -> None
     assert report.stored > 1000
     wrong = [place for place, _, _ in notes.said if "log.ndjson" not in place]
     assert wrong == []
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    mark = b"\xef\xbb\xbf"
+    (tmp_path / "one.json").write_bytes(mark + json.dumps(patient("marked-1")).encode())
+    (tmp_path / "two.ndjson").write_bytes(mark + json.dumps(patient("marked-2")).encode() + b"\n")
+    report, notes = bring(tmp_path)
+    assert report.created == {"Patient": 2}
+    assert notes.said == []
+
+
+def test_a_synthea_bundle_that_comes_twice_creates_nothing_new(shared: Path) -> None:
+    folder = shared / "data/fhir/synthea_r4"
+    people = min((p for p in folder.glob("*.json.gz") if "Information" not in p.name), key=lambda p: p.stat().st_size)
+    files = [*sorted(folder.glob("*Information*.json.gz")), people]
+    first, _ = bring(*files)
+    again, notes = bring(*files)
+    assert first.created["Patient"] == 1
+    assert notes.said == []
+    assert again.created == {}
+    assert again.changed == {}
+    assert sum(again.same.values()) == first.stored
