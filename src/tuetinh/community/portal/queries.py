@@ -57,6 +57,11 @@ class Test:
     curve: Curve | None = None
     past: tuple[Test, ...] = ()
 
+    @property
+    def limits(self) -> str:
+        """The ends of normal, with the decimal comma."""
+        return self.latest.limits.replace(".", ",")
+
 
 def tests(asker: Asker, limit: int = 200) -> list[Test]:
     """The newest result of every test, what is out of the ordinary first among those of the same day."""
@@ -113,6 +118,8 @@ def _course(numbers: list[Decimal], low: Decimal | None, high: Decimal | None) -
         )  # fmt: skip
     if now == 0:
         return _("Vẫn trong mức bình thường.") if before == 0 else _("Đã về mức bình thường.")
+    if abs(numbers[-1] - numbers[-2]) * 20 <= abs(numbers[-2]):  # within 5 % a blood test says the same
+        return _("Gần như lần trước.")
     if now < before:
         return _("Đang tốt dần lên so với lần trước.")
     return _("Chưa tốt hơn lần trước. Hãy hỏi bác sĩ khi khám lại.")

@@ -15,8 +15,8 @@ urlpatterns = [
     path("me/medicines", pages.medicines, name="medicines"),
     path("me/visits", pages.visits, name="visits"),
     path("me/visits/<str:encounter_id>", pages.visit, name="visit"),
-    path("me/payments", pages.payments, name="payments"),
-    path("me/receipts/<int:payment_id>.pdf", pages.receipt, name="receipt"),
+    path("me/record/payments", pages.payments, name="payments"),
+    path("me/record/receipts/<int:payment_id>.pdf", pages.receipt, name="receipt"),
     path("me/record", pages.mine, name="mine"),
-    path("me/accesses", pages.accesses, name="accesses"),
+    path("me/record/accesses", pages.accesses, name="accesses"),
 ]

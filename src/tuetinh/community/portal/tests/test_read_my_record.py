@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 ME = "cast-citizen"
-PAGES = ("", "/turn", "/results", "/medicines", "/visits", "/payments", "/record", "/accesses")
+PAGES = ("", "/turn", "/results", "/medicines", "/visits", "/record/payments", "/record", "/record/accesses")
 LOINC, HL7 = "http://loinc.org", "http://terminology.hl7.org/CodeSystem"
 
 
@@ -135,7 +135,7 @@ def test_empty_pages_say_so(me: Client) -> None:
     assert "Hồ sơ của bạn còn trống" in text(me, "/me")
     assert "Chưa có kết quả xét nghiệm" in text(me, "/me/results")
     assert "Chưa có lượt khám nào" in text(me, "/me/visits")
-    assert "Chưa có khoản nào" in text(me, "/me/payments")
+    assert "Chưa có khoản nào" in text(me, "/me/record/payments")
 
 
 def test_the_turn_counts_who_is_before(me: Client, cast: dict[str, Account]) -> None:
@@ -189,8 +189,8 @@ def test_a_visit_with_its_costs_and_receipt(me: Client) -> None:
     for said in ("Tái khám", "hơi cao", "Metformin 500 mg", "21.500", "Trung tâm Y tế huyện Than Uyên"):
         assert said in page
     payment = Payment.objects.get()
-    assert "đã trả đủ" in text(me, "/me/payments")
-    paper = me.get(f"/me/receipts/{payment.pk}.pdf")
+    assert "đã trả đủ" in text(me, "/me/record/payments")
+    paper = me.get(f"/me/record/receipts/{payment.pk}.pdf")
     assert paper["Content-Type"] == "application/pdf"
     assert paper.content.startswith(b"%PDF")
 
@@ -204,7 +204,12 @@ def test_nothing_of_another_person(me: Client, stranger: str, cast: dict[str, Ac
         cursor.execute("SELECT count(*) FROM record.feed")
         changes = cursor.fetchone()[0]
     payment = Payment.objects.get()
-    for url in (f"/me/visits/{stranger}", "/me/results/4548-4", f"/me/receipts/{payment.pk}.pdf", "/me/visits/none"):
+    for url in (
+        f"/me/visits/{stranger}",
+        "/me/results/4548-4",
+        f"/me/record/receipts/{payment.pk}.pdf",
+        "/me/visits/none",
+    ):
         assert me.get(url).status_code == 404
         assert me.post(url).status_code == 405
     for page in PAGES:
@@ -220,7 +225,7 @@ def test_nothing_of_another_person(me: Client, stranger: str, cast: dict[str, Ac
 
 @pytest.mark.parametrize("asked", ["next=x", "before=x", "before=-1", "before=9" * 30, "page=zero"])
 def test_a_bad_page_is_no_failure(me: Client, asked: str) -> None:
-    for page in ("/visits", "/accesses", "/results", "/payments"):
+    for page in ("/visits", "/record/accesses", "/results", "/record/payments"):
         assert me.get(f"/me{page}?{asked}").status_code in (200, 404)
 
 
@@ -239,7 +244,7 @@ def test_who_has_looked(me: Client, cast: dict[str, Account]) -> None:
         ("doctor", "12104", "TREAT", ("Patient",), False),
         ("system", "", "HOPERAT", ("Patient",), True),
     ]
-    page = text(me, "/me/accesses")
+    page = text(me, "/me/record/accesses")
     assert "Bác sĩ" in page
     assert "Trung tâm Y tế huyện Than Uyên" in page
     assert "Để khám và chữa bệnh" in page
@@ -269,10 +274,10 @@ def test_the_log_is_paged_on_the_page(me: Client) -> None:
                 f"VALUES {row}",
                 [day],
             )
-    page = text(me, "/me/accesses")
+    page = text(me, "/me/record/accesses")
     assert page.count("Để khám và chữa bệnh") == 20
     following = page.split('href="?before=')[1].split('"')[0]
-    assert text(me, f"/me/accesses?before={following}").count("<li><span><b>") == 11
+    assert text(me, f"/me/record/accesses?before={following}").count("<li><span><b>") == 11
 
 
 def queries(client: Client, url: str) -> int:
