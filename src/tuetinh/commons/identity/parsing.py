@@ -50,7 +50,7 @@ def parse(text: str) -> Typed:
         if _is_number(token):
             typed.numbers.append(plain_number(token))
         elif len(typed.words) < MAX_WORDS:
-            typed.words.append(token.lstrip("+").lower())
+            typed.words.append(token.lstrip("+").lower()[: words.WORD])
     _flush(digits, typed)
     return typed
 

@@ -10,10 +10,12 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, islice
 
 from tuetinh.record.text import fold as _fold
 
+WORD = 60  # letters of a word that the index keeps: a lexeme may not pass 2 kB
+PLACE_WORDS = 60
 NAME_WORDS = 8  # names longer than this are cut in the index; nobody types more
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _WORD = re.compile(r"\w+")
@@ -33,8 +35,8 @@ def fold(text: str) -> str:
 
 
 def split(text: str) -> list[str]:
-    """Return the words of a text, accents kept, lower case, in composed form."""
-    return _WORD.findall(unicodedata.normalize("NFC", text).lower())
+    """Return the words of a text, accents kept, lower case, in composed form; very long ones are cut."""
+    return [word[:WORD] for word in _WORD.findall(unicodedata.normalize("NFC", text).lower())]
 
 
 @lru_cache(maxsize=65536)
@@ -88,7 +90,7 @@ def name_words(name: str) -> list[str]:
 
 def place_words(address: str) -> list[str]:
     """Return the folded words of an address that tell places apart."""
-    return sorted({fold(word) for word in split(address)} - PLACE_KINDS)
+    return sorted(islice(dict.fromkeys(w for w in map(fold, split(address)) if w not in PLACE_KINDS), PLACE_WORDS))
 
 
 def birth_lexemes(birth: str) -> list[str]:

@@ -12,13 +12,16 @@ from tuetinh.commons.identity.api import (
     PersonDraft,
     SamePerson,
     ethnic_group,
+    find_people,
     home,
     identifier,
     likely_duplicates,
     register,
 )
 from tuetinh.commons.identity.errors import Code
-from tuetinh.record.asker import Asker
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Forbidden
 
 DESK = Asker(account="7", role="reception", facility="12005", scopes=frozenset({"user/Patient.crus"}))
@@ -139,3 +142,19 @@ def test_likely_duplicates_come_with_reasons() -> None:
     found = likely_duplicates(DESK, PersonDraft(name="Khác Hẳn", cccd="012185900001"))
     assert [(hit.id, hit.certain, hit.reasons) for hit in found] == [(first.id, True, ("Cùng số định danh",))]
     assert likely_duplicates(DESK, PersonDraft(name="Nguyễn Văn Anh", birth="1999-01-01", gender="male")) == []
+
+
+@pytest.mark.django_db
+def test_a_person_with_a_name_and_numbers_of_any_length_is_stored_and_found() -> None:
+    name, number = "Lò " + "pâng" * 5000, "9" * 20_000
+    person = r4.Patient(
+        name=[r4.HumanName(text=name)],
+        identifier=[r4.Identifier(system="https://example.org/" + "a" * 20_000, value=number)],
+        telecom=[r4.ContactPoint(system="phone", value="0" + number)],
+        address=[
+            r4.Address(text="".join(chr(0x4E00 + n) for n in range(20_000)) + " " + " ".join(map(str, range(9999))))
+        ],
+    )
+    stored = record.create(SYSTEM, person)
+    assert [hit.id for hit in find_people(SYSTEM, "lo " + "pang" * 5000)] == [stored.id]
+    assert record.read(SYSTEM, "Patient", stored.id).name[0].text == name
