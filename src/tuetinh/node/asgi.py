@@ -19,6 +19,8 @@ App = Callable[..., Awaitable[None]]
 
 PAGE_THREADS = 8
 POOL_SIZE = 12
+BODY_SECONDS = 60
+BODY_LIMIT = 32 * 1024 * 1024
 LIMITS = "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
 
 log = logging.getLogger(__name__)
@@ -81,10 +83,32 @@ class Application:
             if not scope["query_string"].isascii():
                 scope["query_string"] = quote(scope["query_string"], safe="=&%+;/?:@!$'()*,-._~").encode()
 
-            async def read() -> Any:  # a2wsgi needs a coroutine; Granian gives another kind of awaitable
-                return await receive()
+            await self._page(scope, receive, send)
 
-            await self._pages(scope, read, send)
+    async def _page(self, scope: Scope, receive: Any, send: Any) -> None:
+        """Hand a request to Django once its body is here: a slow client must not hold one of the few threads."""
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while True:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        return
+                    body += message.get("body", b"")
+                    if len(body) > BODY_LIMIT:
+                        await _refuse(413, send)
+                        return
+                    if not message.get("more_body"):
+                        break
+        except TimeoutError:
+            await _refuse(408, send)
+            return
+        messages = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+
+        async def read() -> Any:  # a2wsgi needs a coroutine; Granian gives another kind of awaitable
+            return messages.pop() if messages else await receive()
+
+        await self._pages(scope, read, send)
 
     async def _health(self, send: Any) -> None:
         """200 when the database answers within two seconds, else 503."""
@@ -98,3 +122,9 @@ class Application:
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+async def _refuse(status: int, send: Any) -> None:
+    """Answer a request whose body never came, or never ended."""
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})

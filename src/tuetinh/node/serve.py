@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 ROLES = ("web", "mllp", "worker", "gateway", "bank")
 GRACE_SECONDS = 4.0
+CONNECTIONS = 4096  # each open page keeps one for its events; beyond this nobody new is let in
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Options:
 
 def serve(options: Options) -> int:
     """Run until SIGTERM or SIGINT; what is in flight is finished, and the process has left within five seconds."""
+    _allow_many_files()
     os.environ.setdefault("TUETINH_GATEWAY_URL", f"http://127.0.0.1:{options.gateway_port}")
     os.environ.setdefault("TUETINH_URL", options.url)
     os.environ.setdefault("TUETINH_BANK_URL", f"http://127.0.0.1:{options.bank_port}")
@@ -60,6 +62,16 @@ def serve(options: Options) -> int:
 
         return uvloop.run(_main(options))
     return asyncio.run(_main(options))
+
+
+def _allow_many_files() -> None:
+    """Each connection is an open file; many systems let a process have 1,024 unless it asks for more."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = 2 * CONNECTIONS if hard == resource.RLIM_INFINITY else min(2 * CONNECTIONS, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 async def _main(options: Options) -> int:
@@ -136,7 +148,16 @@ async def _announce(options: Options) -> None:
 
 async def _http(app: Callable[..., Awaitable[None]], host: str, port: int, stop: asyncio.Event) -> None:
     """Serve an ASGI application until told to stop."""
-    server = Server(app, address=host, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False)
+    server = Server(
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        log_enabled=False,
+        websockets=False,
+        backlog=CONNECTIONS,
+        backpressure=CONNECTIONS,
+    )
     server.workers_kill_timeout = 2
     serving = asyncio.create_task(server.serve())
     stopping = asyncio.create_task(stop.wait())

@@ -135,6 +135,13 @@ class NotAcceptable(RecordError):
     code = "not-supported"
 
 
+class TooSlow(RecordError):
+    """The body did not arrive in time."""
+
+    status = 408
+    code = "timeout"
+
+
 class Conflict(RecordError):
     """Someone else changed the same thing at the same time."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -15,13 +16,14 @@ import msgspec
 
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
-from tuetinh.record.errors import BadRequest, Invalid, NotAcceptable, TooLarge, UnsupportedMedia
+from tuetinh.record.errors import BadRequest, Invalid, NotAcceptable, TooLarge, TooSlow, UnsupportedMedia
 from tuetinh.record.validate import check
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+BODY_SECONDS = 60
 JSON = "application/fhir+json"
 PATCH = "application/json-patch+json"
 FORM = "application/x-www-form-urlencoded"
@@ -152,6 +154,18 @@ async def read_body(receive: Receive, headers: dict[str, str], limit: int) -> by
     if encoding not in ("identity", "gzip"):
         message = f"the content encoding {encoding[:40]!r} is not understood"
         raise UnsupportedMedia(message)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _gather(receive, limit)
+    except TimeoutError as error:
+        raise TooSlow(f"the body did not arrive within {BODY_SECONDS} seconds") from error
+    if encoding == "gzip":
+        body = _unzip(body, limit)
+    return body.removeprefix(b"\xef\xbb\xbf")  # a byte order mark may be passed over (RFC 8259, 8.1)
+
+
+async def _gather(receive: Receive, limit: int) -> bytes:
+    """All chunks of a body. Raises TooLarge, or BadRequest when the client leaves."""
     chunks, size = [], 0
     while True:
         message_ = await receive()
@@ -165,10 +179,7 @@ async def read_body(receive: Receive, headers: dict[str, str], limit: int) -> by
         chunks.append(chunk)
         if not message_.get("more_body"):
             break
-    body = b"".join(chunks)
-    if encoding == "gzip":
-        body = _unzip(body, limit)
-    return body.removeprefix(b"\xef\xbb\xbf")  # a byte order mark may be passed over (RFC 8259, 8.1)
+    return b"".join(chunks)
 
 
 def _unzip(body: bytes, limit: int) -> bytes:
