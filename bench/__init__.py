@@ -1,0 +1,1 @@
+"""Measurements of a running node: `python -m bench`. Figures are never tests."""

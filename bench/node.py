@@ -1,0 +1,90 @@
+"""A node of the measurement's own: a living province in a temporary folder, on free ports."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+START_SECONDS = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A running node. accounts: user name and password by role."""
+
+    url: str
+    accounts: dict[str, tuple[str, str]]
+    token: str
+
+    def session(self, role: str) -> httpx.Client:
+        """A browser in which the account of a role is logged in."""
+        client = httpx.Client(base_url=self.url, follow_redirects=True, timeout=30)
+        client.get("/login")
+        name, password = self.accounts[role]
+        form = {"username": name, "password": password, "csrfmiddlewaretoken": client.cookies["csrftoken"]}
+        answer = client.post("/login", data=form, headers={"Referer": f"{self.url}/login"})
+        if answer.url.path == "/login":
+            message = f"{role} could not log in"
+            raise RuntimeError(message)
+        return client
+
+
+@contextlib.contextmanager
+def running(folder: Path, population: int) -> Iterator[Node]:
+    """Build the province, run it, and end it."""
+    with socket.socket() as probe:  # nothing else of the machine listens in the block of ports behind a free one
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    names = ("mllp", "astm", "dicom", "mqtt", "gateway", "bank")
+    ports = [
+        part for n, name in enumerate(names, 1) for part in (f"--{name}-port", str((port + n - 1024) % 64000 + 1024))
+    ]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("TUETINH_", "DJANGO_"))}
+    command = [sys.executable, "-c", "from tuetinh.node.cli import main; raise SystemExit(main())", "demo"]
+    command += ["--data", str(folder), "--bind", f"127.0.0.1:{port}", "--population", str(population), "--no-browser"]
+    log = folder.parent / "node.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen([*command, *ports], stdout=output, stderr=output, env=environment)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait(process, url, log)
+        known = json.loads((folder / "demo.json").read_text(encoding="utf-8"))
+        accounts = {one["role"]: (one["username"], one["password"]) for one in reversed(known["accounts"])}
+        yield Node(url, accounts, _token(url, known["client"]))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(15)
+
+
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    for _ in range(START_SECONDS * 5):
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(httpx.HTTPError):
+            if httpx.get(f"{url}/healthz").status_code == httpx.codes.OK:
+                return
+        time.sleep(0.2)
+    message = f"the node did not start:\n{log.read_text(encoding='utf-8')[-2000:]}"
+    raise RuntimeError(message)
+
+
+def _token(url: str, client: dict[str, str]) -> str:
+    answer = httpx.post(
+        f"{url}/oauth/token",
+        data={"grant_type": "client_credentials", "scope": "system/*.cruds"},
+        auth=(client["id"], client["secret"]),
+    )
+    answer.raise_for_status()
+    return str(answer.json()["access_token"])
