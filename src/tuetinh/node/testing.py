@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 PASSWORD = "mot-mat-khau-dai"  # noqa: S105 - of the cast, which lives as long as a test
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--screenshots DIR`: where browser tests leave the pictures of the documentation."""
+    parser.addoption("--screenshots", default="", help="folder for the pictures that browser tests take")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests() -> None:
     """Start the database before Django's settings are read. xdist workers inherit the one of their parent."""

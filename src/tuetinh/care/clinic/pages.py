@@ -30,7 +30,7 @@ from tuetinh.record import api as record
 from tuetinh.record.errors import Gone, NotFound
 
 if TYPE_CHECKING:
-    from tuetinh.commons.access.models import Account
+    from tuetinh.commons.access.api import Account
 
 TABS = {
     "exam": gettext_lazy("Khám"),

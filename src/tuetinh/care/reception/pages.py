@@ -41,7 +41,7 @@ from tuetinh.record.errors import Gone, NotFound
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tuetinh.commons.access.models import Account
+    from tuetinh.commons.access.api import Account
     from tuetinh.commons.identity.api import Hit
 
 MOST_ROOMS = 8

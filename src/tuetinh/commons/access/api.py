@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ROLES",
+    "Account",
     "Facility",
     "Role",
     "asker",

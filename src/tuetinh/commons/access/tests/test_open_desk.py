@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from django.test import Client, RequestFactory
 
+pytestmark = pytest.mark.django_db  # the rail counts what waits
+
 
 @desk("doctor", "nurse")
 def ward(request: HttpRequest) -> HttpResponse:

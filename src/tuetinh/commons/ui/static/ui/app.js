@@ -116,7 +116,7 @@
     if (input.dataset.ready) return;
     input.dataset.ready = "1";
     const list = document.createElement("ul"), id = `combo-${++serial}`;
-    const hidden = input.dataset.value ? input.form?.elements[input.dataset.value] : null;
+    const hidden = input.dataset.value ? input.form?.elements[input.dataset.value] : input.parentElement.querySelector("input[type=hidden]");
     list.id = id; list.className = "combo-list"; list.hidden = true; list.setAttribute("role", "listbox");
     list.setAttribute("aria-label", input.labels?.[0]?.textContent || input.getAttribute("aria-label") || "");
     const box = document.createElement("div"); box.className = "combo";
