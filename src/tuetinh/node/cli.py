@@ -10,7 +10,7 @@ import sys
 import webbrowser
 from pathlib import Path
 
-from tuetinh.node.serve import ROLES, Options
+from tuetinh.node.serve import ROLES, Options, check_ports
 
 log = logging.getLogger(__name__)
 
@@ -72,11 +72,16 @@ def _listening(parser: argparse.ArgumentParser) -> None:
 
 def _options(arguments: argparse.Namespace) -> Options:
     host, _, port = arguments.bind.rpartition(":")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        sys.exit(f"tuetinh: {arguments.bind!r} is not of the form HOST:PORT")
     roles = tuple(role for role in arguments.roles.split(",") if role)
     if unknown := set(roles) - set(ROLES):
         sys.exit(f"tuetinh: unknown roles: {', '.join(sorted(unknown))}; known: {', '.join(ROLES)}")
     ports = {f"{n}_port": getattr(arguments, f"{n}_port") for n in ("mllp", "astm", "dicom", "mqtt", "gateway", "bank")}
-    return Options(arguments.data, host or "127.0.0.1", int(port), roles, arguments.workers, **ports)
+    options = Options(arguments.data, host or "127.0.0.1", int(port), roles, arguments.workers, **ports)
+    if not getattr(arguments, "build_only", False):
+        check_ports(options)
+    return options
 
 
 def _prepare(data: Path, *, migrate: bool = True) -> None:

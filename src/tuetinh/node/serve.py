@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -49,6 +50,31 @@ class Options:
         """Where a browser on this machine finds the node."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
         return f"http://{host}:{self.port}"
+
+
+def check_ports(options: Options) -> None:
+    """Raise ConnectionError for a port of the roles that is taken or that this machine does not have.
+
+    The web server itself would share a port with another node (SO_REUSEPORT), and half of the requests be lost to it.
+    """
+    if "TUETINH_PARENT" in os.environ:
+        return
+    places = {
+        "web": (options.host, options.port, "--bind"),
+        "mllp": (options.host, options.mllp_port, "--mllp-port"),
+        "gateway": ("127.0.0.1", options.gateway_port, "--gateway-port"),
+        "bank": ("127.0.0.1", options.bank_port, "--bank-port"),
+    }
+    for host, port, option in (places[role] for role in options.roles if role in places):
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, kind, protocol) as probe:
+                if os.name != "nt":  # where the option means something else
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+        except OSError as error:
+            message = f"cannot listen on {host}:{port} ({error.strerror}); choose another with {option}"
+            raise ConnectionError(message) from error
 
 
 def serve(options: Options) -> int:
@@ -95,7 +121,7 @@ async def _main(options: Options) -> int:
     await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     failed = [task for task in tasks if task.done()] if not stop.is_set() else []
     for task in failed:
-        log.error("role %s ended: %r", task.get_name(), task.exception())
+        log.error("role %s ended: %s", task.get_name(), str(task.exception()).partition("\n")[0])
     stop.set()
     for child in children:
         child.terminate()

@@ -11,9 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -46,17 +47,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_node(data: Path, *arguments: str, command: str = "demo") -> Province:
+def start_node(data: Path, *arguments: str, command: str = "demo", env: Mapping[str, str] | None = None) -> Province:
     """Start a node on free ports and wait until it is healthy."""
     port = free_port()
     ports = [part for name in PORTS for part in (f"--{name}-port", str(free_port()))]
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("TUETINH_", "DJANGO_"))}
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("TUETINH_", "DJANGO_"))}
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "tuetinh.node.cli", command, "--data", str(data), "--no-browser"),
             *("--bind", f"127.0.0.1:{port}", *ports, *arguments),
         ],
-        env=env,
+        env=clean | dict(env or {}),
     )
     url = f"http://127.0.0.1:{port}"
     for _ in range(900):
@@ -79,4 +80,31 @@ def province() -> Iterator[Province]:
     yield node
     node.process.terminate()
     node.process.wait(10)
+    shutil.rmtree(data, ignore_errors=True)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Province]]:
+    """Start nodes on a data folder; they are ended with the test."""
+    nodes: list[Province] = []
+
+    def run(data: Path, *arguments: str, **options: Any) -> Province:
+        nodes.append(start_node(data, *arguments, **({"command": "serve"} | options)))
+        return nodes[-1]
+
+    yield run
+    for node in nodes:
+        node.process.kill()
+        node.process.wait()
+
+
+@pytest.fixture(scope="session")
+def built() -> Iterator[Path]:
+    """The data folder of a small province that no node runs on yet."""
+    data = Path(tempfile.mkdtemp(prefix="tuetinh-built-"))
+    data.chmod(0o755)
+    node = start_node(data, "--population", "20")
+    node.process.terminate()
+    node.process.wait(10)
+    yield data
     shutil.rmtree(data, ignore_errors=True)

@@ -1,0 +1,143 @@
+"""A node is stopped, killed, cut off from its database and started again, while clients are at work."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+Start = Callable[..., Any]
+SECONDS = 5.0  # within which a node has to leave
+
+
+def token(node: Any) -> dict[str, str]:
+    client = node.demo["client"]
+    form = {"grant_type": "client_credentials", "client_id": client["id"], "client_secret": client["secret"]}
+    answer = httpx.post(f"{node.url}/oauth/token", data=form | {"scope": "system/*.*"})
+    return {"authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def work(node: Any, end: int, seconds: float) -> tuple[list[str], list[int], float]:
+    """Create from four clients until the node is told to end; ids acknowledged, refusals, how long it took to leave."""
+    headers, kept, refused = token(node), [], []
+    stop = threading.Event()
+
+    def create() -> None:
+        with httpx.Client(base_url=node.url, headers=headers, timeout=10) as client:
+            while not stop.is_set():
+                try:
+                    answer = client.post("/fhir/Patient", json={"resourceType": "Patient", "gender": "female"})
+                except httpx.HTTPError:
+                    return
+                if answer.status_code == 201:
+                    kept.append(answer.json()["id"])
+                else:
+                    refused.append(answer.status_code)
+
+    clients = [threading.Thread(target=create) for _ in range(4)]
+    for client in clients:
+        client.start()
+    time.sleep(seconds)
+    began = time.monotonic()
+    os.kill(node.process.pid, end)
+    node.process.wait(20)
+    took = time.monotonic() - began
+    stop.set()
+    for client in clients:
+        client.join()
+    return kept, refused, took
+
+
+def missing(node: Any, ids: list[str]) -> list[str]:
+    with httpx.Client(base_url=node.url, headers=token(node), timeout=20) as client:
+        return [id_ for id_ in ids if client.get(f"/fhir/Patient/{id_}").status_code != 200]
+
+
+def test_what_was_acknowledged_outlives_any_end(start: Start, built: Path) -> None:
+    node = start(built)
+    kept, refused, took = work(node, signal.SIGTERM, 1)
+    assert kept
+    assert refused == []
+    assert took < SECONDS
+    assert node.process.returncode == 0
+    for seconds in (0.4, 1.1):
+        node = start(built)
+        assert missing(node, kept) == []
+        more, refused, _ = work(node, signal.SIGKILL, seconds)
+        assert more
+        assert refused == []
+        kept += more
+    node = start(built)
+    assert missing(node, kept) == []
+    history = httpx.get(f"{node.url}/fhir/Patient/_history?_count=1000", headers=token(node)).json()["entry"]
+    shown = {entry["resource"]["id"] for entry in history}
+    assert set(kept[-100:]) <= shown
+
+
+def test_open_connections_do_not_hold_a_node_back(start: Start, built: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        mllp = probe.getsockname()
+    node = start(built, "--mllp-port", str(mllp[1]))
+    web = ("127.0.0.1", int(node.url.rpartition(":")[2]))
+    with contextlib.ExitStack() as held:
+        for _ in range(300):
+            held.enter_context(socket.create_connection(web))
+        half = held.enter_context(socket.create_connection(web))
+        half.sendall(b"POST /login HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\na")
+        analyser = held.enter_context(socket.create_connection(mllp))
+        analyser.sendall(b"\x0bMSH|^~\\&|half of a message")
+        assert httpx.get(f"{node.url}/healthz").status_code == 200
+        began = time.monotonic()
+        node.process.terminate()
+        assert node.process.wait(20) == 0
+        assert time.monotonic() - began < SECONDS
+
+
+def test_worker_processes_leave_with_their_parent(start: Start, built: Path) -> None:
+    node = start(built, "--workers", "2", "--roles", "web")
+    node.process.kill()
+    node.process.wait()
+    for _ in range(80):
+        try:
+            httpx.get(f"{node.url}/healthz", timeout=1)
+        except httpx.HTTPError:
+            return
+        time.sleep(0.1)
+    pytest.fail("a worker process went on alone")
+
+
+def test_a_taken_port_is_told_in_one_line(start: Start, built: Path) -> None:
+    node = start(built)
+    bind = node.url.removeprefix("http://")
+    command = [sys.executable, "-m", "tuetinh.node.cli", "serve", "--data", str(built), "--roles", "web"]
+    second = subprocess.run([*command, "--bind", bind], capture_output=True, text=True, timeout=30, check=False)
+    assert second.returncode == 1
+    assert (
+        second.stderr.strip()
+        == f"tuetinh: cannot listen on {bind} (Address already in use); choose another with --bind"
+    )
+    assert httpx.get(f"{node.url}/healthz").status_code == 200
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root's server changes its user")
+def test_a_folder_that_the_database_cannot_enter_is_told(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("TUETINH_")}
+    command = [sys.executable, "-m", "tuetinh.node.cli", "check", "--data", str(closed / "var")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=env)
+    assert done.returncode == 1
+    assert "--data" in done.stderr
+    assert "Traceback" not in done.stderr

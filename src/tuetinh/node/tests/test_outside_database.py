@@ -1,0 +1,108 @@
+"""A node on a PostgreSQL of the system, which `TUETINH_DATABASE_URL` names, and which goes away and comes back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
+
+
+class Server:
+    """A PostgreSQL cluster of its own in a folder of the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/tuetinh"
+
+    def call(self, tool: str, *arguments: str) -> None:
+        user = ["runuser", "-u", "postgres", "--"] if ROOT else []
+        command = [*user, str(FOLDERS[-1] / tool), *arguments]
+        subprocess.run(command, check=True, capture_output=True, timeout=60, cwd="/")
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        self.call(
+            "pg_ctl", "-D", str(self.folder / "data"), "-l", str(self.folder / "log"), "-w", "-o", options, "start"
+        )
+
+    def stop(self) -> None:
+        self.call("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", "immediate", "stop")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    if not FOLDERS:
+        pytest.skip("Debian's postgresql is not installed (/usr/lib/postgresql/*/bin)")
+    folder = Path(tempfile.mkdtemp(prefix="tuetinh-outside-"))
+    if ROOT:
+        if shutil.which("runuser") is None:
+            pytest.skip("PostgreSQL does not run as root, and runuser is not here")
+        shutil.chown(folder, "postgres", "postgres")
+    server = Server(folder)
+    server.call("initdb", "-D", str(folder / "data"), "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale")
+    server.start()
+    try:
+        server.call("createdb", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "tuetinh")
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_province_lives_on_an_outside_server_and_outlasts_its_absence(
+    server: Server, start: Callable[..., Any], tmp_path: Path
+) -> None:
+    node = start(tmp_path, "--population", "20", command="demo", env={"TUETINH_DATABASE_URL": server.url})
+    assert not (tmp_path / "postgres").exists()
+    client = node.demo["client"]
+    form = {"grant_type": "client_credentials", "client_id": client["id"], "client_secret": client["secret"]}
+    answer = httpx.post(f"{node.url}/oauth/token", data=form | {"scope": "system/*.*"})
+    with httpx.Client(
+        base_url=f"{node.url}/fhir", headers={"authorization": f"Bearer {answer.json()['access_token']}"}, timeout=40
+    ) as fhir:
+        assert fhir.get("/Patient?_summary=count").json()["total"] >= 20
+        patient = {"resourceType": "Patient", "name": [{"text": "Lò Thị Pâng", "family": "Lò"}]}
+        made = fhir.post("/Patient", json=patient)
+        assert made.status_code == 201
+        id_ = made.json()["id"]
+        visit = {
+            **{"resourceType": "Observation", "status": "final", "code": {"text": "x"}},
+            "subject": {"reference": f"Patient/{id_}"},
+        }
+        assert fhir.post("/Observation", json=visit).status_code == 201
+        found = fhir.get(f"/Observation?subject=Patient/{id_}&_include=Observation:subject").json()["entry"]
+        assert [(e["search"]["mode"], e["resource"]["resourceType"]) for e in found] == [
+            ("match", "Observation"),
+            ("include", "Patient"),
+        ]
+        server.stop()
+        assert httpx.get(f"{node.url}/healthz", timeout=10).status_code == 503
+        gone = fhir.get(f"/Patient/{id_}")
+        assert gone.status_code == 503
+        assert gone.json()["resourceType"] == "OperationOutcome"
+        server.start()
+        assert _healthy_again(node.url)
+        assert fhir.get(f"/Patient/{id_}").json()["name"][0]["text"] == "Lò Thị Pâng"
+
+
+def _healthy_again(url: str) -> bool:
+    for _ in range(200):
+        if httpx.get(f"{url}/healthz", timeout=10).status_code == 200:
+            return True
+        time.sleep(0.1)
+    return False
