@@ -152,7 +152,8 @@ def transaction(asker: Asker, envelope: Envelope, get: Getter) -> Step[list[Answ
             try:
                 raw = bytes(work.entry.resource)
                 yield from resolve_conditions(asker, raw, conditions)
-                work.resource = decode_entry(rewrite(raw, names, conditions), work.type, work.id)
+                body = rewrite(raw, names, conditions)
+                work.resource = decode_entry(body, work.type, work.id, same=work.method == "PUT")
             except RecordError as error:
                 problems.append(error.inside(work.place))
             yield Pause()
@@ -196,6 +197,11 @@ def _works(envelope: Envelope) -> list[Work]:
         if work.method not in ("GET", "HEAD", "POST") and not work.id and not work.query:
             message = f"{work.method} needs an id or a condition"
             raise BadRequest(message, f"{place}.request.url")
+        if work.request.ifMatch:
+            try:
+                version_of(work.request.ifMatch)
+            except RecordError as error:
+                raise error.inside(f"{place}.request.ifMatch") from error
         works.append(work)
     return works
 
@@ -315,14 +321,20 @@ def resolve_conditions(asker: Asker, raw: bytes, known: dict[str, str]) -> Step[
         known[text] = f"{found.type}/{found.id}"
 
 
-def decode_entry(raw: bytes, type_: str, id_: str | None) -> r4.Resource:
-    """Decode and check a resource that is to have this type and id; raises Invalid or BadRequest."""
+def decode_entry(raw: bytes, type_: str, id_: str | None, *, same: bool = False) -> r4.Resource:
+    """Decode and check a resource that is to have this type and id; raises Invalid or BadRequest.
+
+    same: an id of its own must be that id; else it is overwritten.
+    """
     resource, problems = check(raw)
     if resource is None or any(p.severity in ("error", "fatal") for p in problems):
         raise Invalid(problems)
     if resource.resourceType != type_:
         message = f"a {resource.resourceType} cannot be stored at {type_}"
         raise BadRequest(message, f"{resource.resourceType}.resourceType")
+    if same and resource.id not in (None, id_):
+        message = f"the id in the body must be the id in the address, {id_}"
+        raise BadRequest(message, f"{type_}.id")
     resource.id = id_
     return resource
 

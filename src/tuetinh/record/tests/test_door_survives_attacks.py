@@ -179,3 +179,23 @@ def test_a_citizen_meets_own_resources_alone_whatever_is_asked(fhir: Any) -> Non
         assert entries, path
         assert answer.json().get("total", 1) == 1
     assert fhir.get("/Patient?_summary=count", "citizen").json()["total"] == 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "id_", "status", "place"),
+    [
+        ({"method": "PUT", "url": "Patient/here"}, "elsewhere", 400, "Bundle.entry[1].resource.id"),
+        ({"method": "PUT", "url": "Patient/here", "ifMatch": "x"}, "here", 412, "Bundle.entry[1].request.ifMatch"),
+        ({"method": "DELETE", "url": "Patient?_count=1"}, "here", 400, "Bundle.entry[1]"),
+    ],
+)
+def test_an_odd_entry_undoes_the_whole_transaction(
+    fhir: Any, stored_count: Callable[[], int], request_: dict[str, str], id_: str, status: int, place: str
+) -> None:
+    before = stored_count()
+    good = {"request": {"method": "POST", "url": "Patient"}, "resource": {"resourceType": "Patient"}}
+    odd = {"request": request_, "resource": {"resourceType": "Patient", "id": id_}}
+    answer = fhir.post("", {"resourceType": "Bundle", "type": "transaction", "entry": [good, odd]})
+    assert answer.status_code == status, answer.text
+    assert answer.json()["issue"][0]["expression"] == [place]
+    assert stored_count() == before
