@@ -49,4 +49,5 @@ def accesses(asker: Asker, patient_id: str, before: int | None = None, limit: in
         raise Forbidden(message)
     with connection.cursor() as cursor:
         cursor.execute(_DAYS, [patient_id, asker.account, before if before is not None else 2**62, limit])
-        return [Access(*row[:6], tuple(row[6]), row[7]) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    return [Access(*row[:6], types=tuple(row[6]), changed=row[7]) for row in rows]

@@ -14,6 +14,8 @@ from tuetinh.care.clinic.actions import (
     save_vitals,
 )
 from tuetinh.care.clinic.errors import ClinicError
+from tuetinh.care.clinic.prints import prescription as prescription_paper
+from tuetinh.care.clinic.prints import summary as summary_paper
 from tuetinh.care.clinic.queries import Known, Medicine, Past, advice, known, medicines, prescription
 
 __all__ = [
@@ -31,7 +33,9 @@ __all__ = [
     "order_lab",
     "prescribe",
     "prescription",
+    "prescription_paper",
     "reopen",
     "save_examination",
     "save_vitals",
+    "summary_paper",
 ]

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from tuetinh.care.billing import api as billing
+from tuetinh.care.clinic import api as clinic
 from tuetinh.care.insurance.api import cards
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.access.api import ROLES, asker, desk, place_name
@@ -124,7 +125,31 @@ def visit(request: HttpRequest, who: Asker, encounter_id: str) -> HttpResponse:
     """One visit: what was found, what was given, what to do, what it cost."""
     told = queries.visit(who, encounter_id)
     charged = billing.bill(_with_directory(who), encounter_id)
-    return render(request, "portal/visit.html", {"told": told, "bill": charged if charged.lines else None})
+    papers = []
+    if _finished(who, encounter_id):
+        papers = ["summary", "prescription"] if told.medicines else ["summary"]
+    context = {"told": told, "bill": charged if charged.lines else None, "papers": papers}
+    return render(request, "portal/visit.html", context)
+
+
+def _finished(who: Asker, encounter_id: str) -> reception.Visit | None:
+    """The visit once it was closed here; a visit that came from elsewhere brought its papers there."""
+    try:
+        found = reception.visit(who, encounter_id)
+    except reception.NoVisit:
+        return None
+    return found if found.state == "finished" and found.patient == who.patient else None
+
+
+@own
+def paper(request: HttpRequest, who: Asker, encounter_id: str, kind: str) -> HttpResponse:
+    """The summary or the prescription of a closed visit."""
+    closed = _finished(who, encounter_id)
+    if closed is None or kind not in ("summary", "prescription"):
+        raise Http404
+    if kind == "summary":
+        return respond_pdf(request, clinic.summary_paper(who, closed), f"tom-tat-{closed.number}")
+    return respond_pdf(request, clinic.prescription_paper(who, closed), f"don-thuoc-{closed.number}")
 
 
 @own

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TypeVar, cast
@@ -210,7 +210,6 @@ class Told:
     medicines: list[tuple[str, str]]
     advice: str
     again: str
-    papers: list[tuple[str, str]] = field(default_factory=list)
 
 
 def visit(asker: Asker, encounter_id: str) -> Told:

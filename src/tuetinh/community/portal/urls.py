@@ -15,6 +15,7 @@ urlpatterns = [
     path("me/medicines", pages.medicines, name="medicines"),
     path("me/visits", pages.visits, name="visits"),
     path("me/visits/<str:encounter_id>", pages.visit, name="visit"),
+    path("me/visits/<str:encounter_id>/<str:kind>.pdf", pages.paper, name="paper"),
     path("me/record/payments", pages.payments, name="payments"),
     path("me/record/receipts/<int:payment_id>.pdf", pages.receipt, name="receipt"),
     path("me/record", pages.mine, name="mine"),

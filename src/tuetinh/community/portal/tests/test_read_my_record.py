@@ -195,6 +195,32 @@ def test_a_visit_with_its_costs_and_receipt(me: Client) -> None:
     assert paper.content.startswith(b"%PDF")
 
 
+def closed(cast: dict[str, Account], patient: str) -> str:
+    """A visit that was received, seen and closed here."""
+    desk, doctor = asker_of(cast["reception"]), asker_of(cast["doctor"])
+    here = reception.open_visit(desk, patient, "12104", "12104-noi2", "Đau đầu")
+    reception.call(doctor, here.encounter)
+    reception.start(doctor, here.encounter)
+    prescribe(patient, "Paracetamol 500 mg", 5, encounter=here.encounter)
+    reception.finish(doctor, here.encounter)
+    return here.encounter
+
+
+def test_the_papers_of_a_closed_visit(me: Client, cast: dict[str, Account]) -> None:
+    mine = closed(cast, ME)
+    assert text(me, f"/me/visits/{mine}").count(".pdf") == 2
+    for kind in ("summary", "prescription"):
+        assert me.get(f"/me/visits/{mine}/{kind}.pdf").content.startswith(b"%PDF")
+    assert me.get(f"/me/visits/{mine}/other.pdf").status_code == 404
+
+
+def test_no_papers_of_another_person(me: Client, stranger: str, cast: dict[str, Account]) -> None:
+    theirs = closed(cast, "stranger")
+    for kind in ("summary", "prescription"):
+        assert me.get(f"/me/visits/{theirs}/{kind}.pdf").status_code == 404
+        assert me.get(f"/me/visits/{stranger}/{kind}.pdf").status_code == 404
+
+
 def test_nothing_of_another_person(me: Client, stranger: str, cast: dict[str, Account]) -> None:
     theirs = record.read(SYSTEM, "Encounter", stranger)
     assert isinstance(theirs, r4.Encounter)
