@@ -50,4 +50,7 @@ def accesses(asker: Asker, patient_id: str, before: int | None = None, limit: in
     with connection.cursor() as cursor:
         cursor.execute(_DAYS, [patient_id, asker.account, before if before is not None else 2**62, limit])
         rows = cursor.fetchall()
-    return [Access(*row[:6], types=tuple(row[6]), changed=row[7]) for row in rows]
+    return [
+        Access(position, first, last, role, facility, purpose, tuple(types), changed)
+        for position, first, last, role, facility, purpose, types, changed in rows
+    ]
