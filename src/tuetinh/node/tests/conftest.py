@@ -94,8 +94,8 @@ def start() -> Iterator[Callable[..., Province]]:
 
     yield run
     for node in nodes:
-        node.process.kill()
-        node.process.wait()
+        node.process.terminate()
+        node.process.wait(20)
 
 
 @pytest.fixture(scope="session")
