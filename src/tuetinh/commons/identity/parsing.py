@@ -17,6 +17,8 @@ _MONTH = re.compile(r"(?<!\d)(\d{1,2})[/.](\d{4})(?!\d)")
 _DAY = re.compile(r"(?<!\d)(\d{1,2})/(\d{1,2})(?![/\d])")
 _YEAR = re.compile(r"(19|20)\d\d")
 _TOKEN = re.compile(r"\+?\w+")
+# Synthetic people of other systems carry numbers on their names (`Upton904`); cards and records begin with two capitals.
+_NUMBERED_NAME = re.compile(r"([^\W\d_]{3,}|[A-Z][a-z])\d{2,4}")
 
 
 @dataclass(slots=True)
@@ -47,6 +49,8 @@ def parse(text: str) -> Typed:
             digits += " " + token
             continue
         digits = _flush(digits, typed)
+        if named := _NUMBERED_NAME.fullmatch(token):
+            token = named[1]
         if _is_number(token):
             typed.numbers.append(plain_number(token))
         elif len(typed.words) < MAX_WORDS:

@@ -26,6 +26,7 @@ from tuetinh.commons.identity.parsing import Typed, parse
         ("dt2 12 1234567890", Typed(words=["dt2"], numbers=["121234567890"])),
         ("dt2121234567890", Typed(numbers=["DT2121234567890"])),
         ("nguye6n4", Typed(words=["nguye6n4"])),
+        ("Upton904 Ai120", Typed(words=["upton", "ai"])),
         ("' OR 1=1 --", Typed(words=["or", "1", "1"])),
         ("", Typed()),
     ],
