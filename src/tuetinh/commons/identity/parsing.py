@@ -17,7 +17,7 @@ _MONTH = re.compile(r"(?<!\d)(\d{1,2})[/.](\d{4})(?!\d)")
 _DAY = re.compile(r"(?<!\d)(\d{1,2})/(\d{1,2})(?![/\d])")
 _YEAR = re.compile(r"(19|20)\d\d")
 _TOKEN = re.compile(r"\+?\w+")
-# Synthetic people of other systems carry numbers on their names (`Upton904`); cards and records begin with two capitals.
+# Synthetic people of other systems carry numbers on their names (`Upton904`); cards begin with two capitals.
 _NUMBERED_NAME = re.compile(r"([^\W\d_]{3,}|[A-Z][a-z])\d{2,4}")
 
 
@@ -44,19 +44,23 @@ def parse(text: str) -> Typed:
     text = _MONTH.sub(lambda m: _part(typed, f"={m[2]}-{int(m[1]):02}"), text)
     text = _DAY.sub(lambda m: _part(typed, f"={int(m[2]):02}-{int(m[1]):02}"), text)
     digits = ""
-    for token in _TOKEN.findall(text.replace("_", " ")):
+    for token in map(_plain_name, _TOKEN.findall(text.replace("_", " "))):
         if token.lstrip("+").isdigit() and token.isascii():
             digits += " " + token
             continue
         digits = _flush(digits, typed)
-        if named := _NUMBERED_NAME.fullmatch(token):
-            token = named[1]
         if _is_number(token):
             typed.numbers.append(plain_number(token))
         elif len(typed.words) < MAX_WORDS:
             typed.words.append(token.lstrip("+").lower()[: words.WORD])
     _flush(digits, typed)
     return typed
+
+
+def _plain_name(token: str) -> str:
+    """A name without the number behind it."""
+    named = _NUMBERED_NAME.fullmatch(token)
+    return named[1] if named else token
 
 
 def _is_number(token: str) -> bool:
