@@ -10,6 +10,7 @@ import sys
 import webbrowser
 from pathlib import Path
 
+from tuetinh.node import operations
 from tuetinh.node.serve import ROLES, Options, check_ports
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ["TUETINH_DATA"] = str(options.data)
     try:
         return options.run(options)
-    except (PermissionError, FileNotFoundError, ConnectionError) as error:
+    except (PermissionError, FileNotFoundError, ConnectionError, operations.Refused, ValueError) as error:
         print(f"tuetinh: {error}", file=sys.stderr)
         return 1
 
@@ -48,6 +49,24 @@ def _parser() -> argparse.ArgumentParser:
     journey.add_argument("--keep-going", action="store_true", help="go on after a step that fails")
     imports = command("import", _import, "bring FHIR resources into the record")
     imports.add_argument("paths", nargs="+", help="Bundles, resources, NDJSON, folders, .gz; - reads standard input")
+    export = command("export", _export, "write the record as NDJSON, one file a resource type")
+    export.add_argument("folder", type=Path)
+    export.add_argument("--types", default="", help="only these, separated by commas")
+    backup = command("backup", _backup, "keep database, files and keys in one file; the node may be running")
+    backup.add_argument("file", type=Path)
+    restore = command("restore", _restore, "bring a backup back into an empty data folder")
+    restore.add_argument("file", type=Path)
+    claims = command("claims", _claims, "build the insurance files of finished visits")
+    claims.add_argument("folder", type=Path)
+    claims.add_argument("--facility", default="", help="id of the facility")
+    claims.add_argument("--from", dest="since", default="", metavar="YYYY-MM-DD")
+    claims.add_argument("--to", dest="until", default="", metavar="YYYY-MM-DD")
+    audit = command("audit", _audit, "list who has looked at what, newest first")
+    audit.add_argument("--patient", default="")
+    audit.add_argument("--account", default="")
+    audit.add_argument("--limit", type=int, default=1000)
+    bench = command("bench", _bench, "measure this machine (in a checkout)")
+    bench.add_argument("arguments", nargs=argparse.REMAINDER)
     manage = command("manage", _manage, "run a Django management command")
     manage.add_argument("arguments", nargs=argparse.REMAINDER)
     command("check", _check, "check the installation")
@@ -151,6 +170,59 @@ def _import(arguments: argparse.Namespace) -> int:
     from tuetinh.record import imports
 
     return imports.main(arguments.paths)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    _prepare(arguments.data, migrate=False)
+    counts = operations.export(arguments.folder, tuple(name for name in arguments.types.split(",") if name))
+    for type_, count in counts.items():
+        print(f"{type_:<36}{count:>12}")
+    return 0
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    from tuetinh.node import database
+
+    if not (arguments.data / "keys").exists():
+        raise operations.Refused(f"{arguments.data} holds no installation")
+    database.start(arguments.data)
+    operations.backup(arguments.data, arguments.file)
+    print(f"{arguments.file}: {arguments.file.stat().st_size:,} bytes; it holds secrets and health data, keep it safe")
+    return 0
+
+
+def _restore(arguments: argparse.Namespace) -> int:
+    import tempfile
+
+    from tuetinh.node import database
+
+    if arguments.data.exists() and any(arguments.data.iterdir()):
+        raise operations.Refused(f"{arguments.data} is not empty")
+    with tempfile.TemporaryDirectory(prefix="tuetinh-restore-") as scratch:
+        operations.unpack(arguments.file, Path(scratch))
+        operations.keep_files(Path(scratch), arguments.data)
+        database.start(arguments.data)
+        operations.restore_database(Path(scratch))
+    print(f"restored into {arguments.data}")
+    return 0
+
+
+def _claims(arguments: argparse.Namespace) -> int:
+    _prepare(arguments.data, migrate=False)
+    built, problems = operations.claims(arguments.folder, arguments.facility, arguments.since, arguments.until)
+    print(f"{built} files, {problems} problems (problems.csv)")
+    return 0
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    _prepare(arguments.data, migrate=False)
+    for row in operations.accesses(arguments.patient, arguments.account, arguments.limit):
+        print("\t".join(row.values()))
+    return 0
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    return operations.bench(arguments.arguments)
 
 
 def _manage(arguments: argparse.Namespace) -> int:

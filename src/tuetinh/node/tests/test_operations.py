@@ -1,0 +1,100 @@
+"""Export, backup, restore, claims and the access log of a real installation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+def run(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tuetinh.node.cli", arguments[0], "--data", str(data), *arguments[1:]]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=180, env=_environment())
+
+
+def _environment() -> dict[str, str]:
+    import os
+
+    return {k: v for k, v in os.environ.items() if not k.startswith(("TUETINH_", "DJANGO_"))}
+
+
+@pytest.fixture(scope="module")
+def root() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="tuetinh-operations-") as folder:
+        path = Path(folder)
+        path.chmod(0o755)
+        built = run(path / "one", "demo", "--population", "60", "--build-only")
+        assert built.returncode == 0, built.stderr
+        yield path
+
+
+def test_a_restored_node_holds_exactly_what_was_kept(root: Path) -> None:
+    kept = run(root / "one", "backup", str(root / "a.backup"))
+    assert kept.returncode == 0, kept.stderr
+    assert (root / "a.backup").stat().st_mode & 0o777 == 0o600
+    restored = run(root / "two", "restore", str(root / "a.backup"))
+    assert restored.returncode == 0, restored.stderr
+
+    for name in ("one", "two"):
+        exported = run(root / name, "export", str(root / f"export-{name}"))
+        assert exported.returncode == 0, exported.stderr
+    one, two = ({f.name: f.read_bytes() for f in (root / f"export-{n}").glob("*.ndjson")} for n in ("one", "two"))
+    assert one == two
+    counts = json.loads((root / "export-one" / "manifest.json").read_text())["counts"]
+    assert counts["Patient"] == 60
+    assert one["Patient.ndjson"].count(b"\n") == 60
+    assert (root / "two" / "demo.json").read_bytes() == (root / "one" / "demo.json").read_bytes()
+
+
+@pytest.mark.parametrize("harm", ["cut", "changed", "other"])
+def test_a_broken_backup_is_refused_and_nothing_changes(root: Path, harm: str) -> None:
+    good = root / "b.backup"
+    if not good.exists():
+        assert run(root / "one", "backup", str(good)).returncode == 0
+    content = good.read_bytes()
+    middle = len(content) // 2
+    bad = {"cut": content[:middle], "changed": content[:middle] + b"\0x" + content[middle + 2 :], "other": b"no backup"}
+    (root / "bad.backup").write_bytes(bad[harm])
+    refused = run(root / f"never-{harm}", "restore", str(root / "bad.backup"))
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+    assert not (root / f"never-{harm}").exists()
+
+
+def test_a_folder_in_use_is_not_overwritten(root: Path) -> None:
+    if not (root / "b.backup").exists():
+        assert run(root / "one", "backup", str(root / "b.backup")).returncode == 0
+    before = hashlib.sha256((root / "one" / "demo.json").read_bytes()).hexdigest()
+    refused = run(root / "one", "restore", str(root / "b.backup"))
+    assert refused.returncode == 1
+    assert "not empty" in refused.stderr
+    assert hashlib.sha256((root / "one" / "demo.json").read_bytes()).hexdigest() == before
+
+
+def test_claims_of_a_facility_are_built_with_their_problems(root: Path) -> None:
+    made = run(root / "one", "claims", str(root / "claims"), "--facility", "12005")
+    assert made.returncode == 0, made.stderr
+    files = list((root / "claims").glob("*.xml"))
+    assert made.stdout.startswith(f"{len(files)} files")
+    assert files
+    assert (root / "claims" / "problems.csv").read_text(encoding="utf-8-sig").startswith("MA_LK,table,row,field,reason")
+
+
+def test_reading_the_access_log_is_logged(root: Path) -> None:
+    assert run(root / "one", "audit").returncode == 0
+    again = run(root / "one", "audit", "--limit", "1")
+    assert "\toperator\t" in again.stdout
+    assert "AuditEvent" in again.stdout
+
+
+def test_an_unknown_type_is_refused(root: Path) -> None:
+    refused = run(root / "one", "export", str(root / "nothing"), "--types", "Patience")
+    assert refused.returncode == 1
+    assert "Patience" in refused.stderr
+    assert not (root / "nothing").exists()
