@@ -69,6 +69,8 @@ def home(request: HttpRequest) -> HttpResponse:
         return _new(request, PersonForm(initial=PersonForm.initial_of(card.draft())), card.draft())
     if text:
         hits = find_people(me, text)
+        if len(hits) == 1 and not request.headers.get("HX-Request"):  # Enter picks the only one
+            return redirect("reception:person", hits[0].id)
     return _home(request, text, hits=hits)
 
 

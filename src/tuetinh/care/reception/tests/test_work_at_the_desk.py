@@ -210,3 +210,13 @@ def test_the_list_of_today_asks_the_database_no_more_for_more_people(as_role: As
         patient = register(SYSTEM, PersonDraft(name=f"Vàng A Số {n}", birth=f"198{n}", gender="male"))
         visit_of(cast, str(patient.id))
     assert queries() == few
+
+
+def test_enter_opens_the_only_person_found(as_role: As, cast: Any) -> None:
+    desk = as_role("reception")
+    found = desk.get("/reception", {"q": "lo thi pang 1972"})
+    assert found.status_code == 302
+    assert found["Location"] == "/reception/people/cast-citizen"
+    typing = desk.get("/reception", {"q": "lo thi pang 1972"}, headers={"HX-Request": "true"})
+    assert typing.status_code == 200
+    assert "Lò Thị Pâng" in typing.content.decode()
