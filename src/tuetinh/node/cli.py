@@ -105,6 +105,8 @@ def _options(arguments: argparse.Namespace) -> Options:
 
 def _prepare(data: Path, *, migrate: bool = True) -> None:
     """Start the database, bring its tables up to date and load the modules."""
+    if not migrate and "TUETINH_DATABASE_URL" not in os.environ and not (data / "postgres").exists():
+        raise operations.Refused(f"{data} holds no installation; is --data right?")
     data.mkdir(parents=True, exist_ok=True)
     from tuetinh.node import database
 
@@ -239,12 +241,13 @@ def _check(arguments: argparse.Namespace) -> int:
 
     try:
         call_command("check", deploy=False)
-        call_command("migrate", check_unapplied=True, verbosity=0)
-    except (CommandError, SystemExit) as error:
+    except CommandError as error:
         print(f"tuetinh check: {error}", file=sys.stderr)
         return 1
-    print("tuetinh check: everything is in order")
-    return 0
+    found = list(operations.examine(arguments.data))
+    for what, good, told in found:
+        print(f"{'ok  ' if good else 'FAIL'}  {what}: {told}")
+    return 0 if all(good for _, good, _ in found) else 1
 
 
 if __name__ == "__main__":

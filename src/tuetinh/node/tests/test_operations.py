@@ -93,6 +93,27 @@ def test_reading_the_access_log_is_logged(root: Path) -> None:
     assert "AuditEvent" in again.stdout
 
 
+def test_a_mistyped_data_folder_makes_no_installation(root: Path) -> None:
+    for command in (["audit"], ["check"], ["export", str(root / "x")], ["claims", str(root / "y")]):
+        refused = run(root / "mistyped", *command)
+        assert refused.returncode == 1
+        assert "no installation" in refused.stderr
+    assert not (root / "mistyped").exists()
+
+
+def test_the_check_says_what_it_looked_at(root: Path) -> None:
+    checked = run(root / "one", "check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert [line[6:].split(":")[0] for line in checked.stdout.splitlines() if line.startswith("ok")] == [
+        "PostgreSQL",
+        "fsync",
+        "tables",
+        "page assets",
+        "free space",
+        "secrets",
+    ]
+
+
 def test_an_unknown_type_is_refused(root: Path) -> None:
     refused = run(root / "one", "export", str(root / "nothing"), "--types", "Patience")
     assert refused.returncode == 1
