@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--patient", default="")
     audit.add_argument("--account", default="")
     audit.add_argument("--limit", type=int, default=1000)
-    bench = command("bench", _bench, "measure this machine (in a checkout)")
+    bench = command("bench", _bench, "measure this machine (in a checkout), or `conformance SUITE DIR`")
     bench.add_argument("arguments", nargs=argparse.REMAINDER)
     manage = command("manage", _manage, "run a Django management command")
     manage.add_argument("arguments", nargs=argparse.REMAINDER)
@@ -224,6 +224,13 @@ def _audit(arguments: argparse.Namespace) -> int:
 
 
 def _bench(arguments: argparse.Namespace) -> int:
+    match arguments.arguments:
+        case ["conformance", suite, folder]:
+            from tuetinh.record import conformance
+
+            return conformance.report(suite, Path(folder))
+        case ["conformance", *_]:
+            raise operations.Refused("bench conformance SUITE DIR")
     return operations.bench(arguments.arguments)
 
 

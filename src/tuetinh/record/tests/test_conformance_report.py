@@ -1,0 +1,38 @@
+"""The conformance command counts what passes and names what does not."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from tuetinh.record import conformance
+
+
+def test_each_failing_case_is_named_and_the_count_is_last(tmp_path: Path) -> None:
+    (tmp_path / "good.json").write_text('{"resourceType": "Patient", "id": "a"}')
+    (tmp_path / "odd.json").write_text('{"resourceType": "Patient", "hat": true}')
+    (tmp_path / "other.json").write_text('{"no": "resource"}')
+    out = StringIO()
+    assert conformance.report("examples", tmp_path, out) == 1
+    lines = out.getvalue().splitlines()
+    assert lines[0].startswith("odd.json: ")
+    assert lines[-1] == "1/2"
+
+
+def test_an_empty_folder_passes_nothing(tmp_path: Path) -> None:
+    out = StringIO()
+    assert conformance.report("examples", tmp_path, out) == 1
+    assert out.getvalue() == "0/0\n"
+
+
+def test_official_examples_keep_every_value(shared: Path) -> None:
+    failed = [case for case in conformance.run("examples", shared / "data/fhir/examples") if not case.passed]
+    assert failed == []
+
+
+@pytest.mark.parametrize(("suite", "said"), [("nothing", "unknown suite"), ("examples", "not a folder")])
+def test_wrong_words_are_refused(suite: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=said):
+        list(conformance.run(suite, tmp_path / "absent"))
