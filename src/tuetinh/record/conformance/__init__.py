@@ -14,7 +14,7 @@ from pathlib import Path
 from sys import stdout
 from typing import TextIO
 
-SUITES = ("examples",)
+SUITES = ("examples", "terminology")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,207 @@
+"""The terminology ecosystem's suites (HL7 fhir-tx-ecosystem-ig): requests and the answers that they must get.
+
+A folder holds the published `tests/` tree, loose or in a `.tar.gz`, with `test-cases.json`. Answers are templates:
+a string may stand for any value of a kind (`$uuid$`), for one of several or for fragments that it must contain; a row
+may be marked optional; the order of rows does not matter. Suites for SNOMED CT and OMOP, and cases whose files are not
+there, are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tarfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tuetinh.record.conformance import Case
+from tuetinh.record.terminology.api import standard_library
+from tuetinh.record.terminology.library import Library
+from tuetinh.record.terminology.operate import answer
+
+FHIR_VERSION = "4.0.1"
+_PASSED_OVER = frozenset({"snomed", "omop"})
+_OPERATIONS = {
+    "expand": ("ValueSet", "expand"),
+    "validate-code": ("ValueSet", "validate-code"),
+    "cs-validate-code": ("CodeSystem", "validate-code"),
+    "lookup": ("CodeSystem", "lookup"),
+    "translate": ("ConceptMap", "translate"),
+    "batch-validate": ("ValueSet", "batch-validate-code"),
+    "compare": ("ValueSet", "related"),
+    "metadata": ("", "metadata"),
+    "term-caps": ("", "terminology-capabilities"),
+}
+_KINDS = {
+    "$$": r".*",
+    "$id$": r"[A-Za-z0-9\-.]{1,64}",
+    "$uuid$": r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+    "$instant$": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)",
+    "$date$": r"\d{4}(-\d\d(-\d\d)?)?(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?)?",
+    "$url$": r"[a-z]+:\S+",
+    "$token$": r"[A-Za-z0-9][\w\-.]*",
+    "$string$": r"\S(.*\S)?",
+    "$semver$": r"\d+\.\d+(\.\d+)?(-[\w.\-]+)?",
+}
+
+
+def cases(folder: Path) -> Iterator[Case]:
+    """Every usable case of the suites in the folder."""
+    files = _files(folder)
+    index = next(name for name in sorted(files, key=len) if name.rpartition("/")[2] == "test-cases.json")
+    tree = _Tree(files, index.rpartition("/")[0])
+    for suite in tree.read("test-cases.json")["suites"]:
+        if suite.get("mode") not in _PASSED_OVER:
+            yield from _suite(tree, suite)
+
+
+class _Tree:
+    """The files of the suites by their path within the tree."""
+
+    def __init__(self, files: Mapping[str, bytes], root: str) -> None:
+        self.files, self.root = files, root
+
+    def has(self, name: str | None) -> bool:
+        return name is None or f"{self.root}/{name}".lstrip("/") in self.files
+
+    def read(self, name: str) -> Any:
+        return json.loads(self.files[f"{self.root}/{name}".lstrip("/")].decode("utf-8-sig"))
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.name.endswith((".tar.gz", ".tgz")):
+            with tarfile.open(path) as archive:
+                for member in archive:
+                    if member.name.endswith(".json") and (file := archive.extractfile(member)):
+                        found[member.name.removeprefix("./")] = file.read()
+        elif path.suffix == ".json":
+            found[path.relative_to(folder).as_posix()] = path.read_bytes()
+    return found
+
+
+def _suite(tree: _Tree, suite: Mapping[str, Any]) -> Iterator[Case]:
+    library = Library(standard_library())
+    for name in suite.get("setup", ()):
+        if tree.has(name):
+            library.add(tree.read(name))
+    for test in suite["tests"]:
+        usable = tree.has(test.get("request")) and tree.has(test["response"])
+        if usable and test.get("mode") not in _PASSED_OVER and FHIR_VERSION.startswith(test.get("version", "")):
+            reason = _run(tree, library, test)
+            yield Case(f"{suite['name']}/{test['name']}", passed=not reason, reason=reason)
+
+
+def _run(tree: _Tree, library: Library, test: Mapping[str, Any]) -> str:
+    """Empty when the answer fits, else the first difference."""
+    request: dict[str, Any] = tree.read(test["request"]) if "request" in test else {"resourceType": "Parameters"}
+    if "profile" in test:
+        rows = [*request.get("parameter", ()), *tree.read(test["profile"]).get("parameter", ())]
+        request = {**request, "parameter": rows}
+    language = test.get("Accept-Language", "") or _header(test)
+    try:
+        status, answered = answer(library, *_OPERATIONS[test["operation"]], request, language)
+    except Exception as error:  # an answer that breaks must not end the run
+        return f"{type(error).__name__}: {error}"
+    wanted = test.get("http-code", "2xx")
+    if not re.fullmatch(str(wanted).replace("x", "."), str(status)):
+        return f"HTTP status {status} instead of {wanted}: {_short(answered)}"
+    reasons = [difference(tree.read(test[key]), answered) for key in ("response", "response2") if key in test]
+    return "" if "" in reasons else reasons[0]
+
+
+def _header(test: Mapping[str, Any]) -> str:
+    header = test.get("header", {})
+    return str(header.get("value", "")) if header.get("name") == "Accept-Language" else ""
+
+
+def difference(expected: Any, actual: Any, path: str = "") -> str:
+    """How an answer differs from its template; empty when it fits."""
+    if isinstance(expected, Mapping) and isinstance(actual, Mapping):
+        return _objects(expected, actual, path)
+    if isinstance(expected, list) and isinstance(actual, list):
+        return _arrays(expected, actual, path)
+    if isinstance(expected, str) and isinstance(actual, str):
+        return "" if _fits(expected, actual) else f"{path}: {actual!r} instead of {expected!r}"
+    same = type(expected) is type(actual) or {type(expected), type(actual)} == {int, float}
+    return "" if same and expected == actual else f"{path}: {_short(actual)} instead of {_short(expected)}"
+
+
+def _objects(expected: Mapping[str, Any], actual: Mapping[str, Any], path: str) -> str:
+    optional = expected.get("$optional-properties$", ())
+    counted = expected.get("$count-arrays$", ())
+    for name, value in expected.items():
+        if name.startswith("$") and name.endswith("$"):
+            continue
+        if name not in actual:
+            if name in optional or "*" in optional:
+                continue
+            return f"{path}.{name} is missing"
+        if name in counted:
+            if len(value) != len(actual[name]):
+                return f"{path}.{name} has {len(actual[name])} rows instead of {len(value)}"
+        elif found := difference(value, actual[name], f"{path}.{name}"):
+            return found
+    extra = next((name for name in actual if name not in expected), None)
+    return f"{path}.{extra} is too much: {_short(actual[extra])}" if extra else ""
+
+
+def _arrays(expected: list[Any], actual: list[Any], path: str) -> str:
+    """Each row of the answer fits one of the template, each that is not optional is there, in any order."""
+    left = list(range(len(actual)))
+    reason = ""
+    for place, wanted in sorted(enumerate(expected), key=lambda row: _is_optional(row[1])):
+        tried = sorted(left, key=lambda index: abs(index - place))
+        found = next((index for index in tried if not difference(wanted, actual[index], path)), None)
+        if found is not None:
+            left.remove(found)
+        elif not _is_optional(wanted) and not reason:
+            nearest = _nearest(wanted, [actual[index] for index in tried])
+            close = difference(wanted, nearest, path) if nearest is not None else "no row left"
+            reason = f"{path} has no row like {_short(wanted)} ({close})"
+    if reason:
+        return reason
+    return f"{path} has a row too much: {_short(actual[left[0]])}" if left else ""
+
+
+def _nearest(wanted: Any, rows: list[Any]) -> Any:
+    """The row that the template most likely means, for the reason that is told."""
+    if not isinstance(wanted, Mapping):
+        return rows[0] if rows else None
+    marks = ("name", "code", "url", "severity", "system")
+    return max(
+        (row for row in rows if isinstance(row, Mapping)),
+        key=lambda row: [row.get(mark) == wanted.get(mark) for mark in marks],
+        default=None,
+    )
+
+
+def _is_optional(row: Any) -> bool:
+    """`$optional$` is a boolean, a mode that we are not in, or a version that we speak."""
+    said = row.get("$optional$") if isinstance(row, Mapping) else None
+    if not isinstance(said, str):
+        return bool(said)
+    if said.startswith("version:"):
+        return FHIR_VERSION.startswith(said.removeprefix("version:"))
+    return said.startswith("warning:") or said.startswith("!")
+
+
+def _fits(expected: str, actual: str) -> bool:
+    expected = expected.replace("$version$", FHIR_VERSION)
+    if expected in _KINDS:
+        return re.fullmatch(_KINDS[expected], actual, re.DOTALL) is not None
+    command, _, rest = expected.strip("$").partition(":")
+    if not (expected.startswith("$") and expected.endswith("$")):
+        return expected == actual
+    if command == "choice":
+        return actual in rest.split("|")
+    if command == "external":
+        rest = rest.partition(":")[2]
+    return all(fragment.lower() in actual.lower() for fragment in rest.split("|"))
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 200 else f"{text[:200]}…"

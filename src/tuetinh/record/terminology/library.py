@@ -1,0 +1,137 @@
+"""Where code systems, value sets and concept maps are found: in layers, each over the one below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+
+from tuetinh.record.terminology import versions
+from tuetinh.record.terminology.model import CodeSystem, Resource, code_system, supplemented
+
+Load = Callable[[], CodeSystem]
+
+
+class Library:
+    """Code systems, value sets and concept maps by canonical URL and version.
+
+    What a layer does not have is asked of the layer below; for one URL the layers' versions add up.
+    Code systems are built when they are first asked for.
+    """
+
+    def __init__(self, below: Library | None = None) -> None:
+        self.below = below
+        self._systems: dict[str, dict[str, Load]] = {}
+        self._value_sets: dict[str, dict[str, Resource]] = {}
+        self._maps: dict[str, dict[str, Resource]] = {}
+        self._all_codes: dict[str, CodeSystem | str] = {}
+        self._supplements: dict[str, dict[str, Load]] = {}
+
+    def add(self, resource: Resource) -> None:
+        """Take in a CodeSystem, ValueSet or ConceptMap; others are passed over."""
+        kind, url, version = resource.get("resourceType"), resource.get("url", ""), resource.get("version", "")
+        if kind == "CodeSystem" and resource.get("content") == "supplement":
+            self._supplements.setdefault(url, {})[version] = _once(lambda: code_system(resource))
+        elif kind == "CodeSystem":
+            self.register(url, version, lambda: code_system(resource), all_codes=resource.get("valueSet", ""))
+        elif kind == "ValueSet":
+            self._value_sets.setdefault(url, {})[version] = resource
+        elif kind == "ConceptMap":
+            self._maps.setdefault(url, {})[version] = resource
+
+    def register(self, url: str, version: str, load: Load, all_codes: str = "") -> None:
+        """Offer a code system that is built by `load` when first needed; `all_codes` is the value set of all of it."""
+        self._systems.setdefault(url, {})[version] = _once(load)
+        if all_codes:
+            self._all_codes[all_codes] = url
+
+    def system_versions(self, url: str) -> list[str]:
+        """The known versions of a code system; [""] when it is known without one, empty when it is not known."""
+        own = set(self._systems.get(url, ()))
+        return sorted(own | set(self.below.system_versions(url))) if self.below else sorted(own)
+
+    def system(self, url: str, wanted: str = "") -> CodeSystem | None:
+        """The newest wanted version of a code system."""
+        version = versions.best(wanted, self.system_versions(url))
+        if version is None:
+            return None
+        layer: Library | None = self
+        while layer is not None:
+            load = layer._systems.get(url, {}).get(version)
+            if load is not None:
+                return load()
+            layer = layer.below
+        return None
+
+    def value_set_versions(self, url: str) -> list[str]:
+        """The known versions of a value set."""
+        own = set(self._value_sets.get(url, ()))
+        return sorted(own | set(self.below.value_set_versions(url))) if self.below else sorted(own)
+
+    def value_set(self, url: str, wanted: str = "") -> Resource | None:
+        """The newest wanted version of a value set; also the implicit one of all codes of a code system."""
+        version = versions.best(wanted, self.value_set_versions(url))
+        layer: Library | None = self
+        while layer is not None:
+            if version is not None and version in layer._value_sets.get(url, ()):
+                return layer._value_sets[url][version]
+            system = layer._all_codes.get(url)
+            if version is None and system is not None:
+                return {
+                    "resourceType": "ValueSet",
+                    "url": url,
+                    "status": "active",
+                    "compose": {"include": [{"system": system}]},
+                }
+            layer = layer.below
+        return None
+
+    def supplement(self, url: str, wanted: str = "") -> CodeSystem | None:
+        """A supplement by its own URL."""
+        own = self._supplements.get(url, {})
+        version = versions.best(wanted, own)
+        if version is not None:
+            return own[version]()
+        return self.below.supplement(url, wanted) if self.below else None
+
+    def concept_maps(self) -> Iterator[Resource]:
+        """All concept maps, the upper layers' first."""
+        for by_version in self._maps.values():
+            yield from by_version.values()
+        if self.below:
+            yield from self.below.concept_maps()
+
+    def concept_map(self, url: str, wanted: str = "") -> Resource | None:
+        """A concept map by its URL."""
+        own = self._maps.get(url, {})
+        version = versions.best(wanted, own)
+        if version is not None:
+            return own[version]
+        return self.below.concept_map(url, wanted) if self.below else None
+
+    def over(self, resources: Iterable[Resource]) -> Library:
+        """A layer over this one with more resources."""
+        upper = Library(self)
+        for resource in resources:
+            upper.add(resource)
+        return upper
+
+    def with_supplements(self, system: CodeSystem, supplements: Iterable[CodeSystem]) -> CodeSystem:
+        """The system with those of the supplements that are for it."""
+        for supplement in supplements:
+            url, version = versions.split(supplement.supplements)
+            if url == system.url and (not version or versions.matches(version, system.version)):
+                system = supplemented(system, supplement)
+        return system
+
+    def systems(self) -> Iterator[tuple[str, str]]:
+        """URL and version of every code system, sorted."""
+        known = {(url, version) for url, own in self._systems.items() for version in own}
+        layer = self.below
+        while layer is not None:
+            known |= {(url, version) for url, own in layer._systems.items() for version in own}
+            layer = layer.below
+        yield from sorted(known)
+
+
+def _once(load: Load) -> Load:
+    return lru_cache(maxsize=1)(load)

@@ -1,0 +1,29 @@
+"""The operations of the terminology service by name, as a server answers them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tuetinh.record.terminology.expand import expand
+from tuetinh.record.terminology.issues import TerminologyError, outcome
+from tuetinh.record.terminology.library import Library
+from tuetinh.record.terminology.model import Resource
+
+Operation = Callable[[Library, Resource, str], dict[str, Any]]
+
+# By resource type and operation, as in the path: `/ValueSet/$expand`.
+OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("ValueSet", "expand"): expand,
+}
+
+
+def answer(
+    library: Library, type_: str, name: str, parameters: Resource, accept_language: str = ""
+) -> tuple[int, dict[str, Any]]:
+    """HTTP status and resource: what the operation gives, or an OperationOutcome. KeyError for no such operation."""
+    operation = OPERATIONS[type_, name]
+    try:
+        return 200, operation(library, parameters, accept_language)
+    except TerminologyError as error:
+        return error.status, outcome([error.issue])
