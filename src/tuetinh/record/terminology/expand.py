@@ -243,8 +243,9 @@ class _Expansion:
 
 _METADATA = frozenset(
     (
-        "id", "meta", "language", "extension", "url", "identifier", "version", "name", "title", "status", "experimental",
-        "date", "publisher", "contact", "description", "useContext", "jurisdiction", "immutable", "purpose", "copyright",
+        "id", "meta", "language", "extension", "url", "identifier", "version", "name", "title", "status",
+        "experimental", "date", "publisher", "contact", "description", "useContext", "jurisdiction", "immutable", "purpose",
+        "copyright",
     )
 )  # fmt: skip
 

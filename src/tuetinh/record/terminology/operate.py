@@ -9,12 +9,16 @@ from tuetinh.record.terminology.expand import expand
 from tuetinh.record.terminology.issues import TerminologyError, outcome
 from tuetinh.record.terminology.library import Library
 from tuetinh.record.terminology.model import Resource
+from tuetinh.record.terminology.validate import validate_batch, validate_in_code_system, validate_in_value_set
 
 Operation = Callable[[Library, Resource, str], dict[str, Any]]
 
 # By resource type and operation, as in the path: `/ValueSet/$expand`.
 OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("CodeSystem", "validate-code"): validate_in_code_system,
+    ("ValueSet", "batch-validate-code"): validate_batch,
     ("ValueSet", "expand"): expand,
+    ("ValueSet", "validate-code"): validate_in_value_set,
 }
 
 
