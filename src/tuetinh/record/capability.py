@@ -6,7 +6,7 @@ import os
 from functools import lru_cache
 from importlib.metadata import version
 
-from tuetinh.record import r4
+from tuetinh.record import operations, r4
 from tuetinh.record.search.params import INDEXED, params
 from tuetinh.record.validate import check
 
@@ -64,6 +64,7 @@ def _rest(root: str) -> r4.CapabilityStatementRest:
         resource=[_resource(type_) for type_ in sorted(r4.RESOURCES)],
         interaction=[r4.CapabilityStatementRestInteraction(code=code) for code in SYSTEM_INTERACTIONS],
         searchParam=[_param("_id", "token"), _param("_lastUpdated", "date"), _param("_type", "special")],
+        operation=[_operation(one) for one in operations.known() if "system" in one.levels] or None,
     )
 
 
@@ -85,7 +86,12 @@ def _resource(type_: str) -> r4.CapabilityStatementRestResource:
         searchInclude=["*", *sorted(f"{type_}:{code}" for code, p in known.items() if p.type == "reference")],
         searchRevInclude=[*sorted(_pointing_at(type_))],
         searchParam=[_param(code, p.type, p.url) for code, p in sorted(known.items())],
+        operation=[_operation(o) for o in operations.known() if o.at("type", type_) or o.at("instance", type_)] or None,
     )
+
+
+def _operation(one: operations.Operation) -> r4.CapabilityStatementRestResourceOperation:
+    return r4.CapabilityStatementRestResourceOperation(name=one.name, definition=one.definition)
 
 
 def _param(name: str, kind: str, definition: str | None = None) -> r4.CapabilityStatementRestResourceSearchParam:

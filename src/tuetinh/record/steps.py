@@ -8,7 +8,7 @@ asynchronous psycopg connection. Steps compose with `yield from`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
@@ -40,7 +40,20 @@ class Pause(NamedTuple):
     """Lets other requests run in the middle of long computing; returns no rows."""
 
 
-Step = Generator[Query | Many | Pause, list[Row], T]
+class Compute(NamedTuple):
+    """Long computing that needs no database: beside the event loop, so that others are served; see `computed`."""
+
+    work: Callable[[], Any]
+
+
+Step = Generator[Query | Many | Pause | Compute, list[Row], T]
+
+
+def computed(work: Callable[[], T]) -> Step[T]:
+    """What `work` returns, computed in a thread when the step runs on an event loop."""
+    rows = yield Compute(work)
+    result: T = rows[0][0]
+    return result
 
 
 def run(step: Step[T]) -> T:
@@ -51,11 +64,13 @@ def run(step: Step[T]) -> T:
         try:
             request = next(step)
             while True:
-                if connection.queries_logged and not isinstance(request, Pause):  # tests that count count these too
+                if connection.queries_logged and isinstance(request, (Query, Many)):  # tests that count count these too
                     connection.queries_log.append({"sql": request.sql, "time": "0"})
                 try:
                     if isinstance(request, Pause):
                         rows: list[Row] = []
+                    elif isinstance(request, Compute):
+                        rows = [(request.work(),)]
                     elif isinstance(request, Many):
                         cursor.executemany(request.sql, request.rows)
                         rows = []
@@ -80,6 +95,8 @@ async def arun(step: Step[T], conn: psycopg.AsyncConnection[Row]) -> T:
                     if isinstance(request, Pause):
                         await asyncio.sleep(0)
                         rows: list[Row] = []
+                    elif isinstance(request, Compute):
+                        rows = [(await asyncio.to_thread(request.work),)]
                     elif isinstance(request, Many):
                         await cursor.executemany(request.sql, request.rows)
                         rows = []

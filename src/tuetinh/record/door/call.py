@@ -17,6 +17,7 @@ import msgspec
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import BadRequest, Invalid, NotAcceptable, TooLarge, TooSlow, UnsupportedMedia
+from tuetinh.record.operations import Operation
 from tuetinh.record.validate import check
 
 Scope = MutableMapping[str, Any]
@@ -50,6 +51,7 @@ class Call:
         self.headers, self.base, self.body = headers, base, body
         self.asker: Asker = _NOBODY
         self.inside_bundle = False
+        self.operation: Operation | None = None
         self.type = self.id = self.version = ""
 
     @cached_property
@@ -107,8 +109,16 @@ class Call:
             message = f"a body of {kind[:80]!r} is not understood; send {JSON}"
             raise UnsupportedMedia(message)
 
+    def accepted(self) -> list[str]:
+        """The media types that the client takes, as it wrote them, best first (`_format` before Accept)."""
+        if (wanted := self.option("_format")) is not None:
+            return [wanted.replace(" ", "+").partition(";")[0]]
+        return [part.partition(";")[0].strip().lower() for part in self.headers.get("accept", "").split(",")]
+
     def check_format(self) -> None:
         """Raise NotAcceptable when the client takes no JSON."""
+        if self.operation is not None and not self.operation.media.isdisjoint(self.accepted()):
+            return
         if (wanted := self.option("_format")) is not None:
             if wanted.replace(" ", "+").partition(";")[0] not in _FORMATS:
                 message = f"the format {wanted[:80]!r} is not given here; {JSON} is"

@@ -12,12 +12,15 @@ from tuetinh.record import history as feed
 from tuetinh.record.asker import Asker
 from tuetinh.record.door import pages, summary
 from tuetinh.record.door.call import FORM, JSON, PATCH, Call, Response, http_date, since
+from tuetinh.record.door.operating import operation
 from tuetinh.record.errors import BadRequest, Forbidden, Gone, NotFound, UnsupportedMedia
 from tuetinh.record.steps import Step
 from tuetinh.record.store import Stored
 
 if TYPE_CHECKING:
     from tuetinh.record.door.app import Door
+
+__all__ = ["operation"]  # found by the name of its route, like every handler below
 
 COUNT, MOST = 20, 1000
 

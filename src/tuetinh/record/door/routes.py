@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tuetinh.record import store
+from tuetinh.record import operations, store
 from tuetinh.record.door.call import Call
 from tuetinh.record.errors import BadRequest, NotAllowed, NotFound
 from tuetinh.record.r4 import RESOURCES
@@ -46,6 +46,8 @@ for _route in ROUTES:
 
 def find(call: Call) -> Route:
     """The route of a call; fills in its type, id and version. Raises NotFound, BadRequest or NotAllowed."""
+    if "/$" in call.path:
+        return _operation(call)
     shape = _shape(call)
     methods = _TABLE[shape]
     route = methods.get("GET" if call.method == "HEAD" else call.method)
@@ -56,15 +58,32 @@ def find(call: Call) -> Route:
     return route
 
 
+def _operation(call: Call) -> Route:
+    """The route of `$name` on the system, a type or a resource; sets the operation of the call."""
+    *parts, name = call.path.strip("/").split("/")
+    unknown = NotFound(f"the operation {name[:80]} is not known here")
+    if not name.startswith("$") or len(parts) > 2 or (parts and parts[0] not in RESOURCES):
+        raise unknown
+    call.type, call.id = [*parts, "", ""][:2]
+    if call.id and not store.is_id(call.id):
+        raise unknown
+    level: operations.Level = "instance" if call.id else "type" if call.type else "system"
+    call.operation = operations.find(name[1:], level, call.type)
+    if call.operation is None:
+        raise unknown
+    allowed = ["GET", "HEAD", "POST"] if call.operation.by_get else ["POST"]
+    if call.method not in allowed:
+        message = f"{name} is called by {' or '.join(allowed)}"
+        raise NotAllowed(message, ", ".join([*allowed, "OPTIONS"]))
+    return Route(call.method, call.path, "operation", call.operation.letter)
+
+
 def _shape(call: Call) -> str:
     parts = call.path.strip("/").split("/") if call.path.strip("/") else []
     if not parts:
         return "/"
     if len(parts) == 1 and parts[0] in ("metadata", "_search", "_history"):
         return "/" + parts[0]
-    if any(part.startswith("$") for part in parts):
-        message = f"the operation {parts[-1][:80]} is not known"
-        raise NotFound(message)
     if parts[0] not in RESOURCES:
         message = f"there is no resource type {parts[0][:80]!r}"
         raise NotFound(message)

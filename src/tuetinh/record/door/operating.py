@@ -1,0 +1,46 @@
+"""Calls of operations (FHIR R4 operations.html, 3.2.0): parameters in, the operation's step, the answer out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuetinh.record import audit
+from tuetinh.record.door.call import Call, Response
+from tuetinh.record.operations import Asked, Operation, Reply, given
+
+if TYPE_CHECKING:
+    from tuetinh.record.door.app import Door
+
+
+async def operation(door: Door, call: Call) -> Response:
+    """GET or POST /$name, /Type/$name, /Type/id/$name."""
+    known = call.operation
+    if known is None:
+        raise AssertionError  # the route set it
+    asked = _asked(call, known)
+    reply = await (door.transact(lambda: known.step(asked)) if known.affects else door.run(known.step(asked)))
+    for type_, id_, patient in dict.fromkeys(reply.seen):
+        audit.note(call.asker, f"${known.name}", type_, id_, patient)
+    return _response(reply)
+
+
+def _asked(call: Call, known: Operation) -> Asked:
+    values, others = given.from_address(known, call.pairs, lenient=call.lenient)
+    if call.method == "POST" and call.body:
+        call.need_json()
+        for name, inner in given.from_body(known, call.body, lenient=call.lenient).items():
+            values.setdefault(name, []).extend(inner)
+    given.complete(known, values)
+    accept = next((kind for kind in call.accepted() if kind in known.media), "")
+    path = f"{call.base}{call.path}"
+    return Asked(
+        call.asker, known.name, call.base, path, call.type, call.id, values, others, call.pairs, accept, call.prefer
+    )
+
+
+def _response(reply: Reply) -> Response:
+    response = Response(reply.status, reply.encoded())
+    response.headers = dict(reply.headers)
+    if reply.media:
+        response.headers["content-type"] = reply.media
+    return response

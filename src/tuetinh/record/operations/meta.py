@@ -1,0 +1,88 @@
+"""`$meta`, `$meta-add`, `$meta-delete` (resource-operations.html): profiles, tags and labels of one resource.
+
+A change of them is a version like any other: what was signed or synchronised is never rewritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from tuetinh.record import r4, store
+from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply
+from tuetinh.record.steps import Step
+
+T = TypeVar("T")
+Change = Callable[[r4.Meta, r4.Meta], None]
+CORE = "http://hl7.org/fhir/OperationDefinition/Resource-"
+
+
+def meta(asked: Asked) -> Step[Reply]:
+    """The meta of the current version."""
+    found = yield from store.read(asked.asker, asked.type, asked.id)
+    return _reply(r4.decode(found.body or b""), found)
+
+
+def meta_add(asked: Asked) -> Step[Reply]:
+    """Add the profiles, tags and labels that are given."""
+    return (yield from _change(asked, _add))
+
+
+def meta_delete(asked: Asked) -> Step[Reply]:
+    """Take away the profiles, tags and labels that are given; what is not there is passed over."""
+    return (yield from _change(asked, _take))
+
+
+def _change(asked: Asked, change: Change) -> Step[Reply]:
+    row = yield from store.lock(asked.type, asked.id)
+    current = store.seen(asked.asker, asked.type, asked.id, [row[:6]] if row else [])
+    resource = r4.decode(current.body or b"")
+    before = store.content(resource)
+    resource.meta = resource.meta or r4.Meta()
+    change(resource.meta, asked.one("meta"))
+    if store.content(resource) == before:
+        return _reply(resource, current)
+    return _reply(resource, (yield from store.put(asked.asker, resource, upsert=False)))
+
+
+def _reply(resource: r4.Resource, stored: store.Stored) -> Reply:
+    parameter = r4.ParametersParameter(name="return", valueMeta=resource.meta or r4.Meta())
+    return Reply(r4.Parameters(parameter=[parameter]), seen=[(stored.type, stored.id, stored.patient)])
+
+
+def _add(mine: r4.Meta, given: r4.Meta) -> None:
+    mine.profile = list(dict.fromkeys([*(mine.profile or []), *(given.profile or [])])) or None
+    mine.tag = _joined(mine.tag, given.tag)
+    mine.security = _joined(mine.security, given.security)
+
+
+def _joined(mine: list[r4.Coding] | None, given: list[r4.Coding] | None) -> list[r4.Coding] | None:
+    known = {_key(c) for c in mine or []}
+    return [*(mine or []), *(c for c in given or [] if _key(c) not in known)] or None
+
+
+def _take(mine: r4.Meta, given: r4.Meta) -> None:
+    mine.profile = [p for p in mine.profile or [] if p not in (given.profile or [])] or None
+    mine.tag = _left(mine.tag, given.tag)
+    mine.security = _left(mine.security, given.security)
+
+
+def _left(mine: list[r4.Coding] | None, given: list[r4.Coding] | None) -> list[r4.Coding] | None:
+    gone = {_key(c) for c in given or []}
+    return [c for c in mine or [] if _key(c) not in gone] or None
+
+
+def _key(coding: r4.Coding) -> tuple[str | None, str | None]:
+    """Tags and labels are the same when system and code are (resource.html, 2.29.5)."""
+    return coding.system, coding.code
+
+
+_META = (Param("meta", "Meta", 1),)
+_OUT = (Out("return", "Meta", 1),)
+OPERATIONS = (
+    Operation("meta", CORE + "meta", ("instance",), meta, out=_OUT),
+    *(
+        Operation(name, CORE + name, ("instance",), step, affects=True, letter="u", params=_META, out=_OUT)
+        for name, step in (("meta-add", meta_add), ("meta-delete", meta_delete))
+    ),
+)

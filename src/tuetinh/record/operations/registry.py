@@ -1,0 +1,27 @@
+"""All operations that there are. A new one is a file with `OPERATIONS` and a line here."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+from tuetinh.record.operations.declare import Level, Operation
+
+MODULES = ("tuetinh.record.operations.meta",)
+
+
+@cache
+def known() -> tuple[Operation, ...]:
+    """Every operation, in the order of MODULES."""
+    return tuple(one for module in MODULES for one in import_module(module).OPERATIONS)
+
+
+@cache
+def names() -> frozenset[str]:
+    """The names of all operations, without `$`."""
+    return frozenset(one.name for one in known())
+
+
+def find(name: str, level: Level, type_: str) -> Operation | None:
+    """The operation of this name (without `$`) at this place, or None."""
+    return next((one for one in known() if one.name == name and one.at(level, type_)), None)
