@@ -175,7 +175,7 @@ class Composer:
         if "system" in include:
             own: Iterable[Entry] = self._of_system(include, part)
         elif within:
-            own = within[0]
+            own = [Entry(entry.system, entry.concept, entry.listed) for entry in within[0]]
         else:
             return
         for entry in own:

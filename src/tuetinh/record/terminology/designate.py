@@ -8,7 +8,7 @@ from typing import Any
 from tuetinh.record.terminology.language import Languages
 from tuetinh.record.terminology.model import CodeSystem, Concept, Designation, Resource, designations
 
-_PREFERRED = {
+PREFERRED = {
     "system": "http://terminology.hl7.org/CodeSystem/hl7TermMaintInfra",
     "code": "preferredForLanguage",
     "display": "Preferred For Language",
@@ -78,5 +78,5 @@ def _json(name: Designation, *, preferred: bool) -> dict[str, Any]:
     if name.use is not None:
         row["use"] = name.use
     elif preferred and name.language:
-        row["use"] = _PREFERRED
+        row["use"] = PREFERRED
     return row | {"value": name.value}

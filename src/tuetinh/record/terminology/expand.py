@@ -50,8 +50,6 @@ class _Expansion:
         self.languages: Languages = inquiry.languages(value_set)
         self.composer = Composer(inquiry, value_set, PURPOSE)
         self.wanted_properties = [str(own) for own in inquiry.all("property")]
-        if inquiry.flag("includeDefinition") and "definition" not in self.wanted_properties:
-            self.wanted_properties.append("definition")
         self.designations = bool(inquiry.flag("includeDesignations"))
         self.wanted_designations = [str(own) for own in inquiry.all("designation")]
         self.property_uris: dict[str, str] = {}
@@ -174,7 +172,7 @@ class _Expansion:
                 element = "valueString" if code == "label" else "valueDecimal"
                 by_code[code] = self._property(system, code, element, value)
         found.extend(by_code.values())
-        status = system.status_of(concept)
+        status = system.status_of(concept) or ("inactive" if system.is_inactive(concept) else "")
         if status and status != "active" and not any(own["code"] == "status" for own in found):
             found.append(self._property(system, "status", "valueCode", status))
         return found
@@ -206,7 +204,8 @@ class _Expansion:
             expansion["property"] = [{"code": code, "uri": uri} for code, uri in self.property_uris.items()]
         if contains:
             expansion["contains"] = contains
-        kept = {name: own for name, own in self.value_set.items() if name in _METADATA}
+        names = _METADATA | {"compose", "extension"} if self.inquiry.flag("includeDefinition") else _METADATA
+        kept = {name: own for name, own in self.value_set.items() if name in names}
         return {"resourceType": "ValueSet", **kept, "expansion": expansion}
 
     def _fragments(self) -> str:
@@ -242,12 +241,8 @@ class _Expansion:
 
 
 _METADATA = frozenset(
-    (
-        "id", "meta", "language", "extension", "url", "identifier", "version", "name", "title", "status",
-        "experimental", "date", "publisher", "contact", "description", "useContext", "jurisdiction", "immutable", "purpose",
-        "copyright",
-    )
-)  # fmt: skip
+    ("id", "meta", "language", "url", "identifier", "version", "name", "title", "status", "experimental")
+)
 
 
 def value_set_warnings(canonical: str, value_set: Resource) -> list[dict[str, Any]]:

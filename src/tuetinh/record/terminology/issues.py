@@ -69,15 +69,16 @@ def unknown_value_set(canonical: str) -> TerminologyError:
 
 def unknown_code_system(url: str, version: str, known: Iterable[str], purpose: str, expression: str = "") -> Issue:
     """A code system, or the wanted version of it, is not known. `purpose` is what cannot be done."""
+    suffix = "_EXP" if "expanded" in purpose else ""
     if not version:
         text = f"A definition for CodeSystem '{url}' could not be found, so {purpose}"
-        return Issue("error", "not-found", "not-found", text, expression, "UNKNOWN_CODESYSTEM")
+        return Issue("error", "not-found", "not-found", text, expression, f"UNKNOWN_CODESYSTEM{suffix}")
     versions = sorted(known)
     text = f"A definition for CodeSystem '{url}' version '{version}' could not be found, so {purpose}. "
     if versions:
         listed = ", ".join(versions[:-1]) + " or " + versions[-1] if len(versions) > 1 else versions[0]
         text += f"Valid versions: {listed}"
-        return Issue("error", "not-found", "not-found", text, expression, "UNKNOWN_CODESYSTEM_VERSION")
+        return Issue("error", "not-found", "not-found", text, expression, f"UNKNOWN_CODESYSTEM_VERSION{suffix}")
     text += "No versions of this code system are known"
     return Issue("error", "not-found", "not-found", text, expression, "UNKNOWN_CODESYSTEM_VERSION_NONE")
 

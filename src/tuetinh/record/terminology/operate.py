@@ -8,14 +8,19 @@ from typing import Any
 from tuetinh.record.terminology.expand import expand
 from tuetinh.record.terminology.issues import TerminologyError, outcome
 from tuetinh.record.terminology.library import Library
+from tuetinh.record.terminology.lookup import lookup, subsumes
 from tuetinh.record.terminology.model import Resource
+from tuetinh.record.terminology.translate import translate
 from tuetinh.record.terminology.validate import validate_batch, validate_in_code_system, validate_in_value_set
 
 Operation = Callable[[Library, Resource, str], dict[str, Any]]
 
 # By resource type and operation, as in the path: `/ValueSet/$expand`.
 OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("CodeSystem", "lookup"): lookup,
+    ("CodeSystem", "subsumes"): subsumes,
     ("CodeSystem", "validate-code"): validate_in_code_system,
+    ("ConceptMap", "translate"): translate,
     ("ValueSet", "batch-validate-code"): validate_batch,
     ("ValueSet", "expand"): expand,
     ("ValueSet", "validate-code"): validate_in_value_set,

@@ -323,7 +323,7 @@ class _Validation:
         if one.system.is_inactive(one.concept):
             rows.append({"name": "inactive", "valueBoolean": True})
         if status and status not in ("active", "inactive"):
-            rows.append(parameter("status", status))
+            rows.append(parameter("status", status, "valueCode"))
         return rows
 
     def _status_notes(self, judged: Sequence[_Judged]) -> list[Issue]:
