@@ -2,9 +2,9 @@
 
 A folder holds the published `tests/` tree, loose or in a `.tar.gz`, with `test-cases.json`. Answers are templates:
 a string may stand for any value of a kind (`$uuid$`), for one of several or for fragments that it must contain; a row
-may be marked optional; the order of rows does not matter, nor `OperationOutcome.issue.location`, which is deprecated,
-repeats `expression` and is there in some templates and not in others of the same kind. Suites for SNOMED CT and OMOP, and cases whose files are not
-there, are passed over.
+may be marked optional; the order of rows does not matter, nor does `OperationOutcome.issue.location`, which is
+deprecated, repeats `expression`, and is there in some templates and not in others of the same kind.
+Suites for SNOMED CT and OMOP, and cases whose files are not there, are passed over.
 """
 
 from __future__ import annotations

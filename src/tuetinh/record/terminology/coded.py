@@ -10,7 +10,8 @@ from tuetinh.record.terminology import versions
 from tuetinh.record.terminology.inquiry import Inquiry
 from tuetinh.record.terminology.issues import missing
 
-NOTHING_TO_VALIDATE = "Unable to find code to validate (looked for coding | codeableConcept | code+system | code+inferSystem in parameters"
+_LOOKED_FOR = "coding | codeableConcept | code+system | code+inferSystem"
+NOTHING_TO_VALIDATE = f"Unable to find code to validate (looked for {_LOOKED_FOR} in parameters"
 
 
 @dataclass(frozen=True)

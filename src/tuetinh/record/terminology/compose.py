@@ -17,7 +17,7 @@ Key = tuple[str, str, str]
 
 @dataclass(slots=True)
 class Entry:
-    """A concept that a value set contains. `listed` is its row in include.concept; `nests` whether hierarchy shows."""
+    """A concept of a value set. `listed`: its row in include.concept; `nests`: it may stand under a parent."""
 
     system: CodeSystem
     concept: Concept
@@ -88,12 +88,12 @@ class Composer:
         wrong = self.version_check(found)
         if wrong:
             raise TerminologyError(wrong)
-        found = self._supplemented(found)
+        found = self.supplemented(found)
         self.used.systems[found.canonical] = found
         self._systems[url, included] = found
         return found
 
-    def _supplemented(self, system: CodeSystem) -> CodeSystem:
+    def supplemented(self, system: CodeSystem) -> CodeSystem:
         mine = [own for own in self.supplements if versions.split(own.supplements)[0] == system.url]
         for supplement in mine:
             self.used.supplements[supplement.canonical] = supplement
@@ -114,10 +114,10 @@ class Composer:
 
     def entries(self, value_set: Resource, path: tuple[str, ...] = ()) -> list[Entry]:
         """All that a value set contains, each concept once, in the order of its includes."""
-        path = self._step(value_set, path)
+        path = self.step(value_set, path)
         compose = value_set.get("compose")
         if compose is None:
-            return list(self._expanded(value_set))
+            return list(self.expanded(value_set))
         merge = self.merges_versions(value_set)
         out: set[object] = set()
         for exclude in compose.get("exclude", ()):
@@ -131,6 +131,9 @@ class Composer:
                 known = found.get(identity)
                 if known is None or (merge and _newer(entry, known)):
                     found[identity] = entry
+        if out:
+            for entry in found.values():
+                entry.nests = False
         if compose.get("inactive") is False:
             return [entry for entry in found.values() if not entry.system.is_inactive(entry.concept)]
         return list(found.values())
@@ -146,7 +149,7 @@ class Composer:
                 mixed.setdefault(include["system"], set()).add(include.get("version", ""))
         return all(len(own) == 1 for own in mixed.values())
 
-    def _step(self, value_set: Resource, path: tuple[str, ...]) -> tuple[str, ...]:
+    def step(self, value_set: Resource, path: tuple[str, ...]) -> tuple[str, ...]:
         canonical = versions.join(value_set.get("url", ""), value_set.get("version", ""))
         if canonical and canonical in path:
             text = f"Found a circularity pointing to {canonical} processing ValueSet with pathway [{', '.join(path)}]"
@@ -155,7 +158,7 @@ class Composer:
             raise refused("processing", "vs-invalid", "The value sets are nested too deeply", "VALUESET_TOO_DEEP")
         return (*path, canonical)
 
-    def _expanded(self, value_set: Resource) -> Iterator[Entry]:
+    def expanded(self, value_set: Resource) -> Iterator[Entry]:
         """A value set that carries only its expansion."""
         todo = list(value_set.get("expansion", {}).get("contains", ()))
         while todo:
@@ -218,9 +221,11 @@ class Composer:
             filters.test(system, own, f"ValueSet.compose.{part}[0].filter[{place}]")
             for place, own in enumerate(include.get("filter", ()))
         ]
+        # A text search over a whole system is a list of hits; under a filter the tree still tells where they belong.
+        nests = bool(tests) or not self.inquiry.text("filter")
         for concept in self._concepts(system):
             if all(test(concept) for test in tests):
-                yield Entry(system, concept, nests=True)
+                yield Entry(system, concept, nests=nests)
 
     def _concepts(self, system: CodeSystem) -> Iterable[Concept]:
         if not system.enumerable:

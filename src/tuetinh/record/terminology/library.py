@@ -9,21 +9,22 @@ from tuetinh.record.terminology import versions
 from tuetinh.record.terminology.model import CodeSystem, Resource, code_system, supplemented
 
 Load = Callable[[], CodeSystem]
+LoadResource = Callable[[], Resource]
 
 
 class Library:
     """Code systems, value sets and concept maps by canonical URL and version.
 
-    What a layer does not have is asked of the layer below; for one URL the layers' versions add up.
+    What a layer does not have is asked of the layer below.
     Code systems are built when they are first asked for.
     """
 
     def __init__(self, below: Library | None = None) -> None:
         self.below = below
         self._systems: dict[str, dict[str, Load]] = {}
-        self._value_sets: dict[str, dict[str, Resource]] = {}
-        self._maps: dict[str, dict[str, Resource]] = {}
-        self._all_codes: dict[str, CodeSystem | str] = {}
+        self._value_sets: dict[str, dict[str, LoadResource]] = {}
+        self._maps: dict[str, dict[str, list[LoadResource]]] = {}
+        self._all_codes: dict[str, str] = {}
         self._supplements: dict[str, dict[str, Load]] = {}
 
     def add(self, resource: Resource) -> None:
@@ -33,10 +34,8 @@ class Library:
             self._supplements.setdefault(url, {})[version] = _once(lambda: code_system(resource))
         elif kind == "CodeSystem":
             self.register(url, version, lambda: code_system(resource), all_codes=resource.get("valueSet", ""))
-        elif kind == "ValueSet":
-            self._value_sets.setdefault(url, {})[version] = resource
-        elif kind == "ConceptMap":
-            self._maps.setdefault(url, {})[version] = resource
+        elif kind in ("ValueSet", "ConceptMap"):
+            self.register_resource(kind, url, version, lambda: resource)
 
     def register(self, url: str, version: str, load: Load, all_codes: str = "") -> None:
         """Offer a code system that is built by `load` when first needed; `all_codes` is the value set of all of it."""
@@ -44,23 +43,25 @@ class Library:
         if all_codes:
             self._all_codes[all_codes] = url
 
+    def register_resource(self, kind: str, url: str, version: str, load: LoadResource) -> None:
+        """Offer a ValueSet or ConceptMap that is read by `load` when asked for."""
+        if kind == "ValueSet":
+            self._value_sets.setdefault(url, {})[version] = load
+        else:
+            self._maps.setdefault(url, {}).setdefault(version, []).insert(0, load)
+
     def system_versions(self, url: str) -> list[str]:
         """The known versions of a code system; [""] when it is known without one, empty when it is not known."""
         own = set(self._systems.get(url, ()))
         return sorted(own | set(self.below.system_versions(url))) if self.below else sorted(own)
 
     def system(self, url: str, wanted: str = "") -> CodeSystem | None:
-        """The newest wanted version of a code system."""
-        version = versions.best(wanted, self.system_versions(url))
-        if version is None:
-            return None
-        layer: Library | None = self
-        while layer is not None:
-            load = layer._systems.get(url, {}).get(version)
-            if load is not None:
-                return load()
-            layer = layer.below
-        return None
+        """The newest wanted version of a code system, an upper layer's before one below."""
+        own = self._systems.get(url, {})
+        version = versions.best(wanted, own)
+        if version is not None:
+            return own[version]()
+        return self.below.system(url, wanted) if self.below else None
 
     def value_set_versions(self, url: str) -> list[str]:
         """The known versions of a value set."""
@@ -69,21 +70,15 @@ class Library:
 
     def value_set(self, url: str, wanted: str = "") -> Resource | None:
         """The newest wanted version of a value set; also the implicit one of all codes of a code system."""
-        version = versions.best(wanted, self.value_set_versions(url))
-        layer: Library | None = self
-        while layer is not None:
-            if version is not None and version in layer._value_sets.get(url, ()):
-                return layer._value_sets[url][version]
-            system = layer._all_codes.get(url)
-            if version is None and system is not None:
-                return {
-                    "resourceType": "ValueSet",
-                    "url": url,
-                    "status": "active",
-                    "compose": {"include": [{"system": system}]},
-                }
-            layer = layer.below
-        return None
+        own = self._value_sets.get(url, {})
+        version = versions.best(wanted, own)
+        if version is not None:
+            return own[version]()
+        found = self.below.value_set(url, wanted) if self.below else None
+        if found is None and url in self._all_codes:
+            include = [{"system": self._all_codes[url]}]
+            found = {"resourceType": "ValueSet", "url": url, "status": "active", "compose": {"include": include}}
+        return found
 
     def supplement(self, url: str, wanted: str = "") -> CodeSystem | None:
         """A supplement by its own URL."""
@@ -96,7 +91,9 @@ class Library:
     def concept_maps(self) -> Iterator[Resource]:
         """All concept maps, the upper layers' first."""
         for by_version in self._maps.values():
-            yield from by_version.values()
+            for same in by_version.values():
+                for load in same:
+                    yield load()
         if self.below:
             yield from self.below.concept_maps()
 
@@ -105,7 +102,7 @@ class Library:
         own = self._maps.get(url, {})
         version = versions.best(wanted, own)
         if version is not None:
-            return own[version]
+            return own[version][0]()
         return self.below.concept_map(url, wanted) if self.below else None
 
     def over(self, resources: Iterable[Resource]) -> Library:

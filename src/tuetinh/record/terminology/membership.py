@@ -49,7 +49,7 @@ class Membership:
 
     def hits(self, value_set: Resource, coded: Coded, found: Findings, path: tuple[str, ...] = ()) -> list[Hit]:
         """The ways in which the value set contains the code; empty when it does not."""
-        path = self.composer._step(value_set, path)
+        path = self.composer.step(value_set, path)
         if "compose" not in value_set:
             return self._expanded(value_set, coded)
         compose = value_set["compose"]
@@ -117,7 +117,7 @@ class Membership:
     def _expanded(self, value_set: Resource, coded: Coded) -> list[Hit]:
         return [
             Hit(entry.system, entry.concept, entry.listed)
-            for entry in self.composer._expanded(value_set)
+            for entry in self.composer.expanded(value_set)
             if (entry.system.url, entry.concept.code) == (coded.system, coded.code)
         ]
 
@@ -141,7 +141,7 @@ class Membership:
         wrong = self.composer.version_check(system, coded.at("version"))
         if wrong:
             found.add(wrong)
-        system = self.composer._supplemented(system)
+        system = self.composer.supplemented(system)
         found.systems[system.canonical] = system
         found.tried = found.tried or system
         return system

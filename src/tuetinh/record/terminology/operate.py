@@ -10,6 +10,7 @@ from tuetinh.record.terminology.issues import TerminologyError, outcome
 from tuetinh.record.terminology.library import Library
 from tuetinh.record.terminology.lookup import lookup, subsumes
 from tuetinh.record.terminology.model import Resource
+from tuetinh.record.terminology.related import related
 from tuetinh.record.terminology.translate import translate
 from tuetinh.record.terminology.validate import validate_batch, validate_in_code_system, validate_in_value_set
 
@@ -23,6 +24,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("ConceptMap", "translate"): translate,
     ("ValueSet", "batch-validate-code"): validate_batch,
     ("ValueSet", "expand"): expand,
+    ("ValueSet", "related"): related,
     ("ValueSet", "validate-code"): validate_in_value_set,
 }
 

@@ -84,23 +84,34 @@ class _Validation:
         self.failure: Issue | None = None
 
     def result(self) -> dict[str, Any]:
+        if self.value_set is not None:
+            self._refuse_circles(self.value_set, ())
         judged = []
         for coded in self.codings:
             if not coded.system and self.value_set is not None and self.inquiry.flag("inferSystem"):
-                judged.append(self._inferred(coded))
+                judged.append(self._inferred(coded, self.value_set))
             else:
                 judged.append(self._judge(coded))
         return self._parameters(judged)
 
+    def _refuse_circles(self, value_set: Resource, path: tuple[str, ...]) -> None:
+        """A value set that imports itself is wrong whatever the code (VALUESET_CIRCULAR_REFERENCE)."""
+        path = self.composer.step(value_set, path)
+        compose = value_set.get("compose", {})
+        for row in (*compose.get("include", ()), *compose.get("exclude", ())):
+            for canonical in row.get("valueSet", ()):
+                imported = self.composer.library.value_set(*versions.split(canonical))
+                if imported is not None:
+                    self._refuse_circles(imported, path)
+
     # One coding -------------------------------------------------------------------------------------------------
 
-    def _inferred(self, coded: Coded) -> _Judged:
+    def _inferred(self, coded: Coded, value_set: Resource) -> _Judged:
         """The system is the one in which the value set has the code (inferSystem)."""
-        assert self.value_set is not None
         found = sorted(
             {
                 entry.system.url
-                for entry in self.composer.entries(self.value_set)
+                for entry in self.composer.entries(value_set)
                 if entry.system.find(coded.code) is entry.concept
             }
         )
@@ -145,6 +156,8 @@ class _Validation:
             judged.allowed = True
         elif not findings.stuck:
             self._not_in(judged)
+            if judged.system and judged.concept:
+                self._check_display(judged, judged.system, judged.concept)
 
     def _in_code_system(self, judged: _Judged) -> None:
         self._known(judged)
@@ -187,7 +200,7 @@ class _Validation:
         if system is None:
             self._unknown_system(judged, wanted)
             return
-        judged.system = self.composer._supplemented(system)
+        judged.system = self.composer.supplemented(system)
         judged.findings.systems.setdefault(system.canonical, judged.system)
         judged.concept = judged.system.find(coded.code)
         if judged.concept is None:
@@ -238,15 +251,19 @@ class _Validation:
             )
         )
 
+    def _check_display(self, judged: _Judged, system: CodeSystem, concept: Concept) -> None:
+        listed = judged.hit.listed if judged.hit else None
+        wrong = displays.check(judged.coded, system, concept, listed, self.languages, lenient=self.lenient)
+        if wrong:
+            judged.issues.append(wrong)
+
     def _look_closer(self, judged: _Judged, system: CodeSystem, concept: Concept) -> None:
         """Display, case, status and use of a concept that is there."""
         coded, hit = judged.coded, judged.hit
         listed = hit.listed if hit else None
         if concept.code != coded.code and system.enumerable:
             judged.issues.append(_case_differs(coded, system, concept))
-        wrong = displays.check(coded, system, concept, listed, self.languages, lenient=self.lenient)
-        if wrong:
-            judged.issues.append(wrong)
+        self._check_display(judged, system, concept)
         if self.inquiry.flag("abstract") is False and system.is_abstract(concept):
             text = f"Code '{coded.system}#{coded.code}' is abstract, and not allowed in this context"
             judged.issues.append(
@@ -320,9 +337,10 @@ class _Validation:
         if one.concept.code != one.coded.code and one.system.enumerable:
             rows.append(parameter("normalized-code", one.concept.code, "valueCode"))
         status = one.system.status_of(one.concept)
-        if one.system.is_inactive(one.concept):
+        inactive = one.system.is_inactive(one.concept)
+        if inactive:
             rows.append({"name": "inactive", "valueBoolean": True})
-        if status and status not in ("active", "inactive"):
+        if status == "deprecated" or (inactive and status not in ("", "inactive")):
             rows.append(parameter("status", status, "valueCode"))
         return rows
 
@@ -399,7 +417,7 @@ def _deprecated_use(coded: Coded, name: str, status: str) -> Issue:
 
 
 def _unknown_rows(judged: Sequence[_Judged]) -> list[dict[str, Any]]:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for one in judged:
         rows.extend(parameter("x-caused-by-unknown-system", own, "valueCanonical") for own in one.findings.unknown)
         if one.foreign:

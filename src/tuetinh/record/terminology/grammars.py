@@ -1,0 +1,86 @@
+"""Code systems whose codes follow a grammar, so that they are judged and not listed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tuetinh.record.terminology import ucum
+from tuetinh.record.terminology.model import CodeSystem, Concept, Designation
+
+
+@dataclass
+class UcumSystem(CodeSystem):
+    """Units of measure (UCUM)."""
+
+    url: str = ucum.SYSTEM
+    version: str = ucum.VERSION
+    name: str = "UCUM"
+    title: str = "Unified Code for Units of Measure"
+    language: str = "en"
+    value_set: str = "http://hl7.org/fhir/ValueSet/ucum-units"
+    property_uris: Mapping[str, str] = field(default_factory=dict)
+
+    enumerable = False
+
+    def find(self, code: str) -> Concept | None:
+        """The unit, shown as its code; its words are a further name."""
+        if ucum.valid(code) is not None:
+            return None
+        return Concept(code, display=code, designations=(Designation(ucum.display(code), "en"),))
+
+
+@dataclass
+class LanguageSystem(CodeSystem):
+    """Language tags (BCP 47), judged by their form (RFC 5646, 2.1)."""
+
+    url: str = "urn:ietf:bcp:47"
+    name: str = "BCP47"
+    title: str = "Tags for the Identification of Languages"
+    value_set: str = "http://hl7.org/fhir/ValueSet/all-languages"
+
+    enumerable = False
+    _tag = re.compile(
+        r"(?:[a-z]{2,3}(?:-[a-z]{3}){0,3}|[a-z]{4,8})(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?"
+        r"(?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*(?:-[a-wy-z0-9](?:-[a-z0-9]{2,8})+)*(?:-x(?:-[a-z0-9]{1,8})+)?"
+    )
+
+    def find(self, code: str) -> Concept | None:
+        """The tag, when it is well-formed and written as RFC 5646, 2.1.1 recommends."""
+        return Concept(code) if self._tag.fullmatch(code) else None
+
+
+@dataclass
+class MediaTypeSystem(CodeSystem):
+    """Media types (BCP 13), judged by their form (RFC 6838, 4.2)."""
+
+    url: str = "urn:ietf:bcp:13"
+    name: str = "BCP13"
+    title: str = "Media Types"
+    value_set: str = "http://hl7.org/fhir/ValueSet/mimetypes"
+
+    enumerable = False
+    _type = re.compile(r"[A-Za-z0-9][\w!#$&^.+-]{0,126}/[A-Za-z0-9][\w!#$&^.+-]{0,126}(?:\s*;\s*[\w.+-]+=\S+)*")
+
+    def find(self, code: str) -> Concept | None:
+        """The media type, when it is well-formed."""
+        return Concept(code) if self._type.fullmatch(code) else None
+
+
+@dataclass
+class UriSystem(CodeSystem):
+    """Any URI (urn:ietf:rfc:3986)."""
+
+    url: str = "urn:ietf:rfc:3986"
+    name: str = "URI"
+    title: str = "Uniform Resource Identifier"
+
+    enumerable = False
+
+    def find(self, code: str) -> Concept | None:
+        """The URI, when it has a scheme and no space."""
+        return Concept(code) if re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", code) else None
+
+
+SYSTEMS: tuple[CodeSystem, ...] = (UcumSystem(), LanguageSystem(), MediaTypeSystem(), UriSystem())
