@@ -82,6 +82,27 @@ class NotForMatching(LabError):
     message = _("Bản tin này không có kết quả nào của mẫu đã chọn.")
 
 
+class NoAnalyser(LabError):
+    """There is no such analyser at this facility."""
+
+    code = "no-analyser"
+    message = _("Không có máy xét nghiệm này ở cơ sở này.")
+
+
+class Taken(LabError):
+    """Another analyser already has this name and address."""
+
+    code = "taken"
+    message = _("Đã có máy mang tên gửi và địa chỉ này.")
+
+
+class UnknownAnalyte(LabError):
+    """The code, the analyte or the factor is none."""
+
+    code = "unknown-analyte"
+    message = _("Chọn một chỉ số trong danh mục; hệ số phải lớn hơn 0.")
+
+
 # Why a message waits in the inbox.
 REASONS = {
     "no-start": _("Thiếu ký tự mở đầu khung MLLP"),
@@ -98,5 +119,6 @@ REASONS = {
     "unknown-order": _("Không có mẫu nào mang mã này"),
     "unknown-analytes": _("Mã chỉ số của máy không thuộc chỉ định"),
     "already-released": _("Kết quả đã trả; cần sửa đổi có lý do"),
+    "disabled": _("Máy đang bị tắt"),
     "closed": _("Mẫu đã bị từ chối hoặc hủy"),
 }

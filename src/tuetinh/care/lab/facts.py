@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+from tuetinh.care.lab import units
 from tuetinh.care.lab.catalogue import SPECIMEN_CODES, SPECIMENS, Analyte, Range, Test, analytes, test
 from tuetinh.commons.catalogues.api import SERVICES, service
 from tuetinh.record import r4
@@ -187,7 +188,7 @@ def flag(analyte: Analyte, reading: Reading, normal: Range) -> str:
                 return "POS" if reading.text == "Dương tính" else "NEG"
             return "N" if reading.text == "Âm tính" else "A"
         return ""
-    if reading.unit and not same_unit(reading.unit, analyte):
+    if reading.unit and not units.same(reading.unit, analyte):
         return reading.flag if reading.flag in FLAG_TEXT else ""  # in another unit our limits say nothing
     critical = analyte.critical.where(value) if analyte.critical else "N"
     if critical != "N" and not (critical == "L" and reading.comparator.startswith(">")):
@@ -200,27 +201,13 @@ def flag(analyte: Analyte, reading: Reading, normal: Range) -> str:
     return place
 
 
-_UNITS = str.maketrans({"μ": "u", "µ": "u", "^": "*", " ": None, "[": None, "]": None})
-_SAME_SIZE = {"10*9/l": {"10*3/ul", "k/ul"}, "10*12/l": {"10*6/ul", "m/ul"}, "u/l": {"iu/l"}, "miu/l": {"uiu/ml"}}
-
-
-def _plain(unit: str) -> str:
-    return unit.translate(_UNITS).lower().removeprefix("x").replace("10e", "10*")
-
-
-def same_unit(unit: str, analyte: Analyte) -> bool:
-    """Whether a unit as an analyser writes it is the analyte's (`10^9/L`, `G/L`, `10*3/uL`, `umol/L`, `μmol/L`)."""
-    ours = _plain(analyte.unit)
-    return _plain(unit) in {ours, _plain(analyte.shown), *_SAME_SIZE.get(ours, ())}
-
-
 def observation(
     order: r4.ServiceRequest, analyte: Analyte, reading: Reading, *, specimen: str, normal: Range, status: str
 ) -> r4.Observation:
     """Build the result of one analyte."""
     code = flag(analyte, reading, normal)
     shown = reading.unit or analyte.shown
-    coded = analyte.unit if not reading.unit or same_unit(reading.unit, analyte) else None
+    coded = analyte.unit if not reading.unit or units.same(reading.unit, analyte) else None
     result = r4.Observation(
         id=observation_id(order.id or "", analyte.key),
         basedOn=[ref("ServiceRequest", order.id or "")],

@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import F
 
-from tuetinh.care.lab import actions, facts
+from tuetinh.care.lab import actions, analysers, facts
 from tuetinh.care.lab import wire_hl7v2 as wire
-from tuetinh.care.lab.catalogue import Analyte
+from tuetinh.care.lab.catalogue import Analyte, analytes
 from tuetinh.care.lab.errors import LabError, NeedsReason, NotAllowed, NotForMatching
 from tuetinh.care.lab.models import Analyser, Message, Tube
 from tuetinh.care.lab.wire_mllp import Frame
@@ -40,6 +41,7 @@ class _Outcome:
     ack: str = "AA"
     tube: Tube | None = None
     facility: str = ""
+    analyser: Analyser | None = None
 
 
 def take(frame: Frame, peer: str) -> bytes | None:
@@ -47,7 +49,7 @@ def take(frame: Frame, peer: str) -> bytes | None:
     if frame.fault:
         return _take_broken(frame, peer)
     messages = wire.split(frame.payload)
-    answers = [_take_one(message, peer) for message in messages]
+    answers = [answer for message in messages if (answer := _take_one(message, peer))]
     if not answers:
         return None
     return wire.batch(answers) if len(answers) > 1 or wire.is_batch(frame.payload) else answers[0]
@@ -67,7 +69,7 @@ def _take_broken(frame: Frame, peer: str) -> bytes | None:
     return ack
 
 
-def _take_one(raw: bytes, peer: str) -> bytes:
+def _take_one(raw: bytes, peer: str) -> bytes | None:
     header, message, refused = wire.Header(), None, None
     try:
         message = wire.read(raw)
@@ -84,11 +86,13 @@ def _take_one(raw: bytes, peer: str) -> bytes:
                 State.BROKEN, condition, refused.place if refused else "", refused.ack if refused else "AE"
             )
         else:
-            outcome = _process(message)
-        return _keep(raw, peer, header, outcome, lambda o: _answer(header, o)) or b""
+            outcome = _process(message, peer)
+        return _keep(raw, peer, header, outcome, lambda o: _answer(header, o))
 
 
-def _answer(header: wire.Header, outcome: _Outcome) -> bytes:
+def _answer(header: wire.Header, outcome: _Outcome) -> bytes | None:
+    if header.type == "ACK":  # chapter 2, 2.9.2: an acknowledgement is not acknowledged, or two systems never stop
+        return None
     if outcome.state == State.BROKEN:
         return wire.acknowledge(header, outcome.ack, condition=outcome.reason, place=outcome.place)
     if outcome.state == State.UNMATCHED:  # safe with us and waiting for a person: sending it again would help nobody
@@ -128,7 +132,7 @@ def _keep(
         defaults={
             "received_at": datetime.now(UTC), "peer": peer[:64], "facility": facility, "raw": raw, "ack": ack,
             "kind": f"{header.type}^{header.event}".strip("^")[:40], "state": outcome.state,
-            "reason": outcome.reason, "place": outcome.place[:60], "tube": outcome.tube,
+            "reason": outcome.reason, "place": outcome.place[:60], "tube": outcome.tube, "analyser": outcome.analyser,
         },
     )  # fmt: skip
     if not made:
@@ -139,12 +143,13 @@ def _keep(
     return ack
 
 
-def _process(message: wire.Message, *, asker: Asker = LISTENER, tube: Tube | None = None, reason: str = "") -> _Outcome:
+def _process(
+    message: wire.Message, peer: str, *, asker: Asker = LISTENER, tube: Tube | None = None, reason: str = ""
+) -> _Outcome:
     """Write the results of a message, all or nothing. An error of ours leaves the message broken, never lost."""
     if message.header.type not in wire.RESULTS:
         return _Outcome(State.NOTED)
-    analyser = Analyser.objects.filter(sender=message.header.sender[:300]).first()
-    facility = analyser.facility if analyser else ""
+    analyser = analysers.find(message.header.sender, peer)
     try:
         with transaction.atomic():
             outcome = _match(message, analyser, asker, tube, reason)
@@ -157,7 +162,8 @@ def _process(message: wire.Message, *, asker: Asker = LISTENER, tube: Tube | Non
             raise
         log.exception("lab: a message could not be written")
         outcome = _Outcome(State.BROKEN, "207", ack="AE")
-    outcome.facility = outcome.facility or facility
+    outcome.facility = outcome.facility or (analyser.facility if analyser else "")
+    outcome.analyser = analyser
     return outcome
 
 
@@ -165,6 +171,9 @@ def _match(
     message: wire.Message, analyser: Analyser | None, asker: Asker, chosen: Tube | None, reason: str
 ) -> _Outcome:
     """Find the tube of each order of the message and write its results; what finds none makes the whole wait."""
+    if analyser and not analyser.enabled and not chosen:
+        return _Outcome(State.UNMATCHED, "disabled")
+    meanings = analysers.dictionary(analyser)
     waiting: _Outcome | None = None
     done: Tube | None = None
     for place, order in enumerate(message.orders, 1):
@@ -179,7 +188,7 @@ def _match(
             waiting = _Outcome(State.UNMATCHED, "closed", tube=tube)
             continue
         work = actions.work_on(asker, tube)
-        readings, unknown = _readings(order, work, analyser)
+        readings, unknown = _readings(order, work, meanings, analyser.name if analyser else "")
         if tube.stage == Tube.Stage.RELEASED and not reason:
             if any(not actions.same(work.results.get(id_), r) for id_, r in readings.items()):
                 waiting = _Outcome(State.UNMATCHED, "already-released", tube=tube)
@@ -204,45 +213,59 @@ def _find(keys: list[str], analyser: Analyser | None) -> Tube | None:
     return next((by_number[k] for k in keys if k in by_number), None)
 
 
-def _analyte(code: wire.Code, asked: dict[str, Analyte], analyser: Analyser | None) -> Analyte | None:
+def meaning(
+    code: wire.Code, meanings: dict[str, analysers.Meaning], asked: Iterable[Analyte]
+) -> analysers.Meaning | None:
     """Which analyte that was asked for a code means: by the analyser's own table, LOINC, our key or a usual name.
 
     Only among those: `GLU` of a urine strip is another thing than that of a tube of serum.
     """
-    for value in filter(None, (code.code, code.alternate, code.text)):
-        if analyser and (key := analyser.codes.get(value)):
-            return asked.get(key)
-        for analyte in asked.values():
+    values = [value for value in (code.code, code.alternate, code.text) if value]
+    if told := next((meanings[value] for value in values if value in meanings), None):
+        return told if told.analyte is None or told.analyte in asked else None
+    for value in values:
+        for analyte in asked:
             if value == analyte.loinc or value.upper() in {analyte.key, *(a.upper() for a in analyte.aliases)}:
-                return analyte
+                return analysers.Meaning(analyte)
     return None
 
 
-def _readings(order: wire.Order, work: actions.Work, analyser: Analyser | None) -> tuple[dict[str, facts.Reading], str]:
+def _readings(
+    order: wire.Order, work: actions.Work, meanings: dict[str, analysers.Meaning], machine: str
+) -> tuple[dict[str, facts.Reading], str]:
     """The results of an order by the id of their Observation, and the first code that was not asked for."""
     slots = {analyte.key: facts.observation_id(o.id or "", analyte.key) for o, analyte in work.slots()}
-    asked = {analyte.key: analyte for _, analyte in work.slots()}
+    asked = [analyte for _, analyte in work.slots()]
     readings: dict[str, facts.Reading] = {}
     unknown = ""
     for result in order.results:
         if result.status in ("D", "W", "I", "N", "O"):  # table 0085: deleted, wrong, pending, not asked, only described
             continue
-        analyte = _analyte(result.code, asked, analyser)
-        if analyte is None:
+        told = meaning(result.code, meanings, asked)
+        if told is None:
             unknown = unknown or result.code.code[:40]
-            continue
-        readings[slots[analyte.key]] = facts.Reading(
-            number=result.number if analyte.numeric else None,
-            comparator=result.comparator,
-            text=_choice(analyte, result.text),
-            unit=result.unit,
-            absent=result.status == "X" or not result.text,
-            flag=result.flags[0] if result.flags else "",
-            at=result.at or order.at,
-            device=result.device or (analyser.name if analyser else ""),
-            notes=result.notes,
-        )
+        elif told.analyte:
+            readings[slots[told.analyte.key]] = _reading(result, told, told.analyte, order.at, machine)
     return readings, unknown
+
+
+def _reading(
+    result: wire.Result, told: analysers.Meaning, analyte: Analyte, at: datetime | None, machine: str
+) -> facts.Reading:
+    number, unit = told.number(result) if analyte.numeric else (None, result.unit)
+    sent = f"{result.text} {result.unit}".strip()
+    turned = number is not None and number != result.number
+    return facts.Reading(
+        number=number,
+        comparator=result.comparator,
+        text=_choice(analyte, result.text),
+        unit=unit,
+        absent=result.status == "X" or not result.text,
+        flag=result.flags[0] if result.flags else "",
+        at=result.at or at,
+        device=result.device or machine,
+        notes=(*result.notes, f"Máy gửi: {sent}") if turned else result.notes,
+    )
 
 
 _WORDS = {
@@ -268,10 +291,37 @@ def retry(asker: Asker, message_id: int) -> Message:
         except wire.Refused as refused:
             row.reason, row.place = refused.condition, refused.place[:60]
         else:
-            outcome = _process(message)
+            outcome = _process(message, row.peer)
+            row.analyser = outcome.analyser
             row.state, row.reason, row.place = outcome.state, outcome.reason, outcome.place[:60]
             row.tube = outcome.tube or row.tube
         return _handled(asker, row)
+
+
+def teach(
+    asker: Asker, message_id: int, code: str, analyte: str, *, unit: str = "", factor: Decimal = Decimal(1)
+) -> Message:
+    """Say what a code in a message means to its analyser, which is registered when it is new; then try again.
+
+    Raises UnknownAnalyte, NotForMatching, NotAllowed.
+    """
+    with transaction.atomic():
+        row = _open(asker, message_id)
+        analyser = analysers.find(row.sender, row.peer)
+        if not analyser:
+            application, _, facility = row.sender.partition("|")
+            analyser = analysers.save(
+                asker, None, name=application or row.peer, application=application, sending_facility=facility
+            )
+        analysers.teach(asker, analyser.pk, code, analyte, unit=unit, factor=factor)
+        return retry(asker, message_id)
+
+
+def unknown_codes(row: Message, message: wire.Message) -> list[wire.Code]:
+    """The codes of a message that nobody has explained yet, each once."""
+    meanings = analysers.dictionary(row.analyser or analysers.find(row.sender, row.peer))
+    codes = {result.code.code: result.code for result in message.results if result.code.code}
+    return [code for code in codes.values() if not meaning(code, meanings, analytes().values())]
 
 
 def match(asker: Asker, message_id: int, number: str, *, reason: str = "") -> Message:
@@ -288,7 +338,7 @@ def match(asker: Asker, message_id: int, number: str, *, reason: str = "") -> Me
             message = wire.read(bytes(row.raw))
         except wire.Refused as refused:
             raise NotForMatching from refused
-        outcome = _process(message, asker=actions.as_desk(asker), tube=tube, reason=reason)
+        outcome = _process(message, row.peer, asker=actions.as_desk(asker), tube=tube, reason=reason)
         if outcome.state != State.MATCHED or not outcome.tube:
             raise NotForMatching
         row.state, row.reason, row.place, row.tube, row.facility = State.MATCHED, "", "", tube, tube.facility
@@ -306,14 +356,18 @@ def set_aside(asker: Asker, message_id: int, reason: str) -> Message:
         return _handled(asker, row)
 
 
+def workable(row: Message) -> bool:
+    """Whether a person may still do something with it: it waits, or holds codes that nobody understood."""
+    waits = row.state in (State.UNMATCHED, State.BROKEN)
+    return waits or (row.state == State.MATCHED and row.reason == "unknown-analytes")
+
+
 def _open(asker: Asker, message_id: int) -> Message:
     if asker.role not in actions.WORKING:
         raise NotAllowed
-    rows = Message.objects.select_for_update(of=("self",)).filter(
-        pk=message_id, state__in=[State.UNMATCHED, State.BROKEN]
-    )
-    row = rows.filter(facility__in=[asker.facility, ""]).first()
-    if not row:
+    rows = Message.objects.select_for_update(of=("self",)).filter(pk=message_id, facility__in=[asker.facility, ""])
+    row = rows.first()
+    if not row or not workable(row):
         raise NotForMatching
     return row
 

@@ -56,13 +56,35 @@ class Counter(models.Model):
 
 
 class Analyser(models.Model):
-    """An analyser or middleware that sends messages: its own name (MSH-3, MSH-4), and what it calls the analytes."""
+    """An analyser or middleware that sends messages: its own name (MSH-3, MSH-4), and from where it calls."""
 
-    sender = models.CharField(max_length=300, unique=True)
+    sender = models.CharField(max_length=300)  # `application|facility` of MSH
+    address = models.GenericIPAddressField(null=True, blank=True)  # tells two of the same name apart
     facility = models.CharField(max_length=64)
     name = models.CharField(max_length=200)
     device = models.CharField(max_length=64, blank=True)  # Device id
-    codes = models.JSONField(default=dict, blank=True)  # its code -> key of our analyte
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["sender", "address"], name="lab_analyser_once", nulls_distinct=False),
+        ]
+
+
+class AnalyserCode(models.Model):
+    """What an analyser means by one of its codes. analyte: a key of ours, "" for what is never reported.
+
+    unit: the unit where the message says none; factor: what its numbers are multiplied by to be in our unit.
+    """
+
+    analyser = models.ForeignKey(Analyser, on_delete=models.CASCADE, related_name="meanings")
+    code = models.CharField(max_length=100)
+    analyte = models.CharField(max_length=20, blank=True)
+    unit = models.CharField(max_length=40, blank=True)
+    factor = models.DecimalField(max_digits=18, decimal_places=9, default=1)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["analyser", "code"], name="lab_analyser_code_once")]
 
 
 class Message(models.Model):
@@ -81,6 +103,7 @@ class Message(models.Model):
     peer = models.CharField(max_length=64, blank=True)
     facility = models.CharField(max_length=64, blank=True)
     sender = models.CharField(max_length=300, blank=True)
+    analyser = models.ForeignKey(Analyser, null=True, on_delete=models.SET_NULL, db_index=False)
     control_id = models.CharField(max_length=200, blank=True)
     digest = models.BinaryField(max_length=32)
     kind = models.CharField(max_length=40, blank=True)
@@ -106,4 +129,5 @@ class Message(models.Model):
                 condition=Q(state__in=["unmatched", "broken"]),
             ),
             models.Index(fields=["-received_at"], name="lab_message_received"),
+            models.Index(fields=["analyser", "-received_at"], name="lab_message_analyser"),
         ]

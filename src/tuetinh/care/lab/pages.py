@@ -14,7 +14,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from tuetinh.care.lab import actions, inbox, prints, queries, words
 from tuetinh.care.lab import wire_hl7v2 as wire
-from tuetinh.care.lab.errors import REASONS, BadValue, LabError, NoTube
+from tuetinh.care.lab.errors import REASONS, BadValue, LabError, NoTube, UnknownAnalyte
+from tuetinh.care.lab.forms import CodeForm
 from tuetinh.care.lab.models import Message, Tube
 from tuetinh.commons.access.api import asker, desk
 from tuetinh.commons.documents.api import Paper, respond_pdf
@@ -218,11 +219,15 @@ def message(request: HttpRequest, message_id: int) -> HttpResponse:
         read: wire.Message | None = wire.read(raw)
     except wire.Refused:
         read = None
+    unknown = inbox.unknown_codes(row, read) if read else []
     context = {
         "row": row,
         "state": words.STATES[row.state],
         "reason": REASONS.get(row.reason, row.reason),
         "waits": row.state in (Message.State.UNMATCHED, Message.State.BROKEN),
+        "unknown": unknown,
+        "teachable": inbox.workable(row),
+        "code_form": CodeForm(initial={"code": unknown[0].code}) if unknown else None,
         "read": read,
         "keys": sorted({key for order in (read.orders if read else []) for key in order.keys}),
         "raw": _lines(raw.decode("utf-8", "replace")[:_SHOWN]),
@@ -269,6 +274,22 @@ def retry(request: HttpRequest, message_id: int) -> HttpResponse:
     """Try the message again."""
     return _with_message(
         request, message_id, lambda: inbox.retry(asker(request), message_id), _("Đã xử lý lại bản tin.")
+    )
+
+
+@desk("lab")
+@require_POST
+def teach(request: HttpRequest, message_id: int) -> HttpResponse:
+    """Say what a code of the message means to its analyser; then the message is processed again."""
+    form = CodeForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, str(UnknownAnalyte.message))
+        return redirect("lab:message", message_id)
+    return _with_message(
+        request,
+        message_id,
+        lambda: inbox.teach(asker(request), message_id, **form.cleaned_data),
+        _("Đã ghi mã của máy và xử lý lại bản tin."),
     )
 
 

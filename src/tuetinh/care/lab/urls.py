@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tuetinh.care.lab import pages
+from tuetinh.care.lab import machine_pages, pages
 
 app_name = "lab"
 urlpatterns = [
@@ -14,6 +14,12 @@ urlpatterns = [
     path("lab/inbox/<int:message_id>/match", pages.match, name="match"),
     path("lab/inbox/<int:message_id>/retry", pages.retry, name="retry"),
     path("lab/inbox/<int:message_id>/aside", pages.aside, name="aside"),
+    path("lab/inbox/<int:message_id>/teach", pages.teach, name="teach"),
+    path("lab/machines", machine_pages.machines, name="machines"),
+    path("lab/machines/new", machine_pages.new_machine, name="new-machine"),
+    path("lab/machines/<int:analyser_id>", machine_pages.machine, name="machine"),
+    path("lab/machines/<int:analyser_id>/teach", machine_pages.teach_code, name="teach-code"),
+    path("lab/machines/<int:analyser_id>/forget", machine_pages.forget_code, name="forget-code"),
     path("lab/tubes/<str:number>", pages.tube, name="tube"),
     path("lab/tubes/<str:number>/receive", pages.receive, name="receive"),
     path("lab/tubes/<str:number>/reject", pages.reject, name="reject"),

@@ -283,13 +283,21 @@ def decode(message: bytes, header: Header) -> str:
     try:
         text = message.decode(CHARSETS[name])
     except UnicodeDecodeError as error:
-        if name in ("", "ASCII"):  # nothing was promised, and Latin-1 reads every byte
-            text = message.decode("latin-1")
+        if name in ("", "ASCII"):  # nothing was promised
+            text = _guess(message)
         else:
             line = message[: error.start].replace(b"\n", b"\r").count(b"\r") + 1
             segment = re.split(rb"[\r\n]+", message)[line - 1][:3].decode("ascii", "replace")
             raise Refused("AE", "102", segment, header) from error
     return unicodedata.normalize("NFC", text.replace("\0", ""))
+
+
+def _guess(message: bytes) -> str:
+    """Bytes of no announced charset that are no UTF-8: Vietnamese Windows, else Latin-1, which reads every byte."""
+    try:
+        return message.decode("cp1258")
+    except UnicodeDecodeError:
+        return message.decode("latin-1")
 
 
 def read(message: bytes) -> Message:
@@ -298,7 +306,7 @@ def read(message: bytes) -> Message:
     Raises Refused with the right acknowledgement code, condition and place, and the header as far as it was read.
     """
     header = read_header(message)
-    if header.type not in RESULTS and header.type != "ADT":
+    if header.type not in RESULTS and header.type not in ("ADT", "ACK"):
         raise Refused("AR", "200", "MSH^1^9", header)
     if header.type in RESULTS and header.event and header.event not in RESULTS[header.type]:
         raise Refused("AR", "201", "MSH^1^9", header)
@@ -435,7 +443,7 @@ def _result(obx: _Segment, order: Order) -> Result:
         code=obx.code(3),
         sub_id=obx.get(4),
         kind=kind,
-        unit=obx.get(6),
+        unit=_unit(obx),
         reference=obx.words(7),
         flags=tuple(f for f in (obx.part(r) for r in obx.repetitions(8)) if f),
         status=obx.get(11),
@@ -444,6 +452,12 @@ def _result(obx: _Segment, order: Order) -> Result:
         device=obx.get(18),
         **values,
     )
+
+
+def _unit(obx: _Segment) -> str:
+    """OBX-6. Analysers write `10^9/L` without escaping, which cuts it in two."""
+    code, rest = obx.get(6), obx.get(6, 2)
+    return f"{code}^{rest}" if code.endswith("10") and re.match(r"\d", rest) else code
 
 
 def _structured(obx: _Segment) -> dict[str, Any]:

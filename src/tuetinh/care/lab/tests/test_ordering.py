@@ -210,7 +210,8 @@ def test_a_strips_glucose_is_not_the_bloods(world, oru) -> None:
 
 def test_an_analyser_names_its_analytes_and_only_matches_at_home(world, oru) -> None:
     tube = order(world, GLU)
-    analyser = Analyser.objects.create(sender="BS240|LAB", facility="12001", name="BS-240", codes={"17": "GLU"})
+    analyser = Analyser.objects.create(sender="BS240|LAB", facility="12001", name="BS-240")
+    analyser.meanings.create(code="17", analyte="GLU")
     send(oru(tube.number, {"17": "5.5"}))
     assert Message.objects.get().reason == "unknown-order"
     assert queries.inbox("12104").count() == 0
