@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, cast
 
 from tuetinh.care.lab import facts, queries
 from tuetinh.care.lab.actions import cancel_orders, order_tests
+from tuetinh.care.lab.analysers import listed as analysers
+from tuetinh.care.lab.analysers import save as save_analyser
+from tuetinh.care.lab.analysers import teach as teach_analyser
 from tuetinh.care.lab.catalogue import Analyte, Test, search_tests, test, tests
 from tuetinh.care.lab.errors import LabError
 from tuetinh.care.lab.listener import serve_mllp
@@ -25,6 +28,7 @@ __all__ = [
     "LabError",
     "Result",
     "Test",
+    "analysers",
     "cancel_orders",
     "order_tests",
     "orders",
@@ -32,8 +36,10 @@ __all__ = [
     "plain_words",
     "read_result",
     "results",
+    "save_analyser",
     "search_tests",
     "serve_mllp",
+    "teach_analyser",
     "test",
     "tests",
     "trend",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -9,6 +10,24 @@ from tuetinh.node.demo import people, places
 from tuetinh.record.asker import SYSTEM, Asker
 
 RECEPTION = "tuetinh.care.reception"
+LABORATORY = "tuetinh.care.lab"
+# The analysers of the laboratory: name, MSH-3, and what it means by its own codes (analyte, unit, factor).
+ANALYSERS: tuple[tuple[str, str, dict[str, tuple[str, str, str]]], ...] = (
+    (
+        "Máy huyết học XN-1000",
+        "XN-1000",
+        dict.fromkeys(("RDW-SD", "PDW", "MPV", "P-LCR", "PCT", "NRBC%", "IG%"), ("", "", "1")),
+    ),
+    (
+        "Máy sinh hóa BS-240",
+        "BS-240",
+        {
+            "GLU-G": ("GLU", "mmol/L", "1"), "UREA": ("UREA", "mmol/L", "1"), "CREA-S": ("CREA", "mg/dL", "88.4"),
+            "TC": ("CHOL", "mmol/L", "1"), "TG": ("TRIG", "mmol/L", "1"), "HDL-C": ("HDL", "mmol/L", "1"),
+            "LDL-C": ("LDL", "mmol/L", "1"), "T-BIL": ("TBIL", "umol/L", "1"), "D-BIL": ("DBIL", "umol/L", "1"),
+        },
+    ),
+)  # fmt: skip
 # Who comes where, by the number of the person: the citizen of the cast is left for whoever tries the platform.
 WAITING = (
     ("noi-1", "Ho, sốt 3 ngày", 5),
@@ -38,6 +57,20 @@ def open_today() -> None:
             reception.open_visit(
                 desk, _patient(number), facility=places.CAST, room=f"{places.CAST}-{room}", reason=reason
             )
+
+
+def install_analysers() -> None:
+    """Give the laboratory of the cast its two analysers, unless it has some."""
+    if find_spec(LABORATORY) is None or find_spec(f"{LABORATORY}.api") is None:
+        return  # a node without a laboratory has no analysers
+    lab = import_module(f"{LABORATORY}.api")
+    desk = Asker(account="system", role="system", facility=places.CAST, scopes=SYSTEM.scopes)
+    if lab.analysers(desk).exists():
+        return
+    for name, application, codes in ANALYSERS:
+        row = lab.save_analyser(desk, None, name=name, application=application, sending_facility="LAB")
+        for code, (analyte, unit, factor) in codes.items():
+            lab.teach_analyser(desk, row.pk, code, analyte, unit=unit, factor=Decimal(factor))
 
 
 def _patient(number: int) -> str:

@@ -64,6 +64,7 @@ def build(data: Path, population: int, seed: int, progress: Progress | None = No
                 _build(data, plan, workers, bar)
         else:
             _build(data, plan, workers, progress)
+    desks.install_analysers()
     desks.open_today()
 
 

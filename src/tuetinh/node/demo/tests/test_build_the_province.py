@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 
 from tuetinh.care.insurance.models import SimulatedCard
+from tuetinh.care.lab import api as lab
 from tuetinh.commons.access.models import Account
 from tuetinh.commons.catalogues import api as catalogues
 from tuetinh.commons.identity.api import check_number, find_people, identifier
@@ -135,7 +136,11 @@ def test_the_province_is_built_once_and_everyone_can_log_in(tmp_path: Path) -> N
     assert Account.objects.get(username="citizen").patient == first.id
     assert SimulatedCard.objects.get(number=identifier(citizen, "card")).name == "Lò Thị Pâng"
 
+    machines = list(lab.analysers(SYSTEM).values_list("sender", "facility"))
+
     demo.build(tmp_path, 90, 7, lambda *_: pytest.fail("it is there already"))
+    assert machines == [("XN-1000|LAB", places.CAST), ("BS-240|LAB", places.CAST)]
+    assert lab.analysers(SYSTEM).count() == 2
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM identity_person")
         assert cursor.fetchone()[0] == 30
