@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from tuetinh.record.conformance import Case
-from tuetinh.record.terminology.api import standard_library
 from tuetinh.record.terminology.library import Library
 from tuetinh.record.terminology.operate import answer
+from tuetinh.record.terminology.standard import standard_library
 
 FHIR_VERSION = "4.0.1"
 _PASSED_OVER = frozenset({"snomed", "omop"})

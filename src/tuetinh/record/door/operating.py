@@ -34,7 +34,18 @@ def _asked(call: Call, known: Operation) -> Asked:
     accept = next((kind for kind in call.accepted() if kind in known.media), "")
     path = f"{call.base}{call.path}"
     return Asked(
-        call.asker, known.name, call.base, path, call.type, call.id, values, others, call.pairs, accept, call.prefer
+        call.asker,
+        known.name,
+        call.base,
+        path,
+        call.type,
+        call.id,
+        values,
+        others,
+        call.pairs,
+        accept,
+        call.prefer,
+        call.headers.get("accept-language", ""),
     )
 
 

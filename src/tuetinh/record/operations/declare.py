@@ -47,7 +47,7 @@ class Asked:
     values: what was given for each declared parameter: str, int, bool or Decimal for primitives (dates as text), a
     class of `r4` for datatypes and resources, the same mapping again for parameters with parts. others: the pairs of
     the address that are not declared, for an operation that is `open`. accept: the media type that is wanted, "" for
-    FHIR.
+    FHIR. language: the header Accept-Language.
     """
 
     asker: Asker
@@ -61,6 +61,7 @@ class Asked:
     pairs: list[tuple[str, str]] = field(default_factory=list)
     accept: str = ""
     prefer: Mapping[str, str] = field(default_factory=dict)
+    language: str = ""
 
     def one(self, name: str, default: Any = None) -> Any:
         """The single value of a parameter."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from tuetinh.record.terminology import versions
 from tuetinh.record.terminology.model import CodeSystem, Resource, code_system, supplemented
@@ -130,5 +130,11 @@ class Library:
         yield from sorted(known)
 
 
+@lru_cache(maxsize=256)
+def _built(load: Load) -> CodeSystem:
+    """Code systems in memory; those that nobody asked for lately are built anew."""
+    return load()
+
+
 def _once(load: Load) -> Load:
-    return lru_cache(maxsize=1)(load)
+    return partial(_built, load)

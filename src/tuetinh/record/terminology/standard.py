@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tuetinh.record.terminology.model import CodeSystem, code_system
 _FILE = Path(__file__).parent / "data" / "hl7.jsonl.gz"
 
 
+@cache
 def standard_library() -> Library:
     """A library of what the standard defines, and of the code systems that have a grammar."""
     library = Library()

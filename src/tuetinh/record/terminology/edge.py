@@ -1,0 +1,46 @@
+"""What is R5's in an answer, in the form that R4 gives it: elements that R4 does not have become extensions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# Cross-version extensions: https://hl7.org/fhir/versions.html#extensions
+_EXPANSION = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ValueSet.expansion"
+
+
+def as_r4(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """The resource with `ValueSet.expansion.property` and `contains.property` as extensions."""
+    expansion = resource.get("expansion")
+    if resource.get("resourceType") != "ValueSet" or not isinstance(expansion, Mapping):
+        return dict(resource)
+    moved = _moved(expansion, f"{_EXPANSION}.property")
+    if "contains" in moved:
+        moved["contains"] = [_row(row) for row in moved["contains"]]
+    return {**resource, "expansion": moved}
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    moved = _moved(row, f"{_EXPANSION}.contains.property")
+    if "contains" in moved:
+        moved["contains"] = [_row(below) for below in moved["contains"]]
+    return moved
+
+
+def _moved(element: Mapping[str, Any], url: str) -> dict[str, Any]:
+    """The element with its rows of `property` as extensions."""
+    kept = {name: value for name, value in element.items() if name != "property"}
+    extensions = [{"url": url, "extension": list(map(dict, _parts(own)))} for own in element.get("property", ())]
+    if extensions:
+        kept["extension"] = [*kept.get("extension", ()), *extensions]
+    return kept
+
+
+def _parts(own: Mapping[str, Any]) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = []
+    for name, value in own.items():
+        if name.startswith("value"):
+            parts.append({"url": "value", name: value})
+        else:
+            parts.append({"url": name, "valueUri" if name == "uri" else "valueCode": value})
+    return parts
