@@ -7,7 +7,10 @@ from importlib import import_module
 
 from tuetinh.record.operations.declare import Level, Operation
 
-MODULES = ("tuetinh.record.operations.meta",)
+MODULES = (
+    "tuetinh.record.operations.meta",
+    "tuetinh.record.operations.terminology",
+)
 
 
 @cache
