@@ -1,0 +1,193 @@
+"""The terminology service over the API: on the types, on stored resources, by GET and by POST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tuetinh.record.validate import check
+
+pytestmark = pytest.mark.django_db
+
+SYSTEM = "http://tests.example/CodeSystem/fruit"
+VALUE_SET = "http://tests.example/ValueSet/citrus"
+CODES = {
+    "resourceType": "CodeSystem",
+    "id": "fruit",
+    "url": SYSTEM,
+    "version": "1.0.0",
+    "name": "Fruit",
+    "status": "active",
+    "content": "complete",
+    "caseSensitive": True,
+    "hierarchyMeaning": "is-a",
+    "language": "en",
+    "concept": [
+        {
+            "code": "citrus",
+            "display": "Citrus",
+            "concept": [
+                {"code": "orange", "display": "Orange", "designation": [{"language": "vi", "value": "Quả cam"}]},
+                {"code": "lime", "display": "Lime", "designation": [{"language": "vi", "value": "Quả chanh"}]},
+            ],
+        },
+        {"code": "plum", "display": "Plum"},
+    ],
+}
+SET = {
+    "resourceType": "ValueSet",
+    "id": "citrus",
+    "url": VALUE_SET,
+    "status": "active",
+    "compose": {
+        "include": [{"system": SYSTEM, "filter": [{"property": "concept", "op": "descendent-of", "value": "citrus"}]}]
+    },
+}
+MAP = {
+    "resourceType": "ConceptMap",
+    "id": "colours",
+    "url": "http://tests.example/ConceptMap/colours",
+    "status": "active",
+    "group": [
+        {
+            "source": SYSTEM,
+            "target": "http://tests.example/CodeSystem/colour",
+            "element": [{"code": "lime", "target": [{"code": "green", "equivalence": "wider"}]}],
+        }
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def fruit(fhir: Any) -> Any:
+    for resource in (CODES, SET, MAP):
+        stored = fhir.put(f"/{resource['resourceType']}/{resource['id']}", resource)
+        assert stored.status_code in (200, 201), stored.text
+    return fhir
+
+
+def _values(answer: dict[str, Any]) -> dict[str, Any]:
+    return {
+        row["name"]: next((value for key, value in row.items() if key != "name"), None) for row in answer["parameter"]
+    }
+
+
+def _codes(answer: dict[str, Any]) -> list[str]:
+    return [row["code"] for row in answer["expansion"].get("contains", ())]
+
+
+def test_a_stored_value_set_is_expanded_by_its_url(fruit: Any) -> None:
+    answer = fruit.get("/ValueSet/$expand", params={"url": VALUE_SET})
+    assert answer.status_code == 200, answer.text
+    assert _codes(answer.json()) == ["orange", "lime"]
+    assert answer.json()["expansion"]["total"] == 2
+
+
+def test_a_stored_value_set_is_expanded_at_its_place(fruit: Any) -> None:
+    answer = fruit.get("/ValueSet/citrus/$expand", params={"filter": "qua cam", "displayLanguage": "vi"})
+    assert [row["display"] for row in answer.json()["expansion"]["contains"]] == ["Quả cam"]
+
+
+def test_the_language_of_the_header_counts(fruit: Any) -> None:
+    answer = fruit.get("/ValueSet/citrus/$expand", headers={"accept-language": "vi"})
+    assert [row["display"] for row in answer.json()["expansion"]["contains"]] == ["Quả cam", "Quả chanh"]
+
+
+def test_pages_are_cut_from_the_whole(fruit: Any) -> None:
+    answer = fruit.get("/ValueSet/$expand", params={"url": VALUE_SET, "offset": 1, "count": 1}).json()
+    assert (_codes(answer), answer["expansion"]["total"], answer["expansion"]["offset"]) == (["lime"], 2, 1)
+
+
+def test_what_the_standard_defines_is_there(fruit: Any) -> None:
+    answer = fruit.get("/ValueSet/$expand", params={"url": "http://hl7.org/fhir/ValueSet/administrative-gender"})
+    assert _codes(answer.json()) == ["male", "female", "other", "unknown"]
+
+
+def test_a_change_is_seen_at_once(fruit: Any) -> None:
+    url = "http://tests.example/ValueSet/changing"
+    value_set = {**SET, "id": "changing", "url": url}
+    for codes in (["plum"], ["plum", "lime"]):
+        value_set["compose"] = {"include": [{"system": SYSTEM, "concept": [{"code": code} for code in codes]}]}
+        fruit.put("/ValueSet/changing", value_set)
+        assert _codes(fruit.get("/ValueSet/$expand", params={"url": url}).json()) == codes
+    fruit.send("DELETE", "/ValueSet/changing")
+    assert fruit.get("/ValueSet/$expand", params={"url": url}).status_code == 404
+
+
+@pytest.mark.parametrize(("code", "result"), [("lime", True), ("plum", False), ("nothing", False)])
+def test_a_code_is_validated(fruit: Any, code: str, result: bool) -> None:
+    by_get = fruit.get("/ValueSet/$validate-code", params={"url": VALUE_SET, "system": SYSTEM, "code": code})
+    assert _values(by_get.json())["result"] is result
+    coding = {"name": "coding", "valueCoding": {"system": SYSTEM, "code": code}}
+    by_post = fruit.post("/ValueSet/citrus/$validate-code", {"resourceType": "Parameters", "parameter": [coding]})
+    assert _values(by_post.json())["result"] is result
+
+
+def test_a_concept_is_looked_up(fruit: Any) -> None:
+    answer = fruit.get("/CodeSystem/$lookup", params={"system": SYSTEM, "code": "lime", "property": "parent"})
+    values = _values(answer.json())
+    assert (values["display"], values["name"], values["version"]) == ("Lime", "Fruit", "1.0.0")
+    parts = [row["part"] for row in answer.json()["parameter"] if row["name"] == "property"]
+    assert [{"name": "code", "valueCode": "parent"}, {"name": "value", "valueCode": "citrus"}] in [p[:2] for p in parts]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "outcome"),
+    [
+        ("citrus", "lime", "subsumes"),
+        ("lime", "citrus", "subsumed-by"),
+        ("lime", "lime", "equivalent"),
+        ("lime", "plum", "not-subsumed"),
+    ],
+)
+def test_codes_are_related(fruit: Any, one: str, other: str, outcome: str) -> None:
+    answer = fruit.get("/CodeSystem/$subsumes", params={"system": SYSTEM, "codeA": one, "codeB": other})
+    assert _values(answer.json()) == {"outcome": outcome}
+
+
+def test_a_code_is_translated(fruit: Any) -> None:
+    answer = fruit.get("/ConceptMap/$translate", params={"system": SYSTEM, "code": "lime", "url": MAP["url"]}).json()
+    (match,) = (row["part"] for row in answer["parameter"] if row["name"] == "match")
+    assert {"name": "equivalence", "valueCode": "wider"} in match
+    assert fruit.get("/ConceptMap/colours/$translate", params={"system": SYSTEM, "code": "plum"}).json()["parameter"][
+        0
+    ] == {"name": "result", "valueBoolean": False}
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "status"),
+    [
+        ("/ValueSet/$expand", {}, 400),
+        ("/ValueSet/$expand", {"url": "http://tests.example/none"}, 404),
+        ("/ValueSet/$expand", {"url": VALUE_SET, "count": "-1"}, 400),
+        ("/ValueSet/$expand", {"url": VALUE_SET, "displayLanguage": "-"}, 422),
+        ("/ValueSet/nothing/$expand", {}, 404),
+        ("/ValueSet/$validate-code", {"url": VALUE_SET}, 400),
+        ("/CodeSystem/$lookup", {"system": SYSTEM}, 400),
+        ("/CodeSystem/$lookup", {"system": SYSTEM, "code": "nothing"}, 404),
+        ("/CodeSystem/$lookup", {"system": "http://tests.example/none", "code": "x"}, 404),
+        ("/CodeSystem/$subsumes", {"system": SYSTEM, "codeA": "lime"}, 400),
+        ("/ConceptMap/$translate", {"system": SYSTEM}, 400),
+        ("/ConceptMap/$translate", {"url": "http://tests.example/none", "code": "x"}, 404),
+    ],
+)
+def test_what_cannot_be_answered_is_refused(fruit: Any, path: str, params: dict[str, str], status: int) -> None:
+    answer = fruit.get(path, params=params)
+    assert (answer.status_code, answer.json()["resourceType"]) == (status, "OperationOutcome"), answer.text
+
+
+def test_an_outsider_may_not_ask(fruit: Any) -> None:
+    assert fruit.get("/ValueSet/$expand", "outsider", params={"url": VALUE_SET}).status_code == 403
+
+
+def test_answers_are_valid_r4(fruit: Any) -> None:
+
+    expanded = fruit.get(
+        "/ValueSet/$expand", params={"url": "http://terminology.hl7.org/ValueSet/v3-ActMood", "count": "50"}
+    )
+    looked_up = fruit.get("/CodeSystem/$lookup", params={"system": SYSTEM, "code": "lime", "property": "*"})
+    refused = fruit.get("/ValueSet/$expand", params={"url": "http://tests.example/none"})
+    for answer in (expanded, looked_up, refused):
+        resource, problems = check(answer.content)
+        assert (resource is not None, problems) == (True, []), answer.text[:500]
