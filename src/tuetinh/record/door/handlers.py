@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
-from tuetinh.record import audit, bundles, capability, conditional, r4, store
+from tuetinh.record import audit, bundles, bundling, capability, conditional, r4, store
 from tuetinh.record import history as feed
 from tuetinh.record.asker import Asker
 from tuetinh.record.door import pages, summary
@@ -119,26 +119,20 @@ async def create(door: Door, call: Call) -> Response:
     resource = call.resource(call.type)
     resource.id = None
     condition = call.headers.get("if-none-exist")
-    if condition is not None:
-        found = await door.transact(
-            lambda: _create_if_none(call.asker, resource, condition.partition("?")[2] or condition)
-        )
-        if isinstance(found, conditional.Match):
-            headers = {
-                "location": f"{call.base}/{found.type}/{found.id}/_history/{found.version}",
-                "etag": _etag(found.version),
-            }
-            response = Response(200, pages.warning("such a resource is here already"))
-            response.headers |= headers
-            return response
-        return _written(call, found)
-    return _written(call, await door.together.create(call.asker, resource))
+    if condition is None:
+        return _written(call, await door.together.create(call.asker, resource))
+    query = condition.partition("?")[2] or condition
+    stored = await door.transact(lambda: _create_if_none(call.asker, resource, query))
+    if not stored.created:
+        audit.note(call.asker, "read", stored.type, stored.id, stored.patient)
+    return _written(call, stored)
 
 
-def _create_if_none(asker: Asker, resource: r4.Resource, condition: str) -> Step[Stored | conditional.Match]:
+def _create_if_none(asker: Asker, resource: r4.Resource, condition: str) -> Step[Stored]:
+    """What was made, or the one that matches the condition as it is."""
     found = yield from conditional.find_alone(asker, resource.resourceType, condition)
     if found:
-        return found
+        return (yield from store.read(asker, found.type, found.id))
     return (yield from store.create(asker, [resource]))[0]
 
 
@@ -290,7 +284,7 @@ def _history_page(call: Call, found: list[Stored], last: int | None) -> Response
     if last is not None:
         pairs = [*(p for p in call.pairs if p[0] != pages.PAGE), (pages.PAGE, str(last))]
         links.append(("next", f"{address}?{urlencode(pairs)}"))
-    return Response(200, pages.bundle("history", [pages.history_entry(one, call.base) for one in found], links))
+    return Response(200, bundling.bundle("history", [pages.history_entry(one, call.base) for one in found], links))
 
 
 async def bundle(door: Door, call: Call) -> Response:

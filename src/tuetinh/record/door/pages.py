@@ -10,6 +10,7 @@ from django.conf import settings
 
 from tuetinh.record import store
 from tuetinh.record.asker import Asker
+from tuetinh.record.bundling import bundle
 from tuetinh.record.door import summary
 from tuetinh.record.errors import BadRequest, Issue, issues_of, outcome
 from tuetinh.record.search import parse
@@ -27,24 +28,6 @@ class Result:
 
     def __init__(self, body: bytes, seen: list[tuple[str, str | None]]) -> None:
         self.body, self.seen = body, seen
-
-
-def bundle(kind: str, entries: Sequence[bytes], links: Sequence[tuple[str, str]], total: int | None = None) -> bytes:
-    """A Bundle of entries that are JSON already."""
-    head = msgspec.json.encode(
-        {
-            "resourceType": "Bundle",
-            "id": store.new_id(),
-            "meta": {"lastUpdated": store.instant(store.now())},
-            "type": kind,
-        }
-    )[:-1]
-    if total is not None:
-        head += b',"total":%d' % total
-    head += b',"link":' + msgspec.json.encode([{"relation": relation, "url": url} for relation, url in links])
-    if entries:
-        head += b',"entry":[' + b",".join(entries) + b"]"
-    return head + b"}"
 
 
 def searchset(asker: Asker, type_: str | None, pairs: Pairs, base: str, *, lenient: bool = False) -> Step[Result]:

@@ -8,6 +8,9 @@ from importlib import import_module
 from tuetinh.record.operations.declare import Level, Operation
 
 MODULES = (
+    "tuetinh.record.operations.document",
+    "tuetinh.record.operations.everything",
+    "tuetinh.record.operations.lastn",
     "tuetinh.record.operations.meta",
     "tuetinh.record.operations.terminology",
 )

@@ -1,0 +1,131 @@
+"""$everything, $lastn and $document gather what belongs together, for those who may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.django_db
+SYSTEM = "http://x.test/codes"
+
+
+def code(*codes: str) -> dict[str, Any]:
+    return {"coding": [{"system": SYSTEM, "code": c} for c in codes]}
+
+
+@pytest.fixture
+def cast(fhir: Any) -> dict[str, Any]:
+    """Two people; the first with a visit, its doctor, and five observations."""
+
+    def make(type_: str, **content: Any) -> str:
+        return fhir.post(f"/{type_}", {"resourceType": type_, **content}).json()["id"]
+
+    doctor = make("Practitioner", name=[{"family": "Lê"}])
+    one, two = make("Patient", gender="male"), make("Patient", gender="female")
+    subject = {"reference": f"Patient/{one}"}
+    visit = make("Encounter", status="finished", subject=subject, period={"start": "2024-03-01"},
+                 participant=[{"individual": {"reference": f"Practitioner/{doctor}"}}],
+                 **{"class": {"code": "AMB"}})  # fmt: skip
+    given = ((("a",), "2024-01-01"), (("a", "A"), "2024-03-01"), (("A",), "2024-02-01"), (("b",), "2023-01-01"))
+    within = {"encounter": {"reference": f"Encounter/{visit}"}}
+    observations = [
+        make("Observation", status="final", subject=subject, code=code(*codes), effectiveDateTime=day,
+             **(within if day == "2024-03-01" else {}))
+        for codes, day in given
+    ]  # fmt: skip
+    make("Observation", status="final", subject={"reference": f"Patient/{two}"}, code=code("a"))
+    return {"doctor": doctor, "one": one, "two": two, "visit": visit, "observations": observations}
+
+
+def names(answer: Any) -> set[str]:
+    assert answer.status_code == 200, answer.text
+    return {f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in answer.json().get("entry", [])}
+
+
+def test_everything_of_a_patient(fhir: Any, cast: dict[str, Any]) -> None:
+    whole = {f"Patient/{cast['one']}", f"Encounter/{cast['visit']}", f"Practitioner/{cast['doctor']}"}
+    whole |= {f"Observation/{id_}" for id_ in cast["observations"]}
+    place = f"/Patient/{cast['one']}/$everything"
+    assert names(fhir.get(place)) == whole
+    assert names(fhir.send("POST", place)) == whole
+    assert names(fhir.get(f"{place}?_type=Encounter")) == {
+        f"Encounter/{cast['visit']}",
+        f"Practitioner/{cast['doctor']}",
+    }
+    spring = names(fhir.get(f"{place}?start=2024-02-15&end=2024-03&_type=Observation"))
+    assert spring == {f"Observation/{cast['observations'][1]}"}
+    assert names(fhir.get(f"{place}?_since=2999-01-01T00:00:00Z")) == set()
+    found: set[str] = set()
+    pages, following = 0, f"{place}?_count=2"
+    while following:
+        page = fhir.get(following)
+        found |= names(page)
+        pages += 1
+        link = next((x["url"] for x in page.json()["link"] if x["relation"] == "next"), "")
+        following = link.removeprefix("http://record.test/fhir")
+    assert (found, pages) == (whole, 3)
+
+
+def test_everything_of_an_encounter(fhir: Any, cast: dict[str, Any]) -> None:
+    found = names(fhir.get(f"/Encounter/{cast['visit']}/$everything"))
+    here = {f"Encounter/{cast['visit']}", f"Patient/{cast['one']}", f"Practitioner/{cast['doctor']}"}
+    assert found == here | {f"Observation/{cast['observations'][1]}"}
+
+
+@pytest.mark.parametrize("query", ["_count=x", "_type=Nothing", "_since=yesterday", "start=1", "_page=-1", "who=me"])
+def test_everything_refuses_what_it_does_not_understand(fhir: Any, cast: dict[str, Any], query: str) -> None:
+    answer = fhir.get(f"/Patient/{cast['one']}/$everything?{query}")
+    assert answer.status_code == 400
+    assert answer.json()["issue"][0]["expression"] == [query.partition("=")[0]]
+
+
+def test_everything_is_for_those_who_may_read_it(fhir: Any, cast: dict[str, Any]) -> None:
+    place = f"/Patient/{cast['one']}/$everything"
+    assert fhir.get(place, "outsider").status_code == 403
+    assert fhir.get(place, "citizen").status_code == 404
+    assert fhir.get(f"/Encounter/{cast['visit']}/$everything", "citizen").status_code == 404
+    assert fhir.get("/Patient/nobody/$everything").status_code == 404
+    mine = {"resourceType": "Patient", "id": "citizen-of-the-cast"}
+    fhir.put("/Patient/citizen-of-the-cast", mine)
+    assert names(fhir.get("/Patient/citizen-of-the-cast/$everything", "citizen")) == {"Patient/citizen-of-the-cast"}
+
+
+def test_lastn_groups_by_shared_codes(fhir: Any, cast: dict[str, Any]) -> None:
+    o = cast["observations"]
+    place = f"/Observation/$lastn?patient=Patient/{cast['one']}"
+    assert names(fhir.get(place)) == {f"Observation/{o[1]}", f"Observation/{o[3]}"}
+    assert names(fhir.get(f"{place}&max=2&code=a,A")) == {f"Observation/{o[1]}", f"Observation/{o[2]}"}
+    assert fhir.get("/Observation/$lastn").status_code == 400
+    assert fhir.get(f"{place}&max=0").json()["issue"][0]["expression"] == ["max"]
+    assert fhir.get(place, "outsider").status_code == 403
+    assert names(fhir.get(place, "citizen")) == set()
+
+
+def test_document_holds_all_that_the_composition_refers_to(
+    fhir: Any, cast: dict[str, Any], stored_count: Callable[[], int]
+) -> None:
+    composition = {
+        "resourceType": "Composition", "status": "final", "type": code("x"), "date": "2024-03-01", "title": "Tóm tắt",
+        "subject": {"reference": f"Patient/{cast['one']}"},
+        "author": [{"reference": f"Practitioner/{cast['doctor']}"}],
+        "section": [{"entry": [{"reference": f"Observation/{cast['observations'][0]}"}]}],
+    }  # fmt: skip
+    id_ = fhir.post("/Composition", composition).json()["id"]
+    before = stored_count()
+    answer = fhir.get(f"/Composition/{id_}/$document")
+    body = answer.json()
+    assert (body["type"], body["entry"][0]["resource"]["id"]) == ("document", id_)
+    assert names(answer) == {
+        f"Composition/{id_}", f"Patient/{cast['one']}", f"Practitioner/{cast['doctor']}",
+        f"Observation/{cast['observations'][0]}",
+    }  # fmt: skip
+    assert stored_count() == before
+    assert fhir.get(f"/Composition/{id_}/$document?persist=true", "reader").status_code == 403
+    assert stored_count() == before
+    kept = fhir.get(f"/Composition/{id_}/$document?persist=true").json()
+    assert fhir.get(f"/Bundle/{kept['id']}").json() == kept
+    assert fhir.get(f"/Composition/{id_}/$document", "citizen").status_code == 404
+    fhir.send("DELETE", f"/Observation/{cast['observations'][0]}")
+    assert fhir.get(f"/Composition/{id_}/$document").status_code == 422
