@@ -6,6 +6,7 @@ and whoever finds it killed starts it again.
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import os
@@ -71,7 +72,7 @@ def keep() -> None:
 def leave(data: Path) -> None:
     """Let go of the embedded server before this process ends; the last to do so stops it."""
     if server := _servers.pop((data / "postgres").resolve(), None):
-        server.cleanup()
+        _leave(server)
         del os.environ["TUETINH_DATABASE_URL"]
 
 
@@ -111,7 +112,18 @@ def _join(server: Any) -> None:
                 raise ConnectionError(f"the embedded PostgreSQL does not start; its reasons: {server.log}") from error
             time.sleep(0.3)
         else:
+            atexit.unregister(server._cleanup)  # it believes that killed users are still there
+            atexit.unregister(_leave)
+            atexit.register(_leave, server)
             return
+
+
+def _leave(server: Any) -> None:
+    """Stop the server unless another living process uses it."""
+    if server.pgdata.exists():
+        with server._lock:
+            _forget_the_dead(server.pgdata)
+        server.cleanup()
 
 
 def _forget_the_dead(folder: Path) -> None:
@@ -133,7 +145,8 @@ def _forget_the_dead(folder: Path) -> None:
 
 def _lives(pid: int, *, since: float) -> bool:
     try:
-        return bool(psutil.Process(pid).create_time() <= since)
+        process = psutil.Process(pid)
+        return bool(process.create_time() <= since and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
 

@@ -14,6 +14,7 @@ from typing import IO, Any, NamedTuple
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 LINES = (".ndjson", ".jsonl")
 KNOWN = (".json", *LINES, *ARCHIVES, ".json.gz", ".ndjson.gz", ".jsonl.gz")
+MANIFEST = "manifest.json"  # tells of a folder of bulk data, and is no resource
 
 
 class Document(NamedTuple):
@@ -31,7 +32,8 @@ def documents(paths: list[str]) -> Iterator[Document]:
             yield from _stream("-", sys.stdin.buffer)
         elif Path(path).is_dir():
             for file in sorted(p for p in Path(path).rglob("*") if p.is_file() and p.name.lower().endswith(KNOWN)):
-                yield from _file(file)
+                if file.name != MANIFEST:
+                    yield from _file(file)
         elif Path(path).is_file():
             yield from _file(Path(path))
         else:

@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ class Province:
     process: subprocess.Popen[bytes]
 
     @property
-    def demo(self) -> dict[str, object]:
+    def demo(self) -> dict[str, Any]:
         """Its `demo.json`."""
         return json.loads((self.data / "demo.json").read_text())
 
@@ -47,17 +48,78 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def clean_environment() -> dict[str, str]:
+    """The environment of this process without what concerns its own node."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("TUETINH_", "DJANGO_"))}
+
+
+def command_line(data: Path, *arguments: str) -> list[str]:
+    """How a command of `tuetinh` is run on a data folder."""
+    return [sys.executable, "-m", "tuetinh.node.cli", arguments[0], "--data", str(data), *arguments[1:]]
+
+
+def run(data: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command of `tuetinh` on a data folder to its end."""
+    environment = clean_environment() | dict(env or {})
+    command = command_line(data, *arguments)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
+
+
+def token(node: Province) -> dict[str, str]:
+    """The headers by which a connected system asks a node."""
+    client = node.demo["client"]
+    form = {"grant_type": "client_credentials", "client_id": client["id"], "client_secret": client["secret"]}
+    answer = httpx.post(f"{node.url}/oauth/token", data=form | {"scope": "system/*.*"})
+    return {"authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def missing(node: Province, ids: Iterable[str]) -> list[str]:
+    """Which of these patients a node does not have."""
+    with httpx.Client(base_url=node.url, headers=token(node), timeout=20) as client:
+        return [id_ for id_ in ids if client.get(f"/fhir/Patient/{id_}").status_code != 200]
+
+
+class Writers:
+    """Clients that create patients one after the other until they are stopped; `kept` are the ids acknowledged."""
+
+    def __init__(self, node: Province, clients: int = 4) -> None:
+        self.kept: list[str] = []
+        self.refused: list[int] = []
+        self._stop = threading.Event()
+        headers = token(node)
+        self._threads = [threading.Thread(target=self._create, args=(node, headers)) for _ in range(clients)]
+        for thread in self._threads:
+            thread.start()
+
+    def _create(self, node: Province, headers: dict[str, str]) -> None:
+        with httpx.Client(base_url=node.url, headers=headers, timeout=10) as client:
+            while not self._stop.is_set():
+                try:
+                    answer = client.post("/fhir/Patient", json={"resourceType": "Patient", "gender": "female"})
+                except httpx.HTTPError:
+                    return
+                if answer.status_code == 201:
+                    self.kept.append(answer.json()["id"])
+                else:
+                    self.refused.append(answer.status_code)
+                    time.sleep(0.05)
+
+    def end(self) -> None:
+        """Stop and wait for the last answers."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
 def start_node(data: Path, *arguments: str, command: str = "demo", env: Mapping[str, str] | None = None) -> Province:
-    """Start a node on free ports and wait until it is healthy."""
+    """Start a node on free ports, in a process group of its own, and wait until it is healthy."""
     port = free_port()
     ports = [part for name in PORTS for part in (f"--{name}-port", str(free_port()))]
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("TUETINH_", "DJANGO_"))}
+    bind = f"127.0.0.1:{port}"
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "tuetinh.node.cli", command, "--data", str(data), "--no-browser"),
-            *("--bind", f"127.0.0.1:{port}", *ports, *arguments),
-        ],
-        env=clean | dict(env or {}),
+        command_line(data, command, "--no-browser", "--bind", bind, *ports, *arguments),
+        env=clean_environment() | dict(env or {}),
+        start_new_session=True,
     )
     url = f"http://127.0.0.1:{port}"
     for _ in range(900):
@@ -96,6 +158,15 @@ def start() -> Iterator[Callable[..., Province]]:
     for node in nodes:
         node.process.terminate()
         node.process.wait(20)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """An empty folder that the embedded server may enter, as pytest's own is not for root's."""
+    with tempfile.TemporaryDirectory(prefix="tuetinh-folder-") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,67 +16,42 @@ from typing import Any
 import httpx
 import pytest
 
+from tuetinh.node.tests.conftest import Writers, missing, token
+
 Start = Callable[..., Any]
 SECONDS = 5.0  # within which a node has to leave
 
 
-def token(node: Any) -> dict[str, str]:
-    client = node.demo["client"]
-    form = {"grant_type": "client_credentials", "client_id": client["id"], "client_secret": client["secret"]}
-    answer = httpx.post(f"{node.url}/oauth/token", data=form | {"scope": "system/*.*"})
-    return {"authorization": f"Bearer {answer.json()['access_token']}"}
-
-
-def work(node: Any, end: int, seconds: float) -> tuple[list[str], list[int], float]:
-    """Create from four clients until the node is told to end; ids acknowledged, refusals, how long it took to leave."""
-    headers, kept, refused = token(node), [], []
-    stop = threading.Event()
-
-    def create() -> None:
-        with httpx.Client(base_url=node.url, headers=headers, timeout=10) as client:
-            while not stop.is_set():
-                try:
-                    answer = client.post("/fhir/Patient", json={"resourceType": "Patient", "gender": "female"})
-                except httpx.HTTPError:
-                    return
-                if answer.status_code == 201:
-                    kept.append(answer.json()["id"])
-                else:
-                    refused.append(answer.status_code)
-
-    clients = [threading.Thread(target=create) for _ in range(4)]
-    for client in clients:
-        client.start()
+def work(node: Any, end: int, seconds: float) -> tuple[Writers, float]:
+    """Create from four clients until the node's process group is told to end; how long it took to leave."""
+    writers = Writers(node)
     time.sleep(seconds)
     began = time.monotonic()
-    os.kill(node.process.pid, end)
+    os.killpg(node.process.pid, end)
     node.process.wait(20)
     took = time.monotonic() - began
-    stop.set()
-    for client in clients:
-        client.join()
-    return kept, refused, took
+    writers.end()
+    return writers, took
 
 
-def missing(node: Any, ids: list[str]) -> list[str]:
-    with httpx.Client(base_url=node.url, headers=token(node), timeout=20) as client:
-        return [id_ for id_ in ids if client.get(f"/fhir/Patient/{id_}").status_code != 200]
+def kill_database(data: Path) -> None:
+    os.kill(int((data / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
 
 
 def test_what_was_acknowledged_outlives_any_end(start: Start, built: Path) -> None:
     node = start(built)
-    kept, refused, took = work(node, signal.SIGTERM, 1)
-    assert kept
-    assert refused == []
+    writers, took = work(node, signal.SIGTERM, 0.6)
+    assert writers.kept
+    assert writers.refused == []
     assert took < SECONDS
     assert node.process.returncode == 0
-    for seconds in (0.4, 0.9):
-        node = start(built)
-        assert missing(node, kept) == []
-        more, refused, _ = work(node, signal.SIGKILL, seconds)
-        assert more
-        assert refused == []
-        kept += more
+    kept = writers.kept
+    node = start(built, "--workers", "2")
+    assert missing(node, kept) == []
+    writers, _ = work(node, signal.SIGKILL, 0.6)
+    assert writers.kept
+    assert writers.refused == []
+    kept += writers.kept
     node = start(built)
     assert missing(node, kept) == []
     history = httpx.get(f"{node.url}/fhir/Patient/_history?_count=1000", headers=token(node)).json()["entry"]
@@ -86,6 +60,32 @@ def test_what_was_acknowledged_outlives_any_end(start: Start, built: Path) -> No
     node.process.terminate()
     node.process.wait(20)
     assert not (built / "postgres" / "postmaster.pid").exists()  # the database left with the last node
+
+
+def test_a_node_heals_when_its_database_is_killed_under_it(start: Start, built: Path) -> None:
+    node = start(built)
+    writers = Writers(node)
+    time.sleep(0.4)
+    before = len(writers.kept)
+    kill_database(built)
+    limit = time.monotonic() + 20
+    while len(writers.kept) < before + 50 and time.monotonic() < limit:
+        time.sleep(0.1)
+    writers.end()
+    assert len(writers.kept) >= before + 50
+    assert set(writers.refused) <= {503}
+    assert missing(node, writers.kept) == []
+
+    kill_database(built)  # and now both at once
+    os.killpg(node.process.pid, signal.SIGKILL)
+    node.process.wait(20)
+    mark = built / "postgres" / "postmaster.pid"
+    lines = mark.read_text().split("\n", 1)
+    mark.write_text(f"{os.getpid()}\n{lines[1]}")  # after a restart of the machine its number is another's
+    node = start(built)
+    assert missing(node, writers.kept) == []
+    left = [path.name for path in built.rglob("*.part")]
+    assert left == []
 
 
 def test_open_connections_do_not_hold_a_node_back(start: Start, built: Path) -> None:

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-
-def run(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tuetinh.node.cli", arguments[0], "--data", str(data), *arguments[1:]]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=180, env=_environment())
-
-
-def _environment() -> dict[str, str]:
-    import os
-
-    return {k: v for k, v in os.environ.items() if not k.startswith(("TUETINH_", "DJANGO_"))}
+from tuetinh.node.tests.conftest import run
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +81,23 @@ def test_reading_the_access_log_is_logged(root: Path) -> None:
     again = run(root / "one", "audit", "--limit", "1")
     assert "\toperator\t" in again.stdout
     assert "AuditEvent" in again.stdout
+
+
+def test_the_access_log_of_a_time_comes_as_json(root: Path) -> None:
+    asked = datetime.now(UTC)
+    assert run(root / "one", "audit", "--patient", "nobody-known").stdout == ""
+    since = ("--from", asked.isoformat(), "--json")
+    (only,) = run(root / "one", "audit", "--patient", "nobody-known", *since).stdout.splitlines()
+    entry = json.loads(only)
+    assert (entry["role"], entry["action"], entry["type"], entry["patient"]) == (
+        *("operator", "read", "AuditEvent"),
+        "nobody-known",
+    )
+    assert datetime.fromisoformat(entry["at"]) >= asked
+    assert run(root / "one", "audit", "--to", "2020-12-31").stdout == ""
+    refused = run(root / "one", "audit", "--from", "31/12/2020")
+    assert refused.returncode == 1
+    assert "'31/12/2020' is no date" in refused.stderr
 
 
 def test_a_mistyped_data_folder_makes_no_installation(root: Path) -> None:
