@@ -78,14 +78,35 @@ def cancel_charge(asker: Asker, charge_id: str) -> None:
         _refresh(row, cast(r4.Encounter, record.read(BOOKS, "Encounter", encounter_id)))
 
 
-def pay_cash(asker: Asker, encounter_id: str, amount: Decimal, *, facility: str) -> Payment:
-    """Take cash. amount: what the cashier was shown as left to pay. Raises NoBill, AlreadyPaid, WrongAmount."""
+def pay_cash(
+    asker: Asker, encounter_id: str, amount: Decimal, *, facility: str, part: Decimal | None = None
+) -> Payment:
+    """Take cash. amount: what the cashier was shown as left to pay; part: take only so much of it, the rest stays owed.
+
+    Raises NoBill, AlreadyPaid, WrongAmount when something else is left now or the part is none of it.
+    """
+    taken = amount if part is None else part
     with transaction.atomic():
         row = _locked(encounter_id, facility)
         now = _still_due(row)
-        if now.left != amount:
+        if now.left != amount or not 0 < taken <= amount:
             raise WrongAmount
-        return _book(row, now, amount, "cash", by=asker.account)
+        return _book(row, now, taken, "cash", by=asker.account)
+
+
+def give_back(asker: Asker, encounter_id: str, amount: Decimal, reason: str, *, facility: str) -> Payment:
+    """Give back in cash what was paid beyond what is owed, as after a charge was taken back; it is a paper of its own.
+
+    amount: what the cashier was shown as too much. Raises NoReason, NoBill, WrongAmount.
+    """
+    if not reason.strip():
+        raise NoReason
+    with transaction.atomic():
+        row = _locked(encounter_id, facility)
+        now = bill(BOOKS, row.encounter)
+        if now.left != -amount or amount <= 0:
+            raise WrongAmount
+        return _book(row, now, -amount, "cash", by=asker.account, reason=reason.strip()[:300])
 
 
 def request_transfer(asker: Asker, encounter_id: str, *, facility: str) -> tuple[str, str, Decimal]:
@@ -122,7 +143,7 @@ def cancel_payment(asker: Asker, payment_id: int, reason: str, *, facility: str)
     if not reason.strip():
         raise NoReason
     with transaction.atomic():
-        found = Payment.objects.filter(pk=payment_id, facility=facility).select_related("bill").first()
+        found = Payment.objects.filter(pk=payment_id, facility=facility, amount__gt=0).select_related("bill").first()
         if found is None:
             raise NoPayment
         row = _locked(found.bill.encounter, facility)
@@ -140,7 +161,10 @@ def cancel_payment(asker: Asker, payment_id: int, reason: str, *, facility: str)
 
 
 def settle_unmatched(asker: Asker, transaction_id: int, encounter_id: str, *, facility: str) -> Payment:
-    """Give an unmatched transfer to a bill of its amount. Raises NoBill, AlreadyPaid, WrongAmount, NoPayment."""
+    """Give an unmatched transfer to a bill that owes as much or more.
+
+    Raises NoBill, AlreadyPaid, WrongAmount, NoPayment.
+    """
     with transaction.atomic():
         row = _locked(encounter_id, facility)
         told = (
@@ -151,11 +175,11 @@ def settle_unmatched(asker: Asker, transaction_id: int, encounter_id: str, *, fa
         if told is None:
             raise NoPayment
         now = _still_due(row)
-        if now.left != told.amount:
+        if told.amount > now.left:
             raise WrongAmount
         told.state, told.bill = "settled", row
         told.save(update_fields=["state", "bill"])
-        return _book(row, now, now.left, "transfer", by=asker.account, told=told)
+        return _book(row, now, told.amount, "transfer", by=asker.account, told=told)
 
 
 def set_bank_account(facility: str, bin_: str, number: str, holder: str, secret: str, *, city: str = "") -> None:
@@ -239,8 +263,16 @@ def _refresh(row: Bill, encounter: r4.Encounter) -> None:
 
 
 def _book(
-    row: Bill, now: BillNow, amount: Decimal, method: str, *, by: str, told: BankTransaction | None = None
+    row: Bill,
+    now: BillNow,
+    amount: Decimal,
+    method: str,
+    *,
+    by: str,
+    told: BankTransaction | None = None,
+    reason: str = "",
 ) -> Payment:
+    """Write the next paper of the receipt book: money taken, or given back when the amount is negative."""
     moment = timezone.localtime()
     book, _ = ReceiptBook.objects.get_or_create(facility=row.facility, year=moment.year)
     book = ReceiptBook.objects.select_for_update().get(pk=book.pk)
@@ -250,11 +282,11 @@ def _book(
     fact = facts.reconciliation(
         id_=record.new_id(), receipt=f"{row.facility}/{moment.year}/{book.last:06d}", amount=amount,
         invoice=row.invoice,
-        now=_now(), facility=row.facility, method=method, transaction=told.transaction if told else "",
+        now=_now(), facility=row.facility, method=method, transaction=told.transaction if told else "", reason=reason,
     )  # fmt: skip
     payment = Payment.objects.create(
         bill=row, facility=row.facility, number=book.last, year=moment.year, method=method, amount=amount, taken_by=by,
-        reconciliation=cast(str, fact.id), transaction=told,
+        reconciliation=cast(str, fact.id), transaction=told, reason=reason,
     )  # fmt: skip
     row.due, row.paid = now.due, now.paid + amount
     row.state = "paid" if row.paid >= row.due else "open"

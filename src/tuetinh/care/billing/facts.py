@@ -70,7 +70,8 @@ def invoice(
                 priceComponent=_parts(line),
             )
             for n, (item, line) in enumerate(pairs, 1)
-        ],
+        ]
+        or None,  # every charge was taken back
         totalPriceComponent=_parts(split),
         totalNet=vnd(split.due),
         totalGross=vnd(split.total),
@@ -87,10 +88,15 @@ def reconciliation(
     facility: str,
     method: str,
     transaction: str = "",
+    reason: str = "",
 ) -> r4.PaymentReconciliation:
-    """Build the fact of a payment. receipt: number of the paper; transaction: the bank's number of a transfer."""
+    """Build the fact of a payment, or of money given back when the amount is negative.
+
+    receipt: number of the paper; transaction: the bank's number of a transfer; reason: why it was given back.
+    """
+    kind = "payment" if amount > 0 else "adjustment"
     detail = r4.PaymentReconciliationDetail(
-        type=_concept("http://terminology.hl7.org/CodeSystem/payment-type", "payment"),
+        type=_concept("http://terminology.hl7.org/CodeSystem/payment-type", kind),
         request=r4.Reference(reference=f"Invoice/{invoice}"),
         amount=vnd(amount),
     )
@@ -101,6 +107,7 @@ def reconciliation(
         created=now,
         requestor=r4.Reference(reference=f"Organization/{facility}") if facility else None,
         outcome="complete",
+        disposition=reason or None,
         paymentDate=now[:10],
         paymentAmount=vnd(amount),
         paymentIdentifier=r4.Identifier(system=TRANSACTION, value=transaction) if transaction else None,

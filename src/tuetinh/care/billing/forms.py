@@ -6,32 +6,53 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 
-class CashForm(forms.Form):
-    """amount: what was left to pay when the page was shown; received: what the person handed over."""
+class DongField(forms.CharField):
+    """An amount as people type it: `500.000`, `500 000 ₫`; None for nothing."""
 
-    amount = forms.DecimalField(min_value=1, max_digits=13, decimal_places=0, widget=forms.HiddenInput)
-    received = forms.CharField(
-        label=_("Khách đưa"),
-        required=False,
-        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off", "data-focus": ""}),
-    )
+    widget = forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"})
 
-    def clean_received(self) -> int | None:
-        """Read `500.000`, `500 000 ₫` or nothing, which is the exact amount."""
-        typed = "".join(c for c in self.cleaned_data["received"] if c not in ".,₫đ \u00a0")
+    def clean(self, value: object) -> int | None:
+        """Read the digits."""
+        typed = "".join(c for c in str(super().clean(value)) if c not in ".,₫đ \u00a0")
         if not typed:
             return None
         if not (typed.isascii() and typed.isdigit()) or len(typed) > 13:
             raise forms.ValidationError(_("Ghi số tiền bằng chữ số, ví dụ 500.000."))
         return int(typed)
 
+
+class CashForm(forms.Form):
+    """amount: what was left to pay when the page was shown; part: how much of it is paid now; received: handed over."""
+
+    amount = forms.DecimalField(min_value=1, max_digits=13, decimal_places=0, widget=forms.HiddenInput)
+    part = DongField(label=_("Chỉ thu một phần"), required=False, help_text=_("Để trống: thu đủ."))
+    received = DongField(label=_("Khách đưa"), required=False)
+
     def clean(self) -> dict[str, object]:
-        """What was handed over must be enough."""
+        """A part must be part of it, and what was handed over enough; nothing handed over is the exact amount."""
         data = super().clean() or {}
-        received, amount = data.get("received"), data.get("amount")
-        if received is not None and amount is not None and received < amount:
+        amount, part, received = data.get("amount"), data.get("part"), data.get("received")
+        if part is not None and amount is not None and not 0 < part <= amount:
+            self.add_error("part", _("Một phần phải lớn hơn 0 và không quá số còn phải thu."))
+            return data
+        taken = amount if part is None else part
+        if received is not None and taken is not None and received < taken:
             self.add_error("received", _("Chưa đủ số tiền phải trả."))
         return data
+
+
+class BackForm(forms.Form):
+    """amount: what was too much when the page was shown; reason: why it is given back."""
+
+    amount = forms.DecimalField(min_value=1, max_digits=13, decimal_places=0, widget=forms.HiddenInput)
+    reason = forms.CharField(label=_("Lý do hoàn tiền"), max_length=300)
+
+
+class DayForm(forms.Form):
+    """Which day of the cash book, and whose: one's own, or the whole facility's."""
+
+    day = forms.DateField(label=_("Ngày"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    who = forms.ChoiceField(label=_("Của"), choices=[("me", _("tôi")), ("all", _("cả cơ sở"))])
 
 
 class ReasonForm(forms.Form):

@@ -28,4 +28,5 @@ MENU = [
         order=20,
         badge=_waiting,
     ),
+    MenuItem(roles=("cashier",), url="billing:day", icon="notebook", label=gettext_lazy("Sổ quỹ ngày"), order=30),
 ]

@@ -58,7 +58,9 @@ class BankTransaction(models.Model):
 
 
 class Payment(models.Model):
-    """Money taken for a bill. A cancelled one keeps its number, with who cancelled it and why."""
+    """Money taken for a bill, or given back when the amount is negative. A cancelled one keeps its number, with who
+    cancelled it; reason says why it was cancelled or given back.
+    """
 
     bill = models.ForeignKey(Bill, on_delete=models.PROTECT, related_name="payments")
     facility = models.CharField(max_length=64)

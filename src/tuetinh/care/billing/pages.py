@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -14,8 +15,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tuetinh.care.billing import actions, queries, receipts
-from tuetinh.care.billing.errors import BillingError, NoBill, NoPayment
-from tuetinh.care.billing.forms import CashForm, ReasonForm
+from tuetinh.care.billing.errors import BillingError, NoBill, NoPayment, NoReason
+from tuetinh.care.billing.forms import BackForm, CashForm, DayForm, ReasonForm
 from tuetinh.care.billing.models import Bill, Payment
 from tuetinh.care.billing.wire_bank import HEADER
 from tuetinh.commons.access.api import asker, desk, open_to_all
@@ -28,6 +29,11 @@ REASONS = {
     "unknown-bill": gettext_lazy("Nội dung không có mã bảng kê"),
     "wrong-amount": gettext_lazy("Số tiền khác số phải trả"),
     "already-paid": gettext_lazy("Bảng kê đã thanh toán đủ"),
+}
+KINDS = {
+    "taken": gettext_lazy("Thu"),
+    "cancelled": gettext_lazy("Hủy biên lai"),
+    "returned": gettext_lazy("Hoàn tiền"),
 }
 METHODS = {"cash": gettext_lazy("Tiền mặt"), "transfer": gettext_lazy("Chuyển khoản")}
 WEBHOOK_LIMIT = 64_000  # bytes
@@ -62,19 +68,39 @@ def cash(request: HttpRequest, encounter_id: str) -> HttpResponse:
     form = CashForm(request.POST)
     if not form.is_valid():
         return _bill_page(request, row, form=form, status=422)
-    amount: Decimal = form.cleaned_data["amount"]
+    amount, part = form.cleaned_data["amount"], form.cleaned_data["part"]
     try:
-        payment = actions.pay_cash(asker(request), encounter_id, amount, facility=row.facility)
+        payment = actions.pay_cash(asker(request), encounter_id, amount, facility=row.facility, part=part)
     except BillingError as error:
         messages.error(request, str(error))
         return redirect("billing:bill", encounter_id)
     received = form.cleaned_data["received"]
-    if received is not None and received > amount:
-        change = f"{received - int(amount):,}".replace(",", ".")
-        messages.success(request, _("Đã thu. Trả lại khách %(change)s ₫.") % {"change": change})
+    if received is not None and received > payment.amount:
+        messages.success(request, _("Đã thu. Trả lại khách %(change)s.") % {"change": _dong(received - payment.amount)})
+    elif payment.amount < amount:
+        left = _dong(amount - payment.amount)
+        messages.success(request, _("Đã thu một phần. Còn phải thu %(left)s.") % {"left": left})
     else:
         messages.success(request, _("Đã thu đủ tiền."))
     return redirect(f"{request.path.removesuffix('/cash')}?receipt={payment.pk}")
+
+
+@desk("cashier")
+@require_POST
+def give_back(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """Give back what was paid too much."""
+    row = _owned(request, encounter_id)
+    form = BackForm(request.POST)
+    try:
+        if not form.is_valid():
+            raise NoReason
+        given = form.cleaned_data
+        paper = actions.give_back(asker(request), encounter_id, given["amount"], given["reason"], facility=row.facility)
+    except BillingError as error:
+        messages.error(request, str(error))
+        return redirect("billing:bill", encounter_id)
+    messages.success(request, _("Đã hoàn tiền."))
+    return redirect(f"{request.path.removesuffix('/back')}?receipt={paper.pk}")
 
 
 @desk("cashier")
@@ -113,6 +139,44 @@ def receipt(request: HttpRequest, payment_id: int) -> HttpResponse:
     paper: Paper = "80mm" if request.GET.get("paper") == "80mm" else "A5"
     document = receipts.receipt(asker(request), payment, paper, cashier=str(request.user))
     return respond_pdf(request, document, f"bien-lai-{payment.year}-{payment.number:06d}")
+
+
+@desk("cashier")
+@require_GET
+def day(request: HttpRequest) -> HttpResponse:
+    """One's own day of the cash book, or the facility's: every movement, the sums, and what must be in the drawer."""
+    form, found = _day(request)
+    people = queries.names(asker(request), [m.payment.bill for m in found.movements])
+    rows = [
+        (m, KINDS[m.kind], METHODS.get(m.payment.method, m.payment.method), people.get(m.payment.bill.patient, ""))
+        for m in found.movements
+    ]
+    sums = [
+        (_("Tiền mặt đã thu"), found.sum_of("cash")), (_("Tiền mặt trả lại"), found.sum_of("cash", out=True)),
+        (_("Chuyển khoản đến"), found.sum_of("transfer")), (_("Chuyển khoản hủy"), found.sum_of("transfer", out=True)),
+    ]  # fmt: skip
+    context = {"form": form, "found": found, "rows": rows, "sums": sums, "query": request.GET.urlencode()}
+    return render(request, "billing/day.html", context)
+
+
+@desk("cashier")
+@require_GET
+def day_paper(request: HttpRequest) -> HttpResponse:
+    """The day as PDF."""
+    form, found = _day(request)
+    whose = str(request.user) if form["who"].value() == "me" else ""
+    document = receipts.day_report(asker(request), found, facility=_here(request), cashier=whose)
+    return respond_pdf(request, document, f"so-quy-{found.day:%Y%m%d}.pdf")
+
+
+def _day(request: HttpRequest) -> tuple[DayForm, queries.CashDay]:
+    """What was asked for; today and one's own where the question is no question."""
+    form = DayForm({"day": request.GET.get("day", ""), "who": request.GET.get("who", "me")})
+    if not form.is_valid():
+        form = DayForm({"day": timezone.localdate().isoformat(), "who": "me"})
+        form.full_clean()
+    account = asker(request).account if form.cleaned_data["who"] == "me" else None
+    return form, queries.cash_day(_here(request), form.cleaned_data["day"], account)
 
 
 @desk("cashier")
@@ -175,9 +239,13 @@ def _bill_page(
         "code": code,
         "payments": [(p, METHODS.get(p.method, p.method)) for p in now.payments],
         "receipt": paid,
-        "reason_form": ReasonForm(),
+        "too_much": -now.left if now.left < 0 else None,
     }
     return render(request, "billing/bill.html", context, status=status)
+
+
+def _dong(amount: Decimal) -> str:
+    return f"{amount:,.0f} ₫".replace(",", ".")
 
 
 def _here(request: HttpRequest) -> str:

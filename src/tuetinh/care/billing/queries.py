@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 import segno
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from tuetinh.care.billing import models
 from tuetinh.care.billing.errors import NoBankAccount, NoBill
@@ -114,6 +116,51 @@ def of_person(asker: Asker, patient: str) -> QuerySet[models.Bill]:
     """Bills of a person with their payments, the newest first; nothing of another person for a citizen."""
     rows = models.Bill.objects.filter(patient=patient).exclude(code=None).order_by("-id")
     return rows.prefetch_related("payments") if asker.patient in (None, patient) else rows.none()
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """Money that came or went: kind `taken`, `cancelled` (given back with its receipt) or `returned`."""
+
+    at: datetime
+    kind: str
+    payment: models.Payment
+    amount: Decimal  # negative when it went
+
+
+@dataclass(frozen=True, slots=True)
+class CashDay:
+    """A day of the cash book. Sums by method and direction; `drawer` is what must lie in the drawer."""
+
+    day: date
+    movements: list[Movement]
+
+    def sum_of(self, method: str, *, out: bool = False) -> Decimal:
+        """What came by a method, or went."""
+        amounts = (m.amount for m in self.movements if m.payment.method == method and (m.amount < 0) == out)
+        return abs(sum(amounts, Decimal(0)))
+
+    @property
+    def drawer(self) -> Decimal:
+        """Cash taken without cash given back."""
+        return self.sum_of("cash") - self.sum_of("cash", out=True)
+
+
+def cash_day(facility: str, day: date, account: str | None = None) -> CashDay:
+    """What a cashier, or with no account the whole facility, took and gave back on a day in Vietnam, in its order.
+
+    A receipt that is cancelled counts twice: as taken on its day, as gone on the day and by the hand of the cancelling.
+    """
+    start = timezone.make_aware(datetime.combine(day, time()))
+    span = (start, start + timedelta(days=1))
+    rows = models.Payment.objects.filter(facility=facility).select_related("bill")
+    taken = rows.filter(taken__gte=span[0], taken__lt=span[1])
+    gone = rows.filter(cancelled__gte=span[0], cancelled__lt=span[1])
+    if account is not None:
+        taken, gone = taken.filter(taken_by=account), gone.filter(cancelled_by=account)
+    found = [Movement(p.taken, "taken" if p.amount > 0 else "returned", p, p.amount) for p in taken]
+    found += [Movement(cast(datetime, p.cancelled), "cancelled", p, -p.amount) for p in gone]
+    return CashDay(day, sorted(found, key=lambda m: (m.at, m.payment.pk)))
 
 
 def names(asker: Asker, rows: Iterable[models.Bill]) -> dict[str, str]:

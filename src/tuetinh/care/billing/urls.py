@@ -14,7 +14,10 @@ urlpatterns = [
     path("billing/webhooks/bank", pages.bank_webhook, name="bank-webhook"),
     path("billing/payments/<int:payment_id>/cancel", pages.cancel, name="cancel"),
     path("billing/payments/<int:payment_id>/receipt.pdf", pages.receipt, name="receipt"),
+    path("billing/day", pages.day, name="day"),
+    path("billing/day.pdf", pages.day_paper, name="day-paper"),
     path("billing/<str:encounter_id>", pages.bill, name="bill"),
     path("billing/<str:encounter_id>/cash", pages.cash, name="cash"),
+    path("billing/<str:encounter_id>/back", pages.give_back, name="give-back"),
     path("billing/<str:encounter_id>/transfer", pages.transfer, name="transfer"),
 ]

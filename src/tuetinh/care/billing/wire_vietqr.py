@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 import unicodedata
 from decimal import Decimal
@@ -40,12 +41,7 @@ def tlv(tag: str, value: str) -> str:
 
 def crc(text: str) -> int:
     """CRC-16/CCITT-FALSE over the text including `6304` (ISO/IEC 13239, polynomial 1021, start FFFF)."""
-    found = 0xFFFF
-    for byte in text.encode():
-        found ^= byte << 8
-        for _ in range(8):
-            found = (found << 1 ^ 0x1021 if found & 0x8000 else found << 1) & 0xFFFF
-    return found
+    return binascii.crc_hqx(text.encode(), 0xFFFF)
 
 
 def fields(text: str) -> dict[str, str]:

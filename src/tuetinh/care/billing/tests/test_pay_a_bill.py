@@ -21,7 +21,6 @@ from tuetinh.care.billing.actions import (
     pay_cash,
     receive_transfer,
     request_transfer,
-    set_bank_account,
     settle_unmatched,
 )
 from tuetinh.care.billing.models import BankAccount, BankTransaction, Bill, Payment
@@ -43,11 +42,6 @@ def webhook(content: str, amount: int, id_: str = "FT1", secret: str = "s3cret",
     told = {"id": id_, "bin": "970436", "account": "1026806174", "amount": amount, "content": content} | more
     body = json.dumps(told).encode()
     return body, sign(body, secret)
-
-
-@pytest.fixture
-def bank(db: None) -> None:
-    set_bank_account("12001", "970436", "1026806174", "Trung tâm Y tế Tam Đường", "s3cret")
 
 
 def test_a_charge_is_a_fact_and_a_debt(desk: Any) -> None:
