@@ -10,3 +10,9 @@ class CataloguesConfig(AppConfig):
 
     name = "tuetinh.commons.catalogues"
     label = "catalogues"
+
+    def ready(self) -> None:
+        """Offer the catalogues to the record's terminology service."""
+        from .terminology import register
+
+        register()

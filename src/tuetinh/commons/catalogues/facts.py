@@ -47,7 +47,12 @@ def drug_code(entry: Drug) -> r4.CodeableConcept:
 
 def list_code(name: str, code: str) -> r4.CodeableConcept:
     """A code of an insurance code list. Raises KeyError for an unknown list or code."""
-    return concept(f"{_OURS}/{name.lower().replace('_', '-')}", code, codes(name)[code])
+    return concept(list_system(name), code, codes(name)[code])
+
+
+def list_system(name: str) -> str:
+    """The code system of an insurance code list."""
+    return f"{_OURS}/{name.lower().replace('_', '-')}"
 
 
 def ethnicity(group: EthnicGroup) -> r4.Extension:

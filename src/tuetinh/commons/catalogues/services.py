@@ -105,6 +105,12 @@ def groups() -> dict[str, str]:
     return dict(title.split(". ", 1) for title in _tables().chapters)
 
 
+def all_services() -> list[Service]:
+    """Every service that has a code: billable ones, consultations, and techniques that are billed as themselves."""
+    known = dict.fromkeys([*_billable(), *_consultations(), *_techniques()])
+    return [found for code in known if (found := service(code)) is not None]
+
+
 def service(code: str) -> Service | None:
     """The service of a billable code, a consultation's code or a technique's.
 
