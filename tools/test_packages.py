@@ -1,10 +1,11 @@
-"""Install the Debian packages that the tests use as peers, or say exactly what is missing."""
+"""Install the Debian packages and FHIR clients that the tests use as peers, or say exactly what is missing."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
+import npm
 from setup import install_debian
 
 PROGRAMS = {
@@ -20,6 +21,7 @@ def main() -> None:
         missing.add("postgresql")
     if missing:
         install_debian(sorted(missing), "run all tests")
+    npm.install(Path(__file__).parent / "clients")
 
 
 if __name__ == "__main__":

@@ -11,12 +11,13 @@ import argparse
 import gzip
 import hashlib
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import npm
 
 HERE = Path(__file__).resolve().parent
 MODULES = HERE / "node_modules"
@@ -48,7 +49,7 @@ def main() -> int:
     stamp = _stamp()
     if not force and STAMP.exists() and STAMP.read_text() == stamp:
         return 0
-    _install()
+    npm.install(HERE)
     shutil.rmtree(TARGET, ignore_errors=True)
     TARGET.mkdir(parents=True)
     for name, source in FILES.items():
@@ -68,21 +69,6 @@ def main() -> int:
 def _stamp() -> str:
     content = b"".join((HERE / name).read_bytes() for name in ("package-lock.json", "build.py"))
     return hashlib.sha256(content).hexdigest()
-
-
-def _install() -> None:
-    """Unpack exactly what the lock file names."""
-    npm = Path(sys.executable).with_name("npm.cmd" if os.name == "nt" else "npm")
-    command = [
-        str(npm if npm.exists() else shutil.which("npm") or "npm"),
-        "ci",
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-    ]
-    # npm is itself a program of node, which stands beside it
-    env = os.environ | {"PATH": f"{npm.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    subprocess.run([*command, "--loglevel=error"], cwd=HERE, env=env, check=True)
 
 
 def _fonts() -> None:

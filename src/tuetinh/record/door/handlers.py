@@ -120,6 +120,8 @@ async def create(door: Door, call: Call) -> Response:
     resource.id = None
     condition = call.headers.get("if-none-exist")
     if condition is None:
+        condition = _condition(call) or None  # some clients name the condition in the address
+    if condition is None:
         return _written(call, await door.together.create(call.asker, resource))
     query = condition.partition("?")[2] or condition
     stored = await door.transact(lambda: _create_if_none(call.asker, resource, query))

@@ -1,0 +1,176 @@
+"""FHIR clients that are not ours work against a node unchanged."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tuetinh.node.tests.conftest import Province
+
+pytestmark = [pytest.mark.peer, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+KINDS = (
+    "Patient",
+    "Encounter",
+    "Observation",
+    "Condition",
+    "MedicationRequest",
+    "Organization",
+    "Location",
+    "Coverage",
+)
+TOOLS = Path(__file__).parents[4] / "tools"
+
+
+@pytest.fixture(scope="module")
+def token(province: Province) -> str:
+    """A token of the province's connected system."""
+    client = province.demo["client"]
+    asked = {"grant_type": "client_credentials", "client_id": client["id"], "client_secret": client["secret"]}
+    return str(httpx.post(f"{province.url}/oauth/token", data=asked).json()["access_token"])
+
+
+@pytest.fixture(scope="module")
+def node_program() -> Path:
+    """Node, from its wheel; the clients lie beside their scripts."""
+    if not (TOOLS / "clients" / "node_modules").is_dir():
+        pytest.skip("tools/test_packages.py, which `make test` runs, has not unpacked the clients")
+    return Path(sys.executable).with_name("node")
+
+
+def test_medplum_client(province: Province, node_program: Path) -> None:
+    client = province.demo["client"]
+    seen = _run(node_program, "medplum.mjs", province.url, client["id"], client["secret"])
+    assert seen == {
+        "created": "1", "read": True, "updated": "female", "patched": "1972-03-12", "history": 3, "version": None,
+        "found": 1, "one": True, "conditional": True, "upserted": True, "transaction": ["201"] * 3, "paged": 3,
+        "gone": "deleted", "refused": "Patient.gender",
+    }  # fmt: skip
+
+
+def test_smart_client(province: Province, node_program: Path, token: str) -> None:
+    seen = _run(node_program, "smart.mjs", province.url, token)
+    assert seen == {
+        "created": "1", "read": True, "updated": "male", "patched": "other", "paged": 3, "resolved": True,
+        "version": 4, "gone": 410,
+    }  # fmt: skip
+
+
+def _run(node: Path, script: str, *arguments: str) -> dict[str, object]:
+    """What a client's script says it saw."""
+    told = subprocess.run(
+        [node, TOOLS / "clients" / script, *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert told.returncode == 0, told.stderr
+    return dict(json.loads(told.stdout.splitlines()[-1]))
+
+
+def test_fhirpy(province: Province, token: str) -> None:
+    from fhirpy import AsyncFHIRClient
+    from fhirpy.base.exceptions import OperationOutcome, ResourceNotFound
+
+    family = f"Fhirpy{uuid.uuid4().hex}"
+
+    async def walk() -> None:
+        client = AsyncFHIRClient(f"{province.url}/fhir", authorization=f"Bearer {token}")
+        patient = client.resource("Patient", name=[{"family": family, "given": ["Pâng"]}])
+        await patient.save()
+        assert patient["meta"]["versionId"] == "1"
+        patient["gender"] = "female"
+        await patient.save()
+        again = await client.reference("Patient", patient.id).to_resource()
+        assert (again["gender"], again["meta"]["versionId"]) == ("female", "2")
+        for number in range(5):
+            observation = client.resource(
+                "Observation", status="final", code={"text": f"test {number}"}, subject=patient.to_reference()
+            )
+            await observation.save()
+        found = client.resources("Observation").search(patient=patient.to_reference().reference).limit(2)
+        everything = await found.fetch_all()
+        assert len(everything) == 5
+        with_patient = await found.include("Observation", "subject").fetch_raw()
+        assert {entry.resource["resourceType"] for entry in with_patient.entry} == {"Observation", "Patient"}
+        one = await client.resources("Patient").search(family=family).get()
+        assert one.id == patient.id
+        same, made = await client.resources("Patient").search(family=family).get_or_create(patient)
+        assert (same.id, made) == (patient.id, False)
+        for observation in everything:
+            await observation.delete()
+        await patient.delete()
+        with pytest.raises(ResourceNotFound):
+            await client.reference("Patient", patient.id).to_resource()
+        with pytest.raises(OperationOutcome):
+            await client.resource("Patient", gender="x").save()
+
+    asyncio.run(walk())
+
+
+def test_fhirclient(province: Province, token: str) -> None:
+    from fhirclient import client as smart
+    from fhirclient.models.humanname import HumanName
+    from fhirclient.models.observation import Observation
+    from fhirclient.models.patient import Patient
+    from requests import HTTPError
+
+    family = f"Fhirclient{uuid.uuid4().hex}"
+    there = smart.FHIRClient(settings={"app_id": "tests", "api_base": f"{province.url}/fhir"}).server
+    there.session.headers["Authorization"] = f"Bearer {token}"
+    name = HumanName({"family": family, "given": ["Pâng"]})
+    patient = Patient()
+    patient.name = [name]
+    patient.id = patient.create(there)["id"]
+    patient.gender = "female"
+    patient.update(there)
+    again = Patient.read(patient.id, there)
+    assert (again.gender, again.name[0].family, again.meta.versionId) == ("female", family, "2")
+    for number in range(3):
+        Observation(
+            {
+                "status": "final",
+                "code": {"text": f"test {number}"},
+                "subject": {"reference": f"Patient/{patient.id}"},
+                "effectiveDateTime": "2026-11-01T08:00:00+07:00",
+            }
+        ).create(there)
+    search = Observation.where({"patient": patient.id, "_count": "2", "_include": "Observation:subject"})
+    found = list(search.perform_resources_iter(there))
+    assert sorted(one.resource_type for one in found) == ["Observation"] * 3 + ["Patient"] * 2
+    assert Patient.where({"family": family}).perform_resources(there)[0].id == patient.id
+    for one in found:
+        if one.resource_type == "Observation":
+            one.delete(there)
+    again.delete(there)
+    with pytest.raises(HTTPError, match="410 Client Error"):
+        Patient.read(patient.id, there)
+
+
+def test_everything_that_is_told_can_be_parsed(province: Province, token: str) -> None:
+    """`fhir.resources` parses each resource of the province, the capability statement, and a refusal."""
+    by_type = import_module("fhir.resources.R4B").get_fhir_model_class
+    with httpx.Client(base_url=f"{province.url}/fhir", headers={"Authorization": f"Bearer {token}"}) as door:
+        told = [door.get("/metadata").json(), door.get("/Patient/absent").json(), door.get("/Patient/_history").json()]
+        told += [page for kind in KINDS for page in _pages(door, f"/{kind}?_count=500")]
+    entries = [entry for bundle in told for entry in bundle.get("entry", ())]
+    assert {entry["resource"]["resourceType"] for entry in entries if "resource" in entry} >= set(KINDS)
+    for resource in told:
+        by_type(resource["resourceType"]).model_validate(resource)
+
+
+def _pages(door: httpx.Client, url: str) -> Iterator[dict]:
+    """The first pages of a search."""
+    for _ in range(3):
+        page = door.get(url).json()
+        yield page
+        following = [link["url"] for link in page["link"] if link["relation"] == "next"]
+        if not following:
+            break
+        url = following[0]
