@@ -31,6 +31,16 @@ _PASSED_ON = frozenset(
     f"{_STRUCTURE}{name}"
     for name in ("rendering-style", "rendering-xhtml", "valueset-deprecated", "valueset-concept-definition")
 )
+# Parameters by which the request has a say in what the value set contains.
+_DECISIVE = (
+    "valueSet",
+    "tx-resource",
+    "system-version",
+    "check-system-version",
+    "force-system-version",
+    "default-valueset-version",
+    "versionsMatch",
+)
 _STANDARD_URIS = {"weight": "itemWeight"}
 
 
@@ -56,7 +66,7 @@ class _Expansion:
         self.several_versions: frozenset[str] = frozenset()
 
     def resource(self) -> dict[str, Any]:
-        entries = self._select(self.composer.entries(self.value_set))
+        entries = self._select(self._entries())
         count, offset = self.inquiry.number("count"), self.inquiry.number("offset")
         paged = count is not None or bool(offset)
         limit = min(self.inquiry.number("_limit", "limit") or UNPAGED_LIMIT, UNPAGED_LIMIT)
@@ -72,10 +82,28 @@ class _Expansion:
         contains = self._tree(shown) if nested else [self._row(entry) for entry in shown]
         return self._result(contains, len(entries), offset)
 
+    def _entries(self) -> list[Entry]:
+        """All of the value set; remembered where the request itself has no say in it."""
+        library, value_set = self.inquiry.library, self.value_set
+        if self.composer.supplements or any(self.inquiry.one(name) is not None for name in _DECISIVE):
+            return self.composer.entries(value_set)
+        key = (value_set.get("url", ""), value_set.get("version", ""), bool(self.inquiry.text("filter")))
+        if key not in library.worked_out:
+            if len(library.worked_out) >= 64:
+                library.worked_out.clear()
+            library.worked_out[key] = (self.composer.entries(value_set), self.composer.used)
+        entries, self.composer.used = library.worked_out[key]
+        return list(entries)
+
     def _select(self, entries: Iterable[Entry]) -> list[Entry]:
         found: Iterable[Entry] = entries
         if self.inquiry.flag("activeOnly"):
             found = (entry for entry in found if not entry.system.is_inactive(entry.concept))
+        if self.inquiry.flag("excludeNotForUI"):
+            found = (entry for entry in found if not entry.system.is_abstract(entry.concept))
+        unwanted = {versions.split(str(own))[0] for own in self.inquiry.all("exclude-system")}
+        if unwanted:
+            found = (entry for entry in found if entry.system.url not in unwanted)
         words = fold(self.inquiry.text("filter")).split()
         if words:
             found = (entry for entry in found if _has(entry, words))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from functools import lru_cache, partial
+from typing import Any
 
 from tuetinh.record.terminology import versions
 from tuetinh.record.terminology.model import CodeSystem, Resource, code_system, supplemented
@@ -16,7 +17,8 @@ class Library:
     """Code systems, value sets and concept maps by canonical URL and version.
 
     What a layer does not have is asked of the layer below.
-    Code systems are built when they are first asked for.
+    Code systems are built when they are first asked for. `worked_out` remembers what was derived from this library;
+    whoever uses it bounds it, and it goes with the library.
     """
 
     def __init__(self, below: Library | None = None) -> None:
@@ -26,6 +28,7 @@ class Library:
         self._maps: dict[str, dict[str, list[LoadResource]]] = {}
         self._all_codes: dict[str, str] = {}
         self._supplements: dict[str, dict[str, Load]] = {}
+        self.worked_out: dict[Hashable, Any] = {}
 
     def add(self, resource: Resource) -> None:
         """Take in a CodeSystem, ValueSet or ConceptMap; others are passed over."""
@@ -40,11 +43,13 @@ class Library:
     def register(self, url: str, version: str, load: Load, all_codes: str = "") -> None:
         """Offer a code system that is built by `load` when first needed; `all_codes` is the value set of all of it."""
         self._systems.setdefault(url, {})[version] = _once(load)
+        self.worked_out.clear()
         if all_codes:
             self._all_codes[all_codes] = url
 
     def register_resource(self, kind: str, url: str, version: str, load: LoadResource) -> None:
         """Offer a ValueSet or ConceptMap that is read by `load` when asked for."""
+        self.worked_out.clear()
         if kind == "ValueSet":
             self._value_sets.setdefault(url, {})[version] = load
         else:

@@ -36,7 +36,7 @@ class Shelf:
     """The library at one position of the feed, with what was worked out from it."""
 
     library: Library
-    mark: tuple[int, int] = (0, 0)
+    mark: tuple[int, int] = (-1, -1)
     bodies: dict[tuple[str, str], tuple[int, bytes]] = field(default_factory=dict)
     expansions: dict[str, Codes | None] = field(default_factory=dict)
 
@@ -87,14 +87,16 @@ _now: list[Shelf] = []
 
 def current() -> Shelf:
     """The shelf as this process last saw it."""
-    return _now[0] if _now else Shelf(base())
+    if not _now:
+        _now.append(Shelf(base()))
+    return _now[0]
 
 
 def refresh() -> Step[Shelf]:
     """The shelf as the record is now."""
     ((position, count),) = yield Query(_MARK)
     shelf = current()
-    if shelf.mark == (position, count) and _now:
+    if shelf.mark == (position, count):
         return shelf
     known = {(type_, id_): version for type_, id_, version in (yield Query(_KNOWN))}
     bodies = {key: own for key, own in shelf.bodies.items() if known.get(key) == own[0]}

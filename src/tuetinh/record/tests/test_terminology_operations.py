@@ -191,3 +191,32 @@ def test_answers_are_valid_r4(fruit: Any) -> None:
     for answer in (expanded, looked_up, refused):
         resource, problems = check(answer.content)
         assert (resource is not None, problems) == (True, []), answer.text[:500]
+
+
+def _closure(fruit: Any, name: str, codes: tuple[str, ...] = (), version: str = "", who: str = "system") -> Any:
+    rows: list[dict[str, Any]] = [{"name": "name", "valueString": name}]
+    rows += [{"name": "concept", "valueCoding": {"system": SYSTEM, "code": code}} for code in codes]
+    rows += [{"name": "version", "valueString": version}] if version else []
+    return fruit.post("/$closure", {"resourceType": "Parameters", "parameter": rows}, who)
+
+
+def _pairs(answer: Any) -> set[tuple[str, str]]:
+    assert answer.status_code == 200, answer.text
+    elements = [element for group in answer.json().get("group", ()) for element in group["element"]]
+    return {(element["code"], target["code"]) for element in elements for target in element["target"]}
+
+
+def test_a_closure_table_grows_by_what_is_sent(fruit: Any) -> None:
+    assert _closure(fruit, "mine", ("lime",)).status_code == 404
+    assert _pairs(_closure(fruit, "mine")) == set()
+    assert _pairs(_closure(fruit, "mine", ("lime", "plum"))) == set()
+    assert _pairs(_closure(fruit, "mine", ("citrus",))) == {("lime", "citrus")}
+    assert _pairs(_closure(fruit, "mine", ("orange", "lime"))) == {("orange", "citrus")}
+    assert _pairs(_closure(fruit, "mine", version="1")) == {("lime", "citrus"), ("orange", "citrus")}
+    assert _pairs(_closure(fruit, "mine", version="2")) == {("orange", "citrus")}
+    assert _closure(fruit, "mine", version="x").status_code == 400
+
+
+def test_a_closure_table_is_its_owner_s(fruit: Any) -> None:
+    _closure(fruit, "own")
+    assert _closure(fruit, "own", ("lime",), who="doctor").status_code == 404
