@@ -8,6 +8,7 @@ from importlib import import_module
 from tuetinh.record.operations.declare import Level, Operation
 
 MODULES = (
+    "tuetinh.record.operations.closure",
     "tuetinh.record.operations.document",
     "tuetinh.record.operations.everything",
     "tuetinh.record.operations.lastn",
