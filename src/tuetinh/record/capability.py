@@ -41,7 +41,7 @@ def statement(base: str) -> bytes:
         software=r4.CapabilityStatementSoftware(name="Tuệ Tĩnh", version=version("tuetinh")),
         implementation=r4.CapabilityStatementImplementation(description="Tuệ Tĩnh FHIR R4", url=base),
         fhirVersion="4.0.1",
-        format=["application/fhir+json", "json"],
+        format=["application/fhir+json", "json", "application/fhir+xml", "xml"],
         patchFormat=["application/json-patch+json"],
         rest=[_rest(base.removesuffix("/fhir"))],
     )

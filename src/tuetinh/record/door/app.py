@@ -14,10 +14,10 @@ from typing import TypeVar
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from tuetinh.record import audit, projections, r4, store
+from tuetinh.record import audit, formats, projections, r4, store
 from tuetinh.record.asker import Asker
 from tuetinh.record.door import handlers, routes
-from tuetinh.record.door.call import JSON, Call, Receive, Response, Scope, Send, base_of, pretty, read_body
+from tuetinh.record.door.call import JSON, XML, Call, Receive, Response, Scope, Send, base_of, pretty, read_body
 from tuetinh.record.door.together import Together
 from tuetinh.record.errors import (
     BadRequest,
@@ -79,6 +79,9 @@ class Door:
         query = scope["query_string"].decode("latin-1")
         call = Call(scope["method"], scope["path"][5:], query, headers, base_of(scope, headers))
         response = await self._safely(call, scope, receive)
+        if call.format == "xml" and response.body and "content-type" not in response.headers:
+            response.body = await asyncio.to_thread(formats.write, response.body)
+            response.headers["content-type"] = f"{XML}; charset=utf-8"
         if "_pretty=true" in query and response.body and response.headers.get("content-type", JSON) == JSON:
             response.body = pretty(response.body)
         await _send(call, response, request_id, send)
@@ -97,6 +100,10 @@ class Door:
                     store.allow(asker, route.letter, call.type)
             if call.method in ("POST", "PUT", "PATCH"):
                 call.body = await read_body(receive, call.headers, self.body_limit)
+                if call.headers.get("content-type") not in (None, JSON):
+                    call.check_charset()
+                    if call.is_xml:
+                        await asyncio.to_thread(call.translate)
             return await self.answer(call, route)
         except RecordError as error:
             return refusal(error)

@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from tuetinh.record import r4
+from tuetinh.record import formats, r4
 from tuetinh.record.asker import Asker
-from tuetinh.record.errors import BadRequest, Invalid, NotAcceptable, TooLarge, TooSlow, UnsupportedMedia
+from tuetinh.record.errors import BadRequest, Invalid, NotAcceptable, RecordError, TooLarge, TooSlow, UnsupportedMedia
 from tuetinh.record.operations import Operation
 from tuetinh.record.validate import check
 
@@ -26,11 +26,15 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_SECONDS = 60
 JSON = "application/fhir+json"
+XML = "application/fhir+xml"
 PATCH = "application/json-patch+json"
 FORM = "application/x-www-form-urlencoded"
 _TAKEN = frozenset({JSON, "application/json", "text/json", "application/json+fhir"})
 _GIVEN = _TAKEN | {"*/*", "application/*", "text/*"}
 _FORMATS = _TAKEN | {"json"}
+_XML = frozenset({XML, "application/xml", "text/xml", "application/xml+fhir"})
+_XML_FORMATS = _XML | {"xml"}
+_UTF8 = re.compile(r'charset="?(utf-?8|us-ascii)"?')
 _HOST = re.compile(r"[A-Za-z0-9.\-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
 
 
@@ -106,30 +110,69 @@ class Call:
         """Raise UnsupportedMedia unless the body is said to be FHIR JSON (or nothing is said)."""
         kind = self.content_type()
         if kind and kind not in _TAKEN:
-            message = f"a body of {kind[:80]!r} is not understood; send {JSON}"
+            message = f"a body of {kind[:80]!r} is not understood; send {JSON} or {XML}"
             raise UnsupportedMedia(message)
 
     def accepted(self) -> list[str]:
-        """The media types that the client takes, as it wrote them, best first (`_format` before Accept)."""
+        """The media types that the client takes, best first (`_format` before Accept; RFC 9110, 12.5.1)."""
         if (wanted := self.option("_format")) is not None:
-            return [wanted.replace(" ", "+").partition(";")[0]]
-        return [part.partition(";")[0].strip().lower() for part in self.headers.get("accept", "").split(",")]
+            return [wanted.replace(" ", "+").partition(";")[0].lower()]
+        ranked = []
+        for part in self.headers.get("accept", "").split(","):
+            kind, *details = (piece.strip().lower() for piece in part.split(";"))
+            weight = next((_weight(d[2:]) for d in details if d.startswith("q=")), 1.0)
+            if weight > 0:
+                ranked.append((-weight, kind))
+        return [kind for _, kind in sorted(ranked, key=lambda pair: pair[0])]
+
+    @cached_property
+    def format(self) -> str:
+        """`json` or `xml`, as the client wants it, or "" when it takes neither."""
+        if "_format" not in self.query and self.headers.get("accept", "") in ("", "*/*", JSON):
+            return "json"
+        try:
+            accepted = self.accepted()
+        except RecordError:
+            return "json"  # in which the malformed query is refused
+        for kind in accepted:
+            if kind in _XML_FORMATS:
+                return "xml"
+            if kind in _GIVEN or kind in _FORMATS or not kind:
+                return "json"
+        return ""
 
     def check_format(self) -> None:
-        """Raise NotAcceptable when the client takes no JSON."""
-        if self.operation is not None and not self.operation.media.isdisjoint(self.accepted()):
+        """Raise NotAcceptable when the client takes neither JSON nor XML."""
+        if self.format:
             return
-        if (wanted := self.option("_format")) is not None:
-            if wanted.replace(" ", "+").partition(";")[0] not in _FORMATS:
-                message = f"the format {wanted[:80]!r} is not given here; {JSON} is"
-                raise NotAcceptable(message)
-            return
-        accept = self.headers.get("accept", "")
-        if accept not in ("", "*/*", JSON):
-            kinds = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
-            if not kinds & _GIVEN:
-                message = f"none of {accept[:200]!r} is given here; {JSON} is"
-                raise NotAcceptable(message)
+        if self.operation is None or self.operation.media.isdisjoint(self.accepted()):
+            wanted = self.option("_format") or self.headers.get("accept", "")
+            message = f"{wanted[:200]!r} is not given here; {JSON} and {XML} are"
+            raise NotAcceptable(message)
+
+    def check_charset(self) -> None:
+        """Raise UnsupportedMedia for a body that is said to be in another encoding than UTF-8."""
+        said = self.headers.get("content-type", "").lower()
+        if "charset=" in said and not _UTF8.search(said):
+            message = "a body is in UTF-8 (R4 http.html, 3.1.0.1.11)"
+            raise UnsupportedMedia(message)
+
+    @property
+    def is_xml(self) -> bool:
+        """Whether the body is FHIR XML."""
+        return bool(self.body) and self.content_type() in _XML
+
+    def translate(self) -> None:
+        """Turn the body from FHIR XML into JSON. Raises BadRequest or Invalid."""
+        self.body = formats.read(self.body)
+        self.headers["content-type"] = JSON
+
+
+def _weight(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 class Response:

@@ -32,7 +32,10 @@ def warm() -> None:
 
 
 async def capabilities(door: Door, call: Call) -> Response:
-    """GET /metadata."""
+    """GET /metadata, `mode=terminology` for TerminologyCapabilities."""
+    if ("mode", "terminology") in call.pairs:
+        shelf = await door.run(refresh())
+        return Response(200, msgspec.json.encode(terms.statement(shelf.library, call.base, version("tuetinh"))))
     return Response(200, capability.statement(call.base))
 
 

@@ -1,0 +1,9 @@
+"""Other forms of the same resource: FHIR XML (R4 xml.html), to and from the JSON that the record keeps."""
+
+from __future__ import annotations
+
+from tuetinh.record.formats.safely import XmlRefused
+from tuetinh.record.formats.xml_read import read
+from tuetinh.record.formats.xml_write import write
+
+__all__ = ["XmlRefused", "read", "write"]
