@@ -209,10 +209,12 @@ def write_demo_json(options: Options) -> None:
 
 
 def _keep(path: Path, content: dict[str, Any]) -> None:
+    """Write a file that only its owner reads; whole or not at all, whenever the process is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    os.chmod(path, 0o600)
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    part = path.with_name(f"{path.name}.part")
+    part.touch(mode=0o600)
+    part.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    os.replace(part, path)
 
 
 class _Bar:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import time
@@ -179,3 +181,28 @@ def built() -> Iterator[Path]:
     node.process.wait(10)
     yield data
     shutil.rmtree(data, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def kept(built: Path) -> Iterator[Path]:
+    """A backup of the small province."""
+    target = built.with_suffix(".backup")
+    made = run(built, "backup", str(target))
+    assert made.returncode == 0, made.stderr
+    yield target
+    target.unlink()
+
+
+def spoilt(backup: Path, folder: Path) -> Path:
+    """The backup with a dump that breaks off, though its checksums are right."""
+    with tarfile.open(backup) as archive:
+        archive.extractall(folder / "parts", filter="data")
+    dump = folder / "parts" / "database.dump"
+    dump.write_bytes(dump.read_bytes()[: dump.stat().st_size * 2 // 3])
+    manifest = json.loads((folder / "parts" / "manifest.json").read_text())
+    manifest["sha256"]["database.dump"] = hashlib.sha256(dump.read_bytes()).hexdigest()
+    (folder / "parts" / "manifest.json").write_text(json.dumps(manifest))
+    with tarfile.open(folder / "spoilt.backup", "w") as archive:
+        for path in sorted((folder / "parts").iterdir()):
+            archive.add(path, path.name)
+    return folder / "spoilt.backup"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -16,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tuetinh.node.tests.conftest import Writers, missing, token
+from tuetinh.node.tests.conftest import Writers, clean_environment, command_line, missing, run, token
 
 Start = Callable[..., Any]
 SECONDS = 5.0  # within which a node has to leave
@@ -86,6 +87,24 @@ def test_a_node_heals_when_its_database_is_killed_under_it(start: Start, built: 
     assert missing(node, writers.kept) == []
     left = [path.name for path in built.rglob("*.part")]
     assert left == []
+
+
+def test_a_province_whose_build_was_killed_is_finished_by_the_next(folder: Path) -> None:
+    data = folder / "var"
+    build = command_line(data, "demo", "--build-only", "--population", "40")
+    killed = subprocess.Popen(build, env=clean_environment(), start_new_session=True)
+    while not (data / "keys" / "demo-build.json").exists() and killed.poll() is None:
+        time.sleep(0.02)
+    time.sleep(0.7)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait(20)
+    kill_database(data)
+    assert not (data / "demo.json").exists()
+    finished = run(data, "demo", "--build-only", "--population", "40")
+    assert finished.returncode == 0, finished.stderr
+    exported = run(data, "export", str(folder / "export"), "--types", "Patient")
+    assert exported.stdout.split() == ["Patient", "40"]
+    assert json.loads((data / "demo.json").read_text())["client"]["id"] == "demo"
 
 
 def test_open_connections_do_not_hold_a_node_back(start: Start, built: Path) -> None:

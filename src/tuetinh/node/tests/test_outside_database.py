@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
+
+from tuetinh.node.tests.conftest import run, spoilt
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
@@ -98,6 +101,37 @@ def test_a_province_lives_on_an_outside_server_and_outlasts_its_absence(
         server.start()
         assert _healthy_again(node.url)
         assert fhir.get(f"/Patient/{id_}").json()["name"][0]["text"] == "Lò Thị Pâng"
+
+
+def test_an_embedded_node_moves_to_an_outside_server(server: Server, kept: Path, folder: Path) -> None:
+    server.call("createdb", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "moved")
+    env = {"TUETINH_DATABASE_URL": server.url.replace("/tuetinh", "/moved")}
+    bad = spoilt(kept, folder)
+    failed = run(folder / "one", "restore", str(bad), env=env)
+    assert failed.returncode == 1
+    assert "nothing was changed" in failed.stderr
+    assert not (folder / "one").exists()
+    moved = run(folder / "one", "restore", str(kept), env=env)
+    assert moved.returncode == 0, moved.stderr
+    checked = run(folder / "one", "check", env=env)
+    failed_checks = [line.split(":")[0] for line in checked.stdout.splitlines() if line.startswith("FAIL")]
+    assert failed_checks == ["FAIL  fsync"]  # which the test's server has switched off
+    assert not (folder / "one" / "postgres").exists()
+
+    refused = run(folder / "two", "restore", str(kept), env=env)
+    assert refused.returncode == 1
+    assert "the database moved is not empty" in refused.stderr
+    assert "--force" in refused.stderr
+    assert not (folder / "two").exists()
+    assert run(folder / "two", "restore", str(bad), "--force", env=env).returncode == 1
+    assert not (folder / "two").exists()
+    replaced = run(folder / "two", "restore", str(kept), "--force", env=env)
+    assert replaced.returncode == 0, replaced.stderr
+    exported = run(folder / "two", "export", str(folder / "export"), "--types", "Patient,Practitioner", env=env)
+    assert exported.returncode == 0, exported.stderr
+    with psycopg.connect(env["TUETINH_DATABASE_URL"]) as conn:
+        schemas = conn.execute("SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema)'")
+        assert {name for (name,) in schemas} == {"public", "record"}
 
 
 def _healthy_again(url: str) -> bool:
