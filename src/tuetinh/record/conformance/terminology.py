@@ -16,7 +16,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tuetinh.record import capability
 from tuetinh.record.conformance import Case
+from tuetinh.record.terminology import capabilities
 from tuetinh.record.terminology.library import Library
 from tuetinh.record.terminology.operate import answer
 from tuetinh.record.terminology.standard import standard_library
@@ -31,8 +33,6 @@ _OPERATIONS = {
     "translate": ("ConceptMap", "translate"),
     "batch-validate": ("ValueSet", "batch-validate-code"),
     "compare": ("ValueSet", "related"),
-    "metadata": ("", "metadata"),
-    "term-caps": ("", "terminology-capabilities"),
 }
 _KINDS = {
     "$$": r".*",
@@ -102,6 +102,8 @@ def _run(tree: _Tree, library: Library, test: Mapping[str, Any]) -> str:
         rows = [*request.get("parameter", ()), *tree.read(test["profile"]).get("parameter", ())]
         request = {**request, "parameter": rows}
     language = test.get("Accept-Language", "") or _header(test)
+    if test["operation"] not in _OPERATIONS:
+        return _statement(tree, library, test)
     try:
         status, answered = answer(library, *_OPERATIONS[test["operation"]], request, language)
     except Exception as error:  # an answer that breaks must not end the run
@@ -111,6 +113,33 @@ def _run(tree: _Tree, library: Library, test: Mapping[str, Any]) -> str:
         return f"HTTP status {status} instead of {wanted}: {_short(answered)}"
     reasons = [difference(tree.read(test[key]), answered) for key in ("response", "response2") if key in test]
     return "" if "" in reasons else reasons[0]
+
+
+def _statement(tree: _Tree, library: Library, test: Mapping[str, Any]) -> str:
+    """What a statement says of the server must be there; it may say more."""
+    base = "http://localhost/fhir"
+    statements = {
+        "metadata": lambda: json.loads(capability.statement(base)),
+        "term-caps": lambda: capabilities.statement(library, base),
+    }
+    return _lacks(tree.read(test["response"]), statements[test["operation"]](), "")
+
+
+def _lacks(expected: Any, actual: Any, path: str) -> str:
+    """The first thing of the template that is not there; empty when all is."""
+    if isinstance(expected, Mapping) and isinstance(actual, Mapping):
+        for name, value in expected.items():
+            if name not in actual:
+                return f"{path}.{name} is missing"
+            if found := _lacks(value, actual[name], f"{path}.{name}"):
+                return found
+        return ""
+    if isinstance(expected, list) and isinstance(actual, list):
+        for wanted in expected:
+            if not any(not _lacks(wanted, row, path) for row in actual):
+                return f"{path} has no row like {_short(wanted)}"
+        return ""
+    return difference(expected, actual, path)
 
 
 def _header(test: Mapping[str, Any]) -> str:

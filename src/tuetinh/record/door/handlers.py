@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
+import msgspec
+
 from tuetinh.record import audit, bundles, bundling, capability, conditional, r4, store
 from tuetinh.record import history as feed
 from tuetinh.record.asker import Asker
@@ -16,6 +18,8 @@ from tuetinh.record.door.operating import operation
 from tuetinh.record.errors import BadRequest, Forbidden, Gone, NotFound, UnsupportedMedia
 from tuetinh.record.steps import Step
 from tuetinh.record.store import Stored
+from tuetinh.record.terminology.capabilities import statement as terminology_statement
+from tuetinh.record.terminology.shelf import refresh
 
 if TYPE_CHECKING:
     from tuetinh.record.door.app import Door
@@ -35,7 +39,7 @@ async def capabilities(door: Door, call: Call) -> Response:
     """GET /metadata, `mode=terminology` for TerminologyCapabilities."""
     if ("mode", "terminology") in call.pairs:
         shelf = await door.run(refresh())
-        return Response(200, msgspec.json.encode(terms.statement(shelf.library, call.base, version("tuetinh"))))
+        return Response(200, msgspec.json.encode(terminology_statement(shelf.library, call.base)))
     return Response(200, capability.statement(call.base))
 
 

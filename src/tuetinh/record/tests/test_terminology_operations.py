@@ -220,3 +220,12 @@ def test_a_closure_table_grows_by_what_is_sent(fruit: Any) -> None:
 def test_a_closure_table_is_its_owner_s(fruit: Any) -> None:
     _closure(fruit, "own")
     assert _closure(fruit, "own", ("lime",), who="doctor").status_code == 404
+
+
+def test_the_code_systems_are_listed(fruit: Any) -> None:
+    answer = fruit.get("/metadata", params={"mode": "terminology"})
+    _, problems = check(answer.content)
+    assert (answer.status_code, [p for p in problems if p.severity == "error"]) == (200, [])
+    listed = {row["uri"]: row.get("version") for row in answer.json()["codeSystem"]}
+    assert listed[SYSTEM] == [{"code": "1.0.0"}]
+    assert "http://unitsofmeasure.org" in listed
