@@ -21,7 +21,7 @@ lint: .venv/dev.stamp  ## style, imports between modules
 	$(BIN)/ruff format --check src tools bench
 	$(BIN)/lint-imports
 
-types: .venv/dev.stamp  ## strict types on the record and the commons
+types: .venv/dev.stamp  ## strict types on the record, the commons and the node
 	$(BIN)/mypy
 
 format: .venv/dev.stamp  ## put the code in its form

@@ -102,7 +102,8 @@ def given(rng: Random, people: str, *, female: bool) -> str:
         return f"{middle} {rng.choice(boys)}"
     forms = PEOPLES[people]
     middle = rng.choice(_words(forms.middle_female if female else forms.middle_male))
-    pool = _words(forms.female if female else forms.male) or _kinh()[3 if female else 2]
+    _, _, boys, girls = _kinh()
+    pool = _words(forms.female if female else forms.male) or (girls if female else boys)
     name = rng.choice(pool)
     return name if middle == "_" else f"{middle} {name}"
 
