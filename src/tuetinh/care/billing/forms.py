@@ -51,7 +51,11 @@ class BackForm(forms.Form):
 class DayForm(forms.Form):
     """Which day of the cash book, and whose: one's own, or the whole facility's."""
 
-    day = forms.DateField(label=_("Ngày"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    day = forms.DateField(
+        label=_("Ngày"),
+        input_formats=["%d/%m/%Y", "%Y-%m-%d"],
+        widget=forms.DateInput(format="%d/%m/%Y", attrs={"inputmode": "numeric", "placeholder": "dd/mm/yyyy"}),
+    )
     who = forms.ChoiceField(label=_("Của"), choices=[("me", _("tôi")), ("all", _("cả cơ sở"))])
 
 

@@ -164,16 +164,17 @@ def day(request: HttpRequest) -> HttpResponse:
 def day_paper(request: HttpRequest) -> HttpResponse:
     """The day as PDF."""
     form, found = _day(request)
-    whose = str(request.user) if form["who"].value() == "me" else ""
+    whose = str(request.user) if form.cleaned_data["who"] == "me" else ""
     document = receipts.day_report(asker(request), found, facility=_here(request), cashier=whose)
     return respond_pdf(request, document, f"so-quy-{found.day:%Y%m%d}.pdf")
 
 
 def _day(request: HttpRequest) -> tuple[DayForm, queries.CashDay]:
     """What was asked for; today and one's own where the question is no question."""
-    form = DayForm({"day": request.GET.get("day", ""), "who": request.GET.get("who", "me")})
+    today = f"{timezone.localdate():%d/%m/%Y}"
+    form = DayForm({"day": request.GET.get("day", today), "who": request.GET.get("who", "me")})
     if not form.is_valid():
-        form = DayForm({"day": timezone.localdate().isoformat(), "who": "me"})
+        form = DayForm({"day": today, "who": "me"})
         form.full_clean()
     account = asker(request).account if form.cleaned_data["who"] == "me" else None
     return form, queries.cash_day(_here(request), form.cleaned_data["day"], account)

@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from tuetinh.care.lab.catalogue import analytes
 
+UNUSED = "-"  # the choice of a code that is never reported
+
 
 class AnalyserForm(forms.Form):
     """Who an analyser is: its name for people, its name in messages, and from where it calls."""
@@ -29,7 +31,7 @@ class CodeForm(forms.Form):
     """What one code of an analyser means."""
 
     code = forms.CharField(label=_("Mã của máy"), max_length=100)
-    analyte = forms.ChoiceField(label=_("Chỉ số của ta"), required=False)
+    analyte = forms.ChoiceField(label=_("Chỉ số của ta"))
     unit = forms.CharField(
         label=_("Đơn vị của máy"), max_length=40, required=False, help_text=_("Khi bản tin không ghi đơn vị.")
     )
@@ -46,5 +48,10 @@ class CodeForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         named = sorted((f"{a.name} ({a.unit or '—'})", a.key) for a in analytes().values())
-        choices = [("", _("— không dùng —")), *((key, label) for label, key in named)]
+        choices = [("", _("Chọn chỉ số")), (UNUSED, _("Không dùng")), *((key, label) for label, key in named)]
         self.fields["analyte"].choices = choices  # type: ignore[attr-defined]
+
+    def clean_analyte(self) -> str:
+        """A key of ours, or "" for what is never reported."""
+        chosen: str = self.cleaned_data["analyte"]
+        return "" if chosen == UNUSED else chosen

@@ -23,7 +23,5 @@ MENU = [
     MenuItem(
         roles=("lab",), url="lab:inbox", icon="inbox", label=gettext_lazy("Bản tin máy"), order=20, badge=_waiting
     ),
-    MenuItem(
-        roles=("lab", "admin"), url="lab:machines", icon="microscope", label=gettext_lazy("Máy xét nghiệm"), order=30
-    ),
+    MenuItem(roles=("lab", "admin"), url="lab:machines", icon="cpu", label=gettext_lazy("Máy xét nghiệm"), order=30),
 ]

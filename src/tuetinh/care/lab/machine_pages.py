@@ -93,7 +93,7 @@ def _machine_page(
         "row": row,
         "form": form or AnalyserForm(initial=_known(row)),
         "code_form": code_form or CodeForm(),
-        "codes": [(code, ours.get(code.analyte)) for code in row.meanings.order_by("code")],
+        "codes": [(code, ours.get(code.analyte), code.factor.normalize()) for code in row.meanings.order_by("code")],
     }
     return render(request, "lab/machine.html", context, status=status)
 

@@ -82,3 +82,19 @@ def test_a_transfer_by_its_code(
     page.goto(f"{live_server.url}/billing/{owing.id}")
     expect(page.get_by_text("Đã thanh toán đủ")).to_be_visible()
     assert Payment.objects.get().method == "transfer"
+
+
+def test_a_part_by_keyboard_and_the_day(
+    page: Page, owing: Any, live_server: LiveServer, axe: Callable[[Any], list[str]]
+) -> None:
+    page.goto(f"{live_server.url}/billing/{owing.id}")
+    page.get_by_text("Thu một phần", exact=True).click()
+    page.fill("[name=part]", "30.000")
+    assert axe(page) == []
+    page.keyboard.press("F9")
+    expect(page.get_by_text("Còn phải thu 70.000 ₫")).to_be_visible()
+    page.goto(f"{live_server.url}/billing/day")
+    expect(page.get_by_role("cell", name="Lò Thị Pâng")).to_be_visible()
+    assert axe(page) == []
+    if folder := os.environ.get("TUETINH_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/cash-day.png")

@@ -103,3 +103,32 @@ def test_the_inbox_by_hand(
     page.keyboard.press("F9")
     expect(page.get_by_text("Đã ghép bản tin với mẫu.")).to_be_visible()
     assert Message.objects.get().state == "matched"
+
+
+def test_a_machine_is_taught_from_a_message(
+    page: Page, live_server: LiveServer, world: Any, oru: Any, axe: Callable[[Any], list[str]]
+) -> None:
+    actions.order_tests(world.doctor, world.encounter, ["23.0075.1494"])
+    tube = Tube.objects.latest("id")
+    inbox.take(Frame(oru(tube.number, {"G-1": "5.4"}, unit="mmol/L")), "10.0.0.9")
+    page.goto(live_server.url)
+    page.fill("[name=username]", "cast.lab")
+    page.fill("[name=password]", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/lab")
+    page.goto(f"{live_server.url}/lab/inbox")
+    page.locator("table a").first.press("Enter")
+    assert axe(page) == []
+    page.select_option("[name=analyte]", "GLU")
+    page.get_by_role("button", name="Ghi mã và xử lý lại").press("Enter")
+    expect(page.get_by_text("Đã ghi mã của máy và xử lý lại bản tin.")).to_be_visible()
+    assert Tube.objects.get(pk=tube.pk).stage == "resulted"
+    page.goto(f"{live_server.url}/lab/machines")
+    assert axe(page) == []
+    page.get_by_role("link", name="BS240").press("Enter")
+    expect(page.get_by_role("rowheader", name="G-1")).to_be_visible()
+    assert axe(page) == []
+    if folder := os.environ.get("TUETINH_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/lab-machine.png")
+    page.goto(f"{live_server.url}/lab/machines/new")
+    assert axe(page) == []
