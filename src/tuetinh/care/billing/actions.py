@@ -27,7 +27,7 @@ from tuetinh.care.billing.queries import Bill as BillNow
 from tuetinh.care.billing.queries import bill, charges_of, transfer_code
 from tuetinh.care.billing.wire_bank import Transfer, read, verify
 from tuetinh.care.insurance.api import facility_of, line, seal, split, unseal, visit_situation
-from tuetinh.commons.catalogues.api import drug, drug_code, price, service, service_code
+from tuetinh.commons.catalogues.api import PriceRow, drug, drug_code, listed, service, service_code
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -202,8 +202,10 @@ def _charge_item(  # noqa: PLR0917
     unit_price: Decimal | None,
 ) -> r4.ChargeItem:
     medicine, technique = drug(code), service(code)
-    unit = price(row.facility, code, timezone.localdate()) if unit_price is None else unit_price
-    if unit is None or quantity <= 0:
+    entry = listed(row.facility, code, timezone.localdate())
+    if unit_price is not None:
+        entry = PriceRow(code, "service", unit_price)
+    if entry is None or quantity <= 0:
         raise NoPrice
     if medicine:
         concept = drug_code(medicine)
@@ -216,7 +218,7 @@ def _charge_item(  # noqa: PLR0917
     behind = f"{reference.reference}|{code}" if reference else ""
     id_ = str(uuid.uuid5(NAMESPACE, behind)) if behind else record.new_id()
     return facts.charge_item(
-        encounter, concept, quantity, unit,
+        encounter, concept, quantity, entry,
         id_=id_, now=_now(), source=reference, unit=medicine.unit if medicine else "Lần",
     )  # fmt: skip
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from tuetinh.care.insurance.api import Split, SplitLine
+from tuetinh.care.insurance.api import REGISTRATION, TENDER, Split, SplitLine
+from tuetinh.commons.catalogues.api import PriceRow
 from tuetinh.record import r4
 
 PRICE_PARTS: Final = "https://tuetinh.vn/fhir/CodeSystem/price-part"
@@ -20,15 +21,17 @@ def charge_item(
     encounter: r4.Encounter,
     concept: r4.CodeableConcept,
     quantity: Decimal,
-    price: Decimal,
+    price: PriceRow,
     *,
     id_: str,
     now: str,
     source: r4.Reference | None,
     unit: str,
 ) -> r4.ChargeItem:
-    """Build a charged line; its price is that of the day on which it was charged."""
+    """Build a charged line; its price, registration and tender are those of the day on which it was charged."""
+    product = ((REGISTRATION, price.registration), (TENDER, price.tender))
     return r4.ChargeItem(
+        extension=[r4.Extension(url=url, valueString=value) for url, value in product if value] or None,
         id=id_,
         status="billable",
         code=concept,
@@ -38,7 +41,7 @@ def charge_item(
         enteredDate=now,
         performingOrganization=encounter.serviceProvider,
         quantity=r4.Quantity(value=quantity, unit=unit or None),
-        priceOverride=vnd(price),
+        priceOverride=vnd(price.amount),
         overrideReason="Giá áp dụng của cơ sở tại ngày chỉ định",
         supportingInformation=[source] if source else None,
     )

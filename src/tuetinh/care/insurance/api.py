@@ -5,6 +5,7 @@ from __future__ import annotations
 from tuetinh.care.insurance.actions import CardCheck, check_card, publish_cards, set_account
 from tuetinh.care.insurance.benefits import Line, Situation, Split, SplitLine, base_salary, small_cost, split
 from tuetinh.care.insurance.checks import Problem
+from tuetinh.care.insurance.claim_tables import REGISTRATION, TENDER
 from tuetinh.care.insurance.claims import Claim, claim
 from tuetinh.care.insurance.errors import GatewayError, InsuranceError, NoCard, NoVisit
 from tuetinh.care.insurance.facts import Card, card, coverage
@@ -34,7 +35,9 @@ __all__ = [
     "LEVEL",
     "POINTS",
     "REASON",
+    "REGISTRATION",
     "STATION",
+    "TENDER",
     "Card",
     "CardCheck",
     "Claim",

@@ -18,34 +18,34 @@ Kind = Literal["service", "drug"]
 
 
 class PriceRow(msgspec.Struct, frozen=True):
-    """A line of a price list."""
+    """A line of a price list; of a medicine with its registration number and `decision;Gi;Ni;yyyy` of its tender."""
 
     code: str
     kind: Kind
     amount: Decimal
+    registration: str = ""
+    tender: str = ""
 
 
-def set_price(
-    facility: str, code: str, kind: Kind, amount: Decimal, *, valid_from: date, valid_to: date | None = None
-) -> Price:
+def set_price(facility: str, row: PriceRow, *, valid_from: date, valid_to: date | None = None) -> Price:
     """Put a price in force from a day on, to a last day if given.
 
     An open-ended price of before ends on the day before. Raises CatalogueError for an invalid price, or one that
     overlaps another that cannot be ended so (already ended, or starting later).
     """
-    if amount < 0 or (valid_to and valid_to < valid_from):
-        raise errors.CatalogueError(errors.PRICE_INVALID, code=code)
+    if row.amount < 0 or (valid_to and valid_to < valid_from):
+        raise errors.CatalogueError(errors.PRICE_INVALID, code=row.code)
     with transaction.atomic():
         _lock(facility)
-        same = Price.objects.filter(facility=facility, code=code)
+        same = Price.objects.filter(facility=facility, code=row.code)
         same.filter(valid_to=None, valid_from__lt=valid_from).update(valid_to=valid_from - timedelta(days=1))
         overlapping = same.filter(Q(valid_to=None) | Q(valid_to__gte=valid_from))
         if valid_to:
             overlapping = overlapping.filter(valid_from__lte=valid_to)
         if overlapping.exists():
-            raise errors.CatalogueError(errors.PRICE_OVERLAP, code=code)
+            raise errors.CatalogueError(errors.PRICE_OVERLAP, code=row.code)
         return Price.objects.create(
-            facility=facility, code=code, kind=kind, amount=amount, valid_from=valid_from, valid_to=valid_to
+            facility=facility, valid_from=valid_from, valid_to=valid_to, **msgspec.structs.asdict(row)
         )
 
 
@@ -58,9 +58,7 @@ def load_price_list(facility: str, rows: Iterable[PriceRow], valid_from: date) -
         _lock(facility)
         if Price.objects.filter(facility=facility).exists():
             raise errors.CatalogueError(errors.PRICE_OVERLAP, code=facility)
-        made = [
-            Price(facility=facility, code=r.code, kind=r.kind, amount=r.amount, valid_from=valid_from) for r in rows
-        ]
+        made = [Price(facility=facility, valid_from=valid_from, **msgspec.structs.asdict(row)) for row in rows]
         Price.objects.bulk_create(made, batch_size=2000)
     return len(made)
 

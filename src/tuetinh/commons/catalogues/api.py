@@ -47,7 +47,7 @@ from .places import (
     province,
     provinces,
 )
-from .queries import price, prices, starter_prices
+from .queries import listed, price, prices, starter_prices
 from .services import Service, Technique, consultations, equivalents, search_services, service, technique
 from .services import groups as service_groups
 
@@ -97,6 +97,7 @@ __all__ = [
     "fold",
     "icd10",
     "list_code",
+    "listed",
     "load_price_list",
     "old_to_new",
     "parse_address",

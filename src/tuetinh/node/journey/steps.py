@@ -242,9 +242,10 @@ def close(world: World) -> Iterator[str]:
     if first.findtext("MA_BENH_CHINH") != "I10":
         raise Refused(f"XML1 says MA_BENH_CHINH {first.findtext('MA_BENH_CHINH')}")
     problems = [" ".join(p.text_content().split()) for p in page.tree.xpath("//li[@data-problem]")]
+    if problems:
+        raise Refused(f"the insurance file lacks: {'; '.join(problems)}")
     sums = {name: first.findtext(name) for name in ("T_TONGCHI_BV", "T_BHTT", "T_BNCCT", "T_BNTT")}
-    yield f"{', '.join(files)}; {json.dumps(sums)}"
-    yield f"còn phải bổ sung: {'; '.join(problems) or 'không'}"
+    yield f"{', '.join(files)}, không còn gì phải bổ sung; {json.dumps(sums)}"
     yield f"tóm tắt {_pdf(desk.get(f'{world.visit}/summary.pdf'))} byte"
 
 

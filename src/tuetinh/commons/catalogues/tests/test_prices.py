@@ -16,9 +16,9 @@ HERE, CODE = "12104", "01.0002.1778"
 
 @pytest.mark.django_db
 def test_a_facility_without_a_price_falls_to_the_province() -> None:
-    api.set_price("", CODE, "service", Decimal(30_000), valid_from=date(2026, 1, 1))
+    api.set_price("", api.PriceRow(CODE, "service", Decimal(30_000)), valid_from=date(2026, 1, 1))
     assert api.price(HERE, CODE, date(2026, 1, 1)) == Decimal(30_000)
-    api.set_price(HERE, CODE, "service", Decimal(32_000), valid_from=date(2026, 3, 1))
+    api.set_price(HERE, api.PriceRow(CODE, "service", Decimal(32_000)), valid_from=date(2026, 3, 1))
     assert api.price(HERE, CODE, date(2026, 2, 28)) == Decimal(30_000)
     assert api.price(HERE, CODE, date(2026, 3, 1)) == Decimal(32_000)
     assert api.price("12001", CODE, date(2026, 3, 1)) == Decimal(30_000)
@@ -27,8 +27,8 @@ def test_a_facility_without_a_price_falls_to_the_province() -> None:
 
 @pytest.mark.django_db
 def test_a_new_price_ends_the_open_one_the_day_before() -> None:
-    api.set_price(HERE, CODE, "service", Decimal(1), valid_from=date(2026, 1, 1))
-    api.set_price(HERE, CODE, "service", Decimal(2), valid_from=date(2026, 5, 1))
+    api.set_price(HERE, api.PriceRow(CODE, "service", Decimal(1)), valid_from=date(2026, 1, 1))
+    api.set_price(HERE, api.PriceRow(CODE, "service", Decimal(2)), valid_from=date(2026, 5, 1))
     rows = Price.objects.order_by("valid_from").values_list("amount", "valid_from", "valid_to")
     assert list(rows) == [(1, date(2026, 1, 1), date(2026, 4, 30)), (2, date(2026, 5, 1), None)]
 
@@ -47,11 +47,11 @@ def test_a_new_price_ends_the_open_one_the_day_before() -> None:
 def test_a_price_that_overlaps_or_makes_no_sense_changes_nothing(
     amount: int, start: date, end: date | None, error: str
 ) -> None:
-    api.set_price(HERE, CODE, "service", Decimal(1), valid_from=date(2026, 1, 1))
-    api.set_price(HERE, CODE, "service", Decimal(2), valid_from=date(2026, 5, 1))
+    api.set_price(HERE, api.PriceRow(CODE, "service", Decimal(1)), valid_from=date(2026, 1, 1))
+    api.set_price(HERE, api.PriceRow(CODE, "service", Decimal(2)), valid_from=date(2026, 5, 1))
     before = list(Price.objects.order_by("pk").values())
     with pytest.raises(api.CatalogueError) as refused:
-        api.set_price(HERE, CODE, "service", Decimal(amount), valid_from=start, valid_to=end)
+        api.set_price(HERE, api.PriceRow(CODE, "service", Decimal(amount)), valid_from=start, valid_to=end)
     assert refused.value.code == error
     assert list(Price.objects.order_by("pk").values()) == before
 
@@ -61,6 +61,8 @@ def test_the_starter_list_is_loaded_once() -> None:
     rows = list(api.starter_prices())
     assert api.load_price_list("", rows, date(2024, 1, 1)) == len(rows) == Price.objects.count()
     assert api.price(HERE, "paracetamol-500-mg-vien-nen", date(2026, 1, 1)) == Decimal(300)
+    line = api.listed(HERE, "paracetamol-500-mg-vien-nen", date(2026, 1, 1))
+    assert line and (line.registration, line.tender) == ("VD-00001-DEMO", "01/QĐ-DEMO;G1;N4;2026")
     with pytest.raises(api.CatalogueError):
         api.load_price_list("", rows[:1], date(2024, 1, 1))
     assert Price.objects.count() == len(rows)
@@ -76,9 +78,7 @@ class NoOverlap(TestCase):
             try:
                 api.set_price(
                     HERE,
-                    CODE,
-                    "service",
-                    Decimal(start),
+                    api.PriceRow(CODE, "service", Decimal(start)),
                     valid_from=date(2026, 1, start),
                     valid_to=end and date(2026, 1, end),
                 )
