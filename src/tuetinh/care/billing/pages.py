@@ -31,7 +31,7 @@ REASONS = {
     "already-paid": gettext_lazy("Bảng kê đã thanh toán đủ"),
 }
 KINDS = {
-    "taken": gettext_lazy("Thu"),
+    "taken": gettext_lazy("Đã thu"),
     "cancelled": gettext_lazy("Hủy biên lai"),
     "returned": gettext_lazy("Hoàn tiền"),
 }
