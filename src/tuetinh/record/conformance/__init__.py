@@ -14,7 +14,7 @@ from pathlib import Path
 from sys import stdout
 from typing import TextIO
 
-SUITES = ("examples", "terminology")
+SUITES = ("examples", "fhirpath", "patch", "sql-on-fhir", "terminology")
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def _frozen(value: Any) -> Hashable:
 
 
 def _sign(one: Any, other: Any) -> int:
-    return (one > other) - (one < other)
+    return int(one > other) - int(one < other)
 
 
 def _folded(text: str) -> str:

@@ -289,8 +289,9 @@ def _maybe(value: Any) -> Items:
     return [] if value is None else [value]
 
 
-def _not(value: bool | None) -> bool | None:
-    return None if value is None else not value
+def _unequal(left: Items, right: Items) -> bool | None:
+    same = compare.equal(left, right)
+    return None if same is None else not same
 
 
 def _membership(items: Items, within: Items, what: str) -> Items:
@@ -302,7 +303,7 @@ def _membership(items: Items, within: Items, what: str) -> Items:
 
 _COLLECTIONS: dict[str, Callable[[Items, Items, Context], Items]] = {
     "=": lambda left, right, _: _maybe(compare.equal(left, right)),
-    "!=": lambda left, right, _: _maybe(_not(compare.equal(left, right))),
+    "!=": lambda left, right, _: _maybe(_unequal(left, right)),
     "~": lambda left, right, _: [compare.equivalent(left, right)],
     "!~": lambda left, right, _: [not compare.equivalent(left, right)],
     "|": union,

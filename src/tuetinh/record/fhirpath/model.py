@@ -29,13 +29,13 @@ class Kind:
         self.name = name
         self.base = base
         self.primitive = primitive
-        self.resource = name == "Resource" or (base is not None and base.resource)
+        self.resource: bool = name == "Resource" or (base is not None and base.resource)
         # What `type()` and `is` call it: elements defined in place have no name of their own.
         self.public = name
         self.steps: dict[str, tuple[tuple[str, Kind], ...]] = {}
         self.keys: dict[str, tuple[str, Kind]] = {}
         self.many: frozenset[str] = frozenset()
-        self.line = frozenset([name]) | (base.line if base else frozenset())
+        self.line: frozenset[str] = frozenset([name]) | (base.line if base else frozenset())
 
     def is_a(self, name: str) -> bool:
         """Whether it is the type of that name or derives from it."""

@@ -108,7 +108,7 @@ class _Parser:
     def behind(self, word: str, left: Node) -> Node:
         """What stands behind `.` or `[`."""
         if word == ".":
-            return Path(left, self.invocation())
+            return Path(left, self.invocation(keywords=True))
         index = self.expression(1)
         self.need("]")
         return Indexer(left, index)
@@ -162,12 +162,13 @@ class _Parser:
             raise self.unexpected()
         return Variable(self.next().text)
 
-    def invocation(self) -> Node:
+    def invocation(self, *, keywords: bool = False) -> Node:
+        """A member, function or special. With `keywords`, behind a point, `div` is a name too, as in `text.div`."""
         token = self.now
         if token.kind == "special" and token.text in _SPECIALS:
             self.next()
             return Special(token.text)
-        name = self.name()
+        name = self.next().text if keywords and token.kind == "name" else self.name()
         if not self.symbol("("):
             return Member(name)
         arguments: list[Node] = []

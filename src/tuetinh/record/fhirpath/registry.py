@@ -10,6 +10,7 @@ from typing import Any
 from tuetinh.record.fhirpath.context import LONGEST_TEXT, Context, one
 from tuetinh.record.fhirpath.errors import EvaluationError, LimitError
 from tuetinh.record.fhirpath.nodes import system, type_of
+from tuetinh.record.fhirpath.values import Quantity
 
 Items = list[Any]
 # Evaluates a part of an expression over its input.
@@ -63,7 +64,13 @@ def collection(
     return register
 
 
-_WANTED: dict[Any, tuple[type, ...]] = {str: (str,), int: (int,), Decimal: (int, Decimal), bool: (bool,)}
+_WANTED: dict[Any, tuple[type, ...]] = {
+    str: (str,),
+    int: (int,),
+    Decimal: (int, Decimal),
+    bool: (bool,),
+    Quantity: (Quantity,),
+}
 
 
 def value_of(items: Items, wanted: Any, name: str) -> Any:

@@ -232,7 +232,7 @@ def _descendants(context: Context, items: Items) -> Items:
 
 @lazy("sort", 0, 20)
 def _sort(context: Context, items: Items, *keys: Eval) -> Items:
-    """Each key is a pair of whether to go down and the value; what has no value comes first."""
+    """Each key is a pair of whether to go down and the value; what has no value comes first either way."""
     if not keys:
         keyed = [(item, [(False, system(item))]) for item in items]
     else:
@@ -248,10 +248,9 @@ def _sort(context: Context, items: Items, *keys: Eval) -> Items:
 def _by_keys(left: tuple[Any, list[tuple[bool, Any]]], right: tuple[Any, list[tuple[bool, Any]]]) -> int:
     for (down, one_key), (_, other_key) in zip(left[1], right[1], strict=True):
         if one_key is None or other_key is None:
-            sign = (one_key is not None) - (other_key is not None)
-        else:
-            sign = order(one_key, other_key) or 0
-        if sign:
+            if one_key is not other_key:
+                return -1 if one_key is None else 1
+        elif sign := order(one_key, other_key) or 0:
             return -sign if down else sign
     return 0
 

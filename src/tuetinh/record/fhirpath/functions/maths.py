@@ -36,9 +36,10 @@ def _abs(value: Any) -> Any:
 
 
 def _whole(value: Number, rounding: str) -> int | None:
-    return (
-        None if isinstance(value, Decimal) and value.adjusted() > 12 else fit(int(Decimal(value).quantize(1, rounding)))
-    )
+    if isinstance(value, Decimal) and value.adjusted() > 12:
+        return None
+    whole: int | None = fit(int(Decimal(value).quantize(Decimal(1), rounding)))
+    return whole
 
 
 @scalar("ceiling", Decimal)
