@@ -83,6 +83,8 @@ def save(
         with transaction.atomic():
             if analyser_id is None:
                 _allow(asker)
+                if not asker.facility:  # an administrator of the whole province keeps no laboratory
+                    raise NotAllowed
                 return Analyser.objects.create(facility=asker.facility, **values)
             row = _own(asker, analyser_id)
             for field, value in values.items():

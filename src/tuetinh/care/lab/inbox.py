@@ -311,7 +311,12 @@ def teach(
         if not analyser:
             application, _, facility = row.sender.partition("|")
             analyser = analysers.save(
-                asker, None, name=application or row.peer, application=application, sending_facility=facility
+                asker,
+                None,
+                name=application or row.peer,
+                application=application,
+                sending_facility=facility,
+                address=None if application else row.peer,  # one without a name is known by where it calls from
             )
         analysers.teach(asker, analyser.pk, code, analyte, unit=unit, factor=factor)
         return retry(asker, message_id)

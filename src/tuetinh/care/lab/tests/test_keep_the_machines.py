@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -80,6 +81,15 @@ def test_a_message_teaches_its_code_and_is_processed_again(technician: Client, w
     assert list(machine.meanings.values_list("code", "analyte")) == [("N-1", "NA")]
 
 
+def test_a_machine_without_a_name_is_known_by_its_address(world, oru) -> None:
+    tube = order(world)
+    inbox.take(Frame(oru(tube.number, {"G": "5.1"}, unit="mmol/L").replace(b"BS240|LAB", b"|")), "10.0.0.9")
+    inbox.teach(world.lab, Message.objects.get().pk, "G", "GLU")
+    assert list(Analyser.objects.values_list("name", "sender", "address")) == [("10.0.0.9", "|", "10.0.0.9")]
+    assert analysers.find("|", "10.0.0.8") is None
+    assert results(world) == {"GLU": ("5.1", "mmol/L")}
+
+
 def test_a_code_that_is_never_reported_no_longer_waits(world, machine: Analyser, oru) -> None:
     analysers.teach(world.lab, machine.pk, "PDW", "")
     tube = order(world)
@@ -131,9 +141,18 @@ def test_what_is_no_meaning_is_refused(world, machine: Analyser) -> None:
 def test_others_may_not_touch_a_machine(world, machine: Analyser) -> None:
     with pytest.raises(NotAllowed):
         analysers.teach(world.doctor, machine.pk, "X", "NA")
-    for asker in (world.outsider,):
-        with pytest.raises((NoAnalyser, NotAllowed)):
-            analysers.save(asker, machine.pk, name="mine", application="X")
+    elsewhere = replace(world.lab, facility="12001")
+    for do in (
+        lambda: analysers.save(elsewhere, machine.pk, name="mine", application="X"),
+        lambda: analysers.teach(elsewhere, machine.pk, "X", "NA"),
+        lambda: analysers.forget(elsewhere, machine.pk, "X"),
+    ):
+        with pytest.raises(NoAnalyser):
+            do()
+    for nobody in (world.outsider, replace(world.lab, facility="")):
+        with pytest.raises(NotAllowed):
+            analysers.save(nobody, None, name="mine", application="X")
+    assert analysers.listed(elsewhere).count() == 0
     machine.refresh_from_db()
     assert (machine.name, machine.sender, AnalyserCode.objects.count()) == ("BS-240", "BS240|LAB", 0)
 
