@@ -25,7 +25,8 @@ from tuetinh.record.errors import (
     RecordError,
     Unprocessable,
 )
-from tuetinh.record.steps import Pause, Step
+from tuetinh.record.patch import FHIRPATH_PATCH, JSON_PATCH, XML_PATCH, Patch
+from tuetinh.record.steps import Pause, Step, computed
 from tuetinh.record.validate import check
 
 # Elements of type Reference, uri and url hold links (http.html, 3.1.0.11.2); canonicals and strings are left alone.
@@ -376,14 +377,18 @@ def _delete(asker: Asker, work: Work) -> Step[Answer]:
     return Answer("204 No Content", "", stored.version)
 
 
-def patch_of(raw: bytes) -> bytes:
-    """The JSON Patch that an entry of a Bundle carries in a Binary (http.html, 3.1.0.8). Raises BadRequest."""
-    resource, _ = check(raw)
-    if not isinstance(resource, r4.Binary) or resource.contentType != "application/json-patch+json":
-        message = "PATCH takes a Binary of application/json-patch+json"
+def patch_of(raw: bytes) -> Patch:
+    """The patch that an entry of a Bundle carries: Parameters, or a Binary (http.html, 3.1.0.8). Raises BadRequest."""
+    resource, problems = check(raw)
+    if isinstance(resource, r4.Parameters):
+        return Patch(FHIRPATH_PATCH, raw)
+    if resource is None:
+        raise Invalid(problems)
+    if not isinstance(resource, r4.Binary) or resource.contentType not in (JSON_PATCH, XML_PATCH):
+        message = f"PATCH takes Parameters, or a Binary of {JSON_PATCH} or {XML_PATCH}"
         raise BadRequest(message, "Binary.contentType")
     try:
-        return base64.b64decode(resource.data or "", validate=True)
+        return Patch(resource.contentType, base64.b64decode(resource.data or "", validate=True))
     except binascii.Error as error:
         message = "the patch is not base64"
         raise BadRequest(message, "Binary.data") from error
@@ -396,13 +401,16 @@ def _patch(asker: Asker, work: Work) -> Step[Answer]:
     return _answer(stored)
 
 
-def patched(asker: Asker, type_: str, id_: str, operations: bytes, if_match: int | None) -> Step[store.Stored]:
-    """Apply a JSON Patch to the current version. Needs a transaction."""
+def patched(asker: Asker, type_: str, id_: str, operations: Patch, if_match: int | None) -> Step[store.Stored]:
+    """Apply a patch to the current version. Needs a transaction."""
     store.allow(asker, "u", type_)
     row = yield from store.lock(type_, id_)
     current = store.seen(asker, type_, id_, [row[:6]] if row else [])
-    resource = decode_entry(patch.apply(current.body or b"", operations), type_, id_)
-    return (yield from store.put(asker, resource, if_match=if_match, upsert=False))
+    if if_match is not None and current.version != if_match:
+        message = f"{type_}/{id_} is at version {current.version}, not {if_match}"
+        raise PreconditionFailed(message)
+    after = yield from computed(lambda: patch.apply(current.body or b"", operations))
+    return (yield from store.put(asker, decode_entry(after, type_, id_), if_match=if_match, upsert=False))
 
 
 def _answer(stored: store.Stored) -> Answer:

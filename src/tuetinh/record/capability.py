@@ -7,6 +7,7 @@ from functools import lru_cache
 from importlib.metadata import version
 
 from tuetinh.record import operations, r4
+from tuetinh.record.patch import MEDIA
 from tuetinh.record.search.params import INDEXED, params
 from tuetinh.record.validate import check
 
@@ -42,7 +43,7 @@ def statement(base: str) -> bytes:
         implementation=r4.CapabilityStatementImplementation(description="Tuệ Tĩnh FHIR R4", url=base),
         fhirVersion="4.0.1",
         format=["application/fhir+json", "json", "application/fhir+xml", "xml"],
-        patchFormat=["application/json-patch+json"],
+        patchFormat=[*MEDIA],
         rest=[_rest(base.removesuffix("/fhir"))],
     )
     body = r4.encode(made)

@@ -27,7 +27,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 BODY_SECONDS = 60
 JSON = "application/fhir+json"
 XML = "application/fhir+xml"
-PATCH = "application/json-patch+json"
 FORM = "application/x-www-form-urlencoded"
 _TAKEN = frozenset({JSON, "application/json", "text/json", "application/json+fhir"})
 _GIVEN = _TAKEN | {"*/*", "application/*", "text/*"}

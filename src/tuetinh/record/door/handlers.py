@@ -13,9 +13,10 @@ from tuetinh.record import audit, bundles, bundling, capability, conditional, r4
 from tuetinh.record import history as feed
 from tuetinh.record.asker import Asker
 from tuetinh.record.door import pages, summary
-from tuetinh.record.door.call import FORM, JSON, PATCH, Call, Response, http_date, since
+from tuetinh.record.door.call import FORM, JSON, Call, Response, http_date, since
 from tuetinh.record.door.operating import operation
 from tuetinh.record.errors import BadRequest, Forbidden, Gone, NotFound, UnsupportedMedia
+from tuetinh.record.patch import MEDIA, Patch
 from tuetinh.record.steps import Step
 from tuetinh.record.store import Stored
 from tuetinh.record.terminology.capabilities import statement as terminology_statement
@@ -177,7 +178,7 @@ def _update_by(call: Call, given: r4.Resource) -> Step[Stored]:
 
 
 async def patch(door: Door, call: Call) -> Response:
-    """PATCH /Type/id with a JSON Patch."""
+    """PATCH /Type/id."""
     operations = _operations(call)
     return _written(
         call,
@@ -198,14 +199,14 @@ def _patch_by(call: Call) -> Step[Stored]:
     return (yield from bundles.patched(call.asker, call.type, found.id, _operations(call), call.if_match()))
 
 
-def _operations(call: Call) -> bytes:
-    """The JSON Patch of the body; an entry of a batch carries it in a Binary."""
-    if call.inside_bundle:
+def _operations(call: Call) -> Patch:
+    """The patch of the body; an entry of a batch carries it as a resource."""
+    if call.inside_bundle or call.content_type() == JSON:
         return bundles.patch_of(call.body)
-    if call.content_type() != PATCH:
-        message = f"PATCH takes {PATCH}"
+    if call.content_type() not in MEDIA:
+        message = f"PATCH takes {', '.join(MEDIA)}"
         raise UnsupportedMedia(message)
-    return call.body
+    return Patch(call.content_type(), call.body)
 
 
 async def delete(door: Door, call: Call) -> Response:

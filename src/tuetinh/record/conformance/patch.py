@@ -1,0 +1,100 @@
+"""Patch suites of HL7's fhir-test-cases: FHIRPath Patch, JSON Patch and XML Patch, one file each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+from lxml import etree
+
+from tuetinh.record import formats
+from tuetinh.record.conformance import Case
+from tuetinh.record.errors import RecordError
+from tuetinh.record.patch import fhirpath_patch, json_patch, xml_patch
+
+
+def cases(folder: Path) -> Iterator[Case]:
+    """Every case of `fhir-patch-tests.xml`, `json-patch-tests.json` and `xml-patch-tests.xml` below the folder."""
+    for path in sorted(folder.rglob("fhir-patch-tests.xml")):
+        for case in _parse(path).iterfind("case"):
+            yield _fhirpath(case)
+    for path in sorted(folder.rglob("json-patch-tests.json")):
+        for one in json.loads(path.read_bytes(), parse_float=Decimal):
+            if not one.get("disabled"):
+                yield _json(one)
+    for path in sorted(folder.rglob("xml-patch-tests.xml")):
+        for case in _parse(path).iterfind("case"):
+            yield _xml(case)
+
+
+def _parse(path: Path) -> etree._Element:
+    return etree.parse(path, etree.XMLParser(resolve_entities=False, no_network=True)).getroot()
+
+
+def _first(case: etree._Element, name: str) -> etree._Element | None:
+    """The one element inside of a part of the case; None when there is none."""
+    part = case.find(name)
+    return next((node for node in part if isinstance(node.tag, str)), None) if part is not None else None
+
+
+def _verdict(name: str, expected: object, error: str | None, found: object) -> Case:
+    """What is found against what is expected; `error` is the expected refusal, `found` a RecordError when refused."""
+    if isinstance(found, RecordError):
+        return Case(name, passed=error is not None, reason=str(found))
+    if error is not None:
+        return Case(name, passed=False, reason=f"should be refused: {error}")
+    return Case(name, passed=found == expected, reason="" if found == expected else f"gives {str(found)[:500]}")
+
+
+def _fhirpath(case: etree._Element) -> Case:
+    source, diff, output = _first(case, "input"), _first(case, "diff"), _first(case, "output")
+    refused = case.find("error")
+    found: object
+    try:
+        body, patch = (
+            formats.read(etree.tostring(node, with_tail=False)) for node in (source, diff) if node is not None
+        )
+        found = json.loads(fhirpath_patch.apply(body, patch), parse_float=Decimal)
+    except RecordError as error:
+        found = error
+    expected = None if output is None else json.loads(formats.read(etree.tostring(output)), parse_float=Decimal)
+    return _verdict(f"fhirpath: {case.get('name')}", expected, None if refused is None else "an error", found)
+
+
+def _json(case: dict[str, object]) -> Case:
+    found: object
+    try:
+        patched = json_patch.apply(json.dumps(case["doc"]).encode(), json.dumps(case["patch"]).encode())
+        found = json.loads(patched)
+    except RecordError as error:
+        found = error
+    error_text = str(case["error"]) if "error" in case else None
+    return _verdict(f"json: {case.get('comment')}", case.get("expected"), error_text, found)
+
+
+def _xml(case: etree._Element) -> Case:
+    target, patch, output = _first(case, "target"), case.find("patch"), _first(case, "patched")
+    patch = patch if patch is not None else case.find("{*}patch")
+    refused = case.find("error")
+    found: object
+    try:
+        if target is None or patch is None:
+            found = RecordError("there is no document to patch")
+        else:
+            found = _canonical(xml_patch.patched(target, patch))
+    except RecordError as error:
+        found = error
+    expected = None if output is None else _canonical(output)
+    message = None if refused is None else str(refused.get("message"))
+    return _verdict(f"xml: {case.get('name')}", expected, message, found)
+
+
+def _canonical(node: etree._Element) -> bytes:
+    """Canonical XML without the white space that only lays it out."""
+    text = etree.tostring(node, with_tail=False)
+    again = etree.fromstring(text, etree.XMLParser(remove_blank_text=True, resolve_entities=False, no_network=True))
+    for one in again.iter():
+        one.text, one.tail = ((part or "").strip() or None for part in (one.text, one.tail))
+    return bytes(etree.tostring(again, method="c14n2"))
