@@ -38,6 +38,7 @@ class Used:
     value_sets: dict[str, Resource] = field(default_factory=dict)
     supplements: dict[str, CodeSystem] = field(default_factory=dict)
     parameters: list[tuple[str, str]] = field(default_factory=list)
+    unclosed: dict[str, str] = field(default_factory=dict)
 
 
 class Composer:
@@ -228,13 +229,22 @@ class Composer:
                 yield Entry(system, concept, nests=nests)
 
     def _concepts(self, system: CodeSystem) -> Iterable[Concept]:
-        if not system.enumerable:
+        if system.enumerable:
+            return system.concepts.values()
+        common = self.library.value_set(system.common) if system.common else None
+        if common is None:
             text = (
                 f"The code system '{system.url}' cannot be expanded because its codes cannot be iterated "
                 "or enumerated in any meaningful sense"
             )
             raise refused("not-supported", "", text, "CODESYSTEM_NOT_ENUMERABLE")
-        return system.concepts.values()
+        self.used.unclosed[system.url] = (
+            f"The code System '{system.url}' has a grammar and so has infinite members. "
+            f"This extension is based on {system.common}"
+        )
+        rows = [row for include in common["compose"]["include"] for row in include.get("concept", ())]
+        found = (system.find(row["code"]) for row in rows)
+        return [concept for concept in found if concept is not None]
 
 
 def _identity(entry: Entry, *, merge: bool) -> object:

@@ -214,7 +214,7 @@ class _Expansion:
 
     def _result(self, contains: list[dict[str, Any]], total: int, offset: int | None) -> dict[str, Any]:
         expansion: dict[str, Any] = {}
-        reason = self._fragments()
+        reason = "; ".join([*self.composer.used.unclosed.values(), *self._fragments()])
         if reason:
             expansion["extension"] = [
                 {"url": f"{_STRUCTURE}valueset-unclosed", "valueBoolean": True},
@@ -236,10 +236,9 @@ class _Expansion:
         kept = {name: own for name, own in self.value_set.items() if name in names}
         return {"resourceType": "ValueSet", **kept, "expansion": expansion}
 
-    def _fragments(self) -> str:
+    def _fragments(self) -> list[str]:
         parts = [own.url for own in self.composer.used.systems.values() if own.content == "fragment"]
-        listed = ", ".join(parts)
-        return f"This extension is based on a fragment of the code system {listed}" if parts else ""
+        return [f"This extension is based on a fragment of the code system {', '.join(parts)}"] if parts else []
 
     def _parameters(self) -> list[dict[str, Any]]:
         inquiry, used = self.inquiry, self.composer.used

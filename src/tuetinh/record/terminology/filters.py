@@ -23,6 +23,9 @@ def test(system: CodeSystem, filter_: Resource, expression: str = "") -> Test:
         raise refused(
             "invalid", "vs-invalid", text, "UNABLE_TO_HANDLE_SYSTEM_FILTER_WITH_NO_VALUE", expression=expression
         )
+    own = system.filter(name, op, value)
+    if own is not None:
+        return own
     if op in _HIERARCHY:
         if name not in ("concept", "code"):
             raise _not_understood(system, name, op, value)

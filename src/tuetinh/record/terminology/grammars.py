@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import lru_cache
+
+from babel import Locale, UnknownLocaleError
 
 from tuetinh.record.terminology import ucum
 from tuetinh.record.terminology.model import CodeSystem, Concept, Designation
@@ -23,6 +27,18 @@ class UcumSystem(CodeSystem):
     property_uris: Mapping[str, str] = field(default_factory=dict)
 
     enumerable = False
+    common = "http://hl7.org/fhir/ValueSet/ucum-common"
+
+    def reason(self, code: str) -> str:
+        """What is wrong with a unit."""
+        wrong = ucum.valid(code)
+        return f"Error processing unit '{code}': {wrong}" if wrong else ""
+
+    def filter(self, name: str, op: str, value: str) -> Callable[[Concept], bool] | None:
+        """`canonical = g`: the units that come to grams (R4 ucum.html)."""
+        if name != "canonical" or op != "=":
+            return None
+        return lambda concept: (ucum.canonical(Decimal(1), concept.code) or (0, ""))[1] == value
 
     def find(self, code: str) -> Concept | None:
         """The unit, shown as its code; its words are a further name."""
@@ -37,18 +53,30 @@ class LanguageSystem(CodeSystem):
 
     url: str = "urn:ietf:bcp:47"
     name: str = "BCP47"
+    language: str = "en"
     title: str = "Tags for the Identification of Languages"
     value_set: str = "http://hl7.org/fhir/ValueSet/all-languages"
 
     enumerable = False
+    common = "http://hl7.org/fhir/ValueSet/languages"
     _tag = re.compile(
         r"(?:[a-z]{2,3}(?:-[a-z]{3}){0,3}|[a-z]{4,8})(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?"
         r"(?:-(?:[a-z0-9]{5,8}|[0-9][a-z0-9]{3}))*(?:-[a-wy-z0-9](?:-[a-z0-9]{2,8})+)*(?:-x(?:-[a-z0-9]{1,8})+)?"
     )
 
     def find(self, code: str) -> Concept | None:
-        """The tag, when it is well-formed and written as RFC 5646, 2.1.1 recommends."""
-        return Concept(code) if self._tag.fullmatch(code) else None
+        """The tag, when it is well-formed and written as RFC 5646, 2.1.1 recommends, named as CLDR names it."""
+        return _language(code) if self._tag.fullmatch(code) else None
+
+
+@lru_cache(maxsize=1024)
+def _language(tag: str) -> Concept:
+    try:
+        locale = Locale.parse(tag, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return Concept(tag)
+    names = (Designation(locale.get_display_name("vi") or tag, "vi"),)
+    return Concept(tag, locale.get_display_name("en") or tag, designations=names)
 
 
 @dataclass

@@ -73,7 +73,7 @@ def unknown_code_system(url: str, version: str, known: Iterable[str], purpose: s
     if not version:
         text = f"A definition for CodeSystem '{url}' could not be found, so {purpose}"
         return Issue("error", "not-found", "not-found", text, expression, f"UNKNOWN_CODESYSTEM{suffix}")
-    versions = sorted(known)
+    versions = sorted(own for own in known if own)
     text = f"A definition for CodeSystem '{url}' version '{version}' could not be found, so {purpose}. "
     if versions:
         listed = ", ".join(versions[:-1]) + " or " + versions[-1] if len(versions) > 1 else versions[0]

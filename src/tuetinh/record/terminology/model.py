@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -82,7 +82,10 @@ class Concept:
 
 @dataclass
 class CodeSystem:
-    """A code system whose concepts are known. Subclasses answer for systems with a grammar."""
+    """A code system whose concepts are known. Subclasses answer for systems with a grammar.
+
+    enumerable: all concepts can be listed. common: the value set that stands for all of them where they cannot.
+    """
 
     url: str
     version: str = ""
@@ -100,6 +103,7 @@ class CodeSystem:
     concepts: Mapping[str, Concept] = field(default_factory=dict)
 
     enumerable = True
+    common = ""
 
     @property
     def canonical(self) -> str:
@@ -112,6 +116,14 @@ class CodeSystem:
         if found is None and not self.case_sensitive:
             found = self._folded.get(code.casefold())
         return found
+
+    def reason(self, code: str) -> str:
+        """Why a code does not follow the grammar of the system; empty when that cannot be told."""
+        return ""
+
+    def filter(self, name: str, op: str, value: str) -> Callable[[Concept], bool] | None:
+        """A test for a filter that only this system knows; None for all others."""
+        return None
 
     def ancestors(self, code: str) -> frozenset[str]:
         """All codes above a code."""

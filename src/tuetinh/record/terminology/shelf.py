@@ -54,8 +54,11 @@ class Shelf:
             value_set = inquiry.value_set()
             if value_set is None:
                 return None
-            entries = Composer(inquiry, value_set, PURPOSE).entries(value_set)
+            composer = Composer(inquiry, value_set, PURPOSE)
+            entries = composer.entries(value_set)
         except TerminologyError:
+            return None
+        if composer.used.unclosed or any(own.content == "fragment" for own in composer.used.systems.values()):
             return None
         return frozenset((entry.system.url, entry.concept.code) for entry in entries)
 

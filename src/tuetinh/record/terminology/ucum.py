@@ -229,11 +229,11 @@ def _component(code: str, start: int, operator: str, depth: int) -> tuple[_Term,
         at = f"{code[start]!r} at position {start + 1}" if start < len(code) else "the end"
         raise UnitError(f"a unit is expected before {at}")
     note = _ANNOTATION.match(code, found.end())
-    return _simple(found[0], operator), note.end() if note else found.end()
+    return _simple(found[0], operator, start), note.end() if note else found.end()
 
 
-def _simple(symbol: str, operator: str) -> _Term:
-    """A number, or a unit with its exponent."""
+def _simple(symbol: str, operator: str, start: int) -> _Term:
+    """A number, or a unit with its exponent. `start` is where the symbol stands in the code."""
     if symbol.isdigit():
         return _Term(operator, number=int(symbol))
     power = 1
@@ -244,7 +244,7 @@ def _simple(symbol: str, operator: str) -> _Term:
             raise UnitError(f"the exponent {power} is out of range")
         whole = _table().split(symbol[: exponent.start()])
     if whole is None:
-        raise UnitError(f"{symbol!r} is not a unit")
+        raise UnitError(f"The unit '{symbol}' is unknown at character {start + 1}")
     return _Term(operator, prefix=whole[0], atom=whole[1], power=power)
 
 

@@ -205,6 +205,10 @@ class _Validation:
         judged.concept = judged.system.find(coded.code)
         if judged.concept is None:
             judged.issues.append(_unknown_code(coded, system))
+            reason = system.reason(coded.code)
+            if reason:
+                where = coded.at("code")
+                judged.issues.append(Issue("information", "code-invalid", "invalid-code", reason, where, told=False))
 
     def _unknown_system(self, judged: _Judged, wanted: str) -> None:
         coded, library = judged.coded, self.composer.library
@@ -229,7 +233,7 @@ class _Validation:
         before = len(judged.findings.issues)
         self.membership.not_known(coded, coded.system, wanted, judged.findings)
         judged.issues.extend(judged.findings.issues[before:])
-        if not library.system_versions(coded.system):
+        if self.value_set is not None and not library.system_versions(coded.system):
             judged.findings.unknown.clear()
             judged.foreign = coded.system
 

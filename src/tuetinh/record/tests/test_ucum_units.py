@@ -103,7 +103,8 @@ def test_values_are_converted(value: str, from_: str, to: str, result: str | Non
     ("code", "reason"),
     [
         ("", "the code is empty"),
-        ("mmHg", "'mmHg' is not a unit"),
+        ("mmHg", "The unit 'mmHg' is unknown at character 1"),
+        ("kg/mmHg", "The unit 'mmHg' is unknown at character 4"),
         ("10*1000", "the exponent 1000 is out of range"),
         ("m" * 300, "the code is longer than 256 characters"),
         ("(" * 60 + "m" + ")" * 60, "too many brackets"),

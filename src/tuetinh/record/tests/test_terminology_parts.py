@@ -1,0 +1,143 @@
+"""Versions, languages and libraries; and that no request breaks the service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tuetinh.record.terminology import language, versions
+from tuetinh.record.terminology.library import Library
+from tuetinh.record.terminology.operate import OPERATIONS, answer
+from tuetinh.record.terminology.standard import standard_library
+
+
+@pytest.mark.parametrize(
+    ("wanted", "version", "yes"),
+    [
+        ("1.0.0", "1.0.0", True),
+        ("1.0.x", "1.0.7", True),
+        ("1.x.x", "1.2.0", True),
+        ("1.x", "1.2.3", True),
+        ("1", "1.0.0", False),
+        ("1.0.x", "1.1.0", False),
+        ("1.0.x", "1.0", False),
+    ],
+)
+def test_a_version_fits_its_pattern(wanted: str, version: str, yes: bool) -> None:
+    assert versions.matches(wanted, version) is yes
+
+
+@pytest.mark.parametrize(
+    ("known", "newest"),
+    [
+        (["1.9.0", "1.10.0"], "1.10.0"),
+        (["1.0.0-rc1", "1.0.0"], "1.0.0"),
+        (["2018-08-12", "2019-01-01"], "2019-01-01"),
+        (["", "0.1"], "0.1"),
+    ],
+)
+def test_the_newest_version_is_known(known: list[str], newest: str) -> None:
+    assert versions.newest(known) == newest
+    assert versions.newest(reversed(known)) == newest
+
+
+def test_languages_are_ranked_by_weight_and_closeness() -> None:
+    asked = language.parse("vi;q=0.5, en-GB, *;q=0")
+    assert (asked.tags, asked.fallback) == (("en-gb", "vi"), False)
+    ranks = [asked.rank(tag) for tag in ("en-GB", "en", "vi", "vi-VN", "de", "")]
+    assert ranks == [0, 1, 2, 3, None, None]
+
+
+@pytest.mark.parametrize("text", ["-", "en,,vi", "en;q=x", "a b"])
+def test_what_is_no_list_of_languages_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        language.parse(text)
+
+
+def test_what_is_stored_hides_what_the_standard_defines() -> None:
+    url = "http://hl7.org/fhir/administrative-gender"
+    own = {
+        "resourceType": "CodeSystem",
+        "url": url,
+        "version": "0.1",
+        "content": "complete",
+        "concept": [{"code": "x"}],
+    }
+    upper = Library(standard_library()).over([own])
+    found = upper.system(url)
+    assert found is not None
+    assert list(found.concepts) == ["x"]
+    below = upper.system(url, "4.0.1")
+    assert below is not None
+    assert "male" in below.concepts
+
+
+_VALUES: Any = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 5),
+    st.text(max_size=12),
+    st.sampled_from(
+        [
+            "http://hl7.org/fhir/administrative-gender",
+            "http://hl7.org/fhir/ValueSet/administrative-gender",
+            "http://unitsofmeasure.org",
+            "male",
+            "en,*;q=0",
+            "1.x",
+            "*",
+        ]
+    ),
+    st.fixed_dictionaries({}, optional={"system": st.text(max_size=5), "code": st.text(max_size=5)}),
+    st.fixed_dictionaries({"coding": st.lists(st.fixed_dictionaries({"code": st.text(max_size=5)}), max_size=2)}),
+)
+_NAMES = st.sampled_from(
+    [
+        "url",
+        "system",
+        "code",
+        "coding",
+        "codeableConcept",
+        "display",
+        "displayLanguage",
+        "count",
+        "offset",
+        "filter",
+        "property",
+        "version",
+        "abstract",
+        "inferSystem",
+        "valueSetVersion",
+        "systemVersion",
+        "codeA",
+        "codeB",
+        "codingA",
+        "codingB",
+        "targetsystem",
+        "sourceCode",
+        "reverse",
+        "source",
+        "system-version",
+        "force-system-version",
+        "useSupplement",
+        "activeOnly",
+        "thisUrl",
+        "otherUrl",
+        "designation",
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from(sorted(OPERATIONS)),
+    st.lists(st.tuples(_NAMES, _VALUES), max_size=6),
+)
+def test_no_request_breaks_the_service(operation: tuple[str, str], values: list[tuple[str, Any]]) -> None:
+    rows = [{"name": name, "valueString": value} for name, value in values]
+    status, body = answer(standard_library(), *operation, {"resourceType": "Parameters", "parameter": rows})
+    assert status in (200, 400, 404, 422)
+    assert (status == 200) == (body["resourceType"] != "OperationOutcome")
