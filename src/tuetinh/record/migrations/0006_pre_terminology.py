@@ -21,7 +21,7 @@ CREATE TABLE record.closure (
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("record", "0005_pre_search_values")]
+    dependencies: ClassVar = [("record", "0004_pre_person_history")]
     operations: ClassVar = [
         migrations.RunSQL(INDEX, "DROP INDEX record.feed_terminology"),
         migrations.RunSQL(CLOSURE, "DROP TABLE record.closure"),
