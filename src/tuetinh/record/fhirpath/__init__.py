@@ -6,10 +6,10 @@ that is wrong, does not fit the data or costs too much ends with a `FHIRPathErro
 
 from __future__ import annotations
 
-from tuetinh.record.fhirpath.context import STEPS, Services
+from tuetinh.record.fhirpath.context import STEPS, Services, is_constant
 from tuetinh.record.fhirpath.errors import EvaluationError, FHIRPathError, LimitError, ParseError, SemanticError
 from tuetinh.record.fhirpath.expression import Expression, compile, evaluate
-from tuetinh.record.fhirpath.nodes import Node
+from tuetinh.record.fhirpath.nodes import Node, system
 
 __all__ = [
     "STEPS",
@@ -23,4 +23,6 @@ __all__ = [
     "Services",
     "compile",
     "evaluate",
+    "is_constant",
+    "system",
 ]

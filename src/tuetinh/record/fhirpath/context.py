@@ -18,6 +18,14 @@ _CONSTANTS = {"sct": "http://snomed.info/sct", "loinc": "http://loinc.org", "ucu
 _PREFIXES = {"vs-": "http://hl7.org/fhir/ValueSet/", "ext-": "http://hl7.org/fhir/StructureDefinition/"}
 
 
+_RESOURCES = ("context", "resource", "rootResource")
+
+
+def is_constant(name: str) -> bool:
+    """Whether `%name` is there in every evaluation."""
+    return name in _CONSTANTS or name in _RESOURCES or name.startswith(tuple(_PREFIXES))
+
+
 @dataclass(frozen=True)
 class Services:
     """What an expression can ask the world around the resource; a function without its service is an error.
@@ -78,7 +86,7 @@ class Context:
 
     def define(self, name: str, value: list[Any]) -> None:
         """`defineVariable`: seen by whatever follows in the same chain."""
-        if name in self.variables or name in ("context", "resource", "rootResource", *_CONSTANTS):
+        if name in self.variables or is_constant(name):
             raise SemanticError(f"%{name} is defined already")
         self.variables = {**self.variables, name: value}
 

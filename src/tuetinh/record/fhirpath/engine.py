@@ -158,7 +158,7 @@ def _call(name: str, arguments: tuple[Syntax, ...]) -> Eval:
         test = type_test(named_type(arguments[0]))
         return {"is": _is, "as": _as, "ofType": _of_type}[name](test)
     if name == "getReferenceKey" and len(arguments) < 2:
-        return reference_key(named_type(arguments[0]).name if arguments else None)
+        return reference_key(_wanted(arguments))
     function = FUNCTIONS.get(name)
     if function is None:
         raise SemanticError(f"there is no function {name}()")
@@ -188,6 +188,16 @@ def named_type(argument: Syntax) -> TypeName:
         case Path(Member(namespace), Member(name)):
             return TypeName(namespace, name)
     raise SemanticError(f"{argument} is no type")
+
+
+def _wanted(arguments: tuple[Syntax, ...]) -> str | None:
+    """The resource type that `getReferenceKey` is given, as a type or as a text."""
+    match arguments:
+        case (Literal(str() as name),):
+            return name
+        case (argument,):
+            return named_type(argument).name
+    return None
 
 
 def type_test(type_name: TypeName) -> tuple[Test, Test]:

@@ -12,6 +12,7 @@ from tuetinh.record.fhirpath.engine import build, truth
 from tuetinh.record.fhirpath.errors import LimitError
 from tuetinh.record.fhirpath.nodes import plain, root
 from tuetinh.record.fhirpath.parser import parse
+from tuetinh.record.fhirpath.syntax import Call, Literal, Variable, walk
 
 assert functions  # noqa: S101  (to import the functions is to register them)
 
@@ -32,6 +33,17 @@ class Expression:
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names of the variables that must be given: those that it does not define itself."""
+        parts = list(walk(self.tree))
+        defined = {
+            part.arguments[0].value
+            for part in parts
+            if isinstance(part, Call) and part.name == "defineVariable" and isinstance(part.arguments[0], Literal)
+        }
+        return frozenset(part.name for part in parts if isinstance(part, Variable)) - defined
 
     def items(
         self,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from decimal import Decimal
 
 from tuetinh.record.fhirpath.values import Date, DateTime, Quantity, Time
@@ -212,3 +213,13 @@ class TypeTest(Node):
 
     def __str__(self) -> str:
         return f"{self.operand.within(self.binding)} {self.operator} {self.type}"
+
+
+def walk(tree: Node) -> Iterator[Node]:
+    """Every part of a tree, itself first."""
+    yield tree
+    for field in fields(tree):  # type: ignore[arg-type]
+        value = getattr(tree, field.name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, Node):
+                yield from walk(part)

@@ -6,8 +6,9 @@ from calendar import monthrange
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
+from tuetinh.record.fhirpath.context import one
 from tuetinh.record.fhirpath.errors import EvaluationError
-from tuetinh.record.fhirpath.nodes import type_of
+from tuetinh.record.fhirpath.nodes import Node, system, type_of
 from tuetinh.record.fhirpath.registry import scalar
 from tuetinh.record.fhirpath.values import Date, DateTime, Quantity, Time
 
@@ -45,6 +46,9 @@ def _boundary(value: Any, precision: int | None, *, high: bool) -> Any:
             return _datetime(value, precision, high=high)
         case Time():
             return _time(value, precision, high=high)
+        case Node() if value.kind.name == "Period":
+            edge = system(one(value.child("end" if high else "start"), "a boundary"))
+            return None if edge is None else _boundary(edge, precision, high=high)
     raise EvaluationError(f"a {type_of(value)} has no boundary")
 
 

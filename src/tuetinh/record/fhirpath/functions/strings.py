@@ -139,7 +139,7 @@ def _join(context: Context, items: Items, separator: Items | None = None) -> Ite
     texts = [system(item) for item in items]
     if any(not isinstance(text, str) for text in texts):
         raise EvaluationError("join() takes Strings")
-    return [mark.join(texts)] if texts else []
+    return [mark.join(texts)]
 
 
 @scalar("encode", str, str)
