@@ -9,7 +9,8 @@ from __future__ import annotations
 from tuetinh.record.fhirpath.context import STEPS, Services, is_constant
 from tuetinh.record.fhirpath.errors import EvaluationError, FHIRPathError, LimitError, ParseError, SemanticError
 from tuetinh.record.fhirpath.expression import Expression, compile, evaluate
-from tuetinh.record.fhirpath.nodes import Node, system
+from tuetinh.record.fhirpath.model import kinds
+from tuetinh.record.fhirpath.nodes import Node, root, system
 
 __all__ = [
     "STEPS",
@@ -24,5 +25,7 @@ __all__ = [
     "compile",
     "evaluate",
     "is_constant",
+    "kinds",
+    "root",
     "system",
 ]

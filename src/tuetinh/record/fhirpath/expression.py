@@ -12,10 +12,11 @@ from tuetinh.record.fhirpath.engine import build, truth
 from tuetinh.record.fhirpath.errors import LimitError
 from tuetinh.record.fhirpath.nodes import plain, root
 from tuetinh.record.fhirpath.parser import parse
-from tuetinh.record.fhirpath.syntax import Call, Literal, Variable, walk
+from tuetinh.record.fhirpath.syntax import Call, Literal, Member, Special, Variable, walk
 
 assert functions  # noqa: S101  (to import the functions is to register them)
 
+_LOOKS_AROUND = frozenset(["children", "descendants", "conformsTo", "extension", "hasValue", "resolve"])
 _NO_VARIABLES: Mapping[str, Any] = {}
 _NO_SERVICES = Services()
 
@@ -44,6 +45,17 @@ class Expression:
             if isinstance(part, Call) and part.name == "defineVariable" and isinstance(part.arguments[0], Literal)
         }
         return frozenset(part.name for part in parts if isinstance(part, Variable)) - defined
+
+    @property
+    def names(self) -> frozenset[str] | None:
+        """Every element name in it; None when it can look at elements that it does not name."""
+        parts = list(walk(self.tree))
+        if any(
+            isinstance(part, Special | Variable) or (isinstance(part, Call) and part.name in _LOOKS_AROUND)
+            for part in parts
+        ):
+            return None
+        return frozenset(part.name for part in parts if isinstance(part, Member))
 
     def items(
         self,

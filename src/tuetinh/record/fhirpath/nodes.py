@@ -73,9 +73,9 @@ class Node:
         """The elements of that name, in order; `value` finds whichever `value[x]` is there."""
         found: list[Node] = []
         fields = self.value
-        if type(fields) is not dict:
+        if not isinstance(fields, dict):
             fields = self.beside
-            if type(fields) is not dict:
+            if not isinstance(fields, dict):
                 return found
         kind = self.kind
         steps = kind.few(name)
@@ -112,8 +112,8 @@ class Node:
     def children(self) -> list[Node]:
         """Every element directly below, in the order of the JSON."""
         found: list[Node] = []
-        fields = self.value if type(self.value) is dict else self.beside
-        if type(fields) is not dict:
+        fields = self.value if isinstance(self.value, dict) else self.beside
+        if not isinstance(fields, dict):
             return found
         keys = self.kind.keys
         for key in fields:
@@ -147,7 +147,7 @@ Items = list[Any]
 
 def real(value: Any, kind: Kind) -> Kind:
     """The type that a value of an element of this type has: a resource says its own."""
-    if kind.name == "Resource" and type(value) is dict:
+    if kind.name == "Resource" and isinstance(value, dict):
         return kinds().get(value.get("resourceType"), UNKNOWN)  # type: ignore[arg-type]
     return kind
 
@@ -173,7 +173,7 @@ def _number(value: Any) -> Any:
 def _quantity(node: Node) -> Any:
     """A quantity of a known value; with a comparator it is none (FHIR R4, 2.9.1.3)."""
     fields = node.value
-    value = fields.get("value") if type(fields) is dict else None
+    value = fields.get("value") if isinstance(fields, dict) else None
     if value is None or "comparator" in fields:
         return node
     unit = fields.get("code") if fields.get("system") in (UCUM, None) else None
@@ -211,7 +211,7 @@ def system(item: Any) -> Any:
     convert = _CONVERT.get(item.kind.name)
     if convert is not None:
         return convert(item)
-    if item.kind is UNKNOWN and type(item.value) is not dict and item.value is not None:
+    if item.kind is UNKNOWN and not isinstance(item.value, dict) and item.value is not None:
         return _number(item.value) if isinstance(item.value, float) else item.value
     return item
 

@@ -3,8 +3,8 @@
 Checked: JSON itself (UTF-8, no repeated names), elements and their types and cardinalities, one variant of a choice,
 the formats of primitives and real calendar days, required bindings whose codes the definitions carry wholly, the form
 and the target types of references, contained resources (dom-2 to dom-5), narratives (txt-1, txt-2), extensions
-(ext-1), and the invariants of `invariants.TESTS`. Left for a FHIRPath engine: `invariants.LEFT_TO_FHIRPATH`. Profiles
-and terminology beyond required codes have their own place, later.
+(ext-1), and the invariants of the base definitions. Profiles and terminology beyond required codes have their own
+place.
 """
 
 from __future__ import annotations

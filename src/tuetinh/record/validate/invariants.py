@@ -1,8 +1,7 @@
-"""The invariants of the base definitions that are plain enough to be written in Python.
+"""The invariants of the base definitions.
 
 Each test takes the JSON object of its type, already known to be of the right shape, and says whether the invariant
-holds. What is not here (`LEFT_TO_FHIRPATH` names it) waits for a FHIRPath engine: their expressions stand in
-`RULES.types[…].invariants`, and `add` takes a test for any of them.
+holds. The frequent and plain ones are written in Python (`TESTS`); the others are run by their FHIRPath expressions.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from tuetinh.record.validate.expressions import ABOVE, expression_test
 from tuetinh.record.validate.rules import RULES, Invariant
 
 Json = dict[str, Any]
@@ -295,16 +295,25 @@ HELD_BY_WALK = {"ele-1", "dom-2", "dom-3", "dom-4", "dom-5", "ref-1", "txt-1", "
 # Best practice, no fault: R4 marks dom-6 as a warning that every machine-made resource would earn.
 NOT_REPORTED = {"dom-6"}
 
-LEFT_TO_FHIRPATH = sorted(
-    f"{name}: {invariant.key}"
-    for name, rule in RULES.types.items()
-    for invariant in (*rule.invariants, *(i for element in rule.elements.values() for i in element.invariants))
-    if (name, invariant.key) not in TESTS and invariant.key not in HELD_BY_WALK | NOT_REPORTED
-)
+# What is written in Python is quicker than its expression; all others are run as they stand.
+_PASSED_OVER = HELD_BY_WALK | NOT_REPORTED
 
 
 def of(name: str) -> list[tuple[Invariant, Test]]:
-    """The invariants of a type (or quantity profile) that have a test."""
+    """The invariants of a type (or quantity profile) and of its elements, each with its test."""
     rule = RULES.types[name]
-    known = [*rule.invariants, *(i for element in rule.elements.values() for i in element.invariants)]
-    return [(i, TESTS[name, i.key]) for i in known if (name, i.key) in TESTS]
+    found = [(i, TESTS.get((name, i.key)) or expression_test(name, i)) for i in rule.invariants if _own(name, i)]
+    for element_name, element in rule.elements.items():
+        stem = element.choice or element_name
+        for i in element.invariants:
+            if _own(name, i) and not any(i == known for known, _ in found):
+                found.append((i, TESTS.get((name, i.key)) or expression_test(name, i, stem)))
+    for (below, key), (above, element_name) in ABOVE.items():
+        if above == name:
+            invariant = next(i for i in RULES.types[below].invariants if i.key == key)
+            found.append((invariant, expression_test(name, invariant, element_name)))
+    return found
+
+
+def _own(name: str, invariant: Invariant) -> bool:
+    return invariant.key not in _PASSED_OVER and (name, invariant.key) not in ABOVE

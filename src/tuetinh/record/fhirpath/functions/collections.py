@@ -265,8 +265,7 @@ def _iif(context: Context, items: Items, criterion: Eval, then: Eval, otherwise:
     """The arguments see the input, of which there is one item at most, as `$this`."""
     one(items, "iif()")
     this = context.this
-    if items:
-        context.this = items
+    context.this = items
     answer = system(one(criterion(context.this, context), "the criterion of iif()"))
     if answer is not None and type(answer) is not bool:
         raise EvaluationError(f"the criterion of iif() is a Boolean, not a {type_of(answer)}")

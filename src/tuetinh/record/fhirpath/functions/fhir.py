@@ -30,7 +30,7 @@ def _extension(context: Context, items: Items, url: Items) -> Items:
 
 
 def _valued(item: Any) -> bool:
-    return type(item) is not Node or (item.value is not None and type(item.value) is not dict)
+    return type(item) is not Node or (item.value is not None and not isinstance(item.value, dict))
 
 
 @collection("hasValue")
