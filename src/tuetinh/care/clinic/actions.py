@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import cast
 
@@ -14,6 +15,8 @@ from django.utils.translation import gettext as _
 from tuetinh.care.billing.api import NoPrice, cancel_charge, charge
 from tuetinh.care.clinic import facts, queries
 from tuetinh.care.clinic.errors import (
+    Begun,
+    Elsewhere,
     Implausible,
     Incomplete,
     NotAllowed,
@@ -22,11 +25,12 @@ from tuetinh.care.clinic.errors import (
     UnknownCode,
     Warned,
 )
+from tuetinh.care.clinic.models import Draft
 from tuetinh.care.clinic.vitals import VITALS, body_mass_index
 from tuetinh.care.insurance.api import Claim, claim
 from tuetinh.care.lab.api import order_tests
 from tuetinh.care.reception import api as reception
-from tuetinh.commons.catalogues.api import check_diagnosis, drug, icd10, list_code, service
+from tuetinh.commons.catalogues.api import check_diagnosis, drug, fold, icd10, list_code, service
 from tuetinh.commons.identity.api import age_days
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
@@ -77,11 +81,18 @@ def save_vitals(asker: Asker, encounter_id: str, values: Mapping[str, Decimal]) 
         publish(f"visit:{encounter_id}")
 
 
-def save_examination(asker: Asker, encounter_id: str, *, reason: str, history: str, examination: str) -> None:
-    """Keep why the person came, what they told and what was found."""
+def save_examination(
+    asker: Asker, encounter_id: str, *, reason: str, history: str, examination: str, seen: str | None = None
+) -> None:
+    """Keep why the person came, what they told and what was found.
+
+    seen: the version that the page showed ("" for none yet), None to write whatever is there. Raises Elsewhere.
+    """
     _allow(asker, DOCTOR)
     with transaction.atomic():
         encounter = _open(asker, encounter_id)
+        if seen is not None and seen != queries.examination(asker, encounter_id).version:
+            raise Elsewhere
         who = _who(asker)
         _keep(asker, [facts.impression(encounter, history=history, examination=examination, at=_now(), who=who)])
         told = (encounter.reasonCode or [r4.CodeableConcept()])[0].text or ""
@@ -135,7 +146,9 @@ def order_lab(asker: Asker, encounter_id: str, codes: Sequence[str]) -> list[r4.
         return order_tests(asker, encounter, list(codes), requester=_who(asker))
 
 
-def order_imaging(asker: Asker, encounter_id: str, code: str) -> r4.ServiceRequest:
+def order_imaging(
+    asker: Asker, encounter_id: str, code: str, *, question: str = "", site: str = "", urgent: bool = False
+) -> r4.ServiceRequest:
     """Order an imaging service, charged at the facility's price. Raises UnknownCode, billing's NoPrice."""
     _allow(asker, DOCTOR)
     found = service(code)
@@ -143,11 +156,71 @@ def order_imaging(asker: Asker, encounter_id: str, code: str) -> r4.ServiceReque
         raise UnknownCode(field="imaging")
     with transaction.atomic():
         encounter = _open(asker, encounter_id)
-        order = facts.imaging_order(encounter, record.new_id(), found, _now(), _who(asker))
+        order = facts.imaging_order(
+            encounter,
+            record.new_id(),
+            found,
+            question=question.strip(),
+            site=site.strip(),
+            urgent=urgent,
+            at=_now(),
+            who=_who(asker),
+        )
         stored = cast(r4.ServiceRequest, record.create(asker, order))
         charge(asker, encounter, code, source_reference=f"ServiceRequest/{stored.id}")
         publish(f"visit:{encounter_id}")
     return stored
+
+
+def cancel_imaging(asker: Asker, encounter_id: str, order_id: str) -> None:
+    """Take back an imaging order that nobody has begun, and its charge. Raises UnknownCode, Begun."""
+    _allow(asker, DOCTOR)
+    with transaction.atomic():
+        _open(asker, encounter_id)
+        order = next((o for o in queries.imaging_orders(asker, encounter_id) if o.id == order_id), None)
+        if order is None:
+            raise UnknownCode(field="imaging")
+        if order.status != "active":
+            raise Begun
+        order.status = "revoked"
+        record.update(asker, order)
+        _uncharge(asker, encounter_id, f"ServiceRequest/{order_id}")
+        publish(f"visit:{encounter_id}")
+
+
+def record_allergy(asker: Asker, encounter_id: str, substance: str, reaction: str = "") -> None:
+    """Write down an allergy that was told or found in the visit; one that is known already stays as it is."""
+    _allow(asker, NURSE)
+    substance = substance.strip()
+    if not substance:
+        raise Implausible(_("Ghi tên thuốc hoặc chất gây dị ứng."), field="substance")
+    with transaction.atomic():
+        encounter = _open(asker, encounter_id)
+        known = queries.allergies(asker, queries.patient_of(encounter))
+        if fold(substance) in map(fold, known):
+            return
+        record.create(asker, facts.allergy(encounter, substance, reaction.strip(), _now(), _who(asker)))
+
+
+def keep_draft(
+    asker: Asker, encounter_id: str, form: str, fields: Mapping[str, Sequence[str]], window: str
+) -> datetime:
+    """Keep what is typed in a form and not saved yet; returns when. Raises Elsewhere for an older window."""
+    _allow(asker, NURSE)
+    with transaction.atomic():
+        _open(asker, encounter_id)
+        mine = {"encounter": encounter_id, "account": asker.account, "form": form}
+        kept = Draft.objects.select_for_update().filter(**mine).first()
+        if kept and kept.window != window and kept.saved_at.timestamp() > queries.opened_at(window):
+            raise Elsewhere
+        values = {"fields": {name: list(told) for name, told in fields.items()}, "window": window}
+        row, _made = Draft.objects.update_or_create(**mine, defaults=values | {"saved_at": timezone.now()})
+    return row.saved_at
+
+
+def drop_draft(asker: Asker, encounter_id: str, form: str) -> None:
+    """Forget a draft whose form was saved."""
+    Draft.objects.filter(encounter=encounter_id, account=asker.account, form=form).delete()
 
 
 def prescribe(
@@ -210,7 +283,11 @@ def _add(asker: Asker, encounter: r4.Encounter, line: r4.MedicationRequest) -> N
 def _withdraw(asker: Asker, encounter_id: str, line: r4.MedicationRequest) -> None:
     line.status = "cancelled"
     record.update(asker, line)
-    for item in queries.charges_about(asker, encounter_id, f"MedicationRequest/{line.id}"):
+    _uncharge(asker, encounter_id, f"MedicationRequest/{line.id}")
+
+
+def _uncharge(asker: Asker, encounter_id: str, order: str) -> None:
+    for item in queries.charges_about(asker, encounter_id, order):
         cancel_charge(asker, cast(str, item.id))
 
 
@@ -251,6 +328,7 @@ def close_visit(
         _keep(asker, [plan])
         flat = [coding for concept in codings for coding in concept.coding or []]
         reception.finish(asker, encounter_id, dispositions=flat)
+        Draft.objects.filter(encounter=encounter_id).delete()
     return claim(asker, encounter_id)
 
 

@@ -35,6 +35,20 @@ class NotOpen(ClinicError):
     message = gettext_lazy("Lượt khám chưa bắt đầu hoặc đã kết thúc.")
 
 
+class Elsewhere(ClinicError):
+    """Somebody, or the same person in another window, has written since the page was opened."""
+
+    code = "written-elsewhere"
+    message = gettext_lazy("Phần này vừa được sửa ở cửa sổ khác. Mở lại trang để xem rồi sửa tiếp.")
+
+
+class Begun(ClinicError):
+    """An order that is being carried out already, or is over."""
+
+    code = "order-begun"
+    message = gettext_lazy("Chỉ định đã được thực hiện hoặc đã hủy.")
+
+
 class Implausible(ClinicError):
     """A measured value that no living person has."""
 

@@ -11,6 +11,8 @@ from tuetinh.record import r4
 
 HL7: Final = "http://terminology.hl7.org/CodeSystem"
 LOINC: Final = "http://loinc.org"
+SNOMED: Final = "http://snomed.info/sct"
+IMAGING: Final = "363679005"
 UCUM: Final = "http://unitsofmeasure.org"
 
 
@@ -117,19 +119,47 @@ def diagnosis(condition_id: str, place: int) -> r4.EncounterDiagnosis:
 
 
 def imaging_order(
-    encounter: r4.Encounter, id_: str, service: Service, at: str, who: r4.Reference | None
+    encounter: r4.Encounter,
+    id_: str,
+    service: Service,
+    *,
+    question: str,
+    site: str,
+    urgent: bool,
+    at: str,
+    who: r4.Reference | None,
 ) -> r4.ServiceRequest:
-    """An order for imaging."""
+    """An order for imaging. question: what the picture shall tell; site: the part of the body, in words."""
     return r4.ServiceRequest(
         id=id_,
         status="active",
         intent="order",
-        category=[coded("http://snomed.info/sct", "363679005", "Chẩn đoán hình ảnh")],
+        priority="urgent" if urgent else "routine",
+        category=[coded(SNOMED, IMAGING, "Chẩn đoán hình ảnh")],
+        reasonCode=[r4.CodeableConcept(text=question)] if question else None,
+        bodySite=[r4.CodeableConcept(text=site)] if site else None,
         code=service_code(service),
         subject=encounter.subject,
         encounter=visit_of(encounter),
         authoredOn=at,
         requester=who,
+    )
+
+
+def allergy(
+    encounter: r4.Encounter, substance: str, reaction: str, at: str, who: r4.Reference | None
+) -> r4.AllergyIntolerance:
+    """An allergy in the words of the one who wrote it down."""
+    manifestation = [r4.CodeableConcept(text=reaction)]
+    return r4.AllergyIntolerance(
+        clinicalStatus=coded(f"{HL7}/allergyintolerance-clinical", "active"),
+        verificationStatus=coded(f"{HL7}/allergyintolerance-verification", "confirmed"),
+        code=r4.CodeableConcept(text=substance),
+        patient=encounter.subject,
+        encounter=visit_of(encounter),
+        recordedDate=at,
+        recorder=who,
+        reaction=[r4.AllergyIntoleranceReaction(manifestation=manifestation)] if reaction else None,
     )
 
 

@@ -45,6 +45,7 @@ class VitalsForm(forms.Form):
 class ExaminationForm(forms.Form):
     """What was told and found."""
 
+    seen = forms.CharField(max_length=10, required=False, widget=forms.HiddenInput)
     reason = forms.CharField(label=gettext_lazy("Lý do khám"), max_length=300, required=False)
     history = forms.CharField(
         label=gettext_lazy("Bệnh sử"), max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 2})
@@ -52,6 +53,10 @@ class ExaminationForm(forms.Form):
     examination = forms.CharField(
         label=gettext_lazy("Khám lâm sàng"), max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 3})
     )
+
+    def clean_seen(self) -> str | None:
+        """The version that the page showed; None when whoever posts does not say."""
+        return self.cleaned_data["seen"] if "seen" in self.data else None
 
 
 class CloseForm(forms.Form):

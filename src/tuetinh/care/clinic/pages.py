@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -20,17 +22,23 @@ from tuetinh.care.clinic.errors import ClinicError, Warned
 from tuetinh.care.clinic.forms import CloseForm, ExaminationForm, VitalsForm, prescription_lines
 from tuetinh.care.clinic.vitals import VITALS
 from tuetinh.care.insurance.api import InsuranceError, claim
-from tuetinh.care.lab.api import FLAGS, STAGES, LabError, tests, tubes
+from tuetinh.care.lab.api import FLAGS, STAGES, LabError, cancel_orders, tests, tubes
 from tuetinh.care.reception import api as reception
 from tuetinh.care.reception.api import STATES, NoVisit, ReceptionError, Visit
 from tuetinh.commons.access.api import asker, desk
+from tuetinh.commons.catalogues.api import icd10
 from tuetinh.commons.documents.api import respond_pdf
 from tuetinh.commons.identity.api import banner
 from tuetinh.record import api as record
 from tuetinh.record.errors import Gone, NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tuetinh.care.clinic.models import Draft
     from tuetinh.commons.access.api import Account
+
+    Drafts = Mapping[str, Draft]
 
 TABS = {
     "exam": gettext_lazy("Khám"),
@@ -38,6 +46,8 @@ TABS = {
     "prescription": gettext_lazy("Đơn thuốc"),
     "close": gettext_lazy("Kết thúc"),
 }
+DRAFTED = ("vitals", "examination", "prescription", "close")
+MAX_DRAFT = 64 * 1024
 FAVOURITES = ("CBC", "GLU", "HBA1C", "CREA", "UREA", "AST", "ALT", "CHOL", "TRIG", "ELEC", "URINE", "CRP")
 
 
@@ -110,26 +120,41 @@ def _page(request: HttpRequest, here: Visit, tab: str, *, status: int = 200, **g
         "known": told,
         "pressure": json.dumps(told.pressure) if told.pressure else "",
         "open": here.state == "in-progress",
+        "window": queries.new_window(),
+        "drafts": queries.drafts(me, here.encounter),
         "doctor": _account(request).role == "doctor",
     }
     parts = {"exam": _exam, "orders": _orders, "prescription": _prescription, "close": _close}
-    context |= parts[tab](request, here) | given
+    context |= parts[tab](request, here, context["drafts"]) | given
     return render(request, "clinic/visit.html", context, status=status)
 
 
-def _exam(request: HttpRequest, here: Visit) -> dict[str, Any]:
+def _exam(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]:
     me = asker(request)
-    history, examination = queries.examination(me, here.encounter)
+    history, examination, version = queries.examination(me, here.encounter)
     values = queries.vital_values(me, here.encounter)
     shown = {key: f"{value:f}".replace(".", ",") for key, value in values.items()}
-    told = {"reason": here.reason, "history": history, "examination": examination}
+    told = {"reason": here.reason, "history": history, "examination": examination, "seen": version}
+    diagnoses = [_named(c) for c in queries.conditions(me, here.encounter)]
+    if draft := drafts.get("examination"):
+        codes = [*draft.fields.get("principal", [""]), *draft.fields.get("secondary", [])]
+        known = {d["code"]: d["name"] for d in diagnoses}
+        chosen = ((code, icd10(code)) for code in codes)
+        diagnoses = [{"code": c, "name": known.get(c) or entry.vi} for c, entry in chosen if entry]
+        if diagnoses and diagnoses[0]["code"] != codes[0]:
+            diagnoses.insert(0, {"code": "", "name": ""})
     return {
-        "vitals": VitalsForm(initial=shown),
+        "vitals": VitalsForm(initial=shown | _typed(drafts, "vitals")),
         "units": VITALS,
         "bmi": shown.get("bmi", ""),
-        "examination": ExaminationForm(initial=told),
-        "diagnoses": [_named(c) for c in queries.conditions(me, here.encounter)],
+        "examination": ExaminationForm(initial=told | _typed(drafts, "examination")),
+        "diagnoses": diagnoses,
     }
+
+
+def _typed(drafts: Drafts, form: str) -> dict[str, str]:
+    """The fields of a draft as a form's initial values."""
+    return {name: values[0] for name, values in drafts[form].fields.items() if values} if form in drafts else {}
 
 
 def _named(condition: Any) -> dict[str, str]:
@@ -137,7 +162,7 @@ def _named(condition: Any) -> dict[str, str]:
     return {"code": (coding.code or "") if coding else "", "name": queries.words(condition.code)}
 
 
-def _orders(request: HttpRequest, here: Visit) -> dict[str, Any]:
+def _orders(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]:
     me = asker(request)
     known = tests()
     first = [t for key in FAVOURITES for t in known if t.key == key]
@@ -150,16 +175,22 @@ def _orders(request: HttpRequest, here: Visit) -> dict[str, Any]:
     }
 
 
-def _prescription(request: HttpRequest, here: Visit) -> dict[str, Any]:
-    lines = [queries.line_values(m) for m in queries.prescription(asker(request), here.encounter)]
+def _prescription(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]:
+    if draft := drafts.get("prescription"):
+        lines = queries.drafted_lines(draft)
+    else:
+        lines = [queries.line_values(m) for m in queries.prescription(asker(request), here.encounter)]
     return {"lines": lines, "blank": range(max(3, 5 - len(lines))), "warnings": ()}
 
 
-def _close(request: HttpRequest, here: Visit) -> dict[str, Any]:
+def _close(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]:
     me = asker(request)
     advice, follow_up = queries.advice(me, here.encounter)
     initial = {"advice": advice, "follow_up": "/".join(reversed(follow_up.split("-"))) if follow_up else ""}
-    context: dict[str, Any] = {"form": CloseForm(initial=initial), "finished": here.state == "finished"}
+    context: dict[str, Any] = {
+        "form": CloseForm(initial=initial | _typed(drafts, "close")),
+        "finished": here.state == "finished",
+    }
     if here.state == "finished" and _account(request).role == "doctor":
         context["claim"] = claim(me, here.encounter)
     return context
@@ -177,6 +208,7 @@ def vitals(request: HttpRequest, encounter_id: str) -> HttpResponse:
     except ClinicError as error:
         form.add_error(error.field or None, str(error))
         return _page(request, here, "exam", status=error.status, vitals=form)
+    actions.drop_draft(asker(request), encounter_id, "vitals")
     messages.success(request, _("Đã lưu sinh hiệu."))
     return _to(encounter_id, "exam")
 
@@ -199,24 +231,75 @@ def examination(request: HttpRequest, encounter_id: str) -> HttpResponse:
             raise ClinicError(_("Chọn chẩn đoán chính trước."), field="principal")
     except ClinicError as error:
         return _page(request, here, "exam", status=error.status, examination=form, refused=str(error))
+    actions.drop_draft(asker(request), encounter_id, "examination")
     return _to(encounter_id, "orders" if request.POST.get("next") else "exam")
 
 
 @desk("doctor")
 @require_POST
 def orders(request: HttpRequest, encounter_id: str) -> HttpResponse:
-    """Order laboratory `tests` (repeated service codes) and `imaging` (repeated service codes)."""
+    """Order laboratory `tests` and `imaging` (repeated service codes), imaging with `question site urgent`."""
     _visit(request, encounter_id)
     chosen = request.POST.getlist("tests")
     images = [code for code in request.POST.getlist("imaging") if code.strip()]
+    question, site = (request.POST.get(name, "")[:300] for name in ("question", "site"))
+    urgent = bool(request.POST.get("urgent"))
 
     def order() -> None:
         if chosen:
             actions.order_lab(asker(request), encounter_id, chosen)
         for code in images:
-            actions.order_imaging(asker(request), encounter_id, code.strip())
+            actions.order_imaging(
+                asker(request), encounter_id, code.strip(), question=question, site=site, urgent=urgent
+            )
 
     return _done(request, encounter_id, "orders", order, _("Đã gửi chỉ định.") if chosen or images else "")
+
+
+@desk("doctor")
+@require_POST
+def cancel_order(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """Take back what was not begun: the imaging order `order`, or the laboratory orders of the tube `tube`."""
+    _visit(request, encounter_id)
+    tube, order = request.POST.get("tube", ""), request.POST.get("order", "")
+
+    def cancel() -> None:
+        if tube and any(tube == one.number for one in tubes(encounter_id)):
+            cancel_orders(asker(request), tube, _("Bác sĩ hủy chỉ định"))
+        else:
+            actions.cancel_imaging(asker(request), encounter_id, order)
+
+    return _done(request, encounter_id, "orders", cancel, _("Đã hủy chỉ định."))
+
+
+@desk("doctor", "nurse")
+@require_POST
+def allergy(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """Write down an allergy: `substance reaction`; back to the tab `tab`."""
+    _visit(request, encounter_id)
+    substance, reaction = (request.POST.get(name, "")[:200] for name in ("substance", "reaction"))
+    tab = request.POST.get("tab", "exam")
+
+    def write() -> None:
+        actions.record_allergy(asker(request), encounter_id, substance, reaction)
+
+    return _done(request, encounter_id, tab if tab in TABS else "exam", write, _("Đã ghi dị ứng."))
+
+
+@desk("doctor", "nurse")
+@require_POST
+def draft(request: HttpRequest, encounter_id: str, form: str) -> HttpResponse:
+    """Keep a form as it stands, typed by `window`; answers in words when, or why not."""
+    _visit(request, encounter_id)
+    told = {name: values for name, values in request.POST.lists() if name not in ("csrfmiddlewaretoken", "window")}
+    if form not in DRAFTED or sum(map(len, chain(*told.values()))) > MAX_DRAFT:
+        raise Http404
+    try:
+        at = actions.keep_draft(asker(request), encounter_id, form, told, request.POST.get("window", "")[:40])
+    except ClinicError as error:
+        return HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
+    words = _("Đã lưu nháp %(time)s") % {"time": f"{timezone.localtime(at):%H:%M}"}
+    return HttpResponse(words, content_type="text/plain; charset=utf-8")
 
 
 @desk("doctor")
@@ -234,6 +317,7 @@ def prescription(request: HttpRequest, encounter_id: str) -> HttpResponse:
     except (ClinicError, ValueError) as error:
         messages.error(request, str(error))
         return _page(request, here, "prescription", status=422)
+    actions.drop_draft(asker(request), encounter_id, "prescription")
     return _to(encounter_id, "close" if request.POST.get("next") else "prescription")
 
 
@@ -281,6 +365,23 @@ def person(request: HttpRequest, patient_id: str) -> HttpResponse:
         "medicines": queries.medicines(me, patient_id),
     }
     return render(request, "clinic/person.html", context)
+
+
+@desk("doctor", "nurse")
+@require_GET
+@never_cache
+def past(request: HttpRequest, patient_id: str, encounter_id: str) -> HttpResponse:
+    """One visit of the past, wherever it was."""
+    me = asker(request)
+    try:
+        found = queries.seen(me, patient_id, encounter_id)
+        shown = banner(me, patient_id)
+    except (NotFound, Gone) as error:
+        raise Http404 from error
+    if found is None:
+        raise Http404
+    results = [(result, FLAGS.get(result.flag, ("", ""))) for result in found.results]
+    return render(request, "clinic/past.html", {"banner": shown, "seen": found, "results": results})
 
 
 @desk("doctor", "nurse")

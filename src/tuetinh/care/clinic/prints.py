@@ -26,7 +26,7 @@ def summary(asker: Asker, visit: Visit) -> bytes:
     """The summary of the visit, A4."""
     data = _common(asker, visit)
     values = queries.vital_values(asker, visit.encounter)
-    history, examination = queries.examination(asker, visit.encounter)
+    history, examination, _version = queries.examination(asker, visit.encounter)
     data |= {
         "reason": visit.reason,
         "history": history,

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeVar, cast
+from itertools import zip_longest
+from typing import Any, NamedTuple, TypeVar, cast
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tuetinh.care.clinic.facts import words
+from tuetinh.care.clinic.facts import IMAGING, SNOMED, words
+from tuetinh.care.clinic.models import Draft
 from tuetinh.care.clinic.vitals import PRESSURE, VITALS
-from tuetinh.care.lab.api import Result, results, visit_results
-from tuetinh.commons.catalogues.api import FORMULARY, Drug, fold
+from tuetinh.care.lab.api import Result, read_result, results, visit_results
+from tuetinh.commons.catalogues.api import FORMULARY, Drug, drug, fold
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
@@ -67,22 +73,33 @@ def charges_about(asker: Asker, encounter_id: str, reference: str) -> list[r4.Ch
 def warnings(asker: Asker, patient: str, encounter_id: str, drugs: Sequence[Drug]) -> list[str]:
     """What speaks against a prescription: allergies of the person, an ingredient twice, one still being taken."""
     told = []
-    allergies = [words(a.code) for a in found(asker, r4.AllergyIntolerance, f"patient=Patient/{patient}&_count=50")]
-    names = [fold(drug.name) for drug in drugs]
-    for drug, name in zip(drugs, names, strict=True):
-        for allergy in allergies:
+    known_allergies = allergies(asker, patient)
+    names = [fold(one.name) for one in drugs]
+    for one, name in zip(drugs, names, strict=True):
+        for allergy in known_allergies:
             if _crosses(fold(allergy), name):
-                told.append(_("%(drug)s: người bệnh dị ứng %(allergy)s") % {"drug": drug.name, "allergy": allergy})
+                told.append(_("%(drug)s: người bệnh dị ứng %(allergy)s") % {"drug": one.name, "allergy": allergy})
         if names.count(name) > 1:
-            told.append(_("%(drug)s: hoạt chất kê hai lần") % {"drug": drug.name})
+            told.append(_("%(drug)s: hoạt chất kê hai lần") % {"drug": one.name})
     taking = [m for m in medicines(asker, patient) if m.encounter != encounter_id]
-    for drug, name in zip(drugs, names, strict=True):
+    for one, name in zip(drugs, names, strict=True):
         told += [
-            _("%(drug)s: đang dùng theo đơn ngày %(day)s") % {"drug": drug.name, "day": m.day}
+            _("%(drug)s: đang dùng theo đơn ngày %(day)s") % {"drug": one.name, "day": m.day}
             for m in taking
             if m.active and fold(m.name).startswith(name)
         ]
     return list(dict.fromkeys(told))
+
+
+def allergies(asker: Asker, patient: str) -> list[str]:
+    """What a person does not bear, in words."""
+    written = found(asker, r4.AllergyIntolerance, f"patient=Patient/{patient}&_count=50")
+    refuted = {"refuted", "entered-in-error"}
+    return [
+        words(a.code)
+        for a in written
+        if not refuted & {c.code for c in (a.verificationStatus.coding if a.verificationStatus else None) or []}
+    ]
 
 
 def _crosses(allergy: str, name: str) -> bool:
@@ -130,9 +147,7 @@ class Known:
 def known(asker: Asker, patient: str, *, visits: int = 8) -> Known:
     """Everything for the right side of the doctor's page, in a fixed number of searches."""
     told = Known()
-    told.allergies = [
-        words(a.code) for a in found(asker, r4.AllergyIntolerance, f"patient=Patient/{patient}&_count=50")
-    ]
+    told.allergies = allergies(asker, patient)
     all_conditions = found(asker, r4.Condition, f"patient=Patient/{patient}&_count=200")
     listed = [c for c in all_conditions if _is_problem(c)]
     told.problems = list(dict.fromkeys(words(c.code) for c in listed))
@@ -151,46 +166,40 @@ def _is_problem(condition: r4.Condition) -> bool:
 
 def medicines(asker: Asker, patient: str) -> list[Medicine]:
     """The newest prescriptions of a person, everywhere."""
-    from datetime import date, timedelta
-
-    from django.utils import timezone
-
     lines = found(asker, r4.MedicationRequest, f"patient=Patient/{patient}&_sort=-authoredon&_count=50")
-    today, told = timezone.localdate(), []
-    for line in lines:
-        if line.status in GONE:
-            continue
-        start = _day(line.authoredOn)
-        supply = line.dispenseRequest.expectedSupplyDuration if line.dispenseRequest else None
-        end = start + timedelta(days=int(supply.value)) if start and supply and supply.value else None
-        told.append(
-            Medicine(
-                name=words(line.medicationCodeableConcept),
-                dose=(line.dosageInstruction or [r4.Dosage()])[0].text or "",
-                day=f"{start:%d/%m/%Y}" if start else "",
-                until=f"{end:%d/%m/%Y}" if end else "",
-                active=(end or date.min) >= today if end else line.status == "active",
-                encounter=((line.encounter.reference or "") if line.encounter else "").rpartition("/")[2],
-            )
-        )
-    return told
+    return [_medicine(line) for line in lines if line.status not in GONE]
+
+
+def _medicine(line: r4.MedicationRequest) -> Medicine:
+    start = _day(line.authoredOn)
+    supply = line.dispenseRequest.expectedSupplyDuration if line.dispenseRequest else None
+    end = start + timedelta(days=int(supply.value)) if start and supply and supply.value else None
+    return Medicine(
+        name=words(line.medicationCodeableConcept),
+        dose=(line.dosageInstruction or [r4.Dosage()])[0].text or "",
+        day=f"{start:%d/%m/%Y}" if start else "",
+        until=f"{end:%d/%m/%Y}" if end else "",
+        active=end >= timezone.localdate() if end else line.status == "active",
+        encounter=((line.encounter.reference or "") if line.encounter else "").rpartition("/")[2],
+    )
 
 
 def _visits(asker: Asker, patient: str, diagnosed: Sequence[r4.Condition], limit: int) -> list[Past]:
-    seen = found(asker, r4.Encounter, f"patient=Patient/{patient}&_sort=-date&_count={limit}")
+    newest = found(asker, r4.Encounter, f"patient=Patient/{patient}&_sort=-date&_count={limit}")
     of: dict[str, list[str]] = {}
     for condition in diagnosed:
         visit = ((condition.encounter.reference or "") if condition.encounter else "").rpartition("/")[2]
         of.setdefault(visit, []).append(words(condition.code))
-    told = []
-    for encounter in seen:
-        day = _day(encounter.period.start if encounter.period else None)
-        where = encounter.serviceProvider.display if encounter.serviceProvider else None
-        reason = words((encounter.reasonCode or [None])[0])  # type: ignore[list-item]
-        kind = words((encounter.type or [None])[0])  # type: ignore[list-item]
-        diagnoses = tuple(dict.fromkeys(of.get(encounter.id or "", [])))
-        told.append(Past(encounter.id or "", f"{day:%d/%m/%Y}" if day else "", where or "", diagnoses, reason or kind))
-    return told
+    return [_past(encounter, of.get(encounter.id or "", [])) for encounter in newest]
+
+
+def _past(encounter: r4.Encounter, diagnoses: Sequence[str]) -> Past:
+    day = _day(encounter.period.start if encounter.period else None)
+    where = encounter.serviceProvider.display if encounter.serviceProvider else None
+    reason = words((encounter.reasonCode or [None])[0])  # type: ignore[list-item]
+    kind = words((encounter.type or [None])[0])  # type: ignore[list-item]
+    found_ = tuple(dict.fromkeys(diagnoses))
+    return Past(encounter.id or "", f"{day:%d/%m/%Y}" if day else "", where or "", found_, reason or kind)
 
 
 def _pressure_chart(asker: Asker, patient: str) -> dict[str, Any] | None:
@@ -217,11 +226,7 @@ def _pressure_chart(asker: Asker, patient: str) -> dict[str, Any] | None:
     return {"xAxis": {"type": "category", "data": days}, "yAxis": {"type": "value", "scale": True}, "series": series}
 
 
-def _day(text: str | None) -> Any:
-    from datetime import date, datetime
-
-    from django.utils import timezone
-
+def _day(text: str | None) -> date | None:
     try:
         if text and len(text) > 10:
             return timezone.localtime(datetime.fromisoformat(text)).date()
@@ -249,11 +254,21 @@ def vital_values(asker: Asker, encounter_id: str) -> dict[str, Decimal]:
     return values
 
 
-def examination(asker: Asker, encounter_id: str) -> tuple[str, str]:
+class Examination(NamedTuple):
+    """What was told and found in a visit, and the version that says so ("" before the first)."""
+
+    history: str = ""
+    examination: str = ""
+    version: str = ""
+
+
+def examination(asker: Asker, encounter_id: str) -> Examination:
     """History and examination of a visit."""
     read = record.read_many(asker, "ClinicalImpression", [f"{encounter_id}-exam"])
     one = cast("r4.ClinicalImpression | None", read.get(f"{encounter_id}-exam"))
-    return (one.description or "", one.summary or "") if one else ("", "")
+    if one is None:
+        return Examination()
+    return Examination(one.description or "", one.summary or "", (one.meta.versionId or "") if one.meta else "")
 
 
 def advice(asker: Asker, encounter_id: str) -> tuple[str, str]:
@@ -291,8 +306,6 @@ def line_values(line: r4.MedicationRequest) -> dict[str, str]:
 
 def typed_lines(lines: Sequence[Any]) -> list[dict[str, str]]:
     """Lines as they were typed, for a page that asks again."""
-    from tuetinh.commons.catalogues.api import drug
-
     told = []
     for line in lines:
         known_drug = drug(line.drug)
@@ -302,14 +315,117 @@ def typed_lines(lines: Sequence[Any]) -> list[dict[str, str]]:
     return told
 
 
+def drafted_lines(draft: Draft) -> list[dict[str, str]]:
+    """The lines of a drafted prescription as they were typed; rows without a medicine are left out."""
+    names = ("drug", "times", "dose", "days", "note")
+    rows = zip_longest(*(draft.fields.get(name, []) for name in names), fillvalue="")
+    told = []
+    for row in rows:
+        values = dict(zip(names, row, strict=True))
+        code = values.pop("drug")
+        if known_drug := drug(code):
+            told.append({"code": code, "label": known_drug.label, "text": "", "quantity": "", **values})
+    return told
+
+
 def _plain(value: Decimal | None) -> str:
     return "" if value is None else f"{value.normalize():f}".replace(".", ",")
 
 
-def imaging(asker: Asker, encounter_id: str) -> list[tuple[str, str]]:
-    """The imaging orders of a visit: name and status."""
-    orders = found(asker, r4.ServiceRequest, f"encounter=Encounter/{encounter_id}&category=363679005&_count=100")
-    return [(words(order.code), order.status or "") for order in orders]
+def imaging_orders(asker: Asker, encounter_id: str) -> list[r4.ServiceRequest]:
+    """The imaging orders of a visit, oldest first."""
+    query = f"encounter=Encounter/{encounter_id}&category={SNOMED}|{IMAGING}&_count=100"
+    return sorted(found(asker, r4.ServiceRequest, query), key=lambda order: (order.authoredOn or "", order.id or ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An imaging order as the page shows it."""
+
+    id: str
+    name: str
+    site: str
+    question: str
+    urgent: bool
+    status: str
+
+
+def imaging(asker: Asker, encounter_id: str) -> list[Picture]:
+    """The imaging orders of a visit that stand."""
+    return [
+        Picture(
+            order.id or "",
+            words(order.code),
+            words((order.bodySite or [None])[0]),  # type: ignore[list-item]
+            words((order.reasonCode or [None])[0]),  # type: ignore[list-item]
+            order.priority == "urgent",
+            order.status or "",
+        )
+        for order in imaging_orders(asker, encounter_id)
+        if order.status not in ("revoked", "entered-in-error")
+    ]
+
+
+def new_window() -> str:
+    """A name for a page that is being opened; it says when, so that a page opened before another is known."""
+    return f"{timezone.now().timestamp():.3f}-{secrets.token_hex(4)}"
+
+
+def opened_at(window: str) -> float:
+    """When a page was opened, seconds since 1970; 0.0 for a name that is none of ours."""
+    match = re.fullmatch(r"(\d{10}\.\d{3})-[0-9a-f]{8}", window)
+    return float(match[1]) if match else 0.0
+
+
+def drafts(asker: Asker, encounter_id: str) -> dict[str, Draft]:
+    """The asker's drafts of a visit by form."""
+    return {d.form: d for d in Draft.objects.filter(encounter=encounter_id, account=asker.account)}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A visit of the past, of whatever system: what was found, measured, done and given."""
+
+    past: Past
+    told: Examination
+    results: list[Result]
+    medicines: list[Medicine]
+    done: list[str]
+    advice: str
+
+
+def seen(asker: Asker, patient: str, encounter_id: str) -> Seen | None:
+    """One visit of a person; None when the person has no such visit."""
+    about = f"encounter=Encounter/{encounter_id}"
+    visit = cast("r4.Encounter | None", record.read_many(asker, "Encounter", [encounter_id]).get(encounter_id))
+    if visit is None or patient_of(visit) != patient:
+        return None
+    conditions_here = found(asker, r4.Condition, f"{about}&_count=100")
+    measured = found(asker, r4.Observation, f"{about}&_sort=-date&_count=200")
+    procedures = found(asker, r4.Procedure, f"{about}&_count=100")
+    vaccines = found(asker, r4.Immunization, f"patient=Patient/{patient}&_count=200")
+    given = [v for v in vaccines if v.encounter and v.encounter.reference == f"Encounter/{encounter_id}"]
+    return Seen(
+        _past(visit, [words(c.code) for c in conditions_here]),
+        examination(asker, encounter_id),
+        [r for one in measured for r in _readings(one)],
+        [_medicine(m) for m in found(asker, r4.MedicationRequest, f"{about}&_count=100") if m.status not in GONE],
+        list(dict.fromkeys([*(words(p.code) for p in procedures), *(words(v.vaccineCode) for v in given)])),
+        advice(asker, encounter_id)[0],
+    )
+
+
+def _readings(one: r4.Observation) -> list[Result]:
+    """An observation as results: itself, or each of its components when it has no value of its own."""
+    if not one.component:
+        return [read_result(one)]
+    return [
+        read_result(r4.Observation(id=one.id, status=one.status, code=part.code, valueQuantity=part.valueQuantity,
+                                   valueCodeableConcept=part.valueCodeableConcept, valueString=part.valueString,
+                                   referenceRange=part.referenceRange, interpretation=part.interpretation,
+                                   effectiveDateTime=one.effectiveDateTime))
+        for part in one.component
+    ]  # fmt: skip
 
 
 def diagnosed(asker: Asker, patient: str) -> list[tuple[str, str]]:

@@ -96,6 +96,36 @@
     if (question && !confirm(question)) event.preventDefault();
   });
 
+  // ---- Drafts: <form data-draft="/url"> is kept by the server while it is filled in, and when the page is left.
+  const waiting = new Map();
+  const sign = (form, text) => { const place = form.querySelector("[data-draft-sign]"); if (place) place.textContent = text; };
+  const keep = async (form) => {
+    waiting.delete(form);
+    const answer = await fetch(form.dataset.draft, { method: "POST", body: new FormData(form) }).catch(() => null);
+    if (leaving) return;
+    if (!answer) { sign(form, words.offline); waiting.set(form, setTimeout(keep, 5000, form)); return; }
+    sign(form, answer.ok || answer.status === 409 ? await answer.text() : words.error);
+    if (answer.ok && !waiting.size) dirty = false;
+  };
+  const touched = (event) => {
+    const form = event.target.closest?.("form[data-draft]");
+    if (!form || leaving) return;
+    clearTimeout(waiting.get(form));
+    waiting.set(form, setTimeout(keep, 1200, form));
+  };
+  document.addEventListener("input", touched);
+  document.addEventListener("change", touched);
+  document.addEventListener("submit", () => { waiting.forEach((timer) => clearTimeout(timer)); });
+  addEventListener("pagehide", () => { if (!leaving) waiting.forEach((timer, form) => navigator.sendBeacon(form.dataset.draft, new FormData(form))); });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-remove]");
+    if (!button) return;
+    const row = button.closest(button.dataset.remove), next = row.nextElementSibling?.querySelector("input:not([type=hidden])");
+    const form = row.closest("form");
+    row.remove(); next?.focus();
+    form.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+
   // ---- A scanner types fast and ends with Enter: the search field takes it wherever the cursor is (not in a field).
   let burst = "", last = 0;
   document.addEventListener("keydown", (event) => {

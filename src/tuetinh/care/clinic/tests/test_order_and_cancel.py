@@ -1,0 +1,121 @@
+"""Imaging orders, allergies, and a visit of the past."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+from django.test import Client
+
+from tuetinh.care.clinic import actions, queries
+from tuetinh.care.clinic.errors import Begun, NotAllowed, UnknownCode
+from tuetinh.care.lab.api import tubes
+from tuetinh.care.reception import api as reception
+from tuetinh.commons.access.api import asker_of
+from tuetinh.commons.access.models import Account
+from tuetinh.commons.catalogues.api import load_price_list, search_services, starter_prices
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM, Asker
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def visit(cast: dict[str, Account]) -> str:
+    load_price_list("", starter_prices(), date(2024, 1, 1))
+    opened = reception.open_visit(asker_of(cast["reception"]), "cast-citizen", "12104", "12104-noi2", "Chóng mặt")
+    reception.start(asker_of(cast["doctor"]), opened.encounter)
+    return opened.encounter
+
+
+@pytest.fixture
+def doctor(cast: dict[str, Account]) -> Asker:
+    return asker_of(cast["doctor"])
+
+
+def _picture() -> str:
+    return next(s.code for s in search_services("x quang ngực", group="18"))
+
+
+def test_an_imaging_order_carries_what_radiology_asks(as_role: Callable[[str], Client], visit: str) -> None:
+    typed = {"imaging": _picture(), "question": "Viêm phổi?", "site": "Ngực thẳng", "urgent": "1"}
+    assert as_role("doctor").post(f"/clinic/visits/{visit}/orders", typed).status_code == 302
+    (order,) = queries.imaging_orders(SYSTEM, visit)
+    assert (order.priority, order.status, order.intent) == ("urgent", "active", "order")
+    assert (order.reasonCode[0].text, order.bodySite[0].text) == ("Viêm phổi?", "Ngực thẳng")
+    assert order.category[0].coding[0].code == "363679005"
+    page = as_role("doctor").get(f"/clinic/visits/{visit}?tab=orders").content.decode()
+    assert "Viêm phổi?" in page
+    assert "Khẩn" in page
+
+
+def test_a_cancelled_order_takes_its_charge_along(as_role: Callable[[str], Client], doctor: Asker, visit: str) -> None:
+    order = actions.order_imaging(doctor, visit, _picture())
+    assert [c.status for c in queries.charges_about(SYSTEM, visit, f"ServiceRequest/{order.id}")] == ["billable"]
+    as_role("doctor").post(f"/clinic/visits/{visit}/orders/cancel", {"order": order.id})
+    assert queries.imaging(SYSTEM, visit) == []
+    assert record.read(SYSTEM, "ServiceRequest", order.id).status == "revoked"
+    assert [c.status for c in queries.charges_about(SYSTEM, visit, f"ServiceRequest/{order.id}")] == ["aborted"]
+
+
+def test_what_has_begun_is_not_cancelled(doctor: Asker, visit: str) -> None:
+    order = actions.order_imaging(doctor, visit, _picture())
+    order.status = "completed"
+    record.update(SYSTEM, order)
+    with pytest.raises(Begun):
+        actions.cancel_imaging(doctor, visit, order.id)
+    with pytest.raises(UnknownCode):
+        actions.cancel_imaging(doctor, visit, "no-such")
+    assert [c.status for c in queries.charges_about(SYSTEM, visit, f"ServiceRequest/{order.id}")] == ["billable"]
+
+
+def test_laboratory_orders_are_cancelled_by_tube(as_role: Callable[[str], Client], doctor: Asker, visit: str) -> None:
+    from tuetinh.care.lab.api import tests
+
+    actions.order_lab(doctor, visit, [next(t.code for t in tests() if t.key == "GLU")])
+    (tube,) = tubes(visit)
+    as_role("doctor").post(f"/clinic/visits/{visit}/orders/cancel", {"tube": tube.number})
+    (tube,) = tubes(visit)
+    assert tube.stage == "cancelled"
+
+
+def test_an_allergy_is_written_once_and_warns(
+    as_role: Callable[[str], Client], cast: dict[str, Account], visit: str
+) -> None:
+    nurse = as_role("nurse")
+    for substance in ("Penicillin", "penicillin "):
+        nurse.post(f"/clinic/visits/{visit}/allergies", {"substance": substance, "reaction": "Nổi mề đay"})
+    assert queries.allergies(SYSTEM, "cast-citizen") == ["Penicillin"]
+    (written,) = record.search(SYSTEM, "AllergyIntolerance", "patient=Patient/cast-citizen").resources
+    assert written.reaction[0].manifestation[0].text == "Nổi mề đay"
+    nurse.post(f"/clinic/visits/{visit}/allergies", {"substance": "  "})
+    assert queries.allergies(SYSTEM, "cast-citizen") == ["Penicillin"]
+    with pytest.raises(NotAllowed):
+        actions.record_allergy(asker_of(cast["cashier"]), visit, "Iod")
+
+
+def test_a_visit_of_another_system_opens(as_role: Callable[[str], Client], visit: str) -> None:
+    about = r4.Reference(reference="Encounter/elsewhere")
+    subject = r4.Reference(reference="Patient/cast-citizen")
+    klass = r4.Coding(system="http://terminology.hl7.org/CodeSystem/v3-ActCode", code="AMB")
+    period = r4.Period(start="2019-05-01T08:00:00Z")
+    record.create(SYSTEM, r4.Encounter(id="elsewhere", status="finished", class_=klass, subject=subject, period=period))
+    code = r4.CodeableConcept(coding=[r4.Coding(system="http://snomed.info/sct", code="1", display="Sinusitis")])
+    record.create(SYSTEM, r4.Condition(code=code, subject=subject, encounter=about))
+    part = r4.ObservationComponent(
+        code=r4.CodeableConcept(text="Systolic"), valueQuantity=r4.Quantity(value=120, unit="mmHg")
+    )
+    record.create(
+        SYSTEM,
+        r4.Observation(
+            status="final", code=r4.CodeableConcept(text="BP"), subject=subject, encounter=about, component=[part]
+        ),
+    )
+    done = r4.CodeableConcept(text="Suture")
+    record.create(SYSTEM, r4.Procedure(status="completed", code=done, subject=subject, encounter=about))
+    page = as_role("doctor").get("/clinic/people/cast-citizen/visits/elsewhere").content.decode()
+    assert [word for word in ("01/05/2019", "Sinusitis", "Systolic", "120", "Suture") if word not in page] == []
+    assert as_role("doctor").get("/clinic/people/other/visits/elsewhere").status_code == 404
+    assert as_role("cashier").get("/clinic/people/cast-citizen/visits/elsewhere").status_code == 403
