@@ -14,7 +14,7 @@ from pathlib import Path
 from sys import stdout
 from typing import TextIO
 
-SUITES = ("examples", "fhirpath", "patch", "sql-on-fhir", "terminology")
+SUITES = ("examples", "fhirpath", "patch", "sql-on-fhir", "terminology", "validator")
 
 
 @dataclass(frozen=True)

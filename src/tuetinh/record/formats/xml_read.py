@@ -24,18 +24,19 @@ _INTEGERS = frozenset({"integer", "positiveInt", "unsignedInt"})
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def read(data: bytes) -> bytes:
+def read(data: bytes, *, ordered: bool = False) -> bytes:
     """The JSON of a resource in XML. Raises XmlRefused for what is no XML, Invalid with every place that does not fit.
 
-    Values are carried over as they are: whether they are right is for validation.
+    Values are carried over as they are: whether they are right is for validation. ordered: elements out of their order
+    (which the schema does not allow, but even national guides have) are refused as well.
     """
     root = parse(data)
-    return _encode(resource(root))
+    return _encode(resource(root, ordered=ordered))
 
 
-def resource(root: etree._Element) -> Json:
+def resource(root: etree._Element, *, ordered: bool = False) -> Json:
     """The plain values of a resource element. Raises Invalid."""
-    reader = _Reader()
+    reader = _Reader(ordered=ordered)
     found = reader.resource(root, None)
     if reader.problems:
         raise Invalid(reader.problems)
@@ -54,7 +55,8 @@ def _places(type_: str) -> dict[str, int]:
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, *, ordered: bool) -> None:
+        self.ordered = ordered
         self.problems: list[Problem] = []
 
     def report(self, path: Path | None, message: str) -> None:
@@ -90,7 +92,7 @@ class _Reader:
             if element is None or space != (XHTML if element.fhir == "xhtml" else FHIR):
                 self.report(place, f"{type_.name} has no element {name[:80]!r} in the namespace {space[:80]!r}")
                 continue
-            if places[name] < last:
+            if self.ordered and places[name] < last:
                 self.report(place, "stands in the wrong place: the order of elements is part of the format")
             last = places[name]
             self.child(child, element, place, out, depth)

@@ -13,6 +13,7 @@ MODULES = (
     "tuetinh.record.operations.everything",
     "tuetinh.record.operations.lastn",
     "tuetinh.record.operations.meta",
+    "tuetinh.record.operations.validate",
     "tuetinh.record.operations.terminology",
 )
 

@@ -1,0 +1,98 @@
+"""HL7's validator suite (fhir-test-cases, `validator/`): do we find an error where the Java validator finds one?
+
+Each R4 case is one run as it stands, and one more for each profile that it names.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tuetinh.record import formats
+from tuetinh.record.conformance import Case
+from tuetinh.record.errors import Invalid, RecordError
+from tuetinh.record.profiles import Library, Validation
+from tuetinh.record.validate.problem import Problem
+
+Json = dict[str, Any]
+Read = Callable[[str], bytes | None]
+
+
+def cases(folder: Path) -> Iterator[Case]:
+    """Every R4 case of the manifests in the folder, loose or in a `.tar.gz`."""
+    for read in _sources(folder):
+        for case in json.loads(read("manifest.json") or b"{}").get("test-cases", []):
+            if str(case.get("version", "4.0")).startswith("4.0"):
+                yield from _case(case, read)
+
+
+def _sources(folder: Path) -> Iterator[Read]:
+    for archive in sorted([*folder.glob("*.tar.gz"), *folder.glob("*.tgz")]):
+        with tarfile.open(archive) as tar:
+            files = {m.name.partition("/")[2]: handle.read() for m in tar if (handle := tar.extractfile(m))}
+        yield files.get
+    for manifest in sorted(folder.rglob("manifest.json")):
+        yield lambda name, home=manifest.parent: path.read_bytes() if (path := home / name).is_file() else None  # type: ignore[misc]
+
+
+def _case(case: Json, read: Read) -> Iterator[Case]:
+    body = read(case["file"])
+    if body is None:
+        return
+    library = Library()
+    for name in (*case.get("profiles", []), *case.get("supporting", [])):
+        _add(library, name, read)
+    expected = _outcome(case.get("java"), read)
+    if expected is not None:
+        yield _compare(case["name"], expected, _problems(body, library))
+    asked = case.get("profile")
+    if isinstance(asked, dict):
+        for name in (*asked.get("supporting", []), *([asked["source"]] if "source" in asked else [])):
+            url = _add(library, name, read)
+        expected = _outcome(asked.get("java"), read)
+        if expected is not None and "source" in asked:
+            yield _compare(f"{case['name']} by profile", expected, _problems(body, library, url))
+
+
+def _add(library: Library, name: str, read: Read) -> str:
+    """Give a supporting file to the library; returns its canonical URL."""
+    data = read(name)
+    if data is None:
+        return ""
+    try:
+        resource = json.loads(formats.read(data) if name.endswith(".xml") else data)
+    except (ValueError, RecordError):
+        return ""
+    library.add(resource)
+    return str(resource.get("url", ""))
+
+
+def _problems(body: bytes, library: Library, profile: str = "") -> list[Problem]:
+    try:
+        data = formats.read(body, ordered=True) if body.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") else body
+    except Invalid as error:
+        return [Problem("error", i.code, i.expression, i.text) for i in error.issues]
+    except RecordError as error:
+        return [Problem("error", "structure", "", str(error))]
+    return Validation(library).problems(data.removeprefix(b"\xef\xbb\xbf"), [profile] if profile else [])
+
+
+def _outcome(java: Any, read: Read) -> list[str] | None:
+    """The errors that the Java validator gives; None where the suite does not say."""
+    if isinstance(java, str):
+        data = read(f"outcomes/{java}") or read(java)
+        java = json.loads(data) if data else None
+    if not isinstance(java, dict):
+        return None
+    issues = java.get("outcome", java).get("issue", [])
+    return [i.get("details", {}).get("text", "") for i in issues if i.get("severity") in ("error", "fatal")]
+
+
+def _compare(name: str, expected: list[str], found: list[Problem]) -> Case:
+    errors = [f"{p.path}: {p.message}" for p in found if p.severity in ("error", "fatal")]
+    passed = bool(errors) == bool(expected)
+    reason = f"finds {errors[:2]}" if errors else f"does not find {expected[:2]}"
+    return Case(name, passed, "" if passed else reason)

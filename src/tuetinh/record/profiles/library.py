@@ -1,0 +1,82 @@
+"""Where profiles come from: FHIR's own, and what is added over them (stored in the record, or given with a call)."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from functools import cache, cached_property
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from tuetinh.record.profiles.tree import Rule, grow
+from tuetinh.record.terminology import shelf
+
+Json = dict[str, Any]
+CORE = "http://hl7.org/fhir/StructureDefinition/"
+_CODES = frozenset({"ValueSet", "CodeSystem"})
+
+
+@cache
+def _standard() -> tuple[Mapping[str, Json], list[Json]]:
+    """The profiles and extensions of FHIR R4 and of VN Core by URL, and VN Core's own codes."""
+    found: dict[str, Json] = {}
+    codes: list[Json] = []
+    for name in ("r4", "vn_core"):
+        data = (resources.files("tuetinh.record.profiles") / "data" / f"{name}.jsonl.gz").read_bytes()
+        for line in gzip.decompress(data).splitlines():
+            resource = msgspec.json.decode(line, type=Json)
+            if resource["resourceType"] == "StructureDefinition":
+                found[resource["url"]] = resource
+            else:
+                codes.append(resource)
+    return found, codes
+
+
+class Library:
+    """Profiles, and the value sets that they bind to. `add` everything before the first use."""
+
+    def __init__(self) -> None:
+        self._own: dict[str, Json] = {}
+        self._codes: list[Json] = []
+        self._trees: dict[str, Rule | None] = {}
+
+    def add(self, resource: Json) -> None:
+        """Take a StructureDefinition, a ValueSet or a CodeSystem (plain values); others are passed over."""
+        if resource.get("resourceType") == "StructureDefinition" and isinstance(resource.get("url"), str):
+            self._own[resource["url"]] = resource
+            self._own[f"{resource['url']}|{resource.get('version', '')}"] = resource
+        elif resource.get("resourceType") in _CODES:
+            self._codes.append(resource)
+
+    def definition(self, url: str) -> Json | None:
+        """The StructureDefinition of a canonical URL, with or without version; None when it is not known."""
+        bare = url.partition("|")[0]
+        return self._own.get(url) or _standard()[0].get(bare) or self._own.get(bare)
+
+    def tree(self, url: str) -> Rule | None:
+        """What a profile asks for; None for a profile that is not known."""
+        if url not in self._trees:
+            self._trees[url] = None  # a profile that is its own base has no more to say
+            definition = self.definition(url)
+            self._trees[url] = grow(definition, self.tree) if definition else None
+        return self._trees[url]
+
+    @cached_property
+    def _shelf(self) -> shelf.Shelf:
+        return shelf.Shelf(shelf.current().library.over([*_standard()[1], *self._codes]))
+
+    def contains(self, value_set: str, system: str, code: str) -> bool | None:
+        """Whether a value set has a code; None when that is not known."""
+        return self._shelf.contains(value_set, system, code)
+
+    def codes(self, value_set: str) -> frozenset[str] | None:
+        """The codes of a value set, for elements that have no system; None when they are not known."""
+        found = self._shelf.expansion(value_set)
+        return None if found is None else frozenset(code for _, code in found)
+
+
+def base_type(url: str) -> str:
+    """The name of a base type that a URL of FHIR's own definitions means (`…/StructureDefinition/Patient`), or ""."""
+    return url.removeprefix(CORE) if url.startswith(CORE) else ""

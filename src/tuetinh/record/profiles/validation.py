@@ -1,0 +1,67 @@
+"""One validation: the base definition, its invariants by FHIRPath, extensions, and every profile that is claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from tuetinh.record.fhirpath import Node
+from tuetinh.record.fhirpath.nodes import root
+from tuetinh.record.profiles import conditions, extensions
+from tuetinh.record.profiles.library import Library, base_type
+from tuetinh.record.profiles.rules import Judge
+from tuetinh.record.validate import check
+from tuetinh.record.validate.parse import quick
+from tuetinh.record.validate.problem import Problem
+
+MAX_PROBLEMS = 500
+MAX_WORK = 200_000
+
+
+class Validation:
+    """Validates resources against what a library knows."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+
+    def problems(self, data: bytes, profiles: Iterable[str] = ()) -> list[Problem]:
+        """Everything that is wrong with a resource, as JSON: `error`, `warning` and `information`."""
+        resource, found = check(data)
+        try:
+            plain = quick(data)
+        except (ValueError, ArithmeticError, RecursionError):
+            return found
+        if not isinstance(plain, dict) or (resource is None and _shapeless(found)):
+            return found
+        node = root(plain)
+        judge = Judge(self.library, MAX_WORK)
+        for each in _resources(node):
+            found += conditions.problems(each)
+            claimed = each.value.get("meta", {}).get("profile", [])
+            for url in dict.fromkeys([*claimed, *(profiles if each is node else ())]):
+                found += self._profile(judge, each, str(url))
+        found += extensions.problems(self.library, judge, node)
+        return list(dict.fromkeys(found))[:MAX_PROBLEMS]
+
+    def _profile(self, judge: Judge, node: Node, url: str) -> list[Problem]:
+        tree = self.library.tree(url)
+        if tree is None:
+            if base_type(url.partition("|")[0]) == node.kind.name:
+                return []
+            return [
+                Problem("warning", "not-found", node.path, f"the profile {url[:200]} is not known, and not checked")
+            ]
+        return judge.profile(node, tree)
+
+
+def _shapeless(problems: list[Problem]) -> bool:
+    """Whether what is wrong makes it useless to look further: the resource is not even of FHIR's shape."""
+    return any(p.severity == "error" and p.code == "structure" for p in problems)
+
+
+def _resources(node: Node) -> Iterator[Node]:
+    """The resource itself and every one within it."""
+    if node.kind.resource:
+        yield node
+    for below in node.descendants():
+        if below.kind.resource and isinstance(below.value, dict):
+            yield below
