@@ -165,3 +165,32 @@ def test_every_other_role_has_a_calm_home(walk: Walk, role: str) -> None:
     page = walk.login(role)
     walk.look(page, f"ban-{role}")
     assert walk.faults == [], "\n".join(walk.faults)
+
+
+def test_what_a_doctor_types_survives_the_browser(walk: Walk) -> None:
+    doctor = walk.login("doctor")
+    visit = doctor.locator("#queue a[href^='/clinic/visits/']").last.get_attribute("href")
+    doctor.goto(f"{walk.province.url}{visit}")
+    doctor.click("form[action$='/start'] button")
+    doctor.fill("[name=history]", "Đau đầu ba ngày")
+    doctor.wait_for_selector("form[action$='/examination'] [data-draft-sign]:has-text('Đã lưu nháp')")
+    doctor.fill("[name=examination]", "Họng đỏ")  # and left at once: the browser sends it on its way out
+    doctor.goto("about:blank")
+    doctor.close()
+
+    again = walk.login("doctor")
+    again.goto(f"{walk.province.url}{visit}")
+    assert again.input_value("[name=history]") == "Đau đầu ba ngày"
+    assert again.input_value("[name=examination]") == "Họng đỏ"
+    again.goto(f"{walk.province.url}{visit}?tab=prescription")
+    again.locator("input[data-line]").first.press_sequentially("paracetamol 500", delay=20)
+    again.click("[role=option]:has-text('Paracetamol')")
+    for name in ("times", "dose", "days"):
+        again.locator(f"[name={name}]").first.fill("2")
+    again.click("form[action$='/prescription'] button[data-shortcut='Ctrl+S']")
+    again.wait_for_selector("button[data-remove]")
+    walk.look(again, "don-thuoc-da-luu")
+    again.click("button[data-remove]")
+    again.click("form[action$='/prescription'] button[data-shortcut='Ctrl+S']")
+    again.wait_for_selector("form[action$='/prescription']:not(:has(button[data-remove]))")
+    assert walk.faults == []
