@@ -17,10 +17,8 @@ from typing import Any
 
 BUNDLES = ("valuesets.json", "v2-tables.json", "v3-codesystems.json", "conceptmaps.json")
 TYPES = ("CodeSystem", "ValueSet", "ConceptMap")
-LEFT_OUT = frozenset(
-    ("text", "meta", "contact", "publisher", "date", "description", "purpose")
-    + ("copyright", "identifier", "useContext", "jurisdiction", "immutable")
-)
+READ_BY_PEOPLE = ("text", "meta", "contact", "publisher", "date", "description", "purpose", "copyright")
+LEFT_OUT = frozenset({*READ_BY_PEOPLE, "identifier", "useContext", "jurisdiction", "immutable"})
 KEPT_EXTENSIONS = frozenset(
     {
         "http://hl7.org/fhir/StructureDefinition/structuredefinition-standards-status",
