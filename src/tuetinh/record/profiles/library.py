@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from tuetinh.record.profiles.tree import Rule, grow
+from tuetinh.record.profiles.tree import Rule, grow, part
 from tuetinh.record.terminology import shelf
 
 Json = dict[str, Any]
@@ -34,16 +34,24 @@ def _standard() -> tuple[Mapping[str, Json], list[Json]]:
     return found, codes
 
 
+def guide_codes() -> list[Json]:
+    """The code systems and value sets of VN Core."""
+    return _standard()[1]
+
+
 class Library:
     """Profiles, and the value sets that they bind to. `add` everything before the first use."""
 
     def __init__(self) -> None:
         self._own: dict[str, Json] = {}
         self._codes: list[Json] = []
+        self._others: dict[str, Json] = {}
         self._trees: dict[str, Rule | None] = {}
 
     def add(self, resource: Json) -> None:
-        """Take a StructureDefinition, a ValueSet or a CodeSystem (plain values); others are passed over."""
+        """Take a resource with a canonical URL, as plain values; others are passed over."""
+        if isinstance(resource.get("url"), str):
+            self._others[resource["url"]] = resource
         if resource.get("resourceType") == "StructureDefinition" and isinstance(resource.get("url"), str):
             self._own[resource["url"]] = resource
             self._own[f"{resource['url']}|{resource.get('version', '')}"] = resource
@@ -55,10 +63,20 @@ class Library:
         bare = url.partition("|")[0]
         return self._own.get(url) or _standard()[0].get(bare) or self._own.get(bare)
 
+    def resource(self, type_: str, canonical: str) -> Json | None:
+        """An added resource by its canonical URL, of the type or ("") of any; None when there is none."""
+        found = self._others.get(canonical.partition("|")[0])
+        return found if found is not None and type_ in ("", found["resourceType"]) else None
+
     def tree(self, url: str) -> Rule | None:
-        """What a profile asks for; None for a profile that is not known."""
+        """What a profile (`url#element` for one element of it) asks for; None for a profile that is not known."""
         if url not in self._trees:
             self._trees[url] = None  # a profile that is its own base has no more to say
+            whole, mark, element = url.partition("#")
+            if mark:
+                tree = self.tree(whole)
+                self._trees[url] = part(tree, element) if tree else None
+                return self._trees[url]
             definition = self.definition(url)
             self._trees[url] = grow(definition, self.tree) if definition else None
         return self._trees[url]
@@ -70,6 +88,12 @@ class Library:
     def contains(self, value_set: str, system: str, code: str) -> bool | None:
         """Whether a value set has a code; None when that is not known."""
         return self._shelf.contains(value_set, system, code)
+
+    def within(self, value_set: Json, coding: Json) -> bool | None:
+        """Whether a value set that is not known by its URL has a coding; None when that cannot be told."""
+        named = {**value_set, "url": value_set.get("url") or f"urn:contained:{value_set.get('id')}"}
+        own = shelf.Shelf(self._shelf.library.over([named]))
+        return own.contains(named["url"], str(coding.get("system", "")), str(coding.get("code", "")))
 
     def codes(self, value_set: str) -> frozenset[str] | None:
         """The codes of a value set, for elements that have no system; None when they are not known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ from tuetinh.record.fhirpath import FHIRPathError, Node, Services, compile
 from tuetinh.record.profiles import slicing
 from tuetinh.record.profiles.library import Library, base_type
 from tuetinh.record.profiles.tree import Rule, TypeRule
+from tuetinh.record.terminology.api import convert
 from tuetinh.record.validate.primitives import shorten
 from tuetinh.record.validate.problem import Problem
 
@@ -112,12 +114,21 @@ class Judge:
         kinds = {a for t in types for a in t.aggregation}
         target, how = self.target(node)
         found: list[Problem] = []
-        if kinds and how and how not in kinds and not (how == "bundled" and "referenced" in kinds):
+        bundled = _top(node).kind.name == "Bundle"  # outside of a Bundle nobody knows what will come along
+        if bundled and kinds and how and how not in kinds and not (how == "bundled" and "referenced" in kinds):
             found.append(_problem(node, "structure", f"the target is {how}, but must be {' or '.join(sorted(kinds))}"))
-        if urls and target is not None and _wrong(lacks := self.any_profile(target, urls)):
+        implied = _implied(node)
+        allowed = [base_type(url) or self._type_of(url) for url in urls]
+        if implied and allowed and not {implied, "Resource", ""} & set(allowed):
+            found.append(_problem(node, "structure", f"must lead to {' or '.join(allowed)}, not to {implied}"))
+        elif urls and target is not None and _wrong(lacks := self.any_profile(target, urls)):
             message = f"the target {target.path} is not what it must be: {lacks[0].message}"
             found.append(_problem(node, "structure", message))
         return found
+
+    def _type_of(self, url: str) -> str:
+        definition = self.library.definition(url)
+        return str(definition.get("type", "")) if definition else ""
 
     def target(self, node: Node) -> tuple[Node | None, str]:
         """Where a reference leads, if that is here, and how (ElementDefinition.type.aggregation)."""
@@ -157,7 +168,7 @@ class Judge:
             return None if codes is None else value in codes
         if not isinstance(value, dict):
             return None
-        codings = value["coding"] if "coding" in value else [value] if "code" in value else []
+        codings = value.get("coding", [value] if "code" in value else [])
         answers = [
             self.library.contains(value_set, c.get("system", ""), c.get("code", "")) for c in codings if "code" in c
         ]
@@ -184,8 +195,21 @@ class Judge:
         return [Problem(severity, "invariant", node.path, message)]
 
 
+def _top(node: Node) -> Node:
+    while node.parent is not None:
+        node = node.parent
+    return node
+
+
 def _problem(node: Node, code: str, message: str) -> Problem:
     return Problem("error", code, node.path, message)
+
+
+def _implied(node: Node) -> str:
+    """The type that a literal reference says in its text."""
+    text = node.value.get("reference", "") if isinstance(node.value, dict) else ""
+    match = re.fullmatch(r"(?:https?://\S+/)?([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/\S+)?", str(text))
+    return match[1] if match and match[1] in _TYPES else ""
 
 
 def _wrong(problems: Sequence[Problem]) -> bool:
@@ -222,9 +246,15 @@ def _within(node: Node, limit: str, bound: Any) -> bool:
     sign = ">=" if limit == "minValue" else "<="
     value = node.value
     if isinstance(bound, dict):
-        if not isinstance(value, dict) or "value" not in value or value.get("code") != bound.get("code"):
+        if not isinstance(value, dict) or "value" not in value or "value" not in bound:
             return True
-        value, bound = value["value"], bound.get("value", value["value"])
+        other = Decimal(str(bound["value"]))
+        if value.get("code") != bound.get("code"):
+            converted = convert(other, str(bound.get("code", "")), str(value.get("code", "")))
+            if converted is None:
+                return True
+            other = converted
+        value, bound = value["value"], other
     if isinstance(bound, str) and isinstance(value, str):
         mark = "@T" if node.kind.name == "time" else "@"
         try:

@@ -77,10 +77,13 @@ def _agrees(judge: Judge, node: Node, kind: str, path: str, expected: list[Rule]
     except FHIRPathError:
         return False
     nodes = [item for item in items if isinstance(item, Node)]
+    if not nodes and kind != "exists":
+        return any(rule.max == 0 for rule in expected)
     if kind == "exists":
         return all((rule.max != 0) == bool(nodes) for rule in expected if rule.max == 0 or rule.min)
     if kind == "type":
-        return any(_typed(one, rule) for one in nodes for rule in expected)
+        typed = [rule for rule in expected if rule.type or rule.types]
+        return any(_typed(one, rule) for one in nodes for rule in typed)
     return any(all(_holds(judge, one, rule) for rule in expected) for one in nodes)
 
 
@@ -121,12 +124,19 @@ def _expected(judge: Judge, rule: Rule, path: str) -> Iterator[Rule]:
 def _children(rule: Rule, match: re.Match[str]) -> Iterator[Rule]:
     if match["extension"]:
         outer = rule.children.get("extension")
-        for one in outer.slices.values() if outer else ():
+        for one in _all(outer) if outer else ():
             if any(match["extension"] in t.profiles for t in one.types or ()):
                 yield one
     elif child := rule.children.get(match["name"]):
         yield child
-        yield from (one for one in child.slices.values() if one.min)
+        yield from (one for one in child.slices.values() if one.min or len(child.slices) == 1)
+
+
+def _all(rule: Rule) -> Iterator[Rule]:
+    """Slices and the slices within them."""
+    for one in rule.slices.values():
+        yield one
+        yield from _all(one)
 
 
 def _profiles(judge: Judge, rule: Rule) -> Iterator[Rule]:

@@ -16,6 +16,7 @@ from typing import Any
 from tuetinh.record.fhirpath.model import kinds
 
 Json = dict[str, Any]
+PROFILE_ELEMENT = "http://hl7.org/fhir/StructureDefinition/elementdefinition-profile-element"
 _SEGMENT = re.compile(r"(?P<name>[A-Za-z0-9_\-]+)(?:\[x\])?(?::(?P<slice>.+))?")
 
 
@@ -85,8 +86,7 @@ def _by_id(root: Rule, element: Json) -> Rule | None:
             return None
         rule, kind = _child(rule, match["name"], kind)
         if match["slice"]:
-            for name in match["slice"].split("/"):
-                rule = rule.slices.setdefault(name, Rule(rule.name))
+            rule = _slice(rule, match["slice"])
     return rule
 
 
@@ -102,9 +102,17 @@ def _by_path(root: Rule, element: Json, last: dict[str, Rule]) -> Rule | None:
         rule, kind = _child(rule, segment.removesuffix("[x]"), kind)
         rule = last.get(so_far, rule)
     if name := element.get("sliceName"):
-        rule = rule.slices.setdefault(str(name), Rule(rule.name))
+        rule = _slice(rule, str(name))
         last[path] = rule
     return rule
+
+
+def _slice(rule: Rule, name: str) -> Rule:
+    """A slice by name; `a/b` is a slice of the slice `a`, where there is one (profiling.html, reslicing)."""
+    outer, slash, inner = name.partition("/")
+    if slash and outer in rule.slices:
+        return _slice(rule.slices[outer], inner)
+    return rule.slices.setdefault(name, Rule(rule.name))
 
 
 def _child(rule: Rule, name: str, kind: str) -> tuple[Rule, str]:
@@ -151,10 +159,20 @@ def _lay(rule: Rule, element: Json) -> None:
         rule.slicing = Slicing(told or before, str(slicing.get("rules", "open")), bool(slicing.get("ordered")))
 
 
+def part(tree: Rule, id_: str) -> Rule | None:
+    """The rule of one element of a profile, by its id."""
+    return _by_id(tree, {"id": id_})
+
+
 def _type(given: Json) -> TypeRule:
+    profiles = [str(p) for p in given.get("profile", [])]
+    for place, beside in enumerate(given.get("_profile") or []):
+        for extension in (beside or {}).get("extension", []):
+            if extension.get("url") == PROFILE_ELEMENT:
+                profiles[place] += f"#{extension.get('valueString')}"
     return TypeRule(
         str(given.get("code", "")),
-        [str(p) for p in given.get("profile", [])],
+        profiles,
         [str(p) for p in given.get("targetProfile", [])],
         [str(a) for a in given.get("aggregation", [])],
     )

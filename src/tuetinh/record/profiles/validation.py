@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from tuetinh.record.fhirpath import Node
 from tuetinh.record.fhirpath.nodes import root
-from tuetinh.record.profiles import conditions, extensions
+from tuetinh.record.profiles import conditions, extensions, questionnaires
 from tuetinh.record.profiles.library import Library, base_type
 from tuetinh.record.profiles.rules import Judge
 from tuetinh.record.validate import check
@@ -36,6 +36,8 @@ class Validation:
         judge = Judge(self.library, MAX_WORK)
         for each in _resources(node):
             found += conditions.problems(each)
+            if each.kind.name == "QuestionnaireResponse":
+                found += questionnaires.problems(self.library, each.value, each.path)
             claimed = each.value.get("meta", {}).get("profile", [])
             for url in dict.fromkeys([*claimed, *(profiles if each is node else ())]):
                 found += self._profile(judge, each, str(url))

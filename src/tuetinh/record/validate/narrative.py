@@ -19,7 +19,7 @@ _ATTRIBUTES = frozenset(
     """
     abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char charoff charset cite
     class colspan compact coords dir frame headers height href hreflang hspace id lang longdesc name nowrap rel rev
-    rowspan rules scope shape span src start style summary tabindex title type valign value vspace width
+    rowspan rules scope shape space span src start style summary tabindex title type valign value vspace width
     """.split()  # noqa: SIM905
 )
 _LINKS = frozenset(["href", "src", "cite", "longdesc"])

@@ -61,7 +61,7 @@ class Walk:
         scope = Scope(o)
         self.object(o, TYPES[name], path, depth, scope)
         if scope.contained:
-            self.unused(o["contained"], path, scope)
+            self.unused(o, path, scope)
 
     def contained(self, o: Json, path: Path) -> None:
         """dom-2, dom-4, dom-5, and the id by which it is referred to."""
@@ -76,11 +76,15 @@ class Walk:
                     place = ((path, "meta", None), name, None)
                     self.report(place, "invariant", f"must not be in a contained resource ({key})")
 
-    def unused(self, items: list[Any], path: Path, scope: Scope) -> None:
-        """dom-3: whatever is contained is referred to, or refers to its container."""
-        for index, item in enumerate(items):
+    def unused(self, o: Json, path: Path, scope: Scope) -> None:
+        """dom-3: whatever is contained is referred to (a picture by the narrative), or refers to its container."""
+        narrative = o.get("text")
+        markup = str(narrative.get("div", "")) if isinstance(narrative, dict) else ""
+        for index, item in enumerate(o["contained"]):
             name = item.get("id") if isinstance(item, dict) else None
-            if isinstance(name, str) and name not in scope.used and not refers_to_container(item):
+            if not isinstance(name, str) or name in scope.used or f'"#{name}"' in markup:
+                continue
+            if not refers_to_container(item):
                 message = f"is contained but nothing refers to #{name[:64]} (dom-3)"
                 self.report((path, "contained", index), "invariant", message)
 
