@@ -14,12 +14,14 @@ from .lists import code_list, code_lists, ethnic_groups
 from .places import communes_of, provinces
 from .services import all_services
 
-_VN = "http://fhir.ehealth.gov.vn/core/ValueSet"
-_ALL = {
-    ICD10: f"{_VN}/vn-core-condition-code",
-    SERVICES: f"{_VN}/vn-core-procedureCode",
-    PLACES: f"{_VN}/vn-core-administrative-address",
-    ETHNIC_GROUPS: f"{_VN}/vn-core-race",
+_OURS = "https://tuetinh.vn/fhir/ValueSet"
+# The value set of all codes of a catalogue.
+VALUE_SETS = {
+    ICD10: f"{_OURS}/icd-10",
+    SERVICES: f"{_OURS}/services",
+    FORMULARY: f"{_OURS}/formulary",
+    PLACES: f"{_OURS}/places",
+    ETHNIC_GROUPS: f"{_OURS}/ethnic-groups",
 }
 
 
@@ -33,7 +35,7 @@ def register() -> None:
         ETHNIC_GROUPS: _ethnic_groups,
     }
     for url, load in systems.items():
-        terminology.register_code_system(url, "", load, _ALL.get(url, ""))
+        terminology.register_code_system(url, "", load, VALUE_SETS[url])
     for name in code_lists():
         terminology.register_code_system(list_system(name), "", _code_list(name))
 

@@ -11,6 +11,7 @@ from tuetinh.record.terminology.model import CodeSystem, Resource, code_system, 
 
 Load = Callable[[], CodeSystem]
 LoadResource = Callable[[], Resource]
+_WITHOUT_CONCEPTS = ("not-present", "example")
 
 
 class Library:
@@ -61,12 +62,17 @@ class Library:
         return sorted(own | set(self.below.system_versions(url))) if self.below else sorted(own)
 
     def system(self, url: str, wanted: str = "") -> CodeSystem | None:
-        """The newest wanted version of a code system, an upper layer's before one below."""
+        """The newest wanted version of a code system, an upper layer's before one below.
+
+        A definition without its concepts does not hide one that has them.
+        """
         own = self._systems.get(url, {})
         version = versions.best(wanted, own)
-        if version is not None:
-            return own[version]()
-        return self.below.system(url, wanted) if self.below else None
+        mine = own[version]() if version is not None else None
+        if mine is not None and mine.content not in _WITHOUT_CONCEPTS:
+            return mine
+        lower = self.below.system(url, wanted) if self.below else None
+        return mine if lower is None or (mine is not None and lower.content in _WITHOUT_CONCEPTS) else lower
 
     def value_set_versions(self, url: str) -> list[str]:
         """The known versions of a value set."""

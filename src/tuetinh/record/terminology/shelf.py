@@ -81,8 +81,11 @@ class Shelf:
 
 @cache
 def base() -> Library:
-    """What the standard defines; modules register their code systems here."""
-    return Library(standard.standard_library())
+    """What the standard and VN Core define; modules register their code systems here."""
+    # The guides' data lie with their profiles, whose own library stands upon this one.
+    from tuetinh.record.profiles.library import guide_codes
+
+    return Library(standard.standard_library().over(guide_codes()))
 
 
 _now: list[Shelf] = []

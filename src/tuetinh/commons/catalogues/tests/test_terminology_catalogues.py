@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from tuetinh.commons.catalogues import api as catalogues
+from tuetinh.commons.catalogues.terminology import VALUE_SETS
 from tuetinh.record.terminology import api as terminology
 from tuetinh.record.terminology.operate import answer
 from tuetinh.record.terminology.shelf import current
 
-CONDITIONS = "http://fhir.ehealth.gov.vn/core/ValueSet/vn-core-condition-code"
+CONDITIONS = VALUE_SETS[catalogues.ICD10]
+VN = "http://fhir.ehealth.gov.vn/core/ValueSet"
 
 
 def _expand(**values: object) -> list[dict[str, object]]:
@@ -52,3 +54,12 @@ def test_the_other_catalogues_are_there() -> None:
         listed = library.system(coding[0].system or "")
         assert listed is not None
         assert listed.find(coding[0].code or "") is not None
+
+
+def test_value_sets_of_vn_core_draw_from_the_catalogues() -> None:
+    groups = terminology.expansion(f"{VN}/vn-core-race")
+    places = terminology.expansion(f"{VN}/vn-core-administrative-address")
+    assert groups is not None
+    assert {(catalogues.ETHNIC_GROUPS, own.code) for own in catalogues.ethnic_groups()} <= groups
+    assert places is not None
+    assert {(catalogues.PLACES, own.code) for own in catalogues.provinces()} <= places
