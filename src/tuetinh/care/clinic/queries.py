@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -190,16 +190,26 @@ def _visits(asker: Asker, patient: str, diagnosed: Sequence[r4.Condition], limit
     for condition in diagnosed:
         visit = ((condition.encounter.reference or "") if condition.encounter else "").rpartition("/")[2]
         of.setdefault(visit, []).append(words(condition.code))
-    return [_past(encounter, of.get(encounter.id or "", [])) for encounter in newest]
+    named = _places(asker, newest)
+    return [_past(encounter, of.get(encounter.id or "", []), named) for encounter in newest]
 
 
-def _past(encounter: r4.Encounter, diagnoses: Sequence[str]) -> Past:
+def _places(asker: Asker, visits: Sequence[r4.Encounter]) -> dict[str, str]:
+    """Names of the facilities by reference: as the visit says it, else as the facility itself does."""
+    providers = [v.serviceProvider for v in visits if v.serviceProvider and v.serviceProvider.reference]
+    named = {cast(str, p.reference): p.display or "" for p in providers}
+    ids = [reference.rpartition("/")[2] for reference, name in named.items() if not name]
+    read = cast("dict[str, r4.Organization]", record.read_many(asker, "Organization", ids)) if ids else {}
+    return named | {f"Organization/{id_}": facility.name or "" for id_, facility in read.items()}
+
+
+def _past(encounter: r4.Encounter, diagnoses: Sequence[str], named: Mapping[str, str]) -> Past:
     day = _day(encounter.period.start if encounter.period else None)
-    where = encounter.serviceProvider.display if encounter.serviceProvider else None
+    where = named.get(encounter.serviceProvider.reference or "", "") if encounter.serviceProvider else ""
     reason = words((encounter.reasonCode or [None])[0])  # type: ignore[list-item]
     kind = words((encounter.type or [None])[0])  # type: ignore[list-item]
     found_ = tuple(dict.fromkeys(diagnoses))
-    return Past(encounter.id or "", f"{day:%d/%m/%Y}" if day else "", where or "", found_, reason or kind)
+    return Past(encounter.id or "", f"{day:%d/%m/%Y}" if day else "", where, found_, reason or kind)
 
 
 def _pressure_chart(asker: Asker, patient: str) -> dict[str, Any] | None:
@@ -406,7 +416,7 @@ def seen(asker: Asker, patient: str, encounter_id: str) -> Seen | None:
     vaccines = found(asker, r4.Immunization, f"patient=Patient/{patient}&_count=200")
     given = [v for v in vaccines if v.encounter and v.encounter.reference == f"Encounter/{encounter_id}"]
     return Seen(
-        _past(visit, [words(c.code) for c in conditions_here]),
+        _past(visit, [words(c.code) for c in conditions_here], _places(asker, [visit])),
         examination(asker, encounter_id),
         [r for one in measured for r in _readings(one)],
         [_medicine(m) for m in found(asker, r4.MedicationRequest, f"{about}&_count=100") if m.status not in GONE],

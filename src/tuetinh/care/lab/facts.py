@@ -290,10 +290,17 @@ def flag_of(result: r4.Observation) -> str:
 def value_of(result: r4.Observation) -> str:
     """The value in words, as it was measured, without its unit."""
     if quantity := result.valueQuantity:
-        return f"{quantity.comparator or ''}{'' if quantity.value is None else quantity.value}"
+        return f"{quantity.comparator or ''}{'' if quantity.value is None else _readable(quantity.value)}"
     if concept := result.valueCodeableConcept:
         return concept.text or next((c.display or c.code or "" for c in concept.coding or []), "")
     return result.valueString or ""
+
+
+def _readable(value: Decimal) -> Decimal:
+    """A number as it was measured; computed tails, longer than any instrument tells, are cut for the eye."""
+    if len(value.as_tuple().digits) <= 7:
+        return value
+    return round(value, max(0, 3 - value.adjusted()))
 
 
 def unit_of(result: r4.Observation) -> str:
