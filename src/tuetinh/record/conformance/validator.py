@@ -77,7 +77,7 @@ def _problems(body: bytes, library: Library, profile: str = "") -> list[Problem]
         return [Problem("error", i.code, i.expression, i.text) for i in error.issues]
     except RecordError as error:
         return [Problem("error", "structure", "", str(error))]
-    return Validation(library).problems(data.removeprefix(b"\xef\xbb\xbf"), [profile] if profile else [])
+    return Validation(library, strict=True).problems(data.removeprefix(b"\xef\xbb\xbf"), [profile] if profile else [])
 
 
 def _outcome(java: Any, read: Read) -> list[str] | None:

@@ -78,7 +78,7 @@ def compare(one: Any, operator: str, other: Any) -> bool:
     elif isinstance(one, str) and isinstance(other, str):
         size = min(len(one), len(other))  # as precise as both are
         one, other = one[:size], other[:size]
-        left, right = one, other  # type: ignore[assignment]
+        left, right = one, other
     else:
         return False
     return {">": left > right, "<": left < right, ">=": left >= right, "<=": left <= right, "=": left == right}.get(

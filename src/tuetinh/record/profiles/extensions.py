@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tuetinh.record.fhirpath import FHIRPathError, Node, compile
 from tuetinh.record.profiles.library import Library
 from tuetinh.record.profiles.rules import Judge
+from tuetinh.record.profiles.tree import Rule
 from tuetinh.record.validate.problem import Problem
 
-HL7 = ("http://hl7.org/fhir/StructureDefinition/",)
+UNKNOWN = "extension"  # the IssueType for an extension that is not understood
+# HL7 goes on to publish extensions under its own name, and examples are nobody's.
+PUBLISHED = ("http://hl7.org/fhir/StructureDefinition/", "http://example.org/")
+# Definitions that HL7 has widened since R4 to all resources that define something.
+_WIDENED = re.compile(
+    r"http://hl7\.org/fhir/StructureDefinition/structuredefinition-(wg|fmm|standards-status\S*|fmm\S*)"
+)
 
 
 def problems(library: Library, judge: Judge, root: Node) -> list[Problem]:
-    """What is wrong with each extension whose definition is known, and which ones of HL7's are none."""
+    """What is wrong with each extension whose definition is known, and which definitions are not."""
     found: list[Problem] = []
     for node in root.descendants():
         if node.kind.name != "Extension" or not isinstance(node.value, dict):
@@ -22,23 +30,48 @@ def problems(library: Library, judge: Judge, root: Node) -> list[Problem]:
         if not isinstance(url, str) or (node.parent is not None and node.parent.kind.name == "Extension"):
             continue
         definition, tree = library.definition(url), library.tree(url)
+        if ":" not in url:
+            found.append(Problem("error", "value", f"{node.path}.url", "must be an absolute URL"))
+            continue
         if definition is None or tree is None:
+            message = f"the extension {url[:200]} is not known, and not checked"
+            code = "not-found" if url.startswith(PUBLISHED) else UNKNOWN
+            found.append(Problem("warning", code, node.path, message))
             continue
         if definition.get("type") != "Extension":
             found.append(Problem("error", "value", node.path, f"{url[:200]} is not the definition of an extension"))
             continue
-        found += judge.profile(node, tree)
+        found += judge.profile(node, tree) + _parts(tree, node)
         if not _fits(definition, node):
             message = f"the extension {url[:200]} may not be used here"
             found.append(Problem("error", "structure", node.path, message))
     return found
 
 
+def _parts(tree: Rule, node: Node) -> list[Problem]:
+    """Sub-extensions that the definition of a complex extension does not name."""
+    sliced = tree.children.get("extension")
+    if sliced is None or not sliced.slices or sliced.max == 0:
+        return []
+    known = {part.children["url"].fixed for part in sliced.slices.values() if "url" in part.children}
+    known |= {url for part in sliced.slices.values() for t in part.types or () for url in t.profiles}
+    found = []
+    for below in node.child("extension"):
+        url = below.value.get("url") if isinstance(below.value, dict) else None
+        if url not in known and ":" not in str(url):
+            message = f"{str(url)[:80]!r} is no part of this extension"
+            found.append(Problem("error", "structure", below.path, message))
+    return found
+
+
 def _fits(definition: dict[str, Any], node: Node) -> bool:
     """Whether the extension may stand where it does (StructureDefinition.context)."""
     contexts, parent = definition.get("context", []), node.parent
-    if not contexts or parent is None:
+    if not contexts or parent is None or _WIDENED.fullmatch(str(definition["url"])):
         return True
+    for expression in definition.get("contextInvariant", []):
+        if not _holds(str(expression), parent):
+            return False
     return any(_matches(str(c.get("type")), str(c.get("expression")), parent) for c in contexts)
 
 
@@ -66,6 +99,13 @@ def _places(node: Node) -> set[str]:
 
 def _place(node: Node) -> str:
     return f"#{node.path}"
+
+
+def _holds(expression: str, parent: Node) -> bool:
+    try:
+        return compile(expression).holds(parent, context=parent, unknown=True)
+    except FHIRPathError:
+        return True
 
 
 def _selects(expression: str, parent: Node) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 
 from tuetinh.record.profiles.tree import Rule, grow, part
 from tuetinh.record.terminology import shelf
+from tuetinh.record.terminology.model import CodeSystem
 
 Json = dict[str, Any]
 CORE = "http://hl7.org/fhir/StructureDefinition/"
@@ -46,10 +47,12 @@ class Library:
         self._own: dict[str, Json] = {}
         self._codes: list[Json] = []
         self._others: dict[str, Json] = {}
+        self._named: dict[str, Json] = {}
         self._trees: dict[str, Rule | None] = {}
 
     def add(self, resource: Json) -> None:
-        """Take a resource with a canonical URL, as plain values; others are passed over."""
+        """Take a resource, as plain values: a definition by its canonical URL, others as targets of references."""
+        self._named[f"{resource.get('resourceType')}/{resource.get('id')}"] = resource
         if isinstance(resource.get("url"), str):
             self._others[resource["url"]] = resource
         if resource.get("resourceType") == "StructureDefinition" and isinstance(resource.get("url"), str):
@@ -88,6 +91,24 @@ class Library:
     def contains(self, value_set: str, system: str, code: str) -> bool | None:
         """Whether a value set has a code; None when that is not known."""
         return self._shelf.contains(value_set, system, code)
+
+    def code_system(self, url: str, version: str = "") -> CodeSystem | None:
+        """A code system; None when it is not known."""
+        library = self._shelf.library
+        return library.system(url, version) or library.system(url) if url else None
+
+    def value_set(self, url: str) -> bool:
+        """Whether the URL is that of a value set."""
+        return self._shelf.library.value_set(url) is not None
+
+    def is_supplement(self, url: str) -> bool:
+        """Whether the URL is that of a supplement, and of no code system."""
+        library = self._shelf.library
+        return bool(url) and library.supplement(url) is not None and library.system(url) is None
+
+    def resolve(self, reference: str) -> Json | None:
+        """An added resource by `Type/id`."""
+        return self._named.get(reference)
 
     def within(self, value_set: Json, coding: Json) -> bool | None:
         """Whether a value set that is not known by its URL has a coding; None when that cannot be told."""

@@ -26,7 +26,7 @@ class Judge:
         self.library = library
         self.left = work
         self.running: set[tuple[str, str]] = set()
-        self.services = Services(conforms_to=self._conforms, member_of=self._member_of)
+        self.services = Services(resolve=library.resolve, conforms_to=self._conforms, member_of=self._member_of)
 
     def profile(self, node: Node, tree: Rule) -> list[Problem]:
         """What a node lacks of a profile. One that is being looked at already is taken to hold: they go in circles."""

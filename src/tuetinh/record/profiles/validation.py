@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from msgspec import structs
+
 from tuetinh.record.fhirpath import Node
 from tuetinh.record.fhirpath.nodes import root
-from tuetinh.record.profiles import conditions, extensions, questionnaires
+from tuetinh.record.profiles import codings, conditions, entries, extensions, questionnaires
 from tuetinh.record.profiles.library import Library, base_type
 from tuetinh.record.profiles.rules import Judge
 from tuetinh.record.validate import check
@@ -17,11 +19,15 @@ MAX_PROBLEMS = 500
 MAX_WORK = 200_000
 
 
-class Validation:
-    """Validates resources against what a library knows."""
+# IssueTypes of warnings that are errors to HL7's own validator: unknown extensions, and displays that are not listed.
+STRICT = frozenset({"extension", "invalid"})
 
-    def __init__(self, library: Library) -> None:
-        self.library = library
+
+class Validation:
+    """Validates against what a library knows. strict: as HL7's validator judges, where FHIR leaves it open."""
+
+    def __init__(self, library: Library, *, strict: bool = False) -> None:
+        self.library, self.strict = library, strict
 
     def problems(self, data: bytes, profiles: Iterable[str] = ()) -> list[Problem]:
         """Everything that is wrong with a resource, as JSON: `error`, `warning` and `information`."""
@@ -38,11 +44,19 @@ class Validation:
             found += conditions.problems(each)
             if each.kind.name == "QuestionnaireResponse":
                 found += questionnaires.problems(self.library, each.value, each.path)
+            if each.kind.name == "Bundle":
+                found += entries.problems(each)
             claimed = each.value.get("meta", {}).get("profile", [])
             for url in dict.fromkeys([*claimed, *(profiles if each is node else ())]):
                 found += self._profile(judge, each, str(url))
         found += extensions.problems(self.library, judge, node)
+        found += codings.problems(self.library, node)
+        if self.strict:
+            found = [self._stricter(problem) for problem in found]
         return list(dict.fromkeys(found))[:MAX_PROBLEMS]
+
+    def _stricter(self, problem: Problem) -> Problem:
+        return structs.replace(problem, severity="error") if problem.code in STRICT else problem
 
     def _profile(self, judge: Judge, node: Node, url: str) -> list[Problem]:
         tree = self.library.tree(url)
