@@ -15,6 +15,7 @@ MODULES = (
     "tuetinh.record.operations.meta",
     "tuetinh.record.operations.validate",
     "tuetinh.record.operations.terminology",
+    "tuetinh.record.operations.views",
 )
 
 

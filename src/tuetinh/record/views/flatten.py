@@ -18,13 +18,14 @@ _MOST_ROWS = 100_000
 def rows(view: View, resources: Iterable[Any]) -> Iterator[Row]:
     """The rows of every resource of the view's type, the values in the order of `view.columns`.
 
-    Resources are JSON values. A value is a str, bool, int, Decimal or JSON object, None when there is none, a list for
-    a collection. ViewError where the data does not fit the view, such as two values in a column for one.
+    Resources are JSON values or classes of `record.r4`. A value is a str, bool, int, Decimal or JSON object, None when
+    there is none, a list for a collection. ViewError where the data does not fit the view, such as two values in a
+    column for one.
     """
     for resource in resources:
-        if isinstance(resource, dict) and resource.get("resourceType") != view.resource:
-            continue
-        yield from rows_of(view, root(resource))
+        node = root(resource)
+        if node.kind.name == view.resource:
+            yield from rows_of(view, node)
 
 
 def rows_of(view: View, node: Node) -> list[Row]:

@@ -154,7 +154,7 @@ def reference_key(wanted: str | None) -> Eval:
         for item in items:
             reference = item.value.get("reference") if type(item) is Node and isinstance(item.value, dict) else None
             named = _REFERENCE.search(reference) if isinstance(reference, str) else None
-            if named and wanted in (None, named["type"]) and named["type"] in kinds():
+            if named and wanted in (None, named["type"]):
                 found.append(f"{named['type']}/{named['id']}")
         return found
 

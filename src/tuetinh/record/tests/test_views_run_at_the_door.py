@@ -1,0 +1,249 @@
+"""`$viewdefinition-run` and `$sqlquery-run`: formats, limits, whose rows, and every way to be refused."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE = [
+    {"resourceType": "Patient", "gender": "female", "name": [{"family": "Nguyễn", "given": ["Thị", "Hoa"]}]},
+    {"resourceType": "Patient", "gender": "male", "name": [{"family": "Trần"}, {"family": "Lê"}], "active": True},
+    {"resourceType": "Patient", "gender": "male"},
+]
+VIEW: dict[str, Any] = {
+    "resourceType": "ViewDefinition",
+    "name": "people",
+    "resource": "Patient",
+    "select": [
+        {
+            "column": [
+                {"name": "key", "path": "getResourceKey()", "type": "string"},
+                {"name": "gender", "path": "gender", "type": "code"},
+                {"name": "active", "path": "active", "type": "boolean"},
+            ]
+        },
+        {"forEachOrNull": "name", "column": [{"name": "family", "path": "family", "type": "string"}]},
+    ],
+}
+
+
+@pytest.fixture
+def people(fhir: Any) -> list[str]:
+    return [f"Patient/{fhir.post('/Patient', person).json()['id']}" for person in PEOPLE]
+
+
+def given(**values: Any) -> dict[str, Any]:
+    parameters = [
+        {"name": name.removesuffix("_"), ("resource" if isinstance(value, dict) else _typed(value)): value}
+        for name, value in values.items()
+    ]
+    return {"resourceType": "Parameters", "parameter": parameters}
+
+
+def _typed(value: Any) -> str:
+    return {bool: "valueBoolean", int: "valueInteger"}.get(type(value), "valueCode")
+
+
+def issue(answer: Any) -> str:
+    assert answer.json()["resourceType"] == "OperationOutcome", answer.text
+    return answer.json()["issue"][0]["diagnostics"]
+
+
+def rows(fhir: Any, view: dict[str, Any], who: str = "system", **values: Any) -> list[dict[str, Any]]:
+    answer = fhir.post("/$viewdefinition-run", given(viewResource=view, **values), who)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def of(found: list[dict[str, Any]], keys: list[str]) -> list[dict[str, Any]]:
+    return [row | {"key": keys.index(row["key"])} for row in found if row["key"] in keys]
+
+
+WANTED = [
+    {"key": 0, "gender": "female", "active": None, "family": "Nguyễn"},
+    {"key": 1, "gender": "male", "active": True, "family": "Trần"},
+    {"key": 1, "gender": "male", "active": True, "family": "Lê"},
+    {"key": 2, "gender": "male", "active": None, "family": None},
+]
+
+
+def test_rows_of_the_record_as_ndjson(fhir: Any, people: list[str]) -> None:
+    assert of(rows(fhir, VIEW), people) == WANTED
+
+
+def test_a_view_that_postgresql_cannot_run_gives_the_same_kind_of_rows(fhir: Any, people: list[str]) -> None:
+    view = VIEW | {"select": [*VIEW["select"], {"column": [{"name": "low", "path": "meta.lastUpdated < now()"}]}]}
+    assert of(rows(fhir, view), people) == [row | {"low": True} for row in WANTED]
+
+
+def test_csv_with_and_without_header(fhir: Any, people: list[str]) -> None:
+    answer = fhir.post("/$viewdefinition-run?_format=csv", given(viewResource=VIEW))
+    assert answer.headers["content-type"] == "text/csv"
+    table = list(csv.reader(io.StringIO(answer.text)))
+    assert table[0] == ["key", "gender", "active", "family"]
+    assert [people[1], "male", "true", "Trần"] in table
+    bare = fhir.post("/$viewdefinition-run?_format=csv", given(viewResource=VIEW, header=False))
+    assert bare.text == answer.text.partition("\r\n")[2]
+
+
+def test_parquet_by_the_accept_header(fhir: Any, people: list[str]) -> None:
+    headers = {"accept": "application/vnd.apache.parquet"}
+    answer = fhir.post("/$viewdefinition-run", given(viewResource=VIEW), headers=headers)
+    assert answer.status_code == 200, answer.text
+    table = pq.read_table(io.BytesIO(answer.content))
+    assert [str(field.type) for field in table.schema] == ["string", "string", "bool", "string"]
+    assert of(table.to_pylist(), people) == WANTED
+
+
+def test_json_and_a_limit(fhir: Any, people: list[str]) -> None:
+    answer = fhir.post("/$viewdefinition-run?_format=json&_limit=2", given(viewResource=VIEW))
+    assert len(answer.json()) == 2
+    assert fhir.post("/$viewdefinition-run?_limit=0", given(viewResource=VIEW)).status_code == 400
+
+
+def test_resources_that_come_along_instead_of_the_record(fhir: Any) -> None:
+    body = given(viewResource=VIEW)
+    body["parameter"] += [{"name": "resource", "resource": person | {"id": "x"}} for person in PEOPLE[:2]]
+    answer = fhir.post("/$viewdefinition-run?_format=json", body)
+    assert [row["family"] for row in answer.json()] == ["Nguyễn", "Trần", "Lê"]
+
+
+def test_a_citizen_has_rows_of_the_own_record_only(fhir: Any, people: list[str]) -> None:
+    fhir.put("/Patient/citizen-of-the-cast", PEOPLE[0] | {"id": "citizen-of-the-cast"})
+    assert [row["key"] for row in rows(fhir, VIEW, "citizen")] == ["Patient/citizen-of-the-cast"]
+
+
+def test_one_patient_is_asked_for(fhir: Any, people: list[str]) -> None:
+    answer = fhir.post(f"/$viewdefinition-run?patient={people[1]}&_format=json", given(viewResource=VIEW))
+    assert {row["key"] for row in answer.json()} == {people[1]}
+
+
+def test_an_outsider_is_refused(fhir: Any, people: list[str]) -> None:
+    answer = fhir.post("/$viewdefinition-run", given(viewResource=VIEW), "outsider")
+    assert answer.status_code == 403
+    assert people[0] not in answer.text
+
+
+def binary(view: dict[str, Any]) -> dict[str, Any]:
+    data = base64.b64encode(json.dumps(view).encode()).decode()
+    return {"resourceType": "Binary", "contentType": "application/json", "data": data}
+
+
+def test_a_stored_view_by_its_reference(fhir: Any, people: list[str]) -> None:
+    id_ = fhir.post("/Binary", binary(VIEW)).json()["id"]
+    answer = fhir.get(f"/$viewdefinition-run?viewReference=Binary/{id_}&_format=json")
+    assert answer.status_code == 200, answer.text
+    assert of(answer.json(), people) == WANTED
+    assert fhir.get("/$viewdefinition-run?viewReference=Binary/none").status_code == 404
+    assert fhir.get("/$viewdefinition-run?viewReference=Patient/x").status_code == 400
+
+
+FAULTS = [
+    ({"resourceType": "Patient"}, "no ViewDefinition"),
+    ({"resourceType": "ViewDefinition"}, "missing required field"),
+    (VIEW | {"resource": "Person1"}, "no resource type"),
+    (VIEW | {"select": []}, "selects something"),
+    (VIEW | {"select": [{"column": [{"name": "a", "path": "name..family"}]}]}, "select[0].column[0].path"),
+    (VIEW | {"select": [{"column": [{"name": "a", "path": "%none"}]}]}, "no constant"),
+    (VIEW | {"select": [{"column": [{"name": "a b", "path": "id"}]}]}, "no column name"),
+    (VIEW | {"select": VIEW["select"] * 2}, "defined twice"),
+    (VIEW | {"select": [{"forEach": "name", "forEachOrNull": "name", "column": []}]}, "only one of"),
+]
+
+
+@pytest.mark.parametrize(("view", "said"), FAULTS, ids=[said for _, said in FAULTS])
+def test_a_view_that_is_wrong_is_refused_with_its_place(fhir: Any, view: dict[str, Any], said: str) -> None:
+    answer = fhir.post("/$viewdefinition-run", given(viewResource=view))
+    assert answer.status_code == 422
+    assert said in issue(answer)
+
+
+def test_two_values_where_one_is_taken(fhir: Any, people: list[str]) -> None:
+    view = VIEW | {"select": [{"column": [{"name": "family", "path": "name.family"}]}]}
+    answer = fhir.post("/$viewdefinition-run", given(viewResource=view))
+    assert answer.status_code == 422
+    assert "the column family has 2 values" in issue(answer)
+
+
+def test_no_view_and_no_known_format(fhir: Any) -> None:
+    assert fhir.post("/$viewdefinition-run", {"resourceType": "Parameters"}).status_code in (400, 422)
+    assert fhir.post("/$viewdefinition-run?_format=xlsx", given(viewResource=VIEW)).status_code in (400, 406)
+
+
+def library(sql: str, view: str, **parameters: str) -> dict[str, Any]:
+    found = {
+        "resourceType": "Library",
+        "status": "active",
+        "type": {"coding": [{"code": "sql-query"}]},
+        "relatedArtifact": [{"type": "depends-on", "resource": view, "label": "people"}],
+        "content": [{"contentType": "application/sql", "data": base64.b64encode(sql.encode()).decode()}],
+    }
+    if parameters:
+        found["parameter"] = [{"name": name, "type": type_, "use": "in"} for name, type_ in parameters.items()]
+    return found
+
+
+@pytest.fixture
+def stored(fhir: Any) -> str:
+    return f"Binary/{fhir.post('/Binary', binary(VIEW)).json()['id']}"
+
+
+def test_sql_over_a_view_with_a_parameter(fhir: Any, people: list[str], stored: str) -> None:
+    sql = (
+        "SELECT family, length(family)::integer AS n FROM people WHERE gender = :gender AND ':x' <> :key AND key = :key"
+    )
+    query = library(sql, stored, gender="string", key="string")
+    bound = {"gender": "female", "key": people[0]}
+    parts = [{"name": name, "valueString": value} for name, value in bound.items()]
+    values = {"resourceType": "Parameters", "parameter": parts}
+    answer = fhir.post("/$sqlquery-run?_format=json", given(queryResource=query, parameters=values))
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == [{"family": "Nguyễn", "n": 6}]
+
+
+def test_a_stored_query_is_run_where_it_stands(fhir: Any, people: list[str], stored: str) -> None:
+    id_ = fhir.post("/Library", library("SELECT count(*) AS n FROM people WHERE family = 'Lê'", stored)).json()["id"]
+    answer = fhir.get(f"/Library/{id_}/$sqlquery-run?_format=csv")
+    assert answer.status_code == 200, answer.text
+    assert int(answer.text.split()[1]) >= 1
+
+
+CLOSED = [
+    "SELECT * FROM read_csv('/etc/passwd')",
+    "SELECT * FROM '/etc/passwd'",
+    "COPY people TO '/tmp/people.csv'",
+    "ATTACH '/tmp/x.db'",
+    "INSTALL httpfs",
+    "SET memory_limit = '8GB'",
+    "SELECT 1; SELECT 2",
+    "DELETE FROM people",
+    "SELECT nothing FROM people",
+    "SELEC 1",
+]
+
+
+@pytest.mark.parametrize("sql", CLOSED)
+def test_a_query_reaches_nothing_but_its_views(fhir: Any, stored: str, sql: str) -> None:
+    answer = fhir.post("/$sqlquery-run", given(queryResource=library(sql, stored)))
+    assert answer.status_code == 422, answer.text
+    assert "/root" not in answer.text
+
+
+def test_parameters_are_checked_by_name_and_type(fhir: Any, stored: str) -> None:
+    query = library("SELECT :n AS n", stored, n="integer")
+    assert "is required" in issue(fhir.post("/$sqlquery-run", given(queryResource=query)))
+    for name, value in (("m", {"valueInteger": 1}), ("n", {"valueString": "1"})):
+        values = {"resourceType": "Parameters", "parameter": [{"name": name, **value}]}
+        answer = fhir.post("/$sqlquery-run", given(queryResource=query, parameters=values))
+        assert answer.status_code == 400
+    unknown = library("SELECT :other", stored)
+    assert fhir.post("/$sqlquery-run", given(queryResource=unknown)).status_code == 400

@@ -1,0 +1,111 @@
+"""The rows of a view over the record: inside PostgreSQL where it can be compiled, else over the resources in memory.
+
+Resources are gone through by key, a page at a time, so that memory stays flat however many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import msgspec
+
+from tuetinh.record import steps, store
+from tuetinh.record.asker import Asker
+from tuetinh.record.fhirpath.nodes import root
+from tuetinh.record.steps import Query, Step
+from tuetinh.record.views.definition import View, ViewError
+from tuetinh.record.views.flatten import Row, rows_of
+from tuetinh.record.views.sql import Uncompiled, statement
+
+PAGE = 500
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Who wants which view of what: of one patient's compartment, or only of what changed since an instant."""
+
+    asker: Asker
+    view: View
+    patient: str | None = None
+    since: str | None = None
+    compiled: bool = True
+
+
+class Found(NamedTuple):
+    """A row, with the resource that it is of."""
+
+    id: str
+    patient: str | None
+    row: Row
+
+
+class Page(NamedTuple):
+    """Some rows, and the key after which the next page begins; None when this is the last."""
+
+    found: list[Found]
+    last: int | None
+
+
+def compiles(view: View) -> str:
+    """Why a view cannot be run inside PostgreSQL; empty when it can."""
+    try:
+        statement(view, "SELECT 1")
+    except Uncompiled as reason:
+        return str(reason)
+    return ""
+
+
+def page(ask: Ask, after: int = 0) -> Step[Page]:
+    """The rows of the next resources that the asker may see. Raises Forbidden, or ViewError where data does not fit."""
+    type_ = ask.view.resource
+    if not ask.asker.may("s", type_):
+        store.allow(ask.asker, "r", type_)
+    try:
+        sql = statement(ask.view, _source(ask, "convert_from(body, 'UTF8')::jsonb AS doc")) if ask.compiled else ""
+    except Uncompiled:
+        sql = ""
+    params = [after, *_params(ask), PAGE]
+    if sql:
+        rows = yield Query(sql, params, prepare=False)
+        found = [Found(r[1], r[2], _row(ask.view, r[3])) for r in rows if r[3] is not None]
+    else:
+        rows = yield Query(_source(ask, "body"), params, prepare=False)
+        found = [Found(r[1], r[2], each) for r in rows for each in rows_of(ask.view, root(_decode(bytes(r[3]))))]
+    keys = {r[0] for r in rows}
+    return Page(found, max(keys) if len(keys) == PAGE else None)
+
+
+def stream(ask: Ask) -> Iterator[Row]:
+    """Every row, on Django's connection. Pages are read as they are needed, not as one snapshot."""
+    after: int | None = 0
+    while after is not None:
+        found, after = steps.run(page(ask, after))
+        for each in found:
+            yield each.row
+
+
+def _source(ask: Ask, doc: str) -> str:
+    """The page of resources that the asker may see."""
+    where = ["NOT deleted", "key > %s"]
+    where += ["patient = %s" for patient in (ask.asker.patient, ask.patient) if patient is not None]
+    if ask.since is not None:
+        where.append("updated > %s::timestamptz")
+    table = f'record."{ask.view.resource}"'
+    return f"SELECT key, id, patient, {doc} FROM {table} WHERE {' AND '.join(where)} ORDER BY key LIMIT %s"
+
+
+def _params(ask: Ask) -> list[Any]:
+    given = [ask.asker.patient, ask.patient, ask.since]
+    return [each for each in given if each is not None]
+
+
+def _row(view: View, text: str) -> Row:
+    row = tuple(_decode(text))
+    for column, value in zip(view.columns, row, strict=True):
+        if isinstance(value, list) and not column.collection:
+            raise ViewError(f"the column {column.name} has {len(value)} values where it takes one")
+    return row
