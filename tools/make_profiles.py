@@ -53,8 +53,16 @@ def _write(name: str, resources: list[dict[str, Any]]) -> None:
     print(f"{name}: {len(resources)} resources, {target.stat().st_size} bytes")
 
 
+# R4 binds the components of vital signs to twelve units, with which its own oxygen flow cannot be told; since R5
+# the binding is no longer required.
+LOOSENED = {("http://hl7.org/fhir/StructureDefinition/vitalsigns", "Observation.component.value[x]")}
+
+
 def _kept(definition: dict[str, Any]) -> dict[str, Any]:
     elements = [_element(e) for e in definition["differential"]["element"]]
+    for element in elements:
+        if (definition["url"], element.get("id")) in LOOSENED:
+            element["binding"]["strength"] = "extensible"
     kept = {name: definition[name] for name in KEPT if name in definition}
     return {"resourceType": "StructureDefinition", **kept, "differential": {"element": elements}}
 

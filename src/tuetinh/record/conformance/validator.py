@@ -50,6 +50,9 @@ def _case(case: Json, read: Read) -> Iterator[Case]:
         yield _compare(case["name"], expected, _problems(body, library))
     asked = case.get("profile")
     if isinstance(asked, dict):
+        library = Library()
+        for name in (*case.get("profiles", []), *case.get("supporting", [])):
+            _add(library, name, read)
         for name in (*asked.get("supporting", []), *([asked["source"]] if "source" in asked else [])):
             url = _add(library, name, read)
         expected = _outcome(asked.get("java"), read)

@@ -15,9 +15,7 @@ UNKNOWN = "extension"  # the IssueType for an extension that is not understood
 # HL7 goes on to publish extensions under its own name, and examples are nobody's.
 PUBLISHED = ("http://hl7.org/fhir/StructureDefinition/", "http://example.org/")
 # Definitions that HL7 has widened since R4 to all resources that define something.
-_WIDENED = re.compile(
-    r"http://hl7\.org/fhir/StructureDefinition/structuredefinition-(wg|fmm|standards-status\S*|fmm\S*)"
-)
+_WIDENED = re.compile(r"http://hl7\.org/fhir/StructureDefinition/structuredefinition-\S+")
 
 
 def problems(library: Library, judge: Judge, root: Node) -> list[Problem]:
@@ -79,7 +77,11 @@ def _matches(kind: str, expression: str, parent: Node) -> bool:
     if kind == "fhirpath":
         return _selects(expression, parent)
     if kind == "extension":
-        return parent.kind.name == "Extension" and parent.value.get("url") == expression.partition("#")[0]
+        above = (parent, parent.parent)  # on the extension, or on its value
+        return any(
+            n is not None and n.kind.name == "Extension" and n.value.get("url") == expression.partition("#")[0]
+            for n in above
+        )
     bare = expression.partition("#")[0].removesuffix("[x]")
     if parent.kind.is_a(bare) or (bare in ("Element", "Resource") and parent.kind.resource == (bare == "Resource")):
         return True

@@ -71,6 +71,11 @@ class Library:
         found = self._others.get(canonical.partition("|")[0])
         return found if found is not None and type_ in ("", found["resourceType"]) else None
 
+    def everywhere(self, type_: str) -> list[str]:
+        """The profiles that added guides ask of every resource of a type (ImplementationGuide.global)."""
+        guides = [o for o in self._others.values() if o.get("resourceType") == "ImplementationGuide"]
+        return [str(g.get("profile")) for o in guides for g in o.get("global", []) if g.get("type") == type_]
+
     def tree(self, url: str) -> Rule | None:
         """What a profile (`url#element` for one element of it) asks for; None for a profile that is not known."""
         if url not in self._trees:
@@ -104,7 +109,10 @@ class Library:
     def is_supplement(self, url: str) -> bool:
         """Whether the URL is that of a supplement, and of no code system."""
         library = self._shelf.library
-        return bool(url) and library.supplement(url) is not None and library.system(url) is None
+        if not url or library.supplement(url) is None:
+            system = library.system(url) if url else None
+            return system is not None and bool(system.supplements)
+        return library.system(url) is None
 
     def resolve(self, reference: str) -> Json | None:
         """An added resource by `Type/id`."""

@@ -24,6 +24,8 @@ def problems(library: Library, response: Json, path: str) -> list[Problem]:
         if questionnaire is None and (other := library.resource("", canonical)):
             message = f"{canonical[:200]} is a {other['resourceType']}, not a Questionnaire"
             return [Problem("error", "value", f"{path}.questionnaire", message)]
+        if questionnaire is None and library.value_set(canonical.partition("|")[0]):
+            return [Problem("error", "value", f"{path}.questionnaire", f"{canonical[:200]} is a ValueSet")]
     if questionnaire is None or questionnaire.get("resourceType") != "Questionnaire":
         return []
     return list(_Response(library, questionnaire, response).check(path))

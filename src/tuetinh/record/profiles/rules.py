@@ -48,7 +48,7 @@ class Judge:
             return []
         found = self.types(node, rule) + self.value(node, rule)
         for constraint in rule.constraints:
-            found += self.constraint(node, constraint)
+            found += self.constraint(node, constraint, own=not rule.url)
         for name, child in rule.children.items():
             found += self.elements(node, name, child)
         return found
@@ -118,7 +118,7 @@ class Judge:
         if bundled and kinds and how and how not in kinds and not (how == "bundled" and "referenced" in kinds):
             found.append(_problem(node, "structure", f"the target is {how}, but must be {' or '.join(sorted(kinds))}"))
         implied = _implied(node)
-        allowed = [base_type(url) or self._type_of(url) for url in urls]
+        allowed = [self._type_of(url) or base_type(url) for url in urls]
         if implied and allowed and not {implied, "Resource", ""} & set(allowed):
             found.append(_problem(node, "structure", f"must lead to {' or '.join(allowed)}, not to {implied}"))
         elif urls and target is not None and _wrong(lacks := self.any_profile(target, urls)):
@@ -155,6 +155,8 @@ class Judge:
                 found.append(_problem(node, "value", f"must not be beyond {limit} {shorten(bound)}"))
         if rule.max_length is not None and isinstance(node.value, str) and len(node.value) > rule.max_length:
             found.append(_problem(node, "value", f"must not be longer than {rule.max_length} characters"))
+        if rule.min_length is not None and isinstance(node.value, str) and len(node.value) < rule.min_length:
+            found.append(_problem(node, "value", f"must not be shorter than {rule.min_length} characters"))
         if rule.binding is not None:
             strength, value_set = rule.binding
             if strength == "required" and self._member_of(node.value, value_set) is False:
@@ -182,11 +184,14 @@ class Judge:
         tree = self.library.tree(url)
         return tree is not None and not _wrong(self.profile(root(value), tree))
 
-    def constraint(self, node: Node, constraint: dict[str, Any]) -> list[Problem]:
-        """An invariant of a profile."""
+    def constraint(self, node: Node, constraint: dict[str, Any], *, own: bool) -> list[Problem]:
+        """An invariant of a profile. own: it stands on the element; %resource is what that element is in."""
+        outer = node.parent.resource if own and node.parent is not None else None
+        inside = outer is not None and node.kind.resource
+        variables = {"resource": outer, "rootResource": outer} if inside else {}
         try:
             expression = compile(str(constraint["expression"]))
-            if expression.holds(node, context=node, unknown=True, services=self.services):
+            if expression.holds(node, context=node, variables=variables, unknown=True, services=self.services):
                 return []
         except FHIRPathError:
             return []

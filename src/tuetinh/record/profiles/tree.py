@@ -16,6 +16,7 @@ from typing import Any
 from tuetinh.record.fhirpath.model import kinds
 
 Json = dict[str, Any]
+MIN_LENGTH = "http://hl7.org/fhir/StructureDefinition/minLength"
 PROFILE_ELEMENT = "http://hl7.org/fhir/StructureDefinition/elementdefinition-profile-element"
 _SEGMENT = re.compile(r"(?P<name>[A-Za-z0-9_\-]+)(?:\[x\])?(?::(?P<slice>.+))?")
 
@@ -52,6 +53,7 @@ class Rule:
     binding: tuple[str, str] | None = None
     limits: dict[str, Any] = field(default_factory=dict)
     max_length: int | None = None
+    min_length: int | None = None
     constraints: list[Json] = field(default_factory=list)
     children: dict[str, Rule] = field(default_factory=dict)
     slicing: Slicing | None = None
@@ -148,6 +150,9 @@ def _lay(rule: Rule, element: Json) -> None:
     binding = element.get("binding")
     if isinstance(binding, dict) and binding.get("valueSet"):
         rule.binding = (str(binding.get("strength", "")), str(binding["valueSet"]))
+    for extension in element.get("extension", []):
+        if extension.get("url") == MIN_LENGTH:
+            rule.min_length = extension.get("valueInteger")
     if isinstance(element.get("maxLength"), int):
         rule.max_length = element["maxLength"]
     known = {c.get("key") for c in rule.constraints}

@@ -8,8 +8,8 @@ from msgspec import structs
 
 from tuetinh.record.fhirpath import Node
 from tuetinh.record.fhirpath.nodes import root
-from tuetinh.record.profiles import codings, conditions, entries, extensions, questionnaires
-from tuetinh.record.profiles.library import Library, base_type
+from tuetinh.record.profiles import codings, conditions, entries, extensions, questionnaires, values
+from tuetinh.record.profiles.library import CORE, Library, base_type
 from tuetinh.record.profiles.rules import Judge
 from tuetinh.record.validate import check
 from tuetinh.record.validate.parse import quick
@@ -21,6 +21,20 @@ MAX_WORK = 200_000
 
 # IssueTypes of warnings that are errors to HL7's own validator: unknown extensions, and displays that are not listed.
 STRICT = frozenset({"extension", "invalid"})
+
+
+VITAL_SIGNS = {
+    "85353-1": "vitalspanel",
+    "9279-1": "resprate",
+    "8867-4": "heartrate",
+    "2708-6": "oxygensat",
+    "8310-5": "bodytemp",
+    "8302-2": "bodyheight",
+    "9843-4": "headcircum",
+    "29463-7": "bodyweight",
+    "39156-5": "bmi",
+    "85354-9": "bp",
+}
 
 
 class Validation:
@@ -47,9 +61,11 @@ class Validation:
             if each.kind.name == "Bundle":
                 found += entries.problems(each)
             claimed = each.value.get("meta", {}).get("profile", [])
+            claimed = [*claimed, *self.library.everywhere(each.kind.name), *vital_signs(each)]
             for url in dict.fromkeys([*claimed, *(profiles if each is node else ())]):
                 found += self._profile(judge, each, str(url))
         found += extensions.problems(self.library, judge, node)
+        found += values.problems(node)
         found += codings.problems(self.library, node)
         if self.strict:
             found = [self._stricter(problem) for problem in found]
@@ -67,6 +83,19 @@ class Validation:
                 Problem("warning", "not-found", node.path, f"the profile {url[:200]} is not known, and not checked")
             ]
         return judge.profile(node, tree)
+
+
+def vital_signs(node: Node) -> list[str]:
+    """The profiles that an Observation with one of these codes must meet (observation-vitalsigns.html)."""
+    if node.kind.name != "Observation":
+        return []
+    code = node.value.get("code")
+    codings = code.get("coding", []) if isinstance(code, dict) else []
+    return [
+        f"{CORE}{VITAL_SIGNS[c['code']]}"
+        for c in codings
+        if c.get("system") == "http://loinc.org" and c.get("code") in VITAL_SIGNS
+    ]
 
 
 def _shapeless(problems: list[Problem]) -> bool:
