@@ -6,7 +6,7 @@ import re
 from decimal import Context, Decimal
 
 from tuetinh.care.lab.catalogue import Analyte
-from tuetinh.record.terminology import ucum
+from tuetinh.record.terminology import api as ucum
 
 _SIGNS = str.maketrans({"μ": "u", "µ": "u", "^": "*", " ": None})
 _SAME_SIZE = {"10*9/l": {"10*3/ul", "k/ul"}, "10*12/l": {"10*6/ul", "m/ul"}, "u/l": {"iu/l"}, "miu/l": {"uiu/ml"}}

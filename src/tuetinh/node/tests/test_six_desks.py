@@ -176,7 +176,7 @@ def test_what_a_doctor_types_survives_the_browser(walk: Walk) -> None:
     doctor.wait_for_selector("form[action$='/examination'] [data-draft-sign]:has-text('Đã lưu nháp')")
     doctor.fill("[name=examination]", "Họng đỏ")  # and left at once: the browser sends it on its way out
     doctor.goto("about:blank")
-    doctor.close()
+    doctor.wait_for_timeout(1000)
 
     again = walk.login("doctor")
     again.goto(f"{walk.province.url}{visit}")
