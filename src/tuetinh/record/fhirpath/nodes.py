@@ -148,7 +148,8 @@ Items = list[Any]
 def real(value: Any, kind: Kind) -> Kind:
     """The type that a value of an element of this type has: a resource says its own."""
     if kind.name == "Resource" and isinstance(value, dict):
-        return kinds().get(value.get("resourceType"), UNKNOWN)  # type: ignore[arg-type]
+        name = value.get("resourceType")
+        return kinds().get(name, UNKNOWN) if isinstance(name, str) else UNKNOWN
     return kind
 
 
@@ -161,7 +162,7 @@ def root(value: Any, type_name: str | None = None) -> Node:
         value = msgspec.to_builtins(value, builtin_types=(Decimal,))
     if type_name is None and isinstance(value, dict):
         type_name = value.get("resourceType")
-    return Node(value, kinds().get(type_name or "", UNKNOWN))
+    return Node(value, kinds().get(type_name, UNKNOWN) if isinstance(type_name, str) else UNKNOWN)
 
 
 def _number(value: Any) -> Any:

@@ -43,11 +43,6 @@ def resource(root: etree._Element, *, ordered: bool = False) -> Json:
     return found
 
 
-def tolerant(data: bytes) -> Json:
-    """The plain values of a resource in XML whatever is wrong with it, for test data. Raises XmlRefused."""
-    return _Reader().resource(parse(data), None)
-
-
 @cache
 def _places(type_: str) -> dict[str, int]:
     """The order in which the elements of a type must stand (xml.html, 2.6.1.2)."""

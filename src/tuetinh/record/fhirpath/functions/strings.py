@@ -17,6 +17,8 @@ from tuetinh.record.fhirpath.nodes import system
 from tuetinh.record.fhirpath.registry import Items, collection, scalar, value_of
 
 _LONGEST_PATTERN = 2000
+# Characters that may be made before the text is found to be too long.
+_MOST_WORK = 20_000_000
 _OPTIONS = re2.Options()
 _OPTIONS.log_errors = False
 _OPTIONS.dot_nl = True
@@ -50,9 +52,11 @@ def _replace_matches(text: str, pattern: str, by: str) -> str:
     written = by.replace("\\", "\\\\")
     if "$" in written:
         written = re2.sub(r"\$(\d)", r"\\\1", written)
+    if (len(text) + 1) * len(written) > _MOST_WORK:
+        raise LimitError("replaceMatches() makes too long a text")
     try:
         return str(_pattern(pattern).sub(written, text)) if pattern else text
-    except re2.error as error:
+    except (re2.error, IndexError) as error:
         raise EvaluationError(f"{by[:80]!r} is no replacement: {error}") from None
 
 
@@ -101,7 +105,7 @@ def _lower(text: str) -> str:
 @scalar("replace", str, str, str)
 def _replace(text: str, part: str, by: str) -> str:
     # An empty part stands before every character: by the specification 'abc' becomes 'xaxbxcx'.
-    if (text.count(part) + 1) * len(by) + len(text) > 10_000_000:
+    if (text.count(part) + 1) * len(by) + len(text) > _MOST_WORK:
         raise LimitError("replace() makes too long a text")
     return text.replace(part, by)
 
@@ -139,6 +143,8 @@ def _join(context: Context, items: Items, separator: Items | None = None) -> Ite
     texts = [system(item) for item in items]
     if any(not isinstance(text, str) for text in texts):
         raise EvaluationError("join() takes Strings")
+    if sum(len(text) + len(mark) for text in texts) > _MOST_WORK:
+        raise LimitError("join() makes too long a text")
     return [mark.join(texts)]
 
 
