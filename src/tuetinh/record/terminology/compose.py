@@ -53,6 +53,8 @@ class Composer:
         self.supplements = inquiry.supplements(value_set)
         self.used = Used()
         self._systems: dict[tuple[str, str], CodeSystem] = {}
+        # What imports contain is worked out once, however many ways lead to it.
+        self._imported: dict[str, list[Entry]] = {}
 
     # Which version ----------------------------------------------------------------------------------------------
 
@@ -188,12 +190,12 @@ class Composer:
 
     def imported(self, canonical: str, path: tuple[str, ...]) -> list[Entry]:
         """What an imported value set contains."""
-        value_set = self.value_set(canonical)
-        name = versions.join(value_set.get("url", ""), value_set.get("version", ""))
-        if canonical.startswith("#"):
-            return self.entries(value_set, path)
-        self.used.value_sets[name] = value_set
-        return self.entries(value_set, path)
+        if canonical not in self._imported:
+            value_set = self.value_set(canonical)
+            if not canonical.startswith("#"):
+                self.used.value_sets[versions.join(value_set.get("url", ""), value_set.get("version", ""))] = value_set
+            self._imported[canonical] = self.entries(value_set, path)
+        return self._imported[canonical]
 
     def value_set(self, canonical: str) -> Resource:
         """A value set that another imports, at the version named or the client's default."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 from tuetinh.record.terminology import designate, versions
-from tuetinh.record.terminology.compose import Composer, Entry
+from tuetinh.record.terminology.compose import Composer, Entry, Key
 from tuetinh.record.terminology.inquiry import Inquiry, parameter
 from tuetinh.record.terminology.issues import missing, refused
 from tuetinh.record.terminology.language import Languages
@@ -23,6 +23,7 @@ from tuetinh.record.terminology.model import (
 from tuetinh.record.text import fold
 
 UNPAGED_LIMIT = 1000
+_DEEPEST = 50
 PURPOSE = "the value set cannot be expanded"
 
 _STRUCTURE = "http://hl7.org/fhir/StructureDefinition/"
@@ -135,16 +136,16 @@ class _Expansion:
     # Rows -------------------------------------------------------------------------------------------------------
 
     def _tree(self, entries: Sequence[Entry]) -> list[dict[str, Any]]:
-        """Each concept under its nearest ancestor that is shown too."""
+        """Each concept under its nearest ancestor that is shown too, down to a depth that readers can follow."""
         rows = {entry.key: self._row(entry) for entry in entries}
+        above = {entry.key: _nearest(entry, rows) if entry.nests else None for entry in entries}
         top = []
         for entry in entries:
-            above = _nearest(entry, rows) if entry.nests else None
-            row = rows[entry.key]
-            if above is None:
-                top.append(row)
+            over = above[entry.key]
+            if over is None or _depth(entry.key, above) >= _DEEPEST:
+                top.append(rows[entry.key])
             else:
-                rows[above].setdefault("contains", []).append(row)
+                rows[over].setdefault("contains", []).append(rows[entry.key])
         return top
 
     def _row(self, entry: Entry) -> dict[str, Any]:
@@ -308,7 +309,15 @@ def _has(entry: Entry, words: Sequence[str]) -> bool:
     return all(word in text for word in words)
 
 
-def _nearest(entry: Entry, rows: dict[tuple[str, str, str], dict[str, Any]]) -> tuple[str, str, str] | None:
+def _depth(key: Key, above: Mapping[Key, Key | None]) -> int:
+    """How many concepts stand over one, as far as it matters; a circle has no end."""
+    depth, over = 0, above[key]
+    while over is not None and depth < _DEEPEST:
+        depth, over = depth + 1, above[over]
+    return depth
+
+
+def _nearest(entry: Entry, rows: Mapping[Key, dict[str, Any]]) -> Key | None:
     system, code = entry.system, entry.concept.code
     seen = {code}
     todo = list(entry.concept.parents)

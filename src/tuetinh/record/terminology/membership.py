@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tuetinh.record.terminology import filters, versions
 from tuetinh.record.terminology.coded import Coded
@@ -46,6 +46,7 @@ class Membership:
 
     def __init__(self, composer: Composer) -> None:
         self.composer = composer
+        self._imported: dict[tuple[str, Coded], list[Hit]] = {}
 
     def hits(self, value_set: Resource, coded: Coded, found: Findings, path: tuple[str, ...] = ()) -> list[Hit]:
         """The ways in which the value set contains the code; empty when it does not."""
@@ -60,9 +61,8 @@ class Membership:
         aside = Findings()
         for out in self._parts(compose.get("exclude", ()), Coded(coded.system, coded.code), aside, path, "exclude"):
             hits = [hit for hit in hits if not (merge or hit.system.version == out.system.version)]
-        for hit in hits:
-            hit.active_only = hit.active_only or compose.get("inactive") is False
-        return hits
+        active_only = compose.get("inactive") is False
+        return [replace(hit, active_only=hit.active_only or active_only) for hit in hits]
 
     def _parts(
         self, rows: Iterable[Resource], coded: Coded, found: Findings, path: tuple[str, ...], part: str
@@ -89,15 +89,21 @@ class Membership:
             if hit is None:
                 return None
         for canonical in row.get("valueSet", ()):
-            value_set = self.composer.value_set(canonical)
-            if not canonical.startswith("#"):
-                name = versions.join(value_set.get("url", ""), value_set.get("version", ""))
-                found.value_sets[name] = value_set
-            within = self.hits(value_set, coded, found, path)
+            within = self._within(canonical, coded, found, path)
             if not within:
                 return None
             hit = hit or within[0]
         return hit
+
+    def _within(self, canonical: str, coded: Coded, found: Findings, path: tuple[str, ...]) -> list[Hit]:
+        """The hits of an imported value set, looked for once, however many ways lead to it."""
+        if (canonical, coded) not in self._imported:
+            value_set = self.composer.value_set(canonical)
+            if not canonical.startswith("#"):
+                name = versions.join(value_set.get("url", ""), value_set.get("version", ""))
+                found.value_sets[name] = value_set
+            self._imported[canonical, coded] = self.hits(value_set, coded, found, path)
+        return self._imported[canonical, coded]
 
     def _in_system(self, row: Resource, system: CodeSystem, coded: Coded, where: str) -> Hit | None:
         tests = [

@@ -23,7 +23,9 @@ AS_PROPERTY = {
     f"{_STRUCTURE}valueset-label": "label",
     f"{_STRUCTURE}itemWeight": "weight",
 }
-_NO_DISPLAY_USES = frozenset({"display", "preferredForLanguage", "900000000000013009", "900000000000003001"})
+# Bounds what is remembered of hierarchies, in codes: about 50 MB of a code system.
+_MOST_WALKED = 1_000_000
+_DISPLAY_USES = frozenset({"display", "preferredForLanguage", "900000000000013009", "900000000000003001"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Designation:
     @property
     def is_display(self) -> bool:
         """Whether the name may stand for the display."""
-        return self.use is None or self.use.get("code") in _NO_DISPLAY_USES
+        return self.use is None or self.use.get("code") in _DISPLAY_USES
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +196,14 @@ class CodeSystem:
                 if other not in seen:
                     seen.add(other)
                     todo.append(other)
-        if len(cache) >= 50_000:
+        self._walked += len(seen)
+        if self._walked > _MOST_WALKED:
             cache.clear()
+            self._walked = len(seen)
         found = cache[code] = frozenset(seen)
         return found
+
+    _walked = 0
 
     @cached_property
     def _above(self) -> dict[str, frozenset[str]]:

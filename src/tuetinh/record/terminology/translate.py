@@ -33,7 +33,6 @@ _EQUIVALENCES = {
     "not-related-to": "disjoint",
 }
 _NO_MATCH = frozenset({"unmatched", "disjoint"})
-_DEEPEST = 8
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,10 @@ def translate(library: Library, asked: Resource, accept_language: str = "") -> d
     matches: list[Match] = []
     for system, code in _codes(inquiry):
         for concept_map in maps:
-            found = _reversed(concept_map, system, code) if back else _forward(library, concept_map, system, code)
+            if back:
+                found = _reversed(concept_map, system, code)
+            else:
+                found = _forward(inquiry.library, concept_map, system, code, set())
             matches.extend(match for match in found if not target or back or match.system == target)
     matches = list(dict.fromkeys(matches))
     result = any(match.equivalence not in _NO_MATCH for match in matches)
@@ -117,7 +119,9 @@ def _scope(concept_map: Resource, side: str) -> str:
     return ""
 
 
-def _forward(library: Library, concept_map: Resource, system: str, code: str, depth: int = 0) -> Iterator[Match]:
+def _forward(
+    library: Library, concept_map: Resource, system: str, code: str, seen: tuple[str, ...] = ()
+) -> Iterator[Match]:
     name = versions.join(concept_map.get("url", ""), concept_map.get("version", ""))
     for group in concept_map.get("group", ()):
         if versions.split(group.get("source", ""))[0] != system:
@@ -135,10 +139,11 @@ def _forward(library: Library, concept_map: Resource, system: str, code: str, de
             yield Match(target, code, "", "relatedto", name)
         elif unmapped.get("mode") == "fixed":
             yield Match(target, unmapped.get("code", ""), unmapped.get("display", ""), "relatedto", name)
-        elif unmapped.get("mode") in ("other-map", "otherMap") and depth < _DEEPEST:
+        elif unmapped.get("mode") in ("other-map", "otherMap") and name not in seen:
+            seen.add(name)
             other = library.concept_map(*versions.split(unmapped.get("url") or unmapped.get("otherMap") or ""))
             if other is not None:
-                yield from _forward(library, other, system, code, depth + 1)
+                yield from _forward(library, other, system, code, seen)
 
 
 def _reversed(concept_map: Resource, system: str, code: str) -> Iterator[Match]:

@@ -85,7 +85,7 @@ class _Validation:
 
     def result(self) -> dict[str, Any]:
         if self.value_set is not None:
-            self._refuse_circles(self.value_set, ())
+            self._refuse_circles(self.value_set, (), set())
         judged = []
         for coded in self.codings:
             if not coded.system and self.value_set is not None and self.inquiry.flag("inferSystem"):
@@ -94,15 +94,18 @@ class _Validation:
                 judged.append(self._judge(coded))
         return self._parameters(judged)
 
-    def _refuse_circles(self, value_set: Resource, path: tuple[str, ...]) -> None:
+    def _refuse_circles(self, value_set: Resource, path: tuple[str, ...], seen: set[str]) -> None:
         """A value set that imports itself is wrong whatever the code (VALUESET_CIRCULAR_REFERENCE)."""
         path = self.composer.step(value_set, path)
         compose = value_set.get("compose", {})
         for row in (*compose.get("include", ()), *compose.get("exclude", ())):
             for canonical in row.get("valueSet", ()):
-                imported = self.composer.library.value_set(*versions.split(canonical))
+                imported = None
+                if canonical not in seen:
+                    imported = self.composer.library.value_set(*versions.split(canonical))
                 if imported is not None:
-                    self._refuse_circles(imported, path)
+                    self._refuse_circles(imported, path, seen)
+                seen.add(canonical)
 
     # One coding -------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuetinh.record.terminology import language, versions
+from tuetinh.record.terminology.edge import as_r4
 from tuetinh.record.terminology.library import Library
 from tuetinh.record.terminology.operate import OPERATIONS, answer
 from tuetinh.record.terminology.standard import standard_library
@@ -140,3 +141,44 @@ def test_no_request_breaks_the_service(operation: tuple[str, str], values: list[
     status, body = answer(standard_library(), *operation, {"resourceType": "Parameters", "parameter": rows})
     assert status in (200, 400, 404, 422)
     assert (status == 200) == (body["resourceType"] != "OperationOutcome")
+
+
+def _in_time(library: Library, type_: str, name: str, rows: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+    return answer(library, type_, name, {"resourceType": "Parameters", "parameter": rows})
+
+
+@pytest.mark.parametrize("operation", ["expand", "validate-code"])
+def test_imports_that_meet_again_and_again_are_worked_out_once(operation: str) -> None:
+    """Each of 30 layers imports the next one twice: 2^30 ways lead to the ground."""
+    library = Library(standard_library())
+    include: list[dict[str, Any]] = [{"system": "http://hl7.org/fhir/administrative-gender"}]
+    for layer in range(30):
+        url = f"http://t.example/{layer}"
+        library.add({"resourceType": "ValueSet", "url": url, "compose": {"include": include}})
+        include = [{"valueSet": [url]}, {"valueSet": [url, f"{url}|"]}]
+    coding = {"name": "coding", "valueCoding": {"system": "http://hl7.org/fhir/administrative-gender", "code": "male"}}
+    status, _ = _in_time(library, "ValueSet", operation, [{"name": "url", "valueUri": "http://t.example/29"}, coding])
+    assert status == 200
+
+
+def test_maps_that_refer_to_each_other_come_to_an_end() -> None:
+    library = Library()
+    for name in range(12):
+        groups = [
+            {"source": "s", "target": "t", "unmapped": {"mode": "other-map", "url": f"http://t.example/{other}"}}
+            for other in range(12)
+        ]
+        library.add({"resourceType": "ConceptMap", "url": f"http://t.example/{name}", "group": groups})
+    rows = [{"name": name, "valueString": value} for name, value in (("system", "s"), ("code", "x"))]
+    status, body = _in_time(library, "ConceptMap", "translate", rows)
+    assert (status, body["parameter"][0]["valueBoolean"]) == (200, False)
+
+
+def test_a_very_deep_hierarchy_can_be_shown() -> None:
+    codes = [{"code": str(n), "property": [{"code": "parent", "valueCode": str(n - 1)}]} for n in range(900)]
+    library = Library()
+    library.add({"resourceType": "CodeSystem", "url": "http://t.example/deep", "concept": codes})
+    value_set = {"resourceType": "ValueSet", "compose": {"include": [{"system": "http://t.example/deep"}]}}
+    status, body = _in_time(library, "ValueSet", "expand", [{"name": "valueSet", "resource": value_set}])
+    assert (status, body["expansion"]["total"]) == (200, 900)
+    assert len(as_r4(body)["expansion"]["contains"]) > 1
