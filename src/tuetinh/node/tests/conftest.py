@@ -148,8 +148,17 @@ def province() -> Iterator[Province]:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., Province]]:
-    """Start nodes on a data folder; they are ended with the test."""
+def folder() -> Iterator[Path]:
+    """An empty folder that the embedded server may enter, as pytest's own is not for root's."""
+    with tempfile.TemporaryDirectory(prefix="tuetinh-folder-") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
+
+
+@pytest.fixture
+def start(folder: Path) -> Iterator[Callable[..., Province]]:
+    """Start nodes on a data folder; they are ended with the test, before the folder goes."""
     nodes: list[Province] = []
 
     def run(data: Path, *arguments: str, **options: Any) -> Province:
@@ -160,15 +169,6 @@ def start() -> Iterator[Callable[..., Province]]:
     for node in nodes:
         node.process.terminate()
         node.process.wait(20)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """An empty folder that the embedded server may enter, as pytest's own is not for root's."""
-    with tempfile.TemporaryDirectory(prefix="tuetinh-folder-") as name:
-        path = Path(name)
-        path.chmod(0o755)
-        yield path
 
 
 @pytest.fixture(scope="session")
