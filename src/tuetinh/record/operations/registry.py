@@ -9,6 +9,7 @@ from tuetinh.record.operations.declare import Level, Operation
 
 MODULES = (
     "tuetinh.record.operations.closure",
+    "tuetinh.record.operations.diff",
     "tuetinh.record.operations.document",
     "tuetinh.record.operations.everything",
     "tuetinh.record.operations.lastn",
