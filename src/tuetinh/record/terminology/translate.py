@@ -119,9 +119,8 @@ def _scope(concept_map: Resource, side: str) -> str:
     return ""
 
 
-def _forward(
-    library: Library, concept_map: Resource, system: str, code: str, seen: tuple[str, ...] = ()
-) -> Iterator[Match]:
+def _forward(library: Library, concept_map: Resource, system: str, code: str, seen: set[str]) -> Iterator[Match]:
+    """The matches in a map, and in those that it refers to for what it lacks; `seen` are the maps already asked."""
     name = versions.join(concept_map.get("url", ""), concept_map.get("version", ""))
     for group in concept_map.get("group", ()):
         if versions.split(group.get("source", ""))[0] != system:
@@ -139,9 +138,10 @@ def _forward(
             yield Match(target, code, "", "relatedto", name)
         elif unmapped.get("mode") == "fixed":
             yield Match(target, unmapped.get("code", ""), unmapped.get("display", ""), "relatedto", name)
-        elif unmapped.get("mode") in ("other-map", "otherMap") and name not in seen:
-            seen.add(name)
-            other = library.concept_map(*versions.split(unmapped.get("url") or unmapped.get("otherMap") or ""))
+        elif unmapped.get("mode") in ("other-map", "otherMap"):
+            url = unmapped.get("url") or unmapped.get("otherMap") or ""
+            other = None if url in seen else library.concept_map(*versions.split(url))
+            seen.add(url)
             if other is not None:
                 yield from _forward(library, other, system, code, seen)
 
