@@ -189,7 +189,8 @@ class _Builder:
             return self.answer(tree, place), True
         if found.single or found.first:
             return f"nullif(jsonb_path_query_first({_from(found, place)}, {_path(found.text)}), 'null')", True
-        return f"jsonb_path_query_array({_from(found, place)}, {_path(f'{found.text} ? (@ != null)')})", False
+        all_of = f"jsonb_path_query_array({_from(found, place)}, {_path(f'{found.text} ? (@ != null)')})"
+        return f"coalesce({all_of}, '[]'::jsonb)", False
 
     def answer(self, tree: Node, place: Place) -> str:
         """A Boolean column: true, false or NULL."""
