@@ -20,7 +20,7 @@ from tuetinh.record.patch import MEDIA, Patch
 from tuetinh.record.steps import Step
 from tuetinh.record.store import Stored
 from tuetinh.record.terminology.capabilities import statement as terminology_statement
-from tuetinh.record.terminology.shelf import refresh
+from tuetinh.record.terminology.shelf import current, refresh
 
 if TYPE_CHECKING:
     from tuetinh.record.door.app import Door
@@ -34,6 +34,7 @@ def warm() -> None:
     """Load what the first request would wait for."""
     capability.statement("http://127.0.0.1/fhir")
     r4.decode(b'{"resourceType":"Basic"}')
+    current()
 
 
 async def capabilities(door: Door, call: Call) -> Response:

@@ -10,7 +10,12 @@ _EXPANSION = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ValueSet.exp
 
 
 def as_r4(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """The resource with `ValueSet.expansion.property` and `contains.property` as extensions."""
+    """The resource with `ValueSet.expansion.property` and `contains.property` as extensions.
+
+    A match of $translate names its map as R4 does (`source`), too.
+    """
+    if resource.get("resourceType") == "Parameters":
+        return {**resource, "parameter": [_match(row) for row in resource.get("parameter", ())]}
     expansion = resource.get("expansion")
     if resource.get("resourceType") != "ValueSet" or not isinstance(expansion, Mapping):
         return dict(resource)
@@ -18,6 +23,14 @@ def as_r4(resource: Mapping[str, Any]) -> dict[str, Any]:
     if "contains" in moved:
         moved["contains"] = [_row(row) for row in moved["contains"]]
     return {**resource, "expansion": moved}
+
+
+def _match(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    parts = {part["name"]: part for part in row.get("part", ())}
+    if row.get("name") != "match" or "originMap" not in parts or "source" in parts:
+        return row
+    source = {"name": "source", "valueUri": parts["originMap"]["valueCanonical"]}
+    return {**row, "part": [*row["part"], source]}
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:

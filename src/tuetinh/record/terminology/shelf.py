@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from tuetinh.record.steps import Query, Step
+from tuetinh.record.steps import Query, Step, computed
 from tuetinh.record.terminology import standard
 from tuetinh.record.terminology.coded import Coded
 from tuetinh.record.terminology.compose import Composer
@@ -111,7 +111,8 @@ def refresh() -> Step[Shelf]:
         if wanted:
             for own, id_, version, body in (yield Query(_BODIES, (type_, wanted))):
                 bodies[own, id_] = (version, bytes(body))
-    _now[:] = [Shelf(_library(bodies), (position, count), bodies)]
+    library = yield from computed(lambda: _library(bodies))
+    _now[:] = [Shelf(library, (position, count), bodies)]
     return _now[0]
 
 

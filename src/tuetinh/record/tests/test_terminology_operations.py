@@ -150,6 +150,7 @@ def test_a_code_is_translated(fruit: Any) -> None:
     answer = fruit.get("/ConceptMap/$translate", params={"system": SYSTEM, "code": "lime", "url": MAP["url"]}).json()
     (match,) = (row["part"] for row in answer["parameter"] if row["name"] == "match")
     assert {"name": "equivalence", "valueCode": "wider"} in match
+    assert {"name": "source", "valueUri": MAP["url"]} in match
     assert fruit.get("/ConceptMap/colours/$translate", params={"system": SYSTEM, "code": "plum"}).json()["parameter"][
         0
     ] == {"name": "result", "valueBoolean": False}
