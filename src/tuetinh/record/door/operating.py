@@ -26,26 +26,27 @@ async def operation(door: Door, call: Call) -> Response:
 
 def _asked(call: Call, known: Operation) -> Asked:
     values, others = given.from_address(known, call.pairs, lenient=call.lenient)
-    if call.method == "POST" and call.body:
+    own = call.method == "POST" and call.content_type() in known.takes
+    if call.method == "POST" and call.body and not own:
         call.need_json()
         for name, inner in given.from_body(known, call.body, lenient=call.lenient).items():
             values.setdefault(name, []).extend(inner)
     given.complete(known, values)
-    accept = next((kind for kind in call.accepted() if kind in known.media), "")
-    path = f"{call.base}{call.path}"
     return Asked(
         call.asker,
         known.name,
         call.base,
-        path,
+        f"{call.base}{call.path}",
         call.type,
         call.id,
         values,
         others,
         call.pairs,
-        accept,
-        call.prefer,
-        call.headers.get("accept-language", ""),
+        accept=next((kind for kind in call.accepted() if kind in known.media), ""),
+        body=call.body if own else b"",
+        media=call.content_type() if own else "",
+        prefer=call.prefer,
+        language=call.headers.get("accept-language", ""),
     )
 
 

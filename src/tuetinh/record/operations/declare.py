@@ -60,6 +60,8 @@ class Asked:
     others: list[tuple[str, str]] = field(default_factory=list)
     pairs: list[tuple[str, str]] = field(default_factory=list)
     accept: str = ""
+    body: bytes = b""
+    media: str = ""
     prefer: Mapping[str, str] = field(default_factory=dict)
     language: str = ""
 
@@ -98,7 +100,8 @@ class Operation:
     definition: canonical of its OperationDefinition. types: resource types at the levels `type` and `instance`, None
     for all. affects: it changes something, so it is called by POST alone and runs in one transaction. letter: the scope
     (of `cruds`) on the type that it needs; "" where the step looks at every resource itself. open: undeclared pairs of
-    the address are search parameters, not errors. media: formats beside FHIR's that it can answer in.
+    the address are search parameters, not errors. media: formats beside FHIR's that it can answer in;
+    takes: formats of a body that it reads itself.
     """
 
     name: str
@@ -112,6 +115,7 @@ class Operation:
     params: tuple[Param, ...] = ()
     out: tuple[Out, ...] = (Out("return", "Resource", 1),)
     media: frozenset[str] = frozenset()
+    takes: frozenset[str] = frozenset()
 
     def at(self, level: Level, type_: str) -> bool:
         """Whether it may be called there."""

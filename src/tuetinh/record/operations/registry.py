@@ -12,6 +12,7 @@ MODULES = (
     "tuetinh.record.operations.diff",
     "tuetinh.record.operations.document",
     "tuetinh.record.operations.everything",
+    "tuetinh.record.operations.graphql",
     "tuetinh.record.operations.lastn",
     "tuetinh.record.operations.meta",
     "tuetinh.record.operations.validate",
