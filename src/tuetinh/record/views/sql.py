@@ -111,13 +111,14 @@ class _Builder:
     def table(self, select: Select, place: Place, values: list[str]) -> str:
         """The join that brings the rows of a selection; its columns are added to the values."""
         alias = self.alias()
-        join = "LEFT JOIN LATERAL" if select.or_null else "CROSS JOIN LATERAL"
-        for column in select.all_columns():
-            value = f'{alias}."{column.name}"'
-            if select.or_null and column.collection:
-                value = f"coalesce({value}, '[]'::jsonb)"
-            values.append(f'{value} AS "{column.name}"')
-        return f"{join} ({self.select(select, place)}) {alias}{' ON true' if select.or_null else ''}"
+        values += [f'{alias}."{column.name}"' for column in select.all_columns()]
+        sql = self.select(select, place)
+        if select.or_null and select.each is not None:
+            found = way(select.each.tree, place.scope)
+            nothing = ", ".join("'[]'::jsonb" if each.collection else "NULL::jsonb" for each in select.all_columns())
+            there = f"coalesce(jsonb_path_exists({_from(found, place)}, {_path(found.text)}), false)"
+            sql += f" UNION ALL SELECT {nothing} WHERE NOT {there}"
+        return f"CROSS JOIN LATERAL ({sql}) {alias}"
 
     def alias(self) -> str:
         return f"s{next(self.names)}"
