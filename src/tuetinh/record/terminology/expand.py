@@ -105,10 +105,8 @@ class _Expansion:
         unwanted = {versions.split(str(own))[0] for own in self.inquiry.all("exclude-system")}
         if unwanted:
             found = (entry for entry in found if entry.system.url not in unwanted)
-        words = fold(self.inquiry.text("filter")).split()
-        if words:
-            found = (entry for entry in found if _has(entry, words))
-        return list(found)
+        phrase = fold(self.inquiry.text("filter"))
+        return _nearest_first(found, phrase) if phrase else list(found)
 
     def _too_costly(self, limit: int) -> None:
         name = versions.join(self.value_set.get("url", "??"), self.value_set.get("version", ""))
@@ -297,16 +295,27 @@ def caution(status: str, standards_status: str, *, experimental: bool) -> str:
     return "draft" if status == "draft" else ""
 
 
-def _has(entry: Entry, words: Sequence[str]) -> bool:
-    """Whether every word is in the code or one of its names, accents aside."""
+def _nearest_first(entries: Iterable[Entry], phrase: str) -> list[Entry]:
+    """The entries in which every word of a text occurs; first its own code, names that begin with it, that have it."""
+    words = phrase.split()
+    ranked: list[tuple[int, int, Entry]] = []
+    for place, entry in enumerate(entries):
+        text = _text(entry)
+        if all(word in text for word in words):
+            code = fold(entry.concept.code)
+            rank = 0 if code == phrase else 1 if text.startswith(f"{code} {phrase}") else 2 if phrase in text else 3
+            ranked.append((rank, place, entry))
+    return [entry for _, _, entry in sorted(ranked, key=lambda row: row[:2])]
+
+
+def _text(entry: Entry) -> str:
+    """Code and names of an entry, accents aside."""
     if entry.listed and ("display" in entry.listed or "designation" in entry.listed):
         names = designate.names(entry.system, entry.concept, entry.listed)
-        text = fold(" ".join((entry.concept.code, *(own.value for own in names))))
-    elif entry.concept.code in entry.system.concepts:
-        text = entry.system.search_text(entry.concept.code)
-    else:
-        text = fold(f"{entry.concept.code} {entry.concept.display}")
-    return all(word in text for word in words)
+        return fold(" ".join((entry.concept.code, *(own.value for own in names))))
+    if entry.concept.code in entry.system.concepts:
+        return entry.system.search_text(entry.concept.code)
+    return fold(f"{entry.concept.code} {entry.concept.display}")
 
 
 def _depth(key: Key, above: Mapping[Key, Key | None]) -> int:

@@ -11,7 +11,9 @@ from functools import lru_cache
 from babel import Locale, UnknownLocaleError
 
 from tuetinh.record.terminology import ucum
-from tuetinh.record.terminology.model import CodeSystem, Concept, Designation
+from tuetinh.record.terminology.model import CodeSystem, Concept, Designation, Resource
+
+_SYNONYM = {"system": "http://snomed.info/sct", "code": "900000000000013009"}
 
 
 @dataclass
@@ -41,10 +43,28 @@ class UcumSystem(CodeSystem):
         return lambda concept: (ucum.canonical(Decimal(1), concept.code) or (0, ""))[1] == value
 
     def find(self, code: str) -> Concept | None:
-        """The unit, shown as its code; its words are a further name."""
-        if ucum.valid(code) is not None:
-            return None
-        return Concept(code, display=code, designations=(Designation(ucum.display(code), "en"),))
+        """The unit, shown as its code; its words are a further name, its common name another."""
+        found = self.concepts.get(code)
+        if found is None and ucum.valid(code) is None:
+            found = Concept(code, display=code, designations=(Designation(ucum.display(code), "en"),))
+        return found
+
+
+def units(common: Resource) -> UcumSystem:
+    """UCUM with the names that a value set gives to common units."""
+    named = {
+        row["code"]: row.get("display", "")
+        for include in common.get("compose", {}).get("include", ())
+        for row in include.get("concept", ())
+        if ucum.valid(row["code"]) is None
+    }
+    concepts = {}
+    for code, name in named.items():
+        names = [Designation(ucum.display(code), "en")]
+        if name and name != code:
+            names.append(Designation(name, "en", _SYNONYM))
+        concepts[code] = Concept(code, code, designations=tuple(names))
+    return UcumSystem(concepts=concepts)
 
 
 @dataclass
@@ -111,4 +131,4 @@ class UriSystem(CodeSystem):
         return Concept(code) if re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", code) else None
 
 
-SYSTEMS: tuple[CodeSystem, ...] = (UcumSystem(), LanguageSystem(), MediaTypeSystem(), UriSystem())
+SYSTEMS: tuple[CodeSystem, ...] = (LanguageSystem(), MediaTypeSystem(), UriSystem())

@@ -28,6 +28,8 @@ def standard_library() -> Library:
             library.register(url, version, _builder(line), all_codes)
         else:
             library.register_resource(type_, url, version, _decoder(line))
+    units = grammars.UcumSystem()
+    library.register(units.url, units.version, partial(_units, library, units.common), units.value_set)
     for system in grammars.SYSTEMS:
         library.register(system.url, system.version, partial(_itself, system), system.value_set)
     return library
@@ -35,6 +37,10 @@ def standard_library() -> Library:
 
 def _builder(line: bytes) -> Callable[[], CodeSystem]:
     return lambda: code_system(msgspec.json.decode(line, type=dict[str, Any]))
+
+
+def _units(library: Library, common: str) -> CodeSystem:
+    return grammars.units(library.value_set(common) or {})
 
 
 def _itself(system: CodeSystem) -> CodeSystem:

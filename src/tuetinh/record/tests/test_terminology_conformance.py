@@ -20,7 +20,6 @@ KNOWN = {
     "overload/expand-enum-good": "shows the display of another version",
     "overload/expand-enum-bad": "shows the display of another version",
     "overload/expand-exclude-versioned": "shows the display of another version",
-    "UCUM/lookup": "expects names of SNOMED's kind for units",
     "UCUM/lookup-with-annotation": "has blanks in an annotation, which UCUM does not allow",
     "UCUM/expand-ucum-all-4": "more codes than we show without paging",
     "UCUM/validate-ucum-canonical-bad": "a further message without an issue",

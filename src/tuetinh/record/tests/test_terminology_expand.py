@@ -158,6 +158,13 @@ def test_text_is_found_without_accents_in_every_name(library: Library) -> None:
     assert _codes(library, value_set, filter="xuat nothing") == []
 
 
+def test_what_is_nearest_to_the_text_comes_first(library: Library) -> None:
+    names = {"x1": "Fever with rash", "x2": "Rash, then fever", "x3": "Rash", "rash": "Another", "x4": "None"}
+    codes = [{"code": code, "display": display} for code, display in names.items()]
+    library.add({**CODES, "url": "http://t.example/near", "concept": codes})
+    assert _codes(library, _value_set({"system": "http://t.example/near"}), filter="rash") == ["rash", "x2", "x3", "x1"]
+
+
 @pytest.mark.parametrize(
     ("value_set", "status", "code"),
     [
@@ -200,3 +207,8 @@ def test_units_and_languages_show_their_common_codes_and_say_so(library: Library
     _, body = _ask(library, _value_set({"system": "http://unitsofmeasure.org"}), count="5")
     assert body["expansion"]["extension"][0]["valueBoolean"] is True
     assert len(body["expansion"]["contains"]) == 5
+
+
+def test_units_are_found_by_their_names(library: Library) -> None:
+    units = _value_set({"system": "http://unitsofmeasure.org"})
+    assert "mg/dL" in _codes(library, units, filter="milligram per deciliter")
