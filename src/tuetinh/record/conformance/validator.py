@@ -6,6 +6,7 @@ Each R4 case is one run as it stands, and one more for each profile that it name
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from tuetinh.record.profiles import Library, Validation
 from tuetinh.record.validate.problem import Problem
 
 Json = dict[str, Any]
+# JSON with comments, which some cases of the suite allow; what stands in strings is left alone.
+_COMMENT = re.compile(rb'("(?:[^"\\]|\\.)*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
 Read = Callable[[str], bytes | None]
 
 
@@ -42,6 +45,8 @@ def _case(case: Json, read: Read) -> Iterator[Case]:
     body = read(case["file"])
     if body is None:
         return
+    if case.get("allow-comments"):
+        body = _COMMENT.sub(rb"\1", body)
     library = Library()
     for name in (*case.get("profiles", []), *case.get("supporting", [])):
         _add(library, name, read)

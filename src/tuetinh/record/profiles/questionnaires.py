@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tuetinh.record.fhirpath import FHIRPathError, compile
 from tuetinh.record.profiles import answers
 from tuetinh.record.profiles.library import Library
 from tuetinh.record.validate.problem import Problem
@@ -108,6 +109,12 @@ class _Response:
 
     def enabled(self, question: Json) -> bool:
         """Whether the conditions of an item hold (Questionnaire.item.enableWhen)."""
+        expression = answers.extension(question, "enableWhenExpression")
+        if isinstance(expression, dict) and expression.get("language") == "text/fhirpath":
+            try:
+                return compile(str(expression.get("expression"))).holds(self.response)
+            except FHIRPathError:
+                return True
         conditions = question.get("enableWhen", [])
         if not conditions:
             return True

@@ -9,10 +9,21 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tuetinh.record.fhirpath import Node
+from tuetinh.record.fhirpath.model import kinds
+from tuetinh.record.search.params import params
 from tuetinh.record.validate.model import RESOURCE_TYPES
 from tuetinh.record.validate.problem import Problem
 
 Json = dict[str, Any]
+CONCEPT_PROPERTIES = "http://hl7.org/fhir/concept-properties#"
+PROPERTIES = {
+    "inactive": "boolean",
+    "deprecated": "dateTime",
+    "deprecationDate": "dateTime",
+    "notSelectable": "boolean",
+    "parent": "code",
+    "child": "code",
+}
 URIS = "urn:ietf:rfc:3986"
 _HREF = re.compile(r"<a\s[^>]*?href\s*=\s*[\"']#([^\"']+)[\"']")
 
@@ -24,6 +35,24 @@ def problems(root: Node) -> Iterator[Problem]:
             yield from check(node)
         if node.kind.resource and isinstance(node.value, dict):
             yield from _links(node)
+            yield from _twice(node)
+
+
+def _twice(resource: Node) -> Iterator[Problem]:
+    """The ids of elements are unique within a resource (element.html#id)."""
+    seen: set[str] = set()
+    waiting = resource.children()
+    while waiting:
+        node = waiting.pop()
+        if node.kind.resource or node.kind.name == "ElementDefinition":
+            continue
+        fields = node.value if isinstance(node.value, dict) else node.beside or {}
+        name = fields.get("id")
+        if isinstance(name, str) and name in seen:
+            yield Problem("error", "value", node.path, f"the id {name[:80]!r} stands more than once")
+        elif isinstance(name, str):
+            seen.add(name)
+        waiting += node.children()
 
 
 def _attachment(node: Node) -> Iterator[Problem]:
@@ -76,6 +105,21 @@ def _code_system(node: Node) -> Iterator[Problem]:
         yield Problem("error", "invariant", f"{node.path}.content", "says that no concept is here, but some are")
     if (content == "supplement") != ("supplements" in node.value):
         yield Problem("error", "invariant", f"{node.path}.content", "is `supplement` if it supplements a code system")
+    yield from _properties(node)
+
+
+def _properties(node: Node) -> Iterator[Problem]:
+    """CodeSystem.property: each code and URI once, FHIR's own with FHIR's types (codesystem.html, 4.8.10)."""
+    seen: set[str] = set()
+    for number, one in enumerate(node.value.get("property", [])):
+        place, uri = f"{node.path}.property[{number}]", str(one.get("uri", ""))
+        names = {n for n in (str(one.get("code", "")), uri) if n}
+        if names & seen:
+            yield Problem("error", "value", place, f"{', '.join(sorted(names & seen))[:200]} is defined already")
+        seen |= names
+        wanted = PROPERTIES.get(uri.removeprefix(CONCEPT_PROPERTIES)) if uri.startswith(CONCEPT_PROPERTIES) else None
+        if wanted and one.get("type") != wanted:
+            yield Problem("error", "value", f"{place}.type", f"{uri} is of the type {wanted}")
 
 
 def _structure(node: Node) -> Iterator[Problem]:
@@ -88,9 +132,26 @@ def _structure(node: Node) -> Iterator[Problem]:
         yield Problem("error", "value", f"{node.path}.type", "a type that is not FHIR's is named by a URL")
     start = type_.rpartition("/")[2]
     for number, element in enumerate(node.value.get("differential", {}).get("element", [])):
-        if str(element.get("path", "")).partition(".")[0] != start:
-            place = f"{node.path}.differential.element[{number}].path"
+        place, path = f"{node.path}.differential.element[{number}].path", str(element.get("path", ""))
+        if path.partition(".")[0] != start:
             yield Problem("error", "value", place, f"must start with {start[:80]}")
+        elif (wrong := _unknown(path)) is not None:
+            yield Problem("error", "value", place, f"there is no element {wrong[:80]}")
+
+
+def _unknown(path: str) -> str | None:
+    """The part of an element's path that its type does not have; None when all is well, or cannot be told."""
+    start, *names = path.split(".")
+    kind = kinds().get(start)
+    for name in names:
+        if kind is None:
+            return None
+        bare = name.removesuffix("[x]")
+        if bare not in kind.steps and bare not in kind.keys and bare not in ("id", "extension"):
+            return f"{kind.name}.{name}"
+        steps = kind.steps.get(bare, ())
+        kind = kind.keys[bare][1] if bare in kind.keys else steps[0][1] if len(steps) == 1 else None
+    return None
 
 
 def _questionnaire(node: Node) -> Iterator[Problem]:
@@ -129,6 +190,39 @@ def _links(resource: Node) -> Iterator[Problem]:
         yield Problem("error", "not-found", f"{resource.path}.text.div", f"the link #{name[:80]} leads to nothing")
 
 
+def _capability(node: Node) -> Iterator[Problem]:
+    """Search parameters of a CapabilityStatement have the type of their definition."""
+    yield from _url(node)
+    for rest in node.value.get("rest", []):
+        for number, resource in enumerate(rest.get("resource", [])):
+            known = {p.url: p.type for p in params(str(resource.get("type"))).values()} if _is_type(resource) else {}
+            for one in resource.get("searchParam", []):
+                url = str(one.get("definition", "")).partition("|")[0]
+                if url in known and one.get("type") != known[url]:
+                    place = f"{node.path}.rest.resource[{number}].searchParam"
+                    yield Problem("error", "value", place, f"{one.get('name')} is a {known[url]}: {url}")
+
+
+def _is_type(resource: Json) -> bool:
+    return resource.get("type") in RESOURCE_TYPES
+
+
+def _search_parameter(node: Node) -> Iterator[Problem]:
+    """A search parameter that derives from another one has its type, and its expression starts with its base."""
+    yield from _url(node)
+    bases = [b for b in node.value.get("base", []) if b in RESOURCE_TYPES]
+    derived = str(node.value.get("derivedFrom", "")).partition("|")[0]
+    for type_ in RESOURCE_TYPES if derived else ():
+        for one in params(type_).values():
+            if one.url == derived and one.type != node.value.get("type"):
+                yield Problem("error", "value", f"{node.path}.type", f"{derived} is a {one.type}")
+                return
+    starts = set(re.findall(r"(?:^|\|)\s*\(*([A-Z][A-Za-z]+)\.", str(node.value.get("expression", ""))))
+    if bases and starts - {*bases, "Resource", "DomainResource"}:
+        message = f"starts with {', '.join(sorted(starts))[:80]}, but the base is {', '.join(bases)[:80]}"
+        yield Problem("error", "value", f"{node.path}.expression", message)
+
+
 CHECKS: dict[str, Callable[[Node], Iterator[Problem]]] = {
     "Attachment": _attachment,
     "Identifier": _identifier,
@@ -137,4 +231,6 @@ CHECKS: dict[str, Callable[[Node], Iterator[Problem]]] = {
     "CodeSystem": _code_system,
     "StructureDefinition": _structure,
     "Questionnaire": _questionnaire,
+    "CapabilityStatement": _capability,
+    "SearchParameter": _search_parameter,
 }

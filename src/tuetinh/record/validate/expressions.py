@@ -26,20 +26,23 @@ ABOVE = {
 
 
 def expression_test(type_name: str, invariant: Invariant, element: str = "") -> Test:
-    """The test of an invariant of a type, or of one of its elements: true unless the expression is definitely false.
+    """The test of an invariant of a type, or of one of its elements.
 
-    Where an expression gives nothing, cannot be evaluated or costs too much, there is no fault that could be named.
+    An expression that gives nothing is no proof: an error, but nothing to warn of. Where one cannot be evaluated or
+    costs too much, there is no fault that could be named.
     """
-    return _Test(type_name, CORRECTED.get(invariant.key, invariant.expression or "true"), element)
+    text = CORRECTED.get(invariant.key, invariant.expression or "true")
+    return _Test(type_name, text, element, unknown=invariant.severity == "warning")
 
 
 class _Test:
     """Compiled when it is first needed: most types are never met."""
 
-    def __init__(self, type_name: str, text: str, element: str) -> None:
+    def __init__(self, type_name: str, text: str, element: str, *, unknown: bool) -> None:
         self.type_name = type_name
         self.text = text
         self.element = element
+        self.unknown = unknown
         self.expression: Expression | None = None
         self.names: frozenset[str] | None = None
 
@@ -70,6 +73,6 @@ class _Test:
         node = fhirpath.root(o, self.type_name)
         try:
             places = node.child(self.element) if self.element else [node]
-            return all(self.expression.holds(place, unknown=True) for place in places)
+            return all(self.expression.holds(place, unknown=self.unknown) for place in places)
         except fhirpath.FHIRPathError:
             return True

@@ -5,6 +5,7 @@ The walk is quick where nothing is wrong: places are linked tuples, put into wor
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tuetinh.record.validate import references
@@ -18,6 +19,8 @@ Json = dict[str, Any]
 # Deeper than any real questionnaire or concept tree, and well within the interpreter's own limit.
 MAX_DEPTH = 80
 MAX_PROBLEMS = 500
+# A narrative refers to contained resources too (narrative.html, 2.4.0.2).
+_PICTURES = re.compile(r"(?:src|href)\s*=\s*[\"']#([^\"']+)[\"']")
 _LOCAL = frozenset(["canonical", "uri", "url"])
 
 
@@ -61,7 +64,7 @@ class Walk:
         scope = Scope(o)
         self.object(o, TYPES[name], path, depth, scope)
         if scope.contained:
-            self.unused(o, path, scope)
+            self.unused(o["contained"], path, scope)
 
     def contained(self, o: Json, path: Path) -> None:
         """dom-2, dom-4, dom-5, and the id by which it is referred to."""
@@ -76,15 +79,11 @@ class Walk:
                     place = ((path, "meta", None), name, None)
                     self.report(place, "invariant", f"must not be in a contained resource ({key})")
 
-    def unused(self, o: Json, path: Path, scope: Scope) -> None:
-        """dom-3: whatever is contained is referred to (a picture by the narrative), or refers to its container."""
-        narrative = o.get("text")
-        markup = str(narrative.get("div", "")) if isinstance(narrative, dict) else ""
-        for index, item in enumerate(o["contained"]):
+    def unused(self, items: list[Any], path: Path, scope: Scope) -> None:
+        """dom-3: whatever is contained is referred to, or refers to its container."""
+        for index, item in enumerate(items):
             name = item.get("id") if isinstance(item, dict) else None
-            if not isinstance(name, str) or name in scope.used or f'"#{name}"' in markup:
-                continue
-            if not refers_to_container(item):
+            if isinstance(name, str) and name not in scope.used and not refers_to_container(item):
                 message = f"is contained but nothing refers to #{name[:64]} (dom-3)"
                 self.report((path, "contained", index), "invariant", message)
 
@@ -168,6 +167,8 @@ class Walk:
             self.report(path, "code-invalid", message)
         elif element.fhir in _LOCAL and value[0] == "#":
             scope.used.add(value[1:])
+        elif element.fhir == "xhtml" and "#" in value:
+            scope.used.update(_PICTURES.findall(value))
 
     def complex(self, value: Any, element: Element, o: Json, path: Path, depth: int, scope: Scope) -> None:  # noqa: PLR0917
         if element.beside:
