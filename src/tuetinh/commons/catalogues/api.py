@@ -34,7 +34,17 @@ from .icd10 import (
     icd10,
     search_icd10,
 )
-from .lists import Code, EthnicGroup, code_list, code_lists, codes, ethnic_group, ethnic_groups, facility_levels
+from .lists import (
+    OCCUPATIONS,
+    Code,
+    EthnicGroup,
+    code_list,
+    code_lists,
+    codes,
+    ethnic_group,
+    ethnic_groups,
+    facility_levels,
+)
 from .places import (
     Commune,
     Place,
@@ -44,8 +54,11 @@ from .places import (
     communes_of,
     old_to_new,
     parse_address,
+    places_typed,
     province,
     provinces,
+    provinces_typed,
+    written,
 )
 from .queries import listed, price, prices, starter_prices
 from .services import Service, Technique, consultations, equivalents, search_services, service, technique
@@ -55,6 +68,7 @@ __all__ = [
     "ETHNIC_GROUPS",
     "FORMULARY",
     "ICD10",
+    "OCCUPATIONS",
     "PLACES",
     "SERVICES",
     "SUBSTANCES",
@@ -101,10 +115,12 @@ __all__ = [
     "load_price_list",
     "old_to_new",
     "parse_address",
+    "places_typed",
     "price",
     "prices",
     "province",
     "provinces",
+    "provinces_typed",
     "search_drugs",
     "search_icd10",
     "search_services",
@@ -114,4 +130,5 @@ __all__ = [
     "set_price",
     "starter_prices",
     "technique",
+    "written",
 ]

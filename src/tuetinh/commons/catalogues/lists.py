@@ -17,6 +17,23 @@ FACILITY_LEVELS = {
     "3": gettext_lazy("Cấp khám bệnh, chữa bệnh chuyên sâu"),
 }
 
+# Nghề nghiệp on the medical record of QĐ 4069/2001/QĐ-BYT; the code system `vn-core-occupation-4069` of VN Core.
+OCCUPATIONS = {
+    "01": gettext_lazy("Trẻ < 6 tuổi đi học, <15 tuổi không đi học"),
+    "02": gettext_lazy("Sinh viên, học sinh"),
+    "03": gettext_lazy("Hưu và > 60 tuổi"),
+    "04": gettext_lazy("Công nhân"),
+    "05": gettext_lazy("Nông dân"),
+    "06": gettext_lazy("Lực lượng vũ trang"),
+    "07": gettext_lazy("Trí thức"),
+    "08": gettext_lazy("Hành chính, sự nghiệp"),
+    "09": gettext_lazy("Y tế"),
+    "10": gettext_lazy("Dịch vụ"),
+    "11": gettext_lazy("Việt kiều"),
+    "12": gettext_lazy("Ngoại kiều"),
+    "99": gettext_lazy("Khác"),
+}
+
 
 class EthnicGroup(msgspec.Struct, frozen=True, array_like=True):
     """One of the 54 ethnic groups, or `55` foreign, `56` unknown."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.text import capfirst
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 from django.views.decorators.http import require_GET
 
 from tuetinh.commons.access.api import desk
@@ -105,12 +105,15 @@ def drugs(request: HttpRequest) -> HttpResponse:
 @require_GET
 @desk(*STAFF)
 def communes(request: HttpRequest) -> HttpResponse:
-    """Communes by name; those of `province` first. An old name finds its successor."""
+    """Communes and provinces by name; those of `province` first. An old name shows what it is called now."""
     near = request.GET.get("province") or None
 
     def find(typed: str) -> list[Option]:
-        names = {p.code: p.full_name for p in api.provinces()}
-        found = {c.code: c for c in [*api.old_to_new(typed)[:3], *api.communes(typed, province_code=near)]}
-        return [_option(c.code, c.full_name, hint=names[c.province]) for c in found.values()]
+        whole = [_option(p.code, api.written(p)) for p in api.provinces_typed(typed)[:2]]
+        parts = [
+            _option(one.code, api.written(one), code=gettext("%s nay là") % old if old else "")
+            for old, one in api.places_typed(typed, province_code=near)
+        ]
+        return [*whole, *parts]
 
     return _answer(request, find)

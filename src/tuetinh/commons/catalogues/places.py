@@ -183,6 +183,60 @@ def communes(text: str, limit: int = 12, province_code: str | None = None) -> li
     return [table[e] for _, e in _index().find(words(text), limit, boost if province_code else None)]
 
 
+@cache
+def _old_index() -> WordIndex:
+    tables, names = _tables(), []
+    for move in tables.moves:
+        district = tables.districts[move.district_index]
+        name, short = " ".join(words(move.name)), bare(move.name)
+        where, wider = " ".join(words(bare(district.name))), " ".join(words(district.province))
+        names.append((short, f"{name} {where} {wider}", f"{short} {where}", f"{short} {wider}"))
+    return WordIndex(names, [0.5 if move.default else 1.0 for move in tables.moves])
+
+
+def places_typed(text: str, limit: int = 12, province_code: str | None = None) -> list[tuple[str, Commune]]:
+    """Type-ahead over communes by their names of today and of before 01/07/2025.
+
+    Returns (old name with its district, or "" where today's name was meant; the commune of today), best first, each
+    commune once. `province_code` comes first.
+    """
+    if text.strip().isdigit():
+        return [("", one) for one in communes(text, limit)]
+    tables, known, asked = _tables(), _communes_by_code(), words(text)
+    whole = " ".join(asked)
+
+    def nearer(index: WordIndex, entry: int, one: Commune) -> float:
+        return 30.0 * (one.province == province_code) + 3.0 * (index.names[entry][0] == whole)
+
+    def now(entry: int) -> float:
+        return nearer(_index(), entry, tables.communes[entry])
+
+    def then(entry: int) -> float:
+        return nearer(_old_index(), entry, known[tables.moves[entry].successor])
+
+    found = [(score, "", tables.communes[entry]) for score, entry in _index().find(asked, limit, now)]
+    for score, entry in _old_index().find(asked, 3 * limit, then):
+        move = tables.moves[entry]
+        found.append((score, f"{move.name}, {tables.districts[move.district_index].name}", known[move.successor]))
+    best: dict[str, tuple[str, Commune]] = {}
+    for _, old, one in sorted(found, key=lambda hit: hit[0]):
+        best.setdefault(one.code, (old, one))
+    return list(best.values())[:limit]
+
+
+def provinces_typed(text: str) -> list[Province]:
+    """The provinces whose name begins as typed, kind and accents aside."""
+    asked = bare(text)
+    return [p for p in provinces() if asked and bare(p.full_name).startswith(asked)]
+
+
+def written(unit: Commune | Province) -> str:
+    """A commune or a province as an address ends: `Xã Mường Than, Tỉnh Lai Châu`; `parse_address` reads it back."""
+    if isinstance(unit, Province):
+        return unit.full_name
+    return f"{unit.full_name}, {_provinces_by_code()[unit.province].full_name}"
+
+
 def old_to_new(old: str, district: str = "", old_province: str = "") -> list[Commune]:
     """The communes of today of a unit from before 01/07/2025, by its code or its names; the usual successor first."""
     if old.strip().isdigit() and len(old.strip()) == 5:
