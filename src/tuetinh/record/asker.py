@@ -13,7 +13,8 @@ class Asker:
     role: the desk it sits at (`doctor`, `lab`, …; `system` for programs of the house and connected systems).
     facility: id of the Organization where it works, or "".
     purpose: code of v3 PurposeOfUse (`TREAT`, `PATRQT`, `HOPERAT`, …).
-    scopes: SMART v2 scopes such as `system/*.cruds`, `user/Observation.rs`; nothing is allowed that none of them names.
+    scopes: SMART v2 scopes such as `system/*.cruds`, `user/Observation.rs?category=laboratory`; nothing is allowed that
+        none of them names.
     practitioner: id of the Practitioner that the account belongs to, or "".
     patient: when set, only resources of this patient's compartment exist for the asker.
     """
@@ -27,13 +28,28 @@ class Asker:
     practitioner: str = ""
 
     def may(self, interaction: str, type_: str) -> bool:
-        """Tell whether a scope names the interaction (one letter of `cruds`) on the resource type."""
+        """Tell whether a scope names the interaction (one letter of `cruds`) on the whole resource type."""
         for scope in self.scopes:
             _, _, rest = scope.partition("/")
             name, _, letters = rest.partition(".")
-            if name in ("*", type_) and interaction in letters:
+            if name in ("*", type_) and interaction in letters and "?" not in letters:
                 return True
         return False
+
+    @property
+    def is_granular(self) -> bool:
+        """Whether some scope has a query."""
+        return any("?" in scope for scope in self.scopes)
+
+    def may_some(self, interaction: str, type_: str) -> bool:
+        """Tell whether a scope names the interaction on the type, be it only on what the scope's query finds.
+
+        Who asks this must leave out what is not within `granular.clauses`.
+        """
+        return self.may(interaction, type_) or any(
+            name in ("*", type_) and interaction in rest.partition("?")[0]
+            for name, _, rest in (scope.partition("/")[2].partition(".") for scope in self.scopes)
+        )
 
 
 SYSTEM = Asker(account="system", role="system", purpose="HOPERAT", scopes=frozenset({"system/*.cruds"}))

@@ -8,7 +8,7 @@ from tuetinh.record.asker import Asker
 from tuetinh.record.r4 import RESOURCES
 from tuetinh.record.statements import COLUMNS, array
 from tuetinh.record.steps import Query, Step
-from tuetinh.record.store import Stored, sees
+from tuetinh.record.store import Stored, shows
 
 END = 2**63 - 1
 Position = int
@@ -43,7 +43,7 @@ def changes(
     for name, pairs in wanted.items():
         ids, numbers = array(p[0] for p in pairs), array(str(p[1]) for p in pairs)
         for row in (yield Query(_versions(name), (ids, numbers, ids, numbers))):
-            if sees(asker, row[3]):
+            if shows(asker, "r", name, row[3], row[5]):
                 found[name, row[0], row[1]] = Stored(name, row[0], row[1], row[2], row[3], row[5], created=row[1] == 1)
     return [(f[0], found[f[1], f[2], f[3]]) for f in feed if (f[1], f[2], f[3]) in found]
 

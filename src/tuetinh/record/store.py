@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tuetinh.record import projections, r4, statements
+from tuetinh.record import granular, projections, r4, statements
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import Conflict, Forbidden, Gone, Issue, NotFound, PreconditionFailed, Unprocessable
 from tuetinh.record.projections import Written
@@ -84,9 +84,12 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def allow(asker: Asker, interaction: str, type_: str) -> None:
-    """Raise Forbidden unless a scope of the asker names the interaction on the type."""
-    if not asker.may(interaction, type_):
+def allow(asker: Asker, interaction: str, type_: str, *, whole: bool = False) -> None:
+    """Raise Forbidden unless a scope of the asker names the interaction on the type.
+
+    whole: a scope with a query is not enough, where what is done cannot leave out what the query does not find.
+    """
+    if not (asker.may(interaction, type_) or (not whole and asker.may_some(interaction, type_))):
         message = f"{WORDS[interaction]} of {type_} is not within the scopes of this account"
         raise Forbidden(message)
 
@@ -94,6 +97,11 @@ def allow(asker: Asker, interaction: str, type_: str) -> None:
 def sees(asker: Asker, patient: str | None) -> bool:
     """Whether a resource of this patient exists for the asker."""
     return asker.patient is None or asker.patient == patient
+
+
+def shows(asker: Asker, interaction: str, type_: str, patient: str | None, body: bytes | None) -> bool:
+    """Whether this version exists for the asker and the interaction: compartment, then the queries of its scopes."""
+    return sees(asker, patient) and granular.within_body(granular.clauses(asker.scopes, interaction, type_), body)
 
 
 def stamp(resource: r4.Resource, version: int, updated: datetime) -> bytes:
@@ -120,9 +128,13 @@ def draft(resource: r4.Resource) -> Draft:
     return Draft(resource, str(resource.id), shard, patient, index.custodian_of(resource), index.extract(resource))
 
 
-def _check_new(asker: Asker, item: Draft) -> None:
+def _check_new(asker: Asker, interaction: str, item: Draft) -> None:
     if not sees(asker, item.patient):
         message = "the resource does not belong to the patient of this account"
+        raise Forbidden(message)
+    type_ = item.resource.resourceType
+    if not granular.within(granular.clauses(asker.scopes, interaction, type_), item.found_by.tokens):
+        message = f"this {type_} is not within the queries of the scopes of this account"
         raise Forbidden(message)
 
 
@@ -137,7 +149,7 @@ def create(asker: Asker, resources: Sequence[r4.Resource], *, checked: bool = Fa
         allow(asker, "c", type_)
         resource.id = resource.id or new_id()
         item = draft(resource)
-        _check_new(asker, item)
+        _check_new(asker, "c", item)
         groups.setdefault(type_, []).append(item)
     if not checked:
         yield from check_targets(resources)
@@ -200,7 +212,7 @@ def put(asker: Asker, resource: r4.Resource, *, if_match: int | None = None, ups
         if not upsert or asker.patient is not None:
             raise _absent(type_, id_)
         return (yield from create(_creator(asker, type_), [resource]))[0]
-    if not sees(asker, row[3]):
+    if not _may_replace(asker, type_, row):
         raise _absent(type_, id_)
     if if_match is not None and row[1] != if_match:
         message = f"{type_}/{id_} is at version {row[1]}, not {if_match}"
@@ -229,7 +241,7 @@ def put_many(
         rows = yield Query(statements.lock_many(type_), (statements.array(sorted(group)),))
         here = {row[0]: row for row in rows}
         for id_, row in here.items():
-            if not sees(asker, row[3]):
+            if not _may_replace(asker, type_, row):
                 raise _absent(type_, id_)
             if keep_same and (yield from _is_known(group[id_], row)):
                 stored[type_, id_] = Stored(type_, id_, row[1], row[2], row[3], row[5])
@@ -254,15 +266,25 @@ def _is_known(resource: r4.Resource, row: Row) -> Step[bool]:
 
 
 def _creator(asker: Asker, type_: str) -> Asker:
-    """Creating by PUT is within an update scope (SMART App Launch 2: `u` covers it)."""
-    return asker if asker.may("c", type_) else replace(asker, scopes=asker.scopes | {f"system/{type_}.c"})
+    """Creating by PUT is within an update scope (SMART App Launch 2: `u` covers it), with the query that it has."""
+    if asker.may("c", type_):
+        return asker
+    named = (scope.partition("/")[2].partition(".") for scope in asker.scopes)
+    parts = [rest.partition("?") for name, _, rest in named if name in ("*", type_)]
+    more = {f"system/{type_}.c{mark}{query}" for letters, mark, query in parts if "u" in letters}
+    return replace(asker, scopes=asker.scopes | more)
+
+
+def _may_replace(asker: Asker, type_: str, row: Row) -> bool:
+    """Whether the locked row is there to be written over: it is seen, or a tombstone of which no query tells."""
+    return sees(asker, row[3]) if row[4] else shows(asker, "u", type_, row[3], row[5])
 
 
 def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
     """Write the version after the locked row."""
     type_ = resource.resourceType
     item = draft(resource)
-    _check_new(asker, item)
+    _check_new(asker, "u", item)
     version = row[1] + 1
     updated = max(now(), row[2] + timedelta(milliseconds=1))
     body = stamp(resource, version, updated)
@@ -283,7 +305,7 @@ def delete(asker: Asker, type_: str, id_: str, *, if_match: int | None = None) -
     """
     allow(asker, "d", type_)
     row = yield from lock(type_, id_)
-    if row is None or not sees(asker, row[3]):
+    if row is None or not (sees(asker, row[3]) if row[4] else shows(asker, "d", type_, row[3], row[5])):
         raise _absent(type_, id_)
     if if_match is not None and row[1] != if_match:
         message = f"{type_}/{id_} is at version {row[1]}, not {if_match}"
@@ -341,7 +363,7 @@ def read(asker: Asker, type_: str, id_: str) -> Step[Stored]:
 
 def seen(asker: Asker, type_: str, id_: str, rows: Sequence[Row]) -> Stored:
     """The version of a row if it exists for the asker."""
-    if not rows or not sees(asker, rows[0][3]):
+    if not rows or not shows(asker, "r", type_, rows[0][3], rows[0][5]):
         raise _absent(type_, id_)
     _, version, updated, patient, deleted, body = rows[0]
     if deleted:
@@ -355,7 +377,9 @@ def read_many(asker: Asker, type_: str, ids: Iterable[str]) -> Step[list[Stored]
     """Current versions of those ids that exist for the asker, in no order."""
     allow(asker, "r", type_)
     rows = yield Query(statements.read_many(type_), (statements.array(ids),))
-    return [Stored(type_, r[0], r[1], r[2], r[3], r[5]) for r in rows if not r[4] and sees(asker, r[3])]
+    return [
+        Stored(type_, r[0], r[1], r[2], r[3], r[5]) for r in rows if not r[4] and shows(asker, "r", type_, r[3], r[5])
+    ]
 
 
 def read_version(asker: Asker, type_: str, id_: str, version: int) -> Step[Stored]:
@@ -372,10 +396,14 @@ def versions(
     allow(asker, "r", type_)
     start = (since or datetime(1, 1, 1, tzinfo=UTC)).isoformat()
     rows = yield Query(statements.versions(type_), (id_, below, start, id_, below, start, limit))
-    found = [Stored(type_, id_, r[1], r[2], r[3], r[5], created=r[1] == 1) for r in rows if sees(asker, r[3])]
+    found = [
+        Stored(type_, id_, r[1], r[2], r[3], r[5], created=r[1] == 1)
+        for r in rows
+        if shows(asker, "r", type_, r[3], r[5])
+    ]
     if not found and below == 2**31 - 1:
         exists = yield Query(statements.read(type_), (id_,))
-        if not exists or not sees(asker, exists[0][3]):
+        if not exists or not shows(asker, "r", type_, exists[0][3], exists[0][5]):
             raise _absent(type_, id_)
     return found
 

@@ -104,7 +104,7 @@ async def search_all(door: Door, call: Call) -> Response:
     types = [t for name, value in pairs if name == "_type" for t in value.split(",")] or list(r4.RESOURCES)
     for type_ in types:
         if not call.asker.may("s", type_):
-            message = f"search of {type_[:80]} is not within the scopes of this account"
+            message = f"search of {type_[:80]} is not, or not as a whole, within the scopes of this account"
             raise Forbidden(message)
     return await search(door, call)
 

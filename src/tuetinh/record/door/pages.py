@@ -53,7 +53,7 @@ def searchset(asker: Asker, type_: str | None, pairs: Pairs, base: str, *, lenie
     entries, seen = [], []
     place = base.encode()
     for hit in found.hits:
-        if hit.mode != "match" and not (asker.may("r", hit.type) or asker.may("s", hit.type)):
+        if hit.mode != "match" and not (asker.may_some("r", hit.type) or asker.may_some("s", hit.type)):
             continue
         body = summary.cut(hit.body, mode, wanted.elements) if mode or wanted.elements else hit.body
         parts = (place, hit.type.encode(), hit.id.encode(), body, hit.mode.encode())

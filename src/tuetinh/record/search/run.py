@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from tuetinh.record import r4
+from tuetinh.record import granular, r4
 from tuetinh.record.asker import Asker
+from tuetinh.record.errors import Forbidden
 from tuetinh.record.hashes import token_hash
 from tuetinh.record.search import page as pages
 from tuetinh.record.search.compile import bigints, count_statement, matching_statement, page_statements
+from tuetinh.record.search.conditions import Tokens
 from tuetinh.record.search.index import walk
 from tuetinh.record.search.page import PageRefused, Position
 from tuetinh.record.search.parse import Include, Search
@@ -92,9 +94,22 @@ def matching(asker: Asker, search: Search, limit: int) -> Step[list[tuple[str, s
 
 
 def _allowed(asker: Asker, search: Search) -> Search | None:
-    """Leave the types that the asker's scopes name; None if there is none."""
-    types = tuple(t for t in (search.types or RESOURCE_TYPES) if asker.may("s", t))
-    return replace(search, types=types) if types else None
+    """Leave the types that the asker's scopes name and add what their queries ask; None if there is none.
+
+    Raises Forbidden where a condition looks beyond the resource, for it could tell what a query leaves out.
+    """
+    if len(search.types) == 1 and asker.may_some("s", search.types[0]):
+        wanted = granular.clauses(asker.scopes, "s", search.types[0])
+        if any(not clause for clause in wanted):
+            return None
+        search = replace(search, conditions=(*search.conditions, *(Tokens(tuple(sorted(c))) for c in wanted)))
+    else:
+        types = tuple(t for t in (search.types or RESOURCE_TYPES) if asker.may("s", t))
+        search = replace(search, types=types)
+    if asker.is_granular and any("." in name or name.startswith("_has") for name, _ in search.pairs):
+        message = "a chained search is not possible with scopes that have a query"
+        raise Forbidden(message)
+    return search if search.types else None
 
 
 def _total(asker: Asker, search: Search) -> Step[int | None]:
@@ -125,7 +140,7 @@ def _included(asker: Asker, includes: Sequence[Include], hits: list[Hit]) -> Ste
     for include in includes:
         if include.reverse:
             rows = yield from _pointing(asker, include, hits, MAX_INCLUDED - len(found))
-            found += _new(rows, have)
+            found += _new(_within(asker, include.source, rows), have)
             continue
         for hit in hits:
             if hit.type == include.source:
@@ -134,10 +149,17 @@ def _included(asker: Asker, includes: Sequence[Include], hits: list[Hit]) -> Ste
                 for type_, id_ in _links(include, decoded[hit.key]):
                     wanted.setdefault(type_, {})[id_] = None
     for type_, ids in wanted.items():
-        if asker.may("s", type_) or asker.may("r", type_):
-            rows = yield from _by_id(asker, type_, list(ids), MAX_INCLUDED - len(found))
-            found += _new(rows, have)
+        rows = yield from _by_id(asker, type_, list(ids), MAX_INCLUDED - len(found))
+        found += _new(_within(asker, type_, rows), have)
     return found
+
+
+def _within(asker: Asker, type_: str, rows: list[Row]) -> list[Row]:
+    """Leave the rows that the asker may search or read."""
+    if asker.may("s", type_) or asker.may("r", type_):
+        return rows
+    ways = [granular.clauses(asker.scopes, letter, type_) for letter in "sr"]
+    return [row for row in rows if any(granular.within_body(way, row[6]) for way in ways)]
 
 
 def _new(rows: list[Row], have: set[tuple[str, str]]) -> list[Hit]:
@@ -171,7 +193,7 @@ def _by_id(asker: Asker, type_: str, ids: list[str], limit: int) -> Step[list[Ro
 
 def _pointing(asker: Asker, include: Include, hits: list[Hit], limit: int) -> Step[list[Row]]:
     """Find resources of the include's source that refer to one of the hits."""
-    if not (asker.may("s", include.source) or asker.may("r", include.source)):
+    if not (asker.may_some("s", include.source) or asker.may_some("r", include.source)):
         return []
     hashes = [
         token_hash(name, f"{hit.type}/{hit.id}")

@@ -26,6 +26,16 @@ CAST = {
     "outsider": Asker("outsider", "outsider"),
     "citizen": Asker("citizen", "citizen", "", "PATRQT", frozenset({"patient/*.cruds"}), "citizen-of-the-cast"),
 }
+LABORATORY = "category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
+APPS = {
+    "lab-app": {f"user/Observation.cruds?{LABORATORY}", "user/Patient.rs"},
+    "two-apps": {f"user/Observation.rs?{LABORATORY}", "user/Observation.rs?category=vital-signs&status=final"},
+    "reading-app": {f"user/Observation.r?{LABORATORY}", "user/Observation.c", "user/Patient.rs"},
+    "patient-app": {f"patient/Observation.rs?{LABORATORY}", "patient/Patient.rs"},
+}
+for _name, _scopes in APPS.items():
+    _patient = "one" if _name == "patient-app" else None
+    CAST[_name] = Asker(_name, "doctor", "", "TREAT", frozenset(_scopes), _patient)
 
 
 class Client:

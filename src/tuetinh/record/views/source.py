@@ -63,7 +63,7 @@ def page(ask: Ask, after: int = 0) -> Step[Page]:
     """The rows of the next resources that the asker may see. Raises Forbidden, or ViewError where data does not fit."""
     type_ = ask.view.resource
     if not ask.asker.may("s", type_):
-        store.allow(ask.asker, "r", type_)
+        store.allow(ask.asker, "r", type_, whole=True)
     try:
         sql = statement(ask.view, _source(ask, "convert_from(body, 'UTF8')::jsonb AS doc")) if ask.compiled else ""
     except Uncompiled:
