@@ -48,21 +48,26 @@ def _case(case: Json, read: Read) -> Iterator[Case]:
     if case.get("allow-comments"):
         body = _COMMENT.sub(rb"\1", body)
     library = Library()
-    for name in (*case.get("profiles", []), *case.get("supporting", [])):
+    for name in _beside(case):
         _add(library, name, read)
     expected = _outcome(case.get("java"), read)
     if expected is not None:
-        yield _compare(case["name"], expected, _problems(body, library))
+        yield _compare(case["name"], expected, _problems(body, library, security=bool(case.get("security-checks"))))
     asked = case.get("profile")
     if isinstance(asked, dict):
         library = Library()
-        for name in (*case.get("profiles", []), *case.get("supporting", [])):
+        for name in _beside(case):
             _add(library, name, read)
         for name in (*asked.get("supporting", []), *([asked["source"]] if "source" in asked else [])):
             url = _add(library, name, read)
         expected = _outcome(asked.get("java"), read)
         if expected is not None and "source" in asked:
             yield _compare(f"{case['name']} by profile", expected, _problems(body, library, url))
+
+
+def _beside(case: Json) -> list[str]:
+    """The files that a case names beside its own."""
+    return [name for key in ("profiles", "supporting", "supporting5") for name in case.get(key, [])]
 
 
 def _add(library: Library, name: str, read: Read) -> str:
@@ -78,14 +83,15 @@ def _add(library: Library, name: str, read: Read) -> str:
     return str(resource.get("url", ""))
 
 
-def _problems(body: bytes, library: Library, profile: str = "") -> list[Problem]:
+def _problems(body: bytes, library: Library, profile: str = "", *, security: bool = False) -> list[Problem]:
     try:
         data = formats.read(body, ordered=True) if body.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") else body
     except Invalid as error:
         return [Problem("error", i.code, i.expression, i.text) for i in error.issues]
     except RecordError as error:
         return [Problem("error", "structure", "", str(error))]
-    return Validation(library, strict=True).problems(data.removeprefix(b"\xef\xbb\xbf"), [profile] if profile else [])
+    validation = Validation(library, strict=True, security=security)
+    return validation.problems(data.removeprefix(b"\xef\xbb\xbf"), [profile] if profile else [])
 
 
 def _outcome(java: Any, read: Read) -> list[str] | None:

@@ -143,6 +143,10 @@ class Answers:
         value_set = self.question.get("answerValueSet")
         if value_set and name == "Coding" and self.member(str(value_set), given) is False:
             yield f"is not in the value set {value_set[:200]}"
+        if value_set and name == "String" and self.question.get("type") == "string":
+            codes = self.library.codes(str(value_set))
+            if codes is not None and given not in codes:
+                yield f"is not in the value set {value_set[:200]}"
 
     def member(self, value_set: str, coding: Json) -> bool | None:
         if value_set.startswith("#"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from tuetinh.record.fhirpath import FHIRPathError, Node, Services, compile
+from tuetinh.record.profiles.budget import STEPS, Budget
 from tuetinh.record.validate.invariants import HELD_BY_WALK, NOT_REPORTED, TESTS
 from tuetinh.record.validate.problem import Problem
 from tuetinh.record.validate.rules import RULES, Invariant
@@ -45,12 +46,13 @@ def _on_elements(type_: str) -> dict[str, tuple[Invariant, ...]]:
     return {key: invariants for key, invariants in found.items() if invariants}
 
 
-def problems(resource: Node) -> list[Problem]:
+def problems(resource: Node, budget: Budget) -> list[Problem]:
     """What a resource (without the resources within it) violates."""
     found: list[Problem] = []
     waiting = [resource]
     while waiting:
         node = waiting.pop()
+        budget.spend()
         invariants = _left(node.kind.name)
         if node.parent is not None:
             invariants += _on_elements(node.parent.kind.name).get(node.key, ())
@@ -63,7 +65,7 @@ def broken(node: Node, invariant: Invariant) -> Problem | None:
     """The problem of an element that violates an invariant; None when it holds or cannot be decided."""
     try:
         expression = CORRECTED.get(invariant.key, str(invariant.expression))
-        if compile(expression).holds(node, context=node, unknown=True, services=SERVICES):
+        if compile(expression).holds(node, context=node, unknown=True, services=SERVICES, steps=STEPS):
             return None
     except FHIRPathError:
         return None

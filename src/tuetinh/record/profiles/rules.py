@@ -9,6 +9,7 @@ from typing import Any
 
 from tuetinh.record.fhirpath import FHIRPathError, Node, Services, compile
 from tuetinh.record.profiles import slicing
+from tuetinh.record.profiles.budget import STEPS, Budget
 from tuetinh.record.profiles.library import Library, base_type
 from tuetinh.record.profiles.tree import Rule, TypeRule
 from tuetinh.record.terminology.api import convert
@@ -20,11 +21,10 @@ MAX_DEPTH = 60
 
 
 class Judge:
-    """Holds resources against profiles. `work` bounds how many elements it looks at in all."""
+    """Holds resources against profiles, within a budget."""
 
-    def __init__(self, library: Library, work: int) -> None:
-        self.library = library
-        self.left = work
+    def __init__(self, library: Library, budget: Budget) -> None:
+        self.library, self.budget = library, budget
         self.running: set[tuple[str, str]] = set()
         self.services = Services(resolve=library.resolve, conforms_to=self._conforms, member_of=self._member_of)
 
@@ -43,9 +43,7 @@ class Judge:
 
     def node(self, node: Node, rule: Rule) -> list[Problem]:
         """What one element lacks."""
-        self.left -= 1
-        if self.left < 0:
-            return []
+        self.budget.spend()
         found = self.types(node, rule) + self.value(node, rule)
         for constraint in rule.constraints:
             found += self.constraint(node, constraint, own=not rule.url)
@@ -157,8 +155,9 @@ class Judge:
             found.append(_problem(node, "value", f"must not be longer than {rule.max_length} characters"))
         if rule.min_length is not None and isinstance(node.value, str) and len(node.value) < rule.min_length:
             found.append(_problem(node, "value", f"must not be shorter than {rule.min_length} characters"))
-        if rule.binding is not None:
-            strength, value_set = rule.binding
+        if rule.must_have_value and node.value is None:
+            found.append(_problem(node, "required", "must have a value, not extensions alone"))
+        for strength, value_set in [*([rule.binding] if rule.binding else []), *rule.additional]:
             if strength == "required" and self._member_of(node.value, value_set) is False:
                 found.append(_problem(node, "code-invalid", f"has no code of {value_set}"))
         return found
@@ -191,7 +190,8 @@ class Judge:
         variables = {"resource": outer, "rootResource": outer} if inside else {}
         try:
             expression = compile(str(constraint["expression"]))
-            if expression.holds(node, context=node, variables=variables, unknown=True, services=self.services):
+            options = {"variables": variables, "services": self.services, "steps": STEPS}
+            if expression.holds(node, context=node, unknown=True, **options):
                 return []
         except FHIRPathError:
             return []

@@ -8,7 +8,7 @@ if it were one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,9 @@ from typing import Any
 from tuetinh.record.fhirpath.model import kinds
 
 Json = dict[str, Any]
+_R5 = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition."
+MUST_HAVE_VALUE = f"{_R5}mustHaveValue"
+ADDITIONAL_BINDING = f"{_R5}binding.additional"
 MIN_LENGTH = "http://hl7.org/fhir/StructureDefinition/minLength"
 PROFILE_ELEMENT = "http://hl7.org/fhir/StructureDefinition/elementdefinition-profile-element"
 _SEGMENT = re.compile(r"(?P<name>[A-Za-z0-9_\-]+)(?:\[x\])?(?::(?P<slice>.+))?")
@@ -54,6 +57,8 @@ class Rule:
     limits: dict[str, Any] = field(default_factory=dict)
     max_length: int | None = None
     min_length: int | None = None
+    must_have_value: bool = False
+    additional: list[tuple[str, str]] = field(default_factory=list)
     constraints: list[Json] = field(default_factory=list)
     children: dict[str, Rule] = field(default_factory=dict)
     slicing: Slicing | None = None
@@ -150,9 +155,12 @@ def _lay(rule: Rule, element: Json) -> None:
     binding = element.get("binding")
     if isinstance(binding, dict) and binding.get("valueSet"):
         rule.binding = (str(binding.get("strength", "")), str(binding["valueSet"]))
+        rule.additional += _additional(binding)
     for extension in element.get("extension", []):
         if extension.get("url") == MIN_LENGTH:
             rule.min_length = extension.get("valueInteger")
+        elif extension.get("url") == MUST_HAVE_VALUE:
+            rule.must_have_value = extension.get("valueBoolean") is True
     if isinstance(element.get("maxLength"), int):
         rule.max_length = element["maxLength"]
     known = {c.get("key") for c in rule.constraints}
@@ -162,6 +170,16 @@ def _lay(rule: Rule, element: Json) -> None:
         told = [(str(d.get("type")), str(d.get("path"))) for d in slicing.get("discriminator", [])]
         before = rule.slicing.discriminators if rule.slicing else []
         rule.slicing = Slicing(told or before, str(slicing.get("rules", "open")), bool(slicing.get("ordered")))
+
+
+def _additional(binding: Json) -> Iterator[tuple[str, str]]:
+    """Purpose and value set of additional bindings (R5's, by their extension)."""
+    for extension in binding.get("extension", []):
+        if extension.get("url") == ADDITIONAL_BINDING:
+            parts = {e.get("url"): e for e in extension.get("extension", [])}
+            if "usage" not in parts and "valueSet" in parts:  # one for a certain context is not decided here
+                purpose = str(parts.get("purpose", {}).get("valueCode", ""))
+                yield purpose, str(parts["valueSet"].get("valueCanonical", ""))
 
 
 def part(tree: Rule, id_: str) -> Rule | None:

@@ -8,7 +8,8 @@ from msgspec import structs
 
 from tuetinh.record.fhirpath import Node
 from tuetinh.record.fhirpath.nodes import root
-from tuetinh.record.profiles import codings, conditions, entries, extensions, questionnaires, values
+from tuetinh.record.profiles import codings, conditions, entries, extensions, measures, questionnaires, values
+from tuetinh.record.profiles.budget import Budget
 from tuetinh.record.profiles.library import CORE, Library, base_type
 from tuetinh.record.profiles.rules import Judge
 from tuetinh.record.validate import check
@@ -16,7 +17,6 @@ from tuetinh.record.validate.parse import quick
 from tuetinh.record.validate.problem import Problem
 
 MAX_PROBLEMS = 500
-MAX_WORK = 200_000
 
 
 # IssueTypes of warnings that are errors to HL7's own validator: unknown extensions, and displays that are not listed.
@@ -38,13 +38,19 @@ VITAL_SIGNS = {
 
 
 class Validation:
-    """Validates against what a library knows. strict: as HL7's validator judges, where FHIR leaves it open."""
+    """Validates against what a library knows.
 
-    def __init__(self, library: Library, *, strict: bool = False) -> None:
-        self.library, self.strict = library, strict
+    strict: as HL7's validator judges, where FHIR leaves it open. security: texts must not look like markup.
+    """
+
+    def __init__(self, library: Library, *, strict: bool = False, security: bool = False) -> None:
+        self.library, self.strict, self.security = library, strict, security
 
     def problems(self, data: bytes, profiles: Iterable[str] = ()) -> list[Problem]:
-        """Everything that is wrong with a resource, as JSON: `error`, `warning` and `information`."""
+        """Everything that is wrong with a resource, as JSON: `error`, `warning` and `information`.
+
+        Raises TooCostly when it takes more work than one call may cause.
+        """
         resource, found = check(data)
         try:
             plain = quick(data)
@@ -53,11 +59,14 @@ class Validation:
         if not isinstance(plain, dict) or (resource is None and _shapeless(found)):
             return found
         node = root(plain)
-        judge = Judge(self.library, MAX_WORK)
+        budget = Budget()
+        judge = Judge(self.library, budget)
         for each in _resources(node):
-            found += conditions.problems(each)
+            found += conditions.problems(each, budget)
             if each.kind.name == "QuestionnaireResponse":
                 found += questionnaires.problems(self.library, each.value, each.path)
+            if each.kind.name == "MeasureReport":
+                found += measures.problems(self.library, each.value, each.path)
             if each.kind.name == "Bundle":
                 found += entries.problems(each)
             claimed = each.value.get("meta", {}).get("profile", [])
@@ -66,6 +75,7 @@ class Validation:
                 found += self._profile(judge, each, str(url))
         found += extensions.problems(self.library, judge, node)
         found += values.problems(node)
+        found += values.markup(node) if self.security else ()
         found += codings.problems(self.library, node)
         if self.strict:
             found = [self._stricter(problem) for problem in found]

@@ -25,6 +25,7 @@ PROPERTIES = {
     "child": "code",
 }
 URIS = "urn:ietf:rfc:3986"
+_TAG = re.compile(r"<\s*/?\s*[A-Za-z][^<>]*>")
 _HREF = re.compile(r"<a\s[^>]*?href\s*=\s*[\"']#([^\"']+)[\"']")
 
 
@@ -36,6 +37,13 @@ def problems(root: Node) -> Iterator[Problem]:
         if node.kind.resource and isinstance(node.value, dict):
             yield from _links(node)
             yield from _twice(node)
+
+
+def markup(root: Node) -> Iterator[Problem]:
+    """Texts that look like HTML (security.html, 6.1.0.11)."""
+    for node in root.descendants():
+        if node.kind.name in ("string", "markdown") and _TAG.search(str(node.value)):
+            yield Problem("error", "security", node.path, "must not look like markup")
 
 
 def _twice(resource: Node) -> Iterator[Problem]:
@@ -182,10 +190,8 @@ def _links(resource: Node) -> Iterator[Problem]:
     if not wanted:
         return
     here = set(re.findall(r"\b(?:id|name)\s*=\s*[\"']([^\"']+)[\"']", markup))
-    top = resource
-    while top.parent is not None:
-        top = top.parent
-    here |= {n.value["id"] for n in (top, *top.descendants()) if isinstance(n.value, dict) and "id" in n.value}
+    own = (resource, *resource.descendants())
+    here |= {n.value["id"] for n in own if isinstance(n.value, dict) and isinstance(n.value.get("id"), str)}
     for name in sorted(wanted - here):
         yield Problem("error", "not-found", f"{resource.path}.text.div", f"the link #{name[:80]} leads to nothing")
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuetinh.record.conformance import run
 from tuetinh.record.profiles import Library, Validation
+from tuetinh.record.profiles.budget import TooCostly
 
 PROFILE = {
     "resourceType": "StructureDefinition",
@@ -82,6 +85,28 @@ def test_any_json_is_validated_without_failing(value: Any) -> None:
     body = value if isinstance(value, dict) else {"x": value}
     for resource in (body, {"resourceType": "Patient", **body}, GOOD | body):
         Validation(Library()).problems(json.dumps(resource).encode(), [str(URL)])
+
+
+def test_agreement_with_hl7s_validator(shared: Path) -> None:
+    found = list(run("validator", shared / "data/fhir/validator"))
+    assert len(found) == 568
+    assert sum(case.passed for case in found) >= 500
+
+
+def test_a_costly_profile_ends_by_a_limit() -> None:
+    library = Library()
+    expression = "repeat(children()).repeat(children()).repeat(children()).count() > 0"
+    constraint = [{"key": "x-1", "severity": "error", "human": "x", "expression": expression}]
+    elements = [
+        {"id": f"Patient.{n}", "path": f"Patient.{n}", "constraint": constraint} for n in ("name", "identifier")
+    ]
+    library.add(PROFILE | {"differential": {"element": elements}})
+    names = [{"given": [str(n) for n in range(200)], "text": "x"}] * 400
+    body = json.dumps(GOOD | {"name": names}).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tuetinh.record.profiles.budget.SECONDS", 0.2)
+        with pytest.raises(TooCostly):
+            Validation(library).problems(body, [str(URL)])
 
 
 def outcome(answer: Any) -> list[tuple[str, str]]:

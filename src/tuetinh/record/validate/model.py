@@ -37,7 +37,7 @@ class Element:
 
     def _quick(self) -> Callable[[Any], bool] | None:
         """A cheap test under which a single primitive needs no further look."""
-        if self.many or self.choice or self.check is None:
+        if self.many or self.choice or self.check is None or self.fhir == "xhtml":
             return None
         if self.values is not None:
             values = self.values
