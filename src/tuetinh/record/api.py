@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeVar, cast
+from typing import BinaryIO, TypeVar, cast
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from tuetinh.record import audit, projections, r4, store
 from tuetinh.record.accesses import Access, accesses
 from tuetinh.record.asker import SYSTEM, Asker
-from tuetinh.record.errors import BadRequest, Invalid, issues_of
+from tuetinh.record.errors import BadRequest, Invalid, Unprocessable, issues_of
 from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
 from tuetinh.record.steps import Step, run
@@ -34,6 +34,7 @@ __all__ = [
     "create",
     "create_many",
     "delete",
+    "export_view",
     "history",
     "new_id",
     "read",
@@ -154,6 +155,30 @@ def search(asker: Asker, type_: str, query: str, page: str | None = None) -> Pag
     included = [r4.decode(hit.body) for hit in found.hits if hit.mode != "match"]
     _note(asker, "search", [(hit.type, hit.patient) for hit in found.hits] or [(type_, None)])
     return Page(matches, included, found.next, found.total)
+
+
+def export_view(asker: Asker, definition: object, form: str, out: BinaryIO, since: str | None = None) -> None:
+    """Write the rows of a ViewDefinition (SQL on FHIR) over the record as `json`, `ndjson`, `csv` or `parquet`.
+
+    Memory stays flat. With `since`, an instant, only of what changed after it. Raises Unprocessable for a definition
+    that is none, and where the data does not fit it.
+    """
+    from tuetinh.record.views import ViewError, output, read, source
+
+    patients: dict[str | None, None] = {}
+
+    def rows() -> Iterator[tuple[object, ...]]:
+        for found in source.stream(source.Ask(asker, view, since=since)):
+            patients[found.patient] = None
+            yield found.row
+
+    try:
+        view = read(definition)
+        output.write(view, rows(), form, out)
+    except ViewError as error:
+        raise Unprocessable(str(error)) from None
+    finally:
+        _note(asker, "export", [(view.resource, patient) for patient in patients])
 
 
 def ref(resource: r4.Resource, display: str | None = None) -> r4.Reference:

@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from tuetinh.record.fhirpath import functions
 from tuetinh.record.fhirpath.context import STEPS, Context, Services
 from tuetinh.record.fhirpath.engine import build, truth
 from tuetinh.record.fhirpath.errors import LimitError
 from tuetinh.record.fhirpath.nodes import plain, root
 from tuetinh.record.fhirpath.parser import parse
 from tuetinh.record.fhirpath.syntax import Call, Literal, Member, Special, Variable, walk
-
-assert functions  # noqa: S101  (to import the functions is to register them)
 
 _LOOKS_AROUND = frozenset(["children", "descendants", "conformsTo", "extension", "hasValue", "resolve"])
 _NO_VARIABLES: Mapping[str, Any] = {}

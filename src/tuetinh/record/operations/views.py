@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 from itertools import islice
 from typing import Any
 
@@ -30,6 +31,7 @@ from tuetinh.record.views.query import read as read_query
 DEFINITION = "http://sql-on-fhir.org/OperationDefinition/$"
 # An answer is made in memory: more than this is for a bulk export.
 MOST_ROWS = 100_000
+SECONDS = 60.0
 
 Seen = list[tuple[str, str, str | None]]
 
@@ -155,6 +157,7 @@ def _gathered(asked: Asked, view: View, limit: int, *, whole: bool = False) -> S
         view,
         patient=None if patient is None else (patient.reference or "").rpartition("/")[2],
         since=asked.one("_since"),
+        until=time.monotonic() + SECONDS,
     )
     found: list[Row] = []
     seen: dict[tuple[str, str, str | None], None] = {}
@@ -164,9 +167,11 @@ def _gathered(asked: Asked, view: View, limit: int, *, whole: bool = False) -> S
             page, after = yield from rows_of.page(ask, after)
         except ViewError as error:
             raise Unprocessable(f"the view cannot be run: {error}") from None
+        if time.monotonic() > ask.until:
+            raise Unprocessable("the view takes too long; narrow it, or export it")
         for each in page:
             found.append(each.row)
-            seen[view.resource, each.id, each.patient] = None
+            seen[view.resource, "", each.patient] = None
     if len(found) > limit and whole:
         raise Unprocessable(f"a view of the query has more than {limit} rows; export it instead")
     return found[:limit], list(seen)

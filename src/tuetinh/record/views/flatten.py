@@ -13,6 +13,8 @@ from tuetinh.record.views.definition import Column, Select, View, ViewError
 Row = tuple[Any, ...]
 # One resource must not become a table of its own.
 _MOST_ROWS = 100_000
+# For one expression over one resource; a view has many of both.
+_STEPS = 200_000
 
 
 def rows(view: View, resources: Iterable[Any]) -> Iterator[Row]:
@@ -40,10 +42,9 @@ def rows_of(view: View, node: Node) -> list[Row]:
 class _Run:
     def __init__(self, view: View) -> None:
         self.view = view
-        self.services = fhirpath.Services()
 
     def items(self, path: fhirpath.Expression, node: Node, index: int) -> list[Any]:
-        return path.items(node, variables={**self.view.constants, "rowIndex": index}, services=self.services)
+        return path.items(node, variables={**self.view.constants, "rowIndex": index}, steps=_STEPS)
 
     def included(self, node: Node) -> bool:
         """Whether every filter is true of the resource; what is no Boolean is an error in the view."""

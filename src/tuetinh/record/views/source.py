@@ -5,7 +5,9 @@ Resources are gone through by key, a page at a time, so that memory stays flat h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -14,8 +16,9 @@ import msgspec
 
 from tuetinh.record import steps, store
 from tuetinh.record.asker import Asker
+from tuetinh.record.errors import Unprocessable
 from tuetinh.record.fhirpath.nodes import root
-from tuetinh.record.steps import Query, Step
+from tuetinh.record.steps import Query, Step, computed
 from tuetinh.record.views.definition import View, ViewError
 from tuetinh.record.views.flatten import Row, rows_of
 from tuetinh.record.views.sql import Uncompiled, statement
@@ -26,13 +29,17 @@ _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 @dataclass(frozen=True)
 class Ask:
-    """Who wants which view of what: of one patient's compartment, or only of what changed since an instant."""
+    """Who wants which view of what: of one patient's compartment, or only of what changed since an instant.
+
+    until: the `time.monotonic()` after which it is given up.
+    """
 
     asker: Asker
     view: View
     patient: str | None = None
     since: str | None = None
     compiled: bool = True
+    until: float = math.inf
 
 
 class Found(NamedTuple):
@@ -60,7 +67,10 @@ def compiles(view: View) -> str:
 
 
 def page(ask: Ask, after: int = 0) -> Step[Page]:
-    """The rows of the next resources that the asker may see. Raises Forbidden, or ViewError where data does not fit."""
+    """The rows of the next resources that the asker may see.
+
+    Raises Forbidden, ViewError where data does not fit, Unprocessable when it takes too long.
+    """
     type_ = ask.view.resource
     if not ask.asker.may("s", type_):
         store.allow(ask.asker, "r", type_, whole=True)
@@ -74,18 +84,26 @@ def page(ask: Ask, after: int = 0) -> Step[Page]:
         found = [Found(r[1], r[2], _row(ask.view, r[3])) for r in rows if r[3] is not None]
     else:
         rows = yield Query(_source(ask, "body"), params, prepare=False)
-        found = [Found(r[1], r[2], each) for r in rows for each in rows_of(ask.view, root(_decode(bytes(r[3]))))]
+        found = yield from computed(lambda: _flattened(ask, rows))
     keys = {r[0] for r in rows}
     return Page(found, max(keys) if len(keys) == PAGE else None)
 
 
-def stream(ask: Ask) -> Iterator[Row]:
+def stream(ask: Ask) -> Iterator[Found]:
     """Every row, on Django's connection. Pages are read as they are needed, not as one snapshot."""
     after: int | None = 0
     while after is not None:
         found, after = steps.run(page(ask, after))
-        for each in found:
-            yield each.row
+        yield from found
+
+
+def _flattened(ask: Ask, resources: Sequence[steps.Row]) -> list[Found]:
+    found: list[Found] = []
+    for _, id_, patient, body in resources:
+        if time.monotonic() > ask.until:
+            raise Unprocessable("the view takes too long; narrow it, or export it")
+        found += (Found(id_, patient, row) for row in rows_of(ask.view, root(_decode(bytes(body)))))
+    return found
 
 
 def _source(ask: Ask, doc: str) -> str:

@@ -1,15 +1,8 @@
-"""The functions by their chapters; to import them is to register them."""
+"""The functions by their chapters; to import this package is to register them."""
 
 from __future__ import annotations
 
-from tuetinh.record.fhirpath.functions import (
-    boundaries,
-    collections,
-    conversion,
-    fhir,
-    maths,
-    strings,
-    utility,
-)
+from importlib import import_module
 
-__all__ = ["boundaries", "collections", "conversion", "fhir", "maths", "strings", "utility"]
+for _chapter in ("boundaries", "collections", "conversion", "fhir", "maths", "strings", "utility"):
+    import_module(f"{__name__}.{_chapter}")
