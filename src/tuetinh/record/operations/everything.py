@@ -111,7 +111,11 @@ def of_patient(asked: Asked) -> Step[Reply]:
         [asked.id, after, array(types), *params, count + 1],
         prepare=False,
     )
-    found = [Stored(r[0], r[1], r[2], r[3], r[4], bytes(r[5])) for r in rows[:count]]
+    found = [
+        Stored(r[0], r[1], r[2], r[3], r[4], bytes(r[5]))
+        for r in rows[:count]
+        if store.shows(asked.asker, "r", r[0], r[4], bytes(r[5]))
+    ]
     following = str(rows[count - 1][6]) if len(rows) > count else None
     chosen = [one for one in found if one.type == "Patient" or _within(one.body, asked)]
     return (yield from _page(asked, chosen, following, first.patient))
@@ -157,7 +161,7 @@ def _read(asker: Asker, keys: Sequence[tuple[str, str]]) -> Step[list[Stored]]:
     """The current versions of these resources, in the order of the keys; unknown ones are left out."""
     groups: dict[str, list[str]] = {}
     for type_, id_ in keys:
-        if asker.may("r", type_):
+        if asker.may_some("r", type_):
             groups.setdefault(type_, []).append(id_)
     found: dict[tuple[str, str], Stored] = {}
     for type_, ids in groups.items():
@@ -195,7 +199,7 @@ def _types(asked: Asked) -> list[str]:
         if type_ not in r4.RESOURCES:
             message = f"there is no resource type {type_[:80]!r}"
             raise BadRequest(message, "_type")
-    return [t for t in named or r4.RESOURCES if asked.asker.may("r", t)]
+    return [t for t in named or r4.RESOURCES if asked.asker.may_some("r", t)]
 
 
 def _count(asked: Asked) -> int:

@@ -129,3 +129,23 @@ def test_document_holds_all_that_the_composition_refers_to(
     assert fhir.get(f"/Composition/{id_}/$document", "citizen").status_code == 404
     fhir.send("DELETE", f"/Observation/{cast['observations'][0]}")
     assert fhir.get(f"/Composition/{id_}/$document").status_code == 422
+
+
+def test_gathering_keeps_to_scopes_with_a_query(fhir: Any, cast: dict[str, Any]) -> None:
+    category = {
+        "coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "laboratory"}]
+    }
+    result = {"resourceType": "Observation", "status": "final", "code": code("lab"), "category": [category]}
+    id_ = fhir.post("/Observation", result | {"subject": {"reference": f"Patient/{cast['one']}"}}).json()["id"]
+    everything = names(fhir.get(f"/Patient/{cast['one']}/$everything", "lab-app"))
+    assert everything == {f"Patient/{cast['one']}", f"Observation/{id_}"}
+    assert names(fhir.get(f"/Observation/$lastn?patient=Patient/{cast['one']}", "lab-app")) == {f"Observation/{id_}"}
+    query = "{ id ObservationList(_reference: patient) { id } }"
+    asked = fhir.get(f"/Patient/{cast['one']}/$graphql", "lab-app", params={"query": query})
+    assert asked.json()["data"]["ObservationList"] == [{"id": id_}]
+    hidden = f"/Observation/{cast['observations'][0]}"
+    for name in ("$meta", "$validate", "$diff"):
+        assert fhir.get(f"{hidden}/{name}", "lab-app").status_code == 404
+    added = {"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"tag": [{"code": "x"}]}}]}
+    assert fhir.post(f"{hidden}/$meta-add", added, "lab-app").status_code in (403, 404)
+    assert fhir.get(hidden).json()["meta"]["versionId"] == "1"
