@@ -16,7 +16,7 @@ from django.db import connection
 from tuetinh.record import api, r4
 from tuetinh.record.errors import Forbidden, Unprocessable
 from tuetinh.record.tests.conftest import CAST
-from tuetinh.record.views import output
+from tuetinh.record.views import output, source
 
 pytestmark = pytest.mark.django_db
 
@@ -97,6 +97,22 @@ def test_only_what_changed_since(glucose: r4.Observation) -> None:
     out = io.BytesIO()
     api.export_view(api.SYSTEM, VIEW, "ndjson", out, since="2999-01-01T00:00:00Z")
     assert out.getvalue() == b""
+
+
+def test_pages_are_smaller_where_resources_give_many_rows(patient: r4.Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [r4.HumanName(family=str(place)) for place in range(10)]
+    for _ in range(30):
+        api.create(api.SYSTEM, r4.Patient(name=names))
+    view = {"resource": "Patient", "select": [{"forEach": "name", "column": [{"name": "f", "path": "family"}]}]}
+    whole = sorted(written("csv", definition=view).splitlines())
+    assert len(whole) > 300
+    for path in ("family", "family.substring(0)"):
+        view["select"] = [{"forEach": "name", "column": [{"name": "f", "path": path}]}]
+        monkeypatch.setattr(source, "_MOST_ROWS", 210)
+        assert sorted(written("csv", definition=view).splitlines()) == whole
+        monkeypatch.setattr(source, "_MOST_ROWS", 5)
+        with pytest.raises(Unprocessable):
+            written("csv", definition=view)
 
 
 def test_an_outsider_writes_nothing(glucose: r4.Observation) -> None:

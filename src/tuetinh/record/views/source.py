@@ -23,7 +23,9 @@ from tuetinh.record.views.definition import View, ViewError
 from tuetinh.record.views.flatten import Row, rows_of
 from tuetinh.record.views.sql import Uncompiled, statement
 
-PAGE = 500
+# Resources of a page: fewer where they give many rows, so that a page is never large.
+_SIZES = (500, 20, 1)
+_MOST_ROWS = 100_000
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
@@ -78,15 +80,28 @@ def page(ask: Ask, after: int = 0) -> Step[Page]:
         sql = statement(ask.view, _source(ask, "convert_from(body, 'UTF8')::jsonb AS doc")) if ask.compiled else ""
     except Uncompiled:
         sql = ""
-    params = [after, *_params(ask), PAGE]
-    if sql:
-        rows = yield Query(sql, params, prepare=False)
-        found = [Found(r[1], r[2], _row(ask.view, r[3])) for r in rows if r[3] is not None]
-    else:
-        rows = yield Query(_source(ask, "body"), params, prepare=False)
-        found = yield from computed(lambda: _flattened(ask, rows))
+    for size in _SIZES:
+        found = yield from (_inside(ask, f"{sql} LIMIT %s", after, size) if sql else _outside(ask, after, size))
+        if found is not None:
+            return found
+    raise Unprocessable(f"one resource gives more than {_MOST_ROWS} rows")
+
+
+def _inside(ask: Ask, sql: str, after: int, size: int) -> Step[Page | None]:
+    """The page as PostgreSQL makes it; None when so many resources give too many rows at once."""
+    rows = yield Query(sql, [after, *_params(ask), size, _MOST_ROWS + 1], prepare=False)
+    if len(rows) > _MOST_ROWS:
+        return None
     keys = {r[0] for r in rows}
-    return Page(found, max(keys) if len(keys) == PAGE else None)
+    found = [Found(r[1], r[2], _row(ask.view, r[3])) for r in rows if r[3] is not None]
+    return Page(found, max(keys) if len(keys) == size else None)
+
+
+def _outside(ask: Ask, after: int, size: int) -> Step[Page | None]:
+    """The page made in memory."""
+    rows = yield Query(_source(ask, "body"), [after, *_params(ask), size], prepare=False)
+    found = yield from computed(lambda: _flattened(ask, rows))
+    return None if found is None else Page(found, rows[-1][0] if len(rows) == size else None)
 
 
 def stream(ask: Ask) -> Iterator[Found]:
@@ -97,12 +112,14 @@ def stream(ask: Ask) -> Iterator[Found]:
         yield from found
 
 
-def _flattened(ask: Ask, resources: Sequence[steps.Row]) -> list[Found]:
+def _flattened(ask: Ask, resources: Sequence[steps.Row]) -> list[Found] | None:
     found: list[Found] = []
     for _, id_, patient, body in resources:
         if time.monotonic() > ask.until:
             raise Unprocessable("the view takes too long; narrow it, or export it")
         found += (Found(id_, patient, row) for row in rows_of(ask.view, root(_decode(bytes(body)))))
+        if len(found) > _MOST_ROWS:
+            return None
     return found
 
 
