@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import asdict
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlencode
 
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from tuetinh.care.insurance.api import CardCheck, NoCard, cards, check_card
 from tuetinh.care.reception import actions, queries, tickets, words
 from tuetinh.care.reception.errors import NoVisit, ReceptionError
-from tuetinh.care.reception.forms import PersonForm, ReasonForm, VisitForm
+from tuetinh.care.reception.forms import PersonForm, ReasonForm, VisitForm, draft_of
 from tuetinh.care.reception.models import Turn
 from tuetinh.commons.access.api import asker, desk, open_to_all
 from tuetinh.commons.documents.api import respond_pdf
@@ -44,34 +45,54 @@ if TYPE_CHECKING:
     from tuetinh.commons.access.api import Account
     from tuetinh.commons.identity.api import Hit
 
+SOUGHT, DRAFT = "reception.sought", "reception.draft"  # kept in the session between two pages
 MOST_ROOMS = 8
+FOUND_TODAY = 100  # visits on the page of those looked for
 SHOWN_NEXT = 6  # numbers on the waiting-room screen
 
 
 @desk("reception")
-@require_GET
+@require_http_methods(["GET", "POST"])
 @never_cache
 def home(request: HttpRequest) -> HttpResponse:
-    """One field for a card or any scrap of a person; a card of somebody known leads straight to them."""
-    text = request.GET.get("q", "").strip()
+    """One field for a card or any scrap of a person; a card of somebody known leads straight to them.
+
+    What is typed or scanned comes by POST and waits in the session, so that no address, log or history holds it.
+    """
     me = asker(request)
-    hits: list[Hit] = []
+    if request.method == "GET":
+        text = request.session.pop(SOUGHT, "")
+        return _home(request, text, hits=find_people(me, text) if text else [])
+    text = request.POST.get("q", "").strip()
+    if "new" in request.POST:
+        return _to_new(request, draft_of(text))
     if text.count("|") >= 3:
-        try:
-            card = parse_card(text)
-        except CardError as error:
-            return _home(request, text, error=str(error), status=422)
-        known = [hit for hit in likely_duplicates(me, card.draft()) if hit.certain]
-        if len(known) == 1:
-            return redirect("reception:person", known[0].id)
-        for warning in card.warnings:
-            messages.warning(request, str(words.CARD_WARNINGS[warning]))
-        return _new(request, PersonForm(initial=PersonForm.initial_of(card.draft())), card.draft())
-    if text:
-        hits = find_people(me, text)
-        if len(hits) == 1 and not request.headers.get("HX-Request"):  # Enter picks the only one
-            return redirect("reception:person", hits[0].id)
-    return _home(request, text, hits=hits)
+        return _scanned(request, text)
+    hits = find_people(me, text) if text else []
+    if request.headers.get("HX-Request"):
+        return _home(request, text, hits=hits)
+    if len(hits) == 1 and not hits[0].slipped:  # Enter picks the only one
+        return redirect("reception:person", hits[0].id)
+    request.session[SOUGHT] = text
+    return redirect("reception:home")
+
+
+def _scanned(request: HttpRequest, text: str) -> HttpResponse:
+    try:
+        card = parse_card(text)
+    except CardError as error:
+        return _home(request, text, error=str(error), status=422)
+    known = [hit for hit in likely_duplicates(asker(request), card.draft()) if hit.certain]
+    if len(known) == 1:
+        return redirect("reception:person", known[0].id)
+    for warning in card.warnings:
+        messages.warning(request, str(words.CARD_WARNINGS[warning]))
+    return _to_new(request, card.draft())
+
+
+def _to_new(request: HttpRequest, draft: PersonDraft) -> HttpResponse:
+    request.session[DRAFT] = asdict(draft)
+    return redirect("reception:new")
 
 
 def _home(
@@ -88,7 +109,9 @@ def _home(
 def new(request: HttpRequest) -> HttpResponse:
     """Register a person; likely duplicates are shown before they are made."""
     if request.method == "GET":
-        return _new(request, PersonForm(initial={"name": request.GET.get("name", "")}))
+        told = request.session.pop(DRAFT, None)
+        told_draft = PersonDraft(**told) if told else None
+        return _new(request, PersonForm(initial=PersonForm.initial_of(told_draft) if told_draft else {}), told_draft)
     form = PersonForm(request.POST)
     if not form.is_valid():
         return _new(request, form, status=422)
@@ -116,8 +139,15 @@ def _new(
     status: int = 200,
 ) -> HttpResponse:
     if alike is None and draft is not None:
-        alike = list(likely_duplicates(asker(request), draft))
-    context = {"form": form, "alike": alike or [], "asked": status == 409}
+        alike = likely_duplicates(asker(request), draft)
+    scanned = draft.address if draft and request.method == "GET" else ""
+    context = {
+        "form": form,
+        "alike": alike or [],
+        "asked": status == 409,
+        "scanned": scanned,
+        "province": _account(request).facility[:2],  # a facility's code begins with its province's
+    }
     return render(request, "reception/new.html", context, status=status)
 
 
@@ -238,16 +268,16 @@ def move(request: HttpRequest, encounter_id: str) -> HttpResponse:
 
 
 @desk("reception")
-@require_GET
+@require_http_methods(["GET", "POST"])
 @never_cache
 def today(request: HttpRequest) -> HttpResponse:
-    """Everyone who came today, newest first, by state."""
+    """Everyone who came today, newest first, by state; what is looked for among them comes by POST."""
     state = request.GET.get("state", "")
     states = (state,) if state in words.STATES else ()
-    rows_of_day, text = queries.of_day(_account(request).facility, queries.today(), states), request.GET.get("q", "")
-    if typed := text.strip()[:100]:
+    rows_of_day = queries.of_day(_account(request).facility, queries.today(), states)
+    if typed := request.POST.get("q", "").strip()[:100]:
         rows_of_day = queries.found(asker(request), rows_of_day, typed)
-    page = paginate(request, rows_of_day)
+    page = paginate(request, rows_of_day, FOUND_TODAY) if typed else paginate(request, rows_of_day)
     rows = [(found, words.STATES[found.state]) for found in queries.visits(asker(request), list(page.object_list))]
     context = {"page": page, "rows": rows, "state": state if states else "", "q": typed, "states": words.STATES.items()}
     return render(request, "reception/today.html", context)

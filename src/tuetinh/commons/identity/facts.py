@@ -25,7 +25,8 @@ ETHNICITY: Final = f"{CORE}/StructureDefinition/extension-race"  # dân tộc; `
 OCCUPATION: Final = f"{CORE}/StructureDefinition/extension-occupation"
 UNITS: Final = f"{CORE}/StructureDefinition/extension-administrative-address"
 ETHNIC_CODES: Final = f"{CORE}/CodeSystem/vn-core-race"
-OCCUPATION_CODES: Final = f"{CORE}/CodeSystem/vn-core-occupation"
+OCCUPATION_CODES: Final = f"{CORE}/CodeSystem/vn-core-occupation-4069"  # of the medical record, QĐ 4069/2001/QĐ-BYT
+JOB_CODES: Final = f"{CORE}/CodeSystem/vn-core-occupation"  # of the General Statistics Office, QĐ 34/2020/QĐ-TTg
 UNIT_CODES: Final = f"{CORE}/CodeSystem/vn-core-administrative-address"
 IDENTIFIER_TYPES: Final = "http://terminology.hl7.org/CodeSystem/v2-0203"
 _TYPES: Final = {"cccd": "NI", "cmnd": "NI", "passport": "PPN", "card": "SB", "bhxh": "SB", "mrn": "PI"}
@@ -177,20 +178,17 @@ def _unit(home: r4.Address, level: str) -> str:
 
 def ethnic_group(patient: r4.Patient) -> str:
     """Return the code of the ethnic group, or ""."""
-    return _extension_code(patient, ETHNICITY)
+    return next((coding.code or "" for coding in _codings(patient, ETHNICITY)), "")
 
 
 def occupation(patient: r4.Patient) -> str:
-    """Return the code of the occupation, or ""."""
-    return _extension_code(patient, OCCUPATION)
+    """Return the code of the occupation in the list of QĐ 34/2020, which claims ask for, or ""."""
+    return next((c.code or "" for c in _codings(patient, OCCUPATION) if c.system == JOB_CODES), "")
 
 
-def _extension_code(patient: r4.Patient, url: str) -> str:
-    for extension in patient.extension or []:
-        concept = extension.valueCodeableConcept
-        if extension.url == url and concept and concept.coding:
-            return concept.coding[0].code or ""
-    return ""
+def _codings(patient: r4.Patient, url: str) -> list[r4.Coding]:
+    concepts = (e.valueCodeableConcept for e in patient.extension or [] if e.url == url)
+    return [coding for concept in concepts if concept for coding in concept.coding or []]
 
 
 def reference_id(reference: r4.Reference | None) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
 
 from tuetinh.commons.access import api as access
 from tuetinh.commons.identity import links, queries
@@ -12,22 +13,28 @@ from tuetinh.record.errors import Gone, NotFound
 
 STAFF = ("reception", "doctor", "nurse", "lab", "imaging", "pharmacist", "cashier", "archivist", "station")
 POPOVER, PAGE = 8, 25
+SOUGHT = "identity.sought"  # kept in the session between two pages
 
 
-@require_GET
+@require_http_methods(["GET", "POST"])
 @access.desk(*STAFF)
+@never_cache
 def people(request: HttpRequest) -> HttpResponse:
-    """Who fits `?q=`: a list for the search field of the shell, a page of its own without JavaScript.
+    """Who fits `q`: a list for the search field of the shell, a page of its own without JavaScript.
 
-    A certain single hit of the page, as after a scan, opens at once.
+    `q` comes by POST and waits in the session, so that no address, log or history holds it. A certain single hit of
+    the page, as after a scan, opens at once.
     """
-    typed = request.GET.get("q", "").strip()
     asker = access.asker(request)
     fragment = request.headers.get("HX-Request") == "true"
+    typed = (request.POST.get("q", "") if request.method == "POST" else request.session.pop(SOUGHT, "")).strip()
     hits = queries.find_people(asker, typed, limit=POPOVER if fragment else PAGE)
     rows = [(hit, links.first(asker.role, hit.id)) for hit in hits]
-    if not fragment and len(rows) == 1 and "|" in typed:
-        return redirect(rows[0][1])
+    if request.method == "POST" and not fragment:
+        if len(rows) == 1 and "|" in typed:
+            return redirect(rows[0][1])
+        request.session[SOUGHT] = typed
+        return redirect("identity:people")
     template = "identity/found.html" if fragment else "identity/people.html"
     return render(request, template, {"q": typed, "rows": rows})
 

@@ -31,7 +31,10 @@ HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A person found. birth as in FHIR; number: the one shown first; reasons: why they may be the same person."""
+    """A person found. birth as in FHIR; number: the one shown first; reasons: why they may be the same person.
+
+    slipped: fits only if something was mistyped, so that nobody is to be opened unasked.
+    """
 
     id: str
     name: str
@@ -46,6 +49,7 @@ class Hit:
     score: float
     reasons: tuple[str, ...] = ()
     certain: bool = False
+    slipped: bool = False
 
     @property
     def born(self) -> str:
@@ -137,6 +141,7 @@ def _hit(person: Found, reasons: Iterable[str] = (), *, certain: bool = False) -
         score=round(person.score, 2),
         reasons=tuple(reasons),
         certain=certain,
+        slipped=person.slipped,
     )
 
 

@@ -18,7 +18,10 @@ NEARBY_YEARS = 4
 
 @dataclass(slots=True)
 class Found:
-    """A person brought up, in the order of the searched columns. score: of their numbers first, then of everything."""
+    """A person brought up, in the order of the searched columns. score: of their numbers first, then of everything.
+
+    slipped: only fits when something was mistyped.
+    """
 
     id: str
     name: str
@@ -32,6 +35,7 @@ class Found:
     seen: datetime | None
     updated: datetime
     score: float = 0.0
+    slipped: bool = False
 
 
 @lru_cache(maxsize=4096)

@@ -91,11 +91,12 @@ def _numbered(number: str, facility: str, found: dict[str, Found]) -> Step[None]
     back = number[::-1]
     query = Query(_NUMBERED, ([number], number, number, back, back, facility))
     rows = yield query
-    if not rows and len(number) >= 8:
+    slipped = not rows and len(number) >= 8
+    if slipped:
         near = sorted(words.slips(number, "0123456789"))
         rows = yield query._replace(params=(near, "~", "~", "~", "~", facility))
     for *row, fit in rows:
-        found.setdefault(row[0], Found(*row)).score += fit
+        found.setdefault(row[0], Found(*row, slipped=slipped)).score += fit
 
 
 def _stages(typed: Typed, facility: str, limit: int, found: dict[str, Found]) -> Step[None]:
@@ -118,7 +119,7 @@ def _stages(typed: Typed, facility: str, limit: int, found: dict[str, Found]) ->
     if len(found) < limit and not placed:
         slipped = yield from _one_slip(known, births, typed)
         for condition in slipped:
-            yield from _collect(condition, name, facility, found)
+            yield from _collect(condition, name, facility, found, slipped=True)
 
 
 def _look_up(typed: Typed) -> Step[list[Word]]:
@@ -250,10 +251,12 @@ def _and(condition: Condition | None, births: list[Condition]) -> Condition | No
     return every([condition, *births]) if condition else None
 
 
-def _collect(condition: Condition, name: str, facility: str, found: dict[str, Found]) -> Step[None]:
+def _collect(
+    condition: Condition, name: str, facility: str, found: dict[str, Found], *, slipped: bool = False
+) -> Step[None]:
     if shares.rows(condition) > VAGUE:
         rows = yield Query(_RECENT, (facility, condition.text))
     else:
         rows = yield Query(_MATCHING, (condition.text, facility, name, facility))
     for row in rows:
-        found.setdefault(row[0], Found(*row))
+        found.setdefault(row[0], Found(*row, slipped=slipped))

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from lxml import html
 from pypdf import PdfReader
 
 from tuetinh.care.insurance import gateway
@@ -19,8 +20,9 @@ from tuetinh.care.insurance.simulator import Simulator
 from tuetinh.care.reception import actions
 from tuetinh.care.reception.models import Turn
 from tuetinh.commons.access.api import asker_of
-from tuetinh.commons.identity.api import PersonDraft, register
+from tuetinh.commons.identity.api import PersonDraft, ethnic_group, home, register
 from tuetinh.record import api as record
+from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
 
 pytestmark = pytest.mark.django_db
@@ -87,20 +89,22 @@ def test_a_visit_of_another_facility_does_not_exist(as_role: As, cast: Any) -> N
 
 def test_a_scanned_card_is_registered_once(as_role: As) -> None:
     browser = as_role("reception")
-    text = browser.get("/reception", {"q": SCAN}).content.decode()
+    text = browser.post("/reception", {"q": SCAN}, follow=True).content.decode()
     assert all(value in text for value in ('value="Lò Thị Pâng"', 'value="15/03/1972"', 'value="012172000018"'))
+    assert all(value in text for value in ('value="Bản Nà Cha"', 'value="Xã Tả Lèng, Tỉnh Lai Châu"'))
     form = {
         "name": "Lò Thị Pâng",
         "birth": "15/03/1972",
         "gender": "female",
         "cccd": "012172000018",
-        "address": "Bản Nà Cha, Xã Tả Lèng, Tỉnh Lai Châu",
+        "line": "Bản Nà Cha",
+        "place": "Xã Tả Lèng, Tỉnh Lai Châu",
         "sure": "1",
     }
     first = browser.post("/reception/new", form)
     assert first.status_code == 302
     assert browser.post("/reception/new", form)["Location"] == first["Location"]
-    again = browser.get("/reception", {"q": SCAN})
+    again = browser.post("/reception", {"q": SCAN})
     assert (again.status_code, again["Location"]) == (302, first["Location"])
     found = record.search(SYSTEM, "Patient", "identifier=012172000018").resources
     assert [one.birthDate for one in found] == ["1972-03-15"]
@@ -118,6 +122,14 @@ def test_likely_duplicates_are_shown_before_saving(as_role: As) -> None:
     ("field", "value", "words"),
     [
         ("birth", "31-12", "Nhập dd/mm/yyyy"),
+        ("birth", "31/02/1990", "Ngày sinh không đúng"),
+        ("birth", "2990", "Ngày sinh không đúng"),
+        ("cccd", "01209000001", "Số định danh có 12 chữ số, đã nhập 11 ký tự."),
+        ("cccd", "005090000018", "Ba chữ số đầu của số định danh không phải mã tỉnh."),
+        ("cccd", "012190000018", "Số định danh không khớp giới tính hoặc thế kỷ sinh."),
+        ("cccd", "012085000018", "Số định danh không khớp năm sinh."),
+        ("place", "Xã Không Đâu, Tỉnh Lai Châu", "Chưa rõ là xã nào."),
+        ("occupation", "77", "Hãy chọn"),
         ("card", "GD41", "Thẻ BHYT có 15 ký tự"),
         ("phone", "không có", "Số điện thoại chỉ gồm chữ số."),
     ],
@@ -131,7 +143,7 @@ def test_bad_input_is_told_beside_its_field_and_stores_nothing(as_role: As, fiel
 
 @pytest.mark.parametrize("scan", ["|||||", "1|2|3|4|5|6|7", "x" * 5000, "012172000018|||99999999|?||"])
 def test_a_broken_scan_is_no_error_page(as_role: As, scan: str) -> None:
-    assert as_role("reception").get("/reception", {"q": scan}).status_code in {200, 422}
+    assert as_role("reception").post("/reception", {"q": scan}, follow=True).status_code in {200, 422}
 
 
 def test_a_visit_without_a_reason_is_not_opened(as_role: As) -> None:
@@ -171,7 +183,7 @@ def test_the_ticket_says_number_room_and_name(as_role: As, cast: Any) -> None:
 def test_the_list_of_today_finds_a_number_or_a_name(as_role: As, cast: Any) -> None:
     visit, browser = visit_of(cast, person()), as_role("reception")
     for typed, found in (("lo thi pang", True), ("1", True), ("2", False), ("vang a tua", False)):
-        text = browser.get("/reception/today", {"q": typed}).content.decode()
+        text = browser.post("/reception/today", {"q": typed}).content.decode()
         assert (visit.encounter in text) is found, typed
 
 
@@ -214,9 +226,80 @@ def test_the_list_of_today_asks_the_database_no_more_for_more_people(as_role: As
 
 def test_enter_opens_the_only_person_found(as_role: As, cast: Any) -> None:
     desk = as_role("reception")
-    found = desk.get("/reception", {"q": "lo thi pang 1972"})
+    found = desk.post("/reception", {"q": "lo thi pang 1972"})
     assert found.status_code == 302
     assert found["Location"] == "/reception/people/cast-citizen"
-    typing = desk.get("/reception", {"q": "lo thi pang 1972"}, headers={"HX-Request": "true"})
+    typing = desk.post("/reception", {"q": "lo thi pang 1972"}, headers={"HX-Request": "true"})
     assert typing.status_code == 200
     assert "Lò Thị Pâng" in typing.content.decode()
+
+
+def test_what_papers_say_is_believed_when_it_is_said_twice(as_role: As) -> None:
+    browser = as_role("reception")
+    form = {"name": "Vàng A Tủa", "birth": "1990", "gender": "male", "cccd": "012085000018"}
+    asked = browser.post("/reception/new", form)
+    told = html.fromstring(asked.content.decode()).xpath("//input[@name='told']/@value")
+    assert (asked.status_code, told) == (422, ["012085000018|1990|male"])
+    assert browser.post("/reception/new", form | {"told": told[0], "birth": "1991"}).status_code == 422
+    assert browser.post("/reception/new", form | {"told": told[0]}).status_code == 302
+    assert len(record.search(SYSTEM, "Patient", "identifier=012085000018").resources) == 1
+
+
+def test_a_person_is_registered_with_commune_group_and_occupation(as_role: As) -> None:
+    form = {"name": "Vàng A Tủa", "birth": "02/09/1990", "gender": "male", "line": "Bản Noong Thăng"}
+    form |= {"place": "xa phuc than, than uyen, lai chau", "ethnic": "08", "occupation": "05", "phone": "0399 000 111"}
+    answer = as_role("reception").post("/reception/new", form)
+    person = cast(r4.Patient, record.read(SYSTEM, "Patient", answer["Location"].rpartition("/")[2]))
+    assert home(person) == ("Bản Noong Thăng, Xã Mường Than, Tỉnh Lai Châu", "03618")
+    assert ethnic_group(person) == "08"
+    jobs = [e for e in person.extension or [] if e.url.endswith("extension-occupation")]
+    coded = jobs[0].valueCodeableConcept
+    assert coded is not None
+    assert [(c.system, c.code, c.display) for c in coded.coding or []] == [
+        ("http://fhir.ehealth.gov.vn/core/CodeSystem/vn-core-occupation-4069", "05", "Nông dân")
+    ]
+
+
+def test_an_address_of_before_july_2025_comes_in_the_names_of_today(as_role: As) -> None:
+    scan = SCAN.replace("Xã Tả Lèng, Tỉnh Lai Châu", "Phúc Than, Than Uyên, Lai Châu")
+    text = as_role("reception").post("/reception", {"q": scan}, follow=True).content.decode()
+    assert 'value="Xã Mường Than, Tỉnh Lai Châu"' in text
+    assert "Trên thẻ: Bản Nà Cha, Phúc Than, Than Uyên, Lai Châu" in text
+
+
+def test_nothing_typed_or_scanned_is_in_an_address(as_role: As) -> None:
+    browser = as_role("reception")
+    for typed, ends in (
+        (SCAN, "/reception/new"),
+        ("vang thi", "/reception"),
+        ("012172000099", "/reception"),
+        ("lo thi pang 1972", "cast-citizen"),
+    ):
+        answer = browser.post("/reception", {"q": typed})
+        assert (answer.status_code, "?" in answer["Location"], answer["Location"].endswith(ends)) == (302, False, True)
+    person()
+    shown = browser.post("/reception", {"q": "lo thi"}, follow=True)
+    assert shown.redirect_chain == [("/reception", 302)]
+    assert "012172000018" in shown.content.decode()
+    assert "012172000018" not in browser.get("/reception").content.decode()  # told once
+    assert "Lò Thị Pâng" not in browser.get("/reception?q=lo+thi+pang").content.decode()
+    for page in ("/reception", "/reception/new", "/reception/today", "/people"):
+        forms = html.fromstring(browser.get(page).content.decode()).xpath("//form[.//input[@name='q' or @name='name']]")
+        assert {form.get("method") for form in forms} == {"post"}, page
+
+
+def test_what_was_typed_begins_the_form(as_role: As) -> None:
+    typed = {"q": "vàng thị dở 1990 0399000111 012190000018", "new": "1"}
+    text = as_role("reception").post("/reception", typed, follow=True).content.decode()
+    for value in ("Vàng Thị Dở", "1990", "0399000111", "012190000018"):
+        assert f'value="{value}"' in text
+
+
+def test_enter_opens_nobody_who_fits_only_by_a_slip(as_role: As) -> None:
+    known, desk = person(), as_role("reception")
+    for typed in ("vang thi 1972", "012172000081"):
+        shown = desk.post("/reception", {"q": typed}, follow=True)
+        text = shown.content.decode()
+        assert shown.redirect_chain == [("/reception", 302)], typed
+        assert (f"/reception/people/{known}" in text, "gần giống" in text) == (True, True), typed
+    assert desk.post("/reception", {"q": "012172000018"})["Location"] == f"/reception/people/{known}"
