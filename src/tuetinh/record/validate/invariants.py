@@ -155,6 +155,18 @@ def _link_ids(o: Json) -> bool:
     return True
 
 
+def _concept_codes(o: Json) -> bool:
+    seen: set[str] = set()
+    todo = list(o.get("concept", []))
+    while todo:
+        concept = todo.pop()
+        if concept.get("code") in seen:
+            return False
+        seen.add(concept.get("code"))
+        todo.extend(concept.get("concept", []))
+    return True
+
+
 def _appointment_times(o: Json) -> bool:
     timed = has(o, "start") and has(o, "end")
     return timed or o.get("status") in ("proposed", "cancelled", "waitlist")
@@ -211,8 +223,12 @@ TESTS: dict[tuple[str, str], Test] = {
     ("Bundle", "bdl-12"): _first("message", "MessageHeader"),
     ("BundleEntry", "bdl-5"): _any("resource", "request", "response"),
     ("BundleEntry", "bdl-8"): lambda o: "/_history/" not in o.get("fullUrl", ""),
+    ("CodeSystem", "csd-1"): _concept_codes,
     ("CompositionSection", "cmp-1"): _any("text", "entry", "section"),
     ("CompositionSection", "cmp-2"): _not_both("emptyReason", "entry"),
+    ("ConceptMapGroupElementTarget", "cmd-1"): lambda o: (
+        has(o, "comment") or o.get("equivalence") not in ("narrower", "inexact")
+    ),
     ("Condition", "con-3"): _condition_status,
     ("Condition", "con-4"): _abated,
     ("Condition", "con-5"): lambda o: not (_entered_in_error(o, "condition-ver-status") and has(o, "clinicalStatus")),
@@ -288,6 +304,9 @@ TESTS: dict[tuple[str, str], Test] = {
     ("ValueSetComposeInclude", "vsd-1"): _any("valueSet", "system"),
     ("ValueSetComposeInclude", "vsd-2"): lambda o: not has(o, "concept", "filter") or has(o, "system"),
     ("ValueSetComposeInclude", "vsd-3"): _not_both("concept", "filter"),
+    ("ValueSetExpansionContains", "vsd-6"): _any("code", "display"),
+    ("ValueSetExpansionContains", "vsd-9"): lambda o: has(o, "code") or o.get("abstract") is True,
+    ("ValueSetExpansionContains", "vsd-10"): _implies("code", "system"),
 }
 
 # Held by the walk itself, which knows the whole resource.
