@@ -9,7 +9,7 @@ from tuetinh.record.fhirpath import Node
 from tuetinh.record.profiles.library import Library
 from tuetinh.record.validate.problem import Problem
 
-DEFINITIONS = frozenset({"ValueSet", "CodeSystem", "ConceptMap", "StructureDefinition"})
+URIS = "urn:ietf:rfc:3986"
 
 
 def problems(library: Library, root: Node) -> Iterator[Problem]:
@@ -32,6 +32,8 @@ def _coding(library: Library, node: Node, coding: dict[str, Any]) -> Iterator[Pr
     if library.is_supplement(system):
         yield Problem("error", "code-invalid", node.path, f"{system[:200]} is a supplement, not a code system")
         return
+    if system == URIS:
+        return  # any URI is a code of it
     known = library.code_system(system, str(coding.get("version", "")))
     if known is None or not code:
         return

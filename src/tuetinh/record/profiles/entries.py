@@ -41,7 +41,7 @@ def _named(path: str, entry: Json, kind: str) -> Iterator[Problem]:
     if not isinstance(resource, dict):
         return
     if not isinstance(url, str):
-        if kind not in NAMELESS:
+        if kind not in NAMELESS and resource.get("resourceType") != "OperationOutcome":
             yield Problem("error", "required", path, "every entry needs a fullUrl, except in batches and transactions")
         return
     if ":" not in url:

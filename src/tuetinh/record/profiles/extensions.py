@@ -10,6 +10,7 @@ from tuetinh.record.profiles.library import Library
 from tuetinh.record.profiles.rules import Judge
 from tuetinh.record.profiles.tree import Rule
 from tuetinh.record.validate.problem import Problem
+from tuetinh.record.validate.rules import RULES
 
 UNKNOWN = "extension"  # the IssueType for an extension that is not understood
 # HL7 goes on to publish extensions under its own name, and examples are nobody's.
@@ -85,7 +86,8 @@ def _matches(kind: str, expression: str, parent: Node) -> bool:
     bare = expression.partition("#")[0].removesuffix("[x]")
     if parent.kind.is_a(bare) or (bare in ("Element", "Resource") and parent.kind.resource == (bare == "Resource")):
         return True
-    return _place(parent).endswith(bare) or bare in _places(parent)
+    defined = RULES.types.get(parent.kind.name)  # `PlanDefinition.action` also where actions are within actions
+    return (defined is not None and defined.path == bare) or bare in _places(parent)
 
 
 def _places(node: Node) -> set[str]:
@@ -97,10 +99,6 @@ def _places(node: Node) -> set[str]:
         node = node.parent
         names |= {".".join([ancestor, *tail]) for ancestor in node.kind.line}
     return names
-
-
-def _place(node: Node) -> str:
-    return f"#{node.path}"
 
 
 def _holds(expression: str, parent: Node) -> bool:
