@@ -95,7 +95,19 @@ class Library:
 
     def contains(self, value_set: str, system: str, code: str) -> bool | None:
         """Whether a value set has a code; None when that is not known."""
-        return self._shelf.contains(value_set, system, code)
+        found = self._shelf.contains(value_set, system, code)
+        listed = self._listed(value_set) if found is None else None
+        return (system, code) in listed if listed is not None else found
+
+    def _listed(self, value_set: str) -> set[tuple[str, str]] | None:
+        """The codes of a value set that names each of them, which can be told without knowing their code systems."""
+        url, _, version = value_set.partition("|")
+        known = self._shelf.library.value_set(url, version)
+        compose = known.get("compose", {}) if known else {}
+        includes = compose.get("include", [])
+        if not includes or compose.get("exclude") or any("valueSet" in i or "concept" not in i for i in includes):
+            return None
+        return {(str(i.get("system", "")), str(c.get("code", ""))) for i in includes for c in i["concept"]}
 
     def code_system(self, url: str, version: str = "") -> CodeSystem | None:
         """A code system; None when it is not known."""
@@ -126,7 +138,7 @@ class Library:
 
     def codes(self, value_set: str) -> frozenset[str] | None:
         """The codes of a value set, for elements that have no system; None when they are not known."""
-        found = self._shelf.expansion(value_set)
+        found = self._shelf.expansion(value_set) or self._listed(value_set)
         return None if found is None else frozenset(code for _, code in found)
 
 

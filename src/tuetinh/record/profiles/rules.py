@@ -53,6 +53,8 @@ class Judge:
 
     def elements(self, parent: Node, name: str, rule: Rule) -> list[Problem]:
         """What the elements of one name lack, as a group and each for itself."""
+        if parent.kind.steps and name not in parent.kind.steps and name not in ("id", "extension"):
+            return []  # the profile speaks of something that there is not
         nodes = parent.child(name)
         found = self.count(parent, name, nodes, rule)
         for node in nodes:
