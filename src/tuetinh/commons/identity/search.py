@@ -7,9 +7,9 @@ bare `Nguyễn` among a million) is answered from the people seen last. `ranking
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tuetinh.commons.identity import words
 from tuetinh.commons.identity.parsing import Typed
@@ -96,7 +96,7 @@ def _numbered(number: str, facility: str, found: dict[str, Found]) -> Step[None]
         near = sorted(words.slips(number, "0123456789"))
         rows = yield query._replace(params=(near, "~", "~", "~", "~", facility))
     for *row, fit in rows:
-        found.setdefault(row[0], Found(*row, slipped=slipped)).score += fit
+        _keep(found, row, slipped=slipped).score += fit
 
 
 def _stages(typed: Typed, facility: str, limit: int, found: dict[str, Found]) -> Step[None]:
@@ -259,4 +259,12 @@ def _collect(
     else:
         rows = yield Query(_MATCHING, (condition.text, facility, name, facility))
     for row in rows:
-        found.setdefault(row[0], Found(*row, slipped=slipped))
+        _keep(found, row, slipped=slipped)
+
+
+def _keep(found: dict[str, Found], row: Sequence[Any], *, slipped: bool) -> Found:
+    """Note a person brought up; how they were found first stays."""
+    if row[0] not in found:
+        found[row[0]] = Found(*row)
+        found[row[0]].slipped = slipped
+    return found[row[0]]
