@@ -2,7 +2,7 @@
 
 R4 has no type ViewDefinition. A view is given in the call (`viewResource`), or is stored as a Binary of the media type
 application/json whose data is the ViewDefinition (`viewReference`: `Binary/id`). A query is a Library of R4 as the
-profile SQLQuery describes it; the views that it depends on are such Binaries.
+profile SQLQuery describes it; the views that it depends on are such Binaries, or Binaries that it contains (`#id`).
 
 Every row is made of resources that the asker may see: scopes and compartment hold as they do in a search.
 """
@@ -47,9 +47,15 @@ def viewdefinition_run(asked: Asked) -> Step[Reply]:
         found = yield from computed(lambda: _flattened(view, given, limit))
     else:
         found, seen = yield from _gathered(asked, view, limit)
+    header = asked.one("header") is not False
+    body = yield from computed(lambda: _written(view, found, form, header=header))
+    return Reply(body, media=MEDIA[form], seen=seen)
+
+
+def _written(view: View, found: list[Row], form: str, *, header: bool) -> bytes:
     body = io.BytesIO()
-    write(view, found, form, body, header=asked.one("header") is not False)
-    return Reply(body.getvalue(), media=MEDIA[form], seen=seen)
+    write(view, found, form, body, header=header)
+    return body.getvalue()
 
 
 def sqlquery_run(asked: Asked) -> Step[Reply]:
@@ -64,7 +70,8 @@ def sqlquery_run(asked: Asked) -> Step[Reply]:
     tables: list[Table] = []
     seen: Seen = []
     for label, reference in query.views.items():
-        view = yield from _stored(asked, reference)
+        contained = _contained(library, reference)
+        view = contained or (yield from _stored(asked, reference))
         found, of = yield from _gathered(asked, view, MOST_ROWS, whole=True)
         tables.append(Table(label, view, found))
         seen += of
@@ -107,6 +114,12 @@ def _view(asked: Asked) -> Step[View]:
     return (yield from _stored(asked, reference.reference or ""))
 
 
+def _contained(library: r4.Library, reference: str) -> View | None:
+    """The view in a Binary that the Library carries along."""
+    found = (each for each in library.contained or [] if isinstance(each, r4.Binary) and f"#{each.id}" == reference)
+    return next((_decoded(each) for each in found), None)
+
+
 def _stored(asked: Asked, reference: str) -> Step[View]:
     """The view in a Binary of the record. Raises NotFound."""
     type_, _, id_ = reference.removeprefix(f"{asked.base}/").partition("/")
@@ -115,6 +128,10 @@ def _stored(asked: Asked, reference: str) -> Step[View]:
     store.allow(asked.asker, "r", "Binary")
     found = yield from store.read(asked.asker, "Binary", id_)
     binary = r4.decode(found.body or b"")
+    return _decoded(binary)
+
+
+def _decoded(binary: r4.Resource) -> View:
     if not isinstance(binary, r4.Binary):
         raise Unprocessable("the Binary holds no view")
     try:
@@ -163,10 +180,7 @@ def _gathered(asked: Asked, view: View, limit: int, *, whole: bool = False) -> S
     seen: dict[tuple[str, str, str | None], None] = {}
     after: int | None = 0
     while after is not None and len(found) < limit + whole:
-        try:
-            page, after = yield from rows_of.page(ask, after)
-        except ViewError as error:
-            raise Unprocessable(f"the view cannot be run: {error}") from None
+        page, after = yield from rows_of.page(ask, after)
         if time.monotonic() > ask.until:
             raise Unprocessable("the view takes too long; narrow it, or export it")
         for each in page:

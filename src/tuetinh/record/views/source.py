@@ -71,7 +71,7 @@ def compiles(view: View) -> str:
 def page(ask: Ask, after: int = 0) -> Step[Page]:
     """The rows of the next resources that the asker may see.
 
-    Raises Forbidden, ViewError where data does not fit, Unprocessable when it takes too long.
+    Raises Forbidden, and Unprocessable where data does not fit the view or it takes too long.
     """
     type_ = ask.view.resource
     if not ask.asker.may("s", type_):
@@ -93,7 +93,7 @@ def _inside(ask: Ask, sql: str, after: int, size: int) -> Step[Page | None]:
     if len(rows) > _MOST_ROWS:
         return None
     keys = {r[0] for r in rows}
-    found = [Found(r[1], r[2], _row(ask.view, r[3])) for r in rows if r[3] is not None]
+    found = yield from computed(lambda: [Found(r[1], r[2], _row(ask.view, r[3])) for r in rows if r[3] is not None])
     return Page(found, max(keys) if len(keys) == size else None)
 
 
@@ -117,10 +117,18 @@ def _flattened(ask: Ask, resources: Sequence[steps.Row]) -> list[Found] | None:
     for _, id_, patient, body in resources:
         if time.monotonic() > ask.until:
             raise Unprocessable("the view takes too long; narrow it, or export it")
-        found += (Found(id_, patient, row) for row in rows_of(ask.view, root(_decode(bytes(body)))))
+        try:
+            made = rows_of(ask.view, root(_decode(bytes(body))))
+        except ViewError as error:
+            raise _misfit(error) from None
+        found += (Found(id_, patient, row) for row in made)
         if len(found) > _MOST_ROWS:
             return None
     return found
+
+
+def _misfit(reason: object) -> Unprocessable:
+    return Unprocessable(f"the view cannot be run: {reason}")
 
 
 def _source(ask: Ask, doc: str) -> str:
@@ -142,5 +150,5 @@ def _row(view: View, text: str) -> Row:
     row = tuple(_decode(text))
     for column, value in zip(view.columns, row, strict=True):
         if isinstance(value, list) and not column.collection:
-            raise ViewError(f"the column {column.name} has {len(value)} values where it takes one")
+            raise _misfit(f"the column {column.name} has {len(value)} values where it takes one")
     return row
