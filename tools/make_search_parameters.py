@@ -4,7 +4,7 @@ usage: make_search_parameters.py SHARED_FOLDER
 
 For each resource type and parameter: [type, expression, targets, id of the SearchParameter, components of a composite].
 Of an expression over many types only the part about that type is kept. Compartments keep the parameters that bind a
-resource to a patient, in the order of HL7's definition.
+resource to a patient, an encounter and so on, in the order of HL7's definition.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ ERRATA = {
     ("InsurancePlan", "name"): "InsurancePlan.name | InsurancePlan.alias",
     ("DeviceDefinition", "classification"): "",
 }
+# Composites whose parts name the wrong datatype, or each other's parameters.
+PARTS = {
+    "value.as(DateTime) | value.as(Period)": "value.as(dateTime) | value.as(Period)",
+}
+SWAPPED = {("DocumentReference", "relationship")}
+COMPARTMENTS = ("Patient", "Encounter", "RelatedPerson", "Practitioner", "Device")
 
 
 def load(path: Path) -> Any:
@@ -40,6 +47,22 @@ def alternatives(expression: str) -> list[str]:
     return [*parts, expression[start:].strip()]
 
 
+def compartment(definitions: Path, name: str) -> list[dict[str, Any]]:
+    """Return what a CompartmentDefinition says of each resource type."""
+    if name == "Patient":  # with Task, which R4's own package leaves out
+        own: list[dict[str, Any]] = load(definitions / "compartmentdefinition-patient.json.gz")["resource"]
+        return own
+    with tarfile.open(definitions / "hl7.fhir.r4.core-4.0.1.tar.xz") as archive:
+        member = f"CompartmentDefinition-{name[0].lower()}{name[1:]}.json"
+        found = next(m for m in archive if m.name.lower().endswith(member.lower()))
+        return json.load(archive.extractfile(found))["resource"]  # type: ignore[no-any-return, arg-type]
+
+
+def _params(it: dict[str, Any]) -> list[str]:
+    """Return the parameters, without the mark of the type itself."""
+    return [code for code in it.get("param", []) if code != "{def}"]
+
+
 def main() -> None:
     definitions = Path(sys.argv[1]) / "data/fhir/definitions"
     types: dict[str, dict[str, Any]] = {}
@@ -50,12 +73,17 @@ def main() -> None:
         for base in it["base"]:
             about = [a for a in alternatives(it.get("expression", "")) if a.lstrip("(").startswith(f"{base}.")]
             parts = [[c["definition"].removeprefix(URL), c["expression"]] for c in it.get("component", [])]
+            parts = [[definition, PARTS.get(part, part)] for definition, part in parts]
+            if (base, it["code"]) in SWAPPED:
+                parts = [[parts[1][0], parts[0][1]], [parts[0][0], parts[1][1]]]
             expression = " | ".join(about) if it["type"] != "composite" else it.get("expression", "")
             expression = ERRATA.get((base, it["code"]), expression)
             row = [it["type"], expression, it.get("target", []), it["url"].removeprefix(URL), parts]
             types.setdefault(base, {})[it["code"]] = row[: 5 if parts else 4]
-    compartment = load(definitions / "compartmentdefinition-patient.json.gz")["resource"]
-    patient = {it["code"]: it["param"] for it in compartment if it.get("param")}
+    compartments = {
+        name: {it["code"]: bound for it in compartment(definitions, name) if (bound := _params(it))}
+        for name in COMPARTMENTS
+    }
     lines = [
         f"{json.dumps(t)}: {{\n"
         + ",\n".join(
@@ -65,10 +93,9 @@ def main() -> None:
         + "}"
         for t in sorted(types)
     ]
-    head = '{"source": "HL7 FHIR R4 4.0.1 search parameters and patient compartment, CC0",\n'
-    OUT.write_text(
-        f'{head}"patient": {json.dumps(patient)},\n"types": {{\n' + ",\n".join(lines) + "}}\n", encoding="utf-8"
-    )
+    head = '{"source": "HL7 FHIR R4 4.0.1 search parameters and compartments, CC0",\n"compartments": {\n'
+    bound = ",\n".join(f"{json.dumps(name)}: {json.dumps(found)}" for name, found in compartments.items())
+    OUT.write_text(f'{head}{bound}}},\n"types": {{\n' + ",\n".join(lines) + "}}\n", encoding="utf-8")
     print(f"{OUT}: {sum(map(len, types.values()))} parameters of {len(types)} types")
 
 

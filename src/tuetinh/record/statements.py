@@ -10,11 +10,15 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from tuetinh.record.search.index import Index
+from tuetinh.record.search.entries import Index
 
 INDEXES = {
     "date": ("param, low, high", "%s::text[], %s::timestamptz[], %s::timestamptz[]"),
-    "number": ("param, system, code, low, high", "%s::text[], %s::text[], %s::text[], %s::numeric[], %s::numeric[]"),
+    "number": (
+        "param, system, code, unit, low, high, base, base_low, base_high",
+        "%s::text[], %s::text[], %s::text[], %s::text[], %s::numeric[], %s::numeric[],"
+        " %s::text[], %s::numeric[], %s::numeric[]",
+    ),
     "string": ("param, norm, exact", "%s::text[], %s::text[], %s::text[]"),
 }
 FEED = """feed AS (
@@ -31,6 +35,10 @@ COLUMNS = "id, version, updated, patient, deleted, body"
 def array(values: Iterable[str | None]) -> str:
     """A PostgreSQL array literal. NUL, which PostgreSQL's text cannot hold, is left out: it only serves search."""
     return "{" + ",".join("NULL" if v is None else f'"{_escaped(v)}"' for v in values) + "}"
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _escaped(value: str) -> str:
@@ -50,7 +58,7 @@ def index_rows(index: Index) -> tuple[str, list[str]]:
     for name, rows in (("date", index.dates), ("number", index.numbers), ("string", index.strings)):
         if rows:
             letters += name[0]
-            params += [array(map(str, column)) for column in zip(*rows, strict=True)]
+            params += [array(map(_text, column)) for column in zip(*rows, strict=True)]
     return letters, params
 
 
@@ -61,7 +69,7 @@ def many_index_rows(ids: Sequence[str], indexes: Sequence[Index]) -> tuple[str, 
         rows = [(id_, *row) for id_, index in zip(ids, indexes, strict=True) for row in getattr(index, field)]
         if rows:
             letters += name[0]
-            params += [array(map(str, column)) for column in zip(*rows, strict=True)]
+            params += [array(map(_text, column)) for column in zip(*rows, strict=True)]
     return letters, params
 
 
@@ -135,6 +143,15 @@ def replace(type_: str, letters: str) -> str:
         + _index_parts(type_, letters, many=False)
         + FEED.format(t=type_)
     )
+
+
+@lru_cache(maxsize=512)
+def reindex(type_: str, letters: str) -> str:
+    """Store index rows of resources whose keys stand in the place of ids."""
+    parts = _index_parts(type_, letters, many=True).rstrip().rstrip(",")
+    return f"""WITH new AS (
+  SELECT n.id, n.id::bigint AS key, n.shard FROM unnest(%s::text[], %s::text[]) AS n(id, shard)
+), {parts} SELECT 1 LIMIT 0"""
 
 
 @lru_cache(maxsize=512)

@@ -22,7 +22,7 @@ from tuetinh.record import granular, projections, r4, statements
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import Conflict, Forbidden, Gone, Issue, NotFound, PreconditionFailed, Unprocessable
 from tuetinh.record.projections import Written
-from tuetinh.record.search import index
+from tuetinh.record.search import entries, index
 from tuetinh.record.steps import Query, Row, Step
 
 WORDS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"}
@@ -56,7 +56,7 @@ class Draft(NamedTuple):
     shard: str
     patient: str | None
     custodian: str | None
-    found_by: index.Index
+    found_by: entries.Index
 
 
 def new_id() -> str:

@@ -193,3 +193,16 @@ def descend(leaves: list[Leaf], name: str) -> list[Leaf]:
             targets = tuple(element.get("targets", ()))
             found.append(Leaf((*leaf.hops, hop), element["type"], targets=targets, codes=element.get("codes")))
     return found
+
+
+def walk(values: list[Any], hops: tuple[Hop, ...]) -> list[Any]:
+    """Return the values at the end of a path through resources."""
+    for hop in hops:
+        children = [getattr(value, hop.attribute) for value in values]
+        if hop.index is not None:
+            children = [(child or [])[hop.index : hop.index + 1] for child in children]
+        values = [x for child in children for x in (child if isinstance(child, list) else (child,)) if x is not None]
+        if hop.where:
+            name, wanted = hop.where
+            values = [x for x in values if getattr(x, name) == wanted]
+    return values

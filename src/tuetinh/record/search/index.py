@@ -1,276 +1,36 @@
 """What a resource is found by: its tokens, dates, numbers and strings, taken out when it is written.
 
 For each resource type one Python function is generated from the official expressions, at its first use. It walks each
-element once, however many parameters look at it.
-
-Token forms (`record.hashes`): `(param, code)`, `(param, system, code)`, `(param, system, "")`, and `(param, "", code)`
-for a coding or identifier without system; a primitive has `(param, code)` alone; `(param, ":of-type", system, code,
-value)`. A reference is `(param, "Type/id")`, once more with its version where it has one, and its identifier as
-`(param + ":identifier", …)`. `(param, "", "", "")` says that there is a value at all.
+element once, however many parameters look at it. What a value becomes is in `entries`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import cache
 from typing import Any
 
 from tuetinh.record.hashes import token_hash
-from tuetinh.record.search.expressions import Hop, Leaf
-from tuetinh.record.search.params import CAN_INDEX, INDEXED, Param, params, patient_params
-from tuetinh.record.search.values import BEFORE, INFINITY, UNBOUNDED, date_range
-from tuetinh.record.text import fold
+from tuetinh.record.search.composites import correlated
+from tuetinh.record.search.entries import EMITS, VERSION, Index, boolean, is_, words
+from tuetinh.record.search.expressions import Hop, Leaf, walk
+from tuetinh.record.search.params import INDEXED, Param, params, patient_params
 
-# A btree entry holds 2,704 bytes at most; longer strings are found by their beginning.
-STRING_LIMIT = 512
-MAX_DIGITS = 1000
 COLUMNS = frozenset({"_id", "_lastUpdated"})
-
-_PHONE = re.compile(r"[\s().\-]+")
-
-
-@dataclass(slots=True)
-class Index:
-    """The entries of one resource; see the package's docstring for the columns."""
-
-    tokens: list[int] = field(default_factory=list)
-    dates: list[tuple[str, str, str]] = field(default_factory=list)
-    numbers: list[tuple[str, str, str, Decimal, Decimal]] = field(default_factory=list)
-    strings: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 def extract(resource: Any) -> Index:
     """Return everything that the resource is found by."""
     found = Index()
-    _extractor(type(resource).__name__)(resource, found)
+    type_ = type(resource).__name__
+    _extractor(type_)(resource, found)
+    for composite in correlated(type_):
+        composite.index(found, resource)
+    words(found, resource)
     found.tokens = sorted(set(found.tokens))
     if len(found.strings) > 1:
         found.strings = list(dict.fromkeys(found.strings))
     return found
-
-
-def phone(value: str) -> str:
-    """Return a phone number without what people put between its digits; anything else as it is."""
-    return value if "@" in value or "/" in value else _PHONE.sub("", value)
-
-
-# -- tokens -----------------------------------------------------------------------------------------------------------
-
-
-def _code(out: Index, param: str, value: Any) -> None:
-    out.tokens.append(token_hash(param, value))
-
-
-def _boolean(out: Index, param: str, value: bool) -> None:  # noqa: FBT001
-    _code(out, param, "true" if value else "false")
-
-
-def _coding(out: Index, param: str, value: Any) -> None:
-    system, code = value.system, value.code
-    if code is not None:
-        out.tokens.append(token_hash(param, code))
-        out.tokens.append(token_hash(param, system or "", code))
-    if system is not None:
-        out.tokens.append(token_hash(param, system, ""))
-    if value.display is not None:
-        _string(out, param, value.display)
-
-
-def _concept(out: Index, param: str, value: Any) -> None:
-    for coding in value.coding or ():
-        _coding(out, param, coding)
-    if value.text is not None:
-        _string(out, param, value.text)
-
-
-def _identifier(out: Index, param: str, value: Any) -> None:
-    system, text = value.system, value.value
-    if text is not None:
-        out.tokens.append(token_hash(param, text))
-        out.tokens.append(token_hash(param, system or "", text))
-    if system is not None:
-        out.tokens.append(token_hash(param, system, ""))
-    if value.type is not None:
-        if value.type.text is not None:
-            _string(out, param, value.type.text)
-        if text is not None:
-            for coding in value.type.coding or ():
-                out.tokens.append(token_hash(param, ":of-type", coding.system or "", coding.code or "", text))
-
-
-def _contact(out: Index, param: str, value: Any) -> None:
-    if value.value is not None:
-        text = phone(value.value)
-        systems = {value.system or "", value.use or ""}
-        out.tokens.append(token_hash(param, text))
-        out.tokens += [token_hash(param, system, text) for system in systems]
-
-
-# -- references and uris ----------------------------------------------------------------------------------------------
-
-_VERSION = re.compile(r"/_history/[^/]+$")
-
-
-def _link(out: Index, param: str, value: str) -> None:
-    plain = _VERSION.sub("", value)
-    out.tokens.append(token_hash(param, plain))
-    if plain != value:
-        out.tokens.append(token_hash(param, value))
-
-
-def _reference(out: Index, param: str, value: Any) -> None:
-    link = value.reference
-    if link is not None and not link.startswith("#"):
-        _link(out, param, link)
-    if value.identifier is not None:
-        _identifier(out, param + ":identifier", value.identifier)
-
-
-def _canonical(out: Index, param: str, value: str) -> None:
-    plain, bar, _ = value.partition("|")
-    out.tokens.append(token_hash(param, plain))
-    if bar:
-        out.tokens.append(token_hash(param, value))
-
-
-def _resource(out: Index, param: str, value: Any) -> None:
-    if value.id is not None:
-        _link(out, param, f"{type(value).__name__}/{value.id}")
-
-
-def reference_type(link: str | None) -> str | None:
-    """Return the resource type that a literal reference names."""
-    parts = _VERSION.sub("", link or "").rsplit("/", 2)
-    return parts[-2] if len(parts) > 1 else None
-
-
-def _is(value: Any, type_: str) -> bool:
-    return bool((reference_type(value.reference) or value.type) == type_)
-
-
-# -- dates ------------------------------------------------------------------------------------------------------------
-
-
-def _date(out: Index, param: str, value: str) -> None:
-    span = date_range(value)
-    if span:
-        out.dates.append((param, *span))
-
-
-def _period(out: Index, param: str, value: Any) -> None:
-    start = date_range(value.start) if value.start else None
-    end = date_range(value.end) if value.end else None
-    if start or end:
-        out.dates.append((param, start[0] if start else BEFORE, end[1] if end else INFINITY))
-
-
-def _timing(out: Index, param: str, value: Any) -> None:
-    spans = [span for event in value.event or () if event and (span := date_range(event))]
-    if spans:
-        out.dates.append((param, min(span[0] for span in spans), max(span[1] for span in spans)))
-    elif value.repeat is not None and value.repeat.boundsPeriod is not None:
-        _period(out, param, value.repeat.boundsPeriod)
-
-
-# -- numbers and quantities -------------------------------------------------------------------------------------------
-
-
-def _number(out: Index, param: str, value: Any) -> None:
-    number = Decimal(value)
-    if _fits(number):
-        out.numbers.append((param, "", "", number, number))
-
-
-def _fits(number: Decimal) -> bool:
-    """Tell whether PostgreSQL's `numeric` holds it; 1e999999 is no measurement."""
-    return abs(number.adjusted()) < MAX_DIGITS
-
-
-def _units(out: Index, param: str, unit: Any, low: Decimal, high: Decimal) -> None:
-    """Add an entry by code and, where it is written otherwise, one by the printed unit (`5.4||mg` finds either)."""
-    code, printed = unit.code, unit.unit
-    out.numbers.append((param, unit.system or "", code or printed or "", low, high))
-    if code and printed and code != printed:
-        out.numbers.append((param, "", printed, low, high))
-
-
-def _quantity(out: Index, param: str, value: Any) -> None:
-    number, comparator = value.value, value.comparator
-    if number is None or not _fits(number):
-        return
-    low = -UNBOUNDED if comparator in ("<", "<=") else number
-    high = UNBOUNDED if comparator in (">", ">=") else number
-    _units(out, param, value, low, high)
-
-
-def _money(out: Index, param: str, value: Any) -> None:
-    if value.value is not None and _fits(value.value):
-        out.numbers.append((param, "urn:iso:std:iso:4217", value.currency or "", value.value, value.value))
-
-
-def _range(out: Index, param: str, value: Any) -> None:
-    low = value.low.value if value.low is not None else None
-    high = value.high.value if value.high is not None else None
-    if all(bound is None or _fits(bound) for bound in (low, high)) and (low, high) != (None, None):
-        unit = value.low if low is not None else value.high
-        _units(out, param, unit, -UNBOUNDED if low is None else low, UNBOUNDED if high is None else high)
-
-
-# -- strings ----------------------------------------------------------------------------------------------------------
-
-
-def _string(out: Index, param: str, value: str) -> None:
-    norm = fold(value)
-    if norm:
-        out.strings.append((param, norm[:STRING_LIMIT], value))
-
-
-def _strings(out: Index, param: str, *values: str | list[str | None] | None) -> None:
-    for value in values:
-        for text in value if isinstance(value, list) else (value,):
-            if text is not None:
-                _string(out, param, text)
-
-
-def _name(out: Index, param: str, value: Any) -> None:
-    _strings(out, param, value.text, value.family, value.given, value.prefix, value.suffix)
-
-
-def _address(out: Index, param: str, value: Any) -> None:
-    _strings(
-        out, param, value.text, value.line, value.city, value.district, value.state, value.postalCode, value.country
-    )
-
-
-Emit = Callable[[Index, str, Any], None]
-
-EMITS: dict[tuple[str, str], Emit] = {
-    **{("token", type_): _code for type_ in CAN_INDEX["token"]},
-    ("token", "boolean"): _boolean,
-    ("token", "CodeableConcept"): _concept,
-    ("token", "Coding"): _coding,
-    ("token", "Identifier"): _identifier,
-    ("token", "ContactPoint"): _contact,
-    ("reference", "Reference"): _reference,
-    ("reference", "canonical"): _canonical,
-    ("reference", "uri"): _canonical,
-    ("reference", "Resource"): _resource,
-    **{("uri", type_): _canonical for type_ in CAN_INDEX["uri"]},
-    **{("date", type_): _date for type_ in CAN_INDEX["date"]},
-    ("date", "Period"): _period,
-    ("date", "Timing"): _timing,
-    **{("number", type_): _number for type_ in CAN_INDEX["number"]},
-    ("number", "Range"): _range,
-    **{("quantity", type_): _quantity for type_ in CAN_INDEX["quantity"]},
-    ("quantity", "Money"): _money,
-    ("quantity", "Range"): _range,
-    **{("string", type_): _string for type_ in CAN_INDEX["string"]},
-    ("string", "HumanName"): _name,
-    ("string", "Address"): _address,
-}
 
 
 def marks(param: Param) -> bool:
@@ -300,7 +60,7 @@ class _Writer:
 
     def __init__(self) -> None:
         self.root: dict[Hop | None, Any] = {}
-        self.names: dict[str, Any] = {"is_": _is}
+        self.names: dict[str, Any] = {"is_": is_}
 
     def add(self, param: Param, leaf: Leaf) -> None:
         node = self.root
@@ -340,7 +100,7 @@ class _Writer:
             found.append(f"{pad}out.tokens.append({token_hash(param.code, '', '', '')})")
         if leaf.exists:
             name, subject = "boolean", f"{subject} is not False"
-            self.names[name] = _boolean
+            self.names[name] = boolean
             return [*found, f"{pad}{name}(out, {param.code!r}, {subject})"]
         if not param.sources:
             emit = EMITS[param.type, leaf.type]
@@ -354,27 +114,14 @@ class _Writer:
 
 def _local(link: str | None, type_: str) -> str | None:
     """Return the id of a relative reference to this type."""
-    parts = _VERSION.sub("", link or "").split("/")
+    parts = VERSION.sub("", link or "").split("/")
     return parts[1] if len(parts) == 2 and parts[0] == type_ and parts[1] else None
 
 
 @cache
-def _patient_paths(type_: str) -> tuple[tuple[Hop, ...], ...]:
+def patient_hops(type_: str) -> tuple[tuple[Hop, ...], ...]:
     found = [leaf.hops for p in patient_params(type_) for leaf in p.leaves if leaf.type == "Reference"]
     return tuple(dict.fromkeys(found))
-
-
-def walk(values: list[Any], hops: tuple[Hop, ...]) -> list[Any]:
-    """Return the values at the end of a path through resources."""
-    for hop in hops:
-        children = [getattr(value, hop.attribute) for value in values]
-        if hop.index is not None:
-            children = [(child or [])[hop.index : hop.index + 1] for child in children]
-        values = [x for child in children for x in (child if isinstance(child, list) else (child,)) if x is not None]
-        if hop.where:
-            name, wanted = hop.where
-            values = [x for x in values if getattr(x, name) == wanted]
-    return values
 
 
 def shard_of(resource: Any) -> tuple[str, str | None]:
@@ -385,7 +132,7 @@ def shard_of(resource: Any) -> tuple[str, str | None]:
     type_ = type(resource).__name__
     if type_ == "Patient":
         return resource.id, resource.id
-    for hops in _patient_paths(type_):
+    for hops in patient_hops(type_):
         for reference in walk([resource], hops):
             if patient := _local(reference.reference, "Patient"):
                 return patient, patient

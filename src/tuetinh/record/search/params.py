@@ -15,8 +15,10 @@ DATA = Path(__file__).parent / "data" / "parameters.json"
 URL = "http://hl7.org/fhir/SearchParameter/"
 
 INDEXED = ("token", "string", "date", "reference", "number", "quantity", "uri")
-LATER = frozenset({"composite", "special"})
-UNANSWERED = frozenset({"_text", "_content", "_query"})
+UNANSWERED = frozenset({"_query"})
+WORDS = frozenset({"_text", "_content"})
+# Types of a patient's compartment of which one nevertheless may have very many others pointing to it.
+SHARED = frozenset({"Group", "Person", "Schedule", "Practitioner", "PractitionerRole", "ResearchSubject"})
 
 # Datatypes that a parameter of each type can index; others at the end of its expression are passed over.
 CAN_INDEX = {
@@ -168,13 +170,24 @@ def params(type_: str) -> dict[str, Param]:
     return found
 
 
+def compartments() -> dict[str, dict[str, list[str]]]:
+    """Return the compartments: their types, and for each resource type the parameters that bind it to one."""
+    return _data()["compartments"]  # type: ignore[no-any-return]
+
+
+@cache
+def personal() -> frozenset[str]:
+    """Return the types of which each one belongs to one patient, so that few resources point to it."""
+    return frozenset({"Patient", *compartments()["Patient"]}) - SHARED
+
+
 @cache
 def patient_params(type_: str) -> tuple[Param, ...]:
     """Return the parameters that bind a resource to a patient's compartment, the most direct first."""
-    bound = _data()["patient"].get(type_, ())
+    bound = _data()["compartments"]["Patient"].get(type_, ())
     found = [params(type_)[code] for code in bound if code in params(type_)]
     order = ("patient", "subject", "beneficiary", "individual")
     return tuple(sorted(found, key=lambda p: order.index(p.code) if p.code in order else len(order)))
 
 
-__all__ = ["INDEXED", "LATER", "UNANSWERED", "Param", "Unsupported", "params", "patient_params"]
+__all__ = ["INDEXED", "UNANSWERED", "Param", "Unsupported", "params", "patient_params"]

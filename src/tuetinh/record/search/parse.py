@@ -7,20 +7,27 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, urlencode
 
-from tuetinh.record.search.conditions import Condition, Ids, Refused, Updated, date_values, read_condition, split
-from tuetinh.record.search.params import INDEXED, LATER, UNANSWERED, Param, params
+from tuetinh.record.search.conditions import Condition, Has, Ids, InCompartment, Linked, Listed, Refused, Updated
+from tuetinh.record.search.params import INDEXED, UNANSWERED, Param, compartments, params
+from tuetinh.record.search.reading import date_values, linked, read_condition, split
 from tuetinh.record.types import RESOURCE_TYPES
 from tuetinh.record.validate.problem import Problem
 
 DEFAULT_COUNT = 50
 MAX_COUNT = 1000
 MAX_VALUES = 500
+MAX_HOPS = 4
+MAX_TARGETS = 8  # resource types that a chain without a named one may lead to
 MAX_CONDITIONS = 30  # the time that PostgreSQL needs to plan grows with the square of them
 
 TYPES = frozenset(RESOURCE_TYPES)
 # Parameters that every type has in the same form, so that they can be asked of all types at once.
-EVERYWHERE = frozenset({"_id", "_lastUpdated", "_tag", "_profile", "_security", "_source"})
-SORTABLE = frozenset({"date", "string", "number", "quantity"})
+EVERYWHERE = frozenset({"_id", "_lastUpdated", "_tag", "_profile", "_security", "_source"}) | {
+    "_text",
+    "_content",
+    "_list",
+}
+SORTABLE = frozenset(INDEXED)
 CHOICES = {
     "_total": frozenset({"none", "estimate", "accurate"}),
     "_summary": frozenset({"true", "false", "text", "data", "count"}),
@@ -46,6 +53,7 @@ class Include:
     params: tuple[Param, ...]
     target: str | None
     reverse: bool
+    iterate: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,7 @@ class Search:
     format: str | None = None
     pretty: bool = False
     pairs: tuple[tuple[str, str], ...] = field(default=())
+    place: tuple[str, str] = ("", "")  # the compartment that is searched
 
     def query(self) -> str:
         """Return the query string of what was understood."""
@@ -70,7 +79,7 @@ class Search:
 
     def fingerprint(self) -> bytes:
         """Return what tells this search from any other; page tokens carry it."""
-        return hashlib.blake2b(repr((self.types, self.pairs)).encode(), digest_size=12).digest()
+        return hashlib.blake2b(repr((self.types, self.place, self.pairs)).encode(), digest_size=12).digest()
 
 
 def parse(
@@ -125,39 +134,16 @@ class _Reader:
         elif name in CHOICES:
             self.choice(name, value)
         elif code in ("_include", "_revinclude"):
-            if modifier:
-                raise Refused("not-supported", f"modifier {modifier!r} is not supported yet")
-            self.includes.append(self.include(value, reverse=code == "_revinclude"))
-        elif code == "_has":
-            raise Refused("not-supported", "reverse chaining is not supported yet")
-        elif "." in name:
-            raise Refused("not-supported", "chained parameters are not supported yet")
+            if modifier not in ("", "iterate"):
+                raise Refused("not-supported", f"takes no modifier {modifier!r}")
+            self.includes.append(self.include(value, reverse=code == "_revinclude", iterate=bool(modifier)))
         elif len(self.conditions) == MAX_CONDITIONS:
             raise Refused("too-costly", f"is more than the {MAX_CONDITIONS} conditions that a search may have")
         else:
-            self.condition(code, modifier, value)
-
-    def condition(self, code: str, modifier: str, value: str) -> None:
-        values = split(value, ",")
-        if len(values) > MAX_VALUES:
-            raise Refused("too-costly", f"has more than {MAX_VALUES} values")
-        if code in ("_id", "_lastUpdated"):
-            if modifier:
-                raise Refused("not-supported", f"takes no modifier {modifier!r}")
-            self.conditions.append(Ids(tuple(values)) if code == "_id" else Updated(date_values(values)))
-            return
-        self.conditions.append(read_condition(self.param(code), modifier, values))
-
-    def param(self, code: str) -> Param:
-        """Return a parameter by which the types asked for can be searched."""
-        if self.type is None and code not in EVERYWHERE:
-            raise Refused("not-supported", "is not a parameter of all resource types")
-        param = params(self.type or "Basic").get(code)
-        if param is None:
-            raise Refused("not-supported", f"is not a search parameter of {self.type}")
-        if param.type in LATER or code in UNANSWERED:
-            raise Refused("not-supported", f"parameters of type {param.type} are not supported yet")
-        return param
+            values = split(value, ",")
+            if len(values) > MAX_VALUES:
+                raise Refused("too-costly", f"has more than {MAX_VALUES} values")
+            self.conditions.append(read_named(self.type, name, values))
 
     # -- how the result is wanted ---------------------------------------------------------------------------------
 
@@ -182,9 +168,9 @@ class _Reader:
             if code in ("_id", "_lastUpdated"):
                 keys.append(Sort(code, part.startswith("-")))
                 continue
-            param = self.param(code)
-            if param.type not in SORTABLE:
-                raise Refused("not-supported", f"sorting by {code!r}, a {param.type}, is not supported yet")
+            param = param_of(self.type, code)
+            if param.type not in SORTABLE or not param.leaves:
+                raise Refused("not-supported", f"nothing can be sorted by {code!r}, a {param.type}")
             keys.append(Sort(code, part.startswith("-"), param))
         if len({key.code for key in keys}) < len(keys):
             raise Refused("invalid", "names a key twice")
@@ -206,20 +192,110 @@ class _Reader:
         elif name == "_summary":
             self.search = replace(self.search, summary=None if value == "false" else value)
 
-    def include(self, value: str, *, reverse: bool) -> Include:
+    def include(self, value: str, *, reverse: bool, iterate: bool) -> Include:
         source, _, rest = value.partition(":")
         code, _, target = rest.partition(":")
         if value == "*" and not reverse and self.type:
             source, code = self.type, "*"
         if source not in TYPES or not code or (target and target not in TYPES):
             raise Refused("invalid", f"{value!r} is not of the form Type:parameter or Type:parameter:Type")
-        if not reverse and self.search.types and source not in self.search.types:
+        if not reverse and not iterate and self.search.types and source not in self.search.types:
             raise Refused("invalid", f"{source} is not what is searched for")
         known = {c: p for c, p in params(source).items() if p.type == "reference" and p.leaves}
         if code != "*" and code not in known:
             raise Refused("invalid", f"{code!r} is not a reference parameter of {source}")
         followed = tuple(known.values()) if code == "*" else (known[code],)
-        return Include(source, followed, target or None, reverse)
+        return Include(source, followed, target or None, reverse, iterate)
+
+
+# -- conditions, also beyond the resource -----------------------------------------------------------------------------
+
+
+def read_named(type_: str | None, name: str, values: list[str], hops: int = 0) -> Condition:
+    """Read a parameter by its whole name, such as `date`, `subject:Patient.name` or `_has:Observation:patient:code`.
+
+    type_: the resource type that it is about, None for all. Raises Refused.
+    """
+    if hops > MAX_HOPS:
+        raise Refused("too-costly", f"leads over more than {MAX_HOPS} resources")
+    if name.startswith("_has:"):
+        return _has(type_, name, values, hops)
+    if "." in name:
+        return _chained(type_, name, values, hops)
+    code, _, modifier = name.partition(":")
+    if code in ("_id", "_lastUpdated", "_list"):
+        if modifier:
+            raise Refused("not-supported", f"takes no modifier {modifier!r}")
+        if code == "_lastUpdated":
+            return Updated(date_values(values))
+        if any(not value for value in values):
+            raise Refused("invalid", "has an empty value")
+        return Ids(tuple(values)) if code == "_id" else Listed(tuple(v.removeprefix("List/") for v in values))
+    return read_condition(param_of(type_, code), modifier, values)
+
+
+def param_of(type_: str | None, code: str) -> Param:
+    """Return a parameter by which resources of the type (or all) can be searched. Raises Refused."""
+    if type_ is None and code not in EVERYWHERE:
+        raise Refused("not-supported", "is not a parameter of all resource types")
+    param = params(type_ or "Basic").get(code)
+    if param is None:
+        raise Refused("not-supported", f"{code!r} is not a search parameter of {type_}")
+    if code in UNANSWERED or (param.type == "special" and code not in EVERYWHERE):
+        raise Refused("not-supported", f"parameters of type {param.type} are not answered")
+    return param
+
+
+def _chained(type_: str | None, name: str, values: list[str], hops: int) -> Condition:
+    """Read `code:target.rest`; without a target, of every type to which the parameter leads and that knows the rest."""
+    head, _, rest = name.partition(".")
+    code, _, target = head.partition(":")
+    param = param_of(type_, code)
+    if param.type != "reference":
+        raise Refused("invalid", f"{code!r} is no reference to follow")
+    targets = [t for t in param.targets if target in ("", t)]
+    if not targets:
+        raise Refused("invalid", f"{code!r} does not refer to a {target}")
+    found, refusals = [], []
+    for each in targets:
+        try:
+            found.append((each, read_named(each, rest, values, hops + 1)))
+        except Refused as refused:
+            refusals.append(refused)
+    if not found:
+        raise refusals[0]
+    if len(found) > MAX_TARGETS:
+        raise Refused("too-costly", f"may lead to {len(found)} types; name one, such as {code}:{found[0][0]}.{rest}")
+    return Linked(param, tuple(found))
+
+
+def _has(type_: str | None, name: str, values: list[str], hops: int) -> Condition:
+    """Read `_has:source:code:rest`."""
+    parts = name.split(":", 3)
+    if type_ is None or len(parts) != 4 or parts[1] not in TYPES:
+        raise Refused("invalid", "is not of the form _has:Type:reference:parameter")
+    param = param_of(parts[1], parts[2])
+    if param.type != "reference" or type_ not in param.targets:
+        raise Refused("invalid", f"{parts[2]!r} of {parts[1]} does not refer to a {type_}")
+    return Has(parts[1], param, read_named(parts[1], parts[3], values, hops + 1))
+
+
+def in_compartment(search: Search, compartment: str, id_: str) -> Search:
+    """Keep of a search what is in a compartment such as `Patient/1` (FHIR R4, CompartmentDefinition)."""
+    bound = compartments()[compartment]
+    types = tuple(t for t in (search.types or RESOURCE_TYPES) if t in bound or t == compartment)
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for type_ in types:
+        hashes: dict[int, None] = {}
+        for code in bound.get(type_, ()):
+            if (param := params(type_).get(code)) is not None and param.type == "reference":
+                hashes.update(dict.fromkeys(linked(param, [f"{compartment}/{id_}"], few=True).hashes))
+        if hashes:
+            groups.setdefault(tuple(hashes), []).append(type_)
+    tokens = tuple((tuple(named), hashes) for hashes, named in groups.items())
+    condition = InCompartment(tokens, (compartment, id_) if compartment in types else None)
+    mark = ("compartment", f"{compartment}/{id_}")
+    return replace(search, types=types, conditions=(*search.conditions, condition), place=mark)
 
 
 RESULT = {

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
+from tuetinh.record.terminology import ucum
+
 INFINITY = "infinity"
 BEFORE = "-infinity"
 UNBOUNDED = Decimal("Infinity")
@@ -103,3 +105,24 @@ def number_range(value: Decimal) -> tuple[Decimal, Decimal]:
     exponent = value.as_tuple().exponent
     half = Decimal((0, (5,), (exponent if isinstance(exponent, int) else 0) - 1))
     return value - half, value + half
+
+
+@lru_cache(maxsize=4096)
+def _base(code: str) -> str | None:
+    """Return the canonical unit of a UCUM code; None where there is none, or where more of it is less (pH)."""
+    one, two = ucum.canonical(Decimal(1), code), ucum.canonical(Decimal(2), code)
+    return one[1] if one and two and one[0] < two[0] else None
+
+
+def base_range(system: str, code: str, low: Decimal, high: Decimal) -> tuple[str, Decimal, Decimal] | None:
+    """Return the canonical UCUM unit of a code and a range in it; None where there is no such form."""
+    base = _base(code) if system == ucum.SYSTEM and code else None
+    if base is None:
+        return None
+    bounds = []
+    for bound in (low, high):
+        found = ucum.canonical(bound, code) if bound.is_finite() else (bound, base)
+        if found is None:
+            return None
+        bounds.append(found[0])
+    return base, bounds[0], bounds[1]

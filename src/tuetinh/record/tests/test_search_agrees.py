@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,8 @@ from tuetinh.record.asker import SYSTEM
 from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
 from tuetinh.record.search.conditions import Condition, Dates, Numbers, Present, Strings, Tokens
-from tuetinh.record.search.index import Index, extract
+from tuetinh.record.search.entries import Index
+from tuetinh.record.search.index import extract
 from tuetinh.record.search.params import params
 from tuetinh.record.search.values import date_range, instant, number_range
 from tuetinh.record.steps import run
@@ -111,9 +113,9 @@ def compare(prefix: str, low: Any, high: Any, first: Any, last: Any) -> bool:
 
 
 def number(v: Any, row: tuple[str, str, str, Decimal, Decimal]) -> bool:
-    _, system, code, low, high = row
+    system, code, unit, low, high = row[1:6]
     if (v.system is not None and v.system != system) or (v.code is not None and v.code != code):
-        return False
+        return v.system is None and v.code == unit and number(dataclasses.replace(v, code=None), row)
     first, last = number_range(v.value)
     return {
         "eq": first <= low and high < last,

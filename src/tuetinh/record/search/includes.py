@@ -1,0 +1,111 @@
+"""What a page brings along: `_include`, `_revinclude`, and both again for what they found (`:iterate`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuetinh.record import granular, r4
+from tuetinh.record.asker import Asker
+from tuetinh.record.hashes import token_hash
+from tuetinh.record.search import json_paths
+from tuetinh.record.search.parse import Include
+from tuetinh.record.search.where import bigints
+from tuetinh.record.steps import Query, Row, Step
+
+# How many resources a page may bring along by all of them together, and how many times the iterating ones are asked.
+MAX_INCLUDED = 2000
+MAX_ROUNDS = 8
+COLUMNS = "r.type, r.id, r.key, r.version, r.updated, r.patient, r.body"
+
+
+def bring(asker: Asker, includes: Sequence[Include], matches: Sequence[Row]) -> Step[tuple[list[Row], bool]]:
+    """Find what the matches refer to and what refers to them, each resource once; and whether more were left out.
+
+    Rows have the columns of COLUMNS.
+    """
+    have = {(row[0], row[1]) for row in matches}
+    found: list[Row] = []
+    fresh: Sequence[Row] = matches
+    for turn in range(MAX_ROUNDS):
+        asked = [include for include in includes if include.iterate or turn == 0]
+        if not asked or not fresh:
+            break
+        limit = MAX_INCLUDED - len(found) + 1
+        rows = yield from _round(asker, asked, fresh, have, limit)
+        found += rows
+        if len(found) > MAX_INCLUDED:
+            return found[:MAX_INCLUDED], True
+        fresh = rows
+    return found, False
+
+
+def _round(
+    asker: Asker, includes: Sequence[Include], rows: Sequence[Row], have: set[tuple[str, str]], limit: int
+) -> Step[list[Row]]:
+    """Follow each include once from the rows; `have` is what is on the page already and grows."""
+    wanted: dict[str, dict[str, None]] = {}
+    pointing: list[Row] = []
+    for include in includes:
+        if include.reverse:
+            pointing += _within(asker, include.source, (yield from _pointing(asker, include, rows, limit)))
+            continue
+        for row in rows:
+            if row[0] == include.source:
+                for type_, id_ in _links(include, bytes(row[6])):
+                    if (type_, id_) not in have:
+                        wanted.setdefault(type_, {})[id_] = None
+    for type_, ids in wanted.items():
+        pointing += _within(asker, type_, (yield from _by_id(asker, type_, list(ids), limit)))
+    fresh = []
+    for row in pointing:
+        if (row[0], row[1]) not in have:
+            have.add((row[0], row[1]))
+            fresh.append(row)
+    return fresh
+
+
+def _links(include: Include, body: bytes) -> list[tuple[str, str]]:
+    """Return type and id of the local references of the parameters."""
+    resource = r4.decode(body)
+    found = [link for param in include.params for link in json_paths.links(param, resource)]
+    return [link for link in found if include.target in (None, link[0])]
+
+
+def _within(asker: Asker, type_: str, rows: list[Row]) -> list[Row]:
+    """Leave the rows that the asker may search or read."""
+    if asker.may("s", type_) or asker.may("r", type_):
+        return rows
+    ways = [granular.clauses(asker.scopes, letter, type_) for letter in "sr"]
+    return [row for row in rows if any(granular.within_body(way, row[6]) for way in ways)]
+
+
+def _by_id(asker: Asker, type_: str, ids: list[str], limit: int) -> Step[list[Row]]:
+    own, own_params = _compartment(asker)
+    where = f"r.type = %s AND r.id = ANY(%s::text[]){own} AND NOT r.deleted"
+    sql = f'SELECT {COLUMNS} FROM record."{type_}" r WHERE {where} LIMIT %s'
+    return (yield Query(sql, [type_, ids, *own_params, max(limit, 0)]))
+
+
+def _pointing(asker: Asker, include: Include, rows: Sequence[Row], limit: int) -> Step[list[Row]]:
+    """Find resources of the include's source that refer to one of the rows."""
+    if not (asker.may_some("s", include.source) or asker.may_some("r", include.source)):
+        return []
+    hashes = [
+        token_hash(name, f"{row[0]}/{row[1]}")
+        for row in rows
+        for param in include.params
+        if include.target in (None, row[0]) and param.resolves in (None, row[0])
+        for name in param.indexed_as
+    ]
+    if not hashes:
+        return []
+    own, own_params = _compartment(asker)
+    sql = (
+        f'SELECT {COLUMNS} FROM record."{include.source}" r WHERE r.tokens && %s::bigint[] AND NOT r.deleted{own}'
+        " ORDER BY r.key + 0 DESC LIMIT %s"
+    )
+    return (yield Query(sql, [bigints(hashes), *own_params, max(limit, 0)]))
+
+
+def _compartment(asker: Asker) -> tuple[str, list[str]]:
+    return ("", []) if asker.patient is None else (" AND r.patient = %s", [asker.patient])

@@ -1,0 +1,373 @@
+"""Conditions as SQL about one row of a type's table.
+
+Identifiers come from the list of resource types alone; everything that a client sent is a parameter. The GIN index on
+`tokens` answers tokens, references and uris together; dates, numbers and strings are EXISTS on the index tables by key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuetinh.record.search import json_paths
+from tuetinh.record.search.conditions import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Dates,
+    DateValue,
+    FollowedBy,
+    Follows,
+    Ids,
+    InCompartment,
+    Name,
+    Numbers,
+    NumberValue,
+    Present,
+    Strings,
+    Tokens,
+    Updated,
+)
+from tuetinh.record.search.index import patient_hops
+from tuetinh.record.types import RESOURCE_TYPES
+
+TYPES = frozenset(RESOURCE_TYPES)
+LAST_CHARACTER = "\U0010ffff"
+
+
+@dataclass
+class Sql:
+    """SQL with its parameters, in the order of their places."""
+
+    parts: list[str] = field(default_factory=list)
+    params: list[Any] = field(default_factory=list)
+
+    def add(self, sql: str, *params: Any) -> None:
+        """Add one condition."""
+        self.parts.append(sql)
+        self.params += params
+
+    def join(self, word: str) -> tuple[str, list[Any]]:
+        """Return the conditions joined by AND or OR, in parentheses where they are several."""
+        text = f" {word} ".join(self.parts)
+        return (f"({text})" if len(self.parts) > 1 else text), self.params
+
+    def all_of(self) -> str:
+        """Return the conditions joined by AND."""
+        return " AND ".join(self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows that conditions are about: their types and the name of the table in the statement.
+
+    patient: whose compartment is all that there is for the asker, here and wherever a condition leads.
+    """
+
+    types: tuple[str, ...]
+    alias: str = "r"
+    patient: str | None = None
+
+    def table(self, suffix: str = "") -> str:
+        """Return the table of the rows, or one beside it."""
+        if len(self.types) == 1 and self.types[0] in TYPES:
+            return f'record."{self.types[0]}{suffix}"'
+        return {"": "record.resource", "_history": "record.history"}.get(suffix, f"record.{suffix[1:]}_index")
+
+    def beyond(self, type_: str) -> Rows:
+        """Return the rows of a type to which these lead."""
+        return Rows((type_,), self.alias + "x", self.patient)
+
+
+def bigints(values: Sequence[int]) -> str:
+    """Return an array literal; lists of Python integers would change their type with their size."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def where(rows: Rows, conditions: Sequence[Condition]) -> Sql:
+    """Return what must hold of a row that exists, for the asker, and matches."""
+    found = Sql()
+    if len(rows.types) != 1:
+        found.add(f"{rows.alias}.type = ANY(%s::text[])", list(rows.types))
+    found.add(f"NOT {rows.alias}.deleted")
+    if rows.patient is not None:
+        found.add(f"{rows.alias}.patient = %s", rows.patient)
+    _all(found, rows, conditions)
+    return found
+
+
+def _all(found: Sql, rows: Rows, conditions: Sequence[Condition]) -> None:
+    for group in _merged(conditions):
+        add(found, rows, group)
+
+
+def _merged(conditions: Sequence[Condition]) -> list[Condition | tuple[Condition, ...]]:
+    """Put together what one look at an index answers.
+
+    Tokens that must all be there are one containment; bounds on a date that a resource has once are one range.
+    """
+    found: dict[Any, list[Condition]] = {}
+    for n, condition in enumerate(_flat(conditions)):
+        match condition:
+            case Tokens((_,), negate=False):
+                found.setdefault("tokens", []).append(condition)
+            case Dates(params, single=True):
+                found.setdefault(params, []).append(condition)
+            case _:
+                found.setdefault(n, []).append(condition)
+    return [tuple(group) if len(group) > 1 else group[0] for group in found.values()]
+
+
+def _flat(conditions: Sequence[Condition]) -> list[Condition]:
+    found: list[Condition] = []
+    for condition in conditions:
+        found += _flat(condition.conditions) if isinstance(condition, AllOf) else [condition]
+    return found
+
+
+def add(found: Sql, rows: Rows, condition: Condition | tuple[Condition, ...]) -> None:
+    """Add a condition, or what `_merged` put together."""
+    if isinstance(condition, tuple):
+        _group(found, rows, condition)
+        return
+    ADD[type(condition)](found, rows, condition)
+
+
+def _tokens(found: Sql, rows: Rows, condition: Tokens) -> None:
+    column = f"{rows.alias}.tokens"
+    if len(condition.hashes) == 1 and not condition.negate:
+        found.add(f"{column} @> %s::bigint[]", bigints(condition.hashes))
+    elif condition.hashes:
+        found.add(f"{'NOT ' if condition.negate else ''}{column} && %s::bigint[]", bigints(condition.hashes))
+    elif not condition.negate:
+        found.add("false")
+
+
+def _ids(found: Sql, rows: Rows, condition: Ids) -> None:
+    sql, params = f"{rows.alias}.id = ANY(%s::text[])", [list(condition.values)]
+    type_ = rows.types[0] if len(rows.types) == 1 else condition.type
+    if type_ is None:
+        found.add(sql, *params)
+    else:  # leads the primary key
+        found.add(f"({rows.alias}.type = %s AND {sql})", type_, *params)
+
+
+def _updated(found: Sql, rows: Rows, condition: Updated) -> None:
+    column = f"{rows.alias}.updated"
+    found.add(*any_of(_date, condition.values, column, f"{column} + interval '1 microsecond'"))
+
+
+def _present(found: Sql, rows: Rows, condition: Present) -> None:
+    sql = exists(rows, condition.table, "true")
+    found.add(sql if condition.present else f"NOT {sql}", list(condition.params))
+
+
+def _dates(found: Sql, rows: Rows, condition: Dates) -> None:
+    _group(found, rows, (condition,))
+
+
+def _numbers(found: Sql, rows: Rows, condition: Numbers) -> None:
+    if not condition.names:
+        sql, *params = any_of(_number, condition.values, "i.", "i.")
+        found.add(exists(rows, "number", sql), list(condition.params), *params)
+        return
+    # The bounds of a sequence in one row are two numbers of their own.
+    low, high = ("i.", "i.") if not condition.ends else ("i.low", "i.high")
+    test = Sql()
+    test.add(*any_of(_name, condition.names))
+    test.add(*any_of(_number if not condition.ends else _bound, condition.values, low, low))
+    if condition.ends:
+        test.add(*any_of(_bound, condition.ends, high, high))
+    table = rows.table("_number")
+    found.add(f"EXISTS (SELECT FROM {table} i WHERE i.key = {rows.alias}.key AND {test.all_of()})", *test.params)
+
+
+def _strings(found: Sql, rows: Rows, condition: Strings) -> None:
+    sql, *params = any_of(STRING_TESTS[condition.mode], condition.values)
+    found.add(exists(rows, "string", sql), list(condition.params), *params)
+
+
+def _all_of(found: Sql, rows: Rows, condition: AllOf) -> None:
+    _all(found, rows, condition.conditions)
+
+
+def _any_of(found: Sql, rows: Rows, condition: AnyOf) -> None:
+    one_of = Sql()
+    for each in condition.conditions:
+        part = Sql()
+        _all(part, rows, (each,))
+        text, params = part.join("AND")
+        one_of.add(text or "true", *params)
+    text, params = one_of.join("OR")
+    found.add(text or "false", *params)
+
+
+def _in_compartment(found: Sql, rows: Rows, condition: InCompartment) -> None:
+    one_of = Sql()
+    for types, hashes in condition.tokens:
+        asked = [type_ for type_ in types if type_ in rows.types]
+        if asked and len(rows.types) == 1:
+            one_of.add(f"{rows.alias}.tokens && %s::bigint[]", bigints(hashes))
+        elif asked:
+            sql = f"({rows.alias}.type = ANY(%s::text[]) AND {rows.alias}.tokens && %s::bigint[])"
+            one_of.add(sql, asked, bigints(hashes))
+    if condition.own and condition.own[0] in rows.types:
+        one_of.add(f"({rows.alias}.type = %s AND {rows.alias}.id = %s)", *condition.own)
+    text, params = one_of.join("OR")
+    found.add(text or "false", *params)
+
+
+def _follows(found: Sql, rows: Rows, condition: Follows) -> None:
+    """The ids in the row's references, or the patient that the row has in a column, are looked up."""
+    target = rows.beyond(condition.target)
+    row, there = rows.alias, target.alias
+    inner = where(target, (condition.condition,))
+    single = condition.param.single and len(condition.param.indexed_as) == 1
+    if condition.target == "Patient" and single and _of_patient(condition, rows):
+        mark = f"{condition.param.indexed_as[0]}\x1fPatient/"
+        own = f"{row}.tokens @> ARRAY[record.token_hash(%s || {row}.patient)] AND "
+        link, params = f"{there}.id = {row}.patient", [mark]
+    else:
+        own, link = "", f"{there}.id = ANY(record.links({row}.body, %s::jsonpath[], %s))"
+        params = [json_paths.array(condition.param), condition.target]
+    test = f"{there}.type = '{condition.target}' AND {link} AND {inner.all_of()}"
+    sql = f"{own}EXISTS (SELECT FROM {target.table()} {there} WHERE {test})"
+    found.add(f"({sql})", *params, *inner.params)
+
+
+def _of_patient(condition: Follows, rows: Rows) -> bool:
+    """Tell whether the row's `patient` is the one that the parameter refers to, if that refers to one."""
+    hops = patient_hops(rows.types[0]) if len(rows.types) == 1 else ()
+    return any(leaf.hops in hops for leaf in condition.param.leaves)
+
+
+def _followed_by(found: Sql, rows: Rows, condition: FollowedBy) -> None:
+    """Rows that refer to this one are looked up by the hash of its own name."""
+    source = rows.beyond(condition.source)
+    inner = where(source, (condition.condition,))
+    one_of = Sql()
+    for name in condition.param.indexed_as:
+        mark = f"{name}\x1f{rows.types[0]}/"
+        one_of.add(f"{source.alias}.tokens @> ARRAY[record.token_hash(%s || {rows.alias}.id)]", mark)
+    links, params = one_of.join("OR")
+    sql = f"EXISTS (SELECT FROM {source.table()} {source.alias} WHERE {links} AND {inner.all_of()})"
+    found.add(sql, *params, *inner.params)
+
+
+ADD: dict[type, Callable[[Sql, Rows, Any], None]] = {
+    Tokens: _tokens,
+    Ids: _ids,
+    Updated: _updated,
+    Present: _present,
+    Dates: _dates,
+    Numbers: _numbers,
+    Strings: _strings,
+    AllOf: _all_of,
+    AnyOf: _any_of,
+    InCompartment: _in_compartment,
+    Follows: _follows,
+    FollowedBy: _followed_by,
+}
+
+
+def _group(found: Sql, rows: Rows, group: Sequence[Condition]) -> None:
+    """Add what `_merged` put together."""
+    hashes = [c.hashes[0] for c in group if isinstance(c, Tokens)]
+    if hashes:
+        found.add(f"{rows.alias}.tokens @> %s::bigint[]", bigints(hashes))
+    dates = [c for c in group if isinstance(c, Dates)]
+    if dates:
+        tests = [any_of(_date, c.values, "i.low", "i.high") for c in dates]
+        sql = exists(rows, "date", " AND ".join(test for test, *_ in tests))
+        found.add(sql, list(dates[0].params), *(x for _, *params in tests for x in params))
+
+
+def exists(rows: Rows, table: str, test: str) -> str:
+    """Return the SQL of an entry of some parameters (the first value) in an index table."""
+    index = rows.table(f"_{table}")
+    return f"EXISTS (SELECT FROM {index} i WHERE i.key = {rows.alias}.key AND i.param = ANY(%s::text[]) AND {test})"
+
+
+def any_of(test: Callable[..., list[Any]], values: Sequence[Any], *columns: str) -> list[Any]:
+    """OR the tests of the values: the SQL, then its parameters."""
+    found = [test(value, *columns) for value in values]
+    return ["(" + " OR ".join(f"({sql})" for sql, *_ in found) + ")", *(x for _, *params in found for x in params)]
+
+
+def _date(value: DateValue, low: str, high: str) -> list[Any]:
+    """Compare ranges (FHIR R4, Search, 3.1.1.4.6); a bound that each match keeps comes first, for the index."""
+    s, e = "%s::timestamptz", "%s::timestamptz"
+    match value.prefix:
+        case "eq":
+            return [f"{low} >= {s} AND {low} < {e} AND {high} <= {e}", value.low, value.high, value.high]
+        case "ne":
+            return [f"NOT ({low} >= {s} AND {high} <= {e})", value.low, value.high]
+        case "gt":
+            return [f"{high} > {e}", value.high]
+        case "lt":
+            return [f"{low} < {s}", value.low]
+        case "ge":
+            return [f"{high} > {s} AND ({high} > {e} OR {low} >= {s})", value.low, value.high, value.low]
+        case "le":
+            return [f"{low} < {e} AND ({low} < {s} OR {high} <= {e})", value.high, value.low, value.high]
+        case "sa":
+            return [f"{low} >= {e}", value.high]
+        case "eb":
+            return [f"{high} <= {s}", value.low]
+    return [f"{low} < {e} AND {high} > {s}", value.high, value.low]
+
+
+def _number(value: NumberValue, low: str, high: str) -> list[Any]:
+    """Compare the row's number as it is, or in canonical units where the asked unit has them."""
+    kind = "base_" if value.base else ""
+    found = _bound(value, f"{low}{kind}low", f"{high}{kind}high")
+    if value.base:
+        found = [f"i.base = %s AND {found[0]}", value.base, *found[1:]]
+    if value.system is not None:
+        found = [f"{found[0]} AND i.system = %s", *found[1:], value.system]
+    if value.code is not None:
+        either = "i.code = %s" if value.system is not None else "(i.code = %s OR i.unit = %s)"
+        found = [f"{found[0]} AND {either}", *found[1:], *[value.code] * either.count("%s")]
+    return found
+
+
+def _bound(value: NumberValue, low: str, high: str) -> list[Any]:
+    """Compare a range of two columns with the searched number (FHIR R4, Search, 3.1.1.4.5)."""
+    n = "%s::numeric"
+    exact, first, last = str(value.value), str(value.low), str(value.high)
+    match value.prefix:
+        case "eq":
+            return [f"{low} >= {n} AND {low} < {n} AND {high} < {n}", first, last, last]
+        case "ne":
+            return [f"NOT ({low} >= {n} AND {high} < {n})", first, last]
+        case "gt":
+            return [f"{high} > {n}", exact]
+        case "lt":
+            return [f"{low} < {n}", exact]
+        case "ge":
+            return [f"{high} >= {n}", exact]
+        case "le":
+            return [f"{low} <= {n}", exact]
+        case "sa":
+            return [f"{low} > {n}", exact]
+        case "eb":
+            return [f"{high} < {n}", exact]
+    return [f"{low} <= {n} AND {high} >= {n}", last, first]
+
+
+def _name(name: Name) -> list[Any]:
+    if name.whole:
+        return ["i.param = %s", name.text]
+    found: list[Any] = ["i.param >= %s AND i.param < %s", name.text, name.text + LAST_CHARACTER]
+    if name.ending:
+        found = [f"{found[0]} AND right(i.param, %s) = %s", *found[1:], len(name.ending), name.ending]
+    return found
+
+
+STRING_TESTS: dict[str, Callable[[str], list[Any]]] = {
+    # A range instead of LIKE: it uses the index under every plan.
+    "starts": lambda text: ["i.norm >= %s AND i.norm < %s", text, text + LAST_CHARACTER],
+    "contains": lambda text: ["position(%s in i.norm) > 0", text],
+    "exact": lambda text: ["i.exact = %s", text],
+}
