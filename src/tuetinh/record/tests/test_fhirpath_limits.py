@@ -123,7 +123,7 @@ def test_any_chain_of_functions_is_evaluated_or_refused(calls: list[str], rest: 
         assert str(error)
 
 
-KEYS = ["resourceType", "name", "given", "_given", "value", "contained", "id"]
+KEYS = ["reference", "url", "modifierExtension", "resourceType", "name", "given", "_given", "value", "contained", "id"]
 FIELDS = ["name", "_name", "contact", "birthDate", "contained", "deceasedBoolean"]
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5)),
@@ -142,7 +142,15 @@ JSON = st.recursive(
 )
 def test_data_of_any_shape_does_no_harm(fields: dict[str, Any], call: str) -> None:
     resource = {"resourceType": "Patient", **fields}
-    for text in (f"name.{call}", f"descendants().{call}", f"birthDate.{call}", "deceased or birthDate < today()"):
+    for text in (
+        f"$this.{call}",
+        f"name.{call}",
+        f"contained.{call}",
+        f"name.given.{call}",
+        f"descendants().{call}",
+        f"birthDate.{call}",
+        "deceased or birthDate < today()",
+    ):
         try:
             fhirpath.evaluate(text, resource)
         except fhirpath.FHIRPathError as error:

@@ -70,7 +70,7 @@ def to_date(value: Any) -> Date | None:
             return Date(tuple(int(part) for part in value.parts[:3]))
         case str():
             found = parse_datetime(value)
-            return to_date(found) if found and len(value) != 5 else None
+            return to_date(found) if found and not value.endswith("T") else None
     return None
 
 

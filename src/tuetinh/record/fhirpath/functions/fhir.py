@@ -16,6 +16,11 @@ _BASE = "http://hl7.org/fhir/StructureDefinition/"
 _REFERENCE = re.compile(r"(?:^|/)(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]+)?$")
 
 
+def _field(node: Any, name: str) -> Any:
+    """A JSON field of an element; None for what is none."""
+    return node.value.get(name) if type(node) is Node and isinstance(node.value, dict) else None
+
+
 @collection("extension", 1)
 def _extension(context: Context, items: Items, url: Items) -> Items:
     wanted = value_of(url, str, "extension()")
@@ -25,7 +30,7 @@ def _extension(context: Context, items: Items, url: Items) -> Items:
         for item in items
         if type(item) is Node
         for found in item.child("extension")
-        if isinstance(found.value, dict) and found.value.get("url") == wanted
+        if _field(found, "url") == wanted
     ]
 
 
@@ -49,7 +54,7 @@ def _resolve(context: Context, items: Items) -> Items:
     found: Items = []
     for item in items:
         context.spend(10)
-        reference = item.value.get("reference") if type(item) is Node and isinstance(item.value, dict) else None
+        reference = _field(item, "reference")
         text = reference if reference is not None else system(item)
         if isinstance(text, str) and text:
             found += _find(item if type(item) is Node else context.node, text, context)
@@ -62,14 +67,16 @@ def _find(near: Node, reference: str, context: Context) -> Items:
         holder = own.parent.resource if own and own.key == "contained" and own.parent else own
         if holder is None or reference == "#":
             return [holder] if holder else []
-        return [each for each in holder.child("contained") if each.value.get("id") == reference[1:]]
+        return [each for each in holder.child("contained") if _field(each, "id") == reference[1:]]
     bundle = own
     while bundle is not None and bundle.kind.name != "Bundle":
         bundle = bundle.parent.resource if bundle.parent else None
     if bundle is not None:
         for entry in bundle.child("entry"):
             context.spend(1)
-            url = entry.value.get("fullUrl") or ""
+            url = _field(entry, "fullUrl")
+            if not isinstance(url, str):
+                continue
             if url == reference or (":" not in reference and url.endswith(f"/{reference}")):
                 return entry.child("resource")
     resolve = context.services.resolve
@@ -135,14 +142,16 @@ def _check_modifiers(context: Context, items: Items, *known: Items) -> Items:
     urls = {value_of(url, str, "checkModifiers()") for url in known}
     for item in items:
         for extension in item.child("modifierExtension") if type(item) is Node else []:
-            if extension.value.get("url") not in urls:
-                raise EvaluationError(f"the modifier {str(extension.value.get('url'))[:200]} is not known")
+            url = _field(extension, "url")
+            if not isinstance(url, str) or url not in urls:
+                raise EvaluationError(f"the modifier {str(url)[:200]} is not known")
     return items
 
 
 @collection("getResourceKey")
 def _get_resource_key(context: Context, items: Items) -> Items:
-    return [f"{item.kind.name}/{item.value['id']}" for item in items if type(item) is Node and item.value.get("id")]
+    resources = [item for item in items if type(item) is Node and item.kind.resource]
+    return [f"{item.kind.name}/{id_}" for item in resources if isinstance(id_ := _field(item, "id"), str)]
 
 
 def reference_key(wanted: str | None) -> Eval:
@@ -152,7 +161,7 @@ def reference_key(wanted: str | None) -> Eval:
     def run(items: Items, context: Context) -> Items:
         found: Items = []
         for item in items:
-            reference = item.value.get("reference") if type(item) is Node and isinstance(item.value, dict) else None
+            reference = _field(item, "reference")
             named = _REFERENCE.search(reference) if isinstance(reference, str) else None
             if named and wanted in (None, named["type"]):
                 found.append(f"{named['type']}/{named['id']}")
