@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import asdict
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from tuetinh.care.billing.api import in_words
 from tuetinh.care.insurance.api import CardCheck, NoCard, cards, check_card
-from tuetinh.care.reception import actions, queries, tickets, words
+from tuetinh.care.reception import actions, queries, tickets, voice, words
 from tuetinh.care.reception.errors import NoVisit, ReceptionError
 from tuetinh.care.reception.forms import PersonForm, ReasonForm, VisitForm, draft_of
 from tuetinh.care.reception.models import Turn
@@ -28,6 +30,7 @@ from tuetinh.commons.identity.api import (
     SamePerson,
     age,
     banner,
+    display_name,
     find_people,
     likely_duplicates,
     parse_card,
@@ -66,10 +69,13 @@ def home(request: HttpRequest) -> HttpResponse:
     text = request.POST.get("q", "").strip()
     if "new" in request.POST:
         return _to_new(request, draft_of(text))
+    typing = "HX-Request" in request.headers
+    if "|" in text and typing:  # a card that the scanner has not finished
+        return HttpResponse(status=204)
     if text.count("|") >= 3:
         return _scanned(request, text)
     hits = find_people(me, text) if text else []
-    if request.headers.get("HX-Request"):
+    if typing:
         return _home(request, text, hits=hits)
     if len(hits) == 1 and not hits[0].slipped:  # Enter picks the only one
         return redirect("reception:person", hits[0].id)
@@ -295,12 +301,16 @@ def wall(request: HttpRequest, room: str) -> HttpResponse:
     turns = Turn.objects.filter(room__in=places, day=queries.today())
     called = list(turns.filter(state__in=("called", "in-progress")).order_by("-called_at")[:3])
     following = list(turns.filter(state="waiting").order_by("-priority", "number")[:SHOWN_NEXT])
-    names = record.read_many(SYSTEM, "Patient", {turn.patient for turn in called + following})
-    short = {id_: _short(cast(r4.Patient, found)) for id_, found in names.items()}
+    people = _names(called + following)
 
-    def shown(some: list[Turn]) -> list[tuple[Turn, str, str]]:
+    def shown(some: list[Turn]) -> list[Shown]:
         return [
-            (turn, short.get(turn.patient, ""), (places[turn.room].name or "") if len(places) > 1 else "")
+            Shown(
+                turn,
+                _short(people.get(turn.patient, "")),
+                (places[turn.room].name or "") if len(places) > 1 else "",
+                _voice(turn) if turn.state == "called" and voice.has_voice() else "",
+            )
             for turn in some
         ]
 
@@ -310,13 +320,53 @@ def wall(request: HttpRequest, room: str) -> HttpResponse:
         "called": shown(called),
         "next": shown(following),
         "more": max(turns.filter(state="waiting").count() - SHOWN_NEXT, 0),
+        "speaks": voice.has_voice(),
     }
     return render(request, "reception/wall.html", context)
 
 
-def _short(patient: r4.Patient) -> str:
+class Shown(NamedTuple):
+    """One number on the screen. where: the room, when the screen is of several. voice: address of its spoken call."""
+
+    turn: Turn
+    short: str
+    where: str
+    voice: str
+
+
+def _voice(turn: Turn) -> str:
+    """Where the call is spoken; called again is another call."""
+    at = int(turn.called_at.timestamp()) if turn.called_at else 0
+    return f"{reverse('reception:call', args=[turn.room, turn.number])}?at={at}"
+
+
+@open_to_all
+@require_GET
+@never_cache
+def call(_request: HttpRequest, room: str, number: int) -> HttpResponse:
+    """The spoken call of a number that is called now: number, given name, room, as the screen shows them."""
+    turn = Turn.objects.filter(room=room, day=queries.today(), number=number, state="called").first()
+    place = cast("r4.Location | None", record.read_many(SYSTEM, "Location", [room]).get(room))
+    if turn is None or place is None:
+        raise Http404
+    given = _names([turn]).get(turn.patient, "").rpartition(" ")[2]
+    counted = in_words(number).removesuffix(" đồng").lower()
+    try:
+        sound = voice.say(f"Mời số {counted}, {given}, vào {place.name or ''}.")
+    except voice.NoVoice as error:
+        raise Http404 from error
+    return HttpResponse(sound, content_type="audio/wav")
+
+
+def _names(turns: Sequence[Turn]) -> dict[str, str]:
+    """The names of the people of queue rows, by their ids."""
+    people = record.read_many(SYSTEM, "Patient", {turn.patient for turn in turns})
+    return {id_: display_name(cast(r4.Patient, person)) for id_, person in people.items()}
+
+
+def _short(name: str) -> str:
     """ "Lò Thị Pâng" as "L. T. Pâng": enough to know oneself, not enough for others."""
-    parts = (((patient.name[0].text or "") if patient.name else "") or "").split()
+    parts = name.split()
     return " ".join([*(f"{unicodedata.normalize('NFC', part)[0]}." for part in parts[:-1]), *parts[-1:]])
 
 

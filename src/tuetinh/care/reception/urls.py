@@ -18,4 +18,5 @@ urlpatterns = [
     path("reception/visits/<str:encounter_id>/cancel", pages.cancel, name="cancel"),
     path("reception/visits/<str:encounter_id>/move", pages.move, name="move"),
     path("wall/<str:room>", pages.wall, name="wall"),
+    path("wall/<str:room>/calls/<int:number>.wav", pages.call, name="call"),
 ]

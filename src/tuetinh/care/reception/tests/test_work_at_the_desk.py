@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import wave
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from lxml import html
 from pypdf import PdfReader
 
@@ -17,7 +19,7 @@ from tuetinh.care.insurance import gateway
 from tuetinh.care.insurance.api import SimulatedCard as Card
 from tuetinh.care.insurance.api import set_account
 from tuetinh.care.insurance.simulator import Simulator
-from tuetinh.care.reception import actions
+from tuetinh.care.reception import actions, voice
 from tuetinh.care.reception.models import Turn
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.identity.api import PersonDraft, ethnic_group, home, register
@@ -205,6 +207,49 @@ def test_the_wall_shows_no_full_name_and_no_reason(client: Client, cast: Any) ->
     actions.call_next(asker_of(cast["doctor"]), ROOM)
     assert 'data-called="1"' in client.get(f"/wall/{ROOM}").content.decode()
     assert client.get("/wall/nowhere").status_code == 404
+
+
+def test_the_wall_says_who_is_called(client: Client, cast: Any) -> None:
+    visit, url = visit_of(cast, person()), f"/wall/{ROOM}/calls/1.wav"
+    assert (client.get(url).status_code, "data-voice" in client.get(f"/wall/{ROOM}").content.decode()) == (404, False)
+    actions.call_next(asker_of(cast["doctor"]), ROOM)
+    page = html.fromstring(client.get(f"/wall/{ROOM}").content.decode())
+    answer = client.get(page.xpath("//@data-voice")[0])
+    assert answer["Content-Type"] == "audio/wav"
+    with wave.open(io.BytesIO(answer.content)) as sound:
+        assert (sound.getnchannels(), sound.getsampwidth(), sound.getframerate()) == (1, 2, 22050)
+        assert 2 < sound.getnframes() / 22050 < 10
+        heard = sound.readframes(sound.getnframes())
+    assert max(heard) > 0
+    actions.start(asker_of(cast["doctor"]), visit.encounter)
+    assert client.get(url).status_code == 404  # who is inside is called no more
+    assert [client.get(f"/wall/{place}").status_code for place in ("nowhere/calls/1.wav", f"{ROOM}/calls/2.wav")] == [
+        404,
+        404,
+    ]
+
+
+def test_a_call_is_said_with_number_given_name_and_room(
+    client: Client, cast: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(voice, "say", lambda text: said.append(text) or b"RIFF")
+    visit_of(cast, person())
+    Turn.objects.update(number=15, state="called", called_at=timezone.now())
+    assert client.get(f"/wall/{ROOM}/calls/15.wav").content == b"RIFF"
+    assert said == ["Mời số mười lăm, Pâng, vào Phòng khám Nội 2."]
+
+
+def test_a_machine_without_a_voice_shows_numbers_only(
+    client: Client, cast: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voice, "find_spec", lambda _name: None)
+    voice.say.cache_clear()
+    visit_of(cast, person())
+    actions.call_next(asker_of(cast["doctor"]), ROOM)
+    text = client.get(f"/wall/{ROOM}").content.decode()
+    assert ('data-called="1"' in text, "data-voice" in text, "data-unmute" in text) == (True, False, False)
+    assert client.get(f"/wall/{ROOM}/calls/1.wav").status_code == 404
 
 
 def test_the_list_of_today_asks_the_database_no_more_for_more_people(as_role: As, cast: Any) -> None:
