@@ -70,6 +70,7 @@ class Application:
         self.live.start()
         self.door = Door(self.pool, authenticate)
         await self.door.startup()
+        self._open = access.AppOrigins(self._answer, self.pool)
 
     async def shutdown(self) -> None:
         """Finish what is in flight and close the connections."""
@@ -83,8 +84,13 @@ class Application:
         if scope["type"] != "http":
             await self._pages(scope, receive, send)
             return
+        await self._open(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Any, send: Any) -> None:
         path: str = scope["path"]
-        if path.startswith("/fhir") and path[5:6] in ("", "/"):
+        if path == "/fhir/.well-known/smart-configuration":  # SMART App Launch 2: below the FHIR base
+            await self._page({**scope, "path": path[5:], "raw_path": path[5:].encode()}, receive, send)
+        elif path.startswith("/fhir") and path[5:6] in ("", "/"):
             await self.door(scope, receive, send)
         elif path == "/events":
             await self.live(scope, receive, send)

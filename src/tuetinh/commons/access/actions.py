@@ -8,8 +8,9 @@ from axes.utils import reset
 from django.db import IntegrityError, transaction
 
 from tuetinh.commons.access.errors import AccessError
-from tuetinh.commons.access.models import Account, AccountEvent
-from tuetinh.commons.access.queries import GRANTABLE, administered
+from tuetinh.commons.access.models import Account, AccountEvent, Client, Grant, Token
+from tuetinh.commons.access.oauth.words import digest, new_secret
+from tuetinh.commons.access.queries import GRANTABLE, administered, administered_clients
 
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like something else on paper
 
@@ -79,6 +80,60 @@ def change_own_password(account: Account, password: str) -> None:
 def choose_language(account: Account, language: str) -> None:
     """Remember the language for the next login."""
     Account.objects.filter(pk=account.pk).update(language=language)
+
+
+@transaction.atomic
+def register_client(
+    by: Account,
+    *,
+    client_id: str,
+    name: str,
+    proof: str,
+    scopes: str,
+    redirect_uris: str = "",
+    launch_url: str = "",
+    jwks: dict[str, object] | None = None,
+    jwks_url: str = "",
+) -> tuple[Client, str]:
+    """Register a connected system or an app at the administrator's facility.
+
+    proof: `secret`, `keys` or `none` (a public app). Returns the client and its secret, told this once only, or "".
+    """
+    if by.role != "admin":
+        raise AccessError("role")
+    secret = new_secret() if proof == "secret" else ""
+    client = Client(
+        id=client_id,
+        name=name,
+        scopes=scopes,
+        facility=by.facility,
+        secret_digest=digest(secret) if secret else b"",
+        jwks=jwks if proof == "keys" else None,
+        jwks_url=jwks_url if proof == "keys" else "",
+        redirect_uris=redirect_uris,
+        launch_url=launch_url,
+        registered_by=by,
+    )
+    try:
+        with transaction.atomic():
+            client.save(force_insert=True)
+    except IntegrityError:
+        raise AccessError("client-taken") from None
+    return client, secret
+
+
+@transaction.atomic
+def set_client_active(by: Account, client_id: str, *, active: bool) -> Client:
+    """Shut a client out, which ends all that it holds, or let it in again. Raises AccessError `not-yours`."""
+    client = administered_clients(by).select_for_update().filter(pk=client_id).first()
+    if client is None:
+        raise AccessError("not-yours")
+    client.is_active = active
+    client.save(update_fields=["is_active"])
+    if not active:
+        Grant.objects.filter(client=client).update(ended=True)
+        Token.objects.filter(client=client).delete()
+    return client
 
 
 def first_password() -> str:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from tuetinh.commons.access.oauth import authenticate, create_client, smart_configuration
+from tuetinh.commons.access.oauth.asking import authenticate
+from tuetinh.commons.access.oauth.clients import create_client
+from tuetinh.commons.access.oauth.configuration import smart_configuration
+from tuetinh.commons.access.oauth.cors import AppOrigins
 from tuetinh.commons.access.places import Facility, facility, place_name
+from tuetinh.commons.access.queries import apps_to_launch
 from tuetinh.commons.access.roles import ROLES, Role
 from tuetinh.record.asker import Asker
 
@@ -19,8 +23,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ROLES",
     "Account",
+    "AppOrigins",
     "Facility",
     "Role",
+    "apps_to_launch",
     "asker",
     "asker_of",
     "authenticate",

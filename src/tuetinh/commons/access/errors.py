@@ -18,5 +18,6 @@ MESSAGES = {
     "not-yours": gettext_lazy("Tài khoản này không thuộc cơ sở bạn quản trị."),
     "yourself": gettext_lazy("Bạn không thể tự khóa tài khoản của mình."),
     "taken": gettext_lazy("Tên đăng nhập này đã có người dùng. Hãy chọn tên khác."),
+    "client-taken": gettext_lazy("Mã này đã có hệ thống khác dùng. Hãy chọn mã khác."),
     "role": gettext_lazy("Vai trò này không cấp được ở đây."),
 }

@@ -6,4 +6,7 @@ from django.utils.translation import gettext_lazy
 
 from tuetinh.commons.ui.api import MenuItem
 
-MENU = [MenuItem(roles=("admin",), url="access:accounts", icon="users", label=gettext_lazy("Tài khoản"), order=10)]
+MENU = [
+    MenuItem(roles=("admin",), url="access:accounts", icon="users", label=gettext_lazy("Tài khoản"), order=10),
+    MenuItem(roles=("admin",), url="access:apps", icon="plug", label=gettext_lazy("Ứng dụng"), order=20),
+]

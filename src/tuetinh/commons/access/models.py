@@ -61,20 +61,94 @@ class AccountEvent(models.Model):
 
 
 class Client(models.Model):
-    """A connected system that gets tokens by client credentials. `scopes`: the SMART v2 scopes that it may ask for."""
+    """A connected system or an app. `scopes`: the SMART v2 scopes that it may ask for.
+
+    It proves itself by a secret, by its keys (`jwks`, or `jwks_url` where they are fetched), or is public and cannot.
+    redirect_uris: where an app may be sent back to, one a line; with none it gets tokens as a system only.
+    launch_url: where an app begins when it is launched from a person's page.
+    """
 
     id = models.CharField(max_length=64, primary_key=True)
     name = models.CharField(max_length=200)
-    secret_digest = models.BinaryField(max_length=32)
+    secret_digest = models.BinaryField(max_length=32, default=bytes)
     scopes = models.TextField(default="system/*.cruds")
     facility = models.CharField(max_length=64, blank=True)
     is_active = models.BooleanField(default=True)
+    jwks = models.JSONField(null=True)
+    jwks_url = models.CharField(max_length=500, blank=True)
+    redirect_uris = models.TextField(blank=True)
+    launch_url = models.CharField(max_length=500, blank=True)
+    registered_by = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, related_name="+")
+
+    @property
+    def is_app(self) -> bool:
+        """Whether people use it."""
+        return bool(self.redirect_uris)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it has nothing to prove itself by."""
+        return not (self.secret_digest or self.jwks or self.jwks_url)
+
+
+class Launch(models.Model):
+    """An app begun from a person's page: who began it and whom it is about, behind a token that is good for once."""
+
+    digest = models.BinaryField(max_length=32, primary_key=True)
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
+    patient = models.CharField(max_length=64)
+    encounter = models.CharField(max_length=64, blank=True)
+    expires = models.DateTimeField(db_index=True)
+
+
+class Grant(models.Model):
+    """What a person allowed an app once; everything that the app holds because of it ends with it.
+
+    code_digest: of the authorization code, kept after its use so that a second use is known. challenge: of PKCE S256.
+    """
+
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="grants")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="grants")
+    scopes = models.TextField()
+    patient = models.CharField(max_length=64, blank=True)
+    encounter = models.CharField(max_length=64, blank=True)
+    redirect_uri = models.CharField(max_length=500)
+    challenge = models.CharField(max_length=43)
+    nonce = models.CharField(max_length=200, blank=True)
+    session = models.CharField(max_length=40, blank=True)
+    code_digest = models.BinaryField(max_length=32, unique=True)
+    code_expires = models.DateTimeField()
+    code_used = models.BooleanField(default=False)
+    ended = models.BooleanField(default=False)
+    at = models.DateTimeField(auto_now_add=True)
 
 
 class Token(models.Model):
-    """An access token, known only by the SHA-256 of its random value."""
+    """An access token, known only by the SHA-256 of its random value. Without grant it is a system's own."""
 
     digest = models.BinaryField(max_length=32, primary_key=True)
     client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="tokens")
+    grant = models.ForeignKey(Grant, on_delete=models.CASCADE, null=True, related_name="tokens")
     scopes = models.TextField()
     expires = models.DateTimeField(db_index=True)
+
+
+class Refresh(models.Model):
+    """A refresh token, good for once: used again, it was stolen, and the grant ends."""
+
+    digest = models.BinaryField(max_length=32, primary_key=True)
+    grant = models.ForeignKey(Grant, on_delete=models.CASCADE, related_name="refreshes")
+    expires = models.DateTimeField(db_index=True)
+    used = models.BooleanField(default=False)
+
+
+class Assertion(models.Model):
+    """A `jti` that a client has used, kept until the assertion would have expired (RFC 7523, 3)."""
+
+    client = models.ForeignKey(Client, on_delete=models.CASCADE, related_name="+")
+    digest = models.BinaryField(max_length=32)
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["client", "digest"], name="access_assertion_once")]

@@ -1,28 +1,24 @@
-"""Login, one's own account, the administrators' list, refusals, and the OAuth endpoints."""
+"""Login, one's own account, the administrators' list, and refusals."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_plus
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.views import LoginView, LogoutView
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from tuetinh.commons.access import actions, oauth
+from tuetinh.commons.access import actions
 from tuetinh.commons.access.api import desk, open_to_all, signed_in
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.forms import LoginForm, NewAccountForm, OwnPasswordForm
@@ -224,68 +220,6 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Say that the form has grown too old to be believed."""
     del reason
     return render(request, "access/csrf.html", status=403)
-
-
-@open_to_all
-@csrf_exempt
-@never_cache
-@require_POST
-def token(request: HttpRequest) -> JsonResponse:
-    """OAuth 2.0 token endpoint: client_credentials with client_secret_basic or client_secret_post (RFC 6749, 4.4)."""
-    try:
-        client, secret = _client_credentials(request)
-        if request.POST.get("grant_type", "") != "client_credentials":
-            code = "unsupported_grant_type" if request.POST.get("grant_type") else "invalid_request"
-            raise oauth.OAuthError(code, "grant_type must be client_credentials")
-        access_token, scopes = oauth.issue(client, secret, request.POST.get("scope", ""))
-    except oauth.OAuthError as error:
-        body = {"error": error.code, "error_description": error.description}
-        headers = {"WWW-Authenticate": 'Basic realm="tuetinh"'} if error.status == 401 else {}
-        return JsonResponse(body, status=error.status, headers={"Pragma": "no-cache", **headers})
-    granted: dict[str, object] = {
-        "access_token": access_token,
-        "token_type": "Bearer",
-        "expires_in": int(oauth.LIFETIME.total_seconds()),
-        "scope": " ".join(scopes),
-    }
-    return JsonResponse(granted, headers={"Pragma": "no-cache"})
-
-
-@open_to_all
-@csrf_exempt
-@require_POST
-def revoke(request: HttpRequest) -> HttpResponse:
-    """End a token (RFC 7009); the client proves itself first."""
-    try:
-        oauth.prove(*_client_credentials(request))
-    except oauth.OAuthError as error:
-        return JsonResponse({"error": error.code, "error_description": error.description}, status=error.status)
-    oauth.revoke(request.POST.get("token", ""))
-    return HttpResponse(status=200)
-
-
-@open_to_all
-@require_GET
-def smart_configuration(request: HttpRequest) -> JsonResponse:
-    """Where tokens come from and which scopes there are (SMART App Launch 2, conformance)."""
-    return JsonResponse(oauth.smart_configuration(request.build_absolute_uri("/")[:-1]))
-
-
-def _client_credentials(request: HttpRequest) -> tuple[str, str]:
-    """Client id and secret from the Authorization header or the form, never both (RFC 6749, 2.3)."""
-    header = request.headers.get("Authorization", "")
-    scheme, _space, value = header.partition(" ")
-    if header and "client_secret" in request.POST:
-        raise oauth.OAuthError("invalid_request", "use one way of client authentication only")
-    if not header:
-        return request.POST.get("client_id", ""), request.POST.get("client_secret", "")
-    try:
-        if scheme.lower() != "basic":
-            raise ValueError
-        name, _colon, secret = base64.b64decode(value, validate=True).decode().partition(":")
-    except (binascii.Error, ValueError):
-        raise oauth.OAuthError("invalid_client", "the Authorization header is not Basic credentials", 401) from None
-    return unquote_plus(name).replace("\x00", ""), unquote_plus(secret)
 
 
 def _account(request: HttpRequest) -> Account:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from tuetinh.commons.access.models import Account
+from tuetinh.commons.access.models import Account, Client
 from tuetinh.commons.access.roles import ROLES
 
 GRANTABLE = tuple(name for name in ROLES if name != "citizen")
@@ -21,6 +21,18 @@ def administered(by: Account) -> QuerySet[Account]:
     if by.role != "admin":
         return Account.objects.none()
     return Account.objects.filter(facility=by.facility) if by.facility else Account.objects.all()
+
+
+def administered_clients(by: Account) -> QuerySet[Client]:
+    """Systems and apps of the administrator's facility, or all when the account names none."""
+    if by.role != "admin":
+        return Client.objects.none()
+    return Client.objects.filter(facility=by.facility) if by.facility else Client.objects.all()
+
+
+def apps_to_launch() -> QuerySet[Client]:
+    """Apps that can be launched from a person's page, by name."""
+    return Client.objects.filter(is_active=True).exclude(launch_url="").order_by("name", "pk")
 
 
 def find_accounts(by: Account, text: str, role: str = "") -> QuerySet[Account]:

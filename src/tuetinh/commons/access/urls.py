@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from tuetinh.commons.access import pages
+from tuetinh.commons.access.oauth import authorizing, endpoints, registering
 
 app_name = "access"
 urlpatterns = [
@@ -21,7 +22,16 @@ urlpatterns = [
         pages.change_account,
         name="change-account",
     ),
-    path("oauth/token", pages.token, name="token"),
-    path("oauth/revoke", pages.revoke, name="revoke"),
-    path(".well-known/smart-configuration", pages.smart_configuration, name="smart-configuration"),
+    path("accounts/apps", registering.apps, name="apps"),
+    path("accounts/apps/new", registering.new_app, name="new-app"),
+    path("accounts/apps/<slug:client_id>/<str:verb>", registering.change_app, name="change-app"),
+    path("oauth/authorize", authorizing.authorize, name="authorize"),
+    path("apps/<slug:client_id>/launch", authorizing.launch, name="launch-app"),
+    path("oauth/token", endpoints.token, name="token"),
+    path("oauth/revoke", endpoints.revoke, name="revoke"),
+    path("oauth/introspect", endpoints.introspect, name="introspect"),
+    path("oauth/jwks", endpoints.jwks, name="jwks"),
+    path("cds-services", endpoints.cds_services, name="cds-services"),
+    path(".well-known/smart-configuration", endpoints.smart_configuration, name="smart-configuration"),
+    path(".well-known/openid-configuration", endpoints.openid_configuration, name="openid-configuration"),
 ]

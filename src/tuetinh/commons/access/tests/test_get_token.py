@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tuetinh.commons.access.api import create_client
 from tuetinh.commons.access.models import Client as System
 from tuetinh.commons.access.models import Token
-from tuetinh.commons.access.oauth import OAuthError, digest, grant, normalise
+from tuetinh.commons.access.oauth.scopes import grant, read
+from tuetinh.commons.access.oauth.words import OAuthError, digest
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -117,7 +118,9 @@ def test_client_ends_its_token(client: Client, secret: str) -> None:
 def test_smart_configuration_names_the_endpoint(client: Client, db: None) -> None:
     body = client.get("/.well-known/smart-configuration").json()
     assert body["token_endpoint"] == "http://testserver/oauth/token"
-    assert body["grant_types_supported"] == ["client_credentials"]
+    assert body["grant_types_supported"] == ["authorization_code", "client_credentials", "refresh_token"]
+    assert body["code_challenge_methods_supported"] == ["S256"]
+    assert client.get("/.well-known/openid-configuration").json()["issuer"] == body["issuer"] == "http://testserver"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +133,7 @@ def test_smart_configuration_names_the_endpoint(client: Client, db: None) -> Non
     ],
 )
 def test_smart_v1_scopes_are_read_as_v2(scope: str, meaning: tuple[str, str]) -> None:
-    assert normalise(scope) == meaning
+    assert read(scope)[1:3] == meaning
 
 
 @pytest.mark.parametrize(
@@ -138,7 +141,7 @@ def test_smart_v1_scopes_are_read_as_v2(scope: str, meaning: tuple[str, str]) ->
 )
 def test_other_forms_are_refused(scope: str) -> None:
     with pytest.raises(OAuthError):
-        normalise(scope)
+        read(scope)
 
 
 LETTERS = st.sets(st.sampled_from("cruds"), min_size=1).map(lambda s: "".join(x for x in "cruds" if x in s))
@@ -152,7 +155,7 @@ def allowed_pairs(scopes: list[str]) -> set[tuple[str, str]]:
     """Every single right that scopes give."""
     rights = set()
     for scope in scopes:
-        name, letters = normalise(scope)
+        _level, name, letters, _query = read(scope)
         types = ("Patient", "Observation", "Condition") if name == "*" else (name,)
         rights |= {(type_, letter) for type_ in types for letter in letters}
     return rights

@@ -10,9 +10,10 @@ import pytest
 from django.db import connection
 from psycopg_pool import AsyncConnectionPool
 
-from tuetinh.commons.access import oauth
 from tuetinh.commons.access.api import authenticate, create_client
 from tuetinh.commons.access.models import Account, Token
+from tuetinh.commons.access.models import Client as System
+from tuetinh.commons.access.oauth import asking, grants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,15 +50,16 @@ def ask_all(requests: list[dict[str, str]]) -> list[Asker | None]:
 @pytest.fixture(autouse=True)
 def nothing_kept() -> Iterator[None]:
     """Start with an empty cache."""
-    oauth._answers.clear()
+    asking._answers.clear()
     yield
-    oauth._answers.clear()
+    asking._answers.clear()
 
 
 @pytest.fixture
 def token() -> str:
     """A token of the client `lis`."""
-    return oauth.issue("lis", create_client("lis", "LIS", scopes="system/*.rs", facility="12104"), "")[0]
+    create_client("lis", "LIS", scopes="system/*.rs", facility="12104")
+    return grants.issue(System.objects.get(pk="lis"), "")[0]
 
 
 def test_system_is_known_by_its_token(token: str) -> None:
@@ -74,12 +76,12 @@ def test_one_that_has_expired_is_nobody(token: str) -> None:
 
 
 def test_one_that_is_revoked_is_nobody_within_five_seconds(token: str) -> None:
-    assert oauth.KEEP <= 5
+    assert asking.KEEP <= 5
     assert ask(Authorization=f"Bearer {token}") is not None
-    oauth.revoke(token)
+    grants.revoke(System.objects.get(), token)
     assert ask(Authorization=f"Bearer {token}") is not None  # believed for a moment
-    for key, (until, asker) in list(oauth._answers.items()):
-        oauth._answers[key] = (until - oauth.KEEP, asker)
+    for key, (until, asker) in list(asking._answers.items()):
+        asking._answers[key] = (until - asking.KEEP, asker)
     assert ask(Authorization=f"Bearer {token}") is None
 
 
@@ -102,8 +104,8 @@ def test_anything_else_is_nobody(headers: dict[str, str]) -> None:
 
 def test_cache_keeps_no_secret(token: str) -> None:
     ask(Authorization=f"Bearer {token}")
-    assert len(oauth._answers) == 1
-    assert all(token.encode() not in key for key in oauth._answers)
+    assert len(asking._answers) == 1
+    assert all(token.encode() not in key for key in asking._answers)
 
 
 def session(browser: Client) -> dict[str, str]:

@@ -1,0 +1,128 @@
+"""The lean check of who asks at the `/fhir` door: a system or an app by its token, a person by the session."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from psycopg.rows import TupleRow, tuple_row
+
+from tuetinh.commons.access.models import Account
+from tuetinh.commons.access.oauth.scopes import for_person
+from tuetinh.commons.access.oauth.words import digest
+from tuetinh.commons.access.roles import ROLES
+from tuetinh.record.asker import Asker
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from psycopg import AsyncConnection
+    from psycopg_pool import AsyncConnectionPool
+
+KEEP = 4.0  # seconds that an answer is believed, so a revoked token or session ends within five
+KEEP_AT_MOST = 10_000
+
+_answers: dict[bytes, tuple[float, Asker | None]] = {}
+
+
+async def authenticate(
+    scope: MutableMapping[str, Any], pool: AsyncConnectionPool[AsyncConnection[TupleRow]]
+) -> Asker | None:
+    """Tell who sends an ASGI request: a connected system by its Bearer token, or a person by the browser's session.
+
+    Returns None for nobody, and for a token or session that is unknown, expired, revoked, or of a disabled account.
+    """
+    bearer, session = _credentials(scope)
+    if not bearer and not session:
+        return None
+    secret = (b"bearer " + bearer.encode()) if bearer else (b"session " + session.encode())
+    key = hashlib.sha256(secret).digest()  # the cache holds no secret
+    until, asker = _answers.get(key, (0.0, None))
+    now = time.monotonic()
+    if until > now:
+        return asker
+    async with pool.connection() as conn:
+        asker = await (_by_token(conn, bearer) if bearer else _by_session(conn, session))
+    if len(_answers) >= KEEP_AT_MOST:
+        _answers.clear()
+    _answers[key] = (now + KEEP, asker)
+    return asker
+
+
+def _credentials(scope: MutableMapping[str, Any]) -> tuple[str, str]:
+    """Bearer token and session key of a request. A token, even a bad one, goes before the cookie."""
+    session = ""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, token = value.decode("latin-1").partition(" ")
+            return (token.strip(), "") if scheme.lower() == "bearer" and token.strip() else ("", "")
+        if name == b"cookie":
+            try:
+                cookie = SimpleCookie(value.decode("latin-1")).get(settings.SESSION_COOKIE_NAME)
+            except CookieError:
+                cookie = None
+            session = cookie.value if cookie else session
+    return "", session
+
+
+_BEARER = """
+SELECT c.id, c.facility, t.scopes, g.patient, a.id, a.role, a.facility, a.patient, a.practitioner
+FROM access_token t JOIN access_client c ON c.id = t.client_id
+LEFT JOIN access_grant g ON g.id = t.grant_id LEFT JOIN access_account a ON a.id = g.account_id
+WHERE t.digest = %s AND t.expires > now() AND c.is_active
+  AND (t.grant_id IS NULL OR (NOT g.ended AND a.is_active AND NOT a.must_change_password))
+"""
+_SESSION = "SELECT session_data FROM django_session WHERE session_key = %s AND expire_date > now()"
+_ACCOUNT = """
+SELECT id, username, full_name, role, facility, room, practitioner, patient, password
+FROM access_account WHERE id = %s AND is_active AND NOT must_change_password
+"""
+
+
+async def _by_token(conn: AsyncConnection[TupleRow], token: str) -> Asker | None:
+    row = await _one(conn, _BEARER, digest(token))
+    if row is None:
+        return None
+    client, facility, scopes, launched, account, role_name, works_at, own, practitioner = row
+    if account is None:
+        return Asker(f"client:{client}", "system", facility, "HOPERAT", frozenset(scopes.split()))
+    role = ROLES[role_name]
+    allowed = for_person(scopes.split(), role)
+    patient = None
+    if role.level == "patient":
+        patient = own or "-"
+        if launched and launched != own:
+            return None
+    elif any(scope.startswith("patient/") for scope in allowed):
+        # One asker has one compartment: beside a patient/ scope, a user/ scope reaches no further than the patient.
+        patient = launched or "-"
+    return Asker(str(account), role.name, works_at, role.purpose, allowed, patient, practitioner)
+
+
+async def _by_session(conn: AsyncConnection[TupleRow], key: str) -> Asker | None:
+    row = await _one(conn, _SESSION, key)
+    data = SessionStore(key).decode(row[0]) if row else {}
+    if not str(data.get(SESSION_KEY, "")).isdigit():
+        return None
+    found = await _one(conn, _ACCOUNT, int(data[SESSION_KEY]))
+    if found is None:
+        return None
+    names = ("id", "username", "full_name", "role", "facility", "room", "practitioner", "patient", "password")
+    account = Account(**dict(zip(names, found, strict=True)))
+    if not hmac.compare_digest(account.get_session_auth_hash(), data.get(HASH_SESSION_KEY, "")):
+        return None  # the password has changed since
+    role = ROLES[account.role]
+    patient = account.patient or "-" if role.level == "patient" else None
+    return Asker(str(account.pk), role.name, account.facility, role.purpose, role.api_scopes, patient)
+
+
+async def _one(conn: AsyncConnection[TupleRow], sql: str, value: object) -> TupleRow | None:
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(sql, [value])
+        return await cursor.fetchone()

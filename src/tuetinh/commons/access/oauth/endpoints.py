@@ -1,0 +1,162 @@
+"""The endpoints that programs call: token, revoke, introspect, keys, configuration, CDS Hooks discovery."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_POST
+
+from tuetinh.commons.access.api import open_to_all
+from tuetinh.commons.access.oauth import configuration, grants, keys
+from tuetinh.commons.access.oauth.clients import ASSERTION, Proof, prove
+from tuetinh.commons.access.oauth.words import LIFETIME, OAuthError
+
+if TYPE_CHECKING:
+    from tuetinh.commons.access.models import Client
+
+
+def base_of(request: HttpRequest) -> str:
+    """The address of the node as the client sees it."""
+    return request.build_absolute_uri("/")[:-1]
+
+
+@open_to_all
+@csrf_exempt
+@never_cache
+@sensitive_post_parameters()
+@require_POST
+def token(request: HttpRequest) -> JsonResponse:
+    """OAuth 2.0 token endpoint: systems by client_credentials, apps by code and refresh token (RFC 6749, 3.2)."""
+    try:
+        answer = _token(request)
+    except OAuthError as error:
+        return refusal(request, error)
+    return JsonResponse(answer, headers={"Pragma": "no-cache"})
+
+
+def _token(request: HttpRequest) -> grants.Answer:
+    if request.GET or any(len(values) > 1 for _, values in request.POST.lists()):
+        raise OAuthError("invalid_request", "parameters come once, and in the body")  # RFC 6749, 3.2
+    form = request.POST
+    kind, base = form.get("grant_type", ""), base_of(request)
+    if kind == "client_credentials":
+        access, scopes = grants.issue(prove(_proof(request)), form.get("scope", ""))
+        return {
+            "access_token": access,
+            "token_type": "Bearer",
+            "expires_in": int(LIFETIME.total_seconds()),
+            "scope": " ".join(scopes),
+        }
+    client = _proved(request)
+    if kind == "authorization_code":
+        return grants.exchange(
+            client, form.get("code", ""), form.get("redirect_uri", ""), form.get("code_verifier", ""), base
+        )
+    if kind == "refresh_token":
+        return grants.refresh(client, form.get("refresh_token", ""), form.get("scope", ""), base)
+    code = "unsupported_grant_type" if kind else "invalid_request"
+    raise OAuthError(code, "grant_type must be authorization_code, refresh_token or client_credentials")
+
+
+@open_to_all
+@csrf_exempt
+@sensitive_post_parameters()
+@require_POST
+def revoke(request: HttpRequest) -> HttpResponse:
+    """End a token (RFC 7009); the client proves itself first."""
+    try:
+        grants.revoke(_proved(request), request.POST.get("token", ""))
+    except OAuthError as error:
+        return refusal(request, error)
+    return HttpResponse(status=200)
+
+
+@open_to_all
+@csrf_exempt
+@never_cache
+@sensitive_post_parameters()
+@require_POST
+def introspect(request: HttpRequest) -> JsonResponse:
+    """What a token is good for (RFC 7662); the client proves itself first, so a public one cannot ask."""
+    try:
+        client = prove(_proof(request))
+    except OAuthError as error:
+        return refusal(request, error)
+    return JsonResponse(grants.introspect(client, request.POST.get("token", ""), base_of(request)))
+
+
+@open_to_all
+@require_GET
+def jwks(request: HttpRequest) -> JsonResponse:
+    """The keys that identity tokens are signed by."""
+    del request
+    return JsonResponse(keys.public_keys(), headers={"Cache-Control": "max-age=3600"})
+
+
+@open_to_all
+@require_GET
+def smart_configuration(request: HttpRequest) -> JsonResponse:
+    """Where tokens come from and which scopes there are (SMART App Launch 2, conformance)."""
+    return JsonResponse(configuration.smart_configuration(base_of(request)))
+
+
+@open_to_all
+@require_GET
+def openid_configuration(request: HttpRequest) -> JsonResponse:
+    """The same for clients of OpenID Connect."""
+    return JsonResponse(configuration.openid_configuration(base_of(request)))
+
+
+@open_to_all
+@require_GET
+def cds_services(request: HttpRequest) -> JsonResponse:
+    """CDS Hooks discovery (CDS Hooks 2.0, 4): no service is offered yet, and none is pretended."""
+    del request
+    return JsonResponse({"services": []})
+
+
+def refusal(request: HttpRequest, error: OAuthError) -> JsonResponse:
+    """An error as RFC 6749, 5.2 has it."""
+    body = {"error": error.code, "error_description": error.description}
+    headers = {"Pragma": "no-cache", "Cache-Control": "no-store"}
+    if error.status == 401 and not request.POST.get("client_assertion"):
+        headers["WWW-Authenticate"] = 'Basic realm="tuetinh"'
+    return JsonResponse(body, status=error.status, headers=headers)
+
+
+def _proved(request: HttpRequest) -> Client:
+    return prove(_proof(request), public=True)
+
+
+def _proof(request: HttpRequest) -> Proof:
+    """How the client proves itself: one way only (RFC 6749, 2.3)."""
+    form = request.POST
+    header = request.headers.get("Authorization", "")
+    given = ("client_secret" in form) + bool(header) + ("client_assertion" in form or "client_assertion_type" in form)
+    if given > 1:
+        raise OAuthError("invalid_request", "use one way of client authentication only")
+    if "client_assertion" in form or "client_assertion_type" in form:
+        if form.get("client_assertion_type") != ASSERTION or not form.get("client_assertion"):
+            raise OAuthError("invalid_request", f"client_assertion_type must be {ASSERTION}")
+        audience = f"{base_of(request)}/oauth/token"
+        return Proof(form.get("client_id", ""), assertion=form["client_assertion"], audience=audience)
+    if not header:
+        return Proof(form.get("client_id", ""), form.get("client_secret", ""))
+    scheme, _space, value = header.partition(" ")
+    try:
+        if scheme.lower() != "basic":
+            raise ValueError
+        name, _colon, secret = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        raise OAuthError("invalid_client", "the Authorization header is not Basic credentials", 401) from None
+    name = unquote_plus(name).replace("\x00", "")
+    if form.get("client_id", name) != name:
+        raise OAuthError("invalid_request", "client_id is not that of the Authorization header")
+    return Proof(name, unquote_plus(secret))
