@@ -56,17 +56,23 @@ def statement(base: str) -> bytes:
 def _rest(root: str) -> r4.CapabilityStatementRest:
     return r4.CapabilityStatementRest(
         mode="server",
-        documentation="Clients send a Bearer token of /oauth/token (client_credentials, SMART scopes).",
+        documentation="Clients send a Bearer token of /oauth/token (SMART App Launch 2, scopes v1 and v2).",
         security=r4.CapabilityStatementRestSecurity(
-            cors=False,
+            cors=True,
             service=[r4.CodeableConcept(coding=[r4.Coding(system=SECURITY, code="SMART-on-FHIR")])],
-            extension=[r4.Extension(url=OAUTH, extension=[r4.Extension(url="token", valueUri=f"{root}/oauth/token")])],
+            extension=[r4.Extension(url=OAUTH, extension=_endpoints(root))],
         ),
         resource=[_resource(type_) for type_ in sorted(r4.RESOURCES)],
         interaction=[r4.CapabilityStatementRestInteraction(code=code) for code in SYSTEM_INTERACTIONS],
         searchParam=[_param("_id", "token"), _param("_lastUpdated", "date"), _param("_type", "special")],
         operation=[_operation(one) for one in operations.known() if "system" in one.levels] or None,
     )
+
+
+def _endpoints(root: str) -> list[r4.Extension]:
+    """The extension oauth-uris (SMART App Launch 1, conformance)."""
+    names = ("authorize", "token", "introspect", "revoke")
+    return [r4.Extension(url=name, valueUri=f"{root}/oauth/{name}") for name in names]
 
 
 def _resource(type_: str) -> r4.CapabilityStatementRestResource:
