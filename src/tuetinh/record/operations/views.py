@@ -49,7 +49,7 @@ def viewdefinition_run(asked: Asked) -> Step[Reply]:
         found, seen = yield from _gathered(asked, view, limit)
     header = asked.one("header") is not False
     body = yield from computed(lambda: _written(view, found, form, header=header))
-    return Reply(body, media=MEDIA[form], seen=seen)
+    return Reply(body, media=_media(form), seen=seen)
 
 
 def _written(view: View, found: list[Row], form: str, *, header: bool) -> bytes:
@@ -77,7 +77,7 @@ def sqlquery_run(asked: Asked) -> Step[Reply]:
         seen += of
     limit, header = _limit(asked), asked.one("header") is not False
     body = yield from computed(lambda: _answered(query, values, tables, form, limit, header=header))
-    return Reply(body, media=MEDIA[form], seen=seen)
+    return Reply(body, media=_media(form), seen=seen)
 
 
 def _answered(
@@ -96,6 +96,10 @@ def _form(asked: Asked) -> str:
     if wanted and not form and wanted != "application/octet-stream":
         raise BadRequest(f"the format {wanted[:80]!r} is not given; {', '.join(MEDIA)} are", "_format")
     return form or ("parquet" if wanted else "ndjson")
+
+
+def _media(form: str) -> str:
+    return "text/csv; charset=utf-8" if form == "csv" else MEDIA[form]
 
 
 def _limit(asked: Asked) -> int:

@@ -87,7 +87,7 @@ def test_a_view_that_postgresql_cannot_run_gives_the_same_kind_of_rows(fhir: Any
 
 def test_csv_with_and_without_header(fhir: Any, people: list[str]) -> None:
     answer = fhir.post("/$viewdefinition-run?_format=csv", given(viewResource=VIEW))
-    assert answer.headers["content-type"] == "text/csv"
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     table = list(csv.reader(io.StringIO(answer.text)))
     assert table[0] == ["key", "gender", "active", "family"]
     assert [people[1], "male", "true", "Trần"] in table
@@ -223,7 +223,7 @@ def test_a_query_brings_its_view_along(fhir: Any, people: list[str]) -> None:
     query["contained"] = [binary(VIEW) | {"id": "view"}]
     answer = fhir.post("/$sqlquery-run", given(queryResource=query), headers={"accept": "text/csv"})
     assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"] == "text/csv"
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert int(answer.text.split()[1]) >= 1
     query["relatedArtifact"][0]["resource"] = "#none"
     assert fhir.post("/$sqlquery-run", given(queryResource=query)).status_code in (400, 422)
