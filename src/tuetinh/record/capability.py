@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from tuetinh.record import operations, r4
 from tuetinh.record.patch import MEDIA
-from tuetinh.record.search.params import INDEXED, params
+from tuetinh.record.search.params import INDEXED, UNANSWERED, WORDS, Param, params
 from tuetinh.record.validate import check
 
 PUBLISHED = "2026-11-21"
@@ -24,6 +24,17 @@ TYPE_INTERACTIONS = (
     "search-type",
 )
 SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
+PREFIXES = "prefixes eq ne gt lt ge le sa eb ap"
+WHOLE_WORDS = "Whole words, folded, that must all be there."
+ASKED = {
+    "token": "Modifiers :missing :not :text, :in :not-in :above :below for codes, :of-type for identifiers.",
+    "string": "Modifiers :missing :exact :contains; case, accents and tone marks do not matter but for :exact.",
+    "reference": "Modifiers :missing :identifier :[type], :above :below for Location and Organization; chains.",
+    "uri": "Modifiers :missing :above :below.",
+    "date": f"Modifier :missing; {PREFIXES}.",
+    "number": f"Modifier :missing; {PREFIXES}.",
+    "quantity": f"Modifier :missing; {PREFIXES}; UCUM units are converted.",
+}
 SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
@@ -76,7 +87,12 @@ def _endpoints(root: str) -> list[r4.Extension]:
 
 
 def _resource(type_: str) -> r4.CapabilityStatementRestResource:
-    known = {code: p for code, p in params(type_).items() if p.type in INDEXED and (p.leaves or code.startswith("_"))}
+    answered = {*INDEXED, "composite"}
+    known = {
+        code: p
+        for code, p in params(type_).items()
+        if code not in UNANSWERED and p.type in answered and (p.leaves or p.components or code.startswith("_"))
+    }
     strict = os.environ.get("TUETINH_REFERENCES") == "strict"
     return r4.CapabilityStatementRestResource(
         type=type_,
@@ -92,7 +108,11 @@ def _resource(type_: str) -> r4.CapabilityStatementRestResource:
         referencePolicy=["literal", "local", *(["enforced"] if strict else [])],
         searchInclude=["*", *sorted(f"{type_}:{code}" for code, p in known.items() if p.type == "reference")],
         searchRevInclude=[*sorted(_pointing_at(type_))],
-        searchParam=[_param(code, p.type, p.url) for code, p in sorted(known.items())],
+        searchParam=[
+            *(_param(code, p.type, p.url, _asked(p)) for code, p in sorted(known.items())),
+            _param("_has", "special", None, "Reverse chaining, also nested and within chains, over 4 resources."),
+            _param("_list", "special", None, "What the entries of a List refer to."),
+        ],
         operation=[_operation(o) for o in operations.known() if o.at("type", type_) or o.at("instance", type_)] or None,
     )
 
@@ -101,8 +121,21 @@ def _operation(one: operations.Operation) -> r4.CapabilityStatementRestResourceO
     return r4.CapabilityStatementRestResourceOperation(name=one.name, definition=one.definition)
 
 
-def _param(name: str, kind: str, definition: str | None = None) -> r4.CapabilityStatementRestResourceSearchParam:
-    return r4.CapabilityStatementRestResourceSearchParam(name=name, type=kind, definition=definition)
+def _param(
+    name: str, kind: str, definition: str | None = None, documentation: str | None = None
+) -> r4.CapabilityStatementRestResourceSearchParam:
+    return r4.CapabilityStatementRestResourceSearchParam(
+        name=name, type=kind, definition=definition, documentation=documentation
+    )
+
+
+def _asked(param: Param) -> str | None:
+    """Say which modifiers and prefixes a parameter takes."""
+    if param.code in WORDS:
+        return WHOLE_WORDS
+    if param.code in ("_id", "_lastUpdated"):
+        return None
+    return ASKED.get(param.type)
 
 
 @lru_cache(maxsize=256)

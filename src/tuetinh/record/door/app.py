@@ -22,6 +22,7 @@ from tuetinh.record.door.together import Together
 from tuetinh.record.errors import (
     BadRequest,
     Conflict,
+    Issue,
     NotAllowed,
     RecordError,
     Unauthorized,
@@ -184,7 +185,8 @@ def translate(error: BaseException) -> RecordError:
     if isinstance(error, psycopg.errors.ProgramLimitExceeded):
         return Unprocessable("the resource holds a value that is too long to be found by")
     if isinstance(error, psycopg.errors.QueryCanceled):
-        return Unavailable("the request took too long and was stopped")
+        text = "the request took too long and was stopped; ask for less at once"
+        return Unavailable(issues=[Issue("error", "too-costly", text)])
     if isinstance(
         error, (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)
     ):

@@ -56,6 +56,7 @@ class Call:
         self.inside_bundle = False
         self.operation: Operation | None = None
         self.type = self.id = self.version = ""
+        self.compartment: tuple[str, str] | None = None
 
     @cached_property
     def pairs(self) -> list[tuple[str, str]]:

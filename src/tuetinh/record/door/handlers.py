@@ -91,11 +91,18 @@ def _etag(version: int) -> str:
 async def search(door: Door, call: Call) -> Response:
     """GET /Type?… and POST /Type/_search."""
     pairs = _pairs(call)
-    step = pages.searchset(call.asker, call.type or None, pairs, call.base, lenient=call.lenient)
+    step = pages.searchset(
+        call.asker, call.type or None, pairs, call.base, lenient=call.lenient, compartment=call.compartment
+    )
     result = await door.run(step)
     for type_, patient in dict.fromkeys(result.seen):
         audit.note(call.asker, "search", type_, "", patient)
     return Response(200, result.body)
+
+
+async def search_compartment(door: Door, call: Call) -> Response:
+    """GET /Patient/id/Type and /Patient/id/*: what is in a compartment (FHIR R4 http.html, 3.1.0.8.1)."""
+    return await search(door, call)
 
 
 async def search_all(door: Door, call: Call) -> Response:

@@ -17,6 +17,7 @@ from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
 from tuetinh.record.steps import Step
 from tuetinh.record.store import Stored
+from tuetinh.record.validate.problem import Problem
 
 PAGE = "_page"
 Seen = Callable[[str, str | None], None]
@@ -30,14 +31,28 @@ class Result:
         self.body, self.seen = body, seen
 
 
-def searchset(asker: Asker, type_: str | None, pairs: Pairs, base: str, *, lenient: bool = False) -> Step[Result]:
-    """Search and put the page together. Raises BadRequest for parameters that are not understood."""
+def searchset(
+    asker: Asker,
+    type_: str | None,
+    pairs: Pairs,
+    base: str,
+    *,
+    lenient: bool = False,
+    compartment: tuple[str, str] | None = None,
+) -> Step[Result]:
+    """Search, in a compartment where one is named, and put the page together.
+
+    Raises BadRequest for parameters that are not understood.
+    """
     page = next((value for name, value in pairs if name == PAGE), None)
     wanted, problems = parse.parse(type_, [p for p in pairs if p[0] != PAGE], lenient=lenient)
     if any(p.severity == "error" for p in problems):
         raise BadRequest(issues=issues_of(problems))
     mode = summary.check_mode(wanted.summary)
     address = f"{base}/{type_ or ''}"
+    if compartment:
+        wanted = parse.in_compartment(wanted, *compartment)
+        address = f"{base}/{'/'.join(compartment)}/{type_ or '*'}"
     query = wanted.query()
     links = [("self", _link(address, query, page))]
     if mode == "count" or wanted.count == 0:
@@ -59,6 +74,9 @@ def searchset(asker: Asker, type_: str | None, pairs: Pairs, base: str, *, lenie
         parts = (place, hit.type.encode(), hit.id.encode(), body, hit.mode.encode())
         entries.append(b'{"fullUrl":"%b/%b/%b","resource":%b,"search":{"mode":"%b"}}' % parts)
         seen.append((hit.type, hit.patient))
+    if found.cut:
+        text = f"more than {searching.MAX_INCLUDED} resources would be included; the others are left out"
+        problems = [*problems, Problem("warning", "too-costly", "", text)]
     if problems:
         entries.append(b'{"resource":%b,"search":{"mode":"outcome"}}' % outcome(issues_of(problems)))
     return Result(bundle("searchset", entries, links, found.total), seen or [(type_ or "", None)])

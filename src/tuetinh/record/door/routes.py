@@ -8,6 +8,9 @@ from tuetinh.record import operations, store
 from tuetinh.record.door.call import Call
 from tuetinh.record.errors import BadRequest, NotAllowed, NotFound
 from tuetinh.record.r4 import RESOURCES
+from tuetinh.record.search.params import compartments
+
+COMPARTMENTS = frozenset(compartments())
 
 
 class Route(NamedTuple):
@@ -37,6 +40,8 @@ ROUTES = (
     Route("PATCH", "/{type}/{id}", "patch", "u"),
     Route("DELETE", "/{type}/{id}", "delete", "d"),
     Route("GET", "/{type}/{id}/_history", "history", "r"),
+    Route("GET", "/{compartment}/{id}/{type}", "search_compartment", "s"),
+    Route("POST", "/{compartment}/{id}/{type}/_search", "search_compartment", "s"),
     Route("GET", "/{type}/{id}/_history/{version}", "vread", "r"),
 )
 _TABLE: dict[str, dict[str, Route]] = {}
@@ -103,5 +108,8 @@ def _shape(call: Call) -> str:
             return "/{type}/{id}/_history"
         call.version = parts[3]
         return "/{type}/{id}/_history/{version}"
+    if parts[0] in COMPARTMENTS and (parts[2] in RESOURCES or parts[2] == "*") and parts[3:] in ([], ["_search"]):
+        call.compartment, call.type = (parts[0], parts[1]), parts[2].replace("*", "")
+        return "/{compartment}/{id}/{type}" + "/_search" * len(parts[3:])
     message = "there is nothing at this address"
     raise NotFound(message)

@@ -20,14 +20,14 @@ from tuetinh.record.search.compile import (
     page_statements,
 )
 from tuetinh.record.search.conditions import Condition, Tokens
-from tuetinh.record.search.includes import bring
+from tuetinh.record.search.includes import MAX_INCLUDED, bring
 from tuetinh.record.search.page import PageRefused, Position
 from tuetinh.record.search.parse import Search
 from tuetinh.record.search.resolve import TooCostly, resolve
 from tuetinh.record.steps import Query, Row, Step
 from tuetinh.record.types import RESOURCE_TYPES
 
-__all__ = ["Found", "Hit", "PageRefused", "TooCostly", "matching", "search", "total"]
+__all__ = ["MAX_INCLUDED", "Found", "Hit", "PageRefused", "TooCostly", "matching", "search", "total"]
 
 
 class Hit(NamedTuple):
