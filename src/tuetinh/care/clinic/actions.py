@@ -120,6 +120,25 @@ def diagnose(asker: Asker, encounter_id: str, principal: str, secondary: Sequenc
     return warnings
 
 
+def examine(
+    asker: Asker,
+    encounter_id: str,
+    told: Mapping[str, str],
+    *,
+    principal: str,
+    secondary: Sequence[str],
+    seen: str | None,
+) -> list[str]:
+    """Keep `reason history examination` and the diagnoses, all or nothing; see the two above."""
+    with transaction.atomic():
+        save_examination(asker, encounter_id, **told, seen=seen)
+        if principal:
+            return diagnose(asker, encounter_id, principal, secondary)
+        if secondary:
+            raise UnknownCode(_("Chọn chẩn đoán chính trước."), field="principal")
+    return []
+
+
 def _check(patient: r4.Patient, codes: Sequence[str]) -> list[str]:
     """Words of what is discouraged; raises for what is refused."""
     today = timezone.localdate()
@@ -144,6 +163,28 @@ def order_lab(asker: Asker, encounter_id: str, codes: Sequence[str]) -> list[r4.
     with transaction.atomic():
         encounter = _open(asker, encounter_id)
         return order_tests(asker, encounter, list(codes), requester=_who(asker))
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Imaging services to order, and what the pictures shall tell."""
+
+    codes: Sequence[str] = ()
+    question: str = ""
+    site: str = ""
+    urgent: bool = False
+
+
+def order(asker: Asker, encounter_id: str, tests: Sequence[str], pictures: Pictures) -> None:
+    """Order laboratory tests and imaging, all or nothing."""
+    with transaction.atomic():
+        if tests:
+            order_lab(asker, encounter_id, tests)
+        for code in pictures.codes:
+            order_imaging(
+                asker, encounter_id, code,
+                question=pictures.question, site=pictures.site, urgent=pictures.urgent,
+            )  # fmt: skip
 
 
 def order_imaging(

@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -88,6 +89,8 @@ class CloseForm(forms.Form):
             found = date(year, month, day)
         except ValueError as error:
             raise forms.ValidationError(_("Nhập dd/mm/yyyy.")) from error
+        if found <= timezone.localdate():
+            raise forms.ValidationError(_("Ngày hẹn phải sau hôm nay."))
         return found.isoformat()
 
 

@@ -138,11 +138,7 @@ def _exam(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]:
     diagnoses = [_named(c) for c in queries.conditions(me, here.encounter)]
     if draft := drafts.get("examination"):
         codes = [*draft.fields.get("principal", [""]), *draft.fields.get("secondary", [])]
-        known = {d["code"]: d["name"] for d in diagnoses}
-        chosen = ((code, icd10(code)) for code in codes)
-        diagnoses = [{"code": c, "name": known.get(c) or entry.vi} for c, entry in chosen if entry]
-        if diagnoses and diagnoses[0]["code"] != codes[0]:
-            diagnoses.insert(0, {"code": "", "name": ""})
+        diagnoses = _chosen(codes, {d["code"]: d["name"] for d in diagnoses})
     return {
         "vitals": VitalsForm(initial=shown | _typed(drafts, "vitals")),
         "units": VITALS,
@@ -150,6 +146,15 @@ def _exam(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]:
         "examination": ExaminationForm(initial=told | _typed(drafts, "examination")),
         "diagnoses": diagnoses,
     }
+
+
+def _chosen(codes: list[str], named: dict[str, str]) -> list[dict[str, str]]:
+    """Typed diagnoses as the page shows them, an unknown principal one as none."""
+    chosen = ((code, icd10(code)) for code in codes)
+    found = [{"code": code, "name": named.get(code) or entry.vi} for code, entry in chosen if entry]
+    if found and found[0]["code"] != codes[0]:
+        found.insert(0, {"code": "", "name": ""})
+    return found
 
 
 def _typed(drafts: Drafts, form: str) -> dict[str, str]:
@@ -177,7 +182,7 @@ def _orders(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]
 
 def _prescription(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]:
     if draft := drafts.get("prescription"):
-        lines = queries.drafted_lines(draft)
+        lines = queries.typed_rows(draft.fields)
     else:
         lines = [queries.line_values(m) for m in queries.prescription(asker(request), here.encounter)]
     return {"lines": lines, "blank": range(max(3, 5 - len(lines))), "warnings": ()}
@@ -222,15 +227,16 @@ def examination(request: HttpRequest, encounter_id: str) -> HttpResponse:
         return _page(request, here, "exam", status=422, examination=form)
     principal = request.POST.get("principal", "").strip()
     secondary = [code.strip() for code in request.POST.getlist("secondary") if code.strip()]
+    told = dict(form.cleaned_data)
     try:
-        actions.save_examination(asker(request), encounter_id, **form.cleaned_data)
-        if principal:
-            for warning in actions.diagnose(asker(request), encounter_id, principal, secondary):
-                messages.warning(request, warning)
-        elif secondary:
-            raise ClinicError(_("Chọn chẩn đoán chính trước."), field="principal")
+        warnings = actions.examine(
+            asker(request), encounter_id, told, principal=principal, secondary=secondary, seen=told.pop("seen")
+        )
+        for warning in warnings:
+            messages.warning(request, warning)
     except ClinicError as error:
-        return _page(request, here, "exam", status=error.status, examination=form, refused=str(error))
+        chosen = _chosen([principal, *secondary], {})
+        return _page(request, here, "exam", status=error.status, examination=form, refused=str(error), diagnoses=chosen)
     actions.drop_draft(asker(request), encounter_id, "examination")
     return _to(encounter_id, "orders" if request.POST.get("next") else "exam")
 
@@ -243,15 +249,10 @@ def orders(request: HttpRequest, encounter_id: str) -> HttpResponse:
     chosen = request.POST.getlist("tests")
     images = [code for code in request.POST.getlist("imaging") if code.strip()]
     question, site = (request.POST.get(name, "")[:300] for name in ("question", "site"))
-    urgent = bool(request.POST.get("urgent"))
+    pictures = actions.Pictures([code.strip() for code in images], question, site, bool(request.POST.get("urgent")))
 
     def order() -> None:
-        if chosen:
-            actions.order_lab(asker(request), encounter_id, chosen)
-        for code in images:
-            actions.order_imaging(
-                asker(request), encounter_id, code.strip(), question=question, site=site, urgent=urgent
-            )
+        actions.order(asker(request), encounter_id, chosen, pictures)
 
     return _done(request, encounter_id, "orders", order, _("Đã gửi chỉ định.") if chosen or images else "")
 
@@ -316,7 +317,8 @@ def prescription(request: HttpRequest, encounter_id: str) -> HttpResponse:
         )
     except (ClinicError, ValueError) as error:
         messages.error(request, str(error))
-        return _page(request, here, "prescription", status=422)
+        typed = queries.typed_rows(dict(request.POST.lists()))
+        return _page(request, here, "prescription", status=422, lines=typed)
     actions.drop_draft(asker(request), encounter_id, "prescription")
     return _to(encounter_id, "close" if request.POST.get("next") else "prescription")
 

@@ -50,11 +50,10 @@ def prescription(asker: Asker, encounter_id: str) -> list[r4.MedicationRequest]:
     return sorted((m for m in lines if m.status not in GONE), key=lambda m: (m.authoredOn or "", m.id or ""))
 
 
-def same_line(line: r4.MedicationRequest) -> tuple[str, str, str]:
-    """What makes two prescription lines the same: drug, dose in words, quantity."""
-    dose = (line.dosageInstruction or [r4.Dosage()])[0].text or ""
-    quantity = line.dispenseRequest.quantity.value if line.dispenseRequest and line.dispenseRequest.quantity else None
-    return drug_of(line), dose, str((quantity or Decimal(0)).normalize())
+def same_line(line: r4.MedicationRequest) -> tuple[str, ...]:
+    """What makes two prescription lines the same: drug, dose in words, days, quantity."""
+    values = line_values(line)
+    return tuple(values[name] for name in ("code", "text", "days", "quantity"))
 
 
 def drug_of(line: r4.MedicationRequest) -> str:
@@ -94,12 +93,13 @@ def warnings(asker: Asker, patient: str, encounter_id: str, drugs: Sequence[Drug
 def allergies(asker: Asker, patient: str) -> list[str]:
     """What a person does not bear, in words."""
     written = found(asker, r4.AllergyIntolerance, f"patient=Patient/{patient}&_count=50")
-    refuted = {"refuted", "entered-in-error"}
-    return [
-        words(a.code)
-        for a in written
-        if not refuted & {c.code for c in (a.verificationStatus.coding if a.verificationStatus else None) or []}
-    ]
+    over = {"refuted", "entered-in-error", "inactive", "resolved"}
+    return [words(a.code) for a in written if not over & {*codes_of(a.verificationStatus), *codes_of(a.clinicalStatus)}]
+
+
+def codes_of(concept: r4.CodeableConcept | None) -> list[str]:
+    """The codes of a concept."""
+    return [coding.code or "" for coding in (concept.coding if concept else None) or []]
 
 
 def _crosses(allergy: str, name: str) -> bool:
@@ -325,10 +325,10 @@ def typed_lines(lines: Sequence[Any]) -> list[dict[str, str]]:
     return told
 
 
-def drafted_lines(draft: Draft) -> list[dict[str, str]]:
-    """The lines of a drafted prescription as they were typed; rows without a medicine are left out."""
+def typed_rows(fields: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+    """The rows of a prescription as they were typed, by field; those without a medicine are left out."""
     names = ("drug", "times", "dose", "days", "note")
-    rows = zip_longest(*(draft.fields.get(name, []) for name in names), fillvalue="")
+    rows = zip_longest(*(fields.get(name, []) for name in names), fillvalue="")
     told = []
     for row in rows:
         values = dict(zip(names, row, strict=True))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 from django.test import Client
 
 from tuetinh.care.clinic import actions, queries
+from tuetinh.care.clinic.forms import CloseForm
 from tuetinh.care.clinic.models import Draft
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.access.api import asker_of
@@ -98,3 +100,38 @@ def test_a_draft_has_a_size(as_role: Callable[[str], Client], visit: str) -> Non
     answer = as_role("doctor").post(f"/clinic/visits/{visit}/drafts/close", {"advice": "x" * 70_000})
     assert answer.status_code == 404
     assert Draft.objects.count() == 0
+
+
+def test_a_refused_diagnosis_keeps_nothing_and_can_be_put_right(as_role: Callable[[str], Client], visit: str) -> None:
+    doctor = as_role("doctor")
+    typed = {"seen": "", "history": "Đau đầu", "principal": "NOPE", "secondary": ["E11.9"]}
+    refused = doctor.post(f"/clinic/visits/{visit}/examination", typed)
+    assert refused.status_code == 422
+    page = refused.content.decode()
+    assert "Đau đầu" in page
+    assert 'value="E11.9" checked' in page
+    assert queries.examination(SYSTEM, visit).version == ""
+    assert doctor.post(f"/clinic/visits/{visit}/examination", typed | {"principal": "I10"}).status_code == 302
+    assert queries.examination(SYSTEM, visit).history == "Đau đầu"
+
+
+def test_typed_lines_stay_when_one_is_refused(as_role: Callable[[str], Client], visit: str) -> None:
+    typed = {"drug": ["amlodipin-5-mg-vien-nang"], "times": ["1"], "dose": ["1"], "days": [""], "note": ["tối"]}
+    page = as_role("doctor").post(f"/clinic/visits/{visit}/prescription", typed)
+    assert page.status_code == 422
+    assert 'value="amlodipin-5-mg-vien-nang"' in page.content.decode()
+    assert 'value="tối"' in page.content.decode()
+
+
+def test_other_days_are_another_line(cast: dict[str, Account], visit: str) -> None:
+    me, code = asker_of(cast["doctor"]), "amlodipin-5-mg-vien-nang"
+    for days in (1, 2):
+        line = actions.Line(code, Decimal(1), Decimal("0.5"), Decimal(days))
+        (kept,) = actions.prescribe(me, visit, [line], sure=True)
+        assert queries.line_values(kept)["days"] == str(days)
+
+
+def test_a_follow_up_is_in_the_future() -> None:
+    told = {"result": "2", "disposition": "1", "advice": "x"}
+    assert CloseForm(told | {"follow_up": "01/01/2001"}).errors["follow_up"] == ["Ngày hẹn phải sau hôm nay."]
+    assert CloseForm(told | {"follow_up": "01/01/2100"}).is_valid()

@@ -119,3 +119,22 @@ def test_a_visit_of_another_system_opens(as_role: Callable[[str], Client], visit
     assert [word for word in ("01/05/2019", "Sinusitis", "Systolic", "120", "Suture") if word not in page] == []
     assert as_role("doctor").get("/clinic/people/other/visits/elsewhere").status_code == 404
     assert as_role("cashier").get("/clinic/people/cast-citizen/visits/elsewhere").status_code == 403
+
+
+def test_an_order_that_cannot_be_whole_is_none(as_role: Callable[[str], Client], visit: str) -> None:
+    from tuetinh.care.lab.api import tests
+
+    code = next(t.code for t in tests() if t.key == "GLU")
+    as_role("doctor").post(f"/clinic/visits/{visit}/orders", {"tests": [code], "imaging": ["no-such"]})
+    assert tubes(visit) == []
+    assert queries.imaging(SYSTEM, visit) == []
+
+
+def test_an_allergy_that_is_over_does_not_count(as_role: Callable[[str], Client], visit: str) -> None:
+    as_role("nurse").post(f"/clinic/visits/{visit}/allergies", {"substance": "Iod"})
+    (written,) = record.search(SYSTEM, "AllergyIntolerance", "patient=Patient/cast-citizen").resources
+    written.clinicalStatus.coding[0].code = "resolved"
+    record.update(SYSTEM, written)
+    assert queries.allergies(SYSTEM, "cast-citizen") == []
+    as_role("nurse").post(f"/clinic/visits/{visit}/allergies", {"substance": "Iod"})
+    assert queries.allergies(SYSTEM, "cast-citizen") == ["Iod"]
