@@ -1,4 +1,4 @@
-"""Let searches compare quantities across units, follow references in SQL, and know parameters of one's own.
+"""Let searches compare quantities across units and follow references in SQL.
 
 `record.token_hash` is `tuetinh.record.hashes.token_hash` of parts that are joined by U+001F already.
 """
@@ -33,24 +33,8 @@ ALTER TABLE record.number_index
   ADD COLUMN base text COLLATE "C",      -- canonical UCUM unit, null where there is none
   ADD COLUMN base_low numeric,           -- low and high in it
   ADD COLUMN base_high numeric;
-
-CREATE TABLE record.search_parameter (
-    type       text        NOT NULL COLLATE "C",
-    code       text        NOT NULL COLLATE "C",
-    kind       text        NOT NULL,
-    expression text        NOT NULL,
-    targets    text[]      NOT NULL,
-    url        text        NOT NULL,
-    resource   text        NOT NULL COLLATE "C",  -- id of the SearchParameter
-    added      timestamptz NOT NULL DEFAULT now(),
-    ready      boolean     NOT NULL DEFAULT false,
-    done       bigint      NOT NULL DEFAULT 0,    -- how many resources are indexed
-    total      bigint      NOT NULL DEFAULT 0,    -- of about how many
-    PRIMARY KEY (type, code)
-);
 """
 REVERSE = """
-DROP TABLE record.search_parameter;
 ALTER TABLE record.number_index DROP COLUMN unit, DROP COLUMN base, DROP COLUMN base_low, DROP COLUMN base_high;
 DROP FUNCTION record.links;
 DROP FUNCTION record.texts;

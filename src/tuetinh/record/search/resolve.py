@@ -104,11 +104,11 @@ def _has(asker: Asker, type_: str, condition: Has) -> Step[Condition]:
     there = where(rows, (resolved,))
     some = f"SELECT t.body FROM {rows.table()} t WHERE {there.all_of()} LIMIT {MOST + 1}"
     links = "SELECT record.links(m.body, %s::jsonpath[], %s) AS ids, count(*) OVER () AS of"
-    sql = f"SELECT link, n.of FROM ({links} FROM ({some}) m) n, unnest(n.ids) link"
+    sql = f"SELECT link, n.of FROM ({links} FROM ({some}) m) n LEFT JOIN unnest(n.ids) link ON true"
     found: list[Row] = yield Query(sql, [json_paths.array(condition.param), type_, *there.params], prepare=False)
     if found and found[0][1] > MOST:
         return FollowedBy(condition.source, condition.param, resolved)
-    return Ids(tuple(sorted({row[0] for row in found})))
+    return Ids(tuple(sorted({row[0] for row in found if row[0] is not None})))
 
 
 def _near(asker: Asker, condition: Near) -> Step[Condition]:

@@ -33,7 +33,10 @@ def basics(transactional_db: None) -> Iterator[list[str]]:
 
 
 def basic(id_: str, created: str | None) -> r4.Basic:
-    return r4.Basic(id=id_, code=r4.CodeableConcept(text="x"), created=created)
+    concept = (
+        r4.CodeableConcept(coding=[r4.Coding(code=f"c{created[-1]}")]) if created else r4.CodeableConcept(text="x")
+    )
+    return r4.Basic(id=id_, code=concept, created=created)
 
 
 def write_meanwhile(turn: int, ids: list[str]) -> None:
@@ -43,6 +46,8 @@ def write_meanwhile(turn: int, ids: list[str]) -> None:
         for id_ in (ids[turn % N], ids[(turn * 11 + 5) % N], ids[-1 - turn % N]):
             current: Any = api.read(SYSTEM, "Basic", id_)
             current.author = r4.Reference(display=f"turn {turn}")
+            current.created = (None, "2023-05-01", "2024-01-04", "2025-01-01")[(turn + int(id_[-2:])) % 4]
+            current.code = r4.CodeableConcept(coding=[r4.Coding(code=f"turned-{turn % 3}")])
             api.update(SYSTEM, current)
         if turn:
             api.delete(SYSTEM, "Basic", f"new-{turn - 1}")
@@ -50,7 +55,19 @@ def write_meanwhile(turn: int, ids: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "sort",
-    ["", "_id", "-_id", "_lastUpdated", "-_lastUpdated", "created", "-created", "created,-_id", "-_lastUpdated,_id"],
+    [
+        "",
+        "_id",
+        "-_id",
+        "_lastUpdated",
+        "-_lastUpdated",
+        "created",
+        "-created",
+        "created,-_id",
+        "-_lastUpdated,_id",
+        "code",
+        "-code,created",
+    ],
 )
 def test_pages_neither_skip_nor_repeat(basics: list[str], sort: str) -> None:
     query = "_count=4" + (f"&_sort={sort}" if sort else "")
@@ -76,6 +93,9 @@ def test_pages_neither_skip_nor_repeat(basics: list[str], sort: str) -> None:
         assert ours == basics[::-1]
     if sort == "_lastUpdated":
         assert ours == basics
+    if sort == "code":
+        first = [int(i[-2:]) % 7 if int(i[-2:]) % 4 else 9 for i in ours]
+        assert first == sorted(first)
     if sort == "created":
         assert [int(i[-2:]) % 4 > 0 for i in ours] == sorted((int(i[-2:]) % 4 > 0 for i in ours), reverse=True)
 

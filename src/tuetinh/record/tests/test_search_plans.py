@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -10,8 +11,10 @@ from django.db import connection, transaction
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.search import parse
 from tuetinh.record.search.compile import count_statement, page_statements
+from tuetinh.record.search.conditions import FollowedBy, Follows, Has, Linked
 
 pytestmark = pytest.mark.django_db
+UCUM = "http://unitsofmeasure.org"
 CITIZEN = Asker("c", "citizen", scopes=frozenset({"patient/*.rs"}), patient="p")
 
 
@@ -50,6 +53,9 @@ def plan(asker: Asker, type_: str, query: str) -> tuple[set[str], set[str]]:
         (SYSTEM, "Observation", "_sort=-_lastUpdated", "Observation_updated_key_idx"),
         (SYSTEM, "Observation", "_id=x", "Observation_pkey"),
         (CITIZEN, "Observation", "", "Observation_patient_key_idx"),
+        (SYSTEM, "Observation", "patient=p&_sort=code", "Observation_tokens_idx"),
+        (SYSTEM, "Observation", "component-code-value-quantity=l|8480-6$gt140", "Observation_number_param_low_key_idx"),
+        (SYSTEM, "Observation", f"value-quantity=5|{UCUM}|mg", "Observation_number_base_idx"),
     ],
 )
 def test_hot_searches_use_their_index(asker: Asker, type_: str, query: str, index: str) -> None:
@@ -72,3 +78,32 @@ def test_nothing_of_the_client_is_in_the_statement() -> None:
     search, problems = parse.parse("Observation", query)
     assert problems == []
     assert all(mark not in sql for sql, _ in page_statements(SYSTEM, search, None))
+
+
+@pytest.mark.parametrize(
+    ("type_", "query", "index"),
+    [
+        ("Observation", "patient.gender=female", "Patient_pkey"),
+        ("Observation", "encounter.class=IMP", "Encounter_pkey"),
+        ("Patient", "_has:Observation:patient:code=718-7", "Observation_tokens_idx"),
+        ("Encounter", "_has:Observation:encounter:status=final", "Observation_tokens_idx"),
+    ],
+)
+def test_chains_over_many_are_looked_up_for_each_row(type_: str, query: str, index: str) -> None:
+    search, problems = parse.parse(type_, query)
+    assert problems == []
+    (condition,) = search.conditions
+    if isinstance(condition, Linked):
+        ((target, inner),) = condition.targets
+        many: Follows | FollowedBy = Follows(condition.param, target, inner)
+    else:
+        assert isinstance(condition, Has)
+        many = FollowedBy(condition.source, condition.param, condition.condition)
+    sql, params = page_statements(SYSTEM, dataclasses.replace(search, conditions=(many,)), None)[0]
+    with transaction.atomic(), connection.cursor() as cursor:
+        for way in ("seqscan", "hashjoin", "mergejoin"):
+            cursor.execute(f"SET LOCAL enable_{way} = off")
+        cursor.execute(f"EXPLAIN {sql}", [*params, 51])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert index in plan
+    assert "Seq Scan" not in plan
