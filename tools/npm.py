@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+
+def tarball(package: str, integrity: str, folder: Path) -> Path:
+    """Fetch one package (`name@version`) without what it says it needs; returns its tarball.
+
+    integrity: the sha512 of a lock file, `sha512-…`. Raises ValueError when the tarball is another.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    name = _run(["pack", package, "--silent"], folder).strip().splitlines()[-1]
+    path = folder / name
+    if "sha512-" + base64.b64encode(hashlib.sha512(path.read_bytes()).digest()).decode() != integrity:
+        message = f"{package} is not what it was"
+        raise ValueError(message)
+    return path
 
 
 def install(folder: Path) -> None:
@@ -17,10 +32,14 @@ def install(folder: Path) -> None:
     stamp = folder / "node_modules" / ".stamp"
     if stamp.exists() and stamp.read_text() == wanted:
         return
+    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+    _run(["ci" if lock.exists() else "install", *quiet], folder)
+    stamp.write_text(wanted)
+
+
+def _run(arguments: list[str], folder: Path) -> str:
     npm = Path(sys.executable).with_name("npm.cmd" if os.name == "nt" else "npm")
-    command = [str(npm if npm.exists() else shutil.which("npm") or "npm"), "ci" if lock.exists() else "install"]
+    command = [str(npm if npm.exists() else shutil.which("npm") or "npm"), *arguments]
     # npm is itself a program of node, which stands beside it
     env = os.environ | {"PATH": f"{npm.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-    subprocess.run([*command, *quiet], cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL)
-    stamp.write_text(wanted)
+    return subprocess.run(command, cwd=folder, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout

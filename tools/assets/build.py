@@ -14,6 +14,7 @@ import json
 import re
 import shutil
 import sys
+import tarfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -32,6 +33,9 @@ FILES = {
     "echarts.js": "echarts/dist/echarts.min.js",
     "axe.js": "axe-core/axe.min.js",
 }
+# Its package.json asks for the tools that built it, so only the file itself is taken.
+SMART = "fhirclient@2.6.3"
+SMART_SHA = "sha512-CirZixcwWelbkIXxpxlNQx5+ZdJirl6F1s4y4yvA1X7hHAkr9n99aVHaMi0wX+97nATjKQ65X6NB5as/wZoJzg=="
 WEIGHTS = (400, 500, 600, 700)
 SUBSETS = ("vietnamese", "latin-ext", "latin")
 PRINT_FONTS = {
@@ -58,6 +62,7 @@ def main() -> int:
     _fonts()
     _icons()
     _licences()
+    _smart()
     for path in TARGET.rglob("*"):
         if path.suffix in TEXT:
             path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
@@ -106,6 +111,16 @@ def _icons() -> None:
         shapes = re.sub(r"\s+", " ", inner[1].strip()) if inner else ""
         icons[path.stem] = shapes.replace("> <", "><")
     (TARGET / "icons.json").write_text(json.dumps(icons, separators=(",", ":")), encoding="utf-8")
+
+
+def _smart() -> None:
+    """SMART's own JavaScript client, for the sample app, with its licence."""
+    with tarfile.open(npm.tarball(SMART, SMART_SHA, MODULES / ".tarballs")) as archive:
+        names = {"fhir-client.js": "package/build/fhir-client.pure.min.js", "licence": "package/LICENSE"}
+        texts = {name: archive.extractfile(member).read().decode() for name, member in names.items()}  # type: ignore[union-attr]
+    (TARGET / "fhir-client.js").write_text(re.sub(r"\n?//# sourceMappingURL=\S+", "", texts["fhir-client.js"]), "utf-8")
+    with (TARGET / "LICENCES.txt").open("a", encoding="utf-8") as licences:
+        licences.write(f"\n==== {SMART} (Apache-2.0)\n{texts['licence'].strip()}\n")
 
 
 def _licences() -> None:

@@ -8,6 +8,7 @@ from tuetinh.commons.access.oauth.asking import authenticate
 from tuetinh.commons.access.oauth.clients import create_client
 from tuetinh.commons.access.oauth.configuration import smart_configuration
 from tuetinh.commons.access.oauth.cors import AppOrigins
+from tuetinh.commons.access.oauth.sample import register_sample
 from tuetinh.commons.access.places import Facility, facility, place_name
 from tuetinh.commons.access.queries import apps_to_launch
 from tuetinh.commons.access.roles import ROLES, Role
@@ -35,6 +36,7 @@ __all__ = [
     "facility",
     "open_to_all",
     "place_name",
+    "register_sample",
     "signed_in",
     "smart_configuration",
 ]

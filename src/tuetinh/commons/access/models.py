@@ -64,7 +64,8 @@ class Client(models.Model):
     """A connected system or an app. `scopes`: the SMART v2 scopes that it may ask for.
 
     It proves itself by a secret, by its keys (`jwks`, or `jwks_url` where they are fetched), or is public and cannot.
-    redirect_uris: where an app may be sent back to, one a line; with none it gets tokens as a system only.
+    redirect_uris: where an app may be sent back to, one a line; with none it gets tokens as a system only. One of
+        the node itself begins with its path.
     launch_url: where an app begins when it is launched from a person's page.
     """
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from tuetinh.commons.access import pages
-from tuetinh.commons.access.oauth import authorizing, endpoints, registering
+from tuetinh.commons.access.api import open_to_all
+from tuetinh.commons.access.oauth import authorizing, endpoints, registering, sample
 
 app_name = "access"
 urlpatterns = [
@@ -26,7 +27,9 @@ urlpatterns = [
     path("accounts/apps/new", registering.new_app, name="new-app"),
     path("accounts/apps/<slug:client_id>/<str:verb>", registering.change_app, name="change-app"),
     path("oauth/authorize", authorizing.authorize, name="authorize"),
-    path("apps/<slug:client_id>/launch", authorizing.launch, name="launch-app"),
+    path("apps/launch/<slug:client_id>", authorizing.launch, name="launch-app"),
+    path("apps/sample/launch", open_to_all(sample.launch), name="sample-launch"),
+    path("apps/sample/", open_to_all(sample.app), name="sample"),
     path("oauth/token", endpoints.token, name="token"),
     path("oauth/revoke", endpoints.revoke, name="revoke"),
     path("oauth/introspect", endpoints.introspect, name="introspect"),

@@ -181,6 +181,7 @@ def _accounts(data: Path, workers: list[staff.Person]) -> None:
             account = {"role": login.desk, "username": login.username, "password": password, "facility": login.facility}
             (cast if login.role else colleagues).append(account)
         cast.sort(key=lambda account: list(access.ROLES).index(account["role"]))
+        access.register_sample()
         client = {"id": CLIENT, "secret": access.create_client(CLIENT, "Tuệ Tĩnh demo")}
         _keep(data / "keys" / "demo-accounts.json", {"accounts": cast, "colleagues": colleagues, "client": client})
 

@@ -55,7 +55,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
     wanted = request.GET
     client = Client.objects.filter(pk=wanted.get("client_id", ""), is_active=True).first()
     address = wanted.get("redirect_uri", "")
-    if client is None or not address or address not in client.redirect_uris.split():
+    if client is None or not address or address not in _addresses(request, client):
         return render(request, "access/app_unknown.html", status=400)
     try:
         asked = _read(request, client, wanted)
@@ -64,6 +64,11 @@ def authorize(request: HttpRequest) -> HttpResponse:
     except OAuthError as error:
         return _back(request, {"error": error.code, "error_description": error.description})
     return _ask(request, client, asked)
+
+
+def _addresses(request: HttpRequest, client: Client) -> list[str]:
+    """The addresses that the app registered, those of this node in full."""
+    return [f"{base_of(request)}{uri}" if uri.startswith("/") else uri for uri in client.redirect_uris.split()]
 
 
 def _read(request: HttpRequest, client: Client, wanted: QueryDict) -> Asked:
@@ -191,7 +196,8 @@ def launch(request: HttpRequest, client_id: str) -> HttpResponse:
     if encounter and not _is_visit(request, patient, encounter):
         raise Http404
     token = grants.start_launch(client, me, patient, encounter)
-    return redirect(f"{client.launch_url}?{urlencode({'iss': f'{base_of(request)}/fhir', 'launch': token})}")
+    address = f"{base_of(request)}{client.launch_url}" if client.launch_url.startswith("/") else client.launch_url
+    return redirect(f"{address}?{urlencode({'iss': f'{base_of(request)}/fhir', 'launch': token})}")
 
 
 def _is_visit(request: HttpRequest, patient: str, encounter: str) -> bool:

@@ -64,6 +64,6 @@ class AppOrigins:
             async with self.pool.connection() as conn:
                 rows = await (await conn.execute(_URIS)).fetchall()
             addresses = (urlsplit(uri) for row in rows for uri in row[0].split())
-            self._origins = frozenset(f"{a.scheme}://{a.netloc}".lower().encode() for a in addresses)
+            self._origins = frozenset(f"{a.scheme}://{a.netloc}".lower().encode() for a in addresses if a.netloc)
             self._until = time.monotonic() + KEEP
         return self._origins

@@ -357,7 +357,7 @@ def launched(as_role: Browse) -> tuple[Client, str]:
     )
     record.create(SYSTEM, visit)
     browser = as_role("doctor")
-    answer = browser.post("/apps/chart/launch", {"patient": "cast-citizen", "encounter": "visit"})
+    answer = browser.post("/apps/launch/chart", {"patient": "cast-citizen", "encounter": "visit"})
     query = parse_qs(urlsplit(answer["Location"]).query)
     assert answer["Location"].startswith("https://app.example/launch?")
     assert query["iss"] == [f"{BASE}/fhir"]
@@ -405,7 +405,7 @@ def test_launch_needs_a_person_their_visit_and_an_app(launched: tuple[Client, st
         ("other", {"patient": "cast-citizen"}),
         ("nothing", {"patient": "cast-citizen"}),
     ):
-        assert browser.post(f"/apps/{path}/launch", form).status_code == 404
+        assert browser.post(f"/apps/launch/{path}", form).status_code == 404
     assert Launch.objects.count() == before
 
 
