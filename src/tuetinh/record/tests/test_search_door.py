@@ -10,6 +10,9 @@ import pytest
 from tuetinh.record.door.app import translate
 
 
+pytestmark = pytest.mark.django_db
+
+
 @pytest.fixture(scope="module")
 def there(fhir: Any) -> Any:
     for id_ in ("one", "two"):
