@@ -6,7 +6,7 @@ For the store (on write)::
         tokens: list[int]                                   the `tokens` column (distinct, sorted)
         dates: list[tuple[param, low, high]]                texts for `%s::timestamptz`; may be '-infinity' / 'infinity'
         numbers: list[tuple[param, system, code, unit, low, high, base, base_low, base_high]]
-            unit: as printed where it is not the code, or None; base: canonical UCUM unit or None; bounds may be infinite
+            unit: as printed if not the code, or None; base: canonical UCUM unit or None; bounds: may be infinite
         strings: list[tuple[param, norm, exact]]
         Columns as in `record.date_index`, `number_index`, `string_index` after (type, shard, key). Never raises on a
         decoded resource; `_id`, `_lastUpdated` are columns of the row and no entries.

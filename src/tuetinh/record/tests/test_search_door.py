@@ -9,7 +9,6 @@ import pytest
 
 from tuetinh.record.door.app import translate
 
-
 pytestmark = pytest.mark.django_db
 
 
