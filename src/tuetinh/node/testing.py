@@ -146,7 +146,8 @@ def axe() -> Callable[[Page], list[str]]:
     script = (Path(ui.__file__).parent / "static" / "vendor" / "axe.js").read_text(encoding="utf-8")
 
     def check(page: Page) -> list[str]:
-        page.evaluate(script)
+        if page.evaluate("typeof axe === 'undefined'"):
+            page.evaluate(script)
         found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
         return [
             f"{problem['id']}: {node['target']} {node['failureSummary']}"
