@@ -62,7 +62,8 @@ def test_doctor_allows_and_sees_the_chart(doctor: Page, axe, request: pytest.Fix
         doctor.screenshot(path=f"{folder}/ung-dung-mau.png")
     seen = doctor.evaluate(
         """async () => {
-          const kept = Object.values(sessionStorage).map((text) => JSON.parse(text)).find((one) => one.tokenResponse);
+          const kept = Object.values(sessionStorage).filter((text) => text.startsWith("{"))
+            .map((text) => JSON.parse(text)).find((one) => one.tokenResponse);
           const headers = { authorization: `Bearer ${kept.tokenResponse.access_token}` };
           const ask = async (path) => (await fetch(`/fhir/${path}`, { headers, credentials: 'omit' })).status;
           const vitals = await (await fetch('/fhir/Observation?category=vital-signs', { headers })).json();

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from joserfc import jwt
-from joserfc.jwk import ECKey, KeySet
+from joserfc.jwk import ECKey, Key, KeySet
 
 ALGORITHM = "ES384"
 ROTATE = 90 * 86400  # seconds
@@ -59,7 +59,8 @@ def _keys() -> list[ECKey]:
 
 def public_keys() -> dict[str, Any]:
     """The JWKS of the node: the key in use and those before it that may still be met."""
-    return dict(KeySet(_keys()).as_dict(private=False))
+    known: list[Key] = [*_keys()]
+    return dict(KeySet(known).as_dict(private=False))
 
 
 def sign(claims: dict[str, Any]) -> str:
