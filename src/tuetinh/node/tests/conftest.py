@@ -143,7 +143,7 @@ def province() -> Iterator[Province]:
     node = start_node(data, "--population", "200")
     yield node
     node.process.terminate()
-    node.process.wait(10)
+    node.process.wait(60)
     shutil.rmtree(data, ignore_errors=True)
 
 
@@ -168,7 +168,7 @@ def start(folder: Path) -> Iterator[Callable[..., Province]]:
     yield run
     for node in nodes:
         node.process.terminate()
-        node.process.wait(20)
+        node.process.wait(60)
 
 
 @pytest.fixture(scope="session")
@@ -178,7 +178,7 @@ def built() -> Iterator[Path]:
     data.chmod(0o755)
     node = start_node(data, "--population", "20")
     node.process.terminate()
-    node.process.wait(10)
+    node.process.wait(60)
     yield data
     shutil.rmtree(data, ignore_errors=True)
 

@@ -87,8 +87,9 @@ def test_fhirpy(province: Province, token: str) -> None:
         assert patient["meta"]["versionId"] == "1"
         patient["gender"] = "female"
         await patient.save()
+        await patient.patch(birthDate="1972-03-12")
         again = await client.reference("Patient", patient.id).to_resource()
-        assert (again["gender"], again["meta"]["versionId"]) == ("female", "2")
+        assert (again["gender"], again["birthDate"]) == ("female", "1972-03-12")
         for number in range(5):
             observation = client.resource(
                 "Observation", status="final", code={"text": f"test {number}"}, subject=patient.to_reference()
@@ -103,6 +104,7 @@ def test_fhirpy(province: Province, token: str) -> None:
         assert one.id == patient.id
         same, made = await client.resources("Patient").search(family=family).get_or_create(patient)
         assert (same.id, made) == (patient.id, False)
+        assert await patient.is_valid()
         for observation in everything:
             await observation.delete()
         await patient.delete()

@@ -16,7 +16,7 @@ from tuetinh.record.door import pages, summary
 from tuetinh.record.door.call import FORM, JSON, Call, Response, http_date, since
 from tuetinh.record.door.operating import operation
 from tuetinh.record.errors import BadRequest, Forbidden, Gone, NotFound, UnsupportedMedia
-from tuetinh.record.patch import MEDIA, Patch
+from tuetinh.record.patch import MEDIA, MERGE_PATCH, Patch
 from tuetinh.record.steps import Step
 from tuetinh.record.store import Stored
 from tuetinh.record.terminology.capabilities import statement as terminology_statement
@@ -209,6 +209,8 @@ def _patch_by(call: Call) -> Step[Stored]:
 
 def _operations(call: Call) -> Patch:
     """The patch of the body; an entry of a batch carries it as a resource."""
+    if call.content_type() == "application/json" and not call.inside_bundle:
+        return Patch(MERGE_PATCH, call.body)
     if call.inside_bundle or call.content_type() == JSON:
         return bundles.patch_of(call.body)
     if call.content_type() not in MEDIA:

@@ -1,6 +1,7 @@
-"""Patches of a resource: JSON Patch (RFC 6902), XML Patch (RFC 5261) and FHIRPath Patch (R4 fhirpatch.html).
+"""Patches of a resource: JSON Patch (RFC 6902), XML Patch (RFC 5261), FHIRPath Patch (R4 fhirpatch.html), merge patch
+(RFC 7396).
 
-All three take and give the JSON of the resource; what comes out is checked by whoever stores it.
+All take and give the JSON of the resource; what comes out is checked by whoever stores it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from typing import NamedTuple
 import msgspec
 
 from tuetinh.record.errors import Unprocessable
-from tuetinh.record.patch import fhirpath_patch, json_patch, xml_patch
+from tuetinh.record.patch import fhirpath_patch, json_patch, merge_patch, xml_patch
 
 JSON_PATCH = "application/json-patch+json"
 XML_PATCH = "application/xml-patch+xml"
 FHIRPATH_PATCH = "application/fhir+json"
-MEDIA = (JSON_PATCH, XML_PATCH, FHIRPATH_PATCH, "application/fhir+xml")
+MERGE_PATCH = "application/merge-patch+json"
+MEDIA = (JSON_PATCH, MERGE_PATCH, XML_PATCH, FHIRPATH_PATCH, "application/fhir+xml")
 
 
 class Patch(NamedTuple):
@@ -32,7 +34,7 @@ class _Name(msgspec.Struct):
 
 def apply(body: bytes, patch: Patch) -> bytes:
     """The patched resource. Raises BadRequest for what is no patch, Unprocessable for one that does not fit."""
-    forms = {JSON_PATCH: json_patch.apply, XML_PATCH: xml_patch.apply}
+    forms = {JSON_PATCH: json_patch.apply, MERGE_PATCH: merge_patch.apply, XML_PATCH: xml_patch.apply}
     after = forms.get(patch.media, fhirpath_patch.apply)(body, patch.data)
     before = msgspec.json.decode(body, type=_Name)
     try:

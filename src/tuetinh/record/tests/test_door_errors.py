@@ -32,7 +32,7 @@ PATIENT = {"resourceType": "Patient", "gender": "male"}
         ("PUT", "/Patient/abc", b'{"resourceType":"Patient","id":"other"}', {}, 400, "invalid", "Patient.id"),
         ("PUT", "/Patient/abc", b'{"resourceType":"Patient"}', {}, 400, "invalid", "Patient.id"),
         ("PUT", "/Patient/a_b", b'{"resourceType":"Patient","id":"a_b"}', {}, 400, "invalid", "Patient.id"),
-        ("PATCH", "/Patient/abc", b"{}", {"content-type": "application/json"}, 415, "not-supported", None),
+        ("PATCH", "/Patient/abc", b"{}", {"content-type": "text/plain"}, 415, "not-supported", None),
         ("DELETE", "/Patient/abc/_history/1", b"", {}, 405, "not-supported", None),
         ("POST", "/Patient/abc", b"{}", {}, 405, "not-supported", None),
         ("POST", "/Patient/$merge", b"{}", {}, 404, "not-found", None),
