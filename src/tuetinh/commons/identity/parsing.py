@@ -7,14 +7,18 @@ import unicodedata
 from dataclasses import dataclass, field
 from datetime import date
 
+from django.utils import timezone
+
 from tuetinh.commons.identity import words
 from tuetinh.commons.identity.projection import plain_number
 
 MAX_TEXT = 200
 MAX_WORDS = 8
 _DATE = re.compile(r"(?<!\d)(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?!\d)|(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)")
+_SHORT_DATE = re.compile(r"(?<![\d/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{2})(?![\d/.-])")
 _MONTH = re.compile(r"(?<!\d)(\d{1,2})[/.](\d{4})(?!\d)")
 _DAY = re.compile(r"(?<!\d)(\d{1,2})/(\d{1,2})(?![/\d])")
+_ABROAD = re.compile(r"84[35789]\d{8}")  # a mobile number with the country's code, the plus sign left out
 _YEAR = re.compile(r"(19|20)\d\d")
 _TOKEN = re.compile(r"\+?\w+")
 # Synthetic people of other systems carry numbers on their names (`Upton904`); cards begin with two capitals.
@@ -41,6 +45,7 @@ def parse(text: str) -> Typed:
     typed = Typed()
     text = unicodedata.normalize("NFC", text[:MAX_TEXT])
     text = _DATE.sub(lambda m: _date(m, typed), text)
+    text = _SHORT_DATE.sub(lambda m: _short_date(m, typed), text)
     text = _MONTH.sub(lambda m: _part(typed, f"={m[2]}-{int(m[1]):02}"), text)
     text = _DAY.sub(lambda m: _part(typed, f"={int(m[2]):02}-{int(m[1]):02}"), text)
     digits = ""
@@ -81,6 +86,8 @@ def _flush(digits: str, typed: Typed) -> str:
             typed.births.append(f"={day}")
         elif len(group) >= 3:
             typed.numbers.append(plain_number(group))
+            if _ABROAD.fullmatch(group):
+                typed.numbers.append(plain_number(f"+{group}"))
         elif len(typed.words) < MAX_WORDS:
             typed.words.append(group)
     return ""
@@ -90,6 +97,14 @@ def _date(match: re.Match[str], typed: Typed) -> str:
     day, month, year, year2, month2, day2 = match.groups()
     found = _iso(year or year2, month or month2, day or day2)
     return _part(typed, f"={found}") if found else " "
+
+
+def _short_date(match: re.Match[str], typed: Typed) -> str:
+    """A year of two digits is the latest one that has begun; what is no day (`12.34.56`) stays a number."""
+    day, _sign, month, year = match.groups()
+    begun = int(year) <= timezone.localdate().year % 100
+    found = _iso(f"{20 if begun else 19}{year}", month, day)
+    return _part(typed, f"={found}") if found else match[0]
 
 
 def _part(typed: Typed, lexeme: str) -> str:

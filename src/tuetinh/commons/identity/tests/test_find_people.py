@@ -227,3 +227,43 @@ def test_a_citizen_finds_nobody_else(population: object) -> None:
 )
 def test_odd_text_is_no_error(population: object, text: str) -> None:
     find_people(SYSTEM, text)
+
+
+WHOLE = ["{name}", "{plain}", "{upper}", "{swapped}", "{telex}"]
+BORN = ["{d}/{m}/{y}", "{d}-{m}-{y}", "{d}.{m}.{y}", "{d}{m}{y}", "{d}/{m}/{yy}", "{y}-{m}-{d}"]
+RECEPTION = [
+    *(f"{name} {when}" for name in WHOLE for when in BORN),
+    "{d}/{m}/{y} {plain}", "{first} {last} {d}/{m}/{y}", "{name}, {village}, {d}/{m}/{y}", "{plain}{end} {d}/{m}/{y}",
+    "{cccd}", "{cccd3}", "CCCD {cccd}", "{cccd} {name}", "{tail} {plain}", "{card}", "{cardlower}", "{cardgroups}",
+    "{bhxh}", "{bhxh3}", "{phone}", "{phone3}", "+84{phone9}", "+84 {phone93}", "84{phone9}", "{phone9}", "sđt {phone}",
+]  # fmt: skip
+
+
+def _typed(person: r4.Patient) -> dict[str, str]:
+    """What is told of a person, in the ways of writing that `RECEPTION` names."""
+    name, plain = name_of(person), words.fold(name_of(person))
+    cccd, card = "", ""
+    for number in (i.value or "" for i in person.identifier or []):
+        cccd = number if number.isdigit() and len(number) == 12 else cccd
+        card = number if len(number) == 15 else card
+    phone = (person.telecom or [])[0].value or ""
+    d, m, y = born(person).split("/")
+    return {
+        "name": name, "plain": plain, "upper": name.upper(), "swapped": " ".join(reversed(plain.split())),
+        "telex": name.replace("Đ", "DD").replace("đ", "dd"), "first": plain.split()[0], "last": plain.split()[-1],
+        "end": plain[-1], "d": d, "m": m, "y": y, "yy": y[2:],
+        "village": ((person.address or [])[0].text or "").split(",")[0], "cccd": cccd,
+        "cccd3": f"{cccd[:3]} {cccd[3:6]} {cccd[6:]}", "tail": cccd[-5:], "card": card, "cardlower": card.lower(),
+        "cardgroups": f"{card[:2]} {card[2]} {card[3:5]} {card[5:]}", "bhxh": card[-10:],
+        "bhxh3": f"{card[-10:-7]} {card[-7:-4]} {card[-4:]}", "phone": phone,
+        "phone3": f"{phone[:4]} {phone[4:7]} {phone[7:]}", "phone9": phone[1:],
+        "phone93": f"{phone[1:4]} {phone[4:7]} {phone[7:]}",
+    }  # fmt: skip
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("form", RECEPTION)
+def test_what_a_receptionist_types_puts_the_person_on_top(population: object, form: str) -> None:
+    for person in PEOPLE[5:400:40]:
+        text = form.format(**_typed(person))
+        assert ids(text)[:1] == [person.id], text
