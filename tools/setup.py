@@ -56,20 +56,21 @@ def make_venv() -> None:
     try:
         import ensurepip  # noqa: F401
     except ModuleNotFoundError:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(VENV)], check=True)
-        fetch_pip()
-    else:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
+        try:
+            with urllib.request.urlopen(PIP, timeout=60) as answer:
+                wheel = answer.read()
+        except OSError:
+            version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+            install_debian([f"python{version}-venv"], "make a virtual environment (PyPI itself was not reached)")
+        else:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(VENV)], check=True)
+            put_pip(wheel)
+            return
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
 
 
-def fetch_pip() -> None:
-    """Put pip into the environment; says which Debian package has it where PyPI cannot be reached."""
-    try:
-        with urllib.request.urlopen(PIP, timeout=60) as answer:
-            wheel = answer.read()
-    except OSError as error:
-        package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
-        sys.exit(f"pip cannot be fetched from PyPI ({error}). Instead, please run:  sudo apt-get install {package}")
+def put_pip(wheel: bytes) -> None:
+    """Put pip into the environment, out of its wheel."""
     if hashlib.sha256(wheel).hexdigest() != PIP_SHA256:
         sys.exit(f"{PIP} is not what it was; its digest differs")
     with tempfile.TemporaryDirectory() as folder:
