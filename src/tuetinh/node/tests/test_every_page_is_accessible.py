@@ -1,0 +1,222 @@
+"""Every HTML page in a browser, at a desk and on a phone: no serious fault of axe, nothing wider than the screen, no
+error in the console. The pages come from the URL resolver: a new one that says nowhere how it is reached fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlencode, urlsplit
+from uuid import uuid4
+
+import pytest
+from django.urls import Resolver404, resolve
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+from tuetinh.commons.access.roles import ROLES
+from tuetinh.node.demo.people import CITIZEN
+from tuetinh.node.journey.peers import results, send_hl7
+from tuetinh.node.tests.conftest import Province, run
+from tuetinh.node.tests.test_every_url_refuses import Door, doors
+
+pytestmark = pytest.mark.browser
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+DESK, PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)
+NOBODY = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """How pages of one address are reached: by whom; on which page a link to them stands, or which they are at; in
+    which further states."""
+
+    role: str = NOBODY
+    on: str = ""
+    at: str = ""
+    states: tuple[str, ...] = ()
+
+
+TABS = ("?tab=orders", "?tab=prescription", "?tab=close")
+# Pages whose address has parameters, or that look different by what is asked; the others are opened as they are.
+ROWS = {
+    "people/<str:patient_id>": Row("lab", at=f"/people/{CITIZEN}"),
+    "reception/people/<str:patient_id>": Row("reception", at=f"/reception/people/{CITIZEN}"),
+    "reception/visits/<str:encounter_id>": Row("reception", "/reception/today"),
+    "reception/today": Row("reception", states=("?state=waiting", "?state=cancelled")),
+    "wall/<str:room>": Row("reception", "/reception"),
+    "clinic/people/<str:patient_id>": Row("doctor", at=f"/clinic/people/{CITIZEN}"),
+    "clinic/people/<str:patient_id>/visits/<str:encounter_id>": Row("doctor", f"/clinic/people/{CITIZEN}"),
+    "clinic/visits/<str:encounter_id>": Row(
+        "doctor", "/clinic", states=("?tab=orders", "?tab=prescription", "?tab=close")
+    ),
+    "lab/inbox/<int:message_id>": Row("lab", "/lab/inbox"),
+    "lab/machines/<int:analyser_id>": Row("lab", "/lab/machines"),
+    "lab/tubes/<str:number>": Row("lab", "/lab?list=done"),
+    "billing/<str:encounter_id>": Row("cashier", "/billing"),
+    "accounts/<int:account_id>": Row("admin", "/accounts"),
+    "me/results/<str:code>": Row("citizen", "/me/results"),
+    "me/visits/<str:encounter_id>": Row("citizen", "/me/visits"),
+}
+NO_PAGES = {
+    "oauth/token", "oauth/revoke", "oauth/introspect", "oauth/jwks", "cds-services", ".well-known/smart-configuration",
+    ".well-known/openid-configuration",  # answer programs
+    "catalogues/icd10", "catalogues/services", "catalogues/drugs", "catalogues/communes", "me/turn",  # parts of pages
+    "apps/<slug:client_id>/launch",  # leads on to an app
+    "apps/sample/launch", "apps/sample/",  # an app of its own, that begins with a launch: test_sample_app
+}  # fmt: skip
+DOCUMENTS = (".pdf", ".xml", ".wav")
+ASKED = {"response_type": "code", "state": "a-page", "code_challenge": "x" * 43, "code_challenge_method": "S256"}
+
+
+@dataclass
+class Visit:
+    """The pages of one node, opened one after the other, each role in its own tab."""
+
+    browser: Browser
+    node: Province
+    axe: Callable[[Page], list[str]]
+    tabs: dict[str, Page] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+
+    def tab(self, role: str) -> Page:
+        """A page on which somebody of the role is logged in."""
+        if role not in self.tabs:
+            page = self.browser.new_page(locale="vi-VN", reduced_motion="reduce")
+            page.on("console", lambda line: self.told.append(line.text) if line.type == "error" else None)
+            page.on("pageerror", lambda error: self.told.append(str(error)))
+            page.on("dialog", lambda dialog: dialog.accept())
+            if role:
+                account = self.node.account(role)
+                page.goto(f"{self.node.url}/login")
+                page.fill("[name=username]", account["username"])
+                page.fill("[name=password]", account["password"])
+                page.press("[name=password]", "Enter")
+                page.wait_for_url(lambda url: "/login" not in url)
+            self.tabs[role] = page
+        return self.tabs[role]
+
+    def status(self, role: str, path: str) -> int:
+        """What the server answers, without opening a page."""
+        return self.tab(role).context.request.get(self.node.url + path, max_redirects=0).status
+
+    def look(self, role: str, path: str, expected: int = 200) -> None:
+        """Open a page at a desk, then make it as narrow as a phone, and note what is wrong with it."""
+        page, where = self.tab(role), f"{role or 'nobody'} {path}"
+        self.told.clear()
+        page.set_viewport_size(DESK)
+        answer = page.goto(self.node.url + path)
+        if answer is None or answer.status != expected:
+            self.faults.append(f"{where}: answered {answer and answer.status}")
+            return
+        for size in (DESK, PHONE):
+            page.set_viewport_size(size)
+            page.wait_for_timeout(60)  # what follows the size of the window
+            self.faults += [f"{where} {size['width']} px: {fault}" for fault in self.axe(page)]
+            wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            if wider > 0:
+                self.faults.append(f"{where}: {wider} px wider than {size['width']}")
+        self.faults += [f"{where}: {line}" for line in self.told if expected == 200 or "status of" not in line]
+
+    def address(self, route: str, row: Row) -> str:
+        """The address of a page with parameters, from a link to it."""
+        if row.at:
+            return row.at
+        page = self.tab(row.role)
+        page.goto(self.node.url + row.on)
+        links = page.eval_on_selector_all("a[href]", "all => all.map(a => a.getAttribute('href'))")
+        found = [path for path in (urlsplit(link).path for link in links) if _route(path) == route]
+        assert found, f"no link to {route} on {row.on}"
+        return found[0]
+
+
+def _route(path: str) -> str:
+    try:
+        return resolve(path).route
+    except Resolver404:
+        return ""
+
+
+def _role(door: Door) -> str:
+    """Whoever may: the role whose desk it is, by the order of roles; nobody where everyone may."""
+    return next((role for role in ROLES if role in door.roles), NOBODY) if door.roles else NOBODY
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def lived_in(province: Province) -> Province:
+    """A node on which somebody went the whole way, and an analyser sent what nobody ordered."""
+    gone = run(province.data, "journey")
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    send_hl7(province.demo["ports"]["mllp"], results("2609999999", {"GLU": ("7.8", "mmol/L", "3.9-6.4")}))
+    return province
+
+
+@pytest.fixture(scope="module")
+def tabs() -> dict[str, Page]:
+    """Who is logged in already."""
+    return {}
+
+
+@pytest.fixture
+def visit(browser: Browser, lived_in: Province, tabs: dict[str, Page], axe: Callable[[Page], list[str]]) -> Visit:
+    """The pages of that node."""
+    return Visit(browser, lived_in, axe, tabs)
+
+
+def test_every_page_is_accessible(visit: Visit) -> None:
+    lost = []
+    for door in doors():
+        route = _route(door.url)
+        if route in NO_PAGES or route.endswith(DOCUMENTS):
+            continue
+        row = ROWS.get(route, Row(_role(door)))
+        if visit.status(row.role, door.url) == 405:  # what a form sends to
+            continue
+        if "<" in route and route not in ROWS:
+            lost.append(f"{route} says nowhere how it is reached: give it a line in ROWS")
+            continue
+        path = visit.address(route, row) if "<" in route else f"/{route}"
+        if route in ("", "oauth/authorize"):  # leads on; has a test of its own
+            continue
+        for state in ("", *row.states):
+            visit.look(row.role, path + state)
+    assert lost == []
+    assert visit.faults == [], "\n".join(visit.faults)
+
+
+def test_the_pages_that_refuse_are_accessible(visit: Visit) -> None:
+    visit.look("reception", "/nowhere", 404)
+    visit.look("reception", "/lab", 403)
+    visit.look("citizen", "/me/results/nothing", 404)
+    visit.look("outsider", "/")
+    visit.look("admin", "/oauth/authorize?client_id=nobody", 400)
+    assert visit.faults == [], "\n".join(visit.faults)
+
+
+def test_the_page_that_asks_for_an_app_is_accessible(visit: Visit) -> None:
+    app = {"name": "Ứng dụng thử", "client_id": f"thu-{uuid4().hex[:8]}", "redirect_uris": "https://app.example/back"}
+    page = visit.tab("admin")
+    page.set_viewport_size(DESK)
+    page.goto(f"{visit.node.url}/accounts/apps/new")
+    page.select_option("[name=proof]", "none")
+    page.fill("[name=scopes]", "launch/patient patient/Patient.rs patient/Observation.rs")
+    for name, value in app.items():
+        page.fill(f"[name={name}]", value)
+    page.click("main form button[type=submit], main form button.btn-primary")
+    page.wait_for_selector(f"main:has-text('{app['client_id']}')")
+    asked = ASKED | {
+        "client_id": app["client_id"],
+        "redirect_uri": app["redirect_uris"],
+        "aud": f"{visit.node.url}/fhir",
+    }
+    for scope, role in (("launch/patient patient/Patient.rs", "doctor"), ("patient/Observation.rs", "citizen")):
+        visit.look(role, f"/oauth/authorize?{urlencode(asked | {'scope': scope})}")
+    assert visit.faults == [], "\n".join(visit.faults)
