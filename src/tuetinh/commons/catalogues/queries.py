@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date
 from decimal import Decimal
+from typing import cast
 
 from django.db.models import Q
 
-from .actions import PriceRow
+from .actions import Kind, PriceRow
 from .drugs import drugs
 from .models import Price
 from .services import billables, consultations
@@ -36,7 +37,7 @@ def _listed(facility: str, codes: Iterable[str], on: date) -> dict[str, PriceRow
     rows = Price.objects.filter(
         Q(valid_to=None) | Q(valid_to__gte=on), facility__in=("", facility), code__in=list(codes), valid_from__lte=on
     ).order_by("facility")  # "" sorts first, so that the facility's own overwrites the province's
-    return {r.code: PriceRow(r.code, r.kind, r.amount, r.registration, r.tender) for r in rows}
+    return {r.code: PriceRow(r.code, cast("Kind", r.kind), r.amount, r.registration, r.tender) for r in rows}
 
 
 def starter_prices() -> Iterator[PriceRow]:
