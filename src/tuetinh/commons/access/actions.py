@@ -12,6 +12,7 @@ from tuetinh.commons.access.models import Account, AccountEvent, Client, Grant, 
 from tuetinh.commons.access.oauth.words import digest, new_secret
 from tuetinh.commons.access.queries import GRANTABLE, administered, administered_clients
 
+CITIZENS_DESKS = ("reception", "station")  # where people show who they are
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like something else on paper
 
 
@@ -58,6 +59,34 @@ def reset_password(by: Account, account_id: int) -> tuple[Account, str]:
     account.save(update_fields=["password", "must_change_password"])
     reset(username=account.username)
     _note(account, by, "password_reset")
+    return account, password
+
+
+@transaction.atomic
+def give_citizen_account(by: Account, *, patient: str, full_name: str, username: str) -> tuple[Account, str]:
+    """Let a person see their own record; returns the account with its first password, which must be changed.
+
+    The desk has looked at the papers. Who has an account keeps it and gets a new password; their sessions end. Raises
+    AccessError `role`, or `taken` when the user name is another person's.
+    """
+    if by.role not in CITIZENS_DESKS or not patient:
+        raise AccessError("role")
+    password = first_password()
+    account = Account.objects.select_for_update().filter(role="citizen", patient=patient).first()
+    if account:
+        account.set_password(password)
+        account.save(update_fields=["password"])
+        reset(username=account.username)
+    else:
+        try:
+            with transaction.atomic():
+                account = Account.objects.create_account(
+                    username, password, full_name=full_name, role="citizen", patient=patient
+                )
+        except IntegrityError:
+            raise AccessError("taken") from None
+    Account.objects.filter(pk=account.pk).update(must_change_password=True)
+    _note(account, by, "password_reset" if account.events.exists() else "created")
     return account, password
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from tuetinh.commons.access.actions import CITIZENS_DESKS, give_citizen_account
+from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.oauth.asking import authenticate
 from tuetinh.commons.access.oauth.clients import create_client
 from tuetinh.commons.access.oauth.configuration import smart_configuration
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from tuetinh.commons.access.models import Account
 
 __all__ = [
+    "CITIZENS_DESKS",
     "ROLES",
+    "AccessError",
     "Account",
     "AppOrigins",
     "Facility",
@@ -34,6 +38,7 @@ __all__ = [
     "create_client",
     "desk",
     "facility",
+    "give_citizen_account",
     "open_to_all",
     "place_name",
     "register_sample",
