@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tuetinh.commons.access import api as access
 from tuetinh.commons.identity import links, queries
@@ -48,4 +52,28 @@ def person(request: HttpRequest, patient_id: str) -> HttpResponse:
         banner = queries.banner(asker, patient_id)
     except (NotFound, Gone) as error:
         raise Http404 from error
-    return render(request, "identity/person.html", {"person": banner, "links": links.links(asker.role, patient_id)})
+    context = {"person": banner, "links": links.links(asker.role, patient_id)}
+    return render(request, "identity/person.html", context | {"gives": asker.role in access.CITIZENS_DESKS})
+
+
+@require_POST
+@access.desk(*access.CITIZENS_DESKS)
+@sensitive_variables("password")
+@never_cache
+def account(request: HttpRequest, patient_id: str) -> HttpResponse:
+    """Give the person whose papers the desk has seen an account for their own pages; its password is shown once."""
+    try:
+        banner = queries.banner(access.asker(request), patient_id)
+    except (NotFound, Gone) as error:
+        raise Http404 from error
+    numbers = banner.identifiers
+    username = (numbers.get("cccd") or numbers.get("mrn") or patient_id).lower()
+    by = cast("access.Account", request.user)
+    try:
+        given, password = access.give_citizen_account(
+            by, patient=patient_id, full_name=banner.name, username=username[:100]
+        )
+    except access.AccessError as error:
+        messages.error(request, str(error.message))
+        return redirect("identity:person", patient_id)
+    return render(request, "identity/account.html", {"person": banner, "account": given, "password": password})

@@ -10,4 +10,5 @@ app_name = "identity"
 urlpatterns = [
     path("people", pages.people, name="people"),
     path("people/<str:patient_id>", pages.person, name="person"),
+    path("people/<str:patient_id>/account", pages.account, name="account"),
 ]
