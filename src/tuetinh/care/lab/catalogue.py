@@ -187,3 +187,9 @@ def search_tests(text: str, limit: int = 12) -> list[Test]:
 def by_loinc() -> dict[str, Analyte]:
     """Analytes by LOINC code."""
     return {a.loinc: a for a in analytes().values()}
+
+
+@cache
+def by_other_loinc() -> dict[str, Analyte]:
+    """Analytes by the LOINC codes under which other systems measure the same in another unit or specimen."""
+    return {alias: a for a in analytes().values() for alias in a.aliases}

@@ -11,7 +11,7 @@ from typing import cast
 from django.db.models import Count, Q, QuerySet
 
 from tuetinh.care.lab import actions, facts
-from tuetinh.care.lab.catalogue import Analyte
+from tuetinh.care.lab.catalogue import Analyte, by_other_loinc
 from tuetinh.care.lab.models import Message, Tube
 from tuetinh.commons.identity.api import display_name
 from tuetinh.record import api as record
@@ -210,12 +210,13 @@ def read_result(result: r4.Observation) -> Result:
     analyte = facts.analyte_of(result)
     coding = next(iter((result.code.coding if result.code else None) or []), r4.Coding())
     said = (result.code.text if result.code else None) or coding.display or coding.code or ""
+    called = analyte or by_other_loinc().get(coding.code or "")
     return Result(
         id=result.id or "",
         order=next((facts.id_of(b) for b in result.basedOn or []), ""),
         test="",
-        name=analyte.name if analyte else said,
-        plain=analyte.plain if analyte else said,
+        name=called.name if called else said,
+        plain=called.plain if called else said,
         loinc=analyte.loinc if analyte else coding.code or "",
         value=facts.value_of(result),
         number=_number(result),

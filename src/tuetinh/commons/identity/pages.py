@@ -67,12 +67,10 @@ def account(request: HttpRequest, patient_id: str) -> HttpResponse:
     except (NotFound, Gone) as error:
         raise Http404 from error
     numbers = banner.identifiers
-    username = (numbers.get("cccd") or numbers.get("mrn") or patient_id).lower()
+    username = (numbers.get("cccd") or numbers.get("mrn") or f"nd-{patient_id[-8:]}").lower()
     by = cast("access.Account", request.user)
     try:
-        given, password = access.give_citizen_account(
-            by, patient=patient_id, full_name=banner.name, username=username[:100]
-        )
+        given, password = access.give_citizen_account(by, patient=patient_id, full_name=banner.name, username=username)
     except access.AccessError as error:
         messages.error(request, str(error.message))
         return redirect("identity:person", patient_id)

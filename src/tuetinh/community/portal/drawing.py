@@ -54,9 +54,16 @@ def curve(
         upper = place(high) if high is not None else TOP
         lower = place(low) if low is not None else HEIGHT - BOTTOM
         band = (upper, round(lower - upper, 1))
-    marks = dict.fromkeys([low, high] if band else [bottom + room, top - room])
+    marks = dict.fromkeys([low, high] if band else [_short(bottom + room), _short(top - room)])
     ticks = tuple((place(mark), mark) for mark in marks if mark is not None)
     return Curve(tuple(dots), line, band, ticks)
+
+
+def _short(value: Decimal) -> Decimal:
+    """A value with three digits, as an axis has room for; no end of normal, which is told as it was given."""
+    if not value:
+        return Decimal(0)
+    return round(value, max(2 - value.adjusted(), 0)).normalize() + 0
 
 
 def _dots(points: Sequence[tuple[str, Decimal]], place: Callable[[Decimal], float]) -> list[Dot]:

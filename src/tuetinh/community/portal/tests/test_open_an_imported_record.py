@@ -59,6 +59,9 @@ def test_an_imported_person_reads_their_own_record(as_role: As, shared: Path) ->
     assert me.get(visits[0]).status_code == 200
     results = html.fromstring(me.get("/me/results").content.decode())
     codes = results.xpath("//a[starts-with(@href, '/me/results/')]/@href")
+    words = results.xpath("string(//main)")
+    for plain in ("Đường huyết", "Mỡ tốt HDL", "Mỡ xấu LDL", "Creatinin (chức năng thận)", "Muối kali"):
+        assert plain in words
     curves = 0
     for url in codes:
         page = html.fromstring(me.get(url).content.decode())

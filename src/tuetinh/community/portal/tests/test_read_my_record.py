@@ -16,6 +16,7 @@ from tuetinh.care.billing import api as billing
 from tuetinh.care.billing.models import Payment
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.access.api import asker_of
+from tuetinh.community.portal.drawing import curve
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
@@ -355,3 +356,12 @@ def test_english_is_complete(me: Client) -> None:
     assert "No visit today" in page
     assert "Taking now" in page
     assert "30 days left" in page
+
+
+def test_an_axis_has_room_for_its_numbers() -> None:
+    fine = curve([("2020-01-01", Decimal("79.70159910000")), ("2021-01-01", Decimal("0.0314123"))])
+    assert fine is not None
+    assert [f"{value:f}" for _, value in fine.ticks] == ["9.96", "79.7"]
+    whole = curve([("2020-01-01", Decimal(1234)), ("2021-01-01", Decimal(5000))])
+    assert whole is not None
+    assert [f"{value:f}" for _, value in whole.ticks] == ["1234", "5000"]
