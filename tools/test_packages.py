@@ -12,6 +12,7 @@ PROGRAMS = {
     "chromium": "chromium",
     "pdftotext": "poppler-utils",
     "xmllint": "libxml2-utils",
+    "openssl": "openssl",
 }
 
 

@@ -25,7 +25,8 @@ from tuetinh.node import database
 from tuetinh.node.errors import Refused
 
 KEPT = ("keys", "files", "demo.json")  # of the data folder, beside the database
-OURS = {*KEPT, "postgres", "postgres.lock", ".restoring"}
+WITNESSED = "audit"  # what was told of another log than the one that a backup brings
+OURS = {*KEPT, "postgres", "postgres.lock", ".restoring", WITNESSED}
 NEWER = b"SET transaction_timeout"
 ENCRYPTED = ("require", "verify-ca", "verify-full")  # modes of libpq that the embedded server's programs cannot do
 
@@ -102,6 +103,8 @@ def restore(data: Path, source: Path, *, force: bool = False) -> None:
         if (data / ".restoring" / name).exists():
             (data / ".restoring" / name).rename(data / name)
     _remove(data / ".restoring")
+    if (data / WITNESSED).exists():
+        (data / WITNESSED).rename(data / f"{WITNESSED}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     _tidy()
 
 

@@ -67,7 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     claims.add_argument("--facility", default="", help="id of the facility")
     claims.add_argument("--from", dest="since", default="", metavar="YYYY-MM-DD")
     claims.add_argument("--to", dest="until", default="", metavar="YYYY-MM-DD")
-    audit = command("audit", _audit, "list who has looked at what, newest first")
+    audit = command(
+        "audit", _audit, "list who has looked at what, newest first; verify the log; tell witnesses its head"
+    )
+    audit.add_argument("what", nargs="?", choices=("list", "verify", "anchor"), default="list")
+    audit.add_argument("--heads", type=Path, action="append", default=[], help="verify: a further file of a witness")
     audit.add_argument("--patient", default="")
     audit.add_argument("--account", default="")
     audit.add_argument("--from", dest="since", default="", metavar="TIME", help="from YYYY-MM-DD[Thh:mm:ss]")
@@ -230,6 +234,25 @@ def _claims(arguments: argparse.Namespace) -> int:
 
 
 def _audit(arguments: argparse.Namespace) -> int:
+    from tuetinh.node import access_log
+
+    _prepare(arguments.data, migrate=False)
+    if arguments.what == "verify":
+        whole = True
+        for good, line in access_log.verify(arguments.data, arguments.heads):
+            print(line, flush=True)
+            whole = whole and good
+        return 0 if whole else 1
+    if arguments.what == "anchor":
+        head, wrong = access_log.anchor(arguments.data)
+        print(head)
+        for one in wrong:
+            print(f"tuetinh: not told: {one}", file=sys.stderr)
+        return 1 if wrong else 0
+    return _list_accesses(arguments)
+
+
+def _list_accesses(arguments: argparse.Namespace) -> int:
     from datetime import timedelta
 
     from tuetinh.node.export import instant
@@ -237,7 +260,6 @@ def _audit(arguments: argparse.Namespace) -> int:
     since, until = instant(arguments.since), instant(arguments.until)
     if until and len(arguments.until) == len("2026-01-31"):
         until += timedelta(days=1)  # a day that is named belongs to it
-    _prepare(arguments.data, migrate=False)
     for row in operations.accesses(arguments.patient, arguments.account, since, until, arguments.limit):
         print(json.dumps(row, ensure_ascii=False) if arguments.json else "\t".join(row.values()))
     return 0

@@ -66,11 +66,11 @@ def accesses(
     """
     from django.db import connection, transaction
 
-    columns = ("at", "account", "role", "facility", "purpose", "action", "type", "id", "patient")
+    columns = ("at", "account", "role", "facility", "purpose", "client", "action", "type", "id", "patient")
     with connection.cursor() as cursor:  # before anything is shown
         cursor.execute(
             f"INSERT INTO record.audit ({', '.join(columns)})"
-            " VALUES (now(), %s, 'operator', '', 'HSYSADMIN', 'read', 'AuditEvent', '', %s) RETURNING position",
+            " VALUES (now(), %s, 'operator', '', 'HSYSADMIN', '', 'read', 'AuditEvent', '', %s) RETURNING position",
             [f"os:{getpass.getuser()}", patient or None],
         )
         own = cursor.fetchone()[0]

@@ -260,14 +260,18 @@ async def _mllp(options: Options, stop: asyncio.Event) -> None:
 async def _worker(options: Options, stop: asyncio.Event) -> None:
     from procrastinate.contrib.django import app
 
+    from tuetinh.node import access_log
+
     jobs = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
     async with jobs.open_async():
         working = asyncio.create_task(
             jobs.run_worker_async(install_signal_handlers=False, concurrency=4, shutdown_graceful_timeout=2)
         )
         stopping = asyncio.create_task(stop.wait())
+        sealing = asyncio.create_task(access_log.keep(options.data, stop))
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
+        await sealing
         if working.done():
             working.result()
         working.cancel()

@@ -48,7 +48,23 @@ def _database(url: str) -> dict[str, object]:
     }
 
 
+def _mail(url: str) -> dict[str, object]:
+    """Turn `smtp://user:password@host:port` into Django's settings; `smtps:` is TLS at once, `?starttls` later."""
+    parts = urlsplit(url)
+    return {
+        "EMAIL_HOST": parts.hostname or "localhost",
+        "EMAIL_PORT": parts.port or (465 if parts.scheme == "smtps" else 25),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+        "EMAIL_USE_TLS": parts.query == "starttls",
+        "EMAIL_TIMEOUT": 20,
+        "DEFAULT_FROM_EMAIL": os.environ.get("TUETINH_MAIL_FROM", "tuetinh@localhost"),
+    }
+
+
 SECRET_KEY = _secret_key()
+globals().update(_mail(os.environ.get("TUETINH_SMTP_URL", "smtp://localhost")))
 DEBUG = False
 ALLOWED_HOSTS = os.environ.get("TUETINH_HOSTS", "*").split(",")
 INSTALLED_APPS = [
@@ -66,6 +82,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "tuetinh.commons.access.middleware.AccessLogMiddleware",
     "tuetinh.commons.access.middleware.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -15,8 +15,8 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from tuetinh.record import audit, projections, r4, store
-from tuetinh.record.accesses import Access, accesses
 from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.audit.accesses import Access, accesses
 from tuetinh.record.errors import BadRequest, Invalid, Unprocessable, issues_of
 from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
@@ -123,7 +123,7 @@ def delete(asker: Asker, type_: str, id_: str) -> None:
 def read(asker: Asker, type_: str, id_: str) -> r4.Resource:
     """The current version. Raises NotFound or Gone."""
     found = run(store.read(asker, type_, id_))
-    audit.note_here(asker, "read", type_, id_, found.patient)
+    audit.note(asker, "read", type_, id_, found.patient)
     return r4.decode(found.body or b"")
 
 
@@ -197,4 +197,4 @@ def _checked(resource: R) -> R:
 def _note(asker: Asker, action: str, seen: Iterable[tuple[str, str | None]]) -> None:
     """One entry for each type and patient seen."""
     for type_, patient in dict.fromkeys(seen):
-        audit.note_here(asker, action, type_, "", patient)
+        audit.note(asker, action, type_, "", patient)

@@ -16,6 +16,7 @@ class Asker:
     scopes: SMART v2 scopes such as `system/*.cruds`, `user/Observation.rs?category=laboratory`; nothing is allowed that
         none of them names.
     practitioner: id of the Practitioner that the account belongs to, or "".
+    client: id of the app or connected system through which it asks, "" for the pages of the house.
     patient: when set, only resources of this patient's compartment exist for the asker.
     """
 
@@ -26,6 +27,7 @@ class Asker:
     scopes: frozenset[str] = frozenset()
     patient: str | None = None
     practitioner: str = ""
+    client: str = ""
 
     def may(self, interaction: str, type_: str) -> bool:
         """Tell whether a scope names the interaction (one letter of `cruds`) on the whole resource type."""

@@ -25,8 +25,8 @@ FEED = """feed AS (
   INSERT INTO record.feed (at, type, id, version, shard, custodian, change)
   SELECT new.updated, '{t}', new.id, new.version, new.shard, new.custodian, %s FROM new
 ), audit AS (
-  INSERT INTO record.audit (at, account, role, facility, purpose, action, type, id, patient)
-  SELECT new.updated, %s, %s, %s, %s, %s, '{t}', new.id, new.patient FROM new
+  INSERT INTO record.audit (at, account, role, facility, purpose, client, action, type, id, patient)
+  SELECT new.updated, %s, %s, %s, %s, %s, %s, '{t}', new.id, new.patient FROM new
 )
 SELECT id, key FROM new"""
 COLUMNS = "id, version, updated, patient, deleted, body"
@@ -204,4 +204,4 @@ def old_bodies(type_: str) -> str:
 
 def write_params(asker: Any, action: str) -> tuple[str, ...]:
     """The parameters of the feed and access log parts."""
-    return (action, asker.account, asker.role, asker.facility, asker.purpose, action)
+    return (action, asker.account, asker.role, asker.facility, asker.purpose, asker.client, action)

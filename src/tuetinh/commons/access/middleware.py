@@ -1,4 +1,4 @@
-"""Keeps every page behind a desk, and speaks the language that the person chose."""
+"""Keeps every page behind a desk, logs what it read, and speaks the language that the person chose."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.utils.http import urlencode
 
 from tuetinh.commons.access.pages import bad_request, forbidden
 from tuetinh.commons.access.roles import ROLES
+from tuetinh.record.audit import one_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +71,17 @@ def _to_login(request: HttpRequest) -> HttpResponse:
     if is_part:
         return HttpResponse(status=401, headers={"HX-Redirect": url})
     return redirect(url)
+
+
+class AccessLogMiddleware:
+    """Logs what a page has read as one look at each patient."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with one_request():
+            return self.get_response(request)
 
 
 class LanguageMiddleware:

@@ -22,7 +22,7 @@ from tuetinh.commons.identity.wire_card import parse_card
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
-from tuetinh.record.audit import note_here
+from tuetinh.record.audit import note
 from tuetinh.record.errors import Forbidden
 from tuetinh.record.steps import Query, Step, run
 
@@ -105,7 +105,7 @@ def find_people(asker: Asker, text: str, limit: int = 20) -> list[Hit]:
     found = run(search.find(typed, facility=asker.facility, limit=limit, only=asker.patient))
     hits = [_hit(person) for person in found]
     for hit in hits:
-        note_here(asker, "search", "Patient", "", hit.id)
+        note(asker, "search", "Patient", "", hit.id)
     return hits
 
 

@@ -79,7 +79,8 @@ class Door:
             request_id = store.new_id()
         query = scope["query_string"].decode("latin-1")
         call = Call(scope["method"], scope["path"][5:], query, headers, base_of(scope, headers))
-        response = await self._safely(call, scope, receive)
+        with audit.one_request():
+            response = await self._safely(call, scope, receive)
         if call.format == "xml" and response.body and "content-type" not in response.headers:
             response.body = await asyncio.to_thread(formats.write, response.body)
             response.headers["content-type"] = f"{XML}; charset=utf-8"

@@ -91,7 +91,7 @@ async def _by_token(conn: AsyncConnection[TupleRow], token: str) -> Asker | None
         return None
     client, facility, scopes, launched, account, role_name, works_at, own, practitioner = row
     if account is None:
-        return Asker(f"client:{client}", "system", facility, "HOPERAT", frozenset(scopes.split()))
+        return Asker(f"client:{client}", "system", facility, "HOPERAT", frozenset(scopes.split()), client=client)
     role = ROLES[role_name]
     allowed = for_person(scopes.split(), role)
     patient = None
@@ -102,7 +102,7 @@ async def _by_token(conn: AsyncConnection[TupleRow], token: str) -> Asker | None
     elif any(scope.startswith("patient/") for scope in allowed):
         # One asker has one compartment: beside a patient/ scope, a user/ scope reaches no further than the patient.
         patient = launched or "-"
-    return Asker(str(account), role.name, works_at, role.purpose, allowed, patient, practitioner)
+    return Asker(str(account), role.name, works_at, role.purpose, allowed, patient, practitioner, client)
 
 
 async def _by_session(conn: AsyncConnection[TupleRow], key: str) -> Asker | None:

@@ -11,9 +11,9 @@ from tuetinh.record.asker import Asker
 from tuetinh.record.errors import Forbidden
 
 _DAYS = """
-SELECT max(position), min(at), max(at), role, facility, purpose, array_agg(DISTINCT type ORDER BY type),
+SELECT max(position), min(at), max(at), role, facility, purpose, array_agg(DISTINCT one ORDER BY one),
        bool_or(action IN ('create', 'update', 'delete', 'patch'))
-FROM record.audit
+FROM record.audit, string_to_table(type, ',') AS one
 WHERE patient = %s AND account <> %s
 GROUP BY (at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date, account, role, facility, purpose
 HAVING max(position) < %s

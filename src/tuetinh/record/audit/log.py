@@ -1,6 +1,6 @@
 """The access log of reads. Writes are logged in their own statement; reads are collected and stored a moment later.
 
-One entry says who saw whom: a search that returns fifty results of one patient is one entry.
+One entry says who saw whom for what in one request: a page that reads fifty results of one patient is one entry.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ import atexit
 import logging
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,9 +22,9 @@ from tuetinh.record.asker import Asker
 
 FLUSH_SECONDS = 0.05
 IDLE_SECONDS = 0.3
-_COPY = "COPY record.audit (at, account, role, facility, purpose, action, type, id, patient) FROM STDIN"
-_INSERT = """INSERT INTO record.audit (at, account, role, facility, purpose, action, type, id, patient)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"""
+COLUMNS = "at, account, role, facility, purpose, client, action, type, id, patient"
+_COPY = f"COPY record.audit ({COLUMNS}) FROM STDIN"
+_INSERT = f"INSERT INTO record.audit ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 Entry = tuple[Any, ...]
 log = logging.getLogger(__name__)
@@ -100,21 +103,59 @@ writer = Writer()
 atexit.register(writer.close)
 
 
+_Who = tuple[str, str, str, str, str, str | None]
+_request: ContextVar[dict[_Who, _Seen] | None] = ContextVar("audit_request", default=None)
+
+
+class _Seen:
+    """What one account has seen of one patient in one request."""
+
+    __slots__ = ("action", "at", "id", "types")
+
+    def __init__(self, action: str, type_: str, id_: str) -> None:
+        self.at = datetime.now(UTC)
+        self.action, self.id, self.types = action, id_, {type_}
+
+    def add(self, action: str, type_: str, id_: str) -> None:
+        if action != self.action:
+            self.action = "read"
+        if id_ != self.id or type_ not in self.types:
+            self.id = ""
+        self.types.add(type_)
+
+
+@contextmanager
+def one_request() -> Iterator[None]:
+    """Gather the reads of a request, or of another piece of work, and log each patient once at its end."""
+    if _request.get() is not None:
+        yield
+        return
+    seen: dict[_Who, _Seen] = {}
+    token = _request.set(seen)
+    try:
+        yield
+    finally:
+        _request.reset(token)
+        for (*who, patient), what in seen.items():
+            _store((what.at, *who, what.action, ",".join(sorted(what.types)), what.id, patient))
+
+
 def note(asker: Asker, action: str, type_: str, id_: str, patient: str | None) -> None:
     """Log one read, from any thread or the event loop."""
-    writer.add(_entry(asker, action, type_, id_, patient))
+    who = (asker.account, asker.role, asker.facility, asker.purpose, asker.client, patient)
+    seen = _request.get()
+    if seen is None:
+        _store((datetime.now(UTC), *who[:-1], action, type_, id_, patient))
+    elif who in seen:
+        seen[who].add(action, type_, id_)
+    else:
+        seen[who] = _Seen(action, type_, id_)
 
 
-def note_here(asker: Asker, action: str, type_: str, id_: str, patient: str | None) -> None:
-    """Log one read of a page: with the transaction that is open on Django's connection, else like `note`."""
-    entry = _entry(asker, action, type_, id_, patient)
+def _store(entry: Entry) -> None:
+    """Keep an entry: with the transaction that is open on Django's connection of this thread, else by the writer."""
     if connection.in_atomic_block:
         with connection.cursor() as cursor:
             cursor.execute(_INSERT, entry)
     else:
         writer.add(entry)
-
-
-def _entry(asker: Asker, action: str, type_: str, id_: str, patient: str | None) -> Entry:
-    now = datetime.now(UTC)
-    return (now, asker.account, asker.role, asker.facility, asker.purpose, action, type_, id_, patient)

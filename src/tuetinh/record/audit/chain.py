@@ -1,0 +1,172 @@
+"""Blocks of the access log, chained by SHA-256: each hash covers its entries and the hash of the block before it.
+
+A block is a stretch of positions. It is closed when every transaction that may still add to the stretch has ended: the
+position of an entry is drawn after its transaction has its number (`record.next_audit_position`), so whoever drew one
+up to the last is older than the horizon that is read thereafter.
+
+Somebody who owns the database could write the whole chain anew. Therefore heads, the number and hash of the latest
+block, are told to witnesses outside of it, and `verify` takes what these were told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from django.db import connection, transaction
+
+BLOCK = 2000
+COLUMNS = "position, at, account, role, facility, purpose, client, action, type, id, patient"
+START = bytes(32)
+
+_LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('record.audit chain'))"
+_LAST = 'SELECT number, "end", hash FROM record.audit_block ORDER BY number DESC LIMIT 1'
+_DRAWN = "SELECT coalesce(pg_sequence_last_value('record.audit_position'), 0)"
+_HORIZON = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+_OLDEST = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+_ENTRIES = f"SELECT {COLUMNS} FROM record.audit WHERE position > %s AND position <= %s ORDER BY position, at, id"
+_CLOSE = 'INSERT INTO record.audit_block (number, "end", entries, hash, at) VALUES (%s, %s, %s, %s, now())'
+_BLOCKS = 'SELECT number, "end", entries, hash, at FROM record.audit_block ORDER BY number'
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A block as a witness knows it. hash: 64 hexadecimal digits."""
+
+    number: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a block.
+
+    kind: `changed` (its entries or its hash), `missing` (the block itself), `witness` (a witness knows another hash).
+    """
+
+    number: int
+    kind: str
+    told: str
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What `verify` has looked at. open: entries after the last block, which nothing protects yet."""
+
+    entries: int = 0
+    blocks: int = 0
+    open: int = 0
+    heads: int = 0
+
+
+class Sealer:
+    """Closes blocks. Many processes may have one; the database lets one of them work at a time."""
+
+    def __init__(self) -> None:
+        self._target = self._horizon = 0
+
+    def seal(self) -> Head | None:
+        """Close what can be closed by now, and look how far the next call may go; the new head, None without one.
+
+        An entry is sealed by the second call after its transaction has ended, or later while an older transaction runs.
+        """
+        head = None
+        if self._target and _scalar(_OLDEST) >= self._horizon:
+            head = self._close_up_to(self._target)
+            self._target = 0
+        if not self._target:
+            self._target = _scalar(_DRAWN)  # before the horizon, in a statement of its own
+            self._horizon = _scalar(_HORIZON)
+        return head
+
+    @staticmethod
+    def _close_up_to(target: int) -> Head | None:
+        head = None
+        while True:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(_LOCK)
+                if not cursor.fetchone()[0]:
+                    return head
+                cursor.execute(_LAST)
+                number, done, previous = cursor.fetchone() or (0, 0, START)
+                if done >= target:
+                    return head
+                end = min(done + BLOCK, target)
+                cursor.execute(_ENTRIES, [done, end])
+                digest, entries = _digest(bytes(previous), end, cursor.fetchall())
+                cursor.execute(_CLOSE, [number + 1, end, entries, digest])
+            head = Head(number + 1, digest.hex())
+
+
+def verify(witnessed: Iterable[Head] = (), verdict: Verdict | None = None) -> Iterator[Fault]:
+    """Go through the whole log with flat memory and tell what was changed, removed, added or reordered.
+
+    witnessed: heads that were told to somebody outside. verdict: is filled while the faults are read.
+    """
+    verdict = verdict if verdict is not None else Verdict()
+    told: dict[int, set[str]] = {}
+    for head in witnessed:
+        told.setdefault(head.number, set()).add(head.hash)
+        verdict.heads += 1
+    number, done, previous = 0, 0, START
+    with transaction.atomic(), connection.connection.cursor(name="audit_blocks") as blocks:
+        blocks.execute(_BLOCKS)
+        for found, end, entries, stored, at in blocks:
+            if found != number + 1:
+                yield Fault(number + 1, "missing", f"{found - number - 1} blocks before number {found} are gone")
+            digest, counted = _read(previous, done, end)
+            if digest != bytes(stored):
+                yield Fault(
+                    found,
+                    "changed",
+                    f"positions {done + 1} to {end}, closed {_iso(at)}: {counted} entries where {entries} were sealed"
+                    if counted != entries
+                    else f"positions {done + 1} to {end}, closed {_iso(at)}: an entry or the seal is not what it was",
+                )
+            for known in told.pop(found, set()):
+                if known != bytes(stored).hex():
+                    yield Fault(found, "witness", f"a witness knows the hash {known}")
+            verdict.entries, verdict.blocks = verdict.entries + counted, verdict.blocks + 1
+            number, done, previous = found, end, bytes(stored)
+    for lost in sorted(told):
+        yield Fault(lost, "missing", f"a witness knows block {lost}, and the log ends with {number}")
+    verdict.open = _scalar("SELECT count(*) FROM record.audit WHERE position > %s", [done])
+
+
+def head() -> Head | None:
+    """The latest block."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST)
+        row = cursor.fetchone()
+    return Head(row[0], bytes(row[2]).hex()) if row else None
+
+
+def _read(previous: bytes, after: int, end: int) -> tuple[bytes, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(_ENTRIES, [after, end])
+        return _digest(previous, end, cursor.fetchall())
+
+
+def _digest(previous: bytes, end: int, rows: list[tuple[Any, ...]]) -> tuple[bytes, int]:
+    """The hash of a block: the hash before it, the position where it ends, and a line of JSON for each entry."""
+    digest = sha256(previous)
+    digest.update(b"%d\n" % end)
+    encode = msgspec.json.encode
+    for position, at, *rest in rows:
+        digest.update(encode([position, _iso(at), *rest]))
+        digest.update(b"\n")
+    return digest.digest(), len(rows)
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _scalar(sql: str, values: list[Any] | None = None) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return int(cursor.fetchone()[0])

@@ -1,0 +1,233 @@
+"""Blocks of the access log: what is sealed, and that every way of tampering is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+
+from tuetinh.record import api, audit, r4
+from tuetinh.record.asker import Asker
+from tuetinh.record.audit import chain, months
+from tuetinh.record.audit.chain import Fault, Head, Sealer, Verdict
+
+pytestmark = pytest.mark.django_db(transaction=True)
+DOCTOR = Asker("7", "doctor", "12104", "TREAT", frozenset({"user/*.cruds"}))
+
+
+@pytest.fixture
+def block_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "BLOCK", 3)
+
+
+@pytest.fixture
+def started() -> int:
+    """The position where the test's own entries begin: what is before lies in blocks of its own."""
+    seal()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM record.audit_block")
+        cursor.execute("ALTER SEQUENCE record.audit_position RESTART")
+        cursor.execute("DELETE FROM record.audit")
+    return 0
+
+
+@pytest.fixture
+def other() -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    with psycopg.connect(**connection.get_connection_params()) as conn:
+        yield conn
+
+
+def seal() -> Head | None:
+    sealer = Sealer()
+    sealer.seal()
+    return sealer.seal()
+
+
+def write(count: int) -> None:
+    for _ in range(count):
+        api.create(DOCTOR, r4.Basic(code=r4.CodeableConcept(text="x")))
+
+
+def faults(*heads: Head) -> list[tuple[int, str]]:
+    return [(fault.number, fault.kind) for fault in chain.verify(heads)]
+
+
+def tamper(sql: str, *values: object) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return int(cursor.rowcount)
+
+
+@pytest.mark.usefixtures("started", "block_of_three")
+def test_what_is_logged_is_sealed_and_whole() -> None:
+    write(7)
+    head = seal()
+    assert head is not None
+    assert (head.number, len(head.hash)) == (3, 64)
+    verdict = Verdict()
+    assert list(chain.verify([head], verdict)) == []
+    assert (verdict.entries, verdict.blocks, verdict.open, verdict.heads) == (7, 3, 0, 1)
+    write(1)
+    verdict = Verdict()
+    assert list(chain.verify((), verdict)) == []
+    assert verdict.open == 1
+    assert seal() == chain.head()
+    assert seal() is None
+
+
+@pytest.mark.usefixtures("started", "block_of_three")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE record.audit SET account = '8' WHERE position = 5",
+        "UPDATE record.audit SET at = at + interval '1 microsecond' WHERE position = 5",
+        "UPDATE record.audit SET patient = 'somebody' WHERE position = 5",
+        "UPDATE record.audit SET client = 'app' WHERE position = 5",
+        "DELETE FROM record.audit WHERE position = 5",
+        "INSERT INTO record.audit SELECT * FROM record.audit WHERE position = 5",
+        "UPDATE record.audit SET position = 11 - position WHERE position IN (5, 6)",
+        "UPDATE record.audit_block SET hash = sha256('x') WHERE number = 2",
+        'UPDATE record.audit_block SET "end" = 5 WHERE number = 2',
+    ],
+)
+def test_tampering_is_found_where_it_happened(sql: str) -> None:
+    write(9)
+    seal()
+    assert faults() == []
+    assert tamper(sql) in (1, 2)
+    assert (2, "changed") in faults()
+
+
+@pytest.mark.usefixtures("started", "block_of_three")
+def test_an_entry_moved_to_another_block_changes_both() -> None:
+    write(9)
+    seal()
+    tamper("UPDATE record.audit SET position = 90 WHERE position = 3")
+    tamper("UPDATE record.audit SET position = 3 WHERE position = 7")
+    assert faults() == [(1, "changed"), (3, "changed")]
+
+
+@pytest.mark.usefixtures("started", "block_of_three")
+def test_a_block_that_is_gone_is_missed() -> None:
+    write(9)
+    seal()
+    tamper("DELETE FROM record.audit_block WHERE number = 2")
+    assert (2, "missing") in faults()
+
+
+@pytest.mark.usefixtures("started", "block_of_three")
+def test_an_end_that_is_cut_off_is_known_to_a_witness() -> None:
+    write(9)
+    head = seal()
+    assert head is not None
+    tamper("DELETE FROM record.audit WHERE position > 6")
+    tamper("DELETE FROM record.audit_block WHERE number = 3")
+    assert faults() == []
+    assert faults(head) == [(3, "missing")]
+
+
+@pytest.mark.usefixtures("started", "block_of_three")
+def test_a_chain_that_is_written_anew_is_known_to_a_witness() -> None:
+    write(9)
+    head = seal()
+    assert head is not None
+    tamper("UPDATE record.audit SET account = 'another' WHERE position = 1")
+    tamper("DELETE FROM record.audit_block")
+    again = seal()
+    assert again is not None
+    assert faults() == []
+    assert faults(head) == [(3, "witness")]
+    assert faults(again) == []
+
+
+@pytest.mark.usefixtures("started")
+def test_an_entry_of_a_transaction_that_still_runs_is_waited_for(other: psycopg.Connection[tuple[object, ...]]) -> None:
+    other.execute(
+        "INSERT INTO record.audit (at, account, role, facility, purpose, client, action, type, id)"
+        " VALUES (now(), 'slow', '', '', '', '', 'read', 'Patient', '')"
+    )
+    write(2)  # later positions, sooner done
+    sealer = Sealer()
+    assert [sealer.seal(), sealer.seal(), sealer.seal()] == [None, None, None]
+    other.commit()
+    assert sealer.seal() is not None
+    verdict = Verdict()
+    assert list(chain.verify((), verdict)) == []
+    assert verdict.entries == 3
+
+
+@pytest.mark.usefixtures("started")
+def test_a_position_is_drawn_after_the_number_of_its_transaction(
+    other: psycopg.Connection[tuple[object, ...]],
+) -> None:
+    position = other.execute("SELECT record.next_audit_position()").fetchone()
+    assert position is not None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+        oldest = cursor.fetchone()[0]
+    running = other.execute("SELECT pg_current_xact_id_if_assigned()::text::bigint").fetchone()
+    assert running is not None
+    assert running[0] == oldest
+
+
+@pytest.mark.usefixtures("started")
+def test_positions_of_what_was_rolled_back_are_no_gap() -> None:
+    write(1)
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        write(2)
+        _ = 1 / 0
+    write(1)
+    seal()
+    verdict = Verdict()
+    assert list(chain.verify((), verdict)) == []
+    assert verdict.entries == 2
+
+
+@pytest.mark.usefixtures("started")
+def test_reads_are_sealed_too() -> None:
+    made = api.create(DOCTOR, r4.Basic(code=r4.CodeableConcept(text="x")))
+    with audit.one_request():
+        api.read(DOCTOR, "Basic", made.id or "")
+        api.read(DOCTOR, "Basic", made.id or "")
+        api.search(DOCTOR, "Observation", "code=x")
+    audit.writer.close()
+    seal()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT action, type, id FROM record.audit ORDER BY position")
+        assert cursor.fetchall() == [("create", "Basic", made.id), ("read", "Basic,Observation", "")]
+    assert faults() == []
+    tamper("DELETE FROM record.audit WHERE action = 'read'")
+    assert faults() == [(1, "changed")]
+
+
+def test_each_month_has_its_partition_before_it_begins() -> None:
+    far = datetime(2031, 11, 30, 23, tzinfo=UTC)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO record.audit (at, account, role, facility, purpose, client, action, type, id)"
+            " VALUES (%s, 'early', '', '', '', '', 'read', 'Patient', '')",
+            [far + timedelta(days=2)],
+        )
+    assert months.prepare(far) == ["audit_2031_11", "audit_2031_12", "audit_2032_01", "audit_2032_02"]
+    assert months.prepare(far) == []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tableoid::regclass::text FROM record.audit WHERE account = 'early'")
+        assert cursor.fetchall() == [("record.audit_2031_12",)]
+        for name in ("2031_11", "2031_12", "2032_01", "2032_02"):
+            cursor.execute(f"DROP TABLE record.audit_{name}")
+    first = months.prepare()
+    assert first == []
+
+
+def test_a_fault_says_what_is_wrong(started: int, block_of_three: None) -> None:
+    del started, block_of_three
+    write(3)
+    seal()
+    tamper("DELETE FROM record.audit WHERE position = 2")
+    (fault,) = chain.verify()
+    assert isinstance(fault, Fault)
+    assert fault.told.startswith("positions 1 to 3, closed 2")
+    assert fault.told.endswith("2 entries where 3 were sealed")
