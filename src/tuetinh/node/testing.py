@@ -78,7 +78,7 @@ def _emptied_record(request: pytest.FixtureRequest) -> Iterator[None]:
 
 _OWN_TABLES = """
 SELECT c.oid::regclass::text FROM pg_class c
-WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> 'content_key'
   AND (c.relnamespace = 'record'::regnamespace OR c.relnamespace = 'public'::regnamespace AND c.relname ~ '^identity_')
 """
 

@@ -167,6 +167,12 @@ def read_many(type_: str) -> str:
 
 
 @lru_cache(maxsize=512)
+def read_owners(type_: str) -> str:
+    """Whose the resources of a list of ids are."""
+    return f"""SELECT id, patient, custodian FROM record."{type_}" WHERE type = '{type_}' AND id = ANY(%s::text[])"""
+
+
+@lru_cache(maxsize=512)
 def lock(type_: str) -> str:
     """The current version by id, locked until the transaction ends."""
     return f"""SELECT {COLUMNS}, key, shard, custodian FROM record."{type_}"

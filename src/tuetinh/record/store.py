@@ -18,11 +18,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from tuetinh.record import granular, projections, r4, statements
+from tuetinh.record import contents, granular, projections, r4, security_context, statements
 from tuetinh.record.asker import Asker
+from tuetinh.record.contents.keeping import User
 from tuetinh.record.errors import Conflict, Forbidden, Gone, Issue, NotFound, PreconditionFailed, Unprocessable
 from tuetinh.record.projections import Written
 from tuetinh.record.search import entries, index
+from tuetinh.record.security_context import DOCUMENTS, Owner
 from tuetinh.record.steps import Query, Row, Step
 
 WORDS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"}
@@ -122,10 +124,13 @@ def content(resource: r4.Resource) -> bytes:
     return r4.encode(resource)
 
 
-def draft(resource: r4.Resource) -> Draft:
-    """Work out the row of a resource whose id is set."""
+def draft(resource: r4.Resource, owner: Owner | None = None) -> Draft:
+    """Work out the row of a resource whose id is set. owner: whose it is, where it does not say so itself."""
     shard, patient = index.shard_of(resource)
-    return Draft(resource, str(resource.id), shard, patient, index.custodian_of(resource), index.extract(resource))
+    custodian = index.custodian_of(resource)
+    if owner is not None:
+        shard, patient, custodian = owner.patient or shard, *owner
+    return Draft(resource, str(resource.id), shard, patient, custodian, index.extract(resource))
 
 
 def _check_new(asker: Asker, interaction: str, item: Draft) -> None:
@@ -144,11 +149,14 @@ def create(asker: Asker, resources: Sequence[r4.Resource], *, checked: bool = Fa
     An id that the caller set must be new: see `put`. checked: the targets of references were looked at already.
     """
     groups: dict[str, list[Draft]] = {}
+    named = {resource.id for resource in resources if resource.resourceType in DOCUMENTS}
+    for resource in resources:
+        allow(asker, "c", resource.resourceType)
+        resource.id = resource.id or new_id()
+    owners = yield from security_context.owners(resources)
     for resource in resources:
         type_ = resource.resourceType
-        allow(asker, "c", type_)
-        resource.id = resource.id or new_id()
-        item = draft(resource)
+        item = draft(resource, owners.get(resource.id) if type_ == "Binary" else None)  # type: ignore[arg-type]
         _check_new(asker, "c", item)
         groups.setdefault(type_, []).append(item)
     if not checked:
@@ -158,12 +166,15 @@ def create(asker: Asker, resources: Sequence[r4.Resource], *, checked: bool = Fa
         for start in range(0, len(drafts), BULK):
             for one in (yield from _insert(asker, type_, drafts[start : start + BULK])):
                 stored[type_, one.id] = one
+        if type_ in DOCUMENTS and (known := [(d.id, Owner(d.patient, d.custodian)) for d in drafts if d.id in named]):
+            yield from security_context.follow(type_, known)
     return [stored[r.resourceType, str(r.id)] for r in resources]
 
 
 def _insert(asker: Asker, type_: str, drafts: Sequence[Draft]) -> Step[list[Stored]]:
     updated = now()
-    bodies = [stamp(item.resource, 1, updated) for item in drafts]
+    users = [User(item.id, item.shard, item.patient, item.custodian) for item in drafts]
+    bodies = yield from contents.keep(type_, [stamp(item.resource, 1, updated) for item in drafts], users)
     at = updated.isoformat()
     if len(drafts) == 1:
         one = drafts[0]
@@ -258,7 +269,7 @@ def put_many(
 
 def _is_known(resource: r4.Resource, row: Row) -> Step[bool]:
     """Whether the content is that of the current version or of one before it."""
-    mine = content(resource)
+    mine = yield from contents.shortened(content(resource))
     if row[4] or content(r4.decode(row[5])) == mine:
         return not row[4]
     old = yield Query(statements.old_bodies(resource.resourceType), (row[0],))
@@ -283,16 +294,20 @@ def _may_replace(asker: Asker, type_: str, row: Row) -> bool:
 def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
     """Write the version after the locked row."""
     type_ = resource.resourceType
-    item = draft(resource)
+    owners = yield from security_context.owners([resource])
+    item = draft(resource, owners.get(str(resource.id)))
     _check_new(asker, "u", item)
     version = row[1] + 1
     updated = max(now(), row[2] + timedelta(milliseconds=1))
-    body = stamp(resource, version, updated)
+    user = User(item.id, item.shard, item.patient, item.custodian)
+    (body,) = yield from contents.keep(type_, [stamp(resource, version, updated)], [user])
     letters, rows = statements.index_rows(item.found_by)
     tokens = statements.token_array(item.found_by.tokens)
     head = (item.id, item.shard, version, updated.isoformat(), item.patient, item.custodian, False, tokens, body)
     action = "create" if row[4] else "update"
     yield Query(statements.replace(type_, letters), (*head, *rows, *statements.write_params(asker, action)))
+    if (item.patient, item.custodian) != (row[3], row[8]):
+        yield from security_context.follow(type_, [(item.id, Owner(item.patient, item.custodian))])
     if projections.exists(type_):
         yield from projections.project(type_, [Written(type_, item.id, row[6], version, item.patient, resource)])
     return Stored(type_, item.id, version, updated, item.patient, body, created=row[4])

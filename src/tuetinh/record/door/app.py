@@ -14,9 +14,9 @@ from typing import TypeVar
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from tuetinh.record import audit, formats, projections, r4, store
+from tuetinh.record import audit, contents, formats, projections, r4, store
 from tuetinh.record.asker import Asker
-from tuetinh.record.door import handlers, routes
+from tuetinh.record.door import downloading, handlers, routes, uploading
 from tuetinh.record.door.call import JSON, XML, Call, Receive, Response, Scope, Send, base_of, pretty, read_body
 from tuetinh.record.door.together import Together
 from tuetinh.record.errors import (
@@ -62,6 +62,7 @@ class Door:
         self.authenticate = authenticate
         self.together = Together(self._create)
         self.body_limit = int(os.environ.get("TUETINH_BODY_LIMIT", BODY_LIMIT))
+        self.binary_limit = int(os.environ.get(uploading.LIMIT_SETTING, uploading.LIMIT))
 
     async def startup(self) -> None:
         """Get ready; needs a running event loop."""
@@ -86,7 +87,21 @@ class Door:
             response.headers["content-type"] = f"{XML}; charset=utf-8"
         if "_pretty=true" in query and response.body and response.headers.get("content-type", JSON) == JSON:
             response.body = pretty(response.body)
+        if contents.may_hold(response.body):
+            response = await self._filled(response)
         await _send(call, response, request_id, send)
+
+    async def _filled(self, response: Response) -> Response:
+        """The response with the large contents of its body in their places."""
+        try:
+            await self.run(contents.ready())
+            response.parts = await asyncio.to_thread(contents.parts, response.body)
+        except RecordError as error:
+            log.error("a content is missing in the data folder; `tuetinh check` names it")
+            return refusal(error)
+        except _DATABASE as error:
+            return refusal(translate(error))
+        return response
 
     async def _safely(self, call: Call, scope: Scope, receive: Receive) -> Response:
         """The response to a call; whatever goes wrong is a response as well."""
@@ -94,13 +109,16 @@ class Door:
             if call.method == "OPTIONS":
                 return Response(204, allow="GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
             route = routes.find(call)
-            call.check_format()
+            if not downloading.gives_any_type(call, route.name):
+                call.check_format()
             if route.name != "capabilities":
                 asker = await self._who(scope)
                 call.asker = asker
                 if route.letter and call.type:
                     store.allow(asker, route.letter, call.type)
-            if call.method in ("POST", "PUT", "PATCH"):
+            if uploading.comes_raw(call, route.name):
+                call.binary = await uploading.receive_binary(self, call, receive)
+            elif call.method in ("POST", "PUT", "PATCH"):
                 call.body = await read_body(receive, call.headers, self.body_limit)
                 if call.headers.get("content-type") not in (None, JSON):
                     call.check_charset()
@@ -214,12 +232,27 @@ def refusal(error: RecordError, status: int | None = None) -> Response:
 
 
 async def _send(call: Call, response: Response, request_id: str, send: Send) -> None:
+    parts = response.parts or [response.body]
+    length = contents.length(parts)
     headers: list[tuple[bytes, bytes]] = [(b"x-request-id", request_id.encode())]
-    if response.body and "content-type" not in response.headers:
+    if length and "content-type" not in response.headers:
         headers.append((b"content-type", b"application/fhir+json; charset=utf-8"))
     headers += [(k.encode(), v.encode("latin-1", "replace")) for k, v in response.headers.items()]
+    bodiless = call.method == "HEAD" or response.status in (204, 304)
     if response.status not in (204, 304):
-        headers.append((b"content-length", str(len(response.body)).encode()))
+        headers.append((b"content-length", str(length).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    body = b"" if call.method == "HEAD" or response.status in (204, 304) else response.body
-    await send({"type": "http.response.body", "body": body})
+    for part in () if bodiless else parts[:-1]:
+        await _send_part(part, send)
+    last = b"" if bodiless else parts[-1]
+    if isinstance(last, contents.Piece):
+        await _send_part(last, send)
+        last = b""
+    await send({"type": "http.response.body", "body": last})
+
+
+async def _send_part(part: contents.Part, send: Send) -> None:
+    """Send what is not the last; a file is read beside the event loop, as fast as the client takes it."""
+    chunks = part.chunks() if isinstance(part, contents.Piece) else iter((part,))
+    while chunk := await asyncio.to_thread(next, chunks, b""):
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})

@@ -6,6 +6,7 @@ import asyncio
 import re
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
+from copy import copy
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import cached_property
@@ -16,6 +17,7 @@ import msgspec
 
 from tuetinh.record import formats, r4
 from tuetinh.record.asker import Asker
+from tuetinh.record.contents import Part
 from tuetinh.record.errors import BadRequest, Invalid, NotAcceptable, RecordError, TooLarge, TooSlow, UnsupportedMedia
 from tuetinh.record.operations import Operation
 from tuetinh.record.validate import check
@@ -28,11 +30,13 @@ BODY_SECONDS = 60
 JSON = "application/fhir+json"
 XML = "application/fhir+xml"
 FORM = "application/x-www-form-urlencoded"
-_TAKEN = frozenset({JSON, "application/json", "text/json", "application/json+fhir"})
-_GIVEN = _TAKEN | {"*/*", "application/*", "text/*"}
-_FORMATS = _TAKEN | {"json"}
-_XML = frozenset({XML, "application/xml", "text/xml", "application/xml+fhir"})
-_XML_FORMATS = _XML | {"xml"}
+TAKEN = frozenset({JSON, "application/json", "text/json", "application/json+fhir"})
+_GIVEN = TAKEN | {"*/*", "application/*", "text/*"}
+_FORMATS = TAKEN | {"json"}
+XML_TAKEN = frozenset({XML, "application/xml", "text/xml", "application/xml+fhir"})
+_XML_FORMATS = XML_TAKEN | {"xml"}
+FHIR = frozenset({JSON, XML, "application/json+fhir", "application/xml+fhir"})
+LOOSE = TAKEN | XML_TAKEN
 _UTF8 = re.compile(r'charset="?(utf-?8|us-ascii)"?')
 _HOST = re.compile(r"[A-Za-z0-9.\-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
 
@@ -55,6 +59,8 @@ class Call:
         self.asker: Asker = _NOBODY
         self.inside_bundle = False
         self.operation: Operation | None = None
+        self.binary: r4.Binary | None = None
+        """The Binary whose content the body was."""
         self.type = self.id = self.version = ""
         self.compartment: tuple[str, str] | None = None
 
@@ -97,6 +103,8 @@ class Call:
 
     def resource(self, type_: str) -> r4.Resource:
         """The body as a checked resource of the type. Raises Invalid, BadRequest or UnsupportedMedia."""
+        if self.binary is not None:
+            return copy(self.binary)
         self.need_json()
         resource, problems = check(self.body)
         if resource is None or any(p.severity in ("error", "fatal") for p in problems):
@@ -109,7 +117,7 @@ class Call:
     def need_json(self) -> None:
         """Raise UnsupportedMedia unless the body is said to be FHIR JSON (or nothing is said)."""
         kind = self.content_type()
-        if kind and kind not in _TAKEN:
+        if kind and kind not in TAKEN:
             message = f"a body of {kind[:80]!r} is not understood; send {JSON} or {XML}"
             raise UnsupportedMedia(message)
 
@@ -160,7 +168,7 @@ class Call:
     @property
     def is_xml(self) -> bool:
         """Whether the body is FHIR XML."""
-        return bool(self.body) and self.content_type() in _XML
+        return bool(self.body) and self.content_type() in XML_TAKEN
 
     def translate(self) -> None:
         """Turn the body from FHIR XML into JSON. Raises BadRequest or Invalid."""
@@ -176,12 +184,13 @@ def _weight(text: str) -> float:
 
 
 class Response:
-    """What is sent back."""
+    """What is sent back: `parts` where they are set, else `body` with its large contents."""
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("body", "headers", "parts", "status")
 
     def __init__(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.status, self.body = status, body
+        self.parts: list[Part] = []
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
@@ -251,7 +260,7 @@ def _unzip(body: bytes, limit: int) -> bytes:
 
 
 def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"the body is larger than {limit} bytes")
+    return TooLarge(f"the body is larger than {limit} bytes, the limit that TUETINH_BODY_LIMIT sets on this node")
 
 
 def http_date(moment: datetime) -> str:

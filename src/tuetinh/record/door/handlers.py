@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from copy import copy
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -9,10 +10,10 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from tuetinh.record import audit, bundles, bundling, capability, conditional, r4, store
+from tuetinh.record import audit, bundles, bundling, capability, conditional, contents, r4, store
 from tuetinh.record import history as feed
 from tuetinh.record.asker import Asker
-from tuetinh.record.door import pages, summary
+from tuetinh.record.door import downloading, pages, summary
 from tuetinh.record.door.call import FORM, JSON, Call, Response, http_date, since
 from tuetinh.record.door.operating import operation
 from tuetinh.record.errors import BadRequest, Forbidden, Gone, NotFound, UnsupportedMedia
@@ -53,7 +54,7 @@ async def read(door: Door, call: Call) -> Response:
         response = Response(410, gone.outcome(), etag=_etag(gone.version))
         return response
     audit.note(call.asker, "read", found.type, found.id, found.patient)
-    return _one(call, found)
+    return await _one(door, call, found)
 
 
 async def vread(door: Door, call: Call) -> Response:
@@ -63,11 +64,14 @@ async def vread(door: Door, call: Call) -> Response:
         raise NotFound(message)
     found = await door.run(store.read_version(call.asker, call.type, call.id, int(call.version)))
     audit.note(call.asker, "read", found.type, found.id, found.patient)
-    return _one(call, found)
+    return await _one(door, call, found)
 
 
-def _one(call: Call, found: Stored) -> Response:
+async def _one(door: Door, call: Call, found: Stored) -> Response:
     """A version as response, or 304 when the client has it."""
+    if downloading.is_wanted(call, found):
+        await door.run(contents.ready())
+        return await asyncio.to_thread(downloading.raw, call, found)
     headers = {"etag": _etag(found.version), "last-modified": http_date(found.updated)}
     known = call.headers.get("if-none-match")
     if known is not None:
@@ -137,13 +141,20 @@ async def create(door: Door, call: Call) -> Response:
     condition = call.headers.get("if-none-exist")
     if condition is None:
         condition = _condition(call) or None  # some clients name the condition in the address
-    if condition is None:
+    if condition is None and call.binary is None and len(call.body) <= contents.LARGE:
         return _written(call, await door.together.create(call.asker, resource))
+    if condition is None:
+        return _written(call, await door.transact(lambda: _create_alone(call.asker, resource)))
     query = condition.partition("?")[2] or condition
     stored = await door.transact(lambda: _create_if_none(call.asker, resource, query))
     if not stored.created:
         audit.note(call.asker, "read", stored.type, stored.id, stored.patient)
     return _written(call, stored)
+
+
+def _create_alone(asker: Asker, given: r4.Resource) -> Step[Stored]:
+    """A create with large contents, which must not let others wait."""
+    return (yield from store.create(asker, [copy(given)]))[0]
 
 
 def _create_if_none(asker: Asker, resource: r4.Resource, condition: str) -> Step[Stored]:
@@ -251,6 +262,7 @@ async def history(door: Door, call: Call) -> Response:
     step = store.versions(call.asker, call.type, call.id, below=below, since=moment, limit=count + 1)
     found = await door.run(step)
     audit.note(call.asker, "history", call.type, call.id, found[0].patient if found else None)
+    count = await door.run(contents.fitting([one.body for one in found[:count]]))
     last = found[count - 1].version if len(found) > count else None
     return _history_page(call, found[:count], last)
 
@@ -263,6 +275,7 @@ async def history_type(door: Door, call: Call) -> Response:
     found = await door.run(step)
     for patient in dict.fromkeys(one.patient for _, one in found):
         audit.note(call.asker, "history", call.type, "", patient)
+    count = await door.run(contents.fitting([one.body for _, one in found[:count]]))
     last = found[count - 1][0] if len(found) > count else None
     return _history_page(call, [one for _, one in found[:count]], last)
 
@@ -385,7 +398,7 @@ def _written(call: Call, stored: Stored) -> Response:
         "etag": _etag(stored.version),
         "last-modified": http_date(stored.updated),
     }
-    wanted = call.prefer.get("return", "representation")
+    wanted = call.prefer.get("return", "minimal" if call.binary else "representation")
     if wanted == "OperationOutcome":
         response.body = pages.warning(f"{stored.type}/{stored.id} is stored as version {stored.version}")
     elif wanted != "minimal":

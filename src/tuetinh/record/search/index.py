@@ -27,6 +27,8 @@ def extract(resource: Any) -> Index:
     for composite in correlated(type_):
         composite.index(found, resource)
     words(found, resource)
+    if type_ == "Binary" and (context := context_of(resource)):
+        found.tokens.append(token_hash("securityContext", context))
     found.tokens = sorted(set(found.tokens))
     if len(found.strings) > 1:
         found.strings = list(dict.fromkeys(found.strings))
@@ -132,11 +134,20 @@ def shard_of(resource: Any) -> tuple[str, str | None]:
     type_ = type(resource).__name__
     if type_ == "Patient":
         return resource.id, resource.id
+    if type_ == "Binary":
+        patient = _local(context_of(resource), "Patient")
+        return patient or resource.id, patient
     for hops in patient_hops(type_):
         for reference in walk([resource], hops):
             if patient := _local(reference.reference, "Patient"):
                 return patient, patient
     return resource.id, None
+
+
+def context_of(binary: Any) -> str | None:
+    """Return the resource, as `Type/id`, in whose place a Binary is to be protected (Binary.securityContext)."""
+    link = binary.securityContext and binary.securityContext.reference
+    return VERSION.sub("", link) if link else None
 
 
 # Elements that name who answers for a resource, the most direct first.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from tuetinh.record import granular
+from tuetinh.record import contents, granular
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import Forbidden
 from tuetinh.record.search import moved
@@ -72,12 +72,13 @@ def search(asker: Asker, search: Search, *, secret: bytes, page: str | None = No
     if after is not None and not is_stable(search):
         changed = yield Query(*moved_statement(asker, allowed, after), prepare=False)
         rows = moved.put_in(search, rows, changed, after, search.count + 1)
-    hits = [_hit(row, "match") for row in rows[: search.count]]
+    count = yield from contents.fitting([row[6] for row in rows[: search.count]])
+    hits = [_hit(row, "match") for row in rows[:count]]
     token = None
-    if len(rows) > search.count:
-        last = rows[search.count - 1]
+    if len(rows) > count:
+        last = rows[count - 1]
         token = pages.write(secret, asker, search, Position(last[2], tuple(last[9:]), last[7], last[8]))
-    included, more = yield from bring(asker, search.includes, [row[:7] for row in rows[: search.count]])
+    included, more = yield from bring(asker, search.includes, [row[:7] for row in rows[:count]])
     return Found(hits + [_hit(row, "include") for row in included], token, counted, more)
 
 

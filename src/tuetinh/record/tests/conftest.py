@@ -149,6 +149,7 @@ def _empty() -> None:
             run(projections.project(type_, [Written(type_, *row, None) for row in cursor.fetchall()]))
             for part in ("", "_date", "_number", "_string", "_history"):
                 cursor.execute(f'DELETE FROM record."{type_}{part}"')
+        cursor.execute("DELETE FROM record.content")
         cursor.execute("DELETE FROM record.feed")
         cursor.execute("DELETE FROM record.audit")
     connection.close()

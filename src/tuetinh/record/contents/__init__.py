@@ -1,0 +1,37 @@
+"""Large contents of resources, kept as files beside the database.
+
+A base64 value of more than `LARGE` bytes does not stay in the row of its resource: the bytes are a file of the data
+folder, named by their SHA-256, and the stored JSON has a stand-in of 96 characters in its place. Whatever leaves the
+record gets the value back, written out while it is sent, so memory stays flat and clients see what they gave.
+
+`stand_in` makes and finds stand-ins, `files` is the folder, `keeping` are the steps of a write, `giving` what reads.
+`record.content` says which resources use a file; what none uses is swept away.
+"""
+
+from __future__ import annotations
+
+from tuetinh.record.contents.files import Arriving, NoSpace
+from tuetinh.record.contents.giving import Part, Piece, fitting, length, parts, stream, weight, whole
+from tuetinh.record.contents.keeping import keep, shortened
+from tuetinh.record.contents.stand_in import LARGE, Content, content_of, may_hold, ready, stand_in
+
+__all__ = [
+    "LARGE",
+    "Arriving",
+    "Content",
+    "NoSpace",
+    "Part",
+    "Piece",
+    "content_of",
+    "fitting",
+    "keep",
+    "length",
+    "may_hold",
+    "parts",
+    "ready",
+    "shortened",
+    "stand_in",
+    "stream",
+    "weight",
+    "whole",
+]

@@ -1,0 +1,65 @@
+"""Binary.securityContext (FHIR R4 binary.html): a Binary belongs to the patient of the resource that it names.
+
+A Patient says it itself; of another resource, the `patient` and `custodian` of its row are taken over when the Binary
+is written, and follow when that resource comes later or is given to somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tuetinh.record import r4
+from tuetinh.record.hashes import token_hash
+from tuetinh.record.search import index
+from tuetinh.record.statements import array, read_owners
+from tuetinh.record.steps import Query, Step
+
+DOCUMENTS = frozenset({"DocumentReference", "DocumentManifest", "DiagnosticReport", "Media", "Composition"})
+"""Types that may come after the Binaries that name them; the patient of any type is followed when it changes."""
+
+_FOLLOW = """WITH new AS (
+  SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS n(token, patient, custodian)
+), rows AS (
+  UPDATE record."Binary" AS b SET patient = new.patient, custodian = new.custodian FROM new
+  WHERE b.type = 'Binary' AND b.tokens @> ARRAY[new.token] RETURNING b.id, b.patient, b.custodian
+), old AS (
+  UPDATE record."Binary_history" AS h SET patient = rows.patient, custodian = rows.custodian FROM rows
+  WHERE h.type = 'Binary' AND h.id = rows.id
+)
+UPDATE record.content AS c SET patient = rows.patient, custodian = rows.custodian FROM rows
+WHERE c.type = 'Binary' AND c.id = rows.id"""
+
+
+class Owner(NamedTuple):
+    """Whose a resource is, and which facility answers for it."""
+
+    patient: str | None
+    custodian: str | None
+
+
+def owners(resources: Sequence[r4.Resource]) -> Step[dict[str, Owner]]:
+    """By id, the owners of those Binaries among the resources whose context is no Patient but is here or among them."""
+    wanted: dict[str, dict[str, list[str]]] = {}
+    for binary in resources:
+        if isinstance(binary, r4.Binary) and (context := index.context_of(binary)):
+            type_, _, id_ = context.partition("/")
+            if type_ in r4.RESOURCES and type_ != "Patient":
+                wanted.setdefault(type_, {}).setdefault(id_, []).append(str(binary.id))
+    if not wanted:
+        return {}
+    found: dict[str, Owner] = {}
+    for type_, ids in wanted.items():
+        rows = yield Query(read_owners(type_), (array(ids),))
+        fresh = [r for r in resources if r.resourceType == type_ and r.id in ids]
+        rows += [(r.id, index.shard_of(r)[1], index.custodian_of(r)) for r in fresh]
+        for id_, patient, custodian in rows:
+            found |= dict.fromkeys(ids[id_], Owner(patient, custodian))
+    return found
+
+
+def follow(type_: str, written: Sequence[tuple[str, Owner]]) -> Step[None]:
+    """Let the Binaries that name these resources as their context belong to the same owners."""
+    tokens = array(str(token_hash("securityContext", f"{type_}/{id_}")) for id_, _ in written)
+    columns = (array(owner.patient for _, owner in written), array(owner.custodian for _, owner in written))
+    yield Query(_FOLLOW, (tokens, *columns))
