@@ -1,7 +1,8 @@
 """`tuetinh backup` and `tuetinh restore`: a node in one file, and back, whole or not at all.
 
 The file is a tar of `database.dump` (pg_dump, custom format), `data/` (keys, files, demo.json) and `manifest.json` with
-the SHA-256 of each.
+the SHA-256 of each. The files, which are contents of resources (`record/contents`) and may be most of it, go from the
+data folder into the tar without a copy between; they come after the dump, so that all that it names are there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,8 +24,10 @@ import psycopg
 
 from tuetinh.node import database
 from tuetinh.node.errors import Refused
+from tuetinh.record.contents import files
 
-KEPT = ("keys", "files", "demo.json")  # of the data folder, beside the database
+SMALL = ("keys", "demo.json")
+KEPT = (*SMALL, "files")  # of the data folder, beside the database
 WITNESSED = "audit"  # what was told of another log than the one that a backup brings
 OURS = {*KEPT, "postgres", "postgres.lock", ".restoring", WITNESSED}
 NEWER = b"SET transaction_timeout"
@@ -66,14 +69,21 @@ def backup(data: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=".tuetinh-backup-", dir=target.parent) as scratch:
         dump = Path(scratch) / "database.dump"
         _run("pg_dump", "--format=custom", "--file", str(dump))
-        _copy_kept(data, Path(scratch) / "data")
-        manifest = {"version": 1, "at": datetime.now(UTC).isoformat(), "sha256": _digests(Path(scratch))}
-        (Path(scratch) / "manifest.json").write_text(json.dumps(manifest))
+        _copy(data, Path(scratch) / "data", SMALL)
+        sums = _digests(Path(scratch))
         part = target.with_name(target.name + ".part")
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             with tarfile.open(fileobj=file, mode="w") as archive:
                 for path in sorted(Path(scratch).iterdir()):
                     archive.add(path, path.name)
+                for path in files.all_files(data / "files"):
+                    name = f"data/{path.relative_to(data)}"
+                    with suppress(FileNotFoundError):  # what nobody uses may go meanwhile
+                        archive.add(path, name)
+                        sums[name] = path.name  # which is its SHA-256
+                manifest = {"version": 1, "at": datetime.now(UTC).isoformat(), "sha256": sums}
+                (Path(scratch) / "manifest.json").write_text(json.dumps(manifest))
+                archive.add(Path(scratch) / "manifest.json", "manifest.json")
             file.flush()
             os.fsync(file.fileno())
         part.rename(target)
@@ -93,7 +103,7 @@ def restore(data: Path, source: Path, *, force: bool = False) -> None:
     with tempfile.TemporaryDirectory(prefix=".tuetinh-restore-", dir=place) as scratch:
         _unpack(source, Path(scratch))
         with _undone(data, outside=outside):
-            _copy_kept(Path(scratch) / "data", data / ".restoring")
+            _copy(Path(scratch) / "data", data / ".restoring", KEPT)
             database.start(data)
             if not outside:
                 _check_database(force=force)
@@ -243,14 +253,21 @@ def _one(conn: psycopg.Connection[Any], sql: str) -> Any:
     return row[0] if row else None
 
 
-def _copy_kept(source: Path, target: Path) -> None:
-    """Copy keys and files of a data folder."""
+def _copy(source: Path, target: Path, names: Iterable[str]) -> None:
+    """Copy parts of a data folder; where it can, a file is one and the same in both."""
     target.mkdir(parents=True, exist_ok=True)
-    for name in KEPT:
+    for name in names:
         if (source / name).is_dir():
-            shutil.copytree(source / name, target / name, dirs_exist_ok=True)
+            shutil.copytree(source / name, target / name, dirs_exist_ok=True, copy_function=_link_or_copy)
         elif (source / name).exists():
             shutil.copy2(source / name, target / name)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _remove(path: Path) -> None:

@@ -1,7 +1,7 @@
 """`tuetinh export`: writes the record as NDJSON, one file a resource type, all of one moment.
 
-Bodies are copied unparsed by a server-side cursor, so memory stays flat; readers and writers of a running node wait for
-nothing. A file appears under its name once it is whole.
+Bodies are copied unparsed by a server-side cursor, so memory stays flat, also where they have contents of gigabytes;
+readers and writers of a running node wait for nothing. A file appears under its name once it is whole.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from tuetinh.node.errors import Refused
+from tuetinh.record import contents
+from tuetinh.record.errors import RecordError
+from tuetinh.record.steps import run
 from tuetinh.record.types import RESOURCE_TYPES
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -59,7 +62,7 @@ def instant(text: str) -> datetime | None:
 def export(folder: Path, wanted: Wanted) -> dict[str, int]:
     """Write the current versions and return how many of each type; `manifest.json`, with the moment, is written last.
 
-    Raises Refused for an unknown type or patient; then nothing is written.
+    Raises Refused for an unknown type or patient; then nothing is written. Raises it also for a content that is lost.
     """
     from django.db import connection, transaction
 
@@ -67,6 +70,7 @@ def export(folder: Path, wanted: Wanted) -> dict[str, int]:
         raise Refused(f"unknown resource types: {', '.join(sorted(unknown))}")
     types = wanted.types or tuple(RESOURCE_TYPES)
     counts: dict[str, int] = {}
+    run(contents.ready())
     with transaction.atomic(), _Told() as told:
         connection.ensure_connection()
         with connection.cursor() as cursor:  # one snapshot for every file
@@ -79,7 +83,11 @@ def export(folder: Path, wanted: Wanted) -> dict[str, int]:
                     raise Refused(f"there is no Patient/{wanted.patient}")
         folder.mkdir(parents=True, exist_ok=True)
         for type_ in types:
-            if count := _write(folder / f"{type_}{wanted.ending}", _bodies(type_, wanted), told):
+            try:
+                count = _write(folder / f"{type_}{wanted.ending}", _bodies(type_, wanted), told)
+            except RecordError as error:
+                raise Refused(str(error)) from error
+            if count:
                 counts[type_] = count
     for name in {f"{type_}{ending}" for type_ in types for ending in (".ndjson", ".ndjson.gz")}:
         if name not in {f"{type_}{wanted.ending}" for type_ in counts}:
@@ -119,7 +127,8 @@ def _write(path: Path, bodies: Iterator[bytes], told: _Told) -> int:
     count = 0
     with gzip.open(part, "wb", compresslevel=6) if path.suffix == ".gz" else part.open("wb") as file:
         for body in chain([first], bodies):
-            file.write(body + b"\n")
+            file.writelines(contents.stream(body))
+            file.write(b"\n")
             count += 1
             told.wrote(path.name)
     part.rename(path)

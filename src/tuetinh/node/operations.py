@@ -86,11 +86,16 @@ def accesses(
             yield dict(zip(columns, told, strict=True))
 
 
-def examine(data: Path) -> Iterator[tuple[str, bool, str]]:
-    """What a node needs, each with whether it is so and what was found."""
+def examine(data: Path, *, hashed: bool = True) -> Iterator[tuple[str, bool, str]]:
+    """What a node needs, each with whether it is so and what was found.
+
+    hashed: every byte of the files of large contents is read.
+    """
     from django.contrib.staticfiles import finders
     from django.core.management import call_command
     from django.db import connection
+
+    from tuetinh.node import contents
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('server_version_num')::int / 10000, current_setting('fsync')")
@@ -100,6 +105,7 @@ def examine(data: Path) -> Iterator[tuple[str, bool, str]]:
     try:
         call_command("migrate", check_unapplied=True, verbosity=0)
         yield "tables", True, "up to date"
+        yield "files", *contents.examine(hashed=hashed)
     except SystemExit:
         yield "tables", False, "migrations wait; start the node once"
     built = finders.find("vendor/icons.json") is not None

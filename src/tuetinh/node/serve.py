@@ -260,7 +260,7 @@ async def _mllp(options: Options, stop: asyncio.Event) -> None:
 async def _worker(options: Options, stop: asyncio.Event) -> None:
     from procrastinate.contrib.django import app
 
-    from tuetinh.node import access_log
+    from tuetinh.node import access_log, contents
 
     jobs = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
     async with jobs.open_async():
@@ -269,9 +269,10 @@ async def _worker(options: Options, stop: asyncio.Event) -> None:
         )
         stopping = asyncio.create_task(stop.wait())
         sealing = asyncio.create_task(access_log.keep(options.data, stop))
+        sweeping = asyncio.create_task(contents.keep(stop))
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        await sealing
+        await asyncio.gather(sealing, sweeping)
         if working.done():
             working.result()
         working.cancel()

@@ -2,19 +2,24 @@
 
 Every function takes the asker first and raises the errors of `tuetinh.record.errors`. Resources go in and come out as
 classes of `tuetinh.record.r4`; what comes back from a write carries its new `meta.versionId` and `meta.lastUpdated`.
+
+A resource whose contents (`data`) would make it larger than 16 MiB comes with stand-ins for them, which a later update
+keeps; `create_binary` and `read_binary` take and give contents of any size with flat memory.
 """
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import BinaryIO, TypeVar, cast
 
+import msgspec
 from django.conf import settings
 from django.db import connection, transaction
 
-from tuetinh.record import audit, projections, r4, store
+from tuetinh.record import audit, contents, projections, r4, store
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.audit.accesses import Access, accesses
 from tuetinh.record.errors import BadRequest, Invalid, Unprocessable, issues_of
@@ -28,16 +33,19 @@ __all__ = [
     "SYSTEM",
     "Access",
     "Asker",
+    "Content",
     "Page",
     "accesses",
     "analyze",
     "create",
+    "create_binary",
     "create_many",
     "delete",
     "export_view",
     "history",
     "new_id",
     "read",
+    "read_binary",
     "read_many",
     "ref",
     "register_projection",
@@ -57,6 +65,19 @@ class Page:
     included: list[r4.Resource] = field(default_factory=list)
     next: str | None = None
     total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a Binary holds: its media type, how many bytes, and the bytes."""
+
+    media: str
+    size: int
+    _part: contents.Part
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes, some hundred thousand at a time."""
+        return self._part.chunks() if isinstance(self._part, contents.Piece) else iter((self._part,))
 
 
 def create(asker: Asker, resource: R) -> R:
@@ -80,6 +101,16 @@ def create_many(asker: Asker, resources: Sequence[R]) -> list[R]:
     with transaction.atomic():
         run(step())
     return fresh
+
+
+def create_binary(asker: Asker, binary: r4.Binary, chunks: Iterable[bytes]) -> r4.Binary:
+    """Store a new Binary with these bytes as its content. Raises contents.NoSpace, and what `create` raises."""
+    run(contents.ready())
+    with contents.Arriving() as arriving:
+        for chunk in chunks:
+            arriving.write(chunk)
+        data = contents.stand_in(arriving.place()).decode()
+    return create(asker, msgspec.structs.replace(binary, data=data))
 
 
 def load(asker: Asker, resources: Iterable[r4.Resource], chunk: int = 2000) -> Iterator[int]:
@@ -124,21 +155,33 @@ def read(asker: Asker, type_: str, id_: str) -> r4.Resource:
     """The current version. Raises NotFound or Gone."""
     found = run(store.read(asker, type_, id_))
     audit.note(asker, "read", type_, id_, found.patient)
-    return r4.decode(found.body or b"")
+    return _decoded(found.body)
+
+
+def read_binary(asker: Asker, id_: str) -> Content:
+    """What a Binary holds, to be read piece by piece. Raises NotFound, Gone, Forbidden."""
+    found = run(store.read(asker, "Binary", id_))
+    audit.note(asker, "read", "Binary", id_, found.patient)
+    binary = r4.decode(found.body or b"")
+    assert isinstance(binary, r4.Binary)  # noqa: S101
+    run(contents.ready())
+    data = (binary.data or "").encode()
+    part: contents.Part = contents.piece(kept) if (kept := contents.content_of(data)) else b64decode(data)
+    return Content(binary.contentType or "", contents.length([part]), part)
 
 
 def read_many(asker: Asker, type_: str, ids: Iterable[str]) -> dict[str, r4.Resource]:
     """Current versions by id; ids that are unknown, deleted or not for the asker are absent."""
     found = run(store.read_many(asker, type_, set(ids)))
     _note(asker, "read", [(one.type, one.patient) for one in found])
-    return {one.id: r4.decode(one.body or b"") for one in found}
+    return {one.id: _decoded(one.body) for one in found}
 
 
 def history(asker: Asker, type_: str, id_: str) -> list[r4.Resource]:
     """All versions that have content, newest first."""
     found = run(store.versions(asker, type_, id_))
     _note(asker, "history", [(type_, one.patient) for one in found[:1]])
-    return [r4.decode(one.body) for one in found if one.body is not None]
+    return [_decoded(one.body) for one in found if one.body is not None]
 
 
 def search(asker: Asker, type_: str, query: str, page: str | None = None) -> Page:
@@ -151,8 +194,8 @@ def search(asker: Asker, type_: str, query: str, page: str | None = None) -> Pag
     if any(p.severity == "error" for p in problems):
         raise BadRequest(issues=issues_of(problems))
     found = run(searching.search(asker, wanted, secret=settings.SECRET_KEY.encode(), page=page))
-    matches = [r4.decode(hit.body) for hit in found.hits if hit.mode == "match"]
-    included = [r4.decode(hit.body) for hit in found.hits if hit.mode != "match"]
+    matches = [_decoded(hit.body) for hit in found.hits if hit.mode == "match"]
+    included = [_decoded(hit.body) for hit in found.hits if hit.mode != "match"]
     _note(asker, "search", [(hit.type, hit.patient) for hit in found.hits] or [(type_, None)])
     return Page(matches, included, found.next, found.total)
 
@@ -192,6 +235,10 @@ def _checked(resource: R) -> R:
     if copy is None or any(p.severity in ("error", "fatal") for p in problems):
         raise Invalid(problems)
     return cast("R", copy)
+
+
+def _decoded(body: bytes | None) -> r4.Resource:
+    return r4.decode(run(contents.given(body)))
 
 
 def _note(asker: Asker, action: str, seen: Iterable[tuple[str, str | None]]) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tuetinh.record import conditional, patch, r4, store
+from tuetinh.record import conditional, contents, patch, r4, store
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import (
     BadRequest,
@@ -409,7 +409,8 @@ def patched(asker: Asker, type_: str, id_: str, operations: Patch, if_match: int
     if if_match is not None and current.version != if_match:
         message = f"{type_}/{id_} is at version {current.version}, not {if_match}"
         raise PreconditionFailed(message)
-    after = yield from computed(lambda: patch.apply(current.body or b"", operations))
+    body = yield from contents.given(current.body)
+    after = yield from computed(lambda: patch.apply(body, operations))
     return (yield from store.put(asker, decode_entry(after, type_, id_), if_match=if_match, upsert=False))
 
 

@@ -22,7 +22,7 @@ from django.db import transaction
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from tuetinh.record import api, bundles, conditional, r4, store
+from tuetinh.record import api, bundles, conditional, contents, r4, store
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Invalid, Issue, RecordError
 from tuetinh.record.sources import Document, documents
@@ -72,6 +72,7 @@ def import_paths(paths: list[str], asker: Asker, listener: Listener) -> Report:
     """Store all resources found at the paths and say what became of them."""
     work = _Import(asker, listener)
     started = time.monotonic()
+    run(contents.ready())
     for document in documents(paths):
         work.take(document)
     work.flush()

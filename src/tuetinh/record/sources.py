@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from tuetinh.record import contents
+
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 LINES = (".ndjson", ".jsonl")
 KNOWN = (".json", *LINES, *ARCHIVES, ".json.gz", ".ndjson.gz", ".jsonl.gz")
@@ -48,7 +50,7 @@ def _file(path: Path) -> Iterator[Document]:
         else:
             with path.open("rb") as file:
                 yield from _stream(name, file)
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError, contents.NoSpace) as error:
         yield Document(name, error=f"cannot be read: {error}")
 
 
@@ -79,6 +81,6 @@ def _stream(name: str, file: IO[bytes]) -> Iterator[Document]:
 
 
 def _lines(name: str, start: int, source: IO[bytes]) -> Iterator[Document]:
-    for number, line in enumerate(source, start):
+    for number, line in enumerate(contents.lines(source), start):
         if text := line.removeprefix(b"\xef\xbb\xbf").strip():
             yield Document(f"{name}:{number}", text)

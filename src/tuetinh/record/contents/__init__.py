@@ -4,19 +4,22 @@ A base64 value of more than `LARGE` bytes does not stay in the row of its resour
 folder, named by their SHA-256, and the stored JSON has a stand-in of 96 characters in its place. Whatever leaves the
 record gets the value back, written out while it is sent, so memory stays flat and clients see what they gave.
 
-`stand_in` makes and finds stand-ins, `files` is the folder, `keeping` are the steps of a write, `giving` what reads.
+`stand_ins` makes and finds stand-ins, `files` is the folder, `keeping` are the steps of a write, `giving` what reads,
+`lines` what comes in NDJSON.
 `record.content` says which resources use a file; what none uses is swept away.
 """
 
 from __future__ import annotations
 
 from tuetinh.record.contents.files import Arriving, NoSpace
-from tuetinh.record.contents.giving import Part, Piece, fitting, length, parts, stream, weight, whole
+from tuetinh.record.contents.giving import PAGE, Part, Piece, fitting, given, length, parts, piece, stream, weight
 from tuetinh.record.contents.keeping import keep, shortened
-from tuetinh.record.contents.stand_in import LARGE, Content, content_of, may_hold, ready, stand_in
+from tuetinh.record.contents.lines import lines
+from tuetinh.record.contents.stand_ins import LARGE, Content, content_of, may_hold, ready, stand_in
 
 __all__ = [
     "LARGE",
+    "PAGE",
     "Arriving",
     "Content",
     "NoSpace",
@@ -24,14 +27,16 @@ __all__ = [
     "Piece",
     "content_of",
     "fitting",
+    "given",
     "keep",
     "length",
+    "lines",
     "may_hold",
     "parts",
+    "piece",
     "ready",
     "shortened",
     "stand_in",
     "stream",
     "weight",
-    "whole",
 ]

@@ -18,10 +18,10 @@ from uuid import uuid4
 
 from django.conf import settings
 
-from tuetinh.record.contents.stand_in import Content
+from tuetinh.record.contents.stand_ins import Content
 from tuetinh.record.errors import RecordError
 
-ARRIVING, LEAVING = "arriving", "leaving"
+ARRIVING, LEAVING, OWNER = "arriving", "leaving", "record"
 UNUSED_SECONDS = 3600.0  # after which a file that nobody uses goes; no write takes as long
 STOPPED_SECONDS = 600.0  # after which a file that does not grow is nobody's
 BATCH = 500
@@ -33,6 +33,10 @@ class NoSpace(RecordError):
 
     status = 507
     code = "no-store"
+
+
+class NotOurs(Exception):
+    """The folder holds the contents of another database than this one."""
 
 
 def folder() -> Path:
@@ -75,6 +79,10 @@ class Arriving:
                 view = view[self._file.write(view) :]
         self._hash.update(data)
         self.size += len(data)
+
+    def read_back(self) -> bytes:
+        """What has come so far."""
+        return self._path.read_bytes()
 
     def place(self) -> Content:
         """Make it a file that counts, on the disk; one of the same content is replaced. Raises NoSpace."""
@@ -144,12 +152,14 @@ def fault(content: Content, *, hashed: bool = True) -> str:
         return "missing"
 
 
-def sweep(used: Callable[[list[bytes]], Iterable[bytes]]) -> int:
+def sweep(owner: str, used: Callable[[list[bytes]], Iterable[bytes]]) -> int:
     """Take away what was broken off and what nobody uses; returns how many files.
 
-    used: which of these digests some resource uses. A content that comes again while it is taken away stays: each file
-    is first moved aside, where its age is looked at once more.
+    owner: names the record; the folder of another one is left alone (NotOurs). used: which of these digests some
+    resource uses. A content that comes again while it is taken away stays: each file is first moved aside, where its
+    age is looked at once more.
     """
+    _check_owner(owner)
     now = time.time()
     gone = 0
     for path in (folder() / ARRIVING).glob("*"):
@@ -168,6 +178,15 @@ def sweep(used: Callable[[list[bytes]], Iterable[bytes]]) -> int:
             gone += _leave(old, used)
             old = []
     return gone + _leave(old, used)
+
+
+def _check_owner(owner: str) -> None:
+    mark = folder() / OWNER
+    if not mark.exists():
+        mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mark.write_text(owner)
+    if mark.read_text() not in (owner, ""):  # empty: another process is about to write it
+        raise NotOurs
 
 
 def _leave(old: list[Path], used: Callable[[list[bytes]], Iterable[bytes]]) -> int:

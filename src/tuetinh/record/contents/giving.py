@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tuetinh.record.contents import files
-from tuetinh.record.contents.stand_in import Content, find, may_hold, ready
+from tuetinh.record.contents.stand_ins import Content, find, may_hold, ready
 from tuetinh.record.errors import RecordError
-from tuetinh.record.steps import Step
+from tuetinh.record.steps import Step, computed
 
 CHUNK = 3 * 128 * 1024  # of a file at once; base64 takes threes
 MOST = 16 * 1024 * 1024  # of a resource that is held in memory as a whole
@@ -63,18 +63,17 @@ def piece(content: Content, start: int = 0, stop: int | None = None, *, encoded:
 
 def parts(body: bytes) -> list[Part]:
     """A body as it leaves: what is stored, and the pieces that come in between. Needs `ready`. Raises Lost."""
-    found = find(body) if may_hold(body) else []
-    given: list[Part] = []
+    made: list[Part] = []
     at = 0
-    for start, end, content in found:
-        given += [body[at:start], piece(content, encoded=True)]
+    for start, end, content in find(body) if may_hold(body) else ():
+        made += [body[at:start], piece(content, encoded=True)]
         at = end
-    return [*given, body[at:]]
+    return [*made, body[at:]]
 
 
-def length(given: Iterable[Part]) -> int:
+def length(made: Iterable[Part]) -> int:
     """How many bytes parts have together."""
-    return sum(part.length if isinstance(part, Piece) else len(part) for part in given)
+    return sum(part.length if isinstance(part, Piece) else len(part) for part in made)
 
 
 def stream(body: bytes) -> Iterator[bytes]:
@@ -86,11 +85,14 @@ def stream(body: bytes) -> Iterator[bytes]:
             yield part
 
 
-def whole(body: bytes) -> bytes:
-    """A body as it leaves, in one; contents that would make it larger than `MOST` stay stand-ins. Needs `ready`."""
-    if not may_hold(body):
+def given(body: bytes | None) -> Step[bytes]:
+    """A body as clients know it, in one; where it would be larger than `MOST` it keeps its stand-ins. Raises Lost."""
+    if not body or not may_hold(body):
+        return body or b""
+    yield from ready()
+    if weight(body) > MOST:
         return body
-    return b"".join(stream(body)) if weight(body) <= MOST else body
+    return (yield from computed(lambda: b"".join(stream(body))))
 
 
 def fitting(bodies: Sequence[bytes | None]) -> Step[int]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tuetinh.record.contents import files
-from tuetinh.record.contents.stand_in import LARGE, Content, digest_of, find, may_hold, ready, stand_in
+from tuetinh.record.contents.stand_ins import LARGE, Content, digest_of, find, may_hold, ready, stand_in
 from tuetinh.record.statements import array
 from tuetinh.record.steps import Query, Step, computed
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from tuetinh.record import r4, store
+from tuetinh.record import contents, r4, store
 from tuetinh.record.errors import BadRequest, Unprocessable
 from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply
 from tuetinh.record.steps import Step, computed
@@ -131,7 +131,7 @@ def _stored(asked: Asked, reference: str) -> Step[View]:
         raise BadRequest(f"a view is stored as a Binary; {reference[:200]!r} names none", "viewReference")
     store.allow(asked.asker, "r", "Binary")
     found = yield from store.read(asked.asker, "Binary", id_)
-    binary = r4.decode(found.body or b"")
+    binary = r4.decode((yield from contents.given(found.body)))
     return _decoded(binary)
 
 
@@ -164,7 +164,7 @@ def _library(asked: Asked) -> Step[r4.Library]:
         raise BadRequest("one of queryResource and queryReference is required", "queryResource")
     store.allow(asked.asker, "r", "Library")
     found = yield from store.read(asked.asker, "Library", id_)
-    library = r4.decode(found.body or b"")
+    library = r4.decode((yield from contents.given(found.body)))
     if not isinstance(library, r4.Library):
         raise Unprocessable("this is no Library")
     return library

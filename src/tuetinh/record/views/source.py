@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tuetinh.record import steps, store
+from tuetinh.record import contents, steps, store
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import Unprocessable
 from tuetinh.record.fhirpath.nodes import root
@@ -94,14 +94,45 @@ def _inside(ask: Ask, sql: str, after: int, size: int) -> Step[Page | None]:
         return None
     keys = {r[0] for r in rows}
     found = yield from computed(lambda: [Found(r[1], r[2], _row(ask.view, r[3])) for r in rows if r[3] is not None])
-    return Page(found, max(keys) if len(keys) == size else None)
+    filled: list[Found] | None = found
+    if any(contents.may_hold(r[3].encode()) for r in rows if r[3] is not None):
+        filled = yield from _filled(found)
+    return None if filled is None else Page(filled, max(keys) if len(keys) == size else None)
 
 
 def _outside(ask: Ask, after: int, size: int) -> Step[Page | None]:
     """The page made in memory."""
     rows = yield Query(_source(ask, "body"), [after, *_params(ask), size], prepare=False)
     found = yield from computed(lambda: _flattened(ask, rows))
+    if found is not None and any(contents.may_hold(row[3]) for row in rows):
+        found = yield from _filled(found)
     return None if found is None else Page(found, rows[-1][0] if len(rows) == size else None)
+
+
+def _filled(found: list[Found]) -> Step[list[Found] | None]:
+    """The rows with their large contents; None when these are too much for one page."""
+    filled: list[Found] = []
+    total = 0
+    for each in found:
+        row = []
+        for value in each.row:
+            given = yield from _given(value)
+            row.append(given)
+            total += len(given) if isinstance(given, str) else 0
+        if total > contents.PAGE and filled:
+            return None
+        filled.append(each._replace(row=tuple(row)))
+    return filled
+
+
+def _given(value: Any) -> Step[Any]:
+    """A value of a row as clients know it."""
+    if isinstance(value, list):
+        every = []
+        for one in value:
+            every.append((yield from _given(one)))
+        return every
+    return (yield from contents.given(value.encode())).decode() if isinstance(value, str) else value
 
 
 def stream(ask: Ask) -> Iterator[Found]:

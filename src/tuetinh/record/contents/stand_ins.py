@@ -73,6 +73,11 @@ def content_of(text: bytes) -> Content | None:
     return Content(payload[:32], int.from_bytes(payload[32:], "big"))
 
 
+def owner() -> str:
+    """What names this record to its folder, and tells nothing of the key. Needs `ready`."""
+    return sha256(b"owner of contents" + _key[0]).hexdigest()
+
+
 def digest_of(data: bytes) -> Content:
     """The content that these bytes are."""
     return Content(sha256(data).digest(), len(data))
