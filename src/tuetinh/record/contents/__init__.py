@@ -5,7 +5,7 @@ folder, named by their SHA-256, and the stored JSON has a stand-in of 96 charact
 record gets the value back, written out while it is sent, so memory stays flat and clients see what they gave.
 
 `stand_ins` makes and finds stand-ins, `files` is the folder, `keeping` are the steps of a write, `giving` what reads,
-`lines` what comes in NDJSON.
+`ndjson` what comes in long lines.
 `record.content` says which resources use a file; what none uses is swept away.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 from tuetinh.record.contents.files import Arriving, NoSpace
 from tuetinh.record.contents.giving import PAGE, Part, Piece, fitting, given, length, parts, piece, stream, weight
 from tuetinh.record.contents.keeping import keep, shortened
-from tuetinh.record.contents.lines import lines
+from tuetinh.record.contents.ndjson import lines
 from tuetinh.record.contents.stand_ins import LARGE, Content, content_of, may_hold, ready, stand_in
 
 __all__ = [

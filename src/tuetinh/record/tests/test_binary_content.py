@@ -158,7 +158,9 @@ def test_small_and_empty_contents_stay_in_their_rows(fhir: Any, folder: Path) ->
     for content in (b"", b"x", SCAN[:65536]):
         id_ = upload(fhir, content)
         assert fhir.get(f"/Binary/{id_}").content == content
-        assert fhir.get(f"/Binary/{id_}", headers=FHIR_JSON).json().get("data", "") == base64.b64encode(content).decode()
+        assert (
+            fhir.get(f"/Binary/{id_}", headers=FHIR_JSON).json().get("data", "") == base64.b64encode(content).decode()
+        )
     assert kept(folder) == []
 
 

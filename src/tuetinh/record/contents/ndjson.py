@@ -54,4 +54,4 @@ def _taken_out(first: bytes, source: IO[bytes]) -> bytes:
         if text[end:tail] in _ENDS and len(whole) % 4 == 0 and b64encode(b64decode(whole)) == whole:
             arriving.write(b64decode(whole))
             return stand_in(arriving.place()) + text[tail - 1 :]
-        return arriving.read_back() + text
+        return b64encode(arriving.read_back()) + text

@@ -1,0 +1,169 @@
+"""The folder of contents: swept of what nobody uses, never of what somebody does; NDJSON longer than memory."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import time
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuetinh.record import api, contents, imports, r4
+from tuetinh.record.asker import SYSTEM
+from tuetinh.record.contents import files
+from tuetinh.record.contents import ndjson as reading
+from tuetinh.record.errors import NotFound
+from tuetinh.record.steps import run
+
+pytestmark = pytest.mark.django_db
+SCAN = bytes(range(256)) * 400
+OLD = 7200.0
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, settings: Any) -> Path:
+    """The folder of files of each test."""
+    settings.DATA = tmp_path
+    run(contents.ready())
+    return tmp_path / "files"
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*") if path.is_file() and path.name != files.OWNER}
+
+
+def age(path: Path, seconds: float = OLD) -> None:
+    os.utime(path, (time.time() - seconds,) * 2)
+
+
+def test_only_what_nobody_uses_and_nobody_writes_is_swept(folder: Path) -> None:
+    used, unused, fresh = (files.store(SCAN + bytes([n])) for n in range(3))
+    age(files.path_of(used.digest))
+    age(files.path_of(unused.digest))
+    with files.Arriving() as going_on, files.Arriving() as stopped:
+        stopped.write(b"x")
+        age(stopped._path)
+        assert files.sweep("us", lambda digests: {used.digest} & set(digests)) == 2
+        assert names(folder) == {used.digest.hex(), fresh.digest.hex(), going_on._path.name}
+        going_on.write(SCAN)
+        kept = going_on.place()
+    assert names(folder) == {used.digest.hex(), fresh.digest.hex(), kept.digest.hex()}
+
+
+def test_a_content_that_comes_again_while_it_is_swept_stays(folder: Path) -> None:
+    content = files.store(SCAN)
+    age(files.path_of(content.digest))
+
+    def used(digests: list[bytes]) -> Iterable[bytes]:
+        assert digests == [content.digest]
+        files.store(SCAN)  # after its age was looked at
+        return []
+
+    assert files.sweep("us", used) == 0
+    assert files.path_of(content.digest).read_bytes() == SCAN
+    aside = folder / files.LEAVING / content.digest.hex()
+    files.path_of(content.digest).rename(aside)  # as a sweep that was killed leaves it
+    age(aside)
+    assert files.sweep("us", lambda digests: digests) == 0
+    assert files.path_of(content.digest).read_bytes() == SCAN
+    assert names(folder) == {content.digest.hex()}
+
+
+def test_the_files_of_another_database_are_left_alone(folder: Path) -> None:
+    content = files.store(SCAN)
+    age(files.path_of(content.digest))
+    assert files.sweep("one", lambda digests: digests) == 0
+    with pytest.raises(files.NotOurs):
+        files.sweep("other", lambda _: [])
+    assert names(folder) == {content.digest.hex()}
+
+
+def test_the_node_sweeps_by_what_the_record_says(folder: Path) -> None:
+    from tuetinh.node.contents import examine, sweep
+
+    made = api.create_binary(SYSTEM, r4.Binary(contentType="a/b"), [SCAN])
+    orphan = files.store(SCAN * 2)
+    digest = sha256(SCAN).digest()
+    for one in (digest, orphan.digest):
+        age(files.path_of(one))
+    assert sweep() == 1
+    assert names(folder) == {digest.hex()}
+    api.delete(SYSTEM, "Binary", str(made.id))  # its versions stay
+    assert sweep() == 0
+    assert examine(hashed=True) == (True, "1 files, 0.1 MiB, each byte read")
+    files.path_of(digest).write_bytes(SCAN[::-1])
+    assert examine(hashed=False)[0]
+    good, told = examine(hashed=True)
+    assert not good
+    assert f"Binary/{made.id} ({digest.hex()[:16]}…: content)" in told
+    files.path_of(digest).unlink()
+    assert "missing" in examine(hashed=False)[1]
+
+
+def test_a_write_that_fails_leaves_nothing_that_counts(folder: Path) -> None:
+    with pytest.raises(RuntimeError, match="broken"), files.Arriving() as arriving:
+        arriving.write(SCAN)
+        raise RuntimeError("broken")
+    assert names(folder) == set()
+
+
+LINE = b'{"resourceType":"Binary","id":"%s","contentType":"a/b","data":"%s"}\n'
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 74, 75, 76, 77, 78, 299, 300, 301, 5000])
+@pytest.mark.parametrize("block", [100, 101, 102, 103])
+def test_long_lines_are_read_with_stand_ins(monkeypatch: pytest.MonkeyPatch, size: int, block: int) -> None:
+    monkeypatch.setattr(reading, "BLOCK", block)
+    data = SCAN[7 : 7 + size]
+    text = base64.b64encode(data)
+    given = LINE % (b"one", text) + LINE % (b"two", text) + b"\n" + LINE % (b"three", b"AAAA")
+    got = list(reading.lines(io.BytesIO(given)))
+    assert len(got) == 4, got
+    assert b"".join(b"".join(contents.stream(line)) for line in got) == given
+    if size == 5000:
+        assert max(map(len, got)) < 300
+
+
+@pytest.mark.parametrize("broken", ["AB\\nCD", "A===", "AB=C", "ABC", "AB\\/C", "AB ", "ABC=D"])
+def test_what_is_no_plain_base64_is_read_as_it_is(monkeypatch: pytest.MonkeyPatch, folder: Path, broken: str) -> None:
+    monkeypatch.setattr(reading, "BLOCK", 100)
+    for before in range(400, 408):
+        if (before + len(broken) + 8) % 4 == 0 and broken == "ABC":
+            continue
+        given = LINE % (b"one", b"Q" * before + broken.encode() + b"Q" * 8)
+        open_ended = b'{"data":"' + b"Q" * before
+        for document in (given, given + LINE % (b"two", b"AAAA"), open_ended):
+            assert b"".join(reading.lines(io.BytesIO(document))) == document
+    assert names(folder) == set()
+
+
+def test_an_import_of_a_long_line_is_the_resource(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(reading, "BLOCK", 10_000)
+    path = tmp_path / "Binary.ndjson"
+    path.write_bytes(LINE % (b"long", base64.b64encode(SCAN)) + LINE % (b"short", b"AAAA"))
+    for kind in ("created", "same"):
+        report = imports.import_paths([str(path)], SYSTEM, Silent())
+        assert getattr(report, kind) == {"Binary": 2}
+    assert b"".join(api.read_binary(SYSTEM, "long").chunks()) == SCAN
+    monkeypatch.undo()
+    report = imports.import_paths([str(path)], SYSTEM, Silent())  # the same when the line was short enough for memory
+    assert report.same == {"Binary": 2}
+
+
+class Silent:
+    def advanced(self, report: imports.Report, place: str) -> None:
+        pass
+
+    def refused(self, place: str, name: str, issues: Any) -> None:
+        raise AssertionError(json.dumps([issue.text for issue in issues]))
+
+
+def test_a_binary_that_does_not_exist_has_no_content() -> None:
+    with pytest.raises(NotFound):
+        api.read_binary(SYSTEM, "none")
