@@ -25,7 +25,7 @@ from tuetinh.record.views import View, ViewError, read
 from tuetinh.record.views import source as rows_of
 from tuetinh.record.views.flatten import Row, rows
 from tuetinh.record.views.output import MEDIA, write
-from tuetinh.record.views.query import Query, QueryError, Table, answer
+from tuetinh.record.views.query import Query, QueryError, Table
 from tuetinh.record.views.query import read as read_query
 
 DEFINITION = "http://sql-on-fhir.org/OperationDefinition/$"
@@ -84,6 +84,8 @@ def _answered(
     query: Query, values: dict[str, Any], tables: list[Table], form: str, limit: int, *, header: bool
 ) -> bytes:
     try:
+        from tuetinh.record.views.answer import answer  # DuckDB and Arrow take memory, for those who ask for them
+
         return answer(query, values, tables, form, limit, header=header)
     except QueryError as error:
         raise Unprocessable(str(error)) from None
