@@ -89,7 +89,7 @@ class Door:
             response.body = pretty(response.body)
         if contents.may_hold(response.body):
             response = await self._filled(response)
-        await _send(call, response, request_id, send)
+        await _send(call, response, request_id, receive, send)
 
     async def _filled(self, response: Response) -> Response:
         """The response with the large contents of its body in their places."""
@@ -231,7 +231,7 @@ def refusal(error: RecordError, status: int | None = None) -> Response:
     return response
 
 
-async def _send(call: Call, response: Response, request_id: str, send: Send) -> None:
+async def _send(call: Call, response: Response, request_id: str, receive: Receive, send: Send) -> None:
     parts = response.parts or [response.body]
     length = contents.length(parts)
     headers: list[tuple[bytes, bytes]] = [(b"x-request-id", request_id.encode())]
@@ -242,17 +242,26 @@ async def _send(call: Call, response: Response, request_id: str, send: Send) -> 
     if response.status not in (204, 304):
         headers.append((b"content-length", str(length).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    for part in () if bodiless else parts[:-1]:
-        await _send_part(part, send)
-    last = b"" if bodiless else parts[-1]
-    if isinstance(last, contents.Piece):
-        await _send_part(last, send)
-        last = b""
-    await send({"type": "http.response.body", "body": last})
+    if bodiless or not response.parts:
+        await send({"type": "http.response.body", "body": b"" if bodiless else response.body})
+    else:
+        await _send_parts(parts, receive, send)
 
 
-async def _send_part(part: contents.Part, send: Send) -> None:
-    """Send what is not the last; a file is read beside the event loop, as fast as the client takes it."""
-    chunks = part.chunks() if isinstance(part, contents.Piece) else iter((part,))
-    while chunk := await asyncio.to_thread(next, chunks, b""):
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+async def _send_parts(parts: list[contents.Part], receive: Receive, send: Send) -> None:
+    """Send a body with files: read beside the event loop, as fast as the client takes them, until it goes."""
+    gone = asyncio.ensure_future(_gone(receive))
+    try:
+        for part in parts:
+            chunks = part.chunks() if isinstance(part, contents.Piece) else iter((part,))
+            while not gone.done() and (chunk := await asyncio.to_thread(next, chunks, b"")):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        gone.cancel()
+
+
+async def _gone(receive: Receive) -> None:
+    """Wait until the client leaves."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
