@@ -35,6 +35,10 @@ ASKED = {
     "number": f"Modifier :missing; {PREFIXES}.",
     "quantity": f"Modifier :missing; {PREFIXES}; UCUM units are converted.",
 }
+BINARY = (
+    "Bodies of other types than FHIR JSON and XML are contents, with X-Security-Context for the security context."
+    " Contents are given as they are, also in ranges, unless FHIR JSON or XML is asked for by name."
+)
 SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
@@ -97,6 +101,7 @@ def _resource(type_: str) -> r4.CapabilityStatementRestResource:
     return r4.CapabilityStatementRestResource(
         type=type_,
         profile=f"http://hl7.org/fhir/StructureDefinition/{type_}",
+        documentation=BINARY if type_ == "Binary" else None,
         interaction=[r4.CapabilityStatementRestResourceInteraction(code=code) for code in TYPE_INTERACTIONS],
         versioning="versioned-update",
         readHistory=True,

@@ -72,6 +72,8 @@ async def _one(door: Door, call: Call, found: Stored) -> Response:
     if downloading.is_wanted(call, found):
         await door.run(contents.ready())
         return await asyncio.to_thread(downloading.raw, call, found)
+    if not call.inside_bundle:
+        call.check_format()
     headers = {"etag": _etag(found.version), "last-modified": http_date(found.updated)}
     known = call.headers.get("if-none-match")
     if known is not None:

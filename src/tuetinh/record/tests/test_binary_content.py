@@ -77,6 +77,7 @@ def test_fhir_json_and_xml_are_given_when_asked_for(fhir: Any) -> None:
     assert f'<data value="{text}"/>'.encode() in xml.content
     pretty = fhir.get(f"/Binary/{id_}?_format=json&_pretty=true")
     assert pretty.json() == resource.json()
+    assert fhir.get(f"/Binary/{id_}?_format=yaml").status_code == 406
     browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
     for accept in (browser, "application/pdf", "application/*", "image/png"):
         assert fhir.get(f"/Binary/{id_}", headers={"accept": accept}).content == SCAN, accept
