@@ -19,16 +19,20 @@ DOCUMENTS = frozenset({"DocumentReference", "DocumentManifest", "DiagnosticRepor
 """Types that may come after the Binaries that name them; the patient of any type is followed when it changes."""
 
 _FOLLOW = """WITH new AS (
-  SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS n(token, patient, custodian)
-), rows AS (
-  UPDATE record."Binary" AS b SET patient = new.patient, custodian = new.custodian FROM new
-  WHERE b.type = 'Binary' AND b.tokens @> ARRAY[new.token] RETURNING b.id, b.patient, b.custodian
+  SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) AS n(token, context, patient, custodian)
+), target AS (
+  SELECT b.id, b.patient AS before, new.context, new.patient, new.custodian
+  FROM new JOIN record."Binary" AS b ON b.type = 'Binary' AND b.tokens @> ARRAY[new.token] FOR UPDATE OF b
+), current AS (
+  UPDATE record."Binary" AS b SET patient = t.patient, custodian = t.custodian FROM target AS t
+  WHERE b.type = 'Binary' AND b.id = t.id
 ), old AS (
-  UPDATE record."Binary_history" AS h SET patient = rows.patient, custodian = rows.custodian FROM rows
-  WHERE h.type = 'Binary' AND h.id = rows.id
+  UPDATE record."Binary_history" AS h SET patient = t.patient, custodian = t.custodian FROM target AS t
+  WHERE h.type = 'Binary' AND h.id = t.id AND h.body IS NOT NULL
+    AND split_part(convert_from(h.body, 'UTF8')::jsonb #>> '{securityContext,reference}', '/_history/', 1) = t.context
 )
-UPDATE record.content AS c SET patient = rows.patient, custodian = rows.custodian FROM rows
-WHERE c.type = 'Binary' AND c.id = rows.id"""
+UPDATE record.content AS c SET patient = t.patient, custodian = t.custodian FROM target AS t
+WHERE c.type = 'Binary' AND c.id = t.id AND c.patient IS NOT DISTINCT FROM t.before"""
 
 
 class Owner(NamedTuple):
@@ -60,6 +64,7 @@ def owners(resources: Sequence[r4.Resource]) -> Step[dict[str, Owner]]:
 
 def follow(type_: str, written: Sequence[tuple[str, Owner]]) -> Step[None]:
     """Let the Binaries that name these resources as their context belong to the same owners."""
-    tokens = array(str(token_hash("securityContext", f"{type_}/{id_}")) for id_, _ in written)
+    names = [f"{type_}/{id_}" for id_, _ in written]
+    tokens = array(str(token_hash("securityContext", name)) for name in names)
     columns = (array(owner.patient for _, owner in written), array(owner.custodian for _, owner in written))
-    yield Query(_FOLLOW, (tokens, *columns))
+    yield Query(_FOLLOW, (tokens, array(names), *columns))

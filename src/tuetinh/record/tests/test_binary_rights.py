@@ -89,6 +89,18 @@ def test_a_binary_belongs_to_the_patient_of_its_document(fhir: Any, ask: Callabl
     assert statuses(fhir, id_, "citizen") == [200, 200, 200]
 
 
+def test_a_version_with_another_context_stays_with_its_patient(fhir: Any) -> None:
+    name, other = new_id(), PDF | {"x-security-context": "Patient/somebody-else"}
+    id_ = upload(fhir, "Patient/somebody-else")
+    assert fhir.send("PUT", f"/Binary/{id_}", content=SCAN[::-1], headers=PDF).status_code == 200
+    late = PDF | {"x-security-context": f"DocumentReference/{name}"}
+    for headers in (late, other, late):
+        assert fhir.send("PUT", f"/Binary/{id_}", content=SCAN, headers=headers).status_code == 200
+    document(fhir, CITIZEN, name)
+    seen = [fhir.get(f"/Binary/{id_}/_history/{version}", "citizen").status_code for version in range(1, 6)]
+    assert seen == [404, 404, 200, 404, 200]
+
+
 def test_the_document_may_come_after_its_binary(fhir: Any) -> None:
     name = new_id()
     id_ = upload(fhir, f"DocumentReference/{name}")
