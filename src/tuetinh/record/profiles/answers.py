@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import re2
 
 from tuetinh.record.terminology.api import convert
+from tuetinh.record.validate.model import RESOURCE_TYPES
 
 if TYPE_CHECKING:
     from tuetinh.record.profiles.library import Library
@@ -196,7 +197,9 @@ class Answers:
         kinds = {value(e) for e in _extensions(self.question, "referenceResource")}
         match = _REFERENCE.fullmatch(str(given.get("reference", "")))
         target = match[1] if match else given.get("type")
-        if kinds and target and target not in kinds:
+        if match and match[1] not in RESOURCE_TYPES:
+            yield f"leads to {match[1][:80]}, which is no resource type"
+        elif kinds and target and target not in kinds:
             yield f"must lead to {' or '.join(sorted(map(str, kinds)))}, not to {target}"
 
     def unit(self, given: Json) -> Iterator[str]:

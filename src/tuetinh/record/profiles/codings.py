@@ -7,6 +7,7 @@ from typing import Any
 
 from tuetinh.record.fhirpath import Node
 from tuetinh.record.profiles.library import Library
+from tuetinh.record.terminology.api import code_forms
 from tuetinh.record.validate.problem import Problem
 
 URIS = "urn:ietf:rfc:3986"
@@ -35,7 +36,11 @@ def _coding(library: Library, node: Node, coding: dict[str, Any]) -> Iterator[Pr
     if system == URIS:
         return  # any URI is a code of it
     known = library.code_system(system, str(coding.get("version", "")))
-    if known is None or not code:
+    if not code:
+        return
+    if known is None:
+        if wrong := code_forms.reason(system, code):
+            yield Problem("error", "code-invalid", node.path, wrong)
         return
     concept = known.find(code)
     if concept is None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from tuetinh.record.fhirpath import FHIRPathError, Node, Services, compile
-from tuetinh.record.profiles import slicing
+from tuetinh.record.profiles import narratives, slicing
 from tuetinh.record.profiles.budget import STEPS, Budget
 from tuetinh.record.profiles.library import Library, base_type
 from tuetinh.record.profiles.tree import Rule, TypeRule
@@ -159,6 +159,11 @@ class Judge:
             found.append(_problem(node, "value", f"must not be shorter than {rule.min_length} characters"))
         if rule.must_have_value and node.value is None:
             found.append(_problem(node, "required", "must have a value, not extensions alone"))
+        if rule.alternatives and node.value is None and not _instead(node) & set(rule.alternatives):
+            message = f"must have a value, or the extension {' or '.join(rule.alternatives)}"
+            found.append(_problem(node, "required", message))
+        if (rule.languages or rule.sources) and node.kind.name == "Narrative":
+            found += narratives.problems(node, rule)
         for strength, value_set in [*([rule.binding] if rule.binding else []), *rule.additional]:
             if strength == "required" and self._member_of(node.value, value_set) is False:
                 found.append(_problem(node, "code-invalid", f"has no code of {value_set}"))
@@ -210,6 +215,11 @@ def _top(node: Node) -> Node:
 
 def _problem(node: Node, code: str, message: str) -> Problem:
     return Problem("error", code, node.path, message)
+
+
+def _instead(node: Node) -> set[str]:
+    """The extensions of an element that may stand in place of its value."""
+    return {str(one.value.get("url")) for one in node.child("extension") if isinstance(one.value, dict)}
 
 
 def _implied(node: Node) -> str:

@@ -18,8 +18,11 @@ from tuetinh.record.fhirpath.model import kinds
 Json = dict[str, Any]
 _R5 = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition."
 MUST_HAVE_VALUE = f"{_R5}mustHaveValue"
+ALTERNATIVES = f"{_R5}valueAlternatives"
 ADDITIONAL_BINDING = f"{_R5}binding.additional"
 MIN_LENGTH = "http://hl7.org/fhir/StructureDefinition/minLength"
+LANGUAGES = "http://hl7.org/fhir/StructureDefinition/narrative-language-control"
+SOURCES = "http://hl7.org/fhir/StructureDefinition/narrative-source-control"
 PROFILE_ELEMENT = "http://hl7.org/fhir/StructureDefinition/elementdefinition-profile-element"
 _SEGMENT = re.compile(r"(?P<name>[A-Za-z0-9_\-]+)(?:\[x\])?(?::(?P<slice>.+))?")
 
@@ -45,7 +48,10 @@ class Slicing:
 
 @dataclass
 class Rule:
-    """What is asked of one element. `fixed` and `pattern` are JSON values; `limits` are minValue and maxValue."""
+    """What is asked of one element. `fixed` and `pattern` are JSON values; `limits` are minValue and maxValue.
+
+    alternatives: extensions that may stand in place of a value. languages and sources: what a narrative must show.
+    """
 
     name: str = ""
     min: int = 0
@@ -58,6 +64,9 @@ class Rule:
     max_length: int | None = None
     min_length: int | None = None
     must_have_value: bool = False
+    alternatives: list[str] = field(default_factory=list)
+    languages: str = ""
+    sources: bool = False
     additional: list[tuple[str, str]] = field(default_factory=list)
     constraints: list[Json] = field(default_factory=list)
     children: dict[str, Rule] = field(default_factory=dict)
@@ -157,10 +166,7 @@ def _lay(rule: Rule, element: Json) -> None:
         rule.binding = (str(binding.get("strength", "")), str(binding["valueSet"]))
         rule.additional += _additional(binding)
     for extension in element.get("extension", []):
-        if extension.get("url") == MIN_LENGTH:
-            rule.min_length = extension.get("valueInteger")
-        elif extension.get("url") == MUST_HAVE_VALUE:
-            rule.must_have_value = extension.get("valueBoolean") is True
+        _extend(rule, extension)
     if isinstance(element.get("maxLength"), int):
         rule.max_length = element["maxLength"]
     known = {c.get("key") for c in rule.constraints}
@@ -170,6 +176,21 @@ def _lay(rule: Rule, element: Json) -> None:
         told = [(str(d.get("type")), str(d.get("path"))) for d in slicing.get("discriminator", [])]
         before = rule.slicing.discriminators if rule.slicing else []
         rule.slicing = Slicing(told or before, str(slicing.get("rules", "open")), bool(slicing.get("ordered")))
+
+
+def _extend(rule: Rule, extension: Json) -> None:
+    """What the extensions of an ElementDefinition ask for."""
+    url = extension.get("url")
+    if url == MIN_LENGTH:
+        rule.min_length = extension.get("valueInteger")
+    elif url == MUST_HAVE_VALUE:
+        rule.must_have_value = extension.get("valueBoolean") is True
+    elif url == ALTERNATIVES:
+        rule.alternatives.append(str(extension.get("valueCanonical")))
+    elif url == LANGUAGES:
+        rule.languages = str(extension.get("valueCode", ""))
+    elif url == SOURCES:
+        rule.sources = True
 
 
 def _additional(binding: Json) -> Iterator[tuple[str, str]]:

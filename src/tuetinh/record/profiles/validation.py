@@ -8,9 +8,9 @@ from msgspec import structs
 
 from tuetinh.record.fhirpath import Node
 from tuetinh.record.fhirpath.nodes import root
-from tuetinh.record.profiles import codings, conditions, entries, extensions, measures, questionnaires, values
+from tuetinh.record.profiles import codings, conditions, definitions, entries, extensions, measures, questionnaires, values, vital_signs
 from tuetinh.record.profiles.budget import Budget
-from tuetinh.record.profiles.library import CORE, Library, base_type
+from tuetinh.record.profiles.library import Library, base_type
 from tuetinh.record.profiles.rules import Judge
 from tuetinh.record.validate import check
 from tuetinh.record.validate.parse import quick
@@ -21,20 +21,6 @@ MAX_PROBLEMS = 500
 
 # IssueTypes of warnings that are errors to HL7's own validator: unknown extensions, and displays that are not listed.
 STRICT = frozenset({"extension", "invalid"})
-
-
-VITAL_SIGNS = {
-    "85353-1": "vitalspanel",
-    "9279-1": "resprate",
-    "8867-4": "heartrate",
-    "2708-6": "oxygensat",
-    "8310-5": "bodytemp",
-    "8302-2": "bodyheight",
-    "9843-4": "headcircum",
-    "29463-7": "bodyweight",
-    "39156-5": "bmi",
-    "85354-9": "bp",
-}
 
 
 class Validation:
@@ -69,8 +55,9 @@ class Validation:
                 found += measures.problems(self.library, each.value, each.path)
             if each.kind.name == "Bundle":
                 found += entries.problems(each)
+            found += definitions.problems(self.library, each)
             claimed = each.value.get("meta", {}).get("profile", [])
-            claimed = [*claimed, *self.library.everywhere(each.kind.name), *vital_signs(each)]
+            claimed = [*claimed, *self.library.everywhere(each.kind.name), *vital_signs.profiles(each)]
             for url in dict.fromkeys([*claimed, *(profiles if each is node else ())]):
                 found += self._profile(judge, each, str(url))
         found += extensions.problems(self.library, judge, node)
@@ -93,19 +80,6 @@ class Validation:
                 Problem("warning", "not-found", node.path, f"the profile {url[:200]} is not known, and not checked")
             ]
         return judge.profile(node, tree)
-
-
-def vital_signs(node: Node) -> list[str]:
-    """The profiles that an Observation with one of these codes must meet (observation-vitalsigns.html)."""
-    if node.kind.name != "Observation":
-        return []
-    code = node.value.get("code")
-    codings = code.get("coding", []) if isinstance(code, dict) else []
-    return [
-        f"{CORE}{VITAL_SIGNS[c['code']]}"
-        for c in codings
-        if c.get("system") == "http://loinc.org" and c.get("code") in VITAL_SIGNS
-    ]
 
 
 def _shapeless(problems: list[Problem]) -> bool:

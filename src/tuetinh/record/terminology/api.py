@@ -7,6 +7,7 @@ runs `refresh` first.
 
 from __future__ import annotations
 
+from tuetinh.record.terminology import code_forms
 from tuetinh.record.terminology.library import Load
 from tuetinh.record.terminology.model import CodeSystem, Concept, Designation, Property
 from tuetinh.record.terminology.shelf import base, current, refresh
@@ -19,6 +20,7 @@ __all__ = [
     "Property",
     "ancestors",
     "canonical",
+    "code_forms",
     "comparable",
     "contains",
     "convert",

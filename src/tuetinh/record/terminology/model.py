@@ -102,6 +102,7 @@ class CodeSystem:
     supplements: str = ""
     value_set: str = ""
     property_uris: Mapping[str, str] = field(default_factory=dict)
+    property_types: Mapping[str, str] = field(default_factory=dict)
     concepts: Mapping[str, Concept] = field(default_factory=dict)
 
     enumerable = True
@@ -243,6 +244,7 @@ def code_system(resource: Resource) -> CodeSystem:
     concepts: dict[str, Concept] = {}
     _gather(resource.get("concept", ()), None, concepts)
     uris = {own["code"]: own.get("uri", "") for own in resource.get("property", ()) if "code" in own}
+    types = {own["code"]: own.get("type", "") for own in resource.get("property", ()) if "code" in own}
     built = CodeSystem(
         url=resource.get("url", ""),
         version=resource.get("version", ""),
@@ -257,6 +259,7 @@ def code_system(resource: Resource) -> CodeSystem:
         supplements=resource.get("supplements", ""),
         value_set=resource.get("valueSet", ""),
         property_uris=uris,
+        property_types=types,
         concepts=concepts,
     )
     _link_by_property(built, concepts)
@@ -350,4 +353,5 @@ def supplemented(system: CodeSystem, supplement: CodeSystem) -> CodeSystem:
             )
     known = {own.name: getattr(system, own.name) for own in system.__dataclass_fields__.values()}
     known |= {"concepts": concepts, "property_uris": {**supplement.property_uris, **system.property_uris}}
+    known |= {"property_types": {**supplement.property_types, **system.property_types}}
     return type(system)(**known)
