@@ -52,7 +52,7 @@ def _case(case: Json, read: Read) -> Iterator[Case]:
         _add(library, name, read)
     expected = _outcome(case.get("java"), read)
     if expected is not None:
-        yield _compare(case["name"], expected, _problems(body, library, security=bool(case.get("security-checks"))))
+        yield _compare(case["name"], expected, _problems(case, body, library))
     asked = case.get("profile")
     if isinstance(asked, dict):
         library = Library()
@@ -62,7 +62,7 @@ def _case(case: Json, read: Read) -> Iterator[Case]:
             url = _add(library, name, read)
         expected = _outcome(asked.get("java"), read)
         if expected is not None and "source" in asked:
-            yield _compare(f"{case['name']} by profile", expected, _problems(body, library, url))
+            yield _compare(f"{case['name']} by profile", expected, _problems(case, body, library, url))
 
 
 def _beside(case: Json) -> list[str]:
@@ -83,15 +83,31 @@ def _add(library: Library, name: str, read: Read) -> str:
     return str(resource.get("url", ""))
 
 
-def _problems(body: bytes, library: Library, profile: str = "", *, security: bool = False) -> list[Problem]:
+def _problems(case: Json, body: bytes, library: Library, profile: str = "") -> list[Problem]:
+    """What we find, with the settings of the case."""
     try:
         data = formats.read(body, ordered=True) if body.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<") else body
     except Invalid as error:
         return [Problem("error", i.code, i.expression, i.text) for i in error.issues]
     except RecordError as error:
         return [Problem("error", "structure", "", str(error))]
-    validation = Validation(library, strict=True, security=security)
-    return validation.problems(data.removeprefix(b"\xef\xbb\xbf"), [profile] if profile else [])
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    security = bool(case.get("security-checks") or case.get("noHtmlInMarkdown"))
+    validation = Validation(library, strict=True, security=security, examples=case.get("examples", True))
+    found = validation.problems(data, [profile] if profile else [], _within(case, data))
+    ignored = ".contained[" if case.get("validateContains") == "IGNORE" else None
+    return [p for p in found if ignored is None or ignored not in p.path]
+
+
+def _within(case: Json, data: bytes) -> dict[str, list[str]]:
+    """The profiles that a case asks of entries: `Patient:0` is the first Patient, `0` the first entry."""
+    asked = case.get("bundle-param")
+    if asked is None:
+        return {}
+    type_, _, number = str(asked["rule"]).rpartition(":")
+    entries = [str(e.get("resource", {}).get("resourceType")) for e in json.loads(data).get("entry", [])]
+    places = [place for place, name in enumerate(entries) if type_ in ("", name)]
+    return {f"Bundle.entry[{places[int(number)]}].resource": [asked["profile"]]}
 
 
 def _outcome(java: Any, read: Read) -> list[str] | None:
@@ -101,6 +117,8 @@ def _outcome(java: Any, read: Read) -> list[str] | None:
         java = json.loads(data) if data else None
     if not isinstance(java, dict):
         return None
+    if "errorCount" in java:
+        return [str(line) for line in java.get("output", [])] if java["errorCount"] else []
     issues = java.get("outcome", java).get("issue", [])
     return [i.get("details", {}).get("text", "") for i in issues if i.get("severity") in ("error", "fatal")]
 

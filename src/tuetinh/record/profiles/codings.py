@@ -7,7 +7,7 @@ from typing import Any
 
 from tuetinh.record.fhirpath import Node
 from tuetinh.record.profiles.library import Library
-from tuetinh.record.terminology.api import code_forms
+from tuetinh.record.terminology.api import CodeSystem, code_forms
 from tuetinh.record.validate.problem import Problem
 
 URIS = "urn:ietf:rfc:3986"
@@ -36,23 +36,23 @@ def _coding(library: Library, node: Node, coding: dict[str, Any]) -> Iterator[Pr
     if system == URIS:
         return  # any URI is a code of it
     known = library.code_system(system, str(coding.get("version", "")))
-    if not code:
-        return
-    if known is None:
-        if wrong := code_forms.reason(system, code):
+    concept = known.find(code) if known else None
+    if known is None or concept is None:
+        if code and (wrong := unknown(known, system, code)):
             yield Problem("error", "code-invalid", node.path, wrong)
-        return
-    concept = known.find(code)
-    if concept is None:
-        if known.content == "complete":
-            message = f"{code[:80]!r} is not a code of {system[:200]}"
-            yield Problem("error", "code-invalid", node.path, message)
         return
     display = coding.get("display")
     names = {_plain(name) for name in (concept.display, *(d.value for d in concept.designations)) if name}
     if isinstance(display, str) and names and _plain(display) not in names:
         message = f"{display[:80]!r} is not a display of {code[:80]}: that is {concept.display[:80]!r}"
         yield Problem("warning", "invalid", f"{node.path}.display", message)
+
+
+def unknown(known: CodeSystem | None, system: str, code: str) -> str:
+    """Why a code that is not found in its code system is none of it; empty when nobody can tell."""
+    if known is not None and known.content == "complete":
+        return f"{code[:80]!r} is not a code of {system[:200]}"
+    return code_forms.reason(system, code)
 
 
 def _plain(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tuetinh.record.fhirpath import Node
 from tuetinh.record.fhirpath.model import Kind, kinds
+from tuetinh.record.profiles.codings import unknown
 from tuetinh.record.profiles.library import Library, base_type
 from tuetinh.record.profiles.rules import same
 from tuetinh.record.profiles.tree import part
@@ -108,9 +109,7 @@ def _filter(library: Library, system: str, one: Json) -> str:
 def _unknown(library: Library, system: str, code: str) -> str:
     """Why a code is none of its code system; empty when it is one, or nobody can tell."""
     known = library.code_system(system)
-    if known is None or known.content != "complete":
-        return code_forms.reason(system, code)
-    return "" if known.find(code) else f"{code[:80]!r} is not a code of {system[:200]}"
+    return "" if known and known.find(code) else unknown(known, system, code)
 
 
 def _concept_map(library: Library, node: Node) -> Iterator[Problem]:
@@ -121,15 +120,18 @@ def _concept_map(library: Library, node: Node) -> Iterator[Problem]:
     for number, group in enumerate(node.value.get("group", [])):
         for index, element in enumerate(group.get("element", [])):
             place = f"{node.path}.group[{number}].element[{index}]"
-            yield from _mapped(library, source, group.get("source"), element, place)
+            if wrong := _outside(library, source, group.get("source"), element):
+                yield Problem("error", "code-invalid", f"{place}.code", wrong)
             for inner, one in enumerate(element.get("target", [])):
-                yield from _mapped(library, target, group.get("target"), one, f"{place}.target[{inner}]")
+                if wrong := _outside(library, target, group.get("target"), one):  # what comes out may be of another edition
+                    yield Problem("warning", "code-invalid", f"{place}.target[{inner}].code", wrong)
 
 
-def _mapped(library: Library, value_set: str, system: Any, row: Json, place: str) -> Iterator[Problem]:
+def _outside(library: Library, value_set: str, system: Any, row: Json) -> str:
+    """Why a row of a map is not of its value set; empty when it is, or nobody can tell."""
     code = str(row.get("code", ""))
-    if code and value_set and library.contains(value_set, str(system or ""), code) is False:
-        yield Problem("error", "code-invalid", f"{place}.code", f"{code[:80]!r} is not in {value_set[:200]}")
+    known = library.contains(value_set, str(system or ""), code) if code and value_set else None
+    return f"{code[:80]!r} is not in {value_set[:200]}" if known is False else ""
 
 
 _CHECKS: dict[str, Callable[[Library, Node], Iterator[Problem]]] = {

@@ -26,6 +26,9 @@ def problems(bundle: Node) -> Iterator[Problem]:
     entries = [e for e in value.get("entry", []) if isinstance(e, dict)]
     for number, entry in enumerate(entries):
         yield from _named(f"{bundle.path}.entry[{number}]", entry, str(value.get("type")))
+        if value.get("type") == "searchset":
+            yield from _found(f"{bundle.path}.entry[{number}]", entry)
+    yield from _confused(bundle, entries)
     if value.get("type") == "document" and entries:
         yield from _document(bundle.path, entries)
 
@@ -53,28 +56,66 @@ def _named(path: str, entry: Json, kind: str) -> Iterator[Problem]:
             yield Problem("error", "value", f"{path}.fullUrl", f"the fullUrl must end with {name}")
 
 
+def _found(path: str, entry: Json) -> Iterator[Problem]:
+    """What a search finds has an id, and what it says of itself is an OperationOutcome (bundle.html, searchset)."""
+    resource, mode = entry.get("resource"), entry.get("search", {}).get("mode")
+    if not isinstance(resource, dict):
+        return
+    outcome = resource.get("resourceType") == "OperationOutcome"
+    if not outcome and "id" not in resource:
+        yield Problem("error", "required", f"{path}.resource", "the results of a search have ids")
+    if mode and outcome != (mode == "outcome"):
+        message = "the mode `outcome` is that of OperationOutcomes, and of nothing else"
+        yield Problem("error", "value", f"{path}.search.mode", message)
+
+
+def _confused(bundle: Node, entries: list[Json]) -> Iterator[Problem]:
+    """References by type and id whose id is that of an entry of another type (`urn:uuid:` with the same UUID)."""
+    types = {
+        str(e.get("fullUrl", "")).removeprefix("urn:uuid:"): e["resource"].get("resourceType")
+        for e in entries
+        if str(e.get("fullUrl", "")).startswith("urn:uuid:") and isinstance(e.get("resource"), dict)
+    }
+    for node in bundle.descendants() if types else ():
+        text = node.value.get("reference") if node.kind.name == "Reference" and isinstance(node.value, dict) else None
+        type_, _, name = str(text).partition("/")
+        if name in types and type_ != types[name]:
+            yield Problem("error", "value", node.path, f"{str(text)[:100]} has the id of a {types[name]} of this Bundle")
+
+
 def _document(path: str, entries: list[Json]) -> Iterator[Problem]:
     """Every part that the Composition names is in the document."""
     composition = entries[0].get("resource", {})
     if composition.get("resourceType") != "Composition":
         return
-    here = {str(e.get("fullUrl")) for e in entries}
     match = _RESTFUL.fullmatch(str(entries[0].get("fullUrl", "")))
+    here = _versions(entries, by_url=True)
     place = f"{path}.entry[0].resource"
     for where, reference in _parts(composition, place):
         text = str(reference.get("reference", ""))
+        bare, _, version = text.partition("/_history/")
         if _RELATIVE.fullmatch(text):
-            bare = text.partition("/_history/")[0]
-            found = (match["base"] + bare in here) if match else bare in _names(entries)
+            known = here.get(match["base"] + bare, []) if match else _versions(entries, by_url=False).get(bare, [])
+        elif text.startswith("urn:"):
+            known = here.get(text, [])
         else:
-            found = not text.startswith("urn:") or text in here
-        if not found:
+            continue
+        known = [one for one in known if one == version] if version else known
+        if not known:
             yield Problem("error", "not-found", where, f"{text[:200]} is not in the document")
+        elif len(known) > 1:
+            yield Problem("error", "multiple-matches", where, f"{text[:200]} is {len(known)} times in the document")
 
 
-def _names(entries: list[Json]) -> set[str]:
-    resources = (e.get("resource", {}) for e in entries if not str(e.get("fullUrl", "")).startswith("urn:"))
-    return {f"{r.get('resourceType')}/{r.get('id')}" for r in resources}
+def _versions(entries: list[Json], *, by_url: bool) -> dict[str, list[str]]:
+    """The versions of each resource in the document, by its fullUrl, or by type and id where that is no URN."""
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        url, resource = str(entry.get("fullUrl", "")), entry.get("resource", {})
+        if by_url or not url.startswith("urn:"):
+            name = url if by_url else f"{resource.get('resourceType')}/{resource.get('id')}"
+            found.setdefault(name, []).append(str(resource.get("meta", {}).get("versionId", "")))
+    return found
 
 
 def _parts(composition: Json, place: str) -> Iterator[tuple[str, Json]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import structs
 
@@ -27,14 +27,20 @@ class Validation:
     """Validates against what a library knows.
 
     strict: as HL7's validator judges, where FHIR leaves it open. security: texts must not look like markup.
+    examples: URLs of examples may stand here.
     """
 
-    def __init__(self, library: Library, *, strict: bool = False, security: bool = False) -> None:
-        self.library, self.strict, self.security = library, strict, security
+    def __init__(
+        self, library: Library, *, strict: bool = False, security: bool = False, examples: bool = True
+    ) -> None:
+        self.library, self.strict, self.security, self.examples = library, strict, security, examples
 
-    def problems(self, data: bytes, profiles: Iterable[str] = ()) -> list[Problem]:
+    def problems(
+        self, data: bytes, profiles: Iterable[str] = (), within: Mapping[str, Iterable[str]] | None = None
+    ) -> list[Problem]:
         """Everything that is wrong with a resource, as JSON: `error`, `warning` and `information`.
 
+        profiles: what it must meet; within: the same for resources in it, by path (`Bundle.entry[0].resource`).
         Raises TooCostly when it takes more work than one call may cause.
         """
         resource, found = check(data)
@@ -47,6 +53,7 @@ class Validation:
         node = root(plain)
         budget = Budget()
         judge = Judge(self.library, budget)
+        asked = within or {}
         for each in _resources(node):
             found += conditions.problems(each, budget)
             if each.kind.name == "QuestionnaireResponse":
@@ -58,11 +65,12 @@ class Validation:
             found += definitions.problems(self.library, each)
             claimed = each.value.get("meta", {}).get("profile", [])
             claimed = [*claimed, *self.library.everywhere(each.kind.name), *vital_signs.profiles(each)]
-            for url in dict.fromkeys([*claimed, *(profiles if each is node else ())]):
+            for url in dict.fromkeys([*claimed, *(profiles if each is node else asked.get(each.path, ()))]):
                 found += self._profile(judge, each, str(url))
         found += extensions.problems(self.library, judge, node)
         found += values.problems(node)
         found += values.markup(node) if self.security else ()
+        found += () if self.examples else values.examples(node)
         found += codings.problems(self.library, node)
         if self.strict:
             found = [self._stricter(problem) for problem in found]

@@ -11,7 +11,7 @@ from typing import Any
 from tuetinh.record.fhirpath import Node
 from tuetinh.record.fhirpath.model import kinds
 from tuetinh.record.search.params import params
-from tuetinh.record.validate.model import RESOURCE_TYPES
+from tuetinh.record.validate.model import RESOURCE_TYPES, TYPES
 from tuetinh.record.validate.problem import Problem
 
 Json = dict[str, Any]
@@ -26,6 +26,7 @@ PROPERTIES = {
 }
 URIS = "urn:ietf:rfc:3986"
 _TAG = re.compile(r"<\s*/?\s*[A-Za-z][^<>]*>")
+_EXAMPLE = re.compile(r"https?://(?:[\w\-]+\.)*example(?:\.(?:com|net|org))?(?::\d+)?(?:[/?#]|$)", re.IGNORECASE)
 _HREF = re.compile(r"<a\s[^>]*?href\s*=\s*[\"']#([^\"']+)[\"']")
 
 
@@ -44,6 +45,13 @@ def markup(root: Node) -> Iterator[Problem]:
     for node in root.descendants():
         if node.kind.name in ("string", "markdown") and _TAG.search(str(node.value)):
             yield Problem("error", "security", node.path, "must not look like markup")
+
+
+def examples(root: Node) -> Iterator[Problem]:
+    """URLs under the names that are kept for examples (RFC 2606, 3)."""
+    for node in root.descendants():
+        if node.kind.is_a("uri") and _EXAMPLE.match(str(node.value)):
+            yield Problem("error", "value", node.path, f"is the URL of an example: {str(node.value)[:200]}")
 
 
 def _twice(resource: Node) -> Iterator[Problem]:
@@ -94,6 +102,14 @@ def _url(node: Node) -> Iterator[Problem]:
     url = node.value.get("url")
     if isinstance(url, str) and ":" not in url:
         yield Problem("error", "value", f"{node.path}.url", "a canonical URL must be absolute")
+
+
+def _code(node: Node) -> Iterator[Problem]:
+    """A code that a required binding asks for, given by extensions alone."""
+    type_ = TYPES.get(node.parent.kind.name) if node.parent else None
+    element = type_.elements.get(node.key) if type_ else None
+    if node.value is None and element is not None and element.values is not None:
+        yield Problem("warning", "invalid", node.path, "a code of the value set is required here, not extensions alone")
 
 
 def _value_set(node: Node) -> Iterator[Problem]:
@@ -232,6 +248,7 @@ def _search_parameter(node: Node) -> Iterator[Problem]:
 CHECKS: dict[str, Callable[[Node], Iterator[Problem]]] = {
     "Attachment": _attachment,
     "Identifier": _identifier,
+    "code": _code,
     "canonical": _canonical,
     "ValueSet": _value_set,
     "CodeSystem": _code_system,
