@@ -27,9 +27,10 @@ def problems(judge: Judge, parent: Node, name: str, nodes: Sequence[Node], rule:
     order = list(rule.slices)
     furthest, unmatched = 0, False
     for node in nodes:
-        mine = next((s for s, asked in rule.slices.items() if s != "@default" and _is(judge, node, asked, how)), None)
-        if mine is None and "@default" in rule.slices:
-            mine = "@default"
+        fitting = [s for s, asked in rule.slices.items() if s != "@default" and _is(judge, node, asked, how)]
+        if len(fitting) > 1:
+            found.append(Problem("error", "structure", node.path, f"is of more than one slice: {', '.join(fitting)}"))
+        mine = fitting[0] if fitting else "@default" if "@default" in rule.slices else None
         if mine is None:
             unmatched = True
             if how.rules == "closed":
