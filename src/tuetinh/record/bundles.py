@@ -166,7 +166,7 @@ def transaction(asker: Asker, envelope: Envelope, get: Getter) -> Step[list[Answ
     for work in works:
         try:
             if work.method == "PATCH":
-                work.answer = yield from _patch(asker, work)
+                work.answer = yield from _patch(asker, work, names, conditions)
             elif work.method in ("GET", "HEAD"):
                 work.answer = yield from get(asker, rewrite_url(work.request.url, names))
         except RecordError as error:
@@ -394,8 +394,11 @@ def patch_of(raw: bytes) -> Patch:
         raise BadRequest(message, "Binary.data") from error
 
 
-def _patch(asker: Asker, work: Work) -> Step[Answer]:
+def _patch(asker: Asker, work: Work, names: dict[str, str], conditions: dict[str, str]) -> Step[Answer]:
     operations = patch_of(bytes(work.entry.resource))
+    if operations.media != XML_PATCH:
+        yield from resolve_conditions(asker, operations.data, conditions)
+        operations = Patch(operations.media, rewrite(operations.data, names, conditions))
     if_match = version_of(work.request.ifMatch) if work.request.ifMatch else None
     stored = yield from patched(asker, work.type, str(work.id), operations, if_match)
     return _answer(stored)

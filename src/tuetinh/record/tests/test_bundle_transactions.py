@@ -187,6 +187,39 @@ def test_conditional_interactions_of_the_door(fhir: Any) -> None:
     assert fhir.send("DELETE", f"/Patient?{search}").status_code == 412
 
 
+def test_links_within_patches_lead_to_what_was_stored(fhir: Any) -> None:
+    known = fhir.post("/Patient", patient(identifier=[{"system": "http://x.test/ids", "value": "7"}])).json()["id"]
+    paths = [f"/Observation/{fhir.post('/Observation', observation('Patient/a')).json()['id']}" for _ in range(3)]
+
+    def replacing(reference: str) -> dict[str, Any]:
+        part = [
+            {"name": "type", "valueCode": "replace"},
+            {"name": "path", "valueString": "Observation.subject"},
+            {"name": "value", "valueReference": {"reference": reference}},
+        ]
+        return {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": part}]}
+
+    operations = [{"op": "replace", "path": "/subject", "value": {"reference": A}}]
+    data = base64.b64encode(json.dumps(operations).encode()).decode()
+    binary = {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data}
+    answer = fhir.post(
+        "",
+        bundle(
+            entry("PATCH", paths[0][1:], replacing(A)),
+            entry("PATCH", paths[1][1:], replacing("Patient?identifier=http://x.test/ids|7")),
+            entry("PATCH", paths[2][1:], binary),
+            entry("POST", "Patient", patient(), A),
+        ),
+    )
+    assert answer.status_code == 200, answer.text
+    made = located(answer.json(), 3).removeprefix("/")
+    subjects = [fhir.get(path).json()["subject"]["reference"] for path in paths]
+    assert subjects == [made, f"Patient/{known}", made]
+    nobody = fhir.post("", bundle(entry("PATCH", paths[0][1:], replacing("Patient?identifier=http://x.test/ids|8"))))
+    assert nobody.status_code == 412
+    assert fhir.get(paths[0]).json()["meta"]["versionId"] == "2"
+
+
 def test_a_patch_in_a_bundle_comes_in_a_binary(fhir: Any) -> None:
     who = fhir.post("/Patient", patient(gender="male")).json()["id"]
     operations = base64.b64encode(b'[{"op":"replace","path":"/gender","value":"other"}]').decode()
