@@ -54,14 +54,15 @@ class _Reader:
         self.ordered = ordered
         self.problems: list[Problem] = []
 
-    def report(self, path: Path | None, message: str) -> None:
+    def report(self, path: Path | None, message: str, node: etree._Element) -> None:
         if len(self.problems) < 100:
-            self.problems.append(Problem("error", "structure", render(path), message))
+            line = f" (line {node.sourceline})" if node.sourceline else ""
+            self.problems.append(Problem("error", "structure", render(path), message + line))
 
     def resource(self, node: etree._Element, path: Path | None, depth: int = 1) -> Json:
         space, name = local(node)
         if space != FHIR or name not in RESOURCE_TYPES:
-            self.report(path, f"there is no resource {name[:80]!r} in the namespace {space[:80]!r}")
+            self.report(path, f"there is no resource {name[:80]!r} in the namespace {space[:80]!r}", node)
             return {}
         return {"resourceType": name} | self.object(node, TYPES[name], path or (None, name, None), depth)
 
@@ -69,15 +70,15 @@ class _Reader:
         """An element with children."""
         out: Json = {}
         if depth > MAX_DEPTH:
-            self.report(path, "is nested too deeply")
+            self.report(path, "is nested too deeply", node)
             return out
         self.attributes(node, type_, path, out)
         if node.text and not node.text.isspace():
-            self.report(path, "has text where there should be elements")
+            self.report(path, "has text where there should be elements", node)
         places, last = _places(type_.name), -1
         for child in node:
             if child.tail and not child.tail.isspace():
-                self.report(path, "has text where there should be elements")
+                self.report(path, "has text where there should be elements", child)
             if not isinstance(child.tag, str):
                 continue  # a comment
             space, name = local(child)
@@ -85,10 +86,12 @@ class _Reader:
             index = len(out[name]) if element is not None and element.many and name in out else None
             place = (path, name[:64], index)
             if element is None or space != (XHTML if element.fhir == "xhtml" else FHIR):
-                self.report(place, f"{type_.name} has no element {name[:80]!r} in the namespace {space[:80]!r}")
+                message = f"{type_.name} has no element {name[:80]!r} in the namespace {space[:80]!r}"
+                self.report(place, message, child)
                 continue
             if self.ordered and places[name] < last:
-                self.report(place, "stands in the wrong place: the order of elements is part of the format")
+                message = "stands in the wrong place: the order of elements is part of the format"
+                self.report(place, message, child)
             last = places[name]
             self.child(child, element, place, out, depth)
         for name in [k for k, v in out.items() if isinstance(v, list) and not any(i is not None for i in v)]:
@@ -101,7 +104,7 @@ class _Reader:
             if (name == "id" and not type_.resource) or (name == "url" and type_.name == "Extension"):
                 out[name] = str(value)
             elif not name.startswith("{" + XSI):
-                self.report((path, name[:64], None), "is an attribute that is not known here")
+                self.report((path, name[:64], None), "is an attribute that is not known here", node)
 
     def child(self, node: etree._Element, element: Element, path: Path, out: Json, depth: int) -> None:
         name = element.name
@@ -117,7 +120,7 @@ class _Reader:
             value, beside = self.primitive(node, element, path, depth)
         if not element.many:
             if name in out or f"_{name}" in out:
-                self.report(path, "may stand once only")
+                self.report(path, "may stand once only", node)
             if value is not None:
                 out[name] = value
             if beside:
@@ -131,7 +134,7 @@ class _Reader:
     def only_resource(self, node: etree._Element, path: Path, depth: int) -> Json:
         found = [child for child in node if isinstance(child.tag, str)]
         if len(found) != 1:
-            self.report(path, "must hold one resource")
+            self.report(path, "must hold one resource", node)
             return {}
         return self.resource(found[0], path, depth + 1)
 

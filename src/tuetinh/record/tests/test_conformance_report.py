@@ -21,6 +21,22 @@ def test_each_failing_case_is_named_and_the_count_is_last(tmp_path: Path) -> Non
     assert lines[-1] == "1/2"
 
 
+def test_resources_are_found_in_every_form_and_depth(tmp_path: Path) -> None:
+    xml = '<Patient xmlns="http://hl7.org/fhir"><active value="{}"/></Patient>'
+    inner = tmp_path / "deep" / "deeper"
+    inner.mkdir(parents=True)
+    (inner / "marked.json").write_bytes(b'\xef\xbb\xbf{"resourceType": "Patient", "multipleBirthInteger": 2}')
+    (inner / "lines.ndjson").write_text('{"resourceType": "Patient"}\n{"resourceType": "Patient", "active": 1}\n')
+    (inner / "good.xml").write_text(xml.format("true"))
+    (inner / "bad.xml").write_text(xml.format("yes"))
+    (inner / "other.xml").write_text("<manifest/>")
+    out = StringIO()
+    assert conformance.report("examples", tmp_path, out) == 1
+    lines = out.getvalue().splitlines()
+    assert [line.partition(": ")[0] for line in lines[:-1]] == ["deep/deeper/lines.ndjson:2", "deep/deeper/bad.xml"]
+    assert lines[-1] == "3/5"
+
+
 def test_an_empty_folder_passes_nothing(tmp_path: Path) -> None:
     out = StringIO()
     assert conformance.report("examples", tmp_path, out) == 1
