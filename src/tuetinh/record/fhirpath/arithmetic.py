@@ -98,6 +98,8 @@ def _quantities(operator: str, left: Any, right: Any) -> Any:
         return _sum(operator, left, right)
     if operator == "/" and right.value == 0:
         return None
+    if left.unit != right.unit and not _has_unit(operator, left.unit, right.unit):
+        return None
     value = _numbers(operator, left.value, right.value)
     return None if fit(value) is None else Quantity(Decimal(value or 0), _unit(operator, left.unit, right.unit))
 
@@ -116,6 +118,13 @@ def _sum(operator: str, left: Quantity, right: Quantity) -> Quantity | None:
 def _code(unit: str) -> str:
     word = calendar_unit(unit)
     return (word and CALENDAR[word]) or unit
+
+
+def _has_unit(operator: str, left: str, right: str) -> bool:
+    """Whether there is a unit of the product: none of UCUM is as long as a year or month of the calendar."""
+    if right == "1" or (left == "1" and operator == "*"):
+        return True
+    return not any(calendar_unit(unit) in ("year", "month") for unit in (left, right))
 
 
 def _unit(operator: str, left: str, right: str) -> str:

@@ -208,3 +208,34 @@ def test_what_has_no_meaning_is_an_error(text: str) -> None:
 def test_what_does_not_fit_is_an_error(text: str) -> None:
     with pytest.raises(fhirpath.EvaluationError):
         evaluate(text, PATIENT)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("(1 | 2.5).sum()", [Decimal("3.5")]),
+        ("(1 'cm' | 2 'm').max().toString()", ["2 'm'"]),
+        ("(1 | 2).avg()", [Decimal("1.5")]),
+        ("(@2015 | @2014-01-01).min()", ["2014-01-01"]),
+        ("(@2015 | @2015-01-01).min()", []),
+        ("{}.sum()", []),
+        ("birthDate.yearOf()", [1974]),
+        ("birthDate.hourOf()", []),
+        ("@2012-01-01T12:30:40.002-07:00.millisecondOf()", [2]),
+        ("@2012-01-01T12:30:40-07:00.millisecondOf()", []),
+        ("@2012-01-01T12:30:40.002+08:45.timezoneOffsetOf()", [Decimal("8.75")]),
+        ("@2012-01-01T12:30:40.002Z.dateOf()", ["2012-01-01"]),
+        ("@2012-01-01T12:30.timeOf()", ["12:30"]),
+        ("@T10:30.minuteOf()", [30]),
+        ("10 'g' / 2 months", []),
+        ("(4 months / 2).toString()", ["2 months"]),
+    ],
+)
+def test_sums_and_components(text: str, wanted: list[Any]) -> None:
+    assert evaluate(text, PATIENT) == wanted
+
+
+@pytest.mark.parametrize("text", ["('a' | 1).sum()", "'x'.yearOf()", "@T10:30.dateOf()", "1.timeOf()"])
+def test_what_has_no_sum_or_component_is_refused(text: str) -> None:
+    with pytest.raises(fhirpath.EvaluationError):
+        evaluate(text, PATIENT)

@@ -61,6 +61,24 @@ def test_the_suite_gives_the_same_rows_both_ways(shared: Path) -> None:
     assert passed_over <= NOT_COMPILED
 
 
+@pytest.mark.django_db
+def test_a_row_of_nothing_has_the_index_zero_both_ways() -> None:
+    column = [{"name": "place", "path": "%rowIndex"}, {"name": "family", "path": "family"}]
+    below = [{"column": [{"name": "again", "path": "%rowIndex"}]}, {"forEachOrNull": "given", "column": [
+        {"name": "below", "path": "%rowIndex"}]}]  # fmt: skip
+    view = views.read({
+        "resource": "Patient",
+        "select": [{"column": [{"name": "id", "path": "id"}]}, {"forEachOrNull": "name", "column": column, "select": below}],
+    })  # fmt: skip
+    people = [
+        {"resourceType": "Patient", "id": "a", "name": [{"family": "An"}, {"given": ["Ba", "Hoa"]}]},
+        {"resourceType": "Patient", "id": "b"},
+    ]
+    wanted = [("a", 0, "An", 0, 0), ("a", 1, None, 1, 0), ("a", 1, None, 1, 1), ("b", 0, None, 0, None)]
+    assert list(views.rows(view, people)) == wanted
+    assert in_postgresql(view, people) == wanted
+
+
 NAMES = st.fixed_dictionaries(
     {},
     optional={

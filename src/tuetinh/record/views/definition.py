@@ -69,6 +69,11 @@ class Column:
     collection: bool = False
     type: str = ""
 
+    @property
+    def counts(self) -> bool:
+        """Whether %rowIndex is in it: then it has a value in a row of nothing too, where %rowIndex is 0."""
+        return "rowIndex" in self.path.variables
+
 
 @dataclass(frozen=True)
 class Select:
@@ -88,6 +93,14 @@ class Select:
             yield from select.all_columns()
         if self.union:
             yield from self.union[0].all_columns()
+
+    def blank(self) -> Iterator[tuple[Column, bool]]:
+        """All columns, and whether each has a value in the row that stands for no element (forEachOrNull): those of
+        the row itself that count, and none of what would go over elements below."""
+        yield from ((column, column.counts) for column in self.columns)
+        for select in (*self.selects, *self.union[:1]):
+            around = select.each is None and not select.repeat
+            yield from ((column, around and valued) for column, valued in select.blank())
 
 
 @dataclass(frozen=True)

@@ -66,8 +66,13 @@ class _Run:
             if len(found) > _MOST_ROWS:
                 raise ViewError(f"one resource gives more than {_MOST_ROWS} rows")
         if not foci and select.or_null:
-            return [tuple(None if not column.collection else [] for column in select.all_columns())]
+            return [tuple(self.blank(column, valued=valued) for column, valued in select.blank())]
         return found
+
+    def blank(self, column: Column, *, valued: bool) -> Any:
+        if valued:
+            return self.value(column, Node({}), 0)
+        return [] if column.collection else None
 
     def foci(self, select: Select, node: Node, index: int) -> list[tuple[int, Node]]:
         if select.each is not None:

@@ -115,7 +115,7 @@ class _Builder:
         sql = self.select(select, place)
         if select.or_null and select.each is not None:
             found = way(select.each.tree, place.scope)
-            nothing = ", ".join("'[]'::jsonb" if each.collection else "NULL::jsonb" for each in select.all_columns())
+            nothing = ", ".join(_blank(column, valued=valued) for column, valued in select.blank())
             there = f"coalesce(jsonb_path_exists({_from(found, place)}, {_path(found.text)}), false)"
             sql += f" UNION ALL SELECT {nothing} WHERE NOT {there}"
         return f"CROSS JOIN LATERAL ({sql}) {alias}"
@@ -223,6 +223,15 @@ class _Builder:
             f"(SELECT to_jsonb(coalesce(string_agg(v #>> '{{}}', {quote(separator.value)} ORDER BY i), ''))"
             f" FROM {texts} WITH ORDINALITY AS j(v, i))"
         )
+
+
+def _blank(column: Column, *, valued: bool) -> str:
+    """The value of a column in the row that stands for no element."""
+    if not valued:
+        return "'[]'::jsonb" if column.collection else "NULL::jsonb"
+    if column.path.tree != Variable("rowIndex"):
+        raise Uncompiled("more than %rowIndex where there is no element")
+    return "'[0]'::jsonb" if column.collection else "'0'::jsonb"
 
 
 def _constant(value: Any) -> str:

@@ -4,5 +4,15 @@ from __future__ import annotations
 
 from importlib import import_module
 
-for _chapter in ("boundaries", "collections", "conversion", "fhir", "maths", "strings", "utility"):
+for _chapter in (
+    "aggregates",
+    "boundaries",
+    "collections",
+    "components",
+    "conversion",
+    "fhir",
+    "maths",
+    "strings",
+    "utility",
+):
     import_module(f"{__name__}.{_chapter}")
