@@ -123,7 +123,9 @@ def _concept_map(library: Library, node: Node) -> Iterator[Problem]:
             if wrong := _outside(library, source, group.get("source"), element):
                 yield Problem("error", "code-invalid", f"{place}.code", wrong)
             for inner, one in enumerate(element.get("target", [])):
-                if wrong := _outside(library, target, group.get("target"), one):  # what comes out may be of another edition
+                if wrong := _outside(
+                    library, target, group.get("target"), one
+                ):  # what comes out may be of another edition
                     yield Problem("warning", "code-invalid", f"{place}.target[{inner}].code", wrong)
 
 

@@ -80,7 +80,9 @@ def _confused(bundle: Node, entries: list[Json]) -> Iterator[Problem]:
         text = node.value.get("reference") if node.kind.name == "Reference" and isinstance(node.value, dict) else None
         type_, _, name = str(text).partition("/")
         if name in types and type_ != types[name]:
-            yield Problem("error", "value", node.path, f"{str(text)[:100]} has the id of a {types[name]} of this Bundle")
+            yield Problem(
+                "error", "value", node.path, f"{str(text)[:100]} has the id of a {types[name]} of this Bundle"
+            )
 
 
 def _document(path: str, entries: list[Json]) -> Iterator[Problem]:

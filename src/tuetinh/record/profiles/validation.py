@@ -8,7 +8,17 @@ from msgspec import structs
 
 from tuetinh.record.fhirpath import Node
 from tuetinh.record.fhirpath.nodes import root
-from tuetinh.record.profiles import codings, conditions, definitions, entries, extensions, measures, questionnaires, values, vital_signs
+from tuetinh.record.profiles import (
+    codings,
+    conditions,
+    definitions,
+    entries,
+    extensions,
+    measures,
+    questionnaires,
+    values,
+    vital_signs,
+)
 from tuetinh.record.profiles.budget import Budget
 from tuetinh.record.profiles.library import Library, base_type
 from tuetinh.record.profiles.rules import Judge
@@ -60,6 +70,8 @@ class Validation:
                 found += questionnaires.problems(self.library, each.value, each.path)
             if each.kind.name == "MeasureReport":
                 found += measures.problems(self.library, each.value, each.path)
+            if each.kind.name == "Measure":
+                found += measures.criteria(self.library, each)
             if each.kind.name == "Bundle":
                 found += entries.problems(each)
             found += definitions.problems(self.library, each)

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tuetinh.record.fhirpath import Node
+from tuetinh.record.fhirpath.compare import order
 from tuetinh.record.fhirpath.model import kinds
+from tuetinh.record.fhirpath.values import parse_datetime
 from tuetinh.record.search.params import params
 from tuetinh.record.validate.model import RESOURCE_TYPES, TYPES
 from tuetinh.record.validate.problem import Problem
@@ -82,6 +84,14 @@ def _attachment(node: Node) -> Iterator[Problem]:
         return
     if real != size:
         yield Problem("error", "value", f"{node.path}.size", f"says {size} bytes, but the data has {real}")
+
+
+def _period(node: Node) -> Iterator[Problem]:
+    """The order of start and end can be told: they are as precise as each other, where they are of one day (per-1)."""
+    start, end = (parse_datetime(str(node.value.get(name, ""))) for name in ("start", "end"))
+    if start and end and order(start, end) is None:
+        message = "start and end are not precise enough to tell that the one is before the other (per-1)"
+        yield Problem("warning", "invalid", node.path, message)
 
 
 def _canonical(node: Node) -> Iterator[Problem]:
@@ -171,6 +181,8 @@ def _unknown(path: str) -> str | None:
         if kind is None:
             return None
         bare = name.removesuffix("[x]")
+        if kind.primitive and bare == "value":
+            return None
         if bare not in kind.steps and bare not in kind.keys and bare not in ("id", "extension"):
             return f"{kind.name}.{name}"
         steps = kind.steps.get(bare, ())
@@ -247,6 +259,7 @@ def _search_parameter(node: Node) -> Iterator[Problem]:
 
 CHECKS: dict[str, Callable[[Node], Iterator[Problem]]] = {
     "Attachment": _attachment,
+    "Period": _period,
     "Identifier": _identifier,
     "code": _code,
     "canonical": _canonical,

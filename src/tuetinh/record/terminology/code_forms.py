@@ -1,4 +1,4 @@
-"""The form of codes whose code systems are not carried here: what is no SNOMED CT identifier is no code of SNOMED CT."""
+"""The form of codes whose code systems are not carried: what is no SNOMED CT identifier is no code of SNOMED CT."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def test_any_json_is_validated_without_failing(value: Any) -> None:
 def test_agreement_with_hl7s_validator(shared: Path) -> None:
     found = list(run("validator", shared / "data/fhir/validator"))
     assert len(found) == 568
-    assert sum(case.passed for case in found) >= 500
+    assert sum(case.passed for case in found) >= 541
 
 
 def test_a_costly_profile_ends_by_a_limit() -> None:

@@ -66,10 +66,11 @@ def test_a_row_of_nothing_has_the_index_zero_both_ways() -> None:
     column = [{"name": "place", "path": "%rowIndex"}, {"name": "family", "path": "family"}]
     below = [{"column": [{"name": "again", "path": "%rowIndex"}]}, {"forEachOrNull": "given", "column": [
         {"name": "below", "path": "%rowIndex"}]}]  # fmt: skip
-    view = views.read({
-        "resource": "Patient",
-        "select": [{"column": [{"name": "id", "path": "id"}]}, {"forEachOrNull": "name", "column": column, "select": below}],
-    })  # fmt: skip
+    select = [
+        {"column": [{"name": "id", "path": "id"}]},
+        {"forEachOrNull": "name", "column": column, "select": below},
+    ]
+    view = views.read({"resource": "Patient", "select": select})
     people = [
         {"resourceType": "Patient", "id": "a", "name": [{"family": "An"}, {"given": ["Ba", "Hoa"]}]},
         {"resourceType": "Patient", "id": "b"},
