@@ -16,21 +16,30 @@ from tuetinh.record.patch import fhirpath_patch, json_patch, xml_patch
 
 
 def cases(folder: Path) -> Iterator[Case]:
-    """Every case of `fhir-patch-tests.xml`, `json-patch-tests.json` and `xml-patch-tests.xml` below the folder."""
-    for path in sorted(folder.rglob("fhir-patch-tests.xml")):
-        for case in _parse(path).iterfind("case"):
-            yield _fhirpath(case)
-    for path in sorted(folder.rglob("json-patch-tests.json")):
-        for one in json.loads(path.read_bytes(), parse_float=Decimal):
-            if not one.get("disabled"):
-                yield _json(one)
-    for path in sorted(folder.rglob("xml-patch-tests.xml")):
-        for case in _parse(path).iterfind("case"):
-            yield _xml(case)
+    """Every case of the suites below the folder, told apart by what is in them; other files are passed over."""
+    for path in sorted(folder.rglob("*.json")):
+        yield from _json_cases(path)
+    for path in sorted(folder.rglob("*.xml")):
+        for case in _xml_cases(path):
+            yield _xml(case) if case.find("target") is not None else _fhirpath(case)
 
 
-def _parse(path: Path) -> etree._Element:
-    return etree.parse(path, etree.XMLParser(resolve_entities=False, no_network=True)).getroot()
+def _json_cases(path: Path) -> Iterator[Case]:
+    try:
+        found = json.loads(path.read_bytes(), parse_float=Decimal)
+    except ValueError:
+        return
+    for one in found if isinstance(found, list) else ():
+        if isinstance(one, dict) and "doc" in one and "patch" in one and not one.get("disabled"):
+            yield _json(one)
+
+
+def _xml_cases(path: Path) -> list[etree._Element]:
+    try:
+        root = etree.parse(path, etree.XMLParser(resolve_entities=False, no_network=True)).getroot()
+    except etree.XMLSyntaxError:
+        return []
+    return [case for case in root.iterfind("case") if any(case.find(name) is not None for name in ("diff", "target"))]
 
 
 def _first(case: etree._Element, name: str) -> etree._Element | None:

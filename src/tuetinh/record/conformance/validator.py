@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import re
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,30 @@ def cases(folder: Path) -> Iterator[Case]:
     """Every R4 case of the manifests in the folder, loose or in a `.tar.gz`."""
     for read in _sources(folder):
         for case in json.loads(read("manifest.json") or b"{}").get("test-cases", []):
-            if str(case.get("version", "4.0")).startswith("4.0"):
+            if str(case.get("version", "5.0")).startswith("4.0"):
                 yield from _case(case, read)
 
 
 def _sources(folder: Path) -> Iterator[Read]:
-    for archive in sorted([*folder.glob("*.tar.gz"), *folder.glob("*.tgz")]):
+    """What reads the files that a manifest names, for every manifest."""
+    for archive in sorted([*folder.rglob("*.tar.gz"), *folder.rglob("*.tgz")]):
         with tarfile.open(archive) as tar:
-            files = {m.name.partition("/")[2]: handle.read() for m in tar if (handle := tar.extractfile(m))}
-        yield files.get
+            files = {m.name.removeprefix("./"): handle.read() for m in tar if (handle := tar.extractfile(m))}
+        for name in sorted(files):
+            home, slash, last = name.rpartition("/")
+            if last == "manifest.json":
+                yield partial(_packed, files, home + slash)
     for manifest in sorted(folder.rglob("manifest.json")):
-        yield lambda name, home=manifest.parent: path.read_bytes() if (path := home / name).is_file() else None  # type: ignore[misc]
+        yield partial(_loose, manifest.parent)
+
+
+def _packed(files: Mapping[str, bytes], home: str, name: str) -> bytes | None:
+    return files.get(home + name)
+
+
+def _loose(home: Path, name: str) -> bytes | None:
+    path = home / name
+    return path.read_bytes() if path.is_file() else None
 
 
 def _case(case: Json, read: Read) -> Iterator[Case]:

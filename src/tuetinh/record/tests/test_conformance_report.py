@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from io import StringIO
 from pathlib import Path
 
@@ -35,6 +36,37 @@ def test_resources_are_found_in_every_form_and_depth(tmp_path: Path) -> None:
     lines = out.getvalue().splitlines()
     assert [line.partition(": ")[0] for line in lines[:-1]] == ["deep/deeper/lines.ndjson:2", "deep/deeper/bad.xml"]
     assert lines[-1] == "3/5"
+
+
+@pytest.mark.parametrize("suite", conformance.SUITES)
+def test_files_of_other_forms_are_passed_over(suite: str, tmp_path: Path) -> None:
+    inner = tmp_path / "deep"
+    inner.mkdir()
+    (inner / "broken.json").write_text("{")
+    (inner / "list.json").write_text('[1, {"doc": 1}]')
+    (inner / "words.json").write_text('"words"')
+    (inner / "manifest.json").write_text('{"of": "something else"}')
+    (inner / "test-cases.json").write_text("{}")
+    (inner / "other.xml").write_text("<tests><case name='x'/></tests>")
+    (inner / "notes.txt").write_bytes(b"\xff\x00")
+    with tarfile.open(inner / "packed.tar.gz", "w:gz") as archive:
+        archive.add(inner / "words.json", "a/words.json")
+    out = StringIO()
+    conformance.report(suite, tmp_path, out)
+    broken = ["deep/broken.json"] if suite == "examples" else []
+    lines = out.getvalue().splitlines()
+    assert [line.partition(":")[0] for line in lines[:-1]] == broken
+    assert lines[-1] == f"0/{len(broken)}"
+
+
+def test_suites_are_found_in_folders_below(shared: Path, tmp_path: Path) -> None:
+    deep = tmp_path / "a" / "b"
+    (deep / "input").mkdir(parents=True)
+    suite = shared / "data/fhir/fhirpath"
+    (deep / "tests-fhir-r4.xml").write_bytes((suite / "tests-fhir-r4.xml").read_bytes())
+    (deep / "input" / "patient-example.xml").write_bytes((suite / "input/patient-example.xml").read_bytes())
+    found = list(conformance.run("fhirpath", tmp_path))
+    assert (len(found), sum(case.passed for case in found)) == (874, 873)
 
 
 def test_an_empty_folder_passes_nothing(tmp_path: Path) -> None:
