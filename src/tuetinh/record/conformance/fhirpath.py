@@ -44,7 +44,8 @@ def _root(path: Path) -> Any:
         root = safely.parse(path.read_bytes())
     except RecordError:
         return None
-    return root if safely.local(root)[1] == "tests" and root.find("{*}group/{*}test/{*}expression") is not None else None
+    found = safely.local(root)[1] == "tests" and root.find("{*}group/{*}test/{*}expression") is not None
+    return root if found else None
 
 
 @cache

@@ -28,7 +28,8 @@ def _coding(library: Library, node: Node, coding: dict[str, Any]) -> Iterator[Pr
         yield Problem("error", "value", f"{node.path}.system", "must be an absolute URI")
         return
     if "/ValueSet/" in system and library.value_set(system):
-        yield Problem("error", "code-invalid", node.path, f"{system[:200]} is a value set, not a code system")
+        # Only a warning: the national guide asks for such codings.
+        yield Problem("warning", "invalid", node.path, f"{system[:200]} is a value set, not a code system")
         return
     if library.is_supplement(system):
         yield Problem("error", "code-invalid", node.path, f"{system[:200]} is a supplement, not a code system")

@@ -21,14 +21,14 @@ _STEP = re.compile(
 
 def problems(judge: Judge, parent: Node, name: str, nodes: Sequence[Node], rule: Rule) -> list[Problem]:
     """What sliced values lack."""
-    how = rule.slicing or _implied(name)
+    how = rule.slicing or _implied(parent, name.partition(":")[0])
     groups: dict[str, list[Node]] = {slice_: [] for slice_ in rule.slices}
     found: list[Problem] = []
     order = list(rule.slices)
     furthest, unmatched = 0, False
     for node in nodes:
         fitting = [s for s, asked in rule.slices.items() if s != "@default" and _is(judge, node, asked, how)]
-        if len(fitting) > 1:
+        if len(fitting) > 1 and rule.slicing is not None:
             found.append(Problem("error", "structure", node.path, f"is of more than one slice: {', '.join(fitting)}"))
         mine = fitting[0] if fitting else "@default" if "@default" in rule.slices else None
         if mine is None:
@@ -52,9 +52,14 @@ def problems(judge: Judge, parent: Node, name: str, nodes: Sequence[Node], rule:
     return found
 
 
-def _implied(name: str) -> Slicing:
-    """Extensions are told apart by url, choices by type, without saying so (profiling.html, 5.1.0.12)."""
-    kind = ("value", "url") if name in ("extension", "modifierExtension") else ("type", "$this")
+def _implied(parent: Node, name: str) -> Slicing:
+    """Extensions are told apart by url, choices by type, without saying so (profiling.html, 5.1.0.12); what says
+    nothing else is in a slice when it has the slice's values."""
+    kind = ("value", "$this")
+    if name in ("extension", "modifierExtension"):
+        kind = ("value", "url")
+    elif len(parent.kind.steps.get(name, ())) > 1:
+        kind = ("type", "$this")
     return Slicing([kind], "open", ordered=False)
 
 
@@ -85,7 +90,7 @@ def _agrees(judge: Judge, node: Node, kind: str, path: str, expected: list[Rule]
     if kind == "type":
         typed = [rule for rule in expected if rule.type or rule.types]
         return any(_typed(one, rule) for one in nodes for rule in typed)
-    return any(all(_holds(judge, one, rule) for rule in expected) for one in nodes)
+    return all(any(_holds(judge, one, rule) for one in nodes) for rule in expected)
 
 
 def _typed(node: Node, rule: Rule) -> bool:
@@ -106,6 +111,7 @@ def _expected(judge: Judge, rule: Rule, path: str) -> Iterator[Rule]:
         if _says(rule):
             yield rule
         return
+    yield from _within(rule, path)
     match = _STEP.match(path)
     if match is None:
         return
@@ -120,6 +126,16 @@ def _expected(judge: Judge, rule: Rule, path: str) -> Iterator[Rule]:
         for here in (rule, *_profiles(judge, rule)):
             for child in _children(here, match):
                 yield from _expected(judge, child, rest.removeprefix(".") or "$this")
+
+
+def _within(rule: Rule, path: str) -> Iterator[Rule]:
+    """What the fixed value or pattern of an element says of one below it."""
+    for name in ("fixed", "pattern"):
+        values = [getattr(rule, name)]
+        for step in path.split("."):
+            inner = [value[step] for value in values if isinstance(value, dict) and step in value]
+            values = [one for value in inner for one in (value if isinstance(value, list) else [value])]
+        yield from (Rule(**{name: value}) for value in values)
 
 
 def _children(rule: Rule, match: re.Match[str]) -> Iterator[Rule]:

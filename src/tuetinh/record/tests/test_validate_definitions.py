@@ -242,3 +242,47 @@ def test_a_period_whose_order_cannot_be_told_is_named() -> None:
     given = {"resourceType": "Patient", "name": [{"text": "x", "period": {"start": "2026-01-01", "end": "2026-01"}}]}
     assert found(given) == [("warning", "Patient.name[0].period")]
     assert found(given, strict=True) == [("error", "Patient.name[0].period")]
+
+
+ROLES = "http://terminology.hl7.org/CodeSystem/diagnosis-role"
+
+
+def visit(*roles: tuple[str, str]) -> dict[str, Any]:
+    """An Encounter by VN Core with diagnoses of these roles."""
+    return {
+        "resourceType": "Encounter", "status": "finished", "subject": {"reference": "Patient/a"},
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+        "diagnosis": [
+            {"condition": {"reference": "Condition/a"},
+             "use": {"coding": [{"system": ROLES, "code": code, "display": display}], "text": display}}
+            for code, display in roles],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("roles", "good"),
+    [
+        ([("CC", "Chief complaint"), ("CM", "Comorbidity diagnosis")], True),
+        ([("AD", "Admission diagnosis")], False),
+        ([("CC", "Chief complaint"), ("CC", "Chief complaint")], False),
+    ],
+)
+def test_slices_are_told_apart_by_the_pattern_of_an_element_above(roles: list[tuple[str, str]], good: bool) -> None:
+    url = "http://fhir.ehealth.gov.vn/core/StructureDefinition/vn-core-encounter"
+    assert found(visit(*roles), profiles=[url]) == ([] if good else [("error", "Encounter.diagnosis")])
+
+
+def test_a_slice_without_discriminator_has_what_fits_its_pattern() -> None:
+    pattern = {"system": "http://x.test/cs", "code": "a"}
+    path = "Observation.code.coding"
+    element = {"id": f"{path}:own", "path": path, "sliceName": "own", "min": 1, "patternCoding": pattern}
+    own = PROFILE | {"type": "Observation", "baseDefinition": f"{CORE}Observation"}
+    own |= {"differential": {"element": [{"id": "Observation", "path": "Observation"}, element]}}
+    other = {"system": "http://x.test/other", "code": "z"}
+    given = {"resourceType": "Observation", "status": "final", "subject": {"reference": "Patient/a"}}
+
+    def coded(*codings: dict[str, str]) -> list[tuple[str, str]]:
+        return found(given | {"code": {"coding": list(codings)}}, own, profiles=["http://x.test/p"])
+
+    assert coded(other, pattern) == []
+    assert coded(other) == [("error", "Observation.code.coding")]
