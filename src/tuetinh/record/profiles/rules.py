@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 from tuetinh.record.fhirpath import FHIRPathError, Node, Services, compile
@@ -26,7 +27,7 @@ class Judge:
     def __init__(self, library: Library, budget: Budget) -> None:
         self.library, self.budget = library, budget
         self.running: set[tuple[str, str]] = set()
-        self.services = Services(resolve=library.resolve, conforms_to=self._conforms, member_of=self._member_of)
+        self.services = Services(library.resolve, self._member_of, self._conforms, self._subsumes)
 
     def profile(self, node: Node, tree: Rule) -> list[Problem]:
         """What a node lacks of a profile. One that is being looked at already is taken to hold: they go in circles."""
@@ -183,6 +184,19 @@ class Judge:
         if True in answers:
             return True
         return None if None in answers else False
+
+    def _subsumes(self, above: Any, below: Any) -> bool | None:
+        """Whether a coding of the one is, or is above, a coding of the other; None when nobody knows."""
+        known = False
+        codings = (value.get("coding", [value]) if isinstance(value, dict) else [] for value in (above, below))
+        for one, other in product(*codings):
+            system = self.library.code_system(str(one.get("system", "")))
+            codes = str(one.get("code", "")), str(other.get("code", ""))
+            if system and one.get("system") == other.get("system") and all(map(system.find, codes)):
+                known = True
+                if system.subsumes(*codes):
+                    return True
+        return False if known else None
 
     def _conforms(self, value: Any, url: str) -> bool:
         from tuetinh.record.fhirpath.nodes import root

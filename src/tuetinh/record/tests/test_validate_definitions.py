@@ -286,3 +286,18 @@ def test_a_slice_without_discriminator_has_what_fits_its_pattern() -> None:
 
     assert coded(other, pattern) == []
     assert coded(other) == [("error", "Observation.code.coding")]
+
+
+@pytest.mark.parametrize(("code", "good"), [("c", True), ("a", True), ("z", False), ("unknown", True)])
+def test_invariants_may_ask_what_a_code_subsumes(code: str, good: bool) -> None:
+    tree = CODES | {"concept": [{"code": "a", "concept": [{"code": "b", "concept": [{"code": "c"}]}]}, {"code": "z"}]}
+    expression = "maritalStatus.subsumedBy(extension('http://x.test/e').value)"
+    constraint = {"key": "x-1", "severity": "error", "human": "below a", "expression": expression}
+    own = PROFILE | {"differential": {"element": [{"id": "Patient", "path": "Patient", "constraint": [constraint]}]}}
+    given = {
+        "resourceType": "Patient",
+        "extension": [{"url": "http://x.test/e", "valueCoding": {"system": CODES["url"], "code": "a"}}],
+        "maritalStatus": {"coding": [{"system": CODES["url"], "code": code}]},
+    }
+    answer = [one for one in found(given, tree, own, profiles=["http://x.test/p"]) if one == ("error", "Patient")]
+    assert answer == ([] if good else [("error", "Patient")])
