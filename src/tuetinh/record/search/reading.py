@@ -205,8 +205,8 @@ def _near(param: Param, modifier: str, values: list[str]) -> Condition:
     """Read `:above` and `:below` of a reference to a type with a hierarchy."""
     types = [type_ for type_ in param.targets if type_ in HIERARCHIES]
     links = [link for value in values for link in _links(param, "", unescape(value))]
-    named = {link.split("/")[0] for link in links if link.split("/")[0] in types} or {""}
-    if not types or any("/" in value and value.split("/")[0] not in types for value in values):
+    named = {link.split("/")[0] for link in links if link.split("/")[0] in types}
+    if not named or any("/" in value and value.split("/")[0] not in types for value in values):
         raise _refuse(param, modifier)
     ids = {type_: tuple(x.split("/")[1] for x in links if x.startswith(f"{type_}/")) for type_ in named}
     found = tuple(Near(param, type_, ids[type_], modifier == "above") for type_ in sorted(named))

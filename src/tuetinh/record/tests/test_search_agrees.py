@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tuetinh.record import api, r4
@@ -230,6 +230,7 @@ MODIFIERS = st.sampled_from(
     ),
     lenient=st.booleans(),
 )
+@example(pairs=[("subject:above", ":")], lenient=False)
 def test_any_query_is_answered_or_refused(pairs: list[tuple[str, str]], *, lenient: bool) -> None:
     search, problems = parse.parse("Observation", pairs, lenient=lenient)
     assert all(problem.severity == ("warning" if lenient else "error") for problem in problems)
