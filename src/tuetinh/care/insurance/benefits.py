@@ -6,7 +6,7 @@ Rules: Luật BHYT as amended by 51/2024/QH15, NĐ 188/2025 Đ19, TT 01/2025, Q�
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -105,9 +105,11 @@ class Split:
 
 def split(lines: list[Line], situation: Situation) -> Split:
     """Divide the cost of a visit. Raises ValueError for a negative amount or more aid than cost on a line."""
+    code, share = category(situation)
+    if not (share and card_rate(situation.card_digit)):
+        lines = [replace(line, fund_share=ZERO) for line in lines]  # no right to benefit: nothing is in the fund's scope
     priced = [_priced(line) for line in lines]
     insured = sum((amount for _, _, amount in priced), ZERO)
-    code, share = category(situation)
     rate = benefit_rate(situation, insured, code, share)
     done = tuple(_shared(line, *amounts, rate) for line, amounts in zip(lines, priced, strict=True))
     sums = {
@@ -190,8 +192,8 @@ def _priced(line: Line) -> tuple[Decimal, Decimal, Decimal]:
 
 def _shared(line: Line, unit: Decimal, total: Decimal, insured: Decimal, rate: Decimal) -> SplitLine:
     fund = _round(insured * rate / HUNDRED)
-    copay = insured - fund if rate else ZERO  # without a right to benefit the whole line is the patient's own
-    patient = total - fund - copay
+    copay = insured - fund
+    patient = total - insured
     left = other = sum(line.others, ZERO)
     if other > total:
         message = f"more aid than cost on {line.code}"

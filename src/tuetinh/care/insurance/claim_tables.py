@@ -219,14 +219,29 @@ def _medicine(visit: Visit, place: int, item: r4.ChargeItem, line: SplitLine, so
         ("MA_THUOC", _code(concept, SUBSTANCES) or (known.substance_code if known else ""), m),
         ("TEN_THUOC", known.name if known else _text(concept), m), ("DON_VI_TINH", known.unit if known else "", m),
         ("HAM_LUONG", known.strength if known else "", m), ("DUONG_DUNG", known.route_code if known else "", m),
-        ("DANG_BAO_CHE", known.form if known else "", m), ("LIEU_DUNG", dose.text or "", f"{m}.dosageInstruction"),
-        ("CACH_DUNG", dose.patientInstruction or "", f"{m}.dosageInstruction"),
+        ("DANG_BAO_CHE", known.form if known else "", m), ("LIEU_DUNG", _dose(order), f"{m}.dosageInstruction"),
+        ("CACH_DUNG", dose.text or "", f"{m}.dosageInstruction"),
         ("SO_DANG_KY", found.get(REGISTRATION, ""), i), ("TT_THAU", found.get(TENDER, ""), i),
         ("DON_GIA", number(line.line.price), f"{i}.priceOverride"), *_money(line, i),
         ("MA_KHOA", _departments(visit)[0], "Encounter.location"),
         ("MA_BAC_SI", _licence(visit, order.requester if order else None), f"{m}.requester"),
         ("NGAY_YL", written(at), f"{m}.authoredOn"), ("NGUON_CTRA", "1", i),
     ])  # fmt: skip
+
+
+def _dose(order: r4.MedicationRequest | None) -> str:
+    """QĐ 3176, bảng 2, trường 12: amount each time * times a day * days [amount a day]; else the dose in words."""
+    dose = (order.dosageInstruction or [r4.Dosage()])[0] if order else r4.Dosage()
+    amount = (dose.doseAndRate or [r4.DosageDoseAndRate()])[0].doseQuantity or r4.Quantity()
+    repeat = (dose.timing.repeat if dose.timing else None) or r4.TimingRepeat()
+    supply = order.dispenseRequest.expectedSupplyDuration if order and order.dispenseRequest else None
+    days = supply.value if supply else None
+    daily = (repeat.period, repeat.periodUnit) == (1, "d")
+    if amount.value is None or not repeat.frequency or not daily or days is None:
+        return dose.text or ""
+    unit, times = amount.unit or "", repeat.frequency
+    each, a_day = number(amount.value), number(amount.value * times)
+    return f"{each} {unit}/lần * {times} lần/ngày * {number(days)} ngày [{a_day} {unit}/ngày]"
 
 
 def _service(visit: Visit, place: int, item: r4.ChargeItem, line: SplitLine, sources: Sources) -> Row:

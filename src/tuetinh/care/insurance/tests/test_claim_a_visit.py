@@ -73,11 +73,17 @@ def visit(desk: Any) -> str:
                        valueQuantity=r4.Quantity(value=D("52.5"), unit="kg")),
     )  # fmt: skip
     medicine = next(d for d in drugs() if d.substance_code)
+    dosage = r4.Dosage(
+        text="Mỗi lần 1 viên, ngày 2 lần, uống sáng, tối",
+        timing=r4.Timing(repeat=r4.TimingRepeat(frequency=2, period=D(1), periodUnit="d")),
+        doseAndRate=[r4.DosageDoseAndRate(doseQuantity=r4.Quantity(value=D("1.0"), unit="viên"))],
+    )
+    supply = r4.MedicationRequestDispenseRequest(expectedSupplyDuration=r4.Duration(value=D(10), unit="ngày"))
     prescribed = record.create(
         SYSTEM,
         r4.MedicationRequest(status="active", intent="order", medicationCodeableConcept=drug_code(medicine), subject=me, encounter=about,
                              authoredOn="2026-11-02T10:30:00+07:00", requester=doctor,
-                             dosageInstruction=[r4.Dosage(text="1 Viên/lần * 1 lần/ngày * 20 ngày [1 Viên/ngày]", patientInstruction="Uống sáng")]),
+                             dosageInstruction=[dosage], dispenseRequest=supply),
     )  # fmt: skip
     exam = service("02.1897")
     lines: list[tuple[r4.CodeableConcept, int, int, r4.Reference | None]] = [
@@ -137,14 +143,29 @@ def test_the_file_holds_what_the_record_says(visit: str) -> None:
         "T_TONGCHI_BV": "497500", "T_BHTT": "398000", "T_BNCCT": "99500", "T_THUOC": "10000", "MA_TTDV": "000123/LCH-GPHN",
     }  # fmt: skip
     assert {name: one[0][name] for name in wanted} == wanted
-    assert (two[0]["LIEU_DUNG"], two[0]["SO_LUONG"], two[0]["MA_BAC_SI"]) == (
-        "1 Viên/lần * 1 lần/ngày * 20 ngày [1 Viên/ngày]", "20", DOCTOR,
-    )  # fmt: skip
+    assert {name: two[0][name] for name in ("LIEU_DUNG", "CACH_DUNG", "SO_LUONG", "MA_BAC_SI")} == {
+        "LIEU_DUNG": "1 viên/lần * 2 lần/ngày * 10 ngày [2 viên/ngày]",
+        "CACH_DUNG": "Mỗi lần 1 viên, ngày 2 lần, uống sáng, tối",
+        "SO_LUONG": "20",
+        "MA_BAC_SI": DOCTOR,
+    }
     test = next(row for row in three if row["MA_DICH_VU"] == GLUCOSE)
     assert (test["MA_NHOM"], test["NGUOI_THUC_HIEN"], test["NGAY_YL"], test["NGAY_TH_YL"], test["NGAY_KQ"]) == (
         "1", TECHNICIAN, "202611020830", "202611020845", "202611020945",
     )  # fmt: skip
     assert (four[0]["MA_CHI_SO"], four[0]["GIA_TRI"], four[0]["MA_DICH_VU"]) == ("14749-6", "6.10", GLUCOSE)
+
+
+def test_a_visit_without_a_card_is_the_patients_own(visit: str) -> None:
+    for card in record.search(SYSTEM, "Coverage", "_count=10").resources:
+        record.delete(SYSTEM, "Coverage", str(card.id))
+    found = claim(SYSTEM, visit, made=date(2026, 11, 2))
+    assert [(p.table, p.row, p.field, p.code) for p in found.problems] == []
+    assert {name: found.tables["XML1"][0][name] for name in ("T_TONGCHI_BV", "T_TONGCHI_BH", "T_BNTT", "T_BNCCT", "T_BHTT")} == {
+        "T_TONGCHI_BV": "497500", "T_TONGCHI_BH": "0", "T_BNTT": "497500", "T_BNCCT": "0", "T_BHTT": "0",
+    }  # fmt: skip
+    lines = [*found.tables["XML2"], *found.tables["XML3"]]
+    assert {(line["TYLE_TT_BH"], line["THANH_TIEN_BH"], line["PHAM_VI"], line["MUC_HUONG"]) for line in lines} == {("0", "0", "2", "0")}
 
 
 def test_every_value_says_where_it_is_from(visit: str) -> None:
