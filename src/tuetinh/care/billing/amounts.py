@@ -8,8 +8,8 @@ DIGITS = ("không", "một", "hai", "ba", "bốn", "năm", "sáu", "bảy", "tá
 SCALES = ("", "nghìn", "triệu", "tỷ", "nghìn tỷ", "triệu tỷ")
 
 
-def in_words(amount: Decimal | int) -> str:
-    """1005 → "Một nghìn không trăm linh năm đồng". Raises ValueError for parts of a đồng."""
+def in_words(amount: Decimal | int, unit: str = "đồng") -> str:
+    """1005 → "Một nghìn không trăm linh năm đồng". Raises ValueError for parts of a unit."""
     whole = int(amount)
     if whole != amount or abs(whole) >= 10 ** (3 * len(SCALES)):
         message = "not an amount that can be said"
@@ -25,7 +25,7 @@ def in_words(amount: Decimal | int) -> str:
     ]
     text = " ".join(parts) or DIGITS[0]
     sign = "âm " if whole < 0 else ""
-    return f"{sign}{text} đồng".capitalize()
+    return f"{sign}{text} {unit}".strip().capitalize()
 
 
 def _group(group: int, *, full: bool) -> str:

@@ -26,7 +26,7 @@ from tuetinh.care.clinic.errors import (
     Warned,
 )
 from tuetinh.care.clinic.models import Draft
-from tuetinh.care.clinic.vitals import VITALS, body_mass_index
+from tuetinh.care.clinic.vitals import VITALS, body_mass_index, implausible
 from tuetinh.care.insurance.api import Claim, claim
 from tuetinh.care.lab.api import order_tests
 from tuetinh.care.reception import api as reception
@@ -43,28 +43,24 @@ NURSE = DOCTOR | {"nurse"}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A prescription line as typed. drug: code of the formulary. times: a day; dose: units each time; days."""
+    """A prescription line as typed. drug: code of the formulary. times: a day; dose: dose units each time; days.
+
+    quantity: units to hand out, None when it follows from the dose.
+    """
 
     drug: str
     times: Decimal
     dose: Decimal
     days: Decimal
     note: str = ""
+    quantity: Decimal | None = None
 
 
 def save_vitals(asker: Asker, encounter_id: str, values: Mapping[str, Decimal]) -> None:
     """Keep vital signs. values: by key of vitals.VITALS. Raises Implausible with the field."""
     _allow(asker, NURSE)
-    for key, value in values.items():
-        low, high = VITALS[key].possible
-        if not low <= value <= high:
-            told = _("%(label)s: từ %(low)s đến %(high)s %(unit)s.")
-            words = {"label": VITALS[key].label, "low": low, "high": high, "unit": VITALS[key].unit}
-            raise Implausible(told % words, field=key)
-    if ("systolic" in values) != ("diastolic" in values):
-        raise Implausible(_("Ghi đủ hai số huyết áp."), field="diastolic" if "systolic" in values else "systolic")
-    if "systolic" in values and values["systolic"] <= values["diastolic"]:
-        raise Implausible(_("Huyết áp tâm thu phải cao hơn tâm trương."), field="systolic")
+    for key, told in implausible(values).items():
+        raise Implausible(told, field=key)
     who, now = _who(asker), _now()
     with transaction.atomic():
         encounter = _open(asker, encounter_id)
@@ -279,6 +275,8 @@ def prescribe(
             raise UnknownCode(_("Thuốc %(code)s không có trong danh mục.") % {"code": line.drug}, field="drug")
         if not (0 < line.times <= 24 and line.times % 1 == 0 and 0 < line.dose <= 1000 and 0 < line.days <= 90):
             raise Implausible(_("Liều của %(name)s không hợp lý.") % {"name": known.label}, field="dose")
+        if line.quantity is not None and not (0 < line.quantity <= 1000 and line.quantity % 1 == 0):
+            raise Implausible(_("Số lượng của %(name)s không hợp lý.") % {"name": known.label}, field="quantity")
         drugs.append(known)
     with transaction.atomic():
         encounter = _open(asker, encounter_id)
@@ -293,6 +291,7 @@ def prescribe(
                 times=line.times,
                 dose=line.dose,
                 days=line.days,
+                quantity=line.quantity,
                 note=line.note,
                 at=now,
                 who=who,
@@ -342,16 +341,16 @@ def close_visit(
     _allow(asker, DOCTOR)
     with transaction.atomic():
         encounter = _open(asker, encounter_id)
-        missing = []
+        missing = {}
         if not encounter.diagnosis:
-            missing.append(_("chẩn đoán chính"))
+            missing["principal"] = _("chẩn đoán chính")
         try:
             codings = [list_code("KET_QUA_DTRI", result), list_code("MA_LOAI_RV", disposition)]
         except KeyError:
-            missing.append(_("kết quả điều trị và hình thức ra viện"))
+            missing["result"] = _("kết quả điều trị và hình thức ra viện")
             codings = []
         if not advice.strip():
-            missing.append(_("lời dặn"))
+            missing["advice"] = _("lời dặn")
         if missing:
             raise Incomplete(missing)
         plan = r4.CarePlan(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -88,6 +88,7 @@ class Incomplete(ClinicError):
     code = "incomplete"
     status = 422
 
-    def __init__(self, missing: Sequence[str]) -> None:
-        super().__init__(_("Còn thiếu: %(list)s.") % {"list": ", ".join(missing)})
-        self.missing = tuple(missing)
+    def __init__(self, missing: Mapping[str, str]) -> None:
+        """missing: the words of each thing by its field."""
+        super().__init__(_("Còn thiếu: %(list)s.") % {"list": ", ".join(missing.values())})
+        self.missing = dict(missing)

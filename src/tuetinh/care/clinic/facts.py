@@ -164,10 +164,15 @@ def allergy(
 
 
 def dose_text(drug: Drug, times: Decimal, dose: Decimal, note: str) -> str:
-    """The dose in words: times a day, amount each time, when (TT 26/2025/TT-BYT Đ6 k5)."""
-    verb = next((word for word in ("uống", "tiêm", "bôi", "nhỏ", "đặt", "hít") if word in drug.route.lower()), "dùng")
-    text = f"Ngày {verb} {_plain(times)} lần, mỗi lần {_plain(dose)} {drug.unit}"
-    return f"{text}, {note}" if note else text
+    """The dose in words: amount each time, times a day, route, when (TT 26/2025/TT-BYT Đ6 k5)."""
+    amount = f"{_plain(dose)} {drug.dose_unit or drug.unit}"
+    text = f"Mỗi lần {amount}, ngày {_plain(times)} lần, {drug.route.lower()}"
+    return f"{text} {note}" if note else text
+
+
+def usual_quantity(times: Decimal, dose: Decimal, days: Decimal, *, package: bool) -> Decimal:
+    """How many units a course takes; one where a unit is a package of many doses."""
+    return Decimal(1) if package else (times * dose * days).to_integral_value(rounding="ROUND_CEILING")
 
 
 def _plain(value: Decimal) -> str:
@@ -182,18 +187,23 @@ def prescription(
     times: Decimal,
     dose: Decimal,
     days: Decimal,
+    quantity: Decimal | None,
     note: str,
     at: str,
     who: r4.Reference | None,
 ) -> r4.MedicationRequest:
-    """One line of a prescription. times: a day; dose: units each time; the quantity follows from them."""
-    quantity = (times * dose * days).to_integral_value(rounding="ROUND_CEILING")
+    """One line of a prescription. times: a day; dose: dose units each time; quantity: units to hand out.
+
+    Without a quantity it follows from the dose, or is one package that holds many doses.
+    """
+    if quantity is None:
+        quantity = usual_quantity(times, dose, days, package=bool(drug.dose_unit))
     dosage = r4.Dosage(
         sequence=1,
         text=dose_text(drug, times, dose, note),
         patientInstruction=note or None,
         timing=r4.Timing(repeat=r4.TimingRepeat(frequency=int(times), period=Decimal(1), periodUnit="d")),
-        doseAndRate=[r4.DosageDoseAndRate(doseQuantity=r4.Quantity(value=dose, unit=drug.unit))],
+        doseAndRate=[r4.DosageDoseAndRate(doseQuantity=r4.Quantity(value=dose, unit=drug.dose_unit or drug.unit))],
     )
     return r4.MedicationRequest(
         id=id_,

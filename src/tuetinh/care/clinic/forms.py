@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from itertools import zip_longest
 from typing import Any
 
 from django import forms
@@ -13,10 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from tuetinh.care.clinic.actions import Line
-from tuetinh.care.clinic.vitals import VITALS
-from tuetinh.commons.catalogues.api import codes
-
-LINES = 8  # of a prescription on the page; more are added by saving
+from tuetinh.care.clinic.vitals import VITALS, implausible
+from tuetinh.commons.catalogues.api import codes, drug
 
 
 class Measure(forms.DecimalField):
@@ -37,6 +36,13 @@ class VitalsForm(forms.Form):
         super().__init__(*args, **kwargs)
         for vital in VITALS.values():
             self.fields[vital.key] = Measure(label=vital.label, required=False, max_digits=6, decimal_places=2)
+
+    def clean(self) -> dict[str, Any]:
+        """Every value that cannot be, beside its field."""
+        told = super().clean() or {}
+        for key, words in implausible({key: value for key, value in told.items() if value is not None}).items():
+            self.add_error(key, words)
+        return told
 
     def values(self) -> dict[str, Decimal]:
         """What was filled in."""
@@ -96,20 +102,26 @@ class CloseForm(forms.Form):
 
 def prescription_lines(data: QueryDict) -> list[Line]:
     """The filled lines of a posted prescription; raises ValueError with words for a line that cannot be read."""
-    rows = zip(
-        *(data.getlist(name) for name in ("drug", "times", "dose", "days")),
-        [*data.getlist("note"), *[""] * len(data.getlist("drug"))],
-        strict=False,
-    )
+    names = ("drug", "times", "dose", "days", "quantity", "note")
     lines = []
-    for drug, times, dose, days, note in rows:
-        if not drug.strip():
+    for row in zip_longest(*(data.getlist(name) for name in names), fillvalue=""):
+        code, times, dose, days, quantity, note = (text.strip() for text in row)
+        if not code:
             continue
         try:
-            numbers = [Decimal(text.strip().replace(",", ".")) for text in (times, dose, days)]
+            numbers = [_count(text) for text in (times, dose, days)]
+            amount = _count(quantity) if quantity else None
         except InvalidOperation as error:
-            raise ValueError(_("Ghi đủ số lần, liều mỗi lần và số ngày.")) from error
-        if not all(number.is_finite() for number in numbers):
-            raise ValueError(_("Ghi đủ số lần, liều mỗi lần và số ngày."))
-        lines.append(Line(drug.strip(), *numbers, note=note.strip()[:200]))
+            known = drug(code)
+            told = _("%(name)s: ghi đủ số lần, liều mỗi lần và số ngày bằng số.")
+            raise ValueError(told % {"name": known.label if known else code}) from error
+        lines.append(Line(code, *numbers, note=note[:200], quantity=amount))
     return lines
+
+
+def _count(text: str) -> Decimal:
+    """A typed number; raises InvalidOperation for anything else, infinity among it."""
+    number = Decimal(text.replace(",", "."))
+    if not number.is_finite():
+        raise InvalidOperation
+    return number

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from tuetinh.care.billing.api import BillingError
 from tuetinh.care.clinic import actions, prints, queries
-from tuetinh.care.clinic.errors import ClinicError, Warned
+from tuetinh.care.clinic.errors import ClinicError, Incomplete, Warned
 from tuetinh.care.clinic.forms import CloseForm, ExaminationForm, VitalsForm, prescription_lines
 from tuetinh.care.clinic.vitals import VITALS
 from tuetinh.care.insurance.api import InsuranceError, claim
@@ -181,11 +181,12 @@ def _orders(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]
 
 
 def _prescription(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]:
+    standing = queries.prescription(asker(request), here.encounter)
     if draft := drafts.get("prescription"):
         lines = queries.typed_rows(draft.fields)
     else:
-        lines = [queries.line_values(m) for m in queries.prescription(asker(request), here.encounter)]
-    return {"lines": lines, "blank": range(max(3, 5 - len(lines))), "warnings": ()}
+        lines = [queries.line_values(m) for m in standing]
+    return {"lines": lines, "standing": bool(standing), "blank": range(max(3, 5 - len(lines))), "warnings": ()}
 
 
 def _close(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]:
@@ -306,7 +307,7 @@ def draft(request: HttpRequest, encounter_id: str, form: str) -> HttpResponse:
 @desk("doctor")
 @require_POST
 def prescription(request: HttpRequest, encounter_id: str) -> HttpResponse:
-    """Make the prescription: `drug times dose days note` by line; `sure` after warnings."""
+    """Make the prescription: `drug times dose days quantity note` by line; `sure` after warnings."""
     here = _visit(request, encounter_id)
     try:
         lines = prescription_lines(request.POST)
@@ -316,9 +317,8 @@ def prescription(request: HttpRequest, encounter_id: str) -> HttpResponse:
             request, here, "prescription", status=409, warnings=error.warnings, lines=queries.typed_lines(lines)
         )
     except (ClinicError, ValueError) as error:
-        messages.error(request, str(error))
         typed = queries.typed_rows(dict(request.POST.lists()))
-        return _page(request, here, "prescription", status=422, lines=typed)
+        return _page(request, here, "prescription", status=422, lines=typed, refused=str(error))
     actions.drop_draft(asker(request), encounter_id, "prescription")
     return _to(encounter_id, "close" if request.POST.get("next") else "prescription")
 
@@ -334,7 +334,10 @@ def close(request: HttpRequest, encounter_id: str) -> HttpResponse:
         actions.close_visit(asker(request), encounter_id, **form.cleaned_data)
     except (ClinicError, ReceptionError) as error:
         form.add_error(None, str(error))
-        return _page(request, here, "close", status=error.status, form=form)
+        if isinstance(error, Incomplete) and "advice" in error.missing:
+            form.add_error("advice", _("Ghi lời dặn cho người bệnh."))
+        undiagnosed = isinstance(error, Incomplete) and "principal" in error.missing
+        return _page(request, here, "close", status=error.status, form=form, undiagnosed=undiagnosed)
     messages.success(request, _("Đã kết thúc lượt khám."))
     return _to(encounter_id, "close")
 

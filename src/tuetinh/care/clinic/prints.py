@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from tuetinh.care.billing.api import in_words
 from tuetinh.care.clinic import queries
 from tuetinh.care.clinic.vitals import VITALS
-from tuetinh.care.lab.api import FLAGS
+from tuetinh.care.lab.api import FLAGS, Result
 from tuetinh.care.reception.api import Visit
+from tuetinh.commons.catalogues.api import drug
 from tuetinh.commons.documents.api import pdf, qr
 from tuetinh.commons.identity.api import banner
 from tuetinh.record import api as record
@@ -18,7 +20,7 @@ from tuetinh.record.asker import SYSTEM, Asker
 def prescription(asker: Asker, visit: Visit) -> bytes:
     """The prescription, A5: person, diagnoses, lines with strength, quantity and dose in words, advice."""
     data = _common(asker, visit)
-    data["lines"] = [queries.line_values(line) for line in queries.prescription(asker, visit.encounter)]
+    data["lines"] = _lines(asker, visit)
     return pdf("clinic/prescription.typ", data, "A5")
 
 
@@ -39,19 +41,37 @@ def summary(asker: Asker, visit: Visit) -> bytes:
         "results": [
             {
                 "name": r.name,
-                "value": f"{r.value} {r.unit}".strip(),
+                "value": f"{_number(r)} {r.unit}".strip(),
                 "limits": r.limits,
-                "flag": str(FLAGS.get(r.flag, "")),
+                "flag": str(FLAGS[r.flag][0]) if r.flag in FLAGS else "",
             }
             for r in queries.lab_of(asker, visit.encounter)
         ],
-        "lines": [queries.line_values(line) for line in queries.prescription(asker, visit.encounter)],
+        "lines": _lines(asker, visit),
     }
     return pdf("clinic/summary.typ", data, "A4")
 
 
-def _flag(code: str) -> str:
-    return str(FLAGS[code][0]) if code in FLAGS else ""
+def _number(result: Result) -> str:
+    return result.value if result.number is None else result.value.replace(".", ",")
+
+
+def _quantity(line: r4.MedicationRequest) -> str:
+    """What is handed out, as the circular has it written (TT 26/2025/TT-BYT Đ6 k6-7)."""
+    quantity = (line.dispenseRequest.quantity if line.dispenseRequest else None) or r4.Quantity()
+    if quantity.value is None:
+        return ""
+    known = drug(queries.drug_of(line))
+    if known and known.control == "GN" and quantity.value % 1 == 0:
+        return f"{in_words(quantity.value, '')} {quantity.unit or ''}".strip()
+    return f"{'0' if 0 < quantity.value < 10 else ''}{quantity.value.normalize():f} {quantity.unit or ''}".strip()
+
+
+def _lines(asker: Asker, visit: Visit) -> list[dict[str, str]]:
+    """The prescription; toxic medicines first (TT 26/2025/TT-BYT Đ6 k5)."""
+    lines = queries.prescription(asker, visit.encounter)
+    told = [queries.line_values(line) | {"quantity": _quantity(line)} for line in lines]
+    return sorted(told, key=lambda values: not ((known := drug(values["code"])) and known.control))
 
 
 def _common(asker: Asker, visit: Visit) -> dict[str, Any]:

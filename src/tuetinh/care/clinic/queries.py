@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from tuetinh.care.clinic import facts
 from tuetinh.care.clinic.facts import IMAGING, SNOMED, words
 from tuetinh.care.clinic.models import Draft
 from tuetinh.care.clinic.vitals import PRESSURE, VITALS
@@ -295,19 +296,24 @@ def lab_of(asker: Asker, encounter_id: str) -> list[Result]:
 
 
 def line_values(line: r4.MedicationRequest) -> dict[str, str]:
-    """A standing line as the page edits it: code, label, dose in words, quantity."""
+    """A standing line as the page edits it: code, label, dose in words, quantity; `amount` when it is not the usual."""
     dispense = line.dispenseRequest or r4.MedicationRequestDispenseRequest()
     days = dispense.expectedSupplyDuration.value if dispense.expectedSupplyDuration else None
     dose = (line.dosageInstruction or [r4.Dosage()])[0]
     repeat = (dose.timing.repeat if dose.timing else None) or r4.TimingRepeat()
     amount = (dose.doseAndRate or [r4.DosageDoseAndRate()])[0].doseQuantity
     quantity = dispense.quantity or r4.Quantity()
+    usual = None
+    if repeat.frequency and amount and amount.value and days:
+        package = amount.unit != quantity.unit
+        usual = facts.usual_quantity(Decimal(repeat.frequency), amount.value, days, package=package)
     return {
         "code": drug_of(line),
         "label": words(line.medicationCodeableConcept),
         "times": str(repeat.frequency or ""),
         "dose": _plain(amount.value if amount else None),
         "days": _plain(days),
+        "amount": "" if quantity.value == usual else _plain(quantity.value),
         "note": dose.patientInstruction or "",
         "text": dose.text or "",
         "quantity": f"{_plain(quantity.value)} {quantity.unit or ''}".strip(),
@@ -320,6 +326,7 @@ def typed_lines(lines: Sequence[Any]) -> list[dict[str, str]]:
     for line in lines:
         known_drug = drug(line.drug)
         numbers = {name: _plain(getattr(line, name)) for name in ("times", "dose", "days")}
+        numbers["amount"] = _plain(line.quantity)
         label = known_drug.label if known_drug else line.drug
         told.append({"code": line.drug, "label": label, "note": line.note, "text": "", "quantity": "", **numbers})
     return told
@@ -327,14 +334,16 @@ def typed_lines(lines: Sequence[Any]) -> list[dict[str, str]]:
 
 def typed_rows(fields: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
     """The rows of a prescription as they were typed, by field; those without a medicine are left out."""
-    names = ("drug", "times", "dose", "days", "note")
+    names = ("drug", "times", "dose", "days", "quantity", "note")
     rows = zip_longest(*(fields.get(name, []) for name in names), fillvalue="")
     told = []
     for row in rows:
         values = dict(zip(names, row, strict=True))
-        code = values.pop("drug")
+        code, amount = values.pop("drug"), values.pop("quantity")
         if known_drug := drug(code):
-            told.append({"code": code, "label": known_drug.label, "text": "", "quantity": "", **values})
+            told.append(
+                {"code": code, "label": known_drug.label, "text": "", "quantity": "", "amount": amount, **values}
+            )
     return told
 
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.utils.functional import _StrPromise
 
 
@@ -45,3 +48,18 @@ BMI = "39156-5"
 def body_mass_index(weight: Decimal, height_cm: Decimal) -> Decimal:
     """kg/m², to one decimal."""
     return (weight / (height_cm / 100) ** 2).quantize(Decimal("0.1"))
+
+
+def implausible(values: Mapping[str, Decimal]) -> dict[str, str]:
+    """What cannot be, in words, by key: each value by itself, then the two of the blood pressure together."""
+    told = {}
+    for key, value in values.items():
+        low, high = VITALS[key].possible
+        if not low <= value <= high:
+            words = {"low": low, "high": high, "unit": VITALS[key].unit}
+            told[key] = _("Phải từ %(low)s đến %(high)s %(unit)s.") % words
+    if ("systolic" in values) != ("diastolic" in values):
+        told["diastolic" if "systolic" in values else "systolic"] = _("Ghi đủ hai số huyết áp.")
+    elif not told.keys() & {"systolic", "diastolic"} and values.get("systolic", 1) <= values.get("diastolic", 0):
+        told["systolic"] = _("Huyết áp tâm thu phải cao hơn tâm trương.")
+    return told

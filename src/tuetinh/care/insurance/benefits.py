@@ -106,8 +106,8 @@ class Split:
 def split(lines: list[Line], situation: Situation) -> Split:
     """Divide the cost of a visit. Raises ValueError for a negative amount or more aid than cost on a line."""
     code, share = category(situation)
-    if not (share and card_rate(situation.card_digit)):
-        lines = [replace(line, fund_share=ZERO) for line in lines]  # no right to benefit: nothing is in the fund's scope
+    if not (share and card_rate(situation.card_digit)):  # no right to benefit: nothing is in the scope of the fund
+        lines = [replace(line, fund_share=ZERO) for line in lines]
     priced = [_priced(line) for line in lines]
     insured = sum((amount for _, _, amount in priced), ZERO)
     rate = benefit_rate(situation, insured, code, share)

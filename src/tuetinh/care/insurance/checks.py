@@ -31,7 +31,10 @@ WITHIN_STAY = ("NGAY_YL", "NGAY_TH_YL", "THOI_DIEM_DBLS")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault. row counts from 1, 0 is the whole table; code: `required`, `type`…; ref: where the rule stands."""
+    """One fault. row counts from 1, 0 is the whole table; code: `required`, `type`…; ref: where the rule stands.
+
+    label: what the decision calls the field, "" where it has none such.
+    """
 
     table: str
     row: int
@@ -39,6 +42,7 @@ class Problem:
     code: str
     reason: str
     ref: str
+    label: str = ""
 
 
 def check(tables: Tables, *, by: str = "3176") -> list[Problem]:
@@ -71,7 +75,9 @@ class _Check:
 
     def _problem(self, table: str, row: int, field: str, code: str, reason: str, place: int) -> Problem:  # noqa: PLR0917
         where = f"QĐ {self.by}/QĐ-BYT, bảng {table.removeprefix('XML')}" + (f", trường {place}" if place else "")
-        return Problem(table, row, field, code, reason, where)
+        fields = self.description.tables[table].fields
+        label = next((one.label for one in fields if one.name == field), "")
+        return Problem(table, row, field, code, reason, where, label)
 
     # One field ----------------------------------------------------------------------------------------------------
 

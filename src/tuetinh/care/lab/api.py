@@ -33,7 +33,6 @@ __all__ = [
     "order_tests",
     "orders",
     "plain_flag",
-    "plain_words",
     "read_result",
     "results",
     "save_analyser",
@@ -91,11 +90,3 @@ def trend(asker: Asker, patient: str, loinc: str) -> list[Result]:
     """The released results of one LOINC code, oldest first."""
     found = queries.history(asker, patient, [loinc]).get(loinc, [])
     return [queries.read_result(r) for r in reversed(found)]
-
-
-def plain_words(result: Result | r4.Observation) -> str:
-    """A result as a citizen reads it: "Đường huyết: hơi cao (7.8 mmol/L)"."""
-    told = queries.read_result(result) if isinstance(result, r4.Observation) else result
-    value = f"{told.value} {told.unit}".strip()
-    meaning = plain_flag(told.flag)
-    return f"{told.plain}: {meaning} ({value})" if meaning else f"{told.plain}: {value}"

@@ -313,13 +313,19 @@ def range_of(result: r4.Observation) -> str:
     for limits in result.referenceRange or []:
         low = limits.low.value if limits.low else None
         high = limits.high.value if limits.high else None
-        if low is not None and high is not None:
-            return f"{low} – {high}"
         if low is not None or high is not None:
-            return f"≥ {low}" if low is not None else f"≤ {high}"
+            return written_range(low, high)
         if limits.text:
             return limits.text
     return ""
+
+
+def written_range(low: Decimal | None, high: Decimal | None) -> str:
+    """Limits as people write them, with a decimal comma: 3,9 – 6,4; "" for none."""
+    lower, upper = ("" if limit is None else f"{limit:f}".replace(".", ",") for limit in (low, high))
+    if lower and upper:
+        return f"{lower} – {upper}"
+    return f"≥ {lower}" if lower else f"≤ {upper}" if upper else ""
 
 
 def _coded(system: str, code: str, display: str | None = None) -> r4.CodeableConcept:

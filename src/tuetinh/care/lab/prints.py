@@ -38,7 +38,7 @@ def sheet(asker: Asker, tube: Tube, paper: Paper = "A5") -> bytes:
         {
             "test": row.test,
             "name": row.analyte.names[0],
-            "value": row.value,
+            "value": row.value.replace(".", ",") if row.analyte.numeric else row.value,
             "unit": row.unit,
             "limits": row.limits,
             "flag": str(words.FLAGS[row.flag][0]) if row.flag in words.FLAGS and row.flag not in ("N", "NEG") else "",

@@ -130,9 +130,7 @@ def grid(asker: Asker, work: actions.Work) -> list[Row]:
 
 def _limits(work: actions.Work, analyte: Analyte) -> str:
     normal = work.normal(analyte)
-    if normal.low is not None and normal.high is not None:
-        return f"{normal.low} – {normal.high}"
-    return f"≥ {normal.low}" if normal.low is not None else f"≤ {normal.high}" if normal.high is not None else ""
+    return facts.written_range(normal.low, normal.high)
 
 
 def _number(result: r4.Observation | None) -> Decimal | None:

@@ -14,8 +14,9 @@ from .wordsearch import WordIndex, words
 class Drug(msgspec.Struct, frozen=True):
     """A medicine by active ingredient, strength and form.
 
-    `substance_code` is the national code of the ingredient where it is known, else empty; `control` is `GN` (narcotic)
-    or `HT` (psychotropic) for controlled medicines; `demo_price` (₫ a unit) is invented for demonstrations.
+    `substance_code` is the national code of the ingredient where it is known, else empty; `dose_unit` is what a dose is
+    counted in where a `unit` (bottle, tube, inhaler) holds many doses, else empty; `control` is `GN` (narcotic) or `HT`
+    (psychotropic) for controlled medicines; `demo_price` (₫ a unit) is invented for demonstrations.
     """
 
     code: str
@@ -24,6 +25,7 @@ class Drug(msgspec.Struct, frozen=True):
     strength: str
     form: str
     unit: str
+    dose_unit: str
     route_code: str
     route: str
     control: str

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.text import capfirst
-from django.utils.translation import get_language, gettext
+from django.utils.translation import get_language, gettext, gettext_lazy
 from django.views.decorators.http import require_GET
 
 from tuetinh.commons.access.api import desk
@@ -27,6 +27,7 @@ STAFF = (
     "official",
     "admin",
 )
+CONTROLLED = {"GN": gettext_lazy("gây nghiện"), "HT": gettext_lazy("hướng thần")}
 _LONGEST = 200  # of what is typed
 Option = dict[str, str]
 
@@ -93,7 +94,7 @@ def drugs(request: HttpRequest) -> HttpResponse:
                 d.code,
                 f"{d.name} {d.strength}",
                 hint=f"{d.form} · {d.route}",
-                pill=d.control,
+                pill=str(CONTROLLED.get(d.control, "")),
                 tone="danger" if d.control else "",
             )
             for d in api.search_drugs(typed)

@@ -60,7 +60,7 @@ class Test:
     @property
     def limits(self) -> str:
         """The ends of normal, with the decimal comma."""
-        return self.latest.limits.replace(".", ",")
+        return self.latest.limits
 
 
 def tests(asker: Asker, limit: int = 200) -> list[Test]:

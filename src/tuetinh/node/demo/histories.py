@@ -40,26 +40,24 @@ class Illness(NamedTuple):
 
 PARACETAMOL = Line(
     "paracetamol-500-mg-vien-nen",
-    "Uống. Ngày 3 viên, chia 3 lần: sáng 1 viên, trưa 1 viên, tối 1 viên, khi sốt trên 38,5 °C",
+    "Mỗi lần 1 viên, ngày 3 lần, uống sáng, trưa, tối khi sốt trên 38,5 °C",
     5,
     15,
 )
 CHILD_FEVER = Line(
     "paracetamol-150-mg-bot-pha-uong",
-    "Uống. Ngày 3 gói, chia 3 lần: sáng 1 gói, trưa 1 gói, tối 1 gói, khi sốt trên 38,5 °C",
+    "Mỗi lần 1 gói, ngày 3 lần, uống sáng, trưa, tối khi sốt trên 38,5 °C",
     3,
     9,
 )
-CEFUROXIM = Line(
-    "cefuroxim-500-mg-vien-nen-bao-phim", "Uống. Ngày 2 viên, chia 2 lần: sáng 1 viên, tối 1 viên, sau ăn", 7, 14
-)
+CEFUROXIM = Line("cefuroxim-500-mg-vien-nen-bao-phim", "Mỗi lần 1 viên, ngày 2 lần, uống sáng, tối sau ăn", 7, 14)
 OMEPRAZOL = Line(
-    "omeprazol-20-mg-vien-nang-bao-tan-o-ruot", "Uống. Ngày 1 viên, 1 lần: sáng 1 viên, trước ăn 30 phút", 28, 28
+    "omeprazol-20-mg-vien-nang-bao-tan-o-ruot", "Mỗi lần 1 viên, ngày 1 lần, uống sáng, trước ăn 30 phút", 28, 28
 )
 ORESOL = Line(
-    "oresol-glucose-dien-giai-4-1-g-bot-pha-uong", "Uống. Ngày 2 gói, mỗi gói pha 200 ml nước, uống dần", 3, 6
+    "oresol-glucose-dien-giai-4-1-g-bot-pha-uong", "Mỗi lần 1 gói pha 200 ml nước, ngày 2 lần, uống dần", 3, 6
 )
-IBUPROFEN = Line("ibuprofen-400-mg-vien-nen", "Uống. Ngày 2 viên, chia 2 lần: sáng 1 viên, tối 1 viên, sau ăn", 5, 10)
+IBUPROFEN = Line("ibuprofen-400-mg-vien-nen", "Mỗi lần 1 viên, ngày 2 lần, uống sáng, tối sau ăn", 5, 10)
 ACUTE = (
     Illness("J06.9", "Ho, sổ mũi, sốt", (0, 12), 40, (CHILD_FEVER,), 2.2),
     Illness("J06.9", "Ho, đau họng", (13, 99), 22, (PARACETAMOL,), 1.5),
@@ -76,13 +74,16 @@ ACUTE = (
 )
 METFORMIN = Line(
     "metformin-hydroclorid-500-mg-vien-nen-bao-phim",
-    "Uống. Ngày 2 viên, chia 2 lần: sáng 1 viên, tối 1 viên, sau ăn",
+    "Mỗi lần 1 viên, ngày 2 lần, uống sáng, tối sau ăn",
     30,
     60,
 )
-AMLODIPIN = Line("amlodipin-5-mg-vien-nang", "Uống. Ngày 1 viên, 1 lần: sáng 1 viên", 30, 30)
+AMLODIPIN = Line("amlodipin-5-mg-vien-nang", "Mỗi lần 1 viên, ngày 1 lần, uống sáng", 30, 30)
 SALBUTAMOL = Line(
-    "salbutamol-100-mcg-lieu-200-lieu-binh-xit-dinh-lieu", "Hít. Khi khó thở 2 nhát, cách nhau ít nhất 4 giờ", 30, 1
+    "salbutamol-100-mcg-lieu-200-lieu-binh-xit-dinh-lieu",
+    "Mỗi lần 2 nhát, cách nhau ít nhất 4 giờ, hít khi khó thở",
+    30,
+    1,
 )
 CHRONIC = {
     "E11.9": ("Tái khám đái tháo đường", (METFORMIN,), ("4548-4", "14749-6", "14682-9")),

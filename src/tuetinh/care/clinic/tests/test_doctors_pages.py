@@ -72,14 +72,39 @@ def test_each_tab_opens_for_doctor_and_nurse(as_role: Callable[[str], Client], v
 def test_a_mistyped_vital_sign_is_told_beside_its_field(as_role: Callable[[str], Client], visit: str) -> None:
     page = as_role("doctor").post(f"/clinic/visits/{visit}/vitals", {"temperature": "367"})
     assert page.status_code == 422
-    assert "Nhiệt độ: từ 25 đến 45 °C." in page.content.decode()
+    assert "Phải từ 25 đến 45 °C." in page.content.decode()
     assert record.search(SYSTEM, "Observation", f"encounter=Encounter/{visit}").resources == []
+
+
+def test_every_value_that_cannot_be_is_told_at_once(as_role: Callable[[str], Client], visit: str) -> None:
+    typed = {"temperature": "367", "spo2": "9", "systolic": "80", "diastolic": "90"}
+    page = as_role("doctor").post(f"/clinic/visits/{visit}/vitals", typed)
+    assert page.status_code == 422
+    told = page.context["vitals"].errors
+    assert {name: list(words) for name, words in told.items()} == {
+        "temperature": ["Phải từ 25 đến 45 °C."],
+        "spo2": ["Phải từ 30 đến 100 %."],
+        "systolic": ["Huyết áp tâm thu phải cao hơn tâm trương."],
+    }
+    assert record.search(SYSTEM, "Observation", f"encounter=Encounter/{visit}").resources == []
+
+
+def test_a_visit_that_is_not_complete_says_what_and_where(as_role: Callable[[str], Client], visit: str) -> None:
+    page = as_role("doctor").post(f"/clinic/visits/{visit}/close", {"result": "2", "disposition": "1", "advice": ""})
+    assert page.status_code == 422
+    assert dict(page.context["form"].errors) == {
+        "__all__": ["Còn thiếu: chẩn đoán chính, lời dặn."],
+        "advice": ["Ghi lời dặn cho người bệnh."],
+    }
+    assert '<a href="?tab=exam">Ghi chẩn đoán</a>' in page.content.decode()
+    assert reception.visit(SYSTEM, visit).state == "in-progress"
 
 
 def test_a_line_without_days_is_told_and_nothing_is_kept(as_role: Callable[[str], Client], visit: str) -> None:
     typed = {"drug": "amlodipin-5-mg-vien-nang", "times": "1", "dose": "x", "days": "", "note": ""}
     page = as_role("doctor").post(f"/clinic/visits/{visit}/prescription", typed)
     assert page.status_code == 422
+    assert page.context["refused"] == "Amlodipin 5 mg, viên nang: ghi đủ số lần, liều mỗi lần và số ngày bằng số."
     assert record.search(SYSTEM, "MedicationRequest", f"encounter=Encounter/{visit}").resources == []
 
 
@@ -99,7 +124,7 @@ def test_the_papers_say_what_was_done(cast: dict[str, Account], as_role: Callabl
     actions.close_visit(me, visit, result="2", disposition="1", advice="Ăn nhạt")
     doctor = as_role("doctor")
     for name, words in {
-        "prescription": ("ĐƠN THUỐC", "Amlodipin 5 mg", "30 viên", "mỗi lần 1 viên, buổi sáng", "Ăn nhạt"),
+        "prescription": ("ĐƠN THUỐC", "Amlodipin 5 mg", "30 viên", "ngày 1 lần, uống buổi sáng", "Ăn nhạt"),
         "summary": ("TÓM TẮT LƯỢT KHÁM", "I10", "Chóng mặt", "Ăn nhạt"),
     }.items():
         answer = doctor.get(f"/clinic/visits/{visit}/{name}.pdf")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -22,6 +22,7 @@ from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
 
 pytestmark = pytest.mark.django_db
+DROPS = "tobramycin-0-3-5-ml-dung-dich-nho-mat"
 AMLODIPINE = "amlodipin-5-mg-vien-nang"
 GLUCOSE = "23.0075.1494"
 
@@ -102,6 +103,25 @@ def test_a_code_that_may_not_be_principal_is_refused(doctor: Asker, visit: str) 
     assert queries.conditions(doctor, visit) == []
 
 
+@pytest.mark.parametrize(
+    ("typed", "text", "quantity"),
+    [
+        ((AMLODIPINE, 2, "0.5", 30, None), "Mỗi lần 0,5 viên, ngày 2 lần, uống sau ăn", "30 viên"),
+        ((AMLODIPINE, 1, 1, 30, 28), "Mỗi lần 1 viên, ngày 1 lần, uống sau ăn", "28 viên"),
+        ((DROPS, 4, 2, 7, None), "Mỗi lần 2 giọt, ngày 4 lần, nhỏ mắt sau ăn", "1 lọ"),
+        ((DROPS, 4, 2, 7, 2), "Mỗi lần 2 giọt, ngày 4 lần, nhỏ mắt sau ăn", "2 lọ"),
+    ],
+)
+def test_a_dose_is_counted_in_what_is_taken_and_handed_out_in_packages(
+    doctor: Asker, visit: str, typed: tuple[Any, ...], text: str, quantity: str
+) -> None:
+    code, times, dose, days, amount = typed
+    line = Line(code, Decimal(times), Decimal(dose), Decimal(days), "sau ăn", Decimal(amount) if amount else None)
+    (made,) = actions.prescribe(doctor, visit, [line])
+    told = queries.line_values(made)
+    assert (told["text"], told["quantity"], told["amount"]) == (text, quantity, str(amount or ""))
+
+
 def test_a_prescription_becomes_exactly_what_was_typed(doctor: Asker, visit: str) -> None:
     one = Line(AMLODIPINE, Decimal(1), Decimal(1), Decimal(30), "buổi sáng")
     kept = actions.prescribe(doctor, visit, [one])
@@ -111,7 +131,7 @@ def test_a_prescription_becomes_exactly_what_was_typed(doctor: Asker, visit: str
     assert [m.id for m in kept] == [m.id for m in again]
     assert len(changed) == 1
     assert changed[0].id != kept[0].id
-    assert queries.line_values(changed[0])["text"] == "Ngày uống 1 lần, mỗi lần 1 viên, buổi sáng"
+    assert queries.line_values(changed[0])["text"] == "Mỗi lần 1 viên, ngày 1 lần, uống buổi sáng"
     assert queries.line_values(changed[0])["quantity"] == "10 viên"
     standing = [c for c in queries.found(doctor, r4.ChargeItem, f"context=Encounter/{visit}") if c.status == "billable"]
     drugs = [c for c in standing if "amlodipin" in queries.words(c.code).lower()]
@@ -140,7 +160,7 @@ def test_an_unknown_medicine_is_refused(doctor: Asker, visit: str, line: Line) -
 def test_closing_names_what_is_missing(doctor: Asker, visit: str) -> None:
     with pytest.raises(Incomplete) as refused:
         actions.close_visit(doctor, visit, result="2", disposition="1", advice=" ")
-    assert refused.value.missing == ("chẩn đoán chính", "lời dặn")
+    assert refused.value.missing == {"principal": "chẩn đoán chính", "advice": "lời dặn"}
     assert reception.visit(doctor, visit).state == "in-progress"
 
 

@@ -165,7 +165,9 @@ def test_a_visit_without_a_card_is_the_patients_own(visit: str) -> None:
         "T_TONGCHI_BV": "497500", "T_TONGCHI_BH": "0", "T_BNTT": "497500", "T_BNCCT": "0", "T_BHTT": "0",
     }  # fmt: skip
     lines = [*found.tables["XML2"], *found.tables["XML3"]]
-    assert {(line["TYLE_TT_BH"], line["THANH_TIEN_BH"], line["PHAM_VI"], line["MUC_HUONG"]) for line in lines} == {("0", "0", "2", "0")}
+    assert {(line["TYLE_TT_BH"], line["THANH_TIEN_BH"], line["PHAM_VI"], line["MUC_HUONG"]) for line in lines} == {
+        ("0", "0", "2", "0")
+    }
 
 
 def test_every_value_says_where_it_is_from(visit: str) -> None:

@@ -68,11 +68,11 @@ def test_a_tube_goes_from_order_to_sheet_by_its_pages(technician: Client, world)
     assert Tube.objects.get(pk=tube.pk).stage == "received"
     technician.post(f"{at}/results", {id_: "7,80"})
     page = text(technician.get(at))
-    assert "7.80" in page and "Cao" in page and "Trả kết quả" in page
+    assert "7,80" in page and "Cao" in page and "Trả kết quả" in page
     technician.post(f"{at}/release")
     assert Tube.objects.get(pk=tube.pk).stage == "released"
     sheet = PdfReader(io.BytesIO(technician.get(f"{at}/sheet.pdf").content)).pages[0].extract_text()
-    assert "PHIẾU KẾT QUẢ XÉT NGHIỆM" in sheet and "7.80" in sheet and "LÒ THỊ PÂNG" in sheet
+    assert "PHIẾU KẾT QUẢ XÉT NGHIỆM" in sheet and "7,80" in sheet and "LÒ THỊ PÂNG" in sheet
     label = PdfReader(io.BytesIO(technician.get(f"{at}/label.pdf").content))
     assert len(label.pages) == 1 and tube.number in label.pages[0].extract_text()
 

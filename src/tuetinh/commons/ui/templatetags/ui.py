@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 register = template.Library()
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 NO_BREAK = "\u00a0"
+_MEASURED = re.compile(r"([<>]?=?)(.*)", re.DOTALL)
 
 
 @register.filter
@@ -83,14 +85,18 @@ def age(born: object, on: object = None) -> str:
 
 @register.filter
 def number(value: object) -> str:
-    """Write a number with a decimal comma and dots, keeping the digits that it was measured with: 72.50 → 72,50."""
+    """Write a number with a decimal comma and dots, keeping the digits that it was measured with: 72.50 → 72,50.
+
+    A comparator before it stays: <0.5 → <0,5. What is no number stays as it is.
+    """
     if value is None or value == "":
         return ""
+    comparator, digits = _MEASURED.match(str(value)).groups()  # type: ignore[union-attr]
     try:
-        whole, _, rest = f"{Decimal(str(value)):,f}".partition(".")
-    except InvalidOperation:
+        whole, _, rest = f"{Decimal(digits):,f}".partition(".")
+    except (InvalidOperation, ValueError):
         return str(localize(value))
-    return whole.replace(",", ".") + (f",{rest}" if rest else "")
+    return comparator + whole.replace(",", ".") + (f",{rest}" if rest else "")
 
 
 @register.filter
