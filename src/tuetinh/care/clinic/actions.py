@@ -28,7 +28,7 @@ from tuetinh.care.clinic.errors import (
 from tuetinh.care.clinic.models import Draft
 from tuetinh.care.clinic.vitals import VITALS, body_mass_index, implausible
 from tuetinh.care.insurance.api import Claim, claim
-from tuetinh.care.lab.api import order_tests
+from tuetinh.care.lab.api import awaited, order_tests
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.catalogues.api import check_diagnosis, drug, fold, icd10, list_code, service
 from tuetinh.commons.identity.api import age_days
@@ -154,11 +154,13 @@ def _check(patient: r4.Patient, codes: Sequence[str]) -> list[str]:
 
 
 def order_lab(asker: Asker, encounter_id: str, codes: Sequence[str]) -> list[r4.ServiceRequest]:
-    """Order laboratory tests by service code."""
+    """Order laboratory tests by service code; one that still waits for its specimen is not ordered again."""
     _allow(asker, DOCTOR)
     with transaction.atomic():
         encounter = _open(asker, encounter_id)
-        return order_tests(asker, encounter, list(codes), requester=_who(asker))
+        waiting = awaited(encounter_id)
+        fresh = [code for code in codes if code not in waiting]
+        return order_tests(asker, encounter, fresh, requester=_who(asker)) if fresh else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +188,19 @@ def order(asker: Asker, encounter_id: str, tests: Sequence[str], pictures: Pictu
 def order_imaging(
     asker: Asker, encounter_id: str, code: str, *, question: str = "", site: str = "", urgent: bool = False
 ) -> r4.ServiceRequest:
-    """Order an imaging service, charged at the facility's price. Raises UnknownCode, billing's NoPrice."""
+    """Order an imaging service, charged at the facility's price; one that stands is returned, not ordered again.
+
+    Raises UnknownCode, billing's NoPrice.
+    """
     _allow(asker, DOCTOR)
     found = service(code)
     if found is None:
         raise UnknownCode(field="imaging")
     with transaction.atomic():
         encounter = _open(asker, encounter_id)
+        for known in queries.imaging_orders(asker, encounter_id):
+            if known.status == "active" and queries.service_of(known) == code:
+                return known
         order = facts.imaging_order(
             encounter,
             record.new_id(),
@@ -379,8 +387,8 @@ def reopen(asker: Asker, encounter_id: str, reason: str) -> None:
 
 
 def _open(asker: Asker, encounter_id: str) -> r4.Encounter:
-    """The visit, which must be being seen now at the asker's facility; raises NotOpen, reception's NoVisit."""
-    if reception.visit(asker, encounter_id).state != "in-progress":
+    """The visit, held until the transaction ends; it must be being seen now. Raises NotOpen, reception's NoVisit."""
+    if reception.hold(asker, encounter_id) != "in-progress":
         raise NotOpen
     return cast(r4.Encounter, record.read(asker, "Encounter", encounter_id))
 

@@ -19,7 +19,7 @@ from tuetinh.care.clinic.facts import IMAGING, SNOMED, words
 from tuetinh.care.clinic.models import Draft
 from tuetinh.care.clinic.vitals import PRESSURE, VITALS
 from tuetinh.care.lab.api import Result, read_result, results, visit_results
-from tuetinh.commons.catalogues.api import FORMULARY, Drug, drug, fold
+from tuetinh.commons.catalogues.api import FORMULARY, SERVICES, Drug, drug, fold
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
@@ -355,6 +355,12 @@ def imaging_orders(asker: Asker, encounter_id: str) -> list[r4.ServiceRequest]:
     """The imaging orders of a visit, oldest first."""
     query = f"encounter=Encounter/{encounter_id}&category={SNOMED}|{IMAGING}&_count=100"
     return sorted(found(asker, r4.ServiceRequest, query), key=lambda order: (order.authoredOn or "", order.id or ""))
+
+
+def service_of(order: r4.ServiceRequest) -> str:
+    """The service code of an order."""
+    codings = (order.code.coding if order.code else None) or []
+    return next((c.code or "" for c in codings if c.system == SERVICES), "")
 
 
 @dataclass(frozen=True, slots=True)

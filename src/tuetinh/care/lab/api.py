@@ -17,6 +17,7 @@ from tuetinh.care.lab.queries import Result, read_result
 from tuetinh.care.lab.words import FLAGS, STAGES, plain_flag
 from tuetinh.record import api as record
 from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM
 
 if TYPE_CHECKING:
     from tuetinh.record.asker import Asker
@@ -29,6 +30,7 @@ __all__ = [
     "Result",
     "Test",
     "analysers",
+    "awaited",
     "cancel_orders",
     "order_tests",
     "orders",
@@ -57,6 +59,14 @@ def orders(asker: Asker, encounter: str) -> list[r4.ServiceRequest]:
     ids = [id_ for tube in tubes(encounter) for id_ in tube.orders]
     found = cast("dict[str, r4.ServiceRequest]", record.read_many(asker, "ServiceRequest", ids))
     return [found[id_] for id_ in ids if id_ in found]
+
+
+def awaited(encounter: str) -> set[str]:
+    """Service codes of the tests of a visit whose specimen the laboratory has not received yet."""
+    ids = [id_ for tube in tubes(encounter) if tube.stage == Tube.Stage.ORDERED for id_ in tube.orders]
+    found = cast("dict[str, r4.ServiceRequest]", record.read_many(SYSTEM, "ServiceRequest", ids))
+    active = (order for order in found.values() if order.status == "active")
+    return {what.code for order in active if (what := facts.ordered_test(order))}
 
 
 def visit_results(asker: Asker, encounter: str, *, preliminary: bool = False) -> list[Result]:

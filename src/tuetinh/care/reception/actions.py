@@ -267,6 +267,11 @@ def _call(row: Turn) -> None:
     _tell(row)
 
 
+def hold(asker: Asker, encounter_id: str) -> str:
+    """Let nobody else change the visit until the transaction ends; returns its state. Raises NoVisit."""
+    return _locked(asker, encounter_id, Turn.State.values).state
+
+
 def _locked(asker: Asker, encounter_id: str, states: Sequence[str]) -> Turn:
     """The queue row of a visit of the asker's facility, locked; raises NoVisit, WrongState."""
     row = Turn.objects.select_for_update().filter(encounter=encounter_id).first()

@@ -10,6 +10,9 @@ from tuetinh.commons.ui.api import MenuItem
 MENU = [
     MenuItem(roles=("reception",), url="reception:home", icon="id", label=gettext_lazy("Tiếp đón"), order=10),
     MenuItem(roles=("reception",), url="reception:today", icon="list-numbers", label=gettext_lazy("Hôm nay"), order=20),
+    MenuItem(
+        roles=("official",), url="reception:province", icon="chart-bar", label=gettext_lazy("Toàn tỉnh"), order=10
+    ),
 ]
 PEOPLE = [
     PersonLink(

@@ -55,4 +55,5 @@ class Turn(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["facility", "day", "room", "state"]),
             models.Index(fields=["patient", "-day"]),
+            models.Index(fields=["day", "facility", "state"]),
         ]

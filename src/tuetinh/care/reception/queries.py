@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from tuetinh.care.reception import facts
@@ -148,6 +149,46 @@ def rooms(facility: str) -> list[Room]:
         ),
         key=lambda room: room.name,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """How many came to a facility on a day, and where they stand now."""
+
+    facility: str
+    came: int
+    waiting: int
+    in_progress: int
+    finished: int
+
+
+def province(day: date) -> list[Busy]:
+    """Every facility that received people on a day, the busiest first. Numbers only: nobody is named."""
+    counted = (
+        Turn.objects.filter(day=day)
+        .exclude(state="cancelled")
+        .values("facility")
+        .annotate(
+            came=Count("id"),
+            waiting=Count("id", filter=Q(state__in=("waiting", "called", "away"))),
+            in_progress=Count("id", filter=Q(state="in-progress")),
+            finished=Count("id", filter=Q(state="finished")),
+        )
+        .order_by("-came", "facility")
+    )
+    rows = list(counted)
+    ids = [row["facility"] for row in rows]
+    named = cast("dict[str, r4.Organization]", record.read_many(SYSTEM, "Organization", ids))
+    names = {id_: place.name or id_ for id_, place in named.items()}
+    return [Busy(**row | {"facility": names.get(row["facility"], row["facility"])}) for row in rows]
+
+
+def came_by_day(first: date, last: date) -> list[tuple[date, int]]:
+    """How many people the province received on each day, days without any among them."""
+    rows = Turn.objects.filter(day__range=(first, last)).exclude(state="cancelled")
+    counted = dict(rows.values_list("day").annotate(came=Count("id")).order_by())
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    return [(day, counted.get(day, 0)) for day in days]
 
 
 def _may_see(asker: Asker, row: Turn) -> bool:

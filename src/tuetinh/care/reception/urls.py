@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tuetinh.care.reception import pages
+from tuetinh.care.reception import pages, province_pages
 
 app_name = "reception"
 urlpatterns = [
     path("reception", pages.home, name="home"),
     path("reception/new", pages.new, name="new"),
     path("reception/today", pages.today, name="today"),
+    path("reception/province", province_pages.province, name="province"),
     path("reception/people/<str:patient_id>", pages.person, name="person"),
     path("reception/people/<str:patient_id>/card", pages.card, name="card"),
     path("reception/visits/<str:encounter_id>", pages.visit, name="visit"),

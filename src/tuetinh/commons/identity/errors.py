@@ -60,6 +60,9 @@ class IdentityError(ValueError):
         text = str(MESSAGES[self.code])
         return text % self.values if self.values else text
 
+    def __str__(self) -> str:
+        return self.message
+
 
 class CardError(IdentityError):
     """A scanned text that is no readable card."""

@@ -7,6 +7,7 @@ from typing import cast
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -41,6 +42,28 @@ def people(request: HttpRequest) -> HttpResponse:
         return redirect("identity:people")
     template = "identity/found.html" if fragment else "identity/people.html"
     return render(request, template, {"q": typed, "rows": rows})
+
+
+GROUPS = {
+    "all": gettext_lazy("Tất cả"),
+    "children": gettext_lazy("Dưới 6 tuổi"),
+    "elderly": gettext_lazy("Từ 60 tuổi"),
+}
+
+
+@require_GET
+@access.desk("station")
+@never_cache
+def residents(request: HttpRequest) -> HttpResponse:
+    """The people whom this station looks after, of an age `group`."""
+    group = request.GET.get("group", "all")
+    group = group if group in GROUPS else "all"
+    try:
+        found = queries.residents(access.asker(request), group, request.GET.get("next") or None)
+    except ValueError as error:  # a page that nobody gave out
+        raise Http404 from error
+    context = {"found": found, "group": group, "groups": GROUPS.items()}
+    return render(request, "identity/residents.html", context)
 
 
 @require_GET

@@ -331,3 +331,49 @@ def text_of(concept: r4.CodeableConcept | None) -> str:
     if concept is None:
         return ""
     return concept.text or next((coding.display for coding in concept.coding or [] if coding.display), None) or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Residents:
+    """A page of the people whom a station looks after, and the token of the following one."""
+
+    people: list[Hit]
+    next: str | None
+
+
+AGES = {"all": (None, None), "children": (None, 6), "elderly": (60, None)}
+"""Groups by age in years: from, to below (NĐ 20/2021, QĐ 1999: children under six, people from sixty)."""
+
+
+def residents(asker: Asker, group: str = "all", page: str | None = None) -> Residents:
+    """The people registered at the asker's facility, by name, of an age group of AGES. Raises ValueError for a page."""
+    oldest, youngest = AGES[group]
+    today = timezone.localdate()
+    query = f"organization=Organization/{asker.facility}&active:not=false&_sort=name&_count=25"
+    if oldest is not None:
+        query += f"&birthdate=le{_years_before(today, oldest)}"
+    if youngest is not None:
+        query += f"&birthdate=gt{_years_before(today, youngest)}"
+    found = record.search(asker, "Patient", query, page)
+    return Residents([_resident(one) for one in found.resources if isinstance(one, r4.Patient)], found.next)
+
+
+def _years_before(day: date, years: int) -> str:
+    return day.replace(year=day.year - years, day=28 if (day.month, day.day) == (2, 29) else day.day).isoformat()
+
+
+def _resident(person: r4.Patient) -> Hit:
+    address, commune = facts.home(person)
+    return Hit(
+        id=person.id or "",
+        name=facts.display_name(person),
+        birth=person.birthDate or "",
+        gender=person.gender or "",
+        number=facts.identifier(person, "cccd") or facts.identifier(person, "mrn"),
+        phone=facts.phone(person),
+        address=address,
+        commune=commune,
+        facility="",
+        age=facts.age(person.birthDate or "", timezone.localdate()),
+        score=0.0,
+    )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from tuetinh.care.clinic import actions, queries
@@ -138,3 +140,31 @@ def test_an_allergy_that_is_over_does_not_count(as_role: Callable[[str], Client]
     assert queries.allergies(SYSTEM, "cast-citizen") == []
     as_role("nurse").post(f"/clinic/visits/{visit}/allergies", {"substance": "Iod"})
     assert queries.allergies(SYSTEM, "cast-citizen") == ["Iod"]
+
+
+def test_an_order_sent_twice_is_made_once(as_role: Callable[[str], Client], doctor: Asker, visit: str) -> None:
+    glucose = "23.0075.1494"
+    for _ in range(2):
+        actions.order(doctor, visit, [glucose], actions.Pictures([_picture()]))
+    assert len(tubes(visit)) == 1
+    assert len(queries.imaging_orders(SYSTEM, visit)) == 1
+    as_role("lab").post(f"/lab/tubes/{tubes(visit)[0].number}/receive")
+    actions.order(doctor, visit, [glucose], actions.Pictures())  # the next specimen, two hours later
+    assert [tube.stage for tube in tubes(visit)] == ["received", "ordered"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_order_the_same_at_once_make_one_order(doctor: Asker, visit: str) -> None:
+    def order() -> None:
+        try:
+            actions.order(doctor, visit, ["23.0075.1494"], actions.Pictures([_picture()]))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(order) for _ in range(4)]:
+            done.result()
+    assert len(tubes(visit)) == 1
+    assert len(queries.imaging_orders(SYSTEM, visit)) == 1
+    charges = record.search(SYSTEM, "ChargeItem", f"context=Encounter/{visit}&status=billable").resources
+    assert len(charges) == 3  # the consultation, the test, the picture

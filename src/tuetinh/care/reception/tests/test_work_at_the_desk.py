@@ -89,6 +89,20 @@ def test_a_visit_of_another_facility_does_not_exist(as_role: As, cast: Any) -> N
     assert [turn.state for turn in Turn.objects.all()] == ["waiting"]
 
 
+@pytest.mark.parametrize(
+    ("scanned", "told"),
+    [
+        ("|||", "Đây không phải mã QR của thẻ căn cước hay thẻ BHYT."),
+        ("012190900999||Vàng Thị Dở|31021990|Nữ|Xã X|01012022", "Ngày sinh trong mã QR không đúng."),
+        ("012190900999||Vàng Thị Dở|05061990|Khác|Xã X|01012022", "Giới tính trong mã QR không đúng."),
+    ],
+)
+def test_a_card_that_cannot_be_read_says_why_in_words(as_role: As, scanned: str, told: str) -> None:
+    page = as_role("reception").post("/reception", {"q": scanned})
+    assert page.status_code == 422
+    assert page.context["error"].startswith(told)
+
+
 def test_a_scanned_card_is_registered_once(as_role: As) -> None:
     browser = as_role("reception")
     text = browser.post("/reception", {"q": SCAN}, follow=True).content.decode()
