@@ -186,7 +186,12 @@ def _prescription(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str
         lines = queries.typed_rows(draft.fields)
     else:
         lines = [queries.line_values(m) for m in standing]
-    return {"lines": lines, "standing": bool(standing), "blank": range(max(3, 5 - len(lines))), "warnings": ()}
+    return {
+        "lines": lines,
+        "printable": bool(standing and queries.conditions(asker(request), here.encounter)),
+        "blank": range(max(3, 5 - len(lines))),
+        "warnings": (),
+    }
 
 
 def _close(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]:

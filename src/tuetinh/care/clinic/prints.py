@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any, cast
+
+from django.utils import timezone
 
 from tuetinh.care.billing.api import in_words
 from tuetinh.care.clinic import queries
@@ -16,11 +19,14 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
 
+CHILD = 72  # months
+
 
 def prescription(asker: Asker, visit: Visit) -> bytes:
     """The prescription, A5: person, diagnoses, lines with strength, quantity and dose in words, advice."""
     data = _common(asker, visit)
     data["lines"] = _lines(asker, visit)
+    data["child"] = _child(asker, visit)
     return pdf("clinic/prescription.typ", data, "A5")
 
 
@@ -67,6 +73,20 @@ def _quantity(line: r4.MedicationRequest) -> str:
     return f"{'0' if 0 < quantity.value < 10 else ''}{quantity.value.normalize():f} {quantity.unit or ''}".strip()
 
 
+def _child(asker: Asker, visit: Visit) -> str:
+    """Age in months and weight of a child under 72 months, who is dosed by them (TT 26/2025/TT-BYT Đ6 k3)."""
+    arrived = timezone.localdate(visit.arrived_at)
+    try:
+        born = date.fromisoformat(visit.birth)
+    except ValueError:
+        return ""
+    months = (arrived.year - born.year) * 12 + arrived.month - born.month - (arrived.day < born.day)
+    if not 0 <= months < CHILD:
+        return ""
+    weight = queries.vital_values(asker, visit.encounter).get("weight")
+    return f"{months} tháng tuổi" + (f", nặng {weight:f} kg".replace(".", ",") if weight is not None else "")
+
+
 def _lines(asker: Asker, visit: Visit) -> list[dict[str, str]]:
     """The prescription; toxic medicines first (TT 26/2025/TT-BYT Đ6 k5)."""
     lines = queries.prescription(asker, visit.encounter)
@@ -89,6 +109,7 @@ def _common(asker: Asker, visit: Visit) -> dict[str, Any]:
         "address": person.address,
         "insurance": person.insurance,
         "visit": visit.arrived_at,
+        "when": f"{timezone.localtime(visit.arrived_at):Ngày %d tháng %m năm %Y}",
         "room": visit.room_name,
         "diagnoses": [queries.words(c.code) for c in queries.conditions(asker, visit.encounter)],
         "codes": [

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pypdf import PdfReader
 
 from tuetinh.care.clinic import actions
@@ -124,9 +125,30 @@ def test_the_papers_say_what_was_done(cast: dict[str, Account], as_role: Callabl
     actions.close_visit(me, visit, result="2", disposition="1", advice="Ăn nhạt")
     doctor = as_role("doctor")
     for name, words in {
-        "prescription": ("ĐƠN THUỐC", "Amlodipin 5 mg", "30 viên", "ngày 1 lần, uống buổi sáng", "Ăn nhạt"),
+        "prescription": ("ĐƠN THUỐC", "Amlodipin 5 mg", "30 viên", "ngày 1 lần, uống buổi sáng", "Ăn nhạt", "Ngày "),
         "summary": ("TÓM TẮT LƯỢT KHÁM", "I10", "Chóng mặt", "Ăn nhạt"),
     }.items():
         answer = doctor.get(f"/clinic/visits/{visit}/{name}.pdf")
         text = " ".join("\n".join(p.extract_text() for p in PdfReader(BytesIO(answer.content)).pages).split())
         assert [word for word in words if word not in text] == []
+
+
+def test_a_prescription_is_written_as_its_circular_says(
+    cast: dict[str, Account], as_role: Callable[[str], Client], visit: str
+) -> None:
+    person = record.read(SYSTEM, "Patient", "cast-citizen")
+    assert isinstance(person, r4.Patient)
+    person.birthDate = (timezone.localdate() - timedelta(days=800)).isoformat()
+    record.update(SYSTEM, person)
+    me = asker_of(cast["doctor"])
+    actions.save_vitals(me, visit, {"weight": Decimal("11.5")})
+    actions.diagnose(me, visit, "J20.9")
+    lines = [
+        actions.Line("oresol-glucose-dien-giai-4-1-g-bot-pha-uong", Decimal(2), Decimal(1), Decimal(3)),
+        actions.Line("paracetamol-codein-phosphat-500-mg-30-mg-vien-nen", Decimal(1), Decimal(1), Decimal(5)),
+    ]
+    actions.prescribe(me, visit, lines, sure=True)
+    answer = as_role("doctor").get(f"/clinic/visits/{visit}/prescription.pdf")
+    text = " ".join("\n".join(p.extract_text() for p in PdfReader(BytesIO(answer.content)).pages).split())
+    assert [word for word in ("26 tháng tuổi, nặng 11,5 kg", "06 gói", "Năm viên") if word not in text] == []
+    assert text.index("Codein") < text.index("Oresol")  # what is controlled comes first
