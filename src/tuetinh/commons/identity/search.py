@@ -193,8 +193,11 @@ def _one_slip(known: list[Word], births: list[Condition], typed: Typed) -> Step[
             names = sorted(w for kind, w in rows if kind == "n" and w in near[word.folded])
             places = sorted(w for kind, w in rows if kind == "a" and w in near[word.folded])
             conditions += _with_slip(known, word, names, places, births)
-    if len(lost) == 1:
-        conditions += _split_or_joined(known, lost[0], births)
+    strange = [word for word in known if word.folded not in (*word.names, *word.places) and not word.optional]
+    if len(strange) == 1:
+        conditions += _blank_lost(known, strange[0], births)
+    if len(strange) <= 2 < len(known):
+        conditions += yield from _blank_added(known, strange, births)
     if not lost:
         conditions += _birth_slips(known, births, typed)
     return [c for c in conditions if c and shares.rows(c) <= VAGUE] or [c for c in conditions[:1] if c]
@@ -210,11 +213,27 @@ def _with_slip(
         yield _and(_mixed([word for word in heard if not word.optional or word is meant]), births)
 
 
-def _split_or_joined(known: list[Word], lost: Word, births: list[Condition]) -> Iterable[Condition | None]:
+def _blank_lost(known: list[Word], strange: Word, births: list[Condition]) -> Iterable[Condition | None]:
     """A blank forgotten (`vanlan`) is a slip too."""
-    others = [word.names for word in known if word is not lost]
-    for at in range(2, len(lost.folded) - 1):
-        yield _and(together(shares, [*others, [lost.folded[:at]], [lost.folded[at:]]]), births)
+    others = [word.names for word in known if word is not strange]
+    for at in range(2, len(strange.folded) - 1):
+        yield _and(together(shares, [*others, [strange.folded[:at]], [strange.folded[at:]]]), births)
+
+
+def _blank_added(known: list[Word], strange: list[Word], births: list[Condition]) -> Step[list[Condition | None]]:
+    """And so is one too many (`la n`): two words that stand together are one, and then nothing is strange any more."""
+    whole = {
+        known[at].folded + known[at + 1].folded: at
+        for at in range(len(known) - 1)
+        if all(word in known[at : at + 2] for word in strange)
+    }
+    rows = yield Query(_KNOWN, (sorted(whole), []))
+    conditions = []
+    for joined in sorted({word for kind, word in rows if kind == "n" and word in whole}):
+        at = whole[joined]
+        others = [word.names for word in (*known[:at], *known[at + 2 :])]
+        conditions.append(_and(together(shares, [*others, [joined]]), births))
+    return conditions
 
 
 def _birth_slips(known: list[Word], births: list[Condition], typed: Typed) -> Iterable[Condition | None]:

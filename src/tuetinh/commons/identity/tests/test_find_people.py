@@ -155,7 +155,7 @@ def test_numbers_find_the_person_first(population: object, person: r4.Patient, d
     "text",
     [
         "{digits} {given}", "{given} {digits}", "{plain}", "{given} {village} {year}", "{telex} {year}",
-        "{plain} 0{phone}", "{joined} {birth}",
+        "{plain} 0{phone}", "{joined} {birth}", "{cut} {birth}", "{halved} {birth}",
     ],
 )  # fmt: skip
 def test_scraps_find_the_person(population: object, text: str) -> None:
@@ -164,7 +164,7 @@ def test_scraps_find_the_person(population: object, text: str) -> None:
     typed = text.format(
         digits=number[-5:], given="quynh", plain="nguyen thi quynh", village=words.fold(home.split(",")[0]),
         year=(person.birthDate or "")[:4], telex="nguyeenx thij quynhf", phone="399000000",
-        joined="nguyenthi quynh", birth=born(person),
+        joined="nguyenthi quynh", cut="nguyen thi quyn h", halved="ng uyen thi quynh", birth=born(person),
     )  # fmt: skip
     assert person.id in ids(typed)
 
