@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -453,8 +454,11 @@ def _readings(one: r4.Observation) -> list[Result]:
     ]  # fmt: skip
 
 
-def diagnosed(asker: Asker, patient: str) -> list[tuple[str, str]]:
-    """Every diagnosis of a person, newest first: day and words."""
+def diagnosed(asker: Asker, patient: str) -> list[tuple[str, str, int]]:
+    """The diagnoses of a person, the latest first: its last day, words, and how often it was made."""
     all_ = found(asker, r4.Condition, f"patient=Patient/{patient}&_count=200")
     told = sorted(((c.onsetDateTime or c.recordedDate or "", words(c.code)) for c in all_), reverse=True)
-    return [(f"{day:%d/%m/%Y}" if (day := _day(at)) else "", name) for at, name in told]
+    times = Counter(name for _, name in told)
+    latest = {name: at for at, name in reversed(told)}
+    newest = dict.fromkeys(name for _, name in told)
+    return [(f"{day:%d/%m/%Y}" if (day := _day(latest[name])) else "", name, times[name]) for name in newest]

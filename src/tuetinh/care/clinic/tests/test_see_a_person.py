@@ -204,3 +204,11 @@ def test_another_facility_does_not_see_the_visit(doctor: Asker, visit: str) -> N
     with pytest.raises(reception.NoVisit):
         actions.diagnose(elsewhere, visit, "I10")
     assert queries.conditions(doctor, visit) == []
+
+
+def test_a_diagnosis_made_again_is_one_line_with_its_last_day(doctor: Asker) -> None:
+    for code, day in (("I10", "2025-03-01"), ("J20.9", "2025-09-05"), ("I10", "2026-01-20")):
+        concept = r4.CodeableConcept(text=code)
+        subject = r4.Reference(reference="Patient/cast-citizen")
+        record.create(SYSTEM, r4.Condition(subject=subject, code=concept, recordedDate=day))
+    assert queries.diagnosed(doctor, "cast-citizen") == [("20/01/2026", "I10", 2), ("05/09/2025", "J20.9", 1)]
