@@ -13,6 +13,7 @@ def choose_language(province: Province, role: str, language: str) -> None:
     account = province.account(role)
     desk = Desk(province.url, account["username"], account["password"])
     desk.submit(desk.get("/"), "/language", {"language": language})
+    desk.http.close()
 
 
 def test_the_journey_holds_twice(province: Province) -> None:
