@@ -29,7 +29,7 @@ from tuetinh.record.contents import files
 SMALL = ("keys", "demo.json")
 KEPT = (*SMALL, "files")  # of the data folder, beside the database
 WITNESSED = "audit"  # what was told of another log than the one that a backup brings
-OURS = {*KEPT, "postgres", "postgres.lock", ".restoring", WITNESSED}
+OURS = {*KEPT, "bulk", "postgres", "postgres.lock", ".restoring", WITNESSED}
 NEWER = b"SET transaction_timeout"
 ENCRYPTED = ("require", "verify-ca", "verify-full")  # modes of libpq that the embedded server's programs cannot do
 

@@ -30,6 +30,11 @@ log = logging.getLogger(__name__)
 ROLES = ("web", "mllp", "worker", "gateway", "bank")
 PRESENCE = "tuetinh "  # begins the name of the connection by which a process tells its roles
 GRACE_SECONDS = 4.0
+HEARTBEAT_SECONDS = 2.0  # a worker tells that it lives
+DEAD_SECONDS = 10.0  # without a heartbeat, after which its jobs are given to others
+# How many jobs of a queue a worker does at once, and how many seconds it waits for them when it leaves. Bulk data goes
+# on from any turn, and has a queue of its own, so that its hours keep nothing else waiting.
+QUEUES = {"default": (4, 2.0), "bulk": (2, 0.0)}
 CONNECTIONS = 4096  # each open page keeps one for its events; beyond this nobody new is let in
 
 
@@ -264,20 +269,48 @@ async def _worker(options: Options, stop: asyncio.Event) -> None:
 
     jobs = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
     async with jobs.open_async():
-        working = asyncio.create_task(
-            jobs.run_worker_async(install_signal_handlers=False, concurrency=4, shutdown_graceful_timeout=2)
-        )
+        working = [
+            asyncio.create_task(
+                jobs.run_worker_async(
+                    queues=[queue],
+                    concurrency=jobs_at_once,
+                    shutdown_graceful_timeout=patience,
+                    install_signal_handlers=False,
+                    update_heartbeat_interval=HEARTBEAT_SECONDS,
+                    stalled_worker_timeout=DEAD_SECONDS,
+                )
+            )
+            for queue, (jobs_at_once, patience) in QUEUES.items()
+        ]
         stopping = asyncio.create_task(stop.wait())
-        sealing = asyncio.create_task(access_log.keep(options.data, stop))
-        sweeping = asyncio.create_task(contents.keep(stop))
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        others = [
+            asyncio.create_task(access_log.keep(options.data, stop)),
+            asyncio.create_task(contents.keep(stop)),
+            asyncio.create_task(_inherit(jobs, stop)),
+        ]
+        await asyncio.wait({*working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        await asyncio.gather(sealing, sweeping)
-        if working.done():
-            working.result()
-        working.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
+        ended = [task for task in working if task.done()]
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+        if not ended:
+            await asyncio.gather(*others)
+        for task in ended:
+            task.result()
+
+
+async def _inherit(jobs: Any, stop: asyncio.Event) -> None:
+    """Give the jobs of workers that were killed back to the queue: a living one takes them up where they stand."""
+    from procrastinate.exceptions import ConnectorException
+
+    while not stop.is_set():
+        with contextlib.suppress(ConnectorException):
+            for job in await jobs.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_SECONDS):
+                log.warning("job %s (%s) was left by its worker; it is taken up again", job.id, job.task_name)
+                await jobs.job_manager.retry_job(job)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), HEARTBEAT_SECONDS)
 
 
 async def _gateway(options: Options, stop: asyncio.Event) -> None:

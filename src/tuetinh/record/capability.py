@@ -39,6 +39,7 @@ BINARY = (
     "Bodies of other types than FHIR JSON and XML are contents, with X-Security-Context for the security context."
     " Contents are given as they are, also in ranges, unless FHIR JSON or XML is asked for by name."
 )
+BULK_DATA = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
 SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
@@ -54,6 +55,7 @@ def statement(base: str) -> bytes:
         status="active",
         date=PUBLISHED,
         kind="instance",
+        instantiates=[BULK_DATA],
         software=r4.CapabilityStatementSoftware(name="Tuệ Tĩnh", version=version("tuetinh")),
         implementation=r4.CapabilityStatementImplementation(description="Tuệ Tĩnh FHIR R4", url=base),
         fhirVersion="4.0.1",

@@ -185,6 +185,13 @@ class UnsupportedMedia(RecordError):
     code = "not-supported"
 
 
+class TooMany(RecordError):
+    """The account asks for more at once than it may."""
+
+    status = 429
+    code = "throttled"
+
+
 class Unprocessable(RecordError):
     """Well formed, but against a rule of the record."""
 

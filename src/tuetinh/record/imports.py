@@ -30,6 +30,7 @@ from tuetinh.record.steps import Step, run
 from tuetinh.record.validate import check
 
 BATCH = 500
+BATCH_BYTES = 8 * 1024 * 1024
 UNPACKED = frozenset({"transaction", "batch", "collection", "searchset", "document"})
 _UUID = re.compile(r"urn:uuid:([A-Za-z0-9\-]{1,64})")
 _TYPE = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"')
@@ -70,7 +71,7 @@ class Listener(Protocol):
 
 def import_paths(paths: list[str], asker: Asker, listener: Listener) -> Report:
     """Store all resources found at the paths and say what became of them."""
-    work = _Import(asker, listener)
+    work = Importer(asker, listener)
     started = time.monotonic()
     run(contents.ready())
     for document in documents(paths):
@@ -81,10 +82,13 @@ def import_paths(paths: list[str], asker: Asker, listener: Listener) -> Report:
     return work.report
 
 
-class _Import:
+class Importer:
+    """Stores the resources of documents, a batch at a time."""
+
     def __init__(self, asker: Asker, listener: Listener) -> None:
         self.asker, self.listener, self.report = asker, listener, Report()
         self.batch: dict[tuple[str, str], Item] = {}
+        self.size = 0  # bytes in the batch
 
     def take(self, document: Document) -> None:
         """Take a resource or the resources of a Bundle."""
@@ -92,11 +96,11 @@ class _Import:
             self.refuse(document.place, "", [Issue("error", "not-found", document.error)])
             return
         try:
-            if _type_of(document.data) == "Bundle" and self._unpack(document):
+            if type_of(document.data) == "Bundle" and self._unpack(document):
                 return
             self._add(document.place, document.data, None)
         except RecordError as error:
-            self.refuse(document.place, _type_of(document.data), error.issues)
+            self.refuse(document.place, type_of(document.data), error.issues)
 
     def refuse(self, place: str, name: str, issues: Sequence[Issue]) -> None:
         """Say that a resource is not stored."""
@@ -112,7 +116,8 @@ class _Import:
         if key in self.batch:  # the later of two of the same id is the next version
             self.flush()
         self.batch[key] = Item(place, resource)
-        if len(self.batch) >= BATCH:
+        self.size += len(raw)
+        if len(self.batch) >= BATCH or self.size >= BATCH_BYTES:
             self.flush()
 
     def _unpack(self, document: Document) -> bool:
@@ -162,7 +167,7 @@ class _Import:
 
     def flush(self) -> None:
         """Store what has gathered; when the database refuses the batch, one by one."""
-        items, self.batch = list(self.batch.values()), {}
+        items, self.batch, self.size = list(self.batch.values()), {}, 0
         if not items:
             return
         try:
@@ -202,7 +207,7 @@ class _Entry:
         self.path = f"Bundle.entry[{number}]"
         self.place = f"{place} {self.path}"
         self.raw = bytes(entry.resource)
-        self.type = _type_of(self.raw)
+        self.type = type_of(self.raw)
         self.url, self.request = entry.fullUrl or "", entry.request
         self.id = ""
 
@@ -233,7 +238,7 @@ def _id_of(content: bytes) -> str:
     return str(UUID(bytes=blake2b(content, digest_size=16).digest()))
 
 
-def _type_of(raw: bytes) -> str:
+def type_of(raw: bytes) -> str:
     """The type that the JSON seems to have, to name it before it is decoded."""
     try:
         return msgspec.json.decode(raw, type=_PeekType).resourceType or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import subprocess
 import sys
@@ -153,6 +154,27 @@ def test_fhirclient(province: Province, token: str) -> None:
     again.delete(there)
     with pytest.raises(HTTPError, match="410 Client Error"):
         Patient.read(patient.id, there)
+
+
+def test_smart_fetch(province: Province, token: str, tmp_path: Path) -> None:
+    """The bulk data client of SMART Health IT exports the province, asked for by scopes, and again what is new."""
+    (tmp_path / "token").write_text(token)
+    auth = ("--fhir-url", f"{province.url}/fhir", "--bearer-token", str(tmp_path / "token"))
+    program = Path(sys.executable).with_name("smart-fetch")
+    for folder, more in (("all", ()), ("some", ("--type", "Patient", "--type-filter", "Patient?gender=female"))):
+        command = [str(program), "bulk", str(tmp_path / folder), *auth, *more]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    with httpx.Client(base_url=f"{province.url}/fhir", headers={"Authorization": f"Bearer {token}"}) as door:
+        for folder, kind, query in (
+            ("all", "Patient", ""),
+            ("all", "Observation", ""),
+            ("all", "Encounter", ""),
+            ("some", "Patient", "gender=female&"),
+        ):
+            total = door.get(f"/{kind}?{query}_summary=count").json()["total"]
+            text = gzip.decompress((tmp_path / folder / f"{kind}.001.ndjson.gz").read_bytes())
+            assert len(text.splitlines()) == total
 
 
 def test_everything_that_is_told_can_be_parsed(province: Province, token: str) -> None:

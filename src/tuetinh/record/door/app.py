@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
 import re
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TypeVar
 
 import psycopg
@@ -109,7 +110,7 @@ class Door:
             if call.method == "OPTIONS":
                 return Response(204, allow="GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
             route = routes.find(call)
-            if not downloading.gives_any_type(call, route.name):
+            if route.name != "bulk_file" and not downloading.gives_any_type(call, route.name):
                 call.check_format()
             if route.name != "capabilities":
                 asker = await self._who(scope)
@@ -150,8 +151,8 @@ class Door:
             route = routes.find(call)
             if route.letter and call.type:
                 store.allow(call.asker, route.letter, call.type)
-            if route.name == "bundle":
-                message = "a Bundle cannot be inside of a batch"
+            if route.name == "bundle" or route.name.startswith("bulk_"):
+                message = "neither a Bundle nor bulk data can be inside of a batch"
                 raise BadRequest(message)
             return await self.answer(call, route)
         except RecordError as error:
@@ -224,7 +225,7 @@ def refusal(error: RecordError, status: int | None = None) -> Response:
     response = Response(status or error.status, error.outcome())
     if error.status == 401:
         response.headers["www-authenticate"] = 'Bearer realm="fhir"'
-    if error.status == 503:
+    if error.status in (429, 503):
         response.headers["retry-after"] = RETRY_SECONDS
     if isinstance(error, NotAllowed):
         response.headers["allow"] = error.allow
@@ -239,13 +240,29 @@ async def _send(call: Call, response: Response, request_id: str, receive: Receiv
         headers.append((b"content-type", b"application/fhir+json; charset=utf-8"))
     headers += [(k.encode(), v.encode("latin-1", "replace")) for k, v in response.headers.items()]
     bodiless = call.method == "HEAD" or response.status in (204, 304)
-    if response.status not in (204, 304):
+    if response.status not in (204, 304) and response.chunks is None:
         headers.append((b"content-length", str(length).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    if bodiless or not response.parts:
+    if response.chunks is not None:
+        await _send_chunks(call, response.chunks, receive, send)
+    elif bodiless or not response.parts:
         await send({"type": "http.response.body", "body": b"" if bodiless else response.body})
     else:
         await _send_parts(parts, receive, send)
+
+
+async def _send_chunks(call: Call, chunks: AsyncGenerator[bytes, None], receive: Receive, send: Send) -> None:
+    """Send a body as fast as the client takes it, until it goes."""
+    gone = asyncio.ensure_future(_gone(receive))
+    try:
+        async with contextlib.aclosing(chunks):
+            async for chunk in chunks:
+                if call.method == "HEAD" or gone.done():
+                    break
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        gone.cancel()
 
 
 async def _send_parts(parts: list[contents.Part], receive: Receive, send: Send) -> None:

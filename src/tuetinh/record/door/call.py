@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from copy import copy
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
@@ -184,13 +184,14 @@ def _weight(text: str) -> float:
 
 
 class Response:
-    """What is sent back: `parts` where they are set, else `body` with its large contents."""
+    """What is sent back: `chunks` or `parts` where they are set, else `body` with its large contents."""
 
-    __slots__ = ("body", "headers", "parts", "status")
+    __slots__ = ("body", "chunks", "headers", "parts", "status")
 
     def __init__(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.status, self.body = status, body
         self.parts: list[Part] = []
+        self.chunks: AsyncGenerator[bytes, None] | None = None
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 

@@ -10,10 +10,11 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from tuetinh.record import audit, bundles, bundling, capability, conditional, contents, r4, store
+from tuetinh.record import audit, bundles, bundling, capability, conditional, contents, r4, store, summary
 from tuetinh.record import history as feed
 from tuetinh.record.asker import Asker
-from tuetinh.record.door import downloading, pages, summary
+from tuetinh.record.door import downloading, pages
+from tuetinh.record.door.bulk import bulk_delete, bulk_file, bulk_status
 from tuetinh.record.door.call import FORM, JSON, Call, Response, http_date, since
 from tuetinh.record.door.operating import operation
 from tuetinh.record.errors import BadRequest, Forbidden, Gone, NotFound, UnsupportedMedia
@@ -26,7 +27,8 @@ from tuetinh.record.terminology.shelf import current, refresh
 if TYPE_CHECKING:
     from tuetinh.record.door.app import Door
 
-__all__ = ["operation"]  # found by the name of its route, like every handler below
+# found by the names of their routes, like every handler below
+__all__ = ["bulk_delete", "bulk_file", "bulk_status", "operation"]
 
 COUNT, MOST = 20, 1000
 

@@ -8,10 +8,9 @@ from urllib.parse import urlencode
 import msgspec
 from django.conf import settings
 
-from tuetinh.record import store
+from tuetinh.record import store, summary
 from tuetinh.record.asker import Asker
 from tuetinh.record.bundling import bundle
-from tuetinh.record.door import summary
 from tuetinh.record.errors import BadRequest, Issue, issues_of, outcome
 from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching

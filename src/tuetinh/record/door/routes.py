@@ -7,6 +7,7 @@ from typing import NamedTuple
 from tuetinh.record import operations, store
 from tuetinh.record.door.call import Call
 from tuetinh.record.errors import BadRequest, NotAllowed, NotFound
+from tuetinh.record.operations.bulk import PLACE
 from tuetinh.record.r4 import RESOURCES
 from tuetinh.record.search.params import compartments
 
@@ -43,6 +44,9 @@ ROUTES = (
     Route("GET", "/{compartment}/{id}/{type}", "search_compartment", "s"),
     Route("POST", "/{compartment}/{id}/{type}/_search", "search_compartment", "s"),
     Route("GET", "/{type}/{id}/_history/{version}", "vread", "r"),
+    Route("GET", "/_bulk/{job}", "bulk_status", ""),
+    Route("DELETE", "/_bulk/{job}", "bulk_delete", ""),
+    Route("GET", "/_bulk/{job}/{file}", "bulk_file", ""),
 )
 _TABLE: dict[str, dict[str, Route]] = {}
 for _route in ROUTES:
@@ -89,6 +93,9 @@ def _shape(call: Call) -> str:
         return "/"
     if len(parts) == 1 and parts[0] in ("metadata", "_search", "_history"):
         return "/" + parts[0]
+    if parts[0] == PLACE and len(parts) in (2, 3):
+        call.id, call.version = [*parts[1:], ""][:2]
+        return "/_bulk/{job}" + "/{file}" * (len(parts) == 3)
     if parts[0] not in RESOURCES:
         message = f"there is no resource type {parts[0][:80]!r}"
         raise NotFound(message)

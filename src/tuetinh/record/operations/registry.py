@@ -8,6 +8,7 @@ from importlib import import_module
 from tuetinh.record.operations.declare import Level, Operation
 
 MODULES = (
+    "tuetinh.record.operations.bulk",
     "tuetinh.record.operations.closure",
     "tuetinh.record.operations.diff",
     "tuetinh.record.operations.document",

@@ -18,16 +18,18 @@ from tuetinh.record.search.compile import (
     matching_statement,
     moved_statement,
     page_statements,
+    rows_of,
 )
 from tuetinh.record.search.conditions import Condition, Tokens
 from tuetinh.record.search.includes import MAX_INCLUDED, bring
 from tuetinh.record.search.page import PageRefused, Position
 from tuetinh.record.search.parse import Search
 from tuetinh.record.search.resolve import TooCostly, resolve
+from tuetinh.record.search.where import Sql, where
 from tuetinh.record.steps import Query, Row, Step
 from tuetinh.record.types import RESOURCE_TYPES
 
-__all__ = ["MAX_INCLUDED", "Found", "Hit", "PageRefused", "TooCostly", "matching", "search", "total"]
+__all__ = ["MAX_INCLUDED", "Found", "Hit", "PageRefused", "TooCostly", "matched", "matching", "search", "total"]
 
 
 class Hit(NamedTuple):
@@ -102,6 +104,15 @@ def matching(asker: Asker, search: Search, limit: int) -> Step[list[tuple[str, s
     sql, params = matching_statement(asker, allowed, limit)
     rows = yield Query(sql, params, prepare=False)
     return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+def matched(asker: Asker, search: Search) -> Step[Sql | None]:
+    """What must hold of a row `r` of the type's table to match and be seen by the asker; None when no row can.
+
+    For those who go through a table in their own order. Raises like a search.
+    """
+    ready = yield from _ready(asker, search)
+    return None if ready is None else where(rows_of(asker, ready), ready.conditions)
 
 
 def _ready(asker: Asker, search: Search) -> Step[Search | None]:

@@ -24,6 +24,8 @@ CAST = {
     "doctor": Asker("doctor", "doctor", "hospital", "TREAT", frozenset({"user/*.cruds"})),
     "reader": Asker("reader", "official", "", "HOPERAT", frozenset({"user/*.rs"})),
     "outsider": Asker("outsider", "outsider"),
+    "system-with-less": Asker("system", "system", purpose="HOPERAT", scopes=frozenset({"system/Organization.rs"})),
+    "app-of-system": Asker("system", "system", scopes=frozenset({"system/*.cruds"}), client="app"),
     "citizen": Asker("citizen", "citizen", "", "PATRQT", frozenset({"patient/*.cruds"}), "citizen-of-the-cast"),
 }
 LABORATORY = "category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory"

@@ -1,0 +1,295 @@
+"""The work of `$export`: type by type, in the order of keys, a few megabytes a turn.
+
+`transactionTime` is drawn first. Then every transaction that could still store a version of that time is waited for, so
+that nothing of it can come late; what a resource is when its turn comes is written. What changed since is found by the
+next export with `_since`. A turn reads the keys and sizes of a page, then bodies up to a number of bytes at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from itertools import chain
+from typing import IO, Any, NamedTuple
+
+import msgspec
+import psycopg
+from django.db import connection
+
+from tuetinh.record import contents, granular, store, summary
+from tuetinh.record.bulk import files, ledger
+from tuetinh.record.bulk.ledger import LETTERS, Call, File, Job
+from tuetinh.record.errors import Unavailable
+from tuetinh.record.search import parse
+from tuetinh.record.search import run as searching
+from tuetinh.record.search.conditions import Tokens
+from tuetinh.record.search.where import Rows, Sql, where
+from tuetinh.record.steps import Row, run
+
+# A version's time is drawn just before its statement is sent.
+SETTLE = timedelta(seconds=0.5)
+SETTLE_SECONDS = 300.0
+PAUSE_SECONDS = 0.05
+KEYS = 5000  # that a page looks at
+AT_ONCE = 4 * 1024 * 1024  # bytes of bodies in memory, beside one larger body
+TURN = 32 * 1024 * 1024  # bytes after which what was written is made safe and told
+TURN_SECONDS = 0.5
+FILE_BYTES = 1024**3
+FILE_COUNT = 1_000_000
+PATIENTS = 500  # whose records are asked for in one statement
+DELETIONS = 200  # in one Bundle
+WRITING = """SELECT backend_xid::text FROM pg_stat_activity
+WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()"""
+
+
+class Part(NamedTuple):
+    """What a turn is about: resources or deletions of a type, of some patients or (None) of all."""
+
+    deleted: bool
+    type: str
+    patients: Sequence[str] | None
+
+
+class Export:
+    """An export that stands where its job says. What it does is called on one thread, with Django's connection."""
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.asked, self.place = job, job.asked, job.position
+        self._conditions: dict[str, Sql] = {}
+        self._file: IO[bytes] | None = None
+        self._began = time.monotonic()
+        run(contents.ready())
+        patients = ledger.patients_of(job.id)
+        if job.asker.patient is not None:
+            patients = [job.asker.patient]
+        self._parts = list(_parts(self.asked, patients))
+
+    async def go_on(self, call: Call) -> None:
+        """Work until all is done. `call` runs a function on the job's thread."""
+        while await call(self._turn):
+            pass
+
+    def _turn(self) -> bool:
+        """Do some of the work and tell the ledger; False when all is done."""
+        if "top" not in self.place:
+            return self._settle()
+        began, seen, written = time.monotonic(), dict[str, set[str]](), 0
+        while self.place["part"] < len(self._parts) and written < TURN and time.monotonic() - began < TURN_SECONDS:
+            part = self._parts[self.place["part"]]
+            written += self._page(part, seen.setdefault(part.type, set()))
+        if self.place["part"] < len(self._parts):
+            self._tell(seen)
+            return True
+        self._close()
+        self._tell(seen)
+        ledger.finish(self.job)
+        return False
+
+    def _page(self, part: Part, seen: set[str]) -> int:
+        """Write some of the next rows of a part, and note whose they are; returns how many bytes."""
+        condition = self._condition(part)
+        keys = self._keys(part, condition)
+        written = 0
+        for group in _groups(keys):
+            written += self._write(part, condition, [key for key, _ in group], seen)
+            self.place["after"] = group[-1][0]
+            if written >= TURN:
+                break
+        if len(keys) < KEYS and (not keys or self.place["after"] == keys[-1][0]):
+            self.place |= {"part": self.place["part"] + 1, "after": 0}
+        return written
+
+    def close(self) -> None:
+        """Let the open file go; what was not told is written again by who goes on."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    # -- when ---------------------------------------------------------------------------------------------------------
+
+    def _settle(self) -> bool:
+        """Draw transactionTime, and wait until no transaction that began before is left."""
+        if self.job.moment is None:
+            self.job.moment = store.now()
+            self.job.progress = "waiting for what is being written"
+        elif "until" not in self.place:
+            if store.now() >= self.job.moment + SETTLE:
+                self.place["until"] = [row[0] for row in _rows(WRITING, [])]
+        elif not {row[0] for row in _rows(WRITING, [])} & set(self.place["until"]):
+            top = _one("SELECT last_value FROM record.resource_key")
+            self.place |= {"top": top, "part": 0, "after": 0}
+        elif time.monotonic() - self._began > SETTLE_SECONDS:
+            raise Unavailable("a transaction of somebody has been open for minutes; try again later")
+        ledger.move(self.job)
+        time.sleep(PAUSE_SECONDS)
+        return True
+
+    # -- what ---------------------------------------------------------------------------------------------------------
+
+    def _condition(self, part: Part) -> Sql:
+        """What must hold of a row of the part."""
+        if part.type not in self._conditions:
+            self._conditions[part.type] = self._of_type(part.type)
+        found = self._conditions[part.type]
+        if part.deleted:
+            found = where(Rows((part.type,), patient=self.job.asker.patient), ())
+            found.parts[0] = "r.deleted"
+        mine = Sql([*found.parts, "r.key <= %s"], [*found.params, self.place["top"]])
+        for name, sign in (("since", ">"), ("until", "<=")):
+            if self.asked[name]:
+                mine.add(f"r.updated {sign} %s::timestamptz", self.asked[name])
+        if part.patients is not None:
+            mine.add("r.patient = ANY(%s::text[])", list(part.patients))
+        elif self.asked["compartment"]:
+            mine.add("r.patient IS NOT NULL")
+        return mine
+
+    def _of_type(self, type_: str) -> Sql:
+        """The searches of `_typeFilter`, of which one must match, within the asker's scopes."""
+        asker = self.job.asker
+        searches = [parse.parse(type_, query)[0] for query in self.asked["filters"].get(type_, [""])]
+        found = [each for s in searches if (each := run(searching.matched(asker, s))) is not None]
+        if not found:
+            return Sql(["FALSE"])
+        either = Sql([each.join("AND")[0] for each in found], [value for each in found for value in each.params])
+        sql, params = either.join("OR")
+        reading = [Tokens(tuple(sorted(clause))) for clause in granular.clauses(asker.scopes, "r", type_)]
+        scoped = where(Rows((type_,)), reading)
+        return Sql([sql, *scoped.parts], [*params, *scoped.params])
+
+    def _keys(self, part: Part, condition: Sql) -> list[tuple[int, int]]:
+        """The next rows of a part: key and size of the body."""
+        size = "0" if part.deleted else "octet_length(r.body)"
+        sql = (
+            f'SELECT r.key, {size} FROM record."{part.type}" r WHERE {condition.all_of()} AND r.key > %s'
+            " ORDER BY r.key LIMIT %s"
+        )
+        return [(key, size) for key, size in _rows(sql, [*condition.params, self.place["after"], KEYS])]
+
+    def _write(self, part: Part, condition: Sql, keys: Sequence[int], seen: set[str]) -> int:
+        """Write these rows, as far as they are still wanted; returns how many bytes."""
+        if part.deleted:
+            return self._write_deleted(part, condition, keys, seen)
+        wanted = "{" + ",".join(map(str, keys)) + "}"
+        sql = (
+            f'SELECT r.patient, r.body FROM record."{part.type}" r'
+            f" WHERE r.key = ANY(%s::bigint[]) AND {condition.all_of()} ORDER BY r.key"
+        )
+        elements = [*self.asked["elements"].get("", ()), *self.asked["elements"].get(part.type, ())]
+        written = 0
+        for patient, body in _rows(sql, [wanted, *condition.params]):
+            line = summary.cut(body, None, elements)
+            written += self._add("output", part.type, line)
+            seen.add(patient or "")
+        return written
+
+    def _write_deleted(self, part: Part, condition: Sql, keys: Sequence[int], seen: set[str]) -> int:
+        """Write tombstones as transactions of deletions; of a granular scope, those whose last content was within."""
+        scopes = self.job.asker.scopes
+        clauses = [granular.clauses(scopes, letter, part.type) for letter in LETTERS]
+        last = "NULL::bytea"
+        if any(clauses):
+            last = (
+                f'(SELECT h.body FROM record."{part.type}_history" h'
+                f" WHERE h.type = '{part.type}' AND h.id = r.id AND h.version = r.version - 1)"
+            )
+        wanted = "{" + ",".join(map(str, keys)) + "}"
+        sql = (
+            f'SELECT r.id, r.patient, {last} FROM record."{part.type}" r'
+            f" WHERE r.key = ANY(%s::bigint[]) AND {condition.all_of()} ORDER BY r.key"
+        )
+        gone = []
+        for id_, patient, body in _rows(sql, [wanted, *condition.params]):
+            if all(granular.within_body(each, body) for each in clauses):
+                gone.append({"request": {"method": "DELETE", "url": f"{part.type}/{id_}"}})
+                seen.add(patient or "")
+        if not gone:
+            return 0
+        bundle = {"resourceType": "Bundle", "type": "transaction", "entry": gone}
+        return self._add("deleted", "Bundle", msgspec.json.encode(bundle))
+
+    # -- where --------------------------------------------------------------------------------------------------------
+
+    def _add(self, kind: str, type_: str, line: bytes) -> int:
+        """Add a line to the file of its kind."""
+        current = self._current(kind, type_)
+        if self._file is None:
+            self._file = files.opened(self.job.id, current.name, current.bytes)
+        size = 0
+        for piece in chain(contents.stream(line), (b"\n",)):
+            size += self._file.write(piece)
+        current.count += 1
+        current.bytes += size
+        return size
+
+    def _current(self, kind: str, type_: str) -> File:
+        """The file that is being written, begun anew where it is another one or full."""
+        last = self.job.files[-1] if self.job.files else None
+        if last is not None and not last.whole:
+            same = (last.kind, last.type) == (kind, type_)
+            if same and last.bytes < FILE_BYTES and last.count < FILE_COUNT:
+                return last
+            self._close()
+        number = 1 + sum(1 for file in self.job.files if (file.kind, file.type) == (kind, type_))
+        name = f"{'deleted' if kind == 'deleted' else type_}-{number}.ndjson"
+        self.job.files.append(File(kind, type_, name))
+        return self.job.files[-1]
+
+    def _close(self) -> None:
+        """Name the file that is being written."""
+        last = self.job.files[-1] if self.job.files else None
+        if last is None or last.whole:
+            return
+        with self._file or files.opened(self.job.id, last.name, last.bytes) as file:
+            files.keep(file)
+        self._file = None
+        files.name_it(self.job.id, last.name)
+        last.whole = True
+
+    def _tell(self, seen: dict[str, set[str]]) -> None:
+        """Make what was written safe, then tell it."""
+        if self._file is not None:
+            files.keep(self._file)
+        count = sum(file.count for file in self.job.files if file.kind == "output")
+        done = min(self.place["part"], len(self._parts) - 1)
+        self.job.progress = (
+            f"{self._parts[done].type}: part {done + 1} of {len(self._parts)}; {count} resources written"
+        )
+        ledger.move(self.job, [(type_, patients) for type_, patients in seen.items() if patients])
+
+
+def _parts(asked: dict[str, Any], patients: Sequence[str] | None) -> Iterator[Part]:
+    """Every part, in the order of the work."""
+    starts = range(0, len(patients), PATIENTS) if patients is not None else (0,)
+    batches = [None if patients is None else patients[start : start + PATIENTS] for start in starts]
+    for deleted in (False, True) if asked["since"] else (False,):
+        for type_ in asked["types"]:
+            for batch in batches:
+                yield Part(deleted, type_, batch)
+
+
+def _groups(keys: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
+    """Keys whose bodies may be in memory at once."""
+    group: list[tuple[int, int]] = []
+    size = 0
+    for key in keys:
+        if group and (size + key[1] > AT_ONCE or len(group) == DELETIONS):
+            yield group
+            group, size = [], 0
+        group.append(key)
+        size += key[1]
+    if group:
+        yield group
+
+
+def _rows(sql: str, params: Sequence[Any]) -> list[Row]:
+    """Rows of a statement in PostgreSQL's binary form, which takes the memory of the bodies once."""
+    connection.ensure_connection()
+    with psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(sql, params, prepare=False, binary=True)
+        return cursor.fetchall()
+
+
+def _one(sql: str, *params: Any) -> Any:
+    return _rows(sql, params)[0][0]
