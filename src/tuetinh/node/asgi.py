@@ -16,6 +16,7 @@ from a2wsgi import WSGIMiddleware
 from psycopg_pool import AsyncConnectionPool
 
 from tuetinh.node.serve import PRESENCE, ROLES
+from tuetinh.record.subscriptions.sockets import PATH
 
 Scope = MutableMapping[str, Any]
 App = Callable[..., Awaitable[None]]
@@ -52,6 +53,7 @@ class Application:
         from tuetinh.commons.access import api as access
         from tuetinh.commons.messages.live import Live
         from tuetinh.record.door import Door
+        from tuetinh.record.subscriptions.sockets import Sockets
 
         url = os.environ["TUETINH_DATABASE_URL"]
         self.pool: AsyncConnectionPool[psycopg.AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
@@ -70,21 +72,37 @@ class Application:
         self.live.start()
         self.door = Door(self.pool, authenticate)
         await self.door.startup()
+        self.sockets = Sockets(url, self.door.run, authenticate)
+        self.sockets.start()
         self._open = access.AppOrigins(self._answer, self.pool)
+
+    async def end_streams(self) -> None:
+        """End what stays open: the events of pages, the websockets of subscriptions."""
+        await asyncio.gather(self.live.stop(), self.sockets.stop())
 
     async def shutdown(self) -> None:
         """Finish what is in flight and close the connections."""
-        await self.live.stop()
+        await self.end_streams()
         await self.door.shutdown()
         self._executor.shutdown(wait=False, cancel_futures=True)
         await self.pool.close(timeout=1)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
         """Send the request to the handler that its path names."""
+        if scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._pages(scope, receive, send)
             return
         await self._open(scope, receive, send)
+
+    async def _websocket(self, scope: Scope, receive: Any, send: Any) -> None:
+        if scope["path"] == PATH:
+            await self.sockets(scope, receive, send)
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
 
     async def _answer(self, scope: Scope, receive: Any, send: Any) -> None:
         path: str = scope["path"]

@@ -216,7 +216,9 @@ async def _answers(host: str, port: int) -> None:
             return
 
 
-async def _http(app: Callable[..., Awaitable[None]], host: str, port: int, stop: asyncio.Event) -> None:
+async def _http(
+    app: Callable[..., Awaitable[None]], host: str, port: int, stop: asyncio.Event, *, websockets: bool = False
+) -> None:
     """Serve an ASGI application until told to stop."""
     server = Server(
         app,
@@ -224,7 +226,7 @@ async def _http(app: Callable[..., Awaitable[None]], host: str, port: int, stop:
         port=port,
         interface=Interfaces.ASGINL,
         log_enabled=False,
-        websockets=False,
+        websockets=websockets,
         backlog=CONNECTIONS,
         backpressure=CONNECTIONS,
     )
@@ -244,8 +246,8 @@ async def _web(options: Options, stop: asyncio.Event) -> None:
     app = Application(frozenset(options.roles))
     await app.startup()
     try:
-        end_streams = asyncio.create_task(_when(stop, app.live.stop))
-        await _http(app, options.host, options.port, stop)
+        end_streams = asyncio.create_task(_when(stop, app.end_streams))
+        await _http(app, options.host, options.port, stop, websockets=True)
         end_streams.cancel()
     finally:
         await app.shutdown()
@@ -266,6 +268,7 @@ async def _worker(options: Options, stop: asyncio.Event) -> None:
     from procrastinate.contrib.django import app
 
     from tuetinh.node import access_log, contents
+    from tuetinh.record.subscriptions import service
 
     jobs = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
     async with jobs.open_async():
@@ -286,6 +289,7 @@ async def _worker(options: Options, stop: asyncio.Event) -> None:
         others = [
             asyncio.create_task(access_log.keep(options.data, stop)),
             asyncio.create_task(contents.keep(stop)),
+            asyncio.create_task(service.keep(os.environ["TUETINH_DATABASE_URL"], stop)),
             asyncio.create_task(_inherit(jobs, stop)),
         ]
         await asyncio.wait({*working, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from importlib.metadata import version
+from typing import Any
 
 from tuetinh.record import operations, r4
 from tuetinh.record.patch import MEDIA
 from tuetinh.record.search.params import INDEXED, UNANSWERED, WORDS, Param, params
+from tuetinh.record.subscriptions import topics
+from tuetinh.record.subscriptions.sockets import PATH
+from tuetinh.record.subscriptions.wanted import BACKPORT
 from tuetinh.record.validate import check
 
 PUBLISHED = "2026-11-21"
@@ -41,6 +45,8 @@ BINARY = (
 )
 BULK_DATA = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
 SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+WEBSOCKET = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket"
+TOPIC = "capabilitystatement-subscriptiontopic-canonical"
 OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 
@@ -79,6 +85,7 @@ def _rest(root: str) -> r4.CapabilityStatementRest:
             service=[r4.CodeableConcept(coding=[r4.Coding(system=SECURITY, code="SMART-on-FHIR")])],
             extension=[r4.Extension(url=OAUTH, extension=_endpoints(root))],
         ),
+        extension=[r4.Extension(url=WEBSOCKET, valueUri=root.replace("http", "ws", 1) + PATH)],
         resource=[_resource(type_) for type_ in sorted(r4.RESOURCES)],
         interaction=[r4.CapabilityStatementRestInteraction(code=code) for code in SYSTEM_INTERACTIONS],
         searchParam=[_param("_id", "token"), _param("_lastUpdated", "date"), _param("_type", "special")],
@@ -121,7 +128,19 @@ def _resource(type_: str) -> r4.CapabilityStatementRestResource:
             _param("_list", "special", None, "What the entries of a List refer to."),
         ],
         operation=[_operation(o) for o in operations.known() if o.at("type", type_) or o.at("instance", type_)] or None,
+        **(_subscribing() if type_ == "Subscription" else {}),
     )
+
+
+def _subscribing() -> dict[str, Any]:
+    """How one subscribes: R4's own form, and by topics (Subscriptions R5 Backport)."""
+    shipped = [r4.Extension(url=BACKPORT + TOPIC, valueCanonical=url) for url in topics.shipped()]
+    return {
+        "supportedProfile": [f"{BACKPORT}backport-subscription"],
+        "extension": shipped,
+        "documentation": "Criteria are any search on one type, or the canonical of a topic: one that is listed here, "
+        "or a Basic with the code SubscriptionTopic. Channels: rest-hook, websocket, email.",
+    }
 
 
 def _operation(one: operations.Operation) -> r4.CapabilityStatementRestResourceOperation:

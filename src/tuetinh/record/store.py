@@ -2,7 +2,7 @@
 
 Callers give resources that have passed `tuetinh.record.validate`; here come permission, version, index, feed and access
 log. A step that locks needs a transaction around it; `create` of resources with new ids is one statement for a type and
-needs none, unless a projection is attached.
+needs none, unless a projection or a guard is attached.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tuetinh.record import contents, granular, projections, r4, security_context, statements
+from tuetinh.record import contents, granular, guards, projections, r4, security_context, statements
 from tuetinh.record.asker import Asker
 from tuetinh.record.contents.keeping import User
 from tuetinh.record.errors import Conflict, Forbidden, Gone, Issue, NotFound, PreconditionFailed, Unprocessable
@@ -156,7 +156,8 @@ def create(asker: Asker, resources: Sequence[r4.Resource], *, checked: bool = Fa
     owners = yield from security_context.owners(resources)
     for resource in resources:
         type_ = resource.resourceType
-        item = draft(resource, owners.get(resource.id) if type_ == "Binary" else None)  # type: ignore[arg-type]
+        kept = yield from guards.admit(asker, resource)
+        item = draft(kept, owners.get(resource.id) if type_ == "Binary" else None)  # type: ignore[arg-type]
         _check_new(asker, "c", item)
         groups.setdefault(type_, []).append(item)
     if not checked:
@@ -294,6 +295,7 @@ def _may_replace(asker: Asker, type_: str, row: Row) -> bool:
 def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
     """Write the version after the locked row."""
     type_ = resource.resourceType
+    resource = yield from guards.admit(asker, resource)
     owners = yield from security_context.owners([resource])
     item = draft(resource, owners.get(str(resource.id)))
     _check_new(asker, "u", item)
@@ -327,6 +329,7 @@ def delete(asker: Asker, type_: str, id_: str, *, if_match: int | None = None) -
         raise PreconditionFailed(message)
     if row[4]:
         return Stored(type_, id_, row[1], row[2], row[3], None)
+    yield from guards.release(asker, type_, id_)
     version = row[1] + 1
     updated = max(now(), row[2] + timedelta(milliseconds=1))
     head = (id_, row[7], version, updated.isoformat(), row[3], row[8], True, "{}", None)

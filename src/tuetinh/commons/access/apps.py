@@ -10,3 +10,10 @@ class AccessConfig(AppConfig):
 
     name = "tuetinh.commons.access"
     label = "access"
+
+    def ready(self) -> None:
+        """Tell the record what the owner of a subscription may see when it is told."""
+        from tuetinh.commons.access.oauth.standing import now
+        from tuetinh.record.subscriptions import api as subscriptions
+
+        subscriptions.register_owners(now)

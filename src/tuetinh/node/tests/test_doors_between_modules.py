@@ -10,7 +10,7 @@ from tuetinh.node.modules import MODULES
 
 ROOT = Path(tuetinh.__file__).parent
 # What the record offers to those above it beside `api`: its types, who asks, access notes, errors, words.
-SUITES = {"terminology"}  # packages of the record with an api.py of their own
+SUITES = {"subscriptions", "terminology"}  # packages of the record with an api.py of their own
 RECORD = {"api", "r4", "asker", "audit", "errors", "granular", "projections", "steps", "text", "types"}
 # node/ puts the installation together: it starts listeners and simulators, and hands the door its parts.
 ASSEMBLES = ROOT / "node"

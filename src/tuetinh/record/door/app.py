@@ -15,7 +15,7 @@ from typing import TypeVar
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from tuetinh.record import audit, contents, formats, projections, r4, store
+from tuetinh.record import audit, contents, formats, guards, projections, r4, store
 from tuetinh.record.asker import Asker
 from tuetinh.record.door import downloading, handlers, routes, uploading
 from tuetinh.record.door.call import JSON, XML, Call, Receive, Response, Scope, Send, base_of, pretty, read_body
@@ -169,7 +169,8 @@ class Door:
         return refusal(RecordError("the server failed; the fault is in its log"), 500)
 
     async def _create(self, asker: Asker, resources: list[r4.Resource]) -> list[store.Stored]:
-        if len(resources) == 1 and not projections.exists(resources[0].resourceType):
+        type_ = resources[0].resourceType
+        if len(resources) == 1 and not projections.exists(type_) and not guards.exists(type_):
             return await self.run(store.create(asker, resources))
         return await self.transact(lambda: store.create(asker, resources))
 

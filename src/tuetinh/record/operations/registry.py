@@ -16,6 +16,7 @@ MODULES = (
     "tuetinh.record.operations.graphql",
     "tuetinh.record.operations.lastn",
     "tuetinh.record.operations.meta",
+    "tuetinh.record.operations.subscriptions",
     "tuetinh.record.operations.validate",
     "tuetinh.record.operations.terminology",
     "tuetinh.record.operations.views",

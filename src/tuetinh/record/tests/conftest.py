@@ -155,3 +155,60 @@ def _empty() -> None:
         cursor.execute("DELETE FROM record.feed")
         cursor.execute("DELETE FROM record.audit")
     connection.close()
+
+
+class Subscriptions:
+    """The worker's part of subscriptions, beside the door. `rights` are what owners may do now, by account."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.rights: dict[str, Asker | None] = {}
+        self.service: Any = None
+
+    def now(self, owner: Asker) -> Any:
+        return self.rights.get(owner.account, owner)
+        yield
+
+    def start(self) -> None:
+        """Begin as a process begins."""
+        from tuetinh.record.subscriptions.service import Service
+
+        async def begin() -> None:
+            self.service = Service(_url())
+            await self.service.start()
+
+        self.client.run(begin())
+
+    def stop(self) -> None:
+        """End as a process ends."""
+        if self.service is not None:
+            self.client.run(self.service.stop())
+            self.service = None
+
+
+@pytest.fixture
+def subscriptions(fhir: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[Subscriptions]:
+    """A running service that may reach receivers on this machine, and tries again soon."""
+    from tuetinh.record.subscriptions import couriers, owners
+
+    made = Subscriptions(fhir)
+    monkeypatch.setenv("TUETINH_SUBSCRIPTION_HOSTS", "127.0.0.1")
+    monkeypatch.setattr(owners, "_resolve", [made.now])
+    monkeypatch.setattr(couriers, "FIRST", 0.02)
+    monkeypatch.setattr(couriers, "LONGEST", 0.2)
+    made.start()
+    yield made
+    made.stop()
+    with psycopg.connect(_url(), autocommit=True) as conn:
+        for table in ("subscription_event", "subscription", "feed_reader"):
+            conn.execute(f"DELETE FROM record.{table}")
+
+
+@pytest.fixture
+def receiver() -> Iterator[Any]:
+    """A receiver on this machine."""
+    from tuetinh.record.tests.receivers import Receiver
+
+    made = Receiver()
+    yield made
+    made.close()

@@ -1,0 +1,101 @@
+"""Notifications as the backport has them in R4: a Bundle of type history, its first entry the status as Parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from tuetinh.record import r4, store
+from tuetinh.record.subscriptions.tables import Event, Kept, Seen
+from tuetinh.record.subscriptions.wanted import BACKPORT, Wanted
+
+STATUS_PROFILE = f"{BACKPORT}backport-subscription-status-r4"
+PROFILE = f"{BACKPORT}backport-subscription-notification-r4"
+METHODS = {"create": ("POST", "201"), "update": ("PUT", "200"), "delete": ("DELETE", "204")}
+
+
+class Told(NamedTuple):
+    """An event with the version that it is about, which its owner may see."""
+
+    event: Event
+    seen: Seen
+
+    @property
+    def name(self) -> str:
+        """The focus as a relative reference."""
+        return f"{self.event.type}/{self.event.id}"
+
+
+def status(
+    kept: Kept, wanted: Wanted, kind: str, base: str, *, told: Sequence[Told] = (), content: str = ""
+) -> r4.Parameters:
+    """SubscriptionStatus. kind: `handshake`, `heartbeat`, `event-notification`, `query-status` or `query-event`."""
+    content = content or wanted.content
+    parts = [
+        r4.ParametersParameter(
+            name="subscription", valueReference=r4.Reference(reference=f"{base}/Subscription/{kept.id}")
+        ),
+        r4.ParametersParameter(name="status", valueCode=kept.status),
+        r4.ParametersParameter(name="type", valueCode=kind),
+        r4.ParametersParameter(name="events-since-subscription-start", valueString=str(kept.events)),
+    ]
+    if wanted.topic and content != "empty":
+        parts.insert(1, r4.ParametersParameter(name="topic", valueCanonical=wanted.topic))
+    for one in told:
+        parts.append(r4.ParametersParameter(name="notification-event", part=_event(one, base, content)))
+    if kept.error:
+        parts.append(r4.ParametersParameter(name="error", valueCodeableConcept=r4.CodeableConcept(text=kept.error)))
+    return r4.Parameters(id=store.new_id(), meta=r4.Meta(profile=[STATUS_PROFILE]), parameter=parts)
+
+
+def _event(told: Told, base: str, content: str) -> list[r4.ParametersParameter]:
+    parts = [
+        r4.ParametersParameter(name="event-number", valueString=str(told.event.number)),
+        r4.ParametersParameter(name="timestamp", valueInstant=store.instant(told.event.at)),
+    ]
+    if content != "empty":
+        focus = r4.Reference(reference=f"{base}/{told.name}")
+        parts.append(r4.ParametersParameter(name="focus", valueReference=focus))
+    return parts
+
+
+def bundle(kept: Kept, wanted: Wanted, kind: str, base: str, *, told: Sequence[Told] = (), content: str = "") -> bytes:
+    """A notification as JSON."""
+    content = content or wanted.content
+    first = status(kept, wanted, kind, base, told=told, content=content)
+    entries = [
+        msgspec.json.encode(
+            {
+                "fullUrl": f"urn:uuid:{first.id}",
+                "resource": msgspec.Raw(r4.encode(first)),
+                "request": {"method": "GET", "url": f"{base}/Subscription/{kept.id}/$status"},
+                "response": {"status": "200"},
+            }
+        )
+    ]
+    if content != "empty":
+        entries += [_entry(one, base, full=content == "full-resource") for one in told]
+    head = msgspec.json.encode(
+        {
+            "resourceType": "Bundle",
+            "id": store.new_id(),
+            "meta": {"profile": [PROFILE]},
+            "type": "history",
+            "timestamp": store.instant(datetime.now(UTC)),
+        }
+    )[:-1]
+    return head + b',"entry":[' + b",".join(entries) + b"]}"
+
+
+def _entry(told: Told, base: str, *, full: bool) -> bytes:
+    method, code = METHODS[told.event.change]
+    address = f"{base}/{told.name}"
+    entry: dict[str, object] = {"fullUrl": address}
+    if full and told.seen.body is not None:
+        entry["resource"] = msgspec.Raw(told.seen.body)
+    entry["request"] = {"method": method, "url": told.event.type if method == "POST" else told.name}
+    entry["response"] = {"status": code, "lastModified": store.instant(told.event.at)}
+    return msgspec.json.encode(entry)
