@@ -38,6 +38,15 @@ APPS = {
 for _name, _scopes in APPS.items():
     _patient = "one" if _name == "patient-app" else None
     CAST[_name] = Asker(_name, "doctor", "", "TREAT", frozenset(_scopes), _patient)
+SUBSCRIBERS = {
+    "subscriber": {"user/*.cruds"},
+    "reader-of-patients": {"user/Patient.rs", "user/Subscription.cruds"},
+    "of-laboratory": {f"user/Observation.rs?{LABORATORY}", "user/Subscription.cruds"},
+    "a-patient": {"patient/*.cruds"},
+}
+for _name, _scopes in SUBSCRIBERS.items():
+    _patient = "mine" if _name == "a-patient" else None
+    CAST[_name] = Asker(_name, "doctor", "", "TREAT", frozenset(_scopes), _patient)
 
 
 class Client:
