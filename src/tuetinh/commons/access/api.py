@@ -12,7 +12,7 @@ from tuetinh.commons.access.oauth.configuration import smart_configuration
 from tuetinh.commons.access.oauth.cors import AppOrigins
 from tuetinh.commons.access.oauth.sample import register_sample
 from tuetinh.commons.access.places import Facility, facility, place_name
-from tuetinh.commons.access.queries import apps_to_launch
+from tuetinh.commons.access.queries import apps_to_launch, owner_names
 from tuetinh.commons.access.roles import ROLES, Role
 from tuetinh.record.asker import Asker
 
@@ -40,6 +40,7 @@ __all__ = [
     "facility",
     "give_citizen_account",
     "open_to_all",
+    "owner_names",
     "place_name",
     "register_sample",
     "signed_in",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from axes.models import AccessAttempt
@@ -43,6 +44,13 @@ def find_accounts(by: Account, text: str, role: str = "") -> QuerySet[Account]:
     if role:
         accounts = accounts.filter(role=role)
     return accounts.order_by("full_name", "pk")
+
+
+def owner_names(accounts: Iterable[str], clients: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Names of accounts and of clients by the ids that an `Asker` carries."""
+    numbers = [int(one) for one in accounts if one.isdigit()]
+    people = {str(pk): name for pk, name in Account.objects.filter(pk__in=numbers).values_list("pk", "full_name")}
+    return people, dict(Client.objects.filter(pk__in=list(clients)).values_list("pk", "name"))
 
 
 def locked_usernames(usernames: list[str]) -> set[str]:

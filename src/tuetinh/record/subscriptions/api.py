@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -28,7 +30,7 @@ __all__ = [
 register_owners = owners.register
 
 
-class Lines:
+class Lines(Sequence[Line]):
     """The subscriptions of a facility ("": all) as a sequence that is read page by page."""
 
     def __init__(self, facility: str, *, failing: bool) -> None:
@@ -37,7 +39,7 @@ class Lines:
     def __len__(self) -> int:
         return run(desk.count(self._facility, failing=self._failing))
 
-    def __getitem__(self, part: slice) -> list[Line]:
+    def __getitem__(self, part: Any) -> Any:
         offset = part.start or 0
         step = desk.page(self._facility, failing=self._failing, offset=offset, limit=part.stop - offset)
         return run(step)

@@ -47,7 +47,8 @@ _TELL = "SELECT pg_notify('record_subscription', %s), pg_notify('record_feed', '
 class Line(NamedTuple):
     """A subscription as administrators see it.
 
-    receiver: scheme and host, or the mail address. waiting: events, counted up to `MOST_COUNTED`. oldest: when the
+    receiver: scheme and host, or the mail address. about: a resource type or a topic; of a query nothing, for it may
+    name a patient. waiting: events, counted up to `MOST_COUNTED`. oldest: when the
     first of them happened.
     """
 
@@ -55,7 +56,7 @@ class Line(NamedTuple):
     status: str
     channel: str
     receiver: str
-    criteria: str
+    about: str
     reason: str
     account: str
     client: str
@@ -95,7 +96,7 @@ def _line(kept: Kept, waiting: int, oldest: datetime | None) -> Line:
         status=kept.status,
         channel=kept.channel,
         receiver=receiver,
-        criteria=resource.criteria or "",
+        about=(resource.criteria or "").partition("?")[0],
         reason=resource.reason or "",
         account=owner.account,
         client=owner.client,

@@ -22,8 +22,10 @@ def pack(asker: Asker) -> str:
     return msgspec.json.encode(fields | {"scopes": sorted(asker.scopes)}).decode()
 
 
-def unpack(owner: dict[str, Any]) -> Asker:
-    """The asker as it was then."""
+def unpack(owner: dict[str, Any] | str) -> Asker:
+    """The asker as it was then. JSON comes as text on Django's connection."""
+    if isinstance(owner, str):
+        owner = msgspec.json.decode(owner, type=dict[str, Any])
     return Asker(**{**owner, "scopes": frozenset(owner["scopes"])})
 
 

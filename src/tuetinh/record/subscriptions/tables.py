@@ -22,7 +22,7 @@ class Kept(NamedTuple):
     id: str
     status: str
     channel: str
-    owner: dict[str, Any]
+    owner: dict[str, Any] | str
     resource: bytes
     headers: bytes | None
     ends: datetime | None
