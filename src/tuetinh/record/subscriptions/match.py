@@ -18,7 +18,7 @@ import psycopg
 from tuetinh.record import granular, r4, store
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import RecordError
-from tuetinh.record.fhirpath import FHIRPathError
+from tuetinh.record.fhirpath import FHIRPathError, root
 from tuetinh.record.search import index
 from tuetinh.record.search import run as searching
 from tuetinh.record.search.conditions import AllOf, AnyOf, Condition, Has, Ids, Linked, Tokens
@@ -190,8 +190,8 @@ def _all_hold(search: Search, version: Version | None, *, absent: bool) -> bool:
 
 def _expressed(trigger: Trigger, moment: Moment) -> bool:
     variables: dict[str, Any] = {
-        "current": moment.current.resource if moment.current else [],
-        "previous": moment.previous.resource if moment.previous else [],
+        "current": root(moment.current.resource) if moment.current else [],
+        "previous": root(moment.previous.resource) if moment.previous else [],
     }
     shown = moment.shown
     try:

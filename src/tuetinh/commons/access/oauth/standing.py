@@ -12,7 +12,7 @@ from tuetinh.record.steps import Query, Step
 _CLIENT = "SELECT scopes, facility FROM access_client WHERE id = %s AND is_active"
 _ACCOUNT = """SELECT role, facility, patient, practitioner FROM access_account
 WHERE id = %s AND is_active AND NOT must_change_password"""
-_GRANT = "SELECT FROM access_grant WHERE client_id = %s AND account_id = %s AND NOT ended LIMIT 1"
+_GRANT = "SELECT 1 FROM access_grant WHERE client_id = %s AND account_id = %s AND NOT ended LIMIT 1"
 
 
 def now(owner: Asker) -> Step[Asker | None]:
