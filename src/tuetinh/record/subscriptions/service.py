@@ -58,6 +58,7 @@ class Service:
     def __init__(self, url: str) -> None:
         self._url = url
         options = "-c statement_timeout=60s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
+        options += " -c synchronous_commit=off"  # what a crash forgets was delivered is delivered again
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url, min_size=1, max_size=POOL, open=False, kwargs={"autocommit": True, "options": options}
         )
