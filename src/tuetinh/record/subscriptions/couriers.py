@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 
 import psycopg
 
-from tuetinh.record import audit, r4, store
+from tuetinh.record import audit, contents, r4, store
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import RecordError
 from tuetinh.record.steps import Query, Row, Step
@@ -287,7 +287,8 @@ def seen_by(owner: Asker, waiting: Sequence[Event]) -> Step[tuple[list[Told], in
         if seen is None or not owner.may_some("r", event.type):
             continue
         if store.shows(owner, "r", event.type, seen.patient, seen.body):
-            told.append(Told(event, seen))
+            body = (yield from contents.given(seen.body)) if seen.body is not None else None
+            told.append(Told(event, seen._replace(body=body)))
     return told, last
 
 
