@@ -45,6 +45,10 @@ BINARY = (
 )
 BULK_DATA = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
 SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+SUBSCRIPTION = (
+    "Criteria are any search on one type, or the canonical of a topic: one that is listed here, or a Basic with the code "
+    "SubscriptionTopic. Channels: rest-hook, websocket, email."
+)
 WEBSOCKET = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket"
 TOPIC = "capabilitystatement-subscriptiontopic-canonical"
 OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
@@ -110,7 +114,7 @@ def _resource(type_: str) -> r4.CapabilityStatementRestResource:
     return r4.CapabilityStatementRestResource(
         type=type_,
         profile=f"http://hl7.org/fhir/StructureDefinition/{type_}",
-        documentation=BINARY if type_ == "Binary" else None,
+        documentation={"Binary": BINARY, "Subscription": SUBSCRIPTION}.get(type_),
         interaction=[r4.CapabilityStatementRestResourceInteraction(code=code) for code in TYPE_INTERACTIONS],
         versioning="versioned-update",
         readHistory=True,
@@ -138,8 +142,6 @@ def _subscribing() -> dict[str, Any]:
     return {
         "supportedProfile": [f"{BACKPORT}backport-subscription"],
         "extension": shipped,
-        "documentation": "Criteria are any search on one type, or the canonical of a topic: one that is listed here, "
-        "or a Basic with the code SubscriptionTopic. Channels: rest-hook, websocket, email.",
     }
 
 
