@@ -46,8 +46,8 @@ BINARY = (
 BULK_DATA = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
 SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 SUBSCRIPTION = (
-    "Criteria are any search on one type, or the canonical of a topic: one that is listed here, or a Basic with the code "
-    "SubscriptionTopic. Channels: rest-hook, websocket, email."
+    "Criteria are any search on one type, or the canonical of a topic: one that is listed here, or a Basic with the "
+    "code SubscriptionTopic. Channels: rest-hook, websocket, email."
 )
 WEBSOCKET = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket"
 TOPIC = "capabilitystatement-subscriptiontopic-canonical"
