@@ -65,7 +65,7 @@ CREATE INDEX subscription_event_at ON record.subscription_event (at);
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("record", "0010_pre_contents")]
+    dependencies: ClassVar = [("record", "0011_pre_bulk")]
     operations: ClassVar = [
         migrations.RunSQL(RING, "DROP TRIGGER ring ON record.feed; DROP FUNCTION record.ring()"),
         migrations.RunSQL(
