@@ -86,7 +86,7 @@ def _postgres() -> str:
 
 def _fhir(node: Node, options: argparse.Namespace, scratch: Path) -> dict[str, dict[str, Any]]:
     """Rates of the interactions at each number of clients."""
-    asked = _requests(node)
+    asked = shapes(node)
     found: dict[str, dict[str, Any]] = {name: {} for name in asked}
     print(f"\n{'answers/s':28}" + "".join(f"{n:>16}" for n in options.clients) + "   clients (ratio to SELECT 1)")
     for clients in options.clients:
@@ -108,7 +108,7 @@ def _fhir(node: Node, options: argparse.Namespace, scratch: Path) -> dict[str, d
     return found
 
 
-def _requests(node: Node) -> dict[str, list[load.Request]]:
+def shapes(node: Node) -> dict[str, list[load.Request]]:
     """What is asked, over people of the province."""
     rng = random.Random(7)
     with httpx.Client(base_url=f"{node.url}/fhir", headers={"Authorization": f"Bearer {node.token}"}) as door:

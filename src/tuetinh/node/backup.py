@@ -24,7 +24,9 @@ import psycopg
 
 from tuetinh.node import database
 from tuetinh.node.errors import Refused
+from tuetinh.record.asker import SYSTEM
 from tuetinh.record.contents import files
+from tuetinh.record.sight import SETTINGS, settings
 
 SMALL = ("keys", "demo.json")
 KEPT = (*SMALL, "files")  # of the data folder, beside the database
@@ -45,9 +47,14 @@ REPLACED = """SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n O
 WHERE n.nspname LIKE 'replaced\\_%' AND c.relkind IN ('r', 'p') AND NOT c.relispartition"""
 OTHERS = """SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"""
+# A dump must hold every row, and a restore reach every row, whoever the login is.
+HOUSE = {f"tuetinh.{name}": value for name, value in zip(SETTINGS, settings(SYSTEM), strict=True)}
+ENTER = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in HOUSE.items())
 # Transaction numbers of another server may lie in this one's future, where pages of a search would not see the rows.
 # 3 is the first that there is.
-RENUMBER = """DO $$ DECLARE it record; BEGIN
+RENUMBER = f"""SET row_security = on;
+SELECT {ENTER};
+DO $$ DECLARE it record; BEGIN
   FOR it IN SELECT a.attrelid::regclass::text AS "table", quote_ident(a.attname) AS "column"
             FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
             WHERE c.relkind = 'r' AND a.atttypid = 'xid8'::regtype AND c.relnamespace = 'record'::regnamespace LOOP
@@ -68,7 +75,7 @@ def backup(data: Path, target: Path) -> None:
         raise Refused(f"there is no folder {target.parent}")
     with tempfile.TemporaryDirectory(prefix=".tuetinh-backup-", dir=target.parent) as scratch:
         dump = Path(scratch) / "database.dump"
-        _run("pg_dump", "--format=custom", "--file", str(dump))
+        _run("pg_dump", "--format=custom", "--enable-row-security", "--file", str(dump))
         _copy(data, Path(scratch) / "data", SMALL)
         sums = _digests(Path(scratch))
         part = target.with_name(target.name + ".part")
@@ -280,7 +287,9 @@ def _remove(path: Path) -> None:
 def _run(name: str, *arguments: str) -> None:
     """Run a PostgreSQL program on the node's database; raises Refused with its last words when it fails."""
     command = [*_connected(name), *arguments]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=_secret())  # noqa: S603 - our own
+    options = " ".join(f"-c {key}={value.replace(' ', chr(92) + ' ')}" for key, value in HOUSE.items())
+    env = _secret() | {"PGOPTIONS": options}
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=env)  # noqa: S603 - our own
     if ran.returncode:
         raise Refused(f"{name}: {ran.stderr.strip()[-500:]}")
 

@@ -138,9 +138,12 @@ def _migrate() -> None:
     import psycopg
     from django.core.management import call_command
 
+    from tuetinh.record.postgresql.owner import settle
+
     with psycopg.connect(os.environ["TUETINH_DATABASE_URL"], autocommit=True) as conn:
         conn.execute("SELECT pg_advisory_lock(hashtext('tuetinh migrate'))")
         call_command("migrate", verbosity=0, interactive=False)
+        settle(conn.execute)
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from django.db import DatabaseError, connection, transaction
 
 from tuetinh.record import contents
+from tuetinh.record.asker import SYSTEM
 from tuetinh.record.contents import files, stand_ins
-from tuetinh.record.steps import run
+from tuetinh.record.steps import enter, run
 
 SECONDS = 3600.0
 ROWS = 1000
@@ -42,11 +43,12 @@ def _look() -> None:
 
 def sweep() -> int:
     """Take away files that no resource uses; returns how many."""
-    run(contents.ready())
+    run(SYSTEM, contents.ready())
     return files.sweep(stand_ins.owner(), _used)
 
 
 def _used(digests: list[bytes]) -> Iterator[bytes]:
+    enter(SYSTEM)
     with connection.cursor() as cursor:
         cursor.execute("SELECT DISTINCT digest FROM record.content WHERE digest = ANY(%s)", [digests])
         yield from (bytes(digest) for (digest,) in cursor.fetchall())
@@ -59,6 +61,7 @@ def examine(*, hashed: bool) -> tuple[bool, str]:
     """
     count = size = 0
     wrong: list[str] = []
+    enter(SYSTEM)
     with transaction.atomic(), connection.connection.cursor(name="contents") as rows:
         rows.itersize = ROWS
         rows.execute("SELECT digest, size, min(type || '/' || id) FROM record.content GROUP BY 1, 2 ORDER BY 1")

@@ -66,13 +66,14 @@ def export(folder: Path, wanted: Wanted) -> dict[str, int]:
     """
     from django.db import connection, transaction
 
+    from tuetinh.record.asker import SYSTEM
+
     if unknown := set(wanted.types) - set(RESOURCE_TYPES):
         raise Refused(f"unknown resource types: {', '.join(sorted(unknown))}")
     types = wanted.types or tuple(RESOURCE_TYPES)
     counts: dict[str, int] = {}
-    run(contents.ready())
+    run(SYSTEM, contents.ready())
     with transaction.atomic(), _Told() as told:
-        connection.ensure_connection()
         with connection.cursor() as cursor:  # one snapshot for every file
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             cursor.execute("SELECT now()")

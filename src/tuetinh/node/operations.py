@@ -66,6 +66,10 @@ def accesses(
     """
     from django.db import connection, transaction
 
+    from tuetinh.record.asker import SYSTEM
+    from tuetinh.record.steps import enter
+
+    enter(SYSTEM)
     columns = ("at", "account", "role", "facility", "purpose", "client", "action", "type", "id", "patient")
     with connection.cursor() as cursor:  # before anything is shown
         cursor.execute(

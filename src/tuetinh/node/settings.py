@@ -36,7 +36,7 @@ def _database(url: str) -> dict[str, object]:
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "tuetinh.record.postgresql",
         "NAME": parts.path.lstrip("/") or "tuetinh",
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),

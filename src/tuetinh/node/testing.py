@@ -69,7 +69,11 @@ def _emptied_record(request: pytest.FixtureRequest) -> Iterator[None]:
     if commits or {"transactional_db", "live_server"} & set(request.fixturenames):
         from django.db import connection
 
+        from tuetinh.record.asker import SYSTEM
+        from tuetinh.record.steps import enter
+
         with request.getfixturevalue("django_db_blocker").unblock(), connection.cursor() as cursor:
+            enter(SYSTEM)
             cursor.execute(_OWN_TABLES)
             for (table,) in cursor.fetchall():
                 cursor.execute(f"DELETE FROM {table}")

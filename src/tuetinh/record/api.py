@@ -99,13 +99,13 @@ def create_many(asker: Asker, resources: Sequence[R]) -> list[R]:
         yield from store.create(asker, fresh)
 
     with transaction.atomic():
-        run(step())
+        run(asker, step())
     return fresh
 
 
 def create_binary(asker: Asker, binary: r4.Binary, chunks: Iterable[bytes]) -> r4.Binary:
     """Store a new Binary with these bytes as its content. Raises contents.NoSpace, and what `create` raises."""
-    run(contents.ready())
+    run(asker, contents.ready())
     with contents.Arriving() as arriving:
         for chunk in chunks:
             arriving.write(chunk)
@@ -121,7 +121,7 @@ def load(asker: Asker, resources: Iterable[r4.Resource], chunk: int = 2000) -> I
     source, done = iter(resources), 0
     while batch := list(islice(source, chunk)):
         with transaction.atomic():
-            run(store.create(asker, batch))
+            run(asker, store.create(asker, batch))
         done += len(batch)
         yield done
 
@@ -141,30 +141,30 @@ def update(asker: Asker, resource: R, version: int | None = None) -> R:
         message = "a resource to update needs an id"
         raise BadRequest(message, f"{fresh.resourceType}.id")
     with transaction.atomic():
-        run(store.put(asker, fresh, if_match=version))
+        run(asker, store.put(asker, fresh, if_match=version))
     return fresh
 
 
 def delete(asker: Asker, type_: str, id_: str) -> None:
     """Delete a resource; its versions stay in history."""
     with transaction.atomic():
-        run(store.delete(asker, type_, id_))
+        run(asker, store.delete(asker, type_, id_))
 
 
 def read(asker: Asker, type_: str, id_: str) -> r4.Resource:
     """The current version. Raises NotFound or Gone."""
-    found = run(store.read(asker, type_, id_))
+    found = run(asker, store.read(asker, type_, id_))
     audit.note(asker, "read", type_, id_, found.patient)
-    return _decoded(found.body)
+    return _decoded(asker, found.body)
 
 
 def read_binary(asker: Asker, id_: str) -> Content:
     """What a Binary holds, to be read piece by piece. Raises NotFound, Gone, Forbidden."""
-    found = run(store.read(asker, "Binary", id_))
+    found = run(asker, store.read(asker, "Binary", id_))
     audit.note(asker, "read", "Binary", id_, found.patient)
     binary = r4.decode(found.body or b"")
     assert isinstance(binary, r4.Binary)  # noqa: S101
-    run(contents.ready())
+    run(asker, contents.ready())
     data = (binary.data or "").encode()
     part: contents.Part = contents.piece(kept) if (kept := contents.content_of(data)) else b64decode(data)
     return Content(binary.contentType or "", contents.length([part]), part)
@@ -172,16 +172,16 @@ def read_binary(asker: Asker, id_: str) -> Content:
 
 def read_many(asker: Asker, type_: str, ids: Iterable[str]) -> dict[str, r4.Resource]:
     """Current versions by id; ids that are unknown, deleted or not for the asker are absent."""
-    found = run(store.read_many(asker, type_, set(ids)))
+    found = run(asker, store.read_many(asker, type_, set(ids)))
     _note(asker, "read", [(one.type, one.patient) for one in found])
-    return {one.id: _decoded(one.body) for one in found}
+    return {one.id: _decoded(asker, one.body) for one in found}
 
 
 def history(asker: Asker, type_: str, id_: str) -> list[r4.Resource]:
     """All versions that have content, newest first."""
-    found = run(store.versions(asker, type_, id_))
+    found = run(asker, store.versions(asker, type_, id_))
     _note(asker, "history", [(type_, one.patient) for one in found[:1]])
-    return [_decoded(one.body) for one in found if one.body is not None]
+    return [_decoded(asker, one.body) for one in found if one.body is not None]
 
 
 def search(asker: Asker, type_: str, query: str, page: str | None = None) -> Page:
@@ -193,9 +193,9 @@ def search(asker: Asker, type_: str, query: str, page: str | None = None) -> Pag
     wanted, problems = parse.parse(type_, query)
     if any(p.severity == "error" for p in problems):
         raise BadRequest(issues=issues_of(problems))
-    found = run(searching.search(asker, wanted, secret=settings.SECRET_KEY.encode(), page=page))
-    matches = [_decoded(hit.body) for hit in found.hits if hit.mode == "match"]
-    included = [_decoded(hit.body) for hit in found.hits if hit.mode != "match"]
+    found = run(asker, searching.search(asker, wanted, secret=settings.SECRET_KEY.encode(), page=page))
+    matches = [_decoded(asker, hit.body) for hit in found.hits if hit.mode == "match"]
+    included = [_decoded(asker, hit.body) for hit in found.hits if hit.mode != "match"]
     _note(asker, "search", [(hit.type, hit.patient) for hit in found.hits] or [(type_, None)])
     return Page(matches, included, found.next, found.total)
 
@@ -237,8 +237,8 @@ def _checked(resource: R) -> R:
     return cast("R", copy)
 
 
-def _decoded(body: bytes | None) -> r4.Resource:
-    return r4.decode(run(contents.given(body)))
+def _decoded(asker: Asker, body: bytes | None) -> r4.Resource:
+    return r4.decode(run(asker, contents.given(body)))
 
 
 def _note(asker: Asker, action: str, seen: Iterable[tuple[str, str | None]]) -> None:

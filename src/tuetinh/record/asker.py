@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from tuetinh.record.sight import EVERYTHING, NOTHING, Sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,7 @@ class Asker:
     practitioner: id of the Practitioner that the account belongs to, or "".
     client: id of the app or connected system through which it asks, "" for the pages of the house.
     patient: when set, only resources of this patient's compartment exist for the asker.
+    sight: which rows exist for it, as the database is told; none by default.
     """
 
     account: str
@@ -28,6 +34,7 @@ class Asker:
     patient: str | None = None
     practitioner: str = ""
     client: str = ""
+    sight: Sight = NOTHING
 
     def may(self, interaction: str, type_: str) -> bool:
         """Tell whether a scope names the interaction (one letter of `cruds`) on the whole resource type."""
@@ -54,5 +61,15 @@ class Asker:
         )
 
 
-SYSTEM = Asker(account="system", role="system", purpose="HOPERAT", scopes=frozenset({"system/*.cruds"}))
+def pack(asker: Asker) -> str:
+    """The asker as JSON, to go on in its name later."""
+    return msgspec.json.encode(asker).decode()
+
+
+def unpack(kept: str | dict[str, Any]) -> Asker:
+    """The asker that was packed. JSON of PostgreSQL comes as text on Django's connection, as a dict on others."""
+    return msgspec.json.decode(kept, type=Asker) if isinstance(kept, str) else msgspec.convert(kept, Asker)
+
+
+SYSTEM = Asker("system", "system", purpose="HOPERAT", scopes=frozenset({"system/*.cruds"}), sight=EVERYTHING)
 """The house itself: imports, background jobs, the demo province."""

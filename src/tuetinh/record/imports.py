@@ -73,7 +73,7 @@ def import_paths(paths: list[str], asker: Asker, listener: Listener) -> Report:
     """Store all resources found at the paths and say what became of them."""
     work = Importer(asker, listener)
     started = time.monotonic()
-    run(contents.ready())
+    run(asker, contents.ready())
     for document in documents(paths):
         work.take(document)
     work.flush()
@@ -156,13 +156,13 @@ class Importer:
         if request and request.ifNoneExist:
             with transaction.atomic():
                 self.flush()
-                if found := run(conditional.find(self.asker, entry.type, request.ifNoneExist)):
+                if found := run(self.asker, conditional.find(self.asker, entry.type, request.ifNoneExist)):
                     entry.id, entry.raw = found.id, b""
                     self.report.same[entry.type] += 1
         entry.name(names)
 
     def _add_entry(self, entry: _Entry, names: dict[str, str], conditions: dict[str, str]) -> None:
-        run(bundles.resolve_conditions(self.asker, entry.raw, conditions))
+        run(self.asker, bundles.resolve_conditions(self.asker, entry.raw, conditions))
         self._add(entry.place, bundles.rewrite(entry.raw, names, conditions), entry.id)
 
     def flush(self) -> None:
@@ -188,7 +188,7 @@ class Importer:
             return (yield from store.put_many(self.asker, [i.resource for i in items], keep_same=True))
 
         with transaction.atomic():
-            stored, same = run(step())
+            stored, same = run(self.asker, step())
         for one in stored:
             kind = (
                 self.report.same

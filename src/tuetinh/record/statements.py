@@ -22,8 +22,8 @@ INDEXES = {
     "string": ("param, norm, exact", "%s::text[], %s::text[], %s::text[]"),
 }
 FEED = """feed AS (
-  INSERT INTO record.feed (at, type, id, version, shard, custodian, change)
-  SELECT new.updated, '{t}', new.id, new.version, new.shard, new.custodian, %s FROM new
+  INSERT INTO record.feed (at, type, id, version, shard, patient, custodian, labels, change)
+  SELECT new.updated, '{t}', new.id, new.version, new.shard, new.patient, new.custodian, new.labels, %s FROM new
 ), audit AS (
   INSERT INTO record.audit (at, account, role, facility, purpose, client, action, type, id, patient)
   SELECT new.updated, %s, %s, %s, %s, %s, %s, '{t}', new.id, new.patient FROM new
@@ -88,7 +88,7 @@ def _index_parts(type_: str, letters: str, *, many: bool) -> str:
     return parts
 
 
-RETURNING = "RETURNING id, key, shard, version, updated, patient, custodian"
+RETURNING = "RETURNING id, key, shard, version, updated, patient, custodian, labels"
 
 
 @lru_cache(maxsize=4096)
@@ -96,8 +96,8 @@ def insert(type_: str, letters: str) -> str:
     """Store the first version of one resource."""
     return (
         f"""WITH new AS (
-  INSERT INTO record."{type_}" (type, id, shard, version, updated, patient, custodian, tokens, body)
-  VALUES ('{type_}', %s, %s, 1, %s::timestamptz, %s, %s, %s::bigint[], %b) {RETURNING}
+  INSERT INTO record."{type_}" (type, id, shard, version, updated, patient, custodian, labels, tokens, body)
+  VALUES ('{type_}', %s, %s, 1, %s::timestamptz, %s, %s, %s, %s::bigint[], %b) {RETURNING}
 ), """
         + _index_parts(type_, letters, many=False)
         + FEED.format(t=type_)
@@ -109,10 +109,10 @@ def insert_many(type_: str, letters: str) -> str:
     """Store the first versions of many resources of one type."""
     return (
         f"""WITH new AS (
-  INSERT INTO record."{type_}" (type, id, shard, version, updated, patient, custodian, tokens, body)
-  SELECT '{type_}', i.id, i.shard, 1, %s::timestamptz, i.patient, i.custodian, i.tokens::bigint[], i.body
-  FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %b::bytea[])
-    AS i(id, shard, patient, custodian, tokens, body) {RETURNING}
+  INSERT INTO record."{type_}" (type, id, shard, version, updated, patient, custodian, labels, tokens, body)
+  SELECT '{type_}', i.id, i.shard, 1, %s::timestamptz, i.patient, i.custodian, i.labels, i.tokens::bigint[], i.body
+  FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %b::bytea[])
+    AS i(id, shard, patient, custodian, labels, tokens, body) {RETURNING}
 ), """
         + _index_parts(type_, letters, many=True)
         + FEED.format(t=type_)
@@ -131,13 +131,13 @@ def replace(type_: str, letters: str) -> str:
   SELECT * FROM record."{type_}" WHERE type = '{type_}' AND id = %s
 ), old AS (
   INSERT INTO record."{type_}_history"
-    (type, id, shard, version, key, updated, xid, patient, custodian, deleted, body)
-  SELECT type, id, shard, version, key, updated, xid, patient, custodian, deleted, body FROM target
+    (type, id, shard, version, key, updated, xid, patient, custodian, labels, deleted, body)
+  SELECT type, id, shard, version, key, updated, xid, patient, custodian, labels, deleted, body FROM target
 ), new AS (
   UPDATE record."{type_}" AS r SET shard = %s, version = %s, updated = %s::timestamptz, xid = pg_current_xact_id(),
-    patient = %s, custodian = %s, deleted = %s, tokens = %s::bigint[], body = %b
+    patient = %s, custodian = %s, labels = %s, deleted = %s, tokens = %s::bigint[], body = %b
   FROM target WHERE r.type = '{type_}' AND r.id = target.id
-  RETURNING r.id, r.key, r.shard, r.version, r.updated, r.patient, r.custodian
+  RETURNING r.id, r.key, r.shard, r.version, r.updated, r.patient, r.custodian, r.labels
 ), """
         + clean
         + _index_parts(type_, letters, many=False)
@@ -175,14 +175,14 @@ def read_owners(type_: str) -> str:
 @lru_cache(maxsize=512)
 def lock(type_: str) -> str:
     """The current version by id, locked until the transaction ends."""
-    return f"""SELECT {COLUMNS}, key, shard, custodian FROM record."{type_}"
+    return f"""SELECT {COLUMNS}, key, shard, custodian, labels FROM record."{type_}"
 WHERE type = '{type_}' AND id = %s FOR UPDATE"""
 
 
 @lru_cache(maxsize=512)
 def lock_many(type_: str) -> str:
     """Current versions by a list of ids, locked in the order of their ids."""
-    return f"""SELECT {COLUMNS}, key, shard, custodian FROM record."{type_}"
+    return f"""SELECT {COLUMNS}, key, shard, custodian, labels FROM record."{type_}"
 WHERE type = '{type_}' AND id = ANY(%s::text[]) ORDER BY id FOR UPDATE"""
 
 
@@ -206,6 +206,12 @@ ORDER BY version DESC LIMIT %s"""
 def old_bodies(type_: str) -> str:
     """What the superseded versions of a resource held."""
     return f"""SELECT body FROM record."{type_}_history" WHERE type = '{type_}' AND id = %s AND body IS NOT NULL"""
+
+
+@lru_cache(maxsize=512)
+def taken(type_: str) -> str:
+    """Which of a list of ids exist, also where the asker does not see them."""
+    return f"SELECT id FROM record.taken('{type_}', %s::text[]) AS id"
 
 
 def write_params(asker: Any, action: str) -> tuple[str, ...]:

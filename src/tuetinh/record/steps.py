@@ -2,7 +2,8 @@
 
 A step is a generator that yields `Query` objects and receives their rows (a list of tuples, empty where the statement
 returns none). `run` drives it on Django's connection, within the caller's transaction; `arun` drives it on an
-asynchronous psycopg connection. Steps compose with `yield from`.
+asynchronous psycopg connection. Steps compose with `yield from`. Whose steps they are is told to the database first,
+by `enter` or `aenter`: its row policies let exist what is for that asker.
 """
 
 from __future__ import annotations
@@ -10,9 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import connection
+
+from tuetinh.record import sight
+from tuetinh.record.asker import Asker
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -56,10 +61,36 @@ def computed(work: Callable[[], T]) -> Step[T]:
     return result
 
 
-def run(step: Step[T]) -> T:
-    """Drive a step on Django's connection of this thread. Database errors are raised inside the step first."""
+_entered: WeakKeyDictionary[object, Asker] = WeakKeyDictionary()  # who asks on a connection, as it was last told
+
+
+def enter(asker: Asker) -> psycopg.Connection[Row]:
+    """Tell Django's connection of this thread who asks, unless it knows; returns its psycopg connection."""
     connection.ensure_connection()
     raw: psycopg.Connection[Row] = connection.connection
+    if _entered.get(raw) != asker:
+        _entered.pop(raw, None)
+        raw.execute(sight.ENTER, sight.settings(asker))
+        _entered[raw] = asker
+    return raw
+
+
+def forget(raw: object) -> None:
+    """Believe no longer that a connection knows who asks: a rollback took back what it was told."""
+    _entered.pop(raw, None)
+
+
+async def aenter(asker: Asker, conn: psycopg.AsyncConnection[Row]) -> None:
+    """Tell an asynchronous connection who asks, unless it knows. Must not be called within a transaction."""
+    if _entered.get(conn) != asker:
+        _entered.pop(conn, None)
+        await conn.execute(sight.ENTER, sight.settings(asker))
+        _entered[conn] = asker
+
+
+def run(asker: Asker, step: Step[T]) -> T:
+    """Drive a step on Django's connection of this thread. Database errors are raised inside the step first."""
+    raw = enter(asker)
     with raw.cursor() as cursor:
         try:
             request = next(step)
@@ -86,7 +117,7 @@ def run(step: Step[T]) -> T:
 
 
 async def arun(step: Step[T], conn: psycopg.AsyncConnection[Row]) -> T:
-    """Drive a step on an asynchronous connection; transactions are the caller's."""
+    """Drive a step on an asynchronous connection that knows who asks; transactions are the caller's."""
     async with conn.cursor() as cursor:
         try:
             request = next(step)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tuetinh.record import contents, granular, guards, projections, r4, security_context, statements
+from tuetinh.record import contents, granular, guards, labels, projections, r4, security_context, statements
 from tuetinh.record.asker import Asker
 from tuetinh.record.contents.keeping import User
 from tuetinh.record.errors import Conflict, Forbidden, Gone, Issue, NotFound, PreconditionFailed, Unprocessable
@@ -124,10 +124,13 @@ def content(resource: r4.Resource) -> bytes:
     return r4.encode(resource)
 
 
-def draft(resource: r4.Resource, owner: Owner | None = None) -> Draft:
-    """Work out the row of a resource whose id is set. owner: whose it is, where it does not say so itself."""
+def draft(resource: r4.Resource, facility: str | None, owner: Owner | None = None) -> Draft:
+    """Work out the row of a resource whose id is set.
+
+    facility: answers for it where it does not say who does. owner: whose it is, where it does not say so itself.
+    """
     shard, patient = index.shard_of(resource)
-    custodian = index.custodian_of(resource)
+    custodian = index.custodian_of(resource) or facility or None
     if owner is not None:
         shard, patient, custodian = owner.patient or shard, *owner
     return Draft(resource, str(resource.id), shard, patient, custodian, index.extract(resource))
@@ -157,7 +160,8 @@ def create(asker: Asker, resources: Sequence[r4.Resource], *, checked: bool = Fa
     for resource in resources:
         type_ = resource.resourceType
         kept = yield from guards.admit(asker, resource)
-        item = draft(kept, owners.get(resource.id) if type_ == "Binary" else None)  # type: ignore[arg-type]
+        owner = owners.get(resource.id) if type_ == "Binary" else None  # type: ignore[arg-type]
+        item = draft(kept, asker.facility, owner)
         _check_new(asker, "c", item)
         groups.setdefault(type_, []).append(item)
     if not checked:
@@ -176,12 +180,13 @@ def _insert(asker: Asker, type_: str, drafts: Sequence[Draft]) -> Step[list[Stor
     updated = now()
     users = [User(item.id, item.shard, item.patient, item.custodian) for item in drafts]
     bodies = yield from contents.keep(type_, [stamp(item.resource, 1, updated) for item in drafts], users)
+    bits = [labels.of(body) for body in bodies]
     at = updated.isoformat()
     if len(drafts) == 1:
         one = drafts[0]
         letters, rows = statements.index_rows(one.found_by)
         tokens = statements.token_array(one.found_by.tokens)
-        head: tuple[object, ...] = (one.id, one.shard, at, one.patient, one.custodian, tokens, bodies[0])
+        head: tuple[object, ...] = (one.id, one.shard, at, one.patient, one.custodian, bits[0], tokens, bodies[0])
         sql = statements.insert(type_, letters)
     else:
         ids = [item.id for item in drafts]
@@ -191,6 +196,7 @@ def _insert(asker: Asker, type_: str, drafts: Sequence[Draft]) -> Step[list[Stor
             *(at, text(ids), text(i.shard for i in drafts), text(i.patient for i in drafts)),
             *(
                 text(i.custodian for i in drafts),
+                text(map(str, bits)),
                 text(statements.token_array(i.found_by.tokens) for i in drafts),
                 bodies,
             ),
@@ -217,6 +223,8 @@ def put(asker: Asker, resource: r4.Resource, *, if_match: int | None = None, ups
     if row is None and upsert and if_match is None:
         yield from lock_ids(type_, [id_])
         row = yield from lock(type_, id_)
+        if row is None and (yield from taken(type_, [id_])):
+            raise _absent(type_, id_)
     if row is None:
         if if_match is not None:
             message = f"{type_}/{id_} has no version {if_match}"
@@ -263,6 +271,8 @@ def put_many(
         new = [resource for id_, resource in group.items() if id_ not in here]
         if new and asker.patient is not None:
             raise _absent(type_, str(new[0].id))
+        if hidden := (yield from taken(type_, [str(resource.id) for resource in new])):
+            raise _absent(type_, hidden[0])
         for one in (yield from create(_creator(asker, type_), new, checked=True)):
             stored[type_, one.id] = one
     return [stored[r.resourceType, str(r.id)] for r in resources], same
@@ -297,7 +307,7 @@ def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
     type_ = resource.resourceType
     resource = yield from guards.admit(asker, resource)
     owners = yield from security_context.owners([resource])
-    item = draft(resource, owners.get(str(resource.id)))
+    item = draft(resource, row[8] or asker.facility, owners.get(str(resource.id)))
     _check_new(asker, "u", item)
     version = row[1] + 1
     updated = max(now(), row[2] + timedelta(milliseconds=1))
@@ -305,7 +315,8 @@ def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
     (body,) = yield from contents.keep(type_, [stamp(resource, version, updated)], [user])
     letters, rows = statements.index_rows(item.found_by)
     tokens = statements.token_array(item.found_by.tokens)
-    head = (item.id, item.shard, version, updated.isoformat(), item.patient, item.custodian, False, tokens, body)
+    who = (item.patient, item.custodian, labels.of(body))
+    head = (item.id, item.shard, version, updated.isoformat(), *who, False, tokens, body)
     action = "create" if row[4] else "update"
     yield Query(statements.replace(type_, letters), (*head, *rows, *statements.write_params(asker, action)))
     if (item.patient, item.custodian) != (row[3], row[8]):
@@ -332,7 +343,7 @@ def delete(asker: Asker, type_: str, id_: str, *, if_match: int | None = None) -
     yield from guards.release(asker, type_, id_)
     version = row[1] + 1
     updated = max(now(), row[2] + timedelta(milliseconds=1))
-    head = (id_, row[7], version, updated.isoformat(), row[3], row[8], True, "{}", None)
+    head = (id_, row[7], version, updated.isoformat(), row[3], row[8], row[9], True, "{}", None)
     yield Query(statements.replace(type_, ""), (*head, *statements.write_params(asker, "delete")))
     if projections.exists(type_):
         yield from projections.project(type_, [Written(type_, id_, row[6], version, row[3], None)])
@@ -340,7 +351,7 @@ def delete(asker: Asker, type_: str, id_: str, *, if_match: int | None = None) -
 
 
 def lock(type_: str, id_: str) -> Step[Row | None]:
-    """Lock and return the current row: the columns of `statements.COLUMNS`, then key, shard, custodian."""
+    """Lock and return the current row: the columns of `statements.COLUMNS`, then key, shard, custodian, labels."""
     rows = yield Query(statements.lock(type_), (id_,))
     return rows[0] if rows else None
 
@@ -429,10 +440,17 @@ def versions(
 def refuse_known(type_: str, ids: Sequence[str]) -> Step[None]:
     """Lock ids that are about to be made and raise Conflict where one is taken. Needs a transaction."""
     yield from lock_ids(type_, ids)
-    rows = yield Query(statements.read_many(type_), (statements.array(ids),))
-    if rows:
-        message = f"{type_}/{rows[0][0]} exists already"
+    if known := (yield from taken(type_, ids)):
+        message = f"{type_}/{known[0]} exists already"
         raise Conflict(message)
+
+
+def taken(type_: str, ids: Sequence[str]) -> Step[list[str]]:
+    """Which of these ids exist, also as tombstones, and also where the asker does not see them; sorted."""
+    if not ids:
+        return []
+    rows = yield Query(statements.taken(type_), (statements.array(ids),))
+    return sorted(row[0] for row in rows)
 
 
 def _absent(type_: str, id_: str) -> NotFound:

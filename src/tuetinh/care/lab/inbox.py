@@ -24,11 +24,12 @@ from tuetinh.care.lab.errors import LabError, NeedsReason, NotAllowed, NotForMat
 from tuetinh.care.lab.models import Analyser, Message, Tube
 from tuetinh.care.lab.wire_mllp import Frame
 from tuetinh.commons.messages.api import publish
-from tuetinh.record.asker import Asker
+from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.sight import EVERYTHING
 
 log = logging.getLogger(__name__)
 State = Message.State
-LISTENER = Asker(account="mllp", role="system", purpose="TREAT", scopes=frozenset({"system/*.cruds"}))
+LISTENER = Asker(account="mllp", role="system", purpose="TREAT", scopes=SYSTEM.scopes, sight=EVERYTHING)
 
 
 @dataclass(slots=True)

@@ -97,4 +97,5 @@ def asker_of(account: Account) -> Asker:
         scopes=role.scopes,
         patient=account.patient or "-" if role.level == "patient" else None,
         practitioner=account.practitioner,
+        sight=role.sight,
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy
 
+from tuetinh.record.sight import ALL_LABELS, Sight
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -46,6 +48,12 @@ class Role:
         """SMART v2 scopes of the pages of this desk."""
         letters = "cruds" if self.erases else "crus"
         return frozenset(f"{self.level}/{name}.{letters}" for name in self.writes.split()) | self.api_scopes
+
+    @property
+    def sight(self) -> Sight:
+        """Which rows of the record exist for this desk; a citizen's are those of one patient, whatever stands here."""
+        types = sorted({*self.reads.split(), *self.writes.split()})
+        return Sight(whole="*" if "*" in types else " ".join(types), labels=ALL_LABELS)
 
     @property
     def api_scopes(self) -> frozenset[str]:

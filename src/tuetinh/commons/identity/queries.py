@@ -102,7 +102,7 @@ def find_people(asker: Asker, text: str, limit: int = 20) -> list[Hit]:
     typed = _scanned(text) if "|" in text else parse(text)
     if not typed:
         return []
-    found = run(search.find(typed, facility=asker.facility, limit=limit, only=asker.patient))
+    found = run(asker, search.find(typed, facility=asker.facility, limit=limit, only=asker.patient))
     hits = [_hit(person) for person in found]
     for hit in hits:
         note(asker, "search", "Patient", "", hit.id)
@@ -165,7 +165,7 @@ def likely_duplicates(asker: Asker, draft: PersonDraft, limit: int = 5) -> list[
     `certain` when a personal, insurance or card number is the same; else name, birth, sex, phone, address are weighed.
     """
     _allow(asker)
-    return run(_duplicates(draft, asker.facility, limit))
+    return run(asker, _duplicates(draft, asker.facility, limit))
 
 
 def _duplicates(draft: PersonDraft, facility: str, limit: int) -> Step[list[Hit]]:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from tuetinh.node.demo import people, places
 from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.sight import EVERYTHING
 
 RECEPTION = "tuetinh.care.reception"
 LABORATORY = "tuetinh.care.lab"
@@ -46,7 +47,7 @@ def open_today() -> None:
     if find_spec(RECEPTION) is None or find_spec(f"{RECEPTION}.api") is None:
         return  # a node without a reception has no queue
     reception = import_module(f"{RECEPTION}.api")
-    desk = Asker(account="system", role="reception", facility=places.CAST, scopes=SYSTEM.scopes)
+    desk = Asker(account="system", role="reception", facility=places.CAST, scopes=SYSTEM.scopes, sight=EVERYTHING)
     if any(reception.waiting(desk, f"{places.CAST}-{room}") for room in {room for room, _, _ in WAITING}):
         return
     from tuetinh.record import api as record
@@ -64,7 +65,7 @@ def install_analysers() -> None:
     if find_spec(LABORATORY) is None or find_spec(f"{LABORATORY}.api") is None:
         return  # a node without a laboratory has no analysers
     lab = import_module(f"{LABORATORY}.api")
-    desk = Asker(account="system", role="system", facility=places.CAST, scopes=SYSTEM.scopes)
+    desk = Asker(account="system", role="system", facility=places.CAST, scopes=SYSTEM.scopes, sight=EVERYTHING)
     if lab.analysers(desk).exists():
         return
     for name, application, codes in ANALYSERS:

@@ -40,7 +40,8 @@ def wait_for(told: Callable[[], bool], seconds: float = 20) -> None:
 def tamper(data: Path, *statements: str) -> None:
     """Run SQL on the database of a stopped node, as whoever owns it."""
     for statement in statements:
-        code = f"from django.db import connection; connection.cursor().execute({statement!r})"
+        whole = f"SET ROLE NONE; {statement}"
+        code = f"from django.db import connection; connection.cursor().execute({whole!r})"
         done = run(data, "manage", "shell", "-v", "0", "-c", code)
         assert done.returncode == 0, done.stderr
 

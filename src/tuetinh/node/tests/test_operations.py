@@ -115,6 +115,7 @@ def test_the_check_says_what_it_looked_at(root: Path) -> None:
         "PostgreSQL",
         "fsync",
         "tables",
+        "files",
         "page assets",
         "free space",
         "secrets",

@@ -9,6 +9,7 @@ from django.db import connection
 
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import Forbidden
+from tuetinh.record.steps import enter
 
 _DAYS = """
 SELECT max(position), min(at), max(at), role, facility, purpose, array_agg(DISTINCT one ORDER BY one),
@@ -47,6 +48,7 @@ def accesses(asker: Asker, patient_id: str, before: int | None = None, limit: in
     if asker.patient != patient_id and asker.role not in ("admin", "system"):
         message = "the access log is for the person whose record it is"
         raise Forbidden(message)
+    enter(asker)
     with connection.cursor() as cursor:
         cursor.execute(_DAYS, [patient_id, asker.account, before if before is not None else 2**62, limit])
         rows = cursor.fetchall()

@@ -19,6 +19,9 @@ from typing import Any
 import msgspec
 from django.db import connection, transaction
 
+from tuetinh.record.asker import SYSTEM
+from tuetinh.record.steps import enter
+
 BLOCK = 2000
 COLUMNS = "position, at, account, role, facility, purpose, client, action, type, id, patient"
 START = bytes(32)
@@ -87,6 +90,7 @@ class Sealer:
     def _close_up_to(target: int) -> Head | None:
         head = None
         while True:
+            enter(SYSTEM)
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(_LOCK)
                 if not cursor.fetchone()[0]:
@@ -113,6 +117,7 @@ def verify(witnessed: Iterable[Head] = (), verdict: Verdict | None = None) -> It
         told.setdefault(head.number, set()).add(head.hash)
         verdict.heads += 1
     number, done, previous = 0, 0, START
+    enter(SYSTEM)
     with transaction.atomic(), connection.connection.cursor(name="audit_blocks") as blocks:
         blocks.execute(_BLOCKS)
         for found, end, entries, stored, at in blocks:

@@ -23,7 +23,9 @@ from tuetinh.record.asker import Asker
 FLUSH_SECONDS = 0.05
 IDLE_SECONDS = 0.3
 COLUMNS = "at, account, role, facility, purpose, client, action, type, id, patient"
-_COPY = f"COPY record.audit ({COLUMNS}) FROM STDIN"
+_INSERT_MANY = (
+    f"INSERT INTO record.audit ({COLUMNS}) SELECT * FROM unnest(%s::timestamptz[]{', %s::text[]' * 9})"  # no COPY
+)
 _INSERT = f"INSERT INTO record.audit ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 Entry = tuple[Any, ...]
@@ -85,9 +87,7 @@ class Writer:
         try:
             if conn is None or conn.closed:
                 conn = psycopg.connect(**connections["default"].get_connection_params(), autocommit=True)
-            with conn.cursor() as cursor, cursor.copy(_COPY) as copy:
-                for entry in batch:
-                    copy.write_row(entry)
+            conn.execute(_INSERT_MANY, [list(column) for column in zip(*batch, strict=True)])
         except psycopg.Error as error:
             self._entries.extendleft(reversed(batch))
             log.warning("access log waits for the database: %s", type(error).__name__)

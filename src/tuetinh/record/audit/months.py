@@ -7,6 +7,9 @@ from typing import LiteralString
 
 from django.db import connection, transaction
 
+from tuetinh.record.asker import SYSTEM
+from tuetinh.record.steps import enter
+
 AHEAD = 3
 _FOUND = "SELECT to_regclass(%s) IS NOT NULL"
 _MAKE: tuple[LiteralString, ...] = (
@@ -14,6 +17,7 @@ _MAKE: tuple[LiteralString, ...] = (
     "CREATE TABLE record.{name} (LIKE record.audit INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
     "WITH moved AS (DELETE FROM record.audit_default WHERE at >= '{first}' AND at < '{next}' RETURNING *)"
     " INSERT INTO record.{name} SELECT * FROM moved",
+    "ALTER TABLE record.{name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
     "ALTER TABLE record.audit ATTACH PARTITION record.{name} FOR VALUES FROM ('{first}') TO ('{next}')",
 )
 
@@ -28,6 +32,7 @@ def prepare(today: datetime | None = None) -> list[str]:
         following = (first + timedelta(days=32)).replace(day=1)
         name = f"audit_{first:%Y_%m}"
         with transaction.atomic(), connection.cursor() as cursor:
+            enter(SYSTEM)
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('record.audit months'))")
             cursor.execute(_FOUND, [f"record.{name}"])
             if not cursor.fetchone()[0]:

@@ -15,9 +15,9 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 import psycopg
-from django.db import connection
 
 from tuetinh.record import contents, granular, store, summary
+from tuetinh.record.asker import Asker
 from tuetinh.record.bulk import files, ledger
 from tuetinh.record.bulk.ledger import LETTERS, Call, File, Job
 from tuetinh.record.errors import Unavailable
@@ -25,7 +25,7 @@ from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
 from tuetinh.record.search.conditions import Tokens
 from tuetinh.record.search.where import Rows, Sql, where
-from tuetinh.record.steps import Row, run
+from tuetinh.record.steps import Row, enter, run
 
 # A version's time is drawn just before its statement is sent.
 SETTLE = timedelta(seconds=0.5)
@@ -59,7 +59,7 @@ class Export:
         self._conditions: dict[str, Sql] = {}
         self._file: IO[bytes] | None = None
         self._began = time.monotonic()
-        run(contents.ready())
+        run(job.asker, contents.ready())
         patients = ledger.patients_of(job.id)
         if job.asker.patient is not None:
             patients = [job.asker.patient]
@@ -115,9 +115,9 @@ class Export:
             self.job.progress = "waiting for what is being written"
         elif "until" not in self.place:
             if store.now() >= self.job.moment + SETTLE:
-                self.place["until"] = [row[0] for row in _rows(WRITING, [])]
-        elif not {row[0] for row in _rows(WRITING, [])} & set(self.place["until"]):
-            top = _one("SELECT last_value FROM record.resource_key")
+                self.place["until"] = [row[0] for row in _rows(self.job.asker, WRITING, [])]
+        elif not {row[0] for row in _rows(self.job.asker, WRITING, [])} & set(self.place["until"]):
+            top = _one(self.job.asker, "SELECT last_value FROM record.resource_key")
             self.place |= {"top": top, "part": 0, "after": 0}
         elif time.monotonic() - self._began > SETTLE_SECONDS:
             raise Unavailable("a transaction of somebody has been open for minutes; try again later")
@@ -149,7 +149,7 @@ class Export:
         """The searches of `_typeFilter`, of which one must match, within the asker's scopes."""
         asker = self.job.asker
         searches = [parse.parse(type_, query)[0] for query in self.asked["filters"].get(type_, [""])]
-        found = [each for s in searches if (each := run(searching.matched(asker, s))) is not None]
+        found = [each for s in searches if (each := run(asker, searching.matched(asker, s))) is not None]
         if not found:
             return Sql(["FALSE"])
         either = Sql([each.join("AND")[0] for each in found], [value for each in found for value in each.params])
@@ -165,7 +165,7 @@ class Export:
             f'SELECT r.key, {size} FROM record."{part.type}" r WHERE {condition.all_of()} AND r.key > %s'
             " ORDER BY r.key LIMIT %s"
         )
-        return [(key, size) for key, size in _rows(sql, [*condition.params, self.place["after"], KEYS])]
+        return [(key, size) for key, size in _rows(self.job.asker, sql, [*condition.params, self.place["after"], KEYS])]
 
     def _write(self, part: Part, condition: Sql, keys: Sequence[int], seen: set[str]) -> int:
         """Write these rows, as far as they are still wanted; returns how many bytes."""
@@ -178,7 +178,7 @@ class Export:
         )
         elements = [*self.asked["elements"].get("", ()), *self.asked["elements"].get(part.type, ())]
         written = 0
-        for patient, body in _rows(sql, [wanted, *condition.params]):
+        for patient, body in _rows(self.job.asker, sql, [wanted, *condition.params]):
             line = summary.cut(body, None, elements)
             written += self._add("output", part.type, line)
             seen.add(patient or "")
@@ -200,7 +200,7 @@ class Export:
             f" WHERE r.key = ANY(%s::bigint[]) AND {condition.all_of()} ORDER BY r.key"
         )
         gone = []
-        for id_, patient, body in _rows(sql, [wanted, *condition.params]):
+        for id_, patient, body in _rows(self.job.asker, sql, [wanted, *condition.params]):
             if all(granular.within_body(each, body) for each in clauses):
                 gone.append({"request": {"method": "DELETE", "url": f"{part.type}/{id_}"}})
                 seen.add(patient or "")
@@ -283,13 +283,12 @@ def _groups(keys: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
         yield group
 
 
-def _rows(sql: str, params: Sequence[Any]) -> list[Row]:
+def _rows(asker: Asker, sql: str, params: Sequence[Any]) -> list[Row]:
     """Rows of a statement in PostgreSQL's binary form, which takes the memory of the bodies once."""
-    connection.ensure_connection()
-    with psycopg.Cursor(connection.connection) as cursor:
+    with psycopg.Cursor(enter(asker)) as cursor:
         cursor.execute(sql, params, prepare=False, binary=True)
         return cursor.fetchall()
 
 
-def _one(sql: str, *params: Any) -> Any:
-    return _rows(sql, params)[0][0]
+def _one(asker: Asker, sql: str, *params: Any) -> Any:
+    return _rows(asker, sql, params)[0][0]

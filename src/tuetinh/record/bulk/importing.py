@@ -44,7 +44,7 @@ class Import:
         if "input" not in self.place:
             self.place |= {"inputs": job.asked["inputs"], "input": 0, "types": []}
             self._begin_input()
-        run(contents.ready())
+        run(job.asker, contents.ready())
         self._importer = Importer(job.asker, self)
         self._source: BufferedIOBase | None = None
         self._errors: IO[bytes] | None = None

@@ -17,7 +17,7 @@ import msgspec
 from django.db import connection, transaction
 
 from tuetinh.record import granular
-from tuetinh.record.asker import Asker
+from tuetinh.record.asker import SYSTEM, Asker, pack, unpack
 from tuetinh.record.errors import NotFound, TooMany
 from tuetinh.record.statements import array
 from tuetinh.record.steps import Query, Row, Step, run
@@ -99,8 +99,7 @@ def add(job: Job, patients: Sequence[str] | None) -> None:
         if cursor.fetchone()[0] >= MOST_AT_ONCE:
             message = f"{MOST_AT_ONCE} jobs of this account are not done yet; wait for them, or delete some"
             raise TooMany(message)
-        who = asdict(job.asker) | {"scopes": sorted(job.asker.scopes)}
-        given = (_json(who), job.request, _json(job.asked), None if patients is None else array(patients))
+        given = (pack(job.asker), job.request, _json(job.asked), None if patients is None else array(patients))
         cursor.execute(_ADD, [job.id, job.kind, *given])
 
 
@@ -138,19 +137,19 @@ def take(id_: str) -> Job | None:
     """The job for a worker to go on with, marked as running; None when it is gone or has ended."""
     with transaction.atomic():
         sql = f"UPDATE record.bulk_job SET state = 'running' WHERE id = %s AND state <> ALL(%s) RETURNING {COLUMNS}"
-        rows = run(_rows(sql, id_, ["done", "failed"]))
+        rows = run(SYSTEM, _rows(sql, id_, ["done", "failed"]))
     return _job(rows[0]) if rows else None
 
 
 def patients_of(id_: str) -> list[str] | None:
     """Whose records alone the job is about."""
-    rows = run(_rows("SELECT patients FROM record.bulk_job WHERE id = %s", id_))
+    rows = run(SYSTEM, _rows("SELECT patients FROM record.bulk_job WHERE id = %s", id_))
     return rows[0][0] if rows else None
 
 
 def lock(id_: str) -> bool:
     """Be the only one who works at the job, as long as this connection lives; False when another is."""
-    return bool(run(_rows("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", f"bulk/{id_}"))[0][0])
+    return bool(run(SYSTEM, _rows("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", f"bulk/{id_}"))[0][0])
 
 
 def move(job: Job, seen: Iterable[tuple[str, set[str]]] = ()) -> None:
@@ -158,7 +157,7 @@ def move(job: Job, seen: Iterable[tuple[str, set[str]]] = ()) -> None:
     with transaction.atomic():
         _move(job)
         for type_, patients in seen:
-            run(_rows(_SEE, job.id, array(sorted(patients)), type_))
+            run(SYSTEM, _rows(_SEE, job.id, array(sorted(patients)), type_))
 
 
 def finish(job: Job) -> None:
@@ -166,39 +165,40 @@ def finish(job: Job) -> None:
     who = job.asker
     with transaction.atomic():
         _move(job)
-        run(_rows(_LOG, who.account, who.role, who.facility, who.purpose, who.client, job.id))
-        run(_rows("DELETE FROM record.bulk_seen WHERE job = %s", job.id))
+        run(SYSTEM, _rows(_LOG, who.account, who.role, who.facility, who.purpose, who.client, job.id))
+        run(SYSTEM, _rows("DELETE FROM record.bulk_seen WHERE job = %s", job.id))
         _end(job.id, "done", "")
 
 
 def fail(id_: str, problem: str) -> None:
     """The job has ended without a result."""
     with transaction.atomic():
-        run(_rows("DELETE FROM record.bulk_seen WHERE job = %s", id_))
+        run(SYSTEM, _rows("DELETE FROM record.bulk_seen WHERE job = %s", id_))
         _end(id_, "failed", problem)
 
 
 def expired() -> list[str]:
     """Forget the jobs whose time is over; their ids."""
-    return [row[0] for row in run(_rows("DELETE FROM record.bulk_job WHERE expires <= now() RETURNING id"))]
+    return [row[0] for row in run(SYSTEM, _rows("DELETE FROM record.bulk_job WHERE expires <= now() RETURNING id"))]
 
 
 def known(ids: Sequence[str]) -> set[str]:
     """Which of these jobs there are."""
-    return {row[0] for row in run(_rows("SELECT id FROM record.bulk_job WHERE id = ANY(%s::text[])", array(ids)))}
+    sql = "SELECT id FROM record.bulk_job WHERE id = ANY(%s::text[])"
+    return {row[0] for row in run(SYSTEM, _rows(sql, array(ids)))}
 
 
 def _move(job: Job) -> None:
     moment = job.moment and job.moment.isoformat()
     files = _json([asdict(file) for file in job.files])
-    if not run(_rows(_MOVE, moment, job.progress[:99], _json(job.position), files, job.id)):
+    if not run(SYSTEM, _rows(_MOVE, moment, job.progress[:99], _json(job.position), files, job.id)):
         raise Cancelled
 
 
 def _end(id_: str, state: str, problem: str) -> None:
     expires = (datetime.now(UTC) + lifetime()).isoformat()
     sql = "UPDATE record.bulk_job SET state = %s, problem = %s, expires = %s::timestamptz WHERE id = %s"
-    run(_rows(sql, state, problem, expires, id_))
+    run(SYSTEM, _rows(sql, state, problem, expires, id_))
 
 
 def _rows(sql: str, *params: Any) -> Step[list[Row]]:
@@ -211,8 +211,7 @@ def _json(value: Any) -> str:
 
 def _job(row: Row) -> Job:
     id_, kind, who, request, asked, state, created, moment, expires, progress, position, files, problem = row
-    fields = msgspec.json.decode(who)
-    asker = Asker(**fields | {"scopes": frozenset(fields["scopes"])})
+    asker = unpack(who)
     listed = [File(**file) for file in msgspec.json.decode(files)]
     place = msgspec.json.decode(position)
     job = Job(id_, kind, asker, request, msgspec.json.decode(asked), state, created, moment, expires)

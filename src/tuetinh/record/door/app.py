@@ -23,6 +23,7 @@ from tuetinh.record.door.together import Together
 from tuetinh.record.errors import (
     BadRequest,
     Conflict,
+    Forbidden,
     Issue,
     NotAllowed,
     RecordError,
@@ -30,7 +31,7 @@ from tuetinh.record.errors import (
     Unavailable,
     Unprocessable,
 )
-from tuetinh.record.steps import Row, Step, arun
+from tuetinh.record.steps import Row, Step, aenter, arun
 
 T = TypeVar("T")
 Authenticate = Callable[[Scope], Awaitable[Asker | None]]
@@ -89,13 +90,13 @@ class Door:
         if "_pretty=true" in query and response.body and response.headers.get("content-type", JSON) == JSON:
             response.body = pretty(response.body)
         if contents.may_hold(response.body):
-            response = await self._filled(response)
+            response = await self._filled(call.asker, response)
         await _send(call, response, request_id, receive, send)
 
-    async def _filled(self, response: Response) -> Response:
+    async def _filled(self, asker: Asker, response: Response) -> Response:
         """The response with the large contents of its body in their places."""
         try:
-            await self.run(contents.ready())
+            await self.run(asker, contents.ready())
             response.parts = await asyncio.to_thread(contents.parts, response.body)
         except RecordError as error:
             log.error("a content is missing in the data folder; `tuetinh check` names it")
@@ -171,23 +172,25 @@ class Door:
     async def _create(self, asker: Asker, resources: list[r4.Resource]) -> list[store.Stored]:
         type_ = resources[0].resourceType
         if len(resources) == 1 and not projections.exists(type_) and not guards.exists(type_):
-            return await self.run(store.create(asker, resources))
-        return await self.transact(lambda: store.create(asker, resources))
+            return await self.run(asker, store.create(asker, resources))
+        return await self.transact(asker, lambda: store.create(asker, resources))
 
-    async def run(self, step: Step[T]) -> T:
+    async def run(self, asker: Asker, step: Step[T]) -> T:
         """Drive a step whose statements stand alone."""
         conn = await self.pool.getconn(POOL_SECONDS)
         try:
             conn.prepared_max = PREPARED
+            await aenter(asker, conn)
             return await arun(step, conn)
         finally:
             await self.pool.putconn(conn)
 
-    async def transact(self, step: Callable[[], Step[T]]) -> T:
+    async def transact(self, asker: Asker, step: Callable[[], Step[T]]) -> T:
         """Drive a step in one transaction; one that others' locks broke is begun anew a few times."""
         conn = await self.pool.getconn(POOL_SECONDS)
         try:
             conn.prepared_max = PREPARED
+            await aenter(asker, conn)
             for attempt in range(ATTEMPTS):
                 try:
                     async with conn.transaction():
@@ -203,6 +206,8 @@ class Door:
 
 def translate(error: BaseException) -> RecordError:
     """What a failure of the database means to the client."""
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return Forbidden("what would be written is not for this account to write")
     if isinstance(error, psycopg.errors.ProgramLimitExceeded):
         return Unprocessable("the resource holds a value that is too long to be found by")
     if isinstance(error, psycopg.errors.QueryCanceled):

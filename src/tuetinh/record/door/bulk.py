@@ -25,7 +25,7 @@ JSON = "application/json"
 
 async def bulk_status(door: Door, call: Call) -> Response:
     """GET /_bulk/job: 202 with how far it is, 200 with the manifest, 500 with why it failed."""
-    job = await door.run(ledger.find(call.asker, call.id))
+    job = await door.run(call.asker, ledger.find(call.asker, call.id))
     if job.state in ("accepted", "running"):
         response = Response(202, x_progress=job.progress or "waiting for its turn")
         response.headers["retry-after"] = str(_again(job))
@@ -41,8 +41,8 @@ async def bulk_status(door: Door, call: Call) -> Response:
 
 async def bulk_delete(door: Door, call: Call) -> Response:
     """DELETE /_bulk/job: it is stopped, or its files are taken away."""
-    job = await door.run(ledger.find(call.asker, call.id))
-    await door.run(ledger.remove(job.id))
+    job = await door.run(call.asker, ledger.find(call.asker, call.id))
+    await door.run(call.asker, ledger.remove(job.id))
     if job.state in ("done", "failed"):
         await asyncio.to_thread(files.remove, job.id)
     return Response(202, outcome([Issue("information", "informational", f"the {job.kind} is deleted")]))
@@ -50,7 +50,7 @@ async def bulk_delete(door: Door, call: Call) -> Response:
 
 async def bulk_file(door: Door, call: Call) -> Response:
     """GET /_bulk/job/file, as a gzip where the client takes it."""
-    job = await door.run(ledger.find(call.asker, call.id))
+    job = await door.run(call.asker, ledger.find(call.asker, call.id))
     file = next((f for f in job.files if f.name == call.version and f.whole and job.state == "done"), None)
     if file is None:
         message = f"the {job.kind} has no file {call.version[:80]!r}"

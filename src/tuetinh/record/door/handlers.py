@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from copy import copy
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
@@ -12,7 +13,7 @@ import msgspec
 
 from tuetinh.record import audit, bundles, bundling, capability, conditional, contents, r4, store, summary
 from tuetinh.record import history as feed
-from tuetinh.record.asker import Asker
+from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.door import downloading, pages
 from tuetinh.record.door.bulk import bulk_delete, bulk_file, bulk_status
 from tuetinh.record.door.call import FORM, JSON, Call, Response, http_date, since
@@ -43,7 +44,7 @@ def warm() -> None:
 async def capabilities(door: Door, call: Call) -> Response:
     """GET /metadata, `mode=terminology` for TerminologyCapabilities."""
     if ("mode", "terminology") in call.pairs:
-        shelf = await door.run(refresh())
+        shelf = await door.run(SYSTEM, refresh())
         return Response(200, msgspec.json.encode(terminology_statement(shelf.library, call.base)))
     return Response(200, capability.statement(call.base))
 
@@ -51,7 +52,7 @@ async def capabilities(door: Door, call: Call) -> Response:
 async def read(door: Door, call: Call) -> Response:
     """GET /Type/id."""
     try:
-        found = await door.run(store.read(call.asker, call.type, call.id))
+        found = await door.run(call.asker, store.read(call.asker, call.type, call.id))
     except Gone as gone:
         response = Response(410, gone.outcome(), etag=_etag(gone.version))
         return response
@@ -64,7 +65,7 @@ async def vread(door: Door, call: Call) -> Response:
     if not call.version.isascii() or not call.version.isdigit() or len(call.version) > 9:
         message = f"{call.type}/{call.id} has no version {call.version[:40]!r}"
         raise NotFound(message)
-    found = await door.run(store.read_version(call.asker, call.type, call.id, int(call.version)))
+    found = await door.run(call.asker, store.read_version(call.asker, call.type, call.id, int(call.version)))
     audit.note(call.asker, "read", found.type, found.id, found.patient)
     return await _one(door, call, found)
 
@@ -72,7 +73,7 @@ async def vread(door: Door, call: Call) -> Response:
 async def _one(door: Door, call: Call, found: Stored) -> Response:
     """A version as response, or 304 when the client has it."""
     if downloading.is_wanted(call, found):
-        await door.run(contents.ready())
+        await door.run(call.asker, contents.ready())
         return await asyncio.to_thread(downloading.raw, call, found)
     if not call.inside_bundle:
         call.check_format()
@@ -102,7 +103,7 @@ async def search(door: Door, call: Call) -> Response:
     step = pages.searchset(
         call.asker, call.type or None, pairs, call.base, lenient=call.lenient, compartment=call.compartment
     )
-    result = await door.run(step)
+    result = await door.run(call.asker, step)
     for type_, patient in dict.fromkeys(result.seen):
         audit.note(call.asker, "search", type_, "", patient)
     return Response(200, result.body)
@@ -148,9 +149,9 @@ async def create(door: Door, call: Call) -> Response:
     if condition is None and call.binary is None and len(call.body) <= contents.LARGE:
         return _written(call, await door.together.create(call.asker, resource))
     if condition is None:
-        return _written(call, await door.transact(lambda: _create_alone(call.asker, resource)))
+        return _written(call, await door.transact(call.asker, lambda: _create_alone(call.asker, resource)))
     query = condition.partition("?")[2] or condition
-    stored = await door.transact(lambda: _create_if_none(call.asker, resource, query))
+    stored = await door.transact(call.asker, lambda: _create_if_none(call.asker, resource, query))
     if not stored.created:
         audit.note(call.asker, "read", stored.type, stored.id, stored.patient)
     return _written(call, stored)
@@ -176,15 +177,14 @@ async def update(door: Door, call: Call) -> Response:
         message = f"the id in the body must be the id in the address, {call.id}"
         raise BadRequest(message, f"{call.type}.id")
     upsert = call.headers.get("if-match", "").strip() != "*"
-    return _written(
-        call, await door.transact(lambda: store.put(call.asker, resource, if_match=call.if_match(), upsert=upsert))
-    )
+    step = partial(store.put, call.asker, resource, if_match=call.if_match(), upsert=upsert)
+    return _written(call, await door.transact(call.asker, step))
 
 
 async def update_by(door: Door, call: Call) -> Response:
     """PUT /Type?condition."""
     resource = call.resource(call.type)
-    return _written(call, await door.transact(lambda: _update_by(call, resource)))
+    return _written(call, await door.transact(call.asker, lambda: _update_by(call, resource)))
 
 
 def _update_by(call: Call, given: r4.Resource) -> Step[Stored]:
@@ -203,15 +203,13 @@ def _update_by(call: Call, given: r4.Resource) -> Step[Stored]:
 async def patch(door: Door, call: Call) -> Response:
     """PATCH /Type/id."""
     operations = _operations(call)
-    return _written(
-        call,
-        await door.transact(lambda: bundles.patched(call.asker, call.type, call.id, operations, call.if_match())),
-    )
+    step = partial(bundles.patched, call.asker, call.type, call.id, operations, call.if_match())
+    return _written(call, await door.transact(call.asker, step))
 
 
 async def patch_by(door: Door, call: Call) -> Response:
     """PATCH /Type?condition."""
-    return _written(call, await door.transact(lambda: _patch_by(call)))
+    return _written(call, await door.transact(call.asker, lambda: _patch_by(call)))
 
 
 def _patch_by(call: Call) -> Step[Stored]:
@@ -237,7 +235,8 @@ def _operations(call: Call) -> Patch:
 async def delete(door: Door, call: Call) -> Response:
     """DELETE /Type/id. Deleting what is deleted, or never was, is no error (http.html, 3.1.0.6)."""
     try:
-        stored = await door.transact(lambda: store.delete(call.asker, call.type, call.id, if_match=call.if_match()))
+        step = partial(store.delete, call.asker, call.type, call.id, if_match=call.if_match())
+        stored = await door.transact(call.asker, step)
     except NotFound:
         return Response(204)
     return Response(204, etag=_etag(stored.version))
@@ -245,7 +244,7 @@ async def delete(door: Door, call: Call) -> Response:
 
 async def delete_by(door: Door, call: Call) -> Response:
     """DELETE /Type?condition."""
-    await door.transact(lambda: _delete_by(call))
+    await door.transact(call.asker, lambda: _delete_by(call))
     return Response(204)
 
 
@@ -264,9 +263,9 @@ async def history(door: Door, call: Call) -> Response:
     count, moment, page = _history_options(call)
     below = page or 2**31 - 1
     step = store.versions(call.asker, call.type, call.id, below=below, since=moment, limit=count + 1)
-    found = await door.run(step)
+    found = await door.run(call.asker, step)
     audit.note(call.asker, "history", call.type, call.id, found[0].patient if found else None)
-    count = await door.run(contents.fitting([one.body for one in found[:count]]))
+    count = await door.run(call.asker, contents.fitting([one.body for one in found[:count]]))
     last = found[count - 1].version if len(found) > count else None
     return _history_page(call, found[:count], last)
 
@@ -276,10 +275,10 @@ async def history_type(door: Door, call: Call) -> Response:
     count, moment, page = _history_options(call)
     below = page or feed.END
     step = feed.changes(call.asker, call.type or None, below=below, since=moment, limit=count + 1)
-    found = await door.run(step)
+    found = await door.run(call.asker, step)
     for patient in dict.fromkeys(one.patient for _, one in found):
         audit.note(call.asker, "history", call.type, "", patient)
-    count = await door.run(contents.fitting([one.body for _, one in found[:count]]))
+    count = await door.run(call.asker, contents.fitting([one.body for _, one in found[:count]]))
     last = found[count - 1][0] if len(found) > count else None
     return _history_page(call, [one for _, one in found[:count]], last)
 
@@ -333,7 +332,7 @@ async def bundle(door: Door, call: Call) -> Response:
         raise BadRequest(message, "Bundle.type")
     full = call.prefer.get("return") == "representation"
     if envelope.type == "transaction":
-        answers = await door.transact(lambda: bundles.transaction(call.asker, envelope, _getter(call)))
+        answers = await door.transact(call.asker, lambda: bundles.transaction(call.asker, envelope, _getter(call)))
     else:
         answers = [await _batch_entry(door, call, n, entry) for n, entry in enumerate(envelope.entry)]
     return Response(200, bundles.response_bundle(envelope.type, answers, call.base, full=full))

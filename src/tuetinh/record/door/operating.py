@@ -18,7 +18,10 @@ async def operation(door: Door, call: Call) -> Response:
     if known is None:
         raise AssertionError  # the route set it
     asked = _asked(call, known)
-    reply = await (door.transact(lambda: known.step(asked)) if known.affects else door.run(known.step(asked)))
+    if known.affects:
+        reply = await door.transact(call.asker, lambda: known.step(asked))
+    else:
+        reply = await door.run(call.asker, known.step(asked))
     for type_, id_, patient in dict.fromkeys(reply.seen):
         audit.note(call.asker, f"${known.name}", type_, id_, patient)
     return _response(reply)

@@ -56,7 +56,7 @@ async def receive_binary(door: Door, call: Call, receive: Receive) -> r4.Binary:
         if arriving is None and len(waiting) <= LARGE:
             binary.data = b64encode(waiting).decode() or None
             return binary
-        await door.run(contents.ready())
+        await door.run(call.asker, contents.ready())
         arriving = arriving or stack.enter_context(await asyncio.to_thread(Arriving))
         await asyncio.to_thread(arriving.write, waiting)
         binary.data = contents.stand_in(await asyncio.to_thread(arriving.place)).decode()

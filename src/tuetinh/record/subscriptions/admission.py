@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from tuetinh.record import r4, store
-from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.asker import SYSTEM, Asker, pack, unpack
 from tuetinh.record.errors import Forbidden, Issue, RecordError, Unprocessable
 from tuetinh.record.search import run as searching
 from tuetinh.record.search.parse import Search
@@ -42,7 +42,7 @@ def admit(asker: Asker, resource: r4.Resource) -> Step[r4.Resource]:
     if not isinstance(resource, r4.Subscription) or asker is owners.HOUSE:
         return resource
     known = yield Query(_KNOWN, (resource.id,))
-    if known and not owners.same(owners.unpack(known[0][0]), asker):
+    if known and not owners.same(unpack(known[0][0]), asker):
         message = "a subscription is changed by the account that made it only"
         raise Forbidden(message)
     headers, lines = secrets.split(
@@ -56,7 +56,7 @@ def admit(asker: Asker, resource: r4.Resource) -> Step[r4.Resource]:
         return kept
     ask = yield from _checked(asker, resource)
     sealed, beats = secrets.seal(headers), bool(ask.topic and ask.heartbeat)
-    row = (kept.id, kept.status, ask.channel, owners.pack(asker), r4.encode(kept), sealed, ask.ends, beats)
+    row = (kept.id, kept.status, ask.channel, pack(asker), r4.encode(kept), sealed, ask.ends, beats)
     yield Query(_KEEP, row)
     yield Query(_TELL, (kept.id,))
     return kept
@@ -65,7 +65,7 @@ def admit(asker: Asker, resource: r4.Resource) -> Step[r4.Resource]:
 def release(asker: Asker, id_: str) -> Step[None]:
     """A subscription ends with its resource. Raises Forbidden for another's."""
     known = yield Query(_KNOWN, (id_,))
-    if known and not owners.same(owners.unpack(known[0][0]), asker):
+    if known and not owners.same(unpack(known[0][0]), asker):
         message = "a subscription is deleted by the account that made it only"
         raise Forbidden(message)
     for sql in _FORGET:

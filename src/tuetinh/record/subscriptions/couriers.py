@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 import psycopg
 
 from tuetinh.record import audit, contents, r4, store
-from tuetinh.record.asker import Asker
+from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import RecordError
 from tuetinh.record.steps import Query, Row, Step
 from tuetinh.record.subscriptions import mail, notification, owners, secrets, tables, topics, wanted
@@ -48,10 +48,10 @@ AND (status <> %s OR error <> %s) RETURNING id"""
 class Drive(Protocol):
     """How a process drives steps on its pool."""
 
-    async def run(self, step: Step[T]) -> T:
+    async def run(self, asker: Asker, step: Step[T]) -> T:
         """Drive a step whose statements stand alone."""
 
-    async def transact(self, step: Callable[[], Step[T]]) -> T:
+    async def transact(self, asker: Asker, step: Callable[[], Step[T]]) -> T:
         """Drive a step in a transaction."""
 
 
@@ -152,7 +152,7 @@ class Couriers:
 
     async def _round(self, id_: str) -> float | None:
         """One thing that is to be done; seconds until the next one, None when there is none."""
-        kept = await self._run(tables.one(id_))
+        kept = await self._run(SYSTEM, tables.one(id_))
         if kept is None or kept.status == "off" or kept.paused:
             return None
         now = datetime.now(UTC)
@@ -161,7 +161,7 @@ class Couriers:
             return None
         if kept.channel == "websocket":  # its clients come and take what waits: see sockets
             if not kept.shaken:
-                await self._transact(lambda: _accept(kept))
+                await self._transact(SYSTEM, lambda: _accept(kept))
             return None
         if kept.next_try is not None and kept.next_try > now:
             return (kept.next_try - now).total_seconds()
@@ -176,20 +176,20 @@ class Couriers:
         """What is asked for, read once for each version of the resource."""
         known = self._asks.get(kept.id)
         if known is None or known[0] != kept.resource:
-            known = kept.resource, wanted.read(kept.subscription, await self._run(topics.known()))
+            known = kept.resource, wanted.read(kept.subscription, await self._run(SYSTEM, topics.known()))
             self._asks[kept.id] = known
         return known[1]
 
     async def _send_next(self, kept: Kept, ask: Wanted) -> float | None:
-        owner = await self._run(owners.now(kept.asker))
+        owner = await self._run(SYSTEM, owners.now(kept.asker))
         if owner is None:
             raise NotDelivered("the account of the subscription may see nothing any more")
         if not kept.shaken:
             if ask.topic:
                 await self._send(kept, ask, "handshake", ())
-            await self._transact(lambda: _accept(kept))
+            await self._transact(SYSTEM, lambda: _accept(kept))
             return 0
-        waiting = await self._run(tables.events(kept.id, kept.delivered, ask.count))
+        waiting = await self._run(SYSTEM, tables.events(kept.id, kept.delivered, ask.count))
         if waiting:
             await self._send_events(kept, ask, owner, waiting)
             return 0
@@ -203,11 +203,11 @@ class Couriers:
         left = 0.0 if kept.tries else (due - datetime.now(UTC)).total_seconds()
         if left <= 0:
             await self._send(kept, ask, "heartbeat", ())
-            await self._run(_done(kept.id, kept.delivered))
+            await self._run(SYSTEM, _done(kept.id, kept.delivered))
         return max(left, 0.0)
 
     async def _send_events(self, kept: Kept, ask: Wanted, owner: Asker, waiting: Sequence[Event]) -> None:
-        told, last = await self._run(seen_by(owner, waiting))
+        told, last = await self._run(owner, seen_by(owner, waiting))
         if told and (ask.topic or ask.channel == "email"):
             await self._send(kept, ask, "event-notification", told)
             note(owner, told, ask.content)
@@ -215,8 +215,8 @@ class Couriers:
             for one in told:
                 await self._send_plain(kept, ask, one)
                 note(owner, [one], ask.content)
-                await self._run(_done(kept.id, one.event.number))
-        await self._run(_done(kept.id, last))
+                await self._run(SYSTEM, _done(kept.id, one.event.number))
+        await self._run(SYSTEM, _done(kept.id, last))
         if kept.status != "active":
             await self._set_status(kept, "active", "")
 
@@ -239,13 +239,13 @@ class Couriers:
 
     async def _failed(self, kept: Kept, error: str) -> float:
         wait = pause(kept.tries)
-        rows = await self._run(_query(_FAILED, wait, error, kept.id))
+        rows = await self._run(SYSTEM, _query(_FAILED, wait, error, kept.id))
         if rows and (rows[0][0] >= PATIENCE or not kept.shaken):
             await self._set_status(kept, "error", error)
         return wait
 
     async def _set_status(self, kept: Kept, status: str, error: str) -> None:
-        await self._transact(lambda: set_status(kept.id, status, error))
+        await self._transact(SYSTEM, lambda: set_status(kept.id, status, error))
 
 
 def _query(sql: str, *params: object) -> Step[list[Row]]:

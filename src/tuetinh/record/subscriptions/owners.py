@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-import msgspec
 
 from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.steps import Step
 
 Resolve = Callable[[Asker], Step[Asker | None]]
 
-HOUSE = Asker("subscriptions", "system", "", "HOPERAT", frozenset({"system/Subscription.cruds"}))
+HOUSE = Asker("subscriptions", "system", "", "HOPERAT", frozenset({"system/Subscription.cruds"}), sight=EVERYTHING)
 """The house when it changes the status of a subscription."""
-
-
-def pack(asker: Asker) -> str:
-    """The asker as JSON."""
-    fields = {name: getattr(asker, name) for name in asker.__dataclass_fields__}
-    return msgspec.json.encode(fields | {"scopes": sorted(asker.scopes)}).decode()
-
-
-def unpack(owner: dict[str, Any] | str) -> Asker:
-    """The asker as it was then. JSON comes as text on Django's connection."""
-    if isinstance(owner, str):
-        owner = msgspec.json.decode(owner, type=dict[str, Any])
-    return Asker(**{**owner, "scopes": frozenset(owner["scopes"])})
 
 
 def same(one: Asker, other: Asker) -> bool:

@@ -16,7 +16,8 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from tuetinh.record import feed
-from tuetinh.record.steps import Row, Step, arun
+from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.steps import Row, Step, aenter, arun
 from tuetinh.record.subscriptions import tables
 from tuetinh.record.subscriptions.couriers import Couriers
 from tuetinh.record.subscriptions.matcher import CHUNK, LOCK, Matcher
@@ -116,6 +117,7 @@ class Service:
     async def _match(self) -> None:
         """Match while the lock is ours; it goes with the connection that writes."""
         async with await self._connect() as conn:
+            await aenter(SYSTEM, conn)
             while not (await (await conn.execute(LOCK)).fetchone() or (False,))[0]:
                 await asyncio.sleep(TAKE_OVER)
             try:
@@ -174,14 +176,16 @@ class Service:
                 for (id_,) in await (await conn.execute(sql)).fetchall():
                     self._couriers.attend(id_)
 
-    async def run(self, step: Step[T]) -> T:
+    async def run(self, asker: Asker, step: Step[T]) -> T:
         """Drive a step whose statements stand alone."""
         async with self._pool.connection() as conn:
+            await aenter(asker, conn)
             return await arun(step, conn)
 
-    async def transact(self, step: Callable[[], Step[T]]) -> T:
+    async def transact(self, asker: Asker, step: Callable[[], Step[T]]) -> T:
         """Drive a step in a transaction, once more where others' locks broke it."""
         async with self._pool.connection() as conn:
+            await aenter(asker, conn)
             for _ in range(3):
                 with contextlib.suppress(*DEADLOCKS):
                     return await self._step(conn, step)

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from tuetinh.record.asker import Asker
+from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import RecordError
 from tuetinh.record.steps import Query, Step
 from tuetinh.record.subscriptions import couriers, notification, owners, tables, tokens, topics, wanted
@@ -46,10 +46,10 @@ class Sockets:
     def __init__(
         self,
         url: str,
-        run: Callable[[Step[Any]], Awaitable[Any]],
+        run: Callable[[Asker, Step[Any]], Awaitable[Any]],
         authenticate: Callable[[Scope], Awaitable[Asker | None]],
     ) -> None:
-        """url: the database. run: drives a step. authenticate: tells who asks, or None."""
+        """url: the database. run: drives a step for an asker. authenticate: tells who asks, or None."""
         self._url, self._run, self._authenticate = url, run, authenticate
         self._bound: dict[str, set[_Binding]] = defaultdict(set)
         self._open: set[_Client] = set()
@@ -139,7 +139,7 @@ class Sockets:
         if not ids:
             await client.say("error: the token is not known, or too old")
         for id_ in ids:
-            kept = await self._run(tables.one(id_))
+            kept = await self._run(SYSTEM, tables.one(id_))
             if kept is None or kept.channel != "websocket" or kept.status == "off" or not _may(client, kept, word):
                 await client.say(f"error: {id_[:64]} cannot be bound")
             elif len(client.bindings) >= MOST:
@@ -149,7 +149,7 @@ class Sockets:
 
     async def _bind(self, client: _Client, kept: Kept) -> None:
         try:
-            ask = wanted.read(kept.subscription, await self._run(topics.known()))
+            ask = wanted.read(kept.subscription, await self._run(SYSTEM, topics.known()))
         except RecordError:
             await client.say(f"error: {kept.id} cannot be bound")
             return
@@ -184,20 +184,20 @@ class Sockets:
 
     async def _tell_next(self, client: _Client, binding: _Binding) -> bool:
         binding.woken.clear()
-        kept: Kept | None = await self._run(tables.one(binding.id))
+        kept: Kept | None = await self._run(SYSTEM, tables.one(binding.id))
         over = kept is not None and kept.ends is not None and kept.ends <= datetime.now(UTC)
-        owner = await self._run(owners.now(kept.asker)) if kept and kept.status != "off" and not over else None
+        owner = await self._run(SYSTEM, owners.now(kept.asker)) if kept and kept.status != "off" and not over else None
         if kept is None or owner is None:
             await client.say(f"error: {binding.id} has ended")
             client.leave()
             return False
         waiting = []
         if not kept.paused:
-            waiting = await self._run(tables.events(kept.id, binding.at, binding.ask.count))
+            waiting = await self._run(SYSTEM, tables.events(kept.id, binding.at, binding.ask.count))
         if not waiting:
             await self._wait(client, binding, kept)
             return True
-        told, last = await self._run(couriers.seen_by(owner, waiting))
+        told, last = await self._run(owner, couriers.seen_by(owner, waiting))
         if told and binding.ask.topic:
             body = notification.bundle(kept, binding.ask, "event-notification", couriers.base(), told=told)
             await client.say(body.decode())
@@ -205,7 +205,7 @@ class Sockets:
         elif told:
             await client.say(f"ping {kept.id}")
         binding.at, binding.sent = last, datetime.now(UTC)
-        await self._run(_done(kept.id, last))
+        await self._run(SYSTEM, _done(kept.id, last))
         return True
 
     @staticmethod

@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from tuetinh.record import r4
-from tuetinh.record.asker import Asker
+from tuetinh.record.asker import Asker, unpack
 from tuetinh.record.statements import array
 from tuetinh.record.steps import Query, Step
-from tuetinh.record.subscriptions import owners
 
 TOPIC = "record_subscription"
 """What is told with the id of a subscription for which something is to be done."""
@@ -42,7 +41,7 @@ class Kept(NamedTuple):
     @property
     def asker(self) -> Asker:
         """Who wrote it, as it was then."""
-        return owners.unpack(self.owner)
+        return unpack(self.owner)
 
     @property
     def subscription(self) -> r4.Subscription:

@@ -13,20 +13,23 @@ import pytest
 from django.db import connection
 from psycopg_pool import AsyncConnectionPool
 
-from tuetinh.record import audit, projections
+from tuetinh.record import audit, projections, sight
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.door import Door
 from tuetinh.record.projections import Written
-from tuetinh.record.steps import run
+from tuetinh.record.sight import EVERYTHING
+from tuetinh.record.steps import enter, run
 
 CAST = {
     "system": SYSTEM,
-    "doctor": Asker("doctor", "doctor", "hospital", "TREAT", frozenset({"user/*.cruds"})),
-    "reader": Asker("reader", "official", "", "HOPERAT", frozenset({"user/*.rs"})),
+    "doctor": Asker("doctor", "doctor", "hospital", "TREAT", frozenset({"user/*.cruds"}), sight=EVERYTHING),
+    "reader": Asker("reader", "official", "", "HOPERAT", frozenset({"user/*.rs"}), sight=EVERYTHING),
     "outsider": Asker("outsider", "outsider"),
-    "system-with-less": Asker("system", "system", purpose="HOPERAT", scopes=frozenset({"system/Organization.rs"})),
-    "app-of-system": Asker("system", "system", scopes=frozenset({"system/*.cruds"}), client="app"),
-    "citizen": Asker("citizen", "citizen", "", "PATRQT", frozenset({"patient/*.cruds"}), "citizen-of-the-cast"),
+    "system-with-less": Asker("system", "system", scopes=frozenset({"system/Organization.rs"}), sight=EVERYTHING),
+    "app-of-system": Asker("system", "system", scopes=frozenset({"system/*.cruds"}), client="app", sight=EVERYTHING),
+    "citizen": Asker(
+        "citizen", "citizen", "", "PATRQT", frozenset({"patient/*.cruds"}), "citizen-of-the-cast", sight=EVERYTHING
+    ),
 }
 LABORATORY = "category=http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
 APPS = {
@@ -37,7 +40,7 @@ APPS = {
 }
 for _name, _scopes in APPS.items():
     _patient = "one" if _name == "patient-app" else None
-    CAST[_name] = Asker(_name, "doctor", "", "TREAT", frozenset(_scopes), _patient)
+    CAST[_name] = Asker(_name, "doctor", "", "TREAT", frozenset(_scopes), _patient, sight=EVERYTHING)
 SUBSCRIBERS = {
     "subscriber": {"user/*.cruds"},
     "reader-of-patients": {"user/Patient.rs", "user/Subscription.cruds"},
@@ -46,7 +49,7 @@ SUBSCRIBERS = {
 }
 for _name, _scopes in SUBSCRIBERS.items():
     _patient = "mine" if _name == "a-patient" else None
-    CAST[_name] = Asker(_name, "doctor", "", "TREAT", frozenset(_scopes), _patient)
+    CAST[_name] = Asker(_name, "doctor", "", "TREAT", frozenset(_scopes), _patient, sight=EVERYTHING)
 
 
 class Client:
@@ -142,6 +145,7 @@ def stored_count(fhir: Client) -> Callable[[], int]:
 def rows(sql: str, *params: Any) -> list[Any]:
     """Ask the test database past Django, which the tests of the door do not use."""
     with psycopg.connect(_url(), autocommit=True) as conn:
+        conn.execute(sight.ENTER, sight.settings(SYSTEM))
         return conn.execute(sql, params).fetchall()
 
 
@@ -153,11 +157,12 @@ def ask(fhir: Client) -> Callable[..., list[Any]]:
 
 def _empty() -> None:
     audit.writer.close()
+    enter(SYSTEM)
     with connection.cursor() as cursor:
         cursor.execute("SELECT DISTINCT type FROM record.feed")
         for (type_,) in cursor.fetchall():
             cursor.execute(f'SELECT id, key, version, patient FROM record."{type_}"')
-            run(projections.project(type_, [Written(type_, *row, None) for row in cursor.fetchall()]))
+            run(SYSTEM, projections.project(type_, [Written(type_, *row, None) for row in cursor.fetchall()]))
             for part in ("", "_date", "_number", "_string", "_history"):
                 cursor.execute(f'DELETE FROM record."{type_}{part}"')
         cursor.execute("DELETE FROM record.content")

@@ -30,7 +30,7 @@ OLD = 7200.0
 def folder(tmp_path: Path, settings: Any) -> Path:
     """The folder of files of each test."""
     settings.DATA = tmp_path
-    run(contents.ready())
+    run(SYSTEM, contents.ready())
     return tmp_path / "files"
 
 

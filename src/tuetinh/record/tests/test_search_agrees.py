@@ -181,14 +181,14 @@ def test_sql_agrees_with_python(pairs: list[tuple[str, str]], sort: str, count: 
     seen: list[str] = []
     token = None
     while True:
-        found = run(searching.search(SYSTEM, search, secret=SECRET, page=token))
+        found = run(SYSTEM, searching.search(SYSTEM, search, secret=SECRET, page=token))
         seen += [hit.id for hit in found.hits]
         token = found.next
         if token is None:
             break
     assert len(seen) == len(set(seen))
     assert set(seen) == expected
-    assert run(searching.total(SYSTEM, search)) == len(expected)
+    assert run(SYSTEM, searching.total(SYSTEM, search)) == len(expected)
     if sort in ("_id", "-_id,date"):
         assert seen == sorted(seen, reverse=sort.startswith("-"))
 
@@ -211,7 +211,7 @@ def test_each_prefix_agrees_with_python() -> None:
         search, problems = parse.parse("Observation", [pair, ("_count", "1000")])
         assert problems == []
         expected = {id_ for id_, index in INDEXES.items() if all(holds(c, index) for c in search.conditions)}
-        assert {hit.id for hit in run(searching.search(SYSTEM, search, secret=SECRET)).hits} == expected, pair
+        assert {hit.id for hit in run(SYSTEM, searching.search(SYSTEM, search, secret=SECRET)).hits} == expected, pair
 
 
 NAMES = st.sampled_from(
@@ -234,7 +234,7 @@ MODIFIERS = st.sampled_from(
 def test_any_query_is_answered_or_refused(pairs: list[tuple[str, str]], *, lenient: bool) -> None:
     search, problems = parse.parse("Observation", pairs, lenient=lenient)
     assert all(problem.severity == ("warning" if lenient else "error") for problem in problems)
-    run(searching.search(SYSTEM, search, secret=SECRET))
+    run(SYSTEM, searching.search(SYSTEM, search, secret=SECRET))
 
 
 @given(st.text())

@@ -11,6 +11,7 @@ from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import BadRequest, Forbidden
 from tuetinh.record.search import parse, resolve
 from tuetinh.record.search import run as searching
+from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.steps import run
 
 pytestmark = pytest.mark.django_db
@@ -97,7 +98,7 @@ def find(type_: str, query: str, asker: Asker = SYSTEM) -> list[str]:
     assert problems == []
     ids, page = [], None
     while True:
-        found = run(searching.search(asker, wanted, secret=SECRET, page=page))
+        found = run(asker, searching.search(asker, wanted, secret=SECRET, page=page))
         ids += [hit.id for hit in found.hits]
         page = found.next
         if page is None:
@@ -207,7 +208,9 @@ def test_includes_follow_what_was_included() -> None:
     def included(query: str) -> set[str]:
         wanted, problems = parse.parse("DiagnosticReport", query)
         assert problems == []
-        return {hit.id for hit in run(searching.search(SYSTEM, wanted, secret=SECRET)).hits if hit.mode == "include"}
+        return {
+            hit.id for hit in run(SYSTEM, searching.search(SYSTEM, wanted, secret=SECRET)).hits if hit.mode == "include"
+        }
 
     assert included("_include=DiagnosticReport:result") == {"hb"}
     chain = (
@@ -226,10 +229,10 @@ def test_includes_follow_what_was_included() -> None:
 
 
 def test_a_chain_shows_nothing_that_the_asker_may_not_see() -> None:
-    narrow = Asker("client:x", "system", "", "HOPERAT", frozenset({"system/Observation.rs"}))
+    narrow = Asker("client:x", "system", "", "HOPERAT", frozenset({"system/Observation.rs"}), sight=EVERYTHING)
     with pytest.raises(Forbidden):
         find("Observation", "patient.name=lo", narrow)
-    own = Asker("citizen", "citizen", "", "PATRQT", frozenset({"patient/*.rs"}), patient="son")
+    own = Asker("citizen", "citizen", "", "PATRQT", frozenset({"patient/*.rs"}), patient="son", sight=EVERYTHING)
     assert find("Observation", "patient.name=lo", own) == []
     assert find("Observation", "patient.name=dang", own) == ["bp2"]
     assert find("Patient", "_has:Observation:patient:code=718-7", own) == []

@@ -13,6 +13,7 @@ from tuetinh.record import api, r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
+from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.steps import run
 
 SECRET = b"secret of the test"
@@ -76,7 +77,7 @@ def test_pages_neither_skip_nor_repeat(basics: list[str], sort: str) -> None:
     seen: list[str] = []
     token, turn = None, 0
     while True:
-        found = run(searching.search(SYSTEM, search, secret=SECRET, page=token))
+        found = run(SYSTEM, searching.search(SYSTEM, search, secret=SECRET, page=token))
         assert len(found.hits) <= 4
         seen += [hit.id for hit in found.hits]
         token = found.next
@@ -102,13 +103,13 @@ def test_pages_neither_skip_nor_repeat(basics: list[str], sort: str) -> None:
 
 def test_page_tokens_fit_one_search_and_one_asker(basics: list[str]) -> None:
     search, _ = parse.parse("Basic", "_count=4")
-    token = run(searching.search(SYSTEM, search, secret=SECRET)).next
+    token = run(SYSTEM, searching.search(SYSTEM, search, secret=SECRET)).next
     assert token
-    assert len(run(searching.search(SYSTEM, search, secret=SECRET, page=token)).hits) == 4
+    assert len(run(SYSTEM, searching.search(SYSTEM, search, secret=SECRET, page=token)).hits) == 4
     other, _ = parse.parse("Basic", "_count=5")
-    doctor = Asker("d", "doctor", "h", "TREAT", frozenset({"user/*.rs"}))
+    doctor = Asker("d", "doctor", "h", "TREAT", frozenset({"user/*.rs"}), sight=EVERYTHING)
     same = dataclasses.replace(SYSTEM, purpose="TREAT")
-    assert len(run(searching.search(same, search, secret=SECRET, page=token)).hits) == 4
+    assert len(run(same, searching.search(same, search, secret=SECRET, page=token)).hits) == 4
     attempts: list[tuple[Asker, parse.Search, bytes, str]] = [
         (doctor, search, SECRET, token),
         (dataclasses.replace(SYSTEM, patient="p"), search, SECRET, token),
@@ -120,4 +121,4 @@ def test_page_tokens_fit_one_search_and_one_asker(basics: list[str]) -> None:
     ]
     for asker, wanted, secret, page in attempts:
         with pytest.raises(searching.PageRefused):
-            run(searching.search(asker, wanted, secret=secret, page=page))
+            run(asker, searching.search(asker, wanted, secret=secret, page=page))

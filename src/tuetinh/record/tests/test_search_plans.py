@@ -12,10 +12,11 @@ from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.search import parse
 from tuetinh.record.search.compile import count_statement, page_statements
 from tuetinh.record.search.conditions import FollowedBy, Follows, Has, Linked
+from tuetinh.record.sight import EVERYTHING
 
 pytestmark = pytest.mark.django_db
 UCUM = "http://unitsofmeasure.org"
-CITIZEN = Asker("c", "citizen", scopes=frozenset({"patient/*.rs"}), patient="p")
+CITIZEN = Asker("c", "citizen", scopes=frozenset({"patient/*.rs"}), patient="p", sight=EVERYTHING)
 
 
 def plan(asker: Asker, type_: str, query: str) -> tuple[set[str], set[str]]:

@@ -12,6 +12,7 @@ from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import BadRequest
 from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
+from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.steps import run
 
 pytestmark = pytest.mark.django_db
@@ -296,7 +297,9 @@ def test_refuses(query: str, code: str) -> None:
 
 
 def test_compartment_is_all_that_a_citizen_sees() -> None:
-    citizen = Asker("c", "citizen", purpose="PATRQT", scopes=frozenset({"patient/*.rs"}), patient="pang")
+    citizen = Asker(
+        "c", "citizen", purpose="PATRQT", scopes=frozenset({"patient/*.rs"}), patient="pang", sight=EVERYTHING
+    )
     assert found("Observation", "", citizen) == {"o1", "o2"}
     assert found("Patient", "", citizen) == {"pang"}
     assert found("Practitioner", "", citizen) == set()
@@ -319,7 +322,7 @@ def test_over_all_types() -> None:
     def ids(query: str) -> set[str]:
         search, problems = parse.parse(None, query)
         assert problems == []
-        return {hit.id for hit in run(searching.search(SYSTEM, search, secret=SECRET)).hits}
+        return {hit.id for hit in run(SYSTEM, searching.search(SYSTEM, search, secret=SECRET)).hits}
 
     assert ids("_id=pang,e1,vs") == {"pang", "e1", "vs"}
     assert ids("_type=Patient,Encounter&_id=pang,e1,vs") == {"pang", "e1"}
@@ -333,5 +336,5 @@ def test_totals() -> None:
     assert api.search(SYSTEM, "Observation", "status=final").total is None
     assert isinstance(api.search(SYSTEM, "Observation", "status=final&_total=estimate").total, int)
     search, _ = parse.parse("Observation", "subject=pang")
-    assert run(searching.total(SYSTEM, search)) == 3
-    assert sorted(row[1] for row in run(searching.matching(SYSTEM, search, 2))) == ["o2", "o3"]
+    assert run(SYSTEM, searching.total(SYSTEM, search)) == 3
+    assert sorted(row[1] for row in run(SYSTEM, searching.matching(SYSTEM, search, 2))) == ["o2", "o3"]

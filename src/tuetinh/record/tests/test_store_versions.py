@@ -10,10 +10,11 @@ from tuetinh.record import api, projections, r4, store
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Conflict, Forbidden, Gone, Invalid, NotFound, PreconditionFailed
 from tuetinh.record.projections import Written
+from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.steps import Many, Pause, Query, Step
 
 pytestmark = pytest.mark.django_db
-CITIZEN = Asker("c", "citizen", "", "PATRQT", frozenset({"patient/*.cruds"}), "own")
+CITIZEN = Asker("c", "citizen", "", "PATRQT", frozenset({"patient/*.cruds"}), "own", sight=EVERYTHING)
 
 
 def person(**more: object) -> r4.Patient:
@@ -145,7 +146,7 @@ def test_what_is_deleted_is_gone_and_what_never_was_is_unknown() -> None:
 
 
 def test_nothing_is_allowed_that_no_scope_names() -> None:
-    nobody = Asker("n", "outsider", scopes=frozenset({"user/Observation.rs"}))
+    nobody = Asker("n", "outsider", scopes=frozenset({"user/Observation.rs"}), sight=EVERYTHING)
     made = api.create(SYSTEM, person())
     for attempt in (
         lambda: api.read(nobody, "Patient", str(made.id)),

@@ -139,7 +139,7 @@ def stream(ask: Ask) -> Iterator[Found]:
     """Every row, on Django's connection. Pages are read as they are needed, not as one snapshot."""
     after: int | None = 0
     while after is not None:
-        found, after = steps.run(page(ask, after))
+        found, after = steps.run(ask.asker, page(ask, after))
         yield from found
 
 

@@ -18,6 +18,7 @@ from tuetinh.commons.access.oauth.scopes import for_person
 from tuetinh.commons.access.oauth.words import digest
 from tuetinh.commons.access.roles import ROLES
 from tuetinh.record.asker import Asker
+from tuetinh.record.sight import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -91,7 +92,8 @@ async def _by_token(conn: AsyncConnection[TupleRow], token: str) -> Asker | None
         return None
     client, facility, scopes, launched, account, role_name, works_at, own, practitioner = row
     if account is None:
-        return Asker(f"client:{client}", "system", facility, "HOPERAT", frozenset(scopes.split()), client=client)
+        allowed = frozenset(scopes.split())
+        return Asker(f"client:{client}", "system", facility, "HOPERAT", allowed, client=client, sight=EVERYTHING)
     role = ROLES[role_name]
     allowed = for_person(scopes.split(), role)
     patient = None
@@ -102,7 +104,7 @@ async def _by_token(conn: AsyncConnection[TupleRow], token: str) -> Asker | None
     elif any(scope.startswith("patient/") for scope in allowed):
         # One asker has one compartment: beside a patient/ scope, a user/ scope reaches no further than the patient.
         patient = launched or "-"
-    return Asker(str(account), role.name, works_at, role.purpose, allowed, patient, practitioner, client)
+    return Asker(str(account), role.name, works_at, role.purpose, allowed, patient, practitioner, client, role.sight)
 
 
 async def _by_session(conn: AsyncConnection[TupleRow], key: str) -> Asker | None:
@@ -119,7 +121,7 @@ async def _by_session(conn: AsyncConnection[TupleRow], key: str) -> Asker | None
         return None  # the password has changed since
     role = ROLES[account.role]
     patient = account.patient or "-" if role.level == "patient" else None
-    return Asker(str(account.pk), role.name, account.facility, role.purpose, role.api_scopes, patient)
+    return Asker(str(account.pk), role.name, account.facility, role.purpose, role.api_scopes, patient, sight=role.sight)
 
 
 async def _one(conn: AsyncConnection[TupleRow], sql: str, value: object) -> TupleRow | None:

@@ -37,4 +37,12 @@ def now(owner: Asker) -> Step[Asker | None]:
     if role.level == "patient" and (own or "-") != owner.patient:
         return None
     scopes = for_person(scopes, role)
-    return replace(owner, role=name, scopes=scopes, facility=facility, purpose=role.purpose, practitioner=practitioner)
+    return replace(
+        owner,
+        role=name,
+        scopes=scopes,
+        facility=facility,
+        purpose=role.purpose,
+        practitioner=practitioner,
+        sight=role.sight,
+    )

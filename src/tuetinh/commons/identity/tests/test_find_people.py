@@ -18,6 +18,7 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Forbidden
+from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.steps import run
 
 FAMILIES = [
@@ -95,10 +96,10 @@ PEOPLE = people(3000)
 def population(django_db_setup: None, django_db_blocker: Any) -> Iterator[list[r4.Patient]]:
     """Three thousand people, for all tests of this file."""
     with django_db_blocker.unblock():
-        run(projection.store(PEOPLE))
+        run(SYSTEM, projection.store(PEOPLE))
         search.shares = search.Shares()
         yield PEOPLE
-        run(projection.erase([str(person.id) for person in PEOPLE]))
+        run(SYSTEM, projection.erase([str(person.id) for person in PEOPLE]))
         with connection.cursor() as cursor:
             cursor.execute("TRUNCATE identity_word")
 
@@ -191,7 +192,7 @@ def test_the_own_facilitys_people_come_first_among_equals() -> None:
         serviceProvider=r4.Reference(reference="Organization/12005"),
     )
     record.create(SYSTEM, visit)
-    desk = Asker(account="1", role="reception", facility="12005", scopes=SYSTEM.scopes)
+    desk = Asker(account="1", role="reception", facility="12005", scopes=SYSTEM.scopes, sight=EVERYTHING)
     assert [hit.id for hit in find_people(desk, "tao van on")] == [second, first]
 
 
@@ -212,11 +213,11 @@ def test_search_follows_every_version_of_a_patient() -> None:
 @pytest.mark.django_db
 def test_a_citizen_finds_nobody_else(population: object) -> None:
     person = PEOPLE[5]
-    citizen = Asker(account="2", role="citizen", scopes=frozenset({"patient/*.rs"}), patient="p6")
+    citizen = Asker(account="2", role="citizen", scopes=frozenset({"patient/*.rs"}), patient="p6", sight=EVERYTHING)
     assert find_people(citizen, name_of(person)) == [
         hit for hit in find_people(citizen, name_of(person)) if hit.id == "p6"
     ]
-    outsider = Asker(account="3", role="outsider")
+    outsider = Asker(account="3", role="outsider", sight=EVERYTHING)
     with pytest.raises(Forbidden):
         find_people(outsider, "lo")
 

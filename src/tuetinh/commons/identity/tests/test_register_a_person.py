@@ -23,8 +23,9 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Forbidden
+from tuetinh.record.sight import EVERYTHING
 
-DESK = Asker(account="7", role="reception", facility="12005", scopes=frozenset({"user/Patient.crus"}))
+DESK = Asker(account="7", role="reception", facility="12005", scopes=frozenset({"user/Patient.crus"}), sight=EVERYTHING)
 DRAFT = PersonDraft(
     name="Lò Thị  Pâng",
     birth="1985-03-12",
@@ -98,7 +99,7 @@ def test_a_wrong_draft_is_refused(draft: PersonDraft, code: Code) -> None:
 @pytest.mark.django_db
 def test_a_desk_that_may_not_register_is_refused() -> None:
     with pytest.raises(Forbidden):
-        register(Asker(account="8", role="official", scopes=frozenset({"user/Patient.rs"})), DRAFT)
+        register(Asker(account="8", role="official", scopes=frozenset({"user/Patient.rs"}), sight=EVERYTHING), DRAFT)
     assert people() == 0
 
 

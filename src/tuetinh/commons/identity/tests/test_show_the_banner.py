@@ -17,6 +17,7 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import NotFound
+from tuetinh.record.sight import EVERYTHING
 
 DRAFT = PersonDraft(name="Lò Thị Pâng", birth="1968-05-01", gender="female", cccd="012168900001", phone="0399000001")
 
@@ -96,10 +97,12 @@ def test_the_banner_takes_few_queries(person: str) -> None:
 
 def test_a_desk_sees_only_what_it_may(person: str) -> None:
     fill(person)
-    narrow = Asker(account="1", role="reception", scopes=frozenset({"user/Patient.rs"}))
+    narrow = Asker(account="1", role="reception", scopes=frozenset({"user/Patient.rs"}), sight=EVERYTHING)
     shown = banner(narrow, person)
     assert (shown.allergies, shown.insurance, shown.where, shown.unpaid) == ((), "", "", Decimal(0))
-    other = Asker(account="2", role="citizen", scopes=frozenset({"patient/*.rs"}), patient="someone-else")
+    other = Asker(
+        account="2", role="citizen", scopes=frozenset({"patient/*.rs"}), patient="someone-else", sight=EVERYTHING
+    )
     with pytest.raises(NotFound):
         banner(other, person)
 

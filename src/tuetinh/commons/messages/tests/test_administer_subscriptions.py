@@ -12,11 +12,20 @@ from django.test import Client
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
+from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.subscriptions import api as subscriptions
 
 pytestmark = pytest.mark.django_db
 OWN, OTHER = (
-    Asker(f"client:{facility}", "system", facility, "HOPERAT", frozenset({"system/*.cruds"}), client=facility)
+    Asker(
+        f"client:{facility}",
+        "system",
+        facility,
+        "HOPERAT",
+        frozenset({"system/*.cruds"}),
+        client=facility,
+        sight=EVERYTHING,
+    )
     for facility in ("12104", "12001")
 )
 
@@ -158,10 +167,12 @@ def test_rights_are_those_of_now(cast: dict[str, Any]) -> None:
     assert run(now(OWN)) is None
 
     doctor = cast["doctor"]
-    owner = Asker(str(doctor.pk), "doctor", "12104", "TREAT", frozenset({"user/Patient.cruds"}))
+    owner = Asker(str(doctor.pk), "doctor", "12104", "TREAT", frozenset({"user/Patient.cruds"}), sight=EVERYTHING)
     assert run(now(owner)).scopes == {"user/Patient.cruds"}
     app = System.objects.create(id="app", name="App", scopes="user/Patient.rs")
-    through = Asker(str(doctor.pk), "doctor", "12104", "TREAT", frozenset({"user/Patient.rs"}), client="app")
+    through = Asker(
+        str(doctor.pk), "doctor", "12104", "TREAT", frozenset({"user/Patient.rs"}), client="app", sight=EVERYTHING
+    )
     assert run(now(through)) is None  # no grant
     later = "2030-01-01T00:00Z"
     grant = Grant.objects.create(client=app, account=doctor, scopes="", code_digest=b"1", code_expires=later)

@@ -22,6 +22,7 @@ from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.errors import Forbidden
 from tuetinh.record.imports import import_paths
+from tuetinh.record.steps import enter
 
 if TYPE_CHECKING:
     from django.test import Client
@@ -227,6 +228,7 @@ def test_nothing_of_another_person(me: Client, stranger: str, cast: dict[str, Ac
     assert isinstance(theirs, r4.Encounter)
     billing.charge(SYSTEM, theirs, "23.0075.1494", 1, unit_price=Decimal(5000))
     billing.pay_cash(SYSTEM, stranger, Decimal(5000), facility="12104")
+    enter(SYSTEM)
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM record.feed")
         changes = cursor.fetchone()[0]
@@ -245,6 +247,7 @@ def test_nothing_of_another_person(me: Client, stranger: str, cast: dict[str, Ac
         assert "Thuốc của người khác" not in shown
         assert "9,9" not in shown
     assert Payment.objects.count() == 1
+    enter(SYSTEM)
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM record.feed")
         assert cursor.fetchone()[0] == changes

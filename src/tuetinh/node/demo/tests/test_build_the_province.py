@@ -23,6 +23,7 @@ from tuetinh.node.serve import Options
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
+from tuetinh.record.steps import enter
 from tuetinh.record.validate import check
 
 DAY = date(2026, 11, 20)
@@ -170,6 +171,7 @@ def test_a_broken_off_build_goes_on_and_makes_the_same(tmp_path: Path, monkeypat
 
 
 def stored() -> Counter[str]:
+    enter(SYSTEM)
     with connection.cursor() as cursor:
         cursor.execute("SELECT type, count(*) FROM record.resource GROUP BY type")
         return Counter(dict(cursor.fetchall()))

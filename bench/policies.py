@@ -1,0 +1,63 @@
+"""What row policies cost: the same reads and searches of one node with them and without, in turn.
+
+usage: python -m bench.policies [--rounds N] [--seconds S] [--clients N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+
+import psycopg
+
+from bench import load
+from bench.__main__ import shapes
+from bench.node import running
+
+TABLES = """SELECT c.oid::regclass::text FROM pg_class c
+WHERE c.relnamespace = 'record'::regnamespace AND c.relkind IN ('r', 'p')
+  AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid)"""
+CASES = ("read", "search by name", "search by identifier", "search by patient and code")
+
+
+def main() -> None:
+    """Measure and print a line for each case."""
+    parser = argparse.ArgumentParser(prog="bench.policies", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--clients", type=int, default=16)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as folder:
+        scratch = Path(folder)
+        scratch.chmod(0o755)
+        with running(scratch / "node", 300) as node:
+            url = f"postgresql://postgres@/tuetinh?host={scratch}/node/postgres"
+            asked = {name: some for name, some in shapes(node).items() if name in CASES}
+            rates: dict[tuple[str, bool], list[float]] = {(name, on): [] for name in asked for on in (True, False)}
+            for _ in range(options.rounds):
+                for on in (True, False):
+                    _switch(url, on=on)
+                    for name, some in asked.items():
+                        run = load.run(node.url, node.token, some, options.clients, options.seconds, scratch)
+                        rates[name, on].append(run.rate)
+    print(f"{'answers/s':28}{'with':>10}{'without':>10}   cost (median of pairs)")
+    for name in asked:
+        pairs = zip(rates[name, True], rates[name, False], strict=True)
+        cost = statistics.median(1 - one / other for one, other in pairs)
+        told = [statistics.median(rates[name, on]) for on in (True, False)]
+        print(f"{name:28}{told[0]:>10,.0f}{told[1]:>10,.0f}   {cost:.1%}")
+
+
+def _switch(url: str, *, on: bool) -> None:
+    """Put row security of every table of the record on or off."""
+    word = "ENABLE" if on else "DISABLE"
+    with psycopg.connect(url) as conn:
+        conn.execute("SET ROLE NONE")
+        for (table,) in conn.execute(TABLES).fetchall():
+            conn.execute(f"ALTER TABLE {table} {word} ROW LEVEL SECURITY")
+
+
+if __name__ == "__main__":
+    main()

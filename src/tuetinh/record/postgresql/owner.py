@@ -1,0 +1,74 @@
+"""Who owns the database: a role that row policies bind, whoever logs in.
+
+PostgreSQL lets superusers and roles with BYPASSRLS pass by every policy. Where such a one logs in (the embedded
+server's, or an outside one's), its sessions in this database act as the role `tuetinh_node` from their first statement.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+ROLE = "tuetinh_node"
+LEAKPROOF = (
+    "arraycontains(anyarray, anyarray)",
+    "arrayoverlap(anyarray, anyarray)",
+    *(f"numeric_{sign}(numeric, numeric)" for sign in ("eq", "lt", "le", "gt", "ge")),
+)
+"""Comparisons of the search indexes that tell nothing of what they compare, which PostgreSQL does not know of them. It
+asks a policy before any other; with these it may use an index first. Only a superuser may say so."""
+
+_BOUND = "SELECT NOT (rolsuper OR rolbypassrls) FROM pg_roles WHERE rolname = session_user"
+_SUPER = "SELECT rolsuper FROM pg_roles WHERE rolname = session_user"
+_SETTLED = f"""SELECT current_user = '{ROLE}' AND NOT EXISTS (
+  SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname IN ('record', 'public') AND c.relowner <> current_user::regrole AND c.relkind IN ('r', 'p'))"""
+_OWNED = f"""
+DO $$ DECLARE it record; BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('{ROLE}'));
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ROLE}') THEN CREATE ROLE {ROLE} NOLOGIN; END IF;
+  EXECUTE format('ALTER DATABASE %I OWNER TO {ROLE}', current_database());
+  FOR it IN
+    SELECT format('SCHEMA %I', n.nspname) AS what FROM pg_namespace n WHERE n.nspname IN ('record', 'public')
+    UNION ALL
+    SELECT format('%s %s', CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+                  c.oid::regclass)
+    FROM pg_class c
+    WHERE c.relkind IN ('r', 'p', 'v', 'S') AND c.relnamespace::regnamespace::text IN ('record', 'public')
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass
+                      AND d.deptype IN ('a', 'i', 'e') AND c.relkind = 'S')
+    UNION ALL
+    SELECT format('ROUTINE %s', p.oid::regprocedure) FROM pg_proc p
+    WHERE p.pronamespace::regnamespace::text IN ('record', 'public')
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+    UNION ALL
+    SELECT format('TYPE %s', t.oid::regtype) FROM pg_type t
+    WHERE t.typtype IN ('e', 'd') AND t.typnamespace::regnamespace::text IN ('record', 'public')
+  LOOP
+    EXECUTE format('ALTER %s OWNER TO {ROLE}', it.what);
+  END LOOP;
+END $$"""
+_ACTS_AS = f"""DO $$ BEGIN
+  EXECUTE format('ALTER ROLE %I IN DATABASE %I SET role = {ROLE}', session_user, current_database());
+END $$"""
+
+
+def settle(execute: Any) -> None:
+    """Make the role own everything and sessions act as it; may be called again and again.
+
+    execute: runs a statement and returns its cursor. Raises PermissionError where the login passes by policies and may
+    not make the role.
+    """
+    if execute(_BOUND).fetchone()[0]:
+        return
+    if execute(_SETTLED).fetchone()[0]:
+        return
+    if not execute(_SUPER).fetchone()[0]:
+        message = "the database login has BYPASSRLS, so row policies would not hold; use one without it"
+        raise PermissionError(message)
+    execute("SET ROLE NONE")
+    execute(_OWNED)
+    for function in LEAKPROOF:
+        execute(f"ALTER FUNCTION pg_catalog.{function} LEAKPROOF")
+    execute(f"GRANT pg_read_all_stats TO {ROLE}")  # who else is connected: a restore must know
+    execute(_ACTS_AS)
+    execute(f"SET ROLE {ROLE}")

@@ -1,0 +1,58 @@
+"""Which rows of the record exist for an asker, as the row policies of the database are told (`sql/policies.sql`).
+
+The record knows three ways to see a resource type: whole, by relation to the patient, or within one patient's
+compartment. Who sees what in which way is decided above and handed down as a `Sight`; without one nothing exists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tuetinh.record.asker import Asker
+
+ALL_LABELS: Final = -1
+
+SETTINGS: Final = ("account", "facility", "own", "whole", "related", "holders", "labels", "purpose", "everything")
+ENTER: Final = "SELECT " + ", ".join(f"set_config('tuetinh.{name}', %s, false)" for name in SETTINGS)
+"""Tells a connection who asks. The settings outlive the statement: they are told again when somebody else asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What exists for an asker.
+
+    whole: resource types of which every row exists, separated by spaces; `*` for all types.
+    related: types of which those rows exist that the asker's facility answers for, or whose patient stands in a
+        relation (`record.relation`) to one of `holders`.
+    holders: names under which relations to the asker are kept: `Organization/12104`, `Account/17`, …
+    labels: bits of the sensitivity labels (`record.labels`) that the asker may see; a row with another bit is hidden.
+    """
+
+    whole: str = ""
+    related: str = ""
+    holders: tuple[str, ...] = ()
+    labels: int = 0
+
+
+NOTHING = Sight()
+EVERYTHING = Sight(whole="*", labels=ALL_LABELS)
+"""Every row: of the house itself and of systems that serve the whole province."""
+
+
+def settings(asker: Asker) -> tuple[str, ...]:
+    """What `SETTINGS` are for an asker: the parameters of `ENTER`."""
+    sight = asker.sight
+    holders = ",".join('"' + holder.replace("\\", "\\\\").replace('"', '\\"') + '"' for holder in sight.holders)
+    return (
+        asker.account,
+        asker.facility,
+        asker.patient or "",
+        f" {sight.whole} ",
+        f" {sight.related} ",
+        f"{{{holders}}}",
+        str(sight.labels),
+        asker.purpose,
+        "yes" if sight == EVERYTHING and asker.patient is None else "no",
+    )

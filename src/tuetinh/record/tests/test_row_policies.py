@@ -1,0 +1,232 @@
+"""The database itself decides which rows exist, whatever a statement forgets to ask."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+
+from tuetinh.record import api, r4
+from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.errors import NotFound
+from tuetinh.record.sight import Sight
+from tuetinh.record.steps import enter
+
+pytestmark = pytest.mark.django_db
+ALL = frozenset({"user/*.cruds"})
+OPEN = "Patient Organization"
+ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+DOCTOR = Asker(
+    "1", "doctor", "here", "TREAT", ALL, sight=Sight(OPEN, "*", ("Organization/here", "Account/1"), labels=1)
+)
+KEPT_BY_THE_HOUSE = {"bulk_job", "bulk_seen", "feed_reader", "subscription", "subscription_event"}
+OPEN_TABLES = {"audit_block", "closure", "content_key", "denial", "relation"} | KEPT_BY_THE_HOUSE
+KINDS = ("", "_history", "_date", "_number", "_string")
+
+
+def seen(sql: str, asker: Asker | None) -> list[Any]:
+    """What a statement finds that asks for everything."""
+    if asker is not None:
+        enter(asker)
+    with connection.cursor() as cursor:
+        if asker is None:
+            cursor.execute("RESET ALL")
+        cursor.execute(sql)
+        return sorted(row[0] for row in cursor.fetchall())
+
+
+def observation(id_: str, patient: str, **more: Any) -> r4.Observation:
+    return r4.Observation(
+        id=id_,
+        status="final",
+        code=r4.CodeableConcept(text="Hb"),
+        subject=r4.Reference(reference=f"Patient/{patient}"),
+        effectiveDateTime="2026-01-01",
+        valueQuantity=r4.Quantity(value=1, unit="g"),
+        **more,
+    )
+
+
+def secret(*labels: str) -> r4.Meta | None:
+    return r4.Meta(security=[r4.Coding(system=ACT_CODE, code=label) for label in labels]) if labels else None
+
+
+@pytest.fixture
+def people() -> None:
+    """Two patients with an Observation each, written by two facilities; the second version of each."""
+    for patient, facility in (("pang", "here"), ("tam", "there")):
+        api.create(SYSTEM, r4.Patient(id=patient, name=[r4.HumanName(text=patient)]))
+        at = replace(SYSTEM, facility=facility)
+        api.create(at, observation(f"of-{patient}", patient))
+        api.update(at, observation(f"of-{patient}", patient, note=[r4.Annotation(text="x")]))
+
+
+def relate(patient: str, holder: str, until: str = "infinity") -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO record.relation VALUES (%s, %s, 'treating', 'Encounter/x', %s)", [patient, holder, until]
+        )
+
+
+@pytest.mark.parametrize("table", [f'"Observation{kind}"' for kind in KINDS] + ["resource", "history", "feed", "audit"])
+@pytest.mark.usefixtures("people")
+def test_nothing_exists_for_who_is_not_told(table: str) -> None:
+    assert seen(f"SELECT 1 FROM record.{table}", SYSTEM) != []
+    assert seen(f"SELECT 1 FROM record.{table}", None) == []
+    assert seen(f"SELECT 1 FROM record.{table}", Asker("2", "outsider", scopes=ALL)) == []
+
+
+@pytest.mark.parametrize("kind", ["", "_history"])
+@pytest.mark.usefixtures("people")
+def test_a_relation_opens_the_record_for_its_time(kind: str) -> None:
+    sql = f'SELECT id FROM record."Observation{kind}"'
+    assert seen(sql, DOCTOR) == ["of-pang"]
+    relate("tam", "Organization/elsewhere")
+    relate("tam", "Organization/here", "2020-01-01")
+    assert seen(sql, DOCTOR) == ["of-pang"]
+    relate("tam", "Account/1")
+    assert seen(sql, DOCTOR) == ["of-pang", "of-tam"]
+
+
+@pytest.mark.parametrize("kind", ["date", "number", "string"])
+@pytest.mark.usefixtures("people")
+def test_index_rows_exist_with_their_resource(kind: str) -> None:
+    sql = f'SELECT DISTINCT shard FROM record."Observation_{kind}"'
+    assert seen(sql, SYSTEM) == ["pang", "tam"]
+    assert seen(sql, DOCTOR) == ["pang"]
+    assert seen(f"SELECT DISTINCT shard FROM record.{kind}_index WHERE type = 'Observation'", DOCTOR) == ["pang"]
+
+
+@pytest.mark.usefixtures("people")
+def test_the_feed_and_whole_types() -> None:
+    sql = "SELECT DISTINCT type || '/' || id FROM record.{}"
+    expected = ["Observation/of-pang", "Patient/pang", "Patient/tam"]
+    assert seen(sql.format("feed"), DOCTOR) == expected
+    assert seen(sql.format("resource"), DOCTOR) == expected
+
+
+@pytest.mark.usefixtures("people")
+def test_a_compartment_is_one_patient_in_every_table() -> None:
+    citizen = Asker("3", "citizen", "", "PATRQT", frozenset({"patient/*.rs"}), "tam", sight=SYSTEM.sight)
+    for table in ('"Observation"', '"Observation_history"', "resource", "feed", "audit"):
+        assert seen(f"SELECT DISTINCT patient FROM record.{table}", citizen) == ["tam"], table
+    for kind in ("date", "number", "string"):
+        assert seen(f'SELECT DISTINCT shard FROM record."Observation_{kind}"', citizen) == ["tam"]
+
+
+@pytest.mark.usefixtures("people")
+def test_what_a_patient_forbids_ends_a_relation_but_not_the_own_file() -> None:
+    relate("tam", "Organization/here")
+    sql = 'SELECT id FROM record."Observation"'
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO record.denial VALUES ('tam', 'there', '', 'c1'), ('tam', '', 'HRESCH', 'c2')")
+        assert seen(sql, DOCTOR) == ["of-pang", "of-tam"]
+        cursor.execute("INSERT INTO record.denial VALUES ('tam', 'here', 'TREAT', 'c3'), ('pang', 'here', '', 'c4')")
+    assert seen(sql, DOCTOR) == ["of-pang"]
+    assert seen(sql, replace(DOCTOR, purpose="ETREAT")) == ["of-pang", "of-tam"]
+    assert seen(sql, replace(DOCTOR, purpose="HRESCH")) == ["of-pang"]
+
+
+def test_a_label_hides_from_whom_it_is_not_for() -> None:
+    here = replace(SYSTEM, facility="here")
+    for id_, labels in (("plain", ()), ("hiv", ("HIV",)), ("psy", ("PSY",)), ("both", ("HIV", "PSY"))):
+        api.create(here, observation(id_, "pang", meta=secret(*labels)))
+    sql = 'SELECT id FROM record."Observation"'
+    assert seen(sql, DOCTOR) == ["hiv", "plain"]
+    assert seen(sql, replace(DOCTOR, sight=Sight("*", labels=3))) == ["both", "hiv", "plain", "psy"]
+    assert seen(sql, replace(DOCTOR, sight=Sight("*"))) == ["plain"]
+    assert seen('SELECT DISTINCT key FROM record."Observation_date"', replace(DOCTOR, sight=Sight("*"))) == seen(
+        "SELECT key FROM record.\"Observation\" WHERE id = 'plain'", SYSTEM
+    )
+
+
+def test_a_label_stays_on_the_versions_that_had_it() -> None:
+    here = replace(SYSTEM, facility="here")
+    api.create(here, observation("o", "pang", meta=secret("HIV")))
+    api.update(here, observation("o", "pang"))
+    nobody = replace(DOCTOR, sight=Sight("*"))
+    assert [one.meta.versionId for one in api.history(nobody, "Observation", "o") if one.meta] == ["2"]
+    assert [one.meta.versionId for one in api.history(SYSTEM, "Observation", "o") if one.meta] == ["2", "1"]
+
+
+@pytest.mark.usefixtures("people")
+def test_what_does_not_exist_is_neither_read_nor_changed_nor_free() -> None:
+    with pytest.raises(NotFound):
+        api.read(DOCTOR, "Observation", "of-tam")
+    with pytest.raises(NotFound):
+        api.update(DOCTOR, observation("of-tam", "pang"))
+    with pytest.raises(NotFound):
+        api.delete(DOCTOR, "Observation", "of-tam")
+    assert [one.id for one in api.search(DOCTOR, "Observation", "").resources] == ["of-pang"]
+    assert api.search(DOCTOR, "Patient", "_has:Observation:patient:status=final").resources[0].id == "pang"
+    found = api.read(SYSTEM, "Observation", "of-tam")
+    assert found.meta is not None
+    assert found.meta.versionId == "2"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE record.\"Observation\" SET body = 'x'",
+        'DELETE FROM record."Observation"',
+        'DELETE FROM record."Observation_history"',
+        'DELETE FROM record."Observation_date"',
+        "UPDATE record.resource SET deleted = true",
+        "DELETE FROM record.feed",
+        "UPDATE record.audit SET account = 'x'",
+        "DELETE FROM record.audit",
+    ],
+)
+@pytest.mark.usefixtures("people")
+def test_statements_without_conditions_reach_only_what_exists(sql: str) -> None:
+    other = replace(DOCTOR, facility="nowhere", sight=Sight("", "*", ("Organization/nowhere",)))
+    enter(other)
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        assert cursor.rowcount == 0
+
+
+@pytest.mark.usefixtures("people")
+def test_nobody_changes_the_access_log_and_nobody_writes_for_others() -> None:
+    enter(SYSTEM)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE record.audit SET account = 'x'")
+        assert cursor.rowcount == 0
+    enter(DOCTOR)
+    stolen = """INSERT INTO record."Observation" (type, id, shard, version, updated, patient, custodian, tokens, body)
+        VALUES ('Observation', 'x', 'tam', 1, now(), 'tam', 'there', '{}', '{}')"""
+    with pytest.raises(Exception, match="row-level security"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(stolen)
+
+
+@pytest.mark.usefixtures("people")
+def test_a_rollback_makes_nobody_somebody_else() -> None:
+    outsider = Asker("2", "outsider", scopes=ALL)
+    enter(outsider)
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        assert len(api.search(SYSTEM, "Observation", "").resources) == 2
+        raise ZeroDivisionError
+    assert api.search(outsider, "Observation", "").resources == []
+    assert len(api.search(SYSTEM, "Observation", "").resources) == 2
+
+
+def test_every_table_of_the_record_is_closed() -> None:
+    """A new table is closed too, or stands here because it says nothing of a person."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT relname FROM pg_class WHERE relnamespace = 'record'::regnamespace AND relkind IN ('r', 'p')
+            AND NOT (relrowsecurity AND relforcerowsecurity)"""
+        )
+        assert {name for (name,) in cursor.fetchall()} == OPEN_TABLES
+        cursor.execute("SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user")
+        assert cursor.fetchone() == (False,)
+
+
+def test_a_login_that_passes_by_policies_is_bound() -> None:
+    """Sessions of a superuser act as the role that owns the tables, from their first statement."""
+    with psycopg.connect(**connection.get_connection_params()) as conn:
+        assert conn.execute("SELECT current_user").fetchone() == ("tuetinh_node",)
+        assert conn.execute("SELECT count(*) FROM record.resource").fetchone() == (0,)
