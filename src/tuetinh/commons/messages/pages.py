@@ -16,6 +16,7 @@ from tuetinh.commons.messages.forms import DropForm, SetBackForm, TopicForm
 from tuetinh.commons.ui.api import paginate
 from tuetinh.record import api as record
 from tuetinh.record.errors import BadRequest, NotFound, RecordError
+from tuetinh.record.sight import ALL_LABELS, Sight
 from tuetinh.record.subscriptions import api as record_subscriptions
 
 
@@ -73,7 +74,8 @@ def topics(request: HttpRequest) -> HttpResponse:
     form = TopicForm(request.POST or None, initial={"interactions": ["create", "update"]})
     if request.method == "POST" and form.is_valid():
         try:
-            who = replace(asker(request), scopes=frozenset({"user/Basic.c"}))
+            sight = Sight("Basic", labels=ALL_LABELS)
+            who = replace(asker(request), scopes=frozenset({"user/Basic.c"}), sight=sight)
             record.create(who, facts.topic(**form.cleaned_data))
         except RecordError as error:
             form.add_error("current" if "current" in error.issues[0].expression else "previous", error.issues[0].text)

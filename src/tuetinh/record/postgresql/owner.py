@@ -24,8 +24,12 @@ _SETTLED = f"""SELECT current_user = '{ROLE}' AND NOT EXISTS (
   WHERE n.nspname IN ('record', 'public') AND c.relowner <> current_user::regrole AND c.relkind IN ('r', 'p'))"""
 _OWNED = f"""
 DO $$ DECLARE it record; BEGIN
-  PERFORM pg_advisory_xact_lock(hashtext('{ROLE}'));
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ROLE}') THEN CREATE ROLE {ROLE} NOLOGIN; END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ROLE}') THEN
+    BEGIN
+      CREATE ROLE {ROLE} NOLOGIN;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN  -- another database of the server was quicker
+    END;
+  END IF;
   EXECUTE format('ALTER DATABASE %I OWNER TO {ROLE}', current_database());
   FOR it IN
     SELECT format('SCHEMA %I', n.nspname) AS what FROM pg_namespace n WHERE n.nspname IN ('record', 'public')

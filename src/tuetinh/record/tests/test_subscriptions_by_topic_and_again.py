@@ -82,8 +82,8 @@ def test_set_back_it_is_told_everything_again_before_what_is_new(
     receiver.wait(1)
 
     with pytest.raises(NotFound):
-        fhir.run(fhir.door.transact(lambda: desk.set_back(SYSTEM, "another", id_, start)))
-    fhir.run(fhir.door.transact(lambda: desk.set_back(SYSTEM, "hospital", id_, start)))
+        fhir.run(fhir.door.transact(SYSTEM, lambda: desk.set_back(SYSTEM, "another", id_, start)))
+    fhir.run(fhir.door.transact(SYSTEM, lambda: desk.set_back(SYSTEM, "hospital", id_, start)))
     for value in range(4, 8):
         fhir.post("/Observation", observation("p", value))
     receiver.wait(9)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
 
+from tuetinh.record import sight
+from tuetinh.record.asker import SYSTEM
 from tuetinh.record.tests.conftest import Client, Subscriptions
 from tuetinh.record.tests.receivers import Receiver, Request, free_port, plain, topical, wait_for
 from tuetinh.record.tests.test_subscriptions_arrive import observation, status_of, subscribe
@@ -122,21 +125,29 @@ def test_order_holds_for_each_patient_while_many_write(
     assert [values(receiver, patient) for patient in patients] == [list(range(10))] * 8
 
 
+@contextmanager
+def as_system() -> Iterator[psycopg.Connection[Any]]:
+    """A connection of its own for which all rows exist."""
+    from tuetinh.record.tests.conftest import _url
+
+    with psycopg.connect(_url()) as conn:
+        conn.execute(sight.ENTER, sight.settings(SYSTEM))
+        yield conn
+
+
 def test_what_a_slow_transaction_wrote_is_not_skipped(
     fhir: Client, subscriptions: Subscriptions, receiver: Receiver, ask: Any
 ) -> None:
     """A position is drawn early and shows late; one that is rolled back never shows."""
-    from tuetinh.record.tests.conftest import _url
-
     subscribe(fhir, plain("Observation", receiver.url))
     feed = """INSERT INTO record.feed (at, type, id, version, shard, change)
     SELECT updated, type, id, version, shard, 'create' FROM record."Observation" WHERE id = %s RETURNING position"""
     first, second, third = (fhir.post("/Observation", observation("p", n)).json()["id"] for n in range(3))
     receiver.wait(3)
-    with psycopg.connect(_url()) as slow, psycopg.connect(_url()) as lost:
+    with as_system() as slow, as_system() as lost:
         early = slow.execute(feed, (first,)).fetchone()
         lost.execute(feed, (second,))
-        with psycopg.connect(_url()) as quick:
+        with as_system() as quick:
             late = quick.execute(feed, (third,)).fetchone()
         time.sleep(0.5)
         assert len(receiver.requests) == 3  # the later one waits for the earlier one

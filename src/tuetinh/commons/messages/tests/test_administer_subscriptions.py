@@ -11,7 +11,7 @@ from django.test import Client
 
 from tuetinh.record import api as record
 from tuetinh.record import r4
-from tuetinh.record.asker import Asker
+from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.subscriptions import api as subscriptions
 
@@ -54,7 +54,8 @@ def make(owner: Asker, waiting: int = 3, host: str = "his.example") -> str:
         )
         cursor.execute(
             "INSERT INTO record.subscription_event (subscription, number, position, at, type, id, version, change)"
-            " SELECT %s, n, 100 + n, now(), 'Patient', 'x', 1, 'update' FROM generate_series(1, %s) n",
+            " SELECT %s, n, (SELECT max(position) FROM record.feed) + n, now(), 'Patient', 'x', 1, 'update'"
+            " FROM generate_series(1, %s) n",
             [made.id, waiting],
         )
     return str(made.id)
@@ -162,24 +163,24 @@ def test_rights_are_those_of_now(cast: dict[str, Any]) -> None:
     from tuetinh.record.steps import run
 
     System.objects.create(id="12104", name="HIS", scopes="system/Patient.rs system/Observation.rs", facility="12104")
-    assert run(now(OWN)).scopes == {"system/Patient.rs", "system/Observation.rs"}
+    assert run(SYSTEM, now(OWN)).scopes == {"system/Patient.rs", "system/Observation.rs"}
     System.objects.filter(pk="12104").update(is_active=False)
-    assert run(now(OWN)) is None
+    assert run(SYSTEM, now(OWN)) is None
 
     doctor = cast["doctor"]
     owner = Asker(str(doctor.pk), "doctor", "12104", "TREAT", frozenset({"user/Patient.cruds"}), sight=EVERYTHING)
-    assert run(now(owner)).scopes == {"user/Patient.cruds"}
+    assert run(SYSTEM, now(owner)).scopes == {"user/Patient.cruds"}
     app = System.objects.create(id="app", name="App", scopes="user/Patient.rs")
     through = Asker(
         str(doctor.pk), "doctor", "12104", "TREAT", frozenset({"user/Patient.rs"}), client="app", sight=EVERYTHING
     )
-    assert run(now(through)) is None  # no grant
+    assert run(SYSTEM, now(through)) is None  # no grant
     later = "2030-01-01T00:00Z"
     grant = Grant.objects.create(client=app, account=doctor, scopes="", code_digest=b"1", code_expires=later)
-    assert run(now(through)).scopes == {"user/Patient.rs"}
+    assert run(SYSTEM, now(through)).scopes == {"user/Patient.rs"}
     Grant.objects.filter(pk=grant.pk).update(ended=True)
-    assert run(now(through)) is None
+    assert run(SYSTEM, now(through)) is None
     type(doctor).objects.filter(pk=doctor.pk).update(role="reception")
-    assert run(now(owner)).scopes == {"user/Patient.crus"}
+    assert run(SYSTEM, now(owner)).scopes == {"user/Patient.crus"}
     type(doctor).objects.filter(pk=doctor.pk).update(is_active=False)
-    assert run(now(owner)) is None
+    assert run(SYSTEM, now(owner)) is None
