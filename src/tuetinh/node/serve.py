@@ -269,6 +269,7 @@ async def _worker(options: Options, stop: asyncio.Event) -> None:
 
     from tuetinh.node import access_log, contents
     from tuetinh.record.subscriptions import service
+    from tuetinh.record.search import reindex
 
     jobs = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
     async with jobs.open_async():
@@ -290,6 +291,7 @@ async def _worker(options: Options, stop: asyncio.Event) -> None:
             asyncio.create_task(access_log.keep(options.data, stop)),
             asyncio.create_task(contents.keep(stop)),
             asyncio.create_task(service.keep(os.environ["TUETINH_DATABASE_URL"], stop)),
+            asyncio.create_task(reindex.keep(os.environ["TUETINH_DATABASE_URL"], stop)),
             asyncio.create_task(_inherit(jobs, stop)),
         ]
         await asyncio.wait({*working, stopping}, return_when=asyncio.FIRST_COMPLETED)

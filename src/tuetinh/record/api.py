@@ -23,7 +23,6 @@ from tuetinh.record import audit, contents, projections, r4, store
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.audit.accesses import Access, accesses
 from tuetinh.record.errors import BadRequest, Invalid, Unprocessable, issues_of
-from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
 from tuetinh.record.steps import Step, run
 from tuetinh.record.store import new_id
@@ -190,7 +189,7 @@ def search(asker: Asker, type_: str, query: str, page: str | None = None) -> Pag
     `page` is the `next` of the page before, with the same query. Raises BadRequest for what is not understood.
     """
     store.allow(asker, "s", type_)
-    wanted, problems = parse.parse(type_, query)
+    wanted, problems = run(searching.read(type_, query))
     if any(p.severity == "error" for p in problems):
         raise BadRequest(issues=issues_of(problems))
     found = run(asker, searching.search(asker, wanted, secret=settings.SECRET_KEY.encode(), page=page))

@@ -9,7 +9,7 @@ from typing import Any
 
 from tuetinh.record import operations, r4
 from tuetinh.record.patch import MEDIA
-from tuetinh.record.search.params import INDEXED, UNANSWERED, WORDS, Param, params
+from tuetinh.record.search.params import INDEXED, UNANSWERED, WORDS, Param, added, official, params
 from tuetinh.record.subscriptions import topics
 from tuetinh.record.subscriptions.sockets import PATH
 from tuetinh.record.subscriptions.wanted import BACKPORT
@@ -54,9 +54,13 @@ TOPIC = "capabilitystatement-subscriptiontopic-canonical"
 OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 
-@lru_cache(maxsize=16)
 def statement(base: str) -> bytes:
     """The statement for clients that see the door at `base`; raises ValueError if it were not valid FHIR itself."""
+    return _statement(base, added().generation)
+
+
+@lru_cache(maxsize=16)
+def _statement(base: str, generation: int) -> bytes:  # of the added parameters
     made = r4.CapabilityStatement(
         id="tuetinh",
         url=f"{base}/metadata",
@@ -161,6 +165,8 @@ def _asked(param: Param) -> str | None:
     """Say which modifiers and prefixes a parameter takes."""
     if param.code in WORDS:
         return WHOLE_WORDS
+    if not param.ready:
+        return "Refused until its index is made; SearchParameter/$reindex-status tells how far that is."
     if param.code in ("_id", "_lastUpdated"):
         return None
     return ASKED.get(param.type)
@@ -172,6 +178,6 @@ def _pointing_at(type_: str) -> tuple[str, ...]:
     return tuple(
         f"{other}:{code}"
         for other in r4.RESOURCES
-        for code, p in params(other).items()
+        for code, p in official(other).items()
         if p.type == "reference" and p.leaves and type_ in p.targets
     )

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from tuetinh.record import store
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import BadRequest, MultipleMatches, issues_of
-from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
 from tuetinh.record.statements import array
 from tuetinh.record.steps import Query, Step
@@ -24,7 +23,7 @@ class Match(NamedTuple):
 def find(asker: Asker, type_: str, query: str) -> Step[Match | None]:
     """The resource that matches, or None. Raises MultipleMatches, or BadRequest for a bad condition."""
     store.allow(asker, "s", type_)
-    wanted, problems = parse.parse(type_, query)
+    wanted, problems = yield from searching.read(type_, query)
     if any(p.severity == "error" for p in problems):
         raise BadRequest(issues=issues_of(problems))
     if not wanted.conditions:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from tuetinh.record import r4
 from tuetinh.record.hashes import token_hash
-from tuetinh.record.search.params import params
+from tuetinh.record.search.params import official
 
 MOST_CLAUSES = 16
 MOST_VALUES = 20
@@ -42,7 +42,7 @@ def query_clauses(type_: str, query: str) -> Clauses:
         raise NotGranular(message)
     found = []
     for name, value in pairs:
-        param = params(type_).get(name)
+        param = official(type_).get(name)
         if param is None or param.type != "token" or name.startswith("_"):
             message = f"{name[:40]!r} is not a token parameter of {type_}"
             raise NotGranular(message)

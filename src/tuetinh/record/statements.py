@@ -21,6 +21,8 @@ INDEXES = {
     ),
     "string": ("param, norm, exact", "%s::text[], %s::text[], %s::text[]"),
 }
+# Entries are made with the search parameters as they are now, or not at all (see `search.additions`).
+CURRENT = "%s::bigint = coalesce((SELECT number FROM record.search_generation), 0)"
 FEED = """feed AS (
   INSERT INTO record.feed (at, type, id, version, shard, patient, custodian, labels, change)
   SELECT new.updated, '{t}', new.id, new.version, new.shard, new.patient, new.custodian, new.labels, %s FROM new
@@ -97,7 +99,7 @@ def insert(type_: str, letters: str) -> str:
     return (
         f"""WITH new AS (
   INSERT INTO record."{type_}" (type, id, shard, version, updated, patient, custodian, labels, tokens, body)
-  VALUES ('{type_}', %s, %s, 1, %s::timestamptz, %s, %s, %s, %s::bigint[], %b) {RETURNING}
+  SELECT '{type_}', %s, %s, 1, %s::timestamptz, %s, %s, %s::integer, %s::bigint[], %b WHERE {CURRENT} {RETURNING}
 ), """
         + _index_parts(type_, letters, many=False)
         + FEED.format(t=type_)
@@ -112,7 +114,7 @@ def insert_many(type_: str, letters: str) -> str:
   INSERT INTO record."{type_}" (type, id, shard, version, updated, patient, custodian, labels, tokens, body)
   SELECT '{type_}', i.id, i.shard, 1, %s::timestamptz, i.patient, i.custodian, i.labels, i.tokens::bigint[], i.body
   FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %b::bytea[])
-    AS i(id, shard, patient, custodian, labels, tokens, body) {RETURNING}
+    AS i(id, shard, patient, custodian, labels, tokens, body) WHERE {CURRENT} {RETURNING}
 ), """
         + _index_parts(type_, letters, many=True)
         + FEED.format(t=type_)
@@ -121,14 +123,17 @@ def insert_many(type_: str, letters: str) -> str:
 
 @lru_cache(maxsize=4096)
 def replace(type_: str, letters: str) -> str:
-    """Put a new version in the place of the one that the caller has locked, which goes to history."""
+    """Put a new version in the place of the one that the caller has locked, which goes to history.
+
+    The second parameter is the generation; null for a tombstone, which has no entries.
+    """
     clean = "".join(
         f"""no_{name} AS (DELETE FROM record."{type_}_{name}" AS i USING target WHERE i.key = target.key), """
         for name in INDEXES
     )
     return (
         f"""WITH target AS (
-  SELECT * FROM record."{type_}" WHERE type = '{type_}' AND id = %s
+  SELECT * FROM record."{type_}" WHERE type = '{type_}' AND id = %s AND ({CURRENT}) IS NOT FALSE
 ), old AS (
   INSERT INTO record."{type_}_history"
     (type, id, shard, version, key, updated, xid, patient, custodian, labels, deleted, body)

@@ -23,7 +23,8 @@ from tuetinh.record.asker import Asker
 from tuetinh.record.contents.keeping import User
 from tuetinh.record.errors import Conflict, Forbidden, Gone, Issue, NotFound, PreconditionFailed, Unprocessable
 from tuetinh.record.projections import Written
-from tuetinh.record.search import entries, index
+from tuetinh.record.search import additions, entries, index
+from tuetinh.record.search.params import Added, added
 from tuetinh.record.security_context import DOCUMENTS, Owner
 from tuetinh.record.steps import Query, Row, Step
 
@@ -59,6 +60,7 @@ class Draft(NamedTuple):
     patient: str | None
     custodian: str | None
     found_by: entries.Index
+    generation: int  # of the search parameters with which its entries were made
 
 
 def new_id() -> str:
@@ -129,11 +131,18 @@ def draft(resource: r4.Resource, facility: str | None, owner: Owner | None = Non
 
     facility: answers for it where it does not say who does. owner: whose it is, where it does not say so itself.
     """
+    known = added()
     shard, patient = index.shard_of(resource)
     custodian = index.custodian_of(resource) or facility or None
     if owner is not None:
         shard, patient, custodian = owner.patient or shard, *owner
-    return Draft(resource, str(resource.id), shard, patient, custodian, index.extract(resource))
+    found_by = index.extract(resource, known)
+    return Draft(resource, str(resource.id), shard, patient, custodian, found_by, known.generation)
+
+
+def _anew(item: Draft, known: Added) -> Draft:
+    """The same row, found by the search parameters as they are known now."""
+    return item._replace(found_by=index.extract(item.resource, known), generation=known.generation)
 
 
 def _check_new(asker: Asker, interaction: str, item: Draft) -> None:
@@ -180,13 +189,29 @@ def _insert(asker: Asker, type_: str, drafts: Sequence[Draft]) -> Step[list[Stor
     updated = now()
     users = [User(item.id, item.shard, item.patient, item.custodian) for item in drafts]
     bodies = yield from contents.keep(type_, [stamp(item.resource, 1, updated) for item in drafts], users)
+    while not (rows := (yield _insertion(asker, type_, drafts, bodies, updated))):
+        known = yield from additions.refresh()
+        drafts = [_anew(item, known) for item in drafts]
+    keys: dict[str, int] = dict(rows)
+    if projections.exists(type_):
+        yield from projections.project(
+            type_, [Written(type_, i.id, keys[i.id], 1, i.patient, i.resource) for i in drafts]
+        )
+    return [
+        Stored(type_, i.id, 1, updated, i.patient, body, created=True) for i, body in zip(drafts, bodies, strict=True)
+    ]
+
+
+def _insertion(asker: Asker, type_: str, drafts: Sequence[Draft], bodies: Sequence[bytes], updated: datetime) -> Query:
+    """The statement that stores first versions; it returns no rows, and does nothing, for an old generation."""
+    at, generation = updated.isoformat(), min(item.generation for item in drafts)
     bits = [labels.of(body) for body in bodies]
-    at = updated.isoformat()
     if len(drafts) == 1:
         one = drafts[0]
         letters, rows = statements.index_rows(one.found_by)
         tokens = statements.token_array(one.found_by.tokens)
-        head: tuple[object, ...] = (one.id, one.shard, at, one.patient, one.custodian, bits[0], tokens, bodies[0])
+        who: tuple[object, ...] = (one.patient, one.custodian, bits[0])
+        head: tuple[object, ...] = (one.id, one.shard, at, *who, tokens, bodies[0], generation)
         sql = statements.insert(type_, letters)
     else:
         ids = [item.id for item in drafts]
@@ -199,17 +224,11 @@ def _insert(asker: Asker, type_: str, drafts: Sequence[Draft]) -> Step[list[Stor
                 text(map(str, bits)),
                 text(statements.token_array(i.found_by.tokens) for i in drafts),
                 bodies,
+                generation,
             ),
         )
         sql = statements.insert_many(type_, letters)
-    keys: dict[str, int] = dict((yield Query(sql, (*head, *rows, *statements.write_params(asker, "create")))))
-    if projections.exists(type_):
-        yield from projections.project(
-            type_, [Written(type_, i.id, keys[i.id], 1, i.patient, i.resource) for i in drafts]
-        )
-    return [
-        Stored(type_, i.id, 1, updated, i.patient, body, created=True) for i, body in zip(drafts, bodies, strict=True)
-    ]
+    return Query(sql, (*head, *rows, *statements.write_params(asker, "create")))
 
 
 def put(asker: Asker, resource: r4.Resource, *, if_match: int | None = None, upsert: bool = True) -> Step[Stored]:
@@ -313,17 +332,24 @@ def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
     updated = max(now(), row[2] + timedelta(milliseconds=1))
     user = User(item.id, item.shard, item.patient, item.custodian)
     (body,) = yield from contents.keep(type_, [stamp(resource, version, updated)], [user])
-    letters, rows = statements.index_rows(item.found_by)
-    tokens = statements.token_array(item.found_by.tokens)
-    who = (item.patient, item.custodian, labels.of(body))
-    head = (item.id, item.shard, version, updated.isoformat(), *who, False, tokens, body)
     action = "create" if row[4] else "update"
-    yield Query(statements.replace(type_, letters), (*head, *rows, *statements.write_params(asker, action)))
+    moment = (version, updated.isoformat())
+    while not (yield _replacement(asker, item, moment, body, action)):
+        item = _anew(item, (yield from additions.refresh()))
     if (item.patient, item.custodian) != (row[3], row[8]):
         yield from security_context.follow(type_, [(item.id, Owner(item.patient, item.custodian))])
     if projections.exists(type_):
         yield from projections.project(type_, [Written(type_, item.id, row[6], version, item.patient, resource)])
     return Stored(type_, item.id, version, updated, item.patient, body, created=row[4])
+
+
+def _replacement(asker: Asker, item: Draft, moment: tuple[int, str], body: bytes, action: str) -> Query:
+    """The statement that stores a next version; it returns no rows, and does nothing, for an old generation."""
+    letters, rows = statements.index_rows(item.found_by)
+    tokens = statements.token_array(item.found_by.tokens)
+    head = (item.id, item.generation, item.shard, *moment, item.patient, item.custodian, labels.of(body))
+    sql = statements.replace(item.resource.resourceType, letters)
+    return Query(sql, (*head, False, tokens, body, *rows, *statements.write_params(asker, action)))
 
 
 def delete(asker: Asker, type_: str, id_: str, *, if_match: int | None = None) -> Step[Stored]:
@@ -343,7 +369,7 @@ def delete(asker: Asker, type_: str, id_: str, *, if_match: int | None = None) -
     yield from guards.release(asker, type_, id_)
     version = row[1] + 1
     updated = max(now(), row[2] + timedelta(milliseconds=1))
-    head = (id_, row[7], version, updated.isoformat(), row[3], row[8], row[9], True, "{}", None)
+    head = (id_, None, row[7], version, updated.isoformat(), row[3], row[8], row[9], True, "{}", None)
     yield Query(statements.replace(type_, ""), (*head, *statements.write_params(asker, "delete")))
     if projections.exists(type_):
         yield from projections.project(type_, [Written(type_, id_, row[6], version, row[3], None)])

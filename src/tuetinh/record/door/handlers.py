@@ -20,6 +20,7 @@ from tuetinh.record.door.call import FORM, JSON, Call, Response, http_date, sinc
 from tuetinh.record.door.operating import operation
 from tuetinh.record.errors import BadRequest, Forbidden, Gone, NotFound, UnsupportedMedia
 from tuetinh.record.patch import MEDIA, MERGE_PATCH, Patch
+from tuetinh.record.search import additions
 from tuetinh.record.steps import Step
 from tuetinh.record.store import Stored
 from tuetinh.record.terminology.capabilities import statement as terminology_statement
@@ -46,6 +47,7 @@ async def capabilities(door: Door, call: Call) -> Response:
     if ("mode", "terminology") in call.pairs:
         shelf = await door.run(SYSTEM, refresh())
         return Response(200, msgspec.json.encode(terminology_statement(shelf.library, call.base)))
+    await door.run(additions.refresh())
     return Response(200, capability.statement(call.base))
 
 

@@ -44,7 +44,7 @@ def searchset(
     Raises BadRequest for parameters that are not understood.
     """
     page = next((value for name, value in pairs if name == PAGE), None)
-    wanted, problems = parse.parse(type_, [p for p in pairs if p[0] != PAGE], lenient=lenient)
+    wanted, problems = yield from searching.read(type_, [p for p in pairs if p[0] != PAGE], lenient=lenient)
     if any(p.severity == "error" for p in problems):
         raise BadRequest(issues=issues_of(problems))
     mode = summary.check_mode(wanted.summary)

@@ -19,7 +19,6 @@ from tuetinh.record.errors import BadRequest, TooLarge, Unprocessable, issues_of
 from tuetinh.record.fhirpath import FHIRPathError, Node, compile
 from tuetinh.record.fhirpath.model import kinds
 from tuetinh.record.fhirpath.nodes import root as node_of
-from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
 from tuetinh.record.search.params import params
 from tuetinh.record.steps import Step
@@ -259,7 +258,7 @@ class Asking:
             else:
                 known = name if name in params(type_) else name.replace("_", "-")
                 pairs.append((known if known in params(type_) else name, _text(value)))
-        wanted, problems = parse.parse(type_, pairs)
+        wanted, problems = yield from searching.read(type_, pairs)
         if any(p.severity == "error" for p in problems):
             raise BadRequest(issues=issues_of(problems))
         secret = settings.SECRET_KEY.encode()

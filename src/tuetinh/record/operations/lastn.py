@@ -8,7 +8,6 @@ from django.conf import settings
 from tuetinh.record.bundling import bundle, entry
 from tuetinh.record.errors import BadRequest, issues_of
 from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply
-from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
 from tuetinh.record.steps import Step
 from tuetinh.record.store import Stored
@@ -36,7 +35,8 @@ def lastn(asked: Asked) -> Step[Reply]:
     if not WHOSE & {name.partition(":")[0].partition(".")[0] for name, _ in asked.others}:
         message = "$lastn needs the parameter patient or subject"
         raise BadRequest(message, "patient")
-    wanted, problems = parse.parse("Observation", [*asked.others, ("_sort", "-date"), ("_count", str(COUNT))])
+    pairs = [*asked.others, ("_sort", "-date"), ("_count", str(COUNT))]
+    wanted, problems = yield from searching.read("Observation", pairs)
     if any(p.severity == "error" for p in problems):
         raise BadRequest(issues=issues_of(problems))
     groups = Groups(asked.one("max", 1))

@@ -17,6 +17,7 @@ MODULES = (
     "tuetinh.record.operations.lastn",
     "tuetinh.record.operations.meta",
     "tuetinh.record.operations.subscriptions",
+    "tuetinh.record.operations.reindex",
     "tuetinh.record.operations.validate",
     "tuetinh.record.operations.terminology",
     "tuetinh.record.operations.views",

@@ -205,8 +205,9 @@ def _first(search: Search, found: Sql, lead: Sql, turn: Turn) -> Column:
     by = search.sort[0]
     if by.param is None or turn == Turn():
         return _column(search, 0, lead)
+    name = by.param.stored
     if turn.code is not None:
-        hashed = token_hash(by.param.code, turn.code) if turn.code else token_hash(by.param.code, "", "", "")
+        hashed = token_hash(name, turn.code) if turn.code else token_hash(name, "", "", "")
         sql = "r.tokens @> %s::bigint[]"
         found.add(sql if turn.code else f"NOT {sql}", bigints([hashed]))
         # A code of HL7's own, of letters, digits and hyphens.
@@ -215,7 +216,7 @@ def _first(search: Search, found: Sql, lead: Sql, turn: Turn) -> Column:
     if not turn.entries:
         found.add(f"NOT {exists(Rows(search.types), table, 'true')}", list(by.param.indexed_as))
         return Column("NULL", "text", by.descending, nullable=True)
-    lead.add(f"JOIN {Rows(search.types).table(f'_{table}')} w ON w.key = r.key AND w.param = %s", by.param.code)
+    lead.add(f"JOIN {Rows(search.types).table(f'_{table}')} w ON w.key = r.key AND w.param = %s", name)
     return Column(f"w.{column}", cast, by.descending)
 
 

@@ -10,14 +10,14 @@ Where that place is the resource itself, all parts must simply hold. Where it is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from tuetinh.record.hashes import token_hash
 from tuetinh.record.search.entries import EMITS, Index
 from tuetinh.record.search.expressions import Hop, Leaf, Unsupported, compile_expression, walk
-from tuetinh.record.search.params import CAN_INDEX, URL, Param, params
+from tuetinh.record.search.params import CAN_INDEX, URL, Param, added, official, params
 
 BAR = "\x1f"
 FIRST, SECOND = "1", "2"  # what the parts' own tokens are named
@@ -52,6 +52,7 @@ class Composite:
     name: under which its elements are indexed; composites over the same place and parts share one.
     place: the repeating element, None where there is none.
     root: where the resource itself is a place, the parameters that find the parts there.
+    number: of the parameter that users added, 0 for an official one.
     """
 
     code: str
@@ -59,6 +60,7 @@ class Composite:
     parts: tuple[Part, ...]
     place: tuple[Hop, ...] | None
     root: tuple[Param, ...]
+    number: int = 0
 
     def index(self, out: Index, resource: Any) -> None:
         """Add the entries of each element."""
@@ -91,28 +93,39 @@ def pair(name: str, first: int, second: int) -> int:
     return token_hash(name, str(first), str(second))
 
 
-@cache
-def composites(type_: str) -> dict[str, Composite]:
-    """Return the composites of a resource type by their codes."""
+def composites(type_: str, own: tuple[Param, ...] | None = None) -> dict[str, Composite]:
+    """Return the composites of a resource type by their codes; for `own` see `params.params`."""
+    return _composites(type_, added().of(type_) if own is None else own)
+
+
+@lru_cache(maxsize=1024)
+def _composites(type_: str, own: tuple[Param, ...]) -> dict[str, Composite]:
     found: dict[str, Composite] = {}
     names: dict[Any, str] = {}
-    for code, param in sorted(params(type_).items(), reverse=True):
+    for code, param in sorted(official(type_).items(), reverse=True):
         if param.type == "composite":
-            places = [place.strip() for place in param.expression.split("|") if _about(type_, place)]
-            inner = [place for place in places if place != type_]
-            place = compile_place(type_, inner[0]) if inner else None
-            parts = tuple(_part(type_, inner[0] if inner else type_, place or (), *part) for part in param.components)
-            shape = (place, tuple(part.leaves for part in parts))
-            name = names.setdefault(shape, code)
-            root = tuple(_of_root(type_, *part) for part in param.components) if type_ in places else ()
-            found[code] = Composite(code, name, parts, place, root)
-    return found
+            composite = compose(param, own)
+            shape = (composite.place, tuple(part.leaves for part in composite.parts))
+            found[code] = replace(composite, name=names.setdefault(shape, code))
+    return found | {param.code: compose(param, own) for param in own if param.type == "composite"}
 
 
-@cache
-def correlated(type_: str) -> tuple[Composite, ...]:
+def compose(param: Param, own: tuple[Param, ...]) -> Composite:
+    """Return a composite parameter with its parts. Raises Unsupported."""
+    type_ = param.base
+    places = [place.strip() for place in param.expression.split("|") if _about(type_, place)]
+    inner = [place for place in places if place != type_]
+    place = compile_place(type_, inner[0]) if inner else None
+    declared = [(_param(type_, definition, own), expression) for definition, expression in param.components]
+    parts = tuple(_part(type_, inner[0] if inner else type_, place or (), *part) for part in declared)
+    root = tuple(_of_root(type_, *part) for part in declared) if type_ in places else ()
+    return Composite(param.code, param.stored, parts, place, root, param.number)
+
+
+@lru_cache(maxsize=1024)
+def correlated(type_: str, own: tuple[Param, ...]) -> tuple[Composite, ...]:
     """Return the composites that need entries of their own, each name once."""
-    by_name = {c.name: c for c in composites(type_).values() if c.place is not None}
+    by_name = {c.name: c for c in composites(type_, own).values() if c.place is not None}
     return tuple(by_name.values())
 
 
@@ -126,24 +139,23 @@ def compile_place(type_: str, place: str) -> tuple[Hop, ...]:
     return leaf.hops
 
 
-def _of_root(type_: str, definition: str, expression: str) -> Param:
+def _of_root(type_: str, declared: Param, expression: str) -> Param:
     """Return the parameter over just this element of the resource: `code` for the `combo-code` of the root."""
     union = " | ".join(f"{type_}.{alternative.strip()}" for alternative in expression.split("|"))
     wanted = set(compile_expression(type_, union))
-    declared = _param(type_, definition)
-    same = [p for p in params(type_).values() if p.type == declared.type and set(p.leaves) == wanted]
+    same = [p for p in official(type_).values() if p.type == declared.type and set(p.leaves) == wanted]
     return same[0] if same else declared
 
 
-def _param(type_: str, definition: str) -> Param:
-    param = next((p for p in params(type_).values() if p.url == URL + definition), None)
+def _param(type_: str, definition: str, own: tuple[Param, ...]) -> Param:
+    urls = (definition, URL + definition)
+    param = next((p for p in params(type_, own).values() if p.url in urls), None)
     if param is None:
         raise Unsupported(f"{type_} has no parameter {definition}")
     return param
 
 
-def _part(type_: str, place: str, hops: tuple[Hop, ...], definition: str, expression: str) -> Part:
-    param = _param(type_, definition)
+def _part(type_: str, place: str, hops: tuple[Hop, ...], param: Param, expression: str) -> Part:
     if expression.startswith(_WHOLE):
         return Part(param, compile_expression(type_, f"{type_}.{expression.removeprefix(_WHOLE)}"), whole=True)
     union = " | ".join(f"{place}.{alternative.strip()}" for alternative in expression.split("|"))

@@ -154,8 +154,10 @@ class _Parser:
         if name == "extension":
             url = self.take().strip("'")
             return where(descend(leaves, "extension"), "url", url)
-        if name != "where":
-            raise Unsupported(f"{self.expression!r}: function {name!r}")
+        if name == "first" and all(leaf.hops and leaf.hops[-1].where is None for leaf in leaves):
+            return [replace(leaf, hops=(*leaf.hops[:-1], _first(leaf.hops[-1]))) for leaf in leaves]
+        if name != "where" or not all(leaf.hops for leaf in leaves):
+            raise Unsupported(f"{self.expression!r}: function {name!r} cannot be indexed there")
         subject = self.take()
         if subject == "resolve":
             for expected in "()":
@@ -164,13 +166,28 @@ class _Parser:
             wanted = self.take()
             return [replace(leaf, resolves=wanted) for leaf in leaves]
         self.take("=")
-        return where(leaves, subject, self.take().strip("'"))
+        if any(hop.where for leaf in leaves for hop in leaf.hops[-1:]):
+            raise Unsupported(f"{self.expression!r}: only one condition on an element can be indexed")
+        value = self.take()
+        if not value.startswith("'"):
+            raise Unsupported(f"{self.expression!r}: a text is compared, not {value}")
+        return where([leaf for leaf in leaves if _is_single(leaf.type, subject)], subject, value.strip("'"))
 
     def cast(self, leaves: list[Leaf], type_: str) -> list[Leaf]:
         found = [leaf for leaf in leaves if leaf.type == type_]
         if not found:
             raise Unsupported(f"{self.expression!r}: no {type_} there")
         return found
+
+
+def _first(hop: Hop) -> Hop:
+    return replace(hop, index=0) if hop.many and hop.index is None else hop
+
+
+def _is_single(type_: str, element: str) -> bool:
+    """Tell whether an element of the type is one text at most, so that it can be compared."""
+    found = elements(type_).get(element)
+    return found is not None and not found.get("list") and not elements(found["type"])
 
 
 def where(leaves: list[Leaf], element: str, value: str) -> list[Leaf]:

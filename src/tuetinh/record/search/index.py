@@ -7,28 +7,44 @@ element once, however many parameters look at it. What a value becomes is in `en
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from tuetinh.record.hashes import token_hash
 from tuetinh.record.search.composites import correlated
 from tuetinh.record.search.entries import EMITS, VERSION, Index, boolean, is_, words
 from tuetinh.record.search.expressions import Hop, Leaf, walk
-from tuetinh.record.search.params import INDEXED, Param, params, patient_params
+from tuetinh.record.search.params import INDEXED, Added, Param, added, params, patient_params
 
 COLUMNS = frozenset({"_id", "_lastUpdated"})
 
 
-def extract(resource: Any) -> Index:
-    """Return everything that the resource is found by."""
+def extract(resource: Any, known: Added | None = None) -> Index:
+    """Return everything that the resource is found by, with the added parameters as they are known."""
     found = Index()
     type_ = type(resource).__name__
-    _extractor(type_)(resource, found)
-    for composite in correlated(type_):
+    own = (known or added()).of(type_)
+    _extractor(type_, own)(resource, found)
+    for composite in correlated(type_, own):
         composite.index(found, resource)
     words(found, resource)
     if type_ == "Binary" and (context := context_of(resource)):
         found.tokens.append(token_hash("securityContext", context))
+    return _once(found)
+
+
+def extract_only(resource: Any, own: tuple[Param, ...]) -> Index:
+    """Return the entries of these added parameters alone."""
+    found = Index()
+    type_ = type(resource).__name__
+    _extractor(type_, own, only=True)(resource, found)
+    for composite in correlated(type_, own):
+        if composite.number:
+            composite.index(found, resource)
+    return _once(found)
+
+
+def _once(found: Index) -> Index:
     found.tokens = sorted(set(found.tokens))
     if len(found.strings) > 1:
         found.strings = list(dict.fromkeys(found.strings))
@@ -43,11 +59,11 @@ def marks(param: Param) -> bool:
 # -- generation -------------------------------------------------------------------------------------------------------
 
 
-@cache
-def _extractor(type_: str) -> Callable[[Any, Index], None]:
+@lru_cache(maxsize=1024)
+def _extractor(type_: str, own: tuple[Param, ...], *, only: bool = False) -> Callable[[Any, Index], None]:
     """Generate the function that fills an Index from a resource of this type."""
     writer = _Writer()
-    for param in params(type_).values():
+    for param in own if only else params(type_, own).values():
         if param.type in INDEXED and param.code not in COLUMNS:
             for leaf in param.leaves:
                 writer.add(param, leaf)
@@ -99,15 +115,15 @@ class _Writer:
             found.append(f"{pad}if is_({subject}, {leaf.resolves!r}):")
             pad += "    "
         if marks(param):
-            found.append(f"{pad}out.tokens.append({token_hash(param.code, '', '', '')})")
+            found.append(f"{pad}out.tokens.append({token_hash(param.stored, '', '', '')})")
         if leaf.exists:
             name, subject = "boolean", f"{subject} is not False"
             self.names[name] = boolean
-            return [*found, f"{pad}{name}(out, {param.code!r}, {subject})"]
+            return [*found, f"{pad}{name}(out, {param.stored!r}, {subject})"]
         if not param.sources:
             emit = EMITS[param.type, leaf.type]
             self.names[emit.__name__] = emit
-            found.append(f"{pad}{emit.__name__}(out, {param.code!r}, {subject})")
+            found.append(f"{pad}{emit.__name__}(out, {param.stored!r}, {subject})")
         return found if found and not found[-1].endswith(":") else [*found, f"{pad}pass"]
 
 

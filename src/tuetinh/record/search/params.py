@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tuetinh.record.search.expressions import Leaf, Unsupported, compile_expression, rules
 from tuetinh.record.types import RESOURCE_TYPES
@@ -53,6 +53,7 @@ class Param:
 
     sources: parameters whose index entries answer this one, so that it needs none of its own: `combo-code` is `code`
     or `component-code`, `patient` is `subject` where that is a Patient. Empty when it is indexed itself.
+    number: of a parameter that users added (`additions`), 0 for an official one. ready: not while its entries are made.
     """
 
     base: str
@@ -62,6 +63,13 @@ class Param:
     declared_targets: tuple[str, ...]
     url: str
     components: tuple[tuple[str, str], ...] = ()
+    number: int = 0
+    ready: bool = True
+
+    @property
+    def stored(self) -> str:
+        """The name under which it is indexed; another definition of the same code never meets its entries."""
+        return f"{self.code}@{self.number}" if self.number else self.code
 
     @cached_property
     def leaves(self) -> tuple[Leaf, ...]:
@@ -118,10 +126,12 @@ class Param:
         mine = {leaf.hops: leaf for leaf in self.leaves}
         if self.type not in ("token", "reference", "quantity", "uri") or any(leaf.exists for leaf in self.leaves):
             return ()
+        if self.number:
+            return ()
         if self.resolves is None and any(leaf.resolves for leaf in self.leaves):
             return ()
         found: dict[str, set[Any]] = {}
-        for other in params(self.base).values():
+        for other in official(self.base).values():
             theirs = {leaf.hops for leaf in other.leaves}
             if other.code == self.code or other.type != self.type or not theirs or not theirs <= mine.keys():
                 continue
@@ -142,12 +152,41 @@ class Param:
         return tuple(sorted(found))
 
     @cached_property
-    def indexed_as(self) -> tuple[str, ...]:
-        """The parameters under whose names the values are stored."""
+    def indexed_by(self) -> tuple[Param, ...]:
+        """The parameters whose entries answer this one."""
         if not self.sources:
-            return (self.code,)
-        known = params(self.base)
-        return tuple(dict.fromkeys(code for source in self.sources for code in known[source].indexed_as))
+            return (self,)
+        known = official(self.base)
+        return tuple(dict.fromkeys(one for source in self.sources for one in known[source].indexed_by))
+
+    @cached_property
+    def indexed_as(self) -> tuple[str, ...]:
+        """The names under which the values are stored."""
+        return tuple(one.stored for one in self.indexed_by)
+
+
+class Added(NamedTuple):
+    """The parameters that users added, by resource type, as the record has them at a `generation`."""
+
+    generation: int = 0
+    params: dict[str, tuple[Param, ...]] = {}  # noqa: RUF012 - never changed
+
+    def of(self, type_: str) -> tuple[Param, ...]:
+        """Return those of a type."""
+        return self.params.get(type_, ())
+
+
+_added = [Added()]
+
+
+def added() -> Added:
+    """Return the added parameters as this process last saw them; `additions.refresh` looks anew."""
+    return _added[0]
+
+
+def keep_added(found: Added) -> None:
+    """Make these the ones of this process."""
+    _added[0] = found
 
 
 @cache
@@ -155,9 +194,20 @@ def _data() -> dict[str, Any]:
     return json.loads(DATA.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
+def params(type_: str, own: tuple[Param, ...] | None = None) -> dict[str, Param]:
+    """Return the parameters of a resource type: official ones, and those that users added (now, or `own`)."""
+    own = added().of(type_) if own is None else own
+    return _with(type_, own) if own else official(type_)
+
+
+@lru_cache(maxsize=1024)
+def _with(type_: str, own: tuple[Param, ...]) -> dict[str, Param]:
+    return official(type_) | {param.code: param for param in own}
+
+
 @cache
-def params(type_: str) -> dict[str, Param]:
-    """Return the parameters of a resource type, those of all resources among them."""
+def official(type_: str) -> dict[str, Param]:
+    """Return the official parameters of a resource type, those of all resources among them."""
     found = {}
     families = (
         ("Resource", type_) if type_ in ("Bundle", "Binary", "Parameters") else ("Resource", "DomainResource", type_)
@@ -185,9 +235,9 @@ def personal() -> frozenset[str]:
 def patient_params(type_: str) -> tuple[Param, ...]:
     """Return the parameters that bind a resource to a patient's compartment, the most direct first."""
     bound = _data()["compartments"]["Patient"].get(type_, ())
-    found = [params(type_)[code] for code in bound if code in params(type_)]
+    found = [official(type_)[code] for code in bound if code in official(type_)]
     order = ("patient", "subject", "beneficiary", "individual")
     return tuple(sorted(found, key=lambda p: order.index(p.code) if p.code in order else len(order)))
 
 
-__all__ = ["INDEXED", "UNANSWERED", "Param", "Unsupported", "params", "patient_params"]
+__all__ = ["INDEXED", "UNANSWERED", "Added", "Param", "Unsupported", "added", "official", "params", "patient_params"]

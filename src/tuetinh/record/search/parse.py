@@ -204,7 +204,7 @@ class _Reader:
         known = {c: p for c, p in params(source).items() if p.type == "reference" and p.leaves}
         if code != "*" and code not in known:
             raise Refused("invalid", f"{code!r} is not a reference parameter of {source}")
-        followed = tuple(known.values()) if code == "*" else (known[code],)
+        followed = tuple(p for p in known.values() if p.ready) if code == "*" else (_ready(known[code]),)
         return Include(source, followed, target or None, reverse, iterate)
 
 
@@ -243,6 +243,14 @@ def param_of(type_: str | None, code: str) -> Param:
         raise Refused("not-supported", f"{code!r} is not a search parameter of {type_}")
     if code in UNANSWERED or (param.type == "special" and code not in EVERYWHERE):
         raise Refused("not-supported", f"parameters of type {param.type} are not answered")
+    return _ready(param)
+
+
+def _ready(param: Param) -> Param:
+    """Return the parameter. Raises Refused while entries of it are missing, as a result would be too small."""
+    if not param.ready:
+        text = f"{param.code!r} of {param.base} is being indexed; SearchParameter/$reindex-status tells how far it is"
+        raise Refused("incomplete", text)
     return param
 
 

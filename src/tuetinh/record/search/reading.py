@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import lru_cache
 
 from tuetinh.record.hashes import token_hash
 from tuetinh.record.search.composites import BAR, FIRST, SECOND, Composite, composites, pair
@@ -26,7 +26,7 @@ from tuetinh.record.search.conditions import (
 )
 from tuetinh.record.search.entries import STRING_LIMIT, paths_above, phone, words_of
 from tuetinh.record.search.index import marks
-from tuetinh.record.search.params import Param, params, personal
+from tuetinh.record.search.params import Param, personal
 from tuetinh.record.search.values import BEFORE, INFINITY, base_range, date_range, decimal, instant, number_range
 from tuetinh.record.text import fold
 from tuetinh.record.types import RESOURCE_TYPES
@@ -81,7 +81,7 @@ def _missing(param: Param, values: list[str]) -> Condition:
     missing = values == ["true"]
     if table := TABLES.get(param.type):
         return Present(table, param.indexed_as, not missing)
-    names = (param.code,) if marks(param) else param.indexed_as
+    names = (param.stored,) if marks(param) else param.indexed_as
     return Tokens(tuple(token_hash(name, "", "", "") for name in names), negate=missing)
 
 
@@ -102,8 +102,8 @@ def _token(param: Param, modifier: str, values: list[str]) -> Condition:
     hashes: dict[int, None] = {}
     for value in values:
         parts = [unescape(part) for part in split(value, "|")]
-        for name in param.indexed_as:
-            source = params(param.base)[name]
+        for source in param.indexed_by:
+            name = source.stored
             found = _of_type(name, parts) if modifier == "of-type" else token_hashes(source, name, parts)
             hashes.update(dict.fromkeys(found))
     few = modifier != "not" and "Identifier" in _kinds(param)
@@ -129,10 +129,9 @@ def _coded(param: Param, modifier: str, values: list[str]) -> Condition:
 def coded_hashes(param: Param, codes: set[tuple[str, str]]) -> tuple[int, ...]:
     """Hash codes with their systems as the parameter's values are hashed."""
     found: dict[int, None] = {}
-    for name in param.indexed_as:
-        source = params(param.base)[name]
+    for source in param.indexed_by:
         for system, code in codes:
-            found.update(dict.fromkeys(token_hashes(source, name, [system, code])))
+            found.update(dict.fromkeys(token_hashes(source, source.stored, [system, code])))
     return tuple(found)
 
 
@@ -142,7 +141,7 @@ def _of_type(name: str, parts: list[str]) -> list[int]:
     return [token_hash(name, ":of-type", *parts)]
 
 
-@cache
+@lru_cache(maxsize=8192)
 def _kinds(param: Param) -> frozenset[str]:
     return frozenset("boolean" if leaf.exists else leaf.type for leaf in param.leaves)
 
@@ -348,7 +347,9 @@ def _string(param: Param, modifier: str, values: list[str]) -> Condition:
 def _composite(param: Param, modifier: str, values: list[str]) -> Condition:
     if modifier:
         raise _refuse(param, modifier)
-    composite = composites(param.base)[param.code]
+    composite = composites(param.base).get(param.code)
+    if composite is None:
+        raise Refused("not-supported", f"{param.code!r} is no search parameter any more")
     found: list[Condition] = []
     for value in values:
         parts = split(value, "$")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from tuetinh.record.asker import Asker
 from tuetinh.record.errors import Forbidden
 from tuetinh.record.search import moved
 from tuetinh.record.search import page as pages
+from tuetinh.record.search.additions import refresh
 from tuetinh.record.search.compile import (
     count_statement,
     is_stable,
@@ -23,13 +25,15 @@ from tuetinh.record.search.compile import (
 from tuetinh.record.search.conditions import Condition, Tokens
 from tuetinh.record.search.includes import MAX_INCLUDED, bring
 from tuetinh.record.search.page import PageRefused, Position
-from tuetinh.record.search.parse import Search
+from tuetinh.record.search.params import added
+from tuetinh.record.search.parse import Search, parse
 from tuetinh.record.search.resolve import TooCostly, resolve
 from tuetinh.record.search.where import Sql, where
 from tuetinh.record.steps import Query, Row, Step
 from tuetinh.record.types import RESOURCE_TYPES
+from tuetinh.record.validate.problem import Problem
 
-__all__ = ["MAX_INCLUDED", "Found", "Hit", "PageRefused", "TooCostly", "matched", "matching", "search", "total"]
+__all__ = ["MAX_INCLUDED", "Found", "Hit", "PageRefused", "TooCostly", "matched", "matching", "read", "search", "total"]
 
 
 class Hit(NamedTuple):
@@ -56,6 +60,18 @@ class Found:
     next: str | None = None
     total: int | None = None
     cut: bool = False
+
+
+def read(
+    type_: str | None, query: str | Iterable[tuple[str, str]], *, lenient: bool = False
+) -> Step[tuple[Search, list[Problem]]]:
+    """Read a query as `parse.parse` does, with the search parameters that users have added by now."""
+    pairs = query if isinstance(query, str) else list(query)
+    known = added()
+    wanted, problems = parse(type_, pairs, lenient=lenient)
+    if (problems or known.params) and (yield from refresh()) is not known:
+        return parse(type_, pairs, lenient=lenient)
+    return wanted, problems
 
 
 def search(asker: Asker, search: Search, *, secret: bytes, page: str | None = None) -> Step[Found]:
