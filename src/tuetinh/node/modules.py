@@ -10,6 +10,7 @@ MODULES = (
     "tuetinh.commons.identity",
     "tuetinh.commons.documents",
     "tuetinh.commons.messages",
+    "tuetinh.care.decision",
     "tuetinh.care.insurance",
     "tuetinh.care.billing",
     "tuetinh.care.lab",

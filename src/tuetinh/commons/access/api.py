@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tuetinh.commons.access.actions import CITIZENS_DESKS, give_citizen_account
 from tuetinh.commons.access.errors import AccessError
-from tuetinh.commons.access.oauth.asking import authenticate
+from tuetinh.commons.access.oauth.asking import authenticate, bearer_of
 from tuetinh.commons.access.oauth.clients import create_client
 from tuetinh.commons.access.oauth.configuration import smart_configuration
 from tuetinh.commons.access.oauth.cors import AppOrigins
@@ -35,6 +35,7 @@ __all__ = [
     "asker",
     "asker_of",
     "authenticate",
+    "bearer_of",
     "create_client",
     "desk",
     "facility",

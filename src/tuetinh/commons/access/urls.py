@@ -34,7 +34,6 @@ urlpatterns = [
     path("oauth/revoke", endpoints.revoke, name="revoke"),
     path("oauth/introspect", endpoints.introspect, name="introspect"),
     path("oauth/jwks", endpoints.jwks, name="jwks"),
-    path("cds-services", endpoints.cds_services, name="cds-services"),
     path(".well-known/smart-configuration", endpoints.smart_configuration, name="smart-configuration"),
     path(".well-known/openid-configuration", endpoints.openid_configuration, name="openid-configuration"),
 ]

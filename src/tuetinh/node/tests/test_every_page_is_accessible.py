@@ -59,7 +59,7 @@ ROWS = {
 }
 NO_PAGES = {
     "oauth/token", "oauth/revoke", "oauth/introspect", "oauth/jwks", "cds-services", ".well-known/smart-configuration",
-    ".well-known/openid-configuration",  # answer programs
+    "cds-services/<str:id_>", "cds-services/<str:id_>/feedback", ".well-known/openid-configuration",  # answer programs
     "catalogues/icd10", "catalogues/services", "catalogues/drugs", "catalogues/communes", "me/turn",  # parts of pages
     "apps/<slug:client_id>/launch",  # leads on to an app
     "apps/sample/launch", "apps/sample/",  # an app of its own, that begins with a launch: test_sample_app

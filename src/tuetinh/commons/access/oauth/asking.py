@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
+from django.db import connection
 from psycopg.rows import TupleRow, tuple_row
 
 from tuetinh.commons.access.models import Account
@@ -23,6 +24,7 @@ from tuetinh.record.sight import EVERYTHING
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
+    from django.http import HttpRequest
     from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
 
@@ -86,8 +88,21 @@ FROM access_account WHERE id = %s AND is_active AND NOT must_change_password
 """
 
 
+def bearer_of(request: HttpRequest) -> Asker | None:
+    """Tell who calls a page with a Bearer token, as `authenticate` does; a session counts for nothing here."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(_BEARER, [digest(token.strip())])
+        return _of_token(cursor.fetchone())
+
+
 async def _by_token(conn: AsyncConnection[TupleRow], token: str) -> Asker | None:
-    row = await _one(conn, _BEARER, digest(token))
+    return _of_token(await _one(conn, _BEARER, digest(token)))
+
+
+def _of_token(row: TupleRow | None) -> Asker | None:
     if row is None:
         return None
     client, facility, scopes, launched, account, role_name, works_at, own, practitioner = row

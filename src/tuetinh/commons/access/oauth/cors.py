@@ -14,7 +14,8 @@ Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 KEEP = 4.0  # seconds that the registered origins are believed
-PATHS = ("/oauth/token", "/oauth/revoke", "/oauth/jwks", "/.well-known/smart-configuration", "/cds-services")
+PATHS = ("/oauth/token", "/oauth/revoke", "/oauth/jwks", "/.well-known/smart-configuration")
+BELOW = ("/fhir", "/cds-services/")  # discovery itself, /cds-services, says that it is for everyone
 _URIS = "SELECT redirect_uris FROM access_client WHERE is_active AND redirect_uris <> ''"
 _ALLOWED = [
     (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
@@ -41,7 +42,7 @@ class AppOrigins:
         """Answer a preflight, or pass the request on."""
         origin = next((value for name, value in scope.get("headers", ()) if name == b"origin"), b"")
         path = scope.get("path", "")
-        is_open = path.startswith("/fhir") or path in PATHS
+        is_open = path.startswith(BELOW) or path in PATHS
         if not origin or not is_open or origin not in await self._known():
             await self.app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""The endpoints that programs call: token, revoke, introspect, keys, configuration, CDS Hooks discovery."""
+"""The endpoints that programs call: token, revoke, introspect, keys, configuration."""
 
 from __future__ import annotations
 
@@ -112,14 +112,6 @@ def smart_configuration(request: HttpRequest) -> JsonResponse:
 def openid_configuration(request: HttpRequest) -> JsonResponse:
     """The same for clients of OpenID Connect."""
     return JsonResponse(configuration.openid_configuration(base_of(request)))
-
-
-@open_to_all
-@require_GET
-def cds_services(request: HttpRequest) -> JsonResponse:
-    """CDS Hooks discovery (CDS Hooks 2.0, 4): no service is offered yet, and none is pretended."""
-    del request
-    return JsonResponse({"services": []})
 
 
 def refusal(request: HttpRequest, error: OAuthError) -> JsonResponse:

@@ -423,7 +423,3 @@ def test_nothing_secret_is_kept_or_logged(as_role: Browse, caplog: pytest.LogCap
             cursor.execute(f"SELECT t::text FROM {table} t")
             kept = str(cursor.fetchall())
             assert not [secret for secret in secrets if secret in kept]
-
-
-def test_cds_discovery_is_honest(client: Client) -> None:
-    assert client.get("/cds-services").json() == {"services": []}
