@@ -9,7 +9,7 @@ from typing import Any
 
 from tuetinh.record import operations, r4
 from tuetinh.record.patch import MEDIA
-from tuetinh.record.search.params import INDEXED, UNANSWERED, WORDS, Param, added, official, params
+from tuetinh.record.search.params import INDEXED, SPECIAL, UNANSWERED, WORDS, Param, added, official, params
 from tuetinh.record.subscriptions import topics
 from tuetinh.record.subscriptions.sockets import PATH
 from tuetinh.record.subscriptions.wanted import BACKPORT
@@ -37,6 +37,7 @@ ASKED = {
     "uri": "Modifiers :missing :above :below.",
     "date": f"Modifier :missing; {PREFIXES}.",
     "number": f"Modifier :missing; {PREFIXES}.",
+    "special": "latitude|longitude|distance|unit; unit by UCUM, km if left out.",
     "quantity": f"Modifier :missing; {PREFIXES}; UCUM units are converted.",
 }
 BINARY = (
@@ -108,11 +109,13 @@ def _endpoints(root: str) -> list[r4.Extension]:
 
 
 def _resource(type_: str) -> r4.CapabilityStatementRestResource:
-    answered = {*INDEXED, "composite"}
+    answered = {*INDEXED, "composite", "special"}
     known = {
         code: p
         for code, p in params(type_).items()
-        if code not in UNANSWERED and p.type in answered and (p.leaves or p.components or code.startswith("_"))
+        if code not in UNANSWERED
+        and p.type in answered
+        and (p.leaves or p.components or code[0] == "_" or code in SPECIAL)
     }
     strict = os.environ.get("TUETINH_REFERENCES") == "strict"
     return r4.CapabilityStatementRestResource(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from functools import cache
 
 from tuetinh.record import r4
 from tuetinh.record.errors import BadRequest
@@ -21,15 +22,26 @@ def check_mode(mode: str | None) -> str | None:
     return None if mode == "false" else mode
 
 
+def check_elements(types: Collection[str], elements: Iterable[str]) -> None:
+    """Raise BadRequest for a name that is no element of any of the types; `Type.name` is one of just that type."""
+    for wanted in elements:
+        type_, dot, name = wanted.rpartition(".")
+        named = (type_,) if dot else types
+        if not any(t in r4.RESOURCES and any(_names(name, *one) for one in _rules(t).items()) for t in named):
+            message = f"{wanted[:80]!r} is no element at the top of {' or '.join(named) or 'a resource'}"
+            raise BadRequest(message, "_elements")
+
+
 def cut(body: bytes, mode: str | None, elements: Collection[str] | None) -> bytes:
     """The resource with only the parts asked for (and those that must not be left out), marked SUBSETTED."""
     if mode is None and not elements:
         return body
     resource = r4.decode(body)
     rules = _rules(resource.resourceType)
+    elements = [e.removeprefix(f"{resource.resourceType}.") for e in elements or ()]
     keep = set(ALWAYS)
     for name, rule in rules.items():
-        if rule.modifier or rule.min or _wanted(name, mode, elements, summary=rule.summary):
+        if rule.modifier or rule.min or _wanted(name, rule, mode, elements):
             keep.add(name)
     for name in resource.__struct_fields__:
         if name.removesuffix("_ext").rstrip("_") not in keep and getattr(resource, name) is not None:
@@ -39,14 +51,20 @@ def cut(body: bytes, mode: str | None, elements: Collection[str] | None) -> byte
     return r4.encode(resource)
 
 
-def _wanted(name: str, mode: str | None, elements: Collection[str] | None, *, summary: bool) -> bool:
+def _wanted(name: str, rule: ElementRule, mode: str | None, elements: Collection[str]) -> bool:
     if elements:
-        return name in elements or any(name.startswith(e) and name[len(e) : len(e) + 1].isupper() for e in elements)
+        return any(_names(wanted, name, rule) for wanted in elements)
     if mode == "true":
-        return summary
+        return rule.summary
     return name != "text" if mode == "data" else name == "text"
 
 
+def _names(wanted: str, name: str, rule: ElementRule) -> bool:
+    """Whether this is the name of the element, or of the choice of which it is one: `value` of `valueQuantity`."""
+    return wanted in (name, rule.choice)
+
+
+@cache
 def _rules(type_: str) -> dict[str, ElementRule]:
     """The rules of a resource's elements, those that it inherits among them."""
     found: dict[str, ElementRule] = {}

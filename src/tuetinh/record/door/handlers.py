@@ -91,6 +91,7 @@ async def _one(door: Door, call: Call, found: Stored) -> Response:
     if fresh and ("_summary" in call.query or "_elements" in call.query):
         mode = summary.check_mode(call.option("_summary"))
         elements = [e for e in (call.option("_elements") or "").split(",") if e]
+        summary.check_elements([found.type], elements)
         response.body = summary.cut(response.body, mode, elements)
     return response
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 from django.conf import settings
 
-from tuetinh.record import store, summary
+from tuetinh.record import r4, store, summary
 from tuetinh.record.asker import Asker
 from tuetinh.record.bundling import bundle
 from tuetinh.record.errors import BadRequest, Issue, issues_of, outcome
@@ -48,6 +48,11 @@ def searchset(
     if any(p.severity == "error" for p in problems):
         raise BadRequest(issues=issues_of(problems))
     mode = summary.check_mode(wanted.summary)
+    if wanted.includes and mode == "text":
+        message = "_include and _revinclude do not go with _summary=text (R4 search.html, 3.1.1.5.8)"
+        raise BadRequest(message, "_summary")
+    if wanted.elements and not lenient:
+        summary.check_elements(wanted.types or r4.RESOURCES, wanted.elements)
     address = f"{base}/{type_ or ''}"
     if compartment:
         wanted = parse.in_compartment(wanted, *compartment)
@@ -69,7 +74,8 @@ def searchset(
     for hit in found.hits:
         if hit.mode != "match" and not (asker.may_some("r", hit.type) or asker.may_some("s", hit.type)):
             continue
-        body = summary.cut(hit.body, mode, wanted.elements) if mode or wanted.elements else hit.body
+        elements = wanted.elements if hit.mode == "match" else None
+        body = summary.cut(hit.body, mode, elements) if mode or elements else hit.body
         parts = (place, hit.type.encode(), hit.id.encode(), body, hit.mode.encode())
         entries.append(b'{"fullUrl":"%b/%b/%b","resource":%b,"search":{"mode":"%b"}}' % parts)
         seen.append((hit.type, hit.patient))

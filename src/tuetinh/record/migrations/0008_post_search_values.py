@@ -13,6 +13,7 @@ from tuetinh.record.types import RESOURCE_TYPES
 
 def remake(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:  # noqa: ARG001
     from tuetinh.record.asker import SYSTEM
+    from tuetinh.record.search.params import Added
     from tuetinh.record.search.reindex import batch
     from tuetinh.record.steps import run
 
@@ -20,7 +21,7 @@ def remake(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:  # noqa: 
         last, count = 0, 1
         while count:
             with transaction.atomic():
-                last, count = run(SYSTEM, batch(type_, last))
+                last, count = run(SYSTEM, batch(type_, last, Added()))
 
 
 class Migration(migrations.Migration):

@@ -119,7 +119,9 @@ def _table(search: Search) -> str:
 
 def _few(search: Search) -> bool:
     """Tell whether a condition surely leaves few rows, such as a patient or an identifier."""
-    return any(isinstance(c, Ids) or (isinstance(c, Tokens) and c.selective) for c in search.conditions)
+    return any(
+        (isinstance(c, Ids) and not c.negate) or (isinstance(c, Tokens) and c.selective) for c in search.conditions
+    )
 
 
 def _turns(asker: Asker, search: Search, after: Position | None) -> list[Turn]:

@@ -109,10 +109,11 @@ class Strings:
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """The resource has one of the ids, and is of the type where one is named."""
+    """The resource has one of the ids (none of them with `negate`), and is of the type where one is named."""
 
     values: tuple[str, ...]
     type: str | None = None
+    negate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,23 @@ class Updated:
     """Any of the values holds for the moment of the resource's last change."""
 
     values: tuple[DateValue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The position of the resource is not farther than this from a place: degrees (WGS 84) and kilometres."""
+
+    latitude: float
+    longitude: float
+    kilometres: float
+
+
+@dataclass(frozen=True, slots=True)
+class OfType:
+    """The resource is of the type, and the condition holds, which is about that type."""
+
+    type: str
+    condition: Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +226,6 @@ class FollowedBy:
     condition: Condition
 
 
-Plain = Tokens | Present | Dates | Numbers | Strings | Ids | Updated | InCompartment
+Plain = Tokens | Present | Dates | Numbers | Strings | Ids | Updated | Within | InCompartment
 Beyond = Linked | Has | Near | Coded | Listed
-Condition = Plain | AllOf | AnyOf | Beyond | Follows | FollowedBy
+Condition = Plain | AllOf | AnyOf | OfType | Beyond | Follows | FollowedBy

@@ -9,10 +9,12 @@ is below of, `(param, ":below", …)`. Words of the narrative are `("_text", wor
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from tuetinh.record.hashes import token_hash
@@ -42,8 +44,13 @@ class Index:
 
 
 def phone(value: str) -> str:
-    """Return a phone number without what people put between its digits; anything else as it is."""
-    return value if "@" in value or "/" in value else _PHONE.sub("", value)
+    """Return a phone number without what people put between its digits; anything else as it is.
+
+    A space before it is the plus of a query that was not escaped.
+    """
+    if "@" in value or "/" in value:
+        return value
+    return ("+" if value.startswith(" ") else "") + _PHONE.sub("", value)
 
 
 # -- tokens -----------------------------------------------------------------------------------------------------------
@@ -103,7 +110,20 @@ def _contact(out: Index, param: str, value: Any) -> None:
 VERSION = re.compile(r"/_history/[^/]+$")
 
 
+@cache
+def own_base() -> str:
+    """Return the address of the door as others know it, with a slash at its end; "" where it is not told."""
+    url = os.environ.get("TUETINH_URL", "").rstrip("/")
+    return f"{url}/fhir/" if url else ""
+
+
+def local(link: str) -> str:
+    """Return a reference to a resource of this node in its relative form; any other as it is."""
+    return link.removeprefix(own_base())
+
+
 def _link(out: Index, param: str, value: str) -> None:
+    value = local(value)
     plain = VERSION.sub("", value)
     out.tokens.append(token_hash(param, plain))
     if plain != value:
@@ -220,6 +240,13 @@ def _range(out: Index, param: str, value: Any) -> None:
     if all(bound is None or _fits(bound) for bound in (low, high)) and (low, high) != (None, None):
         unit = value.low if low is not None else value.high
         _units(out, param, unit, -UNBOUNDED if low is None else low, UNBOUNDED if high is None else high)
+
+
+def position(out: Index, value: Any) -> None:
+    """Add where a Location is: latitude as the lower, longitude as the upper bound of a row (`near`)."""
+    latitude, longitude = value.latitude, value.longitude
+    if latitude is not None and longitude is not None and abs(latitude) <= 90 and abs(longitude) <= 180:
+        out.numbers.append(("near", "", "", None, latitude, longitude, None, None, None))
 
 
 # -- strings ----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 
 from tuetinh.record.hashes import token_hash
 from tuetinh.record.search.composites import correlated
-from tuetinh.record.search.entries import EMITS, VERSION, Index, boolean, is_, words
+from tuetinh.record.search.entries import EMITS, VERSION, Index, boolean, is_, local, position, words
 from tuetinh.record.search.expressions import Hop, Leaf, walk
 from tuetinh.record.search.params import INDEXED, Added, Param, added, params, patient_params
 
@@ -27,6 +27,8 @@ def extract(resource: Any, known: Added | None = None) -> Index:
     _extractor(type_, own)(resource, found)
     for composite in correlated(type_, own):
         composite.index(found, resource)
+    if type_ == "Location" and resource.position is not None:
+        position(found, resource.position)
     words(found, resource)
     if type_ == "Binary" and (context := context_of(resource)):
         found.tokens.append(token_hash("securityContext", context))
@@ -132,7 +134,7 @@ class _Writer:
 
 def _local(link: str | None, type_: str) -> str | None:
     """Return the id of a relative reference to this type."""
-    parts = VERSION.sub("", link or "").split("/")
+    parts = VERSION.sub("", local(link or "")).split("/")
     return parts[1] if len(parts) == 2 and parts[0] == type_ and parts[1] else None
 
 

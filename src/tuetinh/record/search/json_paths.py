@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 
+from tuetinh.record.search.entries import local
 from tuetinh.record.search.expressions import Leaf, walk
 from tuetinh.record.search.params import Param
 from tuetinh.record.types import RESOURCE_TYPES
@@ -64,7 +65,7 @@ def links(param: Param, resource: object) -> list[tuple[str, str]]:
     """Return type and id of the relative references of a parameter in a decoded resource."""
     found = []
     for text in texts(param, resource):
-        parts = text.split("/_history/")[0].split("/")
+        parts = local(text).split("/_history/")[0].split("/")
         if len(parts) == 2 and parts[0] in RESOURCE_TYPES:
             found.append((parts[0], parts[1]))
     return found

@@ -17,6 +17,8 @@ URL = "http://hl7.org/fhir/SearchParameter/"
 INDEXED = ("token", "string", "date", "reference", "number", "quantity", "uri")
 UNANSWERED = frozenset({"_query"})
 WORDS = frozenset({"_text", "_content"})
+SPECIAL = frozenset({"near"})
+"""Parameters of the type `special` that are answered."""
 # Types of a patient's compartment of which one nevertheless may have very many others pointing to it.
 SHARED = frozenset({"Group", "Person", "Schedule", "Practitioner", "PractitionerRole", "ResearchSubject"})
 

@@ -7,8 +7,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, urlencode
 
-from tuetinh.record.search.conditions import Condition, Has, Ids, InCompartment, Linked, Listed, Refused, Updated
-from tuetinh.record.search.params import INDEXED, UNANSWERED, Param, compartments, params
+from tuetinh.record.search.conditions import (
+    AnyOf,
+    Condition,
+    Has,
+    Ids,
+    InCompartment,
+    Linked,
+    Listed,
+    Near,
+    OfType,
+    Refused,
+    Updated,
+)
+from tuetinh.record.search.params import INDEXED, SPECIAL, UNANSWERED, Param, compartments, params
 from tuetinh.record.search.reading import date_values, linked, read_condition, split
 from tuetinh.record.types import RESOURCE_TYPES
 from tuetinh.record.validate.problem import Problem
@@ -21,6 +33,7 @@ MAX_TARGETS = 8  # resource types that a chain without a named one may lead to
 MAX_CONDITIONS = 30  # the time that PostgreSQL needs to plan grows with the square of them
 
 TYPES = frozenset(RESOURCE_TYPES)
+BEYOND = (Linked, Has, Near)  # whose meaning depends on the type that they begin at
 # Parameters that every type has in the same form, so that they can be asked of all types at once.
 EVERYWHERE = frozenset({"_id", "_lastUpdated", "_tag", "_profile", "_security", "_source"}) | {
     "_text",
@@ -32,7 +45,16 @@ CHOICES = {
     "_total": frozenset({"none", "estimate", "accurate"}),
     "_summary": frozenset({"true", "false", "text", "data", "count"}),
     "_pretty": frozenset({"true", "false"}),
-    "_contained": frozenset({"false"}),
+}
+
+
+# What R4 leaves to a server, and this one does not do.
+NOT_ANSWERED = {
+    "_contained": "contained resources are not found by themselves; leave it out, or false",
+    "_containedType": "contained resources are not found by themselves",
+    "_filter": "filter expressions are not answered; use parameters, chains and _has",
+    "_query": "there are no named queries",
+    "_score": "results have no score",
 }
 
 
@@ -111,7 +133,8 @@ class _Reader:
             problem = Problem("error", "not-supported", "", f"there is no resource type {self.type!r}")
             return self.search, [problem]
         understood = []
-        for name, value in self.all:
+        # What the parameters mean depends on the types.
+        for name, value in sorted(self.all, key=lambda pair: pair[0] != "_type"):
             try:
                 if "\0" in name or "\0" in value:
                     raise Refused("invalid", "has a NUL character")
@@ -133,6 +156,9 @@ class _Reader:
             RESULT[name](self, value)
         elif name in CHOICES:
             self.choice(name, value)
+        elif name in NOT_ANSWERED:
+            if (name, value) != ("_contained", "false"):
+                raise Refused("not-supported", NOT_ANSWERED[name])
         elif code in ("_include", "_revinclude"):
             if modifier not in ("", "iterate"):
                 raise Refused("not-supported", f"takes no modifier {modifier!r}")
@@ -143,7 +169,16 @@ class _Reader:
             values = split(value, ",")
             if len(values) > MAX_VALUES:
                 raise Refused("too-costly", f"has more than {MAX_VALUES} values")
-            self.conditions.append(read_named(self.type, name, values))
+            self.conditions.append(self.condition(name, values))
+
+    def condition(self, name: str, values: list[str]) -> Condition:
+        """Read a condition; of several types, as each of them has the parameter (FHIR R4, Search, 3.1.1.1.2)."""
+        if self.type is not None or name.partition(":")[0] in EVERYWHERE or not self.search.types:
+            return read_named(self.type, name, values)
+        found = [(type_, read_named(type_, name, values)) for type_ in self.search.types]
+        if all(one == found[0][1] for _, one in found) and not isinstance(found[0][1], BEYOND):
+            return found[0][1]
+        return AnyOf(tuple(OfType(type_, one) for type_, one in found))
 
     # -- how the result is wanted ---------------------------------------------------------------------------------
 
@@ -155,6 +190,8 @@ class _Reader:
         if self.type is not None and wanted != (self.type,):
             raise Refused("invalid", "is for searches over all types")
         self.search = replace(self.search, types=wanted)
+        if len(wanted) == 1:
+            self.type = wanted[0]
 
     def set_count(self, value: str) -> None:
         if not (value.isascii() and value.isdigit()):
@@ -224,14 +261,20 @@ def read_named(type_: str | None, name: str, values: list[str], hops: int = 0) -
         return _chained(type_, name, values, hops)
     code, _, modifier = name.partition(":")
     if code in ("_id", "_lastUpdated", "_list"):
-        if modifier:
+        if modifier and (code, modifier) != ("_id", "not"):
             raise Refused("not-supported", f"takes no modifier {modifier!r}")
         if code == "_lastUpdated":
             return Updated(date_values(values))
         if any(not value for value in values):
             raise Refused("invalid", "has an empty value")
-        return Ids(tuple(values)) if code == "_id" else Listed(tuple(v.removeprefix("List/") for v in values))
+        return Ids(tuple(values), negate=modifier == "not") if code == "_id" else _listed(values)
     return read_condition(param_of(type_, code), modifier, values)
+
+
+def _listed(values: list[str]) -> Listed:
+    if named := [value for value in values if value.startswith("$")]:
+        raise Refused("not-supported", f"the functional list {named[0]!r} is not kept here")
+    return Listed(tuple(value.removeprefix("List/") for value in values))
 
 
 def param_of(type_: str | None, code: str) -> Param:
@@ -241,7 +284,7 @@ def param_of(type_: str | None, code: str) -> Param:
     param = params(type_ or "Basic").get(code)
     if param is None:
         raise Refused("not-supported", f"{code!r} is not a search parameter of {type_}")
-    if code in UNANSWERED or (param.type == "special" and code not in EVERYWHERE):
+    if code in UNANSWERED or (param.type == "special" and code not in EVERYWHERE | SPECIAL):
         raise Refused("not-supported", f"parameters of type {param.type} are not answered")
     return _ready(param)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 
 from tuetinh.record.hashes import token_hash
@@ -23,14 +24,17 @@ from tuetinh.record.search.conditions import (
     Refused,
     Strings,
     Tokens,
+    Within,
 )
-from tuetinh.record.search.entries import STRING_LIMIT, paths_above, phone, words_of
+from tuetinh.record.search.entries import STRING_LIMIT, local, paths_above, phone, words_of
 from tuetinh.record.search.index import marks
 from tuetinh.record.search.params import Param, personal
 from tuetinh.record.search.values import BEFORE, INFINITY, base_range, date_range, decimal, instant, number_range
+from tuetinh.record.terminology import ucum
 from tuetinh.record.text import fold
 from tuetinh.record.types import RESOURCE_TYPES
 
+TRUTH = "http://terminology.hl7.org/CodeSystem/special-values"  # of booleans (FHIR R4, Search, 3.1.1.4.10)
 PREFIXES = frozenset({"eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"})
 TYPES = frozenset(RESOURCE_TYPES)
 PRIMITIVES = frozenset({"code", "boolean", "string", "id", "uri", "oid", "uuid", "canonical"})
@@ -68,7 +72,7 @@ def read_condition(param: Param, modifier: str, values: list[str]) -> Condition:
         raise Refused("invalid", "has an empty value")
     if param.code in ("_text", "_content"):
         return _words(param, modifier, values)
-    if param.type not in READERS or (modifier == "missing" and param.type == "composite"):
+    if param.type not in READERS or (modifier == "missing" and param.type in ("composite", "special")):
         raise Refused("not-supported", f"parameters of type {param.type} are not answered so")
     if modifier == "missing":
         return _missing(param, values)
@@ -159,6 +163,8 @@ def token_hashes(param: Param, name: str, parts: list[str]) -> list[int]:
     system = parts[0]
     if not system and not code:
         raise Refused("invalid", "has neither system nor code")
+    if kinds == {"boolean"} and system == TRUTH:
+        return [token_hash(name, code)]
     if kinds <= PRIMITIVES:
         # The system of a `code` is that of the value set to which it is bound; other primitives have none.
         implied = param.code_systems or frozenset()
@@ -214,6 +220,7 @@ def _near(param: Param, modifier: str, values: list[str]) -> Condition:
 
 def _links(param: Param, type_: str, value: str) -> list[str]:
     """Return the forms in which a resource may write a reference to what is meant."""
+    value = local(value)
     wanted = type_ or param.resolves
     if match := _LINK.fullmatch(value):
         if match[1] not in TYPES:
@@ -391,6 +398,36 @@ def _names(name: str, parts: list[str]) -> tuple[Name, ...]:
     return (Name(name + BAR, whole=False, ending=BAR + parts[0]),)
 
 
+# -- places -----------------------------------------------------------------------------------------------------------
+
+KILOMETRES = Decimal(50)  # what is near where nothing is said
+FARTHEST = Decimal(20_100)
+
+
+def _special(param: Param, modifier: str, values: list[str]) -> Condition:
+    """Read `near`: latitude|longitude|distance|unit, of UCUM, kilometres when it is left out (Location.search)."""
+    if modifier:
+        raise _refuse(param, modifier)
+    found = tuple(_within(value) for value in values)
+    return found[0] if len(found) == 1 else AnyOf(found)
+
+
+def _within(value: str) -> Within:
+    latitude, longitude, *rest = [unescape(part).strip() for part in [*split(value, "|"), ""]]
+    numbers = [decimal(text) for text in (latitude, longitude)]
+    distance = decimal(rest[0]) if rest and rest[0] else KILOMETRES
+    unit = rest[1] if len(rest) > 1 and rest[1] else "km"
+    if len(rest) > 3 or None in numbers or distance is None or distance < 0:
+        raise Refused("invalid", f"{value!r} is not of the form latitude|longitude|distance|unit")
+    north, east = (float(number or 0) for number in numbers)
+    if abs(north) > 90 or abs(east) > 180:
+        raise Refused("invalid", f"{latitude}|{longitude} is no place on Earth")
+    metres, known = ucum.canonical(distance, unit), ucum.canonical(Decimal(1), "km")
+    if metres is None or known is None or metres[1] != known[1]:
+        raise Refused("invalid", f"{unit!r} is no UCUM unit of length")
+    return Within(north, east, float(min(metres[0] / known[0], FARTHEST)))
+
+
 READERS = {
     "token": _token,
     "reference": _reference,
@@ -400,4 +437,5 @@ READERS = {
     "quantity": _quantity,
     "string": _string,
     "composite": _composite,
+    "special": _special,
 }

@@ -19,7 +19,7 @@ from tuetinh.record.search.additions import CHANNEL, changed, refresh
 from tuetinh.record.search.composites import BAR
 from tuetinh.record.search.entries import Index
 from tuetinh.record.search.index import extract, extract_only
-from tuetinh.record.search.params import Param
+from tuetinh.record.search.params import Added, Param
 from tuetinh.record.steps import Query, Step, arun, computed
 
 BATCH = 500
@@ -126,13 +126,14 @@ def _remake_more(number: int, type_: str, after: int) -> Step[None]:
     yield Query(f"{sql}{'' if count else ', ended = now()'} WHERE number = %s", [last, count, number])
 
 
-def batch(type_: str, after: int) -> Step[tuple[int, int]]:
+def batch(type_: str, after: int, known: Added | None = None) -> Step[tuple[int, int]]:
     """Make all entries of the next resources of a type anew; needs a transaction.
 
-    after: the key of the last resource of the batch before, 0 at first. Returns the last key and how many they were;
-    none are left when they are 0. A resource that is being changed is waited for, so none is given old entries.
+    after: the key of the last resource of the batch before, 0 at first. known: the added parameters, of this moment if
+    not given. Returns the last key and how many they were; none are left when they are 0. A resource that is being
+    changed is waited for, so none is given old entries.
     """
-    return (yield from _remake(type_, "key > %s", [after]))
+    return (yield from _remake(type_, "key > %s", [after], known))
 
 
 def one(type_: str, id_: str) -> Step[int]:
@@ -140,7 +141,7 @@ def one(type_: str, id_: str) -> Step[int]:
     return (yield from _remake(type_, f"type = '{type_}' AND id = %s", [id_]))[1]
 
 
-def _remake(type_: str, which: str, params: Sequence[object]) -> Step[tuple[int, int]]:
+def _remake(type_: str, which: str, params: Sequence[object], given: Added | None = None) -> Step[tuple[int, int]]:
     rows = yield Query(
         f'SELECT key, shard, body FROM record."{type_}" WHERE {which} AND NOT deleted ORDER BY key LIMIT {BATCH}'
         " FOR UPDATE",
@@ -148,7 +149,7 @@ def _remake(type_: str, which: str, params: Sequence[object]) -> Step[tuple[int,
     )
     if not rows:
         return 0, 0
-    known = yield from refresh()  # after the rows are locked: what is added later waits for them
+    known = given or (yield from refresh())  # after the rows are locked: what is added later waits for them
     found = yield from computed(lambda: [extract(r4.decode(bytes(row[2])), known) for row in rows])
     yield from _replace(type_, [(row[0], row[1]) for row in rows], found)
     return rows[-1][0], len(rows)

@@ -24,6 +24,7 @@ from tuetinh.record.search.conditions import (
     Linked,
     Listed,
     Near,
+    OfType,
     Tokens,
 )
 from tuetinh.record.search.params import params, personal
@@ -60,6 +61,9 @@ def _one(asker: Asker, types: Sequence[str], condition: Condition) -> Step[Condi
             return AllOf((yield from resolve(asker, types, parts)))
         case AnyOf(parts):
             return AnyOf((yield from resolve(asker, types, parts)))
+        case OfType(type_, inner):
+            (resolved,) = yield from resolve(asker, (type_,), (inner,))
+            return OfType(type_, resolved)
         case Linked():
             return (yield from _linked(asker, condition))
         case Has():
@@ -153,7 +157,7 @@ def _codes(condition: Coded) -> Step[set[tuple[str, str]]]:
     found: set[tuple[str, str]] = set()
     for system, text in condition.values:
         if condition.mode in ("in", "not-in"):
-            codes = terminology.expansion(text)
+            codes = terminology.expansion(_canonical(text))
             if codes is None:
                 message = f"the codes of the value set {text[:200]!r} are not known here"
                 raise BadRequest(issues=[Issue("error", "not-found", message, condition.param.code)])
@@ -162,6 +166,12 @@ def _codes(condition: Coded) -> Step[set[tuple[str, str]]]:
             kin = terminology.ancestors if condition.mode == "above" else terminology.descendants
             found |= {(system, code) for code in (text, *kin(system, text))}
     return found
+
+
+def _canonical(text: str) -> str:
+    """Return the canonical URL of a value set that is named by it, or by where it is stored: `ValueSet/id`."""
+    type_, _, id_ = text.partition("/")
+    return (terminology.value_set_url(id_) if type_ == "ValueSet" else None) or text
 
 
 def _listed(asker: Asker, types: Sequence[str], lists: Sequence[str]) -> Step[Condition]:

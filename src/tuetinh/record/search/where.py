@@ -24,10 +24,12 @@ from tuetinh.record.search.conditions import (
     Name,
     Numbers,
     NumberValue,
+    OfType,
     Present,
     Strings,
     Tokens,
     Updated,
+    Within,
 )
 from tuetinh.record.search.index import patient_hops
 from tuetinh.record.types import RESOURCE_TYPES
@@ -146,6 +148,9 @@ def _tokens(found: Sql, rows: Rows, condition: Tokens) -> None:
 
 def _ids(found: Sql, rows: Rows, condition: Ids) -> None:
     sql, params = f"{rows.alias}.id = ANY(%s::text[])", [list(condition.values)]
+    if condition.negate:
+        found.add(f"NOT {sql}", *params)
+        return
     type_ = rows.types[0] if len(rows.types) == 1 else condition.type
     if type_ is None:
         found.add(sql, *params)
@@ -218,6 +223,28 @@ def _in_compartment(found: Sql, rows: Rows, condition: InCompartment) -> None:
     found.add(text or "false", *params)
 
 
+def _of_type(found: Sql, rows: Rows, condition: OfType) -> None:
+    inner = Sql()
+    _all(inner, Rows((condition.type,), rows.alias, rows.patient), (condition.condition,))
+    found.add(f"({rows.alias}.type = '{condition.type}' AND {inner.all_of()})", *inner.params)
+
+
+# The great-circle distance in kilometres by the haversine formula, on a sphere of the Earth's mean radius.
+_DISTANCE = (
+    "2 * 6371.0088 * asin(least(1, sqrt(sin(radians(i.low::float8 - %s) / 2) ^ 2 + cos(radians(%s))"
+    " * cos(radians(i.low::float8)) * sin(radians(i.high::float8 - %s) / 2) ^ 2)))"
+)
+
+
+def _within(found: Sql, rows: Rows, condition: Within) -> None:
+    """Rows between two parallels are read from the index; their distance is worked out."""
+    place = condition.latitude, condition.latitude, condition.longitude
+    reach = condition.kilometres / 110.5 + 0.001  # a degree of latitude is no shorter
+    parallels = condition.latitude - reach, condition.latitude + reach
+    sql = f"i.low >= %s::numeric AND i.low <= %s::numeric AND {_DISTANCE} <= %s"
+    found.add(exists(rows, "number", sql), ["near"], *map(str, parallels), *place, condition.kilometres)
+
+
 def _follows(found: Sql, rows: Rows, condition: Follows) -> None:
     """The ids in the row's references, or the patient that the row has in a column, are looked up."""
     target = rows.beyond(condition.target)
@@ -265,6 +292,8 @@ ADD: dict[type, Callable[[Sql, Rows, Any], None]] = {
     Strings: _strings,
     AllOf: _all_of,
     AnyOf: _any_of,
+    OfType: _of_type,
+    Within: _within,
     InCompartment: _in_compartment,
     Follows: _follows,
     FollowedBy: _followed_by,

@@ -30,6 +30,7 @@ __all__ = [
     "refresh",
     "register_code_system",
     "valid",
+    "value_set_url",
 ]
 
 
@@ -44,6 +45,11 @@ def expansion(url: str) -> frozenset[tuple[str, str]] | None:
     None when that is not known: the value set or one of its code systems is not there or cannot be listed.
     """
     return current().expansion(url)
+
+
+def value_set_url(id_: str) -> str | None:
+    """The canonical URL of a ValueSet that is stored with this id; None where there is none."""
+    return current().url_of(id_)
 
 
 def contains(url: str, system: str, code: str) -> bool | None:

@@ -5,6 +5,7 @@ What is stored is looked at anew whenever the change feed has moved; only what c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -54,13 +55,39 @@ class Shelf:
             value_set = inquiry.value_set()
             if value_set is None:
                 return None
-            composer = Composer(inquiry, value_set, PURPOSE)
-            entries = composer.entries(value_set)
+            listed, left = self._listed(value_set)
+            composer = Composer(inquiry, left, PURPOSE)
+            entries = composer.entries(left)
         except TerminologyError:
             return None
         if composer.used.unclosed or any(own.content == "fragment" for own in composer.used.systems.values()):
             return None
-        return frozenset((entry.system.url, entry.concept.code) for entry in entries)
+        return listed | {(entry.system.url, entry.concept.code) for entry in entries}
+
+    def _listed(self, value_set: Mapping[str, Any]) -> tuple[Codes, dict[str, Any]]:
+        """The codes that a value set lists of code systems that are not here, and the value set without these lists.
+
+        To be found, a listed code needs no definition; it does to be expanded with its display.
+        """
+        compose = value_set.get("compose")
+        if compose is None:
+            return frozenset(), {**value_set}
+        parts: dict[str, list[dict[str, Any]]] = {"include": [], "exclude": []}
+        codes: dict[str, set[tuple[str, str]]] = {"include": set(), "exclude": set()}
+        for kind, rest in parts.items():
+            for part in compose.get(kind, ()):
+                system, rows = part.get("system", ""), part.get("concept")
+                if rows and not part.get("valueSet") and self.library.system(system, part.get("version", "")) is None:
+                    codes[kind] |= {(system, row.get("code", "")) for row in rows}
+                else:
+                    rest.append(part)
+        left = {**value_set, "compose": {**compose, **parts}}
+        return frozenset(codes["include"] - codes["exclude"]), left
+
+    def url_of(self, id_: str) -> str | None:
+        """The canonical URL of a stored ValueSet; None where there is none."""
+        _, body = self.bodies.get(("ValueSet", id_), (0, b""))
+        return (msgspec.json.decode(body, type=dict[str, Any]).get("url") if body else None) or None
 
     def contains(self, url: str, system: str, code: str) -> bool | None:
         """Whether a value set has a code, also where it cannot be listed; None when that is not known."""
