@@ -34,6 +34,28 @@ const batch = await client.executeBatch({
   })),
 });
 seen.transaction = batch.entry.map((entry) => entry.response.status.slice(0, 3));
+const mixed = await client.executeBatch({
+  resourceType: 'Bundle', type: 'batch',
+  entry: [
+    { request: { method: 'GET', url: `Patient/${patient.id}` } },
+    { request: { method: 'GET', url: 'Patient/absent' } },
+    { request: { method: 'GET', url: `Observation?patient=${patient.id}&_summary=count` } },
+    { request: { method: 'POST', url: 'Patient' }, resource: { resourceType: 'Patient', gender: 'x' } },
+  ],
+});
+seen.batch = mixed.entry.map((entry) => entry.response.status.slice(0, 3));
+seen.counted = mixed.entry[2].resource.total;
+seen.stale = await client.updateResource({ ...patient, gender: 'other' }, { headers: { 'If-Match': 'W/"1"' } })
+  .catch((error) => error.outcome.issue[0].code);
+const everything = await client.readPatientEverything(patient.id);
+seen.everything = everything.entry.map((entry) => entry.resource.resourceType).sort();
+seen.valid = (await client.validateResource({ resourceType: 'Patient', name: [{ family }] })).issue
+  .filter((issue) => issue.severity === 'error').length;
+seen.expanded = (await client.valueSetExpand({ url: 'http://hl7.org/fhir/ValueSet/administrative-gender' }))
+  .expansion.contains.map((one) => one.code);
+seen.graphql = (await client.graphql(
+  `{ Patient(id: "${patient.id}") { name { family } } ObservationList(patient: "${patient.id}") { status } }`)).data;
+seen.reference = (await client.readReference({ reference: `Patient/${patient.id}` })).id === patient.id;
 let paged = 0;
 for await (const page of client.searchResourcePages('Observation', `patient=${patient.id}&_count=1`)) paged += page.length;
 seen.paged = paged;

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -54,19 +55,24 @@ def test_medplum_client(province: Province, node_program: Path) -> None:
     assert seen == {
         "created": "1", "read": True, "updated": "female", "patched": "1972-03-12", "history": 3, "version": None,
         "found": 1, "one": True, "conditional": True, "upserted": True, "transaction": ["201"] * 3, "paged": 3,
-        "gone": "deleted", "refused": "Patient.gender",
+        "gone": "deleted", "refused": "Patient.gender", "batch": ["200", "404", "200", "422"], "counted": 3,
+        "stale": "conflict", "everything": ["Observation"] * 3 + ["Patient"], "valid": 0, "reference": True,
+        "expanded": ["male", "female", "other", "unknown"], "graphql": seen["graphql"],
     }  # fmt: skip
+    assert seen["graphql"]["ObservationList"] == [{"status": "final"}] * 3
+    assert str(seen["graphql"]["Patient"]["name"][0]["family"]).startswith("Medplum")
 
 
 def test_smart_client(province: Province, node_program: Path, token: str) -> None:
     seen = _run(node_program, "smart.mjs", province.url, token)
     assert seen == {
         "created": "1", "read": True, "updated": "male", "patched": "other", "paged": 3, "resolved": True,
-        "version": 4, "gone": 410,
+        "version": 4, "gone": 410, "conditional": True, "stale": 412, "matched": "4", "batch": ["200", "404"],
+        "history": ["4", "3", "2", "1"], "everything": 4,
     }  # fmt: skip
 
 
-def _run(node: Path, script: str, *arguments: str) -> dict[str, object]:
+def _run(node: Path, script: str, *arguments: str) -> dict[str, Any]:
     """What a client's script says it saw."""
     told = subprocess.run(
         [node, TOOLS / "clients" / script, *arguments], capture_output=True, text=True, check=False, timeout=60
@@ -77,7 +83,7 @@ def _run(node: Path, script: str, *arguments: str) -> dict[str, object]:
 
 def test_fhirpy(province: Province, token: str) -> None:
     from fhirpy import AsyncFHIRClient
-    from fhirpy.base.exceptions import OperationOutcome, ResourceNotFound
+    from fhirpy.base.exceptions import MultipleResourcesFound, OperationOutcome, ResourceNotFound
 
     family = f"Fhirpy{uuid.uuid4().hex}"
 
@@ -106,6 +112,21 @@ def test_fhirpy(province: Province, token: str) -> None:
         same, made = await client.resources("Patient").search(family=family).get_or_create(patient)
         assert (same.id, made) == (patient.id, False)
         assert await patient.is_valid()
+        history = await patient.execute("_history", method="get")
+        assert [entry["resource"]["meta"]["versionId"] for entry in history["entry"]] == ["3", "2", "1"]
+        record = await patient.execute("$everything", method="get")
+        assert len(record["entry"]) == 6
+        assert await client.resources("Observation").search(patient=patient.id).count() == 5
+        batch = {"resourceType": "Bundle", "type": "batch", "entry": [_get(f"Patient/{patient.id}"), _get("Patient/x")]}
+        answered = await client.execute("", method="post", data=batch)
+        assert [entry["response"]["status"][:3] for entry in answered["entry"]] == ["200", "404"]
+        make = {"resource": {"resourceType": "Basic", "code": {"text": family}}}
+        make["request"] = {"method": "POST", "url": "Basic"}
+        made = await client.execute("", method="post", data=batch | {"type": "transaction", "entry": [make]})
+        assert made["entry"][0]["response"]["status"].startswith("201")
+        stale = AsyncFHIRClient(f"{province.url}/fhir", f"Bearer {token}", {"if-match": 'W/"1"'})
+        with pytest.raises(MultipleResourcesFound, match="is at version 3, not 1"):  # what fhirpy makes of a 412
+            await stale.execute(f"Patient/{patient.id}", method="put", data=patient.serialize())
         for observation in everything:
             await observation.delete()
         await patient.delete()
@@ -178,18 +199,65 @@ def test_smart_fetch(province: Province, token: str, tmp_path: Path) -> None:
 
 
 def test_everything_that_is_told_can_be_parsed(province: Province, token: str) -> None:
-    """`fhir.resources` parses each resource of the province, the capability statement, and a refusal."""
+    """`fhir.resources` parses each resource of the province, whatever its type, and every other form of answer."""
     by_type = import_module("fhir.resources.R4B").get_fhir_model_class
     with httpx.Client(base_url=f"{province.url}/fhir", headers={"Authorization": f"Bearer {token}"}) as door:
-        told = [door.get("/metadata").json(), door.get("/Patient/absent").json(), door.get("/Patient/_history").json()]
-        told += [page for kind in KINDS for page in _pages(door, f"/{kind}?_count=500")]
+        statement = door.get("/metadata").json()
+        types = [one["type"] for one in statement["rest"][0]["resource"]]
+        told = [statement, *_answers(door)]
+        told += [page for kind in types for page in _pages(door, f"/{kind}?_count=200")]
     entries = [entry for bundle in told for entry in bundle.get("entry", ())]
     assert {entry["resource"]["resourceType"] for entry in entries if "resource" in entry} >= set(KINDS)
     for resource in told:
         by_type(resource["resourceType"]).model_validate(resource)
 
 
-def _pages(door: httpx.Client, url: str) -> Iterator[dict]:
+def _answers(door: httpx.Client) -> Iterator[dict[str, Any]]:
+    """One of each form in which the door answers."""
+    patient = door.get("/Patient?_count=1").json()["entry"][0]["resource"]["id"]
+    gender = "http://hl7.org/fhir/ValueSet/administrative-gender"
+    code = f"code=male&system={gender.replace('ValueSet', 'CodeSystem')}"
+    for path in (
+        "/metadata?mode=terminology",
+        "/Patient/absent",
+        "/Patient?nothing=1",
+        "/Patient?_summary=count",
+        "/Patient?_count=2&_total=accurate&_include=*&_revinclude=Observation:subject",
+        "/Patient?_count=2&_elements=name",
+        f"/Patient/{patient}/_history",
+        "/Patient/_history?_count=5",
+        "/_history?_count=20",
+        f"/Patient/{patient}/$everything",
+        f"/Patient/{patient}/$meta",
+        f"/Observation/$lastn?patient={patient}",
+        f"/ValueSet/$expand?url={gender}",
+        f"/ValueSet/$validate-code?url={gender}&{code}",
+        f"/CodeSystem/$lookup?{code}",
+        f"/CodeSystem/$subsumes?codeA=male&codeB=male&system={gender.replace('ValueSet', 'CodeSystem')}",
+        "/$reindex-status",
+    ):
+        yield door.get(path).json()
+    make = {"resource": {"resourceType": "Basic", "code": {"text": "x"}}, "request": {"method": "POST", "url": "Basic"}}
+    for kind, entry in (("batch", [_get(f"Patient/{patient}"), _get("Patient/absent"), make]), ("transaction", [make])):
+        bundle = {"resourceType": "Bundle", "type": kind, "entry": entry}
+        yield door.post("/", json=bundle, headers={"Prefer": "return=representation"}).json()
+    wrong = {"resourceType": "Patient", "gender": "x"}
+    yield door.post("/Patient", json=wrong).json()
+    yield door.post("/Patient/$validate", json=wrong).json()
+    basic = door.post("/Basic", json=make["resource"])
+    name = f"/Basic/{basic.json()['id']}"
+    yield door.put(name, json=basic.json() | {"language": "vi"}, headers={"Prefer": "return=OperationOutcome"}).json()
+    yield door.get(f"{name}/$diff").json()
+    door.delete(name)
+    yield door.get(name).json()
+
+
+def _get(url: str) -> dict[str, Any]:
+    """An entry of a batch that reads."""
+    return {"request": {"method": "GET", "url": url}}
+
+
+def _pages(door: httpx.Client, url: str) -> Iterator[dict[str, Any]]:
     """The first pages of a search."""
     for _ in range(3):
         page = door.get(url).json()

@@ -50,6 +50,7 @@ def _asked(call: Call, known: Operation) -> Asked:
         media=call.content_type() if own else "",
         prefer=call.prefer,
         language=call.headers.get("accept-language", ""),
+        by_get=call.method != "POST",
     )
 
 

@@ -47,7 +47,7 @@ class Asked:
     values: what was given for each declared parameter: str, int, bool or Decimal for primitives (dates as text), a
     class of `r4` for datatypes and resources, the same mapping again for parameters with parts. others: the pairs of
     the address that are not declared, for an operation that is `open`. accept: the media type that is wanted, "" for
-    FHIR. language: the header Accept-Language.
+    FHIR. language: the header Accept-Language. by_get: nothing may be changed.
     """
 
     asker: Asker
@@ -64,6 +64,7 @@ class Asked:
     media: str = ""
     prefer: Mapping[str, str] = field(default_factory=dict)
     language: str = ""
+    by_get: bool = False
 
     def one(self, name: str, default: Any = None) -> Any:
         """The single value of a parameter."""

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from tuetinh.record import r4, store
-from tuetinh.record.errors import Unprocessable
-from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply
+from tuetinh.record.errors import BadRequest, Unprocessable
+from tuetinh.record.operations.declare import Asked, Level, Operation, Out, Param, Reply
 from tuetinh.record.steps import Step
 from tuetinh.record.store import Stored
 
@@ -22,7 +22,11 @@ def document(asked: Asked) -> Step[Reply]:
 
     A document without a part of it is not that document: Unprocessable when a reference leads to nothing here.
     """
-    composition = yield from store.read(asked.asker, "Composition", asked.id)
+    if asked.one("persist") and asked.by_get:
+        message = "a document is stored by POST; GET changes nothing"
+        raise BadRequest(message, "persist")
+    id_ = asked.id or asked.one("id", "").removeprefix("Composition/")
+    composition = yield from store.read(asked.asker, "Composition", id_)
     parts = [composition]
     for reference in dict.fromkeys(_references(msgspec.json.decode(composition.body or b"{}"))):
         match = _LOCAL.fullmatch(reference.removeprefix(asked.base + "/"))
@@ -68,14 +72,16 @@ def _references(value: Any) -> Iterator[str]:
             yield from _references(inner)
 
 
-OPERATIONS = (
+_PLACES: tuple[tuple[Level, tuple[Param, ...]], ...] = (("instance", ()), ("type", (Param("id", "uri", 1),)))
+OPERATIONS = tuple(
     Operation(
         "document",
         "http://hl7.org/fhir/OperationDefinition/Composition-document",
-        ("instance",),
+        (level,),
         document,
         types=frozenset({"Composition"}),
-        params=(Param("persist", "boolean"),),
+        params=(Param("persist", "boolean"), *more),
         out=(Out("return", "Bundle", 1),),
-    ),
+    )
+    for level, more in _PLACES
 )

@@ -21,6 +21,7 @@ from tuetinh.record.errors import BadRequest, issues_of
 from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply
 from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
+from tuetinh.record.search.values import date_range, instant
 from tuetinh.record.statements import array
 from tuetinh.record.steps import Query, Step
 from tuetinh.record.store import Stored
@@ -174,7 +175,8 @@ def _page(asked: Asked, found: list[Stored], following: str | None, patient: str
     here = {(one.type, one.id) for one in found}
     wanted = [key for one in found for key in _links(one.body or b"") if key[0] in ALONG and key not in here]
     along = yield from _read(asked.asker, list(dict.fromkeys(wanted)))
-    pairs = [pair for pair in asked.pairs if pair[0] != PAGE]
+    names = (param.name for param in (*_CARE, *_PARAMS) if param.name != PAGE)
+    pairs = [(name, str(value)) for name in names for value in asked.many(name)]  # also those of a body
     links = [("self", _address(asked.path, asked.pairs))]
     if following:
         links.append(("next", _address(asked.path, [*pairs, (PAGE, following)])))
@@ -203,7 +205,11 @@ def _types(asked: Asked) -> list[str]:
 
 
 def _count(asked: Asked) -> int:
-    return max(1, min(int(asked.one("_count", COUNT)), MOST))
+    count = int(asked.one("_count", COUNT))
+    if count < 1:
+        message = "a page has one resource at least"
+        raise BadRequest(message, "_count")
+    return min(count, MOST)
 
 
 def _position(asked: Asked) -> int:
@@ -215,16 +221,17 @@ def _position(asked: Asked) -> int:
 
 
 def _within(body: bytes | None, asked: Asked) -> bool:
-    """Whether the care lies between `start` and `end`; what has no date is part of every time."""
-    start, end = asked.one("start"), asked.one("end")
+    """Whether the care lies between `start` and `end`, in the node's time; what has no date is part of every time."""
+    start, end = (date_range(text) if (text := asked.one(name)) else None for name in ("start", "end"))
     if not start and not end:
         return True
     resource: dict[str, Any] = msgspec.json.decode(body or b"{}")
     value = next((resource[name] for name in CARE_DATES if name in resource), None)
-    if value is None:
-        return True
-    low, high = (value.get("start", ""), value.get("end", "9999")) if isinstance(value, dict) else (value, value)
-    return not (start and high[: len(start)] < start[: len(high)]) and not (end and low[: len(end)] > end)
+    given = (value.get("start"), value.get("end")) if isinstance(value, dict) else (value, value)
+    low, high = (date_range(text) if isinstance(text, str) else None for text in given)
+    return not (start and high and instant(high[1]) <= instant(start[0])) and not (
+        end and low and instant(low[0]) >= instant(end[1])
+    )
 
 
 _PARAMS = (

@@ -7,6 +7,7 @@ graphql-core reads the question; here it is answered, because FHIR's lists, refe
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import graphql as core
@@ -261,6 +262,8 @@ class Asking:
         wanted, problems = yield from searching.read(type_, pairs)
         if any(p.severity == "error" for p in problems):
             raise BadRequest(issues=issues_of(problems))
+        if form != "List" and any(part.name.value == "count" for part in self.plain_fields(field)):
+            wanted = replace(wanted, total="accurate")
         secret = settings.SECRET_KEY.encode()
         try:
             found = yield from searching.search(self.asker, wanted, secret=secret, page=page and str(page))

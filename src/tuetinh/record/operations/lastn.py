@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import msgspec
 from django.conf import settings
 
@@ -14,6 +16,7 @@ from tuetinh.record.store import Stored
 
 PAGES, COUNT = 10, 1000  # the newest ten thousand observations are looked at
 WHOSE = frozenset({"patient", "subject"})
+FIXED = frozenset({"_sort", "_include", "_revinclude"})
 
 
 class _Coding(msgspec.Struct):
@@ -32,9 +35,12 @@ class _Coded(msgspec.Struct):
 
 def lastn(asked: Asked) -> Step[Reply]:
     """A searchset, newest first, with `max` observations of each code. Needs `patient` or `subject`."""
-    if not WHOSE & {name.partition(":")[0].partition(".")[0] for name, _ in asked.others}:
+    if not any(_names_someone(name) for name, _ in asked.others):
         message = "$lastn needs the parameter patient or subject"
         raise BadRequest(message, "patient")
+    if others := [name for name, _ in asked.others if name.partition(":")[0] in FIXED]:
+        message = f"$lastn returns the newest observations alone; {others[0][:80]} has no meaning here"
+        raise BadRequest(message, others[0][:80])
     pairs = [*asked.others, ("_sort", "-date"), ("_count", str(COUNT))]
     wanted, problems = yield from searching.read("Observation", pairs)
     if any(p.severity == "error" for p in problems):
@@ -45,28 +51,35 @@ def lastn(asked: Asked) -> Step[Reply]:
     for _ in range(PAGES):
         hits = yield from searching.search(asked.asker, wanted, secret=settings.SECRET_KEY.encode(), page=page)
         for hit in hits.hits:
-            if hit.mode == "match" and groups.takes(hit.body):
+            if groups.takes(hit.body, hit.patient or ""):
                 found.append(Stored(hit.type, hit.id, hit.version, hit.updated, hit.patient, hit.body))
         page = hits.next
         if page is None:
             break
     seen = [(one.type, "", one.patient) for one in found] or [("Observation", "", None)]
-    body = bundle("searchset", [entry(one, asked.base) for one in found], [("self", asked.path)], len(found))
+    link = f"{asked.path}?{urlencode(asked.pairs)}" if asked.pairs else asked.path
+    body = bundle("searchset", [entry(one, asked.base) for one in found], [("self", link)], len(found))
     return Reply(body, seen=seen)
 
 
+def _names_someone(name: str) -> bool:
+    """Whether a parameter says whose observations are meant, itself or by a chain."""
+    code, _, modifier = name.partition(".")[0].partition(":")
+    return code in WHOSE and modifier != "missing"
+
+
 class Groups:
-    """Counts observations of the same kind: those that share a coding, or else the same text."""
+    """Counts observations of the same kind of one patient: those that share a coding, or else the same text."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.counts: list[int] = []
-        self.known: dict[tuple[str, str], int] = {}
+        self.known: dict[tuple[str, str, str], int] = {}
 
-    def takes(self, body: bytes) -> bool:
+    def takes(self, body: bytes, patient: str) -> bool:
         """Whether the observation is among the first `most` of its kind."""
         concept = msgspec.json.decode(body, type=_Coded).code
-        names = [(c.system, c.code) for c in concept.coding if c.code] or [("", concept.text)]
+        names = [(patient, c.system, c.code) for c in concept.coding if c.code] or [(patient, "", concept.text)]
         group = next((self.known[name] for name in names if name in self.known), len(self.counts))
         if group == len(self.counts):
             self.counts.append(0)

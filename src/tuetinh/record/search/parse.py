@@ -45,6 +45,7 @@ CHOICES = {
     "_total": frozenset({"none", "estimate", "accurate"}),
     "_summary": frozenset({"true", "false", "text", "data", "count"}),
     "_pretty": frozenset({"true", "false"}),
+    "_totalMethod": frozenset({"count", "estimate"}),  # fhirpy and other clients of Aidbox
 }
 
 
@@ -226,6 +227,8 @@ class _Reader:
             self.search = replace(self.search, pretty=value == "true")
         elif name == "_total":
             self.search = replace(self.search, total=value)
+        elif name == "_totalMethod":
+            self.search = replace(self.search, total="accurate" if value == "count" else value)
         elif name == "_summary":
             self.search = replace(self.search, summary=None if value == "false" else value)
 

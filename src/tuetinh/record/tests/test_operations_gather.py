@@ -122,9 +122,9 @@ def test_document_holds_all_that_the_composition_refers_to(
         f"Observation/{cast['observations'][0]}",
     }  # fmt: skip
     assert stored_count() == before
-    assert fhir.get(f"/Composition/{id_}/$document?persist=true", "reader").status_code == 403
+    assert fhir.send("POST", f"/Composition/{id_}/$document?persist=true", "reader").status_code == 403
     assert stored_count() == before
-    kept = fhir.get(f"/Composition/{id_}/$document?persist=true").json()
+    kept = fhir.send("POST", f"/Composition/{id_}/$document?persist=true").json()
     assert fhir.get(f"/Bundle/{kept['id']}").json() == kept
     assert fhir.get(f"/Composition/{id_}/$document", "citizen").status_code == 404
     fhir.send("DELETE", f"/Observation/{cast['observations'][0]}")
@@ -149,3 +149,49 @@ def test_gathering_keeps_to_scopes_with_a_query(fhir: Any, cast: dict[str, Any])
     added = {"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"tag": [{"code": "x"}]}}]}
     assert fhir.post(f"{hidden}/$meta-add", added, "lab-app").status_code in (403, 404)
     assert fhir.get(hidden).json()["meta"]["versionId"] == "1"
+
+
+def test_everything_reads_dates_in_the_zone_of_the_node(fhir: Any, cast: dict[str, Any]) -> None:
+    subject = {"reference": f"Patient/{cast['two']}"}
+    late = {"resourceType": "Observation", "status": "final", "code": code("z"), "subject": subject}
+    id_ = fhir.post("/Observation", late | {"effectiveDateTime": "2024-01-31T17:30:00Z"}).json()["id"]  # 00:30 there
+    place = f"/Patient/{cast['two']}/$everything?_type=Observation"
+    assert f"Observation/{id_}" in names(fhir.get(f"{place}&start=2024-02-01&end=2024-02-01"))
+    assert f"Observation/{id_}" not in names(fhir.get(f"{place}&end=2024-01-31"))
+
+
+def test_pages_of_a_posted_everything_keep_its_parameters(fhir: Any, cast: dict[str, Any]) -> None:
+    parameters = [{"name": "_type", "valueString": "Observation"}, {"name": "_count", "valueInteger": 3}]
+    body = {"resourceType": "Parameters", "parameter": parameters}
+    first = fhir.post(f"/Patient/{cast['one']}/$everything", body)
+    following = next(x["url"] for x in first.json()["link"] if x["relation"] == "next")
+    second = fhir.get(following.removeprefix("http://record.test/fhir"))
+    assert names(first) | names(second) == {f"Observation/{id_}" for id_ in cast["observations"]}
+    assert fhir.get(f"/Patient/{cast['one']}/$everything?_count=0").status_code == 400
+
+
+def test_lastn_is_of_each_patient(fhir: Any, cast: dict[str, Any]) -> None:
+    both = names(fhir.get(f"/Observation/$lastn?patient={cast['one']},{cast['two']}&code=a"))
+    assert len(both) == 2
+    assert f"Observation/{cast['observations'][1]}" in both
+    for query in ("patient:missing=true", f"patient={cast['one']}&_sort=date", f"patient={cast['one']}&_include=*"):
+        assert fhir.get(f"/Observation/$lastn?{query}").status_code == 400
+
+
+def test_a_get_stores_no_document(fhir: Any, cast: dict[str, Any], stored_count: Callable[[], int]) -> None:
+    composition = {
+        "resourceType": "Composition",
+        "status": "final",
+        "type": {"text": "x"},
+        "date": "2024-01-01",
+        "title": "x",
+        "author": [{"reference": f"Practitioner/{cast['doctor']}"}],
+    }
+    id_ = fhir.post("/Composition", composition).json()["id"]
+    before = stored_count()
+    assert fhir.get(f"/Composition/{id_}/$document?persist=true").status_code == 400
+    assert stored_count() == before
+    by_type = fhir.get(f"/Composition/$document?id={id_}")
+    assert names(by_type) == {f"Composition/{id_}", f"Practitioner/{cast['doctor']}"}
+    assert fhir.send("POST", f"/Composition/{id_}/$document?persist=true").status_code == 200
+    assert stored_count() == before + 1
