@@ -189,7 +189,7 @@ async def keep(url: str, stop: asyncio.Event) -> None:
                 while not stop.is_set():
                     if not await _work(conn, stop):
                         await _idle(conn, stop)
-        except psycopg.Error as error:
+        except (psycopg.Error, OSError) as error:
             log.warning("reindexing is interrupted: %s", type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 1)
