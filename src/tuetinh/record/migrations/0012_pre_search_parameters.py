@@ -48,5 +48,5 @@ DROP SEQUENCE record.search_generations;
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("record", "0009_pre_audit_chain")]
+    dependencies: ClassVar = [("record", "0011_pre_bulk")]
     operations: ClassVar = [migrations.RunSQL(TABLES, REVERSE)]
