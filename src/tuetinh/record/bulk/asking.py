@@ -15,7 +15,6 @@ from tuetinh.record.asker import Asker
 from tuetinh.record.bulk.ledger import LETTERS
 from tuetinh.record.errors import BadRequest, Forbidden, Issue, NotFound, Unprocessable, issues_of
 from tuetinh.record.operations.declare import Asked
-from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
 from tuetinh.record.search.params import compartments
 from tuetinh.record.statements import array
@@ -118,7 +117,7 @@ def _filters(asked: Asked, types: Sequence[str]) -> Step[dict[str, list[str]]]:
             raise BadRequest(f"{text[:80]!r} is not of the form Type?search", "_typeFilter")
         if type_ not in types:
             raise BadRequest(f"{type_} is filtered, but not exported", "_typeFilter")
-        wanted, problems = parse.parse(type_, query)
+        wanted, problems = yield from searching.read(type_, query)
         if results := [name for name, _ in wanted.pairs if name.partition(":")[0] in _RESULTS]:
             raise BadRequest(f"{results[0]} has no meaning in a filter", "_typeFilter")
         if problems:
