@@ -268,8 +268,8 @@ async def _worker(options: Options, stop: asyncio.Event) -> None:
     from procrastinate.contrib.django import app
 
     from tuetinh.node import access_log, contents
-    from tuetinh.record.subscriptions import service
     from tuetinh.record.search import reindex
+    from tuetinh.record.subscriptions import service
 
     jobs = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
     async with jobs.open_async():

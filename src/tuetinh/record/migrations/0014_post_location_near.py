@@ -21,5 +21,5 @@ def remake(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:  # noqa: 
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies: ClassVar = [("record", "0012_pre_search_parameters")]
+    dependencies: ClassVar = [("record", "0013_pre_search_parameters")]
     operations: ClassVar = [migrations.RunPython(remake, migrations.RunPython.noop)]

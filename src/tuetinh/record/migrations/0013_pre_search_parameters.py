@@ -48,5 +48,5 @@ DROP SEQUENCE record.search_generations;
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("record", "0011_pre_bulk")]
+    dependencies: ClassVar = [("record", "0012_pre_subscriptions")]
     operations: ClassVar = [migrations.RunSQL(TABLES, REVERSE)]
