@@ -5,6 +5,7 @@ Says the same as the SQL of `where`. Conditions that look beyond the resource ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,11 +27,12 @@ from tuetinh.record.search.conditions import (
     Strings,
     Tokens,
     Updated,
+    Within,
 )
 from tuetinh.record.search.entries import Index
 from tuetinh.record.search.values import instant
 
-PLAIN = (Tokens, Present, Dates, Numbers, Strings, Ids, Updated)
+PLAIN = (Tokens, Present, Dates, Numbers, Strings, Ids, Updated, Within)
 _MOMENT = timedelta(microseconds=1)
 
 
@@ -65,8 +67,10 @@ def holds(condition: Condition, facts: Facts) -> bool:
             return any(holds(one, facts) for one in conditions)
         case Tokens(hashes, negate):
             return facts.tokens.isdisjoint(hashes) is negate
-        case Ids(values, type_):
-            return facts.id in values and type_ in (None, facts.type)
+        case Ids(values, type_, negate):
+            return (facts.id in values and type_ in (None, facts.type)) != negate
+        case Within():
+            return any(_near(condition, row) for row in facts.found_by.numbers if row[0] == "near")
         case Updated(dates):
             return any(_date(value, facts.updated, facts.updated + _MOMENT) for value in dates)
         case Present(table, params, present):
@@ -112,6 +116,13 @@ def _date(value: DateValue, low: datetime, high: datetime) -> bool:
         case "eb":
             return high <= start
     return low < end and high > start
+
+
+def _near(place: Within, row: Sequence[Any]) -> bool:
+    """Whether a Location is within reach, by the formula of `where`."""
+    north, east, lat, lon = map(math.radians, (float(row[4]), float(row[5]), place.latitude, place.longitude))
+    half = math.sin((north - lat) / 2) ** 2 + math.cos(lat) * math.cos(north) * math.sin((east - lon) / 2) ** 2
+    return 2 * 6371.0088 * math.asin(min(1, math.sqrt(half))) <= place.kilometres
 
 
 def _numbers(condition: Numbers, row: Sequence[Any]) -> bool:
