@@ -189,7 +189,7 @@ def search(asker: Asker, type_: str, query: str, page: str | None = None) -> Pag
     `page` is the `next` of the page before, with the same query. Raises BadRequest for what is not understood.
     """
     store.allow(asker, "s", type_)
-    wanted, problems = run(searching.read(type_, query))
+    wanted, problems = run(asker, searching.read(type_, query))
     if any(p.severity == "error" for p in problems):
         raise BadRequest(issues=issues_of(problems))
     found = run(asker, searching.search(asker, wanted, secret=settings.SECRET_KEY.encode(), page=page))

@@ -47,7 +47,7 @@ async def capabilities(door: Door, call: Call) -> Response:
     if ("mode", "terminology") in call.pairs:
         shelf = await door.run(SYSTEM, refresh())
         return Response(200, msgspec.json.encode(terminology_statement(shelf.library, call.base)))
-    await door.run(additions.refresh())
+    await door.run(SYSTEM, additions.refresh())
     return Response(200, capability.statement(call.base))
 
 

@@ -15,12 +15,13 @@ from collections.abc import Sequence
 import psycopg
 
 from tuetinh.record import r4, statements
+from tuetinh.record.asker import SYSTEM
 from tuetinh.record.search.additions import CHANNEL, changed, refresh
 from tuetinh.record.search.composites import BAR
 from tuetinh.record.search.entries import Index
 from tuetinh.record.search.index import extract, extract_only
 from tuetinh.record.search.params import Added, Param
-from tuetinh.record.steps import Query, Step, arun, computed
+from tuetinh.record.steps import Query, Step, aenter, arun, computed
 
 BATCH = 500
 SWEPT = 10_000
@@ -185,6 +186,7 @@ async def keep(url: str, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+                await aenter(SYSTEM, conn)
                 await conn.execute(f"LISTEN {CHANNEL}")
                 while not stop.is_set():
                     if not await _work(conn, stop):

@@ -23,7 +23,8 @@ DOCTOR = Asker(
     "1", "doctor", "here", "TREAT", ALL, sight=Sight(OPEN, "*", ("Organization/here", "Account/1"), labels=1)
 )
 KEPT_BY_THE_HOUSE = {"bulk_job", "bulk_seen", "feed_reader", "subscription", "subscription_event"}
-OPEN_TABLES = {"audit_block", "closure", "content_key", "denial", "relation"} | KEPT_BY_THE_HOUSE
+OF_SEARCH = {"reindexing", "search_generation", "search_parameter"}
+OPEN_TABLES = {"audit_block", "closure", "content_key", "denial", "relation"} | KEPT_BY_THE_HOUSE | OF_SEARCH
 KINDS = ("", "_history", "_date", "_number", "_string")
 
 

@@ -48,5 +48,5 @@ DROP SEQUENCE record.search_generations;
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("record", "0012_pre_subscriptions")]
+    dependencies: ClassVar = [("record", "0013_pre_row_policies")]
     operations: ClassVar = [migrations.RunSQL(TABLES, REVERSE)]
