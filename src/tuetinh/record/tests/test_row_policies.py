@@ -55,6 +55,15 @@ def secret(*labels: str) -> r4.Meta | None:
     return r4.Meta(security=[r4.Coding(system=ACT_CODE, code=label) for label in labels]) if labels else None
 
 
+@pytest.fixture(autouse=True)
+def alone(db: None) -> None:
+    """Without what other tests have left, for here everything is asked for."""
+    enter(SYSTEM)
+    with connection.cursor() as cursor:
+        for table in ("date_index", "number_index", "string_index", "resource", "history", "feed", "audit"):
+            cursor.execute(f"DELETE FROM record.{table}")
+
+
 @pytest.fixture
 def people() -> None:
     """Two patients with an Observation each, written by two facilities; the second version of each."""
