@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--to", dest="until", default="", metavar="TIME", help="to the end of a day, or before a time")
     audit.add_argument("--limit", type=int, default=1000, help="at most so many (default 1000; 0: all)")
     audit.add_argument("--json", action="store_true", help="one JSON object a line")
-    bench = command("bench", _bench, "measure this machine (in a checkout), or `conformance SUITE DIR`")
+    bench = command("bench", _bench, "measure this machine (in a checkout), `conformance SUITE DIR`, or `safety`")
     bench.add_argument("arguments", nargs=argparse.REMAINDER)
     manage = command("manage", _manage, "run a Django management command")
     manage.add_argument("arguments", nargs=argparse.REMAINDER)
@@ -277,6 +277,10 @@ def _bench(arguments: argparse.Namespace) -> int:
             return conformance.report(suite, Path(folder))
         case ["conformance", *_]:
             raise Refused("bench conformance SUITE DIR")
+        case ["safety", *rest]:
+            from tuetinh.node.safety import run
+
+            return run.main(rest)
     return operations.bench(arguments.arguments)
 
 

@@ -129,7 +129,8 @@ async def _main(options: Options) -> int:
     }
     tasks = [asyncio.create_task(starters[role](options, stop), name=role) for role in options.roles]
     children = _spawn_web_workers(options)
-    watches = [asyncio.create_task(watch) for watch in (_stop_with_parent(stop), _keep_database(), _present(options))]
+    keeping = (_stop_with_parent(stop), _keep_database(), _keep_web_workers(options, children), _present(options))
+    watches = [asyncio.create_task(watch) for watch in keeping]
     waiting = asyncio.create_task(stop.wait())
     if "web" in options.roles:
         asyncio.create_task(_answers(options.host, options.port)).add_done_callback(lambda _: options.ready())
@@ -138,6 +139,8 @@ async def _main(options: Options) -> int:
     for task in failed:
         log.error("role %s ended: %s", task.get_name(), str(task.exception()).partition("\n")[0])
     stop.set()
+    for watch in watches:
+        watch.cancel()
     for child in children:
         child.terminate()
     done, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS) if tasks else (set(), set())
@@ -147,8 +150,6 @@ async def _main(options: Options) -> int:
     for task in done:
         if (error := task.exception()) and task not in failed:
             log.error("role %s ended with %r", task.get_name(), error)
-    for watch in watches:
-        watch.cancel()
     for child in children:
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(1)
@@ -159,12 +160,26 @@ def _spawn_web_workers(options: Options) -> list[subprocess.Popen[bytes]]:
     """Further web processes that share the port (SO_REUSEPORT)."""
     if "web" not in options.roles or options.workers < 2:
         return []
+    return [_spawn_web_worker(options) for _ in range(options.workers - 1)]
+
+
+def _spawn_web_worker(options: Options) -> subprocess.Popen[bytes]:
     command = [
         *(sys.executable, "-m", "tuetinh.node.cli", "serve", "--roles", "web", "--no-browser"),
         *("--data", str(options.data), "--bind", f"{options.host}:{options.port}"),
     ]
     env = os.environ | {"TUETINH_PARENT": str(os.getpid())}
-    return [subprocess.Popen(command, env=env) for _ in range(options.workers - 1)]  # noqa: S603
+    return subprocess.Popen(command, env=env)  # noqa: S603
+
+
+async def _keep_web_workers(options: Options, children: list[subprocess.Popen[bytes]]) -> None:
+    """Start a web process again that was killed alone."""
+    while True:
+        await asyncio.sleep(1)
+        for place, child in enumerate(children):
+            if child.poll() is not None:
+                log.warning("a web process ended with %s; starting another", child.returncode)
+                children[place] = _spawn_web_worker(options)
 
 
 async def _stop_with_parent(stop: asyncio.Event) -> None:
