@@ -62,6 +62,12 @@ class History:
                 operation.began = now
             self.operations += operations
 
+    def forget(self, *operations: Operation) -> None:
+        """Take back what never left the client."""
+        with self._lock:
+            for operation in operations:
+                self.operations.remove(operation)
+
     @staticmethod
     def end(*operations: Operation) -> None:
         """Note that the answer is here; what it was is in the operations already."""

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,7 +52,8 @@ def main(arguments: list[str]) -> int:
         data = Path(name)
         data.chmod(0o755)
         build(data)
-        result = run(data, options.minutes * 60, seed, clients=options.clients, tell=print)
+        until = time.monotonic() + options.minutes * 60
+        result = run(data, lambda _: time.monotonic() > until, seed, clients=options.clients, tell=print)
     print(f"{sum(result.outcomes.values())} operations:", dict(result.outcomes), dict(result.kinds))
     print(f"{sum(result.faults.values())} faults:", dict(result.faults))
     print(f"{result.versions} versions of {result.resources} resources; {len(result.violations)} promises broken")
@@ -65,8 +67,10 @@ def build(data: Path) -> None:
     subprocess.run([*command, "--data", str(data)], check=True, capture_output=True, env=Node(data).env)  # noqa: S603
 
 
-def run(data: Path, seconds: float, seed: int, *, clients: int = 6, tell: Any = None) -> Result:
-    """Work on the province of a data folder and break things for so long; then judge.
+def run(
+    data: Path, enough: Callable[[Faults], bool], seed: int, *, clients: int = 6, tell: Callable[[str], object] = len
+) -> Result:
+    """Work on the province of a data folder and break one thing after the other until it is enough; then judge.
 
     tell: is given a line for each fault.
     """
@@ -77,12 +81,10 @@ def run(data: Path, seconds: float, seed: int, *, clients: int = 6, tell: Any = 
         faults = Faults(node, random.Random(seed))  # noqa: S311
         work.start()
         try:
-            until = time.monotonic() + seconds
-            while time.monotonic() < until:
+            while not enough(faults):
                 time.sleep(faults.rng.uniform(0.5, 2.0))
                 name = faults.one()
-                if tell:
-                    tell(f"{datetime.now(UTC):%H:%M:%S} {name}")
+                tell(f"{datetime.now(UTC):%H:%M:%S} {name}")
             node.wait()
             time.sleep(1.0)  # some work on the healed node
         finally:
@@ -152,7 +154,7 @@ def _logs(conn: psycopg.Connection[Any], held: checks.Held) -> None:
     for name, at in conn.execute(f"SELECT type || '/' || id, {instant} FROM record.audit WHERE {writes}"):
         if name in held.versions:
             held.logged.setdefault(name, []).append(at)
-    for name, version in conn.execute("SELECT type || '/' || id, version FROM record.feed ORDER BY version, xid"):
+    for name, version in conn.execute("SELECT type || '/' || id, version FROM record.feed ORDER BY position"):
         if name in held.versions:
             held.fed.setdefault(name, []).append(version)
 

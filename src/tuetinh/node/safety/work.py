@@ -180,8 +180,8 @@ class Client:
         try:
             answer = self.http.request(method, path, **options)
         except httpx.ConnectError:
-            self._refused(operations, 0)
-            time.sleep(0.05)
+            self.work.history.forget(*operations)  # it never left
+            time.sleep(0.2)
             return
         except httpx.HTTPError:
             return
@@ -197,11 +197,6 @@ class Client:
         for one in operations:
             if one.outcome == "ok" and one.version and one.kind in ("read", "versions", "put", "put if"):
                 self.known[one.key] = one.version
-
-    def _refused(self, operations: Sequence[Operation], status: int) -> None:
-        self.work.history.end(*operations)
-        for one in operations:
-            one.outcome, one.status = "fail", status
 
     def _new(self, kind: Kind, key: str, value: str | None = None) -> Operation:
         return Operation(self.number, kind, key, value)
