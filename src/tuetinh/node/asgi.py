@@ -22,7 +22,7 @@ Scope = MutableMapping[str, Any]
 App = Callable[..., Awaitable[None]]
 
 PAGE_THREADS = 8
-POOL_SIZE = 12
+POOL_SIZE = 16
 BODY_SECONDS = 60
 BODY_LIMIT = 32 * 1024 * 1024
 LIMITS = "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"

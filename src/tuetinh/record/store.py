@@ -26,10 +26,12 @@ from tuetinh.record.projections import Written
 from tuetinh.record.search import additions, entries, index
 from tuetinh.record.search.params import Added, added
 from tuetinh.record.security_context import DOCUMENTS, Owner
-from tuetinh.record.steps import Query, Row, Step
+from tuetinh.record.steps import Query, Row, Step, computed
 
 WORDS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"}
 BULK = 200
+LARGE = 64 * 1024  # bytes of a resource that is looked through beside the event loop
+MOST_FOUND_BY = 20_000  # strings, dates and numbers of one resource; no sound one comes near
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})"')
 
@@ -129,7 +131,8 @@ def content(resource: r4.Resource) -> bytes:
 def draft(resource: r4.Resource, facility: str | None, owner: Owner | None = None) -> Draft:
     """Work out the row of a resource whose id is set.
 
-    facility: answers for it where it does not say who does. owner: whose it is, where it does not say so itself.
+    facility: answers for it where it does not say who does. owner: whose it is, where it does not say so itself. Raises
+    Unprocessable where it has too much to be found by.
     """
     known = added()
     shard, patient = index.shard_of(resource)
@@ -137,12 +140,21 @@ def draft(resource: r4.Resource, facility: str | None, owner: Owner | None = Non
     if owner is not None:
         shard, patient, custodian = owner.patient or shard, *owner
     found_by = index.extract(resource, known)
+    if len(found_by.strings) + len(found_by.dates) + len(found_by.numbers) > MOST_FOUND_BY:
+        text = f"the resource has more than {MOST_FOUND_BY} texts, dates and numbers to be found by"
+        raise Unprocessable(issues=[Issue("error", "too-costly", text, resource.resourceType)])
     return Draft(resource, str(resource.id), shard, patient, custodian, found_by, known.generation)
 
 
 def _anew(item: Draft, known: Added) -> Draft:
     """The same row, found by the search parameters as they are known now."""
     return item._replace(found_by=index.extract(item.resource, known), generation=known.generation)
+
+
+def _drafted(resource: r4.Resource, facility: str | None, owner: Owner | None) -> Step[Draft]:
+    if len(r4.encode(resource)) < LARGE:
+        return draft(resource, facility, owner)
+    return (yield from computed(lambda: draft(resource, facility, owner)))
 
 
 def _check_new(asker: Asker, interaction: str, item: Draft) -> None:
@@ -170,7 +182,7 @@ def create(asker: Asker, resources: Sequence[r4.Resource], *, checked: bool = Fa
         type_ = resource.resourceType
         kept = yield from guards.admit(asker, resource)
         owner = owners.get(resource.id) if type_ == "Binary" else None  # type: ignore[arg-type]
-        item = draft(kept, asker.facility, owner)
+        item = yield from _drafted(kept, asker.facility, owner)
         _check_new(asker, "c", item)
         groups.setdefault(type_, []).append(item)
     if not checked:
@@ -326,7 +338,7 @@ def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
     type_ = resource.resourceType
     resource = yield from guards.admit(asker, resource)
     owners = yield from security_context.owners([resource])
-    item = draft(resource, row[8] or asker.facility, owners.get(str(resource.id)))
+    item = yield from _drafted(resource, row[8] or asker.facility, owners.get(str(resource.id)))
     _check_new(asker, "u", item)
     version = row[1] + 1
     updated = max(now(), row[2] + timedelta(milliseconds=1))

@@ -52,7 +52,9 @@ def register(key: str, operations: Sequence[Operation]) -> Iterator[str]:
 
 
 def _told(one: Operation) -> str:
-    return f"[{one.client}: {one.kind} {one.value or one.seen or ''} {one.expected or ''} → {one.outcome} {one.version}]"
+    return (
+        f"[{one.client}: {one.kind} {one.value or one.seen or ''} {one.expected or ''} → {one.outcome} {one.version}]"
+    )
 
 
 def kept(key: str, operations: Sequence[Operation], versions: Sequence[tuple[int, str, str | None]]) -> Iterator[str]:
@@ -70,8 +72,10 @@ def kept(key: str, operations: Sequence[Operation], versions: Sequence[tuple[int
     for one in operations:
         if one.writes and one.outcome == "fail" and one.value in times:
             yield f"{key}: {one.value} was refused with {one.status} and is stored"
-        if one.writes and one.outcome == "ok" and one.kind != "delete" and holds.get(one.version or 0) != one.value:
-            yield f"{key}: {one.value} was acknowledged as version {one.version}, which holds {holds.get(one.version or 0)}"
+        if one.writes and one.outcome == "ok" and one.kind != "delete" and one.version is not None:
+            here = holds.get(one.version)
+            if here != one.value:
+                yield f"{key}: {one.value} was acknowledged as version {one.version}, which holds {here}"
         if one.outcome == "ok" and any(holds.get(number, "") != value for number, value in one.versions):
             yield f"{key}: a history told of versions that are others now: {one.versions}"
 

@@ -21,7 +21,8 @@ class Operation:
     expected: the version of If-Match.
     outcome: `ok` it was done, `fail` it surely was not, `info` nobody knows (no answer, or a 5xx).
     version: the version that was written or seen, 0 where there is no such resource.
-    seen: the value that was read; None where there is none, or it is deleted. Of a group, all values; of a create, the id.
+    seen: the value that was read; None where there is none, or it is deleted. Of a group, all values; of a create,
+        the id.
     versions: number and value of each version that a history told of, oldest first.
     bundle: the transaction that the write is part of, "" for none.
     began, ended: seconds of one clock; `ended` is None until an answer is here.

@@ -78,7 +78,7 @@ def run(
     node.start()
     try:
         work = Work(node.url, node.token, seed, clients)
-        faults = Faults(node, random.Random(seed))  # noqa: S311
+        faults = Faults(node, random.Random(seed))
         work.start()
         try:
             while not enough(faults):

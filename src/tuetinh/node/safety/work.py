@@ -222,7 +222,9 @@ def resource(key: str, value: str | None, type_: str = "") -> dict[str, Any]:
     """A resource that carries the value as its identifier."""
     named, _, id_ = key.partition("/")
     made: dict[str, Any] = {"resourceType": type_ or named, "identifier": [{"system": SYSTEM, "value": value}]}
-    return made | ({"id": id_} if id_ else {}) | ({"code": {"text": "safety"}} if made["resourceType"] == "Basic" else {})
+    return (
+        made | ({"id": id_} if id_ else {}) | ({"code": {"text": "safety"}} if made["resourceType"] == "Basic" else {})
+    )
 
 
 def value_of(body: dict[str, Any] | None) -> str | None:

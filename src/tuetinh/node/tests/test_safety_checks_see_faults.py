@@ -42,7 +42,8 @@ EXPLAINED: dict[str, list[Operation]] = {
         put((0, 1), "x", 1), done("delete", (2, 3), version=2), read((4, 5), 2, None), put((6, 7), "y", 3),
     ],
     "a search": [
-        put((0, 1), "x", 1), done("find", (2, 3), "x", version=1), put((4, 5), "y", 2), done("find", (6, 7), "x", version=0),
+        put((0, 1), "x", 1), done("find", (2, 3), "x", version=1),
+        put((4, 5), "y", 2), done("find", (6, 7), "x", version=0),
     ],
 }  # fmt: skip
 UNEXPLAINED: dict[str, list[Operation]] = {
@@ -164,7 +165,7 @@ def test_a_version_that_was_shown_must_not_change() -> None:
         ([done("create", (0, 1), "n", seen="1", status=201)], [], "['1'] was acknowledged, and [] is here"),
         ([done("create", (0, 1), "n", outcome="fail", status=409)], ["1"], "was refused and is here"),
         (
-            [done("create once", (0, 1), "n", seen="1", status=201), done("create once", (0, 1), "n", seen="1", status=200)],
+            [done("create once", (0, 1), "n", seen="1", status=status) for status in (201, 200)],
             ["1"],
             None,
         ),

@@ -9,8 +9,9 @@ import os
 import random
 import re
 import traceback
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -19,6 +20,7 @@ from tuetinh.record import audit, contents, formats, guards, projections, r4, st
 from tuetinh.record.asker import Asker
 from tuetinh.record.door import downloading, handlers, routes, uploading
 from tuetinh.record.door.call import JSON, XML, Call, Receive, Response, Scope, Send, base_of, pretty, read_body
+from tuetinh.record.door.shares import Shares
 from tuetinh.record.door.together import Together
 from tuetinh.record.errors import (
     BadRequest,
@@ -50,6 +52,13 @@ ATTEMPTS = 4
 _BROKEN_BY_OTHERS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 BODY_LIMIT = 16 * 1024 * 1024
 POOL_SECONDS = 5.0
+# Connections, of the pool's 16, that requests of a kind may hold together, and those of one account. The rest is for
+# reads, creates, and the question who asks.
+COSTLY = (6, 3)
+CHANGES = (6, 4)
+SEARCHES = frozenset({"search", "search_all", "search_compartment", "history_type", "history_all"})
+CONDITIONAL = frozenset({"update_by", "patch_by", "delete_by"})
+LOCKING = frozenset({"update", "patch", "delete"})
 RETRY_SECONDS = "2"
 PREPARED = 1000  # statements are one for each type and shape
 _REQUEST_ID = re.compile(r"[A-Za-z0-9\-._:]{1,64}")
@@ -63,6 +72,7 @@ class Door:
         self.pool = pool
         self.authenticate = authenticate
         self.together = Together(self._create)
+        self.costly, self.changes = Shares(*COSTLY), Shares(*CHANGES)
         self.body_limit = int(os.environ.get("TUETINH_BODY_LIMIT", BODY_LIMIT))
         self.binary_limit = int(os.environ.get(uploading.LIMIT_SETTING, uploading.LIMIT))
 
@@ -126,6 +136,8 @@ class Door:
                     call.check_charset()
                     if call.is_xml:
                         await asyncio.to_thread(call.translate)
+            if _only_looks(call, route):
+                return await _while_asked(self.answer(call, route), receive)
             return await self.answer(call, route)
         except RecordError as error:
             return refusal(error)
@@ -142,9 +154,18 @@ class Door:
         return asker
 
     async def answer(self, call: Call, route: routes.Route) -> Response:
-        """Run the handler of a route."""
+        """Run the handler of a route, in its turn where it may cost much."""
         handler: Callable[[Door, Call], Awaitable[Response]] = getattr(handlers, route.name)
-        return await handler(self, call)
+        async with self._turn(call, route):
+            return await handler(self, call)
+
+    def _turn(self, call: Call, route: routes.Route) -> AbstractAsyncContextManager[None]:
+        account = call.asker.account
+        if _only_looks(call, route):
+            return self.costly.turn(account, stoppable=True)
+        if route.name in CONDITIONAL or call.operation or call.is_conditional or call.is_large:
+            return self.costly.turn(account) if route.name != "bundle" else nullcontext()
+        return self.changes.turn(account) if route.name in LOCKING else nullcontext()
 
     async def inner(self, call: Call) -> Response:
         """Answer a call that is an entry of a batch; refusals are responses."""
@@ -202,6 +223,32 @@ class Door:
             raise AssertionError  # the last attempt returns or raises
         finally:
             await self.pool.putconn(conn)
+
+
+def _only_looks(call: Call, route: routes.Route) -> bool:
+    """Whether the call may take long and changes nothing, so that it can be ended in the middle."""
+    return route.name in SEARCHES or (call.operation is not None and not call.operation.affects)
+
+
+async def _while_asked(answer: Coroutine[Any, Any, Response], receive: Receive) -> Response:
+    """The answer, unless the client goes away first: nothing that only reads is worked on for nobody."""
+    working = asyncio.ensure_future(answer)
+    gone = asyncio.ensure_future(_gone(receive))
+    try:
+        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise BadRequest("the client left before the answer was ready")
+    finally:
+        for task in (working, gone):
+            task.cancel()
+        await asyncio.wait({working, gone})
+
+
+async def _gone(receive: Receive) -> None:
+    """Return when the client has left."""
+    while (await receive())["type"] == "http.request":
+        pass
 
 
 def translate(error: BaseException) -> RecordError:

@@ -10,7 +10,7 @@ from copy import copy
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -22,11 +22,13 @@ from tuetinh.record.errors import BadRequest, Invalid, NotAcceptable, RecordErro
 from tuetinh.record.operations import Operation
 from tuetinh.record.validate import check
 
+T = TypeVar("T")
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_SECONDS = 60
+LARGE = 64 * 1024  # bytes of a body from which on it is read beside the event loop
 JSON = "application/fhir+json"
 XML = "application/fhir+xml"
 FORM = "application/x-www-form-urlencoded"
@@ -101,12 +103,26 @@ class Call:
         """The media type of the body, without parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
-    def resource(self, type_: str) -> r4.Resource:
+    @property
+    def is_large(self) -> bool:
+        """Whether the body takes long to be read."""
+        return len(self.body) > LARGE
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether a search decides what is created."""
+        return "if-none-exist" in self.headers or (self.method == "POST" and bool(self.query))
+
+    async def checked(self, check: Callable[[], T]) -> T:
+        """What a look at the body gives, taken beside the event loop when it is large."""
+        return await asyncio.to_thread(check) if self.is_large else check()
+
+    async def resource(self, type_: str) -> r4.Resource:
         """The body as a checked resource of the type. Raises Invalid, BadRequest or UnsupportedMedia."""
         if self.binary is not None:
             return copy(self.binary)
         self.need_json()
-        resource, problems = check(self.body)
+        resource, problems = await self.checked(lambda: check(self.body))
         if resource is None or any(p.severity in ("error", "fatal") for p in problems):
             raise Invalid(problems)
         if resource.resourceType != type_:
@@ -223,7 +239,7 @@ async def read_body(receive: Receive, headers: dict[str, str], limit: int) -> by
     except TimeoutError as error:
         raise TooSlow(f"the body did not arrive within {BODY_SECONDS} seconds") from error
     if encoding == "gzip":
-        body = _unzip(body, limit)
+        body = await asyncio.to_thread(_unzip, body, limit)
     return body.removeprefix(b"\xef\xbb\xbf")  # a byte order mark may be passed over (RFC 8259, 8.1)
 
 

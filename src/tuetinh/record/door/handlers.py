@@ -144,7 +144,7 @@ def _pairs(call: Call) -> list[tuple[str, str]]:
 
 async def create(door: Door, call: Call) -> Response:
     """POST /Type, with If-None-Exist where it is conditional."""
-    resource = call.resource(call.type)
+    resource = await call.resource(call.type)
     resource.id = None
     condition = call.headers.get("if-none-exist")
     if condition is None:
@@ -175,7 +175,7 @@ def _create_if_none(asker: Asker, resource: r4.Resource, condition: str) -> Step
 
 async def update(door: Door, call: Call) -> Response:
     """PUT /Type/id."""
-    resource = call.resource(call.type)
+    resource = await call.resource(call.type)
     if resource.id != call.id:
         message = f"the id in the body must be the id in the address, {call.id}"
         raise BadRequest(message, f"{call.type}.id")
@@ -186,7 +186,7 @@ async def update(door: Door, call: Call) -> Response:
 
 async def update_by(door: Door, call: Call) -> Response:
     """PUT /Type?condition."""
-    resource = call.resource(call.type)
+    resource = await call.resource(call.type)
     return _written(call, await door.transact(call.asker, lambda: _update_by(call, resource)))
 
 
@@ -329,13 +329,15 @@ def _history_page(call: Call, found: list[Stored], last: int | None) -> Response
 async def bundle(door: Door, call: Call) -> Response:
     """POST / with a batch or a transaction."""
     call.need_json()
-    envelope = bundles.read_bundle(call.body)
+    envelope = await call.checked(lambda: bundles.read_bundle(call.body))
     if envelope.resourceType != "Bundle" or envelope.type not in ("batch", "transaction"):
         message = "what is posted here is a Bundle of type batch or transaction"
         raise BadRequest(message, "Bundle.type")
     full = call.prefer.get("return") == "representation"
     if envelope.type == "transaction":
-        answers = await door.transact(call.asker, lambda: bundles.transaction(call.asker, envelope, _getter(call)))
+        async with door.costly.turn(call.asker.account):
+            step = partial(bundles.transaction, call.asker, envelope, _getter(call))
+            answers = await door.transact(call.asker, step)
     else:
         answers = [await _batch_entry(door, call, n, entry) for n, entry in enumerate(envelope.entry)]
     return Response(200, bundles.response_bundle(envelope.type, answers, call.base, full=full))

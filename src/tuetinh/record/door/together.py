@@ -1,7 +1,8 @@
 """Creates that arrive at the same moment are stored by one transaction: one statement, one wait for the disk.
 
 Whoever comes while no batch can be started waits for the next one. When a batch is refused, each of its resources is
-tried alone, so that nobody suffers for another's fault.
+tried alone, so that nobody suffers for another's fault; when the connection broke, nobody knows what is stored, and to
+try again might store it twice.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import psycopg
+
 from tuetinh.record import r4, store
 from tuetinh.record.asker import Asker
 from tuetinh.record.store import Stored
 
 AT_ONCE = 2
 MOST = 50
+LOST = ("08", "53", "57P")  # classes of SQLSTATE: connection, resources, shutdown
 
 Waiting = tuple[r4.Resource, "asyncio.Future[Stored]"]
 
@@ -58,8 +62,9 @@ class Together:
         try:
             stored = await self._write(asker, [resource for resource, _ in batch])
         except Exception as error:  # each waiting request gets it, or tries alone
-            if len(batch) == 1:
-                _refuse(batch[0][1], error)
+            if len(batch) == 1 or _lost(error):
+                for _, future in batch:
+                    _refuse(future, error)
                 return
             for one in batch:
                 one[0].id = None
@@ -73,3 +78,10 @@ class Together:
 def _refuse(future: asyncio.Future[Stored], error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
+
+
+def _lost(error: Exception) -> bool:
+    """Whether the database went away, so that the fault is no resource's."""
+    if isinstance(error, psycopg.OperationalError):
+        return error.sqlstate is None or error.sqlstate.startswith(LOST)
+    return isinstance(error, (psycopg.InterfaceError, OSError))
