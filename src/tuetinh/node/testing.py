@@ -15,7 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("long", max_examples=3000, print_blob=True)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -32,6 +32,7 @@ WORDS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"
 BULK = 200
 LARGE = 64 * 1024  # bytes of a resource that is looked through beside the event loop
 MOST_FOUND_BY = 20_000  # strings, dates and numbers of one resource; no sound one comes near
+MOST_TOKENS = 300_000  # a code system of 100,000 codes stays below
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})"')
 
@@ -140,8 +141,9 @@ def draft(resource: r4.Resource, facility: str | None, owner: Owner | None = Non
     if owner is not None:
         shard, patient, custodian = owner.patient or shard, *owner
     found_by = index.extract(resource, known)
-    if len(found_by.strings) + len(found_by.dates) + len(found_by.numbers) > MOST_FOUND_BY:
-        text = f"the resource has more than {MOST_FOUND_BY} texts, dates and numbers to be found by"
+    ordered = len(found_by.strings) + len(found_by.dates) + len(found_by.numbers)
+    if ordered > MOST_FOUND_BY or len(found_by.tokens) > MOST_TOKENS:
+        text = f"there are more than {MOST_FOUND_BY} texts, dates and numbers, or {MOST_TOKENS} codes, to be found by"
         raise Unprocessable(issues=[Issue("error", "too-costly", text, resource.resourceType)])
     return Draft(resource, str(resource.id), shard, patient, custodian, found_by, known.generation)
 
