@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 DATA ?= var
 
-.PHONY: help demo test lint types format bench docs lock assets
+.PHONY: help demo test lint types format bench fuzz docs lock assets
 
 help:  ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ format: .venv/dev.stamp  ## put the code in its form
 
 bench: .venv/dev.stamp assets  ## measure on this machine, with its facts
 	$(BIN)/python -m bench
+
+fuzz: .venv/dev.stamp  ## ask the whole FHIR API at random, for half an hour or so
+	$(BIN)/pytest -q -n 2 --hypothesis-profile long src/tuetinh/record/tests/test_api_survives_anything.py
 
 docs: .venv/dev.stamp assets  ## remake the pictures of the documentation
 	$(BIN)/pytest -q -m browser --screenshots docs/pictures

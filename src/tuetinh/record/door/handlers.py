@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["bulk_delete", "bulk_file", "bulk_status", "operation"]
 
 COUNT, MOST = 20, 1000
+HISTORY = frozenset({"_count", "_since", pages.PAGE, "_format", "_pretty"})
 
 
 def warm() -> None:
@@ -291,8 +292,7 @@ history_all = history_type
 
 def _history_options(call: Call) -> tuple[int, datetime | None, int | None]:
     """`_count`, `_since` and the page of a history."""
-    allowed = {"_count", "_since", pages.PAGE, "_format", "_pretty"}
-    if not call.lenient and (unknown := [name for name, _ in call.pairs if name not in allowed]):
+    if not call.lenient and (unknown := [name for name, _ in call.pairs if name not in HISTORY]):
         message = f"the parameter {unknown[0][:80]!r} is not known to history"
         raise BadRequest(message, unknown[0][:80])
     count, page, moment = call.option("_count"), call.option(pages.PAGE), call.option("_since")
@@ -319,9 +319,10 @@ def _moment(text: str | None) -> datetime | None:
 
 def _history_page(call: Call, found: list[Stored], last: int | None) -> Response:
     address = f"{call.base}{call.path}"
-    links = [("self", f"{address}?{call.query}" if call.query else address)]
+    understood = [pair for pair in call.pairs if pair[0] in HISTORY]
+    links = [("self", f"{address}?{urlencode(understood)}" if understood else address)]
     if last is not None:
-        pairs = [*(p for p in call.pairs if p[0] != pages.PAGE), (pages.PAGE, str(last))]
+        pairs = [*(p for p in understood if p[0] != pages.PAGE), (pages.PAGE, str(last))]
         links.append(("next", f"{address}?{urlencode(pairs)}"))
     return Response(200, bundling.bundle("history", [pages.history_entry(one, call.base) for one in found], links))
 

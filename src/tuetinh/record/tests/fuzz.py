@@ -17,7 +17,25 @@ from tuetinh.record.validate.model import TYPES, Element, Type
 
 KINDS = ("Patient", "Observation", "Basic", "Condition", "Encounter", "Questionnaire", "MedicationRequest", "Bundle")
 IDS = ("a", "b", "Zz-9.", "0" * 64)
-ODD_TEXTS = ("%", "_", "\\", "'", '"', "a,b", "a|b", "a$b", "\\,", "\u202e", "Ở", "ﬃ", "𝕬", "\ud7ff", "x" * 3000, "(a+)+$", "\0")
+ODD_TEXTS = (
+    "%",
+    "_",
+    "\\",
+    "'",
+    '"',
+    "a,b",
+    "a|b",
+    "a$b",
+    "\\,",
+    "\u202e",
+    "Ở",
+    "ﬃ",
+    "𝕬",
+    "\ud7ff",
+    "x" * 3000,
+    "(a+)+$",
+    "\0",
+)
 VALUES: dict[str, tuple[Any, ...]] = {
     "boolean": (True, False),
     "integer": (0, -1, 2147483647, -2147483648),
@@ -39,11 +57,54 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "markdown": ("*a*", "<b>"),
     "xhtml": ('<div xmlns="http://www.w3.org/1999/xhtml">a</div>', '<div xmlns="http://www.w3.org/1999/xhtml"/>'),
 }
-JUNK = (None, True, 0, -1, 1.5, 10**400, "", " ", "a", [], {}, [None], [[]], {"a": 1}, {"resourceType": "Patient"}, "\0", "2026-13")
+RARE = ("id", "extension", "modifierExtension", "contained", "fhir_comments")
+JUNK = (
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    10**400,
+    "",
+    " ",
+    "a",
+    [],
+    {},
+    [None],
+    [[]],
+    {"a": 1},
+    {"resourceType": "Patient"},
+    "\0",
+    "2026-13",
+)
 PREFIXES = ("", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap", "zz")
-MODIFIERS = ("", "missing", "exact", "contains", "not", "text", "in", "not-in", "above", "below", "of-type", "identifier")
+MODIFIERS = (
+    "",
+    "missing",
+    "exact",
+    "contains",
+    "not",
+    "text",
+    "in",
+    "not-in",
+    "above",
+    "below",
+    "of-type",
+    "identifier",
+)
 MODIFIERS += ("Patient", "iterate", "zz", ":", "")
-RESULTS = ("_sort", "_count", "_include", "_revinclude", "_summary", "_elements", "_total", "_contained", "_type", "_page")
+RESULTS = (
+    "_sort",
+    "_count",
+    "_include",
+    "_revinclude",
+    "_summary",
+    "_elements",
+    "_total",
+    "_contained",
+    "_type",
+    "_page",
+)
 RESULTS += ("_format", "_pretty", "_list", "_text", "_content", "_filter", "_has", "_query", "_score", "_since", "_at")
 
 
@@ -61,19 +122,25 @@ def made(rng: Random, type_: Type, depth: int = 0) -> dict[str, Any]:
     found: dict[str, Any] = {}
     chosen: set[str] = set()
     required = {*type_.required, *(rng.choice(names) for _, names in type_.choices)}
+    if not required:  # an element has a value (ele-1)
+        required = {rng.choice([name for name in type_.elements if name not in RARE and name[0] != "_"])}
     for name, element in type_.elements.items():
         if name not in required and rng.random() > (0.25 if depth == 0 else 0.12):
             continue
         if element.choice and (element.choice in chosen or (name not in required and element.choice in required)):
             continue
-        if name == "id" and depth == 0:
+        if (name == "id" and depth == 0) or (depth > 0 and name in RARE) or name.startswith("_"):
             continue
         if depth > 4 and name not in required:
             continue
         if element.choice:
             chosen.add(element.choice)
         value = value_of(rng, element, depth)
-        found[name] = [value, *(value_of(rng, element, depth) for _ in range(rng.choice((0, 0, 1, 3))))] if element.many else value
+        found[name] = (
+            [value, *(value_of(rng, element, depth) for _ in range(rng.choice((0, 0, 1, 3))))]
+            if element.many
+            else value
+        )
     return found
 
 
@@ -82,7 +149,9 @@ def value_of(rng: Random, element: Element, depth: int) -> Any:
     if element.type is None:
         return primitive(rng, element)
     if element.fhir in ("Resource", "DomainResource"):
-        return resource(rng, rng.choice(("Basic", "Patient")), depth + 3)
+        return {"resourceType": "Basic", "id": rng.choice(IDS), "code": {"text": "x"}}
+    if element.fhir == "Extension":
+        return {"url": "http://x", rng.choice(("valueString", "valueCode")): "a"}
     if element.fhir == "Reference":
         target = rng.choice(sorted(element.targets) or ["Patient"])
         return {"reference": f"{target if target in RESOURCES else 'Patient'}/{rng.choice(IDS)}"}
@@ -129,14 +198,24 @@ def parameter(rng: Random, kind: str) -> tuple[str, str]:
     if rng.random() < 0.3:
         name = rng.choice(RESULTS)
         codes = [*params(kind)]
-        options = (rng.choice(codes), f"-{rng.choice(codes)}", f"{kind}:{rng.choice(codes)}", "*", "0", "-1", "1000000000")
+        options = (
+            rng.choice(codes),
+            f"-{rng.choice(codes)}",
+            f"{kind}:{rng.choice(codes)}",
+            "*",
+            "0",
+            "-1",
+            "1000000000",
+        )
         return name, rng.choice((*options, "true", "count", "accurate", "text", "xml", value_text(rng)))
     code = rng.choice([*params(kind)])
     modifier = rng.choice(MODIFIERS)
     name = code + (":" + modifier if modifier else "")
     for _ in range(rng.choice((0, 0, 0, 1, 2, 5))):
         target = rng.choice(KINDS)
-        name = rng.choice((f"{name}.{rng.choice([*params(target)])}", f"_has:{target}:{rng.choice([*params(target)])}:{name}"))
+        name = rng.choice(
+            (f"{name}.{rng.choice([*params(target)])}", f"_has:{target}:{rng.choice([*params(target)])}:{name}")
+        )
     return name, rng.choice(("true", "false", value_text(rng))) if modifier == "missing" else value_text(rng)
 
 
@@ -159,19 +238,37 @@ def entry(rng: Random) -> dict[str, Any]:
     for name, value in (("ifMatch", 'W/"1"'), ("ifNoneExist", query(rng, kind)), ("ifNoneMatch", "*"), ("zz", 1)):
         if rng.random() < 0.06:
             asked[name] = value  # type: ignore[assignment]
-    return {"fullUrl": rng.choice(("urn:uuid:53fefa32-fcbb-4ff8-8a92-55ee120877b7", "http://x/Patient/1")), "resource": body, "request": asked}
+    return {
+        "fullUrl": rng.choice(("urn:uuid:53fefa32-fcbb-4ff8-8a92-55ee120877b7", "http://x/Patient/1")),
+        "resource": body,
+        "request": asked,
+    }
 
 
 def bundle(rng: Random) -> dict[str, Any]:
     """A Bundle to be acted on."""
     entries = [entry(rng) for _ in range(rng.choice((0, 1, 2, 4)))]
-    return {"resourceType": "Bundle", "type": rng.choice(("batch", "transaction", "transaction", "history")), "entry": entries}
+    return {
+        "resourceType": "Bundle",
+        "type": rng.choice(("batch", "transaction", "transaction", "history")),
+        "entry": entries,
+    }
 
 
 def parameters(rng: Random, name: str) -> dict[str, Any]:
     """The Parameters of an operation: its own, with sound and unsound values, and others."""
     known = [p.name for o in operations.known() if o.name == name for p in o.params]
-    kinds = ("valueString", "valueCode", "valueUri", "valueInteger", "valueBoolean", "valueCoding", "resource", "part", "zz")
+    kinds = (
+        "valueString",
+        "valueCode",
+        "valueUri",
+        "valueInteger",
+        "valueBoolean",
+        "valueCoding",
+        "resource",
+        "part",
+        "zz",
+    )
     made_: list[dict[str, Any]] = []
     for _ in range(rng.choice((0, 1, 2, 3))):
         kind = rng.choice(kinds)
@@ -179,16 +276,31 @@ def parameters(rng: Random, name: str) -> dict[str, Any]:
         if kind == "resource":
             value = resource(rng, rng.choice(("ValueSet", "CodeSystem", "Patient", "ConceptMap")))
         elif rng.random() < 0.7:
-            value = {"valueInteger": 1, "valueBoolean": True, "valueCoding": {"system": "http://x", "code": "a"}, "part": []}.get(
-                kind, rng.choice(("http://hl7.org/fhir/ValueSet/administrative-gender", "male", "Patient/a"))
-            )
+            value = {
+                "valueInteger": 1,
+                "valueBoolean": True,
+                "valueCoding": {"system": "http://x", "code": "a"},
+                "part": [],
+            }.get(kind, rng.choice(("http://hl7.org/fhir/ValueSet/administrative-gender", "male", "Patient/a")))
         made_.append({"name": rng.choice([*known, "zz"]), kind: value})
     return {"resourceType": "Parameters", "parameter": made_}
 
 
 def patch(rng: Random) -> Any:
     """A JSON Patch."""
-    paths = ("/name/0/family", "/id", "/meta", "/resourceType", "", "/", "/zz/0", "/name/-", "/active", "/~1~0", "/name/99")
+    paths = (
+        "/name/0/family",
+        "/id",
+        "/meta",
+        "/resourceType",
+        "",
+        "/",
+        "/zz/0",
+        "/name/-",
+        "/active",
+        "/~1~0",
+        "/name/99",
+    )
     ops = ("add", "remove", "replace", "move", "copy", "test", "zz")
     return [
         {"op": rng.choice(ops), "path": rng.choice(paths), "from": rng.choice(paths), "value": rng.choice(JUNK)}
@@ -198,7 +310,16 @@ def patch(rng: Random) -> Any:
 
 def fhirpath_patch(rng: Random) -> dict[str, Any]:
     """A FHIRPath Patch."""
-    paths = ("Patient.name", "Patient.name[0]", "Patient", "Patient.descendants()", "1/0", "Patient.where(", "Patient.birthDate", "''")
+    paths = (
+        "Patient.name",
+        "Patient.name[0]",
+        "Patient",
+        "Patient.descendants()",
+        "1/0",
+        "Patient.where(",
+        "Patient.birthDate",
+        "''",
+    )
     parts = [
         {"name": "type", "valueCode": rng.choice(("add", "insert", "delete", "replace", "move", "zz"))},
         {"name": "path", "valueString": rng.choice(paths)},
@@ -215,4 +336,4 @@ def text_of(body: Any) -> bytes:
     return json.dumps(body).encode()
 
 
-RANDOM = st.randoms(use_true_random=False)
+RANDOM = st.integers(0, 2**32).map(Random)
