@@ -53,7 +53,7 @@ def start(data: Path) -> str:
     _check_reachable(data)
     server = _servers[folder.resolve()] = _prepared(folder)
     _join(server)
-    with server._lock, psycopg.connect(server.get_uri(), autocommit=True) as conn:
+    with server._lock, _connected(server) as conn:
         if not conn.execute("SELECT 1 FROM pg_database WHERE datname = 'tuetinh'").fetchone():
             conn.execute("CREATE DATABASE tuetinh TEMPLATE template0 LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'")
     url = str(server.get_uri(database="tuetinh"))
@@ -116,6 +116,19 @@ def _join(server: Any) -> None:
             atexit.unregister(_leave)
             atexit.register(_leave, server)
             return
+
+
+def _connected(server: Any) -> psycopg.Connection[Any]:
+    """A connection, once the server takes one: after the death of one of its processes it recovers first."""
+    began = time.monotonic()
+    while True:
+        try:
+            return psycopg.connect(server.get_uri(), autocommit=True)
+        except psycopg.OperationalError as error:
+            waited = time.monotonic() - began
+            if waited > (RECOVERY_SECONDS if _postmaster(server.pgdata) else LEAVING_SECONDS):
+                raise ConnectionError(f"the embedded PostgreSQL does not answer; its reasons: {server.log}") from error
+            time.sleep(0.3)
 
 
 def _leave(server: Any) -> None:

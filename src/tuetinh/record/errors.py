@@ -31,12 +31,13 @@ class ProblemLike(Protocol):
 
 
 def outcome(issues: Iterable[Issue]) -> bytes:
-    """An OperationOutcome as JSON."""
+    """An OperationOutcome as JSON. What a request is quoted with may hold a NUL, which a FHIR string may not."""
     entries: list[dict[str, object]] = []
     for issue in issues:
-        entry: dict[str, object] = {"severity": issue.severity, "code": issue.code, "diagnostics": issue.text}
+        text = issue.text.replace("\0", "\ufffd")
+        entry: dict[str, object] = {"severity": issue.severity, "code": issue.code, "diagnostics": text}
         if issue.expression:
-            entry["expression"] = [issue.expression]
+            entry["expression"] = [issue.expression.replace("\0", "\ufffd")]
         entries.append(entry)
     return msgspec.json.encode({"resourceType": "OperationOutcome", "issue": entries})
 

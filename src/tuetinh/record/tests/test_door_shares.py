@@ -132,7 +132,7 @@ HOSTILE = (
     ("GET", "/Observation?" + "&".join(f"subject:Patient.name:contains={a}" for a in "abcdefgh"), b"", {}),
     ("GET", "/Patient?_sort=-birthdate,family,given,gender,_id&_total=accurate", b"", {}),
     ("GET", "/Patient?_page=" + "A" * 300, b"", {}),
-    ("GET", "/Patient?" + "&".join("name=a" for _ in range(10_000)), b"", {}),
+    ("GET", "/Patient?" + "&".join("name=a" for _ in range(8_000)), b"", {}),
     ("GET", "/Patient?name=" + "%25" * 20_000, b"", {}),
     ("POST", "/Patient", b'{"resourceType":"Patient","extension":' + b'[{"url":"x","extension":' * 100_000, {}),
     ("POST", "/Patient", b"[" * 100_000, {}),
