@@ -43,6 +43,9 @@ class Node:
         """Wait until it is healthy. Raises RuntimeError."""
         limit = time.monotonic() + START_SECONDS
         while time.monotonic() < limit:
+            if self.process is not None and self.process.poll() is not None:
+                message = f"the node left with {self.process.returncode}"
+                raise RuntimeError(message)
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(f"{self.url}/healthz", timeout=2).status_code == httpx.codes.OK:
                     return
