@@ -212,3 +212,10 @@ class Unavailable(RecordError):
 
     status = 503
     code = "transient"
+
+
+class StorageFull(RecordError):
+    """There is no room for what is to be stored."""
+
+    status = 507
+    code = "no-store"

@@ -29,6 +29,7 @@ from tuetinh.record.errors import (
     Issue,
     NotAllowed,
     RecordError,
+    StorageFull,
     Unauthorized,
     Unavailable,
     Unprocessable,
@@ -257,6 +258,9 @@ def translate(error: BaseException) -> RecordError:
         return Forbidden("what would be written is not for this account to write")
     if isinstance(error, psycopg.errors.ProgramLimitExceeded):
         return Unprocessable("the resource holds a value that is too long to be found by")
+    if isinstance(error, psycopg.errors.DiskFull):
+        log.error("the disk of the database is full")
+        return StorageFull("the disk of the database is full; nothing was stored, and nothing is until there is room")
     if isinstance(error, psycopg.errors.QueryCanceled):
         text = "the request took too long and was stopped; ask for less at once"
         return Unavailable(issues=[Issue("error", "too-costly", text)])

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tuetinh.record import formats, operations
@@ -67,7 +67,6 @@ class Api:
         self.fhir, self.stored_count = fhir, stored_count
 
     def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> httpx.Response:
-        assume(len(path) < 60_000)  # more than that httpx does not send
         before = self.stored_count()
         named = {name.replace("_", "-"): value.encode() for name, value in headers.items()}
         answer = self.fhir.send(method, path, content=body, headers=named)
@@ -205,7 +204,7 @@ def test_operations(api: Api, rng: Random, one: operations.Operation) -> None:
     if rng.random() < 0.4:
         names = [*(p.name for p in one.params), "zz", "_count", "_since", "_format"]
         pairs = [f"{rng.choice(names)}={fuzz.quote(fuzz.value_text(rng))}" for _ in range(rng.randrange(4))]
-        api.ask(rng.choice(("GET", "POST")), f"{path}/${one.name}?{'&'.join(pairs)}")
+        api.ask(rng.choice(("GET", "POST")), f"{path}/${one.name}?{'&'.join(pairs)[: fuzz.LONGEST]}")
     else:
         body = fuzz.text_of(fuzz.parameters(rng, one.name))
         api.ask("POST", f"{path}/${one.name}", body, content_type=rng.choice((FHIR, FHIR, rng.choice(MEDIA))))

@@ -13,6 +13,7 @@ import pytest
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.door import shares
+from tuetinh.record.door.app import translate
 from tuetinh.record.door.shares import Shares
 from tuetinh.record.door.together import Together
 from tuetinh.record.errors import TooMany, Unavailable
@@ -124,6 +125,11 @@ def test_creates_are_not_tried_again_when_nobody_knows_what_was_stored(error: Ex
 
     assert asyncio.run(scene()) == [error] * 3
     assert asked == [3, 1, 1, 1][:tries]
+
+
+def test_a_full_disk_is_told_as_such() -> None:
+    refused = translate(psycopg.errors.DiskFull("could not extend file"))
+    assert (refused.status, refused.issues[0].code) == (507, "no-store")
 
 
 HOSTILE = (

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from django.db import connection, transaction
@@ -11,7 +13,7 @@ from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Conflict, Forbidden, Gone, Invalid, NotFound, PreconditionFailed
 from tuetinh.record.projections import Written
 from tuetinh.record.sight import EVERYTHING
-from tuetinh.record.steps import Many, Pause, Query, Step
+from tuetinh.record.steps import Many, Pause, Query, Step, run
 
 pytestmark = pytest.mark.django_db
 CITIZEN = Asker("c", "citizen", "", "PATRQT", frozenset({"patient/*.cruds"}), "own", sight=EVERYTHING)
@@ -231,3 +233,16 @@ def test_new_ids_are_fhir_ids_in_the_order_of_time() -> None:
     assert len(set(ids)) == 1000
     assert all(store.is_id(id_) and len(id_) == 36 for id_ in ids)
     assert [i[:13] for i in ids] == sorted(i[:13] for i in ids)
+
+
+def test_versions_stay_in_order_when_the_clock_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = api.create(SYSTEM, person(id="late"))
+    before = store.now() - timedelta(days=3)
+    monkeypatch.setattr(store, "now", lambda: before)
+    api.update(SYSTEM, person(id="late", gender="female"))
+    api.delete(SYSTEM, "Patient", "late")
+    told = [(one.version, one.updated) for one in run(store.versions(SYSTEM, "Patient", "late"))][::-1]
+    assert [version for version, _ in told] == [1, 2, 3]
+    assert made.meta is not None
+    assert store.instant(told[0][1]) == made.meta.lastUpdated
+    assert [later - earlier for (_, earlier), (_, later) in pairwise(told)] == [timedelta(milliseconds=1)] * 2
