@@ -124,8 +124,10 @@ class Faults:
         """End the node without a chance to tidy up, and start it again."""
         if self.node.process is None:
             return
+        others = self.node.web_workers()
         self.node.process.kill()
         self.node.process.wait()
+        psutil.wait_procs(others, timeout=START_SECONDS)  # they see it, leave by themselves, and free the port
         self.node.start()
 
     def kill_all(self) -> None:
