@@ -200,13 +200,6 @@ class Unprocessable(RecordError):
     code = "business-rule"
 
 
-class TooMany(RecordError):
-    """The account has more requests under way than it may."""
-
-    status = 429
-    code = "throttled"
-
-
 class Unavailable(RecordError):
     """The database does not answer now."""
 

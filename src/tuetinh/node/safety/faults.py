@@ -128,6 +128,9 @@ class Faults:
         self.node.process.kill()
         self.node.process.wait()
         psutil.wait_procs(others, timeout=START_SECONDS)  # they see it, leave by themselves, and free the port
+        limit = time.monotonic() + START_SECONDS
+        while not _is_free(self.node.port) and time.monotonic() < limit:  # one that was being started
+            time.sleep(0.1)
         self.node.start()
 
     def kill_all(self) -> None:
@@ -156,7 +159,8 @@ def _end(process: psutil.Process, sign: signal.Signals) -> None:
 
 def _children(pid: int) -> list[psutil.Process]:
     with contextlib.suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).children()
+        found: list[psutil.Process] = psutil.Process(pid).children()
+        return found
     return []
 
 
@@ -164,6 +168,14 @@ def _command(process: psutil.Process) -> list[str]:
     with contextlib.suppress(psutil.Error):
         return list(process.cmdline())
     return []
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def _free_port() -> int:

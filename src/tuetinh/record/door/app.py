@@ -246,12 +246,6 @@ async def _while_asked(answer: Coroutine[Any, Any, Response], receive: Receive) 
         await asyncio.wait({working, gone})
 
 
-async def _gone(receive: Receive) -> None:
-    """Return when the client has left."""
-    while (await receive())["type"] == "http.request":
-        pass
-
-
 def translate(error: BaseException) -> RecordError:
     """What a failure of the database means to the client."""
     if isinstance(error, psycopg.errors.InsufficientPrivilege):

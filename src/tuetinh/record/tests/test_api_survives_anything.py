@@ -99,7 +99,8 @@ def test_a_refusal_that_quotes_a_nul_is_sound_itself(api: Api) -> None:
 
 def test_the_self_link_of_a_history_names_what_was_understood(api: Api) -> None:
     answer = api.ask("GET", "/Patient/a/_history?zz=1&_count=5", prefer="handling=lenient")
-    assert answer.json()["link"] == [{"relation": "self", "url": "http://record.test/fhir/Patient/a/_history?_count=5"}]
+    url = "http://record.test/fhir/Patient/a/_history?_count=5"
+    assert answer.json()["link"][0] == {"relation": "self", "url": url}
 
 
 @pytest.fixture

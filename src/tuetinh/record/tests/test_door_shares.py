@@ -142,7 +142,12 @@ HOSTILE = (
     ("GET", "/Patient?name=" + "%25" * 20_000, b"", {}),
     ("POST", "/Patient", b'{"resourceType":"Patient","extension":' + b'[{"url":"x","extension":' * 100_000, {}),
     ("POST", "/Patient", b"[" * 100_000, {}),
-    ("POST", "/Patient", b'{"resourceType":"Patient","name":[' + b",".join([b'{"text":"Thi"}'] * 60_000) + b"]}", {}),
+    (
+        "POST",
+        "/Patient",
+        b'{"resourceType":"Patient","name":[' + b",".join(b'{"text":"Thi%d"}' % n for n in range(30_000)) + b"]}",
+        {},
+    ),
     ("POST", "/Patient", b"<a>" * 100_000, {"content-type": "application/fhir+xml"}),
     ("POST", "/Patient", b"x" * 17_000_000, {}),
 )
