@@ -23,6 +23,8 @@ from tuetinh.node.safety import checks
 from tuetinh.node.safety.faults import Faults, Node
 from tuetinh.node.safety.history import History
 from tuetinh.node.safety.work import PATH, SYSTEM, TYPES, Work, value_of
+from tuetinh.record import sight
+from tuetinh.record.asker import SYSTEM as HOUSE
 
 MANY = 50  # values of one search
 
@@ -151,6 +153,7 @@ def _logs(conn: psycopg.Connection[Any], held: checks.Held) -> None:
     """Writes in the access log and in the feed of the resources that are held."""
     instant = """to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
     writes = "action IN ('create', 'update', 'delete')"
+    conn.execute(sight.ENTER, sight.settings(HOUSE))
     for name, at in conn.execute(f"SELECT type || '/' || id, {instant} FROM record.audit WHERE {writes}"):
         if name in held.versions:
             held.logged.setdefault(name, []).append(at)

@@ -241,7 +241,7 @@ def test_versions_stay_in_order_when_the_clock_goes_back(monkeypatch: pytest.Mon
     monkeypatch.setattr(store, "now", lambda: before)
     api.update(SYSTEM, person(id="late", gender="female"))
     api.delete(SYSTEM, "Patient", "late")
-    told = [(one.version, one.updated) for one in run(store.versions(SYSTEM, "Patient", "late"))][::-1]
+    told = [(one.version, one.updated) for one in run(SYSTEM, store.versions(SYSTEM, "Patient", "late"))][::-1]
     assert [version for version, _ in told] == [1, 2, 3]
     assert made.meta is not None
     assert store.instant(told[0][1]) == made.meta.lastUpdated
