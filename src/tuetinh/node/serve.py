@@ -288,20 +288,7 @@ async def _worker(options: Options, stop: asyncio.Event) -> None:
 
     jobs = app.with_connector(app.connector.get_worker_connector())  # type: ignore[attr-defined]
     async with jobs.open_async():
-        working = [
-            asyncio.create_task(
-                jobs.run_worker_async(
-                    queues=[queue],
-                    concurrency=jobs_at_once,
-                    shutdown_graceful_timeout=patience,
-                    install_signal_handlers=False,
-                    update_heartbeat_interval=HEARTBEAT_SECONDS,
-                    stalled_worker_timeout=DEAD_SECONDS,
-                )
-            )
-            for queue, (jobs_at_once, patience) in QUEUES.items()
-        ]
-        stopping = asyncio.create_task(stop.wait())
+        working = [asyncio.create_task(_work(jobs, queue, stop)) for queue in QUEUES]
         others = [
             asyncio.create_task(access_log.keep(options.data, stop)),
             asyncio.create_task(contents.keep(stop)),
@@ -309,16 +296,29 @@ async def _worker(options: Options, stop: asyncio.Event) -> None:
             asyncio.create_task(reindex.keep(os.environ["TUETINH_DATABASE_URL"], stop)),
             asyncio.create_task(_inherit(jobs, stop)),
         ]
-        await asyncio.wait({*working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        ended = [task for task in working if task.done()]
+        await stop.wait()
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
-        if not ended:
-            await asyncio.gather(*others)
-        for task in ended:
-            task.result()
+        await asyncio.gather(*others)
+
+
+async def _work(jobs: Any, queue: str, stop: asyncio.Event) -> None:
+    """Do the jobs of a queue. A worker ends when the database goes away; then another begins."""
+    jobs_at_once, patience = QUEUES[queue]
+    while not stop.is_set():
+        try:
+            await jobs.run_worker_async(
+                queues=[queue],
+                concurrency=jobs_at_once,
+                shutdown_graceful_timeout=patience,
+                install_signal_handlers=False,
+                update_heartbeat_interval=HEARTBEAT_SECONDS,
+                stalled_worker_timeout=DEAD_SECONDS,
+            )
+        except Exception as error:
+            log.warning("the jobs of queue %s wait: %s", queue, type(error).__name__)
+        await asyncio.sleep(1)
 
 
 async def _inherit(jobs: Any, stop: asyncio.Event) -> None:

@@ -25,11 +25,18 @@ def check_mode(mode: str | None) -> str | None:
 def check_elements(types: Collection[str], elements: Iterable[str]) -> None:
     """Raise BadRequest for a name that is no element of any of the types; `Type.name` is one of just that type."""
     for wanted in elements:
-        type_, dot, name = wanted.rpartition(".")
-        named = (type_,) if dot else types
-        if not any(t in r4.RESOURCES and any(_names(name, *one) for one in _rules(t).items()) for t in named):
+        if not is_element(types, wanted):
+            type_, dot, _ = wanted.rpartition(".")
+            named = (type_,) if dot else types
             message = f"{wanted[:80]!r} is no element at the top of {' or '.join(named) or 'a resource'}"
             raise BadRequest(message, "_elements")
+
+
+def is_element(types: Collection[str], wanted: str) -> bool:
+    """Whether the name is an element of any of the types."""
+    type_, dot, name = wanted.rpartition(".")
+    named = (type_,) if dot else types
+    return any(t in r4.RESOURCES and any(_names(name, *one) for one in _rules(t).items()) for t in named)
 
 
 def cut(body: bytes, mode: str | None, elements: Collection[str] | None) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import msgspec
@@ -51,8 +52,8 @@ def searchset(
     if wanted.includes and mode == "text":
         message = "_include and _revinclude do not go with _summary=text (R4 search.html, 3.1.1.5.8)"
         raise BadRequest(message, "_summary")
-    if wanted.elements and not lenient:
-        summary.check_elements(wanted.types or r4.RESOURCES, wanted.elements)
+    if wanted.elements:
+        wanted = _of_known_elements(wanted, lenient=lenient)
     address = f"{base}/{type_ or ''}"
     if compartment:
         wanted = parse.in_compartment(wanted, *compartment)
@@ -114,3 +115,16 @@ def history_entry(one: Stored, base: str) -> bytes:
 def warning(text: str) -> bytes:
     """An OperationOutcome that says what went well."""
     return outcome([Issue("information", "informational", text)])
+
+
+def _of_known_elements(wanted: parse.Search, *, lenient: bool) -> parse.Search:
+    """The search with those of its `_elements` that there are. Raises BadRequest for another, unless lenient."""
+    types = wanted.types or r4.RESOURCES
+    if not lenient:
+        summary.check_elements(types, wanted.elements)
+    known = frozenset(name for name in wanted.elements if summary.is_element(types, name))
+    if known == wanted.elements:
+        return wanted
+    pairs = [pair for pair in wanted.pairs if pair[0] != "_elements"]
+    pairs += [("_elements", ",".join(sorted(known)))] if known else []
+    return replace(wanted, elements=known, pairs=tuple(pairs))
