@@ -23,6 +23,8 @@ from tuetinh.record import audit, contents, projections, r4, store
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.audit.accesses import Access, accesses
 from tuetinh.record.errors import BadRequest, Invalid, Unprocessable, issues_of
+from tuetinh.record.merging import followers
+from tuetinh.record.merging.followers import Follower
 from tuetinh.record.search import run as searching
 from tuetinh.record.steps import Step, run
 from tuetinh.record.store import new_id
@@ -33,6 +35,7 @@ __all__ = [
     "Access",
     "Asker",
     "Content",
+    "Follower",
     "Page",
     "accesses",
     "analyze",
@@ -47,6 +50,7 @@ __all__ = [
     "read_binary",
     "read_many",
     "ref",
+    "register_follower",
     "register_projection",
     "search",
     "update",
@@ -54,6 +58,7 @@ __all__ = [
 
 R = TypeVar("R", bound=r4.Resource)
 register_projection = projections.register
+register_follower = followers.register
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,12 @@ FEED = """feed AS (
 )
 SELECT id, key FROM new"""
 COLUMNS = "id, version, updated, patient, deleted, body"
+_LOCK = f"""WITH gate AS MATERIALIZED (
+  SELECT record.pass(%s::text[] || ARRAY(
+    SELECT DISTINCT patient FROM record."{{type}}" WHERE type = '{{type}}' AND {{one}} AND patient IS NOT NULL)) AS free
+)
+SELECT {COLUMNS}, key, shard, custodian, labels, free FROM gate CROSS JOIN record."{{type}}" r
+WHERE type = '{{type}}' AND {{one}} {{order}}FOR UPDATE OF r"""
 
 
 def array(values: Iterable[str | None]) -> str:
@@ -95,11 +101,12 @@ RETURNING = "RETURNING id, key, shard, version, updated, patient, custodian, lab
 
 @lru_cache(maxsize=4096)
 def insert(type_: str, letters: str) -> str:
-    """Store the first version of one resource."""
+    """Store the first version of one resource, unless it names a person who was merged: then nothing is returned."""
     return (
         f"""WITH new AS (
   INSERT INTO record."{type_}" (type, id, shard, version, updated, patient, custodian, labels, tokens, body)
-  SELECT '{type_}', %s, %s, 1, %s::timestamptz, %s, %s, %s::integer, %s::bigint[], %b WHERE {CURRENT} {RETURNING}
+  SELECT '{type_}', %s, %s, 1, %s::timestamptz, %s, %s, %s::integer, %s::bigint[], %b WHERE {CURRENT}
+    AND record.pass(%s::text[]) {RETURNING}
 ), """
         + _index_parts(type_, letters, many=False)
         + FEED.format(t=type_)
@@ -108,13 +115,14 @@ def insert(type_: str, letters: str) -> str:
 
 @lru_cache(maxsize=4096)
 def insert_many(type_: str, letters: str) -> str:
-    """Store the first versions of many resources of one type."""
+    """Store the first versions of many resources of one type; those that name merged people are not returned."""
     return (
         f"""WITH new AS (
   INSERT INTO record."{type_}" (type, id, shard, version, updated, patient, custodian, labels, tokens, body)
   SELECT '{type_}', i.id, i.shard, 1, %s::timestamptz, i.patient, i.custodian, i.labels, i.tokens::bigint[], i.body
-  FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %b::bytea[])
-    AS i(id, shard, patient, custodian, labels, tokens, body) WHERE {CURRENT} {RETURNING}
+  FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %b::bytea[], %s::text[])
+    AS i(id, shard, patient, custodian, labels, tokens, body, people)
+  WHERE {CURRENT} AND record.pass(i.people::text[]) {RETURNING}
 ), """
         + _index_parts(type_, letters, many=True)
         + FEED.format(t=type_)
@@ -150,6 +158,37 @@ def replace(type_: str, letters: str) -> str:
     )
 
 
+@lru_cache(maxsize=4096)
+def replace_many(type_: str, letters: str) -> str:
+    """Put new versions in the place of many of a type that the caller has locked, which go to history."""
+    clean = "".join(
+        f"""no_{name} AS (DELETE FROM record."{type_}_{name}" AS i USING target WHERE i.key = target.key), """
+        for name in INDEXES
+    )
+    return (
+        f"""WITH given AS (
+  SELECT * FROM unnest(
+    %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %b::bytea[])
+    AS g(id, updated, shard, patient, custodian, labels, tokens, body)
+), target AS (
+  SELECT r.* FROM record."{type_}" r JOIN given USING (id) WHERE r.type = '{type_}'
+), old AS (
+  INSERT INTO record."{type_}_history"
+    (type, id, shard, version, key, updated, xid, patient, custodian, labels, deleted, body)
+  SELECT type, id, shard, version, key, updated, xid, patient, custodian, labels, deleted, body FROM target
+), new AS (
+  UPDATE record."{type_}" AS r SET shard = g.shard, version = r.version + 1, updated = g.updated,
+    xid = pg_current_xact_id(), patient = g.patient, custodian = g.custodian, labels = g.labels,
+    tokens = g.tokens::bigint[], body = g.body
+  FROM given g WHERE r.type = '{type_}' AND r.id = g.id
+  RETURNING r.id, r.key, r.shard, r.version, r.updated, r.patient, r.custodian, r.labels
+), """
+        + clean
+        + _index_parts(type_, letters, many=True)
+        + FEED.format(t=type_)
+    )
+
+
 @lru_cache(maxsize=512)
 def reindex(type_: str, letters: str) -> str:
     """Store index rows of resources whose keys stand in the place of ids."""
@@ -179,16 +218,17 @@ def read_owners(type_: str) -> str:
 
 @lru_cache(maxsize=512)
 def lock(type_: str) -> str:
-    """The current version by id, locked until the transaction ends."""
-    return f"""SELECT {COLUMNS}, key, shard, custodian, labels FROM record."{type_}"
-WHERE type = '{type_}' AND id = %s FOR UPDATE"""
+    """The current version by id, locked until the transaction ends; at the end whether nobody concerned was merged.
+
+    The gates are passed before the row is locked: a merge that shut one may want the row.
+    """
+    return _LOCK.format(type=type_, one="id = %s", order="")
 
 
 @lru_cache(maxsize=512)
 def lock_many(type_: str) -> str:
-    """Current versions by a list of ids, locked in the order of their ids."""
-    return f"""SELECT {COLUMNS}, key, shard, custodian, labels FROM record."{type_}"
-WHERE type = '{type_}' AND id = ANY(%s::text[]) ORDER BY id FOR UPDATE"""
+    """The same by a list of ids, locked in their order."""
+    return _LOCK.format(type=type_, one="id = ANY(%s::text[])", order="ORDER BY id ")
 
 
 @lru_cache(maxsize=512)

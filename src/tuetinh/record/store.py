@@ -22,6 +22,7 @@ from tuetinh.record import contents, granular, guards, labels, projections, r4, 
 from tuetinh.record.asker import Asker
 from tuetinh.record.contents.keeping import User
 from tuetinh.record.errors import Conflict, Forbidden, Gone, Issue, NotFound, PreconditionFailed, Unprocessable
+from tuetinh.record.merging import redirect
 from tuetinh.record.projections import Written
 from tuetinh.record.search import additions, entries, index
 from tuetinh.record.search.params import Added, added
@@ -35,6 +36,10 @@ MOST_FOUND_BY = 20_000  # strings, dates and numbers of one resource; no sound o
 MOST_TOKENS = 300_000  # a code system of 100,000 codes stays below
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})"')
+
+
+class NeedsTransaction(Exception):
+    """A create names a person who was merged, and the ledger must know of it together with the record."""
 
 
 class Stored(NamedTuple):
@@ -169,10 +174,13 @@ def _check_new(asker: Asker, interaction: str, item: Draft) -> None:
         raise Forbidden(message)
 
 
-def create(asker: Asker, resources: Sequence[r4.Resource], *, checked: bool = False) -> Step[list[Stored]]:
+def create(
+    asker: Asker, resources: Sequence[r4.Resource], *, checked: bool = False, alone: bool = False
+) -> Step[list[Stored]]:
     """Store first versions, with one statement for each type (and chunk). Ids that are missing are made.
 
     An id that the caller set must be new: see `put`. checked: the targets of references were looked at already.
+    alone: there is no transaction around it; raises NeedsTransaction, before it is stored, for what needs one.
     """
     groups: dict[str, list[Draft]] = {}
     named = {resource.id for resource in resources if resource.resourceType in DOCUMENTS}
@@ -192,28 +200,35 @@ def create(asker: Asker, resources: Sequence[r4.Resource], *, checked: bool = Fa
     stored: dict[tuple[str, str], Stored] = {}
     for type_, drafts in groups.items():
         for start in range(0, len(drafts), BULK):
-            for one in (yield from _insert(asker, type_, drafts[start : start + BULK])):
+            for one in (yield from _insert(asker, type_, drafts[start : start + BULK], alone=alone)):
                 stored[type_, one.id] = one
         if type_ in DOCUMENTS and (known := [(d.id, Owner(d.patient, d.custodian)) for d in drafts if d.id in named]):
             yield from security_context.follow(type_, known)
     return [stored[r.resourceType, str(r.id)] for r in resources]
 
 
-def _insert(asker: Asker, type_: str, drafts: Sequence[Draft]) -> Step[list[Stored]]:
+def _insert(asker: Asker, type_: str, drafts: Sequence[Draft], *, alone: bool = False) -> Step[list[Stored]]:
     updated = now()
     users = [User(item.id, item.shard, item.patient, item.custodian) for item in drafts]
     bodies = yield from contents.keep(type_, [stamp(item.resource, 1, updated) for item in drafts], users)
     while not (rows := (yield _insertion(asker, type_, drafts, bodies, updated))):
         known = yield from additions.refresh()
+        if all(item.generation == known.generation for item in drafts):
+            break  # not an old generation: all name people who were merged
         drafts = [_anew(item, known) for item in drafts]
     keys: dict[str, int] = dict(rows)
-    if projections.exists(type_):
+    here = [(item, body) for item, body in zip(drafts, bodies, strict=True) if item.id in keys]
+    if projections.exists(type_) and here:
         yield from projections.project(
-            type_, [Written(type_, i.id, keys[i.id], 1, i.patient, i.resource) for i in drafts]
+            type_, [Written(type_, i.id, keys[i.id], 1, i.patient, i.resource) for i, _ in here]
         )
-    return [
-        Stored(type_, i.id, 1, updated, i.patient, body, created=True) for i, body in zip(drafts, bodies, strict=True)
-    ]
+    stored = [Stored(type_, i.id, 1, updated, i.patient, body, created=True) for i, body in here]
+    if away := [item for item in drafts if item.id not in keys]:
+        if alone:
+            raise NeedsTransaction
+        yield from redirect.redirect([item.resource for item in away])
+        stored += yield from _insert(asker, type_, [draft(item.resource, item.custodian) for item in away])
+    return stored
 
 
 def _insertion(asker: Asker, type_: str, drafts: Sequence[Draft], bodies: Sequence[bytes], updated: datetime) -> Query:
@@ -225,7 +240,8 @@ def _insertion(asker: Asker, type_: str, drafts: Sequence[Draft], bodies: Sequen
         letters, rows = statements.index_rows(one.found_by)
         tokens = statements.token_array(one.found_by.tokens)
         who: tuple[object, ...] = (one.patient, one.custodian, bits[0])
-        head: tuple[object, ...] = (one.id, one.shard, at, *who, tokens, bodies[0], generation)
+        people = statements.array(redirect.named(one.resource, bodies[0]))
+        head: tuple[object, ...] = (one.id, one.shard, at, *who, tokens, bodies[0], generation, people)
         sql = statements.insert(type_, letters)
     else:
         ids = [item.id for item in drafts]
@@ -238,6 +254,7 @@ def _insertion(asker: Asker, type_: str, drafts: Sequence[Draft], bodies: Sequen
                 text(map(str, bits)),
                 text(statements.token_array(i.found_by.tokens) for i in drafts),
                 bodies,
+                text(text(redirect.named(i.resource, body)) for i, body in zip(drafts, bodies, strict=True)),
                 generation,
             ),
         )
@@ -252,10 +269,11 @@ def put(asker: Asker, resource: r4.Resource, *, if_match: int | None = None, ups
     """
     type_, id_ = resource.resourceType, str(resource.id)
     allow(asker, "u", type_)
-    row = yield from lock(type_, id_)
+    concerned = redirect.named(resource, r4.encode(resource))
+    row = yield from lock(type_, id_, concerned)
     if row is None and upsert and if_match is None:
         yield from lock_ids(type_, [id_])
-        row = yield from lock(type_, id_)
+        row = yield from lock(type_, id_, concerned)
         if row is None and (yield from taken(type_, [id_])):
             raise _absent(type_, id_)
     if row is None:
@@ -291,7 +309,9 @@ def put_many(
     yield from check_targets(resources)
     for type_, group in sorted(groups.items()):
         yield from lock_ids(type_, group)
-        rows = yield Query(statements.lock_many(type_), (statements.array(sorted(group)),))
+        concerned = {p for resource in group.values() for p in redirect.named(resource, r4.encode(resource))}
+        ids = statements.array(sorted(group))
+        rows = yield Query(statements.lock_many(type_), (statements.array(sorted(concerned)), ids, ids))
         here = {row[0]: row for row in rows}
         for id_, row in here.items():
             if not _may_replace(asker, type_, row):
@@ -338,6 +358,8 @@ def _may_replace(asker: Asker, type_: str, row: Row) -> bool:
 def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
     """Write the version after the locked row."""
     type_ = resource.resourceType
+    if not row[10]:
+        yield from redirect.settle(resource)
     resource = yield from guards.admit(asker, resource)
     owners = yield from security_context.owners([resource])
     item = yield from _drafted(resource, row[8] or asker.facility, owners.get(str(resource.id)))
@@ -366,6 +388,43 @@ def _replacement(asker: Asker, item: Draft, moment: tuple[int, str], body: bytes
     return Query(sql, (*head, False, tokens, body, *rows, *statements.write_params(asker, action)))
 
 
+def rewrite(
+    asker: Asker, type_: str, rows: Sequence[Row], resources: Sequence[r4.Resource], action: str
+) -> Step[list[Stored]]:
+    """Write the versions after many locked rows of a type, in one statement; `action` is what the access log says.
+
+    Looks at no permission and passes no gate: for a merge, which has shut it.
+    """
+    yield from additions.refresh()
+    updated = [max(now(), row[2] + timedelta(milliseconds=1)) for row in rows]
+    items = [draft(resource, row[8]) for resource, row in zip(resources, rows, strict=True)]
+    stamped = [stamp(r, row[1] + 1, at) for r, row, at in zip(resources, rows, updated, strict=True)]
+    users = [User(i.id, i.shard, i.patient, i.custodian) for i in items]
+    bodies = yield from contents.keep(type_, stamped, users)
+    letters, index_rows = statements.many_index_rows([i.id for i in items], [i.found_by for i in items])
+    text = statements.array
+    head = (
+        *(text(i.id for i in items), text(at.isoformat() for at in updated), text(i.shard for i in items)),
+        *(text(i.patient for i in items), text(i.custodian for i in items)),
+        text(str(labels.of(body)) for body in bodies),
+        *(text(statements.token_array(i.found_by.tokens) for i in items), bodies),
+    )
+    said = statements.write_params(asker, action)
+    yield Query(statements.replace_many(type_, letters), (*head, *index_rows, "update", *said[1:]))
+    changed = [i for i, row in zip(items, rows, strict=True) if (i.patient, i.custodian) != (row[3], row[8])]
+    if changed:
+        yield from security_context.follow(type_, [(i.id, Owner(i.patient, i.custodian)) for i in changed])
+    if projections.exists(type_):
+        written = [
+            Written(type_, i.id, row[6], row[1] + 1, i.patient, i.resource) for i, row in zip(items, rows, strict=True)
+        ]
+        yield from projections.project(type_, written)
+    return [
+        Stored(type_, i.id, row[1] + 1, at, i.patient, body)
+        for i, row, at, body in zip(items, rows, updated, bodies, strict=True)
+    ]
+
+
 def delete(asker: Asker, type_: str, id_: str, *, if_match: int | None = None) -> Step[Stored]:
     """Put a tombstone in the place of the resource; deleting twice changes nothing the second time.
 
@@ -390,9 +449,12 @@ def delete(asker: Asker, type_: str, id_: str, *, if_match: int | None = None) -
     return Stored(type_, id_, version, updated, row[3], None)
 
 
-def lock(type_: str, id_: str) -> Step[Row | None]:
-    """Lock and return the current row: the columns of `statements.COLUMNS`, then key, shard, custodian, labels."""
-    rows = yield Query(statements.lock(type_), (id_,))
+def lock(type_: str, id_: str, concerned: Sequence[str] = ()) -> Step[Row | None]:
+    """Lock and return the current row: the columns of `statements.COLUMNS`, then key, shard, custodian, labels, free.
+
+    concerned: people whom the next version will name. free: neither they nor the current patient was merged.
+    """
+    rows = yield Query(statements.lock(type_), (statements.array(concerned), id_, id_))
     return rows[0] if rows else None
 
 

@@ -50,7 +50,11 @@ _DATABASE = (
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[Row]]
 
 ATTEMPTS = 4
-_BROKEN_BY_OTHERS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+_BROKEN_BY_OTHERS = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.LockNotAvailable,
+)
 BODY_LIMIT = 16 * 1024 * 1024
 POOL_SECONDS = 5.0
 # Connections, of the pool's 16, that requests of a kind may hold together, and those of one account. The rest is for
@@ -194,7 +198,10 @@ class Door:
     async def _create(self, asker: Asker, resources: list[r4.Resource]) -> list[store.Stored]:
         type_ = resources[0].resourceType
         if len(resources) == 1 and not projections.exists(type_) and not guards.exists(type_):
-            return await self.run(asker, store.create(asker, resources))
+            try:
+                return await self.run(asker, store.create(asker, resources, alone=True))
+            except store.NeedsTransaction:
+                pass
         return await self.transact(asker, lambda: store.create(asker, resources))
 
     async def run(self, asker: Asker, step: Step[T]) -> T:

@@ -18,6 +18,7 @@ from tuetinh.record import r4, store
 from tuetinh.record.asker import Asker
 from tuetinh.record.bundling import bundle, entry
 from tuetinh.record.errors import BadRequest, issues_of
+from tuetinh.record.merging import ledger
 from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply
 from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
@@ -99,8 +100,10 @@ _REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})"
 
 
 def of_patient(asked: Asked) -> Step[Reply]:
-    """Everything in the compartment of one patient."""
-    first = yield from store.read(asked.asker, "Patient", asked.id)
+    """Everything in the compartment of one patient; of one who was merged, that of the survivor."""
+    chains = yield from ledger.chains([asked.id])
+    person = chains[asked.id][-1].target if asked.id in chains else asked.id
+    first = yield from store.read(asked.asker, "Patient", person)
     types = _types(asked)
     after, count = _position(asked), _count(asked)
     where, params = "", []
@@ -109,7 +112,7 @@ def of_patient(asked: Asked) -> Step[Reply]:
     rows = yield Query(
         "SELECT type, id, version, updated, patient, body, key FROM record.resource"
         f" WHERE patient = %s AND NOT deleted AND key > %s AND type = ANY(%s::text[]){where} ORDER BY key LIMIT %s",
-        [asked.id, after, array(types), *params, count + 1],
+        [person, after, array(types), *params, count + 1],
         prepare=False,
     )
     found = [

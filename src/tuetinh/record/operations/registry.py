@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 
@@ -15,6 +16,7 @@ MODULES = (
     "tuetinh.record.operations.everything",
     "tuetinh.record.operations.graphql",
     "tuetinh.record.operations.lastn",
+    "tuetinh.record.operations.merge",
     "tuetinh.record.operations.meta",
     "tuetinh.record.operations.subscriptions",
     "tuetinh.record.operations.reindex",
@@ -24,10 +26,20 @@ MODULES = (
 )
 
 
+_offered: list[Operation] = []
+
+
+def offer(operations: Iterable[Operation]) -> None:
+    """Let a module above answer operations of its own. Offering twice is once."""
+    _offered.extend(one for one in operations if one not in _offered)
+    known.cache_clear()
+    names.cache_clear()
+
+
 @cache
 def known() -> tuple[Operation, ...]:
-    """Every operation, in the order of MODULES."""
-    return tuple(one for module in MODULES for one in import_module(module).OPERATIONS)
+    """Every operation, in the order of MODULES, then those of the modules above."""
+    return (*(one for module in MODULES for one in import_module(module).OPERATIONS), *_offered)
 
 
 @cache

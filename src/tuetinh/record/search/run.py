@@ -24,6 +24,7 @@ from tuetinh.record.search.compile import (
 )
 from tuetinh.record.search.conditions import Condition, Tokens
 from tuetinh.record.search.includes import MAX_INCLUDED, bring
+from tuetinh.record.search.merged import survivors
 from tuetinh.record.search.page import PageRefused, Position
 from tuetinh.record.search.params import added
 from tuetinh.record.search.parse import Search, parse
@@ -77,12 +78,21 @@ def read(
 def search(asker: Asker, search: Search, *, secret: bytes, page: str | None = None) -> Step[Found]:
     """Find one page of what the asker may see. Raises PageRefused."""
     after = pages.read(secret, asker, search, page) if page else None
+    wanted = (yield from survivors(search)) if after else search
+    found, last = yield from _page(asker, wanted, after)
+    if not found.hits and wanted is search and (wanted := (yield from survivors(search))) is not search:
+        found, last = yield from _page(asker, wanted, after)
+    return replace(found, next=pages.write(secret, asker, search, last)) if last else found
+
+
+def _page(asker: Asker, search: Search, after: Position | None) -> Step[tuple[Found, Position | None]]:
+    """One page, and the position of its end if there is more."""
     allowed = yield from _ready(asker, search)
     if allowed is None:
-        return Found(total=0 if search.total != "none" else None)
+        return Found(total=0 if search.total != "none" else None), None
     counted = yield from _total(asker, allowed)
     if search.count == 0 or search.summary == "count":
-        return Found(total=counted if counted is not None else (yield from _count(asker, allowed)))
+        return Found(total=counted if counted is not None else (yield from _count(asker, allowed))), None
     rows: list[Row] = []
     for sql, params in page_statements(asker, allowed, after):
         if len(rows) <= search.count:
@@ -92,16 +102,17 @@ def search(asker: Asker, search: Search, *, secret: bytes, page: str | None = No
         rows = moved.put_in(search, rows, changed, after, search.count + 1)
     count = yield from contents.fitting([row[6] for row in rows[: search.count]])
     hits = [_hit(row, "match") for row in rows[:count]]
-    token = None
+    end = None
     if len(rows) > count:
         last = rows[count - 1]
-        token = pages.write(secret, asker, search, Position(last[2], tuple(last[9:]), last[7], last[8]))
+        end = Position(last[2], tuple(last[9:]), last[7], last[8])
     included, more = yield from bring(asker, search.includes, [row[:7] for row in rows[:count]])
-    return Found(hits + [_hit(row, "include") for row in included], token, counted, more)
+    return Found(hits + [_hit(row, "include") for row in included], None, counted, more), end
 
 
 def total(asker: Asker, search: Search) -> Step[int]:
     """Count every match that the asker may see."""
+    search = yield from survivors(search)
     allowed = yield from _ready(asker, search)
     return 0 if allowed is None else (yield from _count(asker, allowed))
 
@@ -114,12 +125,18 @@ def _count(asker: Asker, ready: Search) -> Step[int]:
 
 def matching(asker: Asker, search: Search, limit: int) -> Step[list[tuple[str, str, int, int]]]:
     """Find type, id, key and version of the first matches."""
+    rows = yield from _matching(asker, search, limit)
+    if not rows and (wanted := (yield from survivors(search))) is not search:
+        rows = yield from _matching(asker, wanted, limit)
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+def _matching(asker: Asker, search: Search, limit: int) -> Step[list[Row]]:
     allowed = yield from _ready(asker, search)
     if allowed is None:
         return []
     sql, params = matching_statement(asker, allowed, limit)
-    rows = yield Query(sql, params, prepare=False)
-    return [(row[0], row[1], row[2], row[3]) for row in rows]
+    return (yield Query(sql, params, prepare=False))
 
 
 def matched(asker: Asker, search: Search) -> Step[Sql | None]:
