@@ -78,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--to", dest="until", default="", metavar="TIME", help="to the end of a day, or before a time")
     audit.add_argument("--limit", type=int, default=1000, help="at most so many (default 1000; 0: all)")
     audit.add_argument("--json", action="store_true", help="one JSON object a line")
-    bench = command("bench", _bench, "measure this machine (in a checkout), `conformance SUITE DIR`, or `safety`")
+    told = "measure this machine (in a checkout), `conformance SUITE DIR`, `safety`, or `linkage [DIR | PEOPLE]`"
+    bench = command("bench", _bench, told)
     bench.add_argument("arguments", nargs=argparse.REMAINDER)
     manage = command("manage", _manage, "run a Django management command")
     manage.add_argument("arguments", nargs=argparse.REMAINDER)
@@ -281,6 +282,10 @@ def _bench(arguments: argparse.Namespace) -> int:
             from tuetinh.node.safety import run
 
             return run.main(rest)
+        case ["linkage", *rest] if len(rest) <= 1:
+            return operations.bench_linkage(rest[0] if rest else "20000")
+        case ["linkage", *_]:
+            raise Refused("bench linkage [DIR | PEOPLE]")
     return operations.bench(arguments.arguments)
 
 

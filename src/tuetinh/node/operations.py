@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import getpass
+import os
 import shutil
 import subprocess
 import sys
@@ -118,6 +119,21 @@ def examine(data: Path, *, hashed: bool = True) -> Iterator[tuple[str, bool, str
     yield "free space", free > 1024, f"{free} MiB in {data}"
     loose = [p.name for p in (data / "keys").glob("*") if p.stat().st_mode & 0o077]
     yield "secrets", not loose, f"readable by others: {', '.join(loose)}" if loose else "readable by their owner only"
+
+
+def bench_linkage(what: str) -> int:
+    """Measure person matching: on the labelled sets of a folder, or on so many invented people."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tuetinh.node.settings")
+    import django
+
+    django.setup()
+    from tuetinh.commons.identity.api import measure_linkage
+
+    if what.isascii() and what.isdigit():
+        return measure_linkage(None, int(what))
+    if not Path(what).is_dir():
+        raise Refused(f"{what} is neither a folder of labelled sets nor a number of people")
+    return measure_linkage(Path(what), 0)
 
 
 def bench(arguments: list[str]) -> int:

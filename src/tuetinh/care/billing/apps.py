@@ -10,3 +10,9 @@ class BillingConfig(AppConfig):
 
     name = "tuetinh.care.billing"
     label = "billing"
+
+    def ready(self) -> None:
+        """Let bills follow people who are merged."""
+        from tuetinh.record.api import Follower, register_follower
+
+        register_follower(Follower("billing_bill", by=("encounter", "Encounter")))

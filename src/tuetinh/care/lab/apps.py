@@ -10,3 +10,9 @@ class LabConfig(AppConfig):
 
     name = "tuetinh.care.lab"
     label = "lab"
+
+    def ready(self) -> None:
+        """Let tubes follow people who are merged."""
+        from tuetinh.record.api import Follower, register_follower
+
+        register_follower(Follower("lab_tube", by=("encounter", "Encounter")))

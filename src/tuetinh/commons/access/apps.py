@@ -12,8 +12,11 @@ class AccessConfig(AppConfig):
     label = "access"
 
     def ready(self) -> None:
-        """Tell the record what the owner of a subscription may see when it is told."""
+        """Tell the record what an owner of a subscription may see; let a citizen's account follow a merged person."""
         from tuetinh.commons.access.oauth.standing import now
+        from tuetinh.record.api import Follower, register_follower
         from tuetinh.record.subscriptions import api as subscriptions
 
         subscriptions.register_owners(now)
+        register_follower(Follower("access_account"))
+        register_follower(Follower("access_grant"))

@@ -58,6 +58,7 @@ from .places import (
     province,
     provinces,
     provinces_typed,
+    units_before,
     written,
 )
 from .queries import listed, price, prices, starter_prices
@@ -130,5 +131,6 @@ __all__ = [
     "set_price",
     "starter_prices",
     "technique",
+    "units_before",
     "written",
 ]

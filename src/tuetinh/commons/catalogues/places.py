@@ -255,6 +255,16 @@ def _lies_in(move: Move, district: str, old_province: str) -> bool:
     )
 
 
+def units_before() -> dict[str, list[str]]:
+    """For each commune of today, by its code: the units that it was usually made of, written as before 01/07/2025."""
+    tables, found = _tables(), dict[str, list[str]]()
+    for move in tables.moves:
+        district = tables.districts[move.district_index]
+        if move.default:
+            found.setdefault(move.successor, []).append(f"{move.name}, {district.name}, {district.province}")
+    return found
+
+
 def parse_address(text: str) -> Place:
     """Read an address in old or new names: `Bản Nà Phát, xã Mường Than, tỉnh Lai Châu`.
 

@@ -24,6 +24,7 @@ from tuetinh.commons.identity.facts import (
     patient,
     phone,
 )
+from tuetinh.commons.identity.linkage.sets import report as measure_linkage
 from tuetinh.commons.identity.links import PersonLink
 from tuetinh.commons.identity.queries import Banner, Hit, banner, find_people, gender_text, likely_duplicates
 from tuetinh.commons.identity.wire_card import CitizenCard, check_number, parse_card
@@ -55,6 +56,7 @@ __all__ = [
     "human_name",
     "identifier",
     "likely_duplicates",
+    "measure_linkage",
     "number",
     "occupation",
     "parse_card",

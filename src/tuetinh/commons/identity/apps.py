@@ -13,8 +13,10 @@ class IdentityConfig(AppConfig):
 
     def ready(self) -> None:
         """Attach the projections."""
-        from tuetinh.commons.identity import projection
+        from tuetinh.commons.identity import operations, projection
         from tuetinh.record import projections
+        from tuetinh.record.operations import registry
 
         projections.register("Patient", projection.project)
         projections.register("Encounter", projection.project_visits)
+        registry.offer(operations.OPERATIONS)

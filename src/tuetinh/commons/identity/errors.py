@@ -26,6 +26,10 @@ class Code(StrEnum):
     BIRTH_WRONG = "birth-wrong"
     GENDER_WRONG = "gender-wrong"
     NUMBER_WRONG = "number-wrong"
+    REASON_MISSING = "reason-missing"
+    BUSY = "busy"
+    MERGE_REFUSED = "merge-refused"
+    DECIDED = "decided"
 
 
 MESSAGES: dict[Code, _StrPromise] = {
@@ -41,6 +45,10 @@ MESSAGES: dict[Code, _StrPromise] = {
     Code.BIRTH_WRONG: gettext_lazy("Ngày sinh không đúng. Nhập dd/mm/yyyy, mm/yyyy hoặc yyyy."),
     Code.GENDER_WRONG: gettext_lazy("Chọn giới tính."),
     Code.NUMBER_WRONG: gettext_lazy("Số định danh có 12 chữ số."),
+    Code.REASON_MISSING: gettext_lazy("Ghi lý do."),
+    Code.BUSY: gettext_lazy("Có người đang ghi vào hồ sơ này. Thử lại sau ít phút."),
+    Code.MERGE_REFUSED: gettext_lazy("Không làm được: %(why)s"),
+    Code.DECIDED: gettext_lazy("Cặp này đã có người xử lý."),
 }
 
 

@@ -139,6 +139,15 @@ def _mother(name: str) -> r4.PatientContact:
     return r4.PatientContact(relationship=[r4.CodeableConcept(coding=[role])], name=human_name(name))
 
 
+def mother(patient: r4.Patient) -> str:
+    """Return the name of the mother, or ""."""
+    for contact in patient.contact or []:
+        codes = {c.code for concept in contact.relationship or [] for c in concept.coding or []}
+        if "MTH" in codes and contact.name:
+            return display_name(r4.Patient(name=[contact.name]))
+    return ""
+
+
 def display_name(patient: r4.Patient) -> str:
     """Return the official name as it is spoken; other countries' order for people who came with theirs."""
     names = patient.name or []

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tuetinh.commons.identity import facts, words
+from tuetinh.commons.identity.linkage import features
 from tuetinh.record import r4
 from tuetinh.record.projections import Written
+from tuetinh.record.statements import token_array
 from tuetinh.record.steps import Query, Row, Step
 
 Number = tuple[str, str]  # kind, value
@@ -28,18 +30,21 @@ class Person(NamedTuple):
     commune: str
     facility: str
     keys: str
+    mother: str
+    blocks: str
 
 
 _STORE = """
 WITH person AS (
   INSERT INTO identity_person
-    (patient, active, name, birth, gender, number, phone, address, commune, facility, keys, updated)
-  SELECT p, a, n, b, g, i, t, h, c, f, k::tsvector, now()
+    (patient, active, name, birth, gender, number, phone, address, commune, facility, keys, mother, blocks, updated)
+  SELECT p, a, n, b, g, i, t, h, c, f, k::tsvector, m, l::bigint[], now()
   FROM unnest(%s::text[], %s::boolean[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-              %s::text[], %s::text[], %s::text[]) AS new (p, a, n, b, g, i, t, h, c, f, k)
+              %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]) AS new (p, a, n, b, g, i, t, h, c, f, k, m, l)
   ON CONFLICT (patient) DO UPDATE SET active = excluded.active, name = excluded.name, birth = excluded.birth,
     gender = excluded.gender, number = excluded.number, phone = excluded.phone, address = excluded.address,
-    commune = excluded.commune, facility = excluded.facility, keys = excluded.keys, updated = excluded.updated
+    commune = excluded.commune, facility = excluded.facility, keys = excluded.keys, mother = excluded.mother,
+    blocks = excluded.blocks, due = true, updated = excluded.updated
 ), new_number (patient, kind, value) AS (
   SELECT * FROM unnest(%s::text[], %s::text[], %s::text[])
 ), old_number AS (
@@ -150,8 +155,27 @@ def person_row(patient: r4.Patient, numbers: Sequence[Number]) -> tuple[Person, 
         commune=commune,
         facility=facts.reference_id(patient.managingOrganization),
         keys=tsvector(words.lexemes(name_words[: 2 * words.NAME_WORDS], birth, places)),
+        mother=facts.mother(patient),
+        blocks=token_array(features.blocks(features_of(patient, numbers))),
     )
     return row, [*(("n", word) for word in name_words), *(("a", word) for word in places)]
+
+
+def features_of(patient: r4.Patient, numbers: Sequence[Number] | None = None) -> features.Features:
+    """What is compared of a Patient, stored or not."""
+    address, commune = facts.home(patient)
+    facility = facts.reference_id(patient.managingOrganization)
+    known = numbers_of(patient) if numbers is None else numbers
+    return features.of(
+        patient.id or "",
+        facts.display_name(patient),
+        birth=patient.birthDate or "",
+        sex=patient.gender or "",
+        address=address,
+        commune=commune,
+        mother=facts.mother(patient),
+        numbers=[(kind, f"{facility}|{value}" if kind == "mrn" else value) for kind, value in known],
+    )
 
 
 def store(patients: Sequence[r4.Patient]) -> Step[None]:
@@ -167,7 +191,7 @@ def store(patients: Sequence[r4.Patient]) -> Step[None]:
         dictionary.update(own_words)
     yield Query(
         _STORE,
-        (*_columns(rows, 11), *_columns(numbers, 3), [row.patient for row in rows], *_columns(sorted(dictionary), 2)),
+        (*_columns(rows, 13), *_columns(numbers, 3), [row.patient for row in rows], *_columns(sorted(dictionary), 2)),
     )
 
 

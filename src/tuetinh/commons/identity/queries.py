@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -12,9 +12,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from tuetinh.commons.identity import facts, search, words
+from tuetinh.commons.identity import facts, matching, search, words
 from tuetinh.commons.identity.errors import CardError
 from tuetinh.commons.identity.facts import PersonDraft
+from tuetinh.commons.identity.linkage import features
 from tuetinh.commons.identity.parsing import Typed, parse
 from tuetinh.commons.identity.projection import plain_number
 from tuetinh.commons.identity.ranking import Found
@@ -24,7 +25,7 @@ from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 from tuetinh.record.audit import note
 from tuetinh.record.errors import Forbidden
-from tuetinh.record.steps import Query, Step, run
+from tuetinh.record.steps import run
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -126,7 +127,7 @@ def _scanned(text: str) -> Typed:
     return Typed(words=words.split(card.name), births=births, numbers=[number], year="" if births else card.birth)
 
 
-def _hit(person: Found, reasons: Iterable[str] = (), *, certain: bool = False) -> Hit:
+def _hit(person: Found) -> Hit:
     return Hit(
         id=person.id,
         name=person.name,
@@ -139,17 +140,8 @@ def _hit(person: Found, reasons: Iterable[str] = (), *, certain: bool = False) -
         facility=person.facility,
         age=facts.age(person.birth, today()),
         score=round(person.score, 2),
-        reasons=tuple(reasons),
-        certain=certain,
         slipped=person.slipped,
     )
-
-
-_SAME_NUMBER = f"""
-SELECT n.kind, {search.COLUMNS}, NULL::timestamptz, p.updated
-FROM identity_number n JOIN identity_person p USING (patient)
-WHERE (n.kind, n.value) IN (SELECT * FROM unnest(%s::text[], %s::text[])) AND p.active LIMIT 100
-"""
 
 
 def draft_numbers(draft: PersonDraft) -> list[tuple[str, str]]:
@@ -162,68 +154,31 @@ def draft_numbers(draft: PersonDraft) -> list[tuple[str, str]]:
 def likely_duplicates(asker: Asker, draft: PersonDraft, limit: int = 5) -> list[Hit]:
     """Return people who may be the one of the draft, likeliest first, each with the reasons in words.
 
-    `certain` when a personal, insurance or card number is the same; else name, birth, sex, phone, address are weighed.
+    `certain` when a personal, insurance or card number is the same; else what is told is weighed by the model.
     """
     _allow(asker)
-    return run(asker, _duplicates(draft, asker.facility, limit))
+    person = matching.of_draft(draft)
+    return [_matched(person, match) for match in run(asker, matching.matches(person))[:limit]]
 
 
-def _duplicates(draft: PersonDraft, facility: str, limit: int) -> Step[list[Hit]]:
-    sure: dict[str, tuple[Found, list[str]]] = {}
-    numbers = draft_numbers(draft)
-    if numbers:
-        kinds, values = zip(*numbers, strict=True)
-        rows = yield Query(_SAME_NUMBER, (list(kinds), list(values)))
-        for kind, *row in rows:
-            sure.setdefault(row[0], (Found(*row), []))[1].append(number_words(kind))
-    births = [f"={draft.birth}"] if draft.birth else []
-    typed = Typed(words=words.split(draft.name)[:8], births=births)
-    likely = yield from search.find(typed, facility=facility, limit=40)
-    hits = [_hit(person, [*why, *_reasons(person, draft)[1]], certain=True) for person, why in sure.values()]
-    for person in likely:
-        weight, why = _reasons(person, draft)
-        if person.id not in sure and weight >= 5:
-            person.score = weight
-            hits.append(_hit(person, why))
-    hits.sort(key=lambda hit: (not hit.certain, -hit.score))
-    return hits[:limit]
-
-
-def number_words(kind: str) -> str:
-    """Say that a number is the same."""
-    return {
-        "cccd": gettext("Cùng số định danh"),
-        "bhxh": gettext("Cùng mã số BHXH"),
-        "card": gettext("Cùng số thẻ BHYT"),
-        "cmnd": gettext("Cùng số CMND"),
-    }[kind]
-
-
-def _reasons(person: Found, draft: PersonDraft) -> tuple[float, list[str]]:
-    """Weigh how alike a person and a draft are; 5 or more is worth a look."""
-    weight, why = 0.0, list[str]()
-    own, asked = sorted(words.name_words(person.name)), sorted(words.name_words(draft.name))
-    if own == asked:
-        weight, why = weight + 3, [*why, gettext("Cùng họ tên")]
-    elif len(set(own) ^ set(asked)) <= 2 and set(own) & set(asked):
-        weight, why = weight + 1.5, [*why, gettext("Họ tên gần giống")]
-    if draft.birth and person.birth == draft.birth:
-        weight, why = weight + 3, [*why, gettext("Cùng ngày sinh")]
-    elif draft.birth and person.birth and f"={person.birth}" in search.birth_slips(f"={draft.birth}"):
-        weight, why = weight + 1.5, [*why, gettext("Ngày sinh gần giống")]
-    elif draft.birth and person.birth[:4] == draft.birth[:4]:
-        weight, why = weight + 1, [*why, gettext("Cùng năm sinh")]
-    if draft.phone and plain_number(draft.phone) == plain_number(person.phone):
-        weight, why = weight + 2, [*why, gettext("Cùng số điện thoại")]
-    if draft.commune and draft.commune == person.commune:
-        weight, why = weight + 1, [*why, gettext("Cùng xã")]
-    elif len(set(words.place_words(draft.address)) & set(words.place_words(person.address))) >= 3:
-        weight, why = weight + 1, [*why, gettext("Địa chỉ gần giống")]
-    if {draft.gender, person.gender} == {"male", "female"}:
-        weight -= 2
-    elif draft.gender == person.gender and why:
-        weight, why = weight + 0.5, [*why, gettext("Cùng giới tính")]
-    return weight, why
+def _matched(person: features.Features, match: matching.Match) -> Hit:
+    _id, name, birth, gender, number, phone, address, commune, facility, *_ = match.row
+    shared = matching.shared_numbers(person, matching.of_row(match.row))
+    return Hit(
+        id=match.row[0],
+        name=name,
+        birth=birth,
+        gender=gender,
+        number=number,
+        phone=phone,
+        address=address,
+        commune=commune,
+        facility=facility,
+        age=facts.age(birth, today()),
+        score=match.score.weight,
+        reasons=tuple(matching.reasons(match.score.levels, shared)),
+        certain=bool(shared),
+    )
 
 
 def banner(asker: Asker, patient_id: str) -> Banner:

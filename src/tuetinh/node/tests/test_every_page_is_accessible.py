@@ -39,6 +39,8 @@ class Row:
 TABS = ("?tab=orders", "?tab=prescription", "?tab=close")
 # Pages whose address has parameters, or that look different by what is asked; the others are opened as they are.
 ROWS = {
+    "people/review/<int:pair_id>": Row("archivist", "/people/review"),
+    "people/<str:patient_id>/unmerge": Row("archivist", "/people/merges"),
     "people/<str:patient_id>": Row("lab", at=f"/people/{CITIZEN}"),
     "reception/people/<str:patient_id>": Row("reception", at=f"/reception/people/{CITIZEN}"),
     "reception/visits/<str:encounter_id>": Row("reception", "/reception/today"),
@@ -64,6 +66,15 @@ NO_PAGES = {
     "apps/<slug:client_id>/launch",  # leads on to an app
     "apps/sample/launch", "apps/sample/",  # an app of its own, that begins with a launch: test_sample_app
 }  # fmt: skip
+# Two pairs of records of one person: one waits for the records office, one was merged.
+TWICE = """
+from tuetinh.commons.identity import merging, review
+from tuetinh.record import api as record, r4
+people = [record.create(record.SYSTEM, r4.Patient(name=[r4.HumanName(text="Lò Thị Hai Lần")], birthDate=day))
+          for day in ("1985-03-12", "1985-03-12", "1951-07-08", "1951-07-08")]
+review.tell(people[0].id, people[1].id)
+merging.merge(record.SYSTEM, people[2].id, people[3].id)
+"""
 DOCUMENTS = (".pdf", ".xml", ".wav")
 ASKED = {"response_type": "code", "state": "a-page", "code_challenge": "x" * 43, "code_challenge_method": "S256"}
 
@@ -155,6 +166,8 @@ def lived_in(province: Province) -> Province:
     """A node on which somebody went the whole way, and an analyser sent what nobody ordered."""
     gone = run(province.data, "journey")
     assert gone.returncode == 0, gone.stdout + gone.stderr
+    merged = run(province.data, "manage", "shell", "--verbosity", "0", "--command", TWICE)
+    assert merged.returncode == 0, merged.stdout + merged.stderr
     send_hl7(province.demo["ports"]["mllp"], results("2609999999", {"GLU": ("7.8", "mmol/L", "3.9-6.4")}))
     return province
 

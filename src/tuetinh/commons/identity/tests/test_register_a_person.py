@@ -128,20 +128,23 @@ def test_of_two_desks_at_once_one_wins() -> None:
 
 @pytest.mark.django_db
 def test_likely_duplicates_come_with_reasons() -> None:
+    same_but_tones = "Họ tên chỉ khác dấu"
     first = register(DESK, DRAFT)
     register(DESK, PersonDraft(name="Vàng Văn Ún", birth="1950", gender="male"))
     found = likely_duplicates(DESK, PersonDraft(name="LO THI PANG", birth="1985-03-12", gender="female"))
     assert [(hit.id, hit.certain, hit.reasons) for hit in found] == [
-        (first.id, False, ("Cùng họ tên", "Cùng ngày sinh", "Cùng giới tính"))
+        (first.id, False, (same_but_tones, "Cùng ngày sinh", "Cùng giới tính"))
     ]
     found = likely_duplicates(
         DESK, PersonDraft(name="Lò Thị Pang", birth="1985-12-03", gender="female", phone="0399000001")
     )
     assert [(hit.id, hit.reasons) for hit in found] == [
-        (first.id, ("Cùng họ tên", "Ngày sinh gần giống", "Cùng số điện thoại", "Cùng giới tính"))
+        (first.id, (same_but_tones, "Ngày và tháng sinh đảo nhau", "Cùng giới tính", "Cùng số điện thoại"))
     ]
     found = likely_duplicates(DESK, PersonDraft(name="Khác Hẳn", cccd="012185900001"))
-    assert [(hit.id, hit.certain, hit.reasons) for hit in found] == [(first.id, True, ("Cùng số định danh",))]
+    assert [(hit.id, hit.certain, hit.reasons) for hit in found] == [
+        (first.id, True, ("Cùng số định danh", "Khác họ tên"))
+    ]
     assert likely_duplicates(DESK, PersonDraft(name="Nguyễn Văn Anh", birth="1999-01-01", gender="male")) == []
 
 

@@ -1,0 +1,6 @@
+"""Are these two records one person? Deterministic by their numbers first, then by weight (Fellegi and Sunter).
+
+`features` says what is compared, `model` how much it weighs (data that an administrator may change), `scoring` weighs a
+few candidates of one person, `runs` all people by Splink: both with the conditions of the model, on DuckDB. `simulate`
+makes people who stand twice, from whom the model is learned, and `sets` measures it on labelled sets.
+"""

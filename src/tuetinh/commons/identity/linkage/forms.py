@@ -1,0 +1,142 @@
+"""Labelled sets of other countries: columns by their names, a model that Splink learns on the set, without its labels.
+
+Our own model speaks of Vietnamese people; here the same method is measured where others have measured theirs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+COLUMNS = Path(__file__).parent.parent / "data" / "linkage_columns.json"
+SEED = 7
+PAIRS = 2e6  # random ones, for u
+Rows = list[dict[str, str]]
+
+
+class Form(NamedTuple):
+    """kinds: of each column that is compared: `name`, `text`, `code`, `date`, `number`, `email`. person: the truth."""
+
+    id: str
+    person: str
+    kinds: dict[str, str]
+
+
+def form(header: Sequence[str]) -> Form:
+    """Map columns by the list of names in data/linkage_columns.json. Raises ValueError for a set without a truth."""
+    known = msgspec.json.decode(COLUMNS.read_bytes(), type=dict[str, list[str]])
+    kind_of = {name: kind for kind, names in known.items() for name in names}
+    found = {
+        column: kind_of.get(re.sub(r"[^a-z0-9]+", "_", column.strip().lower()).strip("_"), "") for column in header
+    }
+    ids = [c for c, kind in found.items() if kind == "id"]
+    people = [c for c, kind in found.items() if kind == "person"]
+    if not ids:
+        message = f"no column of {', '.join(header)} is a record's id; known names are in {COLUMNS.name}"
+        raise ValueError(message)
+    kinds = {c: k for c, k in found.items() if k and k not in ("id", "person", "skip")}
+    return Form(ids[0], people[0] if people else "", kinds)
+
+
+def _levels(column: str, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
+    left, right = f'"{column}_l"', f'"{column}_r"'
+    others = [name for name in names if name != column]
+    turned = " OR ".join(f'({left} = "{o}_r" AND {right} = "{o}_l")' for o in others)
+    crossed = " OR ".join(f'({left} = "{o}_r" OR {right} = "{o}_l")' for o in others)
+    near = {
+        "name": [
+            *([turned] if turned else []),
+            f"jaro_winkler_similarity({left}, {right}) >= 0.92 OR damerau_levenshtein({left}, {right}) <= 1",
+            *([crossed] if crossed else []),
+            f"jaro_winkler_similarity({left}, {right}) >= 0.8 OR left({left}, 3) = left({right}, 3)",
+        ],
+        "text": [
+            f"damerau_levenshtein({left}, {right}) <= 2 OR jaro_winkler_similarity({left}, {right}) >= 0.92",
+            f"jaro_winkler_similarity({left}, {right}) >= 0.8",
+        ],
+        "date": [
+            f"damerau_levenshtein({left}, {right}) <= 1",
+            f"damerau_levenshtein({left}, {right}) <= 2",
+            f"left({left}, 4) = left({right}, 4)",
+        ],
+        "number": [f"damerau_levenshtein({left}, {right}) <= 1", f"damerau_levenshtein({left}, {right}) <= 2"],
+        "email": [
+            f"damerau_levenshtein({left}, {right}) <= 2",
+            f"split_part({left}, '@', 1) = split_part({right}, '@', 1)",
+            f"jaro_winkler_similarity({left}, {right}) >= 0.88",
+        ],
+        "code": [f"damerau_levenshtein({left}, {right}) <= 1"],
+        "sex": [],
+    }[kind]
+    told = [f"{left} = {right}", *near, "ELSE"]
+    levels: list[dict[str, Any]] = [
+        {"sql_condition": f"{left} IS NULL OR {right} IS NULL", "label_for_charts": "null", "is_null_level": True}
+    ]
+    for number, condition in enumerate(told):
+        level: dict[str, Any] = {"sql_condition": condition, "label_for_charts": str(number)}
+        if number == 0 and kind in ("name", "text"):
+            level["tf_adjustment_column"] = column
+        levels.append(level)
+    return levels
+
+
+def _rules(kinds: dict[str, str]) -> list[str]:
+    """Blocks: whole strong columns, pairs of the others, and names with beginnings of dates."""
+    strong = [c for c, k in kinds.items() if k in ("number", "email", "date")]
+    weak = [c for c, k in kinds.items() if k in ("name", "text", "code")]
+    rules = [f'l."{c}" = r."{c}"' for c in strong]
+    rules += [f'l."{a}" = r."{a}" AND l."{b}" = r."{b}"' for a, b in combinations(weak, 2)]
+    for date in (c for c, k in kinds.items() if k == "date"):
+        for name in (c for c, k in kinds.items() if k == "name"):
+            rules += [f'left(l."{date}", 4) = left(r."{date}", 4) AND left(l."{name}", 2) = left(r."{name}", 2)']
+    for one in (c for c, k in kinds.items() if k in ("text", "email")):
+        rules += [f'left(l."{one}", 6) = left(r."{one}", 6)']
+    names = [c for c, k in kinds.items() if k == "name"]
+    rules += [f'l."{a}" = r."{b}" AND l."{b}" = r."{a}"' for a, b in combinations(names, 2)]
+    return rules
+
+
+def link(rows: Rows, known: Form) -> list[tuple[str, str, float]]:
+    """Weigh the candidates of a set; returns both ids and the weight in bits."""
+    import duckdb
+    import pyarrow as pa
+    from splink import Linker, block_on
+    from splink.backends.duckdb import DuckDBAPI
+
+    from tuetinh.commons.identity.linkage.runs import quiet
+
+    quiet()
+    con = duckdb.connect()
+    columns = {known.id: [row[known.id] for row in rows]}
+    for column in known.kinds:
+        columns[column] = [(row.get(column) or "").strip().lower() or None for row in rows]  # type: ignore[misc]
+    con.register("given", pa.table(columns))
+    con.execute("CREATE TABLE record AS SELECT * FROM given")
+    names = [c for c, k in known.kinds.items() if k == "name"]
+    rules = _rules(known.kinds)
+    settings = {
+        "link_type": "dedupe_only",
+        "unique_id_column_name": known.id,
+        "blocking_rules_to_generate_predictions": rules,
+        "comparisons": [
+            {"output_column_name": c, "comparison_levels": _levels(c, k, names)} for c, k in known.kinds.items()
+        ],
+        "retain_matching_columns": False,
+        "probability_two_random_records_match": min(0.5, 1.0 / len(rows)),
+    }
+    api = DuckDBAPI(con)
+    linker = Linker(api.register("record"), settings)
+    linker.training.estimate_u_using_random_sampling(max_pairs=PAIRS, seed=SEED)
+    strong = [c for c, k in known.kinds.items() if k in ("number", "email", "date")]
+    for column in [*strong, *(names[:2] if len(strong) < 2 else names[:1])]:
+        linker.training.estimate_parameters_using_expectation_maximisation(
+            block_on(f'"{column}"'), fix_probability_two_random_records_match=True
+        )
+    found = linker.inference.predict(threshold_match_weight=-15.0)
+    sql = f'SELECT "{known.id}_l", "{known.id}_r", match_weight FROM {found.physical_name}'
+    return [(str(a), str(b), float(w)) for a, b, w in con.execute(sql).fetchall()]

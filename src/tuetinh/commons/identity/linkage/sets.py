@@ -1,0 +1,178 @@
+"""Labelled sets: read in whatever form they come, linked, and compared with the truth."""
+
+from __future__ import annotations
+
+import csv
+import re
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from sys import stdout
+from typing import TextIO
+
+from tuetinh.commons.identity.linkage import features, forms, runs, scoring
+from tuetinh.commons.identity.linkage.features import UNIQUE, Features
+from tuetinh.commons.identity.linkage.model import Model, shipped
+from tuetinh.commons.identity.linkage.simulate import rows as simulated_rows
+
+Link = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Vietnamese people with the truth: id to person. told: what was done to a record."""
+
+    people: list[Features]
+    truth: dict[str, str]
+    told: dict[str, str]
+
+
+def simulated(people: int, seed: int) -> People:
+    """Invented people, of whom one in eight stands twice."""
+    return vietnamese(simulated_rows(people, seed))
+
+
+def vietnamese(rows: Iterable[dict[str, str]]) -> People:
+    """People of rows with the columns of `simulate.Row`, any of which but id and person may be missing."""
+    found = People([], {}, {})
+    for row in rows:
+        numbers = [(kind, row[kind]) for kind in (*UNIQUE, "phone") if row.get(kind)]
+        plain = {name: row.get(name) or "" for name in ("birth", "sex", "address", "commune", "mother")}
+        found.people.append(features.of(row["id"], row.get("name") or "", numbers=numbers, **plain))
+        found.truth[row["id"]] = row["person"]
+        found.told[row["id"]] = row.get("what") or ""
+    return found
+
+
+def levels(model: Model, known: People, pairs: Sequence[Link]) -> list[tuple[int, ...]]:
+    """Which level of each comparison holds, for each pair."""
+    con = runs.connect()
+    runs.load(con, known.people)
+    _register(con, pairs)
+    sql = f"SELECT {', '.join(scoring.gammas(model))} FROM ({scoring.sides('wanted')})"
+    return [tuple(row) for row in con.execute(sql).fetchall()]
+
+
+def _register(con: object, pairs: Sequence[Link]) -> None:
+    import pyarrow as pa
+
+    columns = {"l": [a for a, _ in pairs], "r": [b for _, b in pairs]}
+    con.register("wanted", pa.table(columns))  # type: ignore[attr-defined]
+
+
+# -- the report -------------------------------------------------------------------------------------------------------
+
+WANTED = (0.995, 0.97)  # precision and recall
+LADDER = (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0, 8.0, 10.0)
+FOREIGN = 0.0  # bits from which records of a foreign set are one person's
+
+
+def report(folder: Path | None, people: int, out: TextIO = stdout) -> int:
+    """Link each labelled set of the folder, or invented Vietnamese people, and print how far it agrees with the truth.
+
+    A set is a .csv or .parquet with a column of ids and one of people (or ids such as `rec-7-dup-0`); Vietnamese ones
+    have the columns of `simulate.Row`. Returns 0 when every set has the precision and recall of `WANTED`.
+    """
+    if folder is None:
+        sets = iter([(f"{people} invented people", list(simulated_rows(people, seed=2)))])
+    else:
+        files = sorted(p for p in folder.iterdir() if p.suffix in (".csv", ".parquet"))
+        sets = ((p.name, _read(p)) for p in files if not p.stem.endswith("_labels"))
+    good = []
+    for name, rows in sets:
+        try:
+            good.append(_report_one(name, rows, out))
+        except ValueError as error:
+            print(f"{name}: left out: {error}", file=out)
+    return 0 if good and all(good) else 1
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file, skipinitialspace=True))
+    from pyarrow import parquet
+
+    table = parquet.read_table(path).to_pylist()
+    return [{k: "" if v is None else str(v) for k, v in row.items()} for row in table]
+
+
+def _report_one(name: str, rows: list[dict[str, str]], out: TextIO) -> bool:
+    began = time.monotonic()
+    if not rows:
+        message = "it is empty"
+        raise ValueError(message)
+    known = forms.form(list(rows[0]))
+    if "person" in rows[0] and "cccd" in rows[0]:
+        model, mine = shipped(), vietnamese(rows)
+        truth, weights, chosen = mine.truth, _vietnamese_links(model, mine), model.thresholds.same
+    else:
+        truth, weights, chosen = _truth(rows, known), forms.link(rows, known), FOREIGN
+    links = {(min(a, b), max(a, b)): weight for a, b, weight in weights}
+    true = set(_pairs(truth))
+    print(f"{name}: {len(rows)} records, {len(true)} true pairs, {time.monotonic() - began:.0f} s", file=out)
+    print("  from bits   pairs: precision recall   with what follows: precision recall", file=out)
+    best = (0.0, 0.0)
+    for step in sorted({*LADDER, chosen}):
+        found = {pair for pair, weight in links.items() if weight >= step}
+        joined = set(_pairs(_joined(truth, found)))
+        at = (*_quality(found, true), *_quality(joined, true))
+        mark = "  <- same person" if step == chosen else ""
+        print(
+            f"  {step:9.1f}          {at[0]:.4f} {at[1]:.4f}                      {at[2]:.4f} {at[3]:.4f}{mark}",
+            file=out,
+        )
+        best = (at[2], at[3]) if step == chosen else best
+    return best[0] >= WANTED[0] and best[1] >= WANTED[1]
+
+
+def _vietnamese_links(model: Model, mine: People) -> list[tuple[str, str, float]]:
+    """Weights of the candidates; a number that decides counts as decided."""
+    con = runs.connect()
+    runs.load(con, mine.people)
+    found = []
+    for pair in runs.link(con, model, LADDER[0] - 20):
+        grade, _ = scoring.judged(model, pair.weight, pair.levels)
+        found.append((pair.left, pair.right, max(pair.weight, 100.0) if grade == scoring.CERTAIN else pair.weight))
+    return found
+
+
+def _truth(rows: list[dict[str, str]], known: forms.Form) -> dict[str, str]:
+    """Record to person. The FEBRL sets say it in the id."""
+    if known.person:
+        return {row[known.id]: row[known.person] for row in rows}
+    numbered = {row[known.id]: re.match(r"rec-(\d+)-", row[known.id]) for row in rows}
+    if not all(numbered.values()):
+        message = "it says nowhere who is the same person"
+        raise ValueError(message)
+    return {id_: match[1] for id_, match in numbered.items() if match}
+
+
+def _pairs(groups: dict[str, str]) -> Iterable[Link]:
+    by_person: dict[str, list[str]] = {}
+    for id_, person in groups.items():
+        by_person.setdefault(person, []).append(id_)
+    return (tuple(sorted(pair)) for ids in by_person.values() for pair in combinations(ids, 2))  # type: ignore[misc]
+
+
+def _joined(ids: Iterable[str], links: Iterable[Link]) -> dict[str, str]:
+    """Groups of records that links hold together: each record with the first of its group."""
+    head: dict[str, str] = {id_: id_ for id_ in ids}
+
+    def find(id_: str) -> str:
+        while head[id_] != id_:
+            head[id_] = head[head[id_]]
+            id_ = head[id_]
+        return id_
+
+    for a, b in links:
+        head[find(a)] = find(b)
+    return {id_: find(id_) for id_ in head}
+
+
+def _quality(found: set[Link], true: set[Link]) -> tuple[float, float]:
+    """Precision and recall."""
+    right = len(found & true)
+    return right / len(found) if found else 1.0, right / len(true) if true else 1.0
