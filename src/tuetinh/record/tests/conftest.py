@@ -167,6 +167,7 @@ def _empty() -> None:
                 cursor.execute(f'DELETE FROM record."{type_}{part}"')
         cursor.execute("DELETE FROM record.content")
         cursor.execute("DELETE FROM record.feed")
+        cursor.execute("DELETE FROM record.merge_row; DELETE FROM record.merge_moved; DELETE FROM record.merge")
         cursor.execute("DELETE FROM record.audit")
     connection.close()
 

@@ -15,9 +15,10 @@ from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Forbidden
 from tuetinh.record.operations import Asked
+from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.steps import run
 
-DESK = Asker("desk", "reception", "12104", "TREAT", frozenset({"user/Patient.crus"}))
+DESK = Asker("desk", "reception", "12104", "TREAT", frozenset({"user/Patient.crus"}), sight=EVERYTHING)
 
 
 def person(name: str, birth: str, **more: str) -> features.Features:

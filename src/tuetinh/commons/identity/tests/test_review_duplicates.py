@@ -18,9 +18,10 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Forbidden
+from tuetinh.record.sight import EVERYTHING
 
 pytestmark = pytest.mark.django_db
-DESK = Asker("desk", "reception", "12104", "TREAT", frozenset({"user/Patient.crus"}))
+DESK = Asker("desk", "reception", "12104", "TREAT", frozenset({"user/Patient.crus"}), sight=EVERYTHING)
 As = Callable[[str], Client]
 
 
