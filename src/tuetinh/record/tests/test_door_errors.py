@@ -35,7 +35,7 @@ PATIENT = {"resourceType": "Patient", "gender": "male"}
         ("PATCH", "/Patient/abc", b"{}", {"content-type": "text/plain"}, 415, "not-supported", None),
         ("DELETE", "/Patient/abc/_history/1", b"", {}, 405, "not-supported", None),
         ("POST", "/Patient/abc", b"{}", {}, 405, "not-supported", None),
-        ("POST", "/Patient/$merge", b"{}", {}, 404, "not-found", None),
+        ("POST", "/Patient/$nothing", b"{}", {}, 404, "not-found", None),
         ("POST", "/Patient/abc/$nothing", b"{}", {}, 404, "not-found", None),
         ("GET", "/Patient/abc/xyz", b"", {}, 404, "not-found", None),
         ("GET", "/Patient/abc/_history/x", b"", {}, 404, "not-found", None),
