@@ -14,12 +14,8 @@ from tuetinh.commons.identity import review
 from tuetinh.commons.identity.errors import Code, IdentityError
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Forbidden, RecordError
-from tuetinh.record.merging import ledger
-from tuetinh.record.merging.ledger import Merge
-from tuetinh.record.merging.merge import Outcome
-from tuetinh.record.merging.merge import merge as merge_step
-from tuetinh.record.merging.merge import preview as preview_step
-from tuetinh.record.merging.unmerge import unmerge as unmerge_step
+from tuetinh.record.merging import api as steps
+from tuetinh.record.merging.api import Merge, Outcome
 from tuetinh.record.steps import Step, run
 
 OFFICE = frozenset({"archivist", "system"})
@@ -35,19 +31,19 @@ def may(asker: Asker) -> None:
 
 def preview(asker: Asker, source: str, target: str) -> Outcome:
     """What merging would move. Raises IdentityError with what stands in the way."""
-    return _held(asker, lambda by: preview_step(by, source, target))
+    return _held(asker, lambda by: steps.preview(by, source, target))
 
 
 def merge(asker: Asker, source: str, target: str, *, reason: str = "") -> Outcome:
     """Merge the source into the target. Raises IdentityError with what stands in the way."""
-    return _held(asker, lambda by: merge_step(by, source, target, reason=reason))
+    return _held(asker, lambda by: steps.merge(by, source, target, reason=reason))
 
 
 def unmerge(asker: Asker, source: str, *, reason: str, preview: bool = False) -> Outcome:
     """Undo the merge of the source, or look at what that would move. Raises IdentityError."""
     if not preview and not reason.strip():
         raise IdentityError(Code.REASON_MISSING, field="reason")
-    outcome = _held(asker, lambda by: unmerge_step(by, source, reason=reason.strip(), preview=preview))
+    outcome = _held(asker, lambda by: steps.unmerge(by, source, reason=reason.strip(), preview=preview))
     if not preview:
         review.reopen(outcome.source, outcome.target)
     return outcome
@@ -56,7 +52,7 @@ def unmerge(asker: Asker, source: str, *, reason: str, preview: bool = False) ->
 def history(asker: Asker, limit: int = 50, person: str = "") -> list[Merge]:
     """Merges, newest first, undone ones too."""
     may(asker)
-    return run(SYSTEM, ledger.latest(before=None, limit=limit, person=person))
+    return run(SYSTEM, steps.latest(before=None, limit=limit, person=person))
 
 
 def _held(asker: Asker, step: Callable[[Asker], Step[Outcome]]) -> Outcome:
