@@ -11,7 +11,9 @@ from tuetinh.node.modules import MODULES
 ROOT = Path(tuetinh.__file__).parent
 # What the record offers to those above it beside `api`: its types, who asks, access notes, errors, words.
 SUITES = {"subscriptions", "terminology"}  # packages of the record with an api.py of their own
-RECORD = {"api", "r4", "asker", "audit", "errors", "granular", "projections", "steps", "text", "types"}
+# `merging`, and what an operation of a module's own needs to answer at the door.
+OPERATIONS = {"merging", "operations", "bundling", "store", "statements"}
+RECORD = OPERATIONS | {"api", "r4", "asker", "audit", "errors", "granular", "projections", "steps", "text", "types"}
 # node/ puts the installation together: it starts listeners and simulators, and hands the door its parts.
 ASSEMBLES = ROOT / "node"
 
