@@ -13,7 +13,20 @@ ROOT = Path(tuetinh.__file__).parent
 SUITES = {"subscriptions", "terminology"}  # packages of the record with an api.py of their own
 # `merging`, and what an operation of a module's own needs to answer at the door.
 OPERATIONS = {"merging", "operations", "bundling", "store", "statements"}
-RECORD = OPERATIONS | {"api", "r4", "asker", "audit", "errors", "granular", "projections", "steps", "text", "types"}
+RECORD = OPERATIONS | {
+    "api",
+    "r4",
+    "asker",
+    "sight",
+    "labels",
+    "audit",
+    "errors",
+    "granular",
+    "projections",
+    "steps",
+    "text",
+    "types",
+}
 # node/ puts the installation together: it starts listeners and simulators, and hands the door its parts.
 ASSEMBLES = ROOT / "node"
 
