@@ -2,7 +2,7 @@
 
 A block is a stretch of positions. It is closed when every transaction that may still add to the stretch has ended: the
 position of an entry is drawn after its transaction has its number (`record.next_audit_position`), so whoever drew one
-up to the last is older than the horizon that is read thereafter.
+up to the last is older than a transaction that gets its number thereafter.
 
 Somebody who owns the database could write the whole chain anew. Therefore heads, the number and hash of the latest
 block, are told to witnesses outside of it, and `verify` takes what these were told.
@@ -29,7 +29,10 @@ START = bytes(32)
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('record.audit chain'))"
 _LAST = 'SELECT number, "end", hash FROM record.audit_block ORDER BY number DESC LIMIT 1'
 _DRAWN = "SELECT coalesce(pg_sequence_last_value('record.audit_position'), 0)"
-_HORIZON = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+_SEALED = 'SELECT coalesce(max("end"), 0) FROM record.audit_block'
+# A number of its own is higher than that of every transaction that has one now. The xmax of a snapshot is not: it comes
+# after the last that has ended, and those beyond it may be running.
+_NUMBER = "SELECT pg_current_xact_id()::text::bigint"
 _OLDEST = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 _ENTRIES = f"SELECT {COLUMNS} FROM record.audit WHERE position > %s AND position <= %s ORDER BY position, at, id"
 _CLOSE = 'INSERT INTO record.audit_block (number, "end", entries, hash, at) VALUES (%s, %s, %s, %s, now())'
@@ -67,10 +70,10 @@ class Verdict:
 
 
 class Sealer:
-    """Closes blocks. Many processes may have one; the database lets one of them work at a time."""
+    """Closes blocks. Many processes may have one; the database lets one of them work at a time. Needs autocommit."""
 
     def __init__(self) -> None:
-        self._target = self._horizon = 0
+        self._target = self._number = 0  # positions up to here are sealed when no transaction below the number runs
 
     def seal(self) -> Head | None:
         """Close what can be closed by now, and look how far the next call may go; the new head, None without one.
@@ -78,12 +81,12 @@ class Sealer:
         An entry is sealed by the second call after its transaction has ended, or later while an older transaction runs.
         """
         head = None
-        if self._target and _scalar(_OLDEST) >= self._horizon:
+        if self._target and _scalar(_OLDEST) >= self._number:
             head = self._close_up_to(self._target)
             self._target = 0
-        if not self._target:
-            self._target = _scalar(_DRAWN)  # before the horizon, in a statement of its own
-            self._horizon = _scalar(_HORIZON)
+        if not self._target and (drawn := _scalar(_DRAWN)) > _scalar(_SEALED):
+            self._target = drawn  # read before the number, in a statement of its own
+            self._number = _scalar(_NUMBER)
         return head
 
     @staticmethod

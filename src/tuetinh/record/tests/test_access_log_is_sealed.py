@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from tuetinh.record import api, audit, r4
 from tuetinh.record.asker import Asker
@@ -168,6 +169,34 @@ def test_an_entry_of_a_transaction_that_still_runs_is_waited_for(other: psycopg.
     verdict = Verdict()
     assert list(chain.verify((), verdict)) == []
     assert verdict.entries == 3
+
+
+@pytest.mark.usefixtures("started")
+def test_the_newest_of_all_transactions_is_waited_for(other: psycopg.Connection[tuple[object, ...]]) -> None:
+    other.execute(
+        "INSERT INTO record.audit (at, account, role, facility, purpose, client, action, type, id)"
+        " VALUES (now(), 'slow', '', '', '', '', 'read', 'Patient', '')"
+    )
+    sealer = Sealer()
+    assert [sealer.seal(), sealer.seal(), sealer.seal()] == [None, None, None]
+    assert chain.head() is None
+    other.commit()
+    head = sealer.seal()
+    assert head is not None
+    verdict = Verdict()
+    assert list(chain.verify([head], verdict)) == []
+    assert (verdict.entries, verdict.open) == (1, 0)
+
+
+@pytest.mark.usefixtures("started")
+def test_a_log_that_is_sealed_takes_no_numbers_of_transactions() -> None:
+    write(1)
+    seal()
+    with CaptureQueriesContext(connection) as asked:
+        sealer = Sealer()
+        assert [sealer.seal(), sealer.seal()] == [None, None]
+    assert not [one["sql"] for one in asked if "pg_current_xact_id" in one["sql"]]
+    assert len(asked) == 4
 
 
 @pytest.mark.usefixtures("started")
