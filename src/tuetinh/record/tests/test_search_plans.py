@@ -53,7 +53,7 @@ def resources() -> Iterator[r4.Resource]:
             status="finished",
             class_=r4.Coding(code="AMB"),
             subject=subject,
-            period=r4.Period(start=when),
+            period=r4.Period(start=when, end=when),
         )
         yield r4.Observation(
             id=f"plan-{n}",
