@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN = .venv/bin
 DATA ?= var
 
-.PHONY: help demo test lint types format bench fuzz docs lock assets
+.PHONY: help demo test lint types format bench fuzz docs interfaces lock assets
 
 help:  ## list the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/run.stamp assets  ## set everything up and run a living province on http://127.0.0.1:8000
 	$(BIN)/tuetinh demo --data $(DATA)
@@ -32,10 +32,14 @@ bench: .venv/dev.stamp assets  ## measure on this machine, with its facts
 	$(BIN)/python -m bench
 
 fuzz: .venv/dev.stamp  ## ask the whole FHIR API at random, for half an hour or so
-	$(BIN)/pytest -q -n 2 --hypothesis-profile long src/tuetinh/record/tests/test_api_survives_anything.py
+	$(BIN)/pytest -q -n 2 --hypothesis-profile long src/tuetinh/record/tests/test_api_survives_anything.py \
+		src/tuetinh/record/tests/test_api_is_as_described.py
 
 docs: .venv/dev.stamp assets  ## remake the pictures of the documentation
 	$(BIN)/pytest -q -m browser --screenshots docs/pictures
+
+interfaces: .venv/dev.stamp  ## remake the list of interfaces, docs/api.md
+	$(BIN)/python tools/interfaces.py
 
 assets: .venv/run.stamp
 	@$(BIN)/python tools/assets/build.py

@@ -15,6 +15,7 @@ import psycopg
 from a2wsgi import WSGIMiddleware
 from psycopg_pool import AsyncConnectionPool
 
+from tuetinh.node import interfaces
 from tuetinh.node.serve import PRESENCE, ROLES
 from tuetinh.record.subscriptions.sockets import PATH
 
@@ -41,6 +42,7 @@ class Application:
         """roles: what this process does, told at `/healthz`."""
         from django.core.wsgi import get_wsgi_application
 
+        interfaces.describe()
         self.roles = roles
         self._living: frozenset[str] = frozenset()
         self._looked = -HEALTH_SECONDS

@@ -108,15 +108,20 @@ def _endpoints(root: str) -> list[r4.Extension]:
     return [r4.Extension(url=name, valueUri=f"{root}/oauth/{name}") for name in names]
 
 
-def _resource(type_: str) -> r4.CapabilityStatementRestResource:
-    answered = {*INDEXED, "composite", "special"}
-    known = {
+def answered(type_: str) -> dict[str, Param]:
+    """The search parameters of a type that are answered, by their codes."""
+    kinds = {*INDEXED, "composite", "special"}
+    return {
         code: p
         for code, p in params(type_).items()
         if code not in UNANSWERED
-        and p.type in answered
+        and p.type in kinds
         and (p.leaves or p.components or code[0] == "_" or code in SPECIAL)
     }
+
+
+def _resource(type_: str) -> r4.CapabilityStatementRestResource:
+    known = answered(type_)
     strict = os.environ.get("TUETINH_REFERENCES") == "strict"
     return r4.CapabilityStatementRestResource(
         type=type_,
@@ -134,7 +139,7 @@ def _resource(type_: str) -> r4.CapabilityStatementRestResource:
         searchInclude=["*", *sorted(f"{type_}:{code}" for code, p in known.items() if p.type == "reference")],
         searchRevInclude=[*sorted(_pointing_at(type_))],
         searchParam=[
-            *(_param(code, p.type, p.url, _asked(p)) for code, p in sorted(known.items())),
+            *(_param(code, p.type, p.url, told(p)) for code, p in sorted(known.items())),
             _param("_has", "special", None, "Reverse chaining, also nested and within chains, over 4 resources."),
             _param("_list", "special", None, "What the entries of a List refer to."),
         ],
@@ -164,7 +169,7 @@ def _param(
     )
 
 
-def _asked(param: Param) -> str | None:
+def told(param: Param) -> str | None:
     """Say which modifiers and prefixes a parameter takes."""
     if param.code in WORDS:
         return WHOLE_WORDS

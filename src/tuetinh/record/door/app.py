@@ -128,7 +128,7 @@ class Door:
             route = routes.find(call)
             if route.name != "bulk_file" and not downloading.gives_any_type(call, route.name):
                 call.check_format()
-            if route.name != "capabilities":
+            if route.name not in routes.OPEN:
                 asker = await self._who(scope)
                 call.asker = asker
                 if route.letter and call.type:

@@ -15,6 +15,7 @@ from tuetinh.record import audit, bundles, bundling, capability, conditional, co
 from tuetinh.record import history as feed
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.door import downloading, pages
+from tuetinh.record.door import openapi as description
 from tuetinh.record.door.bulk import bulk_delete, bulk_file, bulk_status
 from tuetinh.record.door.call import FORM, JSON, Call, Response, http_date, since
 from tuetinh.record.door.operating import operation
@@ -39,6 +40,7 @@ HISTORY = frozenset({"_count", "_since", pages.PAGE, "_format", "_pretty"})
 def warm() -> None:
     """Load what the first request would wait for."""
     capability.statement("http://127.0.0.1/fhir")
+    description.document()
     r4.decode(b'{"resourceType":"Basic"}')
     current()
 
@@ -50,6 +52,11 @@ async def capabilities(door: Door, call: Call) -> Response:
         return Response(200, msgspec.json.encode(terminology_statement(shelf.library, call.base)))
     await door.run(SYSTEM, additions.refresh())
     return Response(200, capability.statement(call.base))
+
+
+async def openapi(door: Door, call: Call) -> Response:
+    """GET /openapi.json: all of this for programs that do not know FHIR."""
+    return Response(200, description.document(), content_type="application/json")
 
 
 async def read(door: Door, call: Call) -> Response:

@@ -25,6 +25,7 @@ class Route(NamedTuple):
 
 ROUTES = (
     Route("GET", "/metadata", "capabilities", ""),
+    Route("GET", "/openapi.json", "openapi", ""),
     Route("POST", "/", "bundle", ""),
     Route("GET", "/", "search_all", "s"),
     Route("POST", "/_search", "search_all", "s"),
@@ -48,6 +49,8 @@ ROUTES = (
     Route("DELETE", "/_bulk/{job}", "bulk_delete", ""),
     Route("GET", "/_bulk/{job}/{file}", "bulk_file", ""),
 )
+OPEN = frozenset({"capabilities", "openapi"})
+"""Interactions for everyone, with or without a token."""
 _TABLE: dict[str, dict[str, Route]] = {}
 for _route in ROUTES:
     _TABLE.setdefault(_route.shape, {})[_route.method] = _route
@@ -91,7 +94,7 @@ def _shape(call: Call) -> str:
     parts = call.path.strip("/").split("/") if call.path.strip("/") else []
     if not parts:
         return "/"
-    if len(parts) == 1 and parts[0] in ("metadata", "_search", "_history"):
+    if len(parts) == 1 and parts[0] in ("metadata", "openapi.json", "_search", "_history"):
         return "/" + parts[0]
     if parts[0] == PLACE and len(parts) in (2, 3):
         call.id, call.version = [*parts[1:], ""][:2]
