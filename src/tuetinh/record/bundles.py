@@ -144,6 +144,8 @@ def transaction(asker: Asker, envelope: Envelope, get: Getter) -> Step[list[Answ
             yield from _settle(asker, work)
         except RecordError as error:
             raise error.inside(work.place) from error
+        if work.number % store.PAUSE == 0:
+            yield Pause()
     _refuse_twice(works)
     names = _names(works)
     conditions: dict[str, str] = {}

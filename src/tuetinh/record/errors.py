@@ -6,6 +6,16 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 import msgspec
+import psycopg
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether the error, or what caused it, is that the database does not answer (SQLSTATE 08, 57P)."""
+    while error is not None:
+        if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
+            return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))
+        error = error.__cause__
+    return False
 
 
 class Issue(NamedTuple):

@@ -27,10 +27,11 @@ from tuetinh.record.projections import Written
 from tuetinh.record.search import additions, entries, index
 from tuetinh.record.search.params import Added, added
 from tuetinh.record.security_context import DOCUMENTS, Owner
-from tuetinh.record.steps import Query, Row, Step, computed
+from tuetinh.record.steps import Pause, Query, Row, Step, computed
 
 WORDS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"}
 BULK = 200
+PAUSE = 20  # resources that are prepared before others are let run
 LARGE = 64 * 1024  # bytes of a resource that is looked through beside the event loop
 MOST_FOUND_BY = 20_000  # strings, dates and numbers of one resource; no sound one comes near
 MOST_TOKENS = 300_000  # a code system of 100,000 codes stays below
@@ -188,7 +189,9 @@ def create(
         allow(asker, "c", resource.resourceType)
         resource.id = resource.id or new_id()
     owners = yield from security_context.owners(resources)
-    for resource in resources:
+    for number, resource in enumerate(resources, 1):
+        if number % PAUSE == 0:
+            yield Pause()
         type_ = resource.resourceType
         kept = yield from guards.admit(asker, resource)
         owner = owners.get(resource.id) if type_ == "Binary" else None  # type: ignore[arg-type]

@@ -143,6 +143,8 @@ class Door:
                         await asyncio.to_thread(call.translate)
             if _only_looks(call, route):
                 return await _while_asked(self.answer(call, route), receive)
+            if route.name == "bundle":
+                return await _watched(call, self.answer(call, route), receive)
             return await self.answer(call, route)
         except RecordError as error:
             return refusal(error)
@@ -251,6 +253,16 @@ async def _while_asked(answer: Coroutine[Any, Any, Response], receive: Receive) 
         for task in (working, gone):
             task.cancel()
         await asyncio.wait({working, gone})
+
+
+async def _watched(call: Call, answer: Coroutine[Any, Any, Response], receive: Receive) -> Response:
+    """The answer; the call knows meanwhile whether the client has gone away."""
+    gone = asyncio.ensure_future(_gone(receive))
+    call.is_left = gone.done
+    try:
+        return await answer
+    finally:
+        gone.cancel()
 
 
 def translate(error: BaseException) -> RecordError:

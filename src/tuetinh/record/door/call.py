@@ -60,6 +60,8 @@ class Call:
         self.headers, self.base, self.body = headers, base, body
         self.asker: Asker = _NOBODY
         self.inside_bundle = False
+        self.is_left: Callable[[], bool] = lambda: False
+        """Whether the client has gone away."""
         self.operation: Operation | None = None
         self.binary: r4.Binary | None = None
         """The Binary whose content the body was."""

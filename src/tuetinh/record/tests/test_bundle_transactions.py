@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tuetinh.record import bundles
+from tuetinh.record import bundles, r4, store
+from tuetinh.record.asker import SYSTEM
+from tuetinh.record.steps import Pause, Step
 from tuetinh.record.store import new_id
 
 pytestmark = pytest.mark.django_db
@@ -292,3 +294,48 @@ def test_digits_survive_a_transaction(fhir: Any) -> None:
 )
 def test_only_links_are_rewritten(raw: bytes, expected: bytes) -> None:
     assert bundles.rewrite(raw, {"urn:uuid:a": "Patient/1"}) == expected
+
+
+def test_a_batch_ends_when_its_client_has_left(fhir: Any, stored_count: Callable[[], int]) -> None:
+    entries = [
+        {
+            "request": {"method": "PUT", "url": f"Basic/left-{n}"},
+            "resource": {"resourceType": "Basic", "id": f"left-{n}"},
+        }
+        for n in range(200)
+    ]
+    for entry in entries:
+        entry["resource"]["code"] = {"text": "x"}  # type: ignore[index]
+    body = json.dumps({"resourceType": "Bundle", "type": "batch", "entry": entries}).encode()
+    messages = [{"type": "http.request", "body": body}, {"type": "http.disconnect"}]
+    scope = {"type": "http", "method": "POST", "path": "/fhir", "query_string": b"", "scheme": "http"}
+    headers = [(b"authorization", b"Bearer system"), (b"content-type", b"application/fhir+json"), (b"host", b"x")]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    before = stored_count()
+    fhir.run(fhir.door({**scope, "headers": headers}, receive, send))
+    assert sent[0]["status"] == 400
+    assert stored_count() - before <= 2
+
+
+def test_others_run_while_many_resources_are_prepared(fhir: Any) -> None:
+    kinds: list[type] = []
+
+    def watched(step: Step[Any]) -> Step[Any]:
+        request = next(step)
+        while True:
+            kinds.append(type(request))
+            try:
+                request = step.send((yield request))
+            except StopIteration as stop:
+                return stop.value
+
+    made = [r4.Basic(code=r4.CodeableConcept(text="x")) for _ in range(100)]
+    assert len(fhir.run(fhir.door.transact(SYSTEM, lambda: watched(store.create(SYSTEM, made))))) == 100
+    assert kinds.count(Pause) == 100 // store.PAUSE
