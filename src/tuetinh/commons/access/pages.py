@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -26,6 +27,7 @@ from tuetinh.commons.access.models import Account
 from tuetinh.commons.access.queries import GRANTABLE, administered, find_accounts, locked_usernames
 from tuetinh.commons.access.roles import ROLES
 from tuetinh.commons.ui.api import home_url, paginate
+from tuetinh.record.errors import is_away
 
 if TYPE_CHECKING:
     from django.contrib.auth.forms import AuthenticationForm
@@ -212,8 +214,11 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Say that the fault is ours; drawn without the shell, which may be what failed."""
-    return render(request, "access/500.html", status=500)
+    """Say that the fault is ours; drawn without the shell, which may be what failed. 503 while the database is away."""
+    answer = render(request, "access/500.html", status=503 if is_away(sys.exception()) else 500)
+    if answer.status_code == 503:
+        answer["Retry-After"] = "2"
+    return answer
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

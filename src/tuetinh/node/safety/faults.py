@@ -60,11 +60,11 @@ class Node:
             self.process.wait(60)
 
     def token(self) -> str:
-        """A Bearer token of the connected system. Raises httpx.HTTPError, KeyError."""
+        """A Bearer token of the connected system. Raises httpx.HTTPError."""
         client = json.loads((self.data / "demo.json").read_text(encoding="utf-8"))["client"]
         form = {"grant_type": "client_credentials", "client_id": client["id"], "client_secret": client["secret"]}
         answer = httpx.post(f"{self.url}/oauth/token", data=form | {"scope": "system/*.*"}, timeout=10)
-        return str(answer.json()["access_token"])
+        return str(answer.raise_for_status().json()["access_token"])
 
     @property
     def database(self) -> str:

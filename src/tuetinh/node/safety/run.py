@@ -97,6 +97,9 @@ def run(
         result.violations = list(checks.violations(work.history, held))
         if not sealed(node):
             result.violations.append("the seals of the access log do not hold")
+        result.violations += [f"a client ended with {error!r}" for error in work.failed]
+        if not any(one.outcome == "ok" for one in work.history.operations):
+            result.violations.append("nothing was done, so nothing is shown")
     finally:
         node.stop()
     result.outcomes = Counter(one.outcome for one in work.history.operations)

@@ -25,6 +25,7 @@ class Work:
 
     def __init__(self, url: str, token: Callable[[], str], seed: int, clients: int = 6) -> None:
         """token: a fresh Bearer token; may raise httpx.HTTPError while the node is away."""
+        self.failed: list[BaseException] = []
         self.url, self.token = url, token
         self.history = History()
         self.began = time.monotonic()
@@ -79,19 +80,27 @@ class Client:
         }
 
     def run(self) -> None:
-        """Work until told to stop."""
+        """Work until told to stop. What ends it before is kept in the work's `failed`."""
+        try:
+            self._work()
+        except BaseException as error:
+            self.work.failed.append(error)
+            raise
+        finally:
+            self.http.close()
+
+    def _work(self) -> None:
         actions, weights = list(self.doing), list(self.doing.values())
         while not self.work.over:
             if "authorization" not in self.http.headers:
                 self._log_in()
                 continue
             self.rng.choices(actions, weights)[0]()
-        self.http.close()
 
     def _log_in(self) -> None:
         try:
             self.http.headers["authorization"] = f"Bearer {self.work.token()}"
-        except (httpx.HTTPError, KeyError):
+        except httpx.HTTPError:
             time.sleep(0.1)
 
     def read(self) -> None:
