@@ -79,7 +79,8 @@ class Application:
         self._open = access.AppOrigins(self._answer, self.pool)
 
     async def end_streams(self) -> None:
-        """End what stays open: the events of pages, the websockets of subscriptions."""
+        """End what stays open, the events of pages and the websockets of subscriptions, and soon what takes long."""
+        self.door.leave()
         await asyncio.gather(self.live.stop(), self.sockets.stop())
 
     async def shutdown(self) -> None:

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,12 +25,15 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from tuetinh.node import database
+from tuetinh.record import audit
 
 log = logging.getLogger(__name__)
 
 ROLES = ("web", "mllp", "worker", "gateway", "bank")
 PRESENCE = "tuetinh "  # begins the name of the connection by which a process tells its roles
-GRACE_SECONDS = 4.0
+DRAIN_SECONDS = 2.0  # in which requests that are under way are answered
+GRACE_SECONDS = 3.5
+LEAVE_SECONDS = 4.3  # after which the process goes though a thread of it still works
 HEARTBEAT_SECONDS = 2.0  # a worker tells that it lives
 DEAD_SECONDS = 10.0  # without a heartbeat, after which its jobs are given to others
 # How many jobs of a queue a worker does at once, and how many seconds it waits for them when it leaves. Bulk data goes
@@ -139,6 +143,7 @@ async def _main(options: Options) -> int:
     for task in failed:
         log.error("role %s ended: %s", task.get_name(), str(task.exception()).partition("\n")[0])
     stop.set()
+    _leave_in_time(options, 1 if failed else 0)
     for watch in watches:
         watch.cancel()
     for child in children:
@@ -154,6 +159,23 @@ async def _main(options: Options) -> int:
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(1)
     return 1 if failed else 0
+
+
+def _leave_in_time(options: Options, code: int) -> None:
+    """Bound the end of the process: Python waits for every thread, and long computing in one cannot be stopped.
+
+    What was acknowledged is stored by then. What the access log still holds is stored first.
+    """
+
+    def leave() -> None:
+        log.warning("something did not end in time; the process leaves without it")
+        audit.writer.close()
+        database.leave(options.data)
+        os._exit(code)
+
+    timer = threading.Timer(LEAVE_SECONDS, leave)
+    timer.daemon = True
+    timer.start()
 
 
 def _spawn_web_workers(options: Options) -> list[subprocess.Popen[bytes]]:
@@ -245,14 +267,16 @@ async def _http(
         backlog=CONNECTIONS,
         backpressure=CONNECTIONS,
     )
-    server.workers_kill_timeout = 2
+    server.workers_kill_timeout = None
     serving = asyncio.create_task(server.serve())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not serving.done():
         server.stop()  # type: ignore[no-untyped-call]
     stopping.cancel()
-    await serving
+    done, _ = await asyncio.wait({serving}, timeout=DRAIN_SECONDS)
+    for task in done:
+        task.result()
 
 
 async def _web(options: Options, stop: asyncio.Event) -> None:

@@ -21,7 +21,16 @@ import msgspec
 from tuetinh.record import contents, granular, guards, labels, projections, r4, security_context, statements
 from tuetinh.record.asker import Asker
 from tuetinh.record.contents.keeping import User
-from tuetinh.record.errors import Conflict, Forbidden, Gone, Issue, NotFound, PreconditionFailed, Unprocessable
+from tuetinh.record.errors import (
+    Conflict,
+    Forbidden,
+    Gone,
+    Issue,
+    NotFound,
+    PreconditionFailed,
+    TooLarge,
+    Unprocessable,
+)
 from tuetinh.record.merging import redirect
 from tuetinh.record.projections import Written
 from tuetinh.record.search import additions, entries, index
@@ -31,6 +40,7 @@ from tuetinh.record.steps import Pause, Query, Row, Step, computed
 
 WORDS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"}
 BULK = 200
+MOST_LOCKED = 4000  # ids; the locks of all transactions share a table of the database, which must not be full
 PAUSE = 20  # resources that are prepared before others are let run
 LARGE = 64 * 1024  # bytes of a resource that is looked through beside the event loop
 MOST_FOUND_BY = 20_000  # strings, dates and numbers of one resource; no sound one comes near
@@ -463,7 +473,11 @@ def lock(type_: str, id_: str, concerned: Sequence[str] = ()) -> Step[Row | None
 
 def lock_ids(type_: str, ids: Iterable[str]) -> Step[None]:
     """Keep others from making these ids until the transaction ends (an id is unique over all shards of a type)."""
-    names = statements.array(f"{type_}/{id_}" for id_ in sorted(ids))
+    wanted = sorted(ids)
+    if len(wanted) > MOST_LOCKED:
+        message = f"{len(wanted)} resources of {type_} are named by their ids at once; {MOST_LOCKED} can be"
+        raise TooLarge(message)
+    names = statements.array(f"{type_}/{id_}" for id_ in wanted)
     yield Query("SELECT pg_advisory_xact_lock(hashtextextended(n, 0)) FROM unnest(%s::text[]) n", (names,))
 
 

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from tuetinh.node.tests.conftest import Writers, clean_environment, command_line, missing, run, token
 
@@ -163,3 +165,24 @@ def test_a_folder_that_the_database_cannot_enter_is_told(tmp_path: Path) -> None
     assert done.returncode == 1
     assert "--data" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_long_work_keeps_no_node_from_leaving(start: Start, built: Path) -> None:
+    node = start(built)
+    headers = token(node) | {"content-type": "application/fhir+json"}
+    export = httpx.get(f"{node.url}/fhir/$export", headers=headers | {"prefer": "respond-async"})
+    assert export.status_code == 202
+    entries = [{"request": {"method": "GET", "url": "Observation?_content=a&_sort=-date&_count=1000"}}] * 5000
+    batch = json.dumps({"resourceType": "Bundle", "type": "batch", "entry": entries})
+    with connect(f"{node.url.replace('http', 'ws', 1)}/fhir/websocket"), ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(httpx.post, f"{node.url}/fhir", content=batch, headers=headers, timeout=60)
+        time.sleep(1)
+        assert not waiting.done()
+        began = time.monotonic()
+        node.process.terminate()
+        node.process.wait(20)
+        took = time.monotonic() - began
+        assert waiting.exception() is not None or waiting.result().status_code == 503
+    assert took < SECONDS
+    assert node.process.returncode == 0
+    assert not (built / "postgres" / "postmaster.pid").exists()

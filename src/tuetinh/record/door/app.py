@@ -65,6 +65,7 @@ SEARCHES = frozenset({"search", "search_all", "search_compartment", "history_typ
 CONDITIONAL = frozenset({"update_by", "patch_by", "delete_by"})
 LOCKING = frozenset({"update", "patch", "delete"})
 RETRY_SECONDS = "2"
+LEAVING_SECONDS = 1.5  # that a search may go on when the process leaves
 PREPARED = 1000  # statements are one for each type and shape
 _REQUEST_ID = re.compile(r"[A-Za-z0-9\-._:]{1,64}")
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class Door:
         self.pool = pool
         self.authenticate = authenticate
         self.together = Together(self._create)
+        self.is_leaving = False
         self.costly, self.changes = Shares(*COSTLY), Shares(*CHANGES)
         self.body_limit = int(os.environ.get("TUETINH_BODY_LIMIT", BODY_LIMIT))
         self.binary_limit = int(os.environ.get(uploading.LIMIT_SETTING, uploading.LIMIT))
@@ -84,6 +86,11 @@ class Door:
     async def startup(self) -> None:
         """Get ready; needs a running event loop."""
         handlers.warm()
+
+    def leave(self) -> None:
+        """Let searches and batches that are under way end soon; the process is about to leave."""
+        self.is_leaving = True
+        self.costly.end(LEAVING_SECONDS)
 
     async def shutdown(self) -> None:
         """Store what the access log still holds."""

@@ -19,7 +19,7 @@ from tuetinh.record.door import openapi as description
 from tuetinh.record.door.bulk import bulk_delete, bulk_file, bulk_status
 from tuetinh.record.door.call import FORM, JSON, Call, Response, http_date, since
 from tuetinh.record.door.operating import operation
-from tuetinh.record.errors import BadRequest, Forbidden, Gone, NotFound, UnsupportedMedia
+from tuetinh.record.errors import BadRequest, Forbidden, Gone, NotFound, Unavailable, UnsupportedMedia
 from tuetinh.record.patch import MEDIA, MERGE_PATCH, Patch
 from tuetinh.record.search import additions
 from tuetinh.record.steps import Step
@@ -213,22 +213,23 @@ def _update_by(call: Call, given: r4.Resource) -> Step[Stored]:
 
 async def patch(door: Door, call: Call) -> Response:
     """PATCH /Type/id."""
-    operations = _operations(call)
+    operations = await call.checked(lambda: _operations(call))
     step = partial(bundles.patched, call.asker, call.type, call.id, operations, call.if_match())
     return _written(call, await door.transact(call.asker, step))
 
 
 async def patch_by(door: Door, call: Call) -> Response:
     """PATCH /Type?condition."""
-    return _written(call, await door.transact(call.asker, lambda: _patch_by(call)))
+    operations = await call.checked(lambda: _operations(call))
+    return _written(call, await door.transact(call.asker, lambda: _patch_by(call, operations)))
 
 
-def _patch_by(call: Call) -> Step[Stored]:
+def _patch_by(call: Call, operations: Patch) -> Step[Stored]:
     found = yield from conditional.find_alone(call.asker, call.type, _condition(call))
     if found is None:
         message = "nothing matches the condition of the patch"
         raise NotFound(message)
-    return (yield from bundles.patched(call.asker, call.type, found.id, _operations(call), call.if_match()))
+    return (yield from bundles.patched(call.asker, call.type, found.id, operations, call.if_match()))
 
 
 def _operations(call: Call) -> Patch:
@@ -380,6 +381,8 @@ async def _batch_entry(door: Door, call: Call, number: int, entry: bundles.Entry
     await asyncio.sleep(0)
     if call.is_left():
         raise BadRequest("the client left before the batch was done")
+    if door.is_leaving:
+        raise Unavailable("the node is stopped; the rest of the batch was not done")
     request = entry.request
     if request is None:
         error = BadRequest("an entry of a batch needs a request", f"Bundle.entry[{number}].request")

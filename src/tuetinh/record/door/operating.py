@@ -17,7 +17,7 @@ async def operation(door: Door, call: Call) -> Response:
     known = call.operation
     if known is None:
         raise AssertionError  # the route set it
-    asked = _asked(call, known)
+    asked = await call.checked(lambda: _asked(call, known))
     if known.affects:
         reply = await door.transact(call.asker, lambda: known.step(asked))
     else:

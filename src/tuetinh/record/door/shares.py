@@ -61,6 +61,14 @@ class Shares:
             self._held.remove(turn)
             self._give(account)
 
+    def end(self, seconds: float) -> None:
+        """Stop what only reads after so many seconds: the process is about to leave."""
+        until = asyncio.get_running_loop().time() + seconds
+        for turn in self._held:
+            if turn.limit:
+                turn.limit.reschedule(until)
+                turn.limit = None
+
     def _free(self, account: str) -> bool:
         return self._count.total() < self.total and self._count[account] < self.each
 

@@ -199,3 +199,23 @@ def test_an_odd_entry_undoes_the_whole_transaction(
     assert answer.status_code == status, answer.text
     assert answer.json()["issue"][0]["expression"] == [place]
     assert stored_count() == before
+
+
+def test_a_patch_of_very_many_operations_is_refused(fhir: Any) -> None:
+    fhir.put("/Basic/many", {"resourceType": "Basic", "id": "many", "code": {"text": "x"}})
+    patch = [{"op": "replace", "path": "/code/text", "value": "y"}]
+    headers = {"content-type": "application/json-patch+json"}
+    answer = fhir.send("PATCH", "/Basic/many", content=json.dumps(patch * 10_001), headers=headers)
+    assert answer.status_code == 413
+    assert "10000 operations" in answer.json()["issue"][0]["diagnostics"]
+    assert fhir.get("/Basic/many").json()["meta"]["versionId"] == "1"
+
+
+def test_a_transaction_that_names_very_many_ids_is_refused(fhir: Any, stored_count: Callable[[], int]) -> None:
+    made = [{"resourceType": "Basic", "id": f"id-{n}", "code": {"text": "x"}} for n in range(4001)]
+    entries = [{"request": {"method": "PUT", "url": f"Basic/{one['id']}"}, "resource": one} for one in made]
+    before = stored_count()
+    answer = fhir.post("", {"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    assert answer.status_code == 413
+    assert "4001 resources of Basic" in answer.json()["issue"][0]["diagnostics"]
+    assert stored_count() == before
