@@ -112,9 +112,9 @@ def _routes() -> Part:
         for type_ in sorted(RESOURCES) if route.shape == "/{type}" else [""]:
             path = "/fhir" + route.shape.replace("{type}", type_ or "{type}").rstrip("/")
             paths.setdefault(path, {})[route.method.lower()] = _interaction(route, path, type_)
-    raw = {"get": _interaction(Route("GET", "", "read", "r"), "/fhir/Binary/{id}", "Binary")}
-    raw["put"] = _interaction(Route("PUT", "", "update", "u"), "/fhir/Binary/{id}", "Binary")
-    return paths | {"/fhir/Binary/{id}": {**paths["/fhir/{type}/{id}"], **raw}}
+    one = "/fhir/Binary/{id}"
+    raw = {r.method.lower(): _interaction(r, one, "Binary") for r in ROUTES if r.shape == "/{type}/{id}"}
+    return paths | {one: raw}
 
 
 def _interaction(route: Route, path: str, type_: str) -> Part:
