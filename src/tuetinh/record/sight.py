@@ -1,4 +1,4 @@
-"""Which rows of the record exist for an asker, as the row policies of the database are told (`sql/policies.sql`).
+"""Which rows of the record exist for an asker, as the row policies of the database are told (`sql/lets.sql`).
 
 The record knows three ways to see a resource type: whole, by relation to the patient, or within one patient's
 compartment. Who sees what in which way is decided above and handed down as a `Sight`; without one nothing exists.
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 ALL_LABELS: Final = -1
 
-SETTINGS: Final = ("account", "facility", "own", "whole", "related", "holders", "labels", "purpose", "everything")
+SETTINGS: Final = (
+    *("account", "facility", "own", "whole", "related", "holders"),
+    *("labels", "purpose", "after", "everything"),
+)
 ENTER: Final = "SELECT " + ", ".join(f"set_config('tuetinh.{name}', %s, false)" for name in SETTINGS)
 """Tells a connection who asks. The settings outlive the statement: they are told again when somebody else asks."""
 
@@ -23,17 +26,21 @@ ENTER: Final = "SELECT " + ", ".join(f"set_config('tuetinh.{name}', %s, false)" 
 class Sight:
     """What exists for an asker.
 
-    whole: resource types of which every row exists, separated by spaces; `*` for all types.
+    whole: resource types of which every row exists, separated by spaces; `*` for all types. Rows with a label need a
+        relation all the same, and what a patient forbids is left out.
     related: types of which those rows exist that the asker's facility answers for, or whose patient stands in a
         relation (`record.relation`) to one of `holders`.
     holders: names under which relations to the asker are kept: `Organization/12104`, `Account/17`, …
     labels: bits of the sensitivity labels (`record.labels`) that the asker may see; a row with another bit is hidden.
+        With `ALL_LABELS` neither labels nor what patients forbid count for whole types.
+    after: days for which relations of care hold after its end.
     """
 
     whole: str = ""
     related: str = ""
     holders: tuple[str, ...] = ()
     labels: int = 0
+    after: int = 0
 
 
 NOTHING = Sight()
@@ -54,5 +61,6 @@ def settings(asker: Asker) -> tuple[str, ...]:
         f"{{{holders}}}",
         str(sight.labels),
         asker.purpose,
+        str(sight.after),
         "yes" if sight == EVERYTHING and asker.patient is None else "no",
     )

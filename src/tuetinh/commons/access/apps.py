@@ -12,11 +12,15 @@ class AccessConfig(AppConfig):
     label = "access"
 
     def ready(self) -> None:
-        """Tell the record what an owner of a subscription may see; let a citizen's account follow a merged person."""
+        """Tell the record what an owner of a subscription may see; let accounts follow a merged person; keep relations."""
         from tuetinh.commons.access.oauth.standing import now
+        from tuetinh.commons.access.sight import relations
+        from tuetinh.record import projections
         from tuetinh.record.api import Follower, register_follower
         from tuetinh.record.subscriptions import api as subscriptions
 
         subscriptions.register_owners(now)
         register_follower(Follower("access_account"))
         register_follower(Follower("access_grant"))
+        for type_ in relations.TYPES:
+            projections.register(type_, relations.follow)

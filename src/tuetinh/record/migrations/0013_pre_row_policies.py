@@ -1,4 +1,4 @@
-"""Let row policies decide which rows exist for whom: see sql/policies.sql and docs/decisions/record-row-policies.md."""
+"""Let row policies decide which rows exist for whom: see sql/ and docs/decisions/record-row-policies.md."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.migrations.state import StateApps
 
 from tuetinh.record.types import RESOURCE_TYPES
 
-POLICIES = Path(__file__).parent.parent / "sql" / "policies.sql"
+SQL = Path(__file__).parent.parent / "sql"
 
 # Short, for searches are planned each time. Who sees everything is let by before a function is called. It is asked by
 # `<>`, of which the planner believes that most rows fulfil it; of `=` it believes that hardly one does.
@@ -75,6 +75,6 @@ def close(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:  # noqa: A
 class Migration(migrations.Migration):
     dependencies: ClassVar = [("record", "0012_pre_subscriptions")]
     operations: ClassVar = [
-        migrations.RunSQL(POLICIES.read_text(encoding="utf-8")),
+        migrations.RunSQL([(SQL / name).read_text(encoding="utf-8") for name in ("policies.sql", "lets.sql")]),
         migrations.RunPython(close, migrations.RunPython.noop),
     ]

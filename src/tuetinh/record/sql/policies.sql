@@ -24,43 +24,6 @@ CREATE TABLE record.denial (
 );
 CREATE INDEX denial_source ON record.denial (source);
 
--- How the asker sees a type: 0 nothing, 1 by relation, 2 within the own compartment, 3 whole but for labels, 4 whole.
-CREATE FUNCTION record.sight(type text) RETURNS integer LANGUAGE sql STABLE PARALLEL SAFE AS $$
-  SELECT CASE
-    WHEN coalesce(current_setting('tuetinh.account', true), '') = '' THEN 0
-    WHEN current_setting('tuetinh.everything') = 'yes' THEN 4
-    WHEN type IN ('CodeSystem', 'ValueSet', 'ConceptMap', 'NamingSystem', 'StructureDefinition', 'SearchParameter')
-      THEN 4  -- what the record itself answers by; of no person
-    WHEN current_setting('tuetinh.own') <> '' THEN 2
-    WHEN current_setting('tuetinh.whole') = ' * ' OR strpos(current_setting('tuetinh.whole'), ' ' || type || ' ') > 0
-      THEN CASE WHEN current_setting('tuetinh.labels') = '-1' THEN 4 ELSE 3 END
-    WHEN current_setting('tuetinh.related') = ' * '
-      OR strpos(current_setting('tuetinh.related'), ' ' || type || ' ') > 0 THEN 1
-    ELSE 0 END
-$$;
-
--- Whether a row exists for the asker. Its COST is that of most askers' rows, for the planner not to shun tables by it.
-CREATE FUNCTION record.lets(type text, patient text, custodian text, labels integer) RETURNS boolean
-LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1 AS $$
-DECLARE sight integer := record.sight(type);
-BEGIN
-  IF sight = 4 THEN RETURN true; END IF;
-  IF sight = 0 THEN RETURN false; END IF;
-  IF sight = 2 THEN RETURN patient IS NOT DISTINCT FROM current_setting('tuetinh.own'); END IF;
-  IF labels <> 0 AND labels & ~current_setting('tuetinh.labels')::integer <> 0 THEN RETURN false; END IF;
-  IF sight = 3 THEN RETURN true; END IF;
-  IF custodian = current_setting('tuetinh.facility') AND custodian <> '' THEN RETURN true; END IF;
-  IF patient IS NULL THEN RETURN false; END IF;
-  RETURN EXISTS (
-      SELECT FROM record.relation k WHERE k.patient = lets.patient
-        AND k.holder = ANY (current_setting('tuetinh.holders')::text[]) AND k.until > now()
-    ) AND NOT EXISTS (
-      SELECT FROM record.denial d WHERE d.patient = lets.patient
-        AND d.facility IN ('', current_setting('tuetinh.facility'))
-        AND d.purpose IN ('', current_setting('tuetinh.purpose')) AND d.until > now()
-    );
-END $$;
-
 -- Which of these ids are taken, whoever asks: an id that one may not see is no free id.
 CREATE FUNCTION record.taken(type text, ids text[]) RETURNS SETOF text
 LANGUAGE plpgsql AS $$

@@ -1,0 +1,150 @@
+"""Relations to a patient that come from facts: visits, episodes, referrals, appointments, registration, guardians.
+
+They are kept by a projection of each type, so they follow every way of writing, deletions too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, cast
+
+from tuetinh.record import r4, relations
+from tuetinh.record.projections import Written
+from tuetinh.record.relations import FOREVER, Relation
+from tuetinh.record.search.values import date_range
+from tuetinh.record.steps import Query, Step
+
+HOLDERS: Final = ("Organization", "Practitioner", "RelatedPerson")
+"""Whom a relation may be with: an account has a facility and may belong to a practitioner or a guardian."""
+GUARDIANS: Final = frozenset({"GUARD", "PRN", "FTH", "MTH", "NPRN", "NFTH", "NMTH", "ADOPTP", "ADOPTF", "ADOPTM"})
+"""v3 RoleCode of those who act for a child or a ward."""
+CONSULTANT: Final = "CON"  # v3 ParticipationType
+_VOID: Final = ("cancelled", "entered-in-error", "revoked", "draft", "noshow")
+_OPEN: Final = {
+    "Encounter": ("planned", "arrived", "triaged", "in-progress", "onleave"),
+    "EpisodeOfCare": ("planned", "waitlist", "active", "onhold"),
+    "ServiceRequest": ("active", "on-hold"),
+}
+
+_Found = Iterator[tuple[r4.Reference | None, str, str]]  # with whom, kind, until
+
+
+def follow(written: Sequence[Written]) -> Step[None]:
+    """Bring the relations that come from these resources in line with them."""
+    found = [relation for one in written for relation in of(one)]
+    if found or any(one.version > 1 for one in written):
+        yield from relations.keep([f"{one.type}/{one.id}" for one in written], found)
+
+
+def of(written: Written) -> list[Relation]:
+    """The relations that come from a resource; none from one that was deleted or is of no patient."""
+    if written.resource is None or written.patient is None:
+        return []
+    source = f"{written.type}/{written.id}"
+    return [
+        Relation(written.patient, holder, kind, source, until)
+        for reference, kind, until in _READ[written.type](written.resource)
+        if (holder := _holder(reference))
+    ]
+
+
+def fill(type_: str, after: int, count: int = 1000) -> Step[int | None]:
+    """Keep the relations of the next stored resources of the type after this key; returns the last key, or None."""
+    sql = f"""SELECT key, id, version, patient, body FROM record."{type_}"
+    WHERE type = '{type_}' AND NOT deleted AND key > %s ORDER BY key LIMIT {count}"""
+    rows = yield Query(sql, [after])
+    written = [Written(type_, id_, key, version, own, r4.decode(body)) for key, id_, version, own, body in rows]
+    found = [relation for one in written for relation in of(one)]
+    yield from relations.keep([], found)
+    return int(rows[-1][0]) if rows else None
+
+
+def _holder(reference: r4.Reference | None) -> str:
+    """`Type/id` of somebody who may hold a relation, or ""."""
+    text = (reference.reference or "") if reference else ""
+    type_, _, id_ = text.partition("/")
+    return text if type_ in HOLDERS and id_ and "/" not in id_ else ""
+
+
+def _until(resource: r4.Encounter | r4.EpisodeOfCare | r4.ServiceRequest, period: r4.Period | None) -> str | None:
+    """When it ended: `FOREVER` while it is open, None when it never came about."""
+    if resource.status in _OPEN[resource.resourceType]:
+        return FOREVER
+    if resource.status in _VOID:
+        return None
+    changed = resource.meta.lastUpdated if resource.meta else None
+    return _end(period.end if period else None) or _end(period.start if period else None) or _end(changed)
+
+
+def _end(text: str | None) -> str | None:
+    """The first instant after what a FHIR date says."""
+    found = date_range(text) if text else None
+    return found[1] if found else None
+
+
+def _codes(concepts: Iterable[r4.CodeableConcept] | None) -> set[str]:
+    return {coding.code for concept in concepts or () for coding in concept.coding or () if coding.code}
+
+
+def _encounter(resource: r4.Resource) -> _Found:
+    visit = cast("r4.Encounter", resource)
+    until = _until(visit, visit.period)
+    if until is None:
+        return
+    yield visit.serviceProvider, "treating", until
+    for one in visit.participant or ():
+        invited = CONSULTANT in _codes(one.type)
+        ended = _end(one.period.end) if one.period else None
+        yield one.individual, "consultation" if invited else "treating", min(ended or until, until)
+
+
+def _episode(resource: r4.Resource) -> _Found:
+    episode = cast("r4.EpisodeOfCare", resource)
+    until = _until(episode, episode.period)
+    if until is not None:
+        for one in (episode.managingOrganization, episode.careManager):
+            yield one, "episode", until
+
+
+def _request(resource: r4.Resource) -> _Found:
+    request = cast("r4.ServiceRequest", resource)
+    until = _until(request, None)
+    if until is not None:
+        for one in request.performer or ():
+            yield one, "referral", until
+
+
+def _appointment(resource: r4.Resource) -> _Found:
+    """An appointment counts until its end, also when nobody closed it."""
+    appointment = cast("r4.Appointment", resource)
+    if appointment.status in _VOID:
+        return
+    until = _end(appointment.end) or _end(appointment.start) or FOREVER
+    for one in appointment.participant or ():
+        if one.status != "declined":
+            yield one.actor, "consultation", until
+
+
+def _patient(resource: r4.Resource) -> _Found:
+    patient = cast("r4.Patient", resource)
+    for one in (patient.managingOrganization, *(patient.generalPractitioner or ())):
+        yield one, "registered", FOREVER
+
+
+def _guardian(resource: r4.Resource) -> _Found:
+    person = cast("r4.RelatedPerson", resource)
+    if person.active is not False and _codes(person.relationship) & GUARDIANS:
+        until = _end(person.period.end) if person.period else None
+        yield r4.Reference(reference=f"RelatedPerson/{person.id}"), "guardian", until or FOREVER
+
+
+_READ: Final[dict[str, Callable[[r4.Resource], _Found]]] = {
+    "Appointment": _appointment,
+    "Encounter": _encounter,
+    "EpisodeOfCare": _episode,
+    "Patient": _patient,
+    "RelatedPerson": _guardian,
+    "ServiceRequest": _request,
+}
+TYPES: Final = tuple(_READ)
+"""Resource types that relations come from."""

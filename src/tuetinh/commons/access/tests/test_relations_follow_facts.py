@@ -1,0 +1,203 @@
+"""Relations to patients come and go with the facts that they come from, however these are written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tuetinh.record import api, r4
+from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.errors import NotFound
+from tuetinh.record.imports import import_paths
+from tuetinh.record.sight import Sight
+
+pytestmark = pytest.mark.django_db
+AMBULATORY = r4.Coding(system="http://terminology.hl7.org/CodeSystem/v3-ActCode", code="AMB")
+TYPE = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+ROLE = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
+HERE = Asker(
+    "1", "doctor", "here", "TREAT", frozenset({"user/*.rs"}), sight=Sight("", "*", ("Organization/here",), after=30)
+)
+
+
+class Silent:
+    """Hears of an import."""
+
+    def advanced(self, report: object, place: str) -> None: ...
+
+    def refused(self, place: str, name: str, issues: object) -> None:
+        raise AssertionError(f"{name}: {issues}")
+
+
+def to(name: str) -> r4.Reference:
+    return r4.Reference(reference=name)
+
+
+def visit(status: str = "in-progress", end: str | None = None, **more: Any) -> r4.Encounter:
+    period = r4.Period(start="2026-03-01", end=end)
+    about: dict[str, Any] = {"subject": to("Patient/pang"), "serviceProvider": to("Organization/here")}
+    return r4.Encounter(id="v", status=status, class_=AMBULATORY, period=period, **about | more)
+
+
+def kept(patient: str = "pang") -> list[tuple[str, ...]]:
+    """Holder, kind, source and end of what is kept of a patient."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT holder, kind, source,
+              CASE WHEN until = 'infinity' THEN '' ELSE (until AT TIME ZONE 'UTC')::text END
+            FROM record.relation WHERE patient = %s ORDER BY 1, 2, 3""",
+            [patient],
+        )
+        return cursor.fetchall()
+
+
+@pytest.mark.parametrize("status", ["planned", "arrived", "triaged", "in-progress", "onleave"])
+def test_an_open_visit_is_a_relation_without_end(status: str) -> None:
+    api.create(SYSTEM, visit(status))
+    assert kept() == [("Organization/here", "treating", "Encounter/v", "")]
+
+
+def test_a_visit_ends_and_its_participants_with_it() -> None:
+    consultant = r4.EncounterParticipant(
+        type=[r4.CodeableConcept(coding=[r4.Coding(system=TYPE, code="CON")])], individual=to("Practitioner/con")
+    )
+    early = r4.EncounterParticipant(individual=to("Practitioner/early"), period=r4.Period(end="2026-03-02T00:00:00Z"))
+    other = r4.EncounterParticipant(individual=to("RelatedPerson?identifier=1"))
+    api.create(SYSTEM, visit(participant=[consultant, early, other]))
+    assert [one[:2] + one[3:] for one in kept()] == [
+        ("Organization/here", "treating", ""),
+        ("Practitioner/con", "consultation", ""),
+        ("Practitioner/early", "treating", "2026-03-02 00:00:01"),
+    ]
+    api.update(SYSTEM, visit("finished", "2026-03-03T10:00:00Z", participant=[consultant]))
+    assert [one[:2] + one[3:] for one in kept()] == [
+        ("Organization/here", "treating", "2026-03-03 10:00:01"),
+        ("Practitioner/con", "consultation", "2026-03-03 10:00:01"),
+    ]
+
+
+def test_a_visit_that_moves_to_another_patient_takes_its_relation_along() -> None:
+    api.create(SYSTEM, visit())
+    api.update(SYSTEM, visit(subject=to("Patient/tam"), serviceProvider=to("Organization/there")))
+    assert (kept(), kept("tam")) == ([], [("Organization/there", "treating", "Encounter/v", "")])
+
+
+@pytest.mark.parametrize("status", ["cancelled", "entered-in-error"])
+def test_what_never_came_about_is_no_relation(status: str) -> None:
+    api.create(SYSTEM, visit())
+    api.update(SYSTEM, visit(status))
+    assert kept() == []
+
+
+def test_a_deletion_ends_it_and_a_return_begins_it_again() -> None:
+    api.create(SYSTEM, visit())
+    api.delete(SYSTEM, "Encounter", "v")
+    assert kept() == []
+    api.update(SYSTEM, visit())
+    assert len(kept()) == 1
+
+
+def test_the_other_facts() -> None:
+    at = {"system": ROLE}
+    api.create_many(
+        SYSTEM,
+        [
+            r4.Patient(
+                id="pang",
+                managingOrganization=to("Organization/station"),
+                generalPractitioner=[to("Practitioner/gp"), to("Organization/station"), to("PractitionerRole/x")],
+            ),
+            r4.EpisodeOfCare(
+                id="e", status="active", patient=to("Patient/pang"), managingOrganization=to("Organization/ncd")
+            ),
+            r4.ServiceRequest(
+                id="s", status="active", intent="order", subject=to("Patient/pang"), performer=[to("Organization/lab")]
+            ),
+            r4.Appointment(
+                id="a",
+                status="booked",
+                start="2026-03-01T01:00:00Z",
+                end="2026-03-01T02:00:00Z",
+                participant=[
+                    r4.AppointmentParticipant(actor=to("Patient/pang"), status="accepted"),
+                    r4.AppointmentParticipant(actor=to("Practitioner/yes"), status="tentative"),
+                    r4.AppointmentParticipant(actor=to("Practitioner/no"), status="declined"),
+                ],
+            ),
+            r4.RelatedPerson(
+                id="mother",
+                patient=to("Patient/pang"),
+                relationship=[r4.CodeableConcept(coding=[r4.Coding(code="MTH", **at)])],
+            ),
+            r4.RelatedPerson(
+                id="friend",
+                patient=to("Patient/pang"),
+                relationship=[r4.CodeableConcept(coding=[r4.Coding(code="FRND", **at)])],
+            ),
+        ],
+    )
+    assert kept() == [
+        ("Organization/lab", "referral", "ServiceRequest/s", ""),
+        ("Organization/ncd", "episode", "EpisodeOfCare/e", ""),
+        ("Organization/station", "registered", "Patient/pang", ""),
+        ("Practitioner/gp", "registered", "Patient/pang", ""),
+        ("Practitioner/yes", "consultation", "Appointment/a", "2026-03-01 02:00:01"),
+        ("RelatedPerson/mother", "guardian", "RelatedPerson/mother", ""),
+    ]
+
+
+def test_bulk_loads_and_imports_keep_them_too(tmp_path: Path) -> None:
+    list(api.load(SYSTEM, (visit(subject=to(f"Patient/p{n}")) for n in range(1))))
+    assert kept("p0") == [("Organization/here", "treating", "Encounter/v", "")]
+    many = [visit("planned", subject=to(f"Patient/q{n}")) for n in range(3)]
+    for n, one in enumerate(many):
+        one.id = f"q{n}"
+    (tmp_path / "e.ndjson").write_bytes(b"\n".join(r4.encode(one) for one in many))
+    import_paths([str(tmp_path)], SYSTEM, Silent())
+    assert [kept(f"q{n}") for n in range(3)] == [
+        [("Organization/here", "treating", f"Encounter/q{n}", "")] for n in range(3)
+    ]
+
+
+def test_what_is_stored_already_is_filled_in_once() -> None:
+    api.create(SYSTEM, visit("finished", "2026-03-03T10:00:00Z"))
+    before = kept()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM record.relation")
+    fill = import_module("tuetinh.commons.access.migrations.0004_post_relations").fill
+    fill(None, None)
+    assert kept() == before != []
+    fill(None, None)
+    assert kept() == before
+
+
+def test_care_holds_for_some_days_after_its_end() -> None:
+    def ended(days: int) -> str:
+        return (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    api.create(
+        replace(SYSTEM, facility="there"),
+        r4.Observation(id="o", status="final", code=r4.CodeableConcept(text="Hb"), subject=to("Patient/pang")),
+    )
+    with pytest.raises(NotFound):
+        api.read(HERE, "Observation", "o")
+    api.create(SYSTEM, visit("finished", ended(29)))
+    assert api.read(HERE, "Observation", "o").id == "o"
+    api.update(SYSTEM, visit("finished", ended(31)))
+    with pytest.raises(NotFound):
+        api.read(HERE, "Observation", "o")
+
+
+def test_a_plain_observation_costs_no_statement_more() -> None:
+    plain = r4.Observation(status="final", code=r4.CodeableConcept(text="Hb"), subject=to("Patient/pang"))
+    with CaptureQueriesContext(connection) as asked:
+        api.create(SYSTEM, plain)
+    assert [q["sql"].split('"')[1] for q in asked if q["sql"].startswith("WITH")] == ["Observation"]
+    assert not [q for q in asked if "record.relation" in q["sql"]]

@@ -1,0 +1,58 @@
+-- Whether a row exists for the asker: what the row policies ask. Run anew by each migration that changes it.
+
+-- How the asker sees a type: 0 nothing, 1 by relation, 2 within the own compartment,
+-- 3 whole but for labels and what patients forbid, 4 whole.
+CREATE OR REPLACE FUNCTION record.sight(type text) RETURNS integer LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT CASE
+    WHEN coalesce(current_setting('tuetinh.account', true), '') = '' THEN 0
+    WHEN current_setting('tuetinh.everything') = 'yes' THEN 4
+    WHEN type IN ('CodeSystem', 'ValueSet', 'ConceptMap', 'NamingSystem', 'StructureDefinition', 'SearchParameter')
+      THEN 4  -- what the record itself answers by; of no person
+    WHEN current_setting('tuetinh.own') <> '' THEN 2
+    WHEN current_setting('tuetinh.whole') = ' * ' OR strpos(current_setting('tuetinh.whole'), ' ' || type || ' ') > 0
+      THEN CASE WHEN current_setting('tuetinh.labels') = '-1' THEN 4 ELSE 3 END
+    WHEN current_setting('tuetinh.related') = ' * '
+      OR strpos(current_setting('tuetinh.related'), ' ' || type || ' ') > 0 THEN 1
+    ELSE 0 END
+$$;
+
+-- Whether a patient stands in a relation to the asker that holds: broken glass whatever the patient forbids, others
+-- unless it is forbidden. What comes from care holds for some days after its end, as the asker's sight says.
+CREATE OR REPLACE FUNCTION record.related(who text) RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+DECLARE forbidden boolean := record.forbidden(who);
+BEGIN
+  RETURN EXISTS (
+    SELECT FROM record.relation k WHERE k.patient = who
+      AND k.holder = ANY (current_setting('tuetinh.holders')::text[])
+      AND (k.kind = 'glass' OR NOT forbidden)
+      AND k.until > now() - CASE WHEN k.kind IN ('treating', 'episode', 'referral', 'consultation')
+        THEN make_interval(days => current_setting('tuetinh.after')::integer) ELSE interval '0' END
+  );
+END $$;
+
+-- Whether the patient forbids the asker's facility or purpose.
+CREATE OR REPLACE FUNCTION record.forbidden(who text) RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+  RETURN EXISTS (
+    SELECT FROM record.denial d WHERE d.patient = who
+      AND d.facility IN ('', current_setting('tuetinh.facility'))
+      AND d.purpose IN ('', current_setting('tuetinh.purpose')) AND d.until > now()
+  );
+END $$;
+
+-- Whether a row exists for the asker. A labelled row needs a relation, also where its type is seen whole. Who forbids a
+-- facility is still known there by name, or a second record would be begun. Its COST is that of most askers' rows, for
+-- the planner not to shun tables by it.
+CREATE OR REPLACE FUNCTION record.lets(type text, patient text, custodian text, labels integer) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1 AS $$
+DECLARE sight integer := record.sight(type);
+BEGIN
+  IF sight = 4 THEN RETURN true; END IF;
+  IF sight = 0 THEN RETURN false; END IF;
+  IF sight = 2 THEN RETURN patient IS NOT DISTINCT FROM current_setting('tuetinh.own'); END IF;
+  IF labels <> 0 AND labels & ~current_setting('tuetinh.labels')::integer <> 0 THEN RETURN false; END IF;
+  IF custodian = current_setting('tuetinh.facility') AND custodian <> '' THEN RETURN true; END IF;
+  IF patient IS NULL THEN RETURN sight = 3; END IF;
+  IF sight = 3 AND labels = 0 THEN RETURN type = 'Patient' OR NOT record.forbidden(patient); END IF;
+  RETURN record.related(patient);
+END $$;
