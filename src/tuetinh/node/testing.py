@@ -64,6 +64,14 @@ def shared() -> Path:
 
 
 @pytest.fixture(autouse=True)
+def _rules_unknown() -> None:
+    """Believe no rules that another test has made."""
+    from tuetinh.commons.access.sight import rules
+
+    rules.forget()
+
+
+@pytest.fixture(autouse=True)
 def _emptied_record(request: pytest.FixtureRequest) -> Iterator[None]:
     """Empty what a committing test leaves in tables that Django does not know, and so does not flush."""
     yield

@@ -14,6 +14,7 @@ from tuetinh.commons.access.oauth.sample import register_sample
 from tuetinh.commons.access.places import Facility, facility, place_name
 from tuetinh.commons.access.queries import apps_to_launch, owner_names
 from tuetinh.commons.access.roles import ROLES, Role
+from tuetinh.commons.access.sight import rules
 from tuetinh.record.asker import Asker
 
 if TYPE_CHECKING:
@@ -90,13 +91,12 @@ def asker(request: HttpRequest) -> Asker:
 def asker_of(account: Account) -> Asker:
     """Build the asker of an account: what its desk may do, within its own record when it is a citizen's."""
     role = ROLES[account.role]
-    return Asker(
+    asker = Asker(
         account=str(account.pk),
         role=role.name,
         facility=account.facility,
-        purpose=role.purpose,
         scopes=role.scopes,
         patient=account.patient or "-" if role.level == "patient" else None,
         practitioner=account.practitioner,
-        sight=role.sight,
     )
+    return rules.now().told(asker)

@@ -14,7 +14,7 @@ class AccessConfig(AppConfig):
     def ready(self) -> None:
         """Tell the record what an owner of a subscription may see; let accounts follow a merged person; keep relations."""
         from tuetinh.commons.access.oauth.standing import now
-        from tuetinh.commons.access.sight import relations
+        from tuetinh.commons.access.sight import labelled, relations
         from tuetinh.record import projections
         from tuetinh.record.api import Follower, register_follower
         from tuetinh.record.subscriptions import api as subscriptions
@@ -22,5 +22,6 @@ class AccessConfig(AppConfig):
         subscriptions.register_owners(now)
         register_follower(Follower("access_account"))
         register_follower(Follower("access_grant"))
+        labelled.register()
         for type_ in relations.TYPES:
             projections.register(type_, relations.follow)

@@ -60,6 +60,41 @@ class AccountEvent(models.Model):
         indexes: ClassVar = [models.Index(fields=["account", "-at"])]
 
 
+class SightRule(models.Model):
+    """What a role sees of the record, in the whole province (`facility` is empty) or, more strictly, at one facility.
+
+    by_relation: what is not in `whole` only with a relation to the patient. whole, labels: resource types, sensitivity
+    labels, separated by spaces. purpose: v3 PurposeOfUse of its accesses, "" for the role's own. after_days: for which
+    relations of care hold after their end. glass_hours: for which a record is opened in an emergency; 0 never.
+    """
+
+    role = models.CharField(max_length=30)
+    facility = models.CharField(max_length=64, blank=True)
+    by_relation = models.BooleanField(default=False)
+    whole = models.TextField(blank=True)
+    labels = models.TextField(blank=True)
+    purpose = models.CharField(max_length=20, blank=True)
+    after_days = models.PositiveSmallIntegerField()
+    glass_hours = models.PositiveSmallIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["role", "facility"], name="access_rule_once")]
+
+
+class SightChange(models.Model):
+    """Who changed a rule, when, and from what to what: the fields of `SightRule` as JSON, sorted by name."""
+
+    role = models.CharField(max_length=30)
+    facility = models.CharField(max_length=64, blank=True)
+    by = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+    before = models.JSONField()
+    after = models.JSONField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["facility", "role", "-at"])]
+
+
 class Client(models.Model):
     """A connected system or an app. `scopes`: the SMART v2 scopes that it may ask for.
 

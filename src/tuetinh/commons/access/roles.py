@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext_lazy
 
-from tuetinh.record.sight import ALL_LABELS, Sight
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -21,6 +19,7 @@ PERSON = "Patient RelatedPerson Coverage"
 VISIT = "Encounter EpisodeOfCare Appointment Schedule Slot Flag Task Communication Provenance"
 MONEY = "ChargeItem Account Invoice PaymentNotice PaymentReconciliation Claim ClaimResponse"
 ELIGIBILITY = "CoverageEligibilityRequest CoverageEligibilityResponse"
+SENSITIVE = "HIV PSY ETH STD SDV SEX GDIS R V"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,8 @@ class Role:
     erases: whether it may also delete what it may write.
     purpose: v3 PurposeOfUse that its accesses are logged under.
     level: SMART level, `user` or `patient`.
+    labels: sensitivity labels (`record.labels`) that it sees as shipped; glass: hours for which it may open a record that
+        it does not see, 0 where it may not. Administrators change both by rules (`sight.rules`).
     """
 
     name: str
@@ -42,6 +43,8 @@ class Role:
     erases: bool = False
     purpose: str = "TREAT"
     level: str = "user"
+    labels: str = ""
+    glass: int = 0
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -50,10 +53,10 @@ class Role:
         return frozenset(f"{self.level}/{name}.{letters}" for name in self.writes.split()) | self.api_scopes
 
     @property
-    def sight(self) -> Sight:
-        """Which rows of the record exist for this desk; a citizen's are those of one patient, whatever stands here."""
-        types = sorted({*self.reads.split(), *self.writes.split()})
-        return Sight(whole="*" if "*" in types else " ".join(types), labels=ALL_LABELS)
+    def types(self) -> tuple[str, ...]:
+        """Resource types that its pages may come to, sorted; `*` alone for every type."""
+        types = {*self.reads.split(), *self.writes.split()}
+        return ("*",) if "*" in types else tuple(sorted(types))
 
     @property
     def api_scopes(self) -> frozenset[str]:
@@ -76,6 +79,8 @@ _ALL = (
         reads="*",
         writes="*",
         erases=True,
+        labels=SENSITIVE,
+        glass=4,
     ),
     Role(
         "nurse",
@@ -84,6 +89,8 @@ _ALL = (
         reads="*",
         writes=f"{PERSON} {VISIT} Observation AllergyIntolerance Specimen QuestionnaireResponse CarePlan Procedure "
         "MedicationAdministration MedicationStatement Immunization ChargeItem ServiceRequest DocumentReference",
+        labels=SENSITIVE,
+        glass=4,
     ),
     Role(
         "lab",
@@ -93,6 +100,7 @@ _ALL = (
         "ServiceRequest Specimen Device ChargeItem DocumentReference",
         writes="Observation DiagnosticReport ServiceRequest Specimen Device Task Communication Provenance ChargeItem "
         "DocumentReference",
+        labels=SENSITIVE,
     ),
     Role(
         "imaging",
@@ -110,6 +118,7 @@ _ALL = (
         reads=f"{DIRECTORY} {CATALOGUE} {PERSON} {VISIT} AllergyIntolerance Condition Observation MedicationRequest "
         "MedicationDispense MedicationAdministration MedicationStatement ChargeItem",
         writes="MedicationRequest MedicationDispense Task Communication Provenance ChargeItem",
+        labels=SENSITIVE,
     ),
     Role(
         "cashier",

@@ -1,16 +1,16 @@
 -- Whether a row exists for the asker: what the row policies ask. Run anew by each migration that changes it.
 
--- How the asker sees a type: 0 nothing, 1 by relation, 2 within the own compartment,
--- 3 whole but for labels and what patients forbid, 4 whole.
+-- How the asker sees a type: 0 nothing, 1 by relation, 2 all of the own compartment,
+-- 3 whole but for labels and what patients forbid, 4 whole. Nothing exists beside an own compartment, where there is one.
 CREATE OR REPLACE FUNCTION record.sight(type text) RETURNS integer LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE
     WHEN coalesce(current_setting('tuetinh.account', true), '') = '' THEN 0
     WHEN current_setting('tuetinh.everything') = 'yes' THEN 4
     WHEN type IN ('CodeSystem', 'ValueSet', 'ConceptMap', 'NamingSystem', 'StructureDefinition', 'SearchParameter')
       THEN 4  -- what the record itself answers by; of no person
-    WHEN current_setting('tuetinh.own') <> '' THEN 2
     WHEN current_setting('tuetinh.whole') = ' * ' OR strpos(current_setting('tuetinh.whole'), ' ' || type || ' ') > 0
-      THEN CASE WHEN current_setting('tuetinh.labels') = '-1' THEN 4 ELSE 3 END
+      THEN CASE WHEN current_setting('tuetinh.labels') <> '-1' THEN 3 WHEN current_setting('tuetinh.own') <> '' THEN 2
+        ELSE 4 END
     WHEN current_setting('tuetinh.related') = ' * '
       OR strpos(current_setting('tuetinh.related'), ' ' || type || ' ') > 0 THEN 1
     ELSE 0 END
@@ -49,7 +49,10 @@ DECLARE sight integer := record.sight(type);
 BEGIN
   IF sight = 4 THEN RETURN true; END IF;
   IF sight = 0 THEN RETURN false; END IF;
-  IF sight = 2 THEN RETURN patient IS NOT DISTINCT FROM current_setting('tuetinh.own'); END IF;
+  IF current_setting('tuetinh.own') <> '' AND patient IS DISTINCT FROM current_setting('tuetinh.own') THEN
+    RETURN false;
+  END IF;
+  IF sight = 2 THEN RETURN true; END IF;
   IF labels <> 0 AND labels & ~current_setting('tuetinh.labels')::integer <> 0 THEN RETURN false; END IF;
   IF custodian = current_setting('tuetinh.facility') AND custodian <> '' THEN RETURN true; END IF;
   IF patient IS NULL THEN RETURN sight = 3; END IF;

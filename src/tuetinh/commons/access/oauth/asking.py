@@ -18,6 +18,8 @@ from tuetinh.commons.access.models import Account
 from tuetinh.commons.access.oauth.scopes import for_person
 from tuetinh.commons.access.oauth.words import digest
 from tuetinh.commons.access.roles import ROLES
+from tuetinh.commons.access.sight import rules
+from tuetinh.commons.access.sight.rules import Rules
 from tuetinh.record.asker import Asker
 from tuetinh.record.sight import EVERYTHING
 
@@ -95,14 +97,14 @@ def bearer_of(request: HttpRequest) -> Asker | None:
         return None
     with connection.cursor() as cursor:
         cursor.execute(_BEARER, [digest(token.strip())])
-        return _of_token(cursor.fetchone())
+        return _of_token(cursor.fetchone(), rules.now())
 
 
 async def _by_token(conn: AsyncConnection[TupleRow], token: str) -> Asker | None:
-    return _of_token(await _one(conn, _BEARER, digest(token)))
+    return _of_token(await _one(conn, _BEARER, digest(token)), await rules.now_on(conn))
 
 
-def _of_token(row: TupleRow | None) -> Asker | None:
+def _of_token(row: TupleRow | None, ruled: Rules) -> Asker | None:
     if row is None:
         return None
     client, facility, scopes, launched, account, role_name, works_at, own, practitioner = row
@@ -119,7 +121,7 @@ def _of_token(row: TupleRow | None) -> Asker | None:
     elif any(scope.startswith("patient/") for scope in allowed):
         # One asker has one compartment: beside a patient/ scope, a user/ scope reaches no further than the patient.
         patient = launched or "-"
-    return Asker(str(account), role.name, works_at, role.purpose, allowed, patient, practitioner, client, role.sight)
+    return ruled.told(Asker(str(account), role.name, works_at, "", allowed, patient, practitioner, client))
 
 
 async def _by_session(conn: AsyncConnection[TupleRow], key: str) -> Asker | None:
@@ -136,7 +138,10 @@ async def _by_session(conn: AsyncConnection[TupleRow], key: str) -> Asker | None
         return None  # the password has changed since
     role = ROLES[account.role]
     patient = account.patient or "-" if role.level == "patient" else None
-    return Asker(str(account.pk), role.name, account.facility, role.purpose, role.api_scopes, patient, sight=role.sight)
+    asker = Asker(
+        str(account.pk), role.name, account.facility, "", role.api_scopes, patient, practitioner=account.practitioner
+    )
+    return (await rules.now_on(conn)).told(asker)
 
 
 async def _one(conn: AsyncConnection[TupleRow], sql: str, value: object) -> TupleRow | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from tuetinh.commons.access.oauth.scopes import cut, for_person, split
 from tuetinh.commons.access.roles import ROLES
+from tuetinh.commons.access.sight import rules
 from tuetinh.record.asker import Asker
 from tuetinh.record.steps import Query, Step
 
@@ -37,12 +38,5 @@ def now(owner: Asker) -> Step[Asker | None]:
     if role.level == "patient" and (own or "-") != owner.patient:
         return None
     scopes = for_person(scopes, role)
-    return replace(
-        owner,
-        role=name,
-        scopes=scopes,
-        facility=facility,
-        purpose=role.purpose,
-        practitioner=practitioner,
-        sight=role.sight,
-    )
+    ruled = yield from rules.step()
+    return ruled.told(replace(owner, role=name, scopes=scopes, facility=facility, practitioner=practitioner))

@@ -1,0 +1,139 @@
+"""What each role sees of the record: shipped with the role, changed by administrators, compiled into an asker's `Sight`.
+
+A facility's own rule can only be stricter than the province's. Rules are believed for a few seconds, as tokens are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import psycopg
+
+from tuetinh.commons.access.roles import CATALOGUE, DIRECTORY, ROLES
+from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.labels import BITS
+from tuetinh.record.sight import ALL_LABELS, NOTHING, Sight
+from tuetinh.record.steps import Query, Row, Step, arun, run
+
+KEEP: Final = 4.0  # seconds
+AFTER_DAYS: Final = 30
+OPEN: Final = f"{DIRECTORY} {CATALOGUE} Patient"
+"""Types that say nothing of a person, and people by name: seen whole as shipped, also by who sees by relation only."""
+COLUMNS: Final = "role, facility, by_relation, whole, labels, purpose, after_days, glass_hours"
+_ALL: Final = f"SELECT {COLUMNS} FROM access_sightrule"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a role sees, in the terms of `models.SightRule`."""
+
+    by_relation: bool = False
+    whole: frozenset[str] = frozenset(OPEN.split())
+    labels: frozenset[str] = frozenset()
+    purpose: str = ""
+    after_days: int = AFTER_DAYS
+    glass_hours: int = 0
+
+    def within(self, other: Rule) -> Rule:
+        """The stricter of both in everything; the purpose is the other's."""
+        return Rule(
+            self.by_relation or other.by_relation,
+            self.whole & other.whole,
+            self.labels & other.labels,
+            other.purpose,
+            min(self.after_days, other.after_days),
+            min(self.glass_hours, other.glass_hours),
+        )
+
+
+def shipped(role: str) -> Rule:
+    """The rule of a role until an administrator makes another."""
+    known = ROLES[role]
+    return Rule(labels=frozenset(known.labels.split()), purpose=known.purpose, glass_hours=known.glass)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules that were made, by role and facility."""
+
+    made: Mapping[tuple[str, str], Rule]
+
+    def of(self, role: str, facility: str) -> Rule:
+        """The rule that holds for a role at a facility; of the province for ""."""
+        province = self.made.get((role, "")) or shipped(role)
+        own = self.made.get((role, facility)) if facility else None
+        return own.within(province) if own else province
+
+    def told(self, asker: Asker) -> Asker:
+        """The asker of an account with what it sees, and what for."""
+        role = ROLES[asker.role]
+        if role.level == "patient":
+            return replace(asker, purpose=role.purpose, sight=Sight(whole=" ".join(role.types), labels=ALL_LABELS))
+        rule = self.of(asker.role, asker.facility)
+        return replace(asker, purpose=rule.purpose or role.purpose, sight=_sight(rule, role.types, asker))
+
+
+def _sight(rule: Rule, types: tuple[str, ...], asker: Asker) -> Sight:
+    if not types:
+        return NOTHING
+    whole: tuple[str, ...] = types
+    related: tuple[str, ...] = ()
+    if rule.by_relation:
+        whole = tuple(sorted(rule.whole if types == ("*",) else rule.whole & set(types)))
+        related = types if types == ("*",) else tuple(one for one in types if one not in rule.whole)
+    return Sight(
+        whole=" ".join(whole),
+        related=" ".join(related),
+        holders=holders(asker.account, asker.facility, asker.practitioner),
+        labels=sum(BITS[label] for label in rule.labels if label in BITS),
+        after=rule.after_days,
+    )
+
+
+def holders(account: str, facility: str, practitioner: str) -> tuple[str, ...]:
+    """Names under which relations to an account are kept."""
+    named = (("Account", account), ("Organization", facility), ("Practitioner", practitioner))
+    return tuple(f"{kind}/{id_}" for kind, id_ in named if id_)
+
+
+_kept: tuple[float, Rules] | None = None
+
+
+def now() -> Rules:
+    """The rules, asked on Django's connection."""
+    return _fresh() or run(SYSTEM, step())
+
+
+async def now_on(conn: psycopg.AsyncConnection[Row]) -> Rules:
+    """The rules, asked on an asynchronous connection."""
+    return _fresh() or await arun(step(), conn)
+
+
+def step() -> Step[Rules]:
+    """The rules, as a step."""
+    global _kept  # noqa: PLW0603 - one answer for the process
+    if known := _fresh():
+        return known
+    rows = yield Query(_ALL)
+    rules = Rules({(role, facility): _read(*rest) for role, facility, *rest in rows})
+    _kept = (time.monotonic() + KEEP, rules)
+    return rules
+
+
+def forget() -> None:
+    """Believe the rules no longer: they were changed."""
+    global _kept  # noqa: PLW0603
+    _kept = None
+
+
+def _fresh() -> Rules | None:
+    kept = _kept
+    return kept[1] if kept and kept[0] > time.monotonic() else None
+
+
+def _read(by_relation: bool, whole: str, labels: str, purpose: str, after_days: int, glass_hours: int) -> Rule:  # noqa: FBT001
+    seen, marks = frozenset(whole.split()), frozenset(labels.split())
+    return Rule(by_relation, seen, marks, purpose, after_days, glass_hours)
