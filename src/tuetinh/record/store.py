@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
+import psycopg
 
 from tuetinh.record import contents, granular, guards, labels, projections, r4, security_context, statements
 from tuetinh.record.asker import Asker
@@ -224,7 +225,7 @@ def _insert(asker: Asker, type_: str, drafts: Sequence[Draft], *, alone: bool = 
     updated = now()
     users = [User(item.id, item.shard, item.patient, item.custodian) for item in drafts]
     bodies = yield from contents.keep(type_, [stamp(item.resource, 1, updated) for item in drafts], users)
-    while not (rows := (yield _insertion(asker, type_, drafts, bodies, updated))):
+    while not (rows := (yield from _written(_insertion(asker, type_, drafts, bodies, updated)))):
         known = yield from additions.refresh()
         if all(item.generation == known.generation for item in drafts):
             break  # not an old generation: all name people who were merged
@@ -242,6 +243,15 @@ def _insert(asker: Asker, type_: str, drafts: Sequence[Draft], *, alone: bool = 
         yield from redirect.redirect([item.resource for item in away])
         stored += yield from _insert(asker, type_, [draft(item.resource, item.custodian) for item in away])
     return stored
+
+
+def _written(statement: Query) -> Step[list[Row]]:
+    """The rows of a statement that writes. Raises Forbidden where the row policies would hide what it writes."""
+    try:
+        return (yield statement)
+    except psycopg.errors.InsufficientPrivilege as error:
+        message = "what would be written is not for this account to see, and so not to write"
+        raise Forbidden(message) from error
 
 
 def _insertion(asker: Asker, type_: str, drafts: Sequence[Draft], bodies: Sequence[bytes], updated: datetime) -> Query:
@@ -383,7 +393,7 @@ def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
     (body,) = yield from contents.keep(type_, [stamp(resource, version, updated)], [user])
     action = "create" if row[4] else "update"
     moment = (version, updated.isoformat())
-    while not (yield _replacement(asker, item, moment, body, action)):
+    while not (yield from _written(_replacement(asker, item, moment, body, action))):
         item = _anew(item, (yield from additions.refresh()))
     if (item.patient, item.custodian) != (row[3], row[8]):
         yield from security_context.follow(type_, [(item.id, Owner(item.patient, item.custodian))])

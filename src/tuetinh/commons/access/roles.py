@@ -31,8 +31,8 @@ class Role:
     erases: whether it may also delete what it may write.
     purpose: v3 PurposeOfUse that its accesses are logged under.
     level: SMART level, `user` or `patient`.
-    labels: sensitivity labels (`record.labels`) that it sees as shipped; glass: hours for which it may open a record that
-        it does not see, 0 where it may not. Administrators change both by rules (`sight.rules`).
+    labels: sensitivity labels (`record.labels`) that it sees as shipped. glass: hours for which it may open a record
+        that it does not see, 0 where it may not. Administrators change both by rules (`sight.rules`).
     """
 
     name: str

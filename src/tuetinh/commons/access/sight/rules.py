@@ -1,4 +1,4 @@
-"""What each role sees of the record: shipped with the role, changed by administrators, compiled into an asker's `Sight`.
+"""What each role sees of the record: shipped with the role, changed by administrators, made into a `Sight`.
 
 A facility's own rule can only be stricter than the province's. Rules are believed for a few seconds, as tokens are.
 """
@@ -104,12 +104,14 @@ _kept: tuple[float, Rules] | None = None
 
 def now() -> Rules:
     """The rules, asked on Django's connection."""
-    return _fresh() or run(SYSTEM, step())
+    known = _fresh()
+    return run(SYSTEM, step()) if known is None else known
 
 
 async def now_on(conn: psycopg.AsyncConnection[Row]) -> Rules:
     """The rules, asked on an asynchronous connection."""
-    return _fresh() or await arun(step(), conn)
+    known = _fresh()
+    return await arun(step(), conn) if known is None else known
 
 
 def step() -> Step[Rules]:
@@ -118,7 +120,7 @@ def step() -> Step[Rules]:
     if known := _fresh():
         return known
     rows = yield Query(_ALL)
-    rules = Rules({(role, facility): _read(*rest) for role, facility, *rest in rows})
+    rules = Rules({(row[0], row[1]): _read(row) for row in rows})
     _kept = (time.monotonic() + KEEP, rules)
     return rules
 
@@ -134,6 +136,6 @@ def _fresh() -> Rules | None:
     return kept[1] if kept and kept[0] > time.monotonic() else None
 
 
-def _read(by_relation: bool, whole: str, labels: str, purpose: str, after_days: int, glass_hours: int) -> Rule:  # noqa: FBT001
-    seen, marks = frozenset(whole.split()), frozenset(labels.split())
-    return Rule(by_relation, seen, marks, purpose, after_days, glass_hours)
+def _read(row: Row) -> Rule:
+    _, _, by_relation, whole, labels, purpose, after_days, glass_hours = row
+    return Rule(by_relation, frozenset(whole.split()), frozenset(labels.split()), purpose, after_days, glass_hours)

@@ -1,0 +1,203 @@
+"""What each role sees by the rules: as shipped, as an administrator of the province or of a facility made them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connection
+
+from tuetinh.commons.access.api import asker_of
+from tuetinh.commons.access.models import SightRule
+from tuetinh.commons.access.roles import ROLES, SENSITIVE
+from tuetinh.commons.access.sight import rules
+from tuetinh.record import api, labels, r4
+from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.errors import Forbidden, NotFound
+
+if TYPE_CHECKING:
+    from tuetinh.commons.access.models import Account
+
+pytestmark = pytest.mark.django_db
+ICD10 = "http://hl7.org/fhir/sid/icd-10"
+HERE, THERE = "12104", "12001"
+EVERY = {"doctor", "nurse", "lab", "imaging", "pharmacist", "archivist", "station"}
+"""Roles that read diagnoses."""
+
+
+def condition(id_: str, code: str, patient: str = "cast-citizen") -> r4.Condition:
+    return r4.Condition(
+        id=id_,
+        subject=r4.Reference(reference=f"Patient/{patient}"),
+        code=r4.CodeableConcept(coding=[r4.Coding(system=ICD10, code=code)]),
+    )
+
+
+def visit(facility: str, patient: str = "cast-citizen") -> r4.Encounter:
+    return r4.Encounter(
+        status="in-progress",
+        class_=r4.Coding(code="AMB"),
+        subject=r4.Reference(reference=f"Patient/{patient}"),
+        serviceProvider=r4.Reference(reference=f"Organization/{facility}"),
+    )
+
+
+def at(facility: str) -> Asker:
+    return replace(SYSTEM, facility=facility)
+
+
+def sees(account: Account, *ids: str) -> list[str]:
+    """Which of these Conditions exist for an account, by reading and by searching alike."""
+    who = replace(asker_of(account), scopes=frozenset({"user/*.rs"}))
+    found = sorted(str(one.id) for one in api.search(who, "Condition", "").resources)
+    for id_ in ids:
+        if id_ in found:
+            assert api.read(who, "Condition", id_).id == id_
+        else:
+            with pytest.raises(NotFound):
+                api.read(who, "Condition", id_)
+    return found
+
+
+def rule(role: str, facility: str = "", **fields: Any) -> None:
+    known = rules.shipped(role)
+    given = {"whole": rules.OPEN, "labels": " ".join(known.labels), "purpose": known.purpose, "after_days": 30}
+    SightRule.objects.create(role=role, facility=facility, **given | {"glass_hours": known.glass_hours} | fields)
+    rules.forget()
+
+
+@pytest.mark.parametrize(
+    ("code", "label"),
+    [
+        *(("B20", "HIV"), ("B24", "HIV"), ("Z21", "HIV"), ("R75", "HIV"), ("B20.7", "HIV"), ("O98.7", "HIV")),
+        *(("F10.2", "ETH"), ("F19", "ETH"), ("A50", "STD"), ("A64", "STD"), ("T74.2", "SDV"), ("Y05", "SDV")),
+        *(("Y07.1", "SDV"), ("F20", "PSY"), ("F99", "PSY")),
+        *(("B25", ""), ("B19", ""), ("R74", ""), ("Z20", ""), ("A65", ""), ("A49", ""), ("F01", ""), ("T74.1", "")),
+        *(("Y04", ""), ("Y08", ""), ("I10", "")),
+    ],
+)
+def test_the_closed_lists(code: str, label: str) -> None:
+    assert labels.of(r4.encode(condition("c", code))) == labels.BITS.get(label, 0)
+
+
+def test_a_code_of_another_system_is_no_label() -> None:
+    other = r4.Condition(code=r4.CodeableConcept(coding=[r4.Coding(system="urn:x", code="B20")]))
+    assert labels.of(r4.encode(other)) == 0
+
+
+@pytest.mark.parametrize("role", sorted(EVERY))
+def test_as_shipped_labels_are_for_those_who_treat_here(cast: dict[str, Account], role: str) -> None:
+    for id_, code, facility in (("plain", "I10", THERE), ("here", "B20", HERE), ("there", "B20", THERE)):
+        api.create(at(facility), condition(id_, code))
+    shown = ["here", "plain"] if ROLES[role].labels else ["plain"]
+    assert sees(cast[role], "plain", "here", "there") == shown
+    api.create(SYSTEM, visit(HERE))
+    assert sees(cast[role], "there") == (["here", "plain", "there"] if ROLES[role].labels else ["plain"])
+
+
+def test_who_has_labels_as_shipped() -> None:
+    assert {name for name, role in ROLES.items() if role.labels} == {"doctor", "nurse", "lab", "pharmacist"}
+    assert {name for name, role in ROLES.items() if role.glass} == {"doctor", "nurse"}
+    assert set(SENSITIVE.split()) == set(labels.BITS)
+
+
+def test_a_citizen_sees_all_of_the_own_record_and_no_other(cast: dict[str, Account]) -> None:
+    for id_, code, patient in (
+        ("mine", "B20", "cast-citizen"),
+        ("plain", "I10", "cast-citizen"),
+        ("tam", "I10", "tam"),
+    ):
+        api.create(at(THERE), condition(id_, code, patient))
+    assert sees(cast["citizen"], "mine", "plain", "tam") == ["mine", "plain"]
+
+
+def test_an_app_of_a_doctor_within_one_patient_sees_no_more_than_the_doctor(cast: dict[str, Account]) -> None:
+    for id_, code, patient in (("a", "B20", "cast-citizen"), ("b", "I10", "cast-citizen"), ("c", "I10", "tam")):
+        api.create(at(THERE), condition(id_, code, patient))
+    who = replace(asker_of(cast["doctor"]), patient="cast-citizen")
+    assert [one.id for one in api.search(who, "Condition", "").resources] == ["b"]
+
+
+def test_by_relation_only(cast: dict[str, Account]) -> None:
+    for id_, patient in (("a", "cast-citizen"), ("b", "tam")):
+        api.create(at(THERE), condition(id_, "I10", patient))
+    api.create(SYSTEM, r4.Patient(id="tam"))
+    assert sees(cast["nurse"], "a", "b") == ["a", "b"]
+    rule("nurse", by_relation=True)
+    assert sees(cast["nurse"], "a", "b") == []
+    api.create(SYSTEM, visit(HERE, "tam"))
+    assert sees(cast["nurse"], "a", "b") == ["b"]
+    assert sees(cast["doctor"]) == ["a", "b"]
+    found = api.search(asker_of(cast["nurse"]), "Patient", "").resources
+    assert sorted(str(one.id) for one in found) == ["cast-citizen", "tam"]
+
+
+def test_a_facility_can_only_be_stricter(cast: dict[str, Account]) -> None:
+    api.create(at(HERE), condition("hiv", "B20"))
+    api.create(at(THERE), condition("plain", "I10"))
+    rule("archivist", HERE, labels=SENSITIVE, after_days=90, glass_hours=9, whole="Condition")
+    assert sees(cast["archivist"], "hiv", "plain") == ["plain"]
+    holds = rules.now().of("archivist", HERE)
+    assert (holds.labels, holds.after_days, holds.glass_hours, holds.whole) == (frozenset(), 30, 0, frozenset())
+    rule("doctor", HERE, by_relation=True, labels="PSY")
+    assert sees(cast["doctor"], "hiv", "plain") == []
+    cast["doctor"].facility = THERE
+    assert sees(cast["doctor"], "hiv", "plain") == ["plain"]
+
+
+def test_a_rule_of_the_province_can_open_a_label(cast: dict[str, Account]) -> None:
+    api.create(at(HERE), condition("hiv", "B20"))
+    assert sees(cast["station"], "hiv") == []
+    rule("station", labels="HIV")
+    assert sees(cast["station"], "hiv") == ["hiv"]
+
+
+def test_the_purpose_of_a_rule_is_what_patients_forbid(cast: dict[str, Account]) -> None:
+    api.create(at(THERE), condition("plain", "I10"))
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO record.denial VALUES ('cast-citizen', '', 'HRESCH', 'Consent/c')")
+    assert sees(cast["archivist"], "plain") == ["plain"]
+    rule("archivist", purpose="HRESCH")
+    assert asker_of(cast["archivist"]).purpose == "HRESCH"
+    assert sees(cast["archivist"], "plain") == []
+
+
+def test_who_may_not_see_a_label_does_not_write_it(cast: dict[str, Account]) -> None:
+    with pytest.raises(Forbidden, match="not to write"):
+        api.create(asker_of(cast["station"]), condition("x", "B20"))
+    with pytest.raises(NotFound):
+        api.read(SYSTEM, "Condition", "x")
+    api.create(asker_of(cast["station"]), condition("x", "I10"))
+    with pytest.raises(Forbidden, match="not to write"):
+        api.update(asker_of(cast["station"]), condition("x", "B20"))
+    stored = api.read(SYSTEM, "Condition", "x")
+    assert stored.meta
+    assert stored.meta.versionId == "1"
+
+
+def test_what_is_stored_already_is_labelled_once() -> None:
+    api.create(SYSTEM, condition("c", "I10"))
+    api.update(SYSTEM, condition("c", "B20"))
+    tables = ('"Condition"', '"Condition_history"', "feed")
+    ask = "SELECT id, version, labels FROM record.{} WHERE type = 'Condition' ORDER BY version"
+
+    def kept() -> list[Any]:
+        found = []
+        with connection.cursor() as cursor:
+            for table in tables:
+                cursor.execute(ask.format(table))
+                found.append(cursor.fetchall())
+        return found
+
+    expected = [[("c", 2, 1)], [("c", 1, 0)], [("c", 1, 0), ("c", 2, 1)]]
+    assert kept() == expected
+    with connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(f"UPDATE record.{table} SET labels = 4")
+    relabel = import_module("tuetinh.commons.access.migrations.0006_post_labels").relabel
+    relabel(None, None)
+    assert kept() == expected
+    relabel(None, None)
+    assert kept() == expected
