@@ -8,5 +8,6 @@ from tuetinh.commons.ui.api import MenuItem
 
 MENU = [
     MenuItem(roles=("admin",), url="access:accounts", icon="users", label=gettext_lazy("Tài khoản"), order=10),
+    MenuItem(roles=("admin",), url="access:rules", icon="shield-check", label=gettext_lazy("Quyền xem"), order=15),
     MenuItem(roles=("admin",), url="access:apps", icon="plug", label=gettext_lazy("Ứng dụng"), order=20),
 ]

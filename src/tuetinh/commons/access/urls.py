@@ -7,6 +7,7 @@ from django.urls import path, re_path
 from tuetinh.commons.access import pages
 from tuetinh.commons.access.api import open_to_all
 from tuetinh.commons.access.oauth import authorizing, endpoints, registering, sample
+from tuetinh.commons.access.sight import pages as sight
 
 app_name = "access"
 urlpatterns = [
@@ -23,6 +24,9 @@ urlpatterns = [
         pages.change_account,
         name="change-account",
     ),
+    path("accounts/rules", sight.all_rules, name="rules"),
+    path("accounts/rules/<slug:role>", sight.rule, name="rule"),
+    path("accounts/why", sight.why, name="why"),
     path("accounts/apps", registering.apps, name="apps"),
     path("accounts/apps/new", registering.new_app, name="new-app"),
     path("accounts/apps/<slug:client_id>/<str:verb>", registering.change_app, name="change-app"),

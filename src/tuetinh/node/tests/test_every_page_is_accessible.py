@@ -56,6 +56,7 @@ ROWS = {
     "lab/tubes/<str:number>": Row("lab", "/lab?list=done"),
     "billing/<str:encounter_id>": Row("cashier", "/billing"),
     "accounts/<int:account_id>": Row("admin", "/accounts"),
+    "accounts/rules/<slug:role>": Row("admin", "/accounts/rules"),
     "me/results/<str:code>": Row("citizen", "/me/results"),
     "me/visits/<str:encounter_id>": Row("citizen", "/me/visits"),
 }

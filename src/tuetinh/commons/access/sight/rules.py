@@ -120,7 +120,7 @@ def step() -> Step[Rules]:
     if known := _fresh():
         return known
     rows = yield Query(_ALL)
-    rules = Rules({(row[0], row[1]): _read(row) for row in rows})
+    rules = Rules({(row[0], row[1]): read(row) for row in rows})
     _kept = (time.monotonic() + KEEP, rules)
     return rules
 
@@ -136,6 +136,7 @@ def _fresh() -> Rules | None:
     return kept[1] if kept and kept[0] > time.monotonic() else None
 
 
-def _read(row: Row) -> Rule:
+def read(row: Row) -> Rule:
+    """A rule from its row in `COLUMNS`."""
     _, _, by_relation, whole, labels, purpose, after_days, glass_hours = row
     return Rule(by_relation, frozenset(whole.split()), frozenset(labels.split()), purpose, after_days, glass_hours)

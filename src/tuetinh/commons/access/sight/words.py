@@ -1,0 +1,42 @@
+"""Words for what rules and relations are written in."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy
+
+LABELS = {
+    "HIV": gettext_lazy("HIV"),
+    "PSY": gettext_lazy("Sức khỏe tâm thần"),
+    "ETH": gettext_lazy("Nghiện chất, điều trị methadone"),
+    "STD": gettext_lazy("Bệnh lây truyền qua đường tình dục"),
+    "SDV": gettext_lazy("Bạo lực gia đình, xâm hại tình dục"),
+    "SEX": gettext_lazy("Đời sống tình dục"),
+    "GDIS": gettext_lazy("Bệnh di truyền"),
+    "R": gettext_lazy("Đánh dấu hạn chế"),
+    "V": gettext_lazy("Đánh dấu rất hạn chế"),
+}
+PURPOSES = {
+    "TREAT": gettext_lazy("Khám chữa bệnh"),
+    "HPAYMT": gettext_lazy("Thanh toán"),
+    "HOPERAT": gettext_lazy("Quản lý hồ sơ, điều hành"),
+    "PUBHLTH": gettext_lazy("Y tế công cộng"),
+    "HRESCH": gettext_lazy("Nghiên cứu"),
+}
+KINDS = {
+    "treating": gettext_lazy("Lượt khám, điều trị"),
+    "episode": gettext_lazy("Đợt điều trị"),
+    "registered": gettext_lazy("Nơi đăng ký ban đầu"),
+    "referral": gettext_lazy("Được chỉ định, chuyển đến"),
+    "consultation": gettext_lazy("Được mời hội chẩn, hẹn khám"),
+    "guardian": gettext_lazy("Người giám hộ"),
+    "consent": gettext_lazy("Người bệnh cho phép"),
+    "glass": gettext_lazy("Mở khẩn cấp"),
+}
+FIELDS = {
+    "by_relation": gettext_lazy("Chỉ xem khi có quan hệ với người bệnh"),
+    "whole": gettext_lazy("Loại tài nguyên luôn xem được"),
+    "labels": gettext_lazy("Thông tin nhạy cảm được xem"),
+    "purpose": gettext_lazy("Mục đích"),
+    "after_days": gettext_lazy("Số ngày còn xem được sau khi kết thúc khám"),
+    "glass_hours": gettext_lazy("Số giờ của một lần mở khẩn cấp"),
+}
