@@ -23,14 +23,22 @@ INDEXES = {
 }
 # Entries are made with the search parameters as they are now, or not at all (see `search.additions`).
 CURRENT = "%s::bigint = coalesce((SELECT number FROM record.search_generation), 0)"
-FEED = """feed AS (
+# What is done with a record that was opened in an emergency is done for that (v3 PurposeOfUse).
+PURPOSE = """CASE WHEN EXISTS (
+    SELECT FROM record.relation k WHERE k.patient = {by}.patient AND k.holder = 'Account/' || {account}
+      AND k.kind = 'glass' AND k.until > {at}) THEN 'BTG' ELSE {purpose} END"""
+FEED = (
+    """feed AS (
   INSERT INTO record.feed (at, type, id, version, shard, patient, custodian, labels, change)
   SELECT new.updated, '{t}', new.id, new.version, new.shard, new.patient, new.custodian, new.labels, %s FROM new
 ), audit AS (
   INSERT INTO record.audit (at, account, role, facility, purpose, client, action, type, id, patient)
-  SELECT new.updated, %s, %s, %s, %s, %s, %s, '{t}', new.id, new.patient FROM new
+  SELECT new.updated, %s, %s, %s, """
+    + PURPOSE.format(by="new", account="%s", at="new.updated", purpose="%s")
+    + """, %s, %s, '{t}', new.id, new.patient FROM new
 )
 SELECT id, key FROM new"""
+)
 COLUMNS = "id, version, updated, patient, deleted, body"
 _LOCK = f"""WITH gate AS MATERIALIZED (
   SELECT record.pass(%s::text[] || ARRAY(
@@ -261,4 +269,5 @@ def taken(type_: str) -> str:
 
 def write_params(asker: Any, action: str) -> tuple[str, ...]:
     """The parameters of the feed and access log parts."""
-    return (action, asker.account, asker.role, asker.facility, asker.purpose, asker.client, action)
+    who = (asker.account, asker.role, asker.facility, asker.account, asker.purpose, asker.client)
+    return (action, *who, action)

@@ -25,7 +25,7 @@ from tuetinh.care.insurance.api import InsuranceError, claim
 from tuetinh.care.lab.api import FLAGS, STAGES, LabError, cancel_orders, tests, tubes
 from tuetinh.care.reception import api as reception
 from tuetinh.care.reception.api import STATES, NoVisit, ReceptionError, Visit
-from tuetinh.commons.access.api import apps_to_launch, asker, desk
+from tuetinh.commons.access.api import apps_to_launch, asker, desk, may_open
 from tuetinh.commons.catalogues.api import icd10
 from tuetinh.commons.documents.api import respond_pdf
 from tuetinh.commons.identity.api import banner
@@ -374,6 +374,7 @@ def person(request: HttpRequest, patient_id: str) -> HttpResponse:
         "conditions": queries.diagnosed(me, patient_id),
         "medicines": queries.medicines(me, patient_id),
         "apps": apps_to_launch(),
+        "opens": may_open(_account(request)),
         "patient": patient_id,
     }
     return render(request, "clinic/person.html", context)

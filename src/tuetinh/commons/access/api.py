@@ -15,6 +15,7 @@ from tuetinh.commons.access.places import Facility, facility, place_name
 from tuetinh.commons.access.queries import apps_to_launch, owner_names
 from tuetinh.commons.access.roles import ROLES, Role
 from tuetinh.commons.access.sight import rules
+from tuetinh.commons.access.sight.glass import may_open
 from tuetinh.record.asker import Asker
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = [
     "desk",
     "facility",
     "give_citizen_account",
+    "may_open",
     "open_to_all",
     "owner_names",
     "place_name",

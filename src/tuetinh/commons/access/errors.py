@@ -19,5 +19,9 @@ MESSAGES = {
     "yourself": gettext_lazy("Bạn không thể tự khóa tài khoản của mình."),
     "taken": gettext_lazy("Tên đăng nhập này đã có người dùng. Hãy chọn tên khác."),
     "client-taken": gettext_lazy("Mã này đã có hệ thống khác dùng. Hãy chọn mã khác."),
+    "glass": gettext_lazy("Vai trò này không được mở hồ sơ khẩn cấp."),
+    "reason": gettext_lazy("Hãy ghi rõ lý do, ít nhất 10 ký tự."),
+    "reviewed": gettext_lazy("Lần mở này đã được xem xét, hoặc không thuộc cơ sở bạn quản trị, hoặc là của chính bạn."),
+    "note": gettext_lazy("Khi không đồng ý, hãy ghi vì sao."),
     "role": gettext_lazy("Vai trò này không cấp được ở đây."),
 }

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy
 
+from tuetinh.commons.access.queries import waiting
 from tuetinh.commons.ui.api import MenuItem
 
 MENU = [
     MenuItem(roles=("admin",), url="access:accounts", icon="users", label=gettext_lazy("Tài khoản"), order=10),
     MenuItem(roles=("admin",), url="access:rules", icon="shield-check", label=gettext_lazy("Quyền xem"), order=15),
+    MenuItem(
+        roles=("admin",),
+        url="access:glasses",
+        icon="alert-triangle",
+        label=gettext_lazy("Mở khẩn cấp"),
+        order=16,
+        badge=lambda request: waiting(request.user).count(),  # type: ignore[arg-type]
+    ),
     MenuItem(roles=("admin",), url="access:apps", icon="plug", label=gettext_lazy("Ứng dụng"), order=20),
 ]

@@ -95,6 +95,28 @@ class SightChange(models.Model):
         indexes: ClassVar = [models.Index(fields=["facility", "role", "-at"])]
 
 
+class Glass(models.Model):
+    """A record opened in an emergency: by whom, why, until when, and what the reviewer said of it.
+
+    `verdict` is `ok` or `not-ok`, "" until it was reviewed; `due` is when it should have been.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    facility = models.CharField(max_length=64, blank=True)
+    patient = models.CharField(max_length=64)
+    reason = models.CharField(max_length=500)
+    at = models.DateTimeField()
+    until = models.DateTimeField()
+    due = models.DateTimeField()
+    verdict = models.CharField(max_length=10, blank=True)
+    note = models.CharField(max_length=500, blank=True)
+    reviewed_by = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, related_name="+")
+    reviewed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["verdict", "facility", "due"])]
+
+
 class Client(models.Model):
     """A connected system or an app. `scopes`: the SMART v2 scopes that it may ask for.
 

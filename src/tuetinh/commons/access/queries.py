@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from tuetinh.commons.access.models import Account, Client
+from tuetinh.commons.access.models import Account, Client, Glass
 from tuetinh.commons.access.roles import ROLES
 
 GRANTABLE = tuple(name for name in ROLES if name != "citizen")
@@ -29,6 +29,18 @@ def administered_clients(by: Account) -> QuerySet[Client]:
     if by.role != "admin":
         return Client.objects.none()
     return Client.objects.filter(facility=by.facility) if by.facility else Client.objects.all()
+
+
+def opened(by: Account) -> QuerySet[Glass]:
+    """Records that were opened in an emergency at the administrator's facility, or anywhere when it names none."""
+    if by.role != "admin":
+        return Glass.objects.none()
+    return Glass.objects.filter(facility=by.facility) if by.facility else Glass.objects.all()
+
+
+def waiting(by: Account) -> QuerySet[Glass]:
+    """Those that wait for a review."""
+    return opened(by).filter(verdict="")
 
 
 def apps_to_launch() -> QuerySet[Client]:

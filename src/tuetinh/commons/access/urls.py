@@ -7,6 +7,7 @@ from django.urls import path, re_path
 from tuetinh.commons.access import pages
 from tuetinh.commons.access.api import open_to_all
 from tuetinh.commons.access.oauth import authorizing, endpoints, registering, sample
+from tuetinh.commons.access.sight import glass_pages
 from tuetinh.commons.access.sight import pages as sight
 
 app_name = "access"
@@ -26,6 +27,9 @@ urlpatterns = [
     ),
     path("accounts/rules", sight.all_rules, name="rules"),
     path("accounts/rules/<slug:role>", sight.rule, name="rule"),
+    path("accounts/opened", glass_pages.glasses, name="glasses"),
+    path("accounts/opened/<int:glass_id>", glass_pages.review, name="review-glass"),
+    path("records/<str:patient_id>/open", glass_pages.open_record, name="glass"),
     path("accounts/why", sight.why, name="why"),
     path("accounts/apps", registering.apps, name="apps"),
     path("accounts/apps/new", registering.new_app, name="new-app"),

@@ -20,6 +20,7 @@ PURPOSES = {
     "PUBHLTH": gettext_lazy("Để làm y tế công cộng"),
     "PATRQT": gettext_lazy("Theo yêu cầu của người bệnh"),
     "ETREAT": gettext_lazy("Cấp cứu"),
+    "BTG": gettext_lazy("Mở khẩn cấp, đang được xem xét"),
 }
 _PARTS = {
     "Patient": gettext_lazy("thông tin cá nhân"),

@@ -57,6 +57,7 @@ ROWS = {
     "billing/<str:encounter_id>": Row("cashier", "/billing"),
     "accounts/<int:account_id>": Row("admin", "/accounts"),
     "accounts/rules/<slug:role>": Row("admin", "/accounts/rules"),
+    "records/<str:patient_id>/open": Row("doctor", at=f"/records/{CITIZEN}/open"),
     "me/results/<str:code>": Row("citizen", "/me/results"),
     "me/visits/<str:encounter_id>": Row("citizen", "/me/visits"),
 }

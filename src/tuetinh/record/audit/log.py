@@ -19,14 +19,17 @@ import psycopg
 from django.db import connection, connections
 
 from tuetinh.record.asker import Asker
+from tuetinh.record.statements import PURPOSE
 
 FLUSH_SECONDS = 0.05
 IDLE_SECONDS = 0.3
 COLUMNS = "at, account, role, facility, purpose, client, action, type, id, patient"
+_PURPOSE = PURPOSE.format(by="e", account="e.account", at="e.at", purpose="e.purpose")
 _INSERT_MANY = (
-    f"INSERT INTO record.audit ({COLUMNS}) SELECT * FROM unnest(%s::timestamptz[]{', %s::text[]' * 9})"  # no COPY
+    f"INSERT INTO record.audit ({COLUMNS})"
+    f" SELECT at, account, role, facility, {_PURPOSE}, client, action, type, id, patient"
+    f" FROM unnest(%s::timestamptz[]{', %s::text[]' * 9}) AS e({COLUMNS})"  # no COPY
 )
-_INSERT = f"INSERT INTO record.audit ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 Entry = tuple[Any, ...]
 log = logging.getLogger(__name__)
@@ -156,6 +159,6 @@ def _store(entry: Entry) -> None:
     """Keep an entry: with the transaction that is open on Django's connection of this thread, else by the writer."""
     if connection.in_atomic_block:
         with connection.cursor() as cursor:
-            cursor.execute(_INSERT, entry)
+            cursor.execute(_INSERT_MANY, [[value] for value in entry])
     else:
         writer.add(entry)

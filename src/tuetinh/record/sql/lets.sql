@@ -56,6 +56,6 @@ BEGIN
   IF labels <> 0 AND labels & ~current_setting('tuetinh.labels')::integer <> 0 THEN RETURN false; END IF;
   IF custodian = current_setting('tuetinh.facility') AND custodian <> '' THEN RETURN true; END IF;
   IF patient IS NULL THEN RETURN sight = 3; END IF;
-  IF sight = 3 AND labels = 0 THEN RETURN type = 'Patient' OR NOT record.forbidden(patient); END IF;
+  IF sight = 3 AND labels = 0 AND (type = 'Patient' OR NOT record.forbidden(patient)) THEN RETURN true; END IF;
   RETURN record.related(patient);
 END $$;
