@@ -14,7 +14,7 @@ class AccessConfig(AppConfig):
     def ready(self) -> None:
         """Tell the record what an owner of a subscription may see; let accounts follow a merged person; keep relations."""
         from tuetinh.commons.access.oauth.standing import now
-        from tuetinh.commons.access.sight import labelled, relations
+        from tuetinh.commons.access.sight import consents, labelled, relations
         from tuetinh.record import projections
         from tuetinh.record.api import Follower, register_follower
         from tuetinh.record.subscriptions import api as subscriptions
@@ -25,3 +25,4 @@ class AccessConfig(AppConfig):
         labelled.register()
         for type_ in relations.TYPES:
             projections.register(type_, relations.follow)
+        projections.register("Consent", consents.follow)

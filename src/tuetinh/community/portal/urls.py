@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tuetinh.community.portal import pages
+from tuetinh.community.portal import pages, sharing
 
 app_name = "portal"
 urlpatterns = [
@@ -19,5 +19,7 @@ urlpatterns = [
     path("me/record/payments", pages.payments, name="payments"),
     path("me/record/receipts/<int:payment_id>.pdf", pages.receipt, name="receipt"),
     path("me/record", pages.mine, name="mine"),
+    path("me/record/sharing", sharing.sharing, name="sharing"),
+    path("me/record/sharing/<str:consent_id>", sharing.take_back, name="take-back"),
     path("me/record/accesses", pages.accesses, name="accesses"),
 ]

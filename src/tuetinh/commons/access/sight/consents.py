@@ -1,0 +1,88 @@
+"""What patients forbid and allow: their Consents (scope `patient-privacy`), kept by a projection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, cast
+
+from tuetinh.record import r4, relations
+from tuetinh.record.projections import Written
+from tuetinh.record.relations import FOREVER, Denial, Relation
+from tuetinh.record.search.values import date_range
+from tuetinh.record.steps import Query, Step
+
+SCOPE: Final = "patient-privacy"
+_ORGANIZATION: Final = "Organization/"
+
+
+def follow(written: Sequence[Written]) -> Step[None]:
+    """Bring denials and allowances in line with these Consents."""
+    sources = [f"Consent/{one.id}" for one in written]
+    yield from relations.forbid(sources, [denial for one in written for denial in denials(one)])
+    yield from relations.keep(sources, [relation for one in written for relation in allowances(one)])
+
+
+def denials(written: Written) -> list[Denial]:
+    """What a Consent forbids: to facilities, or to everybody; for purposes, or for all.
+
+    A provision about some data alone is taken to forbid all, rather than nothing.
+    """
+    return [
+        Denial(str(written.patient), facility, purpose, f"Consent/{written.id}", _until(one))
+        for one in _provisions(written)
+        if one.type == "deny" and not _others(one)
+        for facility in _facilities(one) or [""]
+        for purpose in [coding.code for coding in one.purpose or () if coding.code] or [""]
+    ]
+
+
+def allowances(written: Written) -> list[Relation]:
+    """Facilities that a Consent lets see the record. A provision about some data or purposes alone allows nothing."""
+    return [
+        Relation(str(written.patient), f"{_ORGANIZATION}{facility}", "consent", f"Consent/{written.id}", _until(one))
+        for one in _provisions(written)
+        if one.type == "permit" and not _narrow(one)
+        for facility in _facilities(one)
+    ]
+
+
+def fill(after: int, count: int = 1000) -> Step[int | None]:
+    """Keep what the next stored Consents after this key say; returns the last key, or None."""
+    sql = f"""SELECT key, id, version, patient, body FROM record."Consent"
+    WHERE type = 'Consent' AND NOT deleted AND key > %s ORDER BY key LIMIT {count}"""
+    rows = yield Query(sql, [after])
+    yield from follow([Written("Consent", row[1], row[0], row[2], row[3], r4.decode(row[4])) for row in rows])
+    return int(rows[-1][0]) if rows else None
+
+
+def _provisions(written: Written) -> Iterator[r4.ConsentProvision]:
+    """The provisions of a Consent in force, its exceptions too."""
+    consent = cast("r4.Consent | None", written.resource)
+    if consent is None or written.patient is None or consent.status != "active" or consent.provision is None:
+        return
+    if not any(coding.code == SCOPE for coding in (consent.scope.coding if consent.scope else None) or ()):
+        return
+    waiting = [consent.provision]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        waiting += one.provision or ()
+
+
+def _facilities(provision: r4.ConsentProvision) -> list[str]:
+    references = [(actor.reference.reference or "") if actor.reference else "" for actor in provision.actor or ()]
+    return [one.removeprefix(_ORGANIZATION) for one in references if one.startswith(_ORGANIZATION)]
+
+
+def _others(provision: r4.ConsentProvision) -> bool:
+    """Whether it is about actors none of whom is a facility: such a one says nothing of facilities."""
+    return bool(provision.actor) and not _facilities(provision)
+
+
+def _narrow(one: r4.ConsentProvision) -> bool:
+    return bool(one.action or one.securityLabel or one.purpose or one.class_ or one.code or one.dataPeriod or one.data)
+
+
+def _until(provision: r4.ConsentProvision) -> str:
+    end = date_range(provision.period.end) if provision.period and provision.period.end else None
+    return end[1] if end else FOREVER
