@@ -12,7 +12,7 @@ class AccessConfig(AppConfig):
     label = "access"
 
     def ready(self) -> None:
-        """Tell the record what an owner of a subscription may see; let accounts follow a merged person; keep relations."""
+        """Tell the record what an owner of a subscription may see; follow merged people; keep relations and labels."""
         from tuetinh.commons.access.oauth.standing import now
         from tuetinh.commons.access.sight import consents, labelled, relations
         from tuetinh.record import projections
@@ -22,6 +22,7 @@ class AccessConfig(AppConfig):
         subscriptions.register_owners(now)
         register_follower(Follower("access_account"))
         register_follower(Follower("access_grant"))
+        register_follower(Follower("access_glass"))
         labelled.register()
         for type_ in relations.TYPES:
             projections.register(type_, relations.follow)
