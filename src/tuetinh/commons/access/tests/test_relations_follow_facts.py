@@ -200,4 +200,4 @@ def test_a_plain_observation_costs_no_statement_more() -> None:
     with CaptureQueriesContext(connection) as asked:
         api.create(SYSTEM, plain)
     assert [q["sql"].split('"')[1] for q in asked if q["sql"].startswith("WITH")] == ["Observation"]
-    assert not [q for q in asked if "record.relation" in q["sql"]]
+    assert not [q for q in asked if "INTO record.relation" in q["sql"]]
