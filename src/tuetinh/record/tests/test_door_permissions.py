@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from tuetinh.record.door.routes import ROUTES, Route
+from tuetinh.record.door.routes import OPEN, ROUTES, Route
 
 pytestmark = pytest.mark.django_db
 
 MINE = "citizen-of-the-cast"
-OPEN = {"capabilities"}
 GUARDED = [route for route in ROUTES if route.name not in OPEN]
 
 
