@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -47,7 +48,20 @@ def other() -> Iterator[psycopg.Connection[tuple[object, ...]]]:
 def seal() -> Head | None:
     sealer = Sealer()
     sealer.seal()
+    calm()
     return sealer.seal()
+
+
+def calm() -> None:
+    """Wait until the transactions that run now have ended: other tests share the server, and its numbers."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()::text::bigint")
+        (number,) = cursor.fetchone()
+        for _ in range(1200):
+            cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+            if cursor.fetchone()[0] > number:
+                return
+            time.sleep(0.05)
 
 
 def write(count: int) -> None:
@@ -165,6 +179,7 @@ def test_an_entry_of_a_transaction_that_still_runs_is_waited_for(other: psycopg.
     sealer = Sealer()
     assert [sealer.seal(), sealer.seal(), sealer.seal()] == [None, None, None]
     other.commit()
+    calm()
     assert sealer.seal() is not None
     verdict = Verdict()
     assert list(chain.verify((), verdict)) == []
@@ -181,6 +196,7 @@ def test_the_newest_of_all_transactions_is_waited_for(other: psycopg.Connection[
     assert [sealer.seal(), sealer.seal(), sealer.seal()] == [None, None, None]
     assert chain.head() is None
     other.commit()
+    calm()
     head = sealer.seal()
     assert head is not None
     verdict = Verdict()
