@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tuetinh.record.search.values import date_range
 from tuetinh.record.statements import array
 from tuetinh.record.steps import Query, Step
+
+__all__ = ["FOREVER", "Denial", "Relation", "date_range", "forbid", "keep"]
 
 FOREVER = "infinity"
 

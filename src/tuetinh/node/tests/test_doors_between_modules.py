@@ -19,6 +19,8 @@ RECORD = OPERATIONS | {
     "asker",
     "sight",
     "labels",
+    "relations",
+    "relabelling",
     "audit",
     "errors",
     "granular",

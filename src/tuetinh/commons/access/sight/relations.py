@@ -10,8 +10,7 @@ from typing import Final, cast
 
 from tuetinh.record import r4, relations
 from tuetinh.record.projections import Written
-from tuetinh.record.relations import FOREVER, Relation
-from tuetinh.record.search.values import date_range
+from tuetinh.record.relations import FOREVER, Relation, date_range
 from tuetinh.record.steps import Query, Step
 
 HOLDERS: Final = ("Organization", "Practitioner", "RelatedPerson")
