@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import logging
 import os
@@ -130,6 +131,10 @@ def _prepare(data: Path, *, migrate: bool = True) -> None:
     import django
 
     django.setup()
+    from tuetinh.record import audit
+
+    atexit.unregister(audit.writer.close)
+    atexit.register(audit.writer.close)  # what is registered last comes first: before the database is left
     if migrate:
         _migrate()
 
