@@ -64,11 +64,13 @@ def shared() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _rules_unknown() -> None:
-    """Believe no rules that another test has made."""
+def _nothing_kept() -> None:
+    """Believe nothing that the process keeps of what another test has made: rules and names."""
+    from tuetinh.commons.access.places import forget_names
     from tuetinh.commons.access.sight import rules
 
     rules.forget()
+    forget_names()
 
 
 @pytest.fixture(autouse=True)

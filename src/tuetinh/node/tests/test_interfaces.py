@@ -15,12 +15,18 @@ from tuetinh.record import operations
 from tuetinh.record.door import openapi
 from tuetinh.record.door.routes import ROUTES
 from tuetinh.record.r4 import RESOURCES
+from tuetinh.record.search import params
 
 LIST = Path(__file__).resolve().parents[4] / "docs" / "api.md"
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True)
+def _as_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(params, "_added", [params.Added()])
+
+
+@pytest.fixture
 def document() -> dict[str, Any]:
     interfaces.describe()
     made: dict[str, Any] = msgspec.json.decode(openapi.document())

@@ -79,6 +79,7 @@ _others: Part = {}
 def register(paths: Mapping[str, Any]) -> None:
     """Describe interfaces of a module above: path items of OpenAPI 3.1 by their paths."""
     _others.update(paths)
+    _document.cache_clear()
 
 
 def document() -> bytes:

@@ -132,6 +132,14 @@ def fhir(django_db_setup: None, django_db_blocker: Any) -> Iterator[Client]:
         _empty()
 
 
+@pytest.fixture(scope="module")
+def emptied(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """What the module stores without the door is gone afterwards."""
+    with django_db_blocker.unblock():
+        yield
+        _empty()
+
+
 @pytest.fixture
 def stored_count(fhir: Client) -> Callable[[], int]:
     """How many versions the record holds, to show that a refusal stored nothing."""
