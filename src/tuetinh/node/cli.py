@@ -7,9 +7,12 @@ import atexit
 import json
 import logging
 import os
+import signal
 import sys
 import webbrowser
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from tuetinh.node import operations
 from tuetinh.node.errors import Refused
@@ -21,14 +24,22 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     options.data = Path(options.data).resolve()
     os.environ["TUETINH_DATA"] = str(options.data)
+    signal.signal(signal.SIGTERM, _told_to_end)
     try:
         return int(options.run(options))
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except BrokenPipeError:  # whoever read our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (PermissionError, FileNotFoundError, ConnectionError, Refused, ValueError) as error:
         print(f"tuetinh: {error}", file=sys.stderr)
         return 1
+
+
+def _told_to_end(sign: int, _: FrameType | None) -> NoReturn:
+    """End in order, so that the embedded database is left; a running node has a way of its own."""
+    sys.exit(128 + sign)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -9,10 +9,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from tuetinh.node.errors import Refused
+
+DAY = timedelta(days=1)
 
 
 def claims(folder: Path, facility: str = "", since: str = "", until: str = "") -> tuple[int, int]:
@@ -41,14 +43,14 @@ def claims(folder: Path, facility: str = "", since: str = "", until: str = "") -
 
 
 def _finished(facility: str, since: str, until: str) -> Iterator[str]:
-    """Ids of finished visits, page by page."""
+    """Ids of visits that ended from the first to the last of these days, page by page."""
     from tuetinh.record import api as record
     from tuetinh.record.asker import SYSTEM
 
     parts = ["status=finished", "_count=200"]
     parts += [f"service-provider=Organization/{facility}"] if facility else []
-    parts += [f"date=ge{date.fromisoformat(since)}"] if since else []
-    parts += [f"date=le{date.fromisoformat(until)}"] if until else []
+    parts += [f"date=gt{date.fromisoformat(since) - DAY}"] if since else []
+    parts += [f"date=eb{date.fromisoformat(until) + DAY}"] if until else []
     query, page = "&".join(parts), None
     while True:
         found = record.search(SYSTEM, "Encounter", query, page=page)

@@ -161,7 +161,7 @@ def history(
     if not loincs:
         return {}
     codes = ",".join(f"{facts.LOINC}|{c}" for c in dict.fromkeys(loincs))
-    since = (datetime.now(UTC) - timedelta(days=_HISTORY_DAYS)).date().isoformat()
+    since = (datetime.now(actions.HANOI) - timedelta(days=_HISTORY_DAYS)).date().isoformat()
     query = (
         f"patient=Patient/{patient}&code={codes}&status=final,amended,corrected&date=ge{since}"
         f"&_sort=-date&_count={count}"

@@ -91,15 +91,21 @@ def test_a_node_heals_when_its_database_is_killed_under_it(start: Start, built: 
     assert left == []
 
 
-def test_a_province_whose_build_was_killed_is_finished_by_the_next(folder: Path) -> None:
+def test_a_province_whose_build_was_ended_is_finished_by_the_next(folder: Path) -> None:
     data = folder / "var"
     build = command_line(data, "demo", "--build-only", "--population", "40")
-    killed = subprocess.Popen(build, env=clean_environment(), start_new_session=True)
-    while not (data / "keys" / "demo-build.json").exists() and killed.poll() is None:
-        time.sleep(0.02)
-    time.sleep(0.7)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait(20)
+
+    def ended_by(sign: int) -> int:
+        process = subprocess.Popen(build, env=clean_environment(), start_new_session=True)
+        while not (data / "keys" / "demo-build.json").exists() and process.poll() is None:
+            time.sleep(0.02)
+        time.sleep(0.7)
+        os.killpg(process.pid, sign) if sign == signal.SIGKILL else process.send_signal(sign)
+        return process.wait(20)
+
+    assert ended_by(signal.SIGTERM) == 128 + signal.SIGTERM
+    assert not (data / "postgres" / "postmaster.pid").exists()  # it left its database in order
+    assert ended_by(signal.SIGKILL) == -signal.SIGKILL
     kill_database(data)
     assert not (data / "demo.json").exists()
     finished = run(data, "demo", "--build-only", "--population", "40")

@@ -1,0 +1,38 @@
+"""The claims of some days are those of the visits that ended on them, by the clock of Vietnam."""
+
+from __future__ import annotations
+
+import pytest
+
+from tuetinh.node import operations
+from tuetinh.record import api, r4
+from tuetinh.record.asker import SYSTEM
+
+VISITS = {
+    "before": ("2026-10-30T08:00:00+07:00", "2026-10-31T23:59:59+07:00"),
+    "over-midnight": ("2026-10-31T22:00:00+07:00", "2026-11-01T00:30:00+07:00"),
+    "early": ("2026-11-01T06:00:00+07:00", "2026-11-01T06:59:00+07:00"),
+    "late": ("2026-11-30T23:00:00+07:00", "2026-11-30T23:59:59+07:00"),
+    "into-the-next": ("2026-11-30T20:00:00+07:00", "2026-12-01T00:00:00+07:00"),
+    "in-utc": ("2026-11-30T01:00:00Z", "2026-11-30T17:30:00Z"),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("since", "until", "expected"),
+    [
+        ("2026-11-01", "2026-11-30", {"over-midnight", "early", "late"}),
+        ("2026-11-01", "2026-11-01", {"over-midnight", "early"}),
+        ("2026-12-01", "", {"into-the-next", "in-utc"}),
+        ("", "2026-10-31", {"before"}),
+        ("", "", set(VISITS)),
+    ],
+)
+def test_visits_that_ended_on_these_days(since: str, until: str, expected: set[str]) -> None:
+    for id_, (start, end) in VISITS.items():
+        visit = r4.Encounter(
+            id=id_, status="finished", class_=r4.Coding(code="AMB"), period=r4.Period(start=start, end=end)
+        )
+        api.create(SYSTEM, visit)
+    assert set(operations._finished("", since, until)) == expected
