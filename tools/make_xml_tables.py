@@ -15,14 +15,45 @@ import sys
 from pathlib import Path
 from typing import Any
 
-DECISIONS = ("4750", "3176")
+DECISIONS = ("4210", "130", "4750", "3176")
 # CV 1245/BHXH-CNTT: outer element, list element, row element of the document of each table.
 ROOTS = {
+    "XML0": ["CHI_TIEU_TRANG_THAI_KCB", "DSACH_TRANG_THAI_KCB", "TRANG_THAI_KCB"],
     "XML1": ["TONG_HOP"],
     "XML2": ["CHITIEU_CHITIET_THUOC", "DSACH_CHI_TIET_THUOC", "CHI_TIET_THUOC"],
     "XML3": ["CHITIEU_CHITIET_DVKT_VTYT", "DSACH_CHI_TIET_DVKT", "CHI_TIET_DVKT"],
     "XML4": ["CHITIEU_CHITIET_DICHVUCANLAMSANG", "DSACH_CHI_TIET_CLS", "CHI_TIET_CLS"],
     "XML5": ["CHITIEU_CHITIET_DIENBIENLAMSANG", "DSACH_CHI_TIET_DIEN_BIEN_BENH", "CHI_TIET_DIEN_BIEN_BENH"],
+    "XML6": [
+        "CHI_TIEU_HO_SO_BENH_AN_CHAM_SOC_VA_DIEU_TRI_HIV_AIDS",
+        "DSACH_HO_SO_BENH_AN_CHAM_SOC_VA_DIEU_TRI_HIV_AIDS",
+        "HO_SO_BENH_AN_CHAM_SOC_VA_DIEU_TRI_HIV_AIDS",
+    ],
+    "XML7": ["CHI_TIEU_DU_LIEU_GIAY_RA_VIEN"],
+    "XML8": ["CHI_TIEU_DU_LIEU_TOM_TAT_HO_SO_BENH_AN"],
+    "XML9": ["CHI_TIEU_DU_LIEU_GIAY_CHUNG_SINH", "DSACH_GIAYCHUNGSINH", "DU_LIEU_GIAY_CHUNG_SINH"],
+    "XML10": ["CHI_TIEU_DU_LIEU_GIAY_NGHI_DUONG_THAI"],
+    "XML11": ["CHI_TIEU_DU_LIEU_GIAY_CHUNG_NHAN_NGHI_VIEC_HUONG_BAO_HIEM_XA_HOI"],
+    "XML12": ["CHI_TIEU_DU_LIEU_GIAM_DINH_Y_KHOA"],  # of our making: no official name is known, it is keyed by hand
+    "XML13": ["CHI_TIEU_GIAYCHUYENTUYEN"],
+    "XML14": ["CHI_TIEU_GIAYHEN_KHAMLAI"],
+    "XML15": ["CHI_TIEU_DIEUTRI_BENHLAO", "DSACH_CHITIET_DIEUTRI_BENHLAO", "CHITIET_DIEUTRI_BENHLAO"],
+}
+ROOTS_4210 = {
+    "XML1": ["TONG_HOP"],
+    "XML2": ["DSACH_CHI_TIET_THUOC", "CHI_TIET_THUOC"],
+    "XML3": ["DSACH_CHI_TIET_DVKT", "CHI_TIET_DVKT"],
+    "XML4": ["DSACH_CHI_TIET_CLS", "CHI_TIET_CLS"],
+    "XML5": ["DSACH_CHI_TIET_DIEN_BIEN_BENH", "CHI_TIET_DIEN_BIEN_BENH"],
+}
+APART = {"XML0", "XML12"}  # not in the envelope: a call of its own, and keyed on the portal
+# What must not come before what: the gateway's checks before sending; the rule column names more of them.
+ORDER = {
+    "NGAY_RA": ["NGAY_VAO"],
+    "NGAY_VAO_NOI_TRU": ["NGAY_VAO"],
+    "GT_THE_DEN": ["GT_THE_TU"],
+    "NGAY_TH_YL": ["NGAY_YL"],
+    "NGAY_KQ": ["NGAY_YL", "NGAY_TH_YL"],
 }
 # Conditions of the rule column that are words, not grammar.
 READINGS: dict[tuple[str, str], list[list[Any]]] = {
@@ -33,20 +64,56 @@ READINGS: dict[tuple[str, str], list[list[Any]]] = {
     ],
     ("XML2", "MA_THUOC"): [["PHAM_VI", "in", ["1", "3"]]],
     ("XML3", "MA_VAT_TU"): [["MA_DICH_VU", "blank"]],
+    ("XML6", "MA_BAC_PHAC_DO_BD"): [["MA_PHAC_DO_DIEU_TRI_BD", "in", ["KHAC"]]],
+    # of the three that say how long one stays at home, each asks for the next
+    ("XML7", "SO_NGAY_NGHI"): [["NGOAITRU_TUNGAY", "present"]],
+    ("XML7", "NGOAITRU_TUNGAY"): [["NGOAITRU_DENNGAY", "present"]],
+    ("XML7", "NGOAITRU_DENNGAY"): [["SO_NGAY_NGHI", "present"]],
 }
-# Flagged as conditional, but nothing in the tables tells when.
-UNTOLD = {("XML1", "DU_PHONG"), ("XML2", "MA_DICH_VU"), ("XML2", "NGAY_TH_YL")}
+# Flagged as conditional or required, but nothing in the tables tells when.
+UNTOLD = {
+    *(
+        (table, name)
+        for table, names in {
+            "XML1": "DU_PHONG",
+            "XML2": "MA_DICH_VU NGAY_TH_YL",
+            "XML6": "NGAYKT_DTRI_LAO NGAY_CHUYEN_PHAC_DO LY_DO_CHUYEN_PHAC_DO",
+            "XML9": "GHI_CHU",
+            "XML12": "TONG_TYLE_TTCT",
+            "XML15": "BDDT_ARV NGAY_BAT_DAU_DT_CTX",
+        }.items()
+        for name in names.split()
+    ),
+}
+UNTOLD_4210 = {
+    *(
+        (table, name)
+        for table, names in {
+            "XML1": "MA_NOI_CHUYEN CAN_NANG",
+            "XML2": "HAM_LUONG SO_DANG_KY TT_THAU",
+            "XML3": "TT_THAU MA_GIUONG NGAY_KQ",
+            "XML4": "MA_CHI_SO TEN_CHI_SO GIA_TRI MA_MAY MO_TA KET_LUAN",
+        }.items()
+        for name in names.split()
+    ),
+}
 # Required by the workbook while the explanation allows a blank.
 ALLOWED_BLANK = {("XML3", "MA_BENH"), ("XML1", "MAXA_CU_TRU")}
+# Lists that later decisions have replaced.
 LISTS = {
-    "MA_DOITUONG_KCB": [["", "MA_DOITUONG_KCB_824"], ["2025-01-01", "MA_DOITUONG_KCB_3276"]],
-    "MA_LOAI_KCB": [["", "MA_LOAI_KCB_824"], ["2026-08-01", "MA_LOAI_KCB_1804"]],
+    "MA_DOITUONG_KCB_824": [["", "MA_DOITUONG_KCB_824"], ["2025-01-01", "MA_DOITUONG_KCB_3276"]],
+    "MA_LOAI_KCB_824": [["", "MA_LOAI_KCB_824"], ["2026-08-01", "MA_LOAI_KCB_1804"]],
 }
+CARD = "[A-Z]{2}[1-5][0-9]{12}"
+# How values look, by what the name and the rule of a field say.
 PATTERNS = {
-    "MA_THE_BHYT": "[A-Z]{2}[1-5][0-9]{12}",
-    "MA_GIUONG": "[HTCK][0-9]{3}",
-    "MA_CSKCB": "[0-9A-Z]{5}",
-    "MA_DKBD": "[0-9A-Z]{5}",
+    r"^MA_THE_BHYT |^MA_THE ": f"{CARD}(;{CARD})*",
+    r"^MA_GIUONG ": "[HTCK][0-9]{3}",
+    r"^MA_CSKCB |^MA_DKBD |5-char facility code": "[0-9A-Z]{5}",
+    r"10 digits, not all zero": "(?!0{10})[0-9]{10}",
+    r"\b[01]=[\w ]+, [01]=": "[01]",
+    r"1\.\.42 weeks": "[1-9]|[1-3][0-9]|4[0-2]",
+    r"^MA_KQ_XN_PCR ": "[01]",
 }
 
 
@@ -56,17 +123,24 @@ def main(specs: str, out: str) -> None:
         rows = list(csv.DictReader(lines))
     for decision in DECISIONS:
         tables = {}
-        for name, root in ROOTS.items():
+        for name, root in (ROOTS_4210 if decision == "4210" else ROOTS).items():
             mine = [row for row in rows if row["decision"] == decision and row["table"] == name]
-            mine.sort(key=lambda row: int(row["order"]))
-            tables[name] = {"root": root, "fields": [field(name, row) for row in mine]}
+            if mine:
+                apart = {"apart": True} if name in APART else {}
+                tables[name] = {"root": root} | apart | {"fields": described(name, mine)}
         text = json.dumps({"decision": decision, "tables": tables}, ensure_ascii=False, indent=1)
         text = re.sub(r"\n {5,}|\n {4}(?=\})", " ", text)  # a field a line: changes of a decision show in a diff
         (Path(out) / f"xml_{decision}.json").write_text(text + "\n", encoding="utf-8")
 
 
-def field(table: str, row: dict[str, str]) -> dict[str, Any]:
-    """Describe one field; what is not said is left out."""
+def described(table: str, rows: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """Describe the fields of a table in their order."""
+    names = {row["field"] for row in rows}
+    return [field(table, row, names) for row in sorted(rows, key=lambda row: int(row["order"]))]
+
+
+def field(table: str, row: dict[str, str], names: set[str]) -> dict[str, Any]:
+    """Describe one field; what is not said is left out. names: of all fields of the table."""
     name, rule = row["field"], row["rule"]
     key = (table, name)
     found: dict[str, Any] = {"name": name, "type": row["type"], "label": row["meaning_vi"]}
@@ -78,25 +152,38 @@ def field(table: str, row: dict[str, str]) -> dict[str, Any]:
     for token in ("fmt", "codelist", "multi", "dec"):
         if match := re.search(rf"\b{token}=(\S+)", rule):
             found[{"fmt": "format", "codelist": "codes", "multi": "separator", "dec": "decimals"}[token]] = match[1]
+    if days := re.search(r"fmt=(\w+) or (\w+)", rule):
+        found["format"] = f"{days[1]}|{days[2]}"
     if "decimals" in found:
         found["decimals"] = int(found["decimals"])
     if "codes" in found:
-        found["codes"] = LISTS.get(name, [["", found["codes"]]])
+        found["codes"] = LISTS.get(found["codes"], [["", found["codes"]]])
     if most := re.search(r"max (\d+) codes", rule):
         found["most"] = int(most[1])
     if beside := re.search(r"parallel to (\w+)", rule):
         found["beside"] = beside[1]
-    if name in PATTERNS:
-        found["pattern"] = PATTERNS[name]
-    if name == "NGAY_SINH":  # unknown month, day or time is written as zeros
+    if pattern := next((pattern for told, pattern in PATTERNS.items() if re.search(told, f"{name} {rule}")), None):
+        found["pattern"] = pattern
+    if found.get("length") == [["", 12]] and name == "NGAY_SINH":  # unknown month, day or time is written as zeros
         found["format"] = "birth"
+    if table == "XML10" and name == "SO_NGAY":  # the annex counts one end, facilities count both
+        found["formula"] = {"days": ["TU_NGAY", "DEN_NGAY"], "ends": [0, 1]}
+    if same := re.search(r"same_as=(?:XML1\.)?(\w+)", rule):
+        found["same"] = same[1]
+    earlier = [*ORDER.get(name, ()), *re.findall(r">= (\w+)", rule)]
+    if earlier := [one for one in dict.fromkeys(earlier) if one in names]:
+        found["not_before"] = earlier
+    if (day := re.search(r"> date\((\w+)\)", rule)) and day[1] in names and name != "SO_NGAY_DTRI":
+        found["after"] = day[1]
     if expression := _formula(table, name, rule):
         found["formula"] = expression
     return found
 
 
 def _required(key: tuple[str, str], row: dict[str, str]) -> dict[str, Any]:
-    if key in READINGS:
+    if key in UNTOLD_4210 and row["decision"] == "4210":
+        return {}
+    if key in READINGS and row["decision"] != "4210":
         return {"required_if": READINGS[key]}
     if key in UNTOLD or key in ALLOWED_BLANK:
         return {}
@@ -113,12 +200,14 @@ def _required(key: tuple[str, str], row: dict[str, str]) -> dict[str, Any]:
 def _conditions(rule: str) -> list[list[Any]]:
     match = re.search(r"req_if: ([^|]+)", rule)
     text = match[1].strip() if match else ""
+    if found := re.match(r"(\w+) and (\w+) (present|blank)\b", text):
+        return [[found[1], found[3]], [found[2], found[3]]]
     if found := re.match(r"(\w+) (present|blank)\b", text):
         return [[found[1], found[2]]]
     if found := re.match(r"(\w+) (not )?in \(([\d,]+)\)", text):
         return [[found[1], "not_in" if found[2] else "in", found[3].split(",")]]
-    if found := re.match(r"(\w+)=(\d+)", text):
-        return [[found[1], "in", [found[2]]]]
+    if found := re.match(r"(\w+)(<>| has |=)(\w+)", text):
+        return [[found[1], "not_in" if found[2] == "<>" else "in", [found[3]]]]
     return []
 
 
@@ -128,18 +217,29 @@ def _formula(table: str, name: str, rule: str) -> dict[str, Any] | None:
     if not match:
         return None
     text = match[1].strip()
+    if text == "sum lines":
+        return {"sum": name, "of": ["XML2", "XML3"]}
+    if old := re.match(r"sum (\w+) XML2\+XML3$", text):
+        return {"sum": old[1], "of": ["XML2", "XML3"]}
+    if "less other sources" in text:
+        paid = text.split()[0]
+        return {"any": [paid, f"{paid}-T_NGUONKHAC"]}
     if total := re.match(r"sum (XML\d)(?:\+(XML\d))?[. ](\w+)(?: where (.+))?", text):
         where = {"MA_PTTT=1": [["MA_PTTT", "in", ["1"]]]}.get(total[4] or "")
         if (total[4] or "").startswith("MA_VAT_TU present"):
             where = [["MA_VAT_TU", "present"]]
         return {"sum": total[3], "of": [t for t in (total[1], total[2]) if t]} | ({"where": where} if where else {})
     if text.startswith("date("):
-        return {"days": ["NGAY_VAO", "NGAY_RA"], "where": [["MA_LOAI_KCB", "in", ["01", "03", "04", "06"]]]}
+        return {
+            "days": ["NGAY_VAO", "NGAY_RA"],
+            "ends": [1],
+            "where": [["MA_LOAI_KCB", "in", ["01", "03", "04", "06"]]],
+        }
     if text == "NSNN+VTNN+VTTN+CL":
         return {"is": "+".join(f"T_NGUONKHAC_{part}" for part in text.split("+"))}
     if name in ("T_BNTT", "T_BNCCT", "T_BHTT") and "T_NGUONKHAC" in text:
         return {"share": name}  # the three are told together: other sources are taken from them in turn
-    if name == "THANH_TIEN_BV" and table == "XML3":
+    if name == "THANH_TIEN_BV" and table == "XML3" and "TYLE_TT_DV" in text:
         return {
             "any": [
                 "SO_LUONG*DON_GIA_BV*TYLE_TT_DV/100",

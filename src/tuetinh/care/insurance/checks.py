@@ -17,15 +17,6 @@ from tuetinh.care.insurance.tables import Condition, Field, Row, Tables, decisio
 from tuetinh.commons.catalogues.api import check_diagnosis, codes
 
 TOLERANCE = Decimal("0.02")  # two roundings to 0.01 may meet in one identity
-# Envelope §8: what must not come before what. Blank on either side says nothing.
-ORDER = (
-    ("NGAY_VAO", "NGAY_RA"),
-    ("NGAY_VAO", "NGAY_VAO_NOI_TRU"),
-    ("GT_THE_TU", "GT_THE_DEN"),
-    ("NGAY_YL", "NGAY_TH_YL"),
-    ("NGAY_YL", "NGAY_KQ"),
-    ("NGAY_TH_YL", "NGAY_KQ"),
-)
 WITHIN_STAY = ("NGAY_YL", "NGAY_TH_YL", "THOI_DIEM_DBLS")
 
 
@@ -53,13 +44,14 @@ def check(tables: Tables, *, by: str = "3176") -> list[Problem]:
 class _Check:
     def __init__(self, tables: Tables, by: str) -> None:
         self.tables, self.by, self.description = tables, by, decision(by)
-        self.visit: Row = (tables.get("XML1") or [{}])[0]
-        ended = self.visit.get("NGAY_RA", "")[:8]
+        self.visit: Row = (tables.get("XML1") or tables.get("XML0") or [{}])[0]
+        self.diagnoses = ("MA_BENH", "MA_BENHKHAC") if by == "4210" else ("MA_BENH_CHINH", "MA_BENH_KT")
+        ended = (self.visit.get("NGAY_RA") or self.visit.get("NGAY_VAO", ""))[:8]
         self.day = f"{ended[:4]}-{ended[4:6]}-{ended[6:]}" if re.fullmatch(r"\d{8}", ended) else "2025-01-01"
 
     def all(self) -> Iterator[Problem]:
         """Fields first, then what holds between them."""
-        if len(self.tables.get("XML1") or []) != 1:
+        if len(self.tables.get("XML1") or []) != 1 and set(self.tables) != {"XML0"}:
             yield self._problem("XML1", 0, "MA_LK", "count", gettext("Hồ sơ phải có đúng một dòng tổng hợp."), 1)
         for name, table in self.description.tables.items():
             order = {field.name: place for place, field in enumerate(table.fields, 1)}
@@ -97,10 +89,20 @@ class _Check:
             yield "count", gettext("Nhiều quá %(most)d mã.") % {"most": field.most}
         for part in parts:
             yield from self._part(field, part.strip())
+        yield from self._beside_others(field, value, row)
         if field.beside and len(parts) != len(row.get(field.beside, "").split(";")):
             yield "parallel", gettext("Phải có cùng số giá trị với %(other)s.") % {"other": field.beside}
         if field.formula:
             yield from self._formula(field, row)
+
+    def _beside_others(self, field: Field, value: str, row: Row) -> Iterator[tuple[str, str]]:
+        for other in field.not_before:
+            if _earlier(value, row.get(other, "")):
+                yield "order", gettext("Sớm hơn %(other)s.") % {"other": other}
+        if field.after and row.get(field.after) and value[:8] <= row[field.after][:8]:
+            yield "order", gettext("Phải sau ngày %(other)s.") % {"other": field.after}
+        if field.same and self.visit.get(field.same, "") not in ("", value):
+            yield "same", gettext("Khác %(other)s của bảng tổng hợp.") % {"other": field.same}
 
     def _required(self, field: Field, row: Row) -> bool:
         if field.required_until:
@@ -141,7 +143,7 @@ class _Check:
             return [sum((_decimal(r.get(rule["sum"], "")) or Decimal(0) for r in rows), Decimal(0))]
         if "days" in rule:
             first, last = (_day(row.get(name, "")) for name in rule["days"])
-            return [Decimal((last - first).days + 1)] if first and last else []
+            return [Decimal((last - first).days + end) for end in rule["ends"]] if first and last else []
         if "share" in rule:
             return [_shares(row)[rule["share"]]]
         return [_round(_evaluate(text, row)) for text in rule.get("any", [rule.get("is")])]
@@ -149,27 +151,25 @@ class _Check:
     # Between fields -----------------------------------------------------------------------------------------------
 
     def _row(self, table: str, row: Row) -> Iterator[tuple[str, str, str]]:
-        if table != "XML1" and row.get("MA_LK") != self.visit.get("MA_LK"):
+        if row.get("MA_LK", "") != self.visit.get("MA_LK", ""):
             yield "MA_LK", "key", gettext("Khác mã đợt điều trị của bảng tổng hợp.")
-        for first, last in ORDER:
-            if row.get(first) and row.get(last) and row[first] > row[last]:
-                yield last, "order", gettext("Sớm hơn %(other)s.") % {"other": first}
         if table != "XML1":
             start, end = self.visit.get("NGAY_VAO", ""), self.visit.get("NGAY_RA", "")
             for name in WITHIN_STAY:
                 if (value := row.get(name, "")) and start and end and not start <= value <= end:
                     yield name, "order", gettext("Ngoài thời gian của đợt điều trị.")
-        elif row.get("MA_BENH_CHINH"):
+        elif row.get(self.diagnoses[0]):
             yield from self._diagnosis(row)
 
     def _diagnosis(self, row: Row) -> Iterator[tuple[str, str, str]]:
         sex = {"1": "male", "2": "female"}.get(row.get("GIOI_TINH", ""), "unknown")
         born, on = _day(row.get("NGAY_SINH", "")), _day(row.get("NGAY_RA", "")) or date.fromisoformat(self.day)
         age = (on - born).days if born else None
-        listed = [("MA_BENH_CHINH", row["MA_BENH_CHINH"])]
-        listed += [("MA_BENH_KT", code) for code in row.get("MA_BENH_KT", "").split(";") if code]
+        principal, others = self.diagnoses
+        listed = [(principal, row[principal])]
+        listed += [(others, code) for code in row.get(others, "").split(";") if code]
         for name, code in listed:
-            for refusal in check_diagnosis(code, principal=name == "MA_BENH_CHINH", sex=sex, age_days=age, on=on):
+            for refusal in check_diagnosis(code, principal=name == principal, sex=sex, age_days=age, on=on):
                 if refusal.blocking:
                     yield name, "diagnosis", f"{code}: {refusal.message}"
 
@@ -183,7 +183,7 @@ def _holds(conditions: list[Condition], row: Row) -> bool:
     tests: dict[str, Callable[[str, list[str]], bool]] = {
         "present": lambda value, _: bool(value),
         "blank": lambda value, _: not value,
-        "in": lambda value, allowed: value in allowed,
+        "in": lambda value, allowed: any(part in allowed for part in value.split(";")),
         "not_in": lambda value, refused: value not in refused,
     }
     return all(tests[op](row.get(name, ""), rest[0] if rest else []) for name, op, *rest in conditions)
@@ -248,13 +248,19 @@ def _day(text: str) -> date | None:
         return None
 
 
+def _earlier(value: str, other: str) -> bool:
+    """Whether a time comes before another, in the digits that both have; nothing does before what is blank."""
+    digits = min(len(value), len(other))
+    return value[:digits] < other[:digits]
+
+
 def _is_time(text: str, form: str) -> bool:
     if form == "birth":
         return bool(re.fullmatch(r"\d{12}", text)) and _day(text) is not None and text[8:10] < "24" and text[10:] < "60"
-    if len(text) != len(form) or not text.isdigit():
+    if len(text) not in map(len, form.split("|")) or not text.isdigit():
         return False
     try:
-        datetime.strptime(text.ljust(12, "0"), "%Y%m%d%H%M")  # noqa: DTZ007
+        datetime.strptime(text + {4: "01010000", 8: "0000", 12: ""}[len(text)], "%Y%m%d%H%M")  # noqa: DTZ007
     except ValueError:
         return False
     return True

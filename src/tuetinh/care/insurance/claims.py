@@ -13,7 +13,7 @@ from tuetinh.care.insurance import facts
 from tuetinh.care.insurance.benefits import Situation, Split, split
 from tuetinh.care.insurance.checks import Problem, check
 from tuetinh.care.insurance.claim_tables import Sources, build
-from tuetinh.care.insurance.errors import NoVisit
+from tuetinh.care.insurance.errors import ClosedDecision, NoVisit
 from tuetinh.care.insurance.queries import visit_situation
 from tuetinh.care.insurance.situations import FacilityFacts, ended, line, moment
 from tuetinh.care.insurance.tables import Tables, decision_on
@@ -60,11 +60,13 @@ class Visit:
 
 
 def claim(asker: Asker, encounter_id: str, *, made: date | None = None) -> Claim:
-    """Build and check the claim of a visit. made: NGAYLAP, today when left out. Raises NoVisit."""
+    """Build and check the claim of a visit. made: NGAYLAP, today when left out. Raises NoVisit, and ClosedDecision."""
     visit, situation = gather(asker, encounter_id)
     divided = split([line(item) for item in visit.charges], situation)
     day = ended(visit.encounter) or timezone.localdate()
-    by = decision_on(day)
+    by = decision_on(day.isoformat())
+    if by == "4210":
+        raise ClosedDecision
     sources = Sources()
     tables = build(visit, divided, sources)
     xml = write(tables, facility=visit.facility.code, made=made or timezone.localdate(), by=by)

@@ -16,7 +16,10 @@ class InsuranceError(Exception):
 
 
 class WireError(InsuranceError):
-    """A claim file that cannot be read. what: `xml`, `base64`, `root`, `doctype`, `content`, `size`; place: where."""
+    """A claim file that cannot be read.
+
+    what: `xml`, `base64`, `root`, `doctype`, `content`, `table`, `size`; place: where.
+    """
 
     code = "wire"
     message = _("Tệp hồ sơ bảo hiểm y tế không đọc được.")
@@ -27,6 +30,13 @@ class WireError(InsuranceError):
 
     def __str__(self) -> str:
         return f"{self.what}: {self.place}"
+
+
+class ClosedDecision(InsuranceError):
+    """The visit ended in the time of QĐ 4210, by which no claim is made any more; files of it are still read."""
+
+    code = "closed-decision"
+    message = _("Lượt khám kết thúc trước 01/07/2024: hồ sơ theo QĐ 4210 chỉ đọc lại được, không lập mới.")
 
 
 class NoCard(InsuranceError):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-VERSIONS = (("2024-07-01", "4750"), ("2025-01-01", "3176"))  # by end of the visit
+VERSIONS = (("", "4210"), ("2024-07-01", "4750"), ("2025-01-01", "3176"))  # by end of the visit
+DECISIONS = ("4210", "130", "4750", "3176")  # 130: facilities could write by it from 18/01/2023, none had to
 Row = dict[str, str]
 Tables = dict[str, list[Row]]
 """Rows by table (`XML1`…); values as they stand in the file, absent or empty where nothing is said."""
@@ -21,8 +21,10 @@ Steps = list[tuple[str, Any]]
 class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One field of a table. Steps are values by the day from which they hold, "" from the beginning.
 
-    required_if: conditions that must all hold. beside: field whose count of values must be the same. formula: `sum`
-    over rows of other tables, `is` or `any` of expressions over the row, `days` between dates, or `share` of a line.
+    required_if: conditions that must all hold. beside: field whose count of values must be the same. same: field of
+    table 1 that says the same. not_before, after: fields with a time that must not be later, or whose day must be over.
+    formula: `sum` over rows of other tables, `is` or `any` of expressions over the row, `days` between dates with so
+    many `ends` counted, or `share` of a line.
     """
 
     name: str
@@ -39,14 +41,18 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     most: int | None = None
     beside: str = ""
     pattern: str = ""
+    same: str = ""
+    not_before: list[str] = []
+    after: str = ""
     formula: dict[str, Any] | None = None
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Element names from the root to the row, and the fields in their order."""
+    """Element names from the root to the row, and the fields in their order. apart: not in the envelope of a claim."""
 
     root: list[str]
     fields: list[Field]
+    apart: bool = False
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,16 +66,15 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return next((name for name, table in self.tables.items() if table.root[0] == root), None)
 
 
-def decision_on(end: date) -> str:
-    """The decision that a visit which ended on this day is written by."""
-    in_time = [name for since, name in VERSIONS if since <= end.isoformat()]
-    return in_time[-1] if in_time else VERSIONS[0][1]
+def decision_on(end: str) -> str:
+    """The decision that a visit which ended on this day (ISO) is written by."""
+    return [name for since, name in VERSIONS if since <= end][-1]
 
 
 @cache
 def decision(name: str) -> Decision:
     """The description of a decision. Raises KeyError for one that is not carried."""
-    if name not in {known for _, known in VERSIONS}:
+    if name not in DECISIONS:
         raise KeyError(name)
     return msgspec.json.decode((Path(__file__).parent / "data" / f"xml_{name}.json").read_bytes(), type=Decision)
 

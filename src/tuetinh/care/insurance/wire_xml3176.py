@@ -1,10 +1,13 @@
-"""The claim file of a visit: tables of QĐ 4750 and 3176/QĐ-BYT in the envelope GIAMDINHHS (CV 1245), both ways."""
+"""The claim file of a visit: tables of QĐ 4210, 130, 4750 and 3176/QĐ-BYT in the envelope GIAMDINHHS (CV 1245), and the
+notice of its beginning (table 0), which goes by itself; both ways.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,7 +16,7 @@ from zoneinfo import ZoneInfo
 from lxml import etree  # type: ignore[import-untyped]
 
 from tuetinh.care.insurance.errors import WireError
-from tuetinh.care.insurance.tables import Tables, decision
+from tuetinh.care.insurance.tables import DECISIONS, Row, Tables, decision, decision_on
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 HEAD = '<?xml version="1.0" encoding="utf-8"?>'
@@ -24,26 +27,37 @@ _PLAIN = re.compile(r"[\x20-\x7e]*")
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A claim file that was read: who sent it, the day it was made, and its tables."""
+    """A claim file that was read: who sent it, the day it was made, its tables, and the decision they are of."""
 
     facility: str
     made: str
     tables: Tables
+    decision: str
 
 
 def write(tables: Tables, *, facility: str, made: date, by: str) -> bytes:
-    """Write the claim file. facility: its 5 characters; made: NGAYLAP; by: decision. Empty tables are left out."""
+    """Write the claim file. facility: its 5 characters; made: NGAYLAP; by: decision.
+
+    Empty tables are left out, and those that have no place in it. A paper that holds one row is a file for each.
+    """
     files = "".join(
         f"<FILEHOSO><LOAIHOSO>{name}</LOAIHOSO><NOIDUNGFILE>"
-        f"{base64.b64encode(write_table(name, tables[name], by=by)).decode()}</NOIDUNGFILE></FILEHOSO>"
-        for name in decision(by).tables
-        if tables.get(name)
+        f"{base64.b64encode(write_table(name, rows, by=by)).decode()}</NOIDUNGFILE></FILEHOSO>"
+        for name, table in decision(by).tables.items()
+        if tables.get(name) and not table.apart
+        for rows in ([tables[name]] if len(table.root) > 1 else [[row] for row in tables[name]])
     )
     return (
         f"{HEAD}\n<GIAMDINHHS><THONGTINDONVI>{_element('MACSKCB', facility)}</THONGTINDONVI><THONGTINHOSO>"
         f"<NGAYLAP>{made:%Y%m%d}</NGAYLAP><SOLUONGHOSO>1</SOLUONGHOSO><DANHSACHHOSO><HOSO>{files}</HOSO></DANHSACHHOSO>"
         "</THONGTINHOSO><CHUKYDONVI/></GIAMDINHHS>\n"
     ).encode()
+
+
+def write_status(rows: list[Row], *, by: str) -> bytes:
+    """Write the notice that a visit has begun: table 0 and a place for the signature."""
+    outer = decision(by).tables["XML0"].root[0]
+    return write_table("XML0", rows, by=by).removesuffix(f"</{outer}>".encode()) + f"<CHUKYDONVI/></{outer}>\n".encode()
 
 
 def write_table(name: str, rows: list[dict[str, str]], *, by: str) -> bytes:
@@ -55,22 +69,28 @@ def write_table(name: str, rows: list[dict[str, str]], *, by: str) -> bytes:
     return (HEAD + "".join(f"<{e}>" for e in outer) + inner + "".join(f"</{e}>" for e in reversed(outer))).encode()
 
 
-def read(data: bytes, *, by: str = "3176") -> Envelope:
-    """Read a claim file, its tables in base64 or inline. Raises WireError naming the place for anything else."""
+def read(data: bytes, *, by: str = "") -> Envelope:
+    """Read a claim file, its tables in base64 or inline; by: its decision, found out when left out.
+
+    Raises WireError naming the place for anything else.
+    """
     root = _parse(data, "GIAMDINHHS")
     if root.tag != "GIAMDINHHS":
         raise WireError("root", str(root.tag))
+    documents = list(_documents(root))
+    by = by or _decision_of(documents)
     tables: Tables = {}
-    for number, file in enumerate(root.iter("FILEHOSO"), 1):
-        name = (file.findtext("LOAIHOSO") or "").strip()
+    for name, document in documents:
         if name not in decision(by).tables:
-            continue  # XML7 and later papers travel in the same envelope
-        content = file.find("NOIDUNGFILE")
-        if content is None:
-            raise WireError("content", f"FILEHOSO[{number}]")
-        inner = content[0] if len(content) else _parse(_unpacked(content.text or "", name), name)
-        tables.setdefault(name, []).extend(_rows(inner, name, by))
-    return Envelope(root.findtext("THONGTINDONVI/MACSKCB") or "", root.findtext("THONGTINHOSO/NGAYLAP") or "", tables)
+            raise WireError("table", name)
+        tables.setdefault(name, []).extend(_rows(document, name, by))
+    facility, made = (root.findtext(path) or "" for path in ("THONGTINDONVI/MACSKCB", "THONGTINHOSO/NGAYLAP"))
+    return Envelope(facility, made, tables, by)
+
+
+def read_status(data: bytes, *, by: str = "3176") -> list[Row]:
+    """Read the notice that a visit has begun. Raises WireError as `read` does."""
+    return _rows(_parse(data, "XML0"), "XML0", by)
 
 
 def number(value: Decimal | int | None) -> str:
@@ -115,6 +135,33 @@ def _unpacked(text: str, place: str) -> bytes:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise WireError("base64", place) from error
+
+
+def _documents(root: etree._Element) -> Iterator[tuple[str, etree._Element]]:
+    """The name and the document of each file of an envelope."""
+    for number, file in enumerate(root.iter("FILEHOSO"), 1):
+        name = (file.findtext("LOAIHOSO") or "").strip()
+        content = file.find("NOIDUNGFILE")
+        if not name or content is None:
+            raise WireError("content", f"FILEHOSO[{number}]")
+        yield name, content[0] if len(content) else _parse(_unpacked(content.text or "", name), name)
+
+
+def _decision_of(documents: list[tuple[str, etree._Element]]) -> str:
+    """The decision that knows most of the fields and fewest others; of equals that of the end of the visit."""
+
+    def fit(by: str) -> int:
+        known = {name: {field.name for field in table.fields} for name, table in decision(by).tables.items()}
+        told = {
+            (name, str(element.tag)) for name, document in documents for element in document.iter() if not len(element)
+        }
+        foreign = {(name, tag) for name, tag in told if tag not in known.get(name, ())}
+        missing = {(name, tag) for name, _ in documents for tag in known.get(name, ())} - told
+        return len(foreign) + len(missing)
+
+    ends = (document.findtext("NGAY_RA") or "" for name, document in documents if name == "XML1")
+    day = next((f"{end[:4]}-{end[4:6]}-{end[6:8]}" for end in ends if re.fullmatch(r"\d{8}(\d{4})?", end)), "9999")
+    return min((decision_on(day), *reversed(DECISIONS)), key=fit)
 
 
 def _rows(root: etree._Element, name: str, by: str) -> list[dict[str, str]]:

@@ -102,7 +102,9 @@ def test_jobs_are_taken_up_where_they_were_killed(start: Start, built: Path, sou
     assert half == ["Basic-1.ndjson.part"]
     node = start(built, env=env)
     headers = token(node)
-    assert httpx.get(f"{node.url}{place}/Basic-1.ndjson", headers=headers, timeout=20).status_code == 404
+    early = httpx.get(f"{node.url}{place}/Basic-1.ndjson", headers=headers, timeout=20).status_code
+    done = httpx.get(f"{node.url}{place}", headers=headers, timeout=20).status_code == 200
+    assert early == 404 or (early == 200 and done)  # there is no file to be had of a job that goes on
     [file] = ended(node, place)["output"]
     assert file["count"] == COUNT
     body = httpx.get(f"{node.url}{place}/Basic-1.ndjson", headers=headers, timeout=20).text

@@ -6,7 +6,6 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from django.db import connection, transaction
