@@ -26,7 +26,16 @@ from tuetinh.care.billing.models import BankAccount, BankTransaction, Bill, Paym
 from tuetinh.care.billing.queries import Bill as BillNow
 from tuetinh.care.billing.queries import bill, charges_of, transfer_code
 from tuetinh.care.billing.wire_bank import Transfer, read, verify
-from tuetinh.care.insurance.api import facility_of, line, seal, split, unseal, visit_situation
+from tuetinh.care.insurance.api import (
+    announce_visit,
+    claim_is_paid,
+    facility_of,
+    line,
+    seal,
+    split,
+    unseal,
+    visit_situation,
+)
 from tuetinh.commons.catalogues.api import PriceRow, drug, drug_code, listed, service, service_code
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
@@ -55,7 +64,9 @@ def charge(
     unit_price: instead of the price list's. Raises NoPrice.
     """
     with transaction.atomic():
-        row = _open_bill(asker, encounter)
+        row, new = _open_bill(asker, encounter)
+        if new:
+            announce_visit(BOOKS, encounter)
         item = _charge_item(asker, encounter, row, code, Decimal(quantity), source_reference, display, unit_price)
         known = record.read_many(BOOKS, "ChargeItem", [cast(str, item.id)])
         if known:
@@ -223,18 +234,18 @@ def _charge_item(  # noqa: PLR0917
     )  # fmt: skip
 
 
-def _open_bill(asker: Asker, encounter: r4.Encounter) -> Bill:
-    """The locked bill of a visit, opened with its number when this is its first charge."""
+def _open_bill(asker: Asker, encounter: r4.Encounter) -> tuple[Bill, bool]:
+    """The locked bill of a visit, opened with its number when this is its first charge; whether it is."""
     provider = encounter.serviceProvider.reference if encounter.serviceProvider else ""
     facility = (provider or "").rpartition("/")[2] or asker.facility
     patient = (encounter.subject.reference or "").rpartition("/")[2] if encounter.subject else ""
     values = {"facility": facility, "patient": patient}
-    row, _ = Bill.objects.get_or_create(encounter=cast(str, encounter.id), defaults=values)
+    row, new = Bill.objects.get_or_create(encounter=cast(str, encounter.id), defaults=values)
     row = Bill.objects.select_for_update().get(pk=row.pk)
     if row.code is None:
         row.code = f"{facility_of(BOOKS, encounter).code:0>5.5}B{row.pk:09d}"
         row.save(update_fields=["code"])
-    return row
+    return row, new
 
 
 def _locked(encounter_id: str, facility: str | None = None) -> Bill:
@@ -294,6 +305,8 @@ def _book(
     row.state = "paid" if row.paid >= row.due else "open"
     row.settled = timezone.now() if row.state == "paid" else None
     row.save(update_fields=["due", "paid", "state", "settled", "invoice"])
+    if row.state == "paid":
+        claim_is_paid(row.encounter)
     _write_invoice(row, now)
     record.create(BOOKS, fact)
     for item in (one.item for one in now.lines):

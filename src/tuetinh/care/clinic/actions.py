@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tuetinh.care.billing.api import NoPrice, cancel_charge, charge
+from tuetinh.care.billing.api import NoPrice, cancel_charge, charge, is_paid
 from tuetinh.care.clinic import facts, queries
 from tuetinh.care.clinic.errors import (
     Begun,
@@ -27,7 +27,7 @@ from tuetinh.care.clinic.errors import (
 )
 from tuetinh.care.clinic.models import Draft
 from tuetinh.care.clinic.vitals import VITALS, body_mass_index, implausible
-from tuetinh.care.insurance.api import Claim, claim
+from tuetinh.care.insurance.api import Claim, claim, queue_claim, take_back_claim
 from tuetinh.care.lab.api import awaited, order_tests
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.catalogues.api import check_diagnosis, drug, fold, icd10, list_code, service
@@ -376,6 +376,8 @@ def close_visit(
         _keep(asker, [plan])
         flat = [coding for concept in codings for coding in concept.coding or []]
         reception.finish(asker, encounter_id, dispositions=flat)
+        ended = cast(r4.Encounter, record.read(asker, "Encounter", encounter_id))
+        queue_claim(asker, ended, paid=is_paid(encounter_id))
         Draft.objects.filter(encounter=encounter_id).delete()
     return claim(asker, encounter_id)
 
@@ -383,7 +385,9 @@ def close_visit(
 def reopen(asker: Asker, encounter_id: str, reason: str) -> None:
     """Take a finished visit up again."""
     _allow(asker, DOCTOR)
-    reception.reopen(asker, encounter_id, reason)
+    with transaction.atomic():
+        reception.reopen(asker, encounter_id, reason)
+        take_back_claim(encounter_id)
 
 
 def _open(asker: Asker, encounter_id: str) -> r4.Encounter:

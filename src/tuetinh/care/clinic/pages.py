@@ -430,7 +430,7 @@ def _done(request: HttpRequest, encounter_id: str, tab: str, act: Any, said: str
     """Do something and go to a tab; a refusal is told there."""
     try:
         act()
-    except (ClinicError, ReceptionError, LabError, BillingError) as error:
+    except (ClinicError, ReceptionError, LabError, BillingError, InsuranceError) as error:
         messages.error(request, str(error))
     else:
         if said:

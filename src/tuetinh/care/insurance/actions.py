@@ -14,6 +14,7 @@ from tuetinh.care.insurance.errors import GatewayDown, GatewayError, GatewayRefu
 from tuetinh.care.insurance.gateway import Answer, Credentials, Gateway, Question, forget_tokens, md5_password
 from tuetinh.care.insurance.models import GatewayAccount, SimulatedCard
 from tuetinh.care.insurance.seals import seal, unseal
+from tuetinh.care.insurance.sending.signing import Key
 from tuetinh.care.insurance.simulator import Card as KnownCard
 from tuetinh.commons.identity.api import display_name, identifier
 from tuetinh.commons.messages.api import publish
@@ -101,6 +102,12 @@ def set_account(facility: str, username: str, password: str, *, officer: str = "
     }
     GatewayAccount.objects.update_or_create(facility=facility, defaults=values)
     forget_tokens()
+
+
+def set_key(facility: str, key: Key) -> None:
+    """Keep what a facility signs its files with, encrypted."""
+    values = {"key": seal(key.pem), "signer": key.subject, "until": key.until}
+    GatewayAccount.objects.filter(facility=facility).update(**values)
 
 
 def publish_cards(cards: Iterable[KnownCard]) -> int:

@@ -1,8 +1,8 @@
-"""What other modules may call of insurance: check a card, split a cost, build the claim of a visit."""
+"""What other modules may call of insurance: check a card, split a cost, build the claim of a visit, have it sent."""
 
 from __future__ import annotations
 
-from tuetinh.care.insurance.actions import CardCheck, check_card, publish_cards, set_account
+from tuetinh.care.insurance.actions import CardCheck, check_card, publish_cards, set_account, set_key
 from tuetinh.care.insurance.benefits import Line, Situation, Split, SplitLine, base_salary, small_cost, split
 from tuetinh.care.insurance.checks import Problem
 from tuetinh.care.insurance.claim_tables import REGISTRATION, TENDER
@@ -11,6 +11,8 @@ from tuetinh.care.insurance.errors import GatewayError, InsuranceError, NoCard, 
 from tuetinh.care.insurance.facts import Card, card, coverage
 from tuetinh.care.insurance.queries import card_on, cards, facility_of, visit_situation
 from tuetinh.care.insurance.seals import seal, unseal
+from tuetinh.care.insurance.sending.queue import announce_visit, claim_is_paid, queue_claim, take_back_claim
+from tuetinh.care.insurance.sending.signing import Key, open_key
 from tuetinh.care.insurance.simulator import Card as SimulatedCard
 from tuetinh.care.insurance.situations import (
     FORMER,
@@ -44,6 +46,7 @@ __all__ = [
     "FacilityFacts",
     "GatewayError",
     "InsuranceError",
+    "Key",
     "Line",
     "NoCard",
     "NoVisit",
@@ -52,6 +55,7 @@ __all__ = [
     "Situation",
     "Split",
     "SplitLine",
+    "announce_visit",
     "base_salary",
     "card",
     "card_on",
@@ -59,15 +63,20 @@ __all__ = [
     "charged_code",
     "check_card",
     "claim",
+    "claim_is_paid",
     "coverage",
     "facility_of",
     "kind",
     "line",
+    "open_key",
     "publish_cards",
+    "queue_claim",
     "seal",
     "set_account",
+    "set_key",
     "small_cost",
     "split",
+    "take_back_claim",
     "unseal",
     "visit_situation",
 ]

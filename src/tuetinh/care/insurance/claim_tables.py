@@ -27,6 +27,11 @@ BODY_WEIGHT: Final = "29463-7"
 SEXES: Final = {"male": "1", "female": "2"}
 # MA_NHOM of a service by chapter of TT 23/2024: 22–25 laboratory, 18 imaging, 21 function tests.
 GROUPS: Final = {"KHAM": "13", "22": "1", "23": "1", "24": "1", "25": "1", "18": "2", "21": "3"}
+BEGINNING: Final = (
+    *("MA_LK", "STT", "MA_BN", "HO_TEN", "SO_CCCD", "NGAY_SINH", "GIOI_TINH", "MA_THE_BHYT", "MA_DKBD", "GT_THE_TU"),
+    *("GT_THE_DEN", "MA_DOITUONG_KCB", "NGAY_VAO", "NGAY_VAO_NOI_TRU", "LY_DO_VNT", "MA_LY_DO_VNT", "MA_LOAI_KCB"),
+    "MA_CSKCB",
+)  # of table 1, that table 0 says too
 PROGRESS_FOR: Final = ("02", "03", "04", "05", "06", "08", "09")  # envelope §3: when table 5 is sent
 
 
@@ -58,6 +63,19 @@ def build(visit: Visit, divided: Split, sources: Sources) -> Tables:
     }
     summary = _summary(visit, divided, tables, sources)
     return {"XML1": [summary], **tables, "XML5": _progress(visit, summary["MA_LOAI_KCB"], sources)}
+
+
+def beginning(tables: Tables, sources: Sources) -> Row:
+    """The row of table 0: who came, when and with which card, and the first thing that cost something."""
+    summary = tables["XML1"][0]
+    told = [(name, summary.get(name, ""), sources.found.get(f"XML1.1.{name}", "")) for name in BEGINNING]
+    costs = [(row.get("NGAY_YL", ""), table, place, row) for table in ("XML3", "XML2") for place, row in
+             enumerate(tables[table], 1)]  # fmt: skip
+    for _, table, place, row in sorted(costs, key=lambda cost: cost[0])[:1]:
+        kinds = ("MA_DICH_VU", "TEN_DICH_VU") if table == "XML3" else ("MA_THUOC", "TEN_THUOC")
+        for name in (*kinds, "NGAY_YL"):
+            told.append((name, row.get(name, ""), sources.found.get(f"{table}.{place}.{name}", "")))
+    return sources.row("XML0", 1, told)
 
 
 def key(visit: Visit) -> str:

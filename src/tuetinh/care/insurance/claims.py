@@ -12,12 +12,12 @@ from django.utils import timezone
 from tuetinh.care.insurance import facts
 from tuetinh.care.insurance.benefits import Situation, Split, split
 from tuetinh.care.insurance.checks import Problem, check
-from tuetinh.care.insurance.claim_tables import Sources, build
+from tuetinh.care.insurance.claim_tables import Sources, beginning, build
 from tuetinh.care.insurance.errors import ClosedDecision, NoVisit
 from tuetinh.care.insurance.queries import visit_situation
 from tuetinh.care.insurance.situations import FacilityFacts, ended, line, moment
-from tuetinh.care.insurance.tables import Tables, decision_on
-from tuetinh.care.insurance.wire_xml3176 import write
+from tuetinh.care.insurance.tables import Row, Tables, decision_on
+from tuetinh.care.insurance.wire_xml3176 import write, write_status
 from tuetinh.record import api as record
 from tuetinh.record import errors, r4
 from tuetinh.record.asker import Asker
@@ -28,15 +28,24 @@ R = TypeVar("R", bound=r4.Resource)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A visit's claim. xml: the file; problems: of the checks; sources: `table.row.field` to the fact behind it."""
+    """A visit's claim. xml: the file; problems: of the checks; sources: `table.row.field` to the fact behind it.
+
+    facility: MA_CSKCB.
+    """
 
     ma_lk: str
+    facility: str
     decision: str
     tables: Tables
     split: Split
     xml: bytes
     problems: list[Problem]
     sources: dict[str, str] = field(repr=False, default_factory=dict)
+
+    @property
+    def summary(self) -> Row:
+        """The row of table 1, of table 0 for a notice."""
+        return (self.tables.get("XML1") or self.tables["XML0"])[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,20 @@ def claim(asker: Asker, encounter_id: str, *, made: date | None = None) -> Claim
     sources = Sources()
     tables = build(visit, divided, sources)
     xml = write(tables, facility=visit.facility.code, made=made or timezone.localdate(), by=by)
-    return Claim(tables["XML1"][0]["MA_LK"], by, tables, divided, xml, check(tables, by=by), sources.found)
+    ma_lk = tables["XML1"][0]["MA_LK"]
+    return Claim(ma_lk, visit.facility.code, by, tables, divided, xml, check(tables, by=by), sources.found)
+
+
+def status(asker: Asker, encounter_id: str) -> Claim:
+    """Build and check the notice that a visit has begun, with its first cost (table 0). Raises NoVisit."""
+    visit, situation = gather(asker, encounter_id)
+    divided = split([line(item) for item in visit.charges], situation)
+    by = decision_on(timezone.localdate().isoformat())
+    sources = Sources()
+    row = beginning(build(visit, divided, sources), sources)
+    xml = write_status([row], by=by)
+    problems = check({"XML0": [row]}, by=by)
+    return Claim(row["MA_LK"], visit.facility.code, by, {"XML0": [row]}, divided, xml, problems, sources.found)
 
 
 def gather(asker: Asker, encounter_id: str) -> tuple[Visit, Situation]:

@@ -39,6 +39,27 @@ class ClosedDecision(InsuranceError):
     message = _("Lượt khám kết thúc trước 01/07/2024: hồ sơ theo QĐ 4210 chỉ đọc lại được, không lập mới.")
 
 
+class BadKeyFile(InsuranceError):
+    """The file is no PKCS#12 with an RSA key and its certificate, or the password does not open it."""
+
+    code = "bad-key-file"
+    message = _("Tệp chứng thư số không mở được: cần tệp .p12 có khóa RSA, và đúng mật khẩu.")
+
+
+class NoKey(InsuranceError):
+    """The facility has no certificate to sign with; unsigned files are refused since 01/01/2026 (NĐ 188/2025)."""
+
+    code = "no-key"
+    message = _("Cơ sở chưa có chứng thư số để ký hồ sơ gửi cổng giám định.")
+
+
+class NotNow(InsuranceError):
+    """The claim is on its way, or in a state in which this cannot be done."""
+
+    code = "not-now"
+    message = _("Hồ sơ đang được gửi hoặc đã đổi trạng thái. Hãy xem lại rồi thử lần nữa.")
+
+
 class NoCard(InsuranceError):
     """The person has no insurance number, card or personal number to ask the gateway with."""
 
@@ -65,6 +86,10 @@ class GatewayDown(GatewayError):
 
     code = "gateway-down"
     message = _("Cổng giám định BHYT đang gián đoạn; hệ thống sẽ tự tra cứu lại.")
+
+
+class GatewayUnreached(GatewayDown):
+    """No connection was made: whatever was to be sent has not come to the gateway."""
 
 
 class GatewayRefused(GatewayError):

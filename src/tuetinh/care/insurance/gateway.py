@@ -1,19 +1,26 @@
-"""Client of the insurance gateway (egw): token and card look-up, as CV 1245 and CV 1923/BHXH-CNTT describe them."""
+"""Client of the insurance gateway (egw), as CV 1245 and CV 1923/BHXH-CNTT describe it: token, card look-up, notice of a
+visit (table 0), claim file, what became of files.
+"""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from threading import Lock
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import httpx
 import msgspec
 
-from tuetinh.care.insurance.errors import GatewayDown, GatewayNonsense, GatewayRefused
+from tuetinh.care.insurance.errors import GatewayDown, GatewayNonsense, GatewayRefused, GatewayUnreached
 
+T = TypeVar("T")
 TIMEOUT = httpx.Timeout(6.0, connect=3.0)  # someone stands at the desk
+SENDING = httpx.Timeout(60.0, connect=5.0)  # a file of megabytes in a busy hour
 VALID = frozenset({"000", "001", "002", "004"})  # 001 and 002: defence and police, the printed dates hold
 UNAVAILABLE = frozenset({"100", "101"})  # the gateway's own trouble: ask again later
 UNAUTHORISED = "401"
@@ -76,6 +83,37 @@ class Answer(msgspec.Struct, frozen=True, rename="camel"):
         return self.ma_ket_qua in VALID
 
 
+class Taken(msgspec.Struct, frozen=True, rename="camel"):
+    """What the gateway says of a file (code list GW_KQ_GUI). thoi_gian_tiep_nhan: yyyyMMddHHmmss."""
+
+    ma_ket_qua: str
+    ma_giao_dich: str = ""
+    thoi_gian_tiep_nhan: str = ""
+    thong_diep: str = ""
+
+
+class DayEntry(msgspec.Struct, frozen=True, rename="camel"):
+    """One file of a day, as the gateway has it."""
+
+    ma_giao_dich: str
+    so_luong_ho_so: str = "0"
+    tong_tien: str = "0"
+
+
+class Fault(msgspec.Struct, frozen=True, rename="camel"):
+    """What the gateway finds wrong with a file after it has taken it (code list GW_LOI_HO_SO)."""
+
+    ma_loi: str
+    mo_ta_loi: str = ""
+
+
+Kind = Literal["status", "claim"]
+CALLS: dict[Kind, tuple[str, str]] = {
+    "status": ("/api/qd130/checkInKcbQd3176", "0"),
+    "claim": ("/api/qd130/guiHoSoXmlQD3176", "130"),
+}  # address and loaiHoSo
+
+
 def md5_password(password: str) -> str:
     """The form in which the gateway wants a password; the protocol's choice, not ours."""
     return hashlib.md5(password.encode(), usedforsecurity=False).hexdigest().upper()
@@ -102,26 +140,57 @@ class Gateway:
             "hoTenCb": self.credentials.officer,
             "cccdCb": self.credentials.officer_cccd,
         }
-        answer = self._look_up(body, self._token(fresh=False))
-        if answer.ma_ket_qua == UNAUTHORISED:  # the token ran out before its time: a new one, once
-            answer = self._look_up(body, self._token(fresh=True))
-        if answer.ma_ket_qua == UNAUTHORISED:
-            raise GatewayRefused
+        answer = _read(self._ask("/api/egw/KQNhanLichSuKCB2024", body), Answer)
         if answer.ma_ket_qua in UNAVAILABLE:
             raise GatewayDown
         return answer
 
-    def _look_up(self, body: dict[str, str], token: tuple[str, str]) -> Answer:
-        query = {"token": token[0], "id_token": token[1], "username": self.credentials.username}
-        query["password"] = self.credentials.password_md5
-        reply = self._post("/api/egw/KQNhanLichSuKCB2024", params=query, json=body)
-        if reply.status_code == 401:
-            return Answer(ma_ket_qua=UNAUTHORISED)
-        try:
-            # Numbers and nulls stand where text is documented.
-            return msgspec.convert(_textual(msgspec.json.decode(reply.content)), Answer)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise GatewayNonsense from error
+    def send(self, kind: Kind, file: bytes, facility: str) -> Taken:
+        """Send a signed file. facility: MA_CSKCB. A refusal is an answer, no error.
+
+        Raises GatewayUnreached or GatewayRefused where the file has not come to the gateway; after GatewayDown or
+        GatewayNonsense nobody knows, `day` tells.
+        """
+        path, number = CALLS[kind]
+        form = {"username": self.credentials.username, "loaiHoSo": number, "maTinh": facility[:2]}
+        form |= {"maCSKCB": facility, "fileHSBase64": base64.b64encode(file).decode()}
+
+        def post(token: tuple[str, str]) -> httpx.Response:
+            headers = {"accessToken": token[0], "tokenId": token[1], "passwordHash": self.credentials.password_md5}
+            return self._post(path, data=form, headers=headers)
+
+        return _read(self._authorised(post), Taken)
+
+    def day(self, on: date) -> list[DayEntry]:
+        """The files that the gateway has taken from the facility on a day. Raises as `card` does."""
+        found = self._ask("/api/egw/nhanChiTietHSNgay4210", {"ngayGui": f"{on:%d/%m/%Y}"})
+        return _read(found.get("dsHoSo", []) if isinstance(found, dict) else None, list[DayEntry])
+
+    def faults(self, facility: str, transaction: str) -> list[Fault]:
+        """What the gateway found wrong with a file since. Raises as `card` does."""
+        found = self._ask("/api/egw/nhanChiTietLoiHS4210", {"maCSKCB": facility, "maGiaoDich": transaction})
+        return _read(found.get("dsLoi", []) if isinstance(found, dict) else None, list[Fault])
+
+    def _ask(self, path: str, body: dict[str, str]) -> Any:
+        def post(token: tuple[str, str]) -> httpx.Response:
+            query = {"token": token[0], "id_token": token[1], "username": self.credentials.username}
+            return self._post(path, params=query | {"password": self.credentials.password_md5}, json=body)
+
+        return self._authorised(post)
+
+    def _authorised(self, post: Callable[[tuple[str, str]], httpx.Response]) -> Any:
+        """Ask with the token that is kept; where it ran out before its time, with a new one, once."""
+        for fresh in (False, True):
+            reply = post(self._token(fresh=fresh))
+            if reply.status_code == 401:
+                continue
+            try:
+                found = _textual(msgspec.json.decode(reply.content))  # numbers and nulls stand where text is documented
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise GatewayNonsense from error
+            if not isinstance(found, dict) or found.get("maKetQua") != UNAUTHORISED:
+                return found
+        raise GatewayRefused
 
     def _token(self, *, fresh: bool) -> tuple[str, str]:
         key = (self.url, self.credentials.username)
@@ -129,7 +198,10 @@ class Gateway:
             if not fresh and key in _tokens:
                 return _tokens[key]
         form = {"username": self.credentials.username, "password": self.credentials.password_md5}
-        reply = self._post("/api/token/take", data=form)
+        try:
+            reply = self._post("/api/token/take", data=form)
+        except GatewayDown:
+            raise GatewayUnreached from None
         if reply.status_code == 401:
             raise GatewayRefused
         try:
@@ -146,9 +218,11 @@ class Gateway:
 
     def _post(self, path: str, **more: Any) -> httpx.Response:
         if not self.url:
-            raise GatewayDown
+            raise GatewayUnreached
         try:
             reply = httpx.post(self.url + path, timeout=self.timeout, trust_env=False, **more)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            raise GatewayUnreached from None
         except httpx.HTTPError:
             raise GatewayDown from None  # the address holds the password; it must not travel on into logs
         if reply.status_code >= 500:
@@ -162,6 +236,13 @@ def forget_tokens() -> None:
     """Drop the kept tokens, as after a change of password."""
     with _lock:
         _tokens.clear()
+
+
+def _read(found: Any, type_: type[T]) -> T:
+    try:
+        return msgspec.convert(found, type_)
+    except msgspec.MsgspecError as error:
+        raise GatewayNonsense from error
 
 
 def _textual(value: Any) -> Any:

@@ -1,4 +1,6 @@
-"""Background work: a card that could not be looked up is looked up again, less and less often, for two days."""
+"""Background work: a card that could not be looked up is looked up again, less and less often, for two days; claims are
+sent as they become due, and what the gateway finds wrong with them later is fetched.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,8 @@ from procrastinate.contrib.django import app
 
 from tuetinh.care.insurance.errors import GatewayDown
 from tuetinh.record.asker import SYSTEM
+
+SECONDS = 40.0  # of sending a minute
 
 
 @app.task(
@@ -21,3 +25,13 @@ def ask_again(request: str, response: str, number: str = "") -> None:
     from tuetinh.care.insurance.actions import finish_check
 
     finish_check(replace(SYSTEM, purpose="HPAYMT"), request, response, number)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="insurance.send", queueing_lock="insurance.send", lock="insurance.send", pass_context=False)
+def send(timestamp: int = 0) -> None:
+    """Send what is due; safe to repeat, and to be killed at any moment."""
+    from tuetinh.care.insurance.sending.send import look_after, send_due
+
+    send_due(SECONDS)
+    look_after(SECONDS / 4)

@@ -1,18 +1,26 @@
-"""What is no clinical fact: the facilities' accounts at the gateway, and the cards that the simulated gateway knows."""
+"""What is no clinical fact: the facilities' accounts at the gateway, what is sent, what the simulated one knows."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from django.db import models
 
 
 class GatewayAccount(models.Model):
-    """A facility's account. `secret` is the MD5 form of the password, encrypted with the node's key."""
+    """A facility's account. `secret` is the MD5 form of the password, encrypted with the node's key.
+
+    key: private key and certificate for signing, encrypted too; signer, until: whose it is and its last day.
+    """
 
     facility = models.CharField(max_length=64, primary_key=True)
     username = models.CharField(max_length=100)
     secret = models.BinaryField()
     officer = models.CharField(max_length=200, blank=True)
     officer_cccd = models.CharField(max_length=12, blank=True)
+    key = models.BinaryField(null=True)
+    signer = models.CharField(max_length=500, blank=True)
+    until = models.DateField(null=True)
 
 
 class SimulatedCard(models.Model):
@@ -32,3 +40,92 @@ class SimulatedCard(models.Model):
     five_years = models.CharField(max_length=10, blank=True)
     result = models.CharField(max_length=3, blank=True)
     replaced_by = models.CharField(max_length=15, blank=True)
+
+
+class ClaimCase(models.Model):
+    """The claim of one insured visit on its way to the gateway; one row a visit and kind, whatever is sent of it.
+
+    kind: `status` (table 0, that the visit has begun) or `claim`. state: `waiting` to be sent at `due`; `faulty` (our
+    own checks found `problems`); `sending`; `unclear` (sent, but no answer came: the gateway is asked whether it has
+    it); `accepted`; `refused` (`words` say why); `held` by a person. by: last day on which it may be sent. site:
+    MA_CSKCB. despite: why a person sends it although our checks find problems.
+    """
+
+    class Kind(models.TextChoices):
+        STATUS = "status"
+        CLAIM = "claim"
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        FAULTY = "faulty"
+        SENDING = "sending"
+        UNCLEAR = "unclear"
+        ACCEPTED = "accepted"
+        REFUSED = "refused"
+        HELD = "held"
+
+    encounter = models.CharField(max_length=64)
+    kind = models.CharField(max_length=6, choices=Kind.choices, default=Kind.CLAIM)
+    facility = models.CharField(max_length=64)
+    patient = models.CharField(max_length=64)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    ended = models.DateTimeField()
+    due = models.DateTimeField()
+    by = models.DateField()
+    tries = models.IntegerField(default=0)
+    ma_lk = models.CharField(max_length=100, blank=True)
+    site = models.CharField(max_length=5, blank=True)
+    despite = models.TextField(blank=True)
+    total = models.DecimalField(max_digits=17, decimal_places=2, default=0)
+    fund = models.DecimalField(max_digits=17, decimal_places=2, default=0)
+    code = models.CharField(max_length=10, blank=True)
+    words = models.TextField(blank=True)
+    problems = models.JSONField(default=list)
+    first_accepted = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["encounter", "kind"], name="insurance_one_case")]
+        indexes: ClassVar = [
+            models.Index(fields=["facility", "-ended", "-id"]),
+            models.Index(fields=["due"], condition=models.Q(state="waiting"), name="insurance_waiting"),
+            models.Index(
+                fields=["facility"], condition=models.Q(state__in=["sending", "unclear"]), name="insurance_under_way"
+            ),
+        ]
+
+
+class Transmission(models.Model):
+    """One sending of a file, kept as it was sent (gzip). outcome: `sending`, `accepted`, `refused`, `unclear`, `lost`.
+
+    transaction, received: maGiaoDich and thoiGianTiepNhan of the gateway. `lost` never came to the gateway.
+    next_check: when the gateway is asked again what it has found wrong with the file; checks: how often it was.
+    """
+
+    case = models.ForeignKey(ClaimCase, on_delete=models.PROTECT, related_name="transmissions")
+    began = models.DateTimeField()
+    ended = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=8, default="sending")
+    code = models.CharField(max_length=10, blank=True)
+    words = models.TextField(blank=True)
+    transaction = models.CharField(max_length=100, blank=True, db_index=True)
+    received = models.CharField(max_length=14, blank=True)
+    checks = models.IntegerField(default=0)
+    next_check = models.DateTimeField(null=True, db_index=True)
+    file = models.BinaryField()
+    sha256 = models.CharField(max_length=64)
+
+
+class SimulatedReceipt(models.Model):
+    """A file that the simulated gateway has taken."""
+
+    transaction = models.CharField(max_length=40, primary_key=True)
+    facility = models.CharField(max_length=5)
+    kind = models.CharField(max_length=4)
+    ma_lk = models.CharField(max_length=100)
+    sha256 = models.CharField(max_length=64)
+    total = models.DecimalField(max_digits=17, decimal_places=2, default=0)
+    received = models.DateTimeField()
+    faults = models.JSONField(default=list)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["facility", "received"])]

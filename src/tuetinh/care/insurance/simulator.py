@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from tuetinh.care.insurance.gateway import UNAUTHORISED
+from tuetinh.care.insurance.simulator_claims import Ledger, Stored, day, faults, take
 from tuetinh.commons.catalogues.api import codes, fold
 
 RESERVED = "GD4129999999"
@@ -26,6 +27,7 @@ SLOW_SECONDS = 20.0
 RESULTS = "GW_KQ_TRA_THE"
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 
+T = TypeVar("T")
 Scope = MutableMapping[str, Any]
 
 
@@ -49,16 +51,18 @@ class Card:
 
 
 class Simulator:
-    """The gateway as an ASGI application. find: card by card number, BHXH number or CCCD."""
+    """The gateway as an ASGI application. find: card by card number, BHXH number or CCCD; ledger: of files taken."""
 
-    def __init__(self, find: Callable[[str], Card | None], *, slow: float = SLOW_SECONDS) -> None:
-        self.find, self.slow = find, slow
-        self.tokens: dict[str, datetime] = {}
+    def __init__(
+        self, find: Callable[[str], Card | None], ledger: Ledger | None = None, *, slow: float = SLOW_SECONDS
+    ) -> None:
+        self.find, self.ledger, self.slow = find, ledger or Stored(), slow
+        self.tokens: dict[str, tuple[datetime, str]] = {}
         self.refused_once: set[str] = set()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="gateway")
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Answer the two documented calls; 404 for anything else."""
+        """Answer the documented calls; 404 for anything else."""
         if scope["type"] != "http":
             return
         body = b""
@@ -70,31 +74,85 @@ class Simulator:
         routes: dict[str, Callable[..., Awaitable[tuple[int, bytes]]]] = {
             "/api/token/take": self._take_token,
             "/api/egw/KQNhanLichSuKCB2024": self._look_up,
+            "/api/qd130/checkInKcbQd3176": self._take,
+            "/api/qd130/guiHoSoXmlQD3176": self._take,
+            "/api/egw/nhanChiTietHSNgay4210": self._day,
+            "/api/egw/nhanChiTietLoiHS4210": self._faults,
         }
         handler = routes.get(scope["path"])
         if handler is None or scope["method"] != "POST":
             status, content = 404, b"{}"
         else:
-            status, content = await handler(parse_qs(scope["query_string"].decode("latin-1")), body)
+            told = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+            status, content = await handler(_flat(scope["query_string"]) | told, body)
+        if status == 0:  # hang up in the middle of the answer
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"999")]})
+            await send({"type": "http.response.body", "body": b"{", "more_body": True})
+            raise ConnectionAbortedError
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
-    async def _take_token(self, query: dict[str, list[str]], body: bytes) -> tuple[int, bytes]:
-        form = {name: values[0] for name, values in parse_qs(body.decode("latin-1")).items()}
+    async def _take_token(self, query: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        form = _flat(body)
         password = form.get("password", "")
         if not form.get("username") or len(password) != 32 or password != password.upper():
             return 200, _json({"maKetQua": UNAUTHORISED})
         token = secrets.token_urlsafe(24)
         until = datetime.now(HANOI) + timedelta(minutes=30)
-        self.tokens[token] = until
+        self.tokens[token] = (until, form["username"])
         key = {"access_token": token, "id_token": token[::-1], "token_type": "bearer", "username": form["username"]}
         return 200, _json({"maKetQua": "200", "APIKey": key | {"expires_in": until.isoformat()}})
 
-    async def _look_up(self, query: dict[str, list[str]], body: bytes) -> tuple[int, bytes]:
-        token = query.get("token", [""])[0]
-        until = self.tokens.get(token)
-        if until is None or until < datetime.now(HANOI) or query.get("id_token", [""])[0] != token[::-1]:
+    def _knows(self, token: str, second: str) -> bool:
+        until, _ = self.tokens.get(token, (None, ""))
+        return until is not None and until >= datetime.now(HANOI) and second == token[::-1]
+
+    async def _take(self, told: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        if (
+            not self._knows(told.get("accesstoken", ""), told.get("tokenid", ""))
+            or len(told.get("passwordhash", "")) != 32
+        ):
+            return 401, _json({"maKetQua": UNAUTHORISED})
+        reply = await self._aside(take, _flat(body), self.ledger)
+        if reply.trouble == "503":
+            return 503, b"Service Unavailable"
+        if reply.trouble == "504":
+            await asyncio.sleep(self.slow)
+        if reply.trouble == "505":
+            return 0, b""
+        return 200, b"<html>maintenance" if reply.trouble == "599" else _json(reply.body)
+
+    async def _day(self, query: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        return await self._answer(
+            query, body, lambda facility, asked: day(facility, asked.get("ngayGui", ""), self.ledger)
+        )
+
+    async def _faults(self, query: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        def found(_: str, asked: dict[str, str]) -> dict[str, object]:
+            return faults(asked.get("maCSKCB", ""), asked.get("maGiaoDich", ""), self.ledger)
+
+        return await self._answer(query, body, found)
+
+    async def _answer(
+        self, query: dict[str, str], body: bytes, found: Callable[[str, dict[str, str]], dict[str, object]]
+    ) -> tuple[int, bytes]:
+        """Answer what is asked with a token; the facility is that of its account, by the name of it."""
+        token = query.get("token", "")
+        if not self._knows(token, query.get("id_token", "")):
+            return 401, _json({"maKetQua": UNAUTHORISED})
+        try:
+            asked = msgspec.json.decode(body, type=dict[str, str])
+        except msgspec.MsgspecError:
+            return 200, _json({"maKetQua": "205"})
+        return 200, _json(await self._aside(found, self.tokens[token][1][:5], asked))
+
+    async def _aside(self, work: Callable[..., T], *given: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _with_database, work, *given)
+
+    async def _look_up(self, query: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        token = query.get("token", "")
+        if not self._knows(token, query.get("id_token", "")):
             return 401, _json({"maKetQua": UNAUTHORISED, "ghiChu": codes(RESULTS)[UNAUTHORISED]})
         try:
             asked = msgspec.json.decode(body, type=dict[str, str])
@@ -104,7 +162,7 @@ class Simulator:
         if number.startswith(RESERVED) and (trouble := await self._trouble(number[-3:], token)):
             return trouble
         known = reserved(number) if number.startswith(RESERVED) else None
-        card = known or await asyncio.get_running_loop().run_in_executor(self._threads, self.find, number)
+        card = known or await self._aside(self.find, number)
         return 200, _json(answer(number, card, asked, today=datetime.now(HANOI).date()))
 
     async def _trouble(self, what: str, token: str) -> tuple[int, bytes] | None:
@@ -179,16 +237,25 @@ def _json(value: object) -> bytes:
     return msgspec.json.encode(value)
 
 
-def _from_database(number: str) -> Card | None:
-    from django.db import close_old_connections
+def _flat(form: bytes) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(form.decode("latin-1")).items()}
 
-    from tuetinh.care.insurance.queries import simulated_card
+
+def _with_database(work: Callable[..., T], *given: Any) -> T:
+    """Work in a thread that may use the database, and leaves no connection open."""
+    from django.db import close_old_connections
 
     close_old_connections()
     try:
-        return simulated_card(number)
+        return work(*given)
     finally:
         close_old_connections()
+
+
+def _from_database(number: str) -> Card | None:
+    from tuetinh.care.insurance.queries import simulated_card
+
+    return simulated_card(number)
 
 
 app = Simulator(_from_database)

@@ -74,7 +74,7 @@ def read(data: bytes, *, by: str = "") -> Envelope:
 
     Raises WireError naming the place for anything else.
     """
-    root = _parse(data, "GIAMDINHHS")
+    root = parse(data, "GIAMDINHHS")
     if root.tag != "GIAMDINHHS":
         raise WireError("root", str(root.tag))
     documents = list(_documents(root))
@@ -90,7 +90,7 @@ def read(data: bytes, *, by: str = "") -> Envelope:
 
 def read_status(data: bytes, *, by: str = "3176") -> list[Row]:
     """Read the notice that a visit has begun. Raises WireError as `read` does."""
-    return _rows(_parse(data, "XML0"), "XML0", by)
+    return _rows(parse(data, "XML0"), "XML0", by)
 
 
 def number(value: Decimal | int | None) -> str:
@@ -115,7 +115,8 @@ def _element(name: str, value: str) -> str:
     return f"<{name}><![CDATA[{text.replace(']]>', ']]]]><![CDATA[>')}]]></{name}>"
 
 
-def _parse(data: bytes, place: str) -> etree._Element:
+def parse(data: bytes, place: str) -> etree._Element:
+    """Parse a document that came from outside. Raises WireError naming the place."""
     if len(data) > LIMIT:
         raise WireError("size", place)
     parser = etree.XMLParser(
@@ -144,7 +145,7 @@ def _documents(root: etree._Element) -> Iterator[tuple[str, etree._Element]]:
         content = file.find("NOIDUNGFILE")
         if not name or content is None:
             raise WireError("content", f"FILEHOSO[{number}]")
-        yield name, content[0] if len(content) else _parse(_unpacked(content.text or "", name), name)
+        yield name, content[0] if len(content) else parse(_unpacked(content.text or "", name), name)
 
 
 def _decision_of(documents: list[tuple[str, etree._Element]]) -> str:

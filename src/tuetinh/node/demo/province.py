@@ -20,7 +20,7 @@ from tuetinh.care.insurance import api as insurance
 from tuetinh.commons.access import api as access
 from tuetinh.commons.access.models import Account
 from tuetinh.commons.catalogues import api as catalogues
-from tuetinh.node.demo import desks, histories, people, places, staff
+from tuetinh.node.demo import desks, histories, keys, people, places, staff
 from tuetinh.node.serve import Options
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -141,9 +141,11 @@ def _card(person: people.Resident) -> insurance.SimulatedCard:
 
 def _outside_accounts() -> None:
     """What each facility has at the insurer's gateway and at its bank, both simulated here."""
+    sign = keys.maker()
     for facility in places.facilities():
         if facility.kind in ("general", "specialised", "district", "clinic", "station"):
             insurance.set_account(facility.id, f"{facility.id}_BV", secrets.token_urlsafe(12))
+            insurance.set_key(facility.id, sign(facility.name))
             holder = fold(facility.name).upper()
             billing.set_bank_account(
                 facility.id, BANK, f"9990{facility.id}", holder, secrets.token_hex(16), city="LAI CHAU"

@@ -1,0 +1,117 @@
+"""The account of a facility at the gateway and the certificate that it signs with, for its administrator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from tuetinh.care.insurance import actions
+from tuetinh.care.insurance.errors import BadKeyFile
+from tuetinh.care.insurance.models import GatewayAccount
+from tuetinh.care.insurance.sending.signing import open_key
+from tuetinh.commons.access.api import asker, desk
+
+LARGEST = 64_000  # bytes of a key file
+
+
+class AccountForm(forms.Form):
+    """Name and password at the gateway, and who asks it about cards. A blank password leaves the one that is kept."""
+
+    username = forms.CharField(label=gettext_lazy("Tài khoản"), max_length=100)
+    password = forms.CharField(
+        label=gettext_lazy("Mật khẩu"), max_length=100, required=False, strip=False, widget=forms.PasswordInput
+    )
+    officer = forms.CharField(label=gettext_lazy("Cán bộ tra cứu"), max_length=200, required=False)
+    officer_cccd = forms.RegexField("[0-9]{12}", label=gettext_lazy("Số căn cước của cán bộ"), required=False)
+
+
+class KeyForm(forms.Form):
+    """The PKCS#12 file of a certificate, and its password."""
+
+    file = forms.FileField(label=gettext_lazy("Tệp chứng thư số (.p12, .pfx)"))
+    password = forms.CharField(
+        label=gettext_lazy("Mật khẩu của tệp"), max_length=100, required=False, strip=False, widget=forms.PasswordInput
+    )
+
+
+@desk("admin")
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters("password")
+@never_cache
+def account(request: HttpRequest) -> HttpResponse:
+    """Show and change the account of the facility."""
+    known = _known(request)
+    if request.method != "POST":
+        return _page(request, known, AccountForm(initial=_initial(known)))
+    form = AccountForm(request.POST)
+    if form.is_valid() and known is None and not form.cleaned_data["password"]:
+        form.add_error("password", _("Ghi mật khẩu của tài khoản."))
+    if not form.is_valid():
+        return _page(request, known, form, status=422)
+    told = form.cleaned_data
+    officer = {"officer": told["officer"], "officer_cccd": told["officer_cccd"]}
+    if told["password"]:
+        actions.set_account(_here(request), told["username"], told["password"], **officer)
+    else:
+        GatewayAccount.objects.filter(facility=_here(request)).update(username=told["username"], **officer)
+    messages.success(request, _("Đã lưu tài khoản cổng giám định."))
+    return redirect("insurance:account")
+
+
+@desk("admin")
+@require_POST
+@sensitive_post_parameters("password")
+def key(request: HttpRequest) -> HttpResponse:
+    """Take the certificate of the facility."""
+    known = _known(request)
+    form = KeyForm(request.POST, request.FILES, prefix="key")
+    if known is None or not form.is_valid():
+        return _page(request, known, AccountForm(initial=_initial(known)), keys=form, status=422)
+    file = form.cleaned_data["file"]
+    try:
+        if file.size > LARGEST:
+            raise BadKeyFile
+        found = open_key(file.read(), form.cleaned_data["password"])
+    except BadKeyFile as error:
+        form.add_error("file", str(error))
+        return _page(request, known, AccountForm(initial=_initial(known)), keys=form, status=422)
+    actions.set_key(_here(request), found)
+    messages.success(request, _("Hồ sơ từ nay được ký bằng chứng thư này."))
+    return redirect("insurance:account")
+
+
+def _page(
+    request: HttpRequest,
+    known: GatewayAccount | None,
+    form: AccountForm,
+    *,
+    keys: KeyForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    context = {"known": known, "form": form, "keys": keys or KeyForm(prefix="key")}
+    return render(request, "insurance/account.html", context, status=status)
+
+
+def _known(request: HttpRequest) -> GatewayAccount | None:
+    return GatewayAccount.objects.filter(facility=_here(request)).first()
+
+
+def _initial(known: GatewayAccount | None) -> dict[str, Any]:
+    return {name: getattr(known, name) for name in ("username", "officer", "officer_cccd")} if known else {}
+
+
+def _here(request: HttpRequest) -> str:
+    """The facility of the administrator; an administrator of the whole province has none here."""
+    here = asker(request).facility
+    if not here:
+        raise Http404
+    return here

@@ -1,0 +1,81 @@
+"""What the pages of claims show: the list of a day, its sums, and what waits for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
+from typing import NamedTuple, cast
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.utils import timezone
+
+from tuetinh.care.insurance.models import ClaimCase
+from tuetinh.commons.identity.api import display_name
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import Asker
+
+Kind, State = ClaimCase.Kind, ClaimCase.State
+PEOPLE = (State.FAULTY, State.REFUSED, State.UNCLEAR)
+
+
+class Day(NamedTuple):
+    """The claims of visits that ended on a day. in_time: accepted on the same day; fund: asked of the insurer, đồng."""
+
+    ended: int
+    accepted: int
+    refused: int
+    faulty: int
+    waiting: int
+    held: int
+    in_time: int
+    fund: int
+
+    @property
+    def share(self) -> int | None:
+        """Percent accepted on the day of the visit, rounded down; None where no visit ended."""
+        return 100 * self.in_time // self.ended if self.ended else None
+
+
+def of_day(facility: str, day: date, state: str = "") -> QuerySet[ClaimCase]:
+    """The claims of visits that ended on a day, those first that need a person."""
+    rows = ClaimCase.objects.filter(facility=facility, kind=Kind.CLAIM, **_within(day))
+    return (rows.filter(state=state) if state else rows).order_by("-ended", "-id")
+
+
+def sums(facility: str, day: date) -> Day:
+    """The sums of a day, in one query."""
+    begin = datetime.combine(day, time(), timezone.get_current_timezone())
+    found = ClaimCase.objects.filter(facility=facility, kind=Kind.CLAIM, **_within(day)).aggregate(
+        ended=Count("id"),
+        accepted=Count("id", filter=Q(state=State.ACCEPTED)),
+        refused=Count("id", filter=Q(state=State.REFUSED)),
+        faulty=Count("id", filter=Q(state=State.FAULTY)),
+        waiting=Count("id", filter=Q(state__in=[State.WAITING, State.SENDING, State.UNCLEAR])),
+        held=Count("id", filter=Q(state=State.HELD)),
+        in_time=Count("id", filter=Q(first_accepted__lt=begin + timedelta(days=1))),
+        fund=Sum("fund", filter=Q(state=State.ACCEPTED)),
+    )
+    return Day(**found | {"fund": int(found["fund"] or 0)})
+
+
+def needing_people(facility: str) -> QuerySet[ClaimCase]:
+    """What a person must look at, whatever the day; the most urgent first."""
+    return ClaimCase.objects.filter(facility=facility, state__in=PEOPLE).order_by("by", "id")
+
+
+def near_the_end(facility: str) -> QuerySet[ClaimCase]:
+    """What is not accepted although its last day is today or was before."""
+    rows = ClaimCase.objects.filter(facility=facility, kind=Kind.CLAIM, by__lte=timezone.localdate())
+    return rows.exclude(state=State.ACCEPTED).order_by("by", "id")
+
+
+def names(asker: Asker, cases: Iterable[ClaimCase]) -> dict[str, str]:
+    """Names of the people of some claims, in one query."""
+    found = record.read_many(asker, "Patient", {case.patient for case in cases})
+    return {id_: display_name(cast(r4.Patient, person)) for id_, person in found.items()}
+
+
+def _within(day: date) -> dict[str, datetime]:
+    begin = datetime.combine(day, time(), timezone.get_current_timezone())
+    return {"ended__gte": begin, "ended__lt": begin + timedelta(days=1)}

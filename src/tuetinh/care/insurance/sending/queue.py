@@ -1,0 +1,132 @@
+"""The queue of claims: what waits, until when, and what people may do with it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import cast
+
+from django.db import transaction
+from django.utils import timezone
+
+from tuetinh.care.insurance.errors import NotNow
+from tuetinh.care.insurance.models import ClaimCase, Transmission
+from tuetinh.care.insurance.queries import card_on
+from tuetinh.care.insurance.sending.deadlines import last_day
+from tuetinh.care.insurance.situations import moment
+from tuetinh.commons.messages.api import publish
+from tuetinh.record import r4
+from tuetinh.record.asker import Asker
+
+Kind, State = ClaimCase.Kind, ClaimCase.State
+PATIENCE = timedelta(minutes=30)  # for which a claim waits for what the patient still owes
+LAST_HOUR = 21  # of the day, after which it goes as it is
+UNDER_WAY = (State.SENDING, State.UNCLEAR)
+
+
+def announce_visit(asker: Asker, encounter: r4.Encounter) -> None:
+    """Put the notice that a visit has begun into the queue, once, at its first cost.
+
+    None goes for emergencies, nor where the person has no card (QĐ 3176, table 0).
+    """
+    if encounter.class_ and encounter.class_.code == "EMER":
+        return
+    if not ClaimCase.objects.filter(encounter=encounter.id, kind=Kind.STATUS).exists():
+        _put(asker, encounter, Kind.STATUS, timezone.now(), timezone.now())
+
+
+def queue_claim(asker: Asker, encounter: r4.Encounter, *, paid: bool) -> None:
+    """Put the claim of a visit that has ended into the queue, or put it there again after a correction.
+
+    It goes at once where all is paid, else when that is so, at the latest in the evening of the day.
+    """
+    ended = moment(encounter.period.end if encounter.period else None) or timezone.now()
+    now = timezone.localtime()
+    evening = now.replace(hour=LAST_HOUR, minute=0, second=0, microsecond=0)
+    _put(asker, encounter, Kind.CLAIM, ended, now if paid else max(evening, now + PATIENCE))
+
+
+def claim_is_paid(encounter_id: str) -> None:
+    """Let a claim that waits for a payment go."""
+    waiting = ClaimCase.objects.filter(encounter=encounter_id, kind=Kind.CLAIM, state=State.WAITING, tries=0)
+    waiting.update(due=timezone.now())
+
+
+def take_back_claim(encounter_id: str) -> None:
+    """Keep the claim of a visit back while the visit is taken up again. Raises NotNow while it is being sent."""
+    with transaction.atomic():
+        case = ClaimCase.objects.select_for_update().filter(encounter=encounter_id, kind=Kind.CLAIM).first()
+        if case:
+            _set(case, State.HELD, "")
+
+
+def hold(case: ClaimCase, reason: str) -> None:
+    """Keep a claim back, because of something."""
+    _change(case, State.HELD, reason, {State.WAITING, State.FAULTY, State.REFUSED})
+
+
+def release(case: ClaimCase, despite: str = "") -> None:
+    """Send a claim, again if it was sent before, with the same MA_LK and what the record says now.
+
+    despite: why it goes although our own checks find problems.
+    """
+    _change(case, State.WAITING, "", {State.HELD, State.FAULTY, State.REFUSED, State.ACCEPTED, State.WAITING}, despite)
+
+
+def decide(case: ClaimCase, transaction_id: str) -> None:
+    """Say what a person saw on the gateway's portal of a file without an answer.
+
+    transaction_id: maGiaoDich under which the gateway has it, "" where it has it not and it is to be sent again.
+    """
+    with transaction.atomic():
+        locked = ClaimCase.objects.select_for_update().get(pk=case.pk)
+        if locked.state != State.UNCLEAR:
+            raise NotNow
+        settle(locked, cast(Transmission, locked.transmissions.order_by("-id").first()), transaction_id)
+
+
+def settle(case: ClaimCase, sent: Transmission, transaction_id: str) -> None:
+    """Close a sending without an answer: the gateway has it under a number, or it never came there."""
+    sent.ended, sent.transaction = timezone.now(), transaction_id
+    sent.outcome = "accepted" if transaction_id else "lost"
+    sent.save(update_fields=["ended", "transaction", "outcome"])
+    case.words = case.code = ""
+    if transaction_id:
+        case.first_accepted = case.first_accepted or sent.began
+    _set(case, State.ACCEPTED if transaction_id else State.WAITING, "")
+
+
+def _put(asker: Asker, encounter: r4.Encounter, kind: str, ended: datetime, due: datetime) -> None:
+    patient = (encounter.subject.reference or "").rpartition("/")[2] if encounter.subject else ""
+    if card_on(asker, patient, timezone.localtime(ended).date()) is None:
+        return
+    place = (encounter.serviceProvider.reference or "") if encounter.serviceProvider else ""
+    values = {"ended": ended, "due": due, "by": last_day(timezone.localtime(ended).date())}
+    with transaction.atomic():
+        case, new = ClaimCase.objects.select_for_update().get_or_create(
+            encounter=encounter.id,
+            kind=kind,
+            defaults={"facility": place.rpartition("/")[2] or asker.facility, "patient": patient, **values},
+        )
+        if not new:
+            for name, value in values.items():
+                setattr(case, name, value)
+            _set(case, State.WAITING, "")
+        publish(f"claims:{case.facility}")
+
+
+def _change(case: ClaimCase, state: str, words: str, allowed: set[str], despite: str = "") -> None:
+    with transaction.atomic():
+        locked = ClaimCase.objects.select_for_update().get(pk=case.pk)
+        if locked.state not in allowed:
+            raise NotNow
+        if state == State.WAITING:
+            locked.due, locked.despite = timezone.now(), despite
+        _set(locked, state, words)
+
+
+def _set(case: ClaimCase, state: str, words: str) -> None:
+    if case.state in UNDER_WAY and state not in (State.ACCEPTED, State.WAITING):
+        raise NotNow
+    case.state, case.words, case.tries = state, words, 0
+    case.save()
+    publish(f"claims:{case.facility}")

@@ -1,0 +1,243 @@
+"""Sending, one file after the other for each facility, so that no file is sent twice and none is lost.
+
+A file is written to the database before it leaves. Where no answer comes back, nobody knows whether the gateway has it:
+the facility's queue stops, and the gateway's list of the day is asked for a file that we do not know of.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import time
+from dataclasses import asdict, replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Literal, cast
+
+from django.db import transaction
+from django.utils import timezone
+
+from tuetinh.care.insurance.claims import claim, status
+from tuetinh.care.insurance.errors import (
+    GatewayDown,
+    GatewayError,
+    GatewayRefused,
+    GatewayUnreached,
+    InsuranceError,
+    NoKey,
+)
+from tuetinh.care.insurance.gateway import SENDING, Credentials, Fault, Gateway, Taken
+from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
+from tuetinh.care.insurance.seals import unseal
+from tuetinh.care.insurance.sending.queue import UNDER_WAY, Kind, State, settle
+from tuetinh.care.insurance.sending.signing import sign
+from tuetinh.commons.catalogues.api import codes
+from tuetinh.commons.messages.api import publish
+from tuetinh.record.asker import SYSTEM
+
+CLAIMS = replace(SYSTEM, purpose="HPAYMT")
+ABANDONED = timedelta(minutes=3)  # after which the process that was sending is believed dead; more than SENDING
+SETTLED = timedelta(minutes=5)  # after which a file that the gateway does not list has not come there
+SLOWEST = timedelta(hours=1)  # between two tries
+CHECKS = tuple(timedelta(hours=hours) for hours in (1, 7, 25, 49))  # the gateway answers in 6, 24 and 48 (TT 12/2026)
+UNKNOWN = frozenset({"124", "500"})  # the gateway could not say whether it keeps the file
+
+
+def send_due(seconds: float) -> int:
+    """Send what is due of every facility for so long; returns how many files left."""
+    until, count, done = time.monotonic() + seconds, 0, set[str]()
+    while time.monotonic() < until:
+        due = ClaimCase.objects.filter(state=State.WAITING, due__lte=timezone.now()).exclude(facility__in=done)
+        stuck = ClaimCase.objects.filter(state__in=UNDER_WAY).exclude(facility__in=done)
+        facility = stuck.values_list("facility", flat=True).first() or (
+            due.order_by("due").values_list("facility", flat=True).first()
+        )
+        if facility is None:
+            break
+        if clear(facility) and (sent := send_next(facility)) is not None:
+            count += sent
+        else:
+            done.add(facility)  # nothing more of it now
+    return count
+
+
+def send_next(facility: str) -> bool | None:
+    """Send the claim of a facility that is due first; None where there is none, or the gateway is not there.
+
+    Returns whether a file left: a claim with problems is set aside for people instead.
+    """
+    account = GatewayAccount.objects.filter(facility=facility).first()
+    with transaction.atomic():
+        case = _next(facility)
+        if case is None:
+            return None
+        if account is None:
+            _later(case, GatewayRefused())
+            return None
+        file = _written(case, account)
+        if file is None:
+            return False
+        case.state = State.SENDING
+        case.save()
+        packed, digest = gzip.compress(file, mtime=0), hashlib.sha256(file).hexdigest()
+        sent = Transmission.objects.create(case=case, began=timezone.now(), file=packed, sha256=digest)
+    try:
+        taken: Taken | GatewayError = gateway(account).send(
+            cast("Literal['status', 'claim']", case.kind), file, case.site
+        )
+    except GatewayError as error:
+        taken = error
+    with transaction.atomic():
+        return _keep(ClaimCase.objects.select_for_update().get(pk=case.pk), sent, taken)
+
+
+def clear(facility: str) -> bool:
+    """Find out what became of a file without an answer; whether the facility's queue may go on."""
+    with transaction.atomic():
+        case = (
+            ClaimCase.objects.select_for_update(skip_locked=True).filter(facility=facility, state__in=UNDER_WAY).first()
+        )
+        if case is None:
+            return not ClaimCase.objects.filter(facility=facility, state__in=UNDER_WAY).exists()
+        sent = cast(Transmission, case.transmissions.order_by("-id").first())
+        if case.state == State.SENDING:
+            if timezone.now() - sent.began < ABANDONED:
+                return False
+            case.state = State.UNCLEAR
+            case.save(update_fields=["state"])
+        account = GatewayAccount.objects.filter(facility=facility).first()
+        if account is None or case.due > timezone.now():
+            return False
+        try:
+            found = _listed(gateway(account), case, sent)
+        except GatewayError as error:
+            _later(case, error)
+            return False
+        if not found and timezone.now() - sent.began < SETTLED:
+            return False
+        settle(case, sent, found)
+        return True
+
+
+def gateway(account: GatewayAccount) -> Gateway:
+    """The connection of a facility, with patience for files."""
+    secret = unseal(account.secret)
+    credentials = Credentials(account.username, secret, account.officer, account.officer_cccd)
+    return Gateway(credentials, timeout=SENDING)
+
+
+def look_after(seconds: float) -> int:
+    """Ask what the gateway has found wrong with files since it took them; returns how many were refused so."""
+    until, refused = time.monotonic() + seconds, 0
+    due = Transmission.objects.filter(next_check__lte=timezone.now()).select_related("case").order_by("next_check")
+    accounts = {account.facility: account for account in GatewayAccount.objects.all()}
+    for sent in due[:500]:
+        account = accounts.get(sent.case.facility)
+        if account is None or time.monotonic() > until:
+            break
+        try:
+            found = gateway(account).faults(sent.case.site, sent.transaction)
+        except GatewayError:
+            break
+        with transaction.atomic():
+            refused += _checked(ClaimCase.objects.select_for_update().get(pk=sent.case_id), sent, found)
+    return refused
+
+
+def _next(facility: str) -> ClaimCase | None:
+    """The claim that is due first, held; a claim is not sent before the notice of its visit."""
+    due = ClaimCase.objects.filter(facility=facility, state=State.WAITING, due__lte=timezone.now())
+    return due.select_for_update(skip_locked=True).order_by("due", "-kind", "id").first()
+
+
+def _written(case: ClaimCase, account: GatewayAccount) -> bytes | None:
+    """The signed file of a claim as the record is now; None where it cannot be sent so, the case says why."""
+    case.problems, case.words, case.code = [], "", ""
+    try:
+        built = (status if case.kind == Kind.STATUS else claim)(CLAIMS, case.encounter)
+        case.ma_lk, case.site = built.ma_lk, built.facility
+        case.total, case.fund = (Decimal(built.summary.get(name) or 0) for name in ("T_TONGCHI_BH", "T_BHTT"))
+        if account.key is None:
+            raise NoKey
+        if not built.problems or case.despite:
+            return sign(built.xml, unseal(account.key))
+        case.problems = [asdict(problem) for problem in built.problems]
+    except InsuranceError as error:
+        case.words = str(error)
+    case.state = State.FAULTY
+    _saved(case)
+    return None
+
+
+def _keep(case: ClaimCase, sent: Transmission, taken: Taken | GatewayError) -> bool | None:
+    """Keep the answer to a file; None where the gateway is not there, so that nothing more is tried now."""
+    sent.ended = timezone.now()
+    if isinstance(taken, (GatewayUnreached, GatewayRefused)):
+        sent.outcome, sent.words = "lost", str(taken)
+        sent.save()
+        case.state = State.WAITING
+        _later(case, taken)
+        return None
+    if isinstance(taken, GatewayError) or taken.ma_ket_qua in UNKNOWN:
+        sent.outcome, sent.words = "unclear", str(taken) if isinstance(taken, GatewayError) else taken.thong_diep
+        sent.save()
+        case.state = State.UNCLEAR
+        _later(case, GatewayDown())
+        return None
+    case.code = sent.code = taken.ma_ket_qua
+    case.words = sent.words = taken.thong_diep or codes("GW_KQ_GUI").get(taken.ma_ket_qua, "")
+    accepted = taken.ma_ket_qua == "200"
+    sent.outcome = "accepted" if accepted else "refused"
+    sent.transaction, sent.received = taken.ma_giao_dich, taken.thoi_gian_tiep_nhan
+    case.state, case.tries = State.ACCEPTED if accepted else State.REFUSED, 0
+    if accepted:
+        case.first_accepted = case.first_accepted or sent.ended
+        sent.next_check = sent.ended + CHECKS[0]
+    sent.save()
+    _saved(case)
+    return True
+
+
+def _checked(case: ClaimCase, sent: Transmission, found: list[Fault]) -> bool:
+    sent.checks += 1
+    sent.next_check = sent.began + CHECKS[sent.checks] if sent.checks < len(CHECKS) and not found else None
+    if found:
+        sent.outcome, sent.words = "refused", "; ".join(f"{one.ma_loi} {one.mo_ta_loi}".strip() for one in found)
+        if (
+            case.state == State.ACCEPTED
+            and case.transmissions.order_by("-id").values_list("pk", flat=True)[0] == sent.pk
+        ):
+            case.state, case.code, case.words = State.REFUSED, found[0].ma_loi, sent.words
+            _saved(case)
+    sent.save()
+    return bool(found)
+
+
+def _listed(connection: Gateway, case: ClaimCase, sent: Transmission) -> str:
+    """The number under which the gateway has a file without an answer, "" where it lists none that we do not know."""
+    day = timezone.localdate(sent.began)
+    known = set(
+        Transmission.objects.filter(case__facility=case.facility)
+        .exclude(transaction="")
+        .filter(began__gte=sent.began - timedelta(days=2))
+        .values_list("transaction", flat=True)
+    )
+    ours = [
+        one
+        for one in connection.day(day)
+        if one.ma_giao_dich not in known and Decimal(one.tong_tien or 0) == case.total
+    ]
+    return ours[0].ma_giao_dich if ours else ""
+
+
+def _later(case: ClaimCase, error: GatewayError) -> None:
+    """Try again, less and less often: after 10, 20, 40 … seconds, at last every hour."""
+    case.tries += 1
+    case.due = timezone.now() + min(timedelta(seconds=5 * 2 ** min(case.tries, 12)), SLOWEST)
+    case.words = str(error)
+    _saved(case)
+
+
+def _saved(case: ClaimCase) -> None:
+    case.save()
+    publish(f"claims:{case.facility}")

@@ -1,0 +1,183 @@
+"""What the simulated gateway does with files: takes, refuses, loses its answer, lists the day, finds faults afterwards.
+
+Claims on a reserved card (`simulator.RESERVED`) bring what its last three digits say: a result code of GW_KQ_GUI; 503
+out of service; 504 taken, but the answer comes too late; 505 taken, and the connection is cut; 599 taken, but answered
+with no JSON; 602 taken, and a fault is found later.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+import secrets
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple, Protocol
+from zoneinfo import ZoneInfo
+
+from tuetinh.care.insurance.errors import WireError
+from tuetinh.care.insurance.sending.signing import signer_of
+from tuetinh.care.insurance.tables import Row
+from tuetinh.care.insurance.wire_xml3176 import LIMIT, read, read_status
+
+HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
+FAULT = "202"
+
+
+class Receipt(NamedTuple):
+    """A file that was taken."""
+
+    transaction: str
+    facility: str
+    kind: str
+    ma_lk: str
+    sha256: str
+    total: Decimal
+    received: datetime
+    faults: list[str]
+
+
+class Ledger(Protocol):
+    """Where the gateway keeps what it has taken."""
+
+    def add(self, receipt: Receipt) -> None:
+        """Keep a receipt."""
+
+    def of_day(self, facility: str, day: date) -> list[Receipt]:
+        """What was taken from a facility on a day of Vietnam."""
+
+    def find(self, facility: str, transaction: str) -> Receipt | None:
+        """One receipt."""
+
+
+class Reply(NamedTuple):
+    """What to answer. trouble: 503, 504, 505 or 599, after what was to be done is done; "" none."""
+
+    body: dict[str, object]
+    trouble: str = ""
+
+
+def take(form: dict[str, str], ledger: Ledger) -> Reply:
+    """Take a file as the documented call brings it."""
+    facility = form.get("maCSKCB", "")
+    if not re.fullmatch(r"[0-9A-Z]{5}", facility) or form.get("maTinh") != facility[:2]:
+        return _refused("205")
+    try:
+        file = base64.b64decode(form.get("fileHSBase64", ""), validate=True)
+        signed = signer_of(file) is not None
+    except (binascii.Error, WireError):
+        return _refused("205")
+    except ValueError:
+        return _refused("125")
+    if len(file) > LIMIT:
+        return _refused("1001")
+    if not signed:
+        return _refused("123")
+    try:
+        row = _first(file, form.get("loaiHoSo", ""), facility)
+    except WireError:
+        return _refused("205")
+    what = _trouble(row.get("MA_THE_BHYT", ""))
+    if what == "503":
+        return Reply({}, what)
+    if what in {"123", "124", "125", "403", "500", "701"}:
+        return _refused(what)
+    now = datetime.now(HANOI)
+    number = f"{facility}{now:%y%m%d%H%M%S}{secrets.token_hex(4)}"
+    faults = [FAULT] if what == "602" else []
+    digest = hashlib.sha256(file).hexdigest()
+    total = _amount(row.get("T_TONGCHI_BH", ""))
+    ledger.add(Receipt(number, facility, form["loaiHoSo"], row.get("MA_LK", ""), digest, total, now, faults))
+    told = {
+        "maKetQua": "200",
+        "maGiaoDich": number,
+        "thoiGianTiepNhan": f"{now:%Y%m%d%H%M%S}",
+        "thongDiep": "Thành công",
+    }
+    return Reply(dict(told), what if what in {"504", "505", "599"} else "")
+
+
+def day(facility: str, asked: str, ledger: Ledger) -> dict[str, object]:
+    """The files of a day (dd/MM/yyyy)."""
+    try:
+        on = datetime.strptime(asked, "%d/%m/%Y").date()  # noqa: DTZ007 - a day, no moment
+    except ValueError:
+        return {"maKetQua": "205"}
+    rows = [
+        {"maGiaoDich": one.transaction, "soLuongHoSo": 1, "slHoSoDung": int(not one.faults),
+         "slHoSoLoi": len(one.faults), "tongTien": str(one.total), "mieuTa": ""}
+        for one in ledger.of_day(facility, on)
+    ]  # fmt: skip
+    return {"maKetQua": "200", "dsHoSo": rows}
+
+
+def faults(facility: str, transaction: str, ledger: Ledger) -> dict[str, object]:
+    """What was found wrong with a file."""
+    found = ledger.find(facility, transaction)
+    if found is None:
+        return {"maKetQua": "205", "dsLoi": []}
+    return {"maKetQua": "200", "dsLoi": [{"maLoi": one, "moTaLoi": "Nội dung XML sai"} for one in found.faults]}
+
+
+def _first(file: bytes, kind: str, facility: str) -> Row:
+    """The row that says whose visit it is; raises WireError for what is no such file of the facility."""
+    if kind == "0":
+        rows = read_status(file)
+    elif kind == "130":
+        envelope = read(file)
+        if envelope.facility != facility:
+            raise WireError("content", "MACSKCB")
+        rows = envelope.tables.get("XML1", [])
+    else:
+        raise WireError("content", "loaiHoSo")
+    if len(rows) != 1:
+        raise WireError("content", "XML1")
+    return rows[0]
+
+
+def _refused(code: str) -> Reply:
+    from tuetinh.commons.catalogues.api import codes
+
+    return Reply({"maKetQua": code, "maGiaoDich": None, "thongDiep": codes("GW_KQ_GUI").get(code, "")})
+
+
+def _trouble(card: str) -> str:
+    from tuetinh.care.insurance.simulator import RESERVED
+
+    return card[-3:] if card.startswith(RESERVED) else ""
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        return Decimal(text or 0)
+    except InvalidOperation:
+        return Decimal(0)
+
+
+class Stored:
+    """The ledger in the database."""
+
+    def add(self, receipt: Receipt) -> None:
+        """Keep a receipt."""
+        from tuetinh.care.insurance.models import SimulatedReceipt
+
+        SimulatedReceipt.objects.create(**receipt._asdict())
+
+    def of_day(self, facility: str, day: date) -> list[Receipt]:
+        """What was taken from a facility on a day of Vietnam."""
+        from tuetinh.care.insurance.models import SimulatedReceipt
+
+        begin = datetime.combine(day, time(), HANOI)
+        rows = SimulatedReceipt.objects.filter(
+            facility=facility, received__gte=begin, received__lt=begin + timedelta(days=1)
+        )
+        return [Receipt(*(getattr(row, name) for name in Receipt._fields)) for row in rows]
+
+    def find(self, facility: str, transaction: str) -> Receipt | None:
+        """One receipt."""
+        from tuetinh.care.insurance.models import SimulatedReceipt
+
+        row = SimulatedReceipt.objects.filter(pk=transaction, facility=facility).first()
+        return Receipt(*(getattr(row, name) for name in Receipt._fields)) if row else None

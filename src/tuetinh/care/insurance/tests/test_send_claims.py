@@ -1,0 +1,338 @@
+"""Claims reach the gateway once, signed, whatever the gateway and this process do meanwhile."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+import xmlsec
+from django.utils import timezone
+from lxml import etree
+
+from tuetinh.care.insurance import gateway
+from tuetinh.care.insurance.actions import set_account, set_key
+from tuetinh.care.insurance.errors import BadKeyFile, NotNow
+from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
+from tuetinh.care.insurance.sending import queue, send
+from tuetinh.care.insurance.sending.deadlines import is_working, last_day
+from tuetinh.care.insurance.sending.signing import Key, open_key, sign, signer_of
+from tuetinh.care.insurance.simulator import RESERVED, Simulator
+from tuetinh.care.insurance.simulator_claims import Receipt
+from tuetinh.care.insurance.tests.keys import key, key_file
+from tuetinh.care.insurance.wire_xml3176 import read, read_status
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM
+
+pytestmark = pytest.mark.django_db
+State = ClaimCase.State
+HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
+Serve = Callable[[Callable[..., Awaitable[None]]], str]
+
+
+class Memory:
+    """A ledger of this process."""
+
+    def __init__(self) -> None:
+        self.taken: list[Receipt] = []
+
+    def add(self, receipt: Receipt) -> None:
+        self.taken.append(receipt)
+
+    def of_day(self, facility: str, day: date) -> list[Receipt]:
+        return [one for one in self.taken if one.facility == facility and one.received.date() == day]
+
+    def find(self, facility: str, transaction: str) -> Receipt | None:
+        return next((one for one in self.taken if (one.facility, one.transaction) == (facility, transaction)), None)
+
+
+@pytest.fixture
+def ledger(over_a_socket: Serve, monkeypatch: pytest.MonkeyPatch) -> Iterator[Memory]:
+    """The gateway runs, and the facility has an account and a certificate."""
+    found = Memory()
+    gateway.forget_tokens()
+    set_account("12001", "12001_BV", "mật khẩu")
+    set_key("12001", key())
+    monkeypatch.setenv("TUETINH_GATEWAY_URL", over_a_socket(Simulator(lambda _: None, found, slow=3)))
+    monkeypatch.setattr(send, "SENDING", httpx.Timeout(1.0))
+    yield found
+    gateway.forget_tokens()
+
+
+def queued(visit: str, *, card: str = "", paid: bool = True) -> ClaimCase:
+    """The claim of the visit, in the queue."""
+    if card:
+        for coverage in record.search(SYSTEM, "Coverage", "_count=10").resources:
+            assert isinstance(coverage, r4.Coverage)
+            coverage.subscriberId = card
+            coverage.identifier = None
+            record.update(SYSTEM, coverage)
+    encounter = record.read(SYSTEM, "Encounter", visit)
+    assert isinstance(encounter, r4.Encounter)
+    queue.queue_claim(SYSTEM, encounter, paid=paid)
+    return case(visit)
+
+
+def case(visit: str) -> ClaimCase:
+    return ClaimCase.objects.get(encounter=visit, kind="claim")
+
+
+def pass_time(hours: float) -> None:
+    """Let what was put off be due, and what was sent be long ago."""
+    earlier = timedelta(hours=hours)
+    for one in ClaimCase.objects.all():
+        ClaimCase.objects.filter(pk=one.pk).update(due=one.due - earlier)
+    for sent in Transmission.objects.all():
+        check = sent.next_check - earlier if sent.next_check else None
+        Transmission.objects.filter(pk=sent.pk).update(began=sent.began - earlier, next_check=check)
+
+
+def test_a_claim_is_sent_once_signed_and_kept_as_sent(visit: str, ledger: Memory) -> None:
+    queued(visit)
+    assert send.send_due(20) == 1
+    found = case(visit)
+    assert (found.state, found.code, found.problems) == (State.ACCEPTED, "200", [])
+    sent = found.transmissions.get()
+    file = gzip.decompress(bytes(sent.file))
+    assert [(one.ma_lk, one.sha256, one.kind) for one in ledger.taken] == [(found.ma_lk, sent.sha256, "130")]
+    assert hashlib.sha256(file).hexdigest() == sent.sha256
+    assert (sent.transaction, len(sent.received)) == (ledger.taken[0].transaction, 14)
+    assert signer_of(file) == "CN=TTYT Tam Đường"
+    assert read(file).tables["XML1"][0]["MA_LK"] == found.ma_lk
+    assert send.send_due(5) == 0
+    assert len(ledger.taken) == 1
+
+
+def test_the_notice_of_a_visit_goes_before_its_claim(desk: Any, visit: str, ledger: Memory) -> None:
+    encounter = record.read(SYSTEM, "Encounter", visit)
+    assert isinstance(encounter, r4.Encounter)
+    queue.announce_visit(SYSTEM, encounter)
+    queue.announce_visit(SYSTEM, encounter)
+    queued(visit)
+    ClaimCase.objects.update(due=timezone.now())
+    assert send.send_due(20) == 2
+    assert [one.kind for one in ledger.taken] == ["0", "130"]
+    notice = ClaimCase.objects.get(kind="status")
+    (row,) = read_status(gzip.decompress(bytes(notice.transmissions.get().file)))
+    assert (row["MA_DICH_VU"], row["NGAY_YL"], row["MA_LOAI_KCB"]) == ("02.1897", "202611020830", "01")
+
+
+def test_an_emergency_and_a_person_without_card_are_not_announced(desk: Any) -> None:
+    urgent = desk.encounter
+    urgent.class_.code = "EMER"
+    queue.announce_visit(SYSTEM, urgent)
+    stranger = record.create(SYSTEM, r4.Patient(gender="male"))
+    queue.queue_claim(SYSTEM, r4.Encounter(id="x", status="finished", subject=record.ref(stranger)), paid=True)
+    assert not ClaimCase.objects.exists()
+
+
+def test_what_is_owed_holds_a_claim_till_the_evening(visit: str, ledger: Memory) -> None:
+    found = queued(visit, paid=False)
+    assert found.due - timezone.now() > timedelta(minutes=29)
+    assert send.send_due(2) == 0
+    queue.claim_is_paid(visit)
+    assert send.send_due(20) == 1
+
+
+def test_a_claim_with_problems_waits_for_a_person(visit: str, ledger: Memory) -> None:
+    encounter = record.read(SYSTEM, "Encounter", visit)
+    assert isinstance(encounter, r4.Encounter)
+    encounter.hospitalization = None
+    record.update(SYSTEM, encounter)
+    queued(visit)
+    assert send.send_due(5) == 0
+    found = case(visit)
+    assert found.state == State.FAULTY
+    assert {problem["field"] for problem in found.problems} == {"KET_QUA_DTRI", "MA_LOAI_RV"}
+    assert ledger.taken == []
+    queue.release(found, despite="Bệnh án giấy chưa có")
+    assert send.send_due(20) == 1
+    assert (case(visit).state, case(visit).despite) == (State.ACCEPTED, "Bệnh án giấy chưa có")
+
+
+def test_without_account_or_certificate_nothing_leaves(visit: str, ledger: Memory) -> None:
+    GatewayAccount.objects.update(key=None)
+    queued(visit)
+    assert send.send_due(5) == 0
+    assert (case(visit).state, case(visit).transmissions.count()) == (State.FAULTY, 0)
+    assert "chứng thư số" in case(visit).words
+    GatewayAccount.objects.all().delete()
+    queue.release(case(visit))
+    assert send.send_due(5) == 0
+    assert case(visit).state == State.WAITING
+    assert "tài khoản" in case(visit).words
+
+
+@pytest.mark.parametrize("code", ["701", "403"])
+def test_a_refusal_is_told_and_not_repeated(visit: str, ledger: Memory, code: str) -> None:
+    queued(visit, card=RESERVED + code)
+    assert send.send_due(20) == 1
+    found = case(visit)
+    assert (found.state, found.code) == (State.REFUSED, code)
+    assert found.words
+    pass_time(30)
+    assert send.send_due(3) == 0
+    assert found.transmissions.count() == 1
+
+
+def test_a_gateway_that_is_not_there_is_tried_again_less_and_less_often(
+    visit: str, ledger: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = gateway.os.environ["TUETINH_GATEWAY_URL"]
+    monkeypatch.setenv("TUETINH_GATEWAY_URL", "http://127.0.0.1:9")
+    queued(visit)
+    waits = []
+    for _ in range(3):
+        assert send.send_due(5) == 0
+        waits.append(round((case(visit).due - timezone.now()).total_seconds()))
+        ClaimCase.objects.update(due=timezone.now())
+    assert waits == [10, 20, 40]
+    assert [one.outcome for one in case(visit).transmissions.all()] == ["lost"] * 3
+    monkeypatch.setenv("TUETINH_GATEWAY_URL", url)
+    assert send.send_due(20) == 1
+    assert (case(visit).state, len(ledger.taken)) == (State.ACCEPTED, 1)
+
+
+@pytest.mark.parametrize("trouble", ["504", "505", "599"])
+def test_a_file_whose_answer_was_lost_is_found_and_not_sent_again(visit: str, ledger: Memory, trouble: str) -> None:
+    queued(visit, card=RESERVED + trouble)
+    send.send_due(8)
+    assert case(visit).state == State.UNCLEAR
+    pass_time(1)
+    assert send.send_due(3) == 0
+    found = case(visit)
+    assert (found.state, found.transmissions.get().transaction) == (State.ACCEPTED, ledger.taken[0].transaction)
+    assert len(ledger.taken) == 1
+
+
+def test_a_file_that_did_not_arrive_is_sent_again(visit: str, ledger: Memory) -> None:
+    queued(visit, card=RESERVED + "503")
+    send.send_due(5)
+    assert case(visit).state == State.UNCLEAR
+    ClaimCase.objects.update(due=timezone.now())
+    assert not send.clear("12001")  # it may still be on its way
+    pass_time(1)
+    assert send.clear("12001")
+    assert (case(visit).state, case(visit).transmissions.get().outcome) == (State.WAITING, "lost")
+    assert ledger.taken == []
+
+
+def test_a_killed_sender_leaves_a_question_and_no_second_file(visit: str, ledger: Memory) -> None:
+    queued(visit)
+    assert send.send_due(20) == 1
+    found, sent = case(visit), case(visit).transmissions.get()
+    ClaimCase.objects.update(state=State.SENDING, due=timezone.now())  # killed after the gateway took it
+    Transmission.objects.update(outcome="sending", ended=None, transaction="", next_check=None)
+    assert send.send_due(2) == 0
+    assert case(visit).state == State.SENDING  # perhaps somebody is still at it
+    pass_time(0.2)
+    assert send.send_due(2) == 0
+    assert case(visit).state == State.ACCEPTED
+    assert case(visit).transmissions.get().transaction == ledger.taken[0].transaction
+    assert (len(ledger.taken), found.pk, sent.pk) == (1, case(visit).pk, case(visit).transmissions.get().pk)
+
+
+def test_nothing_of_the_facility_passes_a_file_without_an_answer(desk: Any, visit: str, ledger: Memory) -> None:
+    queued(visit, card=RESERVED + "504")
+    send.send_due(8)
+    other = ClaimCase.objects.create(
+        encounter="other", facility="12001", patient="p", ended=timezone.now(), due=timezone.now(), by=date(2099, 1, 1)
+    )
+    assert send.send_due(2) == 0
+    other.refresh_from_db()
+    assert (other.state, other.tries) == (State.WAITING, 0)
+
+
+def test_a_person_may_say_what_the_portal_shows(visit: str, ledger: Memory) -> None:
+    queued(visit, card=RESERVED + "504")
+    send.send_due(8)
+    with pytest.raises(NotNow):
+        queue.take_back_claim(visit)
+    queue.decide(case(visit), "GD-1")
+    assert (case(visit).state, case(visit).transmissions.get().transaction) == (State.ACCEPTED, "GD-1")
+    with pytest.raises(NotNow):
+        queue.decide(case(visit), "GD-2")
+
+
+def test_a_fault_found_later_is_fetched(visit: str, ledger: Memory) -> None:
+    queued(visit, card=RESERVED + "602")
+    assert send.send_due(20) == 1
+    assert send.look_after(5) == 0  # not yet
+    pass_time(1.1)
+    assert send.look_after(5) == 1
+    assert (case(visit).state, case(visit).code) == (State.REFUSED, "202")
+    assert case(visit).transmissions.get().next_check is None
+
+
+def test_a_corrected_claim_is_sent_again_with_its_number(visit: str, ledger: Memory) -> None:
+    queued(visit)
+    send.send_due(20)
+    queue.take_back_claim(visit)
+    assert case(visit).state == State.HELD
+    assert send.send_due(2) == 0
+    encounter = record.read(SYSTEM, "Encounter", visit)
+    assert isinstance(encounter, r4.Encounter)
+    encounter.reasonCode = [r4.CodeableConcept(text="Đau đầu, chóng mặt")]
+    record.update(SYSTEM, encounter)
+    queued(visit)
+    assert send.send_due(20) == 1
+    first, second = ledger.taken
+    assert (first.ma_lk, first.sha256 != second.sha256) == (second.ma_lk, True)
+    assert [one.outcome for one in case(visit).transmissions.order_by("id")] == ["accepted", "accepted"]
+
+
+def test_a_changed_or_unsigned_file_is_refused(visit: str, ledger: Memory) -> None:
+    account = GatewayAccount.objects.get()
+    queued(visit)
+    send.send_due(20)
+    file = gzip.decompress(bytes(case(visit).transmissions.get().file))
+    changed = file.replace(b"<MACSKCB>12001", b"<MACSKCB>12002")
+    bare = b"<GIAMDINHHS><CHUKYDONVI/></GIAMDINHHS>"
+    asked = [send.gateway(account).send("claim", one, "12001").ma_ket_qua for one in (changed, bare, b"no xml")]
+    assert asked == ["125", "123", "205"]
+    assert len(ledger.taken) == 1
+
+
+def test_a_foreign_verifier_accepts_the_signature() -> None:
+    signed = sign(b"<GIAMDINHHS><A>\xc4\x90</A><CHUKYDONVI/></GIAMDINHHS>", key().pem)
+    root = etree.fromstring(signed)
+    context = xmlsec.SignatureContext()
+    context.key = xmlsec.Key.from_memory(key().pem.encode(), xmlsec.constants.KeyDataFormatPem)
+    context.verify(xmlsec.tree.find_node(root, xmlsec.constants.NodeSignature))
+    root.find("A").text = "D"
+    with pytest.raises(xmlsec.Error):
+        context.verify(xmlsec.tree.find_node(root, xmlsec.constants.NodeSignature))
+
+
+def test_a_key_file_is_opened_by_its_password_alone() -> None:
+    found = open_key(key_file("bí mật"), "bí mật")
+    assert (found.subject, found.until) == ("CN=TTYT Tam Đường", date(2030, 1, 1))
+    assert isinstance(found, Key)
+    for file, password in ((key_file("bí mật"), "khác"), (b"no such file", ""), (b"", "")):
+        with pytest.raises(BadKeyFile):
+            open_key(file, password)
+
+
+@pytest.mark.parametrize(
+    ("ended", "last"),
+    [
+        (date(2026, 11, 2), date(2026, 11, 11)),
+        (date(2026, 11, 28), date(2026, 12, 5)),  # before the 5th of the next month
+        (date(2026, 12, 28), date(2027, 1, 5)),
+        (date(2026, 4, 22), date(2026, 5, 5)),  # holidays do not count
+        (date(2026, 2, 12), date(2026, 3, 2)),
+    ],
+)
+def test_the_last_day(ended: date, last: date) -> None:
+    assert last_day(ended) == last
+
+
+def test_offices_are_closed_on_weekends_and_holidays() -> None:
+    days = [datetime(2026, 4, 24, tzinfo=HANOI).date() + timedelta(days=n) for n in range(9)]
+    assert [day.day for day in days if is_working(day)] == [24, 28, 29]

@@ -1,0 +1,19 @@
+"""Addresses of the pages of claims and of the account at the gateway."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from tuetinh.care.insurance.sending import account_pages, pages
+
+app_name = "insurance"
+urlpatterns = [
+    path("insurance", pages.day, name="day"),
+    path("insurance/account", account_pages.account, name="account"),
+    path("insurance/account/key", account_pages.key, name="key"),
+    path("insurance/claims/<int:case_id>", pages.case, name="case"),
+    path("insurance/claims/<int:case_id>/send", pages.send, name="send"),
+    path("insurance/claims/<int:case_id>/hold", pages.hold, name="hold"),
+    path("insurance/claims/<int:case_id>/decide", pages.decide, name="decide"),
+    path("insurance/claims/<int:case_id>/files/<int:transmission_id>.xml", pages.file, name="file"),
+]
