@@ -55,6 +55,7 @@ ROWS = {
     "lab/machines/<int:analyser_id>": Row("lab", "/lab/machines"),
     "lab/tubes/<str:number>": Row("lab", "/lab?list=done"),
     "billing/<str:encounter_id>": Row("cashier", "/billing"),
+    "insurance/claims/<int:case_id>": Row("cashier", "/insurance"),
     "accounts/<int:account_id>": Row("admin", "/accounts"),
     "accounts/rules/<slug:role>": Row("admin", "/accounts/rules"),
     "records/<str:patient_id>/open": Row("doctor", at=f"/records/{CITIZEN}/open"),
