@@ -15,7 +15,7 @@ from typing import Any
 from tuetinh.record.asker import Asker
 from tuetinh.record.hashes import token_hash
 from tuetinh.record.search import json_paths
-from tuetinh.record.search.conditions import Ids, Numbers, Strings, Tokens
+from tuetinh.record.search.conditions import AnyOf, Condition, Ids, Numbers, Strings, Tokens
 from tuetinh.record.search.expressions import rules
 from tuetinh.record.search.page import Position
 from tuetinh.record.search.parse import Search, Sort
@@ -119,9 +119,18 @@ def _table(search: Search) -> str:
 
 def _few(search: Search) -> bool:
     """Tell whether a condition surely leaves few rows, such as a patient or an identifier."""
-    return any(
-        (isinstance(c, Ids) and not c.negate) or (isinstance(c, Tokens) and c.selective) for c in search.conditions
-    )
+    return any(_leaves_few(condition) for condition in search.conditions)
+
+
+def _leaves_few(condition: Condition) -> bool:
+    match condition:
+        case Ids():
+            return not condition.negate
+        case Tokens():
+            return condition.selective
+        case AnyOf(parts):
+            return all(_leaves_few(part) for part in parts)
+    return False
 
 
 def _turns(asker: Asker, search: Search, after: Position | None) -> list[Turn]:

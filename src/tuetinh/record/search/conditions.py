@@ -210,11 +210,15 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Follows:
-    """Like Linked to one type, with a condition that is resolved: looked at for each resource."""
+    """Like Linked to one type, with a condition that is resolved: looked at for each resource.
+
+    within: the references are those of contained resources, of the parameter's type.
+    """
 
     param: Param
     target: str
     condition: Condition
+    within: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +230,17 @@ class FollowedBy:
     condition: Condition
 
 
+@dataclass(frozen=True, slots=True)
+class Contained:
+    """A condition about what a resource contains, as `contained.inside` says it of the resource itself.
+
+    ids: the resources for which it holds where they are few.
+    """
+
+    condition: Condition
+    ids: Ids | None
+
+
 Plain = Tokens | Present | Dates | Numbers | Strings | Ids | Updated | Within | InCompartment
 Beyond = Linked | Has | Near | Coded | Listed
-Condition = Plain | AllOf | AnyOf | OfType | Beyond | Follows | FollowedBy
+Condition = Plain | AllOf | AnyOf | OfType | Beyond | Follows | FollowedBy | Contained

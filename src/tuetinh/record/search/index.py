@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from tuetinh.record.hashes import token_hash
+from tuetinh.record.search import contained
 from tuetinh.record.search.composites import correlated
 from tuetinh.record.search.entries import EMITS, VERSION, Index, boolean, is_, local, position, words
 from tuetinh.record.search.expressions import Hop, Leaf, walk
@@ -24,15 +25,22 @@ def extract(resource: Any, known: Added | None = None) -> Index:
     found = Index()
     type_ = type(resource).__name__
     own = (known or added()).of(type_)
-    _extractor(type_, own)(resource, found)
-    for composite in correlated(type_, own):
-        composite.index(found, resource)
+    _by_itself(resource, found, own)
     if type_ == "Location" and resource.position is not None:
         position(found, resource.position)
     words(found, resource)
+    contained.add(found, resource, _by_itself)
     if type_ == "Binary" and (context := context_of(resource)):
         found.tokens.append(token_hash("securityContext", context))
     return _once(found)
+
+
+def _by_itself(resource: Any, found: Index, own: tuple[Param, ...] = ()) -> None:
+    """Add the entries of the official parameters, and of added ones."""
+    type_ = type(resource).__name__
+    _extractor(type_, own)(resource, found)
+    for composite in correlated(type_, own):
+        composite.index(found, resource)
 
 
 def extract_only(resource: Any, own: tuple[Param, ...]) -> Index:

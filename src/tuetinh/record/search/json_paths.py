@@ -40,9 +40,11 @@ def jsonpath(leaf: Leaf) -> str:
     return "".join(steps)
 
 
-def array(param: Param) -> str:
-    """Return the paths of a parameter as a literal of `jsonpath[]`."""
-    quoted = (jsonpath(leaf).replace("\\", "\\\\").replace('"', '\\"') for leaf in param.leaves)
+def array(param: Param, *, contained: bool = False) -> str:
+    """Return the paths of a parameter, or those in contained resources of its type, as a literal of `jsonpath[]`."""
+    start = f'$.contained[*] ? (@.resourceType == "{param.base}")' if contained else "$"
+    paths = (start + jsonpath(leaf).removeprefix("$") for leaf in param.leaves)
+    quoted = (path.replace("\\", "\\\\").replace('"', '\\"') for path in paths)
     return "{" + ",".join(f'"{path}"' for path in quoted) + "}"
 
 

@@ -127,14 +127,15 @@ def _remake_more(number: int, type_: str, after: int) -> Step[None]:
     yield Query(f"{sql}{'' if count else ', ended = now()'} WHERE number = %s", [last, count, number])
 
 
-def batch(type_: str, after: int, known: Added | None = None) -> Step[tuple[int, int]]:
+def batch(type_: str, after: int, known: Added | None = None, *, containers: bool = False) -> Step[tuple[int, int]]:
     """Make all entries of the next resources of a type anew; needs a transaction.
 
     after: the key of the last resource of the batch before, 0 at first. known: the added parameters, of this moment if
-    not given. Returns the last key and how many they were; none are left when they are 0. A resource that is being
-    changed is waited for, so none is given old entries.
+    not given. containers: those alone that may contain resources. Returns the last key and how many they were; none are
+    left when they are 0. A resource that is being changed is waited for, so none is given old entries.
     """
-    return (yield from _remake(type_, "key > %s", [after], known))
+    which = "key > %s" + (" AND position('\"contained\"'::bytea in body) > 0" if containers else "")
+    return (yield from _remake(type_, which, [after], known))
 
 
 def one(type_: str, id_: str) -> Step[int]:

@@ -17,6 +17,7 @@ from tuetinh.record.search.conditions import (
     AnyOf,
     Coded,
     Condition,
+    Contained,
     FollowedBy,
     Follows,
     Has,
@@ -27,6 +28,7 @@ from tuetinh.record.search.conditions import (
     OfType,
     Tokens,
 )
+from tuetinh.record.search.contained import inside, settle
 from tuetinh.record.search.params import params, personal
 from tuetinh.record.search.reading import HIERARCHIES, coded_hashes, linked
 from tuetinh.record.search.where import Rows, where
@@ -49,6 +51,21 @@ class TooCostly(RecordError):
 
 def resolve(asker: Asker, types: Sequence[str], conditions: Sequence[Condition]) -> Step[tuple[Condition, ...]]:
     """Return the conditions on resources of the types as those that SQL can be made of. Raises Forbidden, TooCostly."""
+    found = yield from _each(asker, types, conditions)
+    return tuple(settle(condition) for condition in found)
+
+
+def contained(asker: Asker, condition: Linked) -> Step[Condition]:
+    """Return what must hold of a resource that contains what a chain leads to."""
+    found: list[Condition] = []
+    for type_, inner in condition.targets:
+        (resolved,) = yield from _each(asker, (type_,), (inner,))
+        if (lies := inside(condition.param, type_, resolved)) is not None:
+            found.append(lies)
+    return settle(AnyOf(tuple(found)))
+
+
+def _each(asker: Asker, types: Sequence[str], conditions: Sequence[Condition]) -> Step[tuple[Condition, ...]]:
     found: list[Condition] = []
     for condition in conditions:
         found.append((yield from _one(asker, types, condition)))
@@ -58,11 +75,11 @@ def resolve(asker: Asker, types: Sequence[str], conditions: Sequence[Condition])
 def _one(asker: Asker, types: Sequence[str], condition: Condition) -> Step[Condition]:
     match condition:
         case AllOf(parts):
-            return AllOf((yield from resolve(asker, types, parts)))
+            return AllOf((yield from _each(asker, types, parts)))
         case AnyOf(parts):
-            return AnyOf((yield from resolve(asker, types, parts)))
+            return AnyOf((yield from _each(asker, types, parts)))
         case OfType(type_, inner):
-            (resolved,) = yield from resolve(asker, (type_,), (inner,))
+            (resolved,) = yield from _each(asker, (type_,), (inner,))
             return OfType(type_, resolved)
         case Linked():
             return (yield from _linked(asker, condition))
@@ -87,18 +104,30 @@ def _linked(asker: Asker, condition: Linked) -> Step[Condition]:
     found: list[Condition] = []
     for type_, inner in condition.targets:
         _may(asker, type_)
-        (resolved,) = yield from resolve(asker, (type_,), (inner,))
+        (wanted,) = yield from _each(asker, (type_,), (inner,))
+        resolved = settle(wanted)
         rows = Rows((type_,), "t", asker.patient)
         there = where(rows, (resolved,))
         size = "(SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = %s::regclass)"
         sql = f"SELECT t.id, {size} FROM {rows.table()} t WHERE {there.all_of()} LIMIT {MOST + 1}"
         ids = yield Query(sql, [rows.table(), *there.params], prepare=False)
+        if (lies := inside(condition.param, type_, wanted)) is not None:
+            found.append((yield from _contained(asker, condition.param.base, lies)))
         if len(ids) > MOST:
             found.append(Follows(condition.param, type_, resolved))
             continue
         few = type_ in personal() and len(ids) <= max(DENSE * (ids[0][1] if ids else 0), 20)
         found.append(linked(condition.param, [f"{type_}/{row[0]}" for row in ids], few=few))
     return found[0] if len(found) == 1 else AnyOf(tuple(found))
+
+
+def _contained(asker: Asker, type_: str, condition: Condition) -> Step[Condition]:
+    """Name the resources of a type that contain what is wanted, where they are few: mostly there is none."""
+    rows = Rows((type_,), "t", asker.patient)
+    there = where(rows, (settle(condition),))
+    sql = f"SELECT t.id FROM {rows.table()} t WHERE {there.all_of()} LIMIT {MOST + 1}"
+    found = yield Query(sql, there.params, prepare=False)
+    return Contained(condition, Ids(tuple(row[0] for row in found), type_) if len(found) <= MOST else None)
 
 
 def _has(asker: Asker, type_: str, condition: Has) -> Step[Condition]:

@@ -251,13 +251,13 @@ def _follows(found: Sql, rows: Rows, condition: Follows) -> None:
     row, there = rows.alias, target.alias
     inner = where(target, (condition.condition,))
     single = condition.param.single and len(condition.param.indexed_as) == 1
-    if condition.target == "Patient" and single and _of_patient(condition, rows):
+    if not condition.within and condition.target == "Patient" and single and _of_patient(condition, rows):
         mark = f"{condition.param.indexed_as[0]}\x1fPatient/"
         own = f"{row}.tokens @> ARRAY[record.token_hash(%s || {row}.patient)] AND "
         link, params = f"{there}.id = {row}.patient", [mark]
     else:
         own, link = "", f"{there}.id = ANY(record.links({row}.body, %s::jsonpath[], %s))"
-        params = [json_paths.array(condition.param), condition.target]
+        params = [json_paths.array(condition.param, contained=condition.within), condition.target]
     test = f"{there}.type = '{condition.target}' AND {link} AND {inner.all_of()}"
     sql = f"{own}EXISTS (SELECT FROM {target.table()} {there} WHERE {test})"
     found.add(f"({sql})", *params, *inner.params)

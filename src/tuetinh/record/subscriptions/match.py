@@ -25,7 +25,7 @@ from tuetinh.record.search.conditions import AllOf, AnyOf, Condition, Has, Ids, 
 from tuetinh.record.search.expressions import walk
 from tuetinh.record.search.holds import Facts, holds, is_plain
 from tuetinh.record.search.parse import Search
-from tuetinh.record.search.resolve import resolve
+from tuetinh.record.search.resolve import contained, resolve
 from tuetinh.record.steps import Step
 from tuetinh.record.subscriptions.topics import Topic, Trigger
 from tuetinh.record.subscriptions.wanted import Wanted
@@ -236,7 +236,8 @@ def _beyond(asker: Asker, condition: Condition, version: Version) -> Step[bool]:
                 ids = tuple(n.split("/")[1] for n in names if n.startswith(f"{type_}/"))
                 if ids and (yield from searching.matching(asker, Search((type_,), (Ids(ids), inner)), 1)):
                     return True
-            return False
+            contains = any(name.startswith("#") for name in names)
+            return contains and holds((yield from contained(asker, condition)), facts)
         case Has():
             search = Search((facts.type,), (Ids((facts.id,)), condition))
             return bool((yield from searching.matching(asker, search, 1)))
