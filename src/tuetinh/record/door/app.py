@@ -145,7 +145,7 @@ class Door:
             elif call.method in ("POST", "PUT", "PATCH"):
                 call.body = await read_body(receive, call.headers, self.body_limit)
                 if call.headers.get("content-type") not in (None, JSON):
-                    call.check_charset()
+                    call.check_encoding()
                     if call.is_xml:
                         await asyncio.to_thread(call.translate)
             if _only_looks(call, route):

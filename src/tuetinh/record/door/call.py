@@ -39,6 +39,7 @@ XML_TAKEN = frozenset({XML, "application/xml", "text/xml", "application/xml+fhir
 _XML_FORMATS = XML_TAKEN | {"xml"}
 FHIR = frozenset({JSON, XML, "application/json+fhir", "application/xml+fhir"})
 LOOSE = TAKEN | XML_TAKEN
+VERSIONS = ("4.0", "4.0.1")
 _UTF8 = re.compile(r'charset="?(utf-?8|us-ascii)"?')
 _HOST = re.compile(r"[A-Za-z0-9.\-]+(:\d{1,5})?|\[[0-9A-Fa-f:]+\](:\d{1,5})?")
 
@@ -142,12 +143,13 @@ class Call:
     def accepted(self) -> list[str]:
         """The media types that the client takes, best first (`_format` before Accept; RFC 9110, 12.5.1)."""
         if (wanted := self.option("_format")) is not None:
-            return [wanted.replace(" ", "+").partition(";")[0].lower()]
+            kind, *details = (piece.strip().lower() for piece in wanted.split(";"))
+            return [kind.replace(" ", "+")] if _is_ours(details) else []
         ranked = []
         for part in self.headers.get("accept", "").split(","):
             kind, *details = (piece.strip().lower() for piece in part.split(";"))
             weight = next((_weight(d[2:]) for d in details if d.startswith("q=")), 1.0)
-            if weight > 0:
+            if weight > 0 and _is_ours(details):
                 ranked.append((-weight, kind))
         return [kind for _, kind in sorted(ranked, key=lambda pair: pair[0])]
 
@@ -173,12 +175,14 @@ class Call:
             return
         if self.operation is None or self.operation.media.isdisjoint(self.accepted()):
             wanted = self.option("_format") or self.headers.get("accept", "")
-            message = f"{wanted[:200]!r} is not given here; {JSON} and {XML} are"
+            message = f"{wanted[:200]!r} is not given here; {JSON} and {XML} of FHIR {VERSIONS[0]} are"
             raise NotAcceptable(message)
 
-    def check_charset(self) -> None:
-        """Raise UnsupportedMedia for a body that is said to be in another encoding than UTF-8."""
+    def check_encoding(self) -> None:
+        """Raise UnsupportedMedia for a body said to be in another encoding than UTF-8 or another version of FHIR."""
         said = self.headers.get("content-type", "").lower()
+        if not _is_ours([detail.strip() for detail in said.split(";")[1:]]):
+            raise UnsupportedMedia(f"a body is of FHIR {VERSIONS[0]} here (R4 http.html, 3.1.0.1.12)")
         if "charset=" in said and not _UTF8.search(said):
             message = "a body is in UTF-8 (R4 http.html, 3.1.0.1.11)"
             raise UnsupportedMedia(message)
@@ -192,6 +196,12 @@ class Call:
         """Turn the body from FHIR XML into JSON. Raises BadRequest or Invalid."""
         self.body = formats.read(self.body)
         self.headers["content-type"] = JSON
+
+
+def _is_ours(details: list[str]) -> bool:
+    """Whether the parameters of a media type name no other version of FHIR (R4 http.html, 3.1.0.1.12)."""
+    said = [detail[12:].strip('"') for detail in details if detail.startswith("fhirversion=")]
+    return all(version in VERSIONS for version in said)
 
 
 def _weight(text: str) -> float:

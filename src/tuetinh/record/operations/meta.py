@@ -1,6 +1,7 @@
-"""`$meta`, `$meta-add`, `$meta-delete` (resource-operations.html): profiles, tags and labels of one resource.
+"""`$meta`, `$meta-add`, `$meta-delete` (resource-operations.html): profiles, tags and labels.
 
-A change of them is a version like any other: what was signed or synchronised is never rewritten.
+Of one resource, or all that are in use on a type or everywhere. A change of them is a version like any other: what was
+signed or synchronised is never rewritten.
 """
 
 from __future__ import annotations
@@ -8,11 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+import msgspec
+
 from tuetinh.record import r4, store
+from tuetinh.record.asker import Asker
+from tuetinh.record.errors import Forbidden
+from tuetinh.record.hashes import token_hash
 from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply
-from tuetinh.record.steps import Step
+from tuetinh.record.search.where import Rows, bigints
+from tuetinh.record.steps import Query, Step
+from tuetinh.record.types import RESOURCE_TYPES
 
 T = TypeVar("T")
+MOST = 10_000  # profiles, tags and labels of one answer
 Change = Callable[[r4.Meta, r4.Meta], None]
 CORE = "http://hl7.org/fhir/OperationDefinition/Resource-"
 
@@ -21,6 +30,33 @@ def meta(asked: Asked) -> Step[Reply]:
     """The meta of the current version."""
     found = yield from store.read(asked.asker, asked.type, asked.id)
     return _reply(r4.decode(found.body or b""), found)
+
+
+def meta_in_use(asked: Asked) -> Step[Reply]:
+    """All profiles, tags and labels of what the asker may read, of one type or of all."""
+    wanted = (asked.type,) if asked.type else tuple(t for t in RESOURCE_TYPES if asked.asker.may("r", t))
+    if not wanted or not asked.asker.may("r", wanted[0]):
+        raise Forbidden("what is in use of the type is not within the scopes of this account")
+    found = r4.Meta()
+    for name, value in (yield _in_use(asked.asker, wanted)):
+        _add(found, msgspec.json.decode(f'{{"{name}":[{value}]}}', type=r4.Meta))
+    return Reply(r4.Parameters(parameter=[r4.ParametersParameter(name="return", valueMeta=found)]))
+
+
+def _in_use(asker: Asker, types: tuple[str, ...]) -> Query:
+    """The query of what is in use; only resources that have a profile, a tag or a label are looked at."""
+    rows = Rows(types)
+    some = [token_hash(name, "", "", "") for name in ("_profile", "_tag", "_security")]
+    own = " AND r.patient = %s" if asker.patient is not None else ""
+    sql = (
+        "SELECT DISTINCT part.key, item::text FROM"
+        f" (SELECT convert_from(r.body, 'UTF8')::jsonb -> 'meta' AS meta FROM {rows.table()} r"
+        f" WHERE r.type = ANY(%s::text[]) AND NOT r.deleted AND r.tokens && %s::bigint[]{own} OFFSET 0) found,"
+        " jsonb_each(found.meta) part,"
+        " jsonb_array_elements(CASE WHEN jsonb_typeof(part.value) = 'array' THEN part.value END) item"
+        f" WHERE part.key IN ('profile', 'tag', 'security') ORDER BY 1, 2 LIMIT {MOST}"
+    )
+    return Query(sql, [list(types), bigints(some), *([asker.patient] if own else [])], prepare=False)
 
 
 def meta_add(asked: Asked) -> Step[Reply]:
@@ -81,6 +117,7 @@ _META = (Param("meta", "Meta", 1),)
 _OUT = (Out("return", "Meta", 1),)
 OPERATIONS = (
     Operation("meta", CORE + "meta", ("instance",), meta, out=_OUT),
+    Operation("meta", CORE + "meta", ("system", "type"), meta_in_use, out=_OUT),
     *(
         Operation(name, CORE + name, ("instance",), step, affects=True, letter="u", params=_META, out=_OUT)
         for name, step in (("meta-add", meta_add), ("meta-delete", meta_delete))

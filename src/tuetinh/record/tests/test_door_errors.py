@@ -45,6 +45,18 @@ PATIENT = {"resourceType": "Patient", "gender": "male"}
         ("GET", "/Patient/nobody", b"", {}, 404, "not-found", None),
         ("GET", "/metadata", b"", {"accept": "application/fhir+turtle"}, 406, "not-supported", None),
         ("GET", "/metadata?_format=ttl", b"", {}, 406, "not-supported", None),
+        ("GET", "/metadata", b"", {"accept": "application/fhir+json; fhirVersion=5.0"}, 406, "not-supported", None),
+        ("GET", "/metadata", b"", {"accept": 'application/fhir+xml;FhirVersion="3.0"'}, 406, "not-supported", None),
+        ("GET", "/metadata?_format=json;fhirVersion=4.3", b"", {}, 406, "not-supported", None),
+        (
+            "POST",
+            "/Basic",
+            b"{}",
+            {"content-type": "application/fhir+json; fhirVersion=5.0"},
+            415,
+            "not-supported",
+            None,
+        ),
         ("POST", "", b'{"resourceType":"Bundle","type":"collection"}', {}, 400, "invalid", "Bundle.type"),
         ("POST", "", b'{"resourceType":"Patient"}', {}, 400, None, None),
         ("POST", "", b'{"resourceType":"Bundle","type":"transaction","entry":7}', {}, 400, None, "Bundle.entry"),
@@ -167,3 +179,17 @@ def test_the_statement_of_capabilities_is_open_and_true(fhir: Any) -> None:
     assert codes["birthdate"] == "date"
     assert codes["name"] == "string"
     assert codes["_lastUpdated"] == "date"
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("application/fhir+json; fhirVersion=4.0", "json"),
+        ("application/fhir+xml; q=0.9; fhirVersion=4.0.1", "xml"),
+        ("application/fhir+json; fhirVersion=5.0, application/fhir+xml; fhirVersion=4.0; q=0.5", "xml"),
+        ("application/fhir+xml; fhirVersion=5.0, */*; q=0.1", "json"),
+    ],
+)
+def test_the_version_of_fhir_is_chosen_by_the_client(fhir: Any, accept: str, kind: str) -> None:
+    answer = fhir.get("/metadata", headers={"accept": accept})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, f"application/fhir+{kind}; charset=utf-8")

@@ -32,7 +32,8 @@ NOWHERE = (
     "/$nothing",
     "/Patient/$nothing",
     "/Patient/1/$nothing",
-    "/Patient/$meta",
+    "/Patient/$meta-add",
+    "/$meta-delete",
     "/$",
     "/Patient/a/b/$meta",
     "/Nothing/1/$meta",
@@ -46,6 +47,29 @@ def test_an_operation_that_is_not_there(fhir: Any, path: str) -> None:
     answer = fhir.get(path)
     assert answer.status_code in (400, 404)
     assert issue(answer)["code"] in ("not-found", "invalid")
+
+
+def test_meta_tells_what_is_in_use(fhir: Any, person: dict[str, Any]) -> None:
+    label = {"system": "http://x.test/s", "code": "R"}
+    labelled = {"tag": [OTHER], "profile": ["http://x.test/p"], "security": [label]}
+    fhir.post("/Patient", {"resourceType": "Patient", "meta": labelled})
+    fhir.post("/Patient", {"resourceType": "Patient", "meta": labelled | {"tag": [OTHER, TAG]}})
+    fhir.post("/Patient", {"resourceType": "Patient"})
+    basic = {"resourceType": "Basic", "code": {"text": "b"}, "meta": {"tag": [{"code": "of-basic"}]}}
+    fhir.post("/Basic", basic)
+
+    def told(path: str, who: str = "system") -> Any:
+        return fhir.get(path, who).json()["parameter"][0]["valueMeta"]
+
+    assert told("/Patient/$meta") == labelled | {"tag": [TAG, OTHER]}
+    assert told("/Basic/$meta") == {"tag": [{"code": "of-basic"}]}
+    assert sorted(tag["code"] for tag in told("/$meta")["tag"]) == ["a", "b", "of-basic"]
+    assert told("/$meta", "system-with-less") == {}
+    assert told("/Patient/$meta", "citizen") == {}
+    assert fhir.get("/Patient/$meta", "outsider").status_code == 403
+    assert fhir.get("/$meta", "outsider").status_code == 403
+    assert fhir.get("/Observation/$meta", "lab-app").status_code == 403
+    assert fhir.get(f"/Patient/{person['id']}/$meta").status_code == 200
 
 
 def test_meta_is_read_added_and_deleted(fhir: Any, person: dict[str, Any]) -> None:
