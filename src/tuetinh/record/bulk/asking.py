@@ -22,6 +22,7 @@ from tuetinh.record.steps import Query, Step
 
 NDJSON = "application/fhir+ndjson"
 FORMATS = frozenset({NDJSON, "application/ndjson", "ndjson"})
+PROVENANCES = {"LatestProvenanceResources": "latest", "RelevantProvenanceResources": "relevant"}
 _FILTERS = re.compile(r",(?=[A-Z][A-Za-z]+\?)")
 _PATIENT = re.compile(r"(?:.*/)?Patient/([A-Za-z0-9\-.]{1,64})(?:/_history/.*)?")
 _GROUP = re.compile(r"Group/([A-Za-z0-9\-.]{1,64})(?:/_history/.*)?")
@@ -32,7 +33,8 @@ class Wanted(NamedTuple):
     """What is to be exported. asked: as the ledger keeps it; patients: whose records alone, None for no limit.
 
     asked: `types`, names in order; `compartment`, whether only what belongs to a patient; `since` and `until`,
-    instants or ""; `elements`, names by type ("" for all); `filters`, searches by type of which one must match.
+    instants or ""; `elements`, names by type ("" for all); `filters`, searches by type of which one must match;
+    `associated`, whether Provenances come along: `latest`, `relevant` or ""; `organized`, whether by patient.
     """
 
     asked: dict[str, Any]
@@ -46,9 +48,8 @@ def export(asked: Asked) -> Step[Wanted]:
     if form not in FORMATS:
         message = f"_outputFormat {form[:80]!r} is not given; {NDJSON} is"
         raise BadRequest(message, "_outputFormat")
-    for name in ("includeAssociatedData", "organizeOutputBy"):
-        if asked.many(name) and not lenient:
-            raise BadRequest(f"{name} is not supported; Prefer: handling=lenient passes it over", name)
+    associated = _associated(asked, lenient=lenient)
+    organized = _organized(asked, lenient=lenient)
     compartment = asked.type != ""
     types = _types(asked, compartment=compartment, lenient=lenient)
     patients = yield from _patients(asked)
@@ -63,8 +64,31 @@ def export(asked: Asked) -> Step[Wanted]:
         "until": until,
         "elements": _elements(asked),
         "filters": filters,
+        "associated": associated,
+        "organized": organized,
     }
     return Wanted(wanted, patients)
+
+
+def _associated(asked: Asked, *, lenient: bool) -> str:
+    """`includeAssociatedData`: Provenances of the exported versions, or of these resources in any version."""
+    named = _listed(asked, "includeAssociatedData")
+    unknown = [name for name in named if name not in PROVENANCES]
+    if unknown and not lenient:
+        message = f"{unknown[0][:80]!r} does not come along; {' and '.join(PROVENANCES)} can"
+        raise BadRequest(message, "includeAssociatedData")
+    known = sorted(PROVENANCES[name] for name in named if name in PROVENANCES)
+    if known and not may(asked.asker, "Provenance"):
+        raise Forbidden("export of Provenance is not within the scopes of this account", "includeAssociatedData")
+    return known[-1] if known else ""
+
+
+def _organized(asked: Asked, *, lenient: bool) -> bool:
+    """`organizeOutputBy`: by Patient, whose records stand together then."""
+    kind = asked.one("organizeOutputBy", "")
+    if kind not in ("", "Patient") and not lenient:
+        raise BadRequest(f"the output is not organized by {kind[:80]!r}; Patient is possible", "organizeOutputBy")
+    return bool(kind == "Patient")
 
 
 def _listed(asked: Asked, name: str) -> list[str]:

@@ -8,45 +8,53 @@ next export with `_since`. A turn reads the keys and sizes of a page, then bodie
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import chain
 from typing import IO, Any, NamedTuple
 
 import msgspec
-import psycopg
 
 from tuetinh.record import contents, granular, store, summary
-from tuetinh.record.asker import Asker
-from tuetinh.record.bulk import files, ledger
+from tuetinh.record.bulk import associated, files, ledger, organized
 from tuetinh.record.bulk.ledger import LETTERS, Call, File, Job
+from tuetinh.record.bulk.reading import groups, one, rows
 from tuetinh.record.errors import Unavailable
 from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
 from tuetinh.record.search.conditions import Tokens
-from tuetinh.record.search.where import Rows, Sql, where
-from tuetinh.record.steps import Row, enter, run
+from tuetinh.record.search.where import Rows, Sql, bigints, where
+from tuetinh.record.steps import run
 
 # A version's time is drawn just before its statement is sent.
 SETTLE = timedelta(seconds=0.5)
 SETTLE_SECONDS = 300.0
 PAUSE_SECONDS = 0.05
 KEYS = 5000  # that a page looks at
-AT_ONCE = 4 * 1024 * 1024  # bytes of bodies in memory, beside one larger body
 TURN = 32 * 1024 * 1024  # bytes after which what was written is made safe and told
 TURN_SECONDS = 0.5
 FILE_BYTES = 1024**3
 FILE_COUNT = 1_000_000
 PATIENTS = 500  # whose records are asked for in one statement
-DELETIONS = 200  # in one Bundle
+NOBODYS = """(r.patient IS NULL OR NOT EXISTS (
+SELECT FROM record."Patient" p WHERE p.type = 'Patient' AND p.id = r.patient AND NOT p.deleted AND p.key <= %s))"""
 WRITING = """SELECT backend_xid::text FROM pg_stat_activity
 WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()"""
 
 
-class Part(NamedTuple):
-    """What a turn is about: resources or deletions of a type, of some patients or (None) of all."""
+Seen = defaultdict[str, set[str]]
+"""Whose resources were written, by their type."""
 
-    deleted: bool
+
+class Part(NamedTuple):
+    """What a turn is about, of some patients or (None) of all.
+
+    kind: `output`, resources of a type; `people`, all records of one patient after the other; `rest`, resources of a
+    type that are no known patient's; `associated`, the Provenances of a type's resources; `deleted`, its deletions.
+    """
+
+    kind: str
     type: str
     patients: Sequence[str] | None
 
@@ -63,7 +71,9 @@ class Export:
         patients = ledger.patients_of(job.id)
         if job.asker.patient is not None:
             patients = [job.asker.patient]
+        self._batches = None if patients is None else {id_: n // PATIENTS for n, id_ in enumerate(patients)}
         self._parts = list(_parts(self.asked, patients))
+        self._people = organized.People(self)
 
     async def go_on(self, call: Call) -> None:
         """Work until all is done. `call` runs a function on the job's thread."""
@@ -74,10 +84,10 @@ class Export:
         """Do some of the work and tell the ledger; False when all is done."""
         if "top" not in self.place:
             return self._settle()
-        began, seen, written = time.monotonic(), dict[str, set[str]](), 0
+        began, seen, written = time.monotonic(), Seen(set), 0
         while self.place["part"] < len(self._parts) and written < TURN and time.monotonic() - began < TURN_SECONDS:
             part = self._parts[self.place["part"]]
-            written += self._page(part, seen.setdefault(part.type, set()))
+            written += self._page(part, seen)
         if self.place["part"] < len(self._parts):
             self._tell(seen)
             return True
@@ -86,19 +96,25 @@ class Export:
         ledger.finish(self.job)
         return False
 
-    def _page(self, part: Part, seen: set[str]) -> int:
+    def _page(self, part: Part, seen: Seen) -> int:
         """Write some of the next rows of a part, and note whose they are; returns how many bytes."""
-        condition = self._condition(part)
+        if part.kind == "people":
+            return self._people.page(part, seen)
+        condition = self.condition(part)
         keys = self._keys(part, condition)
         written = 0
-        for group in _groups(keys):
+        for group in groups(keys):
             written += self._write(part, condition, [key for key, _ in group], seen)
             self.place["after"] = group[-1][0]
             if written >= TURN:
                 break
         if len(keys) < KEYS and (not keys or self.place["after"] == keys[-1][0]):
-            self.place |= {"part": self.place["part"] + 1, "after": 0}
+            self.next_part()
         return written
+
+    def next_part(self) -> None:
+        """Begin the next part."""
+        self.place |= {"part": self.place["part"] + 1, "after": 0}
 
     def close(self) -> None:
         """Let the open file go; what was not told is written again by who goes on."""
@@ -115,9 +131,9 @@ class Export:
             self.job.progress = "waiting for what is being written"
         elif "until" not in self.place:
             if store.now() >= self.job.moment + SETTLE:
-                self.place["until"] = [row[0] for row in _rows(self.job.asker, WRITING, [])]
-        elif not {row[0] for row in _rows(self.job.asker, WRITING, [])} & set(self.place["until"]):
-            top = _one(self.job.asker, "SELECT last_value FROM record.resource_key")
+                self.place["until"] = [row[0] for row in rows(self.job.asker, WRITING, [])]
+        elif not {row[0] for row in rows(self.job.asker, WRITING, [])} & set(self.place["until"]):
+            top = one(self.job.asker, "SELECT last_value FROM record.resource_key")
             self.place |= {"top": top, "part": 0, "after": 0}
         elif time.monotonic() - self._began > SETTLE_SECONDS:
             raise Unavailable("a transaction of somebody has been open for minutes; try again later")
@@ -127,12 +143,12 @@ class Export:
 
     # -- what ---------------------------------------------------------------------------------------------------------
 
-    def _condition(self, part: Part) -> Sql:
+    def condition(self, part: Part) -> Sql:
         """What must hold of a row of the part."""
         if part.type not in self._conditions:
-            self._conditions[part.type] = self._of_type(part.type)
+            self._conditions[part.type] = self.of_type(part.type, self.asked["filters"].get(part.type, [""]))
         found = self._conditions[part.type]
-        if part.deleted:
+        if part.kind == "deleted":
             found = where(Rows((part.type,), patient=self.job.asker.patient), ())
             found.parts[0] = "r.deleted"
         mine = Sql([*found.parts, "r.key <= %s"], [*found.params, self.place["top"]])
@@ -143,12 +159,22 @@ class Export:
             mine.add("r.patient = ANY(%s::text[])", list(part.patients))
         elif self.asked["compartment"]:
             mine.add("r.patient IS NOT NULL")
+        if part.kind == "rest":
+            mine.add(NOBODYS, self.place["top"])
         return mine
 
-    def _of_type(self, type_: str) -> Sql:
+    def output(self, type_: str) -> Part:
+        """The part of all resources of a type, whoever the patients are."""
+        return Part("output", type_, None)
+
+    def batch_of(self, patient: str | None) -> int | None:
+        """In which batch of patients a resource comes; None where its patient is not meant."""
+        return 0 if self._batches is None else self._batches.get(patient or "")
+
+    def of_type(self, type_: str, queries: Sequence[str]) -> Sql:
         """The searches of `_typeFilter`, of which one must match, within the asker's scopes."""
         asker = self.job.asker
-        searches = [parse.parse(type_, query)[0] for query in self.asked["filters"].get(type_, [""])]
+        searches = [parse.parse(type_, query)[0] for query in queries]
         found = [each for s in searches if (each := run(asker, searching.matched(asker, s))) is not None]
         if not found:
             return Sql(["FALSE"])
@@ -160,31 +186,35 @@ class Export:
 
     def _keys(self, part: Part, condition: Sql) -> list[tuple[int, int]]:
         """The next rows of a part: key and size of the body."""
-        size = "0" if part.deleted else "octet_length(r.body)"
+        size = "octet_length(r.body)" if part.kind in ("output", "rest") else "0"
         sql = (
             f'SELECT r.key, {size} FROM record."{part.type}" r WHERE {condition.all_of()} AND r.key > %s'
             " ORDER BY r.key LIMIT %s"
         )
-        return [(key, size) for key, size in _rows(self.job.asker, sql, [*condition.params, self.place["after"], KEYS])]
+        return [(key, size) for key, size in rows(self.job.asker, sql, [*condition.params, self.place["after"], KEYS])]
 
-    def _write(self, part: Part, condition: Sql, keys: Sequence[int], seen: set[str]) -> int:
+    def _write(self, part: Part, condition: Sql, keys: Sequence[int], seen: Seen) -> int:
         """Write these rows, as far as they are still wanted; returns how many bytes."""
-        if part.deleted:
+        if part.kind == "deleted":
             return self._write_deleted(part, condition, keys, seen)
-        wanted = "{" + ",".join(map(str, keys)) + "}"
+        if part.kind == "associated":
+            return associated.write(self, part, condition, keys, seen)
+        wanted = bigints(keys)
         sql = (
             f'SELECT r.patient, r.body FROM record."{part.type}" r'
             f" WHERE r.key = ANY(%s::bigint[]) AND {condition.all_of()} ORDER BY r.key"
         )
-        elements = [*self.asked["elements"].get("", ()), *self.asked["elements"].get(part.type, ())]
         written = 0
-        for patient, body in _rows(self.job.asker, sql, [wanted, *condition.params]):
-            line = summary.cut(body, None, elements)
-            written += self._add("output", part.type, line)
-            seen.add(patient or "")
+        for patient, body in rows(self.job.asker, sql, [wanted, *condition.params]):
+            written += self.add("output", part.type, self.cut(part.type, body))
+            seen[part.type].add(patient or "")
         return written
 
-    def _write_deleted(self, part: Part, condition: Sql, keys: Sequence[int], seen: set[str]) -> int:
+    def cut(self, type_: str, body: bytes) -> bytes:
+        """A resource with the elements that are wanted."""
+        return summary.cut(body, None, [*self.asked["elements"].get("", ()), *self.asked["elements"].get(type_, ())])
+
+    def _write_deleted(self, part: Part, condition: Sql, keys: Sequence[int], seen: Seen) -> int:
         """Write tombstones as transactions of deletions; of a granular scope, those whose last content was within."""
         scopes = self.job.asker.scopes
         clauses = [granular.clauses(scopes, letter, part.type) for letter in LETTERS]
@@ -194,26 +224,26 @@ class Export:
                 f'(SELECT h.body FROM record."{part.type}_history" h'
                 f" WHERE h.type = '{part.type}' AND h.id = r.id AND h.version = r.version - 1)"
             )
-        wanted = "{" + ",".join(map(str, keys)) + "}"
+        wanted = bigints(keys)
         sql = (
             f'SELECT r.id, r.patient, {last} FROM record."{part.type}" r'
             f" WHERE r.key = ANY(%s::bigint[]) AND {condition.all_of()} ORDER BY r.key"
         )
         gone = []
-        for id_, patient, body in _rows(self.job.asker, sql, [wanted, *condition.params]):
+        for id_, patient, body in rows(self.job.asker, sql, [wanted, *condition.params]):
             if all(granular.within_body(each, body) for each in clauses):
                 gone.append({"request": {"method": "DELETE", "url": f"{part.type}/{id_}"}})
-                seen.add(patient or "")
+                seen[part.type].add(patient or "")
         if not gone:
             return 0
         bundle = {"resourceType": "Bundle", "type": "transaction", "entry": gone}
-        return self._add("deleted", "Bundle", msgspec.json.encode(bundle))
+        return self.add("deleted", "Bundle", msgspec.json.encode(bundle))
 
     # -- where --------------------------------------------------------------------------------------------------------
 
-    def _add(self, kind: str, type_: str, line: bytes) -> int:
-        """Add a line to the file of its kind."""
-        current = self._current(kind, type_)
+    def add(self, kind: str, type_: str, line: bytes, *, fill: bool = True) -> int:
+        """Add a line to the file of its kind. fill: not to one that is full."""
+        current = self._current(kind, type_, fill=fill)
         if self._file is None:
             self._file = files.opened(self.job.id, current.name, current.bytes)
         size = 0
@@ -223,16 +253,16 @@ class Export:
         current.bytes += size
         return size
 
-    def _current(self, kind: str, type_: str) -> File:
+    def _current(self, kind: str, type_: str, *, fill: bool) -> File:
         """The file that is being written, begun anew where it is another one or full."""
         last = self.job.files[-1] if self.job.files else None
         if last is not None and not last.whole:
             same = (last.kind, last.type) == (kind, type_)
-            if same and last.bytes < FILE_BYTES and last.count < FILE_COUNT:
+            if same and not (fill and (last.bytes >= FILE_BYTES or last.count >= FILE_COUNT)):
                 return last
             self._close()
         number = 1 + sum(1 for file in self.job.files if (file.kind, file.type) == (kind, type_))
-        name = f"{'deleted' if kind == 'deleted' else type_}-{number}.ndjson"
+        name = f"{'deleted' if kind == 'deleted' else type_ or 'by-patient'}-{number}.ndjson"
         self.job.files.append(File(kind, type_, name))
         return self.job.files[-1]
 
@@ -247,14 +277,14 @@ class Export:
         files.name_it(self.job.id, last.name)
         last.whole = True
 
-    def _tell(self, seen: dict[str, set[str]]) -> None:
+    def _tell(self, seen: Seen) -> None:
         """Make what was written safe, then tell it."""
         if self._file is not None:
             files.keep(self._file)
         count = sum(file.count for file in self.job.files if file.kind == "output")
         done = min(self.place["part"], len(self._parts) - 1)
         self.job.progress = (
-            f"{self._parts[done].type}: part {done + 1} of {len(self._parts)}; {count} resources written"
+            f"{self._parts[done].type or 'Patient'}: part {done + 1} of {len(self._parts)}; {count} resources written"
         )
         ledger.move(self.job, [(type_, patients) for type_, patients in seen.items() if patients])
 
@@ -263,32 +293,18 @@ def _parts(asked: dict[str, Any], patients: Sequence[str] | None) -> Iterator[Pa
     """Every part, in the order of the work."""
     starts = range(0, len(patients), PATIENTS) if patients is not None else (0,)
     batches = [None if patients is None else patients[start : start + PATIENTS] for start in starts]
-    for deleted in (False, True) if asked["since"] else (False,):
-        for type_ in asked["types"]:
-            for batch in batches:
-                yield Part(deleted, type_, batch)
+    kinds = ["rest" if asked.get("organized") else "output"]
+    if asked.get("organized"):
+        yield from (Part("people", "", batch) for batch in batches)
+        kinds = kinds if patients is None else []
+    if asked.get("associated") and not _has_all_provenances(asked):
+        kinds.append("associated")
+    if asked["since"]:
+        kinds.append("deleted")
+    yield from (Part(kind, type_, batch) for kind in kinds for type_ in asked["types"] for batch in batches)
 
 
-def _groups(keys: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
-    """Keys whose bodies may be in memory at once."""
-    group: list[tuple[int, int]] = []
-    size = 0
-    for key in keys:
-        if group and (size + key[1] > AT_ONCE or len(group) == DELETIONS):
-            yield group
-            group, size = [], 0
-        group.append(key)
-        size += key[1]
-    if group:
-        yield group
-
-
-def _rows(asker: Asker, sql: str, params: Sequence[Any]) -> list[Row]:
-    """Rows of a statement in PostgreSQL's binary form, which takes the memory of the bodies once."""
-    with psycopg.Cursor(enter(asker)) as cursor:
-        cursor.execute(sql, params, prepare=False, binary=True)
-        return cursor.fetchall()
-
-
-def _one(asker: Asker, sql: str, *params: Any) -> Any:
-    return _rows(asker, sql, params)[0][0]
+def _has_all_provenances(asked: dict[str, Any]) -> bool:
+    """Whether all Provenances are exported by themselves."""
+    narrowed = asked["compartment"] or asked["since"] or asked["until"] or "Provenance" in asked["filters"]
+    return "Provenance" in asked["types"] and not narrowed

@@ -84,8 +84,8 @@ def _again(job: Job) -> int:
 
 
 def _types(job: Job, file: File) -> list[str]:
-    """Of which types a file tells: deletions are of all types of the export."""
-    return job.asked["types"] if file.kind == "deleted" else [file.type]
+    """Of which types a file tells: deletions, and what is organized by patient, are of all types of the export."""
+    return job.asked["types"] if file.kind == "deleted" or not file.type else [file.type]
 
 
 def _manifest(job: Job, call: Call) -> dict[str, Any]:
@@ -100,6 +100,8 @@ def _manifest(job: Job, call: Call) -> dict[str, Any]:
     }
     if job.kind == "export":
         found["deleted"] = listed("deleted")
+    if job.asked.get("organized"):
+        found["outputOrganizedBy"] = "Patient"
     return found | {"error": listed("error")}
 
 

@@ -65,7 +65,7 @@ class Made:
 
     def lines(self, part: str = "output", type_: str = "") -> list[dict[str, Any]]:
         """The resources in the files of a part of the manifest."""
-        files = [file for file in self.manifest[part] if type_ in ("", file["type"])]
+        files = [file for file in self.manifest[part] if type_ in ("", file.get("type"))]
         found = [json.loads(line) for file in files for line in self.text(file["url"]).splitlines()]
         assert len(found) == sum(file["count"] for file in files)
         return found

@@ -93,8 +93,8 @@ def test_an_export_is_asynchronous(there: Any, job_count: Any) -> None:
         ("/Patient/$export?patient=Group/one", "patient"),
         ("/Patient/$export?_type=Organization", "_type"),
         ("/$export?flavour=sweet", "flavour"),
-        ("/$export?includeAssociatedData=LatestProvenanceResources", "includeAssociatedData"),
-        ("/$export?organizeOutputBy=Patient", "organizeOutputBy"),
+        ("/$export?includeAssociatedData=LatestProvenanceResources,_everything", "includeAssociatedData"),
+        ("/$export?organizeOutputBy=Encounter", "organizeOutputBy"),
     ],
 )
 def test_what_is_not_understood_is_refused_by_name(there: Any, path: str, name: str, job_count: Any) -> None:
@@ -109,8 +109,8 @@ def test_what_is_not_understood_is_refused_by_name(there: Any, path: str, name: 
     "query",
     [
         "flavour=sweet",
-        "includeAssociatedData=LatestProvenanceResources",
-        "organizeOutputBy=Patient",
+        "includeAssociatedData=_everything",
+        "organizeOutputBy=Encounter",
         "_type=Device,Slot",
     ],
 )

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tuetinh.record.bulk import export as exporting
-from tuetinh.record.bulk import files, importing, ledger, running
+from tuetinh.record.bulk import files, importing, ledger, organized, reading, running
 from tuetinh.record.bulk.export import Export
 from tuetinh.record.bulk.importing import Import
 from tuetinh.record.tests.bulk_world import ASYNC, Made, aside, ended, export, path_of, work
@@ -38,7 +38,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Turns of a few resources, so that there are many of them."""
     monkeypatch.setattr(exporting, "KEYS", 3)
     monkeypatch.setattr(exporting, "TURN", 1)
-    monkeypatch.setattr(exporting, "DELETIONS", 2)
+    monkeypatch.setattr(reading, "BODIES", 2)
     monkeypatch.setattr(exporting, "FILE_COUNT", 5)
     monkeypatch.setattr(importing, "TURN_LINES", 3)
 
@@ -66,7 +66,7 @@ def left_after(id_: str, turns: int, then: Callable[[Export], None] = lambda _: 
 
 def untold(work: Export) -> None:
     """A resource is written, but the worker dies before it can tell."""
-    work._add("output", work.job.files[-1].type if work.job.files else "Basic", b'{"half":')
+    work.add("output", work.job.files[-1].type if work.job.files else "Basic", b'{"half":')
 
 
 @pytest.mark.usefixtures("small")
@@ -85,6 +85,45 @@ def test_an_export_goes_on_where_it_was_left(there: Any, turns: int, monkeypatch
     assert sorted(path.name for path in files.folder(id_).iterdir()) == [
         *("Basic-1.ndjson", "Basic-2.ndjson", "Patient-1.ndjson", "Patient-2.ndjson"),
     ]
+
+
+def by_patient(made: Made) -> dict[str, list[str]]:
+    """What stands below each header, file by file."""
+    found: dict[str, list[str]] = {}
+    for file in made.manifest["output"]:
+        name = ""
+        for line in made.text(file["url"]).splitlines():
+            each = json.loads(line)
+            if each["resourceType"] == "Parameters":
+                name = each["parameter"][0]["valueReference"]["reference"]
+                assert name not in found
+            else:
+                found.setdefault(name, []).append(f"{each['resourceType']}/{each['id']}")
+    return found
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("turns", [0, 3, 5, 8, 13, 18])
+def test_an_organized_export_goes_on_where_it_was_left(there: Any, turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(organized, "AT_ONCE", 3)
+    for n in range(COUNT):
+        about = {"subject": {"reference": f"Patient/p{n}"}, "code": {"text": "x"}}
+        for k in range(n):
+            body = {"resourceType": "Condition", "id": f"c{n}-{k}"} | about
+            assert there.put(f"/Condition/c{n}-{k}", body).status_code in (200, 201)
+    place, id_ = begun(there, "/$export?_type=Basic,Condition,Patient&organizeOutputBy=Patient")
+    left_after(id_, turns, untold)
+    made = ended(there, place)
+    assert made.manifest["outputOrganizedBy"] == "Patient"
+    assert by_patient(made) == {
+        **{f"Patient/p{n}": [f"Patient/p{n}", *(f"Condition/c{n}-{k}" for k in range(n))] for n in range(COUNT)},
+        "": [f"Basic/b{n}" for n in range(COUNT)],
+    }
+    types = [file.get("type") for file in made.manifest["output"]]
+    assert types == [*[None] * (len(types) - 2), "Basic", "Basic"]
+    for n in range(COUNT):
+        for k in range(n):
+            there.send("DELETE", f"/Condition/c{n}-{k}")
 
 
 @pytest.mark.usefixtures("small")
