@@ -50,6 +50,11 @@ class Asker:
         """Whether some scope has a query."""
         return any("?" in scope for scope in self.scopes)
 
+    @property
+    def administers(self) -> bool:
+        """Whether it may change what holds for everybody, as which search parameters there are: scopes of `system`."""
+        return any(scope.startswith("system/") for scope in self.scopes)
+
     def may_some(self, interaction: str, type_: str) -> bool:
         """Tell whether a scope names the interaction on the type, be it only on what the scope's query finds.
 

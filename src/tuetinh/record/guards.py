@@ -17,6 +17,7 @@ R = TypeVar("R", bound=Resource)
 MODULES = {
     "Subscription": "tuetinh.record.subscriptions.admission",
     "Basic": "tuetinh.record.subscriptions.topics",
+    "SearchParameter": "tuetinh.record.search.admission",
 }
 
 

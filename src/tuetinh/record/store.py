@@ -46,6 +46,8 @@ PAUSE = 20  # resources that are prepared before others are let run
 LARGE = 64 * 1024  # bytes of a resource that is looked through beside the event loop
 MOST_FOUND_BY = 20_000  # strings, dates and numbers of one resource; no sound one comes near
 MOST_TOKENS = 300_000  # a code system of 100,000 codes stays below
+OWNED = frozenset({"Subscription"})
+"""Types in no compartment that nevertheless belong to the patient on whose behalf they were made."""
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})"')
 
@@ -176,6 +178,11 @@ def _drafted(resource: r4.Resource, facility: str | None, owner: Owner | None) -
     return (yield from computed(lambda: draft(resource, facility, owner)))
 
 
+def _owner(asker: Asker, type_: str) -> Owner | None:
+    """Whose a resource is that names no patient: that of the account through which it was made, if bound to one."""
+    return Owner(asker.patient, asker.facility or None) if type_ in OWNED and asker.patient is not None else None
+
+
 def _check_new(asker: Asker, interaction: str, item: Draft) -> None:
     if not sees(asker, item.patient):
         message = "the resource does not belong to the patient of this account"
@@ -205,7 +212,7 @@ def create(
             yield Pause()
         type_ = resource.resourceType
         kept = yield from guards.admit(asker, resource)
-        owner = owners.get(resource.id) if type_ == "Binary" else None  # type: ignore[arg-type]
+        owner = owners.get(str(resource.id)) if type_ == "Binary" else _owner(asker, type_)
         item = yield from _drafted(kept, asker.facility, owner)
         _check_new(asker, "c", item)
         groups.setdefault(type_, []).append(item)
@@ -385,7 +392,8 @@ def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
         yield from redirect.settle(resource)
     resource = yield from guards.admit(asker, resource)
     owners = yield from security_context.owners([resource])
-    item = yield from _drafted(resource, row[8] or asker.facility, owners.get(str(resource.id)))
+    owner = Owner(row[3], row[8]) if type_ in OWNED and row[3] else owners.get(str(resource.id))
+    item = yield from _drafted(resource, row[8] or asker.facility, owner)
     _check_new(asker, "u", item)
     version = row[1] + 1
     updated = max(now(), row[2] + timedelta(milliseconds=1))

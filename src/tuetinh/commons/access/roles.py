@@ -150,6 +150,8 @@ _ALL = (
         gettext_lazy("Người dân"),
         gettext_lazy("Xem hồ sơ sức khỏe của mình, kết quả, thuốc, chi phí."),
         reads="*",
+        writes="Subscription",
+        erases=True,
         purpose="PATRQT",
         level="patient",
     ),

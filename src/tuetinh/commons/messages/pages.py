@@ -75,7 +75,7 @@ def topics(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             sight = Sight("Basic", labels=ALL_LABELS)
-            who = replace(asker(request), scopes=frozenset({"user/Basic.c"}), sight=sight)
+            who = replace(asker(request), scopes=frozenset({"system/Basic.c"}), sight=sight)
             record.create(who, facts.topic(**form.cleaned_data))
         except RecordError as error:
             form.add_error("current" if "current" in error.issues[0].expression else "previous", error.issues[0].text)

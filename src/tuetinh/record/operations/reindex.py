@@ -56,7 +56,7 @@ def status(asked: Asked) -> Step[Reply]:
 
 
 def _administrator(asked: Asked) -> None:
-    if not any(scope.startswith("system/") for scope in asked.asker.scopes):
+    if not asked.asker.administers:
         message = "this is for administrators, with scopes of the level system"
         raise Forbidden(message)
 

@@ -17,7 +17,8 @@ MOST = 1000
 MOST_EVENTS = 200
 
 _MINE = f"""SELECT {tables.COLUMNS} FROM record.subscription
-WHERE owner->>'account' = %s AND owner->>'client' = %s ORDER BY id LIMIT {MOST}"""
+WHERE owner->>'account' = %s AND owner->>'client' = %s AND owner->>'patient' IS NOT DISTINCT FROM %s
+ORDER BY id LIMIT {MOST}"""
 
 
 def status(asked: Asked) -> Step[Reply]:
@@ -42,10 +43,10 @@ def events(asked: Asked) -> Step[Reply]:
         message = f"content is one of {', '.join(CONTENTS)}"
         raise BadRequest(message, "content")
     found = yield from tables.events(kept.id, since - 1, MOST_EVENTS, until)
-    told, _ = yield from couriers.seen_by(asked.asker, found)
     ask = wanted.read(kept.subscription, (yield from topics.known()))
+    told, _ = yield from couriers.seen_by(asked.asker, found, ask.shapes if (content or ask.content) != "empty" else {})
     body = notification.bundle(kept, ask, "query-event", asked.base, told=told, content=content)
-    return Reply(body, seen=[(one.event.type, one.event.id, one.seen.patient) for one in told])
+    return Reply(body, seen=[name for one in told for name in one.names])
 
 
 def token(asked: Asked) -> Step[Reply]:
@@ -69,7 +70,7 @@ def _asked_for(asked: Asked) -> Step[list[Kept]]:
     """The asker's own subscriptions: the one of the address, those that are named, or all of them."""
     ids = [asked.id] if asked.id else asked.many("id")
     if not ids:
-        rows = yield Query(_MINE, (asked.asker.account, asked.asker.client))
+        rows = yield Query(_MINE, (asked.asker.account, asked.asker.client, asked.asker.patient))
         return [Kept(*row) for row in rows]
     if len(ids) > MOST:
         message = f"at most {MOST} subscriptions are looked at"

@@ -19,12 +19,14 @@ import psycopg
 from tuetinh.record import audit, contents, r4, store
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import RecordError
+from tuetinh.record.search.includes import bring
 from tuetinh.record.steps import Query, Row, Step
 from tuetinh.record.subscriptions import mail, notification, owners, secrets, tables, topics, wanted
 from tuetinh.record.subscriptions.errors import NotDelivered
-from tuetinh.record.subscriptions.notification import Told
+from tuetinh.record.subscriptions.notification import Beside, Told
 from tuetinh.record.subscriptions.rest_hook import RestHook
 from tuetinh.record.subscriptions.tables import Event, Kept
+from tuetinh.record.subscriptions.topics import Shapes
 from tuetinh.record.subscriptions.wanted import Wanted
 
 T = TypeVar("T")
@@ -33,6 +35,7 @@ log = logging.getLogger(__name__)
 FIRST, LONGEST = 0.5, 300.0  # seconds before the second try, and before any later one
 PATIENCE = 3  # tries in vain until the subscription is said to be in error
 BATCH_BYTES = 4 * 1024 * 1024
+MOST_BESIDE = 100  # resources that come along with one event
 
 _TRY_LOCK = "SELECT pg_try_advisory_lock(hashtext('record.subscription'), hashtext(%s))"
 _UNLOCK = "SELECT pg_advisory_unlock(hashtext('record.subscription'), hashtext(%s))"
@@ -207,7 +210,7 @@ class Couriers:
         return max(left, 0.0)
 
     async def _send_events(self, kept: Kept, ask: Wanted, owner: Asker, waiting: Sequence[Event]) -> None:
-        told, last = await self._run(owner, seen_by(owner, waiting))
+        told, last = await self._run(owner, seen_by(owner, waiting, ask.context))
         if told and (ask.topic or ask.channel == "email"):
             await self._send(kept, ask, "event-notification", told)
             note(owner, told, ask.content)
@@ -273,8 +276,11 @@ def set_status(id_: str, status: str, error: str) -> Step[None]:
         yield from store.put(owners.HOUSE, resource, upsert=False)
 
 
-def seen_by(owner: Asker, waiting: Sequence[Event]) -> Step[tuple[list[Told], int]]:
-    """The events of which the owner may see the version now, as many as fit together; the number of the last one."""
+def seen_by(owner: Asker, waiting: Sequence[Event], shapes: Shapes) -> Step[tuple[list[Told], int]]:
+    """The events of which the owner may see the version now, as many as fit together; the number of the last one.
+
+    shapes: what comes along with them.
+    """
     found = yield from tables.versions([_version(event) for event in waiting])
     told: list[Told] = []
     size, last = 0, 0
@@ -288,8 +294,22 @@ def seen_by(owner: Asker, waiting: Sequence[Event]) -> Step[tuple[list[Told], in
             continue
         if store.shows(owner, "r", event.type, seen.patient, seen.body):
             body = (yield from contents.given(seen.body)) if seen.body is not None else None
-            told.append(Told(event, seen._replace(body=body)))
+            beside = yield from _beside(owner, event, seen, shapes)
+            size += sum(len(one.body) for one in beside)
+            told.append(Told(event, seen._replace(body=body), beside))
     return told, last
+
+
+def _beside(owner: Asker, event: Event, seen: tables.Seen, shapes: Shapes) -> Step[tuple[Beside, ...]]:
+    """What the topic's shape brings along with an event, as far as the owner may see it."""
+    if event.type not in shapes or seen.body is None:
+        return ()
+    row = (event.type, event.id, 0, event.version, seen.updated, seen.patient, seen.body)
+    found, _ = yield from bring(owner, shapes[event.type], [row])
+    beside = []
+    for type_, id_, *_, updated, patient, body in found[:MOST_BESIDE]:
+        beside.append(Beside(type_, id_, updated, patient, (yield from contents.given(bytes(body)))))
+    return tuple(beside)
 
 
 def _version(event: Event) -> tables.Name:
@@ -302,4 +322,5 @@ def note(owner: Asker, told: Sequence[Told], content: str) -> None:
         return
     with audit.one_request():
         for one in told:
-            audit.note(owner, "notify", one.event.type, one.event.id, one.seen.patient)
+            for name in one.names:
+                audit.note(owner, "notify", *name)

@@ -17,16 +17,38 @@ PROFILE = f"{BACKPORT}backport-subscription-notification-r4"
 METHODS = {"create": ("POST", "201"), "update": ("PUT", "200"), "delete": ("DELETE", "204")}
 
 
+class Beside(NamedTuple):
+    """A resource that comes along with an event, as it is now."""
+
+    type: str
+    id: str
+    updated: datetime
+    patient: str | None
+    body: bytes
+
+    @property
+    def name(self) -> str:
+        """As a relative reference."""
+        return f"{self.type}/{self.id}"
+
+
 class Told(NamedTuple):
-    """An event with the version that it is about, which its owner may see."""
+    """An event with the version that it is about, and what comes along, all of which its owner may see."""
 
     event: Event
     seen: Seen
+    beside: tuple[Beside, ...] = ()
 
     @property
     def name(self) -> str:
         """The focus as a relative reference."""
         return f"{self.event.type}/{self.event.id}"
+
+    @property
+    def names(self) -> list[tuple[str, str, str | None]]:
+        """Type, id and patient of all resources, for the access log."""
+        own = (self.event.type, self.event.id, self.seen.patient)
+        return [own, *((one.type, one.id, one.patient) for one in self.beside)]
 
 
 def status(
@@ -59,6 +81,9 @@ def _event(told: Told, base: str, content: str) -> list[r4.ParametersParameter]:
     if content != "empty":
         focus = r4.Reference(reference=f"{base}/{told.name}")
         parts.append(r4.ParametersParameter(name="focus", valueReference=focus))
+        for one in told.beside:
+            context = r4.Reference(reference=f"{base}/{one.name}")
+            parts.append(r4.ParametersParameter(name="additional-context", valueReference=context))
     return parts
 
 
@@ -78,6 +103,8 @@ def bundle(kept: Kept, wanted: Wanted, kind: str, base: str, *, told: Sequence[T
     ]
     if content != "empty":
         entries += [_entry(one, base, full=content == "full-resource") for one in told]
+        beside = {one.name: one for each in told for one in each.beside}
+        entries += [_beside(one, base, full=content == "full-resource") for one in beside.values()]
     head = msgspec.json.encode(
         {
             "resourceType": "Bundle",
@@ -98,4 +125,13 @@ def _entry(told: Told, base: str, *, full: bool) -> bytes:
         entry["resource"] = msgspec.Raw(told.seen.body)
     entry["request"] = {"method": method, "url": told.event.type if method == "POST" else told.name}
     entry["response"] = {"status": code, "lastModified": store.instant(told.event.at)}
+    return msgspec.json.encode(entry)
+
+
+def _beside(one: Beside, base: str, *, full: bool) -> bytes:
+    entry: dict[str, object] = {"fullUrl": f"{base}/{one.name}"}
+    if full:
+        entry["resource"] = msgspec.Raw(one.body)
+    entry["request"] = {"method": "GET", "url": one.name}
+    entry["response"] = {"status": "200", "lastModified": store.instant(one.updated)}
     return msgspec.json.encode(entry)

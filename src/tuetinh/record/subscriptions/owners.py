@@ -15,8 +15,8 @@ HOUSE = Asker("subscriptions", "system", "", "HOPERAT", frozenset({"system/Subsc
 
 
 def same(one: Asker, other: Asker) -> bool:
-    """Whether they are the same account through the same app."""
-    return (one.account, one.client) == (other.account, other.client)
+    """Whether they are the same account through the same app, for the same patient where it is bound to one."""
+    return (one.account, one.client, one.patient) == (other.account, other.client, other.patient)
 
 
 def _nobody(owner: Asker) -> Step[Asker | None]:

@@ -197,7 +197,7 @@ class Sockets:
         if not waiting:
             await self._wait(client, binding, kept)
             return True
-        told, last = await self._run(owner, couriers.seen_by(owner, waiting))
+        told, last = await self._run(owner, couriers.seen_by(owner, waiting, binding.ask.context))
         if told and binding.ask.topic:
             body = notification.bundle(kept, binding.ask, "event-notification", couriers.base(), told=told)
             await client.say(body.decode())

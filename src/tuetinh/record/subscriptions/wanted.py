@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from tuetinh.record import r4
 from tuetinh.record.errors import Issue, Unprocessable
 from tuetinh.record.search.conditions import Condition
 from tuetinh.record.search.parse import parse
-from tuetinh.record.subscriptions.topics import Topic
+from tuetinh.record.subscriptions.topics import Shapes, Topic
 
 BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
 CHANNELS = ("rest-hook", "websocket", "email")
@@ -35,6 +35,7 @@ class Wanted:
     topic: canonical url, "" in R4's own form. filters: for each resource type that may be told of, conditions that must
     all hold. payload: media type, "" for none. content: of `CONTENTS`; in R4's own form a payload is the resource.
     heartbeat: seconds, 0 for none. timeout: seconds. count: events of one notification at most. ends: when to stop.
+    shapes: what comes along, as the topic says.
     """
 
     topic: str
@@ -48,6 +49,12 @@ class Wanted:
     timeout: int
     count: int
     ends: datetime | None
+    shapes: Shapes = field(default_factory=dict)
+
+    @property
+    def context(self) -> Shapes:
+        """What comes along with an event by the topic's shapes: nothing where nothing is told of the event itself."""
+        return {} if self.content == "empty" else self.shapes
 
 
 def read(resource: r4.Subscription, topics: Mapping[str, Topic]) -> Wanted:
@@ -82,6 +89,7 @@ def read(resource: r4.Subscription, topics: Mapping[str, Topic]) -> Wanted:
         _number(channel, "backport-timeout", TIMEOUT, 1, LONGEST),
         _number(channel, "backport-max-count", COUNT, 1, MOST),
         datetime.fromisoformat(resource.end) if resource.end else None,
+        topics[topic].shapes if topic else {},
     )
 
 
@@ -126,7 +134,11 @@ def _criteria(
         type_ = match["type"] if match else ""
         if type_ not in filters:
             raise _wrong("criteria.extension", f"{one[:200]!r} is no filter on {' or '.join(filters)}")
-        conditions, beyond = _conditions(type_, match["query"] or "" if match else "", "criteria.extension")
+        query = match["query"] or "" if match else ""
+        for name, value in parse_qsl(query):
+            if why := topic.refusal(type_, name, value):
+                raise _wrong("criteria.extension", why)
+        conditions, beyond = _conditions(type_, query, "criteria.extension")
         filters[type_], chained = (*filters[type_], *conditions), chained or beyond
     return topic.url, filters, chained
 

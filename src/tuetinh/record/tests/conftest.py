@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -45,11 +46,14 @@ SUBSCRIBERS = {
     "subscriber": {"user/*.cruds"},
     "reader-of-patients": {"user/Patient.rs", "user/Subscription.cruds"},
     "of-laboratory": {f"user/Observation.rs?{LABORATORY}", "user/Subscription.cruds"},
+    "of-results": {"user/Observation.rs", "user/Subscription.cruds"},
     "a-patient": {"patient/*.cruds"},
 }
 for _name, _scopes in SUBSCRIBERS.items():
     _patient = "mine" if _name == "a-patient" else None
     CAST[_name] = Asker(_name, "doctor", "", "TREAT", frozenset(_scopes), _patient, sight=EVERYTHING)
+# The same account and app, opened for somebody else.
+CAST["of-another-patient"] = replace(CAST["a-patient"], patient="other")
 
 
 class Client:

@@ -364,3 +364,24 @@ def test_only_administrators_reindex(fhir: Any, ask: Any, who: str) -> None:
         assert fhir.post(path, None, who).status_code == 403
     assert fhir.get("/$reindex-status", who).status_code == 403
     assert ask("SELECT count(*) FROM record.reindexing") == before
+
+
+def test_only_administrators_put_a_parameter_to_use(fhir: Any, ask: Any) -> None:
+    store(fhir, parameter("religion"))
+    known = "SELECT count(*) FROM record.search_parameter WHERE state <> 'leaving'"
+    before = ask("SELECT count(*) FROM record.feed"), ask(known)
+    mine = parameter("faith", url="http://example.org/faith") | {"id": "sp-faith"}
+    for refused in (
+        fhir.put("/SearchParameter/sp-faith", mine, "doctor"),
+        fhir.put("/SearchParameter/sp-religion", parameter("religion", status="draft"), "doctor"),
+        fhir.put("/SearchParameter/sp-religion", parameter("religion", description="x"), "doctor"),
+        fhir.send("DELETE", "/SearchParameter/sp-religion", "doctor"),
+        fhir.post("/", {"resourceType": "Bundle", "type": "transaction", "entry": [
+            {"resource": mine, "request": {"method": "PUT", "url": "SearchParameter/sp-faith"}}]}, "doctor"),
+    ):  # fmt: skip
+        assert issue(refused, 403)[0] == "forbidden"
+    assert (ask("SELECT count(*) FROM record.feed"), ask(known)) == before
+    assert fhir.put("/SearchParameter/sp-faith", mine | {"status": "draft"}, "doctor").status_code == 201
+    assert fhir.put("/SearchParameter/sp-faith", mine, "doctor").status_code == 403
+    assert fhir.put("/SearchParameter/sp-faith", mine).status_code == 200
+    assert ask(known) == [(2,)]

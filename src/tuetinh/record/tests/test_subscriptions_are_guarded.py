@@ -60,7 +60,6 @@ def test_what_cannot_be_served_is_refused_by_its_place(
         ("reader-of-patients", "Observation?code=1"),
         ("reader-of-patients", "Patient?_has:Observation:patient:code=1"),
         ("of-laboratory", "Observation?subject:Patient.name=x"),
-        ("a-patient", "Observation"),  # a Subscription is in no patient's compartment
         ("of-laboratory", "https://tuetinh.vn/fhir/SubscriptionTopic/patient-change"),
     ],
 )

@@ -40,7 +40,7 @@ def test_a_stored_topic_compares_a_version_with_the_one_before(
     refused = fhir.post("/Subscription", topical(URL, receiver.url), "doctor")
     assert refused.status_code == 422
     rises = "%current.value.ofType(Quantity).value > %previous.value.ofType(Quantity).value"
-    assert fhir.post("/Basic", topic(fhirPathCriteria=rises), "doctor").status_code == 201
+    assert fhir.post("/Basic", topic(fhirPathCriteria=rises)).status_code == 201
     subscribe(fhir, topical(URL, receiver.url))
     receiver.wait(1, "handshake")
     made = fhir.post("/Observation", observation("p", 5)).json()

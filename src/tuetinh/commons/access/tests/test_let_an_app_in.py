@@ -7,10 +7,12 @@ import base64
 import hashlib
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import msgspec
 import pytest
 from django.db import connection
 from django.test import Client
@@ -25,6 +27,7 @@ from tuetinh.commons.access.oauth.words import digest
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.errors import Forbidden
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -116,6 +119,27 @@ def test_citizen_lets_an_app_see_their_own_record(as_role: Browse) -> None:
     asker = who(tokens["access_token"])
     assert asker is not None
     assert (asker.patient, asker.role, asker.scopes) == ("cast-citizen", "citizen", {"patient/Observation.rs"})
+
+
+def test_an_app_of_a_citizen_subscribes_for_them(app: App, as_role: Browse) -> None:
+    App.objects.filter(id="chart").update(scopes=f"{SCOPES} patient/Subscription.cruds")
+    browser = as_role("citizen")
+    scope = "launch/patient patient/Observation.rs patient/Subscription.cruds"
+    tokens = trade(sent(browser.post(url(scope=scope), {"decision": "allow"}))["code"]).json()
+    assert tokens["scope"] == scope
+    asker = who(tokens["access_token"])
+    assert asker is not None
+    channel = r4.SubscriptionChannel(
+        type="rest-hook", endpoint="https://app.example/told", payload="application/fhir+json"
+    )
+    ask = r4.Subscription(status="requested", reason="x", criteria="Observation?status=final", channel=channel)
+    made = record.create(asker, ask)
+    assert [one.id for one in record.search(asker, "Subscription", "").resources] == [made.id]
+    assert record.search(replace(asker, patient="somebody"), "Subscription", "").resources == []
+    with pytest.raises(Forbidden):
+        record.create(asker, msgspec.structs.replace(ask, id=None, criteria="Condition"))
+    record.delete(asker, "Subscription", str(made.id))
+    assert record.search(asker, "Subscription", "").resources == []
 
 
 def test_doctor_picks_whom_the_app_is_about(as_role: Browse) -> None:
