@@ -25,7 +25,7 @@ from tuetinh.record.errors import (
     RecordError,
     Unprocessable,
 )
-from tuetinh.record.patch import FHIRPATH_PATCH, JSON_PATCH, XML_PATCH, Patch
+from tuetinh.record.patch import FHIRPATH_PATCH, JSON_PATCH, XML_PATCH, Patch, limits
 from tuetinh.record.steps import Pause, Step, computed
 from tuetinh.record.validate import check
 
@@ -380,7 +380,11 @@ def _delete(asker: Asker, work: Work) -> Step[Answer]:
 
 
 def patch_of(raw: bytes) -> Patch:
-    """The patch that an entry of a Bundle carries: Parameters, or a Binary (http.html, 3.1.0.8). Raises BadRequest."""
+    """The patch that an entry of a Bundle carries: Parameters, or a Binary (http.html, 3.1.0.8).
+
+    Raises BadRequest, Invalid, TooLarge.
+    """
+    limits.check_parameters(raw)
     resource, problems = check(raw)
     if isinstance(resource, r4.Parameters):
         return Patch(FHIRPATH_PATCH, raw)

@@ -11,23 +11,23 @@ import msgspec
 from tuetinh.record.errors import BadRequest, Unprocessable
 from tuetinh.record.fhirpath import FHIRPathError, Node, compile
 from tuetinh.record.fhirpath.model import Kind
+from tuetinh.record.patch import limits
 from tuetinh.record.validate.parse import quick
 
 Json = dict[str, Any]
 Pair = tuple[Any, Json | None]  # a value, and what stands beside it when it is a primitive
-MAX_OPERATIONS = 1000
 # Narrative.div is the one element whose name is an operator of FHIRPath; paths of patches do not put it in quotes.
 _DIV = re.compile(r"\.div(?=$|[.\[])")
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def apply(body: bytes, patch: bytes) -> bytes:
-    """The patched resource. `patch`: valid Parameters. Raises BadRequest or Unprocessable, naming the operation."""
+    """The patched resource. `patch`: valid Parameters. Raises BadRequest or Unprocessable, naming the operation;
+    TooLarge.
+    """
     resource: Json = quick(body)
     parameters: list[Json] = quick(patch).get("parameter", [])
-    if len(parameters) > MAX_OPERATIONS:
-        message = f"a patch has {MAX_OPERATIONS} operations at most"
-        raise BadRequest(message)
+    limits.check(len(parameters), limits.FHIRPATH)
     for number, parameter in enumerate(parameters):
         place = f"Parameters.parameter[{number}]"
         try:

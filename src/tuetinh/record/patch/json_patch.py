@@ -11,8 +11,8 @@ import jsonpointer
 import msgspec
 
 from tuetinh.record.errors import BadRequest, TooLarge, Unprocessable
+from tuetinh.record.patch import limits
 
-MAX_OPERATIONS = 10_000
 MAX_COPIED = 16 * 1024 * 1024
 _encoder = msgspec.json.Encoder(decimal_format="number")
 
@@ -20,9 +20,7 @@ _encoder = msgspec.json.Encoder(decimal_format="number")
 def apply(body: bytes, patch: bytes) -> bytes:
     """The patched JSON. Raises BadRequest for no JSON Patch, Unprocessable for one that does not fit."""
     operations = _operations(patch)
-    if len(operations) > MAX_OPERATIONS:
-        message = f"a patch has {MAX_OPERATIONS} operations at most"
-        raise TooLarge(message)
+    limits.check(len(operations), limits.JSON)
     try:
         return _encoder.encode(_applied(operations, json.loads(body, parse_float=Decimal)))
     except jsonpatch.JsonPatchTestFailed as error:

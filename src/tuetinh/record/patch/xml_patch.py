@@ -11,8 +11,8 @@ from lxml import etree
 from tuetinh.record import formats
 from tuetinh.record.errors import BadRequest, Unprocessable
 from tuetinh.record.formats.safely import FHIR, XHTML, local, parse
+from tuetinh.record.patch import limits
 
-MAX_OPERATIONS = 500
 MAX_SELECTOR = 1000
 # The selectors of RFC 5261 (3) are location paths; functions and operators that compute are not among them.
 _CALL = re.compile(r"([A-Za-z][\w.\-]*)\s*\(")
@@ -34,9 +34,7 @@ def patched(root: etree._Element, patch: etree._Element) -> etree._Element:
     if not operations:
         message = "the patch has no operations"
         raise BadRequest(message)
-    if len(operations) > MAX_OPERATIONS:
-        message = f"a patch has {MAX_OPERATIONS} operations at most"
-        raise BadRequest(message)
+    limits.check(len(operations), limits.XML)
     tree = etree.Element("document")  # holds the root, so that it can be replaced like any element
     tree.append(root)
     for number, operation in enumerate(operations):

@@ -201,14 +201,53 @@ def test_an_odd_entry_undoes_the_whole_transaction(
     assert stored_count() == before
 
 
-def test_a_patch_of_very_many_operations_is_refused(fhir: Any) -> None:
-    fhir.put("/Basic/many", {"resourceType": "Basic", "id": "many", "code": {"text": "x"}})
-    patch = [{"op": "replace", "path": "/code/text", "value": "y"}]
-    headers = {"content-type": "application/json-patch+json"}
-    answer = fhir.send("PATCH", "/Basic/many", content=json.dumps(patch * 10_001), headers=headers)
+REPLACE = {
+    "name": "operation",
+    "part": [
+        {"name": "type", "valueCode": "replace"},
+        {"name": "path", "valueString": "Basic.code.text"},
+        {"name": "value", "valueString": "y"},
+    ],
+}
+PATCHES: dict[str, Callable[[int], str]] = {
+    "application/json-patch+json": lambda n: json.dumps([{"op": "replace", "path": "/code/text", "value": "y"}] * n),
+    "application/fhir+json": lambda n: json.dumps({"resourceType": "Parameters", "parameter": [REPLACE] * n}),
+    "application/xml-patch+xml": lambda n: (
+        '<diff xmlns:f="http://hl7.org/fhir">'
+        + '<replace sel="f:Basic/f:code/f:text/@value">y</replace>' * n
+        + "</diff>"
+    ),
+}
+
+
+@pytest.mark.parametrize("setting", ["", "7"])
+@pytest.mark.parametrize(("media", "most"), list(zip(PATCHES, (10_000, 1000, 500), strict=True)))
+def test_a_patch_of_very_many_operations_is_refused(
+    fhir: Any, media: str, most: int, setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if setting:
+        monkeypatch.setenv("TUETINH_PATCH_LIMIT", setting)
+    limit = int(setting or most)
+    made = fhir.post("/Basic", {"resourceType": "Basic", "code": {"text": "x"}}).json()
+    for count in (limit + 1, 50_000):
+        content = PATCHES[media](count)
+        answer = fhir.send("PATCH", f"/Basic/{made['id']}", content=content, headers={"content-type": media})
+        assert answer.status_code == 413
+        assert f"{count} operations; {limit} at most" in answer.json()["issue"][0]["diagnostics"]
+    assert fhir.get(f"/Basic/{made['id']}").json() == made
+    content = PATCHES[media](limit)
+    taken = fhir.send("PATCH", f"/Basic/{made['id']}", content=content, headers={"content-type": media})
+    assert (taken.status_code, taken.json()["code"]["text"]) == (200, "y")
+
+
+def test_a_patch_inside_of_a_transaction_has_the_same_limit(fhir: Any, stored_count: Callable[[], int]) -> None:
+    made = fhir.post("/Basic", {"resourceType": "Basic", "code": {"text": "x"}}).json()
+    before = stored_count()
+    request = {"method": "PATCH", "url": f"Basic/{made['id']}"}
+    entry = {"request": request, "resource": {"resourceType": "Parameters", "parameter": [REPLACE] * 1001}}
+    answer = fhir.post("", {"resourceType": "Bundle", "type": "transaction", "entry": [entry]})
     assert answer.status_code == 413
-    assert "10000 operations" in answer.json()["issue"][0]["diagnostics"]
-    assert fhir.get("/Basic/many").json()["meta"]["versionId"] == "1"
+    assert stored_count() == before
 
 
 def test_a_transaction_that_names_very_many_ids_is_refused(fhir: Any, stored_count: Callable[[], int]) -> None:
