@@ -8,7 +8,7 @@ mark, and the mark itself is a token. Official parameters alone are followed, ov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -41,31 +41,59 @@ def add(out: Index, resource: Any, extract: Extract) -> None:
     """Add the entries of what a resource contains and refers to. extract: adds those of one resource by itself."""
     there = {one.id: one for one in getattr(resource, "contained", None) or () if one.id}
     if there:
-        _follow(out, resource, there, extract, LEVELS)
+        _Room(there, extract).follow(out, [resource], LEVELS)
 
 
-def _follow(out: Index, resource: Any, there: dict[str, Any], extract: Extract, levels: int) -> None:
-    for name, type_, id_ in dict.fromkeys(_links(resource, there)):
-        mine = Index()
-        extract(there[id_], mine)
-        if levels > 1:
-            _follow(mine, there[id_], there, extract, levels - 1)
-        mark = _mark(name, type_)
-        out.tokens += [token_hash(mark), *(token_hash(mark, str(token)) for token in mine.tokens)]
-        out.dates += [(mark + date[0], *date[1:]) for date in mine.dates]
-        out.numbers += [(mark + number[0], *number[1:]) for number in mine.numbers]
-        out.strings += [(mark + string[0], *string[1:]) for string in mine.strings]
+class _Room:
+    """The resources that one contains. Each is looked at once, however many refer to it."""
+
+    def __init__(self, there: dict[str, Any], extract: Extract) -> None:
+        self._there, self._extract = there, extract
+        self._entries: dict[str, Index] = {}
+
+    def follow(self, out: Index, resources: Iterable[Any], levels: int) -> None:
+        """Add the entries of all that some resources refer to, under the marks of these references."""
+        groups: dict[tuple[str, str], dict[str, None]] = {}
+        for resource in resources:
+            for name, type_, id_ in self._links(resource):
+                groups.setdefault((name, type_), {})[id_] = None
+        for (name, type_), ids in groups.items():
+            mine = Index()
+            for id_ in ids:
+                _join(mine, self._own(id_))
+            if levels > 1:
+                self.follow(mine, [self._there[id_] for id_ in ids], levels - 1)
+            _add_marked(out, _mark(name, type_), mine)
+
+    def _own(self, id_: str) -> Index:
+        if id_ not in self._entries:
+            self._entries[id_] = Index()
+            self._extract(self._there[id_], self._entries[id_])
+        return self._entries[id_]
+
+    def _links(self, resource: Any) -> Iterator[tuple[str, str, str]]:
+        """Yield the parameter, type and id of each reference to one of the resources."""
+        for name, leaf in _references(type(resource).__name__):
+            for value in walk([resource], leaf.hops):
+                link = value.reference or ""
+                if link.startswith("#") and (target := self._there.get(link[1:])) is not None:
+                    type_ = type(target).__name__
+                    if leaf.resolves in (None, type_):
+                        yield name, type_, link[1:]
 
 
-def _links(resource: Any, there: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield the parameter, type and id of each reference to a contained resource."""
-    for name, leaf in _references(type(resource).__name__):
-        for value in walk([resource], leaf.hops):
-            link = value.reference or ""
-            if link.startswith("#") and (target := there.get(link[1:])) is not None:
-                type_ = type(target).__name__
-                if leaf.resolves in (None, type_):
-                    yield name, type_, link[1:]
+def _join(out: Index, more: Index) -> None:
+    out.tokens += more.tokens
+    out.dates += more.dates
+    out.numbers += more.numbers
+    out.strings += more.strings
+
+
+def _add_marked(out: Index, mark: str, mine: Index) -> None:
+    out.tokens += [token_hash(mark), *(token_hash(mark, str(token)) for token in dict.fromkeys(mine.tokens))]
+    out.dates += [(mark + date[0], *date[1:]) for date in dict.fromkeys(mine.dates)]
+    out.numbers += [(mark + number[0], *number[1:]) for number in dict.fromkeys(mine.numbers)]
+    out.strings += [(mark + string[0], *string[1:]) for string in dict.fromkeys(mine.strings)]
 
 
 @cache

@@ -12,8 +12,9 @@ from django.db import connection
 from tuetinh.record import api, r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Forbidden
-from tuetinh.record.search import parse, resolve
+from tuetinh.record.search import contained, index, parse, resolve
 from tuetinh.record.search import run as searching
+from tuetinh.record.search.entries import Index
 from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.steps import run
 from tuetinh.record.subscriptions import wanted
@@ -37,10 +38,10 @@ def mixture(code: str, *, maker: str | None = None) -> r4.Medication:
     return r4.Medication(id="mix", status="active", ingredient=[part], manufacturer=to(maker) if maker else None)
 
 
-def asked_for(id_: str, link: str, *contained: r4.Resource, patient: str = "mai") -> r4.MedicationRequest:
+def asked_for(id_: str, link: str, *inside: r4.Resource, patient: str = "mai") -> r4.MedicationRequest:
     return r4.MedicationRequest(
         id=id_, status="active", intent="order", subject=to(f"Patient/{patient}"), medicationReference=to(link),
-        contained=list(contained) or None,
+        contained=list(inside) or None,
     )  # fmt: skip
 
 
@@ -164,6 +165,22 @@ def test_resources_that_refer_to_each_other_end() -> None:
     assert find("Location", "organization.name=vong 0") == {"ring"}
     assert find("Location", "organization.partof.name=vong 1") == {"ring"}
     assert find("Location", "organization.partof.partof.name=vong 2") == set()
+
+
+def test_each_contained_resource_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    by_itself = index._by_itself
+
+    def counted(resource: r4.Resource, found: Index) -> None:
+        looked.append(str(resource.id))
+        by_itself(resource, found)
+
+    entries = [r4.ListEntry(item=to(f"#l{n}")) for n in range(100)]
+    lists = [r4.List(id=f"l{n}", status="current", mode="working", title=f"Tờ {n}", entry=entries) for n in range(100)]
+    found = Index()
+    contained.add(found, r4.List(id="all", contained=list(lists), entry=entries), counted)
+    assert looked == [f"l{n}" for n in range(100)]
+    assert len(found.strings) == 200  # each title over one reference and over two
 
 
 @pytest.mark.parametrize(("code", "expected"), [("abc", True), ("xyz", False)])
