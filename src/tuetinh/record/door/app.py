@@ -44,12 +44,14 @@ _DATABASE = (
     psycopg.InterfaceError,
     psycopg.DataError,
     psycopg.IntegrityError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
     OSError,
     TimeoutError,
 )
 Pool = AsyncConnectionPool[psycopg.AsyncConnection[Row]]
 
 ATTEMPTS = 4
+_TOO_LONG = (psycopg.errors.QueryCanceled, psycopg.errors.IdleInTransactionSessionTimeout)
 _BROKEN_BY_OTHERS = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
@@ -281,7 +283,7 @@ def translate(error: BaseException) -> RecordError:
     if isinstance(error, psycopg.errors.DiskFull):
         log.error("the disk of the database is full")
         return StorageFull("the disk of the database is full; nothing was stored, and nothing is until there is room")
-    if isinstance(error, psycopg.errors.QueryCanceled):
+    if isinstance(error, _TOO_LONG):
         text = "the request took too long and was stopped; ask for less at once"
         return Unavailable(issues=[Issue("error", "too-costly", text)])
     if isinstance(

@@ -58,8 +58,9 @@ def test_a_page_of_a_compartment_is_followed(there: Any) -> None:
     assert ids(second) | {first["entry"][0]["resource"]["id"]} == {"one", "o-one"}
 
 
-def test_a_search_that_takes_too_long_is_too_costly() -> None:
-    error = translate(psycopg.errors.QueryCanceled())
+@pytest.mark.parametrize("kind", [psycopg.errors.QueryCanceled, psycopg.errors.IdleInTransactionSessionTimeout])
+def test_what_takes_too_long_is_too_costly(kind: type[psycopg.Error]) -> None:
+    error = translate(kind())
     assert (error.status, [issue.code for issue in error.issues]) == (503, ["too-costly"])
 
 
