@@ -5,7 +5,7 @@ a string may stand for any value of a kind (`$uuid$`), for one of several or for
 may be marked optional; the order of rows does not matter, nor does `OperationOutcome.issue.location`, which is
 deprecated, repeats `expression`, and is there in some templates and not in others of the same kind.
 Suites for SNOMED CT and OMOP, cases whose files are not there, and cases whose answer is drawn from a code system that
-is neither in the folder nor defined by the standard (LOINC, CPT, ISO 3166, …) are passed over.
+is neither in the folder nor defined by the standard (LOINC, CPT, …) are passed over.
 """
 
 from __future__ import annotations

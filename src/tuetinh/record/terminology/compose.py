@@ -100,7 +100,8 @@ class Composer:
         mine = [own for own in self.supplements if versions.split(own.supplements)[0] == system.url]
         for supplement in mine:
             self.used.supplements[supplement.canonical] = supplement
-        return self.library.with_supplements(system, mine) if mine else system
+        packs = [pack for pack in self.library.language_packs(system.url) if pack not in mine]
+        return self.library.with_supplements(system, [*mine, *packs]) if mine or packs else system
 
     def version_check(self, system: CodeSystem, expression: str = "") -> Issue | None:
         """The issue when the client asked to check that another version is used (check-system-version)."""

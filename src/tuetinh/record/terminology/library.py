@@ -99,6 +99,16 @@ class Library:
             return own[version]()
         return self.below.supplement(url, wanted) if self.below else None
 
+    def language_packs(self, url: str) -> Iterator[CodeSystem]:
+        """The supplements of a code system whose names hold without being asked for, the upper layers' first."""
+        for own in self._supplements.values():
+            for load in own.values():
+                supplement = load()
+                if supplement.is_language_pack and versions.split(supplement.supplements)[0] == url:
+                    yield supplement
+        if self.below:
+            yield from self.below.language_packs(url)
+
     def concept_maps(self) -> Iterator[Resource]:
         """All concept maps, the upper layers' first."""
         for by_version in self._maps.values():

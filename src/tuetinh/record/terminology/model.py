@@ -13,6 +13,7 @@ from tuetinh.record.text import fold
 Resource = Mapping[str, Any]
 
 CONCEPT_PROPERTIES = "http://hl7.org/fhir/concept-properties#"
+SUPPLEMENT_TYPE = "http://hl7.org/fhir/StructureDefinition/codesystem-supplement-type"
 STANDARDS_STATUS = "http://hl7.org/fhir/StructureDefinition/structuredefinition-standards-status"
 _STRUCTURE = "http://hl7.org/fhir/StructureDefinition/"
 # Extensions of a concept that stand for a property of R5's expansions.
@@ -86,6 +87,7 @@ class Concept:
 class CodeSystem:
     """A code system whose concepts are known. Subclasses answer for systems with a grammar.
 
+    is_language_pack: of a supplement, that its names hold without being asked for.
     enumerable: all concepts can be listed. common: the value set that stands for all of them where they cannot.
     """
 
@@ -100,6 +102,7 @@ class CodeSystem:
     experimental: bool = False
     standards_status: str = ""
     supplements: str = ""
+    is_language_pack: bool = False
     value_set: str = ""
     property_uris: Mapping[str, str] = field(default_factory=dict)
     property_types: Mapping[str, str] = field(default_factory=dict)
@@ -257,6 +260,7 @@ def code_system(resource: Resource) -> CodeSystem:
         experimental=resource.get("experimental", False),
         standards_status=extension(resource.get("extension", ()), STANDARDS_STATUS) or "",
         supplements=resource.get("supplements", ""),
+        is_language_pack=extension(resource.get("extension", ()), SUPPLEMENT_TYPE) == "lang-pack",
         value_set=resource.get("valueSet", ""),
         property_uris=uris,
         property_types=types,
@@ -339,7 +343,7 @@ def supplemented(system: CodeSystem, supplement: CodeSystem) -> CodeSystem:
                 Designation(
                     name.value, name.language or supplement.language, name.use, name.extensions, supplement.canonical
                 )
-                for name in more.designations
+                for name in (*([Designation(more.display)] if more.display else ()), *more.designations)
             )
             concepts[code] = Concept(
                 code=own.code,

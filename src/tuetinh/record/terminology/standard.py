@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from tuetinh.record.terminology import grammars
+from tuetinh.record.terminology import grammars, iso
 from tuetinh.record.terminology.library import Library
 from tuetinh.record.terminology.model import CodeSystem, code_system
 
@@ -19,7 +19,7 @@ _FILE = Path(__file__).parent / "data" / "hl7.jsonl.gz"
 
 @cache
 def standard_library() -> Library:
-    """A library of what the standard defines, and of the code systems that have a grammar."""
+    """A library of what the standard defines, of ISO's lists, and of the code systems that have a grammar."""
     library = Library()
     index, *lines = gzip.decompress(_FILE.read_bytes()).split(b"\n")
     rows: list[tuple[str, str, str, str]] = msgspec.json.decode(index, type=list[tuple[str, str, str, str]])
@@ -32,6 +32,8 @@ def standard_library() -> Library:
     library.register(units.url, units.version, partial(_units, library, units.common), units.value_set)
     for system in grammars.SYSTEMS:
         library.register(system.url, system.version, partial(_itself, system), system.value_set)
+    for url, build in iso.SYSTEMS:
+        library.register(url, "", build, "")
     return library
 
 

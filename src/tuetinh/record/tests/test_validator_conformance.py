@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tuetinh.record import conformance
 
-DISPLAYS = "displays of a code system that is not carried (LOINC, SNOMED CT, CVX, ISO 3166)"
+DISPLAYS = "displays of a code system that is not carried (LOINC, SNOMED CT, CVX)"
 ELSEWHERE = "targets of references that are not in the suite"
 # Where we differ, and why.
 KNOWN = {
@@ -16,8 +16,6 @@ KNOWN = {
     "cvx": DISPLAYS,
     "bundle-id-5": DISPLAYS,
     "ips-nz-pj": DISPLAYS,
-    "choice-async-qr": DISPLAYS,
-    "string-with-coding-async-qr": DISPLAYS,
     "patient-circle1-bad-linked1 by profile": ELSEWHERE,
     "patient-circle1-bad-source1 by profile": ELSEWHERE,
     "patient-circle2-bad-linked by profile": ELSEWHERE,
