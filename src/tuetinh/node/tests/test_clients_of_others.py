@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tuetinh.node.tests.conftest import Province
+from tuetinh.node.tests.conftest import Province, free_port
 
 pytestmark = [pytest.mark.peer, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -65,11 +67,60 @@ def test_medplum_client(province: Province, node_program: Path) -> None:
 
 def test_smart_client(province: Province, node_program: Path, token: str) -> None:
     seen = _run(node_program, "smart.mjs", province.url, token)
+    print(seen)
     assert seen == {
         "created": "1", "read": True, "updated": "male", "patched": "other", "paged": 3, "resolved": True,
         "version": 4, "gone": 410, "conditional": True, "stale": 412, "matched": "4", "batch": ["200", "404"],
         "history": ["4", "3", "2", "1"], "everything": 4,
     }  # fmt: skip
+
+
+def test_smart_client_is_let_in_by_a_citizen(province: Province, node_program: Path) -> None:
+    """Standalone launch with PKCE, data of the person alone, renewal, and what follows when a renewal is replayed."""
+    port, name = free_port(), f"let-in-{uuid.uuid4().hex[:8]}"
+    with _signed_in(province, "admin") as browser:
+        form = {
+            "name": "Ứng dụng thử", "client_id": name, "proof": "none", "redirect_uris": f"http://127.0.0.1:{port}/back",
+            "scopes": "launch/patient openid fhirUser offline_access patient/Patient.rs patient/Observation.rs",
+        }  # fmt: skip
+        assert _sent(browser, "/accounts/apps/new", form).status_code == 200
+    command = [node_program, TOOLS / "clients" / "launch.mjs", province.url, name, str(port)]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as app,
+        _signed_in(province, "citizen") as browser,
+    ):
+        assert app.stdout is not None
+        assert app.stdout.readline() == "ready\n"
+        asked = httpx.get(f"http://127.0.0.1:{port}/launch").headers["location"]
+        assert asked.startswith(f"{province.url}/oauth/authorize?")
+        allowed = _sent(browser, asked.removeprefix(province.url), {"decision": "allow"})
+        httpx.get(allowed.headers["location"], timeout=60)
+        seen = json.loads(app.stdout.readline())
+    print(seen)
+    assert seen == {
+        "patient": seen["patient"], "user": f"Patient/{seen['patient']}", "read": True,
+        "granted": "launch/patient openid fhirUser offline_access patient/Patient.rs patient/Observation.rs",
+        "some": True, "others": 0, "beyond": 403, "write": 403, "renewed": True, "again": True,
+        "replayed": "invalid_grant", "ended": 401,
+    }  # fmt: skip
+
+
+@contextmanager
+def _signed_in(province: Province, role: str) -> Iterator[httpx.Client]:
+    """A browser, as far as pages without JavaScript need one, in which a person is signed in."""
+    account = province.account(role)
+    with httpx.Client(base_url=province.url, timeout=60) as browser:
+        signed = _sent(browser, "/login", {name: account[name] for name in ("username", "password")})
+        assert signed.status_code == 302
+        yield browser
+
+
+def _sent(browser: httpx.Client, path: str, form: dict[str, str]) -> httpx.Response:
+    """The answer to a form that stands on a page."""
+    page = browser.get(path).text
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    assert token, page
+    return browser.post(path, data=form | {"csrfmiddlewaretoken": token[1]}, headers={"referer": str(browser.base_url)})
 
 
 def _run(node: Path, script: str, *arguments: str) -> dict[str, Any]:

@@ -149,17 +149,22 @@ def _fault(grant: Grant | None, redirect_uri: str, verifier: str) -> str:
     return "" if hmac.compare_digest(given, grant.challenge) else "code_verifier is wrong"
 
 
-def refresh(client: Client, token: str, wanted: str, base: str) -> Answer:
-    """New tokens for a refresh token, which is then used up; one used twice ends the grant. Raises OAuthError."""
+def refresh(client: Client | None, token: str, wanted: str, base: str) -> Answer:
+    """New tokens for a refresh token, which is then used up; one used twice ends the grant. Raises OAuthError.
+
+    client: None for a public one that did not say which it is; the token tells.
+    """
     if not token:
         raise OAuthError("invalid_request", "refresh_token is required")
     with transaction.atomic():
         kept = (
             Refresh.objects.select_for_update(of=("self",))
             .select_related("grant", "grant__account", "grant__client")
-            .filter(digest=digest(token), grant__client=client)
+            .filter(digest=digest(token), **({} if client is None else {"grant__client": client}))
             .first()
         )
+        if kept is not None and client is None and not kept.grant.client.is_public:
+            raise OAuthError("invalid_client", "the client must prove itself", 401)
         if kept is not None and kept.used:
             end(kept.grant)
         elif kept is not None and kept.expires > datetime.now(UTC) and not _over(kept.grant):

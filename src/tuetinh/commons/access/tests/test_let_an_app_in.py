@@ -302,6 +302,26 @@ def test_code_is_short(as_role: Browse) -> None:
     assert trade(given).json()["error"] == "invalid_grant"
 
 
+def test_a_public_app_renews_without_its_id_and_no_other_does(app: App, as_role: Browse) -> None:
+    scope = "launch/patient offline_access patient/Observation.rs"
+    browser = as_role("citizen")
+    public = trade(code(browser, scope=scope)).json()
+    form = {"grant_type": "refresh_token", "refresh_token": public["refresh_token"]}
+    renewed = Client().post("/oauth/token", form)
+    assert (renewed.status_code, renewed.json()["scope"]) == (200, scope)
+    assert Client().post("/oauth/token", form).json()["error"] == "invalid_grant"  # used twice
+    assert renew(renewed.json()["refresh_token"]).json()["error"] == "invalid_grant"
+
+    given = code(browser, scope=scope, client_id="kept")
+    private = trade(given, client_id="kept", client_secret="secret").json()
+    form = {"grant_type": "refresh_token", "refresh_token": private["refresh_token"]}
+    refused = Client().post("/oauth/token", form)
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+    assert Client().post("/oauth/token", form | {"client_id": "kept"}).status_code == 401
+    good = Client().post("/oauth/token", form | {"client_id": "kept", "client_secret": "secret"})
+    assert good.status_code == 200  # what was refused has not used the token up
+
+
 def renew(token: str, **changes: str) -> Any:
     """Renew tokens, as the app does."""
     form = {"grant_type": "refresh_token", "client_id": "chart", "refresh_token": token}
