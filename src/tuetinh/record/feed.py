@@ -5,8 +5,9 @@ before an earlier one. Two writes of one resource, or one after the other, keep 
 therefore stops where a position is missing, until no transaction can bring it any more: those that were rolled back
 stay missing.
 
-Every commit that adds to the feed rings (`TOPIC`), or another one that is committing at the same moment rings for it.
-After a ring the reader is `calm` when all that was under way has been looked at.
+A commit that adds to the feed rings (`TOPIC`), unless another that commits at the same moment rings for it, or
+the reader is awake: it holds the bell while it finds something, so that a stream of writes need not notify it. When it
+lets the bell go, as after a ring, it is `calm` once all that was under way has been looked at. There is one reader.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ ORDER BY position LIMIT %s"""
 # A number of its own is higher than that of every transaction that has one now.
 _NUMBER = "SELECT pg_current_xact_id()::text::bigint"
 _OLDEST = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+# The lock that `record.ring` tries; commits try it when they have their numbers.
+_HOLD = "SELECT pg_try_advisory_lock(hashtext('record.feed ring'))"
+_LET_GO = "SELECT pg_advisory_unlock(hashtext('record.feed ring'))"
 
 
 class Change(NamedTuple):
@@ -45,6 +49,7 @@ class Reader:
         self._gap: tuple[int, int] | None = None  # a position up to which all are drawn, and a number for `_OLDEST`
         self._under_way: int | None = None
         self._rung = True
+        self._holds_bell = False
 
     def ring(self) -> None:
         """Note that there may be something new."""
@@ -61,6 +66,8 @@ class Reader:
             found.append(Change(*row))
         if found:
             self.position = found[-1].position
+            if not self._holds_bell:
+                self._holds_bell = (yield Query(_HOLD))[0][0]
         elif rows and (yield from self._settle(rows[-1][0])):
             return (yield from self.read(limit))
         return found
@@ -80,8 +87,10 @@ class Reader:
         """Asked when nothing was read: whether the next ring can be awaited. If not, read again a moment later."""
         if self._gap is not None:
             return False
-        if self._rung:
-            self._rung = False
+        if self._rung or self._holds_bell:
+            if self._holds_bell:
+                yield Query(_LET_GO)
+            self._rung = self._holds_bell = False
             number = yield Query(_NUMBER)
             self._under_way = number[0][0]
             return False

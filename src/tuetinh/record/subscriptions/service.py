@@ -30,6 +30,7 @@ SWEEP = 15.0  # seconds: what another process left when it died, what has come t
 TAKE_OVER = 5.0  # seconds between two tries to become the one that matches
 AGAIN = 1.0  # seconds before a lost connection is made again
 LONGEST_LOOK = 0.5  # seconds between two looks at transactions that are under way
+GATHER = 0.05  # seconds that changes gather while they flow: many are matched at the cost of one
 KEEP_DAYS = 30  # for which delivered events are kept for $events
 POOL = 8
 DEADLOCKS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
@@ -128,14 +129,17 @@ class Service:
                 self._reader = None
 
     async def _follow(self, matcher: Matcher, conn: Connection) -> None:
-        looks = 0
+        looks, behind = 0, True
         while True:
-            self._rung.clear()
-            behind = await self._step(conn, matcher.catch_up)
+            if behind or self._rung.is_set():
+                self._rung.clear()
+                behind = await self._step(conn, matcher.catch_up)
             changes = await arun(matcher.reader.read(CHUNK), conn)
             if changes:
                 looks = 0
                 await self._step(conn, lambda changes=changes: matcher.follow(changes))  # type: ignore[misc]
+                if len(changes) < CHUNK:
+                    await asyncio.sleep(GATHER)
             elif not await arun(matcher.reader.calm(), conn):
                 looks += 1
                 await asyncio.sleep(min(0.001 * 2 ** min(looks, 20), LONGEST_LOOK) if looks > 2 else 0)
