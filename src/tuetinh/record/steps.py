@@ -91,7 +91,7 @@ async def aenter(asker: Asker, conn: psycopg.AsyncConnection[Row]) -> None:
 def run(asker: Asker, step: Step[T]) -> T:
     """Drive a step on Django's connection of this thread. Database errors are raised inside the step first."""
     raw = enter(asker)
-    with raw.cursor() as cursor:
+    with psycopg.Cursor(raw) as cursor:  # Django's own writes parameters into the statement, which is then parsed
         try:
             request = next(step)
             while True:

@@ -270,23 +270,19 @@ def _insertion(asker: Asker, type_: str, drafts: Sequence[Draft], bodies: Sequen
         letters, rows = statements.index_rows(one.found_by)
         tokens = statements.token_array(one.found_by.tokens)
         who: tuple[object, ...] = (one.patient, one.custodian, bits[0])
-        people = statements.array(redirect.named(one.resource, bodies[0]))
-        head: tuple[object, ...] = (one.id, one.shard, at, *who, tokens, bodies[0], generation, people)
+        named = statements.array(redirect.named(one.resource, bodies[0]))
+        head: tuple[object, ...] = (one.id, one.shard, at, *who, tokens, bodies[0], generation, named)
         sql = statements.insert(type_, letters)
     else:
         ids = [item.id for item in drafts]
         letters, rows = statements.many_index_rows(ids, [item.found_by for item in drafts])
         text = statements.array
+        people = [redirect.named(item.resource, body) for item, body in zip(drafts, bodies, strict=True)]
         head = (
-            *(at, text(ids), text(i.shard for i in drafts), text(i.patient for i in drafts)),
-            *(
-                text(i.custodian for i in drafts),
-                text(map(str, bits)),
-                text(statements.token_array(i.found_by.tokens) for i in drafts),
-                bodies,
-                text(text(redirect.named(i.resource, body)) for i, body in zip(drafts, bodies, strict=True)),
-                generation,
-            ),
+            *(text(sorted({person for each in people for person in each})), at, text(ids)),
+            *(text(i.shard for i in drafts), text(i.patient for i in drafts), text(i.custodian for i in drafts)),
+            *(text(map(str, bits)), text(statements.token_array(i.found_by.tokens) for i in drafts)),
+            *(bodies, text(map(text, people)), generation),
         )
         sql = statements.insert_many(type_, letters)
     return Query(sql, (*head, *rows, *statements.write_params(asker, "create")))

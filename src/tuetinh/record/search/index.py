@@ -194,7 +194,8 @@ def custodian_of(resource: Any) -> str | None:
     if type(resource).__name__ == "Organization":
         return resource.id  # type: ignore[no-any-return]
     for name in CUSTODIANS:
-        for reference in walk([resource], (Hop(name, many=True),)) if hasattr(resource, name) else ():
+        given = getattr(resource, name, None) or ()
+        for reference in given if isinstance(given, (list, tuple)) else (given,):
             actor = getattr(reference, "actor", reference)
             if found := _local(getattr(actor, "reference", None), "Organization"):
                 return found

@@ -119,10 +119,10 @@ def base_range(system: str, code: str, low: Decimal, high: Decimal) -> tuple[str
     base = _base(code) if system == ucum.SYSTEM and code else None
     if base is None:
         return None
-    bounds = []
-    for bound in (low, high):
+    bounds: list[Decimal] = []
+    for bound in (low,) if low == high else (low, high):
         found = ucum.canonical(bound, code) if bound.is_finite() else (bound, base)
         if found is None:
             return None
         bounds.append(found[0])
-    return base, bounds[0], bounds[1]
+    return base, bounds[0], bounds[-1]
