@@ -16,7 +16,7 @@ ALL_LABELS: Final = -1
 
 SETTINGS: Final = (
     *("account", "facility", "own", "whole", "related", "holders"),
-    *("labels", "purpose", "after", "everything"),
+    *("labels", "purpose", "after", "everything", "open"),
 )
 ENTER: Final = "SELECT " + ", ".join(f"set_config('tuetinh.{name}', %s, false)" for name in SETTINGS)
 """Tells a connection who asks. The settings outlive the statement: they are told again when somebody else asks."""
@@ -63,4 +63,5 @@ def settings(asker: Asker) -> tuple[str, ...]:
         asker.purpose,
         str(sight.after),
         "yes" if sight == EVERYTHING and asker.patient is None else "no",
+        f" {sight.whole} " if asker.account and asker.patient is None else "",
     )
