@@ -91,7 +91,7 @@ def _fhir(node: Node, options: argparse.Namespace, scratch: Path) -> dict[str, d
     print(f"\n{'answers/s':28}" + "".join(f"{n:>16}" for n in options.clients) + "   clients (ratio to SELECT 1)")
     for clients in options.clients:
         for name, requests in asked.items():
-            runs = [load.run(node.url, node.token, requests, clients, options.seconds, scratch) for _ in range(RUNS)]
+            runs = [load.run(node.url, node.bearer, requests, clients, options.seconds, scratch) for _ in range(RUNS)]
             middle = sorted(runs, key=lambda run: run.rate)[RUNS // 2]
             failed = 0 if name == "empty answer" else sum(run.errors for run in runs)
             found[name][str(clients)] = {

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+Header = tuple[str, str]
+
 WRK = shutil.which("wrk")
 SCRIPT = """
 local requests = {}
 for line in io.lines("%(file)s") do
   local method, path, body = line:match("^(%%S+) (%%S+) ?(.*)$")
-  requests[#requests + 1] = wrk.format(method, path, {["Authorization"] = "Bearer %(token)s",
+  requests[#requests + 1] = wrk.format(method, path, {["%(name)s"] = "%(value)s",
     ["Content-Type"] = "application/fhir+json"}, body ~= "" and body or nil)
 end
 local n = 0
@@ -50,26 +52,26 @@ class Run:
     errors: int
 
 
-def run(url: str, token: str, requests: Sequence[Request], clients: int, seconds: float, scratch: Path) -> Run:
-    """Ask the requests in turn from so many connections for so long."""
+def run(url: str, proof: Header, requests: Sequence[Request], clients: int, seconds: float, scratch: Path) -> Run:
+    """Ask the requests in turn from so many connections for so long. proof: the header that says who asks."""
     if WRK:
-        return _wrk(url, token, requests, clients, seconds, scratch)
-    return asyncio.run(_own(url, token, requests, clients, seconds))
+        return _wrk(url, proof, requests, clients, seconds, scratch)
+    return asyncio.run(_own(url, proof, requests, clients, seconds))
 
 
-def _wrk(url: str, token: str, requests: Sequence[Request], clients: int, seconds: float, scratch: Path) -> Run:
+def _wrk(url: str, proof: Header, requests: Sequence[Request], clients: int, seconds: float, scratch: Path) -> Run:
     lines, script = scratch / "requests.txt", scratch / "requests.lua"
     lines.write_text("\n".join(f"{r.method} {r.path} {r.body}" for r in requests) + "\n", encoding="utf-8")
-    script.write_text(SCRIPT % {"file": lines, "token": token}, encoding="utf-8")
+    script.write_text(SCRIPT % {"file": lines, "name": proof[0], "value": proof[1]}, encoding="utf-8")
     command = [str(WRK), "-t1", f"-c{clients}", f"-d{max(1, round(seconds))}s", "-s", str(script), url]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     got = json.loads(told.rpartition("@")[2])
     return Run(got["count"] / (got["us"] / 1e6), got["p50"] / 1000, got["p95"] / 1000, got["errors"])
 
 
-async def _own(url: str, token: str, requests: Sequence[Request], clients: int, seconds: float) -> Run:
+async def _own(url: str, proof: Header, requests: Sequence[Request], clients: int, seconds: float) -> Run:
     place = urlsplit(url)
-    wires = [_wire(place.netloc, token, request) for request in requests]
+    wires = [_wire(place.netloc, proof, request) for request in requests]
     times: list[float] = []
     errors = 0
     end = time.perf_counter() + seconds
@@ -93,10 +95,10 @@ async def _own(url: str, token: str, requests: Sequence[Request], clients: int, 
     return Run(len(times) / took, times[len(times) // 2] * 1000, times[int(len(times) * 0.95)] * 1000, errors)
 
 
-def _wire(host: str, token: str, request: Request) -> bytes:
+def _wire(host: str, proof: Header, request: Request) -> bytes:
     body = request.body.encode()
     head = (
-        f"{request.method} {request.path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
+        f"{request.method} {request.path} HTTP/1.1\r\nHost: {host}\r\n{proof[0]}: {proof[1]}\r\n"
         f"Content-Type: application/fhir+json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

@@ -21,11 +21,22 @@ START_SECONDS = 240
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A running node. accounts: user name and password by role."""
+    """A running node. accounts: user name and password by role. client: id and secret of a system that may all."""
 
     url: str
     accounts: dict[str, tuple[str, str]]
+    client: dict[str, str]
     token: str
+
+    @property
+    def bearer(self) -> tuple[str, str]:
+        """The header by which the system asks."""
+        return "Authorization", f"Bearer {self.token}"
+
+    def cookie(self, role: str) -> tuple[str, str]:
+        """The header by which the account of a role asks, once it is logged in."""
+        with self.session(role) as browser:
+            return "Cookie", "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
 
     def session(self, role: str) -> httpx.Client:
         """A browser in which the account of a role is logged in."""
@@ -61,7 +72,7 @@ def running(folder: Path, population: int) -> Iterator[Node]:
         _wait(process, url, log)
         known = json.loads((folder / "demo.json").read_text(encoding="utf-8"))
         accounts = {one["role"]: (one["username"], one["password"]) for one in reversed(known["accounts"])}
-        yield Node(url, accounts, _token(url, known["client"]))
+        yield Node(url, accounts, known["client"], token_of(url, known["client"]))
     finally:
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -80,7 +91,8 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     raise RuntimeError(message)
 
 
-def _token(url: str, client: dict[str, str]) -> str:
+def token_of(url: str, client: dict[str, str]) -> str:
+    """A new token of the client."""
     answer = httpx.post(
         f"{url}/oauth/token",
         data={"grant_type": "client_credentials", "scope": "system/*.cruds"},

@@ -19,6 +19,7 @@ from bench.node import running
 TABLES = """SELECT c.oid::regclass::text FROM pg_class c
 WHERE c.relnamespace = 'record'::regnamespace AND c.relkind IN ('r', 'p')
   AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid)"""
+ROLES = ("doctor", "reception")  # who sees types whole but for labels and what patients forbid
 CASES = ("read", "search by name", "search by identifier", "search by patient and code")
 
 
@@ -35,19 +36,27 @@ def main() -> None:
         with running(scratch / "node", 300) as node:
             url = f"postgresql://postgres@/tuetinh?host={scratch}/node/postgres"
             asked = {name: some for name, some in shapes(node).items() if name in CASES}
-            rates: dict[tuple[str, bool], list[float]] = {(name, on): [] for name in asked for on in (True, False)}
+            who = {"system": node.bearer} | {role: node.cookie(role) for role in ROLES}
+            cases = [(asker, name) for asker in who for name in asked]
+            rates: dict[tuple[str, str, bool], list[float]] = {
+                (*case, on): [] for case in cases for on in (True, False)
+            }
+            refused = set()
             for _ in range(options.rounds):
-                for on in (True, False):
-                    _switch(url, on=on)
-                    for name, some in asked.items():
-                        run = load.run(node.url, node.token, some, options.clients, options.seconds, scratch)
-                        rates[name, on].append(run.rate)
-    print(f"{'answers/s':28}{'with':>10}{'without':>10}   cost (median of pairs)")
-    for name in asked:
-        pairs = zip(rates[name, True], rates[name, False], strict=True)
+                for asker, name in cases:
+                    for on in (True, False):
+                        _switch(url, on=on)
+                        run = load.run(node.url, who[asker], asked[name], options.clients, options.seconds, scratch)
+                        rates[asker, name, on].append(run.rate)
+                        if run.errors:
+                            refused.add((asker, name))
+    print(f"{'answers/s':40}{'with':>10}{'without':>10}   cost (median of pairs)")
+    for case in cases:
+        pairs = list(zip(rates[*case, True], rates[*case, False], strict=True))
         cost = statistics.median(1 - one / other for one, other in pairs)
-        told = [statistics.median(rates[name, on]) for on in (True, False)]
-        print(f"{name:28}{told[0]:>10,.0f}{told[1]:>10,.0f}   {cost:.1%}")
+        told = [statistics.median(rates[*case, on]) for on in (True, False)]
+        said = "refused" if case in refused else f"{cost:.1%}"
+        print(f"{': '.join(case):40}{told[0]:>10,.0f}{told[1]:>10,.0f}   {said}")
 
 
 def _switch(url: str, *, on: bool) -> None:
