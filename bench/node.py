@@ -97,6 +97,7 @@ def token_of(url: str, client: dict[str, str]) -> str:
         f"{url}/oauth/token",
         data={"grant_type": "client_credentials", "scope": "system/*.cruds"},
         auth=(client["id"], client["secret"]),
+        timeout=60,
     )
     answer.raise_for_status()
     return str(answer.json()["access_token"])

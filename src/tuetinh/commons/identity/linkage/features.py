@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from math import log2
 from pathlib import Path
@@ -147,7 +147,9 @@ def _successors(code: str) -> tuple[catalogues.Commune, ...]:
     return tuple(catalogues.old_to_new(code)) if re.fullmatch(r"\d{5}", code) else ()
 
 
+@lru_cache(maxsize=4096)
 def _parsed(address: str) -> catalogues.Place:
+    """Candidates live in the same communes, and the same people come again and again."""
     return catalogues.parse_address(address)
 
 
