@@ -35,7 +35,7 @@ class Node:
 
     def cookie(self, role: str) -> tuple[str, str]:
         """The header by which the account of a role asks, once it is logged in."""
-        with self.session(role) as browser:
+        with contextlib.closing(self.session(role)) as browser:
             return "Cookie", "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
 
     def session(self, role: str) -> httpx.Client:
