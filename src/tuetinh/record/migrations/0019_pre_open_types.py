@@ -36,5 +36,5 @@ def close(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:  # noqa: A
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("record", "0017_pre_what_holds")]
+    dependencies: ClassVar = [("record", "0018_post_contained")]
     operations: ClassVar = [migrations.RunPython(open_, close)]
