@@ -16,7 +16,7 @@ ALL_LABELS: Final = -1
 
 SETTINGS: Final = (
     *("account", "facility", "own", "whole", "related", "holders"),
-    *("labels", "purpose", "after", "everything", "open"),
+    *("labels", "purpose", "after", "everything", "open", "here"),
 )
 ENTER: Final = "SELECT " + ", ".join(f"set_config('tuetinh.{name}', %s, false)" for name in SETTINGS)
 """Tells a connection who asks. The settings outlive the statement: they are told again when somebody else asks."""
@@ -33,6 +33,7 @@ class Sight:
     holders: names under which relations to the asker are kept: `Organization/12104`, `Account/17`, …
     labels: bits of the sensitivity labels (`record.labels`) that the asker may see; a row with another bit is hidden.
         With `ALL_LABELS` neither labels nor what patients forbid count for whole types.
+    here: bits of labels that it may see besides in rows that its facility answers for.
     after: days for which relations of care hold after its end.
     """
 
@@ -41,6 +42,7 @@ class Sight:
     holders: tuple[str, ...] = ()
     labels: int = 0
     after: int = 0
+    here: int = 0
 
 
 NOTHING = Sight()
@@ -64,4 +66,5 @@ def settings(asker: Asker) -> tuple[str, ...]:
         str(sight.after),
         "yes" if sight == EVERYTHING and asker.patient is None else "no",
         f" {sight.whole} " if asker.account and asker.patient is None else "",
+        str(sight.here),
     )

@@ -63,9 +63,10 @@ class AccountEvent(models.Model):
 class SightRule(models.Model):
     """What a role sees of the record, in the whole province (`facility` is empty) or, more strictly, at one facility.
 
-    by_relation: what is not in `whole` only with a relation to the patient. whole, labels: resource types, sensitivity
-    labels, separated by spaces. purpose: v3 PurposeOfUse of its accesses, "" for the role's own. after_days: for which
-    relations of care hold after their end. glass_hours: for which a record is opened in an emergency; 0 never.
+    by_relation: what is not in `whole` only with a relation to the patient. whole, labels, own_labels: resource types,
+    sensitivity labels, and those besides in what the own facility has written, separated by spaces. purpose: v3
+    PurposeOfUse of its accesses, "" for the role's own. after_days: for which relations of care hold after their end.
+    glass_hours: for which a record is opened in an emergency; 0 never.
     """
 
     role = models.CharField(max_length=30)
@@ -73,6 +74,7 @@ class SightRule(models.Model):
     by_relation = models.BooleanField(default=False)
     whole = models.TextField(blank=True)
     labels = models.TextField(blank=True)
+    own_labels = models.TextField(blank=True, default="")
     purpose = models.CharField(max_length=20, blank=True)
     after_days = models.PositiveSmallIntegerField()
     glass_hours = models.PositiveSmallIntegerField()

@@ -31,8 +31,9 @@ class Role:
     erases: whether it may also delete what it may write.
     purpose: v3 PurposeOfUse that its accesses are logged under.
     level: SMART level, `user` or `patient`.
-    labels: sensitivity labels (`record.labels`) that it sees as shipped. glass: hours for which it may open a record
-        that it does not see, 0 where it may not. Administrators change both by rules (`sight.rules`).
+    labels: sensitivity labels (`record.labels`) that it sees as shipped. own_labels: those that it sees besides in what
+        its own facility has written. glass: hours for which it may open a record that it does not see, 0 where it may
+        not. Administrators change all three by rules (`sight.rules`).
     """
 
     name: str
@@ -44,6 +45,7 @@ class Role:
     purpose: str = "TREAT"
     level: str = "user"
     labels: str = ""
+    own_labels: str = ""
     glass: int = 0
 
     @property
@@ -144,6 +146,7 @@ _ALL = (
         writes=f"{PERSON} {VISIT} {ELIGIBILITY} Observation Condition AllergyIntolerance Immunization CarePlan "
         "Procedure MedicationRequest MedicationDispense ServiceRequest QuestionnaireResponse "
         "ChargeItem FamilyMemberHistory",
+        own_labels=SENSITIVE,
     ),
     Role(
         "citizen",

@@ -40,7 +40,8 @@ BEGIN
   );
 END $$;
 
--- Whether a row exists for the asker. A labelled row needs a relation, also where its type is seen whole. Who forbids a
+-- Whether a row exists for the asker. A labelled row needs a relation, also where its type is seen whole, or was written
+-- by the asker's facility: who writes it down must be able to read it, though it may see no such label elsewhere. Who forbids a
 -- facility is still known there by name, or a second record would be begun. Its COST is that of most askers' rows, for
 -- the planner not to shun tables by it.
 CREATE OR REPLACE FUNCTION record.lets(type text, patient text, custodian text, labels integer) RETURNS boolean
@@ -53,8 +54,11 @@ BEGIN
     RETURN false;
   END IF;
   IF sight = 2 THEN RETURN true; END IF;
+  IF custodian = current_setting('tuetinh.facility') AND custodian <> '' THEN
+    RETURN labels & ~(current_setting('tuetinh.labels')::integer
+      | coalesce(nullif(current_setting('tuetinh.here', true), ''), '0')::integer) = 0;
+  END IF;
   IF labels <> 0 AND labels & ~current_setting('tuetinh.labels')::integer <> 0 THEN RETURN false; END IF;
-  IF custodian = current_setting('tuetinh.facility') AND custodian <> '' THEN RETURN true; END IF;
   IF patient IS NULL THEN RETURN sight = 3; END IF;
   IF sight = 3 AND labels = 0 AND (type = 'Patient' OR NOT record.forbidden(patient)) THEN RETURN true; END IF;
   RETURN record.related(patient);

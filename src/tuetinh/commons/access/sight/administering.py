@@ -57,6 +57,7 @@ def _fields(rule: Rule) -> dict[str, Any]:
         "by_relation": rule.by_relation,
         "whole": " ".join(sorted(rule.whole)),
         "labels": " ".join(sorted(rule.labels)),
+        "own_labels": " ".join(sorted(rule.own_labels)),
         "purpose": rule.purpose,
         "after_days": rule.after_days,
         "glass_hours": rule.glass_hours,

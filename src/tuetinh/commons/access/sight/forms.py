@@ -23,6 +23,13 @@ class RuleForm(forms.Form):
     labels = forms.MultipleChoiceField(
         label=FIELDS["labels"], choices=list(LABELS.items()), required=False, widget=forms.CheckboxSelectMultiple
     )
+    own_labels = forms.MultipleChoiceField(
+        label=FIELDS["own_labels"],
+        choices=list(LABELS.items()),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("Thêm vào các mục ở trên, chỉ trong những gì cơ sở của mình đã ghi."),
+    )
     after_days = forms.IntegerField(label=FIELDS["after_days"], min_value=0, max_value=3650)
     glass_hours = forms.IntegerField(
         label=FIELDS["glass_hours"],
@@ -60,6 +67,7 @@ class RuleForm(forms.Form):
             by_relation=data["by_relation"],
             whole=frozenset(data["whole"].split()),
             labels=frozenset(data["labels"]),
+            own_labels=frozenset(data["own_labels"]),
             purpose=data.get("purpose", ""),
             after_days=data["after_days"],
             glass_hours=data["glass_hours"],
@@ -72,6 +80,7 @@ def initial(rule: Rule) -> dict[str, Any]:
         "by_relation": rule.by_relation,
         "whole": " ".join(sorted(rule.whole)),
         "labels": sorted(rule.labels),
+        "own_labels": sorted(rule.own_labels),
         "purpose": rule.purpose,
         "after_days": rule.after_days,
         "glass_hours": rule.glass_hours,

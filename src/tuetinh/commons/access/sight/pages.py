@@ -36,7 +36,7 @@ def all_rules(request: HttpRequest) -> HttpResponse:
     """What each role sees at the administrator's facility."""
     facility, known = _by(request).facility, rules.now()
     shown = [(name, ROLES[name].label, known.of(name, facility)) for name in administering.RULED]
-    rows = [(name, label, rule, [LABELS[one] for one in LABELS if one in rule.labels]) for name, label, rule in shown]
+    rows = [(name, label, rule, _named(rule.labels), _named(rule.own_labels)) for name, label, rule in shown]
     return render(request, "access/rules.html", {"rows": rows, "place": place_name("Organization", facility)})
 
 
@@ -97,7 +97,7 @@ def _explained(account: Account, patient: str) -> dict[str, Any]:
         "found": found,
         "patient": patient,
         "purpose": PURPOSES.get(who.purpose, who.purpose),
-        "labels": [(LABELS[one], one in found.labels) for one in LABELS],
+        "labels": [(LABELS[one], one in found.labels, one in found.own_labels) for one in LABELS],
         "ties": [(KINDS.get(tie.kind, tie.kind), tie) for tie in found.ties],
         "denials": [
             (place_name("Organization", facility), PURPOSES.get(purpose, purpose))
@@ -116,6 +116,10 @@ def _patient(number: str) -> str:
     return ""
 
 
+def _named(labels: frozenset[str]) -> list[str]:
+    return [str(LABELS[one]) for one in LABELS if one in labels]
+
+
 def _told(change: SightChange) -> list[tuple[str, str, str]]:
     """What was changed: the field, what it was, what it became."""
     return [
@@ -128,7 +132,7 @@ def _told(change: SightChange) -> list[tuple[str, str, str]]:
 def _value(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(YES if value else NO)
-    if name == "labels":
+    if name in ("labels", "own_labels"):
         return ", ".join(str(LABELS.get(one, one)) for one in str(value).split()) or "—"
     if name == "purpose":
         return str(PURPOSES.get(value, value)) or "—"

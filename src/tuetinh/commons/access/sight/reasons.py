@@ -21,7 +21,7 @@ FROM record.relation WHERE patient = %s AND holder = ANY (%s) ORDER BY until DES
 _DENIALS = """
 SELECT facility, purpose FROM record.denial
 WHERE patient = %s AND facility IN ('', %s) AND purpose IN ('', %s) AND until > now() ORDER BY 1, 2 LIMIT 50"""
-_LETS = "SELECT record.lets(%s, %s, NULL, %s)"
+_LETS = "SELECT record.lets(%s, %s, %s, %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class Tie:
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """sees: ordinary data, written anywhere. labels: which sensitive data. ties, denials: what that comes from.
+    """sees: ordinary data, written anywhere. labels: which sensitive data; own_labels: which of what the own facility
+    has written. ties, denials: what that comes from.
 
     reads: whether the role reads anything of patients at all. own: the account is a citizen's; whether it is this
     person's is in `sees`.
@@ -47,6 +48,7 @@ class Reasons:
     own: bool
     sees: bool
     labels: tuple[str, ...]
+    own_labels: tuple[str, ...]
     ties: tuple[Tie, ...]
     denials: tuple[tuple[str, str], ...]
 
@@ -60,17 +62,18 @@ def why(account: Account, asker: Asker, rule: Rule, types: tuple[str, ...], pati
     with transaction.atomic():
         enter(asker)
         with connection.cursor() as cursor:
-            cursor.execute(_LETS, [type_, patient, 0])
-            sees = bool(type_) and bool(cursor.fetchone()[0])
-            labels = []
-            for label, bit in BITS.items() if type_ else ():
-                cursor.execute(_LETS, [type_, patient, bit])
-                if cursor.fetchone()[0]:
-                    labels.append(label)
+
+            def lets(custodian: str | None, bit: int) -> bool:
+                cursor.execute(_LETS, [type_, patient, custodian, bit])
+                return bool(type_) and bool(cursor.fetchone()[0])
+
+            sees = lets(None, 0)
+            labels = tuple(label for label, bit in BITS.items() if lets(None, bit))
+            own_labels = tuple(label for label, bit in BITS.items() if lets(asker.facility, bit))
             held = list(holders(asker.account, asker.facility, asker.practitioner))
             cursor.execute(_RELATIONS, [rule.after_days, patient, held])
             ties = tuple(Tie(*row) for row in cursor.fetchall())
             cursor.execute(_DENIALS, [patient, asker.facility, asker.purpose])
             denials = tuple(cursor.fetchall())
     own = account.role == "citizen"
-    return Reasons(rule, bool(type_), own, sees, tuple(labels), () if own else ties, () if own else denials)
+    return Reasons(rule, bool(type_), own, sees, labels, own_labels, () if own else ties, () if own else denials)

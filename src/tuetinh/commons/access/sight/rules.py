@@ -22,7 +22,7 @@ KEEP: Final = 4.0  # seconds
 AFTER_DAYS: Final = 30
 OPEN: Final = f"{DIRECTORY} {CATALOGUE} Patient"
 """Types that say nothing of a person, and people by name: seen whole as shipped, also by who sees by relation only."""
-COLUMNS: Final = "role, facility, by_relation, whole, labels, purpose, after_days, glass_hours"
+COLUMNS: Final = "role, facility, by_relation, whole, labels, own_labels, purpose, after_days, glass_hours"
 _ALL: Final = f"SELECT {COLUMNS} FROM access_sightrule"
 
 
@@ -33,6 +33,7 @@ class Rule:
     by_relation: bool = False
     whole: frozenset[str] = frozenset(OPEN.split())
     labels: frozenset[str] = frozenset()
+    own_labels: frozenset[str] = frozenset()
     purpose: str = ""
     after_days: int = AFTER_DAYS
     glass_hours: int = 0
@@ -43,6 +44,7 @@ class Rule:
             self.by_relation or other.by_relation,
             self.whole & other.whole,
             self.labels & other.labels,
+            self.own_labels & other.own_labels,
             other.purpose,
             min(self.after_days, other.after_days),
             min(self.glass_hours, other.glass_hours),
@@ -52,7 +54,12 @@ class Rule:
 def shipped(role: str) -> Rule:
     """The rule of a role until an administrator makes another."""
     known = ROLES[role]
-    return Rule(labels=frozenset(known.labels.split()), purpose=known.purpose, glass_hours=known.glass)
+    return Rule(
+        labels=frozenset(known.labels.split()),
+        own_labels=frozenset(known.own_labels.split()),
+        purpose=known.purpose,
+        glass_hours=known.glass,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +95,14 @@ def _sight(rule: Rule, types: tuple[str, ...], asker: Asker) -> Sight:
         whole=" ".join(whole),
         related=" ".join(related),
         holders=holders(asker.account, asker.facility, asker.practitioner),
-        labels=sum(BITS[label] for label in rule.labels if label in BITS),
+        labels=_bits(rule.labels),
         after=rule.after_days,
+        here=_bits(rule.own_labels),
     )
+
+
+def _bits(labels: frozenset[str]) -> int:
+    return sum(BITS[label] for label in labels if label in BITS)
 
 
 def holders(account: str, facility: str, practitioner: str) -> tuple[str, ...]:
@@ -138,5 +150,6 @@ def _fresh() -> Rules | None:
 
 def read(row: Row) -> Rule:
     """A rule from its row in `COLUMNS`."""
-    _, _, by_relation, whole, labels, purpose, after_days, glass_hours = row
-    return Rule(by_relation, frozenset(whole.split()), frozenset(labels.split()), purpose, after_days, glass_hours)
+    _, _, by_relation, *texts, purpose, after_days, glass_hours = row
+    whole, labels, own_labels = (frozenset(text.split()) for text in texts)
+    return Rule(by_relation, whole, labels, own_labels, purpose, after_days, glass_hours)

@@ -36,6 +36,7 @@ FIELDS = {
     "by_relation": gettext_lazy("Chỉ xem khi có quan hệ với người bệnh"),
     "whole": gettext_lazy("Loại tài nguyên luôn xem được"),
     "labels": gettext_lazy("Thông tin nhạy cảm được xem"),
+    "own_labels": gettext_lazy("Thông tin nhạy cảm do cơ sở mình ghi"),
     "purpose": gettext_lazy("Mục đích"),
     "after_days": gettext_lazy("Số ngày còn xem được sau khi kết thúc khám"),
     "glass_hours": gettext_lazy("Số giờ của một lần mở khẩn cấp"),

@@ -63,7 +63,8 @@ def sees(account: Account, *ids: str) -> list[str]:
 
 def rule(role: str, facility: str = "", **fields: Any) -> None:
     known = rules.shipped(role)
-    given = {"whole": rules.OPEN, "labels": " ".join(known.labels), "purpose": known.purpose, "after_days": 30}
+    given = {"whole": rules.OPEN, "labels": " ".join(known.labels), "own_labels": " ".join(known.own_labels)}
+    given |= {"purpose": known.purpose, "after_days": 30}
     SightRule.objects.create(role=role, facility=facility, **given | {"glass_hours": known.glass_hours} | fields)
     rules.forget()
 
@@ -91,14 +92,15 @@ def test_a_code_of_another_system_is_no_label() -> None:
 def test_as_shipped_labels_are_for_those_who_treat_here(cast: dict[str, Account], role: str) -> None:
     for id_, code, facility in (("plain", "I10", THERE), ("here", "B20", HERE), ("there", "B20", THERE)):
         api.create(at(facility), condition(id_, code))
-    shown = ["here", "plain"] if ROLES[role].labels else ["plain"]
+    shown = ["here", "plain"] if ROLES[role].labels or ROLES[role].own_labels else ["plain"]
     assert sees(cast[role], "plain", "here", "there") == shown
     api.create(SYSTEM, visit(HERE))
-    assert sees(cast[role], "there") == (["here", "plain", "there"] if ROLES[role].labels else ["plain"])
+    assert sees(cast[role], "there") == ([*shown, "there"] if ROLES[role].labels else shown)
 
 
 def test_who_has_labels_as_shipped() -> None:
     assert {name for name, role in ROLES.items() if role.labels} == {"doctor", "nurse", "lab", "pharmacist"}
+    assert {name for name, role in ROLES.items() if role.own_labels} == {"station"}
     assert {name for name, role in ROLES.items() if role.glass} == {"doctor", "nurse"}
     assert set(SENSITIVE.split()) == set(labels.BITS)
 
@@ -148,10 +150,33 @@ def test_a_facility_can_only_be_stricter(cast: dict[str, Account]) -> None:
 
 
 def test_a_rule_of_the_province_can_open_a_label(cast: dict[str, Account]) -> None:
-    api.create(at(HERE), condition("hiv", "B20"))
+    api.create(at(THERE), condition("hiv", "B20"))
+    api.create(SYSTEM, visit(HERE))
     assert sees(cast["station"], "hiv") == []
     rule("station", labels="HIV")
     assert sees(cast["station"], "hiv") == ["hiv"]
+
+
+def test_a_station_reads_what_it_wrote_itself_and_no_more(cast: dict[str, Account]) -> None:
+    station = asker_of(cast["station"])
+    for id_, code in (("hiv", "B20"), ("f", "F20")):
+        api.create(station, condition(id_, code))
+    api.update(station, api.read(station, "Condition", "f"))
+    api.create(at(THERE), condition("there", "B20"))
+    api.create(SYSTEM, visit(HERE))
+    assert sees(cast["station"], "hiv", "f", "there") == ["f", "hiv"]
+    assert sees(cast["archivist"], "hiv", "f", "there") == []
+    cast["station"].facility = THERE
+    assert sees(cast["station"], "hiv", "f", "there") == ["there"]
+
+
+def test_a_facility_can_take_its_own_labels_away_and_give_none(cast: dict[str, Account]) -> None:
+    api.create(at(HERE), condition("hiv", "B20"))
+    rule("station", HERE, own_labels="PSY")
+    rule("archivist", HERE, own_labels=SENSITIVE)
+    assert rules.now().of("station", HERE).own_labels == {"PSY"}
+    assert rules.now().of("archivist", HERE).own_labels == frozenset()
+    assert (sees(cast["station"], "hiv"), sees(cast["archivist"], "hiv")) == ([], [])
 
 
 def test_the_purpose_of_a_rule_is_what_patients_forbid(cast: dict[str, Account]) -> None:
@@ -165,6 +190,7 @@ def test_the_purpose_of_a_rule_is_what_patients_forbid(cast: dict[str, Account])
 
 
 def test_who_may_not_see_a_label_does_not_write_it(cast: dict[str, Account]) -> None:
+    rule("station", own_labels="PSY")
     with pytest.raises(Forbidden, match="not to write"):
         api.create(asker_of(cast["station"]), condition("x", "B20"))
     with pytest.raises(NotFound):
