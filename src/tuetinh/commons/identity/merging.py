@@ -16,7 +16,7 @@ from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Forbidden, RecordError
 from tuetinh.record.merging import api as steps
 from tuetinh.record.merging.api import Merge, Outcome
-from tuetinh.record.steps import Step, run
+from tuetinh.record.steps import Query, Step, run
 
 OFFICE = frozenset({"archivist", "system"})
 ATTEMPTS = 4
@@ -53,6 +53,24 @@ def history(asker: Asker, limit: int = 50, person: str = "") -> list[Merge]:
     """Merges, newest first, undone ones too."""
     may(asker)
     return run(SYSTEM, steps.latest(before=None, limit=limit, person=person))
+
+
+def doubted(asker: Asker) -> list[Merge]:
+    """Merges in force that a desk holds for wrong, the newest first."""
+    may(asker)
+    return run(SYSTEM, _doubted())
+
+
+def _doubted() -> Step[list[Merge]]:
+    rows = yield Query("SELECT merge FROM identity_doubt ORDER BY at DESC LIMIT 100")
+    found = yield from steps.by_ids([id_ for (id_,) in rows])
+    return [one for one in found if one.undone is None]
+
+
+def parts(person: str) -> list[Merge]:
+    """The merges in force that made others part of this person, the newest first."""
+    found = run(SYSTEM, steps.latest(before=None, limit=50, person=person))
+    return [one for one in found if one.target == person and one.undone is None]
 
 
 def _held(asker: Asker, step: Callable[[Asker], Step[Outcome]]) -> Outcome:

@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tuetinh.commons.access import api as access
-from tuetinh.commons.identity import links, queries
+from tuetinh.commons.identity import links, queries, report_pages
 from tuetinh.record.errors import Gone, NotFound
 
 STAFF = ("reception", "doctor", "nurse", "lab", "imaging", "pharmacist", "cashier", "archivist", "station")
@@ -75,8 +75,13 @@ def person(request: HttpRequest, patient_id: str) -> HttpResponse:
         banner = queries.banner(asker, patient_id)
     except (NotFound, Gone) as error:
         raise Http404 from error
-    context = {"person": banner, "links": links.links(asker.role, patient_id)}
-    return render(request, "identity/person.html", context | {"gives": asker.role in access.CITIZENS_DESKS})
+    context = {
+        "person": banner,
+        "links": links.links(asker.role, patient_id),
+        "gives": asker.role in access.CITIZENS_DESKS,
+        "reports": asker.role in report_pages.DESKS,
+    }
+    return render(request, "identity/person.html", context)
 
 
 @require_POST

@@ -25,7 +25,7 @@ from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 from tuetinh.record.audit import note
 from tuetinh.record.errors import Forbidden
-from tuetinh.record.steps import run
+from tuetinh.record.steps import Step, run
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -159,6 +159,21 @@ def likely_duplicates(asker: Asker, draft: PersonDraft, limit: int = 5) -> list[
     _allow(asker)
     person = matching.of_draft(draft)
     return [_matched(person, match) for match in run(asker, matching.matches(person))[:limit]]
+
+
+def alike(asker: Asker, patient_id: str, limit: int = 5) -> list[Hit]:
+    """Return other records that may be this person's, likeliest first. None for a person who is not in the index."""
+    _allow(asker)
+    return run(asker, _alike(patient_id, limit))
+
+
+def _alike(patient_id: str, limit: int) -> Step[list[Hit]]:
+    rows = yield from matching.people([patient_id])
+    if patient_id not in rows:
+        return []
+    person = matching.of_row(rows[patient_id])
+    found = yield from matching.matches(person)
+    return [_matched(person, match) for match in found[:limit]]
 
 
 def _matched(person: features.Features, match: matching.Match) -> Hit:

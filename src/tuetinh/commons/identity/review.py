@@ -170,6 +170,27 @@ def _tell(one: str, other: str) -> Step[None]:
     yield Query("UPDATE identity_pair SET state = 'open' WHERE one = %s AND other = %s", (first, second))
 
 
+def doubt(merge: str, account: str, reason: str) -> None:
+    """Keep that somebody at a desk holds a merge for wrong; told again, the newest reason stands."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO identity_doubt (merge, account, reason) VALUES (%s, %s, %s) "
+            "ON CONFLICT (merge) DO UPDATE SET account = excluded.account, reason = excluded.reason, at = now()",
+            [merge, account, reason],
+        )
+
+
+def settle(merge: str) -> None:
+    """Forget the doubt about a merge: the records office finds it right."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM identity_doubt WHERE merge = %s", [merge])
+
+
+def doubts(merges: Sequence[str]) -> dict[str, str]:
+    """The reasons for which desks hold some of these merges for wrong."""
+    return dict(run(SYSTEM, _rows("SELECT merge, reason FROM identity_doubt WHERE merge = ANY(%s)", (list(merges),))))  # type: ignore[arg-type]
+
+
 def compare_all() -> int:
     """Compare everyone with everyone, by Splink, as after a first import; returns how many pairs were kept.
 

@@ -8,10 +8,9 @@ import msgspec
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from tuetinh.commons.access import api as access
 from tuetinh.commons.identity import comparing, matching, merging, review
@@ -108,14 +107,24 @@ def _decide(request: HttpRequest, found: review.Pair) -> HttpResponse:
 
 
 @access.desk("archivist")
-@require_GET
+@require_http_methods(["GET", "POST"])
 @never_cache
 def merges(request: HttpRequest) -> HttpResponse:
-    """Who was merged into whom, by whom and when; what was undone, and why."""
+    """Who was merged into whom, by whom and when, first what a desk doubts; what was undone, and why.
+
+    `right` by POST: the merge was right, the doubt is settled.
+    """
     asker = access.asker(request)
-    found = merging.history(asker, limit=PAGE * 4, person=request.GET.get("person", "")[:64])
+    if request.method == "POST":
+        review.settle(request.POST.get("right", ""))
+        return redirect("identity:merges")
+    latest = merging.history(asker, limit=PAGE * 4, person=request.GET.get("person", "")[:64])
+    found = [*merging.doubted(asker), *latest] if "person" not in request.GET else latest
+    found = list({one.id: one for one in found}.values())
     people = _people(asker, [id_ for one in found for id_ in (one.source, one.target)])
-    rows = [(one, people.get(one.source), people.get(one.target)) for one in found]
+    doubts = review.doubts([one.id for one in found])
+    rows = [(one, people.get(one.source), people.get(one.target), doubts.get(one.id)) for one in found]
+    rows.sort(key=lambda row: row[0].undone is not None or row[3] is None)
     return render(request, "identity/merges.html", {"rows": rows})
 
 
@@ -167,18 +176,6 @@ def model(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("Đã dùng mô hình mới; mọi người sẽ được so lại."))
             return redirect("identity:model")
     return render(request, "identity/model.html", {"model": now, "error": error}, status=422 if error else 200)
-
-
-@access.desk("reception", "station", "nurse", "doctor")
-@require_POST
-def report(request: HttpRequest, patient_id: str) -> HttpResponse:
-    """A desk tells the records office of two records that look like one person's."""
-    other = request.POST.get("other", "")
-    if other == patient_id or len(_people(access.asker(request), [patient_id, other])) != 2:
-        raise Http404
-    review.tell(patient_id, other)
-    messages.success(request, _("Đã báo phòng lưu trữ hồ sơ."))
-    return redirect(reverse("identity:person", args=[patient_id]))
 
 
 def _people(asker: Asker, ids: list[str]) -> dict[str, r4.Patient]:

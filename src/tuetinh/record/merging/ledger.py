@@ -48,6 +48,12 @@ def by_id(id_: str) -> Step[Merge | None]:
     return Merge(*rows[0]) if rows else None
 
 
+def by_ids(ids: Sequence[str]) -> Step[list[Merge]]:
+    """Merges, undone or not, newest first."""
+    rows = yield Query(f"SELECT {_COLUMNS} FROM record.merge WHERE id = ANY (%s) ORDER BY at DESC, id", (list(ids),))
+    return [Merge(*row) for row in rows]
+
+
 def latest(*, before: datetime | None, limit: int, person: str = "") -> Step[list[Merge]]:
     """Merges, undone ones too, newest first, of everyone or of one person."""
     mine = "AND (source = %(person)s OR target = %(person)s)" if person else ""

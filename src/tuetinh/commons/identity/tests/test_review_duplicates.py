@@ -97,6 +97,51 @@ def test_a_desk_tells_the_office(as_role: As) -> None:
     assert ({found.one, found.other}, found.grade) == ({one.id, other.id}, "told")
 
 
+@pytest.mark.parametrize("role", ["reception", "station", "nurse", "doctor"])
+def test_desks_find_where_to_tell(pair: review.Pair, as_role: As, role: str) -> None:
+    rich, poor = keeper(pair)
+    desk = as_role(role)
+    assert f'href="/people/{rich}/report"' in desk.get(f"/people/{rich}").content.decode()
+    page = desk.get(f"/people/{rich}/report").content.decode()
+    assert f'name="other" value="{poor}"' in page
+    assert f'value="{rich}"' not in page
+    found = desk.post(f"/people/{rich}/report", {"q": "pang 1985"}).content.decode()
+    assert found.count(f'name="other" value="{poor}"') == 2
+    assert desk.post(f"/people/{rich}/report", {"other": rich}).status_code == 404
+    assert desk.post(f"/people/{rich}/report", {"other": "nobody"}).status_code == 404
+    assert desk.get("/people/nobody/report").status_code == 404
+    assert review.counts() == {"open": 1}
+
+
+def test_a_desk_tells_of_a_wrong_merge(pair: review.Pair, as_role: As) -> None:
+    rich, poor = keeper(pair)
+    office, desk, told = as_role("archivist"), as_role("nurse"), "Quầy báo gộp nhầm"
+    office.post(f"/people/review/{pair.id}", {"said": "same", "keep": rich})
+    [merge] = merging.parts(rich)
+    assert f'value="{merge.id}"' in desk.get(f"/people/{rich}/report").content.decode()
+    assert desk.post(f"/people/{rich}/report", {"merge": merge.id, "reason": " "}).status_code == 422
+    assert desk.post(f"/people/{rich}/report", {"merge": "x", "reason": "x"}).status_code == 404
+    assert told not in office.get("/people/merges").content.decode()
+    assert desk.post(f"/people/{rich}/report", {"merge": merge.id, "reason": "Hai chị em"}).status_code == 302
+    page = office.get("/people/merges").content.decode()
+    assert (page.count(told), page.count("Hai chị em")) == (1, 1)
+    assert desk.post("/people/merges", {"right": merge.id}).status_code == 403
+    assert told in office.get("/people/merges").content.decode()
+    assert office.post("/people/merges", {"right": merge.id}).status_code == 302
+    assert told not in office.get("/people/merges").content.decode()
+    desk.post(f"/people/{rich}/report", {"merge": merge.id, "reason": "Hai chị em"})
+    office.post(f"/people/{poor}/unmerge", {"reason": "hai chị em"})
+    assert told not in office.get("/people/merges").content.decode()
+    assert merging.parts(rich) == []
+
+
+@pytest.mark.parametrize("role", ["lab", "archivist", "admin", "outsider", "citizen", "official"])
+def test_who_does_not_tell(pair: review.Pair, as_role: As, role: str) -> None:
+    rich, poor = keeper(pair)
+    assert as_role(role).post(f"/people/{rich}/report", {"other": poor}).status_code == 403
+    assert review.pair(pair.id) == pair
+
+
 @pytest.mark.parametrize("role", ["reception", "doctor", "admin", "outsider", "citizen", "official"])
 def test_who_may_not(pair: review.Pair, as_role: As, role: str) -> None:
     rich, poor = keeper(pair)
