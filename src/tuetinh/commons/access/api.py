@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from django.contrib import messages
+from django.utils.translation import gettext as _
+
 from tuetinh.commons.access.actions import CITIZENS_DESKS, give_citizen_account
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.oauth.asking import authenticate, bearer_of
@@ -14,8 +17,11 @@ from tuetinh.commons.access.oauth.sample import register_sample
 from tuetinh.commons.access.places import Facility, facility, place_name
 from tuetinh.commons.access.queries import apps_to_launch, owner_names
 from tuetinh.commons.access.roles import ROLES, Role
-from tuetinh.commons.access.sight import rules
+from tuetinh.commons.access.sight import carers, rules, wards
+from tuetinh.commons.access.sight.ages import agrees as minor_agrees
 from tuetinh.commons.access.sight.glass import may_open
+from tuetinh.commons.access.sight.wards import Tie
+from tuetinh.commons.access.sight.words import RELATIONSHIPS
 from tuetinh.record.asker import Asker
 
 if TYPE_CHECKING:
@@ -27,30 +33,38 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CITIZENS_DESKS",
+    "RELATIONSHIPS",
     "ROLES",
     "AccessError",
     "Account",
     "AppOrigins",
     "Facility",
     "Role",
+    "Tie",
+    "act_for",
     "apps_to_launch",
     "asker",
     "asker_of",
     "authenticate",
     "bearer_of",
+    "carers",
     "create_client",
     "desk",
     "facility",
     "give_citizen_account",
     "may_open",
+    "minor_agrees",
     "open_to_all",
     "owner_names",
     "place_name",
     "register_sample",
     "signed_in",
     "smart_configuration",
+    "ward",
+    "wards",
 ]
 
+WARD = "access.ward"  # in the session: whose record a citizen has opened
 View = TypeVar("View", bound="Callable[..., object]")
 
 
@@ -82,12 +96,39 @@ def signed_in(view: View) -> View:
 
 
 def asker(request: HttpRequest) -> Asker:
-    """Tell the record who asks through this page, with the scopes of the account's desk."""
+    """Tell the record who asks through this page, with the scopes of the account's desk.
+
+    A citizen who opened somebody else's record asks within that one, as long as they may; `ward` says so.
+    """
     cached: Asker | None = getattr(request, "asker", None)
     if cached is None:
         cached = asker_of(request.user)  # type: ignore[arg-type]
+        if chosen := request.session.get(WARD):
+            found = wards.acting(cached, chosen)
+            if found is None:
+                del request.session[WARD]
+                messages.warning(request, _("Bạn không còn được xem hồ sơ đó. Đây là hồ sơ của bạn."))
+            else:
+                cached, request.ward = found  # type: ignore[attr-defined]
         request.asker = cached  # type: ignore[attr-defined]
     return cached
+
+
+def ward(request: HttpRequest) -> Tie | None:
+    """The tie by which the citizen's pages are in somebody else's record; None in one's own."""
+    asker(request)
+    return getattr(request, "ward", None)
+
+
+def act_for(request: HttpRequest, patient: str) -> bool:
+    """Open somebody else's record on the citizen's pages, or one's own again with ""; False when they may not."""
+    own = asker_of(request.user)  # type: ignore[arg-type]
+    if patient and wards.acting(own, patient) is None:
+        return False
+    request.session.pop(WARD, None)
+    if patient:
+        request.session[WARD] = patient
+    return True
 
 
 def asker_of(account: Account) -> Asker:

@@ -23,5 +23,14 @@ MESSAGES = {
     "reason": gettext_lazy("Hãy ghi rõ lý do, ít nhất 10 ký tự."),
     "reviewed": gettext_lazy("Lần mở này đã được xem xét, hoặc không thuộc cơ sở bạn quản trị, hoặc là của chính bạn."),
     "note": gettext_lazy("Khi không đồng ý, hãy ghi vì sao."),
+    "relationship": gettext_lazy("Hãy chọn quan hệ trong danh sách."),
+    "carer-self": gettext_lazy("Đây là hồ sơ của chính người đó."),
+    "carer-exists": gettext_lazy("Người này đã được ghi rồi."),
+    "carer-most": gettext_lazy("Đã có quá nhiều người. Hãy bỏ bớt trước."),
+    "carer-age": gettext_lazy(
+        "Hồ sơ này không phải của người chưa thành niên; chỉ ghi được người giám hộ theo quyết định."
+    ),
+    "carer-until": gettext_lazy("Ngày này đã qua."),
+    "carer-gone": gettext_lazy("Lời mời hoặc quyền này không còn nữa."),
     "role": gettext_lazy("Vai trò này không cấp được ở đây."),
 }

@@ -26,7 +26,7 @@ from tuetinh.commons.identity.facts import (
 )
 from tuetinh.commons.identity.linkage.sets import report as measure_linkage
 from tuetinh.commons.identity.links import PersonLink
-from tuetinh.commons.identity.queries import Banner, Hit, banner, find_people, gender_text, likely_duplicates
+from tuetinh.commons.identity.queries import Banner, Hit, banner, find_people, gender_text, likely_duplicates, whose
 from tuetinh.commons.identity.wire_card import CitizenCard, check_number, parse_card
 
 __all__ = [
@@ -63,4 +63,5 @@ __all__ = [
     "patient",
     "phone",
     "register",
+    "whose",
 ]

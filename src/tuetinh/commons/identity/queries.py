@@ -22,10 +22,10 @@ from tuetinh.commons.identity.ranking import Found
 from tuetinh.commons.identity.wire_card import parse_card
 from tuetinh.record import api as record
 from tuetinh.record import r4
-from tuetinh.record.asker import Asker
+from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.audit import note
 from tuetinh.record.errors import Forbidden
-from tuetinh.record.steps import Step, run
+from tuetinh.record.steps import Query, Step, run
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -159,6 +159,19 @@ def likely_duplicates(asker: Asker, draft: PersonDraft, limit: int = 5) -> list[
     _allow(asker)
     person = matching.of_draft(draft)
     return [_matched(person, match) for match in run(asker, matching.matches(person))[:limit]]
+
+
+def whose(number: str, name: str) -> str:
+    """The id of the one person with this personal number and this name, tones and case aside; "" for anything else."""
+    rows = run(SYSTEM, _with_number(number))
+    found = [id_ for id_, known in rows if words.name_words(known) == words.name_words(name)]
+    return found[0] if len(found) == 1 else ""
+
+
+def _with_number(number: str) -> Step[list[tuple[str, str]]]:
+    sql = """SELECT p.patient, p.name FROM identity_number n JOIN identity_person p USING (patient)
+    WHERE n.kind = 'cccd' AND n.value = %s AND p.active"""
+    return [(id_, name) for id_, name in (yield Query(sql, [number]))]
 
 
 def alike(asker: Asker, patient_id: str, limit: int = 5) -> list[Hit]:

@@ -19,7 +19,7 @@ from tuetinh.care.billing import api as billing
 from tuetinh.care.clinic import api as clinic
 from tuetinh.care.insurance.api import cards
 from tuetinh.care.reception import api as reception
-from tuetinh.commons.access.api import ROLES, asker, desk, place_name
+from tuetinh.commons.access.api import ROLES, asker, desk, owner_names, place_name
 from tuetinh.commons.documents.api import respond_pdf
 from tuetinh.commons.identity import api as identity
 from tuetinh.commons.ui.api import paginate
@@ -201,16 +201,21 @@ def mine(request: HttpRequest, who: Asker) -> HttpResponse:
     return render(request, "portal/mine.html", context)
 
 
+def _who(role: str) -> str:
+    return str(ROLES[role].label) if role in ROLES else _("Phần mềm của ngành y tế")
+
+
 @own
 def accesses(request: HttpRequest, who: Asker) -> HttpResponse:
     """Who has looked at my record, when and what for."""
     asked = request.GET.get("before", "")
     before = int(asked) if asked.isdecimal() and len(asked) < 19 else None
     rows = record.accesses(who, str(who.patient), before, ACCESSES + 1)
+    people, _clients = owner_names([one.account for one in rows], [])
     shown = [
         {
             "access": one,
-            "who": ROLES[one.role].label if one.role in ROLES else _("Phần mềm của ngành y tế"),
+            "who": people.get(one.account) or _who(one.role),
             "place": place_name("Organization", one.facility),
             "why": PURPOSES.get(one.purpose, ""),
             "what": parts(one.types),

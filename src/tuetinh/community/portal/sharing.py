@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from tuetinh.commons.access.api import asker, desk, place_name
+from tuetinh.community.portal.family import decides
 from tuetinh.record import api as record
 from tuetinh.record import errors, r4
 from tuetinh.record.asker import Asker
@@ -45,6 +46,8 @@ def sharing(request: HttpRequest) -> HttpResponse:
     places = _places(who)
     fault = False
     if request.method == "POST":
+        if not decides(request):
+            raise Http404
         facility, purpose = request.POST.get("facility", ""), request.POST.get("purpose", "")
         fault = purpose not in PURPOSES or (facility not in places and facility != "*")
         if not fault:
@@ -52,6 +55,7 @@ def sharing(request: HttpRequest) -> HttpResponse:
             return redirect("portal:sharing")
     shown = [_told(one) for one in _active(who)]
     context = {"forbidden": shown, "places": places.items(), "purposes": PURPOSES.items(), "fault": fault}
+    context["decides"] = decides(request)
     return render(request, "portal/sharing.html", context, status=422 if fault else 200)
 
 
@@ -60,6 +64,8 @@ def sharing(request: HttpRequest) -> HttpResponse:
 def take_back(request: HttpRequest, consent_id: str) -> HttpResponse:
     """Let them see it again."""
     who = asker(request)
+    if not decides(request):
+        raise Http404
     try:
         consent = record.read(who, "Consent", consent_id)
     except (errors.NotFound, errors.Gone, errors.BadRequest) as error:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 
-from tuetinh.community.portal import pages, sharing
+from tuetinh.community.portal import family, pages, sharing
 
 app_name = "portal"
 urlpatterns = [
@@ -21,5 +21,12 @@ urlpatterns = [
     path("me/record", pages.mine, name="mine"),
     path("me/record/sharing", sharing.sharing, name="sharing"),
     path("me/record/sharing/<str:consent_id>", sharing.take_back, name="take-back"),
+    path("me/record/family", family.family, name="family"),
+    re_path(
+        r"^me/record/family/(?P<tie_id>[A-Za-z0-9.-]{1,64})/(?P<verb>accept|decline|end)$",
+        family.answer,
+        name="family-answer",
+    ),
+    path("me/open", family.open_record, name="open"),
     path("me/record/accesses", pages.accesses, name="accesses"),
 ]

@@ -19,6 +19,7 @@ PURPOSES = {
     "HOPERAT": gettext_lazy("Để quản lý hồ sơ"),
     "PUBHLTH": gettext_lazy("Để làm y tế công cộng"),
     "PATRQT": gettext_lazy("Theo yêu cầu của người bệnh"),
+    "FAMRQT": gettext_lazy("Xem thay bạn"),
     "ETREAT": gettext_lazy("Cấp cứu"),
     "BTG": gettext_lazy("Mở khẩn cấp, đang được xem xét"),
 }

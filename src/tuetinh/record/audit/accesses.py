@@ -11,9 +11,10 @@ from tuetinh.record.asker import Asker
 from tuetinh.record.errors import Forbidden
 from tuetinh.record.steps import enter
 
+NAMED = "citizen"
 _DAYS = """
 SELECT max(position), min(at), max(at), role, facility, purpose, array_agg(DISTINCT one ORDER BY one),
-       bool_or(action IN ('create', 'update', 'delete', 'patch'))
+       bool_or(action IN ('create', 'update', 'delete', 'patch')), CASE WHEN role = %s THEN account ELSE '' END
 FROM record.audit, string_to_table(type, ',') AS one
 WHERE patient = %s AND account <> %s
 GROUP BY (at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date, account, role, facility, purpose
@@ -27,7 +28,8 @@ class Access:
     """What one account did with a person's record on one day.
 
     position: what `before` of the next page takes. purpose: v3 PurposeOfUse. types: resource types, sorted. changed:
-    whether it also wrote. The account itself is not told: a role at a facility answers for it.
+    whether it also wrote. The account itself is not told: a role at a facility answers for it. Only whom nobody else
+    answers for is named by account, the role of `NAMED`: somebody who acts for the person.
     """
 
     position: int
@@ -38,6 +40,7 @@ class Access:
     purpose: str
     types: tuple[str, ...]
     changed: bool
+    account: str
 
 
 def accesses(asker: Asker, patient_id: str, before: int | None = None, limit: int = 50) -> list[Access]:
@@ -50,9 +53,9 @@ def accesses(asker: Asker, patient_id: str, before: int | None = None, limit: in
         raise Forbidden(message)
     enter(asker)
     with connection.cursor() as cursor:
-        cursor.execute(_DAYS, [patient_id, asker.account, before if before is not None else 2**62, limit])
+        cursor.execute(_DAYS, [NAMED, patient_id, asker.account, before if before is not None else 2**62, limit])
         rows = cursor.fetchall()
     return [
-        Access(position, first, last, role, facility, purpose, tuple(types), changed)
-        for position, first, last, role, facility, purpose, types, changed in rows
+        Access(position, first, last, role, facility, purpose, tuple(types), changed, account)
+        for position, first, last, role, facility, purpose, types, changed, account in rows
     ]

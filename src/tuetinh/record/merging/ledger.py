@@ -54,6 +54,19 @@ def by_ids(ids: Sequence[str]) -> Step[list[Merge]]:
     return [Merge(*row) for row in rows]
 
 
+def became(person: str) -> Step[list[str]]:
+    """Ids of those who are part of this person now, by merges in force, through any number of them."""
+    rows = yield Query(
+        """WITH RECURSIVE one (id, hops) AS (
+      SELECT source, 1 FROM record.merge WHERE target = %s AND undone IS NULL
+      UNION ALL SELECT m.source, hops + 1 FROM one JOIN record.merge m ON m.target = one.id
+      WHERE m.undone IS NULL AND hops < %s
+    ) SELECT DISTINCT id FROM one ORDER BY id""",
+        (person, MOST_HOPS),
+    )
+    return [row[0] for row in rows]
+
+
 def latest(*, before: datetime | None, limit: int, person: str = "") -> Step[list[Merge]]:
     """Merges, undone ones too, newest first, of everyone or of one person."""
     mine = "AND (source = %(person)s OR target = %(person)s)" if person else ""

@@ -16,17 +16,31 @@ CREATE OR REPLACE FUNCTION record.sight(type text) RETURNS integer LANGUAGE sql 
     ELSE 0 END
 $$;
 
--- Whether a patient stands in a relation to the asker that holds: broken glass whatever the patient forbids, others
--- unless it is forbidden. What comes from care holds for some days after its end, as the asker's sight says.
+-- Whether a patient stands in a relation to the asker that holds. What a patient forbids is about facilities and
+-- purposes: broken glass, people who act for the patient, and what was shared with whoever has the code pass by it; an
+-- allowance for one facility passes by what is forbidden to all, not by what is forbidden to it or for its purpose. What
+-- comes from care holds for some days after its end, as the asker's sight says.
 CREATE OR REPLACE FUNCTION record.related(who text) RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE forbidden boolean := record.forbidden(who);
+DECLARE by_name boolean := forbidden AND record.forbidden_by_name(who);
 BEGIN
   RETURN EXISTS (
     SELECT FROM record.relation k WHERE k.patient = who
       AND k.holder = ANY (current_setting('tuetinh.holders')::text[])
-      AND (k.kind = 'glass' OR NOT forbidden)
+      AND (NOT forbidden OR k.kind = 'glass' OR k.kind = 'consent' AND NOT by_name
+        OR starts_with(k.holder, 'Patient/') OR starts_with(k.holder, 'Share/'))
       AND k.until > now() - CASE WHEN k.kind IN ('treating', 'episode', 'referral', 'consultation')
         THEN make_interval(days => current_setting('tuetinh.after')::integer) ELSE interval '0' END
+  );
+END $$;
+
+-- Whether the patient forbids just the asker's facility, or the purpose.
+CREATE OR REPLACE FUNCTION record.forbidden_by_name(who text) RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+  RETURN EXISTS (
+    SELECT FROM record.denial d WHERE d.patient = who AND (d.facility <> '' OR d.purpose <> '')
+      AND d.facility IN ('', current_setting('tuetinh.facility'))
+      AND d.purpose IN ('', current_setting('tuetinh.purpose')) AND d.until > now()
   );
 END $$;
 

@@ -11,14 +11,17 @@ from tuetinh.record.relations import FOREVER, Denial, Relation, date_range
 from tuetinh.record.steps import Query, Step
 
 SCOPE: Final = "patient-privacy"
+PROPOSED: Final = "proposed"
+"""Kind of a relation that holds for nothing yet: a person was asked to be a carer and has not answered."""
 _ORGANIZATION: Final = "Organization/"
+_PATIENT: Final = "Patient/"
 
 
 def follow(written: Sequence[Written]) -> Step[None]:
     """Bring denials and allowances in line with these Consents."""
     sources = [f"Consent/{one.id}" for one in written]
     yield from relations.forbid(sources, [denial for one in written for denial in denials(one)])
-    yield from relations.keep(sources, [relation for one in written for relation in allowances(one)])
+    yield from relations.keep(sources, [tie for one in written for tie in (*allowances(one), *carers(one))])
 
 
 def denials(written: Written) -> list[Denial]:
@@ -45,6 +48,19 @@ def allowances(written: Written) -> list[Relation]:
     ]
 
 
+def carers(written: Written) -> list[Relation]:
+    """People whom a Consent lets see the record, and those who have not accepted yet."""
+    status = cast("r4.Consent", written.resource).status if written.resource else ""
+    kind, source = ("consent" if status == "active" else PROPOSED), f"Consent/{written.id}"
+    return [
+        Relation(str(written.patient), person, kind, source, _until(one) if status == "active" else "-infinity")
+        for one in _provisions(written, ("active", "proposed"))
+        if one.type == "permit" and not _narrow(one)
+        for person in _actors(one)
+        if person.startswith(_PATIENT)
+    ]
+
+
 def fill(after: int, count: int = 1000) -> Step[int | None]:
     """Keep what the next stored Consents after this key say; returns the last key, or None."""
     sql = f"""SELECT key, id, version, patient, body FROM record."Consent"
@@ -54,10 +70,10 @@ def fill(after: int, count: int = 1000) -> Step[int | None]:
     return int(rows[-1][0]) if rows else None
 
 
-def _provisions(written: Written) -> Iterator[r4.ConsentProvision]:
-    """The provisions of a Consent in force, its exceptions too."""
+def _provisions(written: Written, states: Sequence[str] = ("active",)) -> Iterator[r4.ConsentProvision]:
+    """The provisions of a Consent in one of these states, its exceptions too."""
     consent = cast("r4.Consent | None", written.resource)
-    if consent is None or written.patient is None or consent.status != "active" or consent.provision is None:
+    if consent is None or written.patient is None or consent.status not in states or consent.provision is None:
         return
     if not any(coding.code == SCOPE for coding in (consent.scope.coding if consent.scope else None) or ()):
         return
@@ -69,8 +85,11 @@ def _provisions(written: Written) -> Iterator[r4.ConsentProvision]:
 
 
 def _facilities(provision: r4.ConsentProvision) -> list[str]:
-    references = [(actor.reference.reference or "") if actor.reference else "" for actor in provision.actor or ()]
-    return [one.removeprefix(_ORGANIZATION) for one in references if one.startswith(_ORGANIZATION)]
+    return [one.removeprefix(_ORGANIZATION) for one in _actors(provision) if one.startswith(_ORGANIZATION)]
+
+
+def _actors(provision: r4.ConsentProvision) -> list[str]:
+    return [(actor.reference.reference or "") if actor.reference else "" for actor in provision.actor or ()]
 
 
 def _others(provision: r4.ConsentProvision) -> bool:

@@ -13,10 +13,12 @@ from tuetinh.record.projections import Written
 from tuetinh.record.relations import FOREVER, Relation, date_range
 from tuetinh.record.steps import Query, Step
 
-HOLDERS: Final = ("Organization", "Practitioner", "RelatedPerson")
-"""Whom a relation may be with: an account has a facility and may belong to a practitioner or a guardian."""
-GUARDIANS: Final = frozenset({"GUARD", "PRN", "FTH", "MTH", "NPRN", "NFTH", "NMTH", "ADOPTP", "ADOPTF", "ADOPTM"})
-"""v3 RoleCode of those who act for a child or a ward."""
+HOLDERS: Final = ("Organization", "Practitioner")
+"""Whom a relation of care may be with: an account has a facility and may belong to a practitioner."""
+RELATED_PATIENT: Final = "https://tuetinh.vn/fhir/StructureDefinition/related-patient"
+"""Extension of a RelatedPerson: the Patient who is the same person. Without it nobody's account is meant."""
+GUARDIANS: Final = frozenset({"GUARD", "FTH", "MTH", "NPRN", "NFTH", "NMTH", "ADOPTP", "ADOPTF", "ADOPTM"})
+"""v3 RoleCode of those who act for a child or a ward by law; `PRN` alone may be a parent whom an adult named."""
 CONSULTANT: Final = "CON"  # v3 ParticipationType
 _VOID: Final = ("cancelled", "entered-in-error", "revoked", "draft", "noshow")
 _OPEN: Final = {
@@ -43,7 +45,7 @@ def of(written: Written) -> list[Relation]:
     return [
         Relation(written.patient, holder, kind, source, until)
         for reference, kind, until in _READ[written.type](written.resource)
-        if (holder := _holder(reference))
+        if (holder := _holder(reference, ("Patient",) if kind == "guardian" else HOLDERS))
     ]
 
 
@@ -58,11 +60,11 @@ def fill(type_: str, after: int, count: int = 1000) -> Step[int | None]:
     return int(rows[-1][0]) if rows else None
 
 
-def _holder(reference: r4.Reference | None) -> str:
+def _holder(reference: r4.Reference | None, types: Sequence[str]) -> str:
     """`Type/id` of somebody who may hold a relation, or ""."""
     text = (reference.reference or "") if reference else ""
     type_, _, id_ = text.partition("/")
-    return text if type_ in HOLDERS and id_ and "/" not in id_ else ""
+    return text if type_ in types and id_ and "/" not in id_ else ""
 
 
 def _until(resource: r4.Encounter | r4.EpisodeOfCare | r4.ServiceRequest, period: r4.Period | None) -> str | None:
@@ -134,7 +136,9 @@ def _guardian(resource: r4.Resource) -> _Found:
     person = cast("r4.RelatedPerson", resource)
     if person.active is not False and _codes(person.relationship) & GUARDIANS:
         until = _end(person.period.end) if person.period else None
-        yield r4.Reference(reference=f"RelatedPerson/{person.id}"), "guardian", until or FOREVER
+        for one in person.extension or ():
+            if one.url == RELATED_PATIENT:
+                yield one.valueReference, "guardian", until or FOREVER
 
 
 _READ: Final[dict[str, Callable[[r4.Resource], _Found]]] = {

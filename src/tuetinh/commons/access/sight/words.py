@@ -30,8 +30,22 @@ KINDS = {
     "consultation": gettext_lazy("Được mời hội chẩn, hẹn khám"),
     "guardian": gettext_lazy("Người giám hộ"),
     "consent": gettext_lazy("Người bệnh cho phép"),
+    "proposed": gettext_lazy("Đang mời"),
     "glass": gettext_lazy("Mở khẩn cấp"),
 }
+RELATIONSHIPS = {
+    "MTH": gettext_lazy("Mẹ"),
+    "FTH": gettext_lazy("Bố"),
+    "ADOPTP": gettext_lazy("Cha mẹ nuôi"),
+    "GUARD": gettext_lazy("Người giám hộ"),
+    "CHILD": gettext_lazy("Con"),
+    "SPS": gettext_lazy("Vợ, chồng"),
+    "PRN": gettext_lazy("Cha mẹ"),
+    "SIB": gettext_lazy("Anh, chị, em"),
+    "FAMMEMB": gettext_lazy("Người thân khác"),
+    "CAREGIVER": gettext_lazy("Người chăm sóc"),
+}
+"""What somebody is to the person whose record they open, by code of the RelatedPerson."""
 FIELDS = {
     "by_relation": gettext_lazy("Chỉ xem khi có quan hệ với người bệnh"),
     "whole": gettext_lazy("Loại tài nguyên luôn xem được"),

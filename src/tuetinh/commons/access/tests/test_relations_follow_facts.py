@@ -12,6 +12,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from tuetinh.commons.access.sight.relations import RELATED_PATIENT
 from tuetinh.record import api, r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import NotFound
@@ -134,11 +135,13 @@ def test_the_other_facts() -> None:
             r4.RelatedPerson(
                 id="mother",
                 patient=to("Patient/pang"),
+                extension=[r4.Extension(url=RELATED_PATIENT, valueReference=to("Patient/mai"))],
                 relationship=[r4.CodeableConcept(coding=[r4.Coding(code="MTH", **at)])],
             ),
             r4.RelatedPerson(
                 id="friend",
                 patient=to("Patient/pang"),
+                extension=[r4.Extension(url=RELATED_PATIENT, valueReference=to("Patient/ban"))],
                 relationship=[r4.CodeableConcept(coding=[r4.Coding(code="FRND", **at)])],
             ),
         ],
@@ -147,9 +150,9 @@ def test_the_other_facts() -> None:
         ("Organization/lab", "referral", "ServiceRequest/s", ""),
         ("Organization/ncd", "episode", "EpisodeOfCare/e", ""),
         ("Organization/station", "registered", "Patient/pang", ""),
+        ("Patient/mai", "guardian", "RelatedPerson/mother", ""),
         ("Practitioner/gp", "registered", "Patient/pang", ""),
         ("Practitioner/yes", "consultation", "Appointment/a", "2026-03-01 02:00:01"),
-        ("RelatedPerson/mother", "guardian", "RelatedPerson/mother", ""),
     ]
 
 

@@ -1,0 +1,292 @@
+"""Parents, guardians and carers: who may open somebody else's record, what of it, and when it ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from tuetinh.commons.access.api import asker_of, carers, wards
+from tuetinh.commons.access.errors import AccessError
+from tuetinh.record import api, r4
+from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.errors import NotFound
+
+if TYPE_CHECKING:
+    from tuetinh.commons.access.models import Account
+
+pytestmark = pytest.mark.django_db
+ICD10 = "http://hl7.org/fhir/sid/icd-10"
+
+
+def birth(years: int, days: int = 0) -> str:
+    """The birth date of somebody who turned, or will turn, so many years old so many days ago."""
+    today = timezone.localdate() - timedelta(days=days)
+    return today.replace(year=today.year - years).isoformat()
+
+
+def person(id_: str, born: str) -> None:
+    api.create(SYSTEM, r4.Patient(id=id_, name=[r4.HumanName(text=id_.title())], birthDate=born))
+    for kind, code in (("plain", "I10"), ("hiv", "B20")):
+        api.create(
+            replace(SYSTEM, facility="12001"),
+            r4.Condition(
+                id=f"{id_}-{kind}",
+                subject=r4.Reference(reference=f"Patient/{id_}"),
+                code=r4.CodeableConcept(coding=[r4.Coding(system=ICD10, code=code)]),
+            ),
+        )
+
+
+def sees(own: Asker, ward: str) -> list[str]:
+    """What of that record the citizen sees; nothing where there is no way in."""
+    found = wards.acting(own, ward)
+    if found is None:
+        return []
+    return sorted(str(one.id).rpartition("-")[2] for one in api.search(found[0], "Condition", "").resources)
+
+
+@pytest.fixture
+def mother(cast: dict[str, Account]) -> Asker:
+    return asker_of(cast["citizen"])
+
+
+@pytest.fixture
+def desk(cast: dict[str, Account]) -> Asker:
+    return asker_of(cast["reception"])
+
+
+@pytest.mark.parametrize(
+    ("born", "expected"),
+    [
+        (birth(3), ["hiv", "plain"]),
+        (birth(7, -1), ["hiv", "plain"]),
+        (birth(7), ["plain"]),
+        (birth(18, -1), ["plain"]),
+        (birth(18), []),
+        (str(timezone.localdate().year - 18), []),
+        (str(timezone.localdate().year - 17), ["plain"]),
+        ("", []),
+    ],
+)
+def test_a_mother_sees_her_child_until_the_law_gives_it_to_the_child(
+    mother: Asker, desk: Asker, born: str, expected: list[str]
+) -> None:
+    person("be", birth(3))
+    assert sees(mother, "be") == []
+    carers.link(desk, "be", "cast-citizen", "MTH")
+    child = api.read(SYSTEM, "Patient", "be")
+    assert isinstance(child, r4.Patient)
+    child.birthDate = born or None
+    api.update(SYSTEM, child)
+    assert sees(mother, "be") == expected
+
+
+def test_the_ages_are_settings(mother: Asker, desk: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
+    person("be", birth(15))
+    carers.link(desk, "be", "cast-citizen", "MTH")
+    assert sees(mother, "be") == ["plain"]
+    monkeypatch.setenv("TUETINH_MINOR_AGREES", "16")
+    assert sees(mother, "be") == ["hiv", "plain"]
+    monkeypatch.setenv("TUETINH_OF_AGE", "15")
+    assert sees(mother, "be") == []
+    monkeypatch.setenv("TUETINH_OF_AGE", "16")
+    assert sees(mother, "be") == ["hiv", "plain"]
+
+
+def test_with_the_minor_s_agreement_sensitive_data_too(mother: Asker, desk: Asker) -> None:
+    person("be", birth(12))
+    tie = carers.link(desk, "be", "cast-citizen", "MTH", agreed=True)
+    assert sees(mother, "be") == ["hiv", "plain"]
+    [consent] = api.search(SYSTEM, "Consent", "patient=Patient/be").resources
+    assert isinstance(consent, r4.Consent)
+    assert consent.provision
+    assert consent.provision.period == r4.Period(end=birth(-6)), "ends with the minor's age"
+    carers.unlink(desk, "be", tie)
+    assert sees(mother, "be") == []
+    assert wards.of_ward("be") == []
+
+
+def test_a_guardian_by_a_decision_for_an_adult(mother: Asker, desk: Asker) -> None:
+    person("cha", birth(70))
+    for code in ("MTH", "FTH", "ADOPTP"):
+        with pytest.raises(AccessError) as refused:
+            carers.link(desk, "cha", "cast-citizen", code)
+        assert refused.value.code == "carer-age"
+    assert sees(mother, "cha") == []
+    carers.link(desk, "cha", "cast-citizen", "GUARD")
+    assert sees(mother, "cha") == ["hiv", "plain"]
+
+
+def test_a_guardian_of_a_minor_ends_with_the_age(mother: Asker, desk: Asker) -> None:
+    person("be", birth(17))
+    tie = carers.link(desk, "be", "cast-citizen", "GUARD")
+    related = api.read(SYSTEM, "RelatedPerson", tie)
+    assert isinstance(related, r4.RelatedPerson)
+    related.period = r4.Period(start=birth(2))
+    api.update(SYSTEM, related)
+    assert sees(mother, "be") == ["plain"]
+    child = api.read(SYSTEM, "Patient", "be")
+    assert isinstance(child, r4.Patient)
+    child.birthDate = birth(18)
+    api.update(SYSTEM, child)
+    assert sees(mother, "be") == []
+
+
+def test_a_carer_is_asked_and_accepts_and_either_ends_it(mother: Asker) -> None:
+    person("ban", birth(40))
+    friend = replace(mother, account="friend", patient="ban")
+    tie = carers.propose(mother, "ban", "CAREGIVER")
+    assert sees(friend, "cast-citizen") == []
+    assert ([one.id for one in carers.proposed(carer="ban")], carers.proposed(carer="cast-citizen")) == ([tie], [])
+    with pytest.raises(AccessError):
+        carers.answer(mother, tie, accept=True)
+    for id_, code in (("a", "I10"), ("b", "B20")):
+        concept = r4.CodeableConcept(coding=[r4.Coding(system=ICD10, code=code)])
+        mine = r4.Reference(reference="Patient/cast-citizen")
+        api.create(replace(SYSTEM, facility="12001"), r4.Condition(id=f"x-{id_}", subject=mine, code=concept))
+    carers.answer(friend, tie, accept=True)
+    assert carers.proposed(carer="ban") == []
+    assert sees(friend, "cast-citizen") == ["a"]
+    assert [(one.carer_name, one.code, one.by_law) for one in wards.of_ward("cast-citizen")] == [
+        ("Ban", "CAREGIVER", False)
+    ]
+    states = [api.read(SYSTEM, "Consent", tie).status, api.read(SYSTEM, "RelatedPerson", tie).active]  # type: ignore[attr-defined]
+    assert states == ["active", True]
+    with pytest.raises(AccessError) as refused:
+        carers.propose(mother, "ban", "SIB")
+    assert refused.value.code == "carer-exists"
+    carers.end(friend, tie)
+    assert (sees(friend, "cast-citizen"), wards.of_ward("cast-citizen")) == ([], [])
+    again = carers.propose(mother, "ban", "SIB", sensitive=True)
+    carers.answer(friend, again, accept=True)
+    assert sees(friend, "cast-citizen") == ["a", "b"]
+    carers.end(mother, again)
+    assert sees(friend, "cast-citizen") == []
+    with pytest.raises(AccessError):
+        carers.end(mother, again)
+
+
+def test_declined_is_declined(mother: Asker) -> None:
+    person("ban", birth(40))
+    friend = replace(mother, account="friend", patient="ban")
+    tie = carers.propose(mother, "ban", "SIB")
+    carers.answer(friend, tie, accept=False)
+    assert (carers.proposed(ward="cast-citizen"), sees(friend, "cast-citizen")) == ([], [])
+    with pytest.raises(AccessError):
+        carers.answer(friend, tie, accept=True)
+
+
+def test_it_ends_on_its_day(mother: Asker) -> None:
+    person("ban", birth(40))
+    friend = replace(mother, account="friend", patient="ban")
+    today = timezone.localdate()
+    with pytest.raises(AccessError) as refused:
+        carers.propose(mother, "ban", "SIB", until=(today - timedelta(days=1)).isoformat())
+    assert (refused.value.code, carers.proposed(carer="ban")) == ("carer-until", [])
+    carers.answer(friend, carers.propose(mother, "ban", "SIB", until=today.isoformat()), accept=True)
+    assert [one.until for one in wards.of_carer("ban")] == [today.isoformat()]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT (until AT TIME ZONE 'Asia/Ho_Chi_Minh')::text FROM record.relation WHERE kind='consent'")
+        assert cursor.fetchall() == [(f"{today + timedelta(days=1)} 00:00:00",)]
+        cursor.execute("UPDATE record.relation SET until = now()")
+    assert (wards.of_carer("ban"), wards.acting(friend, "cast-citizen")) == ([], None)
+
+
+def test_whom_one_names_sees_what_facilities_may_not(mother: Asker) -> None:
+    person("ban", birth(40))
+    friend = replace(mother, account="friend", patient="ban")
+    carers.answer(friend, carers.propose(mother, "ban", "SIB"), accept=True)
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO record.denial VALUES ('cast-citizen', '', '', 'Consent/c')")
+    found = wards.acting(friend, "cast-citizen")
+    assert found
+    assert api.read(found[0], "Patient", "cast-citizen").id == "cast-citizen"
+
+
+def test_it_is_within_that_record_and_reads_only(mother: Asker, desk: Asker) -> None:
+    person("be", birth(3))
+    person("khac", birth(3))
+    carers.link(desk, "be", "cast-citizen", "MTH")
+    found = wards.acting(mother, "be")
+    assert found
+    with pytest.raises(NotFound):
+        api.read(found[0], "Condition", "khac-plain")
+    with pytest.raises(NotFound):
+        api.read(found[0], "Patient", "cast-citizen")
+    assert found[0].may("c", "Condition") is False
+    assert sees(mother, "khac") == []
+
+
+def test_the_log_says_who_looked_for_whom(mother: Asker, desk: Asker) -> None:
+    person("be", birth(3))
+    carers.link(desk, "be", "cast-citizen", "MTH")
+    sees(mother, "be")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT account, role, purpose FROM record.audit WHERE patient = 'be' AND action = 'search'"
+        )
+        assert cursor.fetchall() == [(mother.account, "citizen", "FAMRQT")]
+
+
+@pytest.mark.parametrize("role", ["doctor", "nurse", "lab", "archivist", "admin", "official", "citizen", "outsider"])
+def test_who_links_nobody(cast: dict[str, Account], role: str) -> None:
+    person("be", birth(3))
+    with pytest.raises(AccessError) as refused:
+        carers.link(asker_of(cast[role]), "be", "cast-citizen", "MTH")
+    assert refused.value.code == "role"
+    assert api.search(SYSTEM, "RelatedPerson", "").resources == []
+
+
+@pytest.mark.parametrize("role", ["doctor", "reception", "admin"])
+def test_staff_act_for_nobody(cast: dict[str, Account], desk: Asker, role: str) -> None:
+    person("be", birth(3))
+    carers.link(desk, "be", "cast-citizen", "MTH")
+    assert wards.acting(replace(asker_of(cast[role]), patient="cast-citizen"), "be") is None
+
+
+@pytest.mark.parametrize(
+    ("carer", "code", "error"),
+    [("be", "MTH", "carer-self"), ("nobody", "MTH", "carer-gone"), ("cast-citizen", "SIB", "relationship")],
+)
+def test_what_is_not_linked(desk: Asker, carer: str, code: str, error: str) -> None:
+    person("be", birth(3))
+    with pytest.raises(AccessError) as refused:
+        carers.link(desk, "be", carer, code)
+    assert refused.value.code == error
+    assert api.search(SYSTEM, "RelatedPerson", "").resources == []
+
+
+def test_a_consent_that_no_tie_goes_with_opens_nothing(mother: Asker) -> None:
+    """A Consent of another system names a person; who that is to the ward, and that they accepted, is not told."""
+    person("be", birth(30))
+    actor: Any = r4.ConsentProvisionActor(
+        role=r4.CodeableConcept(text="x"), reference=r4.Reference(reference="Patient/cast-citizen")
+    )
+    api.create(
+        SYSTEM,
+        r4.Consent(
+            status="active",
+            scope=r4.CodeableConcept(coding=[r4.Coding(code="patient-privacy")]),
+            category=[r4.CodeableConcept(text="x")],
+            patient=r4.Reference(reference="Patient/be"),
+            policyRule=r4.CodeableConcept(text="x"),
+            provision=r4.ConsentProvision(type="permit", actor=[actor]),
+        ),
+    )
+    assert sees(mother, "be") == []
+
+
+def test_ties_follow_a_merge(mother: Asker, desk: Asker) -> None:
+    from tuetinh.commons.identity import merging
+
+    person("be", birth(3))
+    person("me", birth(30))
+    carers.link(desk, "be", "me", "MTH")
+    office = Asker("office", "archivist", "12104", "HOPERAT", SYSTEM.scopes, sight=SYSTEM.sight)
+    merging.merge(office, "me", "cast-citizen")
+    assert sees(mother, "be") == ["hiv", "plain"]
