@@ -16,7 +16,7 @@ from tuetinh.commons.access.oauth.cors import AppOrigins
 from tuetinh.commons.access.oauth.sample import register_sample
 from tuetinh.commons.access.places import Facility, facility, place_name
 from tuetinh.commons.access.queries import apps_to_launch, owner_names
-from tuetinh.commons.access.roles import ROLES, Role
+from tuetinh.commons.access.roles import CATALOGUE, DIRECTORY, ROLES, Role
 from tuetinh.commons.access.sight import carers, rules, wards
 from tuetinh.commons.access.sight.ages import agrees as minor_agrees
 from tuetinh.commons.access.sight.glass import may_open
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from tuetinh.commons.access.models import Account
 
 __all__ = [
+    "CATALOGUE",
     "CITIZENS_DESKS",
+    "DIRECTORY",
     "RELATIONSHIPS",
     "ROLES",
     "AccessError",

@@ -61,6 +61,11 @@ class Role:
         return ("*",) if "*" in types else tuple(sorted(types))
 
     @property
+    def sees_patients(self) -> bool:
+        """Whether it is a desk that works with people who come: staff that may read any Patient."""
+        return self.level == "user" and not {"Patient", "*"}.isdisjoint(self.types)
+
+    @property
     def api_scopes(self) -> frozenset[str]:
         """SMART v2 scopes of a browser session at the `/fhir` door, where a role reads only."""
         return frozenset(f"{self.level}/{name}.rs" for name in self.reads.split())

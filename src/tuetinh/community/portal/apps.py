@@ -10,3 +10,9 @@ class PortalConfig(AppConfig):
 
     name = "tuetinh.community.portal"
     label = "portal"
+
+    def ready(self) -> None:
+        """Let what is shared follow merged people."""
+        from tuetinh.record.api import Follower, register_follower
+
+        register_follower(Follower("portal_share"))

@@ -13,4 +13,11 @@ MENU = [
     MenuItem(roles=_OURS, url="portal:medicines", icon="pill", label=gettext_lazy("Thuốc"), order=30),
     MenuItem(roles=_OURS, url="portal:visits", icon="stethoscope", label=gettext_lazy("Lượt khám"), order=40),
     MenuItem(roles=_OURS, url="portal:mine", icon="clipboard-heart", label=gettext_lazy("Hồ sơ"), order=50),
+    MenuItem(
+        roles=("doctor", "nurse", "station"),
+        url="portal:shared",
+        icon="qrcode",
+        label=gettext_lazy("Mã chia sẻ"),
+        order=90,
+    ),
 ]

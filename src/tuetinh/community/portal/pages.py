@@ -202,6 +202,8 @@ def mine(request: HttpRequest, who: Asker) -> HttpResponse:
 
 
 def _who(role: str) -> str:
+    if role == "share":
+        return _("Người có mã chia sẻ")
     return str(ROLES[role].label) if role in ROLES else _("Phần mềm của ngành y tế")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from tuetinh.community.portal import family, pages, sharing
+from tuetinh.community.portal import family, pages, share_pages, sharing
 
 app_name = "portal"
 urlpatterns = [
@@ -27,6 +27,12 @@ urlpatterns = [
         family.answer,
         name="family-answer",
     ),
+    path("me/record/share", share_pages.share, name="share"),
+    path("me/record/share/<int:share_id>/end", share_pages.end, name="share-end"),
+    path("share", share_pages.shared, name="shared"),
+    path("share/record", share_pages.shared_record, name="shared-record"),
+    path("share/record/visits/<str:encounter_id>", share_pages.shared_visit, name="shared-visit"),
+    path("share/close", share_pages.close, name="shared-close"),
     path("me/open", family.open_record, name="open"),
     path("me/record/accesses", pages.accesses, name="accesses"),
 ]
