@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Literal, cast
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, Literal, cast
 
 from django.db import transaction
+from django.utils import timezone
 
 from tuetinh.care.insurance import facts
-from tuetinh.care.insurance.errors import GatewayDown, GatewayError, GatewayRefused, NoCard
+from tuetinh.care.insurance.errors import GatewayDown, GatewayError, GatewayRefused, NoCard, NoTemporaryCard
 from tuetinh.care.insurance.gateway import Answer, Credentials, Gateway, Question, forget_tokens, md5_password
 from tuetinh.care.insurance.models import GatewayAccount, SimulatedCard
 from tuetinh.care.insurance.seals import seal, unseal
 from tuetinh.care.insurance.sending.signing import Key
 from tuetinh.care.insurance.simulator import Card as KnownCard
-from tuetinh.commons.identity.api import display_name, identifier
+from tuetinh.commons.identity.api import age, display_name, identifier
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
+
+CHILD: Final = 6  # years below which the State insures everybody (group TE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,26 @@ def check_card(asker: Asker, patient_id: str, *, facility: str, encounter: str =
         if encounter:
             publish(f"visit:{encounter}")
     return check
+
+
+def give_temporary_card(asker: Asker, patient_id: str, *, facility: str, number: str = "") -> str:
+    """Keep the temporary card of a child under six, from birth until the sixth birthday; returns its number.
+
+    number: as the insurer's portal gave it; without one it is made: TE, benefit digit 1, the facility's province, and
+    ten digits that begin with 00, as no insurance number does. Raises NoTemporaryCard for somebody older or of unknown
+    birth, and for a number of another form.
+    """
+    patient = cast(r4.Patient, record.read(asker, "Patient", patient_id))
+    birth = patient.birthDate or ""
+    years = age(birth, timezone.localdate()) if len(birth) == 10 else None
+    number = number or f"TE1{facility[:2]}00{secrets.randbelow(10**8):08}"
+    if years is None or years >= CHILD or not re.fullmatch(r"TE1[0-9]{12}", number):
+        raise NoTemporaryCard
+    born = date.fromisoformat(birth)
+    sixth = date(born.year + CHILD, 3, 1) if (born.month, born.day) == (2, 29) else born.replace(year=born.year + CHILD)
+    end = (sixth - timedelta(days=1)).isoformat()
+    record.create(asker, facts.temporary_card(patient_id, number, birth, end, facility=facility))
+    return number
 
 
 def finish_check(asker: Asker, request_id: str, response_id: str, number: str = "") -> CardCheck:

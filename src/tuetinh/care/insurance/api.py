@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from tuetinh.care.insurance.actions import CardCheck, check_card, publish_cards, set_account, set_key
+from tuetinh.care.insurance.actions import (
+    CardCheck,
+    check_card,
+    give_temporary_card,
+    publish_cards,
+    set_account,
+    set_key,
+)
 from tuetinh.care.insurance.benefits import Line, Situation, Split, SplitLine, base_salary, small_cost, split
 from tuetinh.care.insurance.checks import Problem
 from tuetinh.care.insurance.claim_tables import REGISTRATION, TENDER
 from tuetinh.care.insurance.claims import Claim, claim
-from tuetinh.care.insurance.errors import GatewayError, InsuranceError, NoCard, NoVisit
+from tuetinh.care.insurance.errors import GatewayError, InsuranceError, NoCard, NoTemporaryCard, NoVisit
 from tuetinh.care.insurance.facts import Card, card, coverage
 from tuetinh.care.insurance.queries import card_on, cards, facility_of, visit_situation
 from tuetinh.care.insurance.seals import seal, unseal
@@ -49,6 +56,7 @@ __all__ = [
     "Key",
     "Line",
     "NoCard",
+    "NoTemporaryCard",
     "NoVisit",
     "Problem",
     "SimulatedCard",
@@ -66,6 +74,7 @@ __all__ = [
     "claim_is_paid",
     "coverage",
     "facility_of",
+    "give_temporary_card",
     "kind",
     "line",
     "open_key",

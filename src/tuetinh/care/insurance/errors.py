@@ -67,6 +67,13 @@ class NoCard(InsuranceError):
     message = _("Người bệnh chưa có số thẻ BHYT, mã số BHXH hoặc số căn cước để tra cứu.")
 
 
+class NoTemporaryCard(InsuranceError):
+    """A temporary card is for a child under six, and has its form."""
+
+    code = "no-temporary-card"
+    message = _("Thẻ tạm chỉ cho trẻ dưới 6 tuổi và có dạng TE1 rồi 12 chữ số.")
+
+
 class NoVisit(InsuranceError):
     """There is no such visit, or it has not ended."""
 

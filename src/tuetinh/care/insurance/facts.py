@@ -73,6 +73,21 @@ def coverage(answer: Answer, patient: str, *, id_: str | None = None) -> r4.Cove
     )
 
 
+def temporary_card(patient: str, number: str, start: str, end: str, *, facility: str) -> r4.Coverage:
+    """Build the Coverage of a child under six before the insurer has given a number (MA_THE_TAM, bảng 7)."""
+    classes = [_class("group", number[:2]), _class("plan", number[2:3])]
+    return r4.Coverage(
+        identifier=[r4.Identifier(system=BHYT_CARD, value=number, use="temp")],
+        status="active",
+        type=r4.CodeableConcept(coding=[_coding("PUBLICPOL")], text="Bảo hiểm y tế"),
+        subscriberId=number,
+        beneficiary=r4.Reference(reference=f"Patient/{patient}"),
+        period=r4.Period(start=start, end=end),
+        payor=[INSURER],
+        class_=[*classes, _class("registered-facility", facility, OUR_CLASSES)],
+    )
+
+
 def card(coverage: r4.Coverage) -> Card:
     """Read the card of a Coverage, ours or another system's."""
     number = next(

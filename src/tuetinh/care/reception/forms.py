@@ -24,6 +24,7 @@ from tuetinh.commons.catalogues.api import (
 from tuetinh.commons.identity.api import PersonDraft, age, check_number
 
 GENDERS = (("male", gettext_lazy("Nam")), ("female", gettext_lazy("Nữ")))
+UNSURE = (*GENDERS, ("unknown", gettext_lazy("Chưa rõ")))
 OLDEST = 130  # years
 BIRTH = re.compile(r"(?:([0-9]{1,2})[/.-])?(?:([0-9]{1,2})[/.-])?([0-9]{4})")
 
@@ -225,6 +226,62 @@ class VisitForm(forms.Form):
     kind = forms.ChoiceField(label=gettext_lazy("Hình thức"), choices=tuple(KINDS.items()), initial="own")
     priority = forms.BooleanField(label=gettext_lazy("Ưu tiên"), required=False)
     checked = forms.CharField(required=False, widget=forms.HiddenInput)
+
+
+class NewbornForm(forms.Form):
+    """A child that was just born, of a mother who is known."""
+
+    gender = forms.ChoiceField(
+        label=gettext_lazy("Giới tính"),
+        choices=(*GENDERS, ("unknown", gettext_lazy("Chưa rõ"))),
+        widget=forms.RadioSelect,
+    )
+    at = forms.DateTimeField(
+        label=gettext_lazy("Giờ, ngày sinh"),
+        input_formats=["%Y-%m-%dT%H:%M", "%H:%M %d/%m/%Y", "%d/%m/%Y %H:%M"],
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+    order = forms.IntegerField(label=gettext_lazy("Con thứ mấy của lần sinh này"), min_value=1, max_value=9, initial=1)
+    name = forms.CharField(
+        label=gettext_lazy("Họ và tên, nếu đã đặt"),
+        max_length=150,
+        required=False,
+        help_text=gettext_lazy("Để trống: ghi theo tên mẹ, bổ sung khi có giấy khai sinh."),
+    )
+    insured = forms.BooleanField(
+        label=gettext_lazy("Cấp thẻ BHYT tạm cho trẻ dưới 6 tuổi"), required=False, initial=True
+    )
+    card = forms.CharField(
+        label=gettext_lazy("Mã thẻ tạm của cổng BHXH, nếu có"),
+        max_length=20,
+        required=False,
+        help_text=gettext_lazy("TE1, mã tỉnh, 10 chữ số. Để trống: máy đặt mã."),
+    )
+
+    def clean_card(self) -> str:
+        """TE1 and twelve digits."""
+        text: str = re.sub(r"[\s.\-]", "", self.cleaned_data["card"]).upper()
+        if text and not re.fullmatch(r"TE1[0-9]{12}", text):
+            raise forms.ValidationError(_("Mã thẻ tạm có dạng TE1 rồi 12 chữ số."))
+        return text
+
+
+class UnknownForm(forms.Form):
+    """Somebody who cannot say who they are."""
+
+    description = forms.CharField(
+        label=gettext_lazy("Đặc điểm nhận ra"),
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 3, "data-focus": ""}),
+        help_text=gettext_lazy("Khoảng tuổi, dáng người, quần áo, dấu vết, đồ mang theo; tìm thấy ở đâu, ai đưa đến."),
+    )
+    gender = forms.ChoiceField(
+        label=gettext_lazy("Giới tính"),
+        choices=(*GENDERS, ("unknown", gettext_lazy("Chưa rõ"))),
+        widget=forms.RadioSelect,
+    )
+    reason = forms.CharField(label=gettext_lazy("Tình trạng khi đến"), max_length=300)
+    room = forms.ChoiceField(label=gettext_lazy("Phòng khám"), widget=forms.RadioSelect)
 
 
 class ReasonForm(forms.Form):

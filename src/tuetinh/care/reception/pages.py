@@ -24,17 +24,21 @@ from tuetinh.care.reception.models import Turn
 from tuetinh.commons.access.api import asker, desk, open_to_all
 from tuetinh.commons.documents.api import respond_pdf
 from tuetinh.commons.identity.api import (
+    YOUNGEST_MOTHER,
     CardError,
     IdentityError,
     PersonDraft,
     SamePerson,
     age,
     banner,
+    description,
     display_name,
     find_people,
+    identifier,
     likely_duplicates,
     parse_card,
     register,
+    unnamed,
 )
 from tuetinh.commons.ui.api import paginate
 from tuetinh.record import api as record
@@ -105,7 +109,7 @@ def _home(
     request: HttpRequest, text: str, *, hits: Sequence[Hit] | None = None, error: str = "", status: int = 200
 ) -> HttpResponse:
     rooms = queries.rooms(_account(request).facility)
-    context = {"q": text, "hits": hits or [], "error": error, "rooms": rooms}
+    context = {"q": text, "hits": hits or [], "error": error, "rooms": rooms, "unnamed": unnamed(asker(request))}
     return render(request, "reception/home.html", context, status=status)
 
 
@@ -195,6 +199,9 @@ def person(request: HttpRequest, patient_id: str) -> HttpResponse:
         "banner": banner(asker(request), patient_id),
         "cards": cards(asker(request), patient_id),
         "today": queries.of_person(asker(request), patient_id),
+        "may_bear": patient.gender != "male" and years is not None and years >= YOUNGEST_MOTHER,
+        "temporary": identifier(patient, "temporary"),
+        "described": description(patient),
     }
     return render(request, "reception/person.html", context, status=200 if first else 422)
 

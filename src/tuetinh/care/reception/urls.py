@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tuetinh.care.reception import pages, province_pages
+from tuetinh.care.reception import pages, province_pages, unnamed_pages
 
 app_name = "reception"
 urlpatterns = [
@@ -13,6 +13,9 @@ urlpatterns = [
     path("reception/today", pages.today, name="today"),
     path("reception/province", province_pages.province, name="province"),
     path("reception/people/<str:patient_id>", pages.person, name="person"),
+    path("reception/unknown", unnamed_pages.unknown, name="unknown"),
+    path("reception/people/<str:patient_id>/newborn", unnamed_pages.newborn, name="newborn"),
+    path("reception/people/<str:patient_id>/complete", unnamed_pages.complete, name="complete"),
     path("reception/people/<str:patient_id>/card", pages.card, name="card"),
     path("reception/visits/<str:encounter_id>", pages.visit, name="visit"),
     path("reception/visits/<str:encounter_id>/ticket.pdf", pages.ticket, name="ticket"),

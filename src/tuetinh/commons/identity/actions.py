@@ -30,7 +30,7 @@ def register(asker: Asker, draft: PersonDraft) -> r4.Patient:
     with transaction.atomic():
         numbers = queries.draft_numbers(draft)
         for kind, value in sorted(numbers):
-            _lock(f"{kind}:{value}")
+            hold_number(f"{kind}:{value}")
         for hit in queries.likely_duplicates(asker, draft) if numbers else []:
             if hit.certain:
                 raise SamePerson(hit.id, name=hit.name, birth=hit.born)
@@ -56,7 +56,7 @@ def check(draft: PersonDraft) -> None:
         raise IdentityError(Code.NUMBER_WRONG, field="cccd")
 
 
-def _lock(name: str) -> None:
-    """Hold a number until the transaction ends."""
+def hold_number(name: str) -> None:
+    """Hold a number, `kind:value`, until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"identity:{name}"])

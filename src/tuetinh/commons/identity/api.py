@@ -27,6 +27,17 @@ from tuetinh.commons.identity.facts import (
 from tuetinh.commons.identity.linkage.sets import report as measure_linkage
 from tuetinh.commons.identity.links import PersonLink
 from tuetinh.commons.identity.queries import Banner, Hit, banner, find_people, gender_text, likely_duplicates, whose
+from tuetinh.commons.identity.review import tell as report_one_person
+from tuetinh.commons.identity.unnamed import (
+    YOUNGEST_MOTHER,
+    Newborn,
+    Unnamed,
+    complete,
+    description,
+    register_newborn,
+    register_unknown,
+    unnamed,
+)
 from tuetinh.commons.identity.wire_card import CitizenCard, check_number, parse_card
 
 __all__ = [
@@ -36,18 +47,23 @@ __all__ = [
     "CMND",
     "MRN",
     "PASSPORT",
+    "YOUNGEST_MOTHER",
     "Banner",
     "CardError",
     "CitizenCard",
     "Hit",
     "IdentityError",
+    "Newborn",
     "PersonDraft",
     "PersonLink",
     "SamePerson",
+    "Unnamed",
     "age",
     "age_days",
     "banner",
     "check_number",
+    "complete",
+    "description",
     "display_name",
     "ethnic_group",
     "find_people",
@@ -63,5 +79,9 @@ __all__ = [
     "patient",
     "phone",
     "register",
+    "register_newborn",
+    "register_unknown",
+    "report_one_person",
+    "unnamed",
     "whose",
 ]

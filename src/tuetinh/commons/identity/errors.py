@@ -29,6 +29,9 @@ class Code(StrEnum):
     REASON_MISSING = "reason-missing"
     BUSY = "busy"
     MERGE_REFUSED = "merge-refused"
+    NO_MOTHER = "no-mother"
+    DESCRIPTION_MISSING = "description-missing"
+    HAS_PAPERS = "has-papers"
     DECIDED = "decided"
 
 
@@ -48,6 +51,9 @@ MESSAGES: dict[Code, _StrPromise] = {
     Code.REASON_MISSING: gettext_lazy("Ghi lý do."),
     Code.BUSY: gettext_lazy("Có người đang ghi vào hồ sơ này. Thử lại sau ít phút."),
     Code.MERGE_REFUSED: gettext_lazy("Không làm được: %(why)s"),
+    Code.NO_MOTHER: gettext_lazy("Hồ sơ này không thể là của mẹ cháu. Kiểm tra lại giới tính, năm sinh."),
+    Code.DESCRIPTION_MISSING: gettext_lazy("Ghi đặc điểm để nhận ra người này."),
+    Code.HAS_PAPERS: gettext_lazy("Người này đã có giấy tờ."),
     Code.DECIDED: gettext_lazy("Cặp này đã có người xử lý."),
 }
 

@@ -18,7 +18,16 @@ PASSPORT: Final = f"{CORE}/sid/passport_number"
 BHYT_CARD: Final = f"{CORE}/sid/insurance_number"
 MRN: Final = f"{CORE}/sid/patient-internal-id"
 BHXH: Final = "https://tuetinh.vn/fhir/sid/social-insurance-number"
-SYSTEMS: Final = {"cccd": CCCD, "cmnd": CMND, "passport": PASSPORT, "card": BHYT_CARD, "mrn": MRN, "bhxh": BHXH}
+TEMPORARY: Final = "https://tuetinh.vn/fhir/sid/temporary-number"  # until there are papers
+SYSTEMS: Final = {
+    "cccd": CCCD,
+    "cmnd": CMND,
+    "passport": PASSPORT,
+    "card": BHYT_CARD,
+    "mrn": MRN,
+    "bhxh": BHXH,
+    "temporary": TEMPORARY,
+}
 KINDS: Final = {system: kind for kind, system in SYSTEMS.items()}
 
 ETHNICITY: Final = f"{CORE}/StructureDefinition/extension-race"  # dân tộc; `extension-ethic` of the guide is religion
@@ -29,7 +38,15 @@ OCCUPATION_CODES: Final = f"{CORE}/CodeSystem/vn-core-occupation-4069"  # of the
 JOB_CODES: Final = f"{CORE}/CodeSystem/vn-core-occupation"  # of the General Statistics Office, QĐ 34/2020/QĐ-TTg
 UNIT_CODES: Final = f"{CORE}/CodeSystem/vn-core-administrative-address"
 IDENTIFIER_TYPES: Final = "http://terminology.hl7.org/CodeSystem/v2-0203"
-_TYPES: Final = {"cccd": "NI", "cmnd": "NI", "passport": "PPN", "card": "SB", "bhxh": "SB", "mrn": "PI"}
+_TYPES: Final = {
+    "cccd": "NI",
+    "cmnd": "NI",
+    "passport": "PPN",
+    "card": "SB",
+    "bhxh": "SB",
+    "mrn": "PI",
+    "temporary": "MRT",
+}
 
 CARD_PATTERN: Final = re.compile(r"[A-Z]{2}[1-5]\d{12}")
 
@@ -67,7 +84,7 @@ def human_name(text: str) -> r4.HumanName:
 def number(kind: str, value: str, *, facility: str = "") -> r4.Identifier:
     """Build an identifier of one of the kinds of `SYSTEMS`; facility: who gave an MRN."""
     return r4.Identifier(
-        use="secondary" if kind == "mrn" else "official",
+        use={"mrn": "secondary", "temporary": "temp"}.get(kind, "official"),
         type=r4.CodeableConcept(coding=[r4.Coding(system=IDENTIFIER_TYPES, code=_TYPES[kind])]),
         system=SYSTEMS[kind],
         value=value,

@@ -1,6 +1,6 @@
 """Shares the own record by a code: makes it, opens it, takes it back.
 
-While it lasts, `record.relation` holds `Share/<id>` for the patient: the row policies end it at the moment of the query.
+While it lasts, `record.relation` holds `Share/<id>` for the patient: the row policies end it when it is asked.
 """
 
 from __future__ import annotations
