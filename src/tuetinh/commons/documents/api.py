@@ -55,9 +55,10 @@ def pdf(template: str, data: Mapping[str, Any], paper: Paper = "A4") -> bytes:
 
 
 def qr(text: str) -> str:
-    """Draw a QR code as SVG, for a form (`image(bytes(data.qr))`) or a page."""
+    """Draw a QR code as SVG, as large as its place, for a form (`image(bytes(data.qr))`) or a page."""
     out = io.BytesIO()
-    segno.make(text, error="m", micro=False).save(out, kind="svg", border=0, xmldecl=False, svgns=True, nl=False)
+    drawn = segno.make(text, error="m", micro=False)
+    drawn.save(out, kind="svg", border=0, xmldecl=False, svgns=True, nl=False, omitsize=True)
     return out.getvalue().decode()
 
 

@@ -59,6 +59,11 @@ ROWS = {
     "accounts/<int:account_id>": Row("admin", "/accounts"),
     "accounts/rules/<slug:role>": Row("admin", "/accounts/rules"),
     "records/<str:patient_id>/open": Row("doctor", at=f"/records/{CITIZEN}/open"),
+    "people/<str:patient_id>/report": Row("reception", at=f"/people/{CITIZEN}/report"),
+    "people/<str:patient_id>/guardians": Row("reception", at=f"/people/{CITIZEN}/guardians"),
+    "reception/people/<str:patient_id>/newborn": Row("reception", at=f"/reception/people/{CITIZEN}/newborn"),
+    "reception/people/<str:patient_id>/complete": Row("reception", at=f"/reception/people/{CITIZEN}/complete"),
+    "share/record/visits/<str:encounter_id>": Row(at="/share/record/visits/x"),  # leads to the door, without a code
     "me/results/<str:code>": Row("citizen", "/me/results"),
     "me/visits/<str:encounter_id>": Row("citizen", "/me/visits"),
 }

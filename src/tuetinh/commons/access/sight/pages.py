@@ -98,7 +98,8 @@ def _explained(account: Account, patient: str) -> dict[str, Any]:
         "patient": patient,
         "purpose": PURPOSES.get(who.purpose, who.purpose),
         "labels": [(LABELS[one], one in found.labels, one in found.own_labels) for one in LABELS],
-        "ties": [(KINDS.get(tie.kind, tie.kind), tie) for tie in found.ties],
+        "ties": [(KINDS.get(tie.kind, tie.kind), tie) for tie in found.ties if tie.holds],
+        "past": [(KINDS.get(tie.kind, tie.kind), tie) for tie in found.ties if not tie.holds],
         "denials": [
             (place_name("Organization", facility), PURPOSES.get(purpose, purpose))
             for facility, purpose in found.denials
@@ -117,6 +118,8 @@ def _patient(number: str) -> str:
 
 
 def _named(labels: frozenset[str]) -> list[str]:
+    if labels.issuperset(LABELS):
+        return [_("Tất cả")]
     return [str(LABELS[one]) for one in LABELS if one in labels]
 
 

@@ -127,7 +127,7 @@ def test_why_tells_the_rule_and_the_relation(as_role: Callable[[str], Client]) -
     assert page.count("xem được</span>") == 0
     api.create(SYSTEM, visit())
     page = ask(browser, "cast.nurse")
-    assert "Lượt khám, điều trị<small>Encounter/v · đang mở · còn hiệu lực" in page
+    assert "Lượt khám, điều trị</strong><small>Encounter/v · đang mở · còn hiệu lực" in page
     assert page.count("xem được</span>") == 9
     assert ask(browser, "cast.reception").count("xem được</span>") == 0
 

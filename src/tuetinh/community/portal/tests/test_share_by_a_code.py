@@ -250,6 +250,7 @@ def test_no_address_holds_the_code(as_role: Browse) -> None:
     door = Client().get("/share")
     assert door.status_code == 200
     assert "portal/share" in door.content.decode()
+    assert "no-referrer" not in door.content.decode(), "browsers would send Origin: null, which the CSRF check refuses"
     assert Client().get(f"/share/{code}").status_code == 404
     answer = Client().post("/share", {"code": code})
     assert code not in answer["Location"]
