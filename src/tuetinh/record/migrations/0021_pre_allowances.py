@@ -11,5 +11,5 @@ LETS = Path(__file__).parent.parent / "sql" / "lets.sql"
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("record", "0018_pre_labels_here")]
+    dependencies: ClassVar = [("record", "0020_pre_labels_here")]
     operations: ClassVar = [migrations.RunSQL([LETS.read_text(encoding="utf-8")], migrations.RunSQL.noop)]
