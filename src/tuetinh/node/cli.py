@@ -15,6 +15,8 @@ from types import FrameType
 from typing import NoReturn
 
 from tuetinh.node import operations
+from tuetinh.node.backup.commands import arguments_of_backup, arguments_of_restore, backup, restore
+from tuetinh.node.backup.service import check_settings
 from tuetinh.node.errors import Refused
 from tuetinh.node.serve import ROLES, Options, check_ports
 
@@ -69,11 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--since", default="", metavar="TIME", help="only what changed since YYYY-MM-DD[Thh:mm:ss]")
     export.add_argument("--patient", default="", metavar="ID", help="only this patient and what is about them")
     export.add_argument("--gzip", action="store_true", help="write .ndjson.gz")
-    backup = command("backup", _backup, "keep database, files and keys in one file; the node may be running")
-    backup.add_argument("file", type=Path)
-    restore = command("restore", _restore, "bring a backup back into an empty installation")
-    restore.add_argument("file", type=Path)
-    restore.add_argument("--force", action="store_true", help="replace what is there")
+    arguments_of_backup(command("backup", _backup, "back the node up, while it runs; see that it comes back"))
+    arguments_of_restore(command("restore", _restore, "bring a moment of an archive, or a backup in one file, back"))
     claims = command("claims", _claims, "build the insurance files of finished visits")
     claims.add_argument("folder", type=Path)
     claims.add_argument("--facility", default="", help="id of the facility")
@@ -179,6 +178,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 def _serve(arguments: argparse.Namespace) -> int:
     options = _options(arguments)
+    check_settings()
     _prepare(options.data, migrate="TUETINH_PARENT" not in os.environ)
     return _run(options)
 
@@ -229,21 +229,14 @@ def _export(arguments: argparse.Namespace) -> int:
 
 
 def _backup(arguments: argparse.Namespace) -> int:
-    from tuetinh.node import backup, database
-
-    if not (arguments.data / "keys").exists():
-        raise Refused(f"{arguments.data} holds no installation")
-    database.start(arguments.data)
-    backup.backup(arguments.data, arguments.file)
-    print(f"{arguments.file}: {arguments.file.stat().st_size:,} bytes; it holds secrets and health data, keep it safe")
+    for line in backup(arguments):
+        print(line, flush=True)
     return 0
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    from tuetinh.node import backup
-
-    backup.restore(arguments.data, arguments.file, force=arguments.force)
-    print(f"restored into {arguments.data}")
+    for line in restore(arguments):
+        print(line, flush=True)
     return 0
 
 

@@ -31,10 +31,14 @@ SETTINGS = {
     "random_page_cost": "1.1",
     "jit": "off",
     "log_min_messages": "error",
+    "max_slot_wal_keep_size": "16GB",  # of the log, for an archive that is away; beyond it, the node comes first
 }
+ARCHIVE = "tuetinh_archive"  # the standby by which the archive is known, and its slot
 EMBEDDED_VERSION = 18
 LEAVING_SECONDS = 30  # in which the processes of a killed server are gone
 RECOVERY_SECONDS = 900  # in which a killed server has read its log again
+ORPHANED = """SELECT 1 WHERE current_setting('synchronous_standby_names') = %s
+AND NOT EXISTS (SELECT FROM pg_stat_replication WHERE application_name = %s)"""
 
 log = logging.getLogger(__name__)
 _servers: dict[Path, Any] = {}  # that this process has joined
@@ -54,6 +58,7 @@ def start(data: Path) -> str:
     server = _servers[folder.resolve()] = _prepared(folder)
     _join(server)
     with server._lock, _connected(server) as conn:
+        _wait_for_nobody(conn)
         if not conn.execute("SELECT 1 FROM pg_database WHERE datname = 'tuetinh'").fetchone():
             conn.execute("CREATE DATABASE tuetinh TEMPLATE template0 LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'")
     url = str(server.get_uri(database="tuetinh"))
@@ -67,6 +72,34 @@ def keep() -> None:
         if _postmaster(server.pgdata) is None:
             log.warning("the embedded PostgreSQL is gone; starting it again")
             _join(server)
+            with _connected(server) as conn:
+                _wait_for_nobody(conn)
+
+
+def wait_for_archive(data: Path, *, on: bool) -> bool:
+    """Let each commit wait until the archive has it, or no longer; whether they do. Only the embedded server is ours.
+
+    Raises psycopg.Error.
+    """
+    if not (data / "postgres").exists():
+        return False
+    with psycopg.connect(os.environ["TUETINH_DATABASE_URL"], dbname="postgres", autocommit=True) as conn:
+        row = conn.execute("SELECT setting FROM pg_settings WHERE name = 'data_directory'").fetchone()
+        if not row or Path(row[0]).resolve() != (data / "postgres").resolve():
+            return False
+        _wait_for_archive(conn, on=on)
+    return on
+
+
+def _wait_for_archive(conn: psycopg.Connection[Any], *, on: bool) -> None:
+    conn.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{ARCHIVE if on else ''}'")
+    conn.execute("SELECT pg_reload_conf()")
+
+
+def _wait_for_nobody(conn: psycopg.Connection[Any]) -> None:
+    """Let no commit wait for an archive that is not there: whoever wrote it was killed."""
+    if conn.execute(ORPHANED, (ARCHIVE, ARCHIVE)).fetchone():
+        _wait_for_archive(conn, on=False)
 
 
 def leave(data: Path) -> None:

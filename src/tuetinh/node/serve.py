@@ -307,6 +307,7 @@ async def _worker(options: Options, stop: asyncio.Event) -> None:
     from procrastinate.contrib.django import app
 
     from tuetinh.node import access_log, contents
+    from tuetinh.node.backup import service as backups
     from tuetinh.record.search import reindex
     from tuetinh.record.subscriptions import service
 
@@ -316,6 +317,7 @@ async def _worker(options: Options, stop: asyncio.Event) -> None:
         others = [
             asyncio.create_task(access_log.keep(options.data, stop)),
             asyncio.create_task(contents.keep(stop)),
+            asyncio.create_task(backups.keep(options.data, stop)),
             asyncio.create_task(service.keep(os.environ["TUETINH_DATABASE_URL"], stop)),
             asyncio.create_task(reindex.keep(os.environ["TUETINH_DATABASE_URL"], stop)),
             asyncio.create_task(_inherit(jobs, stop)),

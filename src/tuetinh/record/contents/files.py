@@ -1,4 +1,5 @@
 """The folder of contents: `files/ab/abcd…` by SHA-256, and `files/arriving` for what is not whole yet.
+Where `files/unarchived` is there, an archive follows the node, and finds in it the name of each content that came.
 
 A file comes into its place by one rename, whole and on the disk, and is never changed. What no resource uses an hour
 after it came (its upload was refused, or the process killed) is swept away.
@@ -21,7 +22,7 @@ from django.conf import settings
 from tuetinh.record.contents.stand_ins import Content
 from tuetinh.record.errors import RecordError
 
-ARRIVING, LEAVING, OWNER = "arriving", "leaving", "record"
+ARRIVING, LEAVING, OWNER, UNARCHIVED = "arriving", "leaving", "record", "unarchived"
 UNUSED_SECONDS = 3600.0  # after which a file that nobody uses goes; no write takes as long
 STOPPED_SECONDS = 600.0  # after which a file that does not grow is nobody's
 BATCH = 500
@@ -96,6 +97,7 @@ class Arriving:
                 _sync(target.parent.parent)
             self._path.replace(target)
             _sync(target.parent)
+            _tell_archive(target.name)
         return content
 
     def __enter__(self) -> Arriving:
@@ -115,6 +117,14 @@ def _sync(place: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _tell_archive(name: str) -> None:
+    """Note for the archive, if there is one, that this content came; before any resource can use it."""
+    noted = folder() / UNARCHIVED
+    with suppress(FileNotFoundError):
+        (noted / name).touch(mode=0o600)
+        _sync(noted)
 
 
 def store(data: bytes) -> Content:

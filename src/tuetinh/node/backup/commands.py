@@ -1,0 +1,156 @@
+"""What `tuetinh backup` and `tuetinh restore` do; each yields the lines that it tells."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from tuetinh.node import database
+from tuetinh.node.backup import archive, base, drill, portable, recover, retention, sealing
+from tuetinh.node.backup.follow import Follower
+from tuetinh.node.backup.place import Missing, Unreachable
+from tuetinh.node.backup.sealing import Broken
+from tuetinh.node.errors import Refused
+from tuetinh.node.export import instant
+
+VERBS = ("list", "prune", "drill", "follow", "key")
+PARENT_SECONDS = 0.5
+
+
+class Failed(Refused):
+    """Everything was told; the command has not succeeded."""
+
+
+def arguments_of_backup(parser: ArgumentParser) -> None:
+    """The options of `tuetinh backup`."""
+    told = "nothing: a base backup into the archive; list, prune, drill, follow; key FILE; or a FILE: all of it in one"
+    parser.add_argument("what", nargs="?", default="", metavar="WHAT", help=told)
+    parser.add_argument("file", nargs="?", type=Path, help="key: where the private key is written")
+    parser.add_argument("--key", type=Path, help="drill: the file of the private key (TUETINH_BACKUP_KEY)")
+    parser.add_argument("--dry-run", action="store_true", help="prune: only say what would go")
+    parser.add_argument("--quick", action="store_true", help="drill: look at the size of contents only")
+
+
+def arguments_of_restore(parser: ArgumentParser) -> None:
+    """The options of `tuetinh restore`."""
+    parser.add_argument("file", nargs="?", type=Path, help="a backup in one file; else from the archive")
+    parser.add_argument("--at", default="", metavar="TIME", help="the moment: YYYY-MM-DDThh:mm:ss[+07:00]")
+    parser.add_argument("--latest", action="store_true", help="all that the archive has")
+    parser.add_argument("--from", dest="place", default="", metavar="PLACE", help="the archive (TUETINH_BACKUP)")
+    parser.add_argument("--key", type=Path, help="the file of the private key (TUETINH_BACKUP_KEY)")
+    parser.add_argument("--force", action="store_true", help="with a file: replace what is there")
+
+
+def backup(arguments: Namespace) -> Iterator[str]:
+    """Do what is asked. Raises Refused."""
+    what, data = arguments.what, arguments.data
+    if what != "key" and arguments.file:
+        raise Refused(f"{arguments.file} is one argument too many")
+    if what == "key":
+        if not arguments.file:
+            raise Refused("backup key FILE: where is the private key to be written?")
+        public = sealing.make_key(arguments.file)
+        yield public
+        yield f"{arguments.file}: keep it away from the node; whoever has it reads the backups, without it nobody can"
+        return
+    if what == "list":
+        yield from _list()
+        return
+    if not (data / "keys").exists():
+        raise Refused(f"{data} holds no installation")
+    database.start(data)
+    try:
+        yield from _on_node(what, arguments)
+    except (Unreachable, Broken) as error:
+        raise Refused(str(error)) from error
+
+
+def _on_node(what: str, arguments: Namespace) -> Iterator[str]:
+    data: Path = arguments.data
+    if what not in ("", *VERBS):
+        target = Path(what)
+        portable.backup(data, target)
+        yield f"{target}: {target.stat().st_size:,} bytes; it holds secrets and health data, keep it safe"
+    elif what == "":
+        made = base.make(data, archive.opened(), archive.recipients())
+        yield f"{made.folder}: {made.size:,} bytes of database, {made.contents} contents"
+    elif what == "prune":
+        gone = retention.prune(data, archive.opened(), retention.rule(), datetime.now(UTC), dry=arguments.dry_run)
+        yield from (f"{name} goes" for name in gone.bases)
+        yield f"{gone.names} objects, {gone.size:,} bytes{', if it were not a trial' if arguments.dry_run else ''}"
+    elif what == "drill":
+        yield from _drill(arguments)
+    else:
+        _follow(data)
+
+
+def _drill(arguments: Namespace) -> Iterator[str]:
+    whole = True
+    keys = archive.identities(arguments.key)
+    for name, good, told in drill.run(
+        arguments.data, archive.opened(), archive.recipients(), keys, quick=arguments.quick
+    ):
+        whole = whole and good
+        yield f"{'ok  ' if good else 'FAIL'}  {name}: {told}"
+    if not whole:
+        raise Failed("the drill has failed")
+
+
+def _list() -> Iterator[str]:
+    source = archive.opened()
+    try:
+        for made in source.bases():
+            stretch = source.stretch(source.line(made.line), made.start)
+            until = stretch.at.isoformat(timespec="seconds") if stretch.at and stretch.end >= made.stop else "?"
+            gap = f"  log lacks {stretch.missing}" if stretch.missing else ""
+            yield f"{made.folder}  {made.usable.isoformat(timespec='seconds')} to {until}  {made.size:>16,}{gap}"
+    except (Unreachable, Broken) as error:
+        raise Refused(str(error)) from error
+
+
+def _follow(data: Path) -> None:
+    """Bring the log over until told to end, or until the process that began this one is gone."""
+    stop = threading.Event()
+    parent = os.getppid() if "TUETINH_PARENT" in os.environ else 0
+
+    def end(_: int, __: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    Follower(
+        data,
+        archive.opened(),
+        archive.recipients(),
+        lambda: stop.is_set() or bool(parent and os.getppid() != parent),
+    ).run()
+
+
+def restore(arguments: Namespace) -> Iterator[str]:
+    """Bring back what is asked. Raises Refused."""
+    data: Path = arguments.data
+    if arguments.file:
+        if arguments.at or arguments.latest:
+            raise Refused("a file holds one moment; --at and --latest are of an archive")
+        portable.restore(data, arguments.file, force=arguments.force)
+        yield f"restored into {data}"
+        return
+    if bool(arguments.at) == arguments.latest:
+        raise Refused("which moment? --at TIME or --latest, or name the FILE of a backup")
+    if arguments.force:
+        raise Refused("an archive is restored into an empty folder; --force is for files")
+    try:
+        source = archive.opened(arguments.place)
+        found = recover.restore(data, source, archive.identities(arguments.key), instant(arguments.at))
+    except (Broken, Missing, Unreachable) as error:
+        raise Refused(f"{error}; nothing was restored") from error
+    last = f", the last change at {found.last.isoformat(timespec='milliseconds')}" if found.last else ""
+    moment = instant(arguments.at)
+    yield f"restored into {data}: {moment.isoformat() if moment else 'the end of the archive'}{last}"
+    yield f"position {found.position} of the change feed, {found.contents} contents, from {found.base.folder}"
