@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from a2wsgi import WSGIMiddleware
 from psycopg_pool import AsyncConnectionPool
 
 from tuetinh.node import interfaces
+from tuetinh.node.backup import service as backups
 from tuetinh.node.serve import PRESENCE, ROLES
 from tuetinh.record.subscriptions.sockets import PATH
 
@@ -40,10 +42,12 @@ class Application:
 
     def __init__(self, roles: frozenset[str]) -> None:
         """roles: what this process does, told at `/healthz`."""
+        from django.conf import settings
         from django.core.wsgi import get_wsgi_application
 
         interfaces.describe()
         self.roles = roles
+        self._data = Path(settings.DATA)
         self._living: frozenset[str] = frozenset()
         self._looked = -HEALTH_SECONDS
         wsgi = WSGIMiddleware(cast(Any, get_wsgi_application()), workers=PAGE_THREADS)
@@ -170,6 +174,7 @@ class Application:
             "database": state,
             "worker": parts.pop("worker"),
             "listeners": parts,
+            "backup": backups.health(self._data).state,
             "roles": sorted(self.roles),
         }
         body = orjson.dumps(told)

@@ -40,7 +40,8 @@ _TOKEN_FORM["content"]["application/x-www-form-urlencoded"]["schema"]["propertie
 _CALL = {"required": True, "content": _json("hook", "hookInstance", "context", context={"type": "object"})}
 _NOTES = {"required": True, "content": _json("feedback", feedback={"type": "array"})}
 _PART = {"enum": ["ok", "absent", "unknown"]}
-_HEALTH = _json("status", "web", "database", "worker", "listeners", "roles", worker=_PART)
+_BACKUP = {"enum": ["off", "ok", "late", "behind", "drill"]}
+_HEALTH = _json("status", "web", "database", "worker", "listeners", "backup", "roles", worker=_PART, backup=_BACKUP)
 
 PATHS: Part = {
     "/oauth/token": {

@@ -48,6 +48,7 @@ def make(data: Path, into: Archive, recipients: Recipients) -> Base:
         raise Refused(str(error)) from error
     finally:
         lock.release()
+    state.tell_bases(data, into)
     state.tell(
         data, "base", {"line": made.line, "name": made.name, "ended": made.ended, "size": made.size, "error": ""}
     )

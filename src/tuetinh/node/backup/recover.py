@@ -31,6 +31,7 @@ from tuetinh.node.errors import Refused
 
 START_SECONDS = 3.0  # in which a server that starts has left its mark
 NOT_REACHED = "recovery ended before configured recovery target was reached"
+LOG = "log"  # until the base backup is there to take it
 CONTENTS = "SELECT digest, min(size) FROM record.content GROUP BY 1 ORDER BY 1"
 LAST = """SELECT pg_last_xact_replay_timestamp(),
 (SELECT coalesce(max(position), 0) FROM record.feed)"""
@@ -106,8 +107,11 @@ def recovered(folder: Path, source: Archive, keys: Identities, wanted: Plan) -> 
     folder.mkdir(parents=True, exist_ok=True)
     _fetch_keys(folder, source, keys, wanted)
     cluster = folder / "postgres"
+    _fetch_log(folder / LOG, source, keys, wanted)  # first: the most pieces, of which one may be broken
     _fetch_base(cluster, source, keys, wanted.base)
-    _fetch_log(cluster / "pg_wal", source, keys, wanted)
+    for path in (folder / LOG).iterdir():
+        path.replace(cluster / "pg_wal" / path.name)
+    (folder / LOG).rmdir()
     with _replayed(cluster, source, wanted) as url, psycopg.connect(url, autocommit=True) as conn:
         conn.execute(f"SELECT {portable.ENTER}")
         last, position = conn.execute(LAST).fetchone() or (None, 0)
@@ -136,6 +140,7 @@ def _fetch_base(cluster: Path, source: Archive, keys: Identities, base: Base) ->
 
 def _fetch_log(folder: Path, source: Archive, keys: Identities, wanted: Plan) -> None:
     """Lay the log where the server looks for it; a segment that is not whole ends in zeros."""
+    folder.mkdir(mode=0o700)
     for piece in wanted.stretch.pieces:
         data = keys.read(source.place, piece.name)
         if len(data) != piece.end - piece.start:

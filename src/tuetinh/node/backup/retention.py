@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from tuetinh.node.backup import archive
+from tuetinh.node.backup import archive, state
 from tuetinh.node.backup.archive import Archive, Base, Line
 from tuetinh.node.errors import Refused
 from tuetinh.record.contents.files import UNARCHIVED
@@ -96,6 +96,7 @@ def prune(data: Path, source: Archive, wanted: Rule, now: datetime, *, dry: bool
         for name in unused:
             if _here(data, name).exists():  # it came again meanwhile
                 (data / "files" / UNARCHIVED / _here(data, name).name).touch(mode=0o600)
+        state.tell_bases(data, source)
     names |= unused
     return Pruned(tuple(base.name for base in gone), len(names), sum(names.values()))
 

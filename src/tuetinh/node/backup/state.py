@@ -1,7 +1,7 @@
 """What a node knows of its archive, in `backup/` of its data folder: small files, each replaced as a whole.
 
 `line` names the line that the node writes; `log.json` is told by the follower of the log, `base.json` and `drill.json`
-by the last base backup and the last drill.
+by the last base backup and the last drill, `list.json` by whoever makes base backups or forgets some.
 """
 
 from __future__ import annotations
@@ -13,12 +13,20 @@ from typing import Any
 
 from fasteners import InterProcessLock
 
+from tuetinh.node.backup.archive import Archive
+
 FOLDER = "backup"
 
 
 def tell(data: Path, name: str, told: dict[str, Any]) -> None:
     """Note something; it replaces what was noted before."""
     _replace(data / FOLDER / f"{name}.json", json.dumps(told))
+
+
+def tell_bases(data: Path, of: Archive) -> None:
+    """Note which base backups there are, the oldest first."""
+    bases = [{part: getattr(base, part) for part in ("name", "ended", "size", "contents")} for base in of.bases()]
+    tell(data, "list", {"bases": bases})
 
 
 def told(data: Path, name: str) -> dict[str, Any]:

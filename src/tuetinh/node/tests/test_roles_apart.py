@@ -69,6 +69,7 @@ def test_a_journey_goes_through_three_processes(processes: Processes, built: Pat
         "database": "ok",
         "worker": "ok",
         "listeners": {"mllp": "ok", "gateway": "ok", "bank": "ok"},
+        "backup": "off",
         "roles": ["bank", "gateway", "web"],
     }
     journey = run(built, "journey")
