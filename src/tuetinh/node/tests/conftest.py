@@ -60,11 +60,13 @@ def command_line(data: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "tuetinh.node.cli", arguments[0], "--data", str(data), *arguments[1:]]
 
 
-def run(data: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    data: Path, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 120
+) -> subprocess.CompletedProcess[str]:
     """Run a command of `tuetinh` on a data folder to its end."""
     environment = clean_environment() | dict(env or {})
     command = command_line(data, *arguments)
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout, env=environment)
 
 
 def token(node: Province) -> dict[str, str]:

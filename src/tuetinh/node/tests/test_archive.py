@@ -50,6 +50,12 @@ def until(holds: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.1)
 
 
+def copy(built: Path, data: Path) -> None:
+    """A data folder of one's own, like one on which no node runs any more."""
+    until(lambda: not (built / "postgres" / "postmaster.pid").exists())
+    subprocess.run(["cp", "-a", str(built), str(data)], check=True)
+
+
 def create(node: Province, gender: str) -> str:
     """A new patient."""
     patient = {"resourceType": "Patient", "gender": gender}
@@ -89,7 +95,7 @@ class Lost:
 
     def restore(self, data: Path, *how: str) -> subprocess.CompletedProcess[str]:
         """Restore into a folder."""
-        return run(data, "restore", *how, "--key", str(self.key), "--from", str(self.archive))
+        return run(data, "restore", *how, "--key", str(self.key), "--from", str(self.archive), timeout=600)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +103,7 @@ def lost(built: Path) -> Iterator[Lost]:
     """A node that was archived while it was written to, proved by a drill, and killed in the midst of writes."""
     root = Path(f"/tmp/tuetinh-archived-{os.getpid()}")
     (root / "archive").mkdir(mode=0o755, parents=True)
-    subprocess.run(["cp", "-a", str(built), str(root / "var")], check=True)
+    copy(built, root / "var")
     env = archive_env(str(root / "archive"), root, TUETINH_BACKUP_WAIT="60")
     node = start_node(root / "var", "--roles", "web,worker", command="serve", env=env)
     try:
@@ -110,7 +116,7 @@ def lost(built: Path) -> Iterator[Lost]:
         between = datetime.now(UTC)
         time.sleep(0.2)
         after = create(node, "female")
-        drilled = run(node.data, "backup", "drill", "--key", str(root / "key"), env=env)
+        drilled = run(node.data, "backup", "drill", "--key", str(root / "key"), env=env, timeout=600)
         noted = told(node.data, "drill")
         writers = Writers(node, clients=6)
         until(lambda: len(writers.kept) > 40)

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tuetinh.node.tests.conftest import free_port, missing, run
-from tuetinh.node.tests.test_archive import archive_env, create, told, until
+from tuetinh.node.tests.test_archive import archive_env, copy, create, told, until
 
 SECRETS = {"AWS_ACCESS_KEY_ID": "node", "AWS_SECRET_ACCESS_KEY": "not-to-be-seen", "AWS_REGION": "ap-southeast-1"}
 
@@ -55,7 +55,7 @@ def test_a_bucket_that_does_not_answer_stops_nothing_and_catches_up(
     bucket: tuple[str, subprocess.Popen[bytes]], built: Path, start: Callable[..., Any], folder: Path
 ) -> None:
     url, server = bucket
-    subprocess.run(["cp", "-a", str(built), str(folder / "var")], check=True)
+    copy(built, folder / "var")
     env = archive_env("s3://backups/node", folder, TUETINH_BACKUP_WAIT="1", AWS_ENDPOINT_URL=url, **SECRETS)
     node = start(folder / "var", "--roles", "web,worker", env=env)
     until(lambda: told(node.data, "base").get("ended"))
@@ -75,11 +75,10 @@ def test_a_bucket_that_does_not_answer_stops_nothing_and_catches_up(
     listed = run(node.data, "backup", "list", env=env)
     assert listed.returncode == 0, listed.stderr
     assert [line.split("/")[0] for line in listed.stdout.splitlines()] == ["base"]
-    restored = run(folder / "new", "restore", "--latest", "--key", str(folder / "key"), env=env)
+    restored = run(folder / "new", "restore", "--latest", "--key", str(folder / "key"), env=env, timeout=600)
     assert restored.returncode == 0, restored.stderr
     again = start(folder / "new", "--roles", "web")
     assert missing(again, [before, *meanwhile, after]) == []
-    (folder / "new" / "x").touch()
     shown = listed.stdout + restored.stdout + "".join(path.read_text() for path in node.data.glob("backup/*.json"))
     assert SECRETS["AWS_SECRET_ACCESS_KEY"] not in shown
 
