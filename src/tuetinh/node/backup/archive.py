@@ -62,7 +62,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A base backup. Positions are of the log, sizes in bytes."""
+    """A base backup. Positions are of the log, sizes in bytes. login: the server's first superuser."""
 
     line: str
     name: str
@@ -72,6 +72,8 @@ class Base:
     version: int
     size: int
     contents: int
+    database: str
+    login: str
 
     @property
     def began(self) -> datetime:

@@ -29,6 +29,7 @@ from tuetinh.record.contents import files
 START_SECONDS = 30.0  # in which the log begins to be followed
 STILL_SECONDS = 120.0  # without progress, after which the log is given up
 NOW = "SELECT pg_current_wal_flush_lsn()::text, clock_timestamp()"  # by the clock of the commits
+WHOSE = "SELECT current_database(), (SELECT rolname FROM pg_roles WHERE oid = 10)"
 
 
 def make(data: Path, into: Archive, recipients: Recipients) -> Base:
@@ -64,7 +65,7 @@ def _make(data: Path, into: Archive, recipients: Recipients, began: datetime) ->
     await_log(data, stop)
     if state.line(data) != line.name:
         raise Refused("the server's history broke off meanwhile; make the backup again")
-    made = Base(line.name, name, ended.isoformat(), start, stop, line.version, size, contents)
+    made = Base(line.name, name, ended.isoformat(), start, stop, line.version, size, contents, *_whose())
     into.keep_base(made)
     return made
 
@@ -90,6 +91,12 @@ def _now() -> tuple[int, datetime]:
     with psycopg.connect(os.environ["TUETINH_DATABASE_URL"], autocommit=True) as conn:
         position, at = cast(tuple[str, datetime], conn.execute(NOW).fetchone())
     return lsn(position), at
+
+
+def _whose() -> tuple[str, str]:
+    """The name of the database, and that of the superuser whom initdb made."""
+    with psycopg.connect(os.environ["TUETINH_DATABASE_URL"], autocommit=True) as conn:
+        return cast(tuple[str, str], conn.execute(WHOSE).fetchone())
 
 
 def _database(into: Archive, recipients: Recipients, name: str) -> int:

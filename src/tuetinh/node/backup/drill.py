@@ -114,7 +114,7 @@ def _try(folder: Path, url: str, *, quick: bool) -> Iterator[Line]:
     env = {key: value for key, value in os.environ.items() if key not in SILENT} | {"TUETINH_DATABASE_URL": url}
     command = [sys.executable, "-m", "tuetinh.node.cli"]
     for what, arguments in (
-        ("audit verify", ["audit", "verify"]),
+        ("access log", ["audit", "verify"]),
         ("check", ["check", *(["--quick"] if quick else [])]),
     ):
         ran = subprocess.run(  # noqa: S603 - our own

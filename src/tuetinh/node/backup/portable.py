@@ -142,6 +142,19 @@ def undone(data: Path, *, outside: bool) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def on_server(url: str) -> Iterator[None]:
+    """Work on another server for a while."""
+    before = os.environ.get("TUETINH_DATABASE_URL")
+    os.environ["TUETINH_DATABASE_URL"] = url
+    try:
+        yield
+    finally:
+        del os.environ["TUETINH_DATABASE_URL"]
+        if before is not None:
+            os.environ["TUETINH_DATABASE_URL"] = before
+
+
 def check_folder(data: Path, *, force: bool) -> None:
     found = {path.name for path in data.iterdir()} if data.exists() else set()
     if found and not force:

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import psycopg
 
+from tuetinh.node import database
 from tuetinh.node.backup import archive, manifest, portable
 from tuetinh.node.backup.archive import Archive, Base, Line, Stretch
 from tuetinh.node.backup.place import Missing
@@ -85,16 +86,31 @@ def plan(source: Archive, at: datetime | None) -> Plan:
 def restore(data: Path, source: Archive, keys: Identities, at: datetime | None) -> Restored:
     """Bring a moment back into an empty folder. Raises Refused and leaves nothing when it cannot be done."""
     portable.check_folder(data, force=False)
-    wanted = plan(source, at)
     try:
+        wanted = plan(source, at)
+        if "TUETINH_DATABASE_URL" in os.environ or wanted.base.version != database.EMBEDDED_VERSION:
+            return _carried_over(data, source, keys, wanted)
         with portable.undone(data, outside=True):
-            with recovered(data / ".restoring", source, keys, wanted) as (url, restored):
-                del url
+            with recovered(data / ".restoring", source, keys, wanted) as (_, restored):
+                pass
             for path in sorted((data / ".restoring").iterdir()):
                 path.rename(data / path.name)
             (data / ".restoring").rmdir()
     except (Broken, Missing, tarfile.TarError) as error:
         raise Refused(f"{error}; nothing was restored") from error
+    return restored
+
+
+def _carried_over(data: Path, source: Archive, keys: Identities, wanted: Plan) -> Restored:
+    """Bring a moment into another server than the archive's: by a portable file."""
+    place = next(parent for parent in data.parents if parent.is_dir())
+    with tempfile.TemporaryDirectory(prefix=".tuetinh-restore-", dir=place) as name:
+        scratch = Path(name)
+        scratch.chmod(0o711)  # the server's own user passes
+        replayed = recovered(scratch / "var", source, keys, wanted, lasting=False)
+        with replayed as (url, restored), portable.on_server(url):
+            portable.backup(scratch / "var", scratch / "whole")
+        portable.restore(data, scratch / "whole")
     return restored
 
 
@@ -199,14 +215,15 @@ def _replayed(cluster: Path, source: Archive, wanted: Plan, *, lasting: bool) ->
         def start(at: datetime | None) -> None:
             _set_recovery(cluster, settings, at, lasting=lasting)
             log.write_text("")
+            (Path(sockets) / "pg_hba.conf").write_text("local all all trust\n")
             if user:
                 for path in (Path(sockets), log, cluster, *cluster.rglob("*")):
                     shutil.chown(path, user)
-            options = f'-h "" -k {sockets}'
+            options = f'-h "" -k {sockets} -c hba_file={sockets}/pg_hba.conf'
             control("-W", "-l", str(log), "-o", options, "start")
             _await(cluster, url)
 
-        url = f"postgresql://postgres@/tuetinh?{urlencode({'host': sockets})}"
+        url = f"postgresql://{quote(wanted.base.login)}@/{quote(wanted.base.database)}?{urlencode({'host': sockets})}"
         try:
             try:
                 start(wanted.at)

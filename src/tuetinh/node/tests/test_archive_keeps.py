@@ -27,7 +27,9 @@ def made(days_ago: float, start: int = 0) -> Base:
     """A base backup of that time."""
     at = NOW - timedelta(days=days_ago)
     ended = (at + timedelta(minutes=5)).isoformat()
-    return Base("line", stamp(at), ended, start * SEGMENT + 40, start * SEGMENT + 90, 18, 1000, 0)
+    return Base(
+        "line", stamp(at), ended, start * SEGMENT + 40, start * SEGMENT + 90, 18, 1000, 0, "tuetinh", "postgres"
+    )
 
 
 def days(bases: list[Base]) -> list[int]:

@@ -16,6 +16,7 @@ import httpx
 import psycopg
 import pytest
 
+from tuetinh.node.backup.sealing import make_key
 from tuetinh.node.tests.conftest import run, spoilt
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -140,3 +141,27 @@ def _healthy_again(url: str) -> bool:
             return True
         time.sleep(0.1)
     return False
+
+
+def test_an_outside_server_is_archived_and_comes_back(server: Server, kept: Path, folder: Path) -> None:
+    server.call("createdb", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "archived")
+    url = server.url.replace("/tuetinh", "/archived")
+    (folder / "archive").mkdir()
+    public = make_key(folder / "key")
+    env = {"TUETINH_BACKUP": str(folder / "archive"), "TUETINH_BACKUP_RECIPIENTS": public, "TUETINH_DATABASE_URL": url}
+    assert run(folder / "var", "restore", str(kept), env=env).returncode == 0
+    server.call(
+        *("psql", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-d", "archived", "-c"),
+        "CREATE ROLE plain LOGIN",
+    )
+    plain = run(folder / "var", "backup", env=env | {"TUETINH_DATABASE_URL": url.replace("postgres@", "plain@")})
+    assert plain.returncode == 1
+    assert "replication" in plain.stderr
+    made = run(folder / "var", "backup", env=env)
+    assert made.returncode == 0, made.stderr
+    back = {name: value for name, value in env.items() if name != "TUETINH_DATABASE_URL"}
+    restored = run(folder / "new", "restore", "--latest", "--key", str(folder / "key"), env=back, timeout=600)
+    assert restored.returncode == 0, restored.stderr
+    assert (folder / "new" / "postgres" / "PG_VERSION").read_text() == "18\n"
+    before, after = (run(folder / n, "export", str(folder / f"of-{n}"), env=e) for n, e in (("var", env), ("new", {})))
+    assert before.stdout == after.stdout != ""
