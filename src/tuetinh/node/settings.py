@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 from importlib.util import find_spec
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -73,7 +74,6 @@ INSTALLED_APPS = [
     "axes",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
 ]
@@ -119,21 +119,24 @@ AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_VERBOSE = False
 AXES_RESET_ON_SUCCESS = True
-AXES_LOCKOUT_TEMPLATE = "access/locked.html"
+AXES_LOCKOUT_CALLABLE = "tuetinh.commons.access.pages.locked"
+AXES_CLIENT_IP_CALLABLE = "tuetinh.commons.access.limits.address_of"
+PROXIES = [ip_network(one) for one in os.environ.get("TUETINH_PROXIES", "").split(",") if one]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "tuetinh.commons.access.proof.policy.LengthValidator"},
+    {"NAME": "tuetinh.commons.access.proof.policy.HistoryValidator"},
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ("username", "full_name")},
     },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "tuetinh.commons.access.proof.policy.CommonValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 CSRF_FAILURE_VIEW = "tuetinh.commons.access.pages.csrf_failure"
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "tuetinh.commons.access.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_AGE = 3600  # before the login; after it the policy decides
 CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "SAMEORIGIN"  # print previews show our own PDFs in a frame
 CONTENT_SECURITY_POLICY = {
@@ -167,6 +170,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": os.environ.get("TUETINH_LOG", "INFO")},
     "loggers": {
         "axes": {"level": "WARNING"},
+        "fido2": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "procrastinate": {"level": "WARNING"},
         "_granian": {"level": "WARNING"},

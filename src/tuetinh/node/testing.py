@@ -65,10 +65,12 @@ def shared() -> Path:
 
 @pytest.fixture(autouse=True)
 def _nothing_kept() -> None:
-    """Believe nothing that the process keeps of what another test has made: rules and names."""
+    """Believe nothing that the process keeps of what another test has made: policy, rules and names."""
     from tuetinh.commons.access.places import forget_names
+    from tuetinh.commons.access.proof import policy
     from tuetinh.commons.access.sight import rules
 
+    policy.forget()
     rules.forget()
     forget_names()
 

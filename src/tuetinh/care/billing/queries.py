@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
-import segno
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -17,6 +15,7 @@ from tuetinh.care.billing.errors import NoBankAccount, NoBill
 from tuetinh.care.billing.wire_vietqr import payload
 from tuetinh.care.insurance.api import Card, FacilityFacts, Split, SplitLine, line, split, visit_situation
 from tuetinh.commons.catalogues.api import drug, service
+from tuetinh.commons.documents.api import qr_on_screen
 from tuetinh.commons.identity.api import display_name
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -195,15 +194,7 @@ def transfer_code(row: models.Bill, amount: Decimal) -> tuple[str, str]:
         name=account.holder,
         city=account.city,
     )
-    return text, _picture(text)
-
-
-def _picture(text: str) -> str:
-    """The code as it must be on a screen: large, and dark on light with its margin also at night."""
-    out = io.BytesIO()
-    code = segno.make(text, error="m", micro=False)
-    code.save(out, kind="svg", scale=5, border=4, light="#fff", xmldecl=False, svgns=True, nl=False)
-    return out.getvalue().decode()
+    return text, qr_on_screen(text)
 
 
 def _named(item: r4.ChargeItem) -> tuple[str, str]:

@@ -25,7 +25,7 @@ from tuetinh.care.insurance.api import InsuranceError, claim
 from tuetinh.care.lab.api import FLAGS, STAGES, LabError, cancel_orders, tests, tubes
 from tuetinh.care.reception import api as reception
 from tuetinh.care.reception.api import STATES, NoVisit, ReceptionError, Visit
-from tuetinh.commons.access.api import apps_to_launch, asker, desk, may_open
+from tuetinh.commons.access.api import apps_to_launch, asker, desk, fresh, may_open
 from tuetinh.commons.catalogues.api import icd10
 from tuetinh.commons.documents.api import respond_pdf
 from tuetinh.commons.identity.api import banner
@@ -328,6 +328,7 @@ def prescription(request: HttpRequest, encounter_id: str) -> HttpResponse:
     return _to(encounter_id, "close" if request.POST.get("next") else "prescription")
 
 
+@fresh("sign")
 @desk("doctor")
 @require_POST
 def close(request: HttpRequest, encounter_id: str) -> HttpResponse:

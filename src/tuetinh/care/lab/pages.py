@@ -17,7 +17,7 @@ from tuetinh.care.lab import wire_hl7v2 as wire
 from tuetinh.care.lab.errors import REASONS, BadValue, LabError, NoTube, UnknownAnalyte
 from tuetinh.care.lab.forms import CodeForm
 from tuetinh.care.lab.models import Message, Tube
-from tuetinh.commons.access.api import asker, desk
+from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.documents.api import Paper, respond_pdf
 from tuetinh.commons.identity.api import banner
 from tuetinh.commons.ui.api import paginate
@@ -173,6 +173,7 @@ def critical(request: HttpRequest, number: str) -> HttpResponse:
     return _step(request, number, lambda: actions.acknowledge_critical(asker(request), number, told), _("Đã xác nhận."))
 
 
+@fresh("sign")
 @desk("lab")
 @require_POST
 def release(request: HttpRequest, number: str) -> HttpResponse:

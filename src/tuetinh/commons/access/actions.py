@@ -7,13 +7,15 @@ import secrets
 from axes.utils import reset
 from django.db import IntegrityError, transaction
 
+from tuetinh.commons.access import sessions
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.models import Account, AccountEvent, Client, Grant, Token
 from tuetinh.commons.access.oauth.words import digest, new_secret
+from tuetinh.commons.access.proof import attempts, policy
+from tuetinh.commons.access.proof.codes import ALPHABET
 from tuetinh.commons.access.queries import GRANTABLE, administered, administered_clients
 
 CITIZENS_DESKS = ("reception", "station")  # where people show who they are
-ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that looks like something else on paper
 
 
 @transaction.atomic
@@ -54,10 +56,9 @@ def reset_password(by: Account, account_id: int) -> tuple[Account, str]:
     """Give a new first password, to be changed at the next login; ends the account's sessions and its lock-out."""
     account = _locked(by, account_id)
     password = first_password()
-    account.set_password(password)
-    account.must_change_password = True
-    account.save(update_fields=["password", "must_change_password"])
-    reset(username=account.username)
+    policy.set_password(account, password, must_change=True)
+    sessions.end_others(account, None)
+    _forgive(account)
     _note(account, by, "password_reset")
     return account, password
 
@@ -74,9 +75,9 @@ def give_citizen_account(by: Account, *, patient: str, full_name: str, username:
     password = first_password()
     account = Account.objects.select_for_update().filter(role="citizen", patient=patient).first()
     if account:
-        account.set_password(password)
-        account.save(update_fields=["password"])
-        reset(username=account.username)
+        policy.set_password(account, password, must_change=True)
+        sessions.end_others(account, None)
+        _forgive(account)
     else:
         try:
             with transaction.atomic():
@@ -94,16 +95,16 @@ def give_citizen_account(by: Account, *, patient: str, full_name: str, username:
 def unlock(by: Account, account_id: int) -> Account:
     """End the lock-out after wrong passwords, for every address."""
     account = _locked(by, account_id)
-    reset(username=account.username)
+    _forgive(account)
     _note(account, by, "unlocked")
     return account
 
 
+@transaction.atomic
 def change_own_password(account: Account, password: str) -> None:
     """Set the password that the person chose; the form has checked the old one and the rules."""
-    account.set_password(password)
-    account.must_change_password = False
-    account.save(update_fields=["password", "must_change_password"])
+    policy.set_password(account, password, must_change=False)
+    _note(account, account, "password_changed")
 
 
 def choose_language(account: Account, language: str) -> None:
@@ -181,8 +182,15 @@ def _set_active(by: Account, account: Account, *, active: bool) -> Account:
     if account.is_active is not active:
         account.is_active = active
         account.save(update_fields=["is_active"])
+        if not active:
+            sessions.end_others(account, None)
         _note(account, by, "enabled" if active else "disabled")
     return account
+
+
+def _forgive(account: Account) -> None:
+    reset(username=account.username)
+    attempts.forgive(account.username)
 
 
 def _note(account: Account, by: Account, what: str) -> None:

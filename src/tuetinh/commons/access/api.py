@@ -15,6 +15,7 @@ from tuetinh.commons.access.oauth.configuration import smart_configuration
 from tuetinh.commons.access.oauth.cors import AppOrigins
 from tuetinh.commons.access.oauth.sample import register_sample
 from tuetinh.commons.access.places import Facility, facility, place_name
+from tuetinh.commons.access.proof.policy import ACTIONS
 from tuetinh.commons.access.queries import apps_to_launch, owner_names
 from tuetinh.commons.access.roles import CATALOGUE, DIRECTORY, ROLES, Role
 from tuetinh.commons.access.sight import carers, rules, wards
@@ -53,6 +54,7 @@ __all__ = [
     "create_client",
     "desk",
     "facility",
+    "fresh",
     "give_citizen_account",
     "may_open",
     "minor_agrees",
@@ -95,6 +97,22 @@ def open_to_all(view: View) -> View:
 def signed_in(view: View) -> View:
     """Mark a page of every account, whatever its role, also the outsider's: log out, change the password."""
     return desk(*ROLES)(view)
+
+
+def fresh(action: str) -> Callable[[View], View]:
+    """Mark a page whose POST needs a fresh proof of who one is; how fresh, or whether at all, is the policy's.
+
+    action: `sign`, `open` (an emergency), `rules` or `factors`. Raises ValueError for another one.
+    """
+    if action not in ACTIONS:
+        message = f"nothing asks for a proof by this name: {action}"
+        raise ValueError(message)
+
+    def mark(view: View) -> View:
+        view.fresh_for = action  # type: ignore[attr-defined]
+        return view
+
+    return mark
 
 
 def asker(request: HttpRequest) -> Asker:

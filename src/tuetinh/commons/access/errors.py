@@ -32,5 +32,7 @@ MESSAGES = {
     ),
     "carer-until": gettext_lazy("Ngày này đã qua."),
     "carer-gone": gettext_lazy("Lời mời hoặc quyền này không còn nữa."),
+    "no-factor": gettext_lazy("Hãy bật mã 6 số hoặc thêm khóa truy cập trước."),
+    "province": gettext_lazy("Chỉ quản trị của tỉnh được đổi việc này."),
     "role": gettext_lazy("Vai trò này không cấp được ở đây."),
 }

@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.validators import RegexValidator
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from tuetinh.commons.access.models import Account
 from tuetinh.commons.access.oauth import scopes
 from tuetinh.commons.access.oauth.clients import LOCAL, check_keys, check_keys_url
 from tuetinh.commons.access.oauth.words import OAuthError
+from tuetinh.commons.access.proof.policy import least_length
 from tuetinh.commons.access.queries import GRANTABLE
 from tuetinh.commons.access.roles import ROLES
 
@@ -46,9 +48,9 @@ class OwnPasswordForm(PasswordChangeForm):
         super().__init__(*args, **kwargs)
         self.fields["old_password"].label = gettext_lazy("Mật khẩu hiện tại")
         self.fields["new_password1"].label = gettext_lazy("Mật khẩu mới")
-        self.fields["new_password1"].help_text = gettext_lazy(
-            "Ít nhất 10 ký tự, không chỉ gồm chữ số, không giống tên của bạn."
-        )
+        self.fields["new_password1"].help_text = _(
+            "Ít nhất %(least)d ký tự, không chỉ gồm chữ số, không giống tên của bạn."
+        ) % {"least": least_length(self.user)}
         self.fields["new_password2"].label = gettext_lazy("Gõ lại mật khẩu mới")
 
 

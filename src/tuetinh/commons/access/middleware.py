@@ -10,7 +10,9 @@ from django.shortcuts import redirect, resolve_url
 from django.utils import translation
 from django.utils.http import urlencode
 
+from tuetinh.commons.access import sessions
 from tuetinh.commons.access.pages import bad_request, forbidden
+from tuetinh.commons.access.proof import fresh, policy
 from tuetinh.commons.access.roles import ROLES
 from tuetinh.record.audit import one_request
 
@@ -25,7 +27,8 @@ UNMARKED = frozenset[str]()
 class DeskMiddleware:
     """Lets a request through to a view only for the roles that `desk` marked it with; fails closed.
 
-    Anonymous people go to the login page; a view with no mark is refused to everyone.
+    Anonymous people go to the login page; a view with no mark is refused to everyone. What `fresh` marked asks for a
+    proof again when the last one is too long ago.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -48,9 +51,14 @@ class DeskMiddleware:
             return _to_login(request)
         if request.user.role not in roles:
             return forbidden(request)
-        if request.user.must_change_password and not roles.issuperset(ROLES):
-            return redirect("access:password")
-        return None
+        sessions.touch(request)
+        if not roles.issuperset(ROLES):
+            if request.user.must_change_password:
+                return redirect("access:password")
+            if policy.needs_factor(request.user):
+                return redirect("access:security")
+        action = getattr(view, "fresh_for", "")
+        return fresh.demand(request, action) if action and request.method == "POST" else None
 
 
 def _has_nul(request: HttpRequest, kwargs: dict[str, object]) -> bool:

@@ -5,10 +5,20 @@ Who a person is professionally is a fact (Practitioner, PractitionerRole) that t
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_lazy
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+    from tuetinh.commons.access.sessions import SessionStore
 
 
 class AccountManager(BaseUserManager["Account"]):
@@ -23,7 +33,10 @@ class AccountManager(BaseUserManager["Account"]):
 
 
 class Account(AbstractBaseUser):
-    """A person who logs in. `role` is the desk; `facility` the Organization id; one of the last two is usually set."""
+    """A person who logs in. `role` is the desk; `facility` the Organization id; one of the next two is usually set.
+
+    has_factor: whether a one-time code or a passkey is set up, so that the password alone lets nobody in.
+    """
 
     username = models.CharField(max_length=100, unique=True)
     full_name = models.CharField(max_length=200)
@@ -35,6 +48,8 @@ class Account(AbstractBaseUser):
     language = models.CharField(max_length=5, default="vi")
     is_active = models.BooleanField(default=True)
     must_change_password = models.BooleanField(default=False)
+    password_changed = models.DateTimeField(default=timezone.now, db_default=Now())
+    has_factor = models.BooleanField(default=False, db_default=False)
 
     objects: ClassVar[AccountManager] = AccountManager()
 
@@ -49,7 +64,7 @@ class Account(AbstractBaseUser):
 
 
 class AccountEvent(models.Model):
-    """What an administrator did to an account: `created`, `disabled`, `enabled`, `password_reset`, `unlocked`."""
+    """What an administrator, or the person, did to an account: `created`, `disabled`, … (`words.EVENTS`)."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="events")
     by = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
@@ -58,6 +73,116 @@ class AccountEvent(models.Model):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["account", "-at"])]
+
+
+class PastPassword(models.Model):
+    """The hash of a password that an account has had, so that it is not chosen again."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="past_passwords")
+    password = models.CharField(max_length=128)
+
+
+class Totp(models.Model):
+    """The secret of one-time codes (RFC 6238), sealed. last_step: of the last one used; none is taken twice."""
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="totp")
+    secret = models.BinaryField()
+    last_step = models.BigIntegerField()
+    at = models.DateTimeField(auto_now_add=True)
+
+
+class RecoveryCode(models.Model):
+    """A code for when the telephone is lost, known by its SHA-256 only; used once, and then gone."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="recovery_codes")
+    digest = models.BinaryField(max_length=32)
+
+
+class Passkey(models.Model):
+    """A credential of WebAuthn. credential: AAGUID, id and COSE public key, as the authenticator attested them.
+
+    sign_count: the authenticator's counter when it was last used; 0 where it has none (WebAuthn 2, 6.1.1).
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="passkeys")
+    name = models.CharField(max_length=60)
+    credential_id = models.BinaryField(max_length=1023, unique=True)
+    credential = models.BinaryField()
+    sign_count = models.BigIntegerField(default=0)
+    at = models.DateTimeField(auto_now_add=True)
+    last_used = models.DateTimeField(null=True)
+
+
+class Session(AbstractBaseSession):
+    """A browser in which somebody is logged in, or is about to be."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, null=True, related_name="sessions")
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionStore]:
+        """Who reads and writes it."""
+        from tuetinh.commons.access.sessions import SessionStore
+
+        return SessionStore
+
+
+class Pace(models.Model):
+    """How much of an allowance is used up. kind, key: of what and whose; full: when it will be whole again."""
+
+    kind = models.CharField(max_length=30)
+    key = models.BinaryField(max_length=32)
+    full = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["kind", "key"], name="access_pace_once")]
+
+
+def _number(label: _StrPromise, default: int, least: int, most: int, help_text: _StrPromise | str = "") -> Any:
+    return models.PositiveIntegerField(
+        label, default=default, validators=[MinValueValidator(least), MaxValueValidator(most)], help_text=help_text
+    )
+
+
+class Policy(models.Model):
+    """How people prove who they are in the whole installation; without a row, the defaults hold.
+
+    factor_roles: those who must have a second factor, separated by spaces. `*_minutes`: for how long a proof of who one
+    is is good enough for an action, 0 for the whole session.
+    """
+
+    password_length = _number(gettext_lazy("Độ dài mật khẩu, ít nhất"), 14, 8, 64)
+    password_length_with_factor = _number(gettext_lazy("Độ dài khi đã bật xác thực hai bước"), 8, 8, 64)
+    password_history = _number(gettext_lazy("Không dùng lại bao nhiêu mật khẩu cũ"), 10, 0, 24)
+    password_days = _number(
+        gettext_lazy("Phải đổi mật khẩu sau (ngày)"), 0, 0, 3650, gettext_lazy("0: không bắt đổi theo thời gian.")
+    )
+    password_refuses_common = models.BooleanField(gettext_lazy("Không nhận mật khẩu nhiều người dùng"), default=True)
+    factor_roles = models.TextField(blank=True)
+    sign_minutes = _number(gettext_lazy("Ký kết thúc khám, duyệt kết quả (phút)"), 120, 0, 720)
+    open_minutes = _number(gettext_lazy("Mở hồ sơ khẩn cấp (phút)"), 15, 0, 720)
+    rules_minutes = _number(gettext_lazy("Đổi quyền xem, tài khoản, kết nối (phút)"), 30, 0, 720)
+    factors_minutes = _number(
+        gettext_lazy("Thêm, bỏ cách đăng nhập (phút)"), 5, 1, 720, gettext_lazy("Việc này luôn phải xác nhận.")
+    )
+    session_hours = _number(gettext_lazy("Phiên làm việc dài nhất (giờ)"), 12, 1, 72)
+    idle_minutes = _number(gettext_lazy("Tự đăng xuất khi không dùng (phút)"), 120, 5, 1440)
+    wrong_per_account = _number(gettext_lazy("Số lần sai mỗi giờ của một tài khoản, từ mọi nơi"), 30, 5, 1000)
+    wrong_per_address = _number(
+        gettext_lazy("Số lần sai mỗi giờ từ một địa chỉ mạng"),
+        300,
+        20,
+        100_000,
+        gettext_lazy("Cả bệnh viện có thể cùng ra Internet bằng một địa chỉ."),
+    )
+
+
+class PolicyChange(models.Model):
+    """Who changed the policy, when, and from what to what: its fields as JSON."""
+
+    by = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+    before = models.JSONField()
+    after = models.JSONField()
 
 
 class SightRule(models.Model):
@@ -139,6 +264,7 @@ class Client(models.Model):
     redirect_uris = models.TextField(blank=True)
     launch_url = models.CharField(max_length=500, blank=True)
     registered_by = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, related_name="+")
+    last_used = models.DateTimeField(null=True)
 
     @property
     def is_app(self) -> bool:

@@ -1,79 +1,32 @@
-"""Login, one's own account, the administrators' list, and refusals."""
+"""One's own account, the administrators' list, and refusals."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from tuetinh.commons.access import actions
-from tuetinh.commons.access.api import desk, open_to_all, signed_in
+from tuetinh.commons.access import actions, sessions
+from tuetinh.commons.access.api import desk, fresh, open_to_all, signed_in
 from tuetinh.commons.access.errors import AccessError
-from tuetinh.commons.access.forms import LoginForm, NewAccountForm, OwnPasswordForm
+from tuetinh.commons.access.forms import NewAccountForm, OwnPasswordForm
 from tuetinh.commons.access.models import Account
+from tuetinh.commons.access.proof.actions import reset_factors
+from tuetinh.commons.access.proof.signing_in import with_language
 from tuetinh.commons.access.queries import GRANTABLE, administered, find_accounts, locked_usernames
 from tuetinh.commons.access.roles import ROLES
+from tuetinh.commons.access.words import EVENTS
 from tuetinh.commons.ui.api import home_url, paginate
 from tuetinh.record.errors import is_away
-
-if TYPE_CHECKING:
-    from django.contrib.auth.forms import AuthenticationForm
-
-WORDS = {
-    "created": gettext_lazy("Cấp tài khoản"),
-    "disabled": gettext_lazy("Khóa tài khoản"),
-    "enabled": gettext_lazy("Mở lại tài khoản"),
-    "password_reset": gettext_lazy("Đặt lại mật khẩu"),
-    "unlocked": gettext_lazy("Mở khóa đăng nhập"),
-}
-
-
-@method_decorator(never_cache, name="dispatch")
-class Login(LoginView):
-    """User name and password; the session and its CSRF token change with every login."""
-
-    template_name = "access/login.html"
-    authentication_form = LoginForm
-    redirect_authenticated_user = True
-
-    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Let the person in, in the language chosen at this door, else the one chosen last time."""
-        response = super().form_valid(form)
-        account = _account(self.request)
-        chosen = self.request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME)
-        if chosen in dict(settings.LANGUAGES) and chosen != account.language:
-            actions.choose_language(account, chosen)
-            return response
-        return _with_language(response, account.language)
-
-
-class Logout(LogoutView):
-    """Ends the session; the next person at this machine starts in Vietnamese."""
-
-    next_page = "/login"
-
-    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-        """Log out."""
-        response = super().post(request, *args, **kwargs)
-        response.delete_cookie(settings.LANGUAGE_COOKIE_NAME)
-        return response
-
-
-login = open_to_all(Login.as_view())
-logout = open_to_all(Logout.as_view())
 
 
 @signed_in
@@ -98,7 +51,7 @@ def language(request: HttpRequest) -> HttpResponse:
         return redirect(back)
     if request.user.is_authenticated:
         actions.choose_language(request.user, code)
-    return _with_language(redirect(back), code)
+    return with_language(redirect(back), code)
 
 
 @signed_in
@@ -112,6 +65,7 @@ def password(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         actions.change_own_password(account, form.cleaned_data["new_password1"])
         update_session_auth_hash(request, account)
+        sessions.end_others(account, request.session.session_key)
         messages.success(request, _("Đã đổi mật khẩu."))
         return redirect("/")
     status = 422 if request.method == "POST" else 200
@@ -133,6 +87,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
     )
 
 
+@fresh("rules")
 @desk("admin")
 @never_cache
 @require_http_methods(["GET", "POST"])
@@ -162,22 +117,25 @@ def account(request: HttpRequest, account_id: int) -> HttpResponse:
         "shown": shown,
         "label": ROLES[shown.role].label,
         "locked": shown.username in locked_usernames([shown.username]),
-        "events": [(WORDS[event.what], event) for event in events],
+        "events": [(EVENTS[event.what], event) for event in events],
     }
     return render(request, "access/account.html", context)
 
 
+@fresh("rules")
 @desk("admin")
 @never_cache
 @require_POST
 def change_account(request: HttpRequest, account_id: int, verb: str) -> HttpResponse:
-    """Disable, enable, unlock or give a new first password."""
+    """Disable, enable, unlock, give a new first password, or take lost second factors away."""
     by = _account(request)
     try:
         if verb == "reset-password":
             changed, first = actions.reset_password(by, account_id)
             return render(request, "access/first_password.html", {"account": changed, "password": first})
-        change = {"disable": actions.disable, "enable": actions.enable, "unlock": actions.unlock}[verb]
+        change = {"disable": actions.disable, "enable": actions.enable, "unlock": actions.unlock}.get(
+            verb, reset_factors
+        )
         changed = change(by, account_id)
     except AccessError as error:
         if error.code == "not-yours":
@@ -188,6 +146,7 @@ def change_account(request: HttpRequest, account_id: int, verb: str) -> HttpResp
         "disable": _("Đã khóa tài khoản %(name)s."),
         "enable": _("Đã mở lại tài khoản %(name)s."),
         "unlock": _("Đã mở khóa đăng nhập cho %(name)s."),
+        "reset-factors": _("Đã bỏ mọi xác thực hai bước của %(name)s."),
     }
     messages.success(request, told[verb] % {"name": changed.full_name})
     return redirect("access:account", account_id)
@@ -221,6 +180,16 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return answer
 
 
+def locked(request: HttpRequest, credentials: dict[str, object] | None = None) -> HttpResponse:
+    """Say that the account is locked out from this address after wrong passwords, and for how long."""
+    del credentials
+    seconds = int(settings.AXES_COOLOFF_TIME * 3600)
+    context = {"failure_limit": settings.AXES_FAILURE_LIMIT, "minutes": seconds // 60}
+    response = render(request, "access/locked.html", context, status=429)
+    response["Retry-After"] = str(seconds)
+    return response
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Say that the form has grown too old to be believed."""
     del reason
@@ -230,9 +199,3 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 def _account(request: HttpRequest) -> Account:
     """The account behind a page that needs one."""
     return request.user  # type: ignore[return-value]
-
-
-def _with_language(response: HttpResponse, code: str) -> HttpResponse:
-    """Keep the chosen language in the browser for a year."""
-    response.set_cookie(settings.LANGUAGE_COOKIE_NAME, code, max_age=365 * 86400, httponly=True, samesite="Lax")
-    return response

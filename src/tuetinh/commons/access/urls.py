@@ -7,24 +7,38 @@ from django.urls import path, re_path
 from tuetinh.commons.access import pages
 from tuetinh.commons.access.api import open_to_all
 from tuetinh.commons.access.oauth import authorizing, endpoints, registering, sample
+from tuetinh.commons.access.proof import pages as proof
+from tuetinh.commons.access.proof import policy_pages, signing_in
 from tuetinh.commons.access.sight import glass_pages
 from tuetinh.commons.access.sight import pages as sight
 
 app_name = "access"
 urlpatterns = [
     path("", pages.home, name="home"),
-    path("login", pages.login, name="login"),
-    path("logout", pages.logout, name="logout"),
+    path("login", signing_in.login, name="login"),
+    path("login/second", signing_in.second, name="second"),
+    path("login/passkey", signing_in.passkey, name="passkey"),
+    path("logout", signing_in.logout, name="logout"),
     path("language", pages.language, name="language"),
     path("account/password", pages.password, name="password"),
+    path("account/security", proof.security, name="security"),
+    path("account/security/totp", proof.totp, name="totp"),
+    path("account/security/totp/remove", proof.remove_totp, name="remove-totp"),
+    path("account/security/codes", proof.recovery_codes, name="recovery-codes"),
+    path("account/security/passkeys", proof.new_passkey, name="new-passkey"),
+    path("account/security/passkeys/<int:passkey_id>/remove", proof.remove_passkey, name="remove-passkey"),
+    path("account/sessions", proof.own_sessions, name="sessions"),
+    path("account/sessions/end", proof.end_others, name="end-sessions"),
+    path("account/sessions/<slug:handle>/end", proof.end_session, name="end-session"),
     path("accounts", pages.accounts, name="accounts"),
     path("accounts/new", pages.new_account, name="new-account"),
     path("accounts/<int:account_id>", pages.account, name="account"),
     re_path(
-        r"^accounts/(?P<account_id>\d+)/(?P<verb>disable|enable|unlock|reset-password)$",
+        r"^accounts/(?P<account_id>\d+)/(?P<verb>disable|enable|unlock|reset-password|reset-factors)$",
         pages.change_account,
         name="change-account",
     ),
+    path("accounts/policy", policy_pages.policy, name="policy"),
     path("accounts/rules", sight.all_rules, name="rules"),
     path("accounts/rules/<slug:role>", sight.rule, name="rule"),
     path("accounts/opened", glass_pages.glasses, name="glasses"),

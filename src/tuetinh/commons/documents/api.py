@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-__all__ = ["PAPERS", "Paper", "pdf", "qr", "respond_pdf"]
+__all__ = ["PAPERS", "Paper", "pdf", "qr", "qr_on_screen", "respond_pdf"]
 
 Paper = Literal["A4", "A5", "80mm", "label"]
 PAPERS: tuple[Paper, ...] = ("A4", "A5", "80mm", "label")
@@ -59,6 +59,14 @@ def qr(text: str) -> str:
     out = io.BytesIO()
     drawn = segno.make(text, error="m", micro=False)
     drawn.save(out, kind="svg", border=0, xmldecl=False, svgns=True, nl=False, omitsize=True)
+    return out.getvalue().decode()
+
+
+def qr_on_screen(text: str) -> str:
+    """Draw a QR code as SVG to be read from a screen: large, dark on light with its margin also at night."""
+    out = io.BytesIO()
+    code = segno.make(text, error="m", micro=False)
+    code.save(out, kind="svg", scale=5, border=4, light="#fff", xmldecl=False, svgns=True, nl=False)
     return out.getvalue().decode()
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from cryptography.fernet import Fernet, InvalidToken
-from django.conf import settings
 
+from tuetinh.record import seals
 from tuetinh.record.errors import Issue, Unprocessable
 
 MASK = "********"
+PURPOSE = "subscription headers"
 MOST = 20
 LONGEST = 8000
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}")
@@ -44,23 +42,13 @@ def split(lines: Sequence[str | None], known: Mapping[str, str]) -> tuple[Header
 
 def seal(headers: Headers) -> bytes | None:
     """The headers as they are kept."""
-    return _box().encrypt(msgspec.json.encode(headers)) if headers else None
+    return seals.seal(PURPOSE, msgspec.json.encode(headers)) if headers else None
 
 
 def unseal(sealed: bytes | None) -> Headers:
     """The headers again; none where the node's key is another one than when they were sealed."""
-    if not sealed:
-        return {}
-    try:
-        return msgspec.json.decode(_box().decrypt(bytes(sealed)), type=Headers)
-    except InvalidToken:
-        return {}
-
-
-def _box() -> Fernet:
-    return Fernet(
-        base64.urlsafe_b64encode(hashlib.sha256(b"subscription headers " + settings.SECRET_KEY.encode()).digest())
-    )
+    content = seals.unseal(PURPOSE, sealed) if sealed else None
+    return msgspec.json.decode(content, type=Headers) if content else {}
 
 
 def _wrong(number: int, text: str) -> Unprocessable:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 from psycopg.rows import TupleRow, tuple_row
 
@@ -18,6 +17,7 @@ from tuetinh.commons.access.models import Account
 from tuetinh.commons.access.oauth.scopes import for_person
 from tuetinh.commons.access.oauth.words import digest
 from tuetinh.commons.access.roles import ROLES
+from tuetinh.commons.access.sessions import SessionStore
 from tuetinh.commons.access.sight import rules
 from tuetinh.commons.access.sight.rules import Rules
 from tuetinh.record.asker import Asker
@@ -76,17 +76,20 @@ def _credentials(scope: MutableMapping[str, Any]) -> tuple[str, str]:
     return "", session
 
 
-_BEARER = """
+# As `proof.policy.needs_factor`.
+_LACKS_FACTOR = """(NOT a.has_factor AND EXISTS
+  (SELECT FROM access_policy p WHERE a.role = ANY (string_to_array(p.factor_roles, ' '))))"""
+_BEARER = f"""
 SELECT c.id, c.facility, t.scopes, g.patient, a.id, a.role, a.facility, a.patient, a.practitioner
 FROM access_token t JOIN access_client c ON c.id = t.client_id
 LEFT JOIN access_grant g ON g.id = t.grant_id LEFT JOIN access_account a ON a.id = g.account_id
 WHERE t.digest = %s AND t.expires > now() AND c.is_active
-  AND (t.grant_id IS NULL OR (NOT g.ended AND a.is_active AND NOT a.must_change_password))
+  AND (t.grant_id IS NULL OR (NOT g.ended AND a.is_active AND NOT a.must_change_password AND NOT {_LACKS_FACTOR}))
 """
-_SESSION = "SELECT session_data FROM django_session WHERE session_key = %s AND expire_date > now()"
-_ACCOUNT = """
+_SESSION = "SELECT session_data FROM access_session WHERE session_key = %s AND expire_date > now()"
+_ACCOUNT = f"""
 SELECT id, username, full_name, role, facility, room, practitioner, patient, password
-FROM access_account WHERE id = %s AND is_active AND NOT must_change_password
+FROM access_account a WHERE id = %s AND is_active AND NOT must_change_password AND NOT {_LACKS_FACTOR}
 """
 
 

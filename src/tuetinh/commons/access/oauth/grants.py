@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.db.models import Q
 
-from tuetinh.commons.access.models import Client, Grant, Launch, Refresh, Token
+from tuetinh.commons.access.models import Client, Grant, Launch, Refresh, Session, Token
 from tuetinh.commons.access.oauth import keys, scopes
 from tuetinh.commons.access.oauth.words import CODE, LAUNCH, LIFETIME, ONLINE, REFRESH, OAuthError, digest, new_secret
 from tuetinh.commons.access.roles import ROLES
@@ -192,8 +192,6 @@ def _over(grant: Grant) -> bool:
     if grant.ended or not grant.account.is_active or not grant.client.is_active:
         return True
     if "online_access" in grant.scopes.split() and grant.session:
-        from django.contrib.sessions.models import Session
-
         return not Session.objects.filter(session_key=grant.session, expire_date__gt=datetime.now(UTC)).exists()
     return False
 

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tuetinh.commons.access import actions
-from tuetinh.commons.access.api import desk
+from tuetinh.commons.access.api import desk, fresh
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.forms import NewAppForm
 from tuetinh.commons.access.pages import forbidden
@@ -26,6 +26,7 @@ def apps(request: HttpRequest) -> HttpResponse:
     return render(request, "access/apps.html", {"page": page})
 
 
+@fresh("rules")
 @desk("admin")
 @never_cache
 @require_http_methods(["GET", "POST"])
@@ -43,6 +44,7 @@ def new_app(request: HttpRequest) -> HttpResponse:
     return render(request, "access/new_app.html", {"form": form}, status=status)
 
 
+@fresh("rules")
 @desk("admin")
 @never_cache
 @require_POST

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from tuetinh.commons.access.api import asker, desk
+from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.models import Account
 from tuetinh.commons.access.pages import forbidden
@@ -25,6 +25,7 @@ from tuetinh.record.errors import RecordError
 OPENERS = tuple(role for role in RULED if role not in ("admin", "official"))
 
 
+@fresh("open")
 @desk(*OPENERS)
 @never_cache
 @require_http_methods(["GET", "POST"])

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 
-from tuetinh.commons.access.api import asker, asker_of, desk
+from tuetinh.commons.access.api import asker, asker_of, desk, fresh
 from tuetinh.commons.access.models import Account, SightChange
 from tuetinh.commons.access.places import place_name
 from tuetinh.commons.access.queries import administered
@@ -40,6 +40,7 @@ def all_rules(request: HttpRequest) -> HttpResponse:
     return render(request, "access/rules.html", {"rows": rows, "place": place_name("Organization", facility)})
 
 
+@fresh("rules")
 @desk("admin")
 @never_cache
 @require_http_methods(["GET", "POST"])

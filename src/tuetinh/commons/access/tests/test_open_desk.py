@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from tuetinh.commons.access.api import ROLES, asker_of, desk, open_to_all, signed_in
 from tuetinh.commons.access.middleware import DeskMiddleware
 from tuetinh.commons.access.models import Account
+from tuetinh.commons.access.sessions import SessionStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ def unmarked(request: HttpRequest) -> HttpResponse:
 def refusal(rf: RequestFactory, view: Callable[..., HttpResponse], role: str, **headers: str) -> HttpResponse | None:
     """What the middleware answers in place of a view."""
     request = rf.get("/some/page?x=1", headers=headers)
+    request.session = SessionStore()
     request.user = Account(username="x", full_name="X", role=role) if role else AnonymousUser()
     return DeskMiddleware(unmarked).process_view(request, view, (), {})
 

@@ -1,0 +1,62 @@
+"""Proving who one is again before what matters (step-up): the page asks, and then goes on with what was sent."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from tuetinh.commons.access import limits
+from tuetinh.commons.access.models import Account
+from tuetinh.commons.access.proof import entering, passkeys, policy
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+PASSWORD, CODE, PASSKEY = "prove-password", "prove-code", "prove-passkey"
+WHY = {
+    "sign": gettext_lazy("Bạn sắp ký. Xác nhận để không ai khác ký thay khi bạn rời máy."),
+    "open": gettext_lazy("Mở hồ sơ khẩn cấp được ghi tên bạn. Hãy xác nhận đúng là bạn."),
+    "rules": gettext_lazy("Việc này đổi quyền của người khác. Hãy xác nhận đúng là bạn."),
+    "factors": gettext_lazy("Việc này đổi cách đăng nhập của bạn. Hãy xác nhận đúng là bạn."),
+}
+
+
+def demand(request: HttpRequest, action: str) -> HttpResponse | None:
+    """The page that asks for a proof, or None where the last one is fresh enough or comes with the request.
+
+    action: one of `policy.ACTIONS`. The page sends everything again that came with this request.
+    """
+    minutes = getattr(policy.now(), f"{action}_minutes")
+    if not minutes or time.time() - request.session.get("proved", 0) < minutes * 60:
+        return None
+    account: Account = request.user  # type: ignore[assignment]
+    if PASSWORD not in request.POST:
+        return _page(request, account, action, "")
+    given = [request.POST.get(name, "") for name in (PASSWORD, CODE, PASSKEY)]
+    try:
+        way = entering.again(request, account, *given)
+    except limits.Slow as slow:
+        return limits.answer(request, slow)
+    if not way:
+        return _page(request, account, action, _("Chưa đúng. Hãy thử lại."))
+    request.session["proved"] = int(time.time())
+    return None
+
+
+def _page(request: HttpRequest, account: Account, action: str, fault: str) -> HttpResponse:
+    own = {PASSWORD, CODE, PASSKEY, "csrfmiddlewaretoken"}
+    context = {
+        "why": WHY[action],
+        "fault": fault,
+        "carried": [(name, text) for name, texts in request.POST.lists() if name not in own for text in texts],
+        "with_code": account.has_factor,
+        "options": passkeys.question(request, account) if account.passkeys.exists() else None,
+    }
+    response = render(request, "access/prove.html", context, status=422 if fault else 403)
+    add_never_cache_headers(response)
+    return response
