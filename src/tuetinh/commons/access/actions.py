@@ -13,7 +13,10 @@ from tuetinh.commons.access.models import Account, AccountEvent, Client, Grant, 
 from tuetinh.commons.access.oauth.words import digest, new_secret
 from tuetinh.commons.access.proof import attempts, policy
 from tuetinh.commons.access.proof.codes import ALPHABET
-from tuetinh.commons.access.queries import GRANTABLE, administered, administered_clients
+from tuetinh.commons.access.queries import OF_PROVINCE, administered, administered_clients, grantable
+from tuetinh.record import api as record
+from tuetinh.record.asker import SYSTEM
+from tuetinh.record.errors import RecordError
 
 CITIZENS_DESKS = ("reception", "station")  # where people show who they are
 
@@ -21,7 +24,7 @@ CITIZENS_DESKS = ("reception", "station")  # where people show who they are
 @transaction.atomic
 def create_account(by: Account, *, username: str, full_name: str, role: str, room: str = "") -> tuple[Account, str]:
     """Make an account at the administrator's facility; returns it with its first password, which must be changed."""
-    if by.role != "admin" or role not in GRANTABLE:
+    if role not in grantable(by):
         raise AccessError("role")
     password = first_password()
     try:
@@ -61,6 +64,54 @@ def reset_password(by: Account, account_id: int) -> tuple[Account, str]:
     _forgive(account)
     _note(account, by, "password_reset")
     return account, password
+
+
+@transaction.atomic
+def change_role(by: Account, account_id: int, role: str) -> Account:
+    """Give a colleague another desk; the sessions at the old one end. Raises AccessError `role`, `yourself`.
+
+    Neither the role before nor the one after may be above what the administrator gives.
+    """
+    account = _locked(by, account_id)
+    if account.pk == by.pk:
+        raise AccessError("yourself")
+    if role not in grantable(by) or account.role not in grantable(by):
+        raise AccessError("role")
+    if account.role != role:
+        account.role = role
+        account.save(update_fields=["role"])
+        sessions.end_others(account, None)
+        _note(account, by, "role_changed")
+    return account
+
+
+@transaction.atomic
+def move(by: Account, account_id: int, facility: str) -> Account:
+    """Let a colleague work at another facility, which only the province does. Raises AccessError `province`, `place`.
+
+    facility: of an Organization, or "" for an administrator or official of the province.
+    """
+    account = _locked(by, account_id)
+    if by.facility or account.pk == by.pk:
+        raise AccessError("province")
+    if account.role == "citizen" or not _is_place(facility, account.role):
+        raise AccessError("place")
+    if account.facility != facility:
+        account.facility, account.room = facility, ""
+        account.save(update_fields=["facility", "room"])
+        sessions.end_others(account, None)
+        _note(account, by, "moved")
+    return account
+
+
+def _is_place(facility: str, role: str) -> bool:
+    if not facility:
+        return role in ("admin", *OF_PROVINCE)
+    try:
+        record.read(SYSTEM, "Organization", facility)
+    except RecordError:
+        return False
+    return True
 
 
 @transaction.atomic
@@ -153,11 +204,36 @@ def register_client(
 
 
 @transaction.atomic
+def renew_secret(by: Account, client_id: str) -> tuple[Client, str]:
+    """A new secret for a client that has one, told this once; the old one and all tokens end.
+
+    Raises AccessError `not-yours`, or `no-secret` for a client that proves itself otherwise.
+    """
+    client = _locked_client(by, client_id)
+    if not client.secret_digest:
+        raise AccessError("no-secret")
+    secret = new_secret()
+    client.secret_digest = digest(secret)
+    client.save(update_fields=["secret_digest"])
+    Token.objects.filter(client=client, grant=None).delete()
+    return client, secret
+
+
+@transaction.atomic
+def replace_keys(by: Account, client_id: str, jwks: dict[str, object] | None, jwks_url: str) -> Client:
+    """Other public keys for a client that proves itself by keys. Raises AccessError `not-yours`, `no-secret`."""
+    client = _locked_client(by, client_id)
+    if not (client.jwks or client.jwks_url) or not (jwks or jwks_url):
+        raise AccessError("no-secret")
+    client.jwks, client.jwks_url = jwks, jwks_url
+    client.save(update_fields=["jwks", "jwks_url"])
+    return client
+
+
+@transaction.atomic
 def set_client_active(by: Account, client_id: str, *, active: bool) -> Client:
     """Shut a client out, which ends all that it holds, or let it in again. Raises AccessError `not-yours`."""
-    client = administered_clients(by).select_for_update().filter(pk=client_id).first()
-    if client is None:
-        raise AccessError("not-yours")
+    client = _locked_client(by, client_id)
     client.is_active = active
     client.save(update_fields=["is_active"])
     if not active:
@@ -176,6 +252,13 @@ def _locked(by: Account, account_id: int) -> Account:
     if account is None:
         raise AccessError("not-yours")
     return account
+
+
+def _locked_client(by: Account, client_id: str) -> Client:
+    client = administered_clients(by).select_for_update().filter(pk=client_id).first()
+    if client is None:
+        raise AccessError("not-yours")
+    return client
 
 
 def _set_active(by: Account, account: Account, *, active: bool) -> Account:

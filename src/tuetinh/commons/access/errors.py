@@ -16,7 +16,7 @@ class AccessError(Exception):
 
 MESSAGES = {
     "not-yours": gettext_lazy("Tài khoản này không thuộc cơ sở bạn quản trị."),
-    "yourself": gettext_lazy("Bạn không thể tự khóa tài khoản của mình."),
+    "yourself": gettext_lazy("Bạn không thể tự khóa hay đổi bàn của tài khoản của mình."),
     "taken": gettext_lazy("Tên đăng nhập này đã có người dùng. Hãy chọn tên khác."),
     "client-taken": gettext_lazy("Mã này đã có hệ thống khác dùng. Hãy chọn mã khác."),
     "glass": gettext_lazy("Vai trò này không được mở hồ sơ khẩn cấp."),
@@ -32,6 +32,8 @@ MESSAGES = {
     ),
     "carer-until": gettext_lazy("Ngày này đã qua."),
     "carer-gone": gettext_lazy("Lời mời hoặc quyền này không còn nữa."),
+    "no-secret": gettext_lazy("Hệ thống này không chứng minh bằng cách đó."),
+    "place": gettext_lazy("Không có cơ sở này, hoặc vai trò này không làm việc ở đó."),
     "no-factor": gettext_lazy("Hãy bật mã 6 số hoặc thêm khóa truy cập trước."),
     "province": gettext_lazy("Chỉ quản trị của tỉnh được đổi việc này."),
     "role": gettext_lazy("Vai trò này không cấp được ở đây."),

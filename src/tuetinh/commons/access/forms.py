@@ -17,7 +17,7 @@ from tuetinh.commons.access.oauth import scopes
 from tuetinh.commons.access.oauth.clients import LOCAL, check_keys, check_keys_url
 from tuetinh.commons.access.oauth.words import OAuthError
 from tuetinh.commons.access.proof.policy import least_length
-from tuetinh.commons.access.queries import GRANTABLE
+from tuetinh.commons.access.queries import grantable
 from tuetinh.commons.access.roles import ROLES
 
 
@@ -71,9 +71,9 @@ class NewAccountForm(forms.Form):
     )
     role = forms.ChoiceField(label=gettext_lazy("Bàn làm việc"))
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, by: Account, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["role"].choices = [(name, ROLES[name].label) for name in GRANTABLE]  # type: ignore[attr-defined]
+        self.fields["role"].choices = [(name, ROLES[name].label) for name in grantable(by)]  # type: ignore[attr-defined]
 
     def clean_username(self) -> str:
         """Say at once that a name is taken; the action says it again if someone was faster."""
@@ -83,7 +83,35 @@ class NewAccountForm(forms.Form):
         return name
 
 
-class NewAppForm(forms.Form):
+class KeysForm(forms.Form):
+    """Public keys of a connected system, or where they are."""
+
+    jwks_url = forms.CharField(label=gettext_lazy("Địa chỉ của khóa (JWKS)"), required=False, max_length=500)
+    jwks = forms.CharField(
+        label=gettext_lazy("Khóa (JWKS)"),
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+    def clean_jwks(self) -> dict[str, Any] | None:
+        """Public keys only."""
+        text: str = self.cleaned_data["jwks"].strip()
+        try:
+            return check_keys(json.loads(text)) if text else None
+        except ValueError:
+            raise forms.ValidationError(gettext_lazy("Đây không phải một JWKS chỉ có khóa công khai.")) from None
+
+    def clean_jwks_url(self) -> str:
+        """An address that keys may be fetched from."""
+        text: str = self.cleaned_data["jwks_url"].strip()
+        try:
+            return check_keys_url(text) if text else ""
+        except ValueError:
+            raise forms.ValidationError(gettext_lazy("Khóa phải được lấy qua https.")) from None
+
+
+class NewAppForm(KeysForm):
     """A connected system, or an app that people use."""
 
     name = forms.CharField(label=gettext_lazy("Tên hệ thống hoặc ứng dụng"), max_length=200)
@@ -113,22 +141,16 @@ class NewAppForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     launch_url = forms.CharField(label=gettext_lazy("Địa chỉ khởi chạy"), required=False, max_length=500)
-    jwks_url = forms.CharField(label=gettext_lazy("Địa chỉ của khóa (JWKS)"), required=False, max_length=500)
-    jwks = forms.CharField(
-        label=gettext_lazy("Khóa (JWKS)"),
-        required=False,
-        max_length=20_000,
-        widget=forms.Textarea(attrs={"rows": 3}),
-    )
+    field_order = ("name", "client_id", "proof", "scopes", "redirect_uris", "launch_url")
 
     def clean_scopes(self) -> str:
-        """Scopes that are in order; writing to every type at once is never needed."""
+        """Scopes that are in order; a system never needs every type at once, nor an app to write it."""
         try:
             plain, data = scopes.split(self.cleaned_data["scopes"])
         except OAuthError as error:
             raise forms.ValidationError(error.description) from None
-        if any(one.type == "*" and set("cud") & set(one.letters) for one in data):
-            raise forms.ValidationError(gettext_lazy("Hãy nêu từng loại dữ liệu được ghi, không dùng *."))
+        if any(one.type == "*" and (one.level == "system" or set("cud") & set(one.letters)) for one in data):
+            raise forms.ValidationError(gettext_lazy("Hãy nêu từng loại dữ liệu, không dùng *."))
         return " ".join([*plain, *map(str, data)])
 
     def clean_redirect_uris(self) -> str:
@@ -139,22 +161,6 @@ class NewAppForm(forms.Form):
         """The address where the app begins."""
         text: str = self.cleaned_data["launch_url"].strip()
         return _app_address(text) if text else ""
-
-    def clean_jwks(self) -> dict[str, Any] | None:
-        """Public keys only."""
-        text: str = self.cleaned_data["jwks"].strip()
-        try:
-            return check_keys(json.loads(text)) if text else None
-        except ValueError:
-            raise forms.ValidationError(gettext_lazy("Đây không phải một JWKS chỉ có khóa công khai.")) from None
-
-    def clean_jwks_url(self) -> str:
-        """An address that keys may be fetched from."""
-        text: str = self.cleaned_data["jwks_url"].strip()
-        try:
-            return check_keys_url(text) if text else ""
-        except ValueError:
-            raise forms.ValidationError(gettext_lazy("Khóa phải được lấy qua https.")) from None
 
     def clean(self) -> dict[str, Any]:
         """What must go together: keys with their proof, addresses with apps, and system scopes with systems."""

@@ -22,7 +22,7 @@ from tuetinh.commons.access.forms import NewAccountForm, OwnPasswordForm
 from tuetinh.commons.access.models import Account
 from tuetinh.commons.access.proof.actions import reset_factors
 from tuetinh.commons.access.proof.signing_in import with_language
-from tuetinh.commons.access.queries import GRANTABLE, administered, find_accounts, locked_usernames
+from tuetinh.commons.access.queries import administered, find_accounts, grantable, locked_usernames
 from tuetinh.commons.access.roles import ROLES
 from tuetinh.commons.access.words import EVENTS
 from tuetinh.commons.ui.api import home_url, paginate
@@ -93,7 +93,7 @@ def accounts(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def new_account(request: HttpRequest) -> HttpResponse:
     """Make an account and show its first password, once."""
-    form = NewAccountForm(request.POST or None)
+    form = NewAccountForm(request.POST or None, by=_account(request))
     if request.method == "POST" and form.is_valid():
         try:
             account, first = actions.create_account(_account(request), **form.cleaned_data)
@@ -102,7 +102,7 @@ def new_account(request: HttpRequest) -> HttpResponse:
         else:
             return render(request, "access/first_password.html", {"account": account, "password": first})
     status = 422 if request.method == "POST" else 200
-    return render(request, "access/new_account.html", {"form": form, "grantable": GRANTABLE}, status=status)
+    return render(request, "access/new_account.html", {"form": form}, status=status)
 
 
 @desk("admin")
@@ -117,9 +117,36 @@ def account(request: HttpRequest, account_id: int) -> HttpResponse:
         "shown": shown,
         "label": ROLES[shown.role].label,
         "locked": shown.username in locked_usernames([shown.username]),
+        "roles": _roles(_account(request), shown),
         "events": [(EVENTS[event.what], event) for event in events],
     }
     return render(request, "access/account.html", context)
+
+
+def _roles(by: Account, shown: Account) -> list[tuple[str, object]]:
+    """Desks that the administrator may give to the account; none where there is no choice."""
+    given = grantable(by)
+    return [(name, ROLES[name].label) for name in given] if shown.role in given and shown.pk != by.pk else []
+
+
+@fresh("rules")
+@desk("admin")
+@require_POST
+def place_account(request: HttpRequest, account_id: int) -> HttpResponse:
+    """Give the account another desk (`role`), or another place of work (`facility`)."""
+    by = _account(request)
+    try:
+        if "facility" in request.POST:
+            changed = actions.move(by, account_id, request.POST["facility"].strip())
+        else:
+            changed = actions.change_role(by, account_id, request.POST.get("role", ""))
+    except AccessError as error:
+        if error.code == "not-yours":
+            return forbidden(request)
+        messages.error(request, str(error.message))
+    else:
+        messages.success(request, _("Đã đổi nơi làm việc của %(name)s.") % {"name": changed.full_name})
+    return redirect("access:account", account_id)
 
 
 @fresh("rules")

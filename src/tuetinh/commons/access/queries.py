@@ -15,6 +15,15 @@ from tuetinh.commons.access.roles import ROLES
 
 GRANTABLE = tuple(name for name in ROLES if name != "citizen")
 """Roles that an administrator may give; a citizen's account comes with the health record."""
+OF_PROVINCE = frozenset({"official"})
+"""Roles that work for the whole province, so no facility's administrator gives them."""
+
+
+def grantable(by: Account) -> tuple[str, ...]:
+    """Roles that this administrator may give, none above the own one."""
+    if by.role != "admin":
+        return ()
+    return tuple(name for name in GRANTABLE if not by.facility or name not in OF_PROVINCE)
 
 
 def administered(by: Account) -> QuerySet[Account]:

@@ -74,7 +74,7 @@ class SessionStore(DatabaseStore):
 
         rules = policy.now()
         left = self.get("began", int(time.time())) + rules.session_hours * 3600 - int(time.time())
-        return max(0, min(int(left), rules.idle_minutes * 60))
+        return int(max(0, min(left, rules.idle_minutes * 60)))
 
     def get_expiry_date(self, **kwargs: Any) -> datetime:
         """The moment when it ends if nobody uses it."""

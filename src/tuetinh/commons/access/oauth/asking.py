@@ -21,7 +21,6 @@ from tuetinh.commons.access.sessions import SessionStore
 from tuetinh.commons.access.sight import rules
 from tuetinh.commons.access.sight.rules import Rules
 from tuetinh.record.asker import Asker
-from tuetinh.record.sight import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -113,7 +112,8 @@ def _of_token(row: TupleRow | None, ruled: Rules) -> Asker | None:
     client, facility, scopes, launched, account, role_name, works_at, own, practitioner = row
     if account is None:
         allowed = frozenset(scopes.split())
-        return Asker(f"client:{client}", "system", facility, "HOPERAT", allowed, client=client, sight=EVERYTHING)
+        sight = rules.of_system(facility)
+        return Asker(f"client:{client}", "system", facility, "HOPERAT", allowed, client=client, sight=sight)
     role = ROLES[role_name]
     allowed = for_person(scopes.split(), role)
     patient = None

@@ -13,13 +13,17 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
 
+from tuetinh.commons.access import limits
 from tuetinh.commons.access.api import open_to_all
 from tuetinh.commons.access.oauth import configuration, grants, keys
 from tuetinh.commons.access.oauth.clients import ASSERTION, Proof, prove
 from tuetinh.commons.access.oauth.words import LIFETIME, OAuthError
+from tuetinh.commons.access.proof import attempts
 
 if TYPE_CHECKING:
     from tuetinh.commons.access.models import Client
+
+CALLS_AN_HOUR = 20_000  # of one client: tokens live for an hour, so nobody needs as many
 
 
 def base_of(request: HttpRequest) -> str:
@@ -47,7 +51,7 @@ def _token(request: HttpRequest) -> grants.Answer:
     form = request.POST
     kind, base = form.get("grant_type", ""), base_of(request)
     if kind == "client_credentials":
-        access, scopes = grants.issue(prove(_proof(request)), form.get("scope", ""))
+        access, scopes = grants.issue(_proved(request, public=False), form.get("scope", ""))
         return {
             "access_token": access,
             "token_type": "Bearer",
@@ -90,7 +94,7 @@ def revoke(request: HttpRequest) -> HttpResponse:
 def introspect(request: HttpRequest) -> JsonResponse:
     """What a token is good for (RFC 7662); the client proves itself first, so a public one cannot ask."""
     try:
-        client = prove(_proof(request))
+        client = _proved(request, public=False)
     except OAuthError as error:
         return refusal(request, error)
     return JsonResponse(grants.introspect(client, request.POST.get("token", ""), base_of(request)))
@@ -122,13 +126,27 @@ def refusal(request: HttpRequest, error: OAuthError) -> JsonResponse:
     """An error as RFC 6749, 5.2 has it."""
     body = {"error": error.code, "error_description": error.description}
     headers = {"Pragma": "no-cache", "Cache-Control": "no-store"}
+    if error.wait:
+        headers["Retry-After"] = str(error.wait)
     if error.status == 401 and not request.POST.get("client_assertion"):
         headers["WWW-Authenticate"] = 'Basic realm="tuetinh"'
     return JsonResponse(body, status=error.status, headers=headers)
 
 
-def _proved(request: HttpRequest) -> Client:
-    return prove(_proof(request), public=True)
+def _proved(request: HttpRequest, *, public: bool = True) -> Client:
+    """The client that has proved itself; who fails too often at one address waits there. Raises OAuthError."""
+    proof = _proof(request)
+    who = f"client {proof.client_id} {limits.network_of(request)}"
+    try:
+        attempts.check(request, who)
+        client = prove(proof, public=public)
+        limits.spend("client", client.pk, CALLS_AN_HOUR)
+    except limits.Slow as slow:
+        raise OAuthError("slow_down", "too many requests, or too many that failed", 429, slow.seconds) from None
+    except OAuthError:
+        attempts.failed(request, who)
+        raise
+    return client
 
 
 def _proof(request: HttpRequest) -> Proof:

@@ -8,7 +8,7 @@ import hmac
 import re
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from tuetinh.commons.access.models import Account
 
+SEEN = timedelta(minutes=1)  # how exactly the last use of a client is known
 _VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
 Answer = dict[str, object]
 
@@ -58,6 +59,8 @@ def issue(client: Client, wanted: str) -> tuple[str, list[str]]:
 
 def _token(client: Client, grant: Grant | None, names: Iterable[str], now: datetime) -> str:
     token = new_secret()
+    unused = Q(last_used=None) | Q(last_used__lt=now - SEEN)
+    Client.objects.filter(unused, pk=client.pk).update(last_used=now)
     Token.objects.create(
         digest=digest(token), client=client, grant=grant, scopes=" ".join(names), expires=now + LIFETIME
     )

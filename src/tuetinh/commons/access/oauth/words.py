@@ -14,11 +14,14 @@ ONLINE = timedelta(hours=12)  # no longer than a session of the browser
 
 
 class OAuthError(Exception):
-    """A refusal in the words of RFC 6749, 4.1.2.1 and 5.2. `code` is its `error`, `status` the HTTP status."""
+    """A refusal in the words of RFC 6749, 4.1.2.1 and 5.2. `code` is its `error`, `status` the HTTP status.
 
-    def __init__(self, code: str, description: str, status: int = 400) -> None:
+    wait: seconds after which it may be tried again, 0 where that is of no use.
+    """
+
+    def __init__(self, code: str, description: str, status: int = 400, wait: int = 0) -> None:
         super().__init__(description)
-        self.code, self.description, self.status = code, description, status
+        self.code, self.description, self.status, self.wait = code, description, status, wait
 
 
 def digest(secret: str) -> bytes:

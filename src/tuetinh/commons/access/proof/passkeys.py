@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db.models import Q
 from django.utils import timezone
@@ -20,8 +20,11 @@ from fido2.webauthn import (
 from tuetinh.commons.access.models import Account, Passkey
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.http import HttpRequest
 
+T = TypeVar("T")
 STATE = "passkey"  # in the session: the challenge that was given out
 MOST = 20
 LONGEST = 20_000
@@ -54,12 +57,9 @@ def register(request: HttpRequest, account: Account, answer: str, name: str) -> 
     state, told = request.session.pop(STATE, None), _read(answer)
     if not state or told is None or account.passkeys.count() >= MOST:
         return None
-    try:
-        data = _server(request).register_complete(state, told)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None
-    attested = data.credential_data
-    if attested is None or Passkey.objects.filter(credential_id=attested.credential_id).exists():
+    data = _understood(lambda: _server(request).register_complete(state, told))
+    attested = data.credential_data if data else None
+    if data is None or attested is None or Passkey.objects.filter(credential_id=attested.credential_id).exists():
         return None
     return Passkey.objects.create(
         account=account,
@@ -87,16 +87,17 @@ def prove(request: HttpRequest, answer: str, account: Account | None = None) -> 
     state, told = request.session.pop(STATE, None), _read(answer)
     if not state or told is None:
         return None
-    try:
-        response = AuthenticationResponse.from_dict(told)
-        kept = Passkey.objects.select_related("account").filter(credential_id=response.raw_id).first()
-        if kept is None or (account is not None and kept.account_id != account.pk) or not kept.account.is_active:
-            return None
-        handle = response.response.user_handle
-        if handle and handle != str(kept.account_id).encode():
-            return None
-        _server(request).authenticate_complete(state, [AttestedCredentialData(bytes(kept.credential))], told)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    response = _understood(lambda: AuthenticationResponse.from_dict(told))
+    if response is None:
+        return None
+    kept = Passkey.objects.select_related("account").filter(credential_id=response.raw_id).first()
+    if kept is None or (account is not None and kept.account_id != account.pk) or not kept.account.is_active:
+        return None
+    handle = response.response.user_handle
+    if handle and handle != str(kept.account_id).encode():
+        return None
+    known = [AttestedCredentialData(bytes(kept.credential))]
+    if _understood(lambda: _server(request).authenticate_complete(state, known, told)) is None:
         return None
     counter = response.response.authenticator_data.counter
     grows = Q(sign_count__lt=counter) if counter or kept.sign_count else Q()
@@ -106,6 +107,14 @@ def prove(request: HttpRequest, answer: str, account: Account | None = None) -> 
 
 def _known(account: Account) -> list[AttestedCredentialData]:
     return [AttestedCredentialData(bytes(one.credential)) for one in account.passkeys.all()]
+
+
+def _understood(read: Callable[[], T]) -> T | None:
+    """What the library makes of a stranger's bytes; None for whatever it stumbles over in them, or refuses."""
+    try:
+        return read()
+    except Exception:  # its readers of CBOR and COSE raise many kinds
+        return None
 
 
 def _read(answer: str) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ import psycopg
 from tuetinh.commons.access.roles import CATALOGUE, DIRECTORY, ROLES
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.labels import BITS
-from tuetinh.record.sight import ALL_LABELS, NOTHING, Sight
+from tuetinh.record.sight import ALL_LABELS, EVERYTHING, NOTHING, Sight
 from tuetinh.record.steps import Query, Row, Step, arun, run
 
 KEEP: Final = 4.0  # seconds
@@ -103,6 +103,19 @@ def _sight(rule: Rule, types: tuple[str, ...], asker: Asker) -> Sight:
 
 def _bits(labels: frozenset[str]) -> int:
     return sum(BITS[label] for label in labels if label in BITS)
+
+
+def of_system(facility: str) -> Sight:
+    """What a connected system sees: one of the province everything, one of a facility what concerns the facility."""
+    if not facility:
+        return EVERYTHING
+    return Sight(
+        whole=f"{DIRECTORY} {CATALOGUE}",
+        related="*",
+        holders=holders("", facility, ""),
+        labels=sum(BITS.values()),
+        after=AFTER_DAYS,
+    )
 
 
 def holders(account: str, facility: str, practitioner: str) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ def test_twice_is_noted_once(cast: dict[str, Account]) -> None:
 
 def test_nobody_locks_the_own_door(as_role: Callable[[str], Client], cast: dict[str, Account]) -> None:
     page = as_role("admin").post(f"/accounts/{cast['admin'].pk}/disable", follow=True).content.decode()
-    assert "Bạn không thể tự khóa tài khoản của mình." in page
+    assert "Bạn không thể tự khóa hay đổi bàn của tài khoản của mình." in page
     assert Account.objects.get(pk=cast["admin"].pk).is_active
 
 
@@ -148,7 +148,7 @@ def test_reset_password_ends_open_sessions(as_role: Callable[[str], Client], cas
     [
         ("sai", "sau-tim-vang-7", "sau-tim-vang-7", "Mật khẩu hiện tại chưa đúng."),
         (PASSWORD, "sau-tim-vang-7", "khac", "Hai lần gõ mật khẩu mới không giống nhau."),
-        (PASSWORD, "ngan", "ngan", "10"),
+        (PASSWORD, "ngan", "ngan", "ít nhất 14 ký tự"),
         (PASSWORD, "1234567890123", "1234567890123", "chữ số|số"),
     ],
 )

@@ -1,0 +1,18 @@
+"""Background work: forget sessions, allowances and proofs whose time is over."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+from procrastinate.contrib.django import app
+
+from tuetinh.commons.access import limits
+from tuetinh.commons.access.models import Session
+
+
+@app.periodic(cron="17 * * * *")
+@app.task(name="access.tidy", queueing_lock="access.tidy")
+def tidy(timestamp: int) -> None:
+    """Each hour; safe to repeat."""
+    del timestamp
+    Session.objects.filter(expire_date__lt=timezone.now()).delete()
+    limits.tidy()
