@@ -137,6 +137,42 @@ class Pace(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["kind", "key"], name="access_pace_once")]
 
 
+class Provider(models.Model):
+    """An identity provider outside (OpenID Connect), for the accounts of a facility, or with "" of the whole province.
+
+    secret: sealed. claim: names the person, by what an administrator linked (`Link`) or, with by_username, by our user
+    name. role_claim, roles: a claim and which of our roles its values are; without them nothing outside gives a role.
+    is_strong: it asks for a second factor itself, so that we do not.
+    """
+
+    id = models.SlugField(max_length=40, primary_key=True)
+    name = models.CharField(max_length=100)
+    facility = models.CharField(max_length=64, blank=True)
+    issuer = models.CharField(max_length=300)
+    client_id = models.CharField(max_length=200)
+    secret = models.BinaryField(default=bytes)
+    claim = models.CharField(max_length=100, default="sub")
+    by_username = models.BooleanField(default=False)
+    role_claim = models.CharField(max_length=100, blank=True)
+    roles = models.JSONField(default=dict)
+    is_strong = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True)
+
+
+class Link(models.Model):
+    """Who somebody outside is here. value: of the provider's claim."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="links")
+    value = models.CharField(max_length=255)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="links")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["provider", "value"], name="access_link_once"),
+            models.UniqueConstraint(fields=["account", "provider"], name="access_link_one"),
+        ]
+
+
 def _number(label: _StrPromise, default: int, least: int, most: int, help_text: _StrPromise | str = "") -> Any:
     return models.PositiveIntegerField(
         label, default=default, validators=[MinValueValidator(least), MaxValueValidator(most)], help_text=help_text

@@ -7,6 +7,8 @@ from django.urls import path, re_path
 from tuetinh.commons.access import pages
 from tuetinh.commons.access.api import open_to_all
 from tuetinh.commons.access.oauth import authorizing, endpoints, registering, sample
+from tuetinh.commons.access.outside import pages as outside
+from tuetinh.commons.access.outside import signing_in as outside_doors
 from tuetinh.commons.access.proof import pages as proof
 from tuetinh.commons.access.proof import policy_pages, signing_in
 from tuetinh.commons.access.sight import glass_pages
@@ -18,6 +20,9 @@ urlpatterns = [
     path("login", signing_in.login, name="login"),
     path("login/second", signing_in.second, name="second"),
     path("login/passkey", signing_in.passkey, name="passkey"),
+    path("login/outside/<slug:provider_id>", outside_doors.begin, name="outside"),
+    path("login/outside/<slug:provider_id>/again", outside_doors.again, name="outside-again"),
+    path("login/outside/<slug:provider_id>/back", outside_doors.back, name="outside-back"),
     path("logout", signing_in.logout, name="logout"),
     path("language", pages.language, name="language"),
     path("account/password", pages.password, name="password"),
@@ -39,6 +44,10 @@ urlpatterns = [
         name="change-account",
     ),
     path("accounts/<int:account_id>/place", pages.place_account, name="place-account"),
+    path("accounts/<int:account_id>/link", outside.link, name="link-account"),
+    path("accounts/providers", outside.all_providers, name="providers"),
+    path("accounts/providers/new", outside.provider, name="new-provider"),
+    path("accounts/providers/<slug:provider_id>", outside.provider, name="provider"),
     path("accounts/policy", policy_pages.policy, name="policy"),
     path("accounts/rules", sight.all_rules, name="rules"),
     path("accounts/rules/<slug:role>", sight.rule, name="rule"),

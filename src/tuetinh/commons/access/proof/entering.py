@@ -14,6 +14,7 @@ from tuetinh.commons.access.proof import attempts, codes, passkeys, policy
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+OUTSIDE = "outside"  # in the session: the provider and identity token of who came from outside
 WAITING = "waiting"  # in the session: who has given the password, and where to go then
 SECONDS = 600  # that one may take for the second step
 BACKEND = "django.contrib.auth.backends.ModelBackend"

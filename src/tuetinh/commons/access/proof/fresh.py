@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
 PASSWORD, CODE, PASSKEY = "prove-password", "prove-code", "prove-passkey"
+PATH = "prove-path"
+OWN = frozenset({PASSWORD, CODE, PASSKEY, PATH, "csrfmiddlewaretoken"})
 WHY = {
     "sign": gettext_lazy("Bạn sắp ký. Xác nhận để không ai khác ký thay khi bạn rời máy."),
     "open": gettext_lazy("Mở hồ sơ khẩn cấp được ghi tên bạn. Hãy xác nhận đúng là bạn."),
@@ -48,12 +50,18 @@ def demand(request: HttpRequest, action: str) -> HttpResponse | None:
     return None
 
 
+def carried(request: HttpRequest) -> list[tuple[str, str]]:
+    """What was sent, without the proof: to be sent again after it."""
+    return [(name, text) for name, texts in request.POST.lists() if name not in OWN for text in texts]
+
+
 def _page(request: HttpRequest, account: Account, action: str, fault: str) -> HttpResponse:
-    own = {PASSWORD, CODE, PASSKEY, "csrfmiddlewaretoken"}
     context = {
         "why": WHY[action],
         "fault": fault,
-        "carried": [(name, text) for name, texts in request.POST.lists() if name not in own for text in texts],
+        "carried": carried(request),
+        "outside": request.session.get(entering.OUTSIDE, {}).get("provider"),
+        "with_password": account.has_usable_password(),
         "with_code": account.has_factor,
         "options": passkeys.question(request, account) if account.passkeys.exists() else None,
     }

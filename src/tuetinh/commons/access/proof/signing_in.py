@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -18,7 +18,8 @@ from django.views.decorators.http import require_http_methods
 from tuetinh.commons.access import actions, limits
 from tuetinh.commons.access.api import open_to_all
 from tuetinh.commons.access.forms import LoginForm
-from tuetinh.commons.access.models import Account
+from tuetinh.commons.access.models import Account, Provider
+from tuetinh.commons.access.outside import providers
 from tuetinh.commons.access.proof import attempts, entering, passkeys
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class Login(LoginView):
         entering.enter(self.request, account, "password")
         return with_own_language(self.request, redirect(self.get_success_url()))
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The providers of outside accounts, beside the form."""
+        known = Provider.objects.filter(is_active=True).order_by("name", "pk")
+        return super().get_context_data(providers=known, **kwargs)
+
 
 class Logout(LogoutView):
     """Ends the session; the next person at this machine starts in Vietnamese."""
@@ -63,8 +69,13 @@ class Logout(LogoutView):
     next_page = "/login"
 
     def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-        """Log out."""
+        """Log out, also at the provider where the person came from outside."""
+        came = request.session.get(entering.OUTSIDE, {})
+        provider = Provider.objects.filter(pk=came.get("provider", "")).first()
         response = super().post(request, *args, **kwargs)
+        if provider:
+            back = request.build_absolute_uri(self.next_page)
+            response = redirect(providers.logout_url(provider, came["token"], back) or self.next_page)
         response.delete_cookie(settings.LANGUAGE_COOKIE_NAME)
         return response
 
