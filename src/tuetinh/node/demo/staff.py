@@ -121,6 +121,7 @@ def logins(staff: list[Person], citizen: str, citizen_name: str) -> list[Login]:
         Login("citizen", citizen_name, "citizen", "", patient=citizen, role="citizen"),
         Login("official", "Trần Minh Đức", "official", places.DEPARTMENT_OF_HEALTH, role="official"),
         Login("admin", f"Quản trị {district.name}", "admin", places.CAST, role="admin"),
+        Login("admin.tinh", "Quản trị Sở Y tế", "admin", ""),
     ]
     return out
 

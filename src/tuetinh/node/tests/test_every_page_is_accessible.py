@@ -57,6 +57,8 @@ ROWS = {
     "billing/<str:encounter_id>": Row("cashier", "/billing"),
     "insurance/claims/<int:case_id>": Row("cashier", "/insurance"),
     "accounts/<int:account_id>": Row("admin", "/accounts"),
+    "accounts/apps/<slug:client_id>": Row("admin", "/accounts/apps"),
+    "accounts/providers/<slug:provider_id>": Row("admin", "/accounts/providers"),
     "accounts/rules/<slug:role>": Row("admin", "/accounts/rules"),
     "records/<str:patient_id>/open": Row("doctor", at=f"/records/{CITIZEN}/open"),
     "people/<str:patient_id>/report": Row("reception", at=f"/people/{CITIZEN}/report"),
@@ -72,6 +74,7 @@ NO_PAGES = {
     "cds-services/<str:id_>", "cds-services/<str:id_>/feedback", ".well-known/openid-configuration",  # answer programs
     "catalogues/icd10", "catalogues/services", "catalogues/drugs", "catalogues/communes", "me/turn",  # parts of pages
     "apps/<slug:client_id>/launch",  # leads on to an app
+    "login/outside/<slug:provider_id>/back",  # leads on from a provider: test_come_from_outside
     "apps/sample/launch", "apps/sample/",  # an app of its own, that begins with a launch: test_sample_app
 }  # fmt: skip
 # Two pairs of records of one person: one waits for the records office, one was merged.
@@ -82,6 +85,17 @@ people = [record.create(record.SYSTEM, r4.Patient(name=[r4.HumanName(text="Lò T
           for day in ("1985-03-12", "1985-03-12", "1951-07-08", "1951-07-08")]
 review.tell(people[0].id, people[1].id)
 merging.merge(record.SYSTEM, people[2].id, people[3].id)
+"""
+# What administrators have connected.
+CONNECTED = """
+from tuetinh.commons.access import actions
+from tuetinh.commons.access.models import Account
+from tuetinh.commons.access.outside import administering
+admin = Account.objects.get(username="admin")
+actions.register_client(admin, client_id="kho", name="Kho dữ liệu", proof="keys", scopes="system/Patient.rs",
+                        jwks_url="https://kho.example/jwks")
+fields = {"name": "Sở Y tế", "issuer": "https://id.example.vn", "client_id": "tuetinh"}
+administering.save(admin, "so", fields, "")
 """
 DOCUMENTS = (".pdf", ".xml", ".wav")
 ASKED = {"response_type": "code", "state": "a-page", "code_challenge": "x" * 43, "code_challenge_method": "S256"}
@@ -174,8 +188,9 @@ def lived_in(province: Province) -> Province:
     """A node on which somebody went the whole way, and an analyser sent what nobody ordered."""
     gone = run(province.data, "journey")
     assert gone.returncode == 0, gone.stdout + gone.stderr
-    merged = run(province.data, "manage", "shell", "--verbosity", "0", "--command", TWICE)
-    assert merged.returncode == 0, merged.stdout + merged.stderr
+    for script in (TWICE, CONNECTED):
+        made = run(province.data, "manage", "shell", "--verbosity", "0", "--command", script)
+        assert made.returncode == 0, made.stdout + made.stderr
     send_hl7(province.demo["ports"]["mllp"], results("2609999999", {"GLU": ("7.8", "mmol/L", "3.9-6.4")}))
     return province
 

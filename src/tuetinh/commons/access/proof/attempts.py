@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
 
 from tuetinh.commons.access import limits
@@ -49,6 +50,6 @@ def _count(kind: str, key: str, hourly: int) -> None:
 
 
 def _counted(request: HttpRequest, name: str) -> tuple[tuple[str, str, int], ...]:
-    rules = policy.now()
+    name, rules = unicodedata.normalize("NFKC", name.strip()), policy.now()  # as the login reads it
     address = (ADDRESS, limits.network_of(request), rules.wrong_per_address)
     return ((ACCOUNT, name, rules.wrong_per_account), address) if name else (address,)

@@ -37,7 +37,7 @@ def demand(request: HttpRequest, action: str) -> HttpResponse | None:
     if not minutes or time.time() - request.session.get("proved", 0) < minutes * 60:
         return None
     account: Account = request.user  # type: ignore[assignment]
-    if PASSWORD not in request.POST:
+    if not {PASSWORD, PASSKEY} & request.POST.keys():
         return _page(request, account, action, "")
     given = [request.POST.get(name, "") for name in (PASSWORD, CODE, PASSKEY)]
     try:

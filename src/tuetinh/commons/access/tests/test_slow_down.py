@@ -98,6 +98,15 @@ def test_one_account_is_not_tried_from_everywhere(cast: dict[str, Account]) -> N
     assert try_password(PASSWORD, "10.0.99.1").status_code == 302
 
 
+def test_a_name_written_otherwise_is_the_same_account(cast: dict[str, Account]) -> None:
+    Policy.objects.create(wrong_per_account=6)
+    policy.forget()
+    for n in range(6):
+        try_password("sai", f"10.0.{n}.1")
+    assert try_password(PASSWORD, "10.0.99.1", " cast.doctor ").status_code == 429
+    assert try_password(PASSWORD, "10.0.99.1", "ｃast.doctor").status_code == 429
+
+
 def test_one_address_does_not_try_every_account(cast: dict[str, Account]) -> None:
     Policy.objects.create(wrong_per_address=20)
     policy.forget()
