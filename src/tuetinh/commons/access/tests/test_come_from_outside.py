@@ -59,21 +59,30 @@ def running(port: int, kid: str, base: str) -> Iterator[str]:
     node = Path(sys.executable).with_name("node")
     back, out = f"{base}/login/outside/{ID}/back", f"{base}/login"
     command = [node, TOOLS / "clients" / "provider.mjs", str(port), kid, "tuetinh", SECRET, back, out]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     try:
         assert process.stdout is not None
-        assert "ready" in process.stdout.readline()
+        told = []
+        for line in process.stdout:
+            told.append(line)
+            if line == "ready\n":
+                break
+        assert told[-1:] == ["ready\n"], told
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        process.wait(10)
-        process.stdout.close()
+        process.communicate(timeout=20)  # it ends with its input
 
 
 @pytest.fixture
-def real(live_server: LiveServer) -> Iterator[str]:
+def unpacked() -> None:
     if not (TOOLS / "clients" / "node_modules" / "oidc-provider").is_dir():
         pytest.skip("tools/test_packages.py, which `make test` runs, has not unpacked the provider")
+
+
+@pytest.fixture
+def real(live_server: LiveServer, unpacked: None) -> Iterator[str]:
     with running(free_port(), "first", live_server.url) as issuer:
         yield issuer
 
@@ -112,14 +121,28 @@ class Person:
         return self.page
 
 
+@pytest.fixture
+def people(live_server: LiveServer) -> Iterator[Callable[[], Person]]:
+    """Makes people, whose browsers are closed in the end."""
+    made: list[Person] = []
+
+    def person() -> Person:
+        made.append(Person(live_server.url))
+        return made[-1]
+
+    yield person
+    for one in made:
+        one.http.close()
+
+
 @pytest.mark.peer
 @pytest.mark.django_db(transaction=True)
-def test_real_provider(real: str, live_server: LiveServer, cast: dict[str, Account]) -> None:
+def test_real_provider(real: str, people: Callable[[], Person], cast: dict[str, Account]) -> None:
     make(cast, real)
-    person = Person(live_server.url)
+    person = people()
     assert "chưa nối với tài khoản nào" in person.come("lan").text
     assert not is_in(person.http)
-    administering.link(cast["admin"], cast["doctor"].pk, ID, "id-lan")
+    administering.link(cast["admin"], cast["doctor"].pk, ID, "lan")
     page = person.come("lan", "/account/sessions")
     assert page.url.path == "/account/sessions"
     assert "bằng tài khoản ngoài" in page.text
@@ -141,21 +164,25 @@ def _begun(person: Person) -> httpx.Response:
 
 @pytest.mark.peer
 @pytest.mark.django_db(transaction=True)
-def test_new_keys_of_a_real_provider_are_taken(live_server: LiveServer, real: str, cast: dict[str, Account]) -> None:
+def test_new_keys_of_a_real_provider_are_taken(
+    live_server: LiveServer, unpacked: None, people: Callable[[], Person], cast: dict[str, Account]
+) -> None:
     port = free_port()
     make(cast, f"http://127.0.0.1:{port}", claim="preferred_username", by_username=True)
     for kid in ("first", "second"):
         with running(port, kid, live_server.url):
-            assert Person(live_server.url).come("cast.nurse").url.path != "/login", kid
+            person = people()
+            assert person.come("cast.nurse").status_code == 200, kid
+            assert person.page.url.path.startswith("/clinic"), kid
     assert Session.objects.filter(account=cast["nurse"]).count() == 2
 
 
 @pytest.mark.peer
 @pytest.mark.django_db(transaction=True)
-def test_real_provider_proves_again(live_server: LiveServer, real: str, cast: dict[str, Account]) -> None:
+def test_real_provider_proves_again(real: str, people: Callable[[], Person], cast: dict[str, Account]) -> None:
     make(cast, real)
-    administering.link(cast["admin"], cast["doctor"].pk, ID, "id-lan")
-    person = Person(live_server.url)
+    administering.link(cast["admin"], cast["doctor"].pk, ID, "lan")
+    person = people()
     person.come("lan", "/records/cast-citizen/open")
     row = Session.objects.get(account__isnull=False)
     store = row.get_session_store_class()(row.session_key)

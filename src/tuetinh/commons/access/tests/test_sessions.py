@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 PHONE = "Mozilla/5.0 (Linux; Android 15; SM-A155F) AppleWebKit/537.36 Chrome/141.0 Mobile Safari/537.36"
-    "Mozilla/5.0 (Linux; Android 15; SM-A155F) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0 Mobile Safari/537.36"
-)
 
 
 def logged_in(agent: str = FIREFOX, address: str = "10.0.0.5", username: str = "cast.doctor") -> Client:
