@@ -19,6 +19,7 @@ from tuetinh.commons.access.models import Account, Policy, PolicyChange
 from tuetinh.commons.access.proof import policy as policies
 from tuetinh.commons.access.roles import ROLES
 
+CHECKBOXES = forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"})
 YES, NO = gettext_lazy("có"), gettext_lazy("không")
 FACTOR_ROLES = gettext_lazy("Phải xác thực hai bước")
 
@@ -26,7 +27,7 @@ FACTOR_ROLES = gettext_lazy("Phải xác thực hai bước")
 class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]  # it has no parameter at run time
     """The whole policy."""
 
-    factor_roles = forms.MultipleChoiceField(label=FACTOR_ROLES, required=False, widget=forms.CheckboxSelectMultiple)
+    factor_roles = forms.MultipleChoiceField(label=FACTOR_ROLES, required=False, widget=CHECKBOXES)
 
     class Meta:
         model = Policy

@@ -21,7 +21,10 @@ class RuleForm(forms.Form):
         help_text=gettext_lazy("Đang khám, đã đăng ký, được chuyển đến, được mời hội chẩn, hoặc đã mở khẩn cấp."),
     )
     labels = forms.MultipleChoiceField(
-        label=FIELDS["labels"], choices=list(LABELS.items()), required=False, widget=forms.CheckboxSelectMultiple
+        label=FIELDS["labels"],
+        choices=list(LABELS.items()),
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
     )
     own_labels = forms.MultipleChoiceField(
         label=FIELDS["own_labels"],

@@ -11,9 +11,10 @@ from django.db import connection
 from psycopg_pool import AsyncConnectionPool
 
 from tuetinh.commons.access.api import authenticate, create_client
-from tuetinh.commons.access.models import Account, Token
+from tuetinh.commons.access.models import Account, Policy, Token
 from tuetinh.commons.access.models import Client as System
 from tuetinh.commons.access.oauth import asking, grants
+from tuetinh.commons.access.sessions import end_others
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -139,4 +140,21 @@ def test_session_that_logged_out_is_nobody(as_role: Callable[[str], Client]) -> 
     browser = as_role("doctor")
     cookie = session(browser)
     browser.post("/logout")
+    assert ask(**cookie) is None
+
+
+def test_who_lacks_a_second_factor_that_the_policy_demands_is_nobody(as_role: Callable[[str], Client]) -> None:
+    Policy.objects.create(factor_roles="admin doctor")
+    cookies = [session(as_role(role)) for role in ("doctor", "nurse")]
+    assert [asker and asker.role for asker in ask_all(cookies)] == [None, "nurse"]
+    asking._answers.clear()
+    Account.objects.filter(role="doctor").update(has_factor=True)
+    assert [asker and asker.role for asker in ask_all(cookies)] == ["doctor", "nurse"]
+
+
+def test_session_that_was_ended_elsewhere_is_nobody(as_role: Callable[[str], Client], cast: dict[str, Account]) -> None:
+    cookie = session(as_role("doctor"))
+    assert ask(**cookie) is not None
+    asking._answers.clear()
+    assert end_others(cast["doctor"], None) == 1
     assert ask(**cookie) is None
