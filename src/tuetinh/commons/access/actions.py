@@ -60,7 +60,6 @@ def reset_password(by: Account, account_id: int) -> tuple[Account, str]:
     account = _locked(by, account_id)
     password = first_password()
     policy.set_password(account, password, must_change=True)
-    sessions.end_others(account, None)
     _forgive(account)
     _note(account, by, "password_reset")
     return account, password
@@ -127,7 +126,6 @@ def give_citizen_account(by: Account, *, patient: str, full_name: str, username:
     account = Account.objects.select_for_update().filter(role="citizen", patient=patient).first()
     if account:
         policy.set_password(account, password, must_change=True)
-        sessions.end_others(account, None)
         _forgive(account)
     else:
         try:
@@ -153,7 +151,10 @@ def unlock(by: Account, account_id: int) -> Account:
 
 @transaction.atomic
 def change_own_password(account: Account, password: str) -> None:
-    """Set the password that the person chose; the form has checked the old one and the rules."""
+    """Set the password that the person chose; the form has checked the old one and the rules.
+
+    Every session ends; the page that the person is on begins a new one.
+    """
     policy.set_password(account, password, must_change=False)
     _note(account, account, "password_changed")
 

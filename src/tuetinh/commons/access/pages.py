@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from tuetinh.commons.access import actions, sessions
+from tuetinh.commons.access import actions
 from tuetinh.commons.access.api import desk, fresh, open_to_all, signed_in
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.forms import NewAccountForm, OwnPasswordForm
@@ -66,7 +66,6 @@ def password(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         actions.change_own_password(account, form.cleaned_data["new_password1"])
         update_session_auth_hash(request, account)
-        sessions.end_others(account, request.session.session_key)
         messages.success(request, _("Đã đổi mật khẩu."))
         return redirect("/")
     status = 422 if request.method == "POST" else 200

@@ -21,6 +21,7 @@ RECORD = OPERATIONS | {
     "labels",
     "relations",
     "relabelling",
+    "seals",
     "audit",
     "errors",
     "granular",

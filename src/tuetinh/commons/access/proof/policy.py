@@ -14,6 +14,7 @@ from django.forms.models import model_to_dict
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from tuetinh.commons.access import sessions
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.models import Account, PastPassword, Policy, PolicyChange
 
@@ -71,7 +72,7 @@ def is_too_old(account: Account) -> bool:
 
 
 def set_password(account: Account, password: str, *, must_change: bool) -> None:
-    """Set a password and remember the one before; not saved when the account is not. All other sessions are ended."""
+    """Set a password, remember the one before, and end every session of the account."""
     history = now().password_history
     if history and account.has_usable_password():
         PastPassword.objects.create(account=account, password=account.password)
@@ -81,6 +82,7 @@ def set_password(account: Account, password: str, *, must_change: bool) -> None:
     account.must_change_password = must_change
     account.password_changed = timezone.now()
     account.save(update_fields=["password", "must_change_password", "password_changed"])
+    sessions.end_others(account, None)
 
 
 class LengthValidator:
