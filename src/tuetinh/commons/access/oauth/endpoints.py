@@ -58,11 +58,10 @@ def _token(request: HttpRequest) -> grants.Answer:
             "expires_in": int(LIFETIME.total_seconds()),
             "scope": " ".join(scopes),
         }
-    proof = _proof(request)
-    if kind == "refresh_token" and proof == Proof(""):
+    if kind == "refresh_token" and _proof(request) == Proof(""):
         # A public app proves nothing by its id, and SMART's own client does not send it (SMART App Launch 2, 4.1).
         return grants.refresh(None, form.get("refresh_token", ""), form.get("scope", ""), base)
-    client = prove(proof, public=True)
+    client = _proved(request)
     if kind == "authorization_code":
         return grants.exchange(
             client, form.get("code", ""), form.get("redirect_uri", ""), form.get("code_verifier", ""), base
