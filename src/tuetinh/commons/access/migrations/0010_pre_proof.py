@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('access', '0008_post_consents'),
+        ('access', '0009_pre_own_labels'),
     ]
 
     operations = [

@@ -8,5 +8,5 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("access", "0010_pre_outside")]
+    dependencies: ClassVar = [("access", "0011_pre_outside")]
     operations: ClassVar = [migrations.RunSQL("DROP TABLE IF EXISTS django_session", migrations.RunSQL.noop)]

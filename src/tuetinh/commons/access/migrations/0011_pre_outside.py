@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('access', '0009_pre_proof'),
+        ('access', '0010_pre_proof'),
     ]
 
     operations = [
