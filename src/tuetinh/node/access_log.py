@@ -17,10 +17,11 @@ from pathlib import Path
 from django.db import DatabaseError, connection
 
 from tuetinh.node.errors import Refused
-from tuetinh.record.audit import chain, months
+from tuetinh.record.audit import archive, chain, months
 from tuetinh.record.audit.witnesses import Authority, File, Mail, Telling, parse
 
 FOLDER = "audit"
+ARCHIVE = "archive"
 SECONDS = 1.0
 RETRY_SECONDS = 60.0  # after which a witness that could not be told is asked again
 DAY_SECONDS = 86_400.0
@@ -82,21 +83,36 @@ def witnesses(data: Path) -> list[File | Mail | Authority]:
         raise Refused(f"TUETINH_AUDIT_WITNESSES: {error}") from error
 
 
-def verify(data: Path, files: list[Path]) -> Iterator[tuple[bool, str]]:
+def verify(data: Path, files: list[Path], archives: list[Path]) -> Iterator[tuple[bool, str]]:
     """Check the whole log against itself, the node's witnesses and further files; what was found, line by line.
+
+    archives: files of archived months that are not in the data folder.
 
     Each line comes with whether it is good; the last one sums up.
     """
     told = [known for known in [*witnesses(data), *map(File, files)] if not isinstance(known, Mail)]
     verdict, whole = chain.Verdict(), True
-    for fault in chain.verify((head for known in told for head in known.heads()), verdict):
+    months_away = [*archive.files(data / FOLDER / ARCHIVE), *archives]
+    for fault in chain.verify((head for known in told for head in known.heads()), verdict, months_away):
         whole = False
-        yield False, f"block {fault.number}: {fault.kind}: {fault.told}"
+        place = f"block {fault.number}: " if fault.number else ""
+        yield False, f"{place}{fault.kind}: {fault.told}"
     yield (
         whole,
         f"{verdict.entries} entries in {verdict.blocks} blocks {'are whole' if whole else 'were looked at'};"
         f" {verdict.heads} heads of witnesses compared; {verdict.open} entries not yet sealed",
     )
+
+
+def take_out(data: Path, month: str, folder: Path | None) -> str:
+    """Take a month out of the database into a file; what was done. Raises Refused."""
+    if not month:
+        raise Refused("audit archive --month YYYY-MM")
+    try:
+        path, count = archive.archive(month, folder or data / FOLDER / ARCHIVE)
+    except archive.NotArchived as error:
+        raise Refused(str(error)) from error
+    return f"{path}: {count} entries"
 
 
 def anchor(data: Path) -> tuple[str, list[str]]:

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -78,17 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     claims.add_argument("--facility", default="", help="id of the facility")
     claims.add_argument("--from", dest="since", default="", metavar="YYYY-MM-DD")
     claims.add_argument("--to", dest="until", default="", metavar="YYYY-MM-DD")
-    audit = command(
-        "audit", _audit, "list who has looked at what, newest first; verify the log; tell witnesses its head"
-    )
-    audit.add_argument("what", nargs="?", choices=("list", "verify", "anchor"), default="list")
-    audit.add_argument("--heads", type=Path, action="append", default=[], help="verify: a further file of a witness")
-    audit.add_argument("--patient", default="")
-    audit.add_argument("--account", default="")
-    audit.add_argument("--from", dest="since", default="", metavar="TIME", help="from YYYY-MM-DD[Thh:mm:ss]")
-    audit.add_argument("--to", dest="until", default="", metavar="TIME", help="to the end of a day, or before a time")
-    audit.add_argument("--limit", type=int, default=1000, help="at most so many (default 1000; 0: all)")
-    audit.add_argument("--json", action="store_true", help="one JSON object a line")
+    _audit_parser(command)
     told = "measure this machine (in a checkout), `conformance SUITE DIR`, `safety`, or `linkage [DIR | PEOPLE]`"
     bench = command("bench", _bench, told)
     bench.add_argument("arguments", nargs=argparse.REMAINDER)
@@ -247,16 +238,40 @@ def _claims(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _audit_parser(command: Callable[..., argparse.ArgumentParser]) -> None:
+    audit = command(
+        "audit",
+        _audit,
+        "list who has looked at what, newest first; verify the log; tell witnesses its head; archive a month",
+    )
+    audit.add_argument("what", nargs="?", choices=("list", "verify", "anchor", "archive"), default="list")
+    audit.add_argument("--heads", type=Path, action="append", default=[], help="verify: a further file of a witness")
+    audit.add_argument(
+        "--archive", type=Path, action="append", default=[], help="verify: the file of an archived month"
+    )
+    audit.add_argument("--month", default="", metavar="YYYY-MM", help="archive: the month that leaves the database")
+    audit.add_argument("--folder", type=Path, help="archive: where its file goes (default audit/archive of the data)")
+    audit.add_argument("--patient", default="")
+    audit.add_argument("--account", default="")
+    audit.add_argument("--from", dest="since", default="", metavar="TIME", help="from YYYY-MM-DD[Thh:mm:ss]")
+    audit.add_argument("--to", dest="until", default="", metavar="TIME", help="to the end of a day, or before a time")
+    audit.add_argument("--limit", type=int, default=1000, help="at most so many (default 1000; 0: all)")
+    audit.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
 def _audit(arguments: argparse.Namespace) -> int:
     from tuetinh.node import access_log
 
     _prepare(arguments.data, migrate=False)
     if arguments.what == "verify":
         whole = True
-        for good, line in access_log.verify(arguments.data, arguments.heads):
+        for good, line in access_log.verify(arguments.data, arguments.heads, arguments.archive):
             print(line, flush=True)
             whole = whole and good
         return 0 if whole else 1
+    if arguments.what == "archive":
+        print(access_log.take_out(arguments.data, arguments.month, arguments.folder))
+        return 0
     if arguments.what == "anchor":
         head, wrong = access_log.anchor(arguments.data)
         print(head)

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from tuetinh.record import operations, r4
+from tuetinh.record.audit import reading
 from tuetinh.record.patch import MEDIA
 from tuetinh.record.search.params import INDEXED, SPECIAL, UNANSWERED, WORDS, Param, added, official, params
 from tuetinh.record.subscriptions import topics
@@ -43,6 +44,10 @@ ASKED = {
 BINARY = (
     "Bodies of other types than FHIR JSON and XML are contents, with X-Security-Context for the security context."
     " Contents are given as they are, also in ranges, unless FHIR JSON or XML is asked for by name."
+)
+AUDIT = (
+    "The access log of the node, newest first. A keeper of a facility sees what its accounts have done, a person"
+    " what was done with the own record. Nobody writes it but the node."
 )
 BULK_DATA = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
 SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
@@ -114,13 +119,16 @@ def answered(type_: str) -> dict[str, Param]:
     return {
         code: p
         for code, p in params(type_).items()
-        if code not in UNANSWERED
+        if (type_ != reading.NAME or code in reading.PARAMS)
+        and code not in UNANSWERED
         and p.type in kinds
         and (p.leaves or p.components or code[0] == "_" or code in SPECIAL)
     }
 
 
 def _resource(type_: str) -> r4.CapabilityStatementRestResource:
+    if type_ == reading.NAME:
+        return _access_log()
     known = answered(type_)
     strict = os.environ.get("TUETINH_REFERENCES") == "strict"
     return r4.CapabilityStatementRestResource(
@@ -145,6 +153,25 @@ def _resource(type_: str) -> r4.CapabilityStatementRestResource:
         ],
         operation=[_operation(o) for o in operations.known() if o.at("type", type_) or o.at("instance", type_)] or None,
         **(_subscribing() if type_ == "Subscription" else {}),
+    )
+
+
+def _access_log() -> r4.CapabilityStatementRestResource:
+    """AuditEvent, which is read and searched only."""
+    known = params(reading.NAME)
+    return r4.CapabilityStatementRestResource(
+        type=reading.NAME,
+        profile=f"http://hl7.org/fhir/StructureDefinition/{reading.NAME}",
+        documentation=AUDIT,
+        interaction=[r4.CapabilityStatementRestResourceInteraction(code=code) for code in ("read", "search-type")],
+        versioning="no-version",
+        readHistory=False,
+        updateCreate=False,
+        conditionalCreate=False,
+        conditionalRead="not-supported",
+        conditionalUpdate=False,
+        conditionalDelete="not-supported",
+        searchParam=[_param(code, p.type, known[code].url) for code, p in sorted(reading.PARAMS.items())],
     )
 
 
@@ -186,6 +213,7 @@ def _pointing_at(type_: str) -> tuple[str, ...]:
     return tuple(
         f"{other}:{code}"
         for other in r4.RESOURCES
+        if other != reading.NAME
         for code, p in official(other).items()
         if p.type == "reference" and p.leaves and type_ in p.targets
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
+from tuetinh.record import origin
 from tuetinh.record.search.entries import Index
 
 INDEXES = {
@@ -32,10 +33,11 @@ FEED = (
   INSERT INTO record.feed (at, type, id, version, shard, patient, custodian, labels, change)
   SELECT new.updated, '{t}', new.id, new.version, new.shard, new.patient, new.custodian, new.labels, %s FROM new
 ), audit AS (
-  INSERT INTO record.audit (at, account, role, facility, purpose, client, action, type, id, patient)
+  INSERT INTO record.audit
+    (at, account, role, facility, purpose, client, action, type, id, patient, practitioner, address)
   SELECT new.updated, %s, %s, %s, """
     + PURPOSE.format(by="new", account="%s", at="new.updated", purpose="%s")
-    + """, %s, %s, '{t}', new.id, new.patient FROM new
+    + """, %s, %s, '{t}', new.id, new.patient, %s, %s FROM new
 )
 SELECT id, key FROM new"""
 )
@@ -277,7 +279,7 @@ def taken(type_: str) -> str:
     return f"SELECT id FROM record.taken('{type_}', %s::text[]) AS id"
 
 
-def write_params(asker: Any, action: str) -> tuple[str, ...]:
+def write_params(asker: Any, action: str) -> tuple[str | None, ...]:
     """The parameters of the feed and access log parts."""
     who = (asker.account, asker.role, asker.facility, asker.account, asker.purpose, asker.client)
-    return (action, *who, action)
+    return (action, *who, action, asker.practitioner or None, origin.address())

@@ -110,11 +110,17 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+ACCESS_LOG = "AuditEvent"
+
+
 def allow(asker: Asker, interaction: str, type_: str, *, whole: bool = False) -> None:
     """Raise Forbidden unless a scope of the asker names the interaction on the type.
 
     whole: a scope with a query is not enough, where what is done cannot leave out what the query does not find.
     """
+    if type_ == ACCESS_LOG and interaction in "cud":
+        message = f"{type_} is answered from the access log, which nobody writes but the node itself"
+        raise Forbidden(message)
     if not (asker.may(interaction, type_) or (not whole and asker.may_some(interaction, type_))):
         message = f"{WORDS[interaction]} of {type_} is not within the scopes of this account"
         raise Forbidden(message)

@@ -11,10 +11,12 @@ from django.utils import translation
 from django.utils.http import urlencode
 
 from tuetinh.commons.access import sessions
+from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.pages import bad_request, forbidden
 from tuetinh.commons.access.proof import fresh, policy
 from tuetinh.commons.access.roles import ROLES
-from tuetinh.record.audit import one_request
+from tuetinh.record.audit import REFUSED, note, one_request
+from tuetinh.record.origin import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,14 +84,21 @@ def _to_login(request: HttpRequest) -> HttpResponse:
 
 
 class AccessLogMiddleware:
-    """Logs what a page has read as one look at each patient."""
+    """Logs what a page has read as one look at each patient, and who was refused a page."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with one_request():
-            return self.get_response(request)
+        come_from = Origin(request.META.get("REMOTE_ADDR", ""))
+        if request.META.get("QUERY_STRING"):
+            come_from.ask(request.get_full_path())
+        with one_request(come_from):
+            response = self.get_response(request)
+            if response.status_code == 403 and request.user.is_authenticated:
+                come_from.ask(request.get_full_path())
+                note(asker_of(request.user), "page", "", "", None, outcome=REFUSED)
+            return response
 
 
 class LanguageMiddleware:

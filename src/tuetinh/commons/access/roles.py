@@ -174,7 +174,7 @@ _ALL = (
         "admin",
         gettext_lazy("Quản trị"),
         gettext_lazy("Cấp, khóa, mở khóa tài khoản của cơ sở."),
-        reads=DIRECTORY,
+        reads=f"{DIRECTORY} AuditEvent",
         purpose="HOPERAT",
     ),
     Role(

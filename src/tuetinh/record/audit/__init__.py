@@ -2,11 +2,11 @@
 
 Writes are logged in the statement that writes (`record.statements`), reads a moment later (`log`). What is logged is
 sealed in blocks that are chained by their hashes (`chain`), so that a change, a removal or a reordering is found, and
-lives in a partition for each month (`months`).
+lives in a partition for each month (`months`). It is answered as AuditEvent (`reading`, `event`).
 """
 
 from __future__ import annotations
 
-from tuetinh.record.audit.log import note, one_request, writer
+from tuetinh.record.audit.log import REFUSED, note, one_request, writer
 
-__all__ = ["note", "one_request", "writer"]
+__all__ = ["REFUSED", "note", "one_request", "writer"]

@@ -10,10 +10,11 @@ block, are told to witnesses outside of it, and `verify` takes what these were t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,7 +25,10 @@ from tuetinh.record.steps import enter
 
 BLOCK = 2000
 COLUMNS = "position, at, account, role, facility, purpose, client, action, type, id, patient"
+ADDED = "practitioner, address, query, outcome"
+"""Columns that came later: an entry without any of them is hashed as before, so older blocks stay whole."""
 START = bytes(32)
+_KNOWN = COLUMNS.count(",") - 1  # columns of old after the position and the moment
 
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('record.audit chain'))"
 _LAST = 'SELECT number, "end", hash FROM record.audit_block ORDER BY number DESC LIMIT 1'
@@ -34,7 +38,9 @@ _SEALED = 'SELECT coalesce(max("end"), 0) FROM record.audit_block'
 # after the last that has ended, and those beyond it may be running.
 _NUMBER = "SELECT pg_current_xact_id()::text::bigint"
 _OLDEST = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-_ENTRIES = f"SELECT {COLUMNS} FROM record.audit WHERE position > %s AND position <= %s ORDER BY position, at, id"
+_ENTRIES = (
+    f"SELECT {COLUMNS}, {ADDED} FROM record.audit WHERE position > %s AND position <= %s ORDER BY position, at, id"
+)
 _CLOSE = 'INSERT INTO record.audit_block (number, "end", entries, hash, at) VALUES (%s, %s, %s, %s, now())'
 _BLOCKS = 'SELECT number, "end", entries, hash, at FROM record.audit_block ORDER BY number'
 
@@ -51,7 +57,8 @@ class Head:
 class Fault:
     """What is wrong with a block.
 
-    kind: `changed` (its entries or its hash), `missing` (the block itself), `witness` (a witness knows another hash).
+    kind: `changed` (its entries or its hash), `missing` (the block itself), `witness` (a witness knows another hash),
+    `archived` (some of its entries are in a file that was not given; of no block of its own).
     """
 
     number: int
@@ -109,11 +116,16 @@ class Sealer:
             head = Head(number + 1, digest.hex())
 
 
-def verify(witnessed: Iterable[Head] = (), verdict: Verdict | None = None) -> Iterator[Fault]:
+def verify(
+    witnessed: Iterable[Head] = (), verdict: Verdict | None = None, archives: Sequence[Path] = ()
+) -> Iterator[Fault]:
     """Go through the whole log with flat memory and tell what was changed, removed, added or reordered.
 
     witnessed: heads that were told to somebody outside. verdict: is filled while the faults are read.
+    archives: files of months that were taken out of the database.
     """
+    from tuetinh.record.audit.archive import Archives
+
     verdict = verdict if verdict is not None else Verdict()
     told: dict[int, set[str]] = {}
     for head in witnessed:
@@ -121,19 +133,22 @@ def verify(witnessed: Iterable[Head] = (), verdict: Verdict | None = None) -> It
         verdict.heads += 1
     number, done, previous = 0, 0, START
     enter(SYSTEM)
+    beside = Archives(archives)
+    for away in beside.missing:
+        yield Fault(0, "archived", f"the entries of {away.month} are in an archive that was not given")
     with transaction.atomic(), connection.connection.cursor(name="audit_blocks") as blocks:
         blocks.execute(_BLOCKS)
         for found, end, entries, stored, at in blocks:
             if found != number + 1:
                 yield Fault(number + 1, "missing", f"{found - number - 1} blocks before number {found} are gone")
-            digest, counted = _read(previous, done, end)
-            if digest != bytes(stored):
+            digest, counted = _read(previous, done, end, beside.up_to(end))
+            if digest != bytes(stored) and not beside.lacks(done, end):
                 yield Fault(
                     found,
                     "changed",
-                    f"positions {done + 1} to {end}, closed {_iso(at)}: {counted} entries where {entries} were sealed"
+                    f"positions {done + 1} to {end}, closed {iso(at)}: {counted} entries where {entries} were sealed"
                     if counted != entries
-                    else f"positions {done + 1} to {end}, closed {_iso(at)}: an entry or the seal is not what it was",
+                    else f"positions {done + 1} to {end}, closed {iso(at)}: an entry or the seal is not what it was",
                 )
             for known in told.pop(found, set()):
                 if known != bytes(stored).hex():
@@ -153,10 +168,13 @@ def head() -> Head | None:
     return Head(row[0], bytes(row[2]).hex()) if row else None
 
 
-def _read(previous: bytes, after: int, end: int) -> tuple[bytes, int]:
+def _read(previous: bytes, after: int, end: int, archived: list[tuple[Any, ...]]) -> tuple[bytes, int]:
     with connection.cursor() as cursor:
         cursor.execute(_ENTRIES, [after, end])
-        return _digest(previous, end, cursor.fetchall())
+        rows = cursor.fetchall()
+    if archived:
+        rows = sorted([*rows, *archived], key=lambda row: (row[0], row[1], row[9]))
+    return _digest(previous, end, rows)
 
 
 def _digest(previous: bytes, end: int, rows: list[tuple[Any, ...]]) -> tuple[bytes, int]:
@@ -165,12 +183,14 @@ def _digest(previous: bytes, end: int, rows: list[tuple[Any, ...]]) -> tuple[byt
     digest.update(b"%d\n" % end)
     encode = msgspec.json.encode
     for position, at, *rest in rows:
-        digest.update(encode([position, _iso(at), *rest]))
+        told = rest if any(value is not None for value in rest[_KNOWN:]) else rest[:_KNOWN]
+        digest.update(encode([position, iso(at), *told]))
         digest.update(b"\n")
     return digest.digest(), len(rows)
 
 
-def _iso(at: datetime) -> str:
+def iso(at: datetime) -> str:
+    """A moment as it is hashed."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 

@@ -18,17 +18,22 @@ from typing import Any
 import psycopg
 from django.db import connection, connections
 
+from tuetinh.record import origin
 from tuetinh.record.asker import Asker
+from tuetinh.record.origin import Origin
 from tuetinh.record.statements import PURPOSE
 
 FLUSH_SECONDS = 0.05
 IDLE_SECONDS = 0.3
-COLUMNS = "at, account, role, facility, purpose, client, action, type, id, patient"
+REFUSED = "4"  # audit-event-outcome: what was tried did not come about
+COLUMNS = (
+    "at, account, role, facility, purpose, client, action, type, id, patient, practitioner, address, query, outcome"
+)
 _PURPOSE = PURPOSE.format(by="e", account="e.account", at="e.at", purpose="e.purpose")
 _INSERT_MANY = (
     f"INSERT INTO record.audit ({COLUMNS})"
-    f" SELECT at, account, role, facility, {_PURPOSE}, client, action, type, id, patient"
-    f" FROM unnest(%s::timestamptz[]{', %s::text[]' * 9}) AS e({COLUMNS})"  # no COPY
+    f" SELECT {COLUMNS.replace('purpose', _PURPOSE)}"
+    f" FROM unnest(%s::timestamptz[]{', %s::text[]' * 13}) AS e({COLUMNS})"  # no COPY
 )
 
 Entry = tuple[Any, ...]
@@ -106,7 +111,7 @@ writer = Writer()
 atexit.register(writer.close)
 
 
-_Who = tuple[str, str, str, str, str, str | None]
+_Who = tuple[str, str, str, str, str, str | None, str | None, str | None]
 _request: ContextVar[dict[_Who, _Seen] | None] = ContextVar("audit_request", default=None)
 
 
@@ -128,31 +133,42 @@ class _Seen:
 
 
 @contextmanager
-def one_request() -> Iterator[None]:
+def one_request(come_from: Origin | None = None) -> Iterator[None]:
     """Gather the reads of a request, or of another piece of work, and log each patient once at its end."""
     if _request.get() is not None:
         yield
         return
     seen: dict[_Who, _Seen] = {}
-    token = _request.set(seen)
+    token, before = _request.set(seen), origin.current.set(come_from or Origin())
     try:
         yield
     finally:
         _request.reset(token)
-        for (*who, patient), what in seen.items():
-            _store((what.at, *who, what.action, ",".join(sorted(what.types)), what.id, patient))
+        for (account, role, facility, purpose, client, practitioner, outcome, patient), what in seen.items():
+            who = (account, role, facility, purpose, client)
+            types = ",".join(sorted(what.types))
+            _store((what.at, *who, what.action, types, what.id, patient, *_beside(practitioner, outcome)))
+        origin.current.reset(before)
 
 
-def note(asker: Asker, action: str, type_: str, id_: str, patient: str | None) -> None:
-    """Log one read, from any thread or the event loop."""
-    who = (asker.account, asker.role, asker.facility, asker.purpose, asker.client, patient)
+def note(asker: Asker, action: str, type_: str, id_: str, patient: str | None, *, outcome: str | None = None) -> None:
+    """Log one read, from any thread or the event loop. outcome: code of audit-event-outcome, None for a success."""
+    who = (asker.account, asker.role, asker.facility, asker.purpose, asker.client)
+    key = (*who, asker.practitioner or None, outcome, patient)
     seen = _request.get()
     if seen is None:
-        _store((datetime.now(UTC), *who[:-1], action, type_, id_, patient))
-    elif who in seen:
-        seen[who].add(action, type_, id_)
+        beside = _beside(asker.practitioner or None, outcome)
+        _store((datetime.now(UTC), *who, action, type_, id_, patient, *beside))
+    elif key in seen:
+        seen[key].add(action, type_, id_)
     else:
-        seen[who] = _Seen(action, type_, id_)
+        seen[key] = _Seen(action, type_, id_)
+
+
+def _beside(practitioner: str | None, outcome: str | None) -> tuple[str | None, str | None, str | None, str | None]:
+    """The last columns: practitioner, address, query, outcome."""
+    asked = origin.current.get()
+    return practitioner, asked.address or None, asked.query, outcome
 
 
 def _store(entry: Entry) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from tuetinh.record import r4, store
 from tuetinh.record.asker import Asker
+from tuetinh.record.audit import reading
 from tuetinh.record.bulk.ledger import LETTERS
 from tuetinh.record.errors import BadRequest, Forbidden, Issue, NotFound, Unprocessable, issues_of
 from tuetinh.record.operations.declare import Asked
@@ -50,6 +51,8 @@ def export(asked: Asked) -> Step[Wanted]:
         raise BadRequest(message, "_outputFormat")
     associated = _associated(asked, lenient=lenient)
     organized = _organized(asked, lenient=lenient)
+    if organized and reading.NAME in types:
+        raise BadRequest("the access log is not organized by patient", "organizeOutputBy")
     compartment = asked.type != ""
     types = _types(asked, compartment=compartment, lenient=lenient)
     patients = yield from _patients(asked)
@@ -97,6 +100,8 @@ def _listed(asked: Asked, name: str) -> list[str]:
 
 def may(asker: Asker, type_: str) -> bool:
     """Whether the asker may export something of the type."""
+    if type_ == reading.NAME:
+        return reading.may(asker)
     return all(asker.may_some(letter, type_) for letter in LETTERS)
 
 
@@ -114,7 +119,8 @@ def _types(asked: Asked, *, compartment: bool, lenient: bool) -> list[str]:
     refused = [type_ for type_ in named if not may(asked.asker, type_)]
     if refused:
         raise Forbidden(f"export of {', '.join(refused)} is not within the scopes of this account", "_type")
-    found = [t for t in named or sorted(r4.RESOURCES) if may(asked.asker, t) and (not compartment or t in personal)]
+    kinds = named or sorted(r4.RESOURCES.keys() - {reading.NAME})  # the access log is exported where it is named
+    found = [t for t in kinds if may(asked.asker, t) and (not compartment or t in personal)]
     if not found and not named:
         raise Forbidden("nothing that could be exported is within the scopes of this account")
     return found
@@ -139,6 +145,8 @@ def _filters(asked: Asked, types: Sequence[str]) -> Step[dict[str, list[str]]]:
         type_, mark, query = text.partition("?")
         if not mark or type_ not in r4.RESOURCES:
             raise BadRequest(f"{text[:80]!r} is not of the form Type?search", "_typeFilter")
+        if type_ == reading.NAME:
+            raise BadRequest("the access log is exported as it is, within _since and _until", "_typeFilter")
         if type_ not in types:
             raise BadRequest(f"{type_} is filtered, but not exported", "_typeFilter")
         wanted, problems = yield from searching.read(type_, query)

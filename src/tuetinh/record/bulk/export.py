@@ -17,7 +17,8 @@ from typing import IO, Any, NamedTuple
 import msgspec
 
 from tuetinh.record import contents, granular, store, summary
-from tuetinh.record.bulk import associated, files, ledger, organized
+from tuetinh.record.audit import reading
+from tuetinh.record.bulk import associated, files, ledger, logged, organized
 from tuetinh.record.bulk.ledger import LETTERS, Call, File, Job
 from tuetinh.record.bulk.reading import groups, one, rows
 from tuetinh.record.errors import Unavailable
@@ -100,6 +101,8 @@ class Export:
         """Write some of the next rows of a part, and note whose they are; returns how many bytes."""
         if part.kind == "people":
             return self._people.page(part, seen)
+        if part.type == reading.NAME:
+            return logged.page(self, part, seen)
         condition = self.condition(part)
         keys = self._keys(part, condition)
         written = 0

@@ -34,6 +34,7 @@ from tuetinh.record.errors import (
     Unavailable,
     Unprocessable,
 )
+from tuetinh.record.origin import Origin
 from tuetinh.record.steps import Row, Step, aenter, arun
 
 T = TypeVar("T")
@@ -63,9 +64,12 @@ POOL_SECONDS = 5.0
 # reads, creates, and the question who asks.
 COSTLY = (6, 3)
 CHANGES = (6, 4)
-SEARCHES = frozenset({"search", "search_all", "search_compartment", "history_type", "history_all"})
+SEARCHES = frozenset(
+    {"search", "search_all", "search_compartment", "history_type", "history_all", "search_audit_events"}
+)
 CONDITIONAL = frozenset({"update_by", "patch_by", "delete_by"})
 LOCKING = frozenset({"update", "patch", "delete"})
+TRIED = {"GET": "read", "HEAD": "read", "POST": "create", "PUT": "update", "PATCH": "update", "DELETE": "delete"}
 RETRY_SECONDS = "2"
 LEAVING_SECONDS = 1.5  # that a search may go on when the process leaves
 PREPARED = 1000  # statements are one for each type and shape
@@ -106,7 +110,7 @@ class Door:
             request_id = store.new_id()
         query = scope["query_string"].decode("latin-1")
         call = Call(scope["method"], scope["path"][5:], query, headers, base_of(scope, headers))
-        with audit.one_request():
+        with audit.one_request(_origin(scope, call)):
             response = await self._safely(call, scope, receive)
         if call.format == "xml" and response.body and "content-type" not in response.headers:
             response.body = await asyncio.to_thread(formats.write, response.body)
@@ -156,11 +160,18 @@ class Door:
                 return await _watched(call, self.answer(call, route), receive)
             return await self.answer(call, route)
         except RecordError as error:
-            return refusal(error)
+            return self._refused(call, error)
         except _DATABASE as error:
             return refusal(translate(error))
         except Exception as error:
             return self._broken(error)
+
+    @staticmethod
+    def _refused(call: Call, error: RecordError) -> Response:
+        """The refusal of a call. Who tries what is not for them, or does not exist for them, is in the access log."""
+        if error.status in (403, 404) and call.type and call.asker.account:
+            audit.note(call.asker, TRIED[call.method], call.type, call.id, None, outcome=audit.REFUSED)
+        return refusal(error)
 
     async def _who(self, scope: Scope) -> Asker:
         asker = await self.authenticate(scope)
@@ -194,7 +205,7 @@ class Door:
                 raise BadRequest(message)
             return await self.answer(call, route)
         except RecordError as error:
-            return refusal(error)
+            return self._refused(call, error)
         except _DATABASE as error:
             return refusal(translate(error))
         except Exception as error:
@@ -242,6 +253,14 @@ class Door:
             raise AssertionError  # the last attempt returns or raises
         finally:
             await self.pool.putconn(conn)
+
+
+def _origin(scope: Scope, call: Call) -> Origin:
+    """Where a request comes from, and what it asks beyond the name of a resource."""
+    made = Origin((scope.get("client") or ("",))[0])
+    if query := call.query:
+        made.ask(f"{call.path}?{query}")
+    return made
 
 
 def _only_looks(call: Call, route: routes.Route) -> bool:

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import cached_property
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from tuetinh.record import formats, r4
+from tuetinh.record import formats, origin, r4
 from tuetinh.record.asker import Asker
 from tuetinh.record.contents import Part
 from tuetinh.record.errors import BadRequest, Invalid, NotAcceptable, RecordError, TooLarge, TooSlow, UnsupportedMedia
@@ -77,6 +77,21 @@ class Call:
         except ValueError as error:
             message = f"the query string is malformed: {str(error)[:100]}"
             raise BadRequest(message) from error
+
+    def searched(self) -> list[tuple[str, str]]:
+        """The parameters of a search, of the address and, where it is posted, of the form. Raises BadRequest."""
+        if self.method != "POST":
+            return self.pairs
+        if self.content_type() not in ("", FORM):
+            message = f"a search by POST has a body of {FORM}"
+            raise UnsupportedMedia(message)
+        try:
+            form = parse_qsl(self.body.decode(), keep_blank_values=True, errors="strict", max_num_fields=1000)
+        except ValueError as error:
+            message = "the form of the search is malformed"
+            raise BadRequest(message) from error
+        origin.current.get().ask(f"{self.path}?{urlencode(form)}")
+        return [*self.pairs, *form]
 
     def option(self, name: str) -> str | None:
         """The last value of a parameter, or None."""

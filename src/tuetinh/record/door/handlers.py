@@ -11,13 +11,14 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from tuetinh.record import audit, bundles, bundling, capability, conditional, contents, r4, store, summary
+from tuetinh.record import audit, bundles, bundling, capability, conditional, contents, origin, r4, store, summary
 from tuetinh.record import history as feed
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.door import downloading, pages
 from tuetinh.record.door import openapi as description
+from tuetinh.record.door.access_log import read_audit_event, search_audit_events
 from tuetinh.record.door.bulk import bulk_delete, bulk_file, bulk_status
-from tuetinh.record.door.call import FORM, JSON, Call, Response, http_date, since
+from tuetinh.record.door.call import JSON, Call, Response, http_date, since
 from tuetinh.record.door.operating import operation
 from tuetinh.record.errors import BadRequest, Forbidden, Gone, NotFound, Unavailable, UnsupportedMedia
 from tuetinh.record.patch import MEDIA, MERGE_PATCH, Patch
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from tuetinh.record.door.app import Door
 
 # found by the names of their routes, like every handler below
-__all__ = ["bulk_delete", "bulk_file", "bulk_status", "operation"]
+__all__ = ["bulk_delete", "bulk_file", "bulk_status", "operation", "read_audit_event", "search_audit_events"]
 
 COUNT, MOST = 20, 1000
 HISTORY = frozenset({"_count", "_since", pages.PAGE, "_format", "_pretty"})
@@ -110,7 +111,7 @@ def _etag(version: int) -> str:
 
 async def search(door: Door, call: Call) -> Response:
     """GET /Type?… and POST /Type/_search."""
-    pairs = _pairs(call)
+    pairs = call.searched()
     step = pages.searchset(
         call.asker, call.type or None, pairs, call.base, lenient=call.lenient, compartment=call.compartment
     )
@@ -127,27 +128,13 @@ async def search_compartment(door: Door, call: Call) -> Response:
 
 async def search_all(door: Door, call: Call) -> Response:
     """GET /?_type=… and POST /_search: every type asked for must be within the asker's scopes."""
-    pairs = _pairs(call)
+    pairs = call.searched()
     types = [t for name, value in pairs if name == "_type" for t in value.split(",")] or list(r4.RESOURCES)
     for type_ in types:
         if not call.asker.may("s", type_):
             message = f"search of {type_[:80]} is not, or not as a whole, within the scopes of this account"
             raise Forbidden(message)
     return await search(door, call)
-
-
-def _pairs(call: Call) -> list[tuple[str, str]]:
-    if call.method != "POST":
-        return call.pairs
-    if call.content_type() not in ("", FORM):
-        message = f"a search by POST has a body of {FORM}"
-        raise UnsupportedMedia(message)
-    try:
-        form = parse_qsl(call.body.decode(), keep_blank_values=True, errors="strict", max_num_fields=1000)
-    except ValueError as error:
-        message = "the form of the search is malformed"
-        raise BadRequest(message) from error
-    return [*call.pairs, *form]
 
 
 async def create(door: Door, call: Call) -> Response:
@@ -394,6 +381,8 @@ async def _batch_entry(door: Door, call: Call, number: int, entry: bundles.Entry
     headers["prefer"] = call.headers.get("prefer", "return=minimal")
     inner = Call(request.method, "/" + path.strip("/"), query, headers, call.base, body=bytes(entry.resource))
     inner.asker, inner.inside_bundle = call.asker, True
+    if query:
+        origin.current.get().ask(f"{inner.path}?{query}")
     response = await door.inner(inner)
     location = response.headers.get("location", "").removeprefix(call.base + "/")
     good = response.status < 400

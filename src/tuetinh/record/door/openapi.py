@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from tuetinh.record import capability, operations
+from tuetinh.record.audit import reading
 from tuetinh.record.door.call import FORM, JSON, XML
 from tuetinh.record.door.routes import COMPARTMENTS, OPEN, ROUTES, Route
 from tuetinh.record.operations import Operation
@@ -32,12 +33,15 @@ _QUERY = {
     **dict.fromkeys(("history", "history_type", "history_all"), ("_count", "_since")),
     "search_all": ("_type", *RESULT, "other"),
     "search": (*RESULT, "other"),
+    "search_audit_events": ("_count", "_sort", "_elements", "_summary", "_total", "other"),
+    "read_audit_event": ("_elements", "_summary"),
     "search_compartment": (*RESULT, "other"),
     "capabilities": ("mode",),
     **dict.fromkeys(("update_by", "patch_by", "delete_by"), ("other",)),
 }
 _HEADERS = {
     "read": ("If-None-Match", "If-Modified-Since"),
+    "read_audit_event": ("If-None-Match",),
     "create": ("If-None-Exist", "Prefer"),
     **dict.fromkeys(("update", "update_by", "patch", "patch_by"), ("If-Match", "Prefer")),
     "delete": ("If-Match",),
@@ -56,6 +60,7 @@ _ANSWERS = {
     "delete": {"204": "Nothing"},
     "delete_by": {"204": "Nothing"},
     "read": {"200": "Resource", "304": "Nothing"},
+    "read_audit_event": {"200": "Resource", "304": "Nothing"},
     "vread": {"200": "Resource", "304": "Nothing"},
     "bulk_status": {"200": "Document", "202": "Nothing", "500": "OperationOutcome"},
     "bulk_delete": {"202": "OperationOutcome"},
@@ -110,7 +115,7 @@ def _routes() -> Part:
     """The paths of the interactions; `/{type}` once for each type, and the contents of Binaries as they are."""
     paths: Part = {}
     for route in ROUTES:
-        for type_ in sorted(RESOURCES) if route.shape == "/{type}" else [""]:
+        for type_ in sorted(RESOURCES.keys() - {reading.NAME}) if route.shape == "/{type}" else [""]:
             path = "/fhir" + route.shape.replace("{type}", type_ or "{type}").rstrip("/")
             paths.setdefault(path, {})[route.method.lower()] = _interaction(route, path, type_)
     one = "/fhir/Binary/{id}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tuetinh.record import operations, store
+from tuetinh.record.audit.reading import NAME as AUDIT_EVENT
+from tuetinh.record.door.access_log import check_compartment
 from tuetinh.record.door.call import Call
 from tuetinh.record.errors import BadRequest, NotAllowed, NotFound
 from tuetinh.record.operations.bulk import PLACE
@@ -45,10 +47,16 @@ ROUTES = (
     Route("GET", "/{compartment}/{id}/{type}", "search_compartment", "s"),
     Route("POST", "/{compartment}/{id}/{type}/_search", "search_compartment", "s"),
     Route("GET", "/{type}/{id}/_history/{version}", "vread", "r"),
+    Route("GET", "/AuditEvent", "search_audit_events", "s"),
+    Route("POST", "/AuditEvent/_search", "search_audit_events", "s"),
+    Route("GET", "/AuditEvent/{id}", "read_audit_event", "r"),
+    Route("GET", "/{compartment}/{id}/AuditEvent", "search_audit_events", "s"),
+    Route("POST", "/{compartment}/{id}/AuditEvent/_search", "search_audit_events", "s"),
     Route("GET", "/_bulk/{job}", "bulk_status", ""),
     Route("DELETE", "/_bulk/{job}", "bulk_delete", ""),
     Route("GET", "/_bulk/{job}/{file}", "bulk_file", ""),
 )
+_NOTHING = "there is nothing at this address"
 OPEN = frozenset({"capabilities", "openapi"})
 """Interactions for everyone, with or without a token."""
 _TABLE: dict[str, dict[str, Route]] = {}
@@ -103,6 +111,8 @@ def _shape(call: Call) -> str:
         message = f"there is no resource type {parts[0][:80]!r}"
         raise NotFound(message)
     call.type = parts[0]
+    if call.type == AUDIT_EVENT:
+        return _of_access_log(call, parts)
     if len(parts) == 1:
         return "/{type}"
     if len(parts) == 2 and parts[1] in ("_search", "_history"):
@@ -120,6 +130,20 @@ def _shape(call: Call) -> str:
         return "/{type}/{id}/_history/{version}"
     if parts[0] in COMPARTMENTS and (parts[2] in RESOURCES or parts[2] == "*") and parts[3:] in ([], ["_search"]):
         call.compartment, call.type = (parts[0], parts[1]), parts[2].replace("*", "")
+        if call.type == AUDIT_EVENT:
+            check_compartment(parts[0])
+            return "/{compartment}/{id}/AuditEvent" + "/_search" * len(parts[3:])
         return "/{compartment}/{id}/{type}" + "/_search" * len(parts[3:])
-    message = "there is nothing at this address"
-    raise NotFound(message)
+    raise NotFound(_NOTHING)
+
+
+def _of_access_log(call: Call, parts: list[str]) -> str:
+    """The shape of an address of AuditEvent, which has no versions and is not written."""
+    if len(parts) == 1:
+        return "/AuditEvent"
+    if len(parts) > 2 or parts[1] == "_history":
+        raise NotFound(_NOTHING)
+    if parts[1] == "_search":
+        return "/AuditEvent/_search"
+    call.id = parts[1]
+    return "/AuditEvent/{id}"

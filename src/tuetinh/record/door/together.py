@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable
 
 import psycopg
 
-from tuetinh.record import r4, store
+from tuetinh.record import origin, r4, store
 from tuetinh.record.asker import Asker
+from tuetinh.record.origin import Origin
 from tuetinh.record.store import Stored
 
 AT_ONCE = 2
@@ -29,7 +30,7 @@ class Together:
     def __init__(self, write: Callable[[Asker, list[r4.Resource]], Awaitable[list[Stored]]]) -> None:
         """write: stores resources in one transaction."""
         self._write = write
-        self._waiting: dict[Asker, list[Waiting]] = {}
+        self._waiting: dict[tuple[Asker, str], list[Waiting]] = {}  # by who asks, and from where
         self._running = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -37,19 +38,20 @@ class Together:
         """Store one resource; raises what the record refuses."""
         store.allow(asker, "c", resource.resourceType)
         future: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(asker, []).append((resource, future))
+        key = (asker, origin.address() or "")
+        self._waiting.setdefault(key, []).append((resource, future))
         self._start()
         return await future
 
     def _start(self) -> None:
         while self._waiting and self._running < AT_ONCE:
-            asker = next(iter(self._waiting))
-            queue = self._waiting.pop(asker)
+            key = next(iter(self._waiting))
+            queue = self._waiting.pop(key)
             batch, rest = queue[:MOST], queue[MOST:]
             if rest:
-                self._waiting[asker] = rest
+                self._waiting[key] = rest
             self._running += 1
-            task = asyncio.create_task(self._store(asker, batch))
+            task = asyncio.create_task(self._store_from(*key, batch))
             self._tasks.add(task)
             task.add_done_callback(self._ended)
 
@@ -57,6 +59,10 @@ class Together:
         self._tasks.discard(task)
         self._running -= 1
         self._start()
+
+    async def _store_from(self, asker: Asker, address: str, batch: list[Waiting]) -> None:
+        origin.current.set(Origin(address))  # of this task; it was begun by a request, perhaps of somebody else
+        await self._store(asker, batch)
 
     async def _store(self, asker: Asker, batch: list[Waiting]) -> None:
         try:

@@ -33,6 +33,7 @@ MAX_TARGETS = 8  # resource types that a chain without a named one may lead to
 MAX_CONDITIONS = 30  # the time that PostgreSQL needs to plan grows with the square of them
 
 TYPES = frozenset(RESOURCE_TYPES)
+ELSEWHERE = {"AuditEvent": "is answered at /AuditEvent alone, from the access log"}
 BEYOND = (Linked, Has, Near)  # whose meaning depends on the type that they begin at
 # Parameters that every type has in the same form, so that they can be asked of all types at once.
 EVERYWHERE = frozenset({"_id", "_lastUpdated", "_tag", "_profile", "_security", "_source"}) | {
@@ -133,6 +134,8 @@ class _Reader:
         if self.type is not None and self.type not in TYPES:
             problem = Problem("error", "not-supported", "", f"there is no resource type {self.type!r}")
             return self.search, [problem]
+        if self.type in ELSEWHERE:
+            return self.search, [Problem("error", "not-supported", "", f"{self.type} {ELSEWHERE[self.type]}")]
         understood = []
         # What the parameters mean depends on the types.
         for name, value in sorted(self.all, key=lambda pair: pair[0] != "_type"):
@@ -188,6 +191,8 @@ class _Reader:
         for type_ in wanted:
             if type_ not in TYPES:
                 raise Refused("invalid", f"there is no resource type {type_!r}")
+            if type_ in ELSEWHERE:
+                raise Refused("not-supported", f"{type_} {ELSEWHERE[type_]}")
         if self.type is not None and wanted != (self.type,):
             raise Refused("invalid", "is for searches over all types")
         self.search = replace(self.search, types=wanted)
@@ -239,6 +244,8 @@ class _Reader:
             source, code = self.type, "*"
         if source not in TYPES or not code or (target and target not in TYPES):
             raise Refused("invalid", f"{value!r} is not of the form Type:parameter or Type:parameter:Type")
+        if source in ELSEWHERE:
+            raise Refused("not-supported", f"{source} {ELSEWHERE[source]}")
         if not reverse and not iterate and self.search.types and source not in self.search.types:
             raise Refused("invalid", f"{source} is not what is searched for")
         known = {c: p for c, p in params(source).items() if p.type == "reference" and p.leaves}
@@ -328,6 +335,8 @@ def _has(type_: str | None, name: str, values: list[str], hops: int) -> Conditio
     parts = name.split(":", 3)
     if type_ is None or len(parts) != 4 or parts[1] not in TYPES:
         raise Refused("invalid", "is not of the form _has:Type:reference:parameter")
+    if parts[1] in ELSEWHERE:
+        raise Refused("not-supported", f"{parts[1]} {ELSEWHERE[parts[1]]}")
     param = param_of(parts[1], parts[2])
     if param.type != "reference" or type_ not in param.targets:
         raise Refused("invalid", f"{parts[2]!r} of {parts[1]} does not refer to a {type_}")

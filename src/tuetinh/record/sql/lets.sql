@@ -77,3 +77,14 @@ BEGIN
   IF sight = 3 AND labels = 0 AND (type = 'Patient' OR NOT record.forbidden(patient)) THEN RETURN true; END IF;
   RETURN record.related(patient);
 END $$;
+
+-- Whether an entry of the access log exists for the asker: for the person whom it is about; for whoever keeps watch over
+-- the facility of the account that is logged, or over all: their sight names AuditEvent, which `*` does not.
+CREATE OR REPLACE FUNCTION record.logged(patient text, facility text) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT CASE
+    WHEN record.sight('AuditEvent') = 0 THEN false
+    WHEN current_setting('tuetinh.own') <> '' THEN coalesce(patient = current_setting('tuetinh.own'), false)
+    ELSE strpos(current_setting('tuetinh.whole'), ' AuditEvent ') > 0
+      AND current_setting('tuetinh.facility') IN ('', facility) END
+$$;

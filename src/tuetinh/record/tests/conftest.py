@@ -102,6 +102,15 @@ def _url() -> str:
 
 
 @pytest.fixture(scope="module")
+def askers() -> Iterator[dict[str, Asker]]:
+    """The cast by name, for a module that adds others to it."""
+    before = dict(CAST)
+    yield CAST
+    CAST.clear()
+    CAST.update(before)
+
+
+@pytest.fixture(scope="module")
 def fhir(django_db_setup: None, django_db_blocker: Any) -> Iterator[Client]:
     """The door with its own event loop; what the module stored is gone afterwards."""
     with django_db_blocker.unblock():

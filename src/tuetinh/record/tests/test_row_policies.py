@@ -25,7 +25,17 @@ DOCTOR = Asker(
 KEPT_BY_THE_HOUSE = {"bulk_job", "bulk_seen", "feed_reader", "subscription", "subscription_event"}
 OF_SEARCH = {"reindexing", "search_generation", "search_parameter"}
 OPEN_TABLES = (
-    {"merge", "merge_moved", "merge_row", "audit_block", "closure", "content_key", "denial", "relation"}
+    {
+        "merge",
+        "merge_moved",
+        "merge_row",
+        "audit_archive",
+        "audit_block",
+        "closure",
+        "content_key",
+        "denial",
+        "relation",
+    }
     | KEPT_BY_THE_HOUSE
     | OF_SEARCH
 )

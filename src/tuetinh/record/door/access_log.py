@@ -1,0 +1,67 @@
+"""AuditEvent at the door: read and searched, from the access log itself (`record.audit.reading`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuetinh.record import audit, r4, summary
+from tuetinh.record.audit import reading
+from tuetinh.record.audit.event import audit_event
+from tuetinh.record.bundling import bundle
+from tuetinh.record.door.call import Call, Response, http_date
+from tuetinh.record.errors import BadRequest
+
+if TYPE_CHECKING:
+    from tuetinh.record.door.app import Door
+
+
+async def read_audit_event(door: Door, call: Call) -> Response:
+    """GET /AuditEvent/id."""
+    entry = await door.run(call.asker, reading.by_id(call.asker, call.id))
+    audit.note(call.asker, "read", reading.NAME, call.id, entry.patient)
+    if call.headers.get("if-none-match", "").strip() in ('W/"1"', "*"):
+        return Response(304, etag='W/"1"')
+    elements = [name for name in (call.option("_elements") or "").split(",") if name]
+    summary.check_elements([reading.NAME], elements)
+    body = r4.encode(audit_event(entry, call.asker))
+    response = Response(200, summary.cut(body, summary.check_mode(call.option("_summary")), elements))
+    response.headers |= {"etag": 'W/"1"', "last-modified": http_date(entry.at)}
+    return response
+
+
+async def search_audit_events(door: Door, call: Call) -> Response:
+    """GET /AuditEvent?…, POST /AuditEvent/_search, and both in the compartment of a patient."""
+    pairs = call.searched()
+    wanted = reading.read(call.asker, pairs, lenient=call.lenient)
+    if call.compartment:
+        within = (_COMPARTMENTS[call.compartment[0]], "/".join(call.compartment))
+        wanted.where.add(*reading.condition(call.asker, *within))
+    total = None
+    if wanted.counts_only or wanted.total:
+        total = await door.run(call.asker, reading.count(call.asker, wanted))
+    address = "/".join((call.base, *(call.compartment or ()), reading.NAME))
+    links = [("self", wanted.link(address, next((v for n, v in pairs if n == reading.PAGE), None)))]
+    if wanted.counts_only:
+        audit.note(call.asker, "search", reading.NAME, "", None)
+        return Response(200, bundle("searchset", [], links, total))
+    entries, after = await door.run(call.asker, reading.page(call.asker, wanted))
+    if after:
+        links.append(("next", wanted.link(address, after)))
+    for patient in dict.fromkeys(entry.patient for entry in entries) or [None]:
+        audit.note(call.asker, "search", reading.NAME, "", patient)
+    told = []
+    for entry in entries:
+        body = summary.cut(r4.encode(audit_event(entry, call.asker)), wanted.mode, wanted.elements)
+        parts = (call.base.encode(), entry.position, body)
+        told.append(b'{"fullUrl":"%b/AuditEvent/%d","resource":%b,"search":{"mode":"match"}}' % parts)
+    return Response(200, bundle("searchset", told, links, total))
+
+
+_COMPARTMENTS = {"Patient": "patient", "Practitioner": "agent"}
+
+
+def check_compartment(name: str) -> None:
+    """Raise BadRequest for a compartment whose entries the log cannot tell."""
+    if name not in _COMPARTMENTS:
+        message = f"the access log is answered in the compartments {' and '.join(_COMPARTMENTS)}"
+        raise BadRequest(message)
