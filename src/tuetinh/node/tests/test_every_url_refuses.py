@@ -1,6 +1,7 @@
 """Every page of every module refuses nobody's, the outsider's and every wrong role's browser, by its own mark.
 
-The table is made from the URL resolver, so that a new page is tried as soon as it has an address.
+The table is made from the URL resolver, so that a new page is tried as soon as it has an address. Whom each
+page is for stands in `permissions/pages.csv`, to be compared with its mark.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from tuetinh.commons.access.middleware import UNMARKED
 from tuetinh.commons.access.roles import ROLES
+from tuetinh.node.tests.permissions import roles, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,6 +77,23 @@ def test_table_is_not_empty() -> None:
 
 def test_every_page_is_marked() -> None:
     assert [door.name for door in doors() if door.roles == UNMARKED] == []
+
+
+def test_every_page_has_a_row_and_is_for_whom_it_says() -> None:
+    said = {row["address"]: roles(row["who"]) for row in table("pages")}
+    assert {door.url: door.roles for door in doors()} == said
+    assert len(said) == len(table("pages"))
+
+
+@pytest.mark.parametrize("role", list(ROLES))
+def test_who_may_open_a_page_is_not_sent_away(as_role: Callable[[str], Client], role: str) -> None:
+    browser = as_role(role)
+    for row in table("pages"):
+        allowed = roles(row["who"])
+        if allowed is not None and role in allowed:
+            answer = browser.get(row["address"])
+            assert answer.status_code < 500, row
+            assert not (answer.status_code == 302 and answer["Location"].startswith("/login")), row
 
 
 @pytest.mark.parametrize("method", ["get", "post"])

@@ -51,10 +51,10 @@ def export(asked: Asked) -> Step[Wanted]:
         raise BadRequest(message, "_outputFormat")
     associated = _associated(asked, lenient=lenient)
     organized = _organized(asked, lenient=lenient)
-    if organized and reading.NAME in types:
-        raise BadRequest("the access log is not organized by patient", "organizeOutputBy")
     compartment = asked.type != ""
     types = _types(asked, compartment=compartment, lenient=lenient)
+    if organized and reading.NAME in types:
+        raise BadRequest("the access log is not organized by patient", "organizeOutputBy")
     patients = yield from _patients(asked)
     filters = yield from _filters(asked, types)
     since, until = asked.one("_since", ""), asked.one("_until", "")

@@ -37,11 +37,12 @@ def reindex(asked: Asked) -> Step[Reply]:
             message = f"{asked.type}/{asked.id} is not known"
             raise NotFound(message)
         return Reply(r4.Parameters(parameter=[_part("count", 1)]), seen=[(asked.type, asked.id, None)])
-    types = [asked.type] if asked.type else asked.many("type") or list(r4.RESOURCES)
+    types = [asked.type] if asked.type else asked.many("type") or sorted(r4.RESOURCES.keys() - {store.ACCESS_LOG})
     for type_ in types:
         if type_ not in r4.RESOURCES:
             message = f"there is no resource type {type_[:80]!r}"
             raise BadRequest(message, "type")
+        store.allow(asked.asker, "u", type_)
     yield Query(_ASK, [types])
     yield Query("SELECT pg_notify(%s, '')", [additions.CHANNEL])
     return (yield from _told(asked, 202))
@@ -50,6 +51,7 @@ def reindex(asked: Asked) -> Step[Reply]:
 def status(asked: Asked) -> Step[Reply]:
     """What is being indexed, newest first: all, of a type, or of one SearchParameter."""
     _administrator(asked)
+    store.allow(asked.asker, "r", "SearchParameter")
     if asked.id:
         yield from store.read(asked.asker, asked.type, asked.id)
     return (yield from _told(asked))

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
-from django.db import connection
-from psycopg_pool import AsyncConnectionPool
 
-from tuetinh.record import audit, projections, sight
 from tuetinh.record.asker import SYSTEM, Asker
-from tuetinh.record.door import Door
-from tuetinh.record.projections import Written
 from tuetinh.record.sight import EVERYTHING
-from tuetinh.record.steps import enter, run
+from tuetinh.record.tests.door_world import Client, empty, opened, rows, url
 
 CAST = {
     "system": SYSTEM,
@@ -56,51 +48,6 @@ for _name, _scopes in SUBSCRIBERS.items():
 CAST["of-another-patient"] = replace(CAST["a-patient"], patient="other")
 
 
-class Client:
-    """Speaks to the door as one of the cast. Calls are synchronous; `together` runs many at the same time."""
-
-    def __init__(self, door: Door, loop: asyncio.AbstractEventLoop) -> None:
-        self.door, self.loop = door, loop
-        self.http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(door), base_url="http://record.test/fhir", timeout=60
-        )
-
-    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
-
-    def send(self, method: str, path: str, who: str = "system", **kwargs: Any) -> httpx.Response:
-        return self.run(self.asend(method, path, who, **kwargs))
-
-    async def asend(self, method: str, path: str, who: str = "system", **kwargs: Any) -> httpx.Response:
-        headers = {"authorization": f"Bearer {who}"} | kwargs.pop("headers", {})
-        return await self.http.request(method, f"http://record.test/fhir{path}", headers=headers, **kwargs)
-
-    def together(self, *calls: Coroutine[Any, Any, httpx.Response]) -> list[httpx.Response]:
-        async def gather() -> list[httpx.Response]:
-            return list(await asyncio.gather(*calls))
-
-        return self.run(gather())
-
-    def get(self, path: str, who: str = "system", **kwargs: Any) -> httpx.Response:
-        return self.send("GET", path, who, **kwargs)
-
-    def post(self, path: str, resource: Any, who: str = "system", **kwargs: Any) -> httpx.Response:
-        return self.send("POST", path, who, json=resource, **kwargs)
-
-    def put(self, path: str, resource: Any, who: str = "system", **kwargs: Any) -> httpx.Response:
-        return self.send("PUT", path, who, json=resource, **kwargs)
-
-
-def _url() -> str:
-    return psycopg.conninfo.make_conninfo(
-        **{
-            k: v
-            for k, v in connection.get_connection_params().items()
-            if k in ("dbname", "user", "password", "host", "port")
-        }
-    )
-
-
 @pytest.fixture(scope="module")
 def askers() -> Iterator[dict[str, Asker]]:
     """The cast by name, for a module that adds others to it."""
@@ -113,36 +60,13 @@ def askers() -> Iterator[dict[str, Asker]]:
 @pytest.fixture(scope="module")
 def fhir(django_db_setup: None, django_db_blocker: Any) -> Iterator[Client]:
     """The door with its own event loop; what the module stored is gone afterwards."""
-    with django_db_blocker.unblock():
-        loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever, daemon=True)
-        thread.start()
 
-        async def authenticate(scope: Any) -> Asker | None:
-            header = dict(scope["headers"]).get(b"authorization", b"").decode()
-            return CAST.get(header.removeprefix("Bearer "))
+    async def authenticate(scope: Any, pool: object) -> Asker | None:
+        header = dict(scope["headers"]).get(b"authorization", b"").decode()
+        return CAST.get(header.removeprefix("Bearer "))
 
-        async def start() -> Client:
-            kwargs = {"autocommit": True, "prepare_threshold": 1}
-            pool: Any = AsyncConnectionPool(_url(), min_size=2, max_size=12, open=False, kwargs=kwargs)
-            await pool.open()
-            door = Door(pool, authenticate)
-            await door.startup()
-            return Client(door, loop)
-
-        client = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+    with django_db_blocker.unblock(), opened(authenticate) as client:
         yield client
-
-        async def stop() -> None:
-            await client.http.aclose()
-            await client.door.shutdown()
-            await client.door.pool.close()
-
-        asyncio.run_coroutine_threadsafe(stop(), loop).result(30)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-        _empty()
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +74,7 @@ def emptied(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """What the module stores without the door is gone afterwards."""
     with django_db_blocker.unblock():
         yield
-        _empty()
+        empty()
 
 
 @pytest.fixture
@@ -163,34 +87,10 @@ def stored_count(fhir: Client) -> Callable[[], int]:
     return count
 
 
-def rows(sql: str, *params: Any) -> list[Any]:
-    """Ask the test database past Django, which the tests of the door do not use."""
-    with psycopg.connect(_url(), autocommit=True) as conn:
-        conn.execute(sight.ENTER, sight.settings(SYSTEM))
-        return conn.execute(sql, params).fetchall()
-
-
 @pytest.fixture
 def ask(fhir: Client) -> Callable[..., list[Any]]:
     """Run a statement on the database that the door uses."""
     return rows
-
-
-def _empty() -> None:
-    audit.writer.close()
-    enter(SYSTEM)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT DISTINCT type FROM record.feed")
-        for (type_,) in cursor.fetchall():
-            cursor.execute(f'SELECT id, key, version, patient FROM record."{type_}"')
-            run(SYSTEM, projections.project(type_, [Written(type_, *row, None) for row in cursor.fetchall()]))
-            for part in ("", "_date", "_number", "_string", "_history"):
-                cursor.execute(f'DELETE FROM record."{type_}{part}"')
-        cursor.execute("DELETE FROM record.content")
-        cursor.execute("DELETE FROM record.feed")
-        cursor.execute("DELETE FROM record.merge_row; DELETE FROM record.merge_moved; DELETE FROM record.merge")
-        cursor.execute("DELETE FROM record.audit")
-    connection.close()
 
 
 class Subscriptions:
@@ -210,7 +110,7 @@ class Subscriptions:
         from tuetinh.record.subscriptions.service import Service
 
         async def begin() -> None:
-            self.service = Service(_url())
+            self.service = Service(url())
             await self.service.start()
 
         self.client.run(begin())
@@ -235,7 +135,7 @@ def subscriptions(fhir: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sub
     made.start()
     yield made
     made.stop()
-    with psycopg.connect(_url(), autocommit=True) as conn:
+    with psycopg.connect(url(), autocommit=True) as conn:
         for table in ("subscription_event", "subscription", "feed_reader"):
             conn.execute(f"DELETE FROM record.{table}")
 

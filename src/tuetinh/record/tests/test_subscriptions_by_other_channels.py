@@ -89,12 +89,12 @@ def address(fhir: Client) -> Iterator[str]:
     from granian.server.embed import Server
 
     from tuetinh.record.subscriptions import sockets
-    from tuetinh.record.tests.conftest import _url
+    from tuetinh.record.tests.door_world import url
 
     port, found = free_port(), {}
 
     async def start() -> None:
-        app = sockets.Sockets(_url(), fhir.door.run, fhir.door.authenticate)
+        app = sockets.Sockets(url(), fhir.door.run, fhir.door.authenticate)
         app.start()
         server = Server(
             app, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=True

@@ -128,9 +128,9 @@ def test_order_holds_for_each_patient_while_many_write(
 @contextmanager
 def as_system() -> Iterator[psycopg.Connection[Any]]:
     """A connection of its own for which all rows exist."""
-    from tuetinh.record.tests.conftest import _url
+    from tuetinh.record.tests.door_world import url
 
-    with psycopg.connect(_url()) as conn:
+    with psycopg.connect(url()) as conn:
         conn.execute(sight.ENTER, sight.settings(SYSTEM))
         yield conn
 
