@@ -17,10 +17,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+
+if TYPE_CHECKING:
+    from tuetinh.node.tests.permissions.world import World
 
 PORTS = ("mllp", "astm", "dicom", "mqtt", "gateway", "bank")
 
@@ -171,6 +174,15 @@ def start(folder: Path) -> Iterator[Callable[..., Province]]:
     for node in nodes:
         node.process.terminate()
         node.process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def matrix(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
+    """The world of the permission matrix, shared by the tests of a module, which leave it as it is."""
+    from tuetinh.node.tests.permissions.world import world
+
+    with django_db_blocker.unblock(), world() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

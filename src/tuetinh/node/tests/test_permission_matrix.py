@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 from urllib.parse import quote
@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from tuetinh.node.tests.permissions import rights, table
-from tuetinh.node.tests.permissions.world import PATIENTS, World, mark, patient_of, world
+from tuetinh.node.tests.permissions.world import PATIENTS, World, mark, patient_of
 from tuetinh.record import operations
 from tuetinh.record.door.routes import ROUTES
 
@@ -31,12 +31,6 @@ CASES = [row["case"] for row in table("sight")]
 # -- the door ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def province(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
-    with django_db_blocker.unblock(), world() as made:
-        yield made
-
-
 def test_every_interaction_and_operation_has_a_row() -> None:
     interactions = {(row["method"], row["shape"]) for row in table("interactions")}
     assert {(route.method, route.shape) for route in ROUTES} == interactions
@@ -49,22 +43,22 @@ SAME = {"nurse-app", "lab-app", "imaging-app", "pharmacist-app", "archivist-app"
 """Whose rows are those of the session of the same role."""
 
 
-def _ask(province: World, who: str, interaction: str, type_: str) -> int:
+def _ask(matrix: World, who: str, interaction: str, type_: str) -> int:
     path = f"/{type_}" + ("/none" if interaction in ("read", "update", "delete") else "")
     method = {"read": "GET", "search": "GET", "create": "POST", "update": "PUT", "delete": "DELETE"}[interaction]
     body = {"content": b"{}", "headers": JSON} if method in ("POST", "PUT") else {}
-    return int(province.send(method, path + "?_count=1" * (interaction == "search"), who, **body).status_code)
+    return int(matrix.send(method, path + "?_count=1" * (interaction == "search"), who, **body).status_code)
 
 
 @pytest.mark.parametrize("who", ASKERS)
-def test_each_asker_has_the_rights_of_the_table_and_no_others(province: World, who: str) -> None:
+def test_each_asker_has_the_rights_of_the_table_and_no_others(matrix: World, who: str) -> None:
     found = {}
     for type_ in TYPES:
         letters = ""
         for interaction, letter in LETTERS.items():
             if type_ == "AuditEvent" and letter in "cud":
                 continue
-            status = _ask(province, who, interaction, type_)
+            status = _ask(matrix, who, interaction, type_)
             assert status in (200, 204, 400, 401, 403, 404, 422), (interaction, type_, status)
             assert (status == 401) == (who == "anonymous")
             letters += letter if status not in (401, 403) else ""
@@ -73,7 +67,7 @@ def test_each_asker_has_the_rights_of_the_table_and_no_others(province: World, w
 
 
 @pytest.mark.parametrize("row", table("interactions"), ids=lambda row: f"{row['method']} {row['shape']}")
-def test_each_interaction_needs_the_right_of_the_table(province: World, row: dict[str, str]) -> None:
+def test_each_interaction_needs_the_right_of_the_table(matrix: World, row: dict[str, str]) -> None:
     type_ = "AuditEvent" if "AuditEvent" in row["shape"] else "Patient"
     values = {"{type}": type_, "{compartment}": "Patient", "{id}": "p-yes-no", "{version}": "7", "{job}": "none"}
     path = row["shape"].replace("{file}", "none")
@@ -84,7 +78,7 @@ def test_each_interaction_needs_the_right_of_the_table(province: World, row: dic
         query = "?_type=Patient"
     form = {"data": {"_count": "1"}} if path.endswith("_search") else {"content": BODY, "headers": JSON}
     for who in ASKERS:
-        status = province.send(
+        status = matrix.send(
             row["method"], path.rstrip("/") + query, who, **(form if row["method"] in WRITE else {})
         ).status_code
         if row["right"] == "open":
@@ -102,10 +96,10 @@ BODY = b"{}"  # which is no resource
 
 
 @pytest.mark.parametrize("row", table("operations"), ids=lambda row: f"{row['level']} {row['type']}${row['operation']}")
-def test_each_operation_needs_the_right_of_the_table(province: World, row: dict[str, str]) -> None:
+def test_each_operation_needs_the_right_of_the_table(matrix: World, row: dict[str, str]) -> None:
     place = {"system": "", "type": f"/{row['type']}", "instance": f"/{row['type']}/none"}[row["level"]]
     for who in ASKERS:
-        answer = province.send("POST", f"{place}/${row['operation']}", who, content=b"", headers=JSON)
+        answer = matrix.send("POST", f"{place}/${row['operation']}", who, content=b"", headers=JSON)
         if who == "anonymous":
             assert answer.status_code == 401
         elif len(row["right"]) == 1 and row["type"] in TYPES:
@@ -129,28 +123,28 @@ def marks(text: str) -> set[str]:
     return set(re.findall(r"DAU-(\d\d)", text))
 
 
-def each(province: World, who: str, urls: list[str], good: str = "200") -> set[str]:
+def each(matrix: World, who: str, urls: list[str], good: str = "200") -> set[str]:
     """The cases whose GET in a batch goes well, one for each case in their order."""
     entries = [{"request": {"method": "GET", "url": url}} for url in urls]
-    answer = province.send("POST", "", who, json={"resourceType": "Bundle", "type": "batch", "entry": entries}).json()
+    answer = matrix.send("POST", "", who, json={"resourceType": "Bundle", "type": "batch", "entry": entries}).json()
     return {case for case, entry in zip(CASES, answer["entry"], strict=True) if entry["response"]["status"][:3] == good}
 
 
-def found(province: World, who: str, urls: list[str]) -> set[str]:
+def found(matrix: World, who: str, urls: list[str]) -> set[str]:
     """The cases whose search in a batch finds something."""
     entries = [{"request": {"method": "GET", "url": url}} for url in urls]
-    answer = province.send("POST", "", who, json={"resourceType": "Bundle", "type": "batch", "entry": entries}).json()
+    answer = matrix.send("POST", "", who, json={"resourceType": "Bundle", "type": "batch", "entry": entries}).json()
     return {case for case, e in zip(CASES, answer["entry"], strict=True) if e.get("resource", {}).get("entry")}
 
 
 def get(path: str) -> Callable[[World, str], set[str]]:
     """A way that leads to texts."""
-    return lambda province, who: marks(province.get(path, who).text)
+    return lambda matrix, who: marks(matrix.get(path, who).text)
 
 
 def per_patient(path: str) -> Callable[[World, str], set[str]]:
     """The same, once for each patient."""
-    return lambda province, who: {m for id_ in PATIENTS for m in marks(province.get(path.format(id_), who).text)}
+    return lambda matrix, who: {m for id_ in PATIENTS for m in marks(matrix.get(path.format(id_), who).text)}
 
 
 OF_TYPE = "/Observation?code=matrix&_count=100"
@@ -198,8 +192,8 @@ def _given(view: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("who", SEEING)
-def test_what_exists_is_seen_on_every_way_and_nothing_else(province: World, who: str) -> None:
-    seen = {way: way_of(province, who) for way, way_of in WAYS.items() if not _is_closed(who, way)}
+def test_what_exists_is_seen_on_every_way_and_nothing_else(matrix: World, who: str) -> None:
+    seen = {way: way_of(matrix, who) for way, way_of in WAYS.items() if not _is_closed(who, way)}
     expected = set(visible(who))
     assert [way for way in seen if seen[way] != expected] == []
 
@@ -213,29 +207,29 @@ def _is_closed(who: str, way: str) -> bool:
 
 
 @pytest.mark.parametrize("who", sorted(set(ASKERS) - set(SEEING) - SAME))
-def test_who_has_no_right_on_observations_finds_none_on_any_way(province: World, who: str) -> None:
+def test_who_has_no_right_on_observations_finds_none_on_any_way(matrix: World, who: str) -> None:
     for way, way_of in WAYS.items():
         if way in ("read", "version read", "history", "_has as an oracle", "ids as an oracle") and who == "anonymous":
-            assert province.send("POST", "", who, json={"resourceType": "Bundle", "type": "batch"}).status_code == 401
+            assert matrix.send("POST", "", who, json={"resourceType": "Bundle", "type": "batch"}).status_code == 401
         else:
-            assert way_of(province, who) == set(), way
+            assert way_of(matrix, who) == set(), way
 
 
 @pytest.mark.parametrize("who", SEEING)
-def test_numbers_tell_of_nothing_else(province: World, who: str) -> None:
+def test_numbers_tell_of_nothing_else(matrix: World, who: str) -> None:
     for path in ("/Observation?code=matrix&_summary=count", "/Observation?code=matrix&_total=accurate&_count=1"):
-        assert province.get(path, who).json()["total"] == len(visible(who))
+        assert matrix.get(path, who).json()["total"] == len(visible(who))
 
 
 @pytest.mark.parametrize("who", [who for who in SEEING if who != "vital-signs-app"])
-def test_what_a_report_brings_along_is_what_exists(province: World, who: str) -> None:
-    answer = province.get("/DiagnosticReport?_id=all&_include=DiagnosticReport:result", who)
+def test_what_a_report_brings_along_is_what_exists(matrix: World, who: str) -> None:
+    answer = matrix.get("/DiagnosticReport?_id=all&_include=DiagnosticReport:result", who)
     alone = who.startswith(("citizen", "doctor-app-launched"))  # the report is in nobody's compartment
     assert marks(answer.text) == (set() if alone or who == "pharmacist" else set(visible(who)))
 
 
 @pytest.mark.parametrize("who", ["doctor-app", "system"])
-def test_what_does_not_exist_is_not_changed(province: World, who: str) -> None:
+def test_what_does_not_exist_is_not_changed(matrix: World, who: str) -> None:
     """Who sees it is told that its version is another one; all others, that there is none (or that it is gone)."""
     for row in table("sight"):
         path = f"/Observation/o-{row['case']}"
@@ -243,10 +237,10 @@ def test_what_does_not_exist_is_not_changed(province: World, who: str) -> None:
         body["subject"] = {"reference": f"Patient/{patient_of(row)}"}
         stale = {"if-match": 'W/"77"'}
         statuses = (
-            province.send("PUT", path, who, json=body, headers=stale).status_code,
-            province.send("DELETE", path, who, headers=stale).status_code,
+            matrix.send("PUT", path, who, json=body, headers=stale).status_code,
+            matrix.send("DELETE", path, who, headers=stale).status_code,
         )
         assert statuses == ((412, 412) if row["case"] in visible(who) else (412, 204)), row
-    unchanged = province.get("/Observation?code=matrix&_count=100").json()["entry"]
+    unchanged = matrix.get("/Observation?code=matrix&_count=100").json()["entry"]
     assert {entry["resource"]["meta"]["versionId"] for entry in unchanged} == {"1"}
     assert len(unchanged) == len(CASES)
