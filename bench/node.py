@@ -21,12 +21,16 @@ START_SECONDS = 240
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A running node. accounts: user name and password by role. client: id and secret of a system that may all."""
+    """A running node. accounts: user name and password by role. client: id and secret of a system that may all.
+
+    process: the number of its process.
+    """
 
     url: str
     accounts: dict[str, tuple[str, str]]
     client: dict[str, str]
     token: str
+    process: int
 
     @property
     def bearer(self) -> tuple[str, str]:
@@ -52,8 +56,8 @@ class Node:
 
 
 @contextlib.contextmanager
-def running(folder: Path, population: int) -> Iterator[Node]:
-    """Build the province, run it, and end it."""
+def running(folder: Path, population: int, before: str = "") -> Iterator[Node]:
+    """Build the province, run it, and end it. before: statements of Python that its process begins with."""
     with socket.socket() as probe:  # nothing else of the machine listens in the block of ports behind a free one
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -62,7 +66,7 @@ def running(folder: Path, population: int) -> Iterator[Node]:
         part for n, name in enumerate(names, 1) for part in (f"--{name}-port", str((port + n - 1024) % 64000 + 1024))
     ]
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("TUETINH_", "DJANGO_"))}
-    command = [sys.executable, "-c", "from tuetinh.node.cli import main; raise SystemExit(main())", "demo"]
+    command = [sys.executable, "-c", f"{before}from tuetinh.node.cli import main; raise SystemExit(main())", "demo"]
     command += ["--data", str(folder), "--bind", f"127.0.0.1:{port}", "--population", str(population), "--no-browser"]
     log = folder.parent / "node.log"
     with log.open("wb") as output:
@@ -72,7 +76,7 @@ def running(folder: Path, population: int) -> Iterator[Node]:
         _wait(process, url, log)
         known = json.loads((folder / "demo.json").read_text(encoding="utf-8"))
         accounts = {one["role"]: (one["username"], one["password"]) for one in reversed(known["accounts"])}
-        yield Node(url, accounts, known["client"], token_of(url, known["client"]))
+        yield Node(url, accounts, known["client"], token_of(url, known["client"]), process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):

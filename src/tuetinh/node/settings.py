@@ -64,7 +64,17 @@ def _mail(url: str) -> dict[str, object]:
     }
 
 
+def _transport(url: str) -> dict[str, object]:
+    """Settings of a node that is reached by https: cookies go no other way, and browsers are told to come that way."""
+    if not url.startswith("https://"):
+        return {}
+    secure = dict.fromkeys(("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "LANGUAGE_COOKIE_SECURE"), True)
+    proxied = {"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")}
+    return {**secure, **proxied, "SECURE_HSTS_SECONDS": 365 * 86400, "SECURE_HSTS_INCLUDE_SUBDOMAINS": True}
+
+
 SECRET_KEY = _secret_key()
+globals().update(_transport(os.environ.get("TUETINH_URL", "")))
 globals().update(_mail(os.environ.get("TUETINH_SMTP_URL", "smtp://localhost")))
 DEBUG = False
 ALLOWED_HOSTS = os.environ.get("TUETINH_HOSTS", "*").split(",")
@@ -88,6 +98,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "tuetinh.commons.access.middleware.NothingKeptMiddleware",
     "tuetinh.commons.access.middleware.DeskMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -149,6 +160,7 @@ CONTENT_SECURITY_POLICY = {
         "font-src": ["'self'"],
         "object-src": ["'self'"],
         "frame-ancestors": ["'self'"],
+        "base-uri": ["'self'"],
     },
 }
 LANGUAGE_CODE = "vi"

@@ -206,6 +206,9 @@ def settle(request: HttpRequest, transaction_id: int) -> HttpResponse:
     return redirect("billing:bill", row.encounter)
 
 
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+
+
 @open_to_all
 @csrf_exempt
 @require_http_methods(["POST"])
@@ -213,6 +216,8 @@ def bank_webhook(request: HttpRequest) -> JsonResponse:
     """What the bank tells, proved by its signature. 401 without; 200 once booked, and for the same one again."""
     if int(request.META.get("CONTENT_LENGTH") or 0) > WEBHOOK_LIMIT:
         return JsonResponse({"error": "too-large"}, status=413)
+    if request.content_type in FORMS:  # which is read as a form before anybody can see what was signed
+        return JsonResponse({"error": "not-json"}, status=415)
     try:
         told = actions.receive_transfer(request.body, request.headers.get(HEADER, ""))
     except BillingError as error:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect, resolve_url
 from django.utils import translation
+from django.utils.cache import add_never_cache_headers
 from django.utils.http import urlencode
 
 from tuetinh.commons.access import sessions
@@ -99,6 +100,19 @@ class AccessLogMiddleware:
                 come_from.ask(request.get_full_path())
                 note(asker_of(request.user), "page", "", "", None, outcome=REFUSED)
             return response
+
+
+class NothingKeptMiddleware:
+    """Has browsers and proxies keep nothing of what somebody who is logged in was shown (OWASP ASVS 4, 8.2.1)."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.user.is_authenticated and not response.has_header("Cache-Control"):
+            add_never_cache_headers(response)
+        return response
 
 
 class LanguageMiddleware:

@@ -71,6 +71,11 @@ CONDITIONAL = frozenset({"update_by", "patch_by", "delete_by"})
 LOCKING = frozenset({"update", "patch", "delete"})
 TRIED = {"GET": "read", "HEAD": "read", "POST": "create", "PUT": "update", "PATCH": "update", "DELETE": "delete"}
 RETRY_SECONDS = "2"
+GUARDING = {  # what somebody stored must not run in the place of the house
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'self'; sandbox",
+    "referrer-policy": "no-referrer",
+}
 LEAVING_SECONDS = 1.5  # that a search may go on when the process leaves
 PREPARED = 1000  # statements are one for each type and shape
 _REQUEST_ID = re.compile(r"[A-Za-z0-9\-._:]{1,64}")
@@ -334,6 +339,9 @@ async def _send(call: Call, response: Response, request_id: str, receive: Receiv
     parts = response.parts or [response.body]
     length = contents.length(parts)
     headers: list[tuple[bytes, bytes]] = [(b"x-request-id", request_id.encode())]
+    if call.asker.account:
+        response.headers.setdefault("cache-control", "no-store")  # what is of a person stays in no browser, no proxy
+    response.headers = GUARDING | response.headers
     if length and "content-type" not in response.headers:
         headers.append((b"content-type", b"application/fhir+json; charset=utf-8"))
     headers += [(k.encode(), v.encode("latin-1", "replace")) for k, v in response.headers.items()]

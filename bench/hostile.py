@@ -1,0 +1,93 @@
+"""What legitimate clients feel of hostile ones: reads and searches while half of all connections are an attacker's.
+
+usage: python -m bench.hostile [--rounds N] [--seconds S] [--clients N]
+
+The same number of connections asks in both halves of a pair: all of them legitimate, or every second an attacker
+with an account of its own: searches that cost much, broken bodies, what does not exist. The ratio is the median.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+
+from bench import load, pairs
+from bench.__main__ import shapes
+from bench.load import Request
+from bench.node import Node, running
+
+DEEP = '{"resourceType":"Bundle","type":"batch","entry":' + "[" * 5000 + "]" * 5000 + "}"
+MANY = json.dumps(
+    {
+        "resourceType": "Bundle",
+        "type": "batch",
+        "entry": [{"request": {"method": "GET", "url": "Observation?code:text=a&_count=200"}}] * 50,
+    }
+)
+HOSTILE = (
+    Request("GET", "/fhir/Observation?code:text=a&_sort=-date&_include=*&_count=1000"),
+    Request("GET", "/fhir/Patient?name:contains=n&_total=accurate&_revinclude=Observation:patient&_count=1000"),
+    Request("GET", "/fhir/Patient?_has:Observation:patient:value-quantity=gt1&name:contains=a&_total=accurate"),
+    Request("GET", "/fhir/Observation?subject:Patient.name:contains=n&_total=accurate"),
+    Request("POST", "/fhir", MANY),
+    Request("POST", "/fhir", DEEP),
+    Request("POST", "/fhir/Patient", "{" * 10_000),
+    Request("GET", "/fhir/Patient/../../etc/passwd"),
+    Request("GET", "/fhir/Patient?name=%27%20OR%201=1--"),
+    Request("GET", "/fhir/AuditEvent"),
+    Request("GET", "/wp-admin/setup.php"),
+)
+
+
+def main() -> None:
+    """Measure the pairs and print the ratio of their p95."""
+    options = pairs.options("bench.hostile", __doc__)
+    half = max(1, options.clients // 2)
+    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as folder:
+        scratch = Path(folder)
+        scratch.chmod(0o755)
+        (scratch / "other").mkdir()
+        with running(scratch / "node", 300) as node, ThreadPoolExecutor(1) as beside:
+            asked = [one for name, some in shapes(node).items() if name in pairs.CASES for one in some]
+            attacker = _token_of_another(node)
+            found: list[tuple[load.Run, load.Run]] = []
+            for _ in range(options.rounds):
+                runs = []
+                for token, others in ((node.token, asked), (attacker, HOSTILE)):
+                    seconds, place = options.seconds + 1, scratch / "other"
+                    away = beside.submit(load.run, node.url, token, others, half, seconds, place)
+                    runs.append(load.run(node.url, node.token, asked, half, options.seconds, scratch))
+                    away.result()
+                found.append((runs[0], runs[1]))
+    peace, war = (statistics.median(pair[n].p95 for pair in found) for n in (0, 1))
+    ratio = statistics.median(pair[1].p95 / pair[0].p95 for pair in found)
+    print(f"{half} legitimate connections beside {half} others; errors {sum(pair[1].errors for pair in found)}")
+    print(f"p95 beside legitimate ones {peace:.1f} ms, beside hostile ones {war:.1f} ms: ratio {ratio:.2f}")
+
+
+def _token_of_another(node: Node) -> str:
+    """A token of another system, which an administrator of the node has registered."""
+    browser = node.session("admin")
+    browser.get("/accounts/apps/new")
+    form = {"client_id": "attacker", "name": "attacker", "proof": "secret", "scopes": "system/*.cruds"}
+    form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
+    headers = {"Referer": f"{node.url}/accounts/apps/new"}
+    page = browser.post("/accounts/apps/new", data=form, headers=headers).text
+    told = re.findall(r"class="secret">([^<]+)<", page)
+    for secret in told:
+        wanted = {"grant_type": "client_credentials", "client_id": "attacker", "client_secret": secret.strip()}
+        answer = httpx.post(f"{node.url}/oauth/token", data=wanted)
+        if answer.status_code == httpx.codes.OK:
+            return str(answer.json()["access_token"])
+    message = "the attacker could not be registered"
+    raise RuntimeError(message)
+
+
+if __name__ == "__main__":
+    main()
