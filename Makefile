@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 DATA ?= var
 
-.PHONY: help demo test lint types format bench fuzz docs interfaces lock assets
+.PHONY: help demo test lint types format bench fuzz attack docs interfaces lock assets
 
 help:  ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ bench: .venv/dev.stamp assets  ## measure on this machine, with its facts
 fuzz: .venv/dev.stamp  ## ask the whole FHIR API at random, for half an hour or so
 	$(BIN)/pytest -q -n 2 --hypothesis-profile long src/tuetinh/record/tests/test_api_survives_anything.py \
 		src/tuetinh/record/tests/test_api_is_as_described.py
+
+attack: .venv/dev.stamp assets  ## let sqlmap and wapiti (Debian) work on a node for long
+	TUETINH_ATTACK_SECONDS=900 $(BIN)/pytest -q src/tuetinh/node/tests/test_tools_of_attackers.py
 
 docs: .venv/dev.stamp assets  ## remake the pictures of the documentation
 	$(BIN)/pytest -q -m browser --screenshots docs/pictures

@@ -8,19 +8,20 @@ with an account of its own: searches that cost much, broken bodies, what does no
 
 from __future__ import annotations
 
+import hashlib
 import json
-import re
+import secrets
 import statistics
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
+import psycopg
 
 from bench import load, pairs
 from bench.__main__ import shapes
 from bench.load import Request
-from bench.node import Node, running
+from bench.node import running
 
 DEEP = '{"resourceType":"Bundle","type":"batch","entry":' + "[" * 5000 + "]" * 5000 + "}"
 MANY = json.dumps(
@@ -30,6 +31,10 @@ MANY = json.dumps(
         "entry": [{"request": {"method": "GET", "url": "Observation?code:text=a&_count=200"}}] * 50,
     }
 )
+SYSTEM = """INSERT INTO access_client (id, name, secret_digest, scopes, facility, is_active, jwks_url, redirect_uris,
+  launch_url) VALUES ('attacker', 'attacker', '', 'system/*.cruds', '', true, '', '', '')"""
+TOKEN = """INSERT INTO access_token (digest, client_id, scopes, expires)
+VALUES (%s, 'attacker', 'system/*.cruds', now() + interval '1 hour')"""
 HOSTILE = (
     Request("GET", "/fhir/Observation?code:text=a&_sort=-date&_include=*&_count=1000"),
     Request("GET", "/fhir/Patient?name:contains=n&_total=accurate&_revinclude=Observation:patient&_count=1000"),
@@ -55,7 +60,7 @@ def main() -> None:
         (scratch / "other").mkdir()
         with running(scratch / "node", 300) as node, ThreadPoolExecutor(1) as beside:
             asked = [one for name, some in shapes(node).items() if name in pairs.CASES for one in some]
-            attacker = _token_of_another(node)
+            attacker = _token_of_another(f"postgresql://postgres@/tuetinh?host={scratch}/node/postgres")
             found: list[tuple[load.Run, load.Run]] = []
             for _ in range(options.rounds):
                 runs = []
@@ -71,22 +76,13 @@ def main() -> None:
     print(f"p95 beside legitimate ones {peace:.1f} ms, beside hostile ones {war:.1f} ms: ratio {ratio:.2f}")
 
 
-def _token_of_another(node: Node) -> str:
-    """A token of another system, which an administrator of the node has registered."""
-    browser = node.session("admin")
-    browser.get("/accounts/apps/new")
-    form = {"client_id": "attacker", "name": "attacker", "proof": "secret", "scopes": "system/*.cruds"}
-    form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
-    headers = {"Referer": f"{node.url}/accounts/apps/new"}
-    page = browser.post("/accounts/apps/new", data=form, headers=headers).text
-    told = re.findall(r"class="secret">([^<]+)<", page)
-    for secret in told:
-        wanted = {"grant_type": "client_credentials", "client_id": "attacker", "client_secret": secret.strip()}
-        answer = httpx.post(f"{node.url}/oauth/token", data=wanted)
-        if answer.status_code == httpx.codes.OK:
-            return str(answer.json()["access_token"])
-    message = "the attacker could not be registered"
-    raise RuntimeError(message)
+def _token_of_another(url: str) -> str:
+    """A token of another system than that of the node, put in its database."""
+    token = secrets.token_urlsafe()
+    with psycopg.connect(url) as conn:
+        conn.execute(SYSTEM)
+        conn.execute(TOKEN, [hashlib.sha256(token.encode()).digest()])
+    return token
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The access log as AuditEvent: searched, read by id and exported where it lies, without a second copy.
 
-The parameters are those of R4 that the log can answer. Entries come newest first, or oldest first with `_sort=date`.
+The parameters are those of R4 that the log can answer. Entries come newest first, or oldest first with `_sort=date`:
+that is the order in which they were stored, some milliseconds after what they tell.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
@@ -27,8 +28,6 @@ PAGE: Final = "_page"
 COUNT, MOST, MOST_VALUES = 20, 1000, 50
 _ENTRY: Final = f"SELECT {chain.COLUMNS}, {chain.ADDED} FROM record.audit"
 _REFERENCE: Final = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
-_PLACE: Final = re.compile(r"(\d{1,16})-(\d{1,18})", re.ASCII)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Condition = tuple[str, Sequence[object]]
 Read = Callable[[str], Condition]
@@ -45,7 +44,7 @@ class Wanted:
     total: bool = False
     mode: str | None = None
     elements: list[str] = field(default_factory=list)
-    after: tuple[datetime, int] | None = None
+    after: int | None = None
 
     @property
     def counts_only(self) -> bool:
@@ -86,12 +85,12 @@ def page(asker: Asker, wanted: Wanted) -> Step[tuple[list[Entry], str | None]]:
     allow(asker, "s")
     found = _within(asker, wanted)
     sign, way = ("<", "DESC") if wanted.newest else (">", "ASC")
-    if wanted.after:
-        found.add(f"(at, position) {sign} (%s, %s)", *wanted.after)
-    sql = f"{_ENTRY} WHERE {found.all_of() or 'TRUE'} ORDER BY at {way}, position {way} LIMIT %s"
+    if wanted.after is not None:
+        found.add(f"position {sign} %s", wanted.after)
+    sql = f"{_ENTRY} WHERE {found.all_of() or 'TRUE'} ORDER BY position {way} LIMIT %s"
     rows = yield Query(sql, (*found.params, wanted.count + 1), prepare=False)
     entries = [Entry(*row) for row in rows[: wanted.count]]
-    return entries, (_place(entries[-1]) if len(rows) > wanted.count else None)
+    return entries, (str(entries[-1].position) if len(rows) > wanted.count else None)
 
 
 def count(asker: Asker, wanted: Wanted) -> Step[int]:
@@ -350,18 +349,10 @@ def _elements(wanted: Wanted, value: str) -> None:
 
 
 def _page(wanted: Wanted, value: str) -> None:
-    match = _PLACE.fullmatch(value)
-    if match is None or int(match[1]) > 10**16:
+    """The position where the page before ended: it opens nothing, the row policies are asked anew for each page."""
+    if not _is_position(value):
         raise BadRequest("the page token is not of this search", PAGE)
-    try:
-        wanted.after = _EPOCH + timedelta(microseconds=int(match[1])), int(match[2])
-    except OverflowError as error:
-        raise BadRequest("the page token is not of this search", PAGE) from error
-
-
-def _place(entry: Entry) -> str:
-    """Where an entry stands, as a page token: it opens nothing, the row policies are asked anew for each page."""
-    return f"{(entry.at - _EPOCH) // timedelta(microseconds=1)}-{entry.position}"
+    wanted.after = int(value)
 
 
 def _passed_over(wanted: Wanted, value: str) -> None:

@@ -1,0 +1,67 @@
+"""sqlmap against a running node finds nothing to inject into; `make attack` lets it and wapiti work for long."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tuetinh.node.tests.conftest import Province, token
+
+pytestmark = pytest.mark.peer
+SECONDS = int(os.environ.get("TUETINH_ATTACK_SECONDS", "60"))
+LONG = SECONDS > 60
+PLACES = ["/fhir/Patient?name=a", "/fhir/AuditEvent?patient=a", "/people?q=a", "/login"]
+
+
+def session(node: Province, role: str) -> str:
+    """The cookies of a browser in which a role is logged in."""
+    account = node.account(role)
+    with httpx.Client(base_url=node.url, follow_redirects=True, timeout=30) as browser:
+        browser.get("/login")
+        form = {"username": account["username"], "password": account["password"]}
+        form["csrfmiddlewaretoken"] = browser.cookies["csrftoken"]
+        browser.post("/login", data=form, headers={"Referer": f"{node.url}/login"})
+        return "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+
+
+def run(command: list[str], folder: Path) -> str:
+    """What a tool says until its time is over."""
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False)
+    except subprocess.TimeoutExpired as late:
+        return (late.stdout or b"").decode(errors="replace")
+    return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("sqlmap") is None, reason="sqlmap (Debian) is not installed")
+@pytest.mark.parametrize("place", PLACES if LONG else PLACES[:1])
+def test_sqlmap_finds_nothing(province: Province, tmp_path: Path, place: str) -> None:
+    told = token(province) if place.startswith("/fhir") else {"Cookie": session(province, "reception")}
+    header = "\\n".join(f"{name}: {value}" for name, value in told.items())
+    command = ["sqlmap", "-u", province.url + place, "--headers", header, "--batch", "--dbms", "PostgreSQL"]
+    command += ["--technique", "BEUSTQ" if LONG else "BE", "--output-dir", str(tmp_path), "--disable-coloring"]
+    command += ["--level", "5" if LONG else "1", "--risk", "3" if LONG else "1", "--ignore-code", "400,401,403,404"]
+    command += ["--data", "username=a&password=b"] if place == "/login" else []
+    said = run(command, tmp_path)
+    assert "testing connection to the target URL" in said
+    assert "identified the following injection point" not in said
+    assert re.findall(r"^\s*Payload: ", said, re.MULTILINE) == []
+    assert httpx.get(f"{province.url}/healthz").status_code == 200
+
+
+@pytest.mark.skipif(not LONG or shutil.which("wapiti") is None, reason="wapiti (Debian) runs with `make attack`")
+def test_wapiti_finds_nothing(province: Province, tmp_path: Path) -> None:
+    command = ["wapiti", "-u", f"{province.url}/", "-H", f"Cookie: {session(province, 'reception')}", "--flush-session"]
+    command += ["-m", "sql,xss,permanentxss,exec,file,crlf,redirect,ssrf,xxe,htaccess,methods", "--max-scan-time"]
+    command += [str(SECONDS - 30), "-f", "json", "-o", str(tmp_path / "found.json"), "-x", f"{province.url}/logout"]
+    run(command, tmp_path)
+    report = json.loads((tmp_path / "found.json").read_text())
+    found = {name: many for name, many in report["vulnerabilities"].items() if many}
+    assert found == {}
