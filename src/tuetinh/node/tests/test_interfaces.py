@@ -40,7 +40,7 @@ def test_the_list_in_the_documentation_is_of_today() -> None:
 def test_every_interaction_and_operation_is_described(document: dict[str, Any]) -> None:
     paths = document["paths"]
     for route in ROUTES:
-        for type_ in RESOURCES if route.shape == "/{type}" else [""]:
+        for type_ in RESOURCES.keys() - {"AuditEvent"} if route.shape == "/{type}" else [""]:  # which is not written
             path = "/fhir" + route.shape.replace("{type}", type_ or "{type}").rstrip("/")
             assert route.method.lower() in paths[path], path
     called = {path.rpartition("$")[2] for path in paths if "$" in path}

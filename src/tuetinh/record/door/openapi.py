@@ -125,6 +125,8 @@ def _routes() -> Part:
 
 def _interaction(route: Route, path: str, type_: str) -> Part:
     name = f"{route.name}-{type_}" if type_ else route.name
+    if "{compartment}" in path and route.name != "search_compartment":
+        name += "-in-compartment"
     made: Part = {
         "operationId": f"{name}-by-form" if path.endswith("_search") else name,
         "parameters": [*_places(path), *(_ref("parameters", one) for one in _asked(route, path, type_))],
