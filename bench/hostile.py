@@ -60,14 +60,14 @@ def main() -> None:
         (scratch / "other").mkdir()
         with running(scratch / "node", 300) as node, ThreadPoolExecutor(1) as beside:
             asked = [one for name, some in shapes(node).items() if name in pairs.CASES for one in some]
-            attacker = _token_of_another(f"postgresql://postgres@/tuetinh?host={scratch}/node/postgres")
+            attacker = _proof_of_another(f"postgresql://postgres@/tuetinh?host={scratch}/node/postgres")
             found: list[tuple[load.Run, load.Run]] = []
             for _ in range(options.rounds):
                 runs = []
-                for token, others in ((node.token, asked), (attacker, HOSTILE)):
+                for proof, others in ((node.bearer, asked), (attacker, HOSTILE)):
                     seconds, place = options.seconds + 1, scratch / "other"
-                    away = beside.submit(load.run, node.url, token, others, half, seconds, place)
-                    runs.append(load.run(node.url, node.token, asked, half, options.seconds, scratch))
+                    away = beside.submit(load.run, node.url, proof, others, half, seconds, place)
+                    runs.append(load.run(node.url, node.bearer, asked, half, options.seconds, scratch))
                     away.result()
                 found.append((runs[0], runs[1]))
     peace, war = (statistics.median(pair[n].p95 for pair in found) for n in (0, 1))
@@ -76,13 +76,13 @@ def main() -> None:
     print(f"p95 beside legitimate ones {peace:.1f} ms, beside hostile ones {war:.1f} ms: ratio {ratio:.2f}")
 
 
-def _token_of_another(url: str) -> str:
-    """A token of another system than that of the node, put in its database."""
+def _proof_of_another(url: str) -> tuple[str, str]:
+    """The header of another system than that of the node, put in its database."""
     token = secrets.token_urlsafe()
     with psycopg.connect(url) as conn:
         conn.execute(SYSTEM)
         conn.execute(TOKEN, [hashlib.sha256(token.encode()).digest()])
-    return token
+    return "Authorization", f"Bearer {token}"
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def compare(node: Node, scratch: Path, switch: Callable[[bool], None], asked: ar
         for on in (True, False):
             switch(on)
             for name, some in cases.items():
-                run = load.run(node.url, node.token, some, asked.clients, asked.seconds, scratch)
+                run = load.run(node.url, node.bearer, some, asked.clients, asked.seconds, scratch)
                 rates[name, on].append(run.rate)
     print(f"{'answers/s':28}{'with':>10}{'without':>10}   cost (median of pairs)")
     for name in cases:
