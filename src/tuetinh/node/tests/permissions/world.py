@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
@@ -133,7 +134,7 @@ def _cast() -> dict[str, dict[str, str]]:
             "cookie": f"{settings.SESSION_COOKIE_NAME}={browser.cookies[settings.SESSION_COOKIE_NAME].value}"
         }
     for name, scopes in SYSTEMS.items():
-        create_client(f"matrix-{name}", name, scopes=scopes, facility=HOME)
+        create_client(f"matrix-{name}", name, scopes=scopes)  # of the whole province
         found[name] = _token(f"matrix-{name}", scopes)
     create_client("matrix-app", "app", scopes="user/*.cruds patient/*.cruds", facility=HOME)
     apps = {f"{role}-app": (role, "user/*.cruds", "") for role in ROLES}
@@ -168,9 +169,7 @@ def _token(client: str, scopes: str, grant: Grant | None = None) -> dict[str, st
 
 
 def _leave() -> None:
-    from django.contrib.sessions.models import Session
-
-    Session.objects.all().delete()
+    import_module(settings.SESSION_ENGINE).SessionStore.get_model_class().objects.all().delete()
     Client.objects.filter(pk__startswith="matrix-").delete()
     SightRule.objects.filter(role="station").delete()
     Account.objects.filter(username__startswith="matrix.").delete()
