@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
 
 from tuetinh.record import formats, origin, r4
 from tuetinh.record.asker import Asker
@@ -242,9 +244,9 @@ _NOBODY = Asker(account="", role="")
 
 
 def base_of(scope: Scope, headers: dict[str, str]) -> str:
-    """The absolute address of the door as the client sees it."""
+    """The absolute address of the door as the client sees it; of a host that is none of ours, the address bound to."""
     host = headers.get("host", "")
-    if not _HOST.fullmatch(host):
+    if not (_HOST.fullmatch(host) and validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)):
         server = scope.get("server") or ("127.0.0.1", 80)
         host = f"{server[0]}:{server[1]}"
     scheme = headers.get("x-forwarded-proto", "")

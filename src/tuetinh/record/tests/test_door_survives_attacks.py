@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tuetinh.record.door.call import base_of
+
 pytestmark = pytest.mark.django_db
 FHIR = "application/fhir+json"
 PATCH = "application/json-patch+json"
@@ -258,3 +260,21 @@ def test_a_transaction_that_names_very_many_ids_is_refused(fhir: Any, stored_cou
     assert answer.status_code == 413
     assert "4001 resources of Basic" in answer.json()["issue"][0]["diagnostics"]
     assert stored_count() == before
+
+
+@pytest.mark.parametrize(
+    ("hosts", "host", "expected"),
+    [
+        (["*"], "elsewhere.example:8443", "elsewhere.example:8443"),
+        (["his.example", ".his.example"], "his.example", "his.example"),
+        (["his.example", ".his.example"], "node.his.example:8443", "node.his.example:8443"),
+        (["his.example"], "evil.example", "10.0.0.1:8080"),
+        (["his.example"], "his.example.evil.example", "10.0.0.1:8080"),
+        (["*"], "evil.example/x?", "10.0.0.1:8080"),
+        (["*"], "", "10.0.0.1:8080"),
+    ],
+)
+def test_links_lead_to_our_hosts_alone(settings: Any, hosts: list[str], host: str, expected: str) -> None:
+    settings.ALLOWED_HOSTS = hosts
+    scope = {"scheme": "http", "server": ("10.0.0.1", 8080)}
+    assert base_of(scope, {"host": host}) == f"http://{expected}/fhir"
