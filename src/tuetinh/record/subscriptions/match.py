@@ -124,9 +124,15 @@ class Interests:
     """All subscriptions that are matched together."""
 
     def __init__(self, topics: Mapping[str, Topic]) -> None:
-        self.topics = topics
         self.groups: dict[str, dict[str, Group]] = {}  # by resource type, then by topic
         self._known: dict[str, Interest] = {}
+        self.renew(topics)
+
+    def renew(self, topics: Mapping[str, Topic]) -> None:
+        """Forget all subscriptions, because the topics are others now."""
+        self.topics = topics
+        self.groups.clear()
+        self._known.clear()
 
     def add(self, interest: Interest) -> None:
         """Take a subscription in, in the place of what was known of it."""

@@ -69,7 +69,7 @@ class Matcher:
         return made
 
     def _load(self) -> Step[None]:
-        self._interests = Interests((yield from topics.known()))
+        self._interests.renew((yield from topics.known()))
         for row in (yield Query(_ALL)):
             kept = Kept(*row)
             if kept.begins is not None and kept.position is None:

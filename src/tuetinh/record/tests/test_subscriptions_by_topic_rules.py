@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from tuetinh.record.asker import SYSTEM
+from tuetinh.record.steps import aenter, arun
+from tuetinh.record.subscriptions.matcher import CHUNK, Matcher
 from tuetinh.record.tests.conftest import Client, Subscriptions
 from tuetinh.record.tests.receivers import Receiver, topical, wait_for
 from tuetinh.record.tests.test_subscriptions_arrive import observation, status_of, subscribe
@@ -135,6 +138,32 @@ def test_what_the_shape_names_comes_along(
     )
     events = fhir.get(f"/Subscription/{id_}/$events?content=full-resource", "doctor").json()["entry"][1:]
     assert [entry["request"]["method"] for entry in events] == ["POST", "GET"]
+    fhir.send("DELETE", f"/Subscription/{id_}", "doctor")
+    fhir.send("DELETE", f"/Basic/{made['id']}")
+
+
+def test_a_topic_its_subscription_and_an_event_may_come_at_once(fhir: Client, ask: Any) -> None:
+    async def begin() -> Matcher:
+        await aenter(SYSTEM, conn)
+        matcher = await arun(Matcher.load(), conn)
+        while await arun(matcher.reader.read(CHUNK), conn):
+            pass
+        return matcher
+
+    async def follow() -> None:
+        changes = await arun(matcher.reader.read(CHUNK), conn)
+        assert [change.type for change in changes] == ["Basic", "Subscription", "Observation"]
+        await arun(matcher.follow(changes), conn)
+        await conn.close()  # with the bell that its reader may hold
+        await fhir.door.pool.putconn(conn)
+
+    conn = fhir.run(fhir.door.pool.getconn())
+    matcher = fhir.run(begin())
+    made = fhir.post("/Basic", topic()).json()
+    id_ = subscribe(fhir, topical(URL, HTTPS, "id-only"), "doctor")
+    focus = fhir.post("/Observation", observation("at-once")).json()
+    fhir.run(follow())
+    assert ask("SELECT id FROM record.subscription_event WHERE subscription = %s", id_) == [(focus["id"],)]
     fhir.send("DELETE", f"/Subscription/{id_}", "doctor")
     fhir.send("DELETE", f"/Basic/{made['id']}")
 
