@@ -28,6 +28,11 @@ MENU = [
         badge=_waiting,
     ),
     MenuItem(
-        roles=("admin",), url="insurance:account", icon="shield-check", label=gettext_lazy("Cổng giám định"), order=60
+        roles=("admin",),
+        url="insurance:account",
+        icon="shield-check",
+        label=gettext_lazy("Cổng giám định"),
+        order=60,
+        rare=True,
     ),
 ]

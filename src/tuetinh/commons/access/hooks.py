@@ -9,7 +9,14 @@ from tuetinh.commons.ui.api import MenuItem
 
 MENU = [
     MenuItem(roles=("admin",), url="access:accounts", icon="users", label=gettext_lazy("Tài khoản"), order=10),
-    MenuItem(roles=("admin",), url="access:policy", icon="shield-lock", label=gettext_lazy("Đăng nhập"), order=12),
+    MenuItem(
+        roles=("admin",),
+        url="access:policy",
+        icon="shield-lock",
+        label=gettext_lazy("Quy định đăng nhập"),
+        order=12,
+        rare=True,
+    ),
     MenuItem(roles=("admin",), url="access:rules", icon="shield-check", label=gettext_lazy("Quyền xem"), order=15),
     MenuItem(
         roles=("admin",),

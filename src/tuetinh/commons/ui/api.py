@@ -31,6 +31,7 @@ class MenuItem:
 
     roles: who sees it. url: name of a URL without arguments. icon: name in Tabler's set. label: lazy Vietnamese text.
     order: place in the rail; the first entry of a role is where `/` leads. badge: how many wait, asked on each page.
+    rare: it stands in the menu of the account instead, because it is set once and seldom looked at.
     """
 
     roles: tuple[str, ...]
@@ -39,6 +40,7 @@ class MenuItem:
     label: _StrPromise | str
     order: int = 50
     badge: Callable[[HttpRequest], int] | None = None
+    rare: bool = False
 
 
 @cache
@@ -51,9 +53,10 @@ def menu_items() -> tuple[MenuItem, ...]:
     return tuple(sorted(items, key=lambda item: item.order))
 
 
-def menu(role: str) -> list[tuple[MenuItem, str]]:
-    """Entries of a role with their addresses."""
-    return [(item, url) for item in menu_items() if role in item.roles and (url := _address(item.url))]
+def menu(role: str, *, rare: bool = False) -> list[tuple[MenuItem, str]]:
+    """Entries of a role with their addresses: those of the rail, or the rare ones."""
+    mine = (item for item in menu_items() if role in item.roles and item.rare == rare)
+    return [(item, url) for item in mine if (url := _address(item.url))]
 
 
 def home_url(role: str) -> str:

@@ -17,6 +17,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     """Rail, place of work and the words that `app.js` says. Nothing is computed for a page without the shell."""
     return {
         "rail": SimpleLazyObject(lambda: _rail(request)),
+        "rare": SimpleLazyObject(lambda: menu(getattr(request.user, "role", ""), rare=True)),
         "place": SimpleLazyObject(lambda: _place(request)),
         "words": _words,
         "theme": request.COOKIES.get("theme", "") if request.COOKIES.get("theme") in ("light", "dark") else "",

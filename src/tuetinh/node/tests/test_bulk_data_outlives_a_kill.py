@@ -32,13 +32,13 @@ class Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture
 def source(tmp_path: Path) -> Iterator[str]:
     """The address of a file of many resources on another server."""
-    with (tmp_path / "basics.ndjson").open("w") as file:
+    with (tmp_path / "substances.ndjson").open("w") as file:
         for n in range(COUNT):
-            body = {"resourceType": "Basic", "id": f"b{n}", "code": {"text": "x" * 8000}}
+            body = {"resourceType": "Substance", "id": f"b{n}", "code": {"text": "x" * 8000}}
             file.write(json.dumps(body) + "\n")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/basics.ndjson"
+    yield f"http://127.0.0.1:{server.server_port}/substances.ndjson"
     server.shutdown()
     server.server_close()
 
@@ -84,30 +84,30 @@ def ended(node: Province, place: str) -> dict[str, Any]:
 def test_jobs_are_taken_up_where_they_were_killed(start: Start, built: Path, source: str) -> None:
     env = {"TUETINH_IMPORT_FROM": source.rpartition("/")[0]}
     node = start(built, env=env)
-    place = kick_off(node, "POST", "/$import", json={"input": [{"type": "Basic", "url": source}]})
+    place = kick_off(node, "POST", "/$import", json={"input": [{"type": "Substance", "url": source}]})
     asked = partial(httpx.get, f"{node.url}{place}", headers=token(node), timeout=20)
     until(lambda: re.search(r"; [1-9]\d* kept", asked().headers.get("x-progress", "")))  # some are stored
     kill(node)
     node = start(built, env=env)
-    assert ended(node, place)["output"] == [{"type": "Basic", "inputUrl": source, "count": COUNT}]
+    assert ended(node, place)["output"] == [{"type": "Substance", "inputUrl": source, "count": COUNT}]
     headers = token(node)
-    found = httpx.get(f"{node.url}/fhir/Basic?_summary=count", headers=headers, timeout=20).json()
+    found = httpx.get(f"{node.url}/fhir/Substance?_summary=count", headers=headers, timeout=20).json()
     assert found["total"] == COUNT
 
-    place = kick_off(node, "GET", "/$export?_type=Basic")
+    place = kick_off(node, "GET", "/$export?_type=Substance")
     room = built / "bulk" / place.rpartition("/")[2]
     until(lambda: room.exists() and sum(path.stat().st_size for path in room.iterdir()))  # some are written
     kill(node)
     half = [path.name for path in room.iterdir()]
-    assert half == ["Basic-1.ndjson.part"]
+    assert half == ["Substance-1.ndjson.part"]
     node = start(built, env=env)
     headers = token(node)
-    early = httpx.get(f"{node.url}{place}/Basic-1.ndjson", headers=headers, timeout=20).status_code
+    early = httpx.get(f"{node.url}{place}/Substance-1.ndjson", headers=headers, timeout=20).status_code
     done = httpx.get(f"{node.url}{place}", headers=headers, timeout=20).status_code == 200
     assert early == 404 or (early == 200 and done)  # there is no file to be had of a job that goes on
     [file] = ended(node, place)["output"]
     assert file["count"] == COUNT
-    body = httpx.get(f"{node.url}{place}/Basic-1.ndjson", headers=headers, timeout=20).text
+    body = httpx.get(f"{node.url}{place}/Substance-1.ndjson", headers=headers, timeout=20).text
     ids = [json.loads(line)["id"] for line in body.splitlines()]
     assert ids == [f"b{n}" for n in range(COUNT)]
     versions = {json.loads(line)["meta"]["versionId"] for line in body.splitlines()}

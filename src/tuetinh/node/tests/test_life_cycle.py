@@ -97,7 +97,8 @@ def test_a_province_whose_build_was_ended_is_finished_by_the_next(folder: Path) 
 
     def ended_by(sign: int) -> int:
         process = subprocess.Popen(build, env=clean_environment(), start_new_session=True)
-        while not (data / "keys" / "demo-build.json").exists() and process.poll() is None:
+        wanted = (data / "keys" / "demo-build.json", data / "postgres" / "postmaster.pid")
+        while not all(path.exists() for path in wanted) and process.poll() is None:
             time.sleep(0.02)
         time.sleep(0.7)
         os.killpg(process.pid, sign) if sign == signal.SIGKILL else process.send_signal(sign)
