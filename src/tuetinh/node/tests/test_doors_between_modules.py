@@ -19,6 +19,7 @@ RECORD = OPERATIONS | {
     "asker",
     "sight",
     "labels",
+    "origin",
     "relations",
     "relabelling",
     "seals",

@@ -193,7 +193,7 @@ def test_a_doctor_elsewhere_is_let_in_until_it_ends(as_role: Browse, cast: dict[
     answer = as_role("doctor").post("/share", {"code": code})
     assert answer["Location"] == "/people/cast-citizen"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT holder, kind FROM record.relation WHERE holder LIKE 'Organization/%'")
+        cursor.execute("SELECT holder, kind FROM record.relation WHERE patient = 'cast-citizen' AND holder LIKE 'Org%'")
         assert cursor.fetchall() == [("Organization/12104", "consent")]
     assert sees(doctor) == ["hiv", "plain"]
     as_role("nurse").post("/share", {"code": code})
