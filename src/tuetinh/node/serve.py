@@ -348,14 +348,21 @@ async def _work(jobs: Any, queue: str, stop: asyncio.Event) -> None:
 
 
 async def _inherit(jobs: Any, stop: asyncio.Event) -> None:
-    """Give the jobs of workers that were killed back to the queue: a living one takes them up where they stand."""
-    from procrastinate.exceptions import ConnectorException
+    """Give the jobs of workers that were killed back to the queue: a living one takes them up where they stand.
+
+    Of work that waits there once at most, one that waits already does for both.
+    """
+    from procrastinate.exceptions import ConnectorException, UniqueViolation
+    from procrastinate.jobs import Status
 
     while not stop.is_set():
         with contextlib.suppress(ConnectorException):
             for job in await jobs.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_SECONDS):
                 log.warning("job %s (%s) was left by its worker; it is taken up again", job.id, job.task_name)
-                await jobs.job_manager.retry_job(job)
+                try:
+                    await jobs.job_manager.retry_job(job)
+                except UniqueViolation:
+                    await jobs.job_manager.finish_job(job, Status.FAILED, delete_job=False)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), HEARTBEAT_SECONDS)
 
