@@ -34,21 +34,23 @@ def test_a_process_that_has_just_started_knows_every_task() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_what_a_killed_worker_left_is_taken_up_unless_its_twin_waits() -> None:
+    made: list[int] = []
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour') RETURNING id"
         )
         (dead,) = cursor.fetchone()
         for task, lock, status, worker in (
-            ("insurance.send", "insurance.send", "doing", dead),
-            ("insurance.send", "insurance.send", "todo", None),
+            ("insurance.send", "a-twin", "doing", dead),
+            ("insurance.send", "a-twin", "todo", None),
             ("record.bulk", None, "doing", dead),
         ):
             cursor.execute(
                 "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args, status, worker_id)"
-                " VALUES ('default', %s, %s, %s, '{}', %s, %s)",
+                " VALUES ('default', %s, %s, %s, '{}', %s, %s) RETURNING id",
                 [task, lock, lock, status, worker],
             )
+            made.append(cursor.fetchone()[0])
 
     async def scene() -> None:
         stop = asyncio.Event()
@@ -62,6 +64,7 @@ def test_what_a_killed_worker_left_is_taken_up_unless_its_twin_waits() -> None:
 
     asyncio.run(scene())
     with connection.cursor() as cursor:
-        cursor.execute("SELECT task_name, status::text FROM procrastinate_jobs ORDER BY id")
+        cursor.execute("SELECT task_name, status::text FROM procrastinate_jobs WHERE id = ANY(%s) ORDER BY id", [made])
         assert cursor.fetchall() == [("insurance.send", "failed"), ("insurance.send", "todo"), ("record.bulk", "todo")]
-        cursor.execute("DELETE FROM procrastinate_jobs; DELETE FROM procrastinate_workers")
+        cursor.execute("DELETE FROM procrastinate_jobs WHERE id = ANY(%s)", [made])
+        cursor.execute("DELETE FROM procrastinate_workers WHERE id = %s", [dead])
