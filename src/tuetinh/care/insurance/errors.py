@@ -46,6 +46,13 @@ class BadKeyFile(InsuranceError):
     message = _("Tệp chứng thư số không mở được: cần tệp .p12 có khóa RSA, và đúng mật khẩu.")
 
 
+class CannotMake(InsuranceError):
+    """The claim cannot be made of what the record says, for a reason that nobody has foreseen."""
+
+    code = "cannot-make"
+    message = _("Không lập được hồ sơ từ những gì đã ghi. Hãy báo quản trị hệ thống.")
+
+
 class NoKey(InsuranceError):
     """The facility has no certificate to sign with; unsigned files are refused since 01/01/2026 (NĐ 188/2025)."""
 

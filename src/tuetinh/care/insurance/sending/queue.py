@@ -21,6 +21,7 @@ Kind, State = ClaimCase.Kind, ClaimCase.State
 PATIENCE = timedelta(minutes=30)  # for which a claim waits for what the patient still owes
 LAST_HOUR = 21  # of the day, after which it goes as it is
 UNDER_WAY = (State.SENDING, State.UNCLEAR)
+CHECKS = tuple(timedelta(hours=hours) for hours in (1, 7, 25, 49))  # the gateway answers in 6, 24 and 48 (TT 12/2026)
 
 
 def announce_visit(asker: Asker, encounter: r4.Encounter) -> None:
@@ -56,6 +57,7 @@ def take_back_claim(encounter_id: str) -> None:
     with transaction.atomic():
         case = ClaimCase.objects.select_for_update().filter(encounter=encounter_id, kind=Kind.CLAIM).first()
         if case:
+            _refuse_under_way(case)
             _set(case, State.HELD, "")
 
 
@@ -88,10 +90,11 @@ def settle(case: ClaimCase, sent: Transmission, transaction_id: str) -> None:
     """Close a sending without an answer: the gateway has it under a number, or it never came there."""
     sent.ended, sent.transaction = timezone.now(), transaction_id
     sent.outcome = "accepted" if transaction_id else "lost"
-    sent.save(update_fields=["ended", "transaction", "outcome"])
-    case.words = case.code = ""
+    case.code = ""
     if transaction_id:
+        sent.next_check = sent.began + CHECKS[0]
         case.first_accepted = case.first_accepted or sent.began
+    sent.save(update_fields=["ended", "transaction", "outcome", "next_check"])
     _set(case, State.ACCEPTED if transaction_id else State.WAITING, "")
 
 
@@ -100,7 +103,7 @@ def _put(asker: Asker, encounter: r4.Encounter, kind: str, ended: datetime, due:
     if card_on(asker, patient, timezone.localtime(ended).date()) is None:
         return
     place = (encounter.serviceProvider.reference or "") if encounter.serviceProvider else ""
-    values = {"ended": ended, "due": due, "by": last_day(timezone.localtime(ended).date())}
+    values = {"ended": ended, "due": due, "by": last_day(timezone.localtime(ended).date()), "despite": ""}
     with transaction.atomic():
         case, new = ClaimCase.objects.select_for_update().get_or_create(
             encounter=encounter.id,
@@ -108,6 +111,7 @@ def _put(asker: Asker, encounter: r4.Encounter, kind: str, ended: datetime, due:
             defaults={"facility": place.rpartition("/")[2] or asker.facility, "patient": patient, **values},
         )
         if not new:
+            _refuse_under_way(case)
             for name, value in values.items():
                 setattr(case, name, value)
             _set(case, State.WAITING, "")
@@ -124,9 +128,12 @@ def _change(case: ClaimCase, state: str, words: str, allowed: set[str], despite:
         _set(locked, state, words)
 
 
-def _set(case: ClaimCase, state: str, words: str) -> None:
-    if case.state in UNDER_WAY and state not in (State.ACCEPTED, State.WAITING):
+def _refuse_under_way(case: ClaimCase) -> None:
+    if case.state in UNDER_WAY:
         raise NotNow
+
+
+def _set(case: ClaimCase, state: str, words: str) -> None:
     case.state, case.words, case.tries = state, words, 0
     case.save()
     publish(f"claims:{case.facility}")

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import logging
 import time
 from dataclasses import asdict, replace
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Literal, cast
 
 from django.db import transaction
@@ -19,6 +20,7 @@ from django.utils import timezone
 
 from tuetinh.care.insurance.claims import claim, status
 from tuetinh.care.insurance.errors import (
+    CannotMake,
     GatewayDown,
     GatewayError,
     GatewayRefused,
@@ -29,7 +31,7 @@ from tuetinh.care.insurance.errors import (
 from tuetinh.care.insurance.gateway import SENDING, Credentials, Fault, Gateway, Taken
 from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
 from tuetinh.care.insurance.seals import unseal
-from tuetinh.care.insurance.sending.queue import UNDER_WAY, Kind, State, settle
+from tuetinh.care.insurance.sending.queue import CHECKS, UNDER_WAY, Kind, State, settle
 from tuetinh.care.insurance.sending.signing import sign
 from tuetinh.commons.catalogues.api import codes
 from tuetinh.commons.messages.api import publish
@@ -39,8 +41,9 @@ CLAIMS = replace(SYSTEM, purpose="HPAYMT")
 ABANDONED = timedelta(minutes=3)  # after which the process that was sending is believed dead; more than SENDING
 SETTLED = timedelta(minutes=5)  # after which a file that the gateway does not list has not come there
 SLOWEST = timedelta(hours=1)  # between two tries
-CHECKS = tuple(timedelta(hours=hours) for hours in (1, 7, 25, 49))  # the gateway answers in 6, 24 and 48 (TT 12/2026)
 UNKNOWN = frozenset({"124", "500"})  # the gateway could not say whether it keeps the file
+
+log = logging.getLogger(__name__)
 
 
 def send_due(seconds: float) -> int:
@@ -113,7 +116,8 @@ def clear(facility: str) -> bool:
         except GatewayError as error:
             _later(case, error)
             return False
-        if not found and timezone.now() - sent.began < SETTLED:
+        if found is None or (not found and timezone.now() - sent.began < SETTLED):
+            _later(case, GatewayDown())
             return False
         settle(case, sent, found)
         return True
@@ -129,16 +133,24 @@ def gateway(account: GatewayAccount) -> Gateway:
 def look_after(seconds: float) -> int:
     """Ask what the gateway has found wrong with files since it took them; returns how many were refused so."""
     until, refused = time.monotonic() + seconds, 0
-    due = Transmission.objects.filter(next_check__lte=timezone.now()).select_related("case").order_by("next_check")
+    waiting = Transmission.objects.filter(next_check__lte=timezone.now())
+    due = waiting.select_related("case").order_by("next_check")
     accounts = {account.facility: account for account in GatewayAccount.objects.all()}
+    silent = set[str]()
     for sent in due[:500]:
-        account = accounts.get(sent.case.facility)
-        if account is None or time.monotonic() > until:
+        facility = sent.case.facility
+        if time.monotonic() > until:
             break
+        if facility in silent:
+            continue
         try:
-            found = gateway(account).faults(sent.case.site, sent.transaction)
-        except GatewayError:
-            break
+            if facility not in accounts:
+                raise GatewayRefused
+            found = gateway(accounts[facility]).faults(sent.case.site, sent.transaction)
+        except GatewayError:  # of this facility all are asked again later, so that others have their turn
+            silent.add(facility)
+            waiting.filter(case__facility=facility).update(next_check=timezone.now() + SLOWEST)
+            continue
         with transaction.atomic():
             refused += _checked(ClaimCase.objects.select_for_update().get(pk=sent.case_id), sent, found)
     return refused
@@ -154,7 +166,8 @@ def _written(case: ClaimCase, account: GatewayAccount) -> bytes | None:
     """The signed file of a claim as the record is now; None where it cannot be sent so, the case says why."""
     case.problems, case.words, case.code = [], "", ""
     try:
-        built = (status if case.kind == Kind.STATUS else claim)(CLAIMS, case.encounter)
+        with transaction.atomic():
+            built = (status if case.kind == Kind.STATUS else claim)(CLAIMS, case.encounter)
         case.ma_lk, case.site = built.ma_lk, built.facility
         case.total, case.fund = (Decimal(built.summary.get(name) or 0) for name in ("T_TONGCHI_BH", "T_BHTT"))
         if account.key is None:
@@ -164,6 +177,9 @@ def _written(case: ClaimCase, account: GatewayAccount) -> bytes | None:
         case.problems = [asdict(problem) for problem in built.problems]
     except InsuranceError as error:
         case.words = str(error)
+    except Exception as error:  # one claim that cannot be made must not keep those behind it
+        log.error("a claim cannot be made: %s", type(error).__name__)  # its text may hold health data
+        case.words = str(CannotMake())
     case.state = State.FAULTY
     _saved(case)
     return None
@@ -213,21 +229,30 @@ def _checked(case: ClaimCase, sent: Transmission, found: list[Fault]) -> bool:
     return bool(found)
 
 
-def _listed(connection: Gateway, case: ClaimCase, sent: Transmission) -> str:
-    """The number under which the gateway has a file without an answer, "" where it lists none that we do not know."""
-    day = timezone.localdate(sent.began)
+def _listed(connection: Gateway, case: ClaimCase, sent: Transmission) -> str | None:
+    """The number under which the gateway has a file without an answer, "" where it lists none that we do not know.
+
+    None where it is for a person to say: files of others, or several, may be the one.
+    """
     known = set(
         Transmission.objects.filter(case__facility=case.facility)
         .exclude(transaction="")
         .filter(began__gte=sent.began - timedelta(days=2))
         .values_list("transaction", flat=True)
     )
-    ours = [
-        one
-        for one in connection.day(day)
-        if one.ma_giao_dich not in known and Decimal(one.tong_tien or 0) == case.total
-    ]
-    return ours[0].ma_giao_dich if ours else ""
+    days = sorted({timezone.localdate(sent.began), timezone.localdate(sent.began + ABANDONED)})  # sent about midnight
+    strange = [one for day in days for one in connection.day(day) if one.ma_giao_dich not in known]
+    ours = [one.ma_giao_dich for one in strange if _amount(one.tong_tien) == case.total]
+    if not strange:
+        return ""
+    return ours[0] if len(ours) == 1 else None
+
+
+def _amount(text: str) -> Decimal | None:
+    try:
+        return Decimal(text or 0)
+    except InvalidOperation:
+        return None
 
 
 def _later(case: ClaimCase, error: GatewayError) -> None:

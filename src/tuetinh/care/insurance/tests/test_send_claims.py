@@ -154,6 +154,9 @@ def test_a_claim_with_problems_waits_for_a_person(visit: str, ledger: Memory) ->
     queue.release(found, despite="Bệnh án giấy chưa có")
     assert send.send_due(20) == 1
     assert (case(visit).state, case(visit).despite) == (State.ACCEPTED, "Bệnh án giấy chưa có")
+    queued(visit)
+    assert send.send_due(5) == 0  # the reason was for that one time
+    assert (case(visit).state, len(ledger.taken)) == (State.FAULTY, 1)
 
 
 def test_without_account_or_certificate_nothing_leaves(visit: str, ledger: Memory) -> None:
@@ -208,7 +211,56 @@ def test_a_file_whose_answer_was_lost_is_found_and_not_sent_again(visit: str, le
     assert send.send_due(3) == 0
     found = case(visit)
     assert (found.state, found.transmissions.get().transaction) == (State.ACCEPTED, ledger.taken[0].transaction)
+    assert found.transmissions.get().next_check is not None  # its faults are asked for as of any other
     assert len(ledger.taken) == 1
+
+
+@pytest.mark.parametrize("total", ["1", "98.900,00"])
+def test_a_strange_file_in_the_list_is_for_a_person_to_judge(visit: str, ledger: Memory, total: str) -> None:
+    queued(visit, card=RESERVED + "503")
+    send.send_due(5)
+    now = datetime.now(HANOI)
+    ledger.add(Receipt("strange", "12001", "130", "x", "", total, now, []))  # type: ignore[arg-type]
+    pass_time(0.2)
+    assert not send.clear("12001")
+    assert (case(visit).state, case(visit).due > timezone.now()) == (State.UNCLEAR, True)
+
+
+def test_a_file_sent_before_midnight_and_taken_after_it_is_found(visit: str, ledger: Memory) -> None:
+    queued(visit, card=RESERVED + "504")
+    send.send_due(8)
+    late = datetime.now(HANOI).replace(hour=23, minute=59, second=0) - timedelta(days=1)
+    Transmission.objects.update(began=late)
+    ClaimCase.objects.update(due=late)
+    assert send.clear("12001")
+    assert (case(visit).state, len(ledger.taken)) == (State.ACCEPTED, 1)
+
+
+def test_a_claim_that_cannot_be_made_keeps_no_other(
+    visit: str, ledger: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = queued(visit)
+    monkeypatch.setattr(send, "status", lambda *_: {}["nothing"])
+    broken = {"encounter": "b", "kind": "status", "facility": "12001", "patient": "p", "by": found.by}
+    ClaimCase.objects.create(ended=found.ended, due=found.due - timedelta(hours=1), **broken)
+    assert send.send_due(20) == 1
+    assert [(one.kind, one.state) for one in ClaimCase.objects.order_by("kind")] == [
+        ("claim", State.ACCEPTED),
+        ("status", State.FAULTY),
+    ]
+
+
+def test_a_facility_without_account_keeps_nobody_from_their_faults(visit: str, ledger: Memory) -> None:
+    queued(visit, card=RESERVED + "602")
+    send.send_due(20)
+    other = ClaimCase.objects.create(
+        encounter="o", facility="12999", patient="p", ended=timezone.now(), due=timezone.now(), by=date(2099, 1, 1)
+    )
+    long_ago = timezone.now() - timedelta(days=9)
+    Transmission.objects.create(case=other, began=long_ago, outcome="accepted", file=b"", next_check=long_ago)
+    pass_time(1.1)
+    assert send.look_after(5) == 1
+    assert Transmission.objects.get(case=other).next_check > timezone.now()
 
 
 def test_a_file_that_did_not_arrive_is_sent_again(visit: str, ledger: Memory) -> None:
@@ -254,6 +306,8 @@ def test_a_person_may_say_what_the_portal_shows(visit: str, ledger: Memory) -> N
     send.send_due(8)
     with pytest.raises(NotNow):
         queue.take_back_claim(visit)
+    with pytest.raises(NotNow):
+        queued(visit)
     queue.decide(case(visit), "GD-1")
     assert (case(visit).state, case(visit).transmissions.get().transaction) == (State.ACCEPTED, "GD-1")
     with pytest.raises(NotNow):
