@@ -87,6 +87,7 @@ class ClaimCase(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["encounter", "kind"], name="insurance_one_case")]
         indexes: ClassVar = [
             models.Index(fields=["facility", "-ended", "-id"]),
+            models.Index(fields=["facility", "by"], condition=~models.Q(state="accepted"), name="insurance_open"),
             models.Index(fields=["due"], condition=models.Q(state="waiting"), name="insurance_waiting"),
             models.Index(
                 fields=["facility"], condition=models.Q(state__in=["sending", "unclear"]), name="insurance_under_way"

@@ -60,14 +60,12 @@ def sums(facility: str, day: date) -> Day:
 
 
 def needing_people(facility: str) -> QuerySet[ClaimCase]:
-    """What a person must look at, whatever the day; the most urgent first."""
-    return ClaimCase.objects.filter(facility=facility, state__in=PEOPLE).order_by("by", "id")
-
-
-def near_the_end(facility: str) -> QuerySet[ClaimCase]:
-    """What is not accepted although its last day is today or was before."""
-    rows = ClaimCase.objects.filter(facility=facility, kind=Kind.CLAIM, by__lte=timezone.localdate())
-    return rows.exclude(state=State.ACCEPTED).order_by("by", "id")
+    """What a person must look at, of any day: what our checks or the gateway refuse, what nobody knows of, and what has
+    not been received on its last day. The most urgent first.
+    """
+    late = Q(kind=Kind.CLAIM, by__lte=timezone.localdate())
+    rows = ClaimCase.objects.filter(Q(state__in=PEOPLE) | late, facility=facility)
+    return rows.exclude(state=State.ACCEPTED).order_by("by", "id")  # in the words of the index `insurance_open`
 
 
 def names(asker: Asker, cases: Iterable[ClaimCase]) -> dict[str, str]:

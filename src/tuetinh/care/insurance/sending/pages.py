@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from datetime import date, timedelta
 
 from django.contrib import messages
@@ -20,9 +21,9 @@ from tuetinh.care.insurance.sending import lists, queue
 from tuetinh.commons.access.api import asker, desk
 from tuetinh.commons.identity.api import banner
 from tuetinh.commons.ui.api import paginate
-from tuetinh.record.asker import Asker
 
 State = ClaimCase.State
+SHOWN = 20  # of those that wait for a person; the rest comes up as these are done
 STATES = {
     State.WAITING: gettext_lazy("Chờ gửi"),
     State.FAULTY: gettext_lazy("Cần sửa"),
@@ -45,17 +46,18 @@ OUTCOMES = {
 @require_GET
 @never_cache
 def day(request: HttpRequest) -> HttpResponse:
-    """The claims of visits that ended on a day (`?on=`), those of one `state`, and what is late."""
-    here, on = _asker(request).facility, _day(request.GET.get("on", ""))
+    """The claims of visits that ended on a day (`?on=`), those of one `state`; what waits for a person, of any day."""
+    me, on = asker(request), _day(request.GET.get("on", ""))
+    here = me.facility
     state = request.GET.get("state", "")
     page = paginate(request, lists.of_day(here, on, state if state in STATES else ""))
-    late = list(lists.near_the_end(here)[:20])
-    people = lists.names(_asker(request), [*page.object_list, *late])
+    urgent = list(lists.needing_people(here)[:SHOWN])
+    people = lists.names(me, [*page.object_list, *urgent])
     context = {
         "on": on, "before": on - timedelta(days=1), "after": on + timedelta(days=1), "today": timezone.localdate(),
         "sums": lists.sums(here, on), "page": page, "state": state, "states": STATES.items(), "facility": here,
         "rows": [(case, people.get(case.patient, ""), STATES[State(case.state)]) for case in page.object_list],
-        "late": [(case, people.get(case.patient, ""), STATES[State(case.state)]) for case in late],
+        "urgent": [(case, people.get(case.patient, ""), STATES[State(case.state)]) for case in urgent],
     }  # fmt: skip
     return render(request, "insurance/day.html", context)
 
@@ -69,7 +71,7 @@ def case(request: HttpRequest, case_id: int) -> HttpResponse:
     sent = [(one, OUTCOMES[one.outcome]) for one in found.transmissions.defer("file").order_by("-id")]
     context = {
         "case": found, "state": STATES[State(found.state)], "sent": sent,
-        "person": banner(_asker(request), found.patient),
+        "person": banner(asker(request), found.patient),
         "may_send": found.state in (State.HELD, State.FAULTY, State.REFUSED, State.ACCEPTED),
         "may_hold": found.state in (State.WAITING, State.FAULTY, State.REFUSED),
     }  # fmt: skip
@@ -123,9 +125,9 @@ def file(request: HttpRequest, case_id: int, transmission_id: int) -> HttpRespon
     return HttpResponse(gzip.decompress(bytes(sent.file)), content_type="application/xml", headers=headers)
 
 
-def _done(request: HttpRequest, case_id: int, act: object, said: str) -> HttpResponse:
+def _done(request: HttpRequest, case_id: int, act: Callable[[], None], said: str) -> HttpResponse:
     try:
-        act()  # type: ignore[operator]
+        act()
     except InsuranceError as error:
         messages.error(request, str(error))
     else:
@@ -134,14 +136,10 @@ def _done(request: HttpRequest, case_id: int, act: object, said: str) -> HttpRes
 
 
 def _case(request: HttpRequest, case_id: int) -> ClaimCase:
-    found = ClaimCase.objects.filter(pk=case_id, facility=_asker(request).facility).first()
+    found = ClaimCase.objects.filter(pk=case_id, facility=asker(request).facility).first()
     if found is None:
         raise Http404
     return found
-
-
-def _asker(request: HttpRequest) -> Asker:
-    return asker(request)
 
 
 def _day(text: str) -> date:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
 from tuetinh.care.insurance.seals import unseal
+from tuetinh.care.insurance.sending import lists
 from tuetinh.care.insurance.tests.keys import key_file
 
 if TYPE_CHECKING:
@@ -52,10 +54,22 @@ def test_the_day_adds_up(as_role: As) -> None:
     assert "150.000" in page
     assert [name in page for name in ("LK1", "LK2", "LK3", "LK4", "LK5")] == [True, True, True, False, False]
     assert "Ngoài thời gian gửi" in page
-    assert page.count("hạn gửi") == 1
+    assert page.count("hạn gửi") == 1  # the refused one, whose last day has come too
     only = text(as_role("cashier"), "/insurance?on=2026-11-02&state=refused")
     assert [name in only for name in ("LK1", "LK3")] == [False, True]
     assert "Không có hồ sơ nào" in text(as_role("cashier"), "/insurance?on=bad-day")
+
+
+def test_what_waits_for_a_person_is_found_whatever_its_day_and_kind(as_role: As) -> None:
+    notice = made(State.FAULTY, n=1, kind="status", ended=NOON - timedelta(days=9))
+    late = made(State.WAITING, n=2, by=timezone.localdate(), ended=NOON - timedelta(days=9))
+    made(State.ACCEPTED, n=3, by=timezone.localdate(), ended=NOON - timedelta(days=9))
+    made(State.WAITING, n=4, ended=NOON - timedelta(days=9))
+    page = text(as_role("cashier"), "/insurance?on=2026-11-02")
+    links = sorted(int(found) for found in re.findall(r'href="/insurance/claims/(\d+)"', page))
+    assert links == [notice.pk, late.pk]
+    assert "Báo đến khám" in page
+    assert lists.needing_people("12104").count() == 2  # the number beside the entry of the rail
 
 
 def test_the_day_costs_the_same_for_many(as_role: As) -> None:
