@@ -31,17 +31,16 @@ from tuetinh.care.insurance.api import (
     claim_is_paid,
     facility_of,
     line,
-    seal,
     split,
-    unseal,
     visit_situation,
 )
 from tuetinh.commons.catalogues.api import PriceRow, drug, drug_code, listed, service, service_code
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
-from tuetinh.record import r4
+from tuetinh.record import r4, seals
 from tuetinh.record.asker import SYSTEM, Asker
 
+PURPOSE = "bank"  # of what is sealed
 NAMESPACE = uuid.UUID("6f2b5a3e-6d1c-4a5e-9e3f-3c1f1d8f6b10")
 CODE = re.compile(r"[0-9]{2}[0-9A-Z]{3}B\d{9}")
 # Work of the house that no desk's role may do by itself: invoices, receipts.
@@ -140,7 +139,7 @@ def receive_transfer(body: bytes, signature: str) -> BankTransaction:
     account = BankAccount.objects.filter(bin=told.bin, number=told.account).first()
     if account is None:
         raise BadSignature  # nobody's account: nothing tells whether the sender knows a secret
-    verify(body, signature, unseal(account.secret))
+    verify(body, signature, secret_of(account))
     with transaction.atomic():
         values = {"amount": told.amount, "content": told.content[:1000]}
         row, new = BankTransaction.objects.get_or_create(account=account, transaction=told.id, defaults=values)
@@ -193,9 +192,23 @@ def settle_unmatched(asker: Asker, transaction_id: int, encounter_id: str, *, fa
         return _book(row, now, told.amount, "transfer", by=asker.account, told=told)
 
 
+def secret_of(account: BankAccount) -> str:
+    """What the bank signs with. Raises BadSignature where it was sealed by another node's key."""
+    secret = seals.unseal(PURPOSE, account.secret)
+    if secret is None:
+        raise BadSignature
+    return secret.decode()
+
+
 def set_bank_account(facility: str, bin_: str, number: str, holder: str, secret: str, *, city: str = "") -> None:
     """Say where the transfers of a facility go, and the secret that its bank signs with."""
-    values = {"bin": bin_, "number": number, "holder": holder, "city": city, "secret": seal(secret)}
+    values = {
+        "bin": bin_,
+        "number": number,
+        "holder": holder,
+        "city": city,
+        "secret": seals.seal(PURPOSE, secret.encode()),
+    }
     BankAccount.objects.update_or_create(facility=facility, defaults=values)
 
 

@@ -84,13 +84,13 @@ class Simulator:
 def _secret(bin_: str, number: str) -> str:
     from django.db import close_old_connections
 
+    from tuetinh.care.billing.actions import secret_of
     from tuetinh.care.billing.models import BankAccount
-    from tuetinh.care.insurance.api import unseal
 
     close_old_connections()
     try:
         account = BankAccount.objects.filter(bin=bin_, number=number).first()
-        return unseal(account.secret) if account else "no such account"
+        return secret_of(account) if account else "no such account"
     finally:
         close_old_connections()
 

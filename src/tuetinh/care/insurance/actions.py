@@ -9,23 +9,25 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal, cast
 
+import httpx
 from django.db import transaction
 from django.utils import timezone
 
 from tuetinh.care.insurance import facts
 from tuetinh.care.insurance.errors import GatewayDown, GatewayError, GatewayRefused, NoCard, NoTemporaryCard
-from tuetinh.care.insurance.gateway import Answer, Credentials, Gateway, Question, forget_tokens, md5_password
+from tuetinh.care.insurance.gateway import TIMEOUT, Answer, Credentials, Gateway, Question, forget_tokens, md5_password
 from tuetinh.care.insurance.models import GatewayAccount, SimulatedCard
-from tuetinh.care.insurance.seals import seal, unseal
 from tuetinh.care.insurance.sending.signing import Key
 from tuetinh.care.insurance.simulator import Card as KnownCard
 from tuetinh.commons.identity.api import age, display_name, identifier
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
-from tuetinh.record import r4
+from tuetinh.record import r4, seals
 from tuetinh.record.asker import Asker
 
 CHILD: Final = 6  # years below which the State insures everybody (group TE)
+
+PURPOSE = "gateway"  # of what is sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def set_account(facility: str, username: str, password: str, *, officer: str = "
     """Keep a facility's gateway account; the password is stored encrypted, in the only form that is ever sent."""
     values = {
         "username": username,
-        "secret": seal(md5_password(password)),
+        "secret": seals.seal(PURPOSE, md5_password(password).encode()),
         "officer": officer,
         "officer_cccd": officer_cccd,
     }
@@ -129,9 +131,19 @@ def set_account(facility: str, username: str, password: str, *, officer: str = "
     forget_tokens()
 
 
+def connection(account: GatewayAccount, timeout: httpx.Timeout = TIMEOUT) -> Gateway:
+    """The connection of a facility. Raises GatewayRefused where its password was sealed by another node's key."""
+    secret = seals.unseal(PURPOSE, account.secret)
+    if secret is None:
+        raise GatewayRefused
+    return Gateway(
+        Credentials(account.username, secret.decode(), account.officer, account.officer_cccd), timeout=timeout
+    )
+
+
 def set_key(facility: str, key: Key) -> None:
     """Keep what a facility signs its files with, encrypted."""
-    values = {"key": seal(key.pem), "signer": key.subject, "until": key.until}
+    values = {"key": seals.seal(PURPOSE, key.pem.encode()), "signer": key.subject, "until": key.until}
     GatewayAccount.objects.filter(facility=facility).update(**values)
 
 
@@ -147,12 +159,10 @@ def publish_cards(cards: Iterable[KnownCard]) -> int:
 
 def _ask(facility: str, question: Question) -> Answer | GatewayError:
     account = GatewayAccount.objects.filter(facility=facility).first()
-    if account is None:
-        return GatewayRefused()
-    secret = unseal(account.secret)
-    credentials = Credentials(account.username, secret, account.officer, account.officer_cccd)
     try:
-        return Gateway(credentials).card(question)
+        if account is None:
+            raise GatewayRefused
+        return connection(account).card(question)
     except GatewayError as error:
         return error
 

@@ -17,7 +17,6 @@ from tuetinh.care.insurance.claims import Claim, claim
 from tuetinh.care.insurance.errors import GatewayError, InsuranceError, NoCard, NoTemporaryCard, NoVisit
 from tuetinh.care.insurance.facts import Card, card, coverage
 from tuetinh.care.insurance.queries import card_on, cards, facility_of, visit_situation
-from tuetinh.care.insurance.seals import seal, unseal
 from tuetinh.care.insurance.sending.queue import announce_visit, claim_is_paid, queue_claim, take_back_claim
 from tuetinh.care.insurance.sending.signing import Key, open_key
 from tuetinh.care.insurance.simulator import Card as SimulatedCard
@@ -80,12 +79,10 @@ __all__ = [
     "open_key",
     "publish_cards",
     "queue_claim",
-    "seal",
     "set_account",
     "set_key",
     "small_cost",
     "split",
     "take_back_claim",
-    "unseal",
     "visit_situation",
 ]

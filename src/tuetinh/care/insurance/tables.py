@@ -61,10 +61,6 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     decision: str
     tables: dict[str, Table]
 
-    def table_of(self, root: str) -> str | None:
-        """The table whose document has this root element."""
-        return next((name for name, table in self.tables.items() if table.root[0] == root), None)
-
 
 def decision_on(end: str) -> str:
     """The decision that a visit which ended on this day (ISO) is written by."""

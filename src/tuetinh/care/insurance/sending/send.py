@@ -18,6 +18,7 @@ from typing import Literal, cast
 from django.db import transaction
 from django.utils import timezone
 
+from tuetinh.care.insurance.actions import PURPOSE, connection
 from tuetinh.care.insurance.claims import claim, status
 from tuetinh.care.insurance.errors import (
     CannotMake,
@@ -28,13 +29,13 @@ from tuetinh.care.insurance.errors import (
     InsuranceError,
     NoKey,
 )
-from tuetinh.care.insurance.gateway import SENDING, Credentials, Fault, Gateway, Taken
+from tuetinh.care.insurance.gateway import SENDING, Fault, Gateway, Taken
 from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
-from tuetinh.care.insurance.seals import unseal
 from tuetinh.care.insurance.sending.queue import CHECKS, UNDER_WAY, Kind, State, settle
 from tuetinh.care.insurance.sending.signing import sign
 from tuetinh.commons.catalogues.api import codes
 from tuetinh.commons.messages.api import publish
+from tuetinh.record import seals
 from tuetinh.record.asker import SYSTEM
 
 CLAIMS = replace(SYSTEM, purpose="HPAYMT")
@@ -85,7 +86,7 @@ def send_next(facility: str) -> bool | None:
         packed, digest = gzip.compress(file, mtime=0), hashlib.sha256(file).hexdigest()
         sent = Transmission.objects.create(case=case, began=timezone.now(), file=packed, sha256=digest)
     try:
-        taken: Taken | GatewayError = gateway(account).send(
+        taken: Taken | GatewayError = connection(account, SENDING).send(
             cast("Literal['status', 'claim']", case.kind), file, case.site
         )
     except GatewayError as error:
@@ -112,7 +113,7 @@ def clear(facility: str) -> bool:
         if account is None or case.due > timezone.now():
             return False
         try:
-            found = _listed(gateway(account), case, sent)
+            found = _listed(connection(account, SENDING), case, sent)
         except GatewayError as error:
             _later(case, error)
             return False
@@ -121,13 +122,6 @@ def clear(facility: str) -> bool:
             return False
         settle(case, sent, found)
         return True
-
-
-def gateway(account: GatewayAccount) -> Gateway:
-    """The connection of a facility, with patience for files."""
-    secret = unseal(account.secret)
-    credentials = Credentials(account.username, secret, account.officer, account.officer_cccd)
-    return Gateway(credentials, timeout=SENDING)
 
 
 def look_after(seconds: float) -> int:
@@ -146,7 +140,7 @@ def look_after(seconds: float) -> int:
         try:
             if facility not in accounts:
                 raise GatewayRefused
-            found = gateway(accounts[facility]).faults(sent.case.site, sent.transaction)
+            found = connection(accounts[facility], SENDING).faults(sent.case.site, sent.transaction)
         except GatewayError:  # of this facility all are asked again later, so that others have their turn
             silent.add(facility)
             waiting.filter(case__facility=facility).update(next_check=timezone.now() + SLOWEST)
@@ -170,10 +164,11 @@ def _written(case: ClaimCase, account: GatewayAccount) -> bytes | None:
             built = (status if case.kind == Kind.STATUS else claim)(CLAIMS, case.encounter)
         case.ma_lk, case.site = built.ma_lk, built.facility
         case.total, case.fund = (Decimal(built.summary.get(name) or 0) for name in ("T_TONGCHI_BH", "T_BHTT"))
-        if account.key is None:
+        key = seals.unseal(PURPOSE, account.key) if account.key is not None else None
+        if key is None:
             raise NoKey
         if not built.problems or case.despite:
-            return sign(built.xml, unseal(account.key))
+            return sign(built.xml, key.decode())
         case.problems = [asdict(problem) for problem in built.problems]
     except InsuranceError as error:
         case.words = str(error)
@@ -229,7 +224,7 @@ def _checked(case: ClaimCase, sent: Transmission, found: list[Fault]) -> bool:
     return bool(found)
 
 
-def _listed(connection: Gateway, case: ClaimCase, sent: Transmission) -> str | None:
+def _listed(here: Gateway, case: ClaimCase, sent: Transmission) -> str | None:
     """The number under which the gateway has a file without an answer, "" where it lists none that we do not know.
 
     None where it is for a person to say: files of others, or several, may be the one.
@@ -241,7 +236,7 @@ def _listed(connection: Gateway, case: ClaimCase, sent: Transmission) -> str | N
         .values_list("transaction", flat=True)
     )
     days = sorted({timezone.localdate(sent.began), timezone.localdate(sent.began + ABANDONED)})  # sent about midnight
-    strange = [one for day in days for one in connection.day(day) if one.ma_giao_dich not in known]
+    strange = [one for day in days for one in here.day(day) if one.ma_giao_dich not in known]
     ours = [one.ma_giao_dich for one in strange if _amount(one.tong_tien) == case.total]
     if not strange:
         return ""

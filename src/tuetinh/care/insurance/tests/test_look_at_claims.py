@@ -13,10 +13,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from tuetinh.care.insurance.actions import PURPOSE
 from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
-from tuetinh.care.insurance.seals import unseal
 from tuetinh.care.insurance.sending import lists
 from tuetinh.care.insurance.tests.keys import key_file
+from tuetinh.record import seals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,7 +152,7 @@ def test_an_administrator_keeps_the_account_and_its_certificate(as_role: As) -> 
     assert browser.post("/insurance/account", {"username": "12104_BV", "password": "bí mật"}).status_code == 302
     known = GatewayAccount.objects.get()
     secret = bytes(known.secret)
-    assert len(unseal(secret)) == 32
+    assert len(seals.unseal(PURPOSE, secret) or b"") == 32
     assert browser.post("/insurance/account", {"username": "12104_X", "officer_cccd": "12"}).status_code == 422
     assert browser.post("/insurance/account", {"username": "12104_X", "officer": "Lò Văn Ún"}).status_code == 302
     known.refresh_from_db()

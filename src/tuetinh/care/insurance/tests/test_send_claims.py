@@ -16,7 +16,7 @@ from django.utils import timezone
 from lxml import etree
 
 from tuetinh.care.insurance import gateway
-from tuetinh.care.insurance.actions import set_account, set_key
+from tuetinh.care.insurance.actions import connection, set_account, set_key
 from tuetinh.care.insurance.errors import BadKeyFile, NotNow
 from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
 from tuetinh.care.insurance.sending import queue, send
@@ -348,7 +348,7 @@ def test_a_changed_or_unsigned_file_is_refused(visit: str, ledger: Memory) -> No
     file = gzip.decompress(bytes(case(visit).transmissions.get().file))
     changed = file.replace(b"<MACSKCB>12001", b"<MACSKCB>12002")
     bare = b"<GIAMDINHHS><CHUKYDONVI/></GIAMDINHHS>"
-    asked = [send.gateway(account).send("claim", one, "12001").ma_ket_qua for one in (changed, bare, b"no xml")]
+    asked = [connection(account).send("claim", one, "12001").ma_ket_qua for one in (changed, bare, b"no xml")]
     assert asked == ["125", "123", "205"]
     assert len(ledger.taken) == 1
 
