@@ -193,7 +193,7 @@ def test_a_gateway_that_is_not_there_is_tried_again_less_and_less_often(
     waits = []
     for _ in range(3):
         assert send.send_due(5) == 0
-        waits.append(round((case(visit).due - timezone.now()).total_seconds()))
+        waits.append(round((case(visit).due - timezone.now()).total_seconds(), -1))
         ClaimCase.objects.update(due=timezone.now())
     assert waits == [10, 20, 40]
     assert [one.outcome for one in case(visit).transmissions.all()] == ["lost"] * 3
