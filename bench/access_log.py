@@ -35,7 +35,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as folder:
         scratch = Path(folder)
         scratch.chmod(0o755)
-        with running(scratch / "node", 300, BEFORE) as node:
+        with running(scratch / "node", 300, BEFORE, workers=1) as node:
 
             def switch(on: bool) -> None:  # noqa: FBT001 - a switch
                 os.kill(node.process, signal.SIGUSR2 if on else signal.SIGUSR1)

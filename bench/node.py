@@ -56,8 +56,11 @@ class Node:
 
 
 @contextlib.contextmanager
-def running(folder: Path, population: int, before: str = "") -> Iterator[Node]:
-    """Build the province, run it, and end it. before: statements of Python that its process begins with."""
+def running(folder: Path, population: int, before: str = "", workers: int | None = None) -> Iterator[Node]:
+    """Build the province, run it, and end it.
+
+    before: statements of Python that its process begins with. workers: web processes, as many as suit the machine.
+    """
     with socket.socket() as probe:  # nothing else of the machine listens in the block of ports behind a free one
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -68,6 +71,7 @@ def running(folder: Path, population: int, before: str = "") -> Iterator[Node]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("TUETINH_", "DJANGO_"))}
     command = [sys.executable, "-c", f"{before}from tuetinh.node.cli import main; raise SystemExit(main())", "demo"]
     command += ["--data", str(folder), "--bind", f"127.0.0.1:{port}", "--population", str(population), "--no-browser"]
+    command += ["--workers", str(workers)] if workers else []
     log = folder.parent / "node.log"
     with log.open("wb") as output:
         process = subprocess.Popen([*command, *ports], stdout=output, stderr=output, env=environment)

@@ -19,7 +19,7 @@ from tuetinh.node import operations
 from tuetinh.node.backup.commands import arguments_of_backup, arguments_of_restore, backup, restore
 from tuetinh.node.backup.service import check_settings
 from tuetinh.node.errors import Refused
-from tuetinh.node.serve import ROLES, Options, check_ports
+from tuetinh.node.serve import ROLES, Options, check_ports, web_workers
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
 def _listening(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bind", default="127.0.0.1:8000", metavar="HOST:PORT")
     parser.add_argument("--roles", default=",".join(ROLES), help=f"any of {','.join(ROLES)}")
-    parser.add_argument("--workers", type=int, default=1, help="web processes")
+    parser.add_argument("--workers", type=int, default=web_workers(), help="web processes (default %(default)s here)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     for name, port in (
         ("mllp", 2575),

@@ -42,6 +42,15 @@ QUEUES = {"default": (4, 2.0), "bulk": (2, 0.0)}
 CONNECTIONS = 4096  # each open page keeps one for its events; beyond this nobody new is let in
 
 
+def web_workers() -> int:
+    """How many web processes suit this machine: one for each core and 4 GiB of memory, four at most.
+
+    Each holds about 200 MB, and one alone uses no more than one core.
+    """
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(4, len(os.sched_getaffinity(0)), memory // (4 * 2**30)))
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a node runs and where it listens."""
@@ -187,7 +196,7 @@ def _spawn_web_workers(options: Options) -> list[subprocess.Popen[bytes]]:
 
 def _spawn_web_worker(options: Options) -> subprocess.Popen[bytes]:
     command = [
-        *(sys.executable, "-m", "tuetinh.node.cli", "serve", "--roles", "web", "--no-browser"),
+        *(sys.executable, "-m", "tuetinh.node.cli", "serve", "--roles", "web", "--workers", "1", "--no-browser"),
         *("--data", str(options.data), "--bind", f"{options.host}:{options.port}"),
     ]
     env = os.environ | {"TUETINH_PARENT": str(os.getpid())}

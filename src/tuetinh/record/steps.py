@@ -107,7 +107,7 @@ def run(asker: Asker, step: Step[T]) -> T:
                         rows = []
                     else:
                         cursor.execute(request.sql, request.params, prepare=request.prepare)
-                        rows = cursor.fetchall() if cursor.description else []
+                        rows = cursor.fetchall() if cursor.rownumber is not None else []
                 except psycopg.Error as error:
                     request = step.throw(error)
                 else:
@@ -133,7 +133,7 @@ async def arun(step: Step[T], conn: psycopg.AsyncConnection[Row]) -> T:
                         rows = []
                     else:
                         await cursor.execute(request.sql, request.params, prepare=request.prepare)
-                        rows = await cursor.fetchall() if cursor.description else []
+                        rows = await cursor.fetchall() if cursor.rownumber is not None else []
                 except psycopg.Error as error:
                     request = step.throw(error)
                 else:

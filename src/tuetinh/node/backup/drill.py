@@ -126,7 +126,8 @@ def _try(folder: Path, url: str, *, quick: bool) -> Iterator[Line]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    serve = [*command, "serve", "--data", str(folder), "--roles", "web", "--bind", f"127.0.0.1:{port}", "--no-browser"]
+    serve = [*command, "serve", "--data", str(folder), "--roles", "web", "--workers", "1", "--no-browser"]
+    serve += ["--bind", f"127.0.0.1:{port}"]
     node = subprocess.Popen(serve, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
     try:
         yield "serve", _answers(node, port), f"http://127.0.0.1:{port}/healthz"

@@ -124,7 +124,7 @@ def start_node(data: Path, *arguments: str, command: str = "demo", env: Mapping[
     ports = [part for name in PORTS for part in (f"--{name}-port", str(free_port()))]
     bind = f"127.0.0.1:{port}"
     process = subprocess.Popen(
-        command_line(data, command, "--no-browser", "--bind", bind, *ports, *arguments),
+        command_line(data, command, "--no-browser", "--workers", "1", "--bind", bind, *ports, *arguments),
         env=clean_environment() | dict(env or {}),
         start_new_session=True,
     )

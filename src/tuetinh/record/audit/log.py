@@ -5,11 +5,12 @@ One entry says who saw whom for what in one request: a page that reads fifty res
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from django.db import connection, connections
 from tuetinh.record import origin
 from tuetinh.record.asker import Asker
 from tuetinh.record.origin import Origin
-from tuetinh.record.statements import PURPOSE
+from tuetinh.record.statements import PURPOSE, array
 
 FLUSH_SECONDS = 0.05
 IDLE_SECONDS = 0.3
@@ -95,7 +96,9 @@ class Writer:
         try:
             if conn is None or conn.closed:
                 conn = psycopg.connect(**connections["default"].get_connection_params(), autocommit=True)
-            conn.execute(_INSERT_MANY, [list(column) for column in zip(*batch, strict=True)])
+            # Not by Django's kind of cursor, which writes values into the statement for it to be parsed anew each time.
+            with psycopg.Cursor(conn) as cursor:
+                cursor.execute(_INSERT_MANY, _columns(batch))
         except psycopg.Error as error:
             self._entries.extendleft(reversed(batch))
             log.warning("access log waits for the database: %s", type(error).__name__)
@@ -171,10 +174,25 @@ def _beside(practitioner: str | None, outcome: str | None) -> tuple[str | None, 
     return practitioner, asked.address or None, asked.query, outcome
 
 
+def _columns(entries: Sequence[Entry]) -> list[str]:
+    """The entries as one array of texts for each column."""
+    moments, *others = zip(*entries, strict=True)
+    return [array(moment.isoformat() for moment in moments), *map(array, others)]
+
+
+def _on_event_loop() -> bool:
+    """Whether this thread runs an event loop, where nobody has a transaction open on Django's connection."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def _store(entry: Entry) -> None:
     """Keep an entry: with the transaction that is open on Django's connection of this thread, else by the writer."""
-    if connection.in_atomic_block:
+    if not _on_event_loop() and connection.in_atomic_block:
         with connection.cursor() as cursor:
-            cursor.execute(_INSERT_MANY, [[value] for value in entry])
+            cursor.execute(_INSERT_MANY, _columns([entry]))
     else:
         writer.add(entry)

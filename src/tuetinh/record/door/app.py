@@ -11,7 +11,7 @@ import re
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -60,6 +60,7 @@ _BROKEN_BY_OTHERS = (
 )
 BODY_LIMIT = 16 * 1024 * 1024
 POOL_SECONDS = 5.0
+WATCH_SECONDS = 0.1  # that a search has before its client is watched
 # Connections, of the pool's 16, that requests of a kind may hold together, and those of one account. The rest is for
 # reads, creates, and the question who asks.
 COSTLY = (6, 3)
@@ -274,18 +275,30 @@ def _only_looks(call: Call, route: routes.Route) -> bool:
 
 
 async def _while_asked(answer: Coroutine[Any, Any, Response], receive: Receive) -> Response:
-    """The answer, unless the client goes away first: nothing that only reads is worked on for nobody."""
-    working = asyncio.ensure_future(answer)
-    gone = asyncio.ensure_future(_gone(receive))
+    """The answer, unless the client goes away first: nothing that only reads is worked on for long for nobody."""
+    working = cast("asyncio.Task[Any]", asyncio.current_task())
+    gone: asyncio.Task[None] | None = None
+
+    def watch() -> None:  # most are answered before it is worth a task
+        nonlocal gone
+        gone = asyncio.ensure_future(_gone(receive))
+        gone.add_done_callback(stop)
+
+    def stop(_: asyncio.Task[None]) -> None:
+        if not timer.cancelled():
+            working.cancel()
+
+    timer = asyncio.get_running_loop().call_later(WATCH_SECONDS, watch)
     try:
-        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise BadRequest("the client left before the answer was ready")
+        return await answer
+    except asyncio.CancelledError:
+        if gone is None or not gone.done() or working.uncancel():
+            raise
+        raise BadRequest("the client left before the answer was ready") from None
     finally:
-        for task in (working, gone):
-            task.cancel()
-        await asyncio.wait({working, gone})
+        timer.cancel()
+        if gone is not None:
+            gone.cancel()
 
 
 async def _watched(call: Call, answer: Coroutine[Any, Any, Response], receive: Receive) -> Response:

@@ -8,10 +8,11 @@ import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from copy import copy
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
+from wsgiref.handlers import format_date_time
 
 import msgspec
 from django.conf import settings
@@ -311,7 +312,7 @@ def _too_large(limit: int) -> TooLarge:
 
 def http_date(moment: datetime) -> str:
     """A date for Last-Modified."""
-    return format_datetime(moment.astimezone(UTC), usegmt=True)
+    return format_date_time(moment.timestamp())
 
 
 def since(text: str | None) -> datetime | None:
