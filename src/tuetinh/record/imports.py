@@ -25,6 +25,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from tuetinh.record import api, bundles, conditional, contents, r4, store
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Invalid, Issue, RecordError
+from tuetinh.record.import_processes import Answer, Helpers, how_many
 from tuetinh.record.sources import Document, documents
 from tuetinh.record.steps import Step, run
 from tuetinh.record.validate import check
@@ -58,6 +59,16 @@ class Report:
         """How many resources are in the record now because of, or in agreement with, the import."""
         return sum(self.created.values()) + sum(self.changed.values()) + sum(self.same.values())
 
+    def add(self, other: Report) -> None:
+        """Add what another part of the import did."""
+        for mine, more in zip(self.kinds, other.kinds, strict=True):
+            mine.update(more)
+
+    @property
+    def kinds(self) -> tuple[Counter[str], Counter[str], Counter[str], Counter[str]]:
+        """What became of resources: created, changed, same, refused."""
+        return self.created, self.changed, self.same, self.refused
+
 
 class Listener(Protocol):
     """Who is told how the import goes."""
@@ -69,13 +80,22 @@ class Listener(Protocol):
         """A resource was refused for these reasons."""
 
 
-def import_paths(paths: list[str], asker: Asker, listener: Listener) -> Report:
-    """Store all resources found at the paths and say what became of them."""
+def import_paths(paths: list[str], asker: Asker, listener: Listener, processes: int = 1) -> Report:
+    """Store all resources found at the paths and say what became of them.
+
+    processes: how many may store when there is much; 1: this one alone, with Django's connection. Raises Broken.
+    """
     work = Importer(asker, listener)
     started = time.monotonic()
     run(asker, contents.ready())
-    for document in documents(paths):
-        work.take(document)
+    with Helpers(asker, work.hear, processes) as helpers:
+        for document in documents(paths):
+            if helpers.take(document):
+                continue
+            work.take(document)
+            if helpers.next:
+                work.flush()
+        helpers.settle()
     work.flush()
     api.analyze({*work.report.created, *work.report.changed})
     work.report.seconds = time.monotonic() - started
@@ -106,6 +126,14 @@ class Importer:
         """Say that a resource is not stored."""
         self.report.refused[name.partition("/")[0] or "?"] += 1
         self.listener.refused(place, name, issues)
+
+    def hear(self, answer: Answer) -> None:
+        """Take over what another process has done."""
+        if answer.report is not None:
+            self.report.add(answer.report)
+        for one in answer.refused:
+            self.listener.refused(*one)
+        self.listener.advanced(self.report, answer.place)
 
     def _add(self, place: str, raw: bytes, id_: str | None) -> None:
         resource, problems = check(raw)
@@ -290,10 +318,9 @@ class Terminal:
             self.progress.stop()
         out = Console(highlight=False, soft_wrap=True)
         out.print(f"{'type':<32}{'new':>9}{'changed':>9}{'same':>9}{'refused':>9}")
-        kinds = (report.created, report.changed, report.same, report.refused)
-        for type_ in sorted(set().union(*kinds)):
-            out.print(f"{type_:<32}" + "".join(f"{kind[type_]:>9}" for kind in kinds), markup=False)
-        out.print(f"{'':<32}" + "".join(f"{sum(kind.values()):>9}" for kind in kinds))
+        for type_ in sorted(set().union(*report.kinds)):
+            out.print(f"{type_:<32}" + "".join(f"{kind[type_]:>9}" for kind in report.kinds), markup=False)
+        out.print(f"{'':<32}" + "".join(f"{sum(kind.values()):>9}" for kind in report.kinds))
         out.print(f"{report.seconds:.1f} s")
 
 
@@ -307,7 +334,7 @@ def main(arguments: list[str]) -> int:
     """Run the command; 0 when something could be stored, 1 when nothing could."""
     terminal = Terminal()
     try:
-        report = import_paths(arguments, SYSTEM, terminal)
+        report = import_paths(arguments, SYSTEM, terminal, how_many())
     finally:
         if terminal.progress:
             terminal.progress.stop()
