@@ -24,5 +24,6 @@ MENU = [
         label=gettext_lazy("Sao lưu"),
         order=40,
         badge=_alarm,
+        at="province",
     ),
 ]

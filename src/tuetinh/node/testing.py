@@ -106,8 +106,8 @@ WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> 'content
 def cast(db: None) -> dict[str, Account]:
     """One account of each role in a world of two facilities: the district health centre, and a hospital elsewhere.
 
-    Everyone is of the health centre (`12104`) but the outsider, who is of the hospital (`12001`) and has no desk; the
-    citizen is the patient `cast-citizen`. The passwords are `PASSWORD`.
+    Everyone is of the health centre (`12104`) but the outsider, who is of the hospital (`12001`) and has no desk, and
+    `province`, its administrator; the citizen is the patient `cast-citizen`. The passwords are `PASSWORD`.
     """
     from tuetinh.commons.access.models import Account
     from tuetinh.commons.access.roles import ROLES
@@ -132,14 +132,15 @@ def cast(db: None) -> dict[str, Account]:
         r4.Patient(id="cast-citizen", name=[r4.HumanName(text="Lò Thị Pâng")], gender="female", birthDate="1972-03-12"),
     )
     people = {}
-    for role in ROLES:
-        account = Account(username=f"cast.{role}", full_name=f"Lò Văn {role.title()}", role=role, password=_hashed())
-        account.facility = {"outsider": "12001", "citizen": ""}.get(role, "12104")
+    for name in (*ROLES, "province"):
+        role = "admin" if name == "province" else name
+        account = Account(username=f"cast.{name}", full_name=f"Lò Văn {name.title()}", role=role, password=_hashed())
+        account.facility = {"outsider": "12001", "citizen": "", "province": ""}.get(name, "12104")
         account.room = "12104-noi2" if role in ("doctor", "nurse") else ""
-        account.practitioner = "" if role in ("citizen", "outsider") else f"cast-{role}"
+        account.practitioner = "" if role in ("citizen", "outsider") else f"cast-{name}"
         account.patient = "cast-citizen" if role == "citizen" else ""
         account.save()
-        people[role] = account
+        people[name] = account
     return people
 
 

@@ -398,7 +398,7 @@ def past(request: HttpRequest, patient_id: str, encounter_id: str) -> HttpRespon
     return render(request, "clinic/past.html", {"banner": shown, "seen": found, "results": results})
 
 
-@desk("doctor", "nurse")
+@desk("doctor", "nurse", "pharmacist")
 @require_GET
 def prescription_pdf(request: HttpRequest, encounter_id: str) -> HttpResponse:
     """The prescription on A5."""
@@ -406,7 +406,7 @@ def prescription_pdf(request: HttpRequest, encounter_id: str) -> HttpResponse:
     return respond_pdf(request, prints.prescription(asker(request), here), f"don-thuoc-{here.number:03}.pdf")
 
 
-@desk("doctor", "nurse")
+@desk("archivist", "doctor", "nurse")
 @require_GET
 def summary_pdf(request: HttpRequest, encounter_id: str) -> HttpResponse:
     """The summary of the visit on A4."""

@@ -34,5 +34,6 @@ MENU = [
         label=gettext_lazy("Cổng giám định"),
         order=60,
         rare=True,
+        at="facility",
     ),
 ]

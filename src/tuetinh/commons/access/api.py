@@ -23,6 +23,7 @@ from tuetinh.commons.access.sight.ages import agrees as minor_agrees
 from tuetinh.commons.access.sight.glass import may_open
 from tuetinh.commons.access.sight.wards import Tie
 from tuetinh.commons.access.sight.words import RELATIONSHIPS
+from tuetinh.commons.ui.api import Place
 from tuetinh.record.asker import Asker
 
 if TYPE_CHECKING:
@@ -72,9 +73,10 @@ WARD = "access.ward"  # in the session: whose record a citizen has opened
 View = TypeVar("View", bound="Callable[..., object]")
 
 
-def desk(*roles: str) -> Callable[[View], View]:
+def desk(*roles: str, at: Place = "") -> Callable[[View], View]:
     """Mark a page as belonging to these roles; `DeskMiddleware` refuses everyone else.
 
+    at: `province` for accounts that name no facility, `facility` for those that do, "" for both.
     Raises ValueError for a name that is no role, when the module is imported.
     """
     if not roles or (unknown := set(roles) - set(ROLES)):
@@ -83,6 +85,7 @@ def desk(*roles: str) -> Callable[[View], View]:
 
     def mark(view: View) -> View:
         view.desk_roles = frozenset(roles)  # type: ignore[attr-defined]
+        view.desk_at = at  # type: ignore[attr-defined]
         return view
 
     return mark

@@ -16,6 +16,7 @@ from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.pages import bad_request, forbidden
 from tuetinh.commons.access.proof import fresh, policy
 from tuetinh.commons.access.roles import ROLES
+from tuetinh.commons.ui.api import is_at
 from tuetinh.record.audit import REFUSED, note, one_request
 from tuetinh.record.origin import Origin
 
@@ -52,7 +53,7 @@ class DeskMiddleware:
             return None
         if not request.user.is_authenticated:
             return _to_login(request)
-        if request.user.role not in roles:
+        if request.user.role not in roles or not is_at(getattr(view, "desk_at", ""), request.user.facility):
             return forbidden(request)
         sessions.touch(request)
         if not roles.issuperset(ROLES):

@@ -34,7 +34,7 @@ from tuetinh.record.errors import is_away
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     """Send each role to its desk; a desk without pages, and the outsider, get a page that says so."""
-    url = home_url(request.user.role)  # type: ignore[union-attr]
+    url = home_url(request.user.role, request.user.facility)  # type: ignore[union-attr]
     if url and url != request.path:
         return redirect(url)
     return render(request, "access/home.html", {"role": ROLES[request.user.role]})  # type: ignore[union-attr]

@@ -123,7 +123,7 @@ _ALL = (
         gettext_lazy("Dược"),
         gettext_lazy("Duyệt đơn, phát thuốc, giữ kho dược."),
         reads=f"{DIRECTORY} {CATALOGUE} {PERSON} {VISIT} AllergyIntolerance Condition Observation MedicationRequest "
-        "MedicationDispense MedicationAdministration MedicationStatement ChargeItem",
+        "MedicationDispense MedicationAdministration MedicationStatement CarePlan ChargeItem",
         writes="MedicationRequest MedicationDispense Task Communication Provenance ChargeItem",
         labels=SENSITIVE,
     ),

@@ -11,6 +11,12 @@ MENU = [
     MenuItem(roles=("archivist",), url="identity:review", icon="users", label=gettext_lazy("Hồ sơ trùng"), order=10),
     MenuItem(roles=("archivist",), url="identity:merges", icon="history", label=gettext_lazy("Đã gộp"), order=20),
     MenuItem(
-        roles=("admin",), url="identity:model", icon="adjustments", label=gettext_lazy("So hồ sơ"), order=30, rare=True
+        roles=("admin",),
+        url="identity:model",
+        icon="adjustments",
+        label=gettext_lazy("So hồ sơ"),
+        order=30,
+        rare=True,
+        at="province",
     ),
 ]

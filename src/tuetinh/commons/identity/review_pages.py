@@ -155,7 +155,7 @@ def unmerge(request: HttpRequest, patient_id: str) -> HttpResponse:
     return render(request, "identity/unmerge.html", context, status=422 if error else 200)
 
 
-@access.desk("admin")
+@access.desk("admin", at="province")
 @require_http_methods(["GET", "POST"])
 @never_cache
 def model(request: HttpRequest) -> HttpResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -70,7 +71,9 @@ def _change(request: HttpRequest, id_: str, verb: str) -> str:
 @desk("admin")
 @require_http_methods(["GET", "POST"])
 def topics(request: HttpRequest) -> HttpResponse:
-    """The topics that one may subscribe to; add one."""
+    """The topics that one may subscribe to; the province adds one, which holds for all facilities."""
+    if request.method == "POST" and _facility(request):
+        raise PermissionDenied
     form = TopicForm(request.POST or None, initial={"interactions": ["create", "update"]})
     if request.method == "POST" and form.is_valid():
         try:

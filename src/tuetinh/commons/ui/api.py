@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from django.apps import apps
 from django.core.paginator import Page, Paginator
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.utils.functional import _StrPromise
 
+Place = Literal["", "province", "facility"]
 PER_PAGE = 25
 PRINT_FONTS = Path(__file__).parent / "static" / "vendor" / "print-fonts"
 """Folder of the TTF fonts of print forms, built from npm by `tools/assets/build.py`."""
@@ -32,6 +33,7 @@ class MenuItem:
     roles: who sees it. url: name of a URL without arguments. icon: name in Tabler's set. label: lazy Vietnamese text.
     order: place in the rail; the first entry of a role is where `/` leads. badge: how many wait, asked on each page.
     rare: it stands in the menu of the account instead, because it is set once and seldom looked at.
+    at: `province` for accounts that name no facility, `facility` for those that do, "" for both.
     """
 
     roles: tuple[str, ...]
@@ -41,6 +43,7 @@ class MenuItem:
     order: int = 50
     badge: Callable[[HttpRequest], int] | None = None
     rare: bool = False
+    at: Place = ""
 
 
 @cache
@@ -53,15 +56,20 @@ def menu_items() -> tuple[MenuItem, ...]:
     return tuple(sorted(items, key=lambda item: item.order))
 
 
-def menu(role: str, *, rare: bool = False) -> list[tuple[MenuItem, str]]:
-    """Entries of a role with their addresses: those of the rail, or the rare ones."""
-    mine = (item for item in menu_items() if role in item.roles and item.rare == rare)
+def is_at(place: Place, facility: str) -> bool:
+    """Whether what is for a place is for an account of the facility, "" for one of the province."""
+    return not place or (place == "facility") == bool(facility)
+
+
+def menu(role: str, facility: str, *, rare: bool = False) -> list[tuple[MenuItem, str]]:
+    """Entries of a role at a facility, "" for the province, with their addresses: those of the rail, or the rare."""
+    mine = (item for item in menu_items() if role in item.roles and item.rare == rare and is_at(item.at, facility))
     return [(item, url) for item in mine if (url := _address(item.url))]
 
 
-def home_url(role: str) -> str:
+def home_url(role: str, facility: str) -> str:
     """Where a role starts working, or "" when no page is its own."""
-    entries = menu(role)
+    entries = menu(role, facility)
     return entries[0][1] if entries else ""
 
 

@@ -17,7 +17,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     """Rail, place of work and the words that `app.js` says. Nothing is computed for a page without the shell."""
     return {
         "rail": SimpleLazyObject(lambda: _rail(request)),
-        "rare": SimpleLazyObject(lambda: menu(getattr(request.user, "role", ""), rare=True)),
+        "rare": SimpleLazyObject(lambda: menu(*_desk(request), rare=True)),
         "place": SimpleLazyObject(lambda: _place(request)),
         "words": _words,
         "theme": request.COOKIES.get("theme", "") if request.COOKIES.get("theme") in ("light", "dark") else "",
@@ -25,8 +25,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 
 
 def _rail(request: HttpRequest) -> list[dict[str, Any]]:
-    role = getattr(request.user, "role", "")
-    entries = menu(role)
+    entries = menu(*_desk(request))
     active = max((url for _, url in entries if _within(request.path, url)), key=len, default="")
     return [
         {
@@ -38,6 +37,10 @@ def _rail(request: HttpRequest) -> list[dict[str, Any]]:
         }
         for item, url in entries
     ]
+
+
+def _desk(request: HttpRequest) -> tuple[str, str]:
+    return getattr(request.user, "role", ""), getattr(request.user, "facility", "")
 
 
 def _within(path: str, url: str) -> bool:

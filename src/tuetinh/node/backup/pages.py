@@ -15,7 +15,7 @@ from tuetinh.node.backup import service, state
 from tuetinh.node.backup.archive import moment
 
 
-@desk("admin")
+@desk("admin", at="province")
 @require_GET
 def backups(request: HttpRequest) -> HttpResponse:
     """How the archive is: the log, the base backups, the last drill, and what is wrong in words."""

@@ -1,4 +1,4 @@
-"""The page of backups warns when they cannot be relied upon, in its menu as well; only administrators see it."""
+"""The page of backups warns when they cannot be relied upon, in its menu as well; only the province's see it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_administrators_are_warned(
 ) -> None:
     change(data, name, **told)
     assert service.health(data).state == expected
-    page = as_role("admin").get("/backups").content.decode()
+    page = as_role("province").get("/backups").content.decode()
     assert words in page
     assert "3,0" in page  # GB
     assert ('role="alert"' in page) == (expected != "ok")
@@ -72,11 +72,11 @@ def test_without_an_archive_the_page_says_what_is_at_stake(
     data: Path, as_role: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TUETINH_BACKUP", "")
-    assert "nếu máy hỏng, mọi dữ liệu sẽ mất" in as_role("admin").get("/backups").content.decode()
+    assert "nếu máy hỏng, mọi dữ liệu sẽ mất" in as_role("province").get("/backups").content.decode()
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("role", ["doctor", "official", "citizen", "outsider"])
+@pytest.mark.parametrize("role", ["admin", "doctor", "official", "citizen", "outsider"])
 def test_others_do_not_see_it(data: Path, as_role: Callable[[str], Client], role: str) -> None:
     answer = as_role(role).get("/backups")
     assert answer.status_code == 403

@@ -157,7 +157,7 @@ def test_fields_that_a_form_does_not_have_are_passed_over(
     ],
 )
 def test_a_file_that_is_something_else_is_refused(as_role: Callable[[str], Client], name: str, body: bytes) -> None:
-    browser = as_role("admin")
+    browser = as_role("province")
     before = browser.get("/people/model?file").content
     answer = browser.post("/people/model", {"model": SimpleUploadedFile(name, body)})
     assert answer.status_code == 422

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from io import BytesIO
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pypdf import PdfReader
 
 from tuetinh.care.clinic import actions, worklists
 from tuetinh.care.reception import api as reception
@@ -55,6 +57,25 @@ def test_a_prescription_waits_whole_on_its_day(cast: dict[str, Account], doctor:
     assert worklists.prescriptions(_elsewhere(me), today).rows == []
     actions.prescribe(doctor, visit, [])
     assert worklists.prescriptions(me, today).rows == []
+
+
+PAPERS = {"prescription": {"doctor", "nurse", "pharmacist"}, "summary": {"doctor", "nurse", "archivist"}}
+
+
+@pytest.mark.parametrize("role", ["doctor", "nurse", "pharmacist", "archivist", "cashier", "lab", "reception", "admin"])
+def test_who_carries_on_prints_the_same_paper(
+    cast: dict[str, Account], as_role: Callable[[str], Client], doctor: Asker, visit: str, role: str
+) -> None:
+    actions.prescribe(doctor, visit, [actions.Line(AMLODIPINE, Decimal(1), Decimal(1), Decimal(30))])
+    actions.diagnose(doctor, visit, "I10")
+    actions.close_visit(doctor, visit, result="2", disposition="1", advice="Ăn nhạt")
+    for paper, desks in PAPERS.items():
+        answer = as_role(role).get(f"/clinic/visits/{visit}/{paper}.pdf")
+        assert answer.status_code == (200 if role in desks else 403), paper
+        if role in desks:
+            words = " ".join(PdfReader(BytesIO(answer.content)).pages[0].extract_text().split())
+            assert "Amlodipin" in words
+            assert "Ăn nhạt" in words
 
 
 def test_an_imaging_order_waits_until_it_is_taken_back(cast: dict[str, Account], doctor: Asker, visit: str) -> None:

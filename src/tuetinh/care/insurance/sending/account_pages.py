@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,7 +18,7 @@ from tuetinh.care.insurance import actions
 from tuetinh.care.insurance.errors import BadKeyFile
 from tuetinh.care.insurance.models import GatewayAccount
 from tuetinh.care.insurance.sending.signing import open_key
-from tuetinh.commons.access.api import asker, desk
+from tuetinh.commons.access.api import asker, desk, fresh
 
 LARGEST = 64_000  # bytes of a key file
 
@@ -43,7 +43,8 @@ class KeyForm(forms.Form):
     )
 
 
-@desk("admin")
+@fresh("rules")
+@desk("admin", at="facility")
 @require_http_methods(["GET", "POST"])
 @sensitive_post_parameters("password")
 @never_cache
@@ -67,7 +68,8 @@ def account(request: HttpRequest) -> HttpResponse:
     return redirect("insurance:account")
 
 
-@desk("admin")
+@fresh("rules")
+@desk("admin", at="facility")
 @require_POST
 @sensitive_post_parameters("password")
 def key(request: HttpRequest) -> HttpResponse:
@@ -110,8 +112,5 @@ def _initial(known: GatewayAccount | None) -> dict[str, Any]:
 
 
 def _here(request: HttpRequest) -> str:
-    """The facility of the administrator; an administrator of the whole province has none here."""
-    here = asker(request).facility
-    if not here:
-        raise Http404
-    return here
+    """The facility of the administrator."""
+    return asker(request).facility

@@ -156,7 +156,7 @@ def test_who_may_not(pair: review.Pair, as_role: As, role: str) -> None:
 
 
 def test_an_administrator_changes_the_model(as_role: As) -> None:
-    admin = as_role("admin")
+    admin = as_role("province")
     body = msgspec.json.decode(admin.get("/people/model?file").content)
     body["thresholds"] = {"same": 50.0, "review": 40.0}
     sent = SimpleUploadedFile("linkage.json", msgspec.json.encode(body))

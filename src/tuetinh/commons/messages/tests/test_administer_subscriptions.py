@@ -134,8 +134,8 @@ def test_another_facilitys_is_not_touched(as_role: Callable[[str], Client], verb
     assert row(id_, *columns) == before
 
 
-def test_an_administrator_adds_a_topic(as_role: Callable[[str], Client]) -> None:
-    browser = as_role("admin")
+def test_the_province_adds_a_topic_and_a_facility_does_not(as_role: Callable[[str], Client]) -> None:
+    browser = as_role("province")
     url = "https://benhvien.example/fhir/SubscriptionTopic/cap-cuu"
     form = {
         "title": "Vào cấp cứu",
@@ -147,6 +147,9 @@ def test_an_administrator_adds_a_topic(as_role: Callable[[str], Client]) -> None
     }
     refused = browser.post("/subscriptions/topics", form | {"current": "nonsense=1"})
     assert refused.status_code == 422
+    assert url not in [topic.url for topic in subscriptions.known_topics()]
+    assert as_role("admin").post("/subscriptions/topics", form).status_code == 403
+    assert "Thêm chủ đề" not in as_role("admin").get("/subscriptions/topics").content.decode()
     assert url not in [topic.url for topic in subscriptions.known_topics()]
     assert browser.post("/subscriptions/topics", form).status_code == 302
     (topic,) = (one for one in subscriptions.known_topics() if one.url == url)

@@ -29,13 +29,20 @@ def test_every_menu_entry_leads_somewhere() -> None:
         assert set(item.roles) <= set(ROLES), item
 
 
+@pytest.mark.parametrize("facility", ["12104", ""])
 @pytest.mark.parametrize("role", list(ROLES))
-def test_rail_is_short(role: str) -> None:
-    assert len(menu(role)) <= 8
+def test_rail_is_short(role: str, facility: str) -> None:
+    assert len(menu(role, facility)) <= 8
+
+
+@pytest.mark.parametrize(("facility", "shown"), [("12104", {"insurance:account"}), ("", {"backups", "identity:model"})])
+def test_what_is_of_the_province_or_of_a_facility_is_in_its_own_menu(facility: str, shown: set[str]) -> None:
+    entries = {item.url for rare in (False, True) for item, _ in menu("admin", facility, rare=rare)}
+    assert entries & {"insurance:account", "backups", "identity:model"} == shown
 
 
 def test_outsider_has_no_home() -> None:
-    assert home_url("outsider") == ""
+    assert home_url("outsider", "12001") == ""
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: f"{path.parent.name}/{path.name}")

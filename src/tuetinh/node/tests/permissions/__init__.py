@@ -1,7 +1,7 @@
 """The permission matrix: who may do what, as tables to be read beside the rules, and the world they are tried in.
 
-`pages.csv`: whom each page is for. `rights.csv`: what each asker may do with resources of a type, in the letters of
-SMART scopes. `interactions.csv`, `operations.csv`: which of these rights each needs, or after `=` who alone may.
+`pages.csv`: whom each page is for; `admin` are administrators both of a `facility` and of the `province`.
+`rights.csv`: what each asker may do with resources of a type, in the letters of SMART scopes. `interactions.csv`, `operations.csv`: which of these rights each needs, or after `=` who alone may.
 `sight.csv`: which rows exist for whom, by where they were written, relation, denial and label. They follow from what
 each desk is for (commons/access/roles.py) and from docs/decisions/record-row-policies.md. A row that is missing fails
 a test, and so does one too many.
@@ -14,8 +14,15 @@ from functools import cache
 from pathlib import Path
 
 STAFF = frozenset(("archivist", "cashier", "doctor", "imaging", "lab", "nurse", "pharmacist", "reception", "station"))
-EVERYONE = STAFF | {"admin", "citizen", "official", "outsider"}
-GROUPS = {"staff": STAFF, "everyone": EVERYONE}
+EVERYONE = STAFF | {"admin", "citizen", "official", "outsider", "province"}
+"""The cast: `admin` is of a facility, `province` the administrator of all."""
+GROUPS = {
+    "staff": STAFF,
+    "everyone": EVERYONE,
+    "admin": frozenset(("admin", "province")),
+    "facility": frozenset(("admin",)),
+    "province": frozenset(("province",)),
+}
 
 
 @cache
@@ -26,7 +33,7 @@ def table(name: str) -> list[dict[str, str]]:
 
 
 def roles(who: str) -> frozenset[str] | None:
-    """The roles that a row of `pages.csv` names; None is open to all."""
+    """Who of the cast a row of `pages.csv` names; None is open to all."""
     if who == "open":
         return None
     return frozenset(role for word in who.split() for role in GROUPS.get(word, {word}))
