@@ -46,15 +46,13 @@ class DeskMiddleware:
     ) -> HttpResponse | None:
         """Return the refusal, or None to let the view answer."""
         del args
+        roles: frozenset[str] | None = getattr(view, "desk_roles", UNMARKED)
+        if roles is not None and (refusal := _refused(request, view, roles)) is not None:
+            return refusal
         if _has_nul(request, kwargs):
             return bad_request(request)
-        roles: frozenset[str] | None = getattr(view, "desk_roles", UNMARKED)
-        if roles is None:
+        if roles is None or not request.user.is_authenticated:
             return None
-        if not request.user.is_authenticated:
-            return _to_login(request)
-        if request.user.role not in roles or not is_at(getattr(view, "desk_at", ""), request.user.facility):
-            return forbidden(request)
         sessions.touch(request)
         if not roles.issuperset(ROLES):
             if request.user.must_change_password:
@@ -63,6 +61,15 @@ class DeskMiddleware:
                 return redirect("access:security")
         action = getattr(view, "fresh_for", "")
         return fresh.demand(request, action) if action and request.method == "POST" else None
+
+
+def _refused(request: HttpRequest, view: Callable[..., object], roles: frozenset[str]) -> HttpResponse | None:
+    """The answer to who may not open the page, whatever they send."""
+    if not request.user.is_authenticated:
+        return _to_login(request)
+    if request.user.role not in roles or not is_at(getattr(view, "desk_at", ""), request.user.facility):
+        return forbidden(request)
+    return None
 
 
 def _has_nul(request: HttpRequest, kwargs: dict[str, object]) -> bool:

@@ -145,13 +145,11 @@ class Door:
             if call.method == "OPTIONS":
                 return Response(204, allow="GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
             route = routes.find(call)
+            if route.name not in routes.OPEN:
+                call.asker = await self._who(scope)
+                _allow(call, route)
             if route.name != "bulk_file" and not downloading.gives_any_type(call, route.name):
                 call.check_format()
-            if route.name not in routes.OPEN:
-                asker = await self._who(scope)
-                call.asker = asker
-                if route.letter and call.type:
-                    store.allow(asker, route.letter, call.type)
             if uploading.comes_raw(call, route.name):
                 call.binary = await uploading.receive_binary(self, call, receive)
             elif call.method in ("POST", "PUT", "PATCH"):
@@ -175,8 +173,9 @@ class Door:
     @staticmethod
     def _refused(call: Call, error: RecordError) -> Response:
         """The refusal of a call. Who tries what is not for them, or does not exist for them, is in the access log."""
-        if error.status in (403, 404) and call.type and call.asker.account:
-            audit.note(call.asker, TRIED[call.method], call.type, call.id, None, outcome=audit.REFUSED)
+        if error.status in (403, 404) and (call.type or call.operation) and call.asker.account:
+            action = f"${call.operation.name}" if call.operation else TRIED[call.method]
+            audit.note(call.asker, action, call.type, call.id, None, outcome=audit.REFUSED)
         return refusal(error)
 
     async def _who(self, scope: Scope) -> Asker:
@@ -204,8 +203,7 @@ class Door:
         """Answer a call that is an entry of a batch; refusals are responses."""
         try:
             route = routes.find(call)
-            if route.letter and call.type:
-                store.allow(call.asker, route.letter, call.type)
+            _allow(call, route)
             if route.name == "bundle" or route.name.startswith("bulk_"):
                 message = "neither a Bundle nor bulk data can be inside of a batch"
                 raise BadRequest(message)
@@ -267,6 +265,14 @@ def _origin(scope: Scope, call: Call) -> Origin:
     if query := call.query:
         made.ask(f"{call.path}?{query}")
     return made
+
+
+def _allow(call: Call, route: routes.Route) -> None:
+    """Raise Forbidden for what the asker may not do at all, before anything else of the call is looked at."""
+    if route.letter and call.type:
+        store.allow(call.asker, route.letter, call.type)
+    if call.operation is not None:
+        call.operation.who(call.asker)
 
 
 def _only_looks(call: Call, route: routes.Route) -> bool:

@@ -14,7 +14,7 @@ from tuetinh.record.bulk import asking, fetching, ledger
 from tuetinh.record.bulk.ledger import Job
 from tuetinh.record.errors import BadRequest, Forbidden, Issue, outcome
 from tuetinh.record.operations import given
-from tuetinh.record.operations.declare import Asked, Level, Operation, Out, Param, Reply
+from tuetinh.record.operations.declare import Asked, Level, Operation, Out, Param, Reply, of_some_type
 from tuetinh.record.steps import Step, computed
 
 PLACE = "_bulk"  # below the base: where jobs and their files are asked for
@@ -69,8 +69,6 @@ def _check_types(asked: Asked, types: Sequence[str]) -> None:
             raise BadRequest(f"there is no resource type {type_[:80]!r}", "input.type")
         if type_:
             store.allow(asked.asker, "u", type_)
-    if not any(asked.asker.may_some("u", type_) for type_ in r4.RESOURCES):
-        raise Forbidden("nothing that could be imported is within the scopes of this account")
 
 
 def _values(asked: Asked) -> Asked:
@@ -152,6 +150,7 @@ IMPORT = Operation(
     ("system",),
     import_,
     letter="",
+    who=of_some_type("u"),
     affects=True,
     params=(
         Param("inputFormat", "string"),
@@ -174,6 +173,7 @@ OPERATIONS = (
             export,
             types=types,
             letter="",
+            who=of_some_type("r"),
             params=_PARAMS,
             out=_NOTHING,
         )

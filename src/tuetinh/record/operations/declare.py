@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tuetinh.record import r4
+from tuetinh.record import r4, store
 from tuetinh.record.asker import Asker
+from tuetinh.record.errors import Forbidden
 from tuetinh.record.steps import Step
 
 Level = Literal["system", "type", "instance"]
@@ -94,15 +95,36 @@ class Reply:
         return r4.encode(self.body) if isinstance(self.body, r4.Resource) else self.body or b""
 
 
+def anyone(asker: Asker) -> None:
+    """Everybody who is known may call it."""
+
+
+def of_some_type(letter: str) -> Callable[[Asker], None]:
+    """Who may do it (one letter of `cruds`) with resources of some type; the step looks at each type."""
+
+    def check(asker: Asker) -> None:
+        if not any(asker.may_some(letter, type_) for type_ in r4.RESOURCES):
+            raise Forbidden(f"{store.WORDS[letter]} of no resource type is within the scopes of this account")
+
+    return check
+
+
+def administrators(asker: Asker) -> None:
+    """Who may change what holds for everybody."""
+    if not asker.administers:
+        raise Forbidden("this is for administrators, with scopes of the level system")
+
+
 @dataclass(frozen=True)
 class Operation:
     """An operation as the door knows it.
 
     definition: canonical of its OperationDefinition. types: resource types at the levels `type` and `instance`, None
     for all. affects: it changes something, so it is called by POST alone and runs in one transaction. letter: the scope
-    (of `cruds`) on the type that it needs; "" where the step looks at every resource itself. open: undeclared pairs of
-    the address are search parameters, not errors. media: formats beside FHIR's that it can answer in;
-    takes: formats of a body that it reads itself.
+    (of `cruds`) on the type that it needs; "" where the step looks at every resource itself. who: raises Forbidden for
+    an asker who may not call it, whatever is asked; it comes before anything of the call is read. open: undeclared
+    pairs of the address are search parameters, not errors. media: formats beside FHIR's that it can answer in; takes:
+    formats of a body that it reads itself.
     """
 
     name: str
@@ -112,6 +134,7 @@ class Operation:
     types: frozenset[str] | None = None
     affects: bool = False
     letter: str = "r"
+    who: Callable[[Asker], None] = anyone
     open: bool = False
     params: tuple[Param, ...] = ()
     out: tuple[Out, ...] = (Out("return", "Resource", 1),)

@@ -9,7 +9,7 @@ import msgspec
 from tuetinh.record import r4, store
 from tuetinh.record.errors import BadRequest
 from tuetinh.record.operations import graph
-from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply
+from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply, of_some_type
 from tuetinh.record.steps import Step
 
 JSON, GRAPHQL = "application/json", "application/graphql"
@@ -58,6 +58,7 @@ OPERATIONS = (
         graphql,
         types=frozenset(r4.RESOURCES),
         letter="",
+        who=of_some_type("r"),
         params=(Param("query", "string"),),
         out=(Out("result", "Binary", 1),),
         takes=frozenset({JSON, GRAPHQL}),

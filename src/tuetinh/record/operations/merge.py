@@ -22,7 +22,6 @@ DEFINITIONS = "http://hl7.org/fhir/OperationDefinition/Patient-merge", "https://
 
 def merge_patients(asked: Asked) -> Step[Reply]:
     """Merge source-patient into target-patient; with `preview`, say what would move."""
-    allow(asked.asker)
     source = yield from _who(asked, "source-patient")
     target = yield from _who(asked, "target-patient")
     result: r4.Patient | None = asked.one("result-patient")
@@ -38,7 +37,6 @@ def merge_patients(asked: Asked) -> Step[Reply]:
 
 def unmerge_patients(asked: Asked) -> Step[Reply]:
     """Undo the merge of source-patient."""
-    allow(asked.asker)
     source = yield from _who(asked, "source-patient")
     named = asked.one("target-patient") or asked.many("target-patient-identifier")
     target = (yield from _who(asked, "target-patient")) if named else ""
@@ -152,6 +150,7 @@ OPERATIONS = tuple(
         types=frozenset({"Patient"}),
         affects=True,
         letter="u",
+        who=allow,
         params=(*_WHO, *more, Param("preview", "boolean")),
         out=_OUT,
     )

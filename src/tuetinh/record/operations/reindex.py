@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from tuetinh.record import r4, store
-from tuetinh.record.errors import BadRequest, Forbidden, NotFound
-from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply
+from tuetinh.record.asker import Asker
+from tuetinh.record.errors import BadRequest, NotFound
+from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply, administrators, of_some_type
 from tuetinh.record.search import additions
 from tuetinh.record.search import reindex as indexing
 from tuetinh.record.steps import Query, Row, Step
@@ -31,7 +32,6 @@ _STATES = {"indexing": "in-progress", "ready": "completed", "leaving": "removed"
 
 def reindex(asked: Asked) -> Step[Reply]:
     """Make the entries of a resource anew, or ask for those of a type or (named by `type`) of several."""
-    _administrator(asked)
     if asked.id:
         if not (yield from indexing.one(asked.type, asked.id)):
             message = f"{asked.type}/{asked.id} is not known"
@@ -50,17 +50,19 @@ def reindex(asked: Asked) -> Step[Reply]:
 
 def status(asked: Asked) -> Step[Reply]:
     """What is being indexed, newest first: all, of a type, or of one SearchParameter."""
-    _administrator(asked)
-    store.allow(asked.asker, "r", "SearchParameter")
     if asked.id:
         yield from store.read(asked.asker, asked.type, asked.id)
     return (yield from _told(asked))
 
 
-def _administrator(asked: Asked) -> None:
-    if not asked.asker.administers:
-        message = "this is for administrators, with scopes of the level system"
-        raise Forbidden(message)
+def _may_make(asker: Asker) -> None:
+    administrators(asker)
+    of_some_type("u")(asker)
+
+
+def _may_look(asker: Asker) -> None:
+    administrators(asker)
+    store.allow(asker, "r", "SearchParameter")
 
 
 def _told(asked: Asked, code: int = 200) -> Step[Reply]:
@@ -107,16 +109,25 @@ OPERATIONS = (
         reindex,
         affects=True,
         letter="u",
+        who=_may_make,
         params=(Param("type", "code", max=None),),
         out=_OUT,
     ),
-    Operation("reindex-status", _DEFINITION + "Resource-reindex-status", ("system", "type"), status, out=_OUT),
+    Operation(
+        "reindex-status",
+        _DEFINITION + "Resource-reindex-status",
+        ("system", "type"),
+        status,
+        who=_may_look,
+        out=_OUT,
+    ),
     Operation(
         "reindex-status",
         _DEFINITION + "Resource-reindex-status",
         ("instance",),
         status,
         types=frozenset({"SearchParameter"}),
+        who=_may_look,
         out=_OUT,
     ),
 )

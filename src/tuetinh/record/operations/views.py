@@ -19,7 +19,7 @@ import msgspec
 
 from tuetinh.record import contents, r4, store
 from tuetinh.record.errors import BadRequest, Unprocessable
-from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply
+from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply, of_some_type
 from tuetinh.record.steps import Step, computed
 from tuetinh.record.views import View, ViewError, read
 from tuetinh.record.views import source as rows_of
@@ -220,6 +220,7 @@ OPERATIONS = (
         ("system",),
         viewdefinition_run,
         letter="",
+        who=of_some_type("r"),
         params=(
             *_COMMON,
             Param("viewReference", "Reference"),
@@ -235,7 +236,7 @@ OPERATIONS = (
         ("system", "type", "instance"),
         sqlquery_run,
         types=frozenset(["Library"]),
-        letter="",
+        who=of_some_type("r"),
         params=(
             *_COMMON,
             Param("queryReference", "Reference"),

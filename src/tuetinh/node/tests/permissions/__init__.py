@@ -1,10 +1,11 @@
 """The permission matrix: who may do what, as tables to be read beside the rules, and the world they are tried in.
 
 `pages.csv`: whom each page is for; `admin` are administrators both of a `facility` and of the `province`.
-`rights.csv`: what each asker may do with resources of a type, in the letters of SMART scopes. `interactions.csv`, `operations.csv`: which of these rights each needs, or after `=` who alone may.
-`sight.csv`: which rows exist for whom, by where they were written, relation, denial and label. They follow from what
-each desk is for (commons/access/roles.py) and from docs/decisions/record-row-policies.md. A row that is missing fails
-a test, and so does one too many.
+`rights.csv`: what each asker may do with resources of a type, in the letters of SMART scopes. `interactions.csv`,
+`operations.csv`: which of these rights each needs, or after `=` who alone may; `of some type` is the right with
+resources of one type at least. `sight.csv`: which rows exist for whom, by where they were written, relation, denial and
+label. They follow from what each desk is for (commons/access/roles.py) and from docs/decisions/record-row-policies.md.
+A row that is missing fails a test, and so does one too many.
 """
 
 from __future__ import annotations
