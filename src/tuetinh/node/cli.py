@@ -79,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     claims.add_argument("--facility", default="", help="id of the facility")
     claims.add_argument("--from", dest="since", default="", metavar="YYYY-MM-DD")
     claims.add_argument("--to", dest="until", default="", metavar="YYYY-MM-DD")
+    admin = command("admin", _admin, "make an administrator of the whole node, or let one in again who is locked out")
+    admin.add_argument("username")
+    admin.add_argument("--name", default="", help="full name, of a new one")
     _audit_parser(command)
     told = "measure this machine (in a checkout), `conformance SUITE DIR`, `safety`, or `linkage [DIR | PEOPLE]`"
     bench = command("bench", _bench, told)
@@ -235,6 +238,14 @@ def _claims(arguments: argparse.Namespace) -> int:
     _prepare(arguments.data, migrate=False)
     built, problems = operations.claims(arguments.folder, arguments.facility, arguments.since, arguments.until)
     print(f"{built} files, {problems} problems (problems.csv)")
+    return 0
+
+
+def _admin(arguments: argparse.Namespace) -> int:
+    """Whoever has the data folder has the node, and may say who administers it."""
+    _prepare(arguments.data, migrate=False)
+    username, password = operations.administrator(arguments.username, arguments.name)
+    print(f"{username}  {password}\nto be changed at the first login; shown this once")
     return 0
 
 

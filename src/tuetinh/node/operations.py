@@ -60,6 +60,22 @@ def _finished(facility: str, since: str, until: str) -> Iterator[str]:
             return
 
 
+def administrator(username: str, full_name: str) -> tuple[str, str]:
+    """Make an administrator of the whole node, or let the one of that name in again; user name and first password.
+
+    Raises Refused for a name that nobody can have, or that is another account's.
+    """
+    from tuetinh.commons.access.api import AccessError, is_username, recover
+
+    if not is_username(username):
+        raise Refused(f"{username!r} is no user name: small letters, digits, dots and hyphens, at least three")
+    try:
+        account, password = recover(username, full_name.strip() or username)
+    except AccessError as error:
+        raise Refused(f"{username} is the account of somebody who does not administer the whole node") from error
+    return account.username, password
+
+
 def accesses(
     patient: str = "", account: str = "", since: datetime | None = None, until: datetime | None = None, limit: int = 0
 ) -> Iterator[dict[str, str]]:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import secrets
+from typing import TYPE_CHECKING
 
 from axes.utils import reset
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from tuetinh.commons.access import sessions
 from tuetinh.commons.access.errors import AccessError
-from tuetinh.commons.access.models import Account, AccountEvent, Client, Grant, Token
+from tuetinh.commons.access.models import OF_STAFF, Account, AccountEvent, Client, Grant, Token
 from tuetinh.commons.access.oauth.words import digest, new_secret
 from tuetinh.commons.access.proof import attempts, policy
+from tuetinh.commons.access.proof.actions import forget_factors
 from tuetinh.commons.access.proof.codes import ALPHABET
 from tuetinh.commons.access.queries import OF_PROVINCE, administered, administered_clients, grantable
 from tuetinh.record import api as record
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.errors import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 CITIZENS_DESKS = ("reception", "station")  # where people show who they are
 
@@ -51,7 +57,9 @@ def disable(by: Account, account_id: int) -> Account:
 @transaction.atomic
 def enable(by: Account, account_id: int) -> Account:
     """Let a disabled account in again."""
-    return _set_active(by, _locked(by, account_id), active=True)
+    account = _locked(by, account_id)
+    Account.objects.filter(pk=account.pk, is_active=False).update(last_used=timezone.now(), idle_told=None)
+    return _set_active(by, account, active=True)
 
 
 @transaction.atomic
@@ -77,8 +85,9 @@ def change_role(by: Account, account_id: int, role: str) -> Account:
     if role not in grantable(by) or account.role not in grantable(by):
         raise AccessError("role")
     if account.role != role:
-        account.role = role
-        account.save(update_fields=["role"])
+        account.role, account.reviewed = role, timezone.now()
+        account.for_emergency = False
+        account.save(update_fields=["role", "reviewed", "for_emergency"])
         sessions.end_others(account, None)
         _note(account, by, "role_changed")
     return account
@@ -96,11 +105,73 @@ def move(by: Account, account_id: int, facility: str) -> Account:
     if account.role == "citizen" or not _is_place(facility, account.role):
         raise AccessError("place")
     if account.facility != facility:
-        account.facility, account.room = facility, ""
-        account.save(update_fields=["facility", "room"])
+        account.facility, account.room, account.reviewed = facility, "", timezone.now()
+        account.save(update_fields=["facility", "room", "reviewed"])
         sessions.end_others(account, None)
         _note(account, by, "moved")
     return account
+
+
+@transaction.atomic
+def confirm(by: Account, account_ids: Iterable[int]) -> int:
+    """Say that accounts are right as they are: the person still works there, at that desk. Returns how many.
+
+    Those of others only, one's own where there is no other administrator who could. Others' facilities are passed over.
+    """
+    accounts = administered(by).select_for_update().filter(OF_STAFF, pk__in=account_ids).order_by("pk")
+    sure = [account for account in accounts if account.pk != by.pk or not another_administers(by)]
+    Account.objects.filter(pk__in=[account.pk for account in sure]).update(reviewed=timezone.now())
+    AccountEvent.objects.bulk_create([AccountEvent(account=account, by=by, what="reviewed") for account in sure])
+    return len(sure)
+
+
+def another_administers(by: Account) -> bool:
+    """Whether somebody else could say that this administrator's account is right."""
+    others = Account.objects.filter(role="admin", is_active=True, facility__in={"", by.facility})
+    return others.exclude(pk=by.pk).exists()
+
+
+@transaction.atomic
+def keep_for_emergency(by: Account, account_id: int, *, kept: bool) -> Account:
+    """Let an administrator's account stay although nobody uses it, or no longer. Raises AccessError `role`, `yourself`.
+
+    Whoever uses it is told of at the next review.
+    """
+    account = _locked(by, account_id)
+    if account.pk == by.pk:
+        raise AccessError("yourself")
+    if account.role != "admin":
+        raise AccessError("role")
+    if account.for_emergency is not kept:
+        account.for_emergency, account.idle_told, account.reviewed = kept, None, timezone.now()
+        account.last_used = account.reviewed
+        account.save(update_fields=["for_emergency", "idle_told", "reviewed", "last_used"])
+        _note(account, by, "emergency_on" if kept else "emergency_off")
+    return account
+
+
+@transaction.atomic
+def recover(username: str, full_name: str) -> tuple[Account, str]:
+    """Make an administrator of the province, or let the one of that name in again; for who keeps the node.
+
+    Second factors that were lost are gone with it. Returns the account and its first password. Raises AccessError
+    `taken` for the name of another account.
+    """
+    password = first_password()
+    account = Account.objects.select_for_update().filter(username=username).first()
+    if account is None:
+        account = Account.objects.create_account(username, password, full_name=full_name, role="admin")
+        Account.objects.filter(pk=account.pk).update(must_change_password=True)
+    elif account.role != "admin" or account.facility:
+        raise AccessError("taken")
+    else:
+        forget_factors(account)
+        account.is_active, account.last_used, account.idle_told = True, timezone.now(), None
+        account.save(update_fields=["is_active", "last_used", "idle_told"])
+        policy.set_password(account, password, must_change=True)
+        _forgive(account)
+    _note(account, None, "recovered")
+    return account, password
 
 
 def _is_place(facility: str, role: str) -> bool:
@@ -277,5 +348,5 @@ def _forgive(account: Account) -> None:
     attempts.forgive(account.username)
 
 
-def _note(account: Account, by: Account, what: str) -> None:
+def _note(account: Account, by: Account | None, what: str) -> None:
     AccountEvent.objects.create(account=account, by=by, what=what)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from django.contrib import messages
 from django.utils.translation import gettext as _
 
-from tuetinh.commons.access.actions import CITIZENS_DESKS, give_citizen_account
+from tuetinh.commons.access.actions import CITIZENS_DESKS, give_citizen_account, recover
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.oauth.asking import authenticate, bearer_of
 from tuetinh.commons.access.oauth.clients import create_client
@@ -23,6 +23,7 @@ from tuetinh.commons.access.sight.ages import agrees as minor_agrees
 from tuetinh.commons.access.sight.glass import may_open
 from tuetinh.commons.access.sight.wards import Tie
 from tuetinh.commons.access.sight.words import RELATIONSHIPS
+from tuetinh.commons.access.words import is_username
 from tuetinh.commons.ui.api import Place
 from tuetinh.record.asker import Asker
 
@@ -57,11 +58,13 @@ __all__ = [
     "facility",
     "fresh",
     "give_citizen_account",
+    "is_username",
     "may_open",
     "minor_agrees",
     "open_to_all",
     "owner_names",
     "place_name",
+    "recover",
     "register_sample",
     "signed_in",
     "smart_configuration",

@@ -19,6 +19,7 @@ from tuetinh.commons.access.oauth.words import OAuthError
 from tuetinh.commons.access.proof.policy import least_length
 from tuetinh.commons.access.queries import grantable
 from tuetinh.commons.access.roles import ROLES
+from tuetinh.commons.access.words import USERNAME
 
 
 class LoginForm(AuthenticationForm):
@@ -64,8 +65,7 @@ class NewAccountForm(forms.Form):
         help_text=gettext_lazy("Chữ thường không dấu, số, dấu chấm hoặc gạch nối. Ví dụ: lan.tran"),
         validators=[
             RegexValidator(
-                r"^[a-z0-9][a-z0-9._-]{2,}$",
-                gettext_lazy("Chỉ dùng chữ thường không dấu, chữ số, dấu chấm, gạch nối; ít nhất 3 ký tự."),
+                USERNAME, gettext_lazy("Chỉ dùng chữ thường không dấu, chữ số, dấu chấm, gạch nối; ít nhất 3 ký tự.")
             )
         ],
     )

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy
 
-from tuetinh.commons.access.queries import waiting
+from tuetinh.commons.access.queries import to_review, waiting
 from tuetinh.commons.ui.api import MenuItem
 
 MENU = [
-    MenuItem(roles=("admin",), url="access:accounts", icon="users", label=gettext_lazy("Tài khoản"), order=10),
+    MenuItem(
+        roles=("admin",),
+        url="access:accounts",
+        icon="users",
+        label=gettext_lazy("Tài khoản"),
+        order=10,
+        badge=lambda request: to_review(request.user).count(),  # type: ignore[arg-type]
+    ),
     MenuItem(
         roles=("admin",),
         url="access:policy",

@@ -1,11 +1,11 @@
-"""Background work: forget sessions, allowances and proofs whose time is over."""
+"""Background work: forget sessions, allowances and proofs whose time is over; look for accounts that nobody uses."""
 
 from __future__ import annotations
 
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from tuetinh.commons.access import limits
+from tuetinh.commons.access import idle, limits
 from tuetinh.commons.access.models import Session
 
 
@@ -16,3 +16,12 @@ def tidy(timestamp: int) -> None:
     del timestamp
     Session.objects.filter(expire_date__lt=timezone.now()).delete()
     limits.tidy()
+
+
+@app.periodic(cron="41 1 * * *")
+@app.task(name="access.idle", queueing_lock="access.idle")
+def look_for_idle(timestamp: int) -> None:
+    """Each night; safe to repeat."""
+    del timestamp
+    idle.tell()
+    idle.disable()

@@ -32,10 +32,17 @@ class AccountManager(BaseUserManager["Account"]):
         return account
 
 
+OF_STAFF = models.Q(is_active=True) & ~models.Q(role="citizen")
+"""Accounts that are watched: those who come to work. People look at their own record when they like."""
+
+
 class Account(AbstractBaseUser):
     """A person who logs in. `role` is the desk; `facility` the Organization id; one of the next two is usually set.
 
     has_factor: whether a one-time code or a passkey is set up, so that the password alone lets nobody in.
+    last_used: when the person last came in, or an app of theirs asked; idle_told: when the administrators were told
+    that it will be disabled for that (`idle`). reviewed: when an administrator last said that it is right as it is.
+    for_emergency: an administrator's account in an envelope, which nobody uses unless nobody else can come in.
     """
 
     username = models.CharField(max_length=100, unique=True)
@@ -50,6 +57,10 @@ class Account(AbstractBaseUser):
     must_change_password = models.BooleanField(default=False)
     password_changed = models.DateTimeField(default=timezone.now, db_default=Now())
     has_factor = models.BooleanField(default=False, db_default=False)
+    last_used = models.DateTimeField(default=timezone.now, db_default=Now())
+    idle_told = models.DateTimeField(null=True)
+    reviewed = models.DateTimeField(default=timezone.now, db_default=Now())
+    for_emergency = models.BooleanField(default=False, db_default=False)
 
     objects: ClassVar[AccountManager] = AccountManager()
 
@@ -57,17 +68,24 @@ class Account(AbstractBaseUser):
     REQUIRED_FIELDS: ClassVar[list[str]] = ["full_name", "role"]
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["facility", "role"])]
+        indexes: ClassVar = [
+            models.Index(fields=["facility", "role"]),
+            models.Index(fields=["last_used"], name="access_staff_last_used", condition=OF_STAFF),
+            models.Index(fields=["reviewed"], name="access_staff_reviewed", condition=OF_STAFF),
+        ]
 
     def __str__(self) -> str:
         return self.full_name or self.username
 
 
 class AccountEvent(models.Model):
-    """What an administrator, or the person, did to an account: `created`, `disabled`, … (`words.EVENTS`)."""
+    """What an administrator, or the person, did to an account: `created`, `disabled`, … (`words.EVENTS`).
+
+    by: None for the node itself, or who keeps it.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="events")
-    by = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    by = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, related_name="+")
     what = models.CharField(max_length=30)
     at = models.DateTimeField(auto_now_add=True)
 
@@ -173,10 +191,14 @@ class Link(models.Model):
         ]
 
 
-def _number(label: _StrPromise, default: int, least: int, most: int, help_text: _StrPromise | str = "") -> Any:
-    return models.PositiveIntegerField(
-        label, default=default, validators=[MinValueValidator(least), MaxValueValidator(most)], help_text=help_text
-    )
+def _number(
+    label: _StrPromise, default: int, least: int, most: int, help_text: _StrPromise | str = "", **more: Any
+) -> Any:
+    validators = [MinValueValidator(least), MaxValueValidator(most)]
+    return models.PositiveIntegerField(label, default=default, validators=validators, help_text=help_text, **more)
+
+
+NEVER_CHANGED = gettext_lazy("0: không bắt đổi theo thời gian.")
 
 
 class Policy(models.Model):
@@ -189,8 +211,9 @@ class Policy(models.Model):
     password_length = _number(gettext_lazy("Độ dài mật khẩu, ít nhất"), 14, 8, 64)
     password_length_with_factor = _number(gettext_lazy("Độ dài khi đã bật xác thực hai bước"), 8, 8, 64)
     password_history = _number(gettext_lazy("Không dùng lại bao nhiêu mật khẩu cũ"), 10, 0, 24)
-    password_days = _number(
-        gettext_lazy("Phải đổi mật khẩu sau (ngày)"), 0, 0, 3650, gettext_lazy("0: không bắt đổi theo thời gian.")
+    password_days = _number(gettext_lazy("Phải đổi mật khẩu sau (ngày)"), 0, 0, 3650, NEVER_CHANGED)
+    admin_password_days = _number(
+        gettext_lazy("Quản trị phải đổi mật khẩu sau (ngày)"), 60, 0, 3650, NEVER_CHANGED, db_default=60
     )
     password_refuses_common = models.BooleanField(gettext_lazy("Không nhận mật khẩu nhiều người dùng"), default=True)
     factor_roles = models.TextField(blank=True)
@@ -209,6 +232,22 @@ class Policy(models.Model):
         20,
         100_000,
         gettext_lazy("Cả bệnh viện có thể cùng ra Internet bằng một địa chỉ."),
+    )
+    idle_days = _number(
+        gettext_lazy("Khóa tài khoản không dùng sau (ngày)"),
+        45,
+        0,
+        3650,
+        gettext_lazy("Quản trị của cơ sở được báo trước 7 ngày. 0: không khóa."),
+        db_default=45,
+    )
+    review_months = _number(
+        gettext_lazy("Xem lại quyền của từng tài khoản sau (tháng)"),
+        6,
+        0,
+        60,
+        gettext_lazy("0: không nhắc."),
+        db_default=6,
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 
 from django.conf import settings
 from django.contrib import messages
@@ -15,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from tuetinh.commons.access import actions
+from tuetinh.commons.access import actions, idle
 from tuetinh.commons.access.api import desk, fresh, open_to_all, signed_in
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.forms import NewAccountForm, OwnPasswordForm
@@ -23,7 +25,7 @@ from tuetinh.commons.access.models import Account, Provider
 from tuetinh.commons.access.outside.administering import for_account
 from tuetinh.commons.access.proof.actions import reset_factors
 from tuetinh.commons.access.proof.signing_in import with_language
-from tuetinh.commons.access.queries import administered, find_accounts, grantable, locked_usernames
+from tuetinh.commons.access.queries import administered, find_accounts, grantable, locked_usernames, to_review
 from tuetinh.commons.access.roles import ROLES
 from tuetinh.commons.access.words import EVENTS
 from tuetinh.commons.ui.api import home_url, paginate
@@ -82,9 +84,8 @@ def accounts(request: HttpRequest) -> HttpResponse:
     roles = [(name, ROLES[name].label) for name in ROLES]
     labels = {name: ROLES[name].label for name in ROLES}
     rows = [(account, labels.get(account.role, account.role), account.username in locked) for account in page]
-    return render(
-        request, "access/accounts.html", {"page": page, "rows": rows, "q": text, "role": role, "roles": roles}
-    )
+    context = {"page": page, "rows": rows, "q": text, "role": role, "roles": roles}
+    return render(request, "access/accounts.html", context | {"waiting": to_review(_account(request)).count()})
 
 
 @fresh("rules")
@@ -119,6 +120,7 @@ def account(request: HttpRequest, account_id: int) -> HttpResponse:
         "locked": shown.username in locked_usernames([shown.username]),
         "links": _links(shown),
         "roles": _roles(_account(request), shown),
+        "going": idle.going_on(shown),
         "events": [(EVENTS[event.what], event) for event in events],
     }
     return render(request, "access/account.html", context)
@@ -156,21 +158,28 @@ def place_account(request: HttpRequest, account_id: int) -> HttpResponse:
     return redirect("access:account", account_id)
 
 
+_VERBS: dict[str, Callable[[Account, int], Account]] = {
+    "disable": actions.disable,
+    "enable": actions.enable,
+    "unlock": actions.unlock,
+    "reset-factors": reset_factors,
+    "keep": partial(actions.keep_for_emergency, kept=True),
+    "release": partial(actions.keep_for_emergency, kept=False),
+}
+
+
 @fresh("rules")
 @desk("admin")
 @never_cache
 @require_POST
 def change_account(request: HttpRequest, account_id: int, verb: str) -> HttpResponse:
-    """Disable, enable, unlock, give a new first password, or take lost second factors away."""
+    """Disable, enable, unlock, give a new first password, take lost second factors away, keep for emergencies."""
     by = _account(request)
     try:
         if verb == "reset-password":
             changed, first = actions.reset_password(by, account_id)
             return render(request, "access/first_password.html", {"account": changed, "password": first})
-        change = {"disable": actions.disable, "enable": actions.enable, "unlock": actions.unlock}.get(
-            verb, reset_factors
-        )
-        changed = change(by, account_id)
+        changed = _VERBS[verb](by, account_id)
     except AccessError as error:
         if error.code == "not-yours":
             return forbidden(request)
@@ -181,6 +190,8 @@ def change_account(request: HttpRequest, account_id: int, verb: str) -> HttpResp
         "enable": _("Đã mở lại tài khoản %(name)s."),
         "unlock": _("Đã mở khóa đăng nhập cho %(name)s."),
         "reset-factors": _("Đã bỏ mọi xác thực hai bước của %(name)s."),
+        "keep": _("%(name)s là tài khoản dự phòng khẩn cấp: không tự khóa khi lâu không dùng."),
+        "release": _("%(name)s không còn là tài khoản dự phòng khẩn cấp."),
     }
     messages.success(request, told[verb] % {"name": changed.full_name})
     return redirect("access:account", account_id)

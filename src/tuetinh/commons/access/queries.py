@@ -7,10 +7,11 @@ from datetime import timedelta
 
 from axes.models import AccessAttempt
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from tuetinh.commons.access.models import Account, Client, Glass
+from tuetinh.commons.access.models import OF_STAFF, Account, Client, Glass
+from tuetinh.commons.access.proof import policy
 from tuetinh.commons.access.roles import ROLES
 
 GRANTABLE = tuple(name for name in ROLES if name != "citizen")
@@ -31,6 +32,28 @@ def administered(by: Account) -> QuerySet[Account]:
     if by.role != "admin":
         return Account.objects.none()
     return Account.objects.filter(facility=by.facility) if by.facility else Account.objects.all()
+
+
+def review_days() -> int:
+    """After how many days somebody must have looked at an account again; 0 for never."""
+    return int(policy.now().review_months) * 365 // 12
+
+
+def to_review(by: Account) -> QuerySet[Account]:
+    """Accounts that the administrator should look at: not looked at for long, unused, or used in an emergency."""
+    days = review_days()
+    wanted = Q(idle_told__isnull=False) | Q(for_emergency=True, last_used__gt=F("reviewed"))
+    if days:
+        wanted |= Q(reviewed__lt=timezone.now() - timedelta(days=days))
+    return administered(by).filter(OF_STAFF, wanted)
+
+
+def idle_clients(by: Account) -> QuerySet[Client]:
+    """Systems and apps that may ask and have not for as long as an account may be unused, by name."""
+    days = policy.now().idle_days
+    clients = administered_clients(by).filter(is_active=True)
+    unused = Q(last_used=None) | Q(last_used__lt=timezone.now() - timedelta(days=days))
+    return clients.filter(unused).order_by("name", "pk") if days else clients.none()
 
 
 def administered_clients(by: Account) -> QuerySet[Client]:

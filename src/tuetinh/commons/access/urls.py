@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from tuetinh.commons.access import pages
+from tuetinh.commons.access import pages, review_pages
 from tuetinh.commons.access.api import open_to_all
 from tuetinh.commons.access.oauth import authorizing, endpoints, registering, sample
 from tuetinh.commons.access.outside import pages as outside
@@ -37,9 +37,10 @@ urlpatterns = [
     path("account/sessions/<slug:handle>/end", proof.end_session, name="end-session"),
     path("accounts", pages.accounts, name="accounts"),
     path("accounts/new", pages.new_account, name="new-account"),
+    path("accounts/review", review_pages.review, name="review"),
     path("accounts/<int:account_id>", pages.account, name="account"),
     re_path(
-        r"^accounts/(?P<account_id>\d+)/(?P<verb>disable|enable|unlock|reset-password|reset-factors)$",
+        r"^accounts/(?P<account_id>\d+)/(?P<verb>disable|enable|unlock|reset-password|reset-factors|keep|release)$",
         pages.change_account,
         name="change-account",
     ),

@@ -1,8 +1,18 @@
-"""What happened to accounts, in the words of the pages."""
+"""How accounts are called, and what happened to them in the words of the pages."""
 
 from __future__ import annotations
 
+import re
+
 from django.utils.translation import gettext_lazy
+
+USERNAME = re.compile(r"^[a-z0-9][a-z0-9._-]{2,}$")
+
+
+def is_username(text: str) -> bool:
+    """Whether an account may be called so."""
+    return len(text) <= 100 and USERNAME.fullmatch(text) is not None
+
 
 EVENTS = {
     "created": gettext_lazy("Cấp tài khoản"),
@@ -23,5 +33,12 @@ EVENTS = {
     "sessions_ended": gettext_lazy("Đăng xuất các máy khác"),
     "linked": gettext_lazy("Nối với tài khoản ngoài"),
     "unlinked": gettext_lazy("Bỏ nối với tài khoản ngoài"),
+    "idle_told": gettext_lazy("Lâu không dùng: đã báo trước khi khóa"),
+    "idle_disabled": gettext_lazy("Tự khóa vì lâu không dùng"),
+    "reviewed": gettext_lazy("Đã xem lại: quyền vẫn đúng"),
+    "emergency_on": gettext_lazy("Giữ làm tài khoản dự phòng khẩn cấp"),
+    "emergency_off": gettext_lazy("Thôi giữ làm tài khoản dự phòng"),
+    "emergency_used": gettext_lazy("Tài khoản dự phòng đã được dùng"),
+    "recovered": gettext_lazy("Mở lại từ máy chủ"),
     "role_mapped": gettext_lazy("Đổi bàn làm việc theo tài khoản ngoài"),
 }

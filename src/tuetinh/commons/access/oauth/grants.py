@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.db.models import Q
 
+from tuetinh.commons.access import idle
 from tuetinh.commons.access.models import Client, Grant, Launch, Refresh, Session, Token
 from tuetinh.commons.access.oauth import keys, scopes
 from tuetinh.commons.access.oauth.words import CODE, LAUNCH, LIFETIME, ONLINE, REFRESH, OAuthError, digest, new_secret
@@ -173,6 +174,7 @@ def refresh(client: Client | None, token: str, wanted: str, base: str) -> Answer
         elif kept is not None and kept.expires > datetime.now(UTC) and not _over(kept.grant):
             names = _narrowed(kept.grant, wanted)
             Refresh.objects.filter(pk=kept.pk).update(used=True)
+            idle.used(kept.grant.account)
             return _answer(kept.grant, base, names, fresh=False)
     raise OAuthError("invalid_grant", "the refresh token is not known, used, expired or revoked")
 

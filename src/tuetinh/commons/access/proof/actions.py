@@ -65,10 +65,18 @@ def reset_factors(by: Account, account_id: int) -> Account:
     account = administered(by).select_for_update().filter(pk=account_id).first()
     if account is None or account.pk == by.pk:
         raise AccessError("not-yours")
-    Totp.objects.filter(account=account).delete()
-    Passkey.objects.filter(account=account).delete()
+    forget_factors(account)
     _removed(account, by, "factors_reset")
     return account
+
+
+def forget_factors(account: Account) -> None:
+    """Take all second factors of an account away."""
+    Totp.objects.filter(account=account).delete()
+    Passkey.objects.filter(account=account).delete()
+    RecoveryCode.objects.filter(account=account).delete()
+    Account.objects.filter(pk=account.pk).update(has_factor=False)
+    account.has_factor = False
 
 
 def _removed(account: Account, by: Account, what: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import authenticate, login
 
-from tuetinh.commons.access import sessions
+from tuetinh.commons.access import idle, sessions
 from tuetinh.commons.access.models import Account, AccountEvent
 from tuetinh.commons.access.proof import attempts, codes, passkeys, policy
 
@@ -24,6 +24,7 @@ def enter(request: HttpRequest, account: Account, way: str) -> None:
     """Log the person in, who has proved to be the account's. way: of `sessions.WAYS`."""
     if policy.is_too_old(account):
         Account.objects.filter(pk=account.pk).update(must_change_password=True)
+    idle.used(account)
     request.session.pop(WAITING, None)
     login(request, account, backend=BACKEND)
     sessions.start(request, way)

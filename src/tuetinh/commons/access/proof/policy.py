@@ -67,7 +67,9 @@ def needs_factor(account: Account) -> bool:
 
 def is_too_old(account: Account) -> bool:
     """Whether the password must be changed because of its age."""
-    days = now().password_days
+    rules = now()
+    limits = [rules.password_days, *([rules.admin_password_days] if account.role == "admin" else [])]
+    days = min((one for one in limits if one), default=0)
     return bool(days) and account.password_changed < timezone.now() - timedelta(days=days)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def province(cast: dict[str, Account]) -> Account:
     """The province's administrator, beside that of the facility."""
-    return Account.objects.create(username="cast.province", full_name="Sở Y tế", role="admin", password="x")
+    return cast["province"]
 
 
 def state() -> list[tuple[object, ...]]:

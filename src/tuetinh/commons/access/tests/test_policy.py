@@ -35,6 +35,7 @@ def test_what_holds_without_a_policy(db: None) -> None:
         "password_length_with_factor": 8,
         "password_history": 10,
         "password_days": 0,
+        "admin_password_days": 60,
         "password_refuses_common": True,
         "sign_minutes": 120,
         "open_minutes": 15,
@@ -44,6 +45,8 @@ def test_what_holds_without_a_policy(db: None) -> None:
         "idle_minutes": 120,
         "wrong_per_account": 30,
         "wrong_per_address": 300,
+        "idle_days": 45,
+        "review_months": 6,
     }
     assert policy.now().factor_roles == ""
 
@@ -147,6 +150,25 @@ def test_old_passwords_do_not_come_back(cast: dict[str, Account]) -> None:
 
     assert [is_taken(f"mat-khau-thu-{n}") for n in range(4)] == [True, False, False, False]
     assert PastPassword.objects.filter(account=account).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("days", "admin_days", "age", "role", "must"),
+    [
+        (0, 60, 61, "admin", True),
+        (0, 60, 59, "admin", False),
+        (0, 60, 61, "doctor", False),
+        (90, 0, 91, "admin", True),
+        (30, 60, 31, "admin", True),
+        (0, 0, 9999, "admin", False),
+    ],
+)
+def test_administrators_change_theirs_more_often(
+    cast: dict[str, Account], days: int, admin_days: int, age: int, role: str, must: bool
+) -> None:
+    Policy.objects.create(password_days=days, admin_password_days=admin_days)
+    cast[role].password_changed = timezone.now() - timedelta(days=age)
+    assert policy.is_too_old(cast[role]) is must
 
 
 def test_a_password_grows_old(cast: dict[str, Account]) -> None:
