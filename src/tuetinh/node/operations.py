@@ -89,10 +89,11 @@ def accesses(
     from tuetinh.record.steps import enter
 
     enter(SYSTEM)
-    columns = ("at", "account", "role", "facility", "purpose", "client", "action", "type", "id", "patient")
+    named = "at account role facility purpose client action type id patient address agent outcome reason"
+    columns = named.split()
     with connection.cursor() as cursor:  # before anything is shown
         cursor.execute(
-            f"INSERT INTO record.audit ({', '.join(columns)})"
+            f"INSERT INTO record.audit ({', '.join(columns[:10])})"
             " VALUES (now(), %s, 'operator', '', 'HSYSADMIN', '', 'read', 'AuditEvent', '', %s) RETURNING position",
             [f"os:{getpass.getuser()}", patient or None],
         )

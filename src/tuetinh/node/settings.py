@@ -149,8 +149,6 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 3600  # before the login; after it the policy decides
 CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = os.environ.get("TUETINH_URL", "").startswith("https://")
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXIES else None
 X_FRAME_OPTIONS = "SAMEORIGIN"  # print previews show our own PDFs in a frame
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

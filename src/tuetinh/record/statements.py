@@ -34,10 +34,10 @@ FEED = (
   SELECT new.updated, '{t}', new.id, new.version, new.shard, new.patient, new.custodian, new.labels, %s FROM new
 ), audit AS (
   INSERT INTO record.audit
-    (at, account, role, facility, purpose, client, action, type, id, patient, practitioner, address)
+    (at, account, role, facility, purpose, client, action, type, id, patient, practitioner, address, agent)
   SELECT new.updated, %s, %s, %s, """
     + PURPOSE.format(by="new", account="%s", at="new.updated", purpose="%s")
-    + """, %s, %s, '{t}', new.id, new.patient, %s, %s FROM new
+    + """, %s, %s, '{t}', new.id, new.patient, %s, %s, %s FROM new
 )
 SELECT id, key FROM new"""
 )
@@ -282,4 +282,4 @@ def taken(type_: str) -> str:
 def write_params(asker: Any, action: str) -> tuple[str | None, ...]:
     """The parameters of the feed and access log parts."""
     who = (asker.account, asker.role, asker.facility, asker.account, asker.purpose, asker.client)
-    return (action, *who, action, asker.practitioner or None, origin.address())
+    return (action, *who, action, asker.practitioner or None, *origin.where())

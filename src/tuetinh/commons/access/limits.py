@@ -12,9 +12,10 @@ import ipaddress
 import math
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.db import connection
 from django.shortcuts import render
+
+from tuetinh.record import origin
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -81,37 +82,16 @@ def answer(request: HttpRequest, slow: Slow) -> HttpResponse:
 
 
 def address_of(request: HttpRequest) -> str:
-    """The network address that a request comes from.
-
-    Behind a proxy of `TUETINH_PROXIES` it is the last address in X-Forwarded-For that is no such proxy's.
-    """
-    address = str(request.META.get("REMOTE_ADDR") or "")
-    forwarded = request.headers.get("X-Forwarded-For", "").split(",")
-    for hop in reversed([one.strip() for one in forwarded if one.strip()]):
-        if not _is_proxy(address):
-            break
-        address = hop
-    return address if _parsed(address) else ""
+    """The network address that a request comes from, also behind a proxy of ours (`record.origin`)."""
+    return origin.address_of(str(request.META.get("REMOTE_ADDR") or ""), request.headers.get("X-Forwarded-For", ""))
 
 
 def network_of(request: HttpRequest) -> str:
     """Whose allowance a request spends: the address, or of IPv6 the /64 that one customer has."""
-    found = _parsed(address_of(request))
+    found = origin.parsed(address_of(request))
     if found and found.version == 6:
         return str(ipaddress.ip_network((found, 64), strict=False))
     return str(found or "")
-
-
-def _is_proxy(address: str) -> bool:
-    found = _parsed(address)
-    return bool(found) and any(found in network for network in settings.PROXIES)
-
-
-def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(address)
-    except ValueError:
-        return None
 
 
 def _values(kind: str, key: str, hourly: int) -> dict[str, str | bytes | float]:

@@ -17,8 +17,8 @@ from tuetinh.commons.access.pages import bad_request, forbidden
 from tuetinh.commons.access.proof import fresh, policy
 from tuetinh.commons.access.roles import ROLES
 from tuetinh.commons.ui.api import is_at
-from tuetinh.record.audit import REFUSED, note, one_request
-from tuetinh.record.origin import Origin
+from tuetinh.record.audit import REFUSED, given_out, note, one_request
+from tuetinh.record.origin import come_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,15 +99,30 @@ class AccessLogMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        come_from = Origin(request.META.get("REMOTE_ADDR", ""))
+        here = come_from(
+            str(request.META.get("REMOTE_ADDR") or ""),
+            request.headers.get("X-Forwarded-For", ""),
+            request.headers.get("User-Agent", ""),
+        )
         if request.META.get("QUERY_STRING"):
-            come_from.ask(request.get_full_path())
-        with one_request(come_from):
+            here.ask(request.get_full_path())
+        with one_request(here):
             response = self.get_response(request)
             if response.status_code == 403 and request.user.is_authenticated:
-                come_from.ask(request.get_full_path())
-                note(asker_of(request.user), "page", "", "", None, outcome=REFUSED)
+                here.ask(request.get_full_path())
+                note(asker_of(request.user), "page", "", "", None, outcome=REFUSED, reason="desk")
+            elif response.status_code == 200 and (action := _given_out(response)):
+                here.ask(request.get_full_path())
+                if not given_out(action) and request.user.is_authenticated:
+                    note(asker_of(request.user), action, "", "", None)
             return response
+
+
+def _given_out(response: HttpResponse) -> str:
+    """How an answer leaves the house: printed, or as a file; "" for a page."""
+    if response.get("Content-Type", "").startswith("application/pdf"):
+        return "print"
+    return "export" if response.get("Content-Disposition", "").startswith("attachment") else ""
 
 
 class NothingKeptMiddleware:

@@ -25,10 +25,12 @@ from tuetinh.record.steps import enter
 
 BLOCK = 2000
 COLUMNS = "position, at, account, role, facility, purpose, client, action, type, id, patient"
-ADDED = "practitioner, address, query, outcome"
-"""Columns that came later: an entry without any of them is hashed as before, so older blocks stay whole."""
+ADDED = "practitioner, address, query, outcome, agent, reason"
+"""Columns that came later, four and then two: an entry without any of those is hashed as before, so older blocks stay
+whole."""
 START = bytes(32)
 _KNOWN = COLUMNS.count(",") - 1  # columns of old after the position and the moment
+_LENGTHS = (_KNOWN, _KNOWN + 4)
 
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('record.audit chain'))"
 _LAST = 'SELECT number, "end", hash FROM record.audit_block ORDER BY number DESC LIMIT 1'
@@ -183,7 +185,8 @@ def _digest(previous: bytes, end: int, rows: list[tuple[Any, ...]]) -> tuple[byt
     digest.update(b"%d\n" % end)
     encode = msgspec.json.encode
     for position, at, *rest in rows:
-        told = rest if any(value is not None for value in rest[_KNOWN:]) else rest[:_KNOWN]
+        whole = (length for length in _LENGTHS if all(value is None for value in rest[length:]))
+        told = rest[: next(whole, len(rest))]
         digest.update(encode([position, iso(at), *told]))
         digest.update(b"\n")
     return digest.digest(), len(rows)

@@ -23,13 +23,18 @@ TYPE: Final = f"{_TERMINOLOGY}audit-event-type"
 INTERACTION: Final = "http://hl7.org/fhir/restful-interaction"
 REASON: Final = f"{_TERMINOLOGY}v3-ActReason"
 _PARTICIPATION: Final = f"{_TERMINOLOGY}v3-ParticipationType"
-_DCM: Final = "http://dicom.nema.org/resources/ontology/DCM"
+DCM: Final = "http://dicom.nema.org/resources/ontology/DCM"
 _SOURCE, _DESTINATION = ("110153", "Source Role ID"), ("110152", "Destination Role ID")
 _ENTITY: Final = f"{_TERMINOLOGY}audit-entity-type"
 _ROLE: Final = f"{_TERMINOLOGY}object-role"
 
-ACTIONS: Final = {"create": "C", "read": "R", "history": "R", "page": "R", "update": "U", "delete": "D"}
+ACTIONS: Final = {
+    "create": "C", "read": "R", "history": "R", "page": "R", "print": "R", "export": "R", "update": "U", "delete": "D"
+}  # fmt: skip
 """AuditEvent.action by what the log says; all else was executed (`E`)."""
+AUTHENTICATED: Final = "110114"
+AUTHENTICATION: Final = {"login": "110122", "logout": "110123"}
+"""AuditEvent.subtype (DCM) of who comes and goes; their type is `AUTHENTICATED`."""
 INTERACTIONS: Final = {
     **{name: name for name in ("create", "read", "update", "delete")},
     "search": "search-type",
@@ -56,6 +61,8 @@ class Entry(NamedTuple):
     address: str | None
     query: str | None
     outcome: str | None
+    agent: str | None
+    reason: str | None
 
 
 def audit_event(entry: Entry, asker: Asker) -> r4.AuditEvent:
@@ -64,11 +71,12 @@ def audit_event(entry: Entry, asker: Asker) -> r4.AuditEvent:
     return r4.AuditEvent(
         id=str(entry.position),
         meta=r4.Meta(versionId="1", lastUpdated=recorded),
-        type=r4.Coding(system=TYPE, code="rest", display="RESTful Operation"),
+        type=_type(entry.action),
         subtype=_subtype(entry.action),
         action=ACTIONS.get(entry.action, "E"),
         recorded=recorded,
         outcome=entry.outcome or "0",
+        outcomeDesc=entry.reason,
         agent=list(_agents(entry, hides=asker.patient is not None and asker.account != entry.account)),
         source=r4.AuditEventSource(
             site=entry.facility or None,
@@ -79,7 +87,15 @@ def audit_event(entry: Entry, asker: Asker) -> r4.AuditEvent:
     )
 
 
+def _type(action: str) -> r4.Coding:
+    if action in AUTHENTICATION:
+        return r4.Coding(system=DCM, code=AUTHENTICATED, display="User Authentication")
+    return r4.Coding(system=TYPE, code="rest", display="RESTful Operation")
+
+
 def _subtype(action: str) -> list[r4.Coding]:
+    if action in AUTHENTICATION:
+        return [r4.Coding(system=DCM, code=AUTHENTICATION[action], display=action.title())]
     found = [r4.Coding(system=ACCESS, code=action.removeprefix("$"))]
     name = "operation" if action.startswith("$") else INTERACTIONS.get(action)
     return [r4.Coding(system=INTERACTION, code=name), *found] if name else found
@@ -104,10 +120,12 @@ def _agents(entry: Entry, *, hides: bool) -> Iterator[r4.AuditEventAgent]:
             type=_concept(_PARTICIPATION, "RESP", "responsible party"), who=_facility(entry), requestor=False
         )
     asks, answers = (_SOURCE, _DESTINATION) if writes or entry.action == "search" else (_DESTINATION, _SOURCE)
-    if entry.client:
-        client = r4.Reference(type="Device", identifier=r4.Identifier(system=CLIENT, value=entry.client))
-        yield r4.AuditEventAgent(type=_concept(_DCM, *asks), who=client, requestor=False)
-    yield r4.AuditEventAgent(type=_concept(_DCM, *answers), who=r4.Reference(display="Tuệ Tĩnh"), requestor=False)
+    agent = None if hides else entry.agent
+    if entry.client or agent:
+        known = r4.Identifier(system=CLIENT, value=entry.client) if entry.client else None
+        device = r4.Reference(type="Device", identifier=known, display=None if known else agent)
+        yield r4.AuditEventAgent(type=_concept(DCM, *asks), who=device, name=agent, requestor=False)
+    yield r4.AuditEventAgent(type=_concept(DCM, *answers), who=r4.Reference(display="Tuệ Tĩnh"), requestor=False)
 
 
 def _account(entry: Entry) -> r4.Reference:

@@ -20,7 +20,7 @@ import psycopg
 from django.db import connection, connections
 
 from tuetinh.record import origin
-from tuetinh.record.asker import Asker
+from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.origin import Origin
 from tuetinh.record.statements import PURPOSE, array
 
@@ -28,13 +28,14 @@ FLUSH_SECONDS = 0.05
 IDLE_SECONDS = 0.3
 REFUSED = "4"  # audit-event-outcome: what was tried did not come about
 COLUMNS = (
-    "at, account, role, facility, purpose, client, action, type, id, patient, practitioner, address, query, outcome"
+    "at, account, role, facility, purpose, client, action, type, id, patient, practitioner, address, query, outcome,"
+    " agent, reason"
 )
 _PURPOSE = PURPOSE.format(by="e", account="e.account", at="e.at", purpose="e.purpose")
 _INSERT_MANY = (
     f"INSERT INTO record.audit ({COLUMNS})"
     f" SELECT {COLUMNS.replace('purpose', _PURPOSE)}"
-    f" FROM unnest(%s::timestamptz[]{', %s::text[]' * 13}) AS e({COLUMNS})"  # no COPY
+    f" FROM unnest(%s::timestamptz[]{', %s::text[]' * 15}) AS e({COLUMNS})"  # no COPY
 )
 
 Entry = tuple[Any, ...]
@@ -114,7 +115,7 @@ writer = Writer()
 atexit.register(writer.close)
 
 
-_Who = tuple[str, str, str, str, str, str | None, str | None, str | None]
+_Who = tuple[str, str, str, str, str, str | None, str | None, str | None, str | None]
 _request: ContextVar[dict[_Who, _Seen] | None] = ContextVar("audit_request", default=None)
 
 
@@ -147,20 +148,31 @@ def one_request(come_from: Origin | None = None) -> Iterator[None]:
         yield
     finally:
         _request.reset(token)
-        for (account, role, facility, purpose, client, practitioner, outcome, patient), what in seen.items():
-            who = (account, role, facility, purpose, client)
+        for (*who, practitioner, outcome, reason, patient), what in seen.items():
             types = ",".join(sorted(what.types))
-            _store((what.at, *who, what.action, types, what.id, patient, *_beside(practitioner, outcome)))
+            _store((what.at, *who, what.action, types, what.id, patient, *_beside(practitioner, outcome, reason)))
         origin.current.reset(before)
 
 
-def note(asker: Asker, action: str, type_: str, id_: str, patient: str | None, *, outcome: str | None = None) -> None:
-    """Log one read, from any thread or the event loop. outcome: code of audit-event-outcome, None for a success."""
+def note(
+    asker: Asker,
+    action: str,
+    type_: str,
+    id_: str,
+    patient: str | None,
+    *,
+    outcome: str | None = None,
+    reason: str | None = None,
+) -> None:
+    """Log one read, from any thread or the event loop.
+
+    outcome: code of audit-event-outcome, None for a success. reason: why it came out so, in a word of the log.
+    """
     who = (asker.account, asker.role, asker.facility, asker.purpose, asker.client)
-    key = (*who, asker.practitioner or None, outcome, patient)
+    key = (*who, asker.practitioner or None, outcome, reason, patient)
     seen = _request.get()
     if seen is None:
-        beside = _beside(asker.practitioner or None, outcome)
+        beside = _beside(asker.practitioner or None, outcome, reason)
         _store((datetime.now(UTC), *who, action, type_, id_, patient, *beside))
     elif key in seen:
         seen[key].add(action, type_, id_)
@@ -168,10 +180,22 @@ def note(asker: Asker, action: str, type_: str, id_: str, patient: str | None, *
         seen[key] = _Seen(action, type_, id_)
 
 
-def _beside(practitioner: str | None, outcome: str | None) -> tuple[str | None, str | None, str | None, str | None]:
-    """The last columns: practitioner, address, query, outcome."""
-    asked = origin.current.get()
-    return practitioner, asked.address or None, asked.query, outcome
+def given_out(action: str) -> bool:
+    """Say that what this request read leaves the house (`print`, `export`); False when nobody but the house read."""
+    read = [
+        what
+        for (account, *_, outcome, _reason, _patient), what in (_request.get() or {}).items()
+        if outcome is None and account != SYSTEM.account
+    ]
+    for what in read:
+        what.action = action
+    return bool(read)
+
+
+def _beside(practitioner: str | None, outcome: str | None, reason: str | None) -> tuple[str | None, ...]:
+    """The last columns: practitioner, address, query, outcome, agent, reason."""
+    address, agent = origin.where()
+    return practitioner, address, origin.current.get().query, outcome, agent, reason
 
 
 def _columns(entries: Sequence[Entry]) -> list[str]:

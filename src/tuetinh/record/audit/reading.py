@@ -16,7 +16,19 @@ from urllib.parse import urlencode
 from tuetinh.record import store, summary
 from tuetinh.record.asker import Asker
 from tuetinh.record.audit import chain
-from tuetinh.record.audit.event import ACCESS, ACCOUNT, ACTIONS, DESK, INTERACTION, INTERACTIONS, TYPE, Entry
+from tuetinh.record.audit.event import (
+    ACCESS,
+    ACCOUNT,
+    ACTIONS,
+    AUTHENTICATED,
+    AUTHENTICATION,
+    DCM,
+    DESK,
+    INTERACTION,
+    INTERACTIONS,
+    TYPE,
+    Entry,
+)
 from tuetinh.record.errors import BadRequest, Forbidden, NotFound
 from tuetinh.record.search.values import date_range
 from tuetinh.record.search.where import Sql
@@ -251,8 +263,9 @@ def _token(system: str, sql: str, *, values: Callable[[str], object] = str) -> R
 
 def _subtype(value: str) -> Condition:
     said, bar, code = value.rpartition("|")
-    if bar and said not in (INTERACTION, ACCESS):
-        return "FALSE", []
+    named = [name for name, told in AUTHENTICATION.items() if told == code and (not bar or said == DCM)]
+    if named or (bar and said not in (INTERACTION, ACCESS)):
+        return "action = ANY(%s)", [named]
     logged = [code, f"${code}"] if said != INTERACTION else []
     if said != ACCESS:
         logged += [name for name, told in INTERACTIONS.items() if told == code]
@@ -274,7 +287,11 @@ def _outcome(value: str) -> Condition:
 
 def _kind(value: str) -> Condition:
     said, bar, code = value.rpartition("|")
-    return ("TRUE" if code == "rest" and (not bar or said == TYPE) else "FALSE"), []
+    if code == AUTHENTICATED and (not bar or said == DCM):
+        return "action = ANY(%s)", [list(AUTHENTICATION)]
+    if code == "rest" and (not bar or said == TYPE):
+        return "action <> ALL(%s)", [list(AUTHENTICATION)]
+    return "FALSE", []
 
 
 def _id(value: str) -> Condition:

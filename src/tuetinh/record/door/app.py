@@ -34,7 +34,7 @@ from tuetinh.record.errors import (
     Unavailable,
     Unprocessable,
 )
-from tuetinh.record.origin import Origin
+from tuetinh.record.origin import Origin, come_from
 from tuetinh.record.steps import Row, Step, aenter, arun
 
 T = TypeVar("T")
@@ -175,7 +175,7 @@ class Door:
         """The refusal of a call. Who tries what is not for them, or does not exist for them, is in the access log."""
         if error.status in (403, 404) and (call.type or call.operation) and call.asker.account:
             action = f"${call.operation.name}" if call.operation else TRIED[call.method]
-            audit.note(call.asker, action, call.type, call.id, None, outcome=audit.REFUSED)
+            audit.note(call.asker, action, call.type, call.id, None, outcome=audit.REFUSED, reason=error.issues[0].code)
         return refusal(error)
 
     async def _who(self, scope: Scope) -> Asker:
@@ -261,7 +261,8 @@ class Door:
 
 def _origin(scope: Scope, call: Call) -> Origin:
     """Where a request comes from, and what it asks beyond the name of a resource."""
-    made = Origin((scope.get("client") or ("",))[0])
+    forwarded = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for")
+    made = come_from((scope.get("client") or ("",))[0], forwarded, call.headers.get("user-agent", ""))
     if query := call.query:
         made.ask(f"{call.path}?{query}")
     return made

@@ -30,7 +30,7 @@ class Together:
     def __init__(self, write: Callable[[Asker, list[r4.Resource]], Awaitable[list[Stored]]]) -> None:
         """write: stores resources in one transaction."""
         self._write = write
-        self._waiting: dict[tuple[Asker, str], list[Waiting]] = {}  # by who asks, and from where
+        self._waiting: dict[tuple[Asker, str, str], list[Waiting]] = {}  # by who asks, from where and with what
         self._running = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -38,7 +38,8 @@ class Together:
         """Store one resource; raises what the record refuses."""
         store.allow(asker, "c", resource.resourceType)
         future: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
-        key = (asker, origin.address() or "")
+        here = origin.current.get()
+        key = (asker, here.address, here.agent)
         self._waiting.setdefault(key, []).append((resource, future))
         self._start()
         return await future
@@ -60,8 +61,8 @@ class Together:
         self._running -= 1
         self._start()
 
-    async def _store_from(self, asker: Asker, address: str, batch: list[Waiting]) -> None:
-        origin.current.set(Origin(address))  # of this task; it was begun by a request, perhaps of somebody else
+    async def _store_from(self, asker: Asker, address: str, agent: str, batch: list[Waiting]) -> None:
+        origin.current.set(Origin(address, agent))  # of this task; it was begun by a request, perhaps of somebody else
         await self._store(asker, batch)
 
     async def _store(self, asker: Asker, batch: list[Waiting]) -> None:

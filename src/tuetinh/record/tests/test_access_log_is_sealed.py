@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,8 @@ def test_what_is_logged_is_sealed_and_whole() -> None:
         "UPDATE record.audit SET patient = 'somebody' WHERE position = 5",
         "UPDATE record.audit SET client = 'app' WHERE position = 5",
         "UPDATE record.audit SET address = '10.0.0.1' WHERE position = 5",
+        "UPDATE record.audit SET agent = 'curl' WHERE position = 5",
+        "UPDATE record.audit SET reason = 'desk' WHERE position = 5",
         "UPDATE record.audit SET outcome = '4' WHERE position = 5",
         "DELETE FROM record.audit WHERE position = 5",
         "INSERT INTO record.audit SELECT * FROM record.audit WHERE position = 5",
@@ -291,6 +295,25 @@ def test_a_fault_says_what_is_wrong(started: int, block_of_three: None) -> None:
     assert isinstance(fault, Fault)
     assert fault.told.startswith("positions 1 to 3, closed 2")
     assert fault.told.endswith("2 entries where 3 were sealed")
+
+
+@pytest.mark.usefixtures("started", "block_of_three")
+def test_entries_from_before_a_column_are_hashed_as_they_were() -> None:
+    at = datetime.now(UTC)
+    added = ({}, {"address": "10.0.0.7"}, {"address": "10.0.0.7", "agent": "Firefox", "reason": "desk"})
+    for more in added:
+        columns = ["at", "account", "role", "facility", "purpose", "client", "action", "type", "id", *more]
+        values = [at, "7", "doctor", "", "TREAT", "", "read", "Patient", "p", *more.values()]
+        tamper(f"INSERT INTO record.audit ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(values))})", *values)
+    head = seal()
+    moment = at.isoformat(timespec="microseconds")
+    old = ["7", "doctor", "", "TREAT", "", "read", "Patient", "p", None]
+    lines = [[1, moment, *old], [2, moment, *old, None, "10.0.0.7", None, None]]
+    lines.append([3, moment, *old, None, "10.0.0.7", None, None, "Firefox", "desk"])
+    digest = sha256(bytes(32) + b"3\n")
+    for line in lines:
+        digest.update(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+    assert head == Head(1, digest.hexdigest())
 
 
 OLD = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -201,6 +202,30 @@ def test_every_access_is_logged_with_who_and_whom(fhir: Any, ask: Callable[..., 
         ("doctor", "doctor", "hospital", "create", made["id"]),
         ("doctor", "doctor", "hospital", "read", made["id"]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("proxies", "address"), [([], "127.0.0.1"), (["127.0.0.1/32"], "203.0.113.7"), (["10.9.0.0/24"], "127.0.0.1")]
+)
+def test_the_log_says_from_where_and_with_what(
+    fhir: Any, ask: Callable[..., list[Any]], settings: Any, proxies: list[str], address: str
+) -> None:
+    settings.PROXIES = [ip_network(one) for one in proxies]
+    headers = {"x-forwarded-for": "1.2.3.4, 203.0.113.7", "user-agent": "máy/1.0\x01".encode()}
+    made = fhir.post("/Patient", patient(), headers=headers).json()
+    fhir.put(f"/Patient/{made['id']}", made | {"gender": "male"}, headers=headers)
+    fhir.get(f"/Patient/{made['id']}", headers=headers)
+    fhir.run(fhir.door.shutdown())
+    entries = ask("SELECT DISTINCT address, agent FROM record.audit WHERE id = %s", made["id"])
+    assert entries == [(address, "máy/1.0\x01".encode().decode("latin-1"))]
+
+
+def test_a_refusal_of_the_whole_system_is_logged_with_its_reason(fhir: Any, ask: Callable[..., list[Any]]) -> None:
+    refused = fhir.send("POST", "/$reindex", who="doctor", content=b"{")
+    assert refused.status_code == 403
+    fhir.run(fhir.door.shutdown())
+    wanted = "SELECT account, type, outcome, reason FROM record.audit WHERE action = '$reindex'"
+    assert ask(wanted) == [("doctor", "", "4", "forbidden")]
 
 
 def test_of_many_updates_of_one_version_exactly_one_wins(fhir: Any) -> None:

@@ -21,6 +21,7 @@ from tuetinh.care.insurance.sending import lists, queue
 from tuetinh.commons.access.api import asker, desk
 from tuetinh.commons.identity.api import banner
 from tuetinh.commons.ui.api import paginate
+from tuetinh.record import audit
 
 State = ClaimCase.State
 SHOWN = 20  # of those that wait for a person; the rest comes up as these are done
@@ -120,7 +121,9 @@ def decide(request: HttpRequest, case_id: int) -> HttpResponse:
 @require_GET
 def file(request: HttpRequest, case_id: int, transmission_id: int) -> HttpResponse:
     """A file as it was sent."""
-    sent = get_object_or_404(Transmission, pk=transmission_id, case=_case(request, case_id))
+    case = _case(request, case_id)
+    sent = get_object_or_404(Transmission, pk=transmission_id, case=case)
+    audit.note(asker(request), "export", "Claim", "", case.patient)
     headers = {"Content-Disposition": f'attachment; filename="{sent.pk}.xml"', "Cache-Control": "private, no-store"}
     return HttpResponse(gzip.decompress(bytes(sent.file)), content_type="application/xml", headers=headers)
 

@@ -18,7 +18,7 @@ from tuetinh.commons.access.api import open_to_all
 from tuetinh.commons.access.oauth import configuration, grants, keys
 from tuetinh.commons.access.oauth.clients import ASSERTION, Proof, prove
 from tuetinh.commons.access.oauth.words import LIFETIME, OAuthError
-from tuetinh.commons.access.proof import attempts
+from tuetinh.commons.access.proof import attempts, noting
 
 if TYPE_CHECKING:
     from tuetinh.commons.access.models import Client
@@ -142,8 +142,9 @@ def _proved(request: HttpRequest, *, public: bool = True) -> Client:
         limits.spend("client", client.pk, CALLS_AN_HOUR)
     except limits.Slow as slow:
         raise OAuthError("slow_down", "too many requests, or too many that failed", 429, slow.seconds) from None
-    except OAuthError:
+    except OAuthError as error:
         attempts.failed(request, who)
+        noting.system_turned_away(proof.client_id, error.code)
         raise
     return client
 

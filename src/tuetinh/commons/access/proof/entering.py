@@ -9,7 +9,7 @@ from django.contrib.auth import authenticate, login
 
 from tuetinh.commons.access import idle, sessions
 from tuetinh.commons.access.models import Account, AccountEvent
-from tuetinh.commons.access.proof import attempts, codes, passkeys, policy
+from tuetinh.commons.access.proof import attempts, codes, noting, passkeys, policy
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -28,6 +28,7 @@ def enter(request: HttpRequest, account: Account, way: str) -> None:
     request.session.pop(WAITING, None)
     login(request, account, backend=BACKEND)
     sessions.start(request, way)
+    noting.came_in(account, way)
 
 
 def wait(request: HttpRequest, account: Account, url: str) -> None:
@@ -47,7 +48,10 @@ def waiting(request: HttpRequest) -> tuple[Account, str] | None:
 def second(request: HttpRequest, account: Account, code: str, passkey: str) -> str:
     """The way of a right second step, "" for a wrong one. Raises limits.Slow after too many wrong codes."""
     if passkey:
-        return "passkey" if passkeys.prove(request, passkey, account) else ""
+        if passkeys.prove(request, passkey, account):
+            return "passkey"
+        noting.turned_away(account, "passkey")
+        return ""
     attempts.check_code(account.pk)
     if code and codes.use(account, code):
         return "totp"
@@ -55,6 +59,7 @@ def second(request: HttpRequest, account: Account, code: str, passkey: str) -> s
         AccountEvent.objects.create(account=account, by=account, what="code_used")
         return "recovery"
     attempts.failed_code(account.pk)
+    noting.turned_away(account, "code")
     return ""
 
 
@@ -65,5 +70,6 @@ def again(request: HttpRequest, account: Account, password: str, code: str, pass
     attempts.check(request, account.username)
     if not password or authenticate(request, username=account.username, password=password) is None:
         attempts.failed(request, account.username)
+        noting.turned_away(account, "password")
         return ""
     return second(request, account, code, "") if account.has_factor else "password"

@@ -20,7 +20,7 @@ from tuetinh.commons.access.api import open_to_all
 from tuetinh.commons.access.forms import LoginForm
 from tuetinh.commons.access.models import Account, Provider
 from tuetinh.commons.access.outside import providers
-from tuetinh.commons.access.proof import attempts, entering, passkeys
+from tuetinh.commons.access.proof import attempts, entering, noting, passkeys
 
 if TYPE_CHECKING:
     from django.contrib.auth.forms import AuthenticationForm
@@ -46,6 +46,7 @@ class Login(LoginView):
         """Count what was wrong; a field that was left empty is not."""
         if form.cleaned_data.get("username") and form.cleaned_data.get("password"):
             attempts.failed(self.request, form.cleaned_data["username"])
+            noting.turned_away_by_name(form.cleaned_data["username"], "password")
         return super().form_invalid(form)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
@@ -70,6 +71,8 @@ class Logout(LogoutView):
 
     def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         """Log out, also at the provider where the person came from outside."""
+        if request.user.is_authenticated:
+            noting.left(request.user)
         came = request.session.get(entering.OUTSIDE, {})
         provider = Provider.objects.filter(pk=came.get("provider", "")).first()
         response = super().post(request, *args, **kwargs)
@@ -133,6 +136,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
             entering.enter(request, account, "passkey")
             return with_own_language(request, redirect(where.get_success_url()))
         attempts.failed(request, "")
+        noting.turned_away(None, "passkey")
         fault = _("Khóa này chưa được thêm vào tài khoản nào, hoặc chưa xác nhận được. Hãy thử lại.")
     context = {"fault": fault, "options": passkeys.question(request), "next": where.get_redirect_url()}
     return render(request, "access/passkey.html", context, status=422 if fault else 200)

@@ -114,7 +114,7 @@ def test_the_account_in_the_envelope_stays_and_tells_when_it_is_used(
 ) -> None:
     kept = Account.objects.create_account("du.phong", PASSWORD, full_name="Dự Phòng", role="admin", facility="12104")
     browser = as_role("admin")
-    browser.post(f"/accounts/{kept.pk}/keep")
+    browser.post(f"/accounts/{kept.pk}/keep", follow=True)
     unused(kept, 900)
     unused(cast["admin"], 900, told=100)
     assert (idle.tell(NOW), idle.disable(NOW)) == (0, 0)  # it is no reason to let the last other one go
