@@ -243,7 +243,7 @@ def _claims(arguments: argparse.Namespace) -> int:
 
 def _admin(arguments: argparse.Namespace) -> int:
     """Whoever has the data folder has the node, and may say who administers it."""
-    _prepare(arguments.data, migrate=False)
+    _prepare(arguments.data, migrate=(arguments.data / "keys").exists())  # it must help also after an upgrade
     username, password = operations.administrator(arguments.username, arguments.name)
     print(f"{username}  {password}\nto be changed at the first login; shown this once")
     return 0

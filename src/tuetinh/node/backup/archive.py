@@ -6,6 +6,7 @@
     base/LINE/NAME/contents      the contents that were there then, plain, one digest a line
     base/LINE/NAME/meta.json     what it is, plain; written last: without it there is no backup
     keys/LINE/NAME               keys and demo.json of the data folder (tar), whenever they changed
+    months/LINE/NAME             a month of the access log that left the database
     log/LINE/SEGMENT             a whole segment of the write-ahead log, by PostgreSQL's name
     log/LINE/SEGMENT.FROM-TO     a part of one that is not whole yet; offsets in hexadecimal
 
@@ -30,6 +31,7 @@ from tuetinh.node.errors import Refused
 
 STAMP = "%Y%m%dT%H%M%S%fZ"
 CONTENTS = "contents/"
+MONTHS = "audit/archive"  # of the data folder
 _PIECE = re.compile(
     r"(?P<timeline>[0-9A-F]{8})(?P<high>[0-9A-F]{8})(?P<low>[0-9A-F]{8})(?:\.(?P<part>[0-9A-F]+-[0-9A-F]+))?"
 )

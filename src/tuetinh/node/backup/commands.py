@@ -33,6 +33,10 @@ def arguments_of_backup(parser: ArgumentParser) -> None:
     parser.add_argument("what", nargs="?", default="", metavar="WHAT", help=told)
     parser.add_argument("file", nargs="?", type=Path, help="key: where the private key is written")
     parser.add_argument("--key", type=Path, help="drill: the file of the private key (TUETINH_BACKUP_KEY)")
+    parser.add_argument(
+        "--recipient", default="", help="FILE: public keys (age1…, or files of them) of those who may read it"
+    )
+    parser.add_argument("--plain", action="store_true", help="FILE: anybody who has it may read it")
     parser.add_argument("--dry-run", action="store_true", help="prune: only say what would go")
     parser.add_argument("--quick", action="store_true", help="drill: look at the size of contents only")
 
@@ -74,9 +78,7 @@ def backup(arguments: Namespace) -> Iterator[str]:
 def _on_node(what: str, arguments: Namespace) -> Iterator[str]:
     data: Path = arguments.data
     if what not in ("", *VERBS):
-        target = Path(what)
-        portable.backup(data, target)
-        yield f"{target}: {target.stat().st_size:,} bytes; it holds secrets and health data, keep it safe"
+        yield from _one_file(data, Path(what), arguments)
     elif what == "":
         made = base.make(data, archive.opened(), archive.recipients())
         yield f"{made.folder}: {made.size:,} bytes of database, {made.contents} contents"
@@ -88,6 +90,36 @@ def _on_node(what: str, arguments: Namespace) -> Iterator[str]:
         yield from _drill(arguments)
     else:
         _follow(data)
+
+
+def _one_file(data: Path, target: Path, arguments: Namespace) -> Iterator[str]:
+    """All of a node in one file: sealed for those who are named, else for a new key that lies beside it."""
+    if arguments.plain:
+        if arguments.recipient:
+            raise Refused("--plain or --recipient, not both")
+        portable.backup(data, target, None)
+        yield f"{target}: {target.stat().st_size:,} bytes, not encrypted; it holds secrets and health data"
+        return
+    named = arguments.recipient or os.environ.get("TUETINH_BACKUP_RECIPIENTS", "")
+    key = key_beside(target)
+    if not named:
+        if target.exists():  # before there is a key of something else beside it
+            raise Refused(f"{target} is there already")
+        named = sealing.make_key(key)
+    try:
+        portable.backup(data, target, sealing.Recipients(named))
+    except BaseException:
+        if not arguments.recipient and "TUETINH_BACKUP_RECIPIENTS" not in os.environ:
+            key.unlink(missing_ok=True)
+        raise
+    yield f"{target}: {target.stat().st_size:,} bytes, encrypted"
+    if key.exists():
+        yield f"{key}: the key that opens it; take it to another place, without it nobody can restore"
+
+
+def key_beside(target: Path) -> Path:
+    """Where the key of a backup in one file lies when nobody was named who may read it."""
+    return target.with_name(f"{target.name}.key")
 
 
 def _drill(arguments: Namespace) -> Iterator[str]:
@@ -138,7 +170,9 @@ def restore(arguments: Namespace) -> Iterator[str]:
     if arguments.file:
         if arguments.at or arguments.latest:
             raise Refused("a file holds one moment; --at and --latest are of an archive")
-        portable.restore(data, arguments.file, force=arguments.force)
+        beside = key_beside(arguments.file)
+        key = arguments.key or (beside if beside.exists() else None)
+        portable.restore(data, arguments.file, lambda: archive.identities(key), force=arguments.force)
         yield f"restored into {data}"
         return
     if bool(arguments.at) == arguments.latest:

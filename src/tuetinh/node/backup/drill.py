@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,10 +99,7 @@ def _asked(url: str) -> Iterator[psycopg.Connection[Any]]:
 def _compare(here: psycopg.Connection[Any], there: psycopg.Connection[Any], seen: str) -> Iterator[Line]:
     """Counts and hashes of both, of all that had been acknowledged when the drill began."""
     ours, theirs = ({row[0]: row[1:] for row in conn.execute(TYPES, [seen])} for conn in (here, there))
-    for type_ in sorted(ours.keys() | theirs.keys()):
-        one, two = ours.get(type_, (0, 0)), theirs.get(type_, (0, 0))
-        told = f"{two[0]} versions" if one == two else f"{two[0]} versions instead of {one[0]}"
-        yield type_, one == two, told if one == two or one[0] != two[0] else f"{told}, and another hash"
+    yield from compared(ours, theirs)
     feeds = [conn.execute(FEED, [seen]).fetchone() for conn in (here, there)]
     yield "change feed", feeds[0] == feeds[1], f"{feeds[1] and feeds[1][0]} changes"
     last = there.execute(BLOCKS).fetchone()
@@ -109,31 +107,50 @@ def _compare(here: psycopg.Connection[Any], there: psycopg.Connection[Any], seen
     yield "head of the access log", same, f"block {last[0] if last else 0}" if same else "another than the node's"
 
 
+def compared(ours: dict[str, tuple[Any, ...]], theirs: dict[str, tuple[Any, ...]]) -> Iterator[Line]:
+    """What the types hold here and there: how many versions, and a hash of them."""
+    for type_ in sorted(ours.keys() | theirs.keys()):
+        one, two = ours.get(type_, (0, 0)), theirs.get(type_, (0, 0))
+        told = f"{two[0]} versions"
+        if one[0] != two[0]:
+            told += f" instead of {one[0]}"
+        elif one != two:
+            told += ", and another hash"
+        yield type_, one == two, told
+
+
 def _try(folder: Path, url: str, *, quick: bool) -> Iterator[Line]:
-    """Let the restored node check itself, and answer on a port of its own."""
+    """Let the restored node check itself, and answer on a port of its own; all at the same time."""
     env = {key: value for key, value in os.environ.items() if key not in SILENT} | {"TUETINH_DATABASE_URL": url}
     command = [sys.executable, "-m", "tuetinh.node.cli"]
-    for what, arguments in (
-        ("access log", ["audit", "verify"]),
-        ("check", ["check", *(["--quick"] if quick else [])]),
-    ):
-        ran = subprocess.run(  # noqa: S603 - our own
-            [*command, *arguments, "--data", str(folder)], capture_output=True, text=True, check=False, env=env
-        )
-        good = ran.returncode == 0
-        lines = [line for line in ran.stdout.splitlines() if good or line.startswith("FAIL")]
-        yield what, good, lines[-1] if lines else ran.stderr.strip()[-300:]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    serve = [*command, "serve", "--data", str(folder), "--roles", "web", "--workers", "1", "--no-browser"]
-    serve += ["--bind", f"127.0.0.1:{port}"]
-    node = subprocess.Popen(serve, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+    serve = ["serve", "--roles", "web", "--workers", "1", "--bind", f"127.0.0.1:{port}", "--no-browser"]
+    checks = {"access log": ["audit", "verify"], "check": ["check", *(["--quick"] if quick else [])]}
+    node = subprocess.Popen(  # noqa: S603 - our own
+        [*command, *serve, "--data", str(folder)], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
+        with ThreadPoolExecutor(len(checks)) as threads:
+            asked = {
+                what: threads.submit(_asked_to, [*command, *arguments, "--data", str(folder)], env)
+                for what, arguments in checks.items()
+            }
+            for what, ran in asked.items():
+                yield what, *ran.result()
         yield "serve", _answers(node, port), f"http://127.0.0.1:{port}/healthz"
     finally:
         node.terminate()
         node.wait()
+
+
+def _asked_to(command: list[str], env: dict[str, str]) -> tuple[bool, str]:
+    """Whether a command of ours found all well, and its last word, or what is wrong."""
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=env)  # noqa: S603 - our own
+    good = ran.returncode == 0
+    lines = [line for line in ran.stdout.splitlines() if good or line.startswith("FAIL")]
+    return good, lines[-1] if lines else (ran.stdout + ran.stderr).strip()[-300:]
 
 
 def _answers(node: subprocess.Popen[bytes], port: int) -> bool:

@@ -33,6 +33,7 @@ from tuetinh.node.backup.portable import SMALL
 from tuetinh.node.backup.sealing import Broken, Recipients
 from tuetinh.node.backup.wire_replication import ReplicationError, Server, Stream, open_stream, written
 from tuetinh.node.errors import Refused
+from tuetinh.record.audit.archive import files as months_of
 from tuetinh.record.contents.files import UNARCHIVED
 
 WAIT_SECONDS = 5.0
@@ -63,6 +64,7 @@ class Follower:
         self._data, self._into, self._recipients, self._stopped = data, into, recipients, stopped
         self._files = data / "files"
         self._keys = ""  # what was last kept of the keys
+        self._months: set[str] | None = None  # which are kept; None before anybody has looked
         self._told: dict[str, Any] = {}
         self._wait = waiting_seconds()
 
@@ -130,7 +132,7 @@ class Follower:
         )
         self._into.keep_line(line)
         state.set_line(self._data, line.name)
-        self._keys = ""
+        self._keys, self._months = "", None
         return line, server.flushed - server.flushed % line.segment
 
     def _known_line(self) -> Line | None:
@@ -148,6 +150,7 @@ class Follower:
         """Keep a stretch of the log; first what it may speak of. Raises Unreachable."""
         self._ship_contents()
         self._ship_keys(line)
+        self._ship_months(line)
         self._into.place.put(name, self._recipients.seal(name, [data]))
 
     def forget(self, names: list[str]) -> None:
@@ -172,6 +175,18 @@ class Follower:
         name = f"keys/{line.name}/{archive.stamp(datetime.now(UTC))}"
         self._into.place.put(name, self._recipients.seal(name, [packed.getvalue()]))
         self._keys = seen
+
+    def _ship_months(self, line: Line) -> None:
+        """A month's file is whole before the log says that its entries are no longer in the database."""
+        if self._months is None:
+            there = self._into.place.entries(f"months/{line.name}/")
+            self._months = {entry.name.rpartition("/")[2] for entry in there}
+        for path in months_of(self._data / archive.MONTHS):
+            if path.name not in self._months:
+                name = f"months/{line.name}/{path.name}"
+                with path.open("rb") as file:
+                    self._into.place.put(name, self._recipients.seal(name, archive.chunks(file)))
+                self._months.add(path.name)
 
     def wait(self, *, on: bool) -> bool:
         """Let commits wait for the archive, or no longer; whether they do. Only the embedded server is switched."""

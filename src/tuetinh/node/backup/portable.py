@@ -1,8 +1,9 @@
 """`tuetinh backup` and `tuetinh restore`: a node in one file, and back, whole or not at all.
 
-The file is a tar of `database.dump` (pg_dump, custom format), `data/` (keys, files, demo.json) and `manifest.json` with
-the SHA-256 of each. The files, which are contents of resources (`record/contents`) and may be most of it, go from the
-data folder into the tar without a copy between; they come after the dump, so that all that it names are there.
+The file is a tar of `database.dump` (pg_dump, custom format), `data/` (keys, files, demo.json, months of the access
+log) and `manifest.json` with the SHA-256 of each, sealed as an archive is. The files, which are contents of resources
+(`record/contents`) and may be most of it, go from the data folder into the tar without a copy between; they come after
+the dump, so that all that it names are there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,8 @@ from typing import IO, Any, cast
 import psycopg
 
 from tuetinh.node import database
+from tuetinh.node.backup.archive import MONTHS, chunks
+from tuetinh.node.backup.sealing import Broken, Identities, Recipients, poured
 from tuetinh.node.errors import Refused
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.contents import files
@@ -32,6 +35,8 @@ SMALL = ("keys", "demo.json")
 KEPT = (*SMALL, "files")  # of the data folder, beside the database
 WITNESSED = "audit"  # what was told of another log than the one that a backup brings
 OURS = {*KEPT, "bulk", "postgres", "postgres.lock", ".restoring", WITNESSED}
+SEALED_AS = "tuetinh backup"
+SEALED = b"age-encryption.org/v1\n"
 NEWER = b"SET transaction_timeout"
 ENCRYPTED = ("require", "verify-ca", "verify-full")  # modes of libpq that the embedded server's programs cannot do
 
@@ -64,40 +69,53 @@ END $$;
 """
 
 
-def backup(data: Path, target: Path) -> None:
+def backup(data: Path, target: Path, recipients: Recipients | None) -> None:
     """Keep database and data folder in one file that only its owner may read; the node may be running.
 
-    What was acknowledged before the call is in it. Raises Refused when the target is there already.
+    What was acknowledged before the call is in it. recipients: who may read it, None for a file that is not sealed.
+    Raises Refused when the target is there already.
     """
     if target.exists():
         raise Refused(f"{target} is there already")
     if not target.parent.is_dir():
         raise Refused(f"there is no folder {target.parent}")
-    with tempfile.TemporaryDirectory(prefix=".tuetinh-backup-", dir=target.parent) as scratch:
-        dump = Path(scratch) / "database.dump"
-        _run("pg_dump", "--format=custom", "--enable-row-security", "--file", str(dump))
-        _copy(data, Path(scratch) / "data", SMALL)
-        sums = _digests(Path(scratch))
+    with tempfile.TemporaryDirectory(prefix=".tuetinh-backup-", dir=target.parent) as name:
+        scratch = Path(name)
+        _run("pg_dump", "--format=custom", "--enable-row-security", "--file", str(scratch / "database.dump"))
+        _copy(data, scratch / "data", SMALL)
+        if (data / MONTHS).is_dir():
+            _copy((data / MONTHS).parent, (scratch / "data" / MONTHS).parent, [Path(MONTHS).name])
         part = target.with_name(target.name + ".part")
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            with tarfile.open(fileobj=file, mode="w") as archive:
-                for path in sorted(Path(scratch).iterdir()):
-                    archive.add(path, path.name)
-                for path in files.all_files(data / "files"):
-                    name = f"data/{path.relative_to(data)}"
-                    with suppress(FileNotFoundError):  # what nobody uses may go meanwhile
-                        archive.add(path, name)
-                        sums[name] = path.name  # which is its SHA-256
-                manifest = {"version": 1, "at": datetime.now(UTC).isoformat(), "sha256": sums}
-                (Path(scratch) / "manifest.json").write_text(json.dumps(manifest))
-                archive.add(Path(scratch) / "manifest.json", "manifest.json")
+            if recipients is None:
+                _pack(data, scratch, file)
+            else:
+                recipients.seal(SEALED_AS, poured(lambda sink: _pack(data, scratch, sink)))(file)
             file.flush()
             os.fsync(file.fileno())
         part.rename(target)
 
 
-def restore(data: Path, source: Path, *, force: bool = False) -> None:
+def _pack(data: Path, scratch: Path, sink: IO[bytes]) -> None:
+    """Write what was gathered, the contents of the record, and the manifest of all."""
+    sums = _digests(scratch)
+    with tarfile.open(fileobj=sink, mode="w|") as archive:
+        for path in sorted(scratch.iterdir()):
+            archive.add(path, path.name)
+        for path in files.all_files(data / "files"):
+            name = f"data/{path.relative_to(data)}"
+            with suppress(FileNotFoundError):  # what nobody uses may go meanwhile
+                archive.add(path, name)
+                sums[name] = path.name  # which is its SHA-256
+        manifest = {"version": 1, "at": datetime.now(UTC).isoformat(), "sha256": sums}
+        (scratch / "manifest.json").write_text(json.dumps(manifest))
+        archive.add(scratch / "manifest.json", "manifest.json")
+
+
+def restore(data: Path, source: Path, keys: Callable[[], Identities], *, force: bool = False) -> None:
     """Bring a backup into an empty installation, or with `force` in the place of what is there.
+
+    keys: gives the private keys, asked for a sealed one only.
 
     Raises Refused and leaves everything as it was when the backup is broken, the place is not empty, a node runs on it,
     or PostgreSQL cannot load the dump. One that was killed half-way is repeated with `force`.
@@ -108,9 +126,9 @@ def restore(data: Path, source: Path, *, force: bool = False) -> None:
         _check_database(force=force)
     place = next(parent for parent in data.parents if parent.is_dir())
     with tempfile.TemporaryDirectory(prefix=".tuetinh-restore-", dir=place) as scratch:
-        _unpack(source, Path(scratch))
+        _unpack(source, Path(scratch), keys)
         with undone(data, outside=outside):
-            _copy(Path(scratch) / "data", data / ".restoring", KEPT)
+            _copy(Path(scratch) / "data", data / ".restoring", (*KEPT, WITNESSED))
             database.start(data)
             if not outside:
                 _check_database(force=force)
@@ -119,9 +137,11 @@ def restore(data: Path, source: Path, *, force: bool = False) -> None:
         _remove(data / name)
         if (data / ".restoring" / name).exists():
             (data / ".restoring" / name).rename(data / name)
-    _remove(data / ".restoring")
     if (data / WITNESSED).exists():
         (data / WITNESSED).rename(data / f"{WITNESSED}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    if (data / ".restoring" / WITNESSED).exists():
+        (data / ".restoring" / WITNESSED).rename(data / WITNESSED)
+    _remove(data / ".restoring")
     _tidy()
 
 
@@ -179,16 +199,36 @@ def _check_database(*, force: bool) -> None:
         raise Refused(f"the database {name} has extensions in its own schemas ({what}); restore into a new database")
 
 
-def _unpack(source: Path, scratch: Path) -> None:
+def is_sealed(source: Path) -> bool:
+    """Whether a backup in one file is sealed."""
+    with source.open("rb") as file:
+        return file.read(len(SEALED)) == SEALED
+
+
+@contextmanager
+def _opened(source: Path, keys: Callable[[], Identities]) -> Iterator[IO[bytes]]:
+    """A backup in one file as its tar."""
+    sealed = is_sealed(source)
+    with source.open("rb") as file:
+        if sealed:
+            with keys().unsealed(chunks(file), SEALED_AS, str(source)) as stream:
+                yield stream
+        else:
+            yield file
+
+
+def _unpack(source: Path, scratch: Path, keys: Callable[[], Identities]) -> None:
     """Unpack a backup and check it. Raises Refused for a file that is none, is cut off, or was changed."""
     try:
-        with tarfile.open(source) as archive:
+        with _opened(source, keys) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
             archive.extractall(scratch, filter="data")
         manifest = json.loads((scratch / "manifest.json").read_text())
         (scratch / "manifest.json").unlink()
         whole = manifest["version"] == 1 and manifest["sha256"] == _digests(scratch)
     except FileNotFoundError as error:
         raise Refused(f"{error.filename or source} is missing") from error
+    except Broken as error:
+        raise Refused(str(error)) from error
     except (tarfile.TarError, OSError, ValueError, KeyError, EOFError) as error:
         raise Refused(f"{source} is no backup, or is cut off: {error}") from error
     if not whole:

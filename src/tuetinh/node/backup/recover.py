@@ -29,10 +29,12 @@ from tuetinh.node.backup.place import Missing
 from tuetinh.node.backup.sealing import Broken, Identities
 from tuetinh.node.backup.wire_replication import written
 from tuetinh.node.errors import Refused
+from tuetinh.record.audit.archive import name as month_name
 
 START_SECONDS = 3.0  # in which a server that starts has left its mark
 NOT_REACHED = "recovery ended before configured recovery target was reached"
 LOG = "log"  # until the base backup is there to take it
+MONTHS = "SELECT month FROM record.audit_archive ORDER BY month"
 CONTENTS = "SELECT digest, min(size) FROM record.content GROUP BY 1 ORDER BY 1"
 LAST = """SELECT pg_last_xact_replay_timestamp(),
 (SELECT coalesce(max(position), 0) FROM record.feed)"""
@@ -109,8 +111,8 @@ def _carried_over(data: Path, source: Archive, keys: Identities, wanted: Plan) -
         scratch.chmod(0o711)  # the server's own user passes
         replayed = recovered(scratch / "var", source, keys, wanted, lasting=False)
         with replayed as (url, restored), portable.on_server(url):
-            portable.backup(scratch / "var", scratch / "whole")
-        portable.restore(data, scratch / "whole")
+            portable.backup(scratch / "var", scratch / "whole", None)
+        portable.restore(data, scratch / "whole", lambda: keys)
     return restored
 
 
@@ -134,6 +136,7 @@ def recovered(
         conn.execute(f"SELECT {portable.ENTER}")
         last, position = conn.execute(LAST).fetchone() or (None, 0)
         count = _fetch_contents(folder / "files", source, keys, conn)
+        _fetch_months(folder / archive.MONTHS, source, keys, wanted, conn)
         conn.close()
         yield url, Restored(wanted.base, wanted.stretch.end, last, position, count)
 
@@ -192,6 +195,21 @@ def _fetch_contents(folder: Path, source: Archive, keys: Identities, conn: psyco
                 raise Broken(f"{source.place}/{name} is not the content of its name")
             count += 1
     return count
+
+
+def _fetch_months(folder: Path, source: Archive, keys: Identities, wanted: Plan, conn: psycopg.Connection[Any]) -> None:
+    """Bring back the months of the access log that were not in the database then.
+
+    One that was taken to another folder is not in the archive; `tuetinh audit verify` says so.
+    """
+    kept = {entry.name.rpartition("/")[2]: entry.name for entry in source.place.entries(f"months/{wanted.line.name}/")}
+    for (month,) in conn.execute(MONTHS).fetchall():
+        if (file := month_name(month)) in kept:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with keys.opened(source.place, kept[file]) as stream, (folder / file).open("wb") as target:
+                shutil.copyfileobj(stream, target, 1 << 20)
+                target.flush()
+                os.fsync(target.fileno())
 
 
 @contextmanager

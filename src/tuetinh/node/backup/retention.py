@@ -125,6 +125,8 @@ def _log(source: Archive, keeping: list[Base], whole: list[Base]) -> dict[str, i
             if not needed:
                 found[entry.name] = entry.size
         found |= _keys(source, line, own, newest=newest_line)
+        if not own and not newest_line:
+            found |= {entry.name: entry.size for entry in source.place.entries(f"months/{name}/")}
     return found
 
 

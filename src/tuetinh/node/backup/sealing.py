@@ -10,7 +10,7 @@ import contextlib
 import io
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -65,7 +65,13 @@ class Identities:
 
         Raises Broken, Missing and Unreachable; what was read before must then be thrown away.
         """
-        unpacked = _Unpacked(self._keys, place.get(name))
+        with self.unsealed(place.get(name), name, f"{place}/{name}") as stream:
+            yield stream
+
+    @contextmanager
+    def unsealed(self, chunks: Iterator[bytes], name: str, called: str) -> Iterator[BinaryIO]:
+        """The same of something whose parts come from elsewhere. called: how faults name it."""
+        unpacked = _Unpacked(self._keys, chunks)
         stream = io.BufferedReader(unpacked, 1 << 20)
         line = name.encode() + b"\n"
         try:
@@ -74,7 +80,7 @@ class Identities:
                 while stream.read(1 << 20):  # what the reader left, so that all of it is looked at
                     pass
             elif unpacked.error is None:
-                raise Broken(f"{place}/{name} is another thing under this name")
+                raise Broken(f"{called} is another thing under this name")
         except Exception:
             if unpacked.error is None:
                 raise
@@ -83,12 +89,34 @@ class Identities:
         if isinstance(unpacked.error, Unreachable):
             raise unpacked.error
         if unpacked.error is not None:
-            raise Broken(f"{place}/{name} cannot be read: {_reason(unpacked.error)}") from unpacked.error
+            raise Broken(f"{called} cannot be read: {_reason(unpacked.error)}") from unpacked.error
 
     def read(self, place: Place, name: str) -> bytes:
         """A small thing, whole. Raises as `opened` does."""
         with self.opened(place, name) as stream:
             return stream.read()
+
+
+def poured(fill: Callable[[BinaryIO], None]) -> Iterator[bytes]:
+    """What a function writes into a file, part by part while it writes; its fault is raised at the end."""
+    reading, writing = os.pipe()
+    faults: list[Exception] = []
+
+    def run() -> None:
+        try:
+            with os.fdopen(writing, "wb") as sink:
+                fill(sink)
+        except Exception as error:
+            faults.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    with os.fdopen(reading, "rb") as source:
+        while chunk := source.read(1 << 20):
+            yield chunk
+    thread.join()
+    if faults:
+        raise faults[0]
 
 
 def make_key(path: Path) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 
 from tuetinh.node import database
-from tuetinh.node.backup import archive, state
+from tuetinh.node.backup import alarm, archive, state
 from tuetinh.node.backup.follow import waiting_seconds
 from tuetinh.node.backup.retention import rule
 from tuetinh.node.errors import Refused
@@ -78,6 +78,7 @@ async def keep(data: Path, stop: asyncio.Event) -> None:
             code = await _run(data, stop, what)
             if code and not stop.is_set():
                 log.error("the %s has failed; the page of backups says why", name)
+        await asyncio.to_thread(lambda: alarm.look(data, health(data)))
         await _pause(stop, LOOK_SECONDS if state.line(data) else 1.0)
     await follower
 

@@ -202,10 +202,49 @@ def built() -> Iterator[Path]:
 def kept(built: Path) -> Iterator[Path]:
     """A backup of the small province."""
     target = built.with_suffix(".backup")
-    made = run(built, "backup", str(target))
+    made = run(built, "backup", str(target), "--plain")
     assert made.returncode == 0, made.stderr
     yield target
     target.unlink()
+
+
+OLD_ENTRIES = """
+import time
+from datetime import UTC, datetime
+from django.db import connection
+from tuetinh.record.asker import SYSTEM
+from tuetinh.record.audit import chain, months
+from tuetinh.record.steps import enter
+at = datetime(2026, 1, 15, tzinfo=UTC)
+months.prepare(at)
+enter(SYSTEM)
+with connection.cursor() as cursor:
+    cursor.execute("INSERT INTO record.audit (at, account, role, facility, purpose, client, action, type, id)"
+                   " SELECT %s, n::text, 'doctor', '', 'TREAT', '', 'read', 'Patient', ''"
+                   " FROM generate_series(1, 500) n", [at])
+sealer = chain.Sealer()
+for _ in range(600):
+    sealer.seal()
+    enter(SYSTEM)
+    with connection.cursor() as cursor:
+        cursor.execute('SELECT max(position) FROM record.audit WHERE at = %s', [at])
+        last = cursor.fetchone()[0]
+        cursor.execute('SELECT coalesce(max("end"), 0) FROM record.audit_block')
+        if cursor.fetchone()[0] >= last:
+            break
+    time.sleep(0.1)
+"""
+
+
+def archive_a_month(data: Path) -> str:
+    """Have a node remember a month of long ago, and take that out of the database; the name of its file."""
+    for arguments in (
+        ("manage", "shell", "--verbosity", "0", "--command", OLD_ENTRIES),
+        ("audit", "archive", "--month", "2026-01"),
+    ):
+        done = run(data, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return "access-log-2026-01.jsonl.gz"
 
 
 def spoilt(backup: Path, folder: Path) -> Path:

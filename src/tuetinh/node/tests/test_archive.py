@@ -18,13 +18,17 @@ from typing import Any
 
 import httpx
 import pytest
+from django.db import connection
 
-from tuetinh.node.backup import recover
+from tuetinh.node.backup import drill, recover
 from tuetinh.node.backup.archive import Archive
 from tuetinh.node.backup.place import Folder
 from tuetinh.node.backup.sealing import Identities, make_key
 from tuetinh.node.errors import Refused
-from tuetinh.node.tests.conftest import Province, Writers, missing, run, start_node, token
+from tuetinh.node.tests.conftest import Province, Writers, archive_a_month, missing, run, start_node, token
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM
 
 LARGE = bytes(range(256)) * 400  # a content that is a file of its own
 
@@ -73,6 +77,28 @@ def kill(node: Province) -> None:
 
 
 @dataclass(frozen=True)
+class Damaged:
+    """What a drill says of an archive in which a content is missing, and what the node says then."""
+
+    code: int
+    lines: list[str]
+    noted: dict[str, Any]
+    health: str
+    lost: Path
+
+
+def damage_and_drill(node: Province, root: Path, env: dict[str, str]) -> Damaged:
+    """Take a content away, drill, and bring it back."""
+    content = first(root / "archive", "contents/*/*")
+    away = content.rename(root / "away")
+    drilled = run(node.data, "backup", "drill", "--key", str(root / "key"), env=env, timeout=600)
+    noted = told(node.data, "drill")
+    health = httpx.get(f"{node.url}/healthz").json()["backup"]
+    away.rename(content)
+    return Damaged(drilled.returncode, drilled.stdout.splitlines(), noted, health, content)
+
+
+@dataclass(frozen=True)
 class Lost:
     """What is left of a node that was killed: its archive and the key, and what it had acknowledged."""
 
@@ -84,6 +110,8 @@ class Lost:
     content: str
     drill: list[str]
     noted: dict[str, Any]
+    month: bytes
+    damaged: Damaged
 
     @property
     def archive(self) -> Path:
@@ -116,8 +144,11 @@ def lost(built: Path) -> Iterator[Lost]:
         between = datetime.now(UTC)
         time.sleep(0.2)
         after = create(node, "female")
+        month = node.data / "audit" / "archive" / archive_a_month(node.data)
         drilled = run(node.data, "backup", "drill", "--key", str(root / "key"), env=env, timeout=600)
         noted = told(node.data, "drill")
+        damaged = damage_and_drill(node, root, env)
+        file = month.read_bytes()
         writers = Writers(node, clients=6)
         until(lambda: len(writers.kept) > 40)
     finally:
@@ -125,7 +156,8 @@ def lost(built: Path) -> Iterator[Lost]:
     writers.end()
     shutil.rmtree(root / "var")
     id_ = content.partition("/fhir/Binary/")[2].partition("/")[0]
-    yield Lost(root, before, between, after, list(writers.kept), id_, drilled.stdout.splitlines(), noted)
+    told_of = (drilled.stdout.splitlines(), noted, file, damaged)
+    yield Lost(root, before, between, after, list(writers.kept), id_, *told_of)
     shutil.rmtree(root)
 
 
@@ -133,7 +165,16 @@ def test_all_that_was_acknowledged_survives_the_machine(lost: Lost, start: Calla
     restored = lost.restore(folder / "var", "--latest")
     assert restored.returncode == 0, restored.stderr
     assert restored.stdout.startswith(f"restored into {folder / 'var'}: the end of the archive, the last change at ")
-    assert sorted(path.name for path in (folder / "var").iterdir()) == ["demo.json", "files", "keys", "postgres"]
+    assert sorted(path.name for path in (folder / "var").iterdir()) == [
+        "audit",
+        "demo.json",
+        "files",
+        "keys",
+        "postgres",
+    ]
+    assert (folder / "var" / "audit" / "archive" / "access-log-2026-01.jsonl.gz").read_bytes() == lost.month
+    verified = run(folder / "var", "audit", "verify")
+    assert verified.returncode == 0, verified.stdout
     checked = run(folder / "var", "check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "ok    files: 1 files" in checked.stdout
@@ -162,6 +203,37 @@ def test_a_drill_compares_and_takes_itself_away(lost: Lost) -> None:
     assert "ok    Patient: 22 versions" in lost.drill
     assert lost.noted["good"] is True
     assert sorted(path.name for path in lost.root.iterdir()) == ["archive", "key"]
+
+
+def test_a_drill_of_what_is_damaged_fails_loudly(lost: Lost) -> None:
+    assert lost.damaged.code == 1
+    assert lost.damaged.lines[-1] == f"FAIL  restore: {lost.damaged.lost} is missing"
+    assert (lost.damaged.noted["good"], lost.damaged.noted["error"]) == (False, f"{lost.damaged.lost} is missing")
+    assert lost.damaged.health == "drill"
+
+
+@pytest.mark.django_db
+def test_a_drill_sees_what_is_other_than_it_was() -> None:
+    """One side with a change that only it knows, as after a fault of a disk."""
+    for gender in ("male", "female"):
+        record.create(SYSTEM, r4.Patient(gender=gender))
+    here = connection.connection
+    seen = here.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint + 1").fetchone()[0]
+    snapshot = f"{seen}:{seen}:"
+    before = here.execute(drill.TYPES, [snapshot]).fetchall()
+    assert list(drill.compared({"Patient": (2, 7)}, {"Patient": (2, 7)})) == [("Patient", True, "2 versions")]
+    here.execute("""UPDATE record."Patient" SET body = replace(convert_from(body, 'UTF8'), 'female', 'other')::bytea
+                    WHERE convert_from(body, 'UTF8') LIKE '%%female%%'""")
+    after = here.execute(drill.TYPES, [snapshot]).fetchall()
+    ours, theirs = ({row[0]: row[1:] for row in rows} for rows in (before, after))
+    assert [line for line in drill.compared(ours, theirs) if not line[1]] == [
+        ("Patient", False, "2 versions, and another hash")
+    ]
+    here.execute("""DELETE FROM record."Patient" WHERE convert_from(body, 'UTF8') LIKE '%%other%%'""")
+    theirs = {row[0]: row[1:] for row in here.execute(drill.TYPES, [snapshot]).fetchall()}
+    assert [line for line in drill.compared(ours, theirs) if not line[1]] == [
+        ("Patient", False, "1 versions instead of 2")
+    ]
 
 
 def cut(path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from tuetinh.node.backup import service, state
+from tuetinh.node.backup import alarm, service, state
 from tuetinh.node.backup.archive import stamp
 
 LINE = "20261127T000000000000Z-abcdef"
@@ -103,3 +103,41 @@ def test_what_is_due_is_told_in_its_order(data: Path, monkeypatch: pytest.Monkey
     assert due() == [("drill",)]
     state.set_line(data, "")
     assert due() == []
+
+
+def test_administrators_get_mail_once_and_again_when_all_is_well(
+    data: Path, monkeypatch: pytest.MonkeyPatch, mailoutbox: list[Any]
+) -> None:
+    now = datetime.now(UTC)
+
+    def look(minutes: float) -> list[str]:
+        alarm.look(data, service.health(data), now + timedelta(minutes=minutes))
+        return [mail.body.partition("\n")[0] for mail in mailoutbox]
+
+    change(data, "drill", at=ago(hours=1), good=False, error="Patient: 3 versions instead of 4")
+    assert look(0) == []  # nobody is named
+    monkeypatch.setenv("TUETINH_BACKUP_MAIL", "truc@tinh.vn, so@tinh.vn")
+    assert look(0) == [alarm.FAULTS["drill"]]
+    assert mailoutbox[0].to == ["truc@tinh.vn", "so@tinh.vn"]
+    assert "Patient: 3 versions instead of 4" in mailoutbox[0].body
+    assert look(1) == [alarm.FAULTS["drill"]]
+    change(data, "drill", good=True, error="")
+    assert look(2)[1:] == [alarm.WELL]
+    change(data, "base", ended=ago(hours=49))
+    assert look(3)[2:] == []  # it may be under way
+    assert look(12)[2:] == []
+    assert look(13)[2:] == [alarm.FAULTS["late"]]
+
+
+def test_mail_that_could_not_be_sent_is_tried_again(
+    data: Path, monkeypatch: pytest.MonkeyPatch, settings: Any, mailoutbox: list[Any]
+) -> None:
+    monkeypatch.setenv("TUETINH_BACKUP_MAIL", "truc@tinh.vn")
+    change(data, "drill", at=ago(hours=1), good=False, error="x")
+    right, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_PORT = 1  # where nobody listens
+    alarm.look(data, service.health(data))
+    settings.EMAIL_BACKEND = right
+    assert mailoutbox == []
+    alarm.look(data, service.health(data))
+    assert len(mailoutbox) == 1

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tuetinh.node.tests.conftest import run
+from tuetinh.node.backup.sealing import make_key
+from tuetinh.node.tests.conftest import archive_a_month, run
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,69 @@ def test_a_restored_node_holds_exactly_what_was_kept(root: Path) -> None:
     assert (root / "two" / "demo.json").read_bytes() == (root / "one" / "demo.json").read_bytes()
 
 
+def test_a_backup_is_for_whoever_has_the_key(root: Path) -> None:
+    """By default for a new key, which lies beside it until somebody takes it away."""
+    kept = run(root / "one", "backup", str(root / "c.backup"))
+    assert kept.returncode == 0, kept.stderr
+    file, key = root / "c.backup", root / "c.backup.key"
+    assert file.read_bytes().startswith(b"age-encryption.org/v1\n")
+    assert key.stat().st_mode & 0o777 == 0o600
+    again = run(root / "one", "backup", str(file))
+    assert (again.returncode, "is there already" in again.stderr) == (1, True)
+    away = key.rename(root / "elsewhere.key")
+    for more, told in (
+        ((), "whose key? --key FILE"),
+        (("--key", str(_other_key(root))), f"{file} cannot be read: it is for another key"),
+    ):
+        refused = run(root / "closed", "restore", str(file), *more)
+        assert (refused.returncode, told in refused.stderr) == (1, True), refused.stderr
+        assert not (root / "closed").exists()
+    opened = run(root / "open", "restore", str(file), "--key", str(away))
+    assert opened.returncode == 0, opened.stderr
+    assert run(root / "open", "check").returncode == 0
+
+
+def test_who_may_read_a_backup_is_named(root: Path) -> None:
+    key = _other_key(root)
+    public = key.read_text().split()[3]
+    for more, env, told in (
+        (("--recipient", public), {}, "encrypted"),
+        ((), {"TUETINH_BACKUP_RECIPIENTS": public}, "encrypted"),
+        (("--plain",), {}, "not encrypted"),
+    ):
+        file = root / f"d-{told[:3]}-{len(env)}.backup"
+        made = run(root / "one", "backup", str(file), *more, env=env)
+        assert made.returncode == 0, made.stderr
+        assert told in made.stdout
+        assert (file.read_bytes()[:21] == b"age-encryption.org/v1") is (told == "encrypted")
+        assert not file.with_name(f"{file.name}.key").exists()
+    both = run(root / "one", "backup", str(root / "e.backup"), "--plain", "--recipient", public)
+    assert (both.returncode, "not both" in both.stderr) == (1, True)
+    wrong = run(root / "one", "backup", str(root / "e.backup"), "--recipient", "age1nobody")
+    assert (wrong.returncode, "age1nobody is no age recipient" in wrong.stderr) == (1, True)
+    assert not list(root.glob("e.backup*"))
+
+
+def _other_key(root: Path) -> Path:
+    path = root / "other.key"
+    if not path.exists():
+        make_key(path)
+    return path
+
+
+def test_an_archived_month_of_the_access_log_comes_along(root: Path) -> None:
+    month = archive_a_month(root / "one")
+    assert run(root / "one", "backup", str(root / "f.backup")).returncode == 0
+    assert run(root / "six", "restore", str(root / "f.backup")).returncode == 0
+    ours, theirs = ((root / name / "audit" / "archive" / month) for name in ("one", "six"))
+    assert theirs.read_bytes() == ours.read_bytes()
+    verified = run(root / "six", "audit", "verify")
+    assert verified.returncode == 0, verified.stdout
+    theirs.unlink()
+    verified = run(root / "six", "audit", "verify")
+    assert (verified.returncode, "archived: the entries of 2026-01" in verified.stdout) == (1, True)
+
+
 @pytest.mark.parametrize("harm", ["cut", "changed", "other"])
 def test_a_broken_backup_is_refused_and_nothing_changes(root: Path, harm: str) -> None:
     good = root / "b.backup"
@@ -51,6 +115,7 @@ def test_a_broken_backup_is_refused_and_nothing_changes(root: Path, harm: str) -
     middle = len(content) // 2
     bad = {"cut": content[:middle], "changed": content[:middle] + b"\0x" + content[middle + 2 :], "other": b"no backup"}
     (root / "bad.backup").write_bytes(bad[harm])
+    (root / "bad.backup.key").write_bytes((root / "b.backup.key").read_bytes())
     refused = run(root / f"never-{harm}", "restore", str(root / "bad.backup"))
     assert refused.returncode == 1
     assert "Traceback" not in refused.stderr

@@ -57,8 +57,10 @@ def test_sqlmap_finds_nothing(province: Province, tmp_path: Path, place: str) ->
 
 
 @pytest.mark.skipif(not LONG or shutil.which("wapiti") is None, reason="wapiti (Debian) runs with `make attack`")
-def test_wapiti_finds_nothing(province: Province, tmp_path: Path) -> None:
-    command = ["wapiti", "-u", f"{province.url}/", "-H", f"Cookie: {session(province, 'reception')}", "--flush-session"]
+@pytest.mark.parametrize("role", ["", "reception", "doctor", "citizen", "admin"])
+def test_wapiti_finds_nothing(province: Province, tmp_path: Path, role: str) -> None:
+    command = ["wapiti", "-u", f"{province.url}/", "--flush-session", "--store-session", str(tmp_path)]
+    command += ["-H", f"Cookie: {session(province, role)}"] if role else []
     command += ["-m", "sql,xss,permanentxss,exec,file,crlf,redirect,ssrf,xxe,htaccess,methods", "--max-scan-time"]
     command += [str(SECONDS - 30), "-f", "json", "-o", str(tmp_path / "found.json"), "-x", f"{province.url}/logout"]
     run(command, tmp_path)
