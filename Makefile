@@ -35,8 +35,11 @@ fuzz: .venv/dev.stamp  ## ask the whole FHIR API at random, for half an hour or 
 	$(BIN)/pytest -q -n 2 --hypothesis-profile long src/tuetinh/record/tests/test_api_survives_anything.py \
 		src/tuetinh/record/tests/test_api_is_as_described.py
 
-attack: .venv/dev.stamp assets  ## let sqlmap and wapiti (Debian) work on a node for long
-	TUETINH_ATTACK_SECONDS=900 $(BIN)/pytest -q src/tuetinh/node/tests/test_tools_of_attackers.py
+attack: .venv/dev.stamp assets  ## let sqlmap (Debian) and wapiti work on a node for long
+	$(BIN)/uv venv -q --allow-existing $(DATA)/attack
+	$(BIN)/uv pip install -q --python $(DATA)/attack/bin/python wapiti3==3.2.3
+	TUETINH_ATTACK_SECONDS=900 TUETINH_WAPITI=$(abspath $(DATA)/attack/bin/wapiti) \
+		$(BIN)/pytest -q src/tuetinh/node/tests/test_tools_of_attackers.py
 
 docs: .venv/dev.stamp assets  ## remake the pictures of the documentation
 	$(BIN)/pytest -q -m browser --screenshots docs/pictures

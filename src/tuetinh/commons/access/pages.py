@@ -9,7 +9,7 @@ from functools import partial
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -51,10 +51,10 @@ def language(request: HttpRequest) -> HttpResponse:
     if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
         back = "/"
     if code not in dict(settings.LANGUAGES):
-        return redirect(back)
+        return HttpResponseRedirect(back)
     if request.user.is_authenticated:
         actions.choose_language(request.user, code)
-    return with_language(redirect(back), code)
+    return with_language(HttpResponseRedirect(back), code)
 
 
 @signed_in

@@ -31,7 +31,7 @@ class Issue:
         details: dict[str, Any] = {}
         if self.kind:
             details["coding"] = [{"system": TX_ISSUE_TYPE, "code": self.kind}]
-        issue["details"] = details | {"text": self.text}
+        issue["details"] = details | {"text": self.text.replace("\0", "\ufffd")}  # it quotes what was asked
         if self.expression:
             issue |= {"location": [self.expression], "expression": [self.expression]}
         return issue

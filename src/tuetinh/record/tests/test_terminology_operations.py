@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -230,3 +231,9 @@ def test_the_code_systems_are_listed(fruit: Any) -> None:
     listed = {row["uri"]: row.get("version") for row in answer.json()["codeSystem"]}
     assert listed[SYSTEM] == [{"code": "1.0.0"}]
     assert "http://unitsofmeasure.org" in listed
+
+
+def test_what_is_quoted_is_text_that_fhir_allows(fhir: Any) -> None:
+    answer = fhir.get("/CodeSystem/$lookup?system=urn:nobody%00x&code=%00")
+    assert answer.status_code == 404
+    assert "\0" not in json.loads(answer.content)["issue"][0]["details"]["text"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import LoginView, LogoutView, RedirectURLMixin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
@@ -56,7 +56,7 @@ class Login(LoginView):
             entering.wait(self.request, account, self.get_success_url())
             return redirect("access:second")
         entering.enter(self.request, account, "password")
-        return with_own_language(self.request, redirect(self.get_success_url()))
+        return with_own_language(self.request, HttpResponseRedirect(self.get_success_url()))
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The providers of outside accounts, beside the form."""
@@ -106,7 +106,7 @@ def second(request: HttpRequest) -> HttpResponse:
             return limits.answer(request, slow)
         if way:
             entering.enter(request, account, way)
-            return with_own_language(request, redirect(url))
+            return with_own_language(request, HttpResponseRedirect(url))
         fault = _("Mã chưa đúng hoặc đã dùng. Hãy gõ mã đang hiện trong ứng dụng.")
     context = {
         "fault": fault,
@@ -134,7 +134,7 @@ def passkey(request: HttpRequest) -> HttpResponse:
         account = passkeys.prove(request, request.POST.get("passkey", ""))
         if account is not None:
             entering.enter(request, account, "passkey")
-            return with_own_language(request, redirect(where.get_success_url()))
+            return with_own_language(request, HttpResponseRedirect(where.get_success_url()))
         attempts.failed(request, "")
         noting.turned_away(None, "passkey")
         fault = _("Khóa này chưa được thêm vào tài khoản nào, hoặc chưa xác nhận được. Hãy thử lại.")

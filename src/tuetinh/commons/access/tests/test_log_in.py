@@ -79,6 +79,17 @@ def test_next_never_leaves_the_house(client: Client, cast: dict[str, Account], w
     assert log_in(client, "cast.admin", next=wanted)["Location"] == reached
 
 
+@pytest.mark.parametrize(
+    "odd", ["e", "access:accounts", "a\nb", "/x\r\nSet-Cookie: a=b", "?", "\u00e9", "%00", "." * 3000]
+)
+def test_next_is_an_address_and_never_a_name_of_ours(client: Client, cast: dict[str, Account], odd: str) -> None:
+    for answer in (client.post("/language", {"language": "en", "next": odd}), log_in(client, "cast.admin", next=odd)):
+        assert answer.status_code == 302
+        assert not answer["Location"].startswith(("/accounts", "//", "http"))
+        assert "\n" not in answer["Location"]
+        assert "a" not in answer.cookies
+
+
 def test_form_without_token_is_refused(cast: dict[str, Account]) -> None:
     browser = Client(enforce_csrf_checks=True)
     answer = log_in(browser, "cast.doctor")
