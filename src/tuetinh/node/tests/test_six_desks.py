@@ -167,6 +167,30 @@ def test_every_other_role_has_a_calm_home(walk: Walk, role: str) -> None:
     assert walk.faults == [], "\n".join(walk.faults)
 
 
+def test_an_emergency_is_seen_by_reviewer_and_citizen(walk: Walk) -> None:
+    url, citizen = walk.province.url, "p-0000001"
+    doctor = walk.login("doctor")
+    doctor.goto(f"{url}/records/{citizen}/open")
+    doctor.fill("[name=reason]", "Cấp cứu, hôn mê, không có người nhà đi cùng")
+    doctor.click("main form button.btn-primary, main form button.btn-danger")
+    doctor.wait_for_url(f"**/people/{citizen}")
+    admin = walk.login("admin")
+    admin.goto(f"{url}/accounts/opened")
+    assert "Cấp cứu, hôn mê" in admin.inner_text("main")
+    walk.look(admin, "mo-khan-cap")
+    admin.goto(f"{url}/accounts/why")
+    admin.fill("[name=username]", "doctor")
+    admin.fill("[name=patient]", citizen)
+    admin.press("[name=patient]", "Enter")
+    admin.wait_for_selector("main .note")
+    walk.look(admin, "vi-sao-duoc-xem")
+    phone = walk.login("citizen", PHONE)
+    phone.goto(f"{url}/me/record/accesses")
+    assert "Bác sĩ" in phone.inner_text("main")
+    walk.look(phone, "ai-da-xem")
+    assert walk.faults == [], "\n".join(walk.faults)
+
+
 def test_what_a_doctor_types_survives_the_browser(walk: Walk) -> None:
     doctor = walk.login("doctor")
     visit = doctor.locator("#queue a[href^='/clinic/visits/']").last.get_attribute("href")
