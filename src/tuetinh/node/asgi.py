@@ -74,13 +74,20 @@ class Application:
         async def authenticate(scope: Scope) -> Any:
             return await access.authenticate(scope, self.pool)
 
-        self.live = Live(url, authenticate)
+        self.live = Live(url, authenticate, {access.TOPIC: self._forget})
+        self._open = access.AppOrigins(self._answer, self.pool)
         self.live.start()
         self.door = Door(self.pool, authenticate)
         await self.door.startup()
         self.sockets = Sockets(url, self.door.run, authenticate)
         self.sockets.start()
-        self._open = access.AppOrigins(self._answer, self.pool)
+
+    def _forget(self) -> None:
+        """Ask anew who may what: something of it was changed, here or by another process."""
+        from tuetinh.commons.access import api as access
+
+        access.forget()
+        self._open.forget()
 
     async def end_streams(self) -> None:
         """End what stays open, the events of pages and the websockets of subscriptions, and soon what takes long."""

@@ -9,12 +9,14 @@ from django.utils.translation import gettext as _
 
 from tuetinh.commons.access.actions import CITIZENS_DESKS, give_citizen_account, recover
 from tuetinh.commons.access.errors import AccessError
+from tuetinh.commons.access.oauth import asking
 from tuetinh.commons.access.oauth.asking import authenticate, bearer_of
 from tuetinh.commons.access.oauth.clients import create_client
 from tuetinh.commons.access.oauth.configuration import smart_configuration
 from tuetinh.commons.access.oauth.cors import AppOrigins
 from tuetinh.commons.access.oauth.sample import register_sample
 from tuetinh.commons.access.places import Facility, facility, place_name
+from tuetinh.commons.access.proof import policy
 from tuetinh.commons.access.proof.policy import ACTIONS
 from tuetinh.commons.access.queries import apps_to_launch, owner_names
 from tuetinh.commons.access.roles import CATALOGUE, DIRECTORY, ROLES, Role
@@ -40,6 +42,7 @@ __all__ = [
     "DIRECTORY",
     "RELATIONSHIPS",
     "ROLES",
+    "TOPIC",
     "AccessError",
     "Account",
     "AppOrigins",
@@ -56,6 +59,7 @@ __all__ = [
     "create_client",
     "desk",
     "facility",
+    "forget",
     "fresh",
     "give_citizen_account",
     "is_username",
@@ -72,8 +76,16 @@ __all__ = [
     "wards",
 ]
 
+TOPIC = "tuetinh_access"  # where the database tells that sessions, tokens, accounts, apps or rules were changed
 WARD = "access.ward"  # in the session: whose record a citizen has opened
 View = TypeVar("View", bound="Callable[..., object]")
+
+
+def forget() -> None:
+    """Believe nothing longer that this process remembers of who may what: something of it was changed."""
+    asking.forget()
+    rules.forget()
+    policy.forget()
 
 
 def desk(*roles: str, at: Place = "") -> Callable[[View], View]:

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -28,9 +29,18 @@ log = logging.getLogger(__name__)
 class Live:
     """Listens to PostgreSQL and wakes the pages that follow a channel."""
 
-    def __init__(self, url: str, authenticate: Callable[[Scope], Awaitable[Asker | None]]) -> None:
-        """url: the database. authenticate: tells who asks, or None."""
-        self._url = url
+    def __init__(
+        self,
+        url: str,
+        authenticate: Callable[[Scope], Awaitable[Asker | None]],
+        heard: Mapping[str, Callable[[], None]] = MappingProxyType({}),
+    ) -> None:
+        """url: the database. authenticate: tells who asks, or None.
+
+        heard: by other topics of the database what is called in this process at each notice, and when some may have
+        been missed.
+        """
+        self._url, self._heard = url, heard
         self._authenticate = authenticate
         self._followers: dict[str, set[asyncio.Queue[str]]] = defaultdict(set)
         self._stopping = asyncio.Event()
@@ -57,12 +67,18 @@ class Live:
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as conn:
-                    await conn.execute(f"LISTEN {TOPIC}")
+                    for topic in (TOPIC, *self._heard):
+                        await conn.execute(f"LISTEN {topic}")
+                    for tell in self._heard.values():
+                        tell()
                     for channel in list(self._followers):
                         self._wake(channel)
                     pause = 0.2
                     async for notice in conn.notifies():
-                        self._wake(notice.payload)
+                        if notice.channel == TOPIC:
+                            self._wake(notice.payload)
+                        else:
+                            self._heard[notice.channel]()
             except psycopg.Error as error:
                 log.warning("live updates wait for the database: %s", type(error).__name__)
                 await asyncio.sleep(pause)

@@ -29,10 +29,16 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
     from psycopg_pool import AsyncConnectionPool
 
-KEEP = 4.0  # seconds that an answer is believed, so a revoked token or session ends within five
+KEEP = 4.0  # seconds that an answer is believed where `forget` is not called: the database told nobody of a change
 KEEP_AT_MOST = 10_000
 
 _answers: dict[bytes, tuple[float, Asker | None]] = {}
+
+
+def forget() -> None:
+    """Believe no answer longer: something that they rest on was changed."""
+    global _answers  # noqa: PLW0603 - what is being asked now is kept in the old one
+    _answers = {}
 
 
 async def authenticate(
@@ -47,15 +53,16 @@ async def authenticate(
         return None
     secret = (b"bearer " + bearer.encode()) if bearer else (b"session " + session.encode())
     key = hashlib.sha256(secret).digest()  # the cache holds no secret
-    until, asker = _answers.get(key, (0.0, None))
+    answers = _answers
+    until, asker = answers.get(key, (0.0, None))
     now = time.monotonic()
     if until > now:
         return asker
     async with pool.connection() as conn:
         asker = await (_by_token(conn, bearer) if bearer else _by_session(conn, session))
-    if len(_answers) >= KEEP_AT_MOST:
-        _answers.clear()
-    _answers[key] = (now + KEEP, asker)
+    if len(answers) >= KEEP_AT_MOST:
+        answers.clear()
+    answers[key] = (now + KEEP, asker)
     return asker
 
 

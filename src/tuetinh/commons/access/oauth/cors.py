@@ -59,6 +59,10 @@ class AppOrigins:
 
         await self.app(scope, receive, answer)
 
+    def forget(self) -> None:
+        """Ask for the origins again at the next use."""
+        self._until = 0.0
+
     async def _known(self) -> frozenset[bytes]:
         """The origins of the addresses that apps registered."""
         if self._until < time.monotonic():

@@ -76,7 +76,7 @@ def test_one_that_has_expired_is_nobody(token: str) -> None:
     assert ask(Authorization=f"Bearer {token}") is None
 
 
-def test_one_that_is_revoked_is_nobody_within_five_seconds(token: str) -> None:
+def test_one_that_is_revoked_is_nobody_within_five_seconds_even_when_nobody_was_told(token: str) -> None:
     assert asking.KEEP <= 5
     assert ask(Authorization=f"Bearer {token}") is not None
     grants.revoke(System.objects.get(), token)
