@@ -31,6 +31,7 @@ TAKE_OVER = 5.0  # seconds between two tries to become the one that matches
 AGAIN = 1.0  # seconds before a lost connection is made again
 LONGEST_LOOK = 0.5  # seconds between two looks at transactions that are under way
 GATHER = 0.05  # seconds that changes gather while they flow: many are matched at the cost of one
+CANCEL_SECONDS = 0.5  # before a task is cancelled once more: a connection that is being made can swallow the first
 KEEP_DAYS = 30  # for which delivered events are kept for $events
 POOL = 8
 DEADLOCKS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
@@ -77,9 +78,11 @@ class Service:
 
     async def stop(self) -> None:
         """End at once: what is under way is repeated by the next process."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        left = set(self._tasks)
+        while left:
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=CANCEL_SECONDS)
         await self._couriers.close()
         await self._pool.close(timeout=1)
 
