@@ -64,6 +64,7 @@ from .places import (
 from .queries import listed, price, prices, starter_prices
 from .services import Service, Technique, consultations, equivalents, search_services, service, technique
 from .services import groups as service_groups
+from .workdays import after_working_days, is_working
 
 __all__ = [
     "ETHNIC_GROUPS",
@@ -89,6 +90,7 @@ __all__ = [
     "Service",
     "Technique",
     "address",
+    "after_working_days",
     "all_codes",
     "check_diagnosis",
     "children",
@@ -111,6 +113,7 @@ __all__ = [
     "facility_levels",
     "fold",
     "icd10",
+    "is_working",
     "list_code",
     "listed",
     "load_price_list",

@@ -5,10 +5,8 @@ days, but that of one month before the 5th of the next.
 from __future__ import annotations
 
 from datetime import date, timedelta
-from functools import cache
-from pathlib import Path
 
-import msgspec
+from tuetinh.commons.catalogues.api import after_working_days
 
 WORKING_DAYS = 7
 MONTH_CLOSES = 5
@@ -16,21 +14,5 @@ MONTH_CLOSES = 5
 
 def last_day(ended: date) -> date:
     """The last day on which the claim of a visit that ended then may be sent and corrected."""
-    day, left = ended, WORKING_DAYS
-    while left:
-        day += timedelta(days=1)
-        left -= is_working(day)
     following = (ended.replace(day=28) + timedelta(days=4)).replace(day=MONTH_CLOSES)
-    return min(day, following)
-
-
-def is_working(day: date) -> bool:
-    """Whether offices are open: no weekend, no holiday."""
-    return day.weekday() < 5 and f"{day:%m-%d}" not in holidays()["every"] and day.isoformat() not in holidays()["days"]
-
-
-@cache
-def holidays() -> dict[str, list[str]]:
-    """Holidays: those of `every` year (month-day), and the `days` that move."""
-    path = Path(__file__).parents[1] / "data" / "holidays.json"
-    return msgspec.json.decode(path.read_bytes(), type=dict[str, list[str]])
+    return min(after_working_days(ended, WORKING_DAYS), following)

@@ -20,7 +20,7 @@ from tuetinh.care.insurance.actions import connection, set_account, set_key
 from tuetinh.care.insurance.errors import BadKeyFile, NotNow
 from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
 from tuetinh.care.insurance.sending import queue, send
-from tuetinh.care.insurance.sending.deadlines import is_working, last_day
+from tuetinh.care.insurance.sending.deadlines import last_day
 from tuetinh.care.insurance.sending.signing import Key, open_key, sign, signer_of
 from tuetinh.care.insurance.simulator import RESERVED, Simulator
 from tuetinh.care.insurance.simulator_claims import Receipt
@@ -385,8 +385,3 @@ def test_a_key_file_is_opened_by_its_password_alone() -> None:
 )
 def test_the_last_day(ended: date, last: date) -> None:
     assert last_day(ended) == last
-
-
-def test_offices_are_closed_on_weekends_and_holidays() -> None:
-    days = [datetime(2026, 4, 24, tzinfo=HANOI).date() + timedelta(days=n) for n in range(9)]
-    assert [day.day for day in days if is_working(day)] == [24, 28, 29]
