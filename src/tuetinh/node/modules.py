@@ -17,5 +17,6 @@ MODULES = (
     "tuetinh.care.reception",
     "tuetinh.care.clinic",
     "tuetinh.community.portal",
+    "tuetinh.governance.privacy",
     "tuetinh.node",
 )

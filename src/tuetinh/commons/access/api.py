@@ -20,11 +20,11 @@ from tuetinh.commons.access.proof import policy
 from tuetinh.commons.access.proof.policy import ACTIONS
 from tuetinh.commons.access.queries import apps_to_launch, owner_names
 from tuetinh.commons.access.roles import CATALOGUE, DIRECTORY, ROLES, Role
-from tuetinh.commons.access.sight import carers, rules, wards
+from tuetinh.commons.access.sight import carers, forbidding, rules, wards
 from tuetinh.commons.access.sight.ages import agrees as minor_agrees
 from tuetinh.commons.access.sight.glass import may_open
 from tuetinh.commons.access.sight.wards import Tie
-from tuetinh.commons.access.sight.words import RELATIONSHIPS
+from tuetinh.commons.access.sight.words import PURPOSES, RELATIONSHIPS
 from tuetinh.commons.access.words import is_username
 from tuetinh.commons.ui.api import Place
 from tuetinh.record.asker import Asker
@@ -40,6 +40,7 @@ __all__ = [
     "CATALOGUE",
     "CITIZENS_DESKS",
     "DIRECTORY",
+    "PURPOSES",
     "RELATIONSHIPS",
     "ROLES",
     "TOPIC",
@@ -59,6 +60,7 @@ __all__ = [
     "create_client",
     "desk",
     "facility",
+    "forbidding",
     "forget",
     "fresh",
     "give_citizen_account",

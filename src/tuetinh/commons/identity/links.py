@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class PersonLink:
     """A page about one person. roles: whose. url: name of a URL whose one argument is the Patient's id.
 
-    order: the lowest of a role is where its search results lead.
+    order: the lowest of a role is where its search results lead, of those that `leads`.
     """
 
     roles: tuple[str, ...]
@@ -27,6 +27,7 @@ class PersonLink:
     icon: str
     label: _StrPromise | str
     order: int = 50
+    leads: bool = True
 
 
 @cache
@@ -52,5 +53,5 @@ def links(role: str, patient_id: str) -> list[tuple[PersonLink, str]]:
 
 def first(role: str, patient_id: str) -> str:
     """Where a search result leads."""
-    found = links(role, patient_id)
-    return found[0][1] if found else reverse("identity:person", args=[patient_id])
+    found = [url for link, url in links(role, patient_id) if link.leads]
+    return found[0] if found else reverse("identity:person", args=[patient_id])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tuetinh.commons.identity import guardian_pages, pages, report_pages, review_pages
+from tuetinh.commons.identity import edit_pages, guardian_pages, pages, report_pages, review_pages
 
 app_name = "identity"
 urlpatterns = [
@@ -17,6 +17,7 @@ urlpatterns = [
     path("people/<str:patient_id>", pages.person, name="person"),
     path("people/<str:patient_id>/account", pages.account, name="account"),
     path("people/<str:patient_id>/guardians", guardian_pages.guardians, name="guardians"),
+    path("people/<str:patient_id>/edit", edit_pages.edit, name="edit"),
     path("people/<str:patient_id>/unmerge", review_pages.unmerge, name="unmerge"),
     path("people/<str:patient_id>/report", report_pages.report, name="report"),
 ]

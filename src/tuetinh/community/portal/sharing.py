@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from tuetinh.commons.access.api import asker, desk, place_name
+from tuetinh.commons.access.api import asker, desk, forbidding, place_name
 from tuetinh.community.portal.family import decides
 from tuetinh.record import api as record
 from tuetinh.record import errors, r4
 from tuetinh.record.asker import Asker
 
-HL7 = "http://terminology.hl7.org/CodeSystem"
-SCOPES = frozenset({"patient/Consent.cu"})  # beside what a citizen reads
 PURPOSES = {
     "": gettext_lazy("Mọi mục đích"),
     "TREAT": gettext_lazy("Khám và chữa bệnh"),
@@ -51,9 +48,9 @@ def sharing(request: HttpRequest) -> HttpResponse:
         facility, purpose = request.POST.get("facility", ""), request.POST.get("purpose", "")
         fault = purpose not in PURPOSES or (facility not in places and facility != "*")
         if not fault:
-            _forbid(who, "" if facility == "*" else facility, purpose)
+            forbidding.forbid(who, str(who.patient), "" if facility == "*" else facility, purpose)
             return redirect("portal:sharing")
-    shown = [_told(one) for one in _active(who)]
+    shown = [_told(one) for one in forbidding.forbidden(who, str(who.patient))]
     context = {"forbidden": shown, "places": places.items(), "purposes": PURPOSES.items(), "fault": fault}
     context["decides"] = decides(request)
     return render(request, "portal/sharing.html", context, status=422 if fault else 200)
@@ -70,46 +67,9 @@ def take_back(request: HttpRequest, consent_id: str) -> HttpResponse:
         consent = record.read(who, "Consent", consent_id)
     except (errors.NotFound, errors.Gone, errors.BadRequest) as error:
         raise Http404 from error
-    if isinstance(consent, r4.Consent) and consent.status == "active":
-        consent.status = "inactive"
-        record.update(_writing(who), consent)
+    if isinstance(consent, r4.Consent):
+        forbidding.take_back(who, consent)
     return redirect("portal:sharing")
-
-
-def _forbid(who: Asker, facility: str, purpose: str) -> None:
-    """Store the Consent, unless the same one is in force."""
-    actor = r4.ConsentProvisionActor(
-        role=r4.CodeableConcept(coding=[r4.Coding(system=f"{HL7}/v3-ParticipationType", code="IRCP")]),
-        reference=r4.Reference(reference=f"Organization/{facility}"),
-    )
-    provision = r4.ConsentProvision(
-        type="deny",
-        actor=[actor] if facility else None,
-        purpose=[r4.Coding(system=f"{HL7}/v3-ActReason", code=purpose)] if purpose else None,
-    )
-    if any(one.provision == provision for one in _active(who)):
-        return
-    me = r4.Reference(reference=f"Patient/{who.patient}")
-    consent = r4.Consent(
-        status="active",
-        scope=r4.CodeableConcept(coding=[r4.Coding(system=f"{HL7}/consentscope", code="patient-privacy")]),
-        category=[r4.CodeableConcept(coding=[r4.Coding(system="http://loinc.org", code="59284-0")])],
-        patient=me,
-        dateTime=timezone.now().isoformat(timespec="seconds"),
-        performer=[me],
-        policyRule=r4.CodeableConcept(coding=[r4.Coding(system=f"{HL7}/v3-ActCode", code="OPTIN")]),
-        provision=provision,
-    )
-    record.create(_writing(who), consent)
-
-
-def _writing(who: Asker) -> Asker:
-    return replace(who, scopes=who.scopes | SCOPES)
-
-
-def _active(who: Asker) -> list[r4.Consent]:
-    found = record.search(who, "Consent", f"patient=Patient/{who.patient}&status=active&_count=100").resources
-    return [one for one in found if isinstance(one, r4.Consent) and one.provision and one.provision.type == "deny"]
 
 
 def _told(consent: r4.Consent) -> Forbidden:

@@ -66,6 +66,12 @@ ROWS = {
     "reception/people/<str:patient_id>/newborn": Row("reception", at=f"/reception/people/{CITIZEN}/newborn"),
     "reception/people/<str:patient_id>/complete": Row("reception", at=f"/reception/people/{CITIZEN}/complete"),
     "share/record/visits/<str:encounter_id>": Row(at="/share/record/visits/x"),  # leads to the door, without a code
+    "people/<str:patient_id>/edit": Row("reception", at=f"/people/{CITIZEN}/edit"),
+    "privacy/people/<str:patient_id>/request": Row("reception", at=f"/privacy/people/{CITIZEN}/request"),
+    "privacy": Row("archivist", states=("?state=done",)),
+    "privacy/requests/<int:request_id>": Row("archivist", "/privacy"),
+    "privacy/corrections/<int:request_id>": Row("reception", "/privacy/corrections"),
+    "me/rights/<int:request_id>": Row("citizen", "/me/rights"),
     "me/results/<str:code>": Row("citizen", "/me/results"),
     "me/visits/<str:encounter_id>": Row("citizen", "/me/visits"),
 }
@@ -96,6 +102,17 @@ actions.register_client(admin, client_id="kho", name="Kho dữ liệu", proof="k
                         jwks_url="https://kho.example/jwks")
 fields = {"name": "Sở Y tế", "issuer": "https://id.example.vn", "client_id": "tuetinh"}
 administering.save(admin, "so", fields, "")
+"""
+# What people have asked about their data.
+ASKED_FOR = f"""
+from tuetinh.commons.access.models import Account
+from tuetinh.commons.access.api import asker_of
+from tuetinh.governance.privacy.requests import actions
+me, office = Account.objects.get(username="citizen"), Account.objects.get(username="archivist")
+for kind, about in (("view", ""), ("correct", "Patient/{CITIZEN}")):
+    wish = actions.Wish(kind, "Xin được giải quyết sớm", office.facility, about)
+    made = actions.make(asker_of(me), me, me.patient, wish)
+actions.grant(office, made.pk, "Mời đến quầy tiếp đón.")
 """
 DOCUMENTS = (".pdf", ".xml", ".wav")
 ASKED = {"response_type": "code", "state": "a-page", "code_challenge": "x" * 43, "code_challenge_method": "S256"}
@@ -188,7 +205,7 @@ def lived_in(province: Province) -> Province:
     """A node on which somebody went the whole way, and an analyser sent what nobody ordered."""
     gone = run(province.data, "journey")
     assert gone.returncode == 0, gone.stdout + gone.stderr
-    for script in (TWICE, CONNECTED):
+    for script in (TWICE, CONNECTED, ASKED_FOR):
         made = run(province.data, "manage", "shell", "--verbosity", "0", "--command", script)
         assert made.returncode == 0, made.stdout + made.stderr
     send_hl7(province.demo["ports"]["mllp"], results("2609999999", {"GLU": ("7.8", "mmol/L", "3.9-6.4")}))

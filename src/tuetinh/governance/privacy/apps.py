@@ -1,0 +1,18 @@
+"""Django application of the duties of data protection."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class PrivacyConfig(AppConfig):
+    """Named `privacy`."""
+
+    name = "tuetinh.governance.privacy"
+    label = "privacy"
+
+    def ready(self) -> None:
+        """Let what people asked for follow merges."""
+        from tuetinh.record.api import Follower, register_follower
+
+        register_follower(Follower("privacy_subjectrequest"))

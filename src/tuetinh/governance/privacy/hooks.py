@@ -1,0 +1,57 @@
+"""What the module adds to the house."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.utils.translation import gettext_lazy
+
+from tuetinh.commons.identity.api import PersonLink
+from tuetinh.commons.ui.api import MenuItem
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+def _late(request: HttpRequest) -> int:
+    from tuetinh.governance.privacy.requests.queries import late
+
+    return late(request.user).count()  # type: ignore[arg-type]
+
+
+MENU = [
+    MenuItem(
+        roles=("archivist", "admin"),
+        url="privacy:requests",
+        icon="shield-half",
+        label=gettext_lazy("Dữ liệu cá nhân"),
+        order=35,
+        badge=_late,
+    ),
+    MenuItem(
+        roles=("doctor", "nurse", "lab", "imaging", "pharmacist", "station", "reception"),
+        url="privacy:corrections",
+        icon="pencil",
+        label=gettext_lazy("Yêu cầu đính chính"),
+        order=80,
+        rare=True,
+    ),
+    MenuItem(
+        roles=("citizen",),
+        url="privacy:mine",
+        icon="shield-half",
+        label=gettext_lazy("Quyền với dữ liệu của tôi"),
+        order=60,
+        rare=True,
+    ),
+]
+PEOPLE = [
+    PersonLink(
+        roles=("reception", "archivist", "station"),
+        url="privacy:paper",
+        icon="file-text",
+        label=gettext_lazy("Yêu cầu về dữ liệu"),
+        order=90,
+        leads=False,
+    ),
+]

@@ -1,0 +1,47 @@
+"""Words for what the module keeps in codes."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy
+
+KINDS = {
+    "view": gettext_lazy("Xem dữ liệu của tôi"),
+    "copy": gettext_lazy("Cung cấp bản sao dữ liệu"),
+    "correct": gettext_lazy("Chỉnh sửa dữ liệu sai"),
+    "restrict": gettext_lazy("Hạn chế xử lý dữ liệu"),
+    "object": gettext_lazy("Phản đối việc xử lý dữ liệu"),
+    "withdraw": gettext_lazy("Rút lại sự đồng ý"),
+    "delete": gettext_lazy("Xóa dữ liệu"),
+}
+STATES = {
+    "new": gettext_lazy("Mới nhận"),
+    "accepted": gettext_lazy("Đang xem xét"),
+    "granted": gettext_lazy("Chấp nhận, đang thực hiện"),
+    "done": gettext_lazy("Đã xong"),
+    "refused": gettext_lazy("Từ chối"),
+    "taken-back": gettext_lazy("Người yêu cầu rút lại"),
+}
+CHANNELS = {
+    "portal": gettext_lazy("Trang người dân"),
+    "desk": gettext_lazy("Giấy, tại quầy"),
+}
+REFUSALS = {
+    "must-keep": gettext_lazy("Hồ sơ bệnh án phải được lưu giữ theo luật, chưa hết thời hạn"),
+    "never-changed": gettext_lazy("Nội dung bệnh án không được xóa, sửa; chỉ được đính chính kèm theo"),
+    "found-right": gettext_lazy("Đã kiểm tra: dữ liệu đúng với thực tế"),
+    "epidemic": gettext_lazy("Dữ liệu phục vụ phòng, chống dịch bệnh"),
+    "duty": gettext_lazy("Việc xử lý theo nghĩa vụ luật định, không dựa trên sự đồng ý"),
+    "not-proved": gettext_lazy("Chưa chứng minh được là chủ thể dữ liệu hoặc người đại diện hợp pháp"),
+    "others": gettext_lazy("Làm lộ dữ liệu của người khác"),
+    "nothing": gettext_lazy("Không có dữ liệu như được nêu"),
+}
+STEPS = {
+    "made": gettext_lazy("Nhận yêu cầu"),
+    "accept": gettext_lazy("Trả lời: đang xem xét"),
+    "forward": gettext_lazy("Chuyển đến cơ sở"),
+    "grant": gettext_lazy("Chấp nhận"),
+    "refuse": gettext_lazy("Từ chối"),
+    "finish": gettext_lazy("Thực hiện xong"),
+    "take-back": gettext_lazy("Người yêu cầu rút lại"),
+    "note": gettext_lazy("Tác giả ghi đính chính"),
+}
