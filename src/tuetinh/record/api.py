@@ -22,6 +22,7 @@ from django.db import connection, transaction
 from tuetinh.record import audit, contents, projections, r4, store
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.audit.accesses import Access, accesses
+from tuetinh.record.audit.exposure import Exposed, exposed
 from tuetinh.record.errors import BadRequest, Invalid, Unprocessable, issues_of
 from tuetinh.record.merging import followers
 from tuetinh.record.merging.followers import Follower
@@ -35,6 +36,7 @@ __all__ = [
     "Access",
     "Asker",
     "Content",
+    "Exposed",
     "Follower",
     "Page",
     "accesses",
@@ -44,6 +46,7 @@ __all__ = [
     "create_many",
     "delete",
     "export_view",
+    "exposed",
     "history",
     "new_id",
     "read",

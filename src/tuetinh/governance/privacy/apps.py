@@ -15,4 +15,5 @@ class PrivacyConfig(AppConfig):
         """Let what people asked for follow merges."""
         from tuetinh.record.api import Follower, register_follower
 
-        register_follower(Follower("privacy_subjectrequest"))
+        for table in ("privacy_subjectrequest", "privacy_breachperson"):
+            register_follower(Follower(table))

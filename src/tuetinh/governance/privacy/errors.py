@@ -31,4 +31,17 @@ MESSAGES = {
     "no-change": gettext_lazy("Hồ sơ chưa thay đổi từ khi yêu cầu được chấp nhận. Hãy sửa ở nơi ghi trước."),
     "no-note": gettext_lazy("Loại dữ liệu này không ghi thêm được chú thích. Hãy sửa ở trang đã lập, rồi ghi đã xong."),
     "note": gettext_lazy("Hãy ghi nội dung đính chính, ít nhất 10 ký tự."),
+    "nature": gettext_lazy("Hãy chọn tính chất của vi phạm trong danh sách."),
+    "conduct": gettext_lazy("Hãy ghi tên vụ việc và mô tả hành vi, ít nhất 10 ký tự."),
+    "detected": gettext_lazy("Lúc phát hiện không được ở tương lai, và không trước khi xảy ra."),
+    "traced": gettext_lazy("Hãy ghi tên đăng nhập của một tài khoản thuộc cơ sở, mã hệ thống, hoặc địa chỉ mạng."),
+    "period": gettext_lazy("Khoảng thời gian không đúng."),
+    "number": gettext_lazy("Hãy ghi số văn bản hoặc mã tiếp nhận của thông báo."),
+    "late-reason": gettext_lazy("Đã quá 72 giờ: phải ghi lý do thông báo chậm, ít nhất 10 ký tự."),
+    "notice": gettext_lazy("Hãy viết điều cần báo cho người bị ảnh hưởng, ít nhất 10 ký tự."),
+    "way": gettext_lazy("Hãy chọn cách đã báo: thư hoặc điện thoại."),
+    "breach-state": gettext_lazy("Hồ sơ vi phạm này đã kết thúc hoặc vừa thay đổi. Hãy xem lại."),
+    "unfinished": gettext_lazy(
+        "Chưa kết thúc được: còn phải báo cơ quan chuyên trách, ghi hậu quả, biện pháp, và báo mọi người bị ảnh hưởng."
+    ),
 }

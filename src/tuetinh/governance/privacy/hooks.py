@@ -12,11 +12,15 @@ from tuetinh.commons.ui.api import MenuItem
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+    from tuetinh.commons.access.api import Account
+
 
 def _late(request: HttpRequest) -> int:
-    from tuetinh.governance.privacy.requests.queries import late
+    from tuetinh.governance.privacy.breaches import queries as breaches
+    from tuetinh.governance.privacy.requests import queries as requests
 
-    return late(request.user).count()  # type: ignore[arg-type]
+    by: Account = request.user  # type: ignore[assignment]
+    return requests.late(by).count() + (breaches.late(by).count() if by.role == "admin" else 0)
 
 
 MENU = [

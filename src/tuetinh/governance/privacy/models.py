@@ -70,3 +70,95 @@ class RequestStep(models.Model):
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     step = models.CharField(max_length=12)
     note = models.TextField(blank=True)
+
+
+class Breach(models.Model):
+    """A violation of the protection of personal data (NĐ 356/2025, Mẫu số 08); kept for years after it is closed.
+
+    facility: Organization that answers for it, "" for the health department. conduct, actors, kinds, amount: what was
+    done, by whom, with which data and how many. sensitive: whether those concerned are told too. law, report_by,
+    tell_by: the clock that runs since `detected`. notice: what those concerned are told.
+    """
+
+    class Nature(models.TextChoices):
+        """What happened to the data; the words stand in `words.NATURES`."""
+
+        ACCESS = "access"
+        LEAK = "leak"
+        CHANGE = "change"
+        LOSS = "loss"
+        MISUSE = "misuse"
+
+    facility = models.CharField(max_length=64, blank=True)
+    title = models.CharField(max_length=200)
+    nature = models.CharField(max_length=10, choices=Nature.choices)
+    place = models.CharField(max_length=300, blank=True)
+    conduct = models.TextField()
+    actors = models.TextField(blank=True)
+    kinds = models.TextField(blank=True)
+    amount = models.PositiveIntegerField(null=True)
+    sensitive = models.BooleanField(default=True)
+    consequences = models.TextField(blank=True)
+    measures = models.TextField(blank=True)
+    contact = models.CharField(max_length=200, blank=True)
+    contact_phone = models.CharField(max_length=30, blank=True)
+    contact_mail = models.CharField(max_length=200, blank=True)
+    happened = models.DateTimeField(null=True)
+    happened_until = models.DateTimeField(null=True)
+    detected = models.DateTimeField()
+    law = models.CharField(max_length=100)
+    form = models.CharField(max_length=30)
+    report_by = models.DateTimeField()
+    tell_by = models.DateTimeField(null=True)
+    reported = models.DateTimeField(null=True)
+    report_number = models.CharField(max_length=100, blank=True)
+    late_reason = models.TextField(blank=True)
+    notice = models.TextField(blank=True)
+    closed = models.DateTimeField(null=True)
+    keep_until = models.DateField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["facility", "-detected"])]
+
+
+class BreachTrace(models.Model):
+    """A look into the access log for whom an account, client or address has seen; done when `found` is set.
+
+    by: whose eyes look, with the rights of that account. account: its number.
+    """
+
+    breach = models.ForeignKey(Breach, on_delete=models.PROTECT, related_name="traces")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    account = models.CharField(max_length=20, blank=True)
+    account_name = models.CharField(max_length=200, blank=True)
+    client = models.CharField(max_length=100, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    found = models.PositiveIntegerField(null=True)
+
+
+class BreachPerson(models.Model):
+    """A person whom a breach concerns. told, how: when and by which way (`portal`, `letter`, `phone`)."""
+
+    breach = models.ForeignKey(Breach, on_delete=models.PROTECT, related_name="people")
+    patient = models.CharField(max_length=64)
+    first = models.DateTimeField()
+    last = models.DateTimeField()
+    entries = models.PositiveIntegerField()
+    changed = models.BooleanField()
+    told = models.DateTimeField(null=True)
+    how = models.CharField(max_length=10, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["patient"]), models.Index(fields=["breach", "patient"])]
+
+
+class BreachStep(models.Model):
+    """One step of a breach: who did what, when. step: a key of `words.BREACH_STEPS`."""
+
+    breach = models.ForeignKey(Breach, on_delete=models.PROTECT, related_name="steps")
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    step = models.CharField(max_length=12)
+    note = models.TextField(blank=True)

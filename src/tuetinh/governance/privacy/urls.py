@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
+from tuetinh.governance.privacy.breaches import pages as breaches
 from tuetinh.governance.privacy.requests import my_pages
 from tuetinh.governance.privacy.requests import pages as requests
 
@@ -21,4 +22,15 @@ urlpatterns = [
     path("privacy/people/<str:patient_id>/request", requests.paper, name="paper"),
     path("privacy/corrections", requests.corrections, name="corrections"),
     path("privacy/corrections/<int:request_id>", requests.correction, name="correction"),
+    path("privacy/breaches", breaches.breaches, name="breaches"),
+    path("privacy/breaches/new", breaches.new, name="breach-new"),
+    path("privacy/breaches/<int:breach_id>", breaches.breach, name="breach"),
+    path("privacy/breaches/<int:breach_id>/edit", breaches.edit, name="breach-edit"),
+    path("privacy/breaches/<int:breach_id>/people", breaches.concerned, name="breach-people"),
+    path("privacy/breaches/<int:breach_id>/notice.pdf", breaches.notice, name="breach-notice"),
+    re_path(
+        r"^privacy/breaches/(?P<breach_id>[0-9]{1,9})/(?P<verb>trace|report|tell|close)$",
+        breaches.step,
+        name="breach-step",
+    ),
 ]

@@ -45,3 +45,23 @@ STEPS = {
     "take-back": gettext_lazy("Người yêu cầu rút lại"),
     "note": gettext_lazy("Tác giả ghi đính chính"),
 }
+NATURES = {
+    "access": gettext_lazy("Xem trái phép"),
+    "leak": gettext_lazy("Làm lộ, phát tán"),
+    "change": gettext_lazy("Sửa trái phép"),
+    "loss": gettext_lazy("Làm mất, phá hủy"),
+    "misuse": gettext_lazy("Dùng sai mục đích"),
+}
+BREACH_STEPS = {
+    "opened": gettext_lazy("Lập hồ sơ"),
+    "changed": gettext_lazy("Bổ sung nội dung"),
+    "traced": gettext_lazy("Tìm trong nhật ký truy cập"),
+    "reported": gettext_lazy("Đã thông báo cơ quan chuyên trách"),
+    "told": gettext_lazy("Báo cho người bị ảnh hưởng"),
+    "closed": gettext_lazy("Kết thúc"),
+}
+WAYS = {
+    "portal": gettext_lazy("Trang người dân"),
+    "letter": gettext_lazy("Thư"),
+    "phone": gettext_lazy("Điện thoại"),
+}

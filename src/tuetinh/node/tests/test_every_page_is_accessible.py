@@ -70,6 +70,9 @@ ROWS = {
     "privacy/people/<str:patient_id>/request": Row("reception", at=f"/privacy/people/{CITIZEN}/request"),
     "privacy": Row("archivist", states=("?state=done",)),
     "privacy/requests/<int:request_id>": Row("archivist", "/privacy"),
+    "privacy/breaches/<int:breach_id>": Row("admin", "/privacy/breaches"),
+    "privacy/breaches/<int:breach_id>/edit": Row("admin", at="/privacy/breaches/1/edit"),
+    "privacy/breaches/<int:breach_id>/people": Row("archivist", at="/privacy/breaches/1/people"),
     "privacy/corrections/<int:request_id>": Row("reception", "/privacy/corrections"),
     "me/rights/<int:request_id>": Row("citizen", "/me/rights"),
     "me/results/<str:code>": Row("citizen", "/me/results"),
@@ -103,7 +106,7 @@ actions.register_client(admin, client_id="kho", name="Kho dữ liệu", proof="k
 fields = {"name": "Sở Y tế", "issuer": "https://id.example.vn", "client_id": "tuetinh"}
 administering.save(admin, "so", fields, "")
 """
-# What people have asked about their data.
+# What people have asked about their data, and a breach that concerns one of them.
 ASKED_FOR = f"""
 from tuetinh.commons.access.models import Account
 from tuetinh.commons.access.api import asker_of
@@ -113,6 +116,11 @@ for kind, about in (("view", ""), ("correct", "Patient/{CITIZEN}")):
     wish = actions.Wish(kind, "Xin được giải quyết sớm", office.facility, about)
     made = actions.make(asker_of(me), me, me.patient, wish)
 actions.grant(office, made.pk, "Mời đến quầy tiếp đón.")
+from django.utils import timezone
+from tuetinh.governance.privacy.breaches import actions as breaches
+admin, now = Account.objects.get(username="admin"), timezone.now()
+breach = breaches.open_breach(admin, breaches.Description("Mất máy", "loss", "Mất máy tính xách tay", now))
+breach.people.create(patient=me.patient, first=now, last=now, entries=1, changed=False)
 """
 DOCUMENTS = (".pdf", ".xml", ".wav")
 ASKED = {"response_type": "code", "state": "a-page", "code_challenge": "x" * 43, "code_challenge_method": "S256"}

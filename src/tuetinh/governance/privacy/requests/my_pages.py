@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from tuetinh.commons.access.api import PURPOSES, asker, desk, ward
 from tuetinh.commons.ui.api import paginate
+from tuetinh.governance.privacy.breaches.queries import notices
 from tuetinh.governance.privacy.errors import PrivacyError
 from tuetinh.governance.privacy.models import SubjectRequest
 from tuetinh.governance.privacy.requests import actions, queries, rules
@@ -67,6 +68,7 @@ def mine(request: HttpRequest) -> HttpResponse:
         "page": page,
         "rows": [(one, KINDS[one.kind], STATES[one.state], *queries.next_due(one)) for one in page],
         "decides": tie is None or tie.decides,
+        "notices": notices(patient),
     }
     return render(request, "privacy/mine.html", context, status=422 if request.method == "POST" else 200)
 

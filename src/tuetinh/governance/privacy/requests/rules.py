@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from tuetinh.commons.catalogues.api import after_working_days
-from tuetinh.governance.privacy.errors import PrivacyError
+from tuetinh.governance.privacy.terms import Term, in_force
 
-HANOI: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 DATA: Final = Path(__file__).parents[1] / "data"
-_END: Final = time(23, 59, 59)
-
-
-class Term(msgspec.Struct, frozen=True):
-    """How long something may take; one of the three is set. Days end with their day, hours at the minute."""
-
-    hours: int = 0
-    days: int = 0
-    working_days: int = 0
-
-    def ends(self, start: datetime) -> datetime:
-        """The last moment of it."""
-        if self.hours:
-            return start + timedelta(hours=self.hours)
-        day = start.astimezone(HANOI).date()
-        day = after_working_days(day, self.working_days) if self.working_days else day + timedelta(days=self.days)
-        return datetime.combine(day, _END, HANOI)
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -58,11 +38,7 @@ def _all() -> list[Rules]:
 
 def on(received: datetime) -> Rules:
     """The rules in force when a request was received. Raises PrivacyError `received` before there were any."""
-    day = received.astimezone(HANOI).date()
-    found = [one for one in _all() if one.since <= day]
-    if not found:
-        raise PrivacyError("received")
-    return found[-1]
+    return in_force(_all(), received)
 
 
 @cache
