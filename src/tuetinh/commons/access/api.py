@@ -24,7 +24,7 @@ from tuetinh.commons.access.sight import carers, forbidding, rules, wards
 from tuetinh.commons.access.sight.ages import agrees as minor_agrees
 from tuetinh.commons.access.sight.glass import may_open
 from tuetinh.commons.access.sight.wards import Tie
-from tuetinh.commons.access.sight.words import PURPOSES, RELATIONSHIPS
+from tuetinh.commons.access.sight.words import ALL_PURPOSES, PURPOSES, RELATIONSHIPS
 from tuetinh.commons.access.words import is_username
 from tuetinh.commons.ui.api import Place
 from tuetinh.record.asker import Asker
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tuetinh.commons.access.models import Account
 
 __all__ = [
+    "ALL_PURPOSES",
     "CATALOGUE",
     "CITIZENS_DESKS",
     "DIRECTORY",

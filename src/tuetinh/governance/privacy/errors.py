@@ -44,4 +44,15 @@ MESSAGES = {
     "unfinished": gettext_lazy(
         "Chưa kết thúc được: còn phải báo cơ quan chuyên trách, ghi hậu quả, biện pháp, và báo mọi người bị ảnh hưởng."
     ),
+    "province": gettext_lazy("Chỉ quản trị của tỉnh được đổi sổ mục đích."),
+    "register": gettext_lazy("Hãy ghi đủ tên, căn cứ, loại dữ liệu và thời hạn lưu."),
+    "since": gettext_lazy("Ngày áp dụng không được ở quá khứ: điều đã có hiệu lực thì giữ nguyên."),
+    "assessed": gettext_lazy("Hãy ghi số hồ sơ, và ngày không ở tương lai."),
+    "no-consent": gettext_lazy("Mục đích này không dựa trên sự đồng ý."),
+    "text": gettext_lazy("Văn bản phải nói rõ dữ liệu, mục đích, ai nhận và quyền rút lại, ít nhất 40 ký tự."),
+    "text-changed": gettext_lazy("Văn bản vừa có bản mới. Hãy đọc lại rồi đồng ý."),
+    "minor": gettext_lazy(
+        "Người dưới 18 tuổi: cha, mẹ hoặc người giám hộ đồng ý từ tài khoản của mình; từ 7 tuổi thì cần cả hai."
+    ),
+    "agree": gettext_lazy("Hãy đọc và tự đánh dấu vào ô đồng ý."),
 }

@@ -162,3 +162,77 @@ class BreachStep(models.Model):
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     step = models.CharField(max_length=12)
     note = models.TextField(blank=True)
+
+
+class Purpose(models.Model):
+    """What personal data is processed for, from a day on; a change is a new row, and the last one that began holds.
+
+    code: v3 PurposeOfUse that an Asker carries. ground: `law` or `consent`. kinds, recipients: in words. retention: a
+    class of `data/retention.json`. unit: who answers for the protection of these data. ended: it is no longer done.
+    """
+
+    code = models.CharField(max_length=20)
+    name = models.CharField(max_length=200)
+    ground = models.CharField(max_length=10)
+    clause = models.CharField(max_length=300, blank=True)
+    kinds = models.TextField()
+    recipients = models.TextField(blank=True)
+    retention = models.CharField(max_length=20)
+    unit = models.CharField(max_length=200, blank=True)
+    since = models.DateField()
+    ended = models.BooleanField(default=False)
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["code", "since"])]
+
+
+class ConsentText(models.Model):
+    """What people agree to, in one version; the database refuses to change or delete it."""
+
+    code = models.CharField(max_length=20)
+    version = models.PositiveIntegerField()
+    text = models.TextField()
+    since = models.DateField()
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["code", "version"], name="privacy_text_version")]
+
+
+class ConsentGiven(models.Model):
+    """The proof of a consent: who agreed when to which version of the text, where, from which address.
+
+    consent: id of the FHIR Consent. acting: relationship code of whoever agreed for the person. minor_agreed: whether
+    the minor agreed too.
+    """
+
+    patient = models.CharField(max_length=64)
+    text = models.ForeignKey(ConsentText, on_delete=models.PROTECT, related_name="given")
+    consent = models.CharField(max_length=64)
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    channel = models.CharField(max_length=10)
+    address = models.CharField(max_length=45, blank=True)
+    acting = models.CharField(max_length=20, blank=True)
+    minor_agreed = models.BooleanField(default=False)
+    withdrawn = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["patient", "-at"])]
+
+
+class ImpactStep(models.Model):
+    """A step of the impact assessment of a purpose (DPIA). step: a key of `words.DPIA_STEPS`. number: of the file."""
+
+    code = models.CharField(max_length=20)
+    step = models.CharField(max_length=10)
+    day = models.DateField()
+    number = models.CharField(max_length=100, blank=True)
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["code", "day"])]

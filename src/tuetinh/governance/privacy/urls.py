@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from tuetinh.governance.privacy.breaches import pages as breaches
+from tuetinh.governance.privacy.purposes import pages as purposes
 from tuetinh.governance.privacy.requests import my_pages
 from tuetinh.governance.privacy.requests import pages as requests
 
@@ -33,4 +34,12 @@ urlpatterns = [
         breaches.step,
         name="breach-step",
     ),
+    path("privacy/purposes", purposes.purposes, name="purposes"),
+    path("privacy/purposes.csv", purposes.table, name="purposes-table"),
+    path("privacy/purposes.pdf", purposes.printed, name="purposes-printed"),
+    path("privacy/purposes/<slug:code>", purposes.purpose, name="purpose"),
+    path("privacy/purposes/<slug:code>/text", purposes.purpose_step, {"verb": "text"}, name="purpose-text"),
+    path("privacy/purposes/<slug:code>/filed", purposes.purpose_step, {"verb": "filed"}, name="purpose-filed"),
+    path("privacy/purposes/<slug:code>/updated", purposes.purpose_step, {"verb": "updated"}, name="purpose-updated"),
+    path("me/consents", purposes.mine, name="consents"),
 ]

@@ -65,3 +65,25 @@ WAYS = {
     "letter": gettext_lazy("Thư"),
     "phone": gettext_lazy("Điện thoại"),
 }
+GROUNDS = {
+    "law": gettext_lazy("Theo luật, không cần đồng ý"),
+    "consent": gettext_lazy("Cần sự đồng ý"),
+}
+RETENTION = {
+    "record": gettext_lazy("Hồ sơ bệnh án nội trú, ngoại trú"),
+    "record-15": gettext_lazy("Hồ sơ tai nạn lao động, sinh hoạt (quy định cũ)"),
+    "record-20": gettext_lazy("Hồ sơ tâm thần, tai nạn lao động, tai nạn giao thông, ghép, thẩm mỹ"),
+    "death": gettext_lazy("Hồ sơ người bệnh tử vong"),
+    "donor": gettext_lazy("Hồ sơ hiến, ghép mô, bộ phận cơ thể"),
+    "incident": gettext_lazy("Hồ sơ sự cố y khoa"),
+    "register": gettext_lazy("Sổ sách, số liệu"),
+    "certificate": gettext_lazy("Giấy khám sức khỏe"),
+    "lifelong": gettext_lazy("Sổ sức khỏe điện tử (sau khi qua đời)"),
+    "log": gettext_lazy("Nhật ký truy cập"),
+    "research": gettext_lazy("Dữ liệu nghiên cứu đã khử nhận dạng"),
+}
+DPIA_STEPS = {
+    "filed": gettext_lazy("Lập và gửi hồ sơ đánh giá"),
+    "updated": gettext_lazy("Cập nhật hồ sơ đánh giá"),
+    "changed": gettext_lazy("Mục đích xử lý thay đổi"),
+}

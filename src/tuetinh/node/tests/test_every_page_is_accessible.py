@@ -73,6 +73,7 @@ ROWS = {
     "privacy/breaches/<int:breach_id>": Row("admin", "/privacy/breaches"),
     "privacy/breaches/<int:breach_id>/edit": Row("admin", at="/privacy/breaches/1/edit"),
     "privacy/breaches/<int:breach_id>/people": Row("archivist", at="/privacy/breaches/1/people"),
+    "privacy/purposes/<slug:code>": Row("admin", at="/privacy/purposes/HRESCH"),
     "privacy/corrections/<int:request_id>": Row("reception", "/privacy/corrections"),
     "me/rights/<int:request_id>": Row("citizen", "/me/rights"),
     "me/results/<str:code>": Row("citizen", "/me/results"),
@@ -122,7 +123,7 @@ admin, now = Account.objects.get(username="admin"), timezone.now()
 breach = breaches.open_breach(admin, breaches.Description("Mất máy", "loss", "Mất máy tính xách tay", now))
 breach.people.create(patient=me.patient, first=now, last=now, entries=1, changed=False)
 """
-DOCUMENTS = (".pdf", ".xml", ".wav")
+DOCUMENTS = (".pdf", ".csv", ".xml", ".wav")
 ASKED = {"response_type": "code", "state": "a-page", "code_challenge": "x" * 43, "code_challenge_method": "S256"}
 
 

@@ -22,6 +22,13 @@ PURPOSES = {
     "PUBHLTH": gettext_lazy("Y tế công cộng"),
     "HRESCH": gettext_lazy("Nghiên cứu"),
 }
+ALL_PURPOSES = PURPOSES | {
+    "ETREAT": gettext_lazy("Cấp cứu"),
+    "BTG": gettext_lazy("Mở khẩn cấp"),
+    "PATRQT": gettext_lazy("Theo yêu cầu của người bệnh"),
+    "FAMRQT": gettext_lazy("Người thân, người giám hộ xem thay"),
+}
+"""Every purpose that an Asker may carry; rules are made for those of `PURPOSES`."""
 KINDS = {
     "treating": gettext_lazy("Lượt khám, điều trị"),
     "episode": gettext_lazy("Đợt điều trị"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tuetinh.commons.access.api import forbidding
 from tuetinh.governance.privacy.models import SubjectRequest
+from tuetinh.governance.privacy.purposes import consents
 from tuetinh.governance.privacy.requests import facts
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
@@ -19,5 +20,6 @@ def carry_out(asker: Asker, request: SubjectRequest) -> None:
         consent = facts.entry(asker, request.patient, request.about)
         if isinstance(consent, r4.Consent):
             forbidding.take_back(asker, consent)
+            consents.ended(str(consent.id))
     elif request.kind in ("restrict", "object"):
         forbidding.forbid(asker, request.patient, request.facility, request.purpose)

@@ -42,7 +42,8 @@ def look(account: Account, patient: str, at: datetime, *, address: str = "10.0.0
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO record.audit"
-            " (at, account, role, facility, purpose, client, action, type, id, patient, address) VALUES (%s, %s, %s, %s, 'TREAT', '', %s, 'Patient', '', %s, %s)",
+            " (at, account, role, facility, purpose, client, action, type, id, patient, address)"
+            " VALUES (%s, %s, %s, %s, 'TREAT', '', %s, 'Patient', '', %s, %s)",
             [at, str(account.pk), account.role, account.facility, action, patient, address],
         )
 
