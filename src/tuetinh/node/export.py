@@ -1,7 +1,7 @@
 """`tuetinh export`: writes the record as NDJSON, one file a resource type, all of one moment.
 
-Bodies are copied unparsed by a server-side cursor, so memory stays flat, also where they have contents of gigabytes;
-readers and writers of a running node wait for nothing. A file appears under its name once it is whole.
+Bodies are copied unparsed, some at a time, so memory stays flat, also where they have contents of gigabytes; readers
+and writers of a running node wait for nothing. A file appears under its name once it is whole.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from tuetinh.node.errors import Refused
 from tuetinh.record import contents
 from tuetinh.record.errors import RecordError
 from tuetinh.record.steps import run
+from tuetinh.record.streaming import ROWS, bodies
 from tuetinh.record.types import RESOURCE_TYPES
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
-ROWS = 200  # that the cursor brings at once: a body may have megabytes
 TELL_SECONDS = 5.0
 
 
@@ -85,7 +85,11 @@ def export(folder: Path, wanted: Wanted) -> dict[str, int]:
         folder.mkdir(parents=True, exist_ok=True)
         for type_ in types:
             try:
-                count = _write(folder / f"{type_}{wanted.ending}", _bodies(type_, wanted), told)
+                count = _write(
+                    folder / f"{type_}{wanted.ending}",
+                    bodies(SYSTEM, type_, patient=wanted.patient, since=wanted.since),
+                    told,
+                )
             except RecordError as error:
                 raise Refused(str(error)) from error
             if count:
@@ -98,25 +102,6 @@ def export(folder: Path, wanted: Wanted) -> dict[str, int]:
     part.write_text(json.dumps({"at": at.isoformat(), **asked, "counts": counts}, indent=1) + "\n")
     part.rename(folder / "manifest.json")
     return counts
-
-
-def _bodies(type_: str, wanted: Wanted) -> Iterator[bytes]:
-    """The stored JSON of the wanted resources of a type."""
-    from django.db import connection
-
-    where: list[str] = ["NOT deleted"]
-    values: list[object] = []
-    if wanted.since:
-        where.append("updated >= %s")
-        values.append(wanted.since)
-    if wanted.patient:
-        where.append(f"{'id' if type_ == 'Patient' else 'patient'} = %s")
-        values.append(wanted.patient)
-    with connection.connection.cursor(name="export") as rows:
-        rows.itersize = ROWS
-        rows.execute(f'SELECT body FROM record."{type_}" WHERE {" AND ".join(where)} ORDER BY key', values)
-        for (body,) in rows:
-            yield bytes(body)
 
 
 def _write(path: Path, bodies: Iterator[bytes], told: _Told) -> int:

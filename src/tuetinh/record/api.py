@@ -29,6 +29,7 @@ from tuetinh.record.merging.followers import Follower
 from tuetinh.record.search import run as searching
 from tuetinh.record.steps import Step, run
 from tuetinh.record.store import new_id
+from tuetinh.record.streaming import bodies, written
 from tuetinh.record.validate import check
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Page",
     "accesses",
     "analyze",
+    "bodies",
     "create",
     "create_binary",
     "create_many",
@@ -57,6 +59,7 @@ __all__ = [
     "register_projection",
     "search",
     "update",
+    "written",
 ]
 
 R = TypeVar("R", bound=r4.Resource)

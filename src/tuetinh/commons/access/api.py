@@ -123,7 +123,7 @@ def signed_in(view: View) -> View:
 def fresh(action: str) -> Callable[[View], View]:
     """Mark a page whose POST needs a fresh proof of who one is; how fresh, or whether at all, is the policy's.
 
-    action: `sign`, `open` (an emergency), `rules` or `factors`. Raises ValueError for another one.
+    action: `sign`, `open` (an emergency), `rules`, `factors` or `take` (data). Raises ValueError for another one.
     """
     if action not in ACTIONS:
         message = f"nothing asks for a proof by this name: {action}"

@@ -223,6 +223,7 @@ class Policy(models.Model):
     factors_minutes = _number(
         gettext_lazy("Thêm, bỏ cách đăng nhập (phút)"), 5, 1, 720, gettext_lazy("Việc này luôn phải xác nhận.")
     )
+    take_minutes = _number(gettext_lazy("Tải dữ liệu cá nhân về máy (phút)"), 15, 0, 720)
     session_hours = _number(gettext_lazy("Phiên làm việc dài nhất (giờ)"), 12, 1, 72)
     idle_minutes = _number(gettext_lazy("Tự đăng xuất khi không dùng (phút)"), 120, 5, 1440)
     wrong_per_account = _number(gettext_lazy("Số lần sai mỗi giờ của một tài khoản, từ mọi nơi"), 30, 5, 1000)

@@ -15,5 +15,5 @@ class PrivacyConfig(AppConfig):
         """Let what people asked for follow merges."""
         from tuetinh.record.api import Follower, register_follower
 
-        for table in ("privacy_subjectrequest", "privacy_breachperson", "privacy_consentgiven"):
+        for table in ("privacy_subjectrequest", "privacy_breachperson", "privacy_consentgiven", "privacy_personexport"):
             register_follower(Follower(table))

@@ -55,4 +55,6 @@ MESSAGES = {
         "Người dưới 18 tuổi: cha, mẹ hoặc người giám hộ đồng ý từ tài khoản của mình; từ 7 tuổi thì cần cả hai."
     ),
     "agree": gettext_lazy("Hãy đọc và tự đánh dấu vào ô đồng ý."),
+    "exports": gettext_lazy("Đã có đủ tệp tải được. Hãy tải về, hoặc chờ tệp cũ hết hạn."),
+    "export-gone": gettext_lazy("Tệp chưa xong hoặc đã hết hạn. Hãy chuẩn bị tệp mới."),
 }

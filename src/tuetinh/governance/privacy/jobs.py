@@ -19,3 +19,21 @@ def tell(breach: int) -> None:
     from tuetinh.governance.privacy.breaches.actions import tell_people
 
     tell_people(breach)
+
+
+@app.task(name="privacy.export_person", queue="bulk")
+def export_person(export: int) -> None:
+    """Make the file of one person's data."""
+    from tuetinh.governance.privacy.person_export.actions import make
+
+    make(export)
+
+
+@app.periodic(cron="23 * * * *")
+@app.task(name="privacy.tidy", queueing_lock="privacy.tidy")
+def tidy(timestamp: int) -> None:
+    """Take away files whose time is over."""
+    from tuetinh.governance.privacy.person_export.actions import tidy as take_away
+
+    del timestamp
+    take_away()

@@ -236,3 +236,34 @@ class ImpactStep(models.Model):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["code", "day"])]
+
+
+class PersonExport(models.Model):
+    """One person's data as a file, made in the background, to be fetched for some days.
+
+    request: which it answers, None where a citizen takes the own data. asker: in whose name it is made (packed).
+    key: of the file's name. taken: how often it was fetched.
+    """
+
+    class State(models.TextChoices):
+        """Whether it can be fetched."""
+
+        WAITING = "waiting"
+        READY = "ready"
+        FAILED = "failed"
+        EXPIRED = "expired"
+
+    patient = models.CharField(max_length=64)
+    request = models.ForeignKey(SubjectRequest, on_delete=models.PROTECT, null=True, related_name="exports")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    asker = models.TextField()
+    key = models.UUIDField(unique=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    made = models.DateTimeField()
+    expires = models.DateTimeField()
+    size = models.PositiveBigIntegerField(null=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    taken = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["patient", "-made"]), models.Index(fields=["state", "expires"])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from tuetinh.governance.privacy.breaches import pages as breaches
+from tuetinh.governance.privacy.person_export import pages as exports
 from tuetinh.governance.privacy.purposes import pages as purposes
 from tuetinh.governance.privacy.requests import my_pages
 from tuetinh.governance.privacy.requests import pages as requests
@@ -42,4 +43,7 @@ urlpatterns = [
     path("privacy/purposes/<slug:code>/filed", purposes.purpose_step, {"verb": "filed"}, name="purpose-filed"),
     path("privacy/purposes/<slug:code>/updated", purposes.purpose_step, {"verb": "updated"}, name="purpose-updated"),
     path("me/consents", purposes.mine, name="consents"),
+    path("me/export", exports.mine, name="my-exports"),
+    path("me/export/<int:export_id>", exports.take, name="my-export"),
+    path("privacy/requests/<int:request_id>/export", exports.for_request, name="request-export"),
 ]

@@ -19,7 +19,7 @@ from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.models import Account, PastPassword, Policy, PolicyChange
 
 KEEP = 4.0  # seconds
-ACTIONS = ("sign", "open", "rules", "factors")
+ACTIONS = ("sign", "open", "rules", "factors", "take")
 """What may ask for a fresh proof (`api.fresh`); each has its minutes in the policy."""
 
 _kept: tuple[float, Policy] | None = None

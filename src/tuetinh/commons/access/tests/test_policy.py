@@ -41,6 +41,7 @@ def test_what_holds_without_a_policy(db: None) -> None:
         "open_minutes": 15,
         "rules_minutes": 30,
         "factors_minutes": 5,
+        "take_minutes": 15,
         "session_hours": 12,
         "idle_minutes": 120,
         "wrong_per_account": 30,

@@ -20,6 +20,7 @@ from tuetinh.commons.access.api import ALL_PURPOSES, asker, desk, ward
 from tuetinh.commons.documents.api import pdf, respond_pdf
 from tuetinh.governance.privacy.errors import PrivacyError
 from tuetinh.governance.privacy.models import ConsentText, ImpactStep, Purpose
+from tuetinh.governance.privacy.person_export.archive import plain
 from tuetinh.governance.privacy.purposes import consents, register
 from tuetinh.governance.privacy.words import DPIA_STEPS, GROUNDS, RETENTION
 
@@ -90,14 +91,8 @@ def table(request: HttpRequest) -> HttpResponse:
     out = csv.writer(answer)
     out.writerow([*COLUMNS, "dpia_due"])
     for one, _ground, _retention, due in _rows():
-        out.writerow([*(_plain(getattr(one, name)) for name in COLUMNS), due.by.isoformat()])
+        out.writerow([*(plain(str(getattr(one, name))) for name in COLUMNS), due.by.isoformat()])
     return answer
-
-
-def _plain(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    text = str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 @desk("admin")

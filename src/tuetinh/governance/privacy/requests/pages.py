@@ -112,6 +112,7 @@ def _page(request: HttpRequest, found: SubjectRequest, fault: str = "") -> HttpR
         "channel": CHANNELS[found.channel], "purpose": PURPOSES.get(found.purpose, ""),
         "person": banner(me, found.patient) if me.may("r", "Patient") else None,
         "own": found.about == f"Patient/{found.patient}", "entries": _entries(request, found),
+        "export": found.exports.filter(by=_by(request)).order_by("-pk").first(),
         "refusal": REFUSALS.get(found.refusal, ""),
         "refusals": [(r.code, REFUSALS[r.code], r.clause) for r in rules.refusals().values() if found.kind in r.kinds],
         "steps": [(step, STEPS[step.step]) for step in found.steps.select_related("by").order_by("pk")],
