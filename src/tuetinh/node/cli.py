@@ -72,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--since", default="", metavar="TIME", help="only what changed since YYYY-MM-DD[Thh:mm:ss]")
     export.add_argument("--patient", default="", metavar="ID", help="only this patient and what is about them")
     export.add_argument("--gzip", action="store_true", help="write .ndjson.gz")
+    deidentified = "instead, the de-identified export of this number, which a second officer has approved"
+    export.add_argument("--deidentified", type=int, metavar="NUMBER", help=deidentified)
     arguments_of_backup(command("backup", _backup, "back the node up, while it runs; see that it comes back"))
     arguments_of_restore(command("restore", _restore, "bring a moment of an archive, or a backup in one file, back"))
     claims = command("claims", _claims, "build the insurance files of finished visits")
@@ -214,10 +216,26 @@ def _export(arguments: argparse.Namespace) -> int:
     _prepare(arguments.data, migrate=False)
     from tuetinh.node import export
 
+    if arguments.deidentified is not None:
+        return _deidentified(arguments)
     types = tuple(name for name in arguments.types.split(",") if name)
     patient = arguments.patient.removeprefix("Patient/")
     wanted = export.Wanted(types, export.instant(arguments.since), patient, arguments.gzip)
     for type_, count in export.export(arguments.folder, wanted).items():
+        print(f"{type_:<36}{count:>12}")
+    return 0
+
+
+def _deidentified(arguments: argparse.Namespace) -> int:
+    from tuetinh.governance.privacy.api import PrivacyError, write_deidentified
+
+    if arguments.types or arguments.since or arguments.patient or arguments.gzip:
+        raise Refused("--deidentified stands alone: what is in the export is what was approved")
+    try:
+        counts = write_deidentified(arguments.deidentified, arguments.folder)
+    except PrivacyError as error:
+        raise Refused(str(error.message)) from error
+    for type_, count in counts.items():
         print(f"{type_:<36}{count:>12}")
     return 0
 

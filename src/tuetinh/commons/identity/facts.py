@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from tuetinh.record import r4
 
@@ -192,6 +194,12 @@ def home(patient: r4.Patient) -> tuple[str, str]:
     home = next((a for a in patient.address if a.use == "home"), patient.address[0])
     text = home.text or ", ".join(part for part in (*(home.line or []), home.city, home.state) if part)
     return text, _unit(home, "ward")
+
+
+def administrative_units(address: dict[str, Any]) -> tuple[str, str]:
+    """Codes of commune and province of an address as JSON, "" for what it does not tell by a code."""
+    found = msgspec.convert(address, r4.Address)
+    return _unit(found, "ward"), _unit(found, "state")
 
 
 def _unit(home: r4.Address, level: str) -> str:

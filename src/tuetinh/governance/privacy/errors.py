@@ -57,4 +57,9 @@ MESSAGES = {
     "agree": gettext_lazy("Hãy đọc và tự đánh dấu vào ô đồng ý."),
     "exports": gettext_lazy("Đã có đủ tệp tải được. Hãy tải về, hoặc chờ tệp cũ hết hạn."),
     "export-gone": gettext_lazy("Tệp chưa xong hoặc đã hết hạn. Hãy chuẩn bị tệp mới."),
+    "reason": gettext_lazy("Hãy ghi tên và lý do, ít nhất 10 ký tự."),
+    "types": gettext_lazy("Hãy chọn loại dữ liệu trong danh sách."),
+    "labels": gettext_lazy("Không có nhãn nhạy cảm này."),
+    "k": gettext_lazy("Nhóm nhỏ nhất không được dưới mức quy định."),
+    "second-person": gettext_lazy("Phải do người thứ hai duyệt, không phải người đề nghị."),
 }

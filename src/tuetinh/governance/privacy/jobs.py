@@ -29,11 +29,21 @@ def export_person(export: int) -> None:
     make(export)
 
 
+@app.task(name="privacy.deidentify", queue="bulk")
+def deidentify(export: int) -> None:
+    """Make the file of an approved de-identified export."""
+    from tuetinh.governance.privacy.deidentify.actions import make
+
+    make(export)
+
+
 @app.periodic(cron="23 * * * *")
 @app.task(name="privacy.tidy", queueing_lock="privacy.tidy")
 def tidy(timestamp: int) -> None:
     """Take away files whose time is over."""
-    from tuetinh.governance.privacy.person_export.actions import tidy as take_away
+    from tuetinh.governance.privacy.deidentify import actions as deidentify_
+    from tuetinh.governance.privacy.person_export import actions as person_export
 
     del timestamp
-    take_away()
+    person_export.tidy()
+    deidentify_.tidy()

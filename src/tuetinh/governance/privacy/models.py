@@ -267,3 +267,43 @@ class PersonExport(models.Model):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["patient", "-made"]), models.Index(fields=["state", "expires"])]
+
+
+class ResearchExport(models.Model):
+    """A de-identified export: asked for by one officer of the province, approved by another, fetched for some days.
+
+    purpose: code of the register. types: resource types, separated by spaces. labels: sensitivity labels that may be in
+    it, separated by spaces. k: the smallest group. keeps_key: whether the key of the pseudonyms is kept (sealed), so
+    that a later export can go on from this one; else it is thrown away. report: what came out, as the page shows it.
+    """
+
+    class State(models.TextChoices):
+        """From asked to ready; the words stand in `words.EXPORT_STATES`."""
+
+        ASKED = "asked"
+        APPROVED = "approved"
+        REFUSED = "refused"
+        READY = "ready"
+        FAILED = "failed"
+        EXPIRED = "expired"
+
+    purpose = models.CharField(max_length=20)
+    title = models.CharField(max_length=200)
+    reason = models.TextField()
+    types = models.TextField()
+    labels = models.TextField(blank=True)
+    k = models.PositiveIntegerField()
+    keeps_key = models.BooleanField(default=False)
+    key = models.BinaryField(null=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.ASKED)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    note = models.TextField(blank=True)
+    file = models.UUIDField(unique=True)
+    size = models.PositiveBigIntegerField(null=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    report = models.JSONField(default=dict)
+    expires = models.DateTimeField(null=True)
+    taken = models.PositiveIntegerField(default=0)

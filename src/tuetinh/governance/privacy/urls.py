@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from tuetinh.governance.privacy.breaches import pages as breaches
+from tuetinh.governance.privacy.deidentify import pages as research
 from tuetinh.governance.privacy.person_export import pages as exports
 from tuetinh.governance.privacy.purposes import pages as purposes
 from tuetinh.governance.privacy.requests import my_pages
@@ -46,4 +47,7 @@ urlpatterns = [
     path("me/export", exports.mine, name="my-exports"),
     path("me/export/<int:export_id>", exports.take, name="my-export"),
     path("privacy/requests/<int:request_id>/export", exports.for_request, name="request-export"),
+    path("privacy/research", research.exports, name="research"),
+    path("privacy/research/<int:export_id>/decide", research.decide, name="research-decide"),
+    path("privacy/research/<int:export_id>/file", research.take, name="research-file"),
 ]

@@ -87,3 +87,11 @@ DPIA_STEPS = {
     "updated": gettext_lazy("Cập nhật hồ sơ đánh giá"),
     "changed": gettext_lazy("Mục đích xử lý thay đổi"),
 }
+EXPORT_STATES = {
+    "asked": gettext_lazy("Chờ người thứ hai duyệt"),
+    "approved": gettext_lazy("Đã duyệt, đang lập"),
+    "refused": gettext_lazy("Không duyệt"),
+    "ready": gettext_lazy("Tải được"),
+    "failed": gettext_lazy("Không lập được"),
+    "expired": gettext_lazy("Đã hết hạn"),
+}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +15,7 @@ from django.utils import timezone
 
 from tuetinh.governance.privacy import jobs
 from tuetinh.governance.privacy.errors import PrivacyError
+from tuetinh.governance.privacy.files import digest_of
 from tuetinh.governance.privacy.models import PersonExport, SubjectRequest
 from tuetinh.governance.privacy.person_export import archive
 from tuetinh.governance.privacy.requests import facts
@@ -30,7 +30,6 @@ State = PersonExport.State
 KEPT: Final = timedelta(days=7)
 ROOM: Final = "person-exports"
 MOST: Final = 3  # that wait or can be fetched, of one person and account
-CHUNK: Final = 1024 * 1024
 
 
 @transaction.atomic
@@ -76,7 +75,7 @@ def make(export_id: int) -> None:
         PersonExport.objects.filter(pk=one.pk).update(state=State.FAILED)
         return
     part.rename(place)
-    size, digest = place.stat().st_size, _digest(place)
+    size, digest = place.stat().st_size, digest_of(place)
     PersonExport.objects.filter(pk=one.pk, state=State.WAITING).update(state=State.READY, size=size, sha256=digest)
 
 
@@ -106,11 +105,3 @@ def tidy() -> int:
 def path_of(one: PersonExport) -> Path:
     """Where the file lies."""
     return Path(settings.DATA) / ROOM / f"{one.key}.zip"
-
-
-def _digest(path: Path) -> str:
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            found.update(chunk)
-    return found.hexdigest()
