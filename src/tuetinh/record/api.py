@@ -23,6 +23,7 @@ from tuetinh.record import audit, contents, projections, r4, store
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.audit.accesses import Access, accesses
 from tuetinh.record.audit.exposure import Exposed, exposed
+from tuetinh.record.destroying import Destroyed, destroy, proof
 from tuetinh.record.errors import BadRequest, Invalid, Unprocessable, issues_of
 from tuetinh.record.merging import followers
 from tuetinh.record.merging.followers import Follower
@@ -37,6 +38,7 @@ __all__ = [
     "Access",
     "Asker",
     "Content",
+    "Destroyed",
     "Exposed",
     "Follower",
     "Page",
@@ -47,10 +49,12 @@ __all__ = [
     "create_binary",
     "create_many",
     "delete",
+    "destroy",
     "export_view",
     "exposed",
     "history",
     "new_id",
+    "proof",
     "read",
     "read_binary",
     "read_many",

@@ -1,0 +1,89 @@
+"""Destruction of resources whose time is over: no version keeps a body, and what is left proves what was destroyed.
+
+A deletion leaves the versions before it in history; a destruction takes their bodies, index entries and contents away
+for good. The numbers of the versions, their times and the change feed stay, since they name nobody; so does the access
+log, which is not touched. `record.destroyed` keeps the SHA-256 of each version and the decision that it rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from django.db import connection, transaction
+
+from tuetinh.record import audit, store
+from tuetinh.record.asker import Asker
+from tuetinh.record.errors import BadRequest
+from tuetinh.record.statements import array
+from tuetinh.record.steps import Query, Step, enter, run
+
+_BODIES: Final = """SELECT version, updated, body FROM record."{type}_history"
+WHERE type = '{type}' AND id = %s AND body IS NOT NULL ORDER BY version"""
+_KEEP: Final = """INSERT INTO record.destroyed (type, id, shard, version, updated, patient, custodian, labels, sha256,
+  decision)
+SELECT '{type}', r.id, r.shard, v.version, v.updated, r.patient, r.custodian, r.labels, v.sha256, %s
+FROM record."{type}" r, unnest(%s::integer[], %s::timestamptz[], %s::text[]) AS v(version, updated, sha256)
+WHERE r.type = '{type}' AND r.id = %s"""
+_WIPE: Final = """UPDATE record."{type}_history" SET body = NULL, deleted = true
+WHERE type = '{type}' AND id = %s AND body IS NOT NULL"""
+_FORGET: Final = "DELETE FROM record.content WHERE type = %s AND id = %s"
+_PROOF: Final = """SELECT type, id, version, updated, sha256, at FROM record.destroyed
+WHERE decision = %s AND (type, id, version) > (%s, %s, %s) ORDER BY type, id, version LIMIT %s"""
+BLOCK: Final = 1000
+
+
+class Destroyed(NamedTuple):
+    """A version that was destroyed. sha256: of its JSON as it was stored, in hex. at: when it was destroyed."""
+
+    type: str
+    id: str
+    version: int
+    updated: datetime
+    sha256: str
+    at: datetime
+
+
+def destroy(asker: Asker, type_: str, id_: str, decision: str) -> int:
+    """Destroy all versions of a resource; returns how many, none for one that is destroyed already.
+
+    decision: what it rests on, kept with the proof. Needs what deleting needs. Raises NotFound, Forbidden, and
+    BadRequest without a decision.
+    """
+    if not decision.strip():
+        message = "nothing is destroyed without a decision"
+        raise BadRequest(message)
+    with transaction.atomic():
+        gone = run(asker, _destroyed(asker, type_, id_, decision))
+        if gone:
+            audit.note(asker, "destroy", type_, id_, gone[0])
+    return gone[1] if gone else 0
+
+
+def _destroyed(asker: Asker, type_: str, id_: str, decision: str) -> Step[tuple[str | None, int] | None]:
+    stored = yield from store.delete(asker, type_, id_)
+    rows = yield Query(_BODIES.format(type=type_), (id_,))
+    if not rows:
+        return None
+    columns = [array(str(row[0]) for row in rows), array(row[1].isoformat() for row in rows)]
+    hashes = array(sha256(bytes(row[2])).hexdigest() for row in rows)
+    yield Query(_KEEP.format(type=type_), (decision, *columns, hashes, id_))
+    yield Query(_WIPE.format(type=type_), (id_,))
+    yield Query(_FORGET, (type_, id_))
+    return stored.patient, len(rows)
+
+
+def proof(asker: Asker, decision: str) -> Iterator[Destroyed]:
+    """What was destroyed by a decision, as far as it exists for the asker, in the order of types, ids and versions."""
+    after: tuple[str, str, int] = ("", "", 0)
+    while True:
+        enter(asker)
+        with connection.cursor() as cursor:
+            cursor.execute(_PROOF, [decision, *after, BLOCK])
+            rows = [Destroyed(*row) for row in cursor.fetchall()]
+        yield from rows
+        if len(rows) < BLOCK:
+            return
+        after = rows[-1][:3]
