@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+OF_PEOPLE = ("subjectrequest", "breachperson", "consentgiven", "personexport", "legalhold", "destructionitem")
+"""Tables that name a Patient."""
+
 
 class PrivacyConfig(AppConfig):
     """Named `privacy`."""
@@ -15,5 +18,5 @@ class PrivacyConfig(AppConfig):
         """Let what people asked for follow merges."""
         from tuetinh.record.api import Follower, register_follower
 
-        for table in ("privacy_subjectrequest", "privacy_breachperson", "privacy_consentgiven", "privacy_personexport"):
-            register_follower(Follower(table))
+        for table in OF_PEOPLE:
+            register_follower(Follower(f"privacy_{table}"))

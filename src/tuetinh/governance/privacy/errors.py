@@ -62,4 +62,7 @@ MESSAGES = {
     "labels": gettext_lazy("Không có nhãn nhạy cảm này."),
     "k": gettext_lazy("Nhóm nhỏ nhất không được dưới mức quy định."),
     "second-person": gettext_lazy("Phải do người thứ hai duyệt, không phải người đề nghị."),
+    "council": gettext_lazy("Hãy ghi số, ngày biên bản và ít nhất ba thành viên hội đồng."),
+    "records": gettext_lazy("Chọn từ 1 đến 200 hồ sơ của cơ sở đã hết thời hạn và không bị giữ."),
+    "minutes": gettext_lazy("Số biên bản này đã dùng."),
 }

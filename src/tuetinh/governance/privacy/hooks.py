@@ -58,4 +58,12 @@ PEOPLE = [
         order=90,
         leads=False,
     ),
+    PersonLink(
+        roles=("archivist",),
+        url="privacy:hold",
+        icon="lock",
+        label=gettext_lazy("Giữ theo yêu cầu pháp lý"),
+        order=91,
+        leads=False,
+    ),
 ]

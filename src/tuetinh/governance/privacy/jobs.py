@@ -37,6 +37,14 @@ def deidentify(export: int) -> None:
     make(export)
 
 
+@app.task(name="privacy.destroy", queue="bulk")
+def destroy(destruction: int) -> None:
+    """Destroy what a confirmed decision names."""
+    from tuetinh.governance.privacy.retention.actions import carry_out
+
+    carry_out(destruction)
+
+
 @app.periodic(cron="23 * * * *")
 @app.task(name="privacy.tidy", queueing_lock="privacy.tidy")
 def tidy(timestamp: int) -> None:

@@ -307,3 +307,63 @@ class ResearchExport(models.Model):
     report = models.JSONField(default=dict)
     expires = models.DateTimeField(null=True)
     taken = models.PositiveIntegerField(default=0)
+
+
+class LegalHold(models.Model):
+    """That nothing of a person is destroyed for now: a lawsuit, an inspection. released: when it ended."""
+
+    patient = models.CharField(max_length=64)
+    facility = models.CharField(max_length=64, blank=True)
+    reason = models.TextField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+    released = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["patient"], condition=Q(released=None), name="privacy_hold_open")]
+
+
+class Destruction(models.Model):
+    """The decision of a council to destroy records whose time is over, in force once a second person confirms it.
+
+    number, day, members: of its minutes; number is also what the proof is found by. confirmed_by is not proposed_by.
+    """
+
+    class State(models.TextChoices):
+        """Proposed, confirmed and being carried out, done, or refused."""
+
+        PROPOSED = "proposed"
+        CONFIRMED = "confirmed"
+        DONE = "done"
+        REFUSED = "refused"
+
+    facility = models.CharField(max_length=64)
+    number = models.CharField(max_length=100)
+    day = models.DateField()
+    members = models.TextField()
+    reason = models.TextField(blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PROPOSED)
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    proposed_at = models.DateTimeField()
+    confirmed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    confirmed_at = models.DateTimeField(null=True)
+    done = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["facility", "number"], name="privacy_minutes")]
+
+
+class DestructionItem(models.Model):
+    """The record of one visit that a decision destroys. kind: of `data/retention.json`. skipped: why it was not."""
+
+    destruction = models.ForeignKey(Destruction, on_delete=models.PROTECT, related_name="items")
+    encounter = models.CharField(max_length=64)
+    patient = models.CharField(max_length=64)
+    kind = models.CharField(max_length=20)
+    ended = models.DateField()
+    until = models.DateField()
+    versions = models.PositiveIntegerField(null=True)
+    skipped = models.CharField(max_length=20, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["patient"]), models.Index(fields=["encounter"])]

@@ -10,6 +10,7 @@ from tuetinh.governance.privacy.person_export import pages as exports
 from tuetinh.governance.privacy.purposes import pages as purposes
 from tuetinh.governance.privacy.requests import my_pages
 from tuetinh.governance.privacy.requests import pages as requests
+from tuetinh.governance.privacy.retention import pages as retention
 
 app_name = "privacy"
 urlpatterns = [
@@ -50,4 +51,9 @@ urlpatterns = [
     path("privacy/research", research.exports, name="research"),
     path("privacy/research/<int:export_id>/decide", research.decide, name="research-decide"),
     path("privacy/research/<int:export_id>/file", research.take, name="research-file"),
+    path("privacy/retention", retention.retention, name="retention"),
+    path("privacy/retention/<int:destruction_id>", retention.destruction, name="destruction"),
+    path("privacy/retention/<int:destruction_id>/decide", retention.decide, name="destruction-decide"),
+    path("privacy/retention/<int:destruction_id>/minutes.pdf", retention.minutes, name="destruction-minutes"),
+    path("privacy/people/<str:patient_id>/hold", retention.hold, name="hold"),
 ]

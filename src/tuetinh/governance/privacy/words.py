@@ -95,3 +95,14 @@ EXPORT_STATES = {
     "failed": gettext_lazy("Không lập được"),
     "expired": gettext_lazy("Đã hết hạn"),
 }
+DESTRUCTIONS = {
+    "proposed": gettext_lazy("Chờ người thứ hai xác nhận"),
+    "confirmed": gettext_lazy("Đang hủy"),
+    "done": gettext_lazy("Đã hủy"),
+    "refused": gettext_lazy("Không xác nhận"),
+}
+SKIPPED = {
+    "hold": gettext_lazy("đang bị giữ theo yêu cầu pháp lý"),
+    "kept": gettext_lazy("chưa hết thời hạn"),
+    "gone": gettext_lazy("không còn hồ sơ"),
+}

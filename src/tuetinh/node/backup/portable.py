@@ -34,7 +34,7 @@ from tuetinh.record.sight import SETTINGS, settings
 SMALL = ("keys", "demo.json")
 KEPT = (*SMALL, "files")  # of the data folder, beside the database
 WITNESSED = "audit"  # what was told of another log than the one that a backup brings
-OURS = {*KEPT, "bulk", "postgres", "postgres.lock", ".restoring", WITNESSED}
+OURS = {*KEPT, "bulk", "person-exports", "research-exports", "postgres", "postgres.lock", ".restoring", WITNESSED}
 SEALED_AS = "tuetinh backup"
 SEALED = b"age-encryption.org/v1\n"
 NEWER = b"SET transaction_timeout"

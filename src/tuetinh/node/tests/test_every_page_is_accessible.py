@@ -74,6 +74,8 @@ ROWS = {
     "privacy/breaches/<int:breach_id>/edit": Row("admin", at="/privacy/breaches/1/edit"),
     "privacy/breaches/<int:breach_id>/people": Row("archivist", at="/privacy/breaches/1/people"),
     "privacy/purposes/<slug:code>": Row("admin", at="/privacy/purposes/HRESCH"),
+    "privacy/people/<str:patient_id>/hold": Row("archivist", at=f"/privacy/people/{CITIZEN}/hold"),
+    "privacy/retention/<int:destruction_id>": Row("archivist", at="/privacy/retention/1"),
     "privacy/corrections/<int:request_id>": Row("reception", "/privacy/corrections"),
     "me/rights/<int:request_id>": Row("citizen", "/me/rights"),
     "me/results/<str:code>": Row("citizen", "/me/results"),
@@ -121,6 +123,9 @@ from django.utils import timezone
 from tuetinh.governance.privacy.breaches import actions as breaches
 admin, now = Account.objects.get(username="admin"), timezone.now()
 breach = breaches.open_breach(admin, breaches.Description("Mất máy", "loss", "Mất máy tính xách tay", now))
+from tuetinh.governance.privacy.models import Destruction
+Destruction.objects.create(facility=office.facility, number="1/BB", day=now.date(), members="Lò Văn An",
+                           proposed_by=office, proposed_at=now)
 breach.people.create(patient=me.patient, first=now, last=now, entries=1, changed=False)
 """
 DOCUMENTS = (".pdf", ".csv", ".xml", ".wav")

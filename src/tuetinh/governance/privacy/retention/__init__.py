@@ -1,0 +1,1 @@
+"""How long records are kept, and their destruction by a council's decision that a second person confirms."""

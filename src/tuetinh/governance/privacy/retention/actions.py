@@ -1,0 +1,209 @@
+"""What has come due is listed, a council decides, a second person confirms, and a job destroys with proof."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from tuetinh.governance.privacy import jobs
+from tuetinh.governance.privacy.errors import PrivacyError
+from tuetinh.governance.privacy.models import Destruction, DestructionItem, LegalHold
+from tuetinh.governance.privacy.requests.facts import as_house
+from tuetinh.governance.privacy.retention import rules
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import Asker
+from tuetinh.record.errors import RecordError
+from tuetinh.record.operations.everything import ENCOUNTER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuetinh.commons.access.api import Account
+
+State = Destruction.State
+COUNCIL: Final = 3  # members at least
+MOST: Final = 200  # records of one decision
+PAGE: Final = 25
+SHORTEST: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The record of a visit whose time is over. held: a legal hold keeps it."""
+
+    encounter: str
+    patient: str
+    kind: str
+    ended: date
+    until: date
+    held: bool = False
+
+
+def due(asker: Asker, facility: str, page: str | None = None) -> tuple[list[Due], str | None]:
+    """Records of a facility whose time is over, the oldest first, a page of them, and the token of the next page.
+
+    Visits of which the law keeps some longer may leave a page short, or empty.
+    """
+    today = timezone.localdate()
+    shortest = min(one.years for one in rules.classes() if one.years is not None and one.code.startswith("record"))
+    query = (
+        f"service-provider=Organization/{facility}&status=finished&date=lt{today.year - shortest}-01-01"
+        f"&_sort=date&_count={PAGE}"
+    )
+    found = record.search(asker, "Encounter", query, page)
+    rows = [row for one in found.resources if isinstance(one, r4.Encounter) and (row := _row(one, today))]
+    held = set(
+        LegalHold.objects.filter(patient__in=[row.patient for row in rows], released=None).values_list(
+            "patient", flat=True
+        )
+    )
+    return [replace(row, held=row.patient in held) for row in rows], found.next
+
+
+def _row(visit: r4.Encounter, today: date) -> Due | None:
+    """What has come due of a visit; None while it must be kept, or where its end or its person is not known."""
+    end = ((visit.period.end if visit.period else None) or "")[:10]
+    patient = ((visit.subject.reference if visit.subject else None) or "").removeprefix("Patient/")
+    if len(end) != 10 or not patient or visit.status != "finished":
+        return None
+    ended, kind = date.fromisoformat(end), rules.kind_of(visit)
+    until = rules.kept_until(kind, ended, today)
+    return Due(str(visit.id), patient, kind, ended, until) if until and until < today else None
+
+
+@transaction.atomic
+def propose(
+    by: Account, number: str, day: date, members: Sequence[str], encounters: Sequence[str], *, reason: str = ""
+) -> Destruction:
+    """Write down the decision of a council on these records of the officer's facility. Raises PrivacyError."""
+    people = list(dict.fromkeys(name.strip() for name in members if name.strip()))
+    if not number.strip() or day > timezone.localdate() or len(people) < COUNCIL:
+        raise PrivacyError("council")
+    if not by.facility or not 0 < len(set(encounters)) <= MOST:
+        raise PrivacyError("records")
+    if Destruction.objects.filter(facility=by.facility, number=number.strip()).exists():
+        raise PrivacyError("minutes")
+    rows = [_now(by, encounter) for encounter in dict.fromkeys(encounters)]
+    if any(row is None or row.held for row in rows):
+        raise PrivacyError("records")
+    made = Destruction.objects.create(
+        facility=by.facility,
+        number=number.strip(),
+        day=day,
+        members="\n".join(people),
+        reason=reason.strip(),
+        proposed_by=by,
+        proposed_at=timezone.now(),
+    )
+    DestructionItem.objects.bulk_create(
+        DestructionItem(
+            destruction=made,
+            encounter=row.encounter,
+            patient=row.patient,
+            kind=row.kind,
+            ended=row.ended,
+            until=row.until,
+        )
+        for row in rows
+        if row
+    )
+    return made
+
+
+def _now(by: Account, encounter: str) -> Due | None:
+    """What has come due of a visit of the facility, as it is now."""
+    try:
+        visit = record.read(as_house(by, "HOPERAT"), "Encounter", encounter)
+    except RecordError:
+        return None
+    provider = getattr(getattr(visit, "serviceProvider", None), "reference", "")
+    if not isinstance(visit, r4.Encounter) or provider != f"Organization/{by.facility}":
+        return None
+    row = _row(visit, timezone.localdate())
+    held = row is not None and LegalHold.objects.filter(patient=row.patient, released=None).exists()
+    return replace(row, held=held) if row else None
+
+
+@transaction.atomic
+def decide(by: Account, destruction_id: int, *, confirm: bool) -> Destruction:
+    """Confirm it as a second person, which has it carried out, or refuse it. Raises PrivacyError."""
+    found = Destruction.objects.select_for_update().filter(pk=destruction_id, facility=by.facility).first()
+    if found is None or found.state != State.PROPOSED:
+        raise PrivacyError("state")
+    if found.proposed_by == by:
+        raise PrivacyError("second-person")
+    found.state = State.CONFIRMED if confirm else State.REFUSED
+    found.confirmed_by, found.confirmed_at = by, timezone.now()
+    found.save()
+    if confirm:
+        jobs.destroy.defer(destruction=found.pk)
+    return found
+
+
+def carry_out(destruction_id: int) -> int:
+    """Destroy what a confirmed decision names, a record in a transaction; returns how many versions.
+
+    Safe to repeat and to be killed. What is held, must be kept longer or is gone by now is skipped, and says so.
+    """
+    one = Destruction.objects.select_related("confirmed_by").get(pk=destruction_id)
+    if one.state != State.CONFIRMED or one.confirmed_by is None:
+        return 0
+    total = 0
+    for item in one.items.filter(versions=None, skipped="").order_by("pk"):
+        with transaction.atomic():
+            row = _now(one.confirmed_by, item.encounter)
+            if row is None or row.held:
+                exists = row is not None or _exists(one.confirmed_by, item.encounter)
+                item.skipped = "hold" if row else "kept" if exists else "gone"
+            else:
+                item.versions = _destroy(one, item)
+                total += item.versions
+            item.save()
+    Destruction.objects.filter(pk=one.pk).update(state=State.DONE, done=timezone.now())
+    return total
+
+
+def _exists(by: Account, encounter: str) -> bool:
+    return bool(record.read_many(as_house(by, "HOPERAT"), "Encounter", [encounter]))
+
+
+def _destroy(one: Destruction, item: DestructionItem) -> int:
+    """Destroy what was written in a visit, then the visit itself."""
+    asker = as_house(one.confirmed_by, "HOPERAT")  # type: ignore[arg-type]
+    count = 0
+    for type_, parameter in ENCOUNTER.items():
+        while True:
+            query = f"{parameter}=Encounter/{item.encounter}&_count=100"
+            found = [str(row.id) for row in record.search(asker, type_, query).resources]
+            count += sum(record.destroy(asker, type_, id_, decision(one)) for id_ in found)
+            if len(found) < 100:
+                break
+    return count + record.destroy(asker, "Encounter", item.encounter, decision(one))
+
+
+def decision(one: Destruction) -> str:
+    """What the proof is found by."""
+    return f"{one.facility}/{one.number}"
+
+
+@transaction.atomic
+def hold(by: Account, patient: str, reason: str) -> LegalHold:
+    """Keep everything of a person for now. Raises PrivacyError `reason`."""
+    if len(reason.strip()) < SHORTEST:
+        raise PrivacyError("reason")
+    known = LegalHold.objects.filter(patient=patient, facility=by.facility, released=None).first()
+    return known or LegalHold.objects.create(
+        patient=patient, facility=by.facility, reason=reason.strip(), by=by, at=timezone.now()
+    )
+
+
+@transaction.atomic
+def release(by: Account, hold_id: int) -> None:
+    """End a hold of the facility. Raises PrivacyError `state`."""
+    if not LegalHold.objects.filter(pk=hold_id, facility=by.facility, released=None).update(released=timezone.now()):
+        raise PrivacyError("state")

@@ -1,0 +1,62 @@
+"""How long a record is kept by its kind: a table with dates in force, counted from the end of the year of treatment."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from tuetinh.record import labels, r4
+
+MENTAL: Final = labels.BITS["PSY"]
+DIED: Final = "exp"  # Encounter.hospitalization.dischargeDisposition
+
+
+class Class(msgspec.Struct, frozen=True):
+    """A kind of record in the words of `words.RETENTION`. years: None for ever. until: its last day, if any."""
+
+    code: str
+    since: date
+    years: int | None
+    law: str
+    until: date | None = None
+
+
+@cache
+def classes() -> list[Class]:
+    """The whole table."""
+    path = Path(__file__).parents[1] / "data" / "retention.json"
+    return msgspec.json.decode(path.read_bytes(), type=list[Class])
+
+
+def years(code: str, ended: date, today: date) -> int | None:
+    """For how many years a record of this kind is kept: by the law at its end or that of today, whichever is longer.
+
+    None is for ever. Raises KeyError for a kind that neither knows.
+    """
+    found = [
+        one.years
+        for one in classes()
+        for day in (ended, today)
+        if one.code == code and one.since <= day and (one.until is None or day <= one.until)
+    ]
+    if not found:
+        raise KeyError(code)
+    return None if None in found else max(year for year in found if year is not None)
+
+
+def kind_of(visit: r4.Encounter) -> str:
+    """The kind of the record of a visit: of somebody who died, of mental health, or any other."""
+    disposition = visit.hospitalization.dischargeDisposition if visit.hospitalization else None
+    if disposition and any(coding.code == DIED for coding in disposition.coding or []):
+        return "death"
+    return "record-20" if labels.of(r4.encode(visit)) & MENTAL else "record"
+
+
+def kept_until(kind: str, ended: date, today: date) -> date | None:
+    """The last day on which it must be kept: years after 31/12 of the year in which treatment ended; None for ever."""
+    count = years(kind, ended, today)
+    return None if count is None else date(ended.year + count, 12, 31)
