@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
@@ -23,7 +23,8 @@ def bodies(asker: Asker, type_: str, *, patient: str = "", since: datetime | Non
     the type.
     """
     store.allow(asker, "r", type_, whole=True)
-    where, values = "", list[object]()
+    where = ""
+    values: list[Any] = []
     if since:
         where += " AND updated >= %s"
         values.append(since)
