@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('access', '0012_post_old_sessions'),
+        ('access', '0014_pre_changes_heard'),
     ]
 
     operations = [

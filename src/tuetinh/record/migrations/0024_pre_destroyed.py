@@ -32,5 +32,5 @@ CREATE POLICY emptied ON record.destroyed FOR DELETE USING (current_setting('tue
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("record", "0022_pre_audit_events")]
+    dependencies: ClassVar = [("record", "0023_pre_audit_agents")]
     operations: ClassVar = [migrations.RunSQL([TABLE])]
