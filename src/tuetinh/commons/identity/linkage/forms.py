@@ -8,10 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import combinations
+from math import log2
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+
+from tuetinh.commons.identity.linkage import groups, runs
+from tuetinh.commons.identity.linkage.groups import Link
 
 COLUMNS = Path(__file__).parent.parent / "data" / "linkage_columns.json"
 SEED = 7
@@ -48,6 +52,7 @@ def _levels(column: str, kind: str, names: Sequence[str]) -> list[dict[str, Any]
     others = [name for name in names if name != column]
     turned = " OR ".join(f'({left} = "{o}_r" AND {right} = "{o}_l")' for o in others)
     crossed = " OR ".join(f'({left} = "{o}_r" OR {right} = "{o}_l")' for o in others)
+    days = f"abs(date_diff('day', try_cast({left} AS date), try_cast({right} AS date)))"
     near = {
         "name": [
             *([turned] if turned else []),
@@ -61,7 +66,9 @@ def _levels(column: str, kind: str, names: Sequence[str]) -> list[dict[str, Any]
         ],
         "date": [
             f"damerau_levenshtein({left}, {right}) <= 1",
+            f"{days} <= 31",
             f"damerau_levenshtein({left}, {right}) <= 2",
+            f"{days} <= 366",
             f"left({left}, 4) = left({right}, 4)",
         ],
         "number": [f"damerau_levenshtein({left}, {right}) <= 1", f"damerau_levenshtein({left}, {right}) <= 2"],
@@ -101,42 +108,83 @@ def _rules(kinds: dict[str, str]) -> list[str]:
     return rules
 
 
-def link(rows: Rows, known: Form) -> list[tuple[str, str, float]]:
-    """Weigh the candidates of a set; returns both ids and the weight in bits."""
+def link(rows: Rows, known: Form) -> dict[Link, float]:
+    """What is said for one person, in bits without a prior: of the candidates, then of all pairs within the parts that
+    these hold together."""
     import duckdb
     import pyarrow as pa
-    from splink import Linker, block_on
     from splink.backends.duckdb import DuckDBAPI
 
-    from tuetinh.commons.identity.linkage.runs import quiet
-
-    quiet()
+    runs.quiet()
     con = duckdb.connect()
-    columns = {known.id: [row[known.id] for row in rows]}
-    for column in known.kinds:
-        columns[column] = [(row.get(column) or "").strip().lower() or None for row in rows]  # type: ignore[misc]
-    con.register("given", pa.table(columns))
+    con.register("given", pa.table(_columns(rows, known)))
     con.execute("CREATE TABLE record AS SELECT * FROM given")
+    api = DuckDBAPI(con)
+    linker = _learned(api.register("record"), known, len(rows))
+    found = _factors(con, linker.inference.predict(threshold_match_weight=groups.LOWEST), known, len(rows))
+    numbered = [(record, number) for number, part in enumerate(_parts(rows, known, found)) for record in part]
+    con.register("part", pa.table({"id": [r for r, _ in numbered], "part": [n for _, n in numbered]}))
+    con.execute(f'CREATE TABLE parted AS SELECT record.*, part FROM record JOIN part ON part.id = "{known.id}"')
+    for column in (c for c, k in known.kinds.items() if k in ("name", "text")):
+        linker.table_management.compute_tf_table(column)
+    inner = linker.inference.predict_within(
+        api.register("parted"),
+        blocking_rules_to_generate_predictions=["l.part = r.part"],
+        threshold_match_weight=groups.LOWEST,
+    )
+    return found | _factors(con, inner, known, len(rows))
+
+
+def _parts(rows: Rows, known: Form, found: dict[Link, float]) -> list[list[str]]:
+    """Which records are worth comparing with all others of their part; a small set is one."""
+    if len(rows) <= groups.MOST:
+        return [[row[known.id] for row in rows]]
+    near = [pair for pair, factor in found.items() if factor + _prior(len(rows)) >= groups.CONNECTED]
+    return [part for part in groups.parts(near) if 2 < len(part) <= groups.MOST]
+
+
+def _columns(rows: Rows, known: Form) -> dict[str, list[str | None]]:
+    """Texts in small letters, dates as yyyy-mm-dd."""
+    found: dict[str, list[str | None]] = {known.id: [row[known.id] for row in rows]}
+    for column, kind in known.kinds.items():
+        texts = [(row.get(column) or "").strip().lower() for row in rows]
+        if kind == "date":
+            texts = [re.sub(r"^(\d{4})(\d\d)(\d\d)$", r"\1-\2-\3", text) for text in texts]
+        found[column] = [text or None for text in texts]
+    return found
+
+
+def _prior(records: int) -> float:
+    """The bits with which Splink begins: one other record of each person."""
+    return -log2(max(records - 1, 1))
+
+
+def _learned(frame: Any, known: Form, records: int) -> Any:
+    """A linker that has learned on the set, without its labels."""
+    from splink import Linker, block_on
+
     names = [c for c, k in known.kinds.items() if k == "name"]
-    rules = _rules(known.kinds)
     settings = {
         "link_type": "dedupe_only",
         "unique_id_column_name": known.id,
-        "blocking_rules_to_generate_predictions": rules,
+        "blocking_rules_to_generate_predictions": _rules(known.kinds),
         "comparisons": [
             {"output_column_name": c, "comparison_levels": _levels(c, k, names)} for c, k in known.kinds.items()
         ],
         "retain_matching_columns": False,
-        "probability_two_random_records_match": min(0.5, 1.0 / len(rows)),
+        "probability_two_random_records_match": min(0.5, 1.0 / records),
     }
-    api = DuckDBAPI(con)
-    linker = Linker(api.register("record"), settings)
+    linker = Linker(frame, settings)
     linker.training.estimate_u_using_random_sampling(max_pairs=PAIRS, seed=SEED)
     strong = [c for c, k in known.kinds.items() if k in ("number", "email", "date")]
     for column in [*strong, *(names[:2] if len(strong) < 2 else names[:1])]:
         linker.training.estimate_parameters_using_expectation_maximisation(
             block_on(f'"{column}"'), fix_probability_two_random_records_match=True
         )
-    found = linker.inference.predict(threshold_match_weight=-15.0)
+    return linker
+
+
+def _factors(con: Any, found: Any, known: Form, records: int) -> dict[Link, float]:
     sql = f'SELECT "{known.id}_l", "{known.id}_r", match_weight FROM {found.physical_name}'
-    return [(str(a), str(b), float(w)) for a, b, w in con.execute(sql).fetchall()]
+    rows = con.execute(sql).fetchall()
+    return {(min(str(a), str(b)), max(str(a), str(b))): float(w) - _prior(records) for a, b, w in rows}

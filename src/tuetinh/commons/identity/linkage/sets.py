@@ -13,12 +13,11 @@ from pathlib import Path
 from sys import stdout
 from typing import TextIO
 
-from tuetinh.commons.identity.linkage import features, forms, runs, scoring
+from tuetinh.commons.identity.linkage import features, forms, groups, runs, scoring
 from tuetinh.commons.identity.linkage.features import UNIQUE, Features
+from tuetinh.commons.identity.linkage.groups import LOWEST, Link
 from tuetinh.commons.identity.linkage.model import Model, shipped
 from tuetinh.commons.identity.linkage.simulate import rows as simulated_rows
-
-Link = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +65,8 @@ def _register(con: object, pairs: Sequence[Link]) -> None:
 # -- the report -------------------------------------------------------------------------------------------------------
 
 WANTED = (0.995, 0.97)  # precision and recall
-LADDER = (-6.0, -4.0, -2.0, 0.0, 2.0, 4.0, 6.0, 8.0, 10.0)
-FOREIGN = 4.0  # bits from which records of a foreign set are one person's
+LADDER = (-4.0, -2.0, 0.0, 2.0, 4.0, 6.0, 8.0, 10.0)
+DECIDED = 100.0  # bits of a number that decides
 
 
 def report(folder: Path | None, people: int, out: TextIO = stdout) -> int:
@@ -106,38 +105,45 @@ def _report_one(name: str, rows: list[dict[str, str]], out: TextIO) -> bool:
     if not rows:
         message = "it is empty"
         raise ValueError(message)
-    known = forms.form(list(rows[0]))
-    if "person" in rows[0] and "cccd" in rows[0]:
-        model, mine = shipped(), vietnamese(rows)
-        truth, weights, chosen = mine.truth, _vietnamese_links(model, mine), model.thresholds.same
-    else:
-        truth, weights, chosen = _truth(rows, known), forms.link(rows, known), FOREIGN
-    links = {(min(a, b), max(a, b)): weight for a, b, weight in weights}
+    truth, factors = _compared(rows)
+    known = groups.prior(list(factors.values()), len(rows))
+    weights = {pair: factor + known for pair, factor in factors.items()}
+    suggested = list(groups.joins(weights, known))
+    chosen = groups.threshold(suggested, WANTED[0])
     true = set(_pairs(truth))
     print(f"{name}: {len(rows)} records, {len(true)} true pairs, {time.monotonic() - began:.0f} s", file=out)
-    print("  from bits   pairs: precision recall   with what follows: precision recall", file=out)
+    print("  from bits   pairs alone: precision recall   groups: precision recall", file=out)
     best = (0.0, 0.0)
     for step in sorted({*LADDER, chosen}):
-        found = {pair for pair, weight in links.items() if weight >= step}
-        joined = set(_pairs(_joined(truth, found)))
-        at = (*_quality(found, true), *_quality(joined, true))
+        alone = _quality({pair for pair, weight in weights.items() if weight >= step}, true)
+        joined = _quality(set(_pairs(groups.groups(suggested, step))), true)
         mark = "  <- same person" if step == chosen else ""
         print(
-            f"  {step:9.1f}          {at[0]:.4f} {at[1]:.4f}                      {at[2]:.4f} {at[3]:.4f}{mark}",
+            f"  {step:9.1f}                {alone[0]:.4f} {alone[1]:.4f}           {joined[0]:.4f} {joined[1]:.4f}{mark}",
             file=out,
         )
-        best = (at[2], at[3]) if step == chosen else best
+        best = joined if step == chosen else best
     return best[0] >= WANTED[0] and best[1] >= WANTED[1]
 
 
-def _vietnamese_links(model: Model, mine: People) -> list[tuple[str, str, float]]:
-    """Weights of the candidates; a number that decides counts as decided."""
+def _compared(rows: list[dict[str, str]]) -> tuple[dict[str, str], dict[Link, float]]:
+    """The truth, and what is said for each candidate in bits, without a prior."""
+    known = forms.form(list(rows[0]))
+    if "person" in rows[0] and "cccd" in rows[0]:
+        mine = vietnamese(rows)
+        return mine.truth, _vietnamese_factors(shipped(), mine)
+    return _truth(rows, known), forms.link(rows, known)
+
+
+def _vietnamese_factors(model: Model, mine: People) -> dict[Link, float]:
+    """The same of our own model; a number that decides counts as decided."""
     con = runs.connect()
     runs.load(con, mine.people)
-    found = []
-    for pair in runs.link(con, model, LADDER[0] - 20):
+    found = {}
+    for pair in runs.link(con, model, LOWEST):
         grade, _ = scoring.judged(model, pair.weight, pair.levels)
-        found.append((pair.left, pair.right, max(pair.weight, 100.0) if grade == scoring.CERTAIN else pair.weight))
+        factor = DECIDED if grade == scoring.CERTAIN else pair.weight - model.prior
+        found[min(pair.left, pair.right), max(pair.left, pair.right)] = factor
     return found
 
 
@@ -157,21 +163,6 @@ def _pairs(groups: dict[str, str]) -> Iterable[Link]:
     for id_, person in groups.items():
         by_person.setdefault(person, []).append(id_)
     return (tuple(sorted(pair)) for ids in by_person.values() for pair in combinations(ids, 2))  # type: ignore[misc]
-
-
-def _joined(ids: Iterable[str], links: Iterable[Link]) -> dict[str, str]:
-    """Groups of records that links hold together: each record with the first of its group."""
-    head: dict[str, str] = {id_: id_ for id_ in ids}
-
-    def find(id_: str) -> str:
-        while head[id_] != id_:
-            head[id_] = head[head[id_]]
-            id_ = head[id_]
-        return id_
-
-    for a, b in links:
-        head[find(a)] = find(b)
-    return {id_: find(id_) for id_ in head}
 
 
 def _quality(found: set[Link], true: set[Link]) -> tuple[float, float]:
