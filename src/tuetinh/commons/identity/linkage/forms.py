@@ -19,7 +19,7 @@ from tuetinh.commons.identity.linkage.groups import Link
 
 COLUMNS = Path(__file__).parent.parent / "data" / "linkage_columns.json"
 SEED = 7
-PAIRS = 2e6  # random ones, for u
+PAIRS = 5e5  # random ones, for u
 Rows = list[dict[str, str]]
 
 

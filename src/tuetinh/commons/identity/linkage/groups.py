@@ -1,7 +1,7 @@
 """Which records are one person where many are weighed against each other: groups, joined by average linkage.
 
-One wrong link would make one of two people. So two groups are joined by the mean of all pairs between them, and how sure
-that is, in bits, is worked out from the weights alone: nobody has to say what is true (see docs/decisions).
+One wrong link would make one of two people. So two groups are joined by the mean of all pairs between them, and how
+sure that is, in bits, is worked out from the weights alone: nobody has to say what is true (see docs/decisions).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 Link = tuple[str, str]
 LOWEST, HIGHEST = -20.0, 40.0  # bits of one pair: no single one outweighs a group; a pair not compared has the lowest
 CONNECTED = -10.0  # bits from which a pair may be of one group
-MOST = 2000  # records that are joined at once: their distances take 16 MB
+MOST = 2000  # records that are joined at once: their weights take 32 MB
 STEP = 2.0  # bits by which more is asked of a larger crowd
 ROUNDS = 200
 
@@ -46,8 +46,8 @@ def prior(factors: Sequence[float], records: int) -> float:
 def joins(weights: Mapping[Link, float], known: float) -> Iterator[Join]:
     """All joins that the weights suggest, inner ones first. weights: in bits; known: the prior that they include.
 
-    The pairs between two groups repeat each other in part: what their mean says counts sqrt(m * n) times for m * n of
-    them, as if they were that many that know nothing of each other. The prior counts once.
+    What the pairs between two groups say on average counts sqrt(m * n) times for m * n of them, since they repeat each
+    other in part; records that say just the same repeat each other whole, and count as one. The prior counts once.
     """
     yield from _split(list(weights.items()), known, CONNECTED)
 
@@ -115,16 +115,18 @@ def _split(edges: Sequence[tuple[Link, float]], known: float, floor: float) -> I
 def _joined(records: Sequence[str], edges: Iterable[tuple[Link, float]], known: float) -> Iterator[Join]:
     import numpy as np
     from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
 
-    size = len(records)
     at = {record: number for number, record in enumerate(records)}
-    apart = np.full(size * (size - 1) // 2, HIGHEST - LOWEST)
+    said = np.full((len(records), len(records)), LOWEST)
     for (left, right), weight in edges:
-        row, column = sorted((at[left], at[right]))
-        apart[size * row - row * (row + 1) // 2 + column - row - 1] = HIGHEST - min(max(weight, LOWEST), HIGHEST)
-    made: list[tuple[tuple[str, ...], float]] = [((record,), inf) for record in records]
-    for first, second, mean, _ in linkage(apart, "average").tolist():
+        said[at[left], at[right]] = said[at[right], at[left]] = round(min(max(weight, LOWEST), HIGHEST), 3)
+    np.fill_diagonal(said, HIGHEST)
+    made: list[tuple[tuple[int, ...], float]] = [((number,), inf) for number in range(len(records))]
+    for first, second, mean, _ in linkage(squareform(HIGHEST - said, checks=False), "average").tolist():
         (one, sure), (other, surer) = made[int(first)], made[int(second)]
-        bits = known + sqrt(len(one) * len(other)) * (HIGHEST - mean - known)
-        yield (join := Join(one, other, min(bits, sure, surer)))
-        made.append(((*one, *other), join.bits))
+        between = said[np.ix_(one, other)]
+        voices = len(np.unique(between, axis=0)) * len(np.unique(between, axis=1).T)
+        bits = min(known + sqrt(voices) * (HIGHEST - mean - known), sure, surer)
+        yield Join(tuple(records[n] for n in one), tuple(records[n] for n in other), bits)
+        made.append(((*one, *other), bits))

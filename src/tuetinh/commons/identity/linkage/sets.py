@@ -6,7 +6,8 @@ import csv
 import logging
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -75,7 +76,6 @@ def report(folder: Path | None, people: int, out: TextIO = stdout) -> int:
     A set is a .csv or .parquet with a column of ids and one of people (or ids such as `rec-7-dup-0`); Vietnamese ones
     have the columns of `simulate.Row`. Returns 0 when every set has the precision and recall of `WANTED`.
     """
-    logging.disable(logging.WARNING)  # Splink tells every step of its learning
     if folder is None:
         sets = iter([(f"{people} invented people", list(simulated_rows(people, seed=2)))])
     else:
@@ -84,10 +84,21 @@ def report(folder: Path | None, people: int, out: TextIO = stdout) -> int:
     good = []
     for name, rows in sets:
         try:
-            good.append(_report_one(name, rows, out))
+            with _quiet():
+                good.append(_report_one(name, rows, out))
         except ValueError as error:
             print(f"{name}: left out: {error}", file=out)
     return 0 if good and all(good) else 1
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the steps of Splink's learning, which it tells as warnings."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _read(path: Path) -> list[dict[str, str]]:
@@ -105,11 +116,9 @@ def _report_one(name: str, rows: list[dict[str, str]], out: TextIO) -> bool:
     if not rows:
         message = "it is empty"
         raise ValueError(message)
-    truth, factors = _compared(rows)
-    known = groups.prior(list(factors.values()), len(rows))
-    weights = {pair: factor + known for pair, factor in factors.items()}
+    truth, weights, known, least = _weighed(rows)
     suggested = list(groups.joins(weights, known))
-    chosen = groups.threshold(suggested, WANTED[0])
+    chosen = max(least, groups.threshold(suggested, WANTED[0]))
     true = set(_pairs(truth))
     print(f"{name}: {len(rows)} records, {len(true)} true pairs, {time.monotonic() - began:.0f} s", file=out)
     print("  from bits   pairs alone: precision recall   groups: precision recall", file=out)
@@ -118,32 +127,36 @@ def _report_one(name: str, rows: list[dict[str, str]], out: TextIO) -> bool:
         alone = _quality({pair for pair, weight in weights.items() if weight >= step}, true)
         joined = _quality(set(_pairs(groups.groups(suggested, step))), true)
         mark = "  <- same person" if step == chosen else ""
-        print(
-            f"  {step:9.1f}                {alone[0]:.4f} {alone[1]:.4f}           {joined[0]:.4f} {joined[1]:.4f}{mark}",
-            file=out,
-        )
+        told = f"{alone[0]:.4f} {alone[1]:.4f}           {joined[0]:.4f} {joined[1]:.4f}{mark}"
+        print(f"  {step:9.1f}                {told}", file=out)
         best = joined if step == chosen else best
     return best[0] >= WANTED[0] and best[1] >= WANTED[1]
 
 
-def _compared(rows: list[dict[str, str]]) -> tuple[dict[str, str], dict[Link, float]]:
-    """The truth, and what is said for each candidate in bits, without a prior."""
+def _weighed(rows: list[dict[str, str]]) -> tuple[dict[str, str], dict[Link, float], float, float]:
+    """The truth, the weights of the candidates with the prior in them, the prior, and the least bits of one person.
+
+    Vietnamese people are weighed by the model in the package, others by one that is learned without their labels: there
+    two records are one person when that is likelier than not.
+    """
     known = forms.form(list(rows[0]))
     if "person" in rows[0] and "cccd" in rows[0]:
-        mine = vietnamese(rows)
-        return mine.truth, _vietnamese_factors(shipped(), mine)
-    return _truth(rows, known), forms.link(rows, known)
+        model, mine = shipped(), vietnamese(rows)
+        return mine.truth, _vietnamese_weights(model, mine), model.prior, model.thresholds.same
+    truth, factors = _truth(rows, known), forms.link(rows, known)
+    prior = groups.prior(list(factors.values()), len(rows))
+    return truth, {pair: factor + prior for pair, factor in factors.items()}, prior, 0.0
 
 
-def _vietnamese_factors(model: Model, mine: People) -> dict[Link, float]:
-    """The same of our own model; a number that decides counts as decided."""
+def _vietnamese_weights(model: Model, mine: People) -> dict[Link, float]:
+    """Weights of the candidates; a number that decides counts as decided."""
     con = runs.connect()
     runs.load(con, mine.people)
     found = {}
     for pair in runs.link(con, model, LOWEST):
         grade, _ = scoring.judged(model, pair.weight, pair.levels)
-        factor = DECIDED if grade == scoring.CERTAIN else pair.weight - model.prior
-        found[min(pair.left, pair.right), max(pair.left, pair.right)] = factor
+        weight = DECIDED if grade == scoring.CERTAIN else pair.weight
+        found[min(pair.left, pair.right), max(pair.left, pair.right)] = weight
     return found
 
 
