@@ -66,7 +66,7 @@ def test_wapiti_finds_nothing(province: Province, tmp_path: Path, role: str) -> 
     command += ["-H", f"Cookie: {session(province, role)}"] if role else []
     command += ["-x", f"{province.url}/logout", "-m", ",".join(MODULES), "-f", "json", "-o", str(report)]
     command += ["--max-scan-time", str(SECONDS // 3), "--max-attack-time", str(SECONDS // 3 // len(MODULES))]
-    subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=SECONDS * 3, check=True)
+    subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=SECONDS * 3, check=False)
     told = json.loads(report.read_text())
     found = {name: many for kind in ("vulnerabilities", "anomalies") for name, many in told[kind].items() if many}
     assert found == {}

@@ -206,13 +206,13 @@ def test_search_by(world: Any, query: str, expected: list[tuple[str, str, str]])
 
 
 def test_what_was_refused_is_logged_as_such(world: Any) -> None:
-    refused = events(world, "outcome=4&altid=41")
-    assert [(one["action"], one["entity"][0]["what"]["reference"]) for one in refused] == []
+    refused = "outcome=4&altid=41&entity=Patient/of-nobody"
+    assert events(world, refused) == []
     world.get("/Patient/of-nobody", "nurse")
     world.get("/Patient/pang", "outsider")
-    assert [(one["action"], one["entity"][0]["what"]["reference"]) for one in events(world, "outcome=4&altid=41")] == [
-        ("R", "Patient/of-nobody")
-    ]
+    (only,) = events(world, refused)
+    assert (only["action"], only["entity"][0]["what"]["reference"]) == ("R", "Patient/of-nobody")
+    assert only["outcomeDesc"] == "not-found"
     outside = events(world, "outcome=4&altid=outsider&entity=Patient/pang")
     assert [one["action"] for one in outside] == ["R"]
     assert told(world, "outcome=4", "pang") == []
