@@ -97,9 +97,9 @@ def room_of(person: Person) -> str:
 
 
 def logins(staff: list[Person], citizen: str, citizen_name: str) -> list[Login]:
-    """The cast, one for each role, and colleagues at the same place and the provincial hospital.
+    """The cast, one for each role of the contract, and colleagues at the same place and the provincial hospital.
 
-    Administrators are two: of the place, and of the province.
+    Administrators are two: the cast's of the place, and a colleague of the province.
     """
     station = next(c.station for c in places.communes() if c.name == CAST_STATION)
     at = {("station", station), *((desk, places.CAST) for desk in ROOMS)}
@@ -124,7 +124,7 @@ def logins(staff: list[Person], citizen: str, citizen_name: str) -> list[Login]:
         Login("citizen", citizen_name, "citizen", "", patient=citizen, role="citizen"),
         Login("official", "Trần Minh Đức", "official", places.DEPARTMENT_OF_HEALTH, role="official"),
         Login("admin", f"Quản trị {district.name}", "admin", places.CAST, role="admin"),
-        Login("admin.tinh", "Quản trị Sở Y tế", "admin", "", role="admin"),
+        Login("admin.tinh", "Quản trị Sở Y tế", "admin", ""),
     ]
     return out
 

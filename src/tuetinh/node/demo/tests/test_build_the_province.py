@@ -128,7 +128,7 @@ def test_the_province_is_built_once_and_everyone_can_log_in(tmp_path: Path) -> N
         "demo",
     )
     assert set(written["ports"]) == {"mllp", "astm", "dicom", "mqtt", "gateway", "bank"}
-    assert sorted(a["role"] for a in written["accounts"]) == sorted([*ROLES.split(), "admin"])  # and the province's
+    assert sorted(a["role"] for a in written["accounts"]) == sorted(ROLES.split())
     for account in written["accounts"]:
         assert Account.objects.get(username=account["username"]).check_password(account["password"])
     first = find_people(SYSTEM, "Lò Thị Pâng 0399000001")[0]
