@@ -189,6 +189,8 @@ def _required(key: tuple[str, str], row: dict[str, str]) -> dict[str, Any]:
         return {}
     if row["field"] == "MAHUYEN_CU_TRU":  # there is no district since 01/07/2025
         return {"required_until": "2025-06-30"}
+    if re.fullmatch(r"T_NGUONKHAC_\w+", row["field"]):  # where nothing came from others, no source need be named
+        return {"required_if": [["T_NGUONKHAC", "not_in", ["", "0", "0.00"]]]}
     if row["required"] == "Y":
         return {"required": True}
     if row["required"] == "C":
@@ -228,7 +230,8 @@ def _formula(table: str, name: str, rule: str) -> dict[str, Any] | None:
         where = {"MA_PTTT=1": [["MA_PTTT", "in", ["1"]]]}.get(total[4] or "")
         if (total[4] or "").startswith("MA_VAT_TU present"):
             where = [["MA_VAT_TU", "present"]]
-        return {"sum": total[3], "of": [t for t in (total[1], total[2]) if t]} | ({"where": where} if where else {})
+        found = {"sum": total[3], "of": [t for t in (total[1], total[2]) if t]} | ({"where": where} if where else {})
+        return found | ({"or": ["0"]} if name == "T_BHTT_GDV" else {})  # who is not paid by head or case leaves it 0
     if text.startswith("date("):
         return {
             "days": ["NGAY_VAO", "NGAY_RA"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import atexit
 import json
 import logging
 import os
@@ -18,7 +17,9 @@ from typing import NoReturn
 from tuetinh.node import operations
 from tuetinh.node.backup.commands import arguments_of_backup, arguments_of_restore, backup, restore
 from tuetinh.node.backup.service import check_settings
+from tuetinh.node.claims import arguments_of_claims, claims
 from tuetinh.node.errors import Refused
+from tuetinh.node.prepare import prepare
 from tuetinh.node.serve import ROLES, Options, check_ports, web_workers
 
 
@@ -76,11 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--deidentified", type=int, metavar="NUMBER", help=deidentified)
     arguments_of_backup(command("backup", _backup, "back the node up, while it runs; see that it comes back"))
     arguments_of_restore(command("restore", _restore, "bring a moment of an archive, or a backup in one file, back"))
-    claims = command("claims", _claims, "build the insurance files of finished visits")
-    claims.add_argument("folder", type=Path)
-    claims.add_argument("--facility", default="", help="id of the facility")
-    claims.add_argument("--from", dest="since", default="", metavar="YYYY-MM-DD")
-    claims.add_argument("--to", dest="until", default="", metavar="YYYY-MM-DD")
+    arguments_of_claims(command("claims", claims, "build, check and look again at insurance files"))
     admin = command("admin", _admin, "make an administrator of the whole node, or let one in again who is locked out")
     admin.add_argument("username")
     admin.add_argument("--name", default="", help="full name, of a new one")
@@ -125,44 +122,11 @@ def _options(arguments: argparse.Namespace) -> Options:
     return options
 
 
-def _prepare(data: Path, *, migrate: bool = True) -> None:
-    """Start the database, bring its tables up to date and load the modules."""
-    if not migrate and "TUETINH_DATABASE_URL" not in os.environ and not (data / "postgres").exists():
-        raise Refused(f"{data} holds no installation; is --data right?")
-    data.mkdir(parents=True, exist_ok=True)
-    from tuetinh.node import database
-
-    database.start(data)
-    os.environ["DJANGO_SETTINGS_MODULE"] = "tuetinh.node.settings"
-    import django
-
-    django.setup()
-    from tuetinh.record import audit
-
-    atexit.unregister(audit.writer.close)
-    atexit.register(audit.writer.close)  # what is registered last comes first: before the database is left
-    if migrate:
-        _migrate()
-
-
-def _migrate() -> None:
-    """Bring the tables up to date; of processes that start together, one does it and the others wait."""
-    import psycopg
-    from django.core.management import call_command
-
-    from tuetinh.record.postgresql.owner import settle
-
-    with psycopg.connect(os.environ["TUETINH_DATABASE_URL"], autocommit=True) as conn:
-        conn.execute("SELECT pg_advisory_lock(hashtext('tuetinh migrate'))")
-        call_command("migrate", verbosity=0, interactive=False)
-        settle(conn.execute)
-
-
 def _demo(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     options = _options(arguments)
-    _prepare(options.data)
+    prepare(options.data)
     from tuetinh.node import demo
 
     demo.build(options.data, arguments.population, arguments.seed)
@@ -175,7 +139,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     options = _options(arguments)
     check_settings()
-    _prepare(options.data, migrate="TUETINH_PARENT" not in os.environ)
+    prepare(options.data, migrate="TUETINH_PARENT" not in os.environ)
     return _run(options)
 
 
@@ -206,14 +170,14 @@ def _journey(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    _prepare(arguments.data)
+    prepare(arguments.data)
     from tuetinh.record import imports
 
     return imports.main(arguments.paths)
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    _prepare(arguments.data, migrate=False)
+    prepare(arguments.data, migrate=False)
     from tuetinh.node import export
 
     if arguments.deidentified is not None:
@@ -252,16 +216,9 @@ def _restore(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _claims(arguments: argparse.Namespace) -> int:
-    _prepare(arguments.data, migrate=False)
-    built, problems = operations.claims(arguments.folder, arguments.facility, arguments.since, arguments.until)
-    print(f"{built} files, {problems} problems (problems.csv)")
-    return 0
-
-
 def _admin(arguments: argparse.Namespace) -> int:
     """Whoever has the data folder has the node, and may say who administers it."""
-    _prepare(arguments.data, migrate=(arguments.data / "keys").exists())  # it must help also after an upgrade
+    prepare(arguments.data, migrate=(arguments.data / "keys").exists())  # it must help also after an upgrade
     username, password = operations.administrator(arguments.username, arguments.name)
     print(f"{username}  {password}\nto be changed at the first login; shown this once")
     return 0
@@ -291,7 +248,7 @@ def _audit_parser(command: Callable[..., argparse.ArgumentParser]) -> None:
 def _audit(arguments: argparse.Namespace) -> int:
     from tuetinh.node import access_log
 
-    _prepare(arguments.data, migrate=False)
+    prepare(arguments.data, migrate=False)
     if arguments.what == "verify":
         whole = True
         for good, line in access_log.verify(arguments.data, arguments.heads, arguments.archive):
@@ -343,7 +300,7 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _manage(arguments: argparse.Namespace) -> int:
-    _prepare(arguments.data, migrate=False)
+    prepare(arguments.data, migrate=False)
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(["tuetinh manage", *arguments.arguments])
@@ -351,7 +308,7 @@ def _manage(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    _prepare(arguments.data, migrate=False)
+    prepare(arguments.data, migrate=False)
     from django.core.management import CommandError, call_command
 
     try:

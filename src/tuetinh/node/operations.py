@@ -2,62 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import getpass
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tuetinh.node.errors import Refused
 
 DAY = timedelta(days=1)
-
-
-def claims(folder: Path, facility: str = "", since: str = "", until: str = "") -> tuple[int, int]:
-    """Build the insurance file of each finished visit; returns how many, and how many problems they have."""
-    from tuetinh.care.insurance.api import InsuranceError, claim
-    from tuetinh.record.asker import SYSTEM
-
-    folder.mkdir(parents=True, exist_ok=True)
-    built = problems = 0
-    with (folder / "problems.csv").open("w", newline="", encoding="utf-8-sig") as file:
-        report = csv.writer(file)
-        report.writerow(("MA_LK", "table", "row", "field", "reason"))
-        for visit in _finished(facility, since, until):
-            try:
-                made = claim(SYSTEM, visit)
-            except InsuranceError as error:
-                report.writerow((visit, "", "", "", str(error)))
-                problems += 1
-                continue
-            (folder / f"{made.ma_lk}.xml").write_bytes(made.xml)
-            built += 1
-            for problem in made.problems:
-                report.writerow((made.ma_lk, problem.table, problem.row, problem.field, problem.reason))
-                problems += 1
-    return built, problems
-
-
-def _finished(facility: str, since: str, until: str) -> Iterator[str]:
-    """Ids of visits that ended from the first to the last of these days, page by page."""
-    from tuetinh.record import api as record
-    from tuetinh.record.asker import SYSTEM
-
-    parts = ["status=finished", "_count=200"]
-    parts += [f"service-provider=Organization/{facility}"] if facility else []
-    parts += [f"date=gt{date.fromisoformat(since) - DAY}"] if since else []
-    parts += [f"date=eb{date.fromisoformat(until) + DAY}"] if until else []
-    query, page = "&".join(parts), None
-    while True:
-        found = record.search(SYSTEM, "Encounter", query, page=page)
-        yield from (resource.id or "" for resource in found.resources)
-        page = found.next
-        if page is None:
-            return
 
 
 def administrator(username: str, full_name: str) -> tuple[str, str]:

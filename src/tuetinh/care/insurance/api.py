@@ -14,9 +14,14 @@ from tuetinh.care.insurance.benefits import Line, Situation, Split, SplitLine, b
 from tuetinh.care.insurance.checks import Problem
 from tuetinh.care.insurance.claim_tables import REGISTRATION, TENDER
 from tuetinh.care.insurance.claims import Claim, claim
-from tuetinh.care.insurance.errors import GatewayError, InsuranceError, NoCard, NoTemporaryCard, NoVisit
+from tuetinh.care.insurance.errors import GatewayError, InsuranceError, NoCard, NoTemporaryCard, NoVisit, Stopped
 from tuetinh.care.insurance.facts import Card, card, coverage
 from tuetinh.care.insurance.queries import card_on, cards, facility_of, visit_situation
+from tuetinh.care.insurance.rules.book import use_delivered_rules
+from tuetinh.care.insurance.rules.desk import Finding, findings, reasons_given, shown, stop
+from tuetinh.care.insurance.rules.files import FileClaim, claims_in
+from tuetinh.care.insurance.rules.recheck import recheck
+from tuetinh.care.insurance.rules.weigh import examine_file_claim
 from tuetinh.care.insurance.sending.queue import announce_visit, claim_is_paid, queue_claim, take_back_claim
 from tuetinh.care.insurance.sending.signing import Key, open_key
 from tuetinh.care.insurance.simulator import Card as SimulatedCard
@@ -50,6 +55,8 @@ __all__ = [
     "CardCheck",
     "Claim",
     "FacilityFacts",
+    "FileClaim",
+    "Finding",
     "GatewayError",
     "InsuranceError",
     "Key",
@@ -62,6 +69,7 @@ __all__ = [
     "Situation",
     "Split",
     "SplitLine",
+    "Stopped",
     "announce_visit",
     "base_salary",
     "card",
@@ -71,18 +79,26 @@ __all__ = [
     "check_card",
     "claim",
     "claim_is_paid",
+    "claims_in",
     "coverage",
+    "examine_file_claim",
     "facility_of",
+    "findings",
     "give_temporary_card",
     "kind",
     "line",
     "open_key",
     "publish_cards",
     "queue_claim",
+    "reasons_given",
+    "recheck",
     "set_account",
     "set_key",
+    "shown",
     "small_cost",
     "split",
+    "stop",
     "take_back_claim",
+    "use_delivered_rules",
     "visit_situation",
 ]

@@ -14,7 +14,7 @@ from typing import Any
 from django.utils.translation import gettext
 
 from tuetinh.care.insurance.tables import Condition, Field, Row, Tables, decision, in_force
-from tuetinh.commons.catalogues.api import check_diagnosis, codes
+from tuetinh.commons.catalogues.api import codes
 
 TOLERANCE = Decimal("0.02")  # two roundings to 0.01 may meet in one identity
 WITHIN_STAY = ("NGAY_YL", "NGAY_TH_YL", "THOI_DIEM_DBLS")
@@ -22,9 +22,10 @@ WITHIN_STAY = ("NGAY_YL", "NGAY_TH_YL", "THOI_DIEM_DBLS")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault. row counts from 1, 0 is the whole table; code: `required`, `type`…; ref: where the rule stands.
+    """One fault. row counts from 1, 0 is the whole table; code: `required`, `type`… or of a rule; ref: where it stands.
 
-    label: what the decision calls the field, "" where it has none such.
+    label: what the decision calls the field, "" where it has none such. severity: `block`, `warn` or `hint`. value:
+    what the field says, in what a rule found.
     """
 
     table: str
@@ -34,6 +35,8 @@ class Problem:
     reason: str
     ref: str
     label: str = ""
+    severity: str = "block"
+    value: str = ""
 
 
 def check(tables: Tables, *, by: str = "3176") -> list[Problem]:
@@ -45,7 +48,6 @@ class _Check:
     def __init__(self, tables: Tables, by: str) -> None:
         self.tables, self.by, self.description = tables, by, decision(by)
         self.visit: Row = (tables.get("XML1") or tables.get("XML0") or [{}])[0]
-        self.diagnoses = ("MA_BENH", "MA_BENHKHAC") if by == "4210" else ("MA_BENH_CHINH", "MA_BENH_KT")
         ended = (self.visit.get("NGAY_RA") or self.visit.get("NGAY_VAO", ""))[:8]
         self.day = f"{ended[:4]}-{ended[4:6]}-{ended[6:]}" if re.fullmatch(r"\d{8}", ended) else "2025-01-01"
 
@@ -140,9 +142,13 @@ class _Check:
     def _wanted(self, rule: dict[str, Any], row: Row) -> list[Decimal]:
         if "sum" in rule:
             rows = [r for name in rule["of"] for r in self.tables.get(name) or [] if _holds(rule.get("where", []), r)]
-            return [sum((_decimal(r.get(rule["sum"], "")) or Decimal(0) for r in rows), Decimal(0))]
+            total = sum((_decimal(r.get(rule["sum"], "")) or Decimal(0) for r in rows), Decimal(0))
+            return [total, *map(Decimal, rule.get("or", []))]
         if "days" in rule:
-            first, last = (_day(row.get(name, "")) for name in rule["days"])
+            start, end = (row.get(name, "") for name in rule["days"])
+            if _earlier(end, start):
+                return []  # told where it stands
+            first, last = _day(start), _day(end)
             return [Decimal((last - first).days + end) for end in rule["ends"]] if first and last else []
         if "share" in rule:
             return [_shares(row)[rule["share"]]]
@@ -155,23 +161,10 @@ class _Check:
             yield "MA_LK", "key", gettext("Khác mã đợt điều trị của bảng tổng hợp.")
         if table != "XML1":
             start, end = self.visit.get("NGAY_VAO", ""), self.visit.get("NGAY_RA", "")
+            known = start and end and not _earlier(end, start)  # a stay that ends before it begins is told of once
             for name in WITHIN_STAY:
-                if (value := row.get(name, "")) and start and end and not start <= value <= end:
+                if known and (value := row.get(name, "")) and not start <= value <= end:
                     yield name, "order", gettext("Ngoài thời gian của đợt điều trị.")
-        elif row.get(self.diagnoses[0]):
-            yield from self._diagnosis(row)
-
-    def _diagnosis(self, row: Row) -> Iterator[tuple[str, str, str]]:
-        sex = {"1": "male", "2": "female"}.get(row.get("GIOI_TINH", ""), "unknown")
-        born, on = _day(row.get("NGAY_SINH", "")), _day(row.get("NGAY_RA", "")) or date.fromisoformat(self.day)
-        age = (on - born).days if born else None
-        principal, others = self.diagnoses
-        listed = [(principal, row[principal])]
-        listed += [(others, code) for code in row.get(others, "").split(";") if code]
-        for name, code in listed:
-            for refusal in check_diagnosis(code, principal=name == principal, sex=sex, age_days=age, on=on):
-                if refusal.blocking:
-                    yield name, "diagnosis", f"{code}: {refusal.message}"
 
     def _numbering(self, table: str) -> Iterator[Problem]:
         rows = self.tables.get(table) or []

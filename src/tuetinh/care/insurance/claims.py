@@ -11,10 +11,15 @@ from django.utils import timezone
 
 from tuetinh.care.insurance import facts
 from tuetinh.care.insurance.benefits import Situation, Split, split
-from tuetinh.care.insurance.checks import Problem, check
+from tuetinh.care.insurance.checks import Problem
 from tuetinh.care.insurance.claim_tables import Sources, beginning, build
 from tuetinh.care.insurance.errors import ClosedDecision, NoVisit
 from tuetinh.care.insurance.queries import visit_situation
+from tuetinh.care.insurance.rules.around import around
+from tuetinh.care.insurance.rules.book import in_force
+from tuetinh.care.insurance.rules.desk import let_pass
+from tuetinh.care.insurance.rules.vocabulary import Around
+from tuetinh.care.insurance.rules.weigh import examine
 from tuetinh.care.insurance.situations import FacilityFacts, ended, line, moment
 from tuetinh.care.insurance.tables import Row, Tables, decision_on
 from tuetinh.care.insurance.wire_xml3176 import write, write_status
@@ -28,9 +33,9 @@ R = TypeVar("R", bound=r4.Resource)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A visit's claim. xml: the file; problems: of the checks; sources: `table.row.field` to the fact behind it.
+    """A visit's claim. xml: the file; problems: what stops it; sources: `table.row.field` to the fact behind it.
 
-    facility: MA_CSKCB.
+    facility: MA_CSKCB. warnings: what else the rules find.
     """
 
     ma_lk: str
@@ -41,6 +46,7 @@ class Claim:
     xml: bytes
     problems: list[Problem]
     sources: dict[str, str] = field(repr=False, default_factory=dict)
+    warnings: list[Problem] = field(default_factory=list)
 
     @property
     def summary(self) -> Row:
@@ -80,7 +86,10 @@ def claim(asker: Asker, encounter_id: str, *, made: date | None = None) -> Claim
     tables = build(visit, divided, sources)
     xml = write(tables, facility=visit.facility.code, made=made or timezone.localdate(), by=by)
     ma_lk = tables["XML1"][0]["MA_LK"]
-    return Claim(ma_lk, visit.facility.code, by, tables, divided, xml, check(tables, by=by), sources.found)
+    found = let_pass(encounter_id, examine(tables, in_force(), by=by, around=around(visit, tables)))
+    problems = [problem for problem in found if problem.severity == "block"]
+    warnings = [problem for problem in found if problem.severity != "block"]
+    return Claim(ma_lk, visit.facility.code, by, tables, divided, xml, problems, sources.found, warnings)
 
 
 def status(asker: Asker, encounter_id: str) -> Claim:
@@ -91,8 +100,15 @@ def status(asker: Asker, encounter_id: str) -> Claim:
     sources = Sources()
     row = beginning(build(visit, divided, sources), sources)
     xml = write_status([row], by=by)
-    problems = check({"XML0": [row]}, by=by)
+    problems = examine({"XML0": [row]}, in_force(), by=by)
     return Claim(row["MA_LK"], visit.facility.code, by, {"XML0": [row]}, divided, xml, problems, sources.found)
+
+
+def open_tables(asker: Asker, encounter_id: str) -> tuple[Tables, Around]:
+    """The tables of a visit as they would be if it were claimed now, and what is known around them. Raises NoVisit."""
+    visit, situation = gather(asker, encounter_id)
+    tables = build(visit, split([line(item) for item in visit.charges], situation), Sources())
+    return tables, around(visit, tables)
 
 
 def gather(asker: Asker, encounter_id: str) -> tuple[Visit, Situation]:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from tuetinh.care.insurance.checks import Problem
 
 
 class InsuranceError(Exception):
@@ -18,18 +24,73 @@ class InsuranceError(Exception):
 class WireError(InsuranceError):
     """A claim file that cannot be read.
 
-    what: `xml`, `base64`, `root`, `doctype`, `content`, `table`, `size`; place: where.
+    what: `xml`, `base64`, `root`, `doctype`, `content`, `table`, `size`, `encoding`, `empty`, `short`, `count`; place:
+    where; line, column: in the document there, from 1, where they are known.
     """
 
     code = "wire"
     message = _("Tệp hồ sơ bảo hiểm y tế không đọc được.")
+    reasons: ClassVar = {
+        "xml": _("Không phải XML đúng cú pháp."),
+        "base64": _("Nội dung không phải base64."),
+        "root": _("Thẻ gốc không phải thẻ của bảng này."),
+        "doctype": _("Hồ sơ không được có DOCTYPE hay thực thể (entity)."),
+        "content": _("Thiếu LOAIHOSO hoặc NOIDUNGFILE."),
+        "table": _("Quyết định không có bảng này."),
+        "size": _("Hồ sơ quá lớn, cổng giám định không nhận."),
+        "encoding": _("Có byte không phải UTF-8."),
+        "empty": _("Tệp không có hồ sơ nào."),
+        "short": _("Tệp bị cắt cụt: thiếu thẻ đóng."),
+        "count": _("SOLUONGHOSO khác số hồ sơ trong tệp."),
+    }
 
-    def __init__(self, what: str, place: str) -> None:
-        self.what, self.place = what, place
+    def __init__(self, what: str, place: str, line: int = 0, column: int = 0) -> None:
+        self.what, self.place, self.line, self.column = what, place, line, column
         super().__init__(what, place)
 
     def __str__(self) -> str:
         return f"{self.what}: {self.place}"
+
+    @property
+    def told(self) -> str:
+        """The reason in words, with the place in the document."""
+        where = f" (dòng {self.line}, cột {self.column})" if self.line else ""
+        return f"{self.reasons[self.what]}{where}"
+
+
+class Stopped(InsuranceError):
+    """Rules of the insurance stop what was about to be done. problems: all that they find, blocks first."""
+
+    code = "rule"
+    message = _("Quy tắc bảo hiểm y tế chặn việc này.")
+    status = 409
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda problem: problem.severity != "block"))
+        super().__init__(*(problem.code for problem in self.problems))
+
+    def __str__(self) -> str:
+        return " ".join(problem.reason for problem in self.problems if problem.severity == "block")
+
+
+class MayNotOverride(InsuranceError):
+    """The rule is not one that this role may go on against, or no reason was given."""
+
+    code = "may-not-override"
+    message = _("Vai trò này không được cho qua quy tắc đó, hoặc chưa ghi lý do.")
+
+
+class BadRule(InsuranceError):
+    """A rule that cannot be kept as it was written."""
+
+    code = "bad-rule"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field, self.told = field, message
+
+    def __str__(self) -> str:
+        return self.told
 
 
 class ClosedDecision(InsuranceError):

@@ -48,7 +48,8 @@ class ClaimCase(models.Model):
     kind: `status` (table 0, that the visit has begun) or `claim`. state: `waiting` to be sent at `due`; `faulty` (our
     own checks found `problems`); `sending`; `unclear` (sent, but no answer came: the gateway is asked whether it has
     it); `accepted`; `refused` (`words` say why); `held` by a person. by: last day on which it may be sent. site:
-    MA_CSKCB. despite: why a person sends it although our checks find problems.
+    MA_CSKCB. despite: why a person sends it although our checks find problems. warnings: what the rules find beside
+    them, of the last building or re-check of the month; checked: when that was.
     """
 
     class Kind(models.TextChoices):
@@ -81,6 +82,8 @@ class ClaimCase(models.Model):
     code = models.CharField(max_length=10, blank=True)
     words = models.TextField(blank=True)
     problems = models.JSONField(default=list)
+    warnings = models.JSONField(default=list)
+    checked = models.DateTimeField(null=True)
     first_accepted = models.DateTimeField(null=True)
 
     class Meta:
@@ -130,3 +133,60 @@ class SimulatedReceipt(models.Model):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["facility", "received"])]
+
+
+class RuleChange(models.Model):
+    """What a person made of a rule: its whole content from then on. The last one of a code holds; none is ever undone.
+
+    content: the rule as `rules.language.Rule` reads it. why: in the words of who changed it.
+    """
+
+    code = models.CharField(max_length=60, db_index=True)
+    content = models.JSONField()
+    at = models.DateTimeField()
+    account = models.CharField(max_length=150)
+    why = models.CharField(max_length=500)
+
+
+class RuleOverride(models.Model):
+    """A block that somebody who may went on against, in one visit. value: what the field said then.
+
+    It holds for this visit, this rule and this value; another value is asked about anew.
+    """
+
+    encounter = models.CharField(max_length=64)
+    facility = models.CharField(max_length=64)
+    rule = models.CharField(max_length=60)
+    table = models.CharField(max_length=5)
+    field = models.CharField(max_length=60)
+    value = models.CharField(max_length=255, blank=True)
+    reason = models.CharField(max_length=500)
+    at = models.DateTimeField()
+    account = models.CharField(max_length=150)
+    role = models.CharField(max_length=30)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["encounter", "rule", "field", "value"], name="insurance_one_override")
+        ]
+        indexes: ClassVar = [models.Index(fields=["facility", "-at"])]
+
+
+class Recheck(models.Model):
+    """Checking a month of claims again: how far it is, and what came out. facility: "" for all.
+
+    after: the last ended visit that is done, by its time and id, from where an interrupted one goes on.
+    """
+
+    month = models.CharField(max_length=7)
+    facility = models.CharField(max_length=64, blank=True)
+    began = models.DateTimeField()
+    ended = models.DateTimeField(null=True)
+    after = models.CharField(max_length=120, blank=True)
+    visits = models.IntegerField(default=0)
+    lines = models.IntegerField(default=0)
+    faulty = models.IntegerField(default=0)
+    found = models.JSONField(default=dict)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["month", "facility", "-began"])]

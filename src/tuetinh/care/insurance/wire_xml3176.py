@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from lxml import etree  # type: ignore[import-untyped]
 
 from tuetinh.care.insurance.errors import WireError
-from tuetinh.care.insurance.tables import DECISIONS, Row, Tables, decision, decision_on
+from tuetinh.care.insurance.tables import DECISIONS, Row, Tables, decision, decision_on, in_force
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 HEAD = '<?xml version="1.0" encoding="utf-8"?>'
@@ -77,6 +77,13 @@ def read(data: bytes, *, by: str = "") -> Envelope:
     root = parse(data, "GIAMDINHHS")
     if root.tag != "GIAMDINHHS":
         raise WireError("root", str(root.tag))
+    tables, by = read_tables(root, by=by)
+    facility, made = (root.findtext(path) or "" for path in ("THONGTINDONVI/MACSKCB", "THONGTINHOSO/NGAYLAP"))
+    return Envelope(facility, made, tables, by)
+
+
+def read_tables(root: etree._Element, *, by: str = "") -> tuple[Tables, str]:
+    """The tables of an element with FILEHOSO in it, and their decision. Raises WireError as `read` does."""
     documents = list(_documents(root))
     by = by or _decision_of(documents)
     tables: Tables = {}
@@ -84,8 +91,7 @@ def read(data: bytes, *, by: str = "") -> Envelope:
         if name not in decision(by).tables:
             raise WireError("table", name)
         tables.setdefault(name, []).extend(_rows(document, name, by))
-    facility, made = (root.findtext(path) or "" for path in ("THONGTINDONVI/MACSKCB", "THONGTINHOSO/NGAYLAP"))
-    return Envelope(facility, made, tables, by)
+    return tables, by
 
 
 def read_status(data: bytes, *, by: str = "3176") -> list[Row]:
@@ -125,7 +131,8 @@ def parse(data: bytes, place: str) -> etree._Element:
     try:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise WireError("xml", place) from error
+        line, column = getattr(error, "position", (0, 0))
+        raise WireError("xml", place, line, column) from error
     if root.getroottree().docinfo.doctype:  # no claim has one; entities are how XML readers are attacked
         raise WireError("doctype", place)
     return root
@@ -149,16 +156,24 @@ def _documents(root: etree._Element) -> Iterator[tuple[str, etree._Element]]:
 
 
 def _decision_of(documents: list[tuple[str, etree._Element]]) -> str:
-    """The decision that knows most of the fields and fewest others; of equals that of the end of the visit."""
+    """The decision that fits the fields best, of equals their lengths, of equals the one of the end of the visit."""
 
-    def fit(by: str) -> int:
+    def fit(by: str) -> tuple[int, int]:
         known = {name: {field.name for field in table.fields} for name, table in decision(by).tables.items()}
         told = {
             (name, str(element.tag)) for name, document in documents for element in document.iter() if not len(element)
         }
+        too_long = {
+            (name, field.name)
+            for name, document in documents
+            if name in decision(by).tables
+            for field in decision(by).tables[name].fields
+            for element in document.iter(field.name)
+            if (limit := in_force(field.length, day)) is not None and len((element.text or "").strip()) > limit
+        }
         foreign = {(name, tag) for name, tag in told if tag not in known.get(name, ())}
         missing = {(name, tag) for name, _ in documents for tag in known.get(name, ())} - told
-        return len(foreign) + len(missing)
+        return len(foreign) + len(missing), len(too_long)
 
     ends = (document.findtext("NGAY_RA") or "" for name, document in documents if name == "XML1")
     day = next((f"{end[:4]}-{end[4:6]}-{end[6:8]}" for end in ends if re.fullmatch(r"\d{8}(\d{4})?", end)), "9999")

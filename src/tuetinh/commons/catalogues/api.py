@@ -61,7 +61,7 @@ from .places import (
     units_before,
     written,
 )
-from .queries import listed, price, prices, starter_prices
+from .queries import listed, price, price_rows, prices, starter_prices
 from .services import Service, Technique, consultations, equivalents, search_services, service, technique
 from .services import groups as service_groups
 from .workdays import after_working_days, is_working
@@ -121,6 +121,7 @@ __all__ = [
     "parse_address",
     "places_typed",
     "price",
+    "price_rows",
     "prices",
     "province",
     "provinces",

@@ -25,15 +25,16 @@ def price(facility: str, code: str, on: date) -> Decimal | None:
 
 def listed(facility: str, code: str, on: date) -> PriceRow | None:
     """The line of the price list behind `price`."""
-    return _listed(facility, [code], on).get(code)
+    return price_rows(facility, [code], on).get(code)
 
 
 def prices(facility: str, codes: Iterable[str], on: date) -> dict[str, Decimal]:
     """The prices of several codes in one query; codes without a price are left out."""
-    return {code: row.amount for code, row in _listed(facility, codes, on).items()}
+    return {code: row.amount for code, row in price_rows(facility, codes, on).items()}
 
 
-def _listed(facility: str, codes: Iterable[str], on: date) -> dict[str, PriceRow]:
+def price_rows(facility: str, codes: Iterable[str], on: date) -> dict[str, PriceRow]:
+    """The lines of the price list behind `prices`, in one query."""
     rows = Price.objects.filter(
         Q(valid_to=None) | Q(valid_to__gte=on), facility__in=("", facility), code__in=list(codes), valid_from__lte=on
     ).order_by("facility")  # "" sorts first, so that the facility's own overwrites the province's

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tuetinh.node import operations
+from tuetinh.node.claims import build
 from tuetinh.record import api, r4
 from tuetinh.record.asker import SYSTEM
 
@@ -35,4 +35,4 @@ def test_visits_that_ended_on_these_days(since: str, until: str, expected: set[s
             id=id_, status="finished", class_=r4.Coding(code="AMB"), period=r4.Period(start=start, end=end)
         )
         api.create(SYSTEM, visit)
-    assert set(operations._finished("", since, until)) == expected
+    assert set(build._finished("", since, until)) == expected

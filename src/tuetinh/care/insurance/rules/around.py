@@ -1,0 +1,56 @@
+"""What the house knows around a claim: who may practise, and what the facility's price list says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from tuetinh.care.insurance.rules.vocabulary import Around, Licence, medicine
+from tuetinh.care.insurance.situations import charged_code, moment
+from tuetinh.commons.catalogues.api import PriceRow, drug, price_rows
+from tuetinh.record import r4
+
+if TYPE_CHECKING:
+    from tuetinh.care.insurance.claims import Visit
+    from tuetinh.care.insurance.tables import Tables
+
+SCOPES = "https://tuetinh.vn/fhir/CodeSystem/pham-vi-hanh-nghe"  # BHXH, catalogue of practitioners
+
+
+def around(visit: Visit, tables: Tables) -> Around:
+    """What is known around a visit: two queries of the price list at most."""
+    licences = dict(_licences(visit.practitioners.values()))
+    prices: dict[str, float] = {}
+    tenders: dict[str, str] = {}
+    provider = visit.encounter.serviceProvider.reference if visit.encounter.serviceProvider else None
+    facility = (provider or "").rpartition("/")[2]
+    codes = {charged_code(item) for item in visit.charges}
+    if facility and codes:
+        for row in _rows(visit, facility, codes):
+            known = drug(row.code)
+            key = row.code
+            if known is not None:
+                told = {"TEN_THUOC": known.name, "HAM_LUONG": known.strength}
+                key = medicine(told | {"DANG_BAO_CHE": known.form, "DON_VI_TINH": known.unit})
+            prices[key] = max(float(row.amount), prices.get(key, 0.0))
+            tenders[key] = row.tender
+    return Around(licences=licences, prices=prices, tenders=tenders)
+
+
+def _rows(visit: Visit, facility: str, codes: Iterable[str]) -> Iterator[PriceRow]:
+    """The list on the first and on the last day of the visit: a price that rose in between is none too high."""
+    period = visit.encounter.period or r4.Period()
+    days = {found.date() for text in (period.start, period.end) if (found := moment(text))}
+    for day in sorted(days):
+        yield from price_rows(facility, codes, day).values()
+
+
+def _licences(practitioners: Iterable[r4.Practitioner]) -> Iterator[tuple[str, Licence]]:
+    for person in practitioners:
+        for qualification in person.qualification or []:
+            period = qualification.period or r4.Period()
+            since, until = ((text or "")[:10].replace("-", "") for text in (period.start, period.end))
+            scopes = tuple(c.code or "" for c in qualification.code.coding or [] if c.system == SCOPES)
+            for identifier in qualification.identifier or []:
+                if identifier.value:
+                    yield identifier.value, Licence(since, until, scopes)

@@ -1,0 +1,68 @@
+"""The rules: those that come with the house (`data/rules_GROUP.json`), and what people made of them since."""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from pathlib import Path
+
+import msgspec
+from django.db.models import Max
+from django.utils.translation import gettext_lazy
+
+from tuetinh.care.insurance.models import RuleChange
+from tuetinh.care.insurance.rules.language import Book, Rule
+
+GROUPS = {
+    "diagnosis": gettext_lazy("Chẩn đoán"),
+    "visit": gettext_lazy("Đợt điều trị và thẻ"),
+    "stay": gettext_lazy("Giường và tiền khám"),
+    "services": gettext_lazy("Dịch vụ"),
+    "staff": gettext_lazy("Người hành nghề và máy"),
+    "drugs": gettext_lazy("Thuốc"),
+    "prices": gettext_lazy("Giá và thầu"),
+    "results": gettext_lazy("Kết quả"),
+}
+
+
+@cache
+def delivered() -> tuple[Rule, ...]:
+    """The rules as they came, in the order of their groups."""
+    data = Path(__file__).parents[1] / "data"
+    return tuple(
+        rule
+        for group in GROUPS
+        for rule in msgspec.json.decode((data / f"rules_{group}.json").read_bytes(), type=list[Rule])
+    )
+
+
+@cache
+def delivered_book() -> Book:
+    """The rules as they came, ready to be asked."""
+    return Book(delivered())
+
+
+_without_database = False
+
+
+def use_delivered_rules() -> None:
+    """Ask for no changes in this process: it has no database."""
+    global _without_database  # noqa: PLW0603 - said once, at the start of a command
+    _without_database = True
+
+
+def in_force() -> Book:
+    """All rules as they are now, with those that are switched off; one query where nothing has changed since."""
+    if _without_database:
+        return delivered_book()
+    last = RuleChange.objects.aggregate(last=Max("id"))["last"]
+    return _as_of(last) if last else delivered_book()
+
+
+@lru_cache(maxsize=2)
+def _as_of(last: int) -> Book:
+    """The rules with the changes up to this one; changes are never altered, so that this holds for good."""
+    rules = {rule.code: rule for rule in delivered()}
+    for change in RuleChange.objects.filter(id__lte=last).order_by("code", "-id").distinct("code"):
+        rules[change.code] = msgspec.convert(change.content, Rule)
+    place = {group: n for n, group in enumerate(GROUPS)}
+    return Book(sorted(rules.values(), key=lambda rule: place.get(rule.group, len(place))))

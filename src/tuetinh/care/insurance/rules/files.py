@@ -1,0 +1,164 @@
+"""Claim files as they come from anywhere: many claims a file, of any size, read one at a time.
+
+A file is cut at its HOSO elements before anything is parsed, so that a broken claim does not hide those behind it and
+none is in memory longer than it is looked at. Nothing of a DOCTYPE is ever followed: who sends one is told so.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from lxml import etree  # type: ignore[import-untyped]
+
+from tuetinh.care.insurance.errors import WireError
+from tuetinh.care.insurance.tables import Tables, decision
+from tuetinh.care.insurance.wire_xml3176 import LIMIT, parse, read_status, read_tables
+
+PIECE = 1 << 20
+HEADER = 1 << 16  # what stands before the first claim is a few hundred bytes
+_OPEN, _CLOSE = re.compile(rb"<HOSO(?:\s[^>]*)?>"), re.compile(rb"</HOSO\s*>")
+_KEY = re.compile(rb"<MA_LK>\s*(?:<!\[CDATA\[)?\s*([^<\]]{1,100})")
+
+
+@dataclass(frozen=True, slots=True)
+class FileClaim:
+    """One claim of a file. place: from 1, 0 for what is wrong with the file; made: NGAYLAP; error: if unreadable."""
+
+    place: int
+    ma_lk: str
+    decision: str = ""
+    facility: str = ""
+    made: str = ""
+    tables: Tables = field(default_factory=dict)
+    error: WireError | None = None
+
+
+def claims_in(file: BinaryIO) -> Iterator[FileClaim]:
+    """Each claim of a file in turn, then what is wrong with the file itself. Never raises for what the file says."""
+    cutter = _Cutter(file)
+    place = 0
+    for piece in cutter.pieces():
+        place += 1
+        yield _claim(place, piece, cutter)
+    head = cutter.head
+    if re.search(rb"<!DOCTYPE", head):
+        yield FileClaim(0, "", error=WireError("doctype", "GIAMDINHHS"))
+    elif place:
+        told = _told(head, b"SOLUONGHOSO")
+        if not cutter.whole:
+            yield FileClaim(0, "", error=WireError("short", "GIAMDINHHS"))
+        elif told.isdigit() and int(told) != place:
+            yield FileClaim(0, "", error=WireError("count", "SOLUONGHOSO"))
+    else:
+        yield from _without_claims(cutter)
+
+
+class _Cutter:
+    """Cuts a file at its HOSO elements. head: what came before the first; whole: that the envelope was closed."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.head = b""
+        self.rest = b""
+        self.whole = False
+        self.first = True
+        self.utf16: codecs.IncrementalDecoder | None = None
+
+    def pieces(self) -> Iterator[bytes | WireError]:
+        """The bytes of each HOSO, or why it has none."""
+        held, started = b"", False
+        while True:
+            read = self._read()
+            held += read
+            while True:
+                found, held, started = self._cut(held, started)
+                if found is None:
+                    break
+                yield found
+            if not read:
+                break
+        self.rest = held
+        if started and held:
+            yield WireError("short", "HOSO")
+        self.whole = b"</GIAMDINHHS" in held and not started
+
+    def _cut(self, held: bytes, started: bool) -> tuple[bytes | WireError | None, bytes, bool]:  # noqa: FBT001
+        if not started:
+            opened = _OPEN.search(held)
+            if opened is None:
+                if not self.head and len(held) <= LIMIT:
+                    return None, held, False  # a file without claims is looked at as a whole
+                self.head = self.head or held[:HEADER]
+                return None, held[-HEADER:], False
+            self.head = self.head or held[: opened.start()] or b" "
+            held = held[opened.start() :]
+        closed = _CLOSE.search(held)
+        again = _OPEN.search(held, 5)
+        if again and (closed is None or again.start() < closed.start()):  # the one before was never closed
+            return WireError("short", "HOSO"), held[again.start() :], True
+        if closed is not None:
+            return held[: closed.end()], held[closed.end() :], False
+        if len(held) > LIMIT * 2:
+            return WireError("size", "HOSO"), b"", False
+        return None, held, True
+
+    def _read(self) -> bytes:
+        """The next piece, in UTF-8 without a byte order mark."""
+        read = self.file.read(PIECE)
+        if self.first and read.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            self.utf16 = codecs.getincrementaldecoder("utf-16")("replace")
+        elif self.first:
+            read = read.removeprefix(codecs.BOM_UTF8)
+        self.first = False
+        return self.utf16.decode(read, not read).encode() if self.utf16 else read
+
+
+def _claim(place: int, piece: bytes | WireError, cutter: _Cutter) -> FileClaim:
+    if isinstance(piece, WireError):
+        return FileClaim(place, "", error=piece)
+    facility, made = _told(cutter.head, b"MACSKCB"), _told(cutter.head, b"NGAYLAP")
+    try:
+        tables, by = read_tables(_parsed(piece))
+        ma_lk = next((row.get("MA_LK", "") for rows in tables.values() for row in rows), "")
+    except WireError as error:
+        key = _KEY.search(piece)
+        return FileClaim(place, key[1].decode("utf-8", "replace").strip() if key else "", error=error)
+    return FileClaim(place, ma_lk, by, facility, made, tables)
+
+
+def _parsed(piece: bytes) -> etree._Element:
+    try:
+        piece.decode()
+    except UnicodeDecodeError as error:
+        raise WireError("encoding", "HOSO", piece.count(b"\n", 0, error.start) + 1, error.start + 1) from error
+    return parse(piece, "HOSO")
+
+
+def _without_claims(cutter: _Cutter) -> Iterator[FileClaim]:
+    """A notice of table 0, which has no HOSO; else what the file is instead of a claim file."""
+    document = cutter.head or cutter.rest
+    try:
+        document.decode()
+    except UnicodeDecodeError:
+        yield FileClaim(0, "", error=WireError("encoding", "GIAMDINHHS"))
+        return
+    try:
+        if not document.strip():
+            raise WireError("empty", "GIAMDINHHS")
+        root = parse(document, "GIAMDINHHS")
+        if root.tag == decision("3176").tables["XML0"].root[0]:
+            for place, row in enumerate(read_status(document), 1):
+                yield FileClaim(place, row.get("MA_LK", ""), "3176", row.get("MA_CSKCB", ""), tables={"XML0": [row]})
+            return
+        raise WireError("empty" if root.tag == "GIAMDINHHS" else "root", str(root.tag))
+    except WireError as error:
+        yield FileClaim(0, "", error=error)
+
+
+def _told(head: bytes, name: bytes) -> str:
+    found = re.search(rb"<" + name + rb">\s*([^<\s]{1,20})\s*</", head)
+    return found[1].decode("utf-8", "replace") if found else ""

@@ -1,0 +1,407 @@
+"""The words of the rules beyond the fields: what is worked out of a visit's rows, and what the house knows around them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cel_expr_python import cel
+from django.utils.translation import gettext_lazy as _
+
+from tuetinh.care.insurance.benefits import base_salary
+from tuetinh.care.insurance.tables import Row, Tables
+from tuetinh.commons.catalogues.api import check_diagnosis, companions, icd10
+
+NAN = math.nan
+INPATIENT = frozenset({"03", "04", "06", "09"})
+BEDS = frozenset({"14", "15", "16"})
+SEXES = {"1": "male", "2": "female"}
+_TEXTS = cel.Type.List(cel.Type.STRING)
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """What the register says of a practitioner: from and to (yyyymmdd, "" open), codes of the scope of practice."""
+
+    since: str = ""
+    until: str = ""
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is known beside the claim itself. Empty where nothing is known: then no rule that needs it finds a fault.
+
+    licences: by licence number; staffed: whether they are all that the facility has. prices, tenders: of the facility's
+    list, by MA_DICH_VU or `medicine` of a row. busy: by (table, row) the
+    other visits (MA_LK) that a machine and a person were at, at the same time. now: yyyymmddHHMM.
+    """
+
+    licences: Mapping[str, Licence] = field(default_factory=dict)
+    staffed: bool = False
+    prices: Mapping[str, float] = field(default_factory=dict)
+    tenders: Mapping[str, str] = field(default_factory=dict)
+    busy: Mapping[tuple[str, int], tuple[str, str]] = field(default_factory=dict)
+    now: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word: its type, what it means, and how it comes out of a row."""
+
+    name: str
+    type: cel.Type
+    meaning: Any
+    worth: Callable[[Facts, int, Row], Any]
+
+
+class Facts:
+    """A visit's tables, with what several rows need to know of each other; worked out once each, when asked for."""
+
+    def __init__(self, tables: Tables, around: Around) -> None:
+        self.tables, self.around = tables, around
+        self.visit: Row = (tables.get("XML1") or [{}])[0]
+        self.kept: dict[str, Any] = {}
+
+    def once(self, name: str, work: Callable[[], Any]) -> Any:
+        """The value of a name, worked out the first time."""
+        if name not in self.kept:
+            self.kept[name] = work()
+        return self.kept[name]
+
+    @property
+    def diagnoses(self) -> list[str]:
+        """Principal first, then the others."""
+        said = (self.visit.get("MA_BENH_CHINH", ""), *_codes(self.visit.get("MA_BENH_KT", "")))
+        return [code for code in said if code]
+
+    @property
+    def age(self) -> int | None:
+        """Days from the birth to the beginning of the visit."""
+        born, came = _day(self.visit.get("NGAY_SINH", "")), _day(self.visit.get("NGAY_VAO", ""))
+        return (came - born).days if born and came else None
+
+    def refused(self, code: str, *, principal: bool) -> list[str]:
+        """What the catalogue holds against a diagnosis, without the name of the catalogue."""
+        on = _day(self.visit.get("NGAY_RA", "")) or _day(self.visit.get("NGAY_VAO", "")) or _day(self.around.now)
+        sex = SEXES.get(self.visit.get("GIOI_TINH", ""), "unknown")
+        found = check_diagnosis(code, principal=principal, sex=sex, age_days=self.age, on=on or date(2025, 1, 1))
+        return [refusal.code.removeprefix("icd10-") for refusal in found]
+
+    def services(self) -> dict[str, list[tuple[str, str]]]:
+        """By service: day and time of each line, in order of time."""
+        found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for row in self.tables.get("XML3") or []:
+            at = row.get("NGAY_TH_YL") or row.get("NGAY_YL", "")
+            found[row.get("MA_DICH_VU") or row.get("MA_VAT_TU", "")].append((at[:8], at))
+        for times in found.values():
+            times.sort()
+        return found
+
+    def performed(self) -> dict[str, tuple[float, Counter[str]]]:
+        """By service: how often in the visit, and on each day."""
+        found: dict[str, tuple[float, Counter[str]]] = {}
+        for row in self.tables.get("XML3") or []:
+            code = row.get("MA_DICH_VU") or row.get("MA_VAT_TU", "")
+            total, days = found.get(code, (0.0, Counter()))
+            amount = number(row.get("SO_LUONG", ""))
+            days[(row.get("NGAY_YL", ""))[:8]] += amount  # type: ignore[assignment]
+            found[code] = (total + amount, days)
+        return found
+
+
+def number(text: str) -> float:
+    """A number as written, 0 for none or nonsense, which the field checks tell."""
+    try:
+        found = float(text) if text else 0.0
+    except ValueError:
+        return 0.0
+    return found if math.isfinite(found) else 0.0
+
+
+def _codes(text: str) -> list[str]:
+    return [code.strip() for code in text.split(";") if code.strip()]
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date(int(text[:4]), int(text[4:6]) or 1, int(text[6:8]) or 1) if text[:8].isdigit() else None
+    except ValueError:
+        return None
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text.ljust(12, "0"), "%Y%m%d%H%M").replace(tzinfo=UTC) if text else None
+    except ValueError:
+        return None
+
+
+# Words ----------------------------------------------------------------------------------------------------------------
+
+
+def _halves(facts: Facts) -> list[str]:
+    """Asterisk codes without their dagger code: the manifestation of a disease that is not told."""
+    told = {code.replace(".", "") for code in facts.diagnoses}
+    found = []
+    for code in facts.diagnoses:
+        entry = icd10(code)
+        if entry is None or "*" not in entry.mark:
+            continue
+        pairs = [pair for pair in companions(code) if pair[1] == code.replace(".", "")]
+        if pairs and not any(pair[0] in told for pair in pairs):
+            found.append(code)
+    return found
+
+
+def _beds(facts: Facts) -> float:
+    rows = facts.tables.get("XML3") or []
+    return sum(number(row.get("SO_LUONG", "")) for row in rows if row.get("MA_NHOM") in BEDS)
+
+
+def _exams(facts: Facts) -> float:
+    rows = facts.tables.get("XML3") or []
+    return sum(number(row.get("SO_LUONG", "")) for row in rows if row.get("MA_NHOM") == "13")
+
+
+def _salary(facts: Facts) -> float:
+    on = _day(facts.visit.get("NGAY_RA", ""))
+    return float(base_salary(on)) if on else NAN
+
+
+def _since_last(facts: Facts, row: Row) -> float:
+    """Minutes since the same service was done before; NaN for the first."""
+    at = row.get("NGAY_TH_YL") or row.get("NGAY_YL", "")
+    times = facts.once("services", facts.services)[row.get("MA_DICH_VU") or row.get("MA_VAT_TU", "")]
+    earlier = [time for _day_, time in times if time < at]
+    if sum(time == at for _day_, time in times) > 1:
+        return 0.0
+    return minutes(earlier[-1], at) if earlier else NAN
+
+
+def _licence_fault(facts: Facts, row: Row) -> str:
+    """`het-han`, `chua-hieu-luc` or `chua-dang-ky` for the first who may not; "" where all may or nothing is known."""
+    at = (row.get("NGAY_TH_YL") or row.get("NGAY_YL") or row.get("NGAY_KQ", ""))[:8]
+    named = (row.get(name, "") for name in ("MA_BAC_SI", "NGUOI_THUC_HIEN", "MA_BS_DOC_KQ"))
+    for who in dict.fromkeys(code for text in named for code in _codes(text)):
+        known = facts.around.licences.get(who)
+        if known is None:
+            if facts.around.staffed:
+                return "chua-dang-ky"
+        elif known.until and at > known.until:
+            return "het-han"
+        elif known.since and at < known.since:
+            return "chua-hieu-luc"
+    return ""
+
+
+def _scopes(facts: Facts, row: Row) -> list[str]:
+    known = facts.around.licences.get(row.get("MA_BAC_SI", ""))
+    return list(known.scopes) if known else []
+
+
+def _priced(facts: Facts, row: Row) -> float:
+    code = row.get("MA_DICH_VU", "") if "TEN_THUOC" not in row else medicine(row)
+    return facts.around.prices.get(code, NAN)
+
+
+def medicine(row: Row) -> str:
+    """What tells a medicine from every other in the price list: name, strength, form, unit."""
+    return "|".join(row.get(name, "") for name in ("TEN_THUOC", "HAM_LUONG", "DANG_BAO_CHE", "DON_VI_TINH"))
+
+
+def _same_medicine(facts: Facts) -> Counter[tuple[str, str, str]]:
+    rows = facts.tables.get("XML2") or []
+    return Counter((r.get("MA_THUOC", ""), r.get("TEN_THUOC", ""), r.get("NGAY_YL", "")) for r in rows)
+
+
+def _days_of(row: Row) -> float:
+    """Days of a prescription line (QĐ 3176, bảng 2, trường 12: `… * 10 ngày […]`); NaN where the dose does not say."""
+    parts = [part.strip() for part in row.get("LIEU_DUNG", "").split("*")]
+    for part in parts:
+        digits, _space, unit = part.partition(" ")
+        if unit.startswith("ngày") and digits.replace(".", "", 1).isdigit():
+            return float(digits)
+    return NAN
+
+
+def _results(facts: Facts) -> dict[tuple[str, str, str], set[str]]:
+    found: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for row in facts.tables.get("XML4") or []:
+        found[row.get("MA_DICH_VU", ""), row.get("MA_CHI_SO", ""), row.get("NGAY_KQ", "")].add(row.get("GIA_TRI", ""))
+    return found
+
+
+def _with_results(facts: Facts) -> set[str]:
+    return {row.get("MA_DICH_VU", "") for row in facts.tables.get("XML4") or []}
+
+
+def _service_row(facts: Facts, row: Row) -> Row:
+    """The line of table 3 of the service that a result is of."""
+    lines = facts.once("by-code", lambda: {r.get("MA_DICH_VU", ""): r for r in facts.tables.get("XML3") or []})
+    return lines.get(row.get("MA_DICH_VU", ""), {})  # type: ignore[no-any-return]
+
+
+EVERYWHERE = [
+    Word("BENH", _TEXTS, _("mọi mã bệnh của đợt điều trị, bệnh chính trước"),
+         lambda f, _n, _r: f.once("benh", lambda: f.diagnoses)),
+    Word("TUOI", cel.Type.DOUBLE, _("tuổi tròn năm lúc đến khám"),
+         lambda f, _n, _r: NAN if f.age is None else float(f.age // 365.25)),
+    Word("TUOI_NGAY", cel.Type.DOUBLE, _("tuổi tính bằng ngày lúc đến khám"),
+         lambda f, _n, _r: NAN if f.age is None else float(f.age)),
+    Word("NOI_TRU", cel.Type.BOOL, _("nội trú, ban ngày hoặc lưu tại trạm (MA_LOAI_KCB 03, 04, 06, 09)"),
+         lambda f, _n, _r: f.visit.get("MA_LOAI_KCB") in INPATIENT),
+    Word("BANG", _TEXTS, _("các bảng có trong hồ sơ"), lambda f, _n, _r: [name for name, rows in f.tables.items() if rows]),
+    Word("BAY_GIO", cel.Type.STRING, _("lúc kiểm tra, yyyymmddHHMM"), lambda f, _n, _r: f.around.now),
+]  # fmt: skip
+OF_VISIT = [
+    Word("LOI_BENH_CHINH", _TEXTS, _("lỗi của bệnh chính theo danh mục: unknown, needs-digits, not-principal, "
+         "discouraged-principal, death-only, other-sex, age"),
+         lambda f, _n, r: f.refused(r["MA_BENH_CHINH"], principal=True) if r.get("MA_BENH_CHINH") else []),
+    Word("LOI_BENH_KT", _TEXTS, _("lỗi của các bệnh kèm theo, cùng các mã lỗi"),
+         lambda f, _n, r: [e for c in _codes(r.get("MA_BENH_KT", "")) for e in f.refused(c, principal=False)]),
+    Word("THIEU_CAP", _TEXTS, _("mã biểu hiện (*) không có mã căn nguyên (†) đi cùng"), lambda f, _n, _r: _halves(f)),
+    Word("SO_CONG_KHAM", cel.Type.DOUBLE, _("số lần khám (MA_NHOM 13)"), lambda f, _n, _r: _exams(f)),
+    Word("SO_NGAY_GIUONG", cel.Type.DOUBLE, _("số ngày giường (MA_NHOM 14, 15, 16)"), lambda f, _n, _r: _beds(f)),
+    Word("LUONG_CO_SO", cel.Type.DOUBLE, _("mức tham chiếu (lương cơ sở) ngày kết thúc"), lambda f, _n, _r: _salary(f)),
+]  # fmt: skip
+OF_STAFF = [
+    Word("LOI_CHUNG_CHI", cel.Type.STRING, _("người ghi trên dòng: het-han, chua-hieu-luc, chua-dang-ky hoặc rỗng"),
+         lambda f, _n, r: _licence_fault(f, r)),
+    Word("PHAM_VI_BAC_SI", _TEXTS, _("mã phạm vi hành nghề của MA_BAC_SI, rỗng khi không biết"),
+         lambda f, _n, r: _scopes(f, r)),
+]  # fmt: skip
+OF_MEDICINE = [
+    Word("SO_DONG_TRUNG", cel.Type.DOUBLE, _("số dòng cùng thuốc, cùng lúc ra y lệnh"),
+         lambda f, _n, r: float(f.once("same", lambda: _same_medicine(f))[
+             r.get("MA_THUOC", ""), r.get("TEN_THUOC", ""), r.get("NGAY_YL", "")])),
+    Word("SO_NGAY_THUOC", cel.Type.DOUBLE, _("số ngày dùng ghi trong LIEU_DUNG"), lambda _f, _n, r: _days_of(r)),
+    Word("GIA_DUYET", cel.Type.DOUBLE, _("giá trong bảng giá của cơ sở"), lambda f, _n, r: _priced(f, r)),
+    Word("THAU_DUYET", cel.Type.STRING, _("TT_THAU trong bảng giá của cơ sở"),
+         lambda f, _n, r: f.around.tenders.get(medicine(r), "")),
+]  # fmt: skip
+OF_SERVICE = [
+    Word("SO_LAN", cel.Type.DOUBLE, _("tổng số lượng của dịch vụ này trong đợt"),
+         lambda f, _n, r: f.once("performed", f.performed)[r.get("MA_DICH_VU") or r.get("MA_VAT_TU", "")][0]),
+    Word("SO_LAN_NGAY", cel.Type.DOUBLE, _("số lượng của dịch vụ này trong ngày ra y lệnh"),
+         lambda f, _n, r: float(f.once("performed", f.performed)[r.get("MA_DICH_VU") or r.get("MA_VAT_TU", "")][1]
+                                [r.get("NGAY_YL", "")[:8]])),
+    Word("PHUT_TU_LAN_TRUOC", cel.Type.DOUBLE, _("số phút từ lần làm trước của dịch vụ này"),
+         lambda f, _n, r: _since_last(f, r)),
+    Word("CO_KET_QUA", cel.Type.BOOL, _("bảng 4 có kết quả của dịch vụ này"),
+         lambda f, _n, r: r.get("MA_DICH_VU", "") in f.once("results-of", lambda: _with_results(f))),
+    Word("GIA_DUYET", cel.Type.DOUBLE, _("giá trong bảng giá của cơ sở"), lambda f, _n, r: _priced(f, r)),
+    Word("MAY_TRUNG", cel.Type.STRING, _("MA_LK khác mà máy này đang làm cùng lúc"),
+         lambda f, n, _r: f.around.busy.get(("XML3", n), ("", ""))[0]),
+    Word("NGUOI_TRUNG", cel.Type.STRING, _("MA_LK khác mà người này đang làm cùng lúc"),
+         lambda f, n, _r: f.around.busy.get(("XML3", n), ("", ""))[1]),
+]  # fmt: skip
+OF_RESULT = [
+    Word("SO_KET_QUA_KHAC", cel.Type.DOUBLE, _("số giá trị khác nhau của chỉ số này ở cùng một lúc"),
+         lambda f, _n, r: float(len(f.once("results", lambda: _results(f))[
+             r.get("MA_DICH_VU", ""), r.get("MA_CHI_SO", ""), r.get("NGAY_KQ", "")]))),
+    Word("NGAY_YL_DV", cel.Type.STRING, _("NGAY_YL của dịch vụ ở bảng 3, rỗng khi không có"),
+         lambda f, _n, r: _service_row(f, r).get("NGAY_YL", "")),
+    Word("NHOM_DV", cel.Type.STRING, _("MA_NHOM của dịch vụ ở bảng 3"),
+         lambda f, _n, r: _service_row(f, r).get("MA_NHOM", "")),
+]  # fmt: skip
+BY_TABLE = {
+    "XML1": OF_VISIT,
+    "XML2": [*OF_STAFF, *OF_MEDICINE],
+    "XML3": [*OF_STAFF, *OF_SERVICE],
+    "XML4": [*OF_STAFF, *OF_RESULT],
+}
+
+
+@cache
+def words(table: str) -> tuple[Word, ...]:
+    """The words of a table beyond its fields."""
+    return (*EVERYWHERE, *BY_TABLE.get(table, ()))
+
+
+# Functions ------------------------------------------------------------------------------------------------------------
+
+
+def minutes(start: str, end: str) -> float:
+    """Minutes between two times (yyyymmddHHMM); NaN, which no comparison holds for, where one is not told."""
+    first, last = _time(start), _time(end)
+    return (last - first).total_seconds() / 60 if first and last else NAN
+
+
+def days(start: str, end: str) -> float:
+    """Calendar days between two times."""
+    first, last = _day(start), _day(end)
+    return float((last - first).days) if first and last else NAN
+
+
+def hour(at: str) -> float:
+    """The hour of a time as a decimal, 0 to below 24."""
+    found = _time(at) if len(at) == 12 else None
+    return found.hour + found.minute / 60 if found else NAN
+
+
+def weekday(at: str) -> float:
+    """The day of the week: 2 Monday to 7 Saturday, 8 Sunday."""
+    found = _day(at)
+    return found.isoweekday() + 1.0 if found else NAN
+
+
+def starts(code: str, beginnings: list[str]) -> bool:
+    """Whether a code begins with one of these."""
+    return code.startswith(tuple(beginnings))
+
+
+def any_starts(codes: list[str], beginnings: list[str]) -> bool:
+    """Whether one of the codes begins with one of these."""
+    return any(code.startswith(tuple(beginnings)) for code in codes)
+
+
+@cache
+def lists() -> dict[str, tuple[str, ...]]:
+    """Named lists of beginnings of codes, as `tools/make_rule_lists.py` made them."""
+    found = json.loads((Path(__file__).parents[1] / "data" / "rule_lists.json").read_bytes())
+    return {name: tuple(codes) for name, codes in found.items()}
+
+
+def in_list(name: str, codes: list[str]) -> bool:
+    """Whether one of the codes begins as one of a named list does; a list that does not exist holds nothing."""
+    return any(code.startswith(lists().get(name, ("\0",))) for code in codes)
+
+
+_TEXT, _NUMBER = cel.Type.STRING, cel.Type.DOUBLE
+EXPLAINED = {
+    "phut(a, b)": _("số phút từ lúc a đến lúc b"),
+    "ngay(a, b)": _("số ngày từ ngày a đến ngày b"),
+    "gio(a)": _("giờ trong ngày, 0 đến 24"),
+    "thu(a)": _("thứ trong tuần: 2 đến 7, chủ nhật là 8"),
+    'dau(ma, ["…"])': _("mã bắt đầu bằng một trong các chuỗi"),
+    'co_dau(BENH, ["…"])': _("một trong các mã bắt đầu bằng một trong các chuỗi"),
+    'nhom("…", BENH)': _("một trong các mã thuộc danh sách có tên đó"),
+    "cac_ma(a)": _("các mã ngăn cách bằng dấu ;"),
+}
+
+
+def _function(name: str, work: Callable[..., Any], returns: cel.Type, *takes: cel.Type) -> cel.FunctionDecl:
+    return cel.FunctionDecl(name, [cel.Overload(name, return_type=returns, parameters=list(takes), impl=work)])
+
+
+FUNCTIONS = cel.CelExtension(
+    "tuetinh",
+    [
+        _function("phut", minutes, _NUMBER, _TEXT, _TEXT),
+        _function("ngay", days, _NUMBER, _TEXT, _TEXT),
+        _function("gio", hour, _NUMBER, _TEXT),
+        _function("thu", weekday, _NUMBER, _TEXT),
+        _function("dau", starts, cel.Type.BOOL, _TEXT, _TEXTS),
+        _function("co_dau", any_starts, cel.Type.BOOL, _TEXTS, _TEXTS),
+        _function("nhom", in_list, cel.Type.BOOL, _TEXT, _TEXTS),
+        _function("cac_ma", _codes, _TEXTS, _TEXT),
+    ],
+)

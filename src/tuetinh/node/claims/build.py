@@ -1,0 +1,73 @@
+"""`tuetinh claims build`: the claim file of each finished visit of some days, and what is wrong with them."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+from tuetinh.node.prepare import prepare
+
+HELP = "build the claim files of finished visits, one a visit, and problems.csv"
+DAY = timedelta(days=1)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Which visits, and where the files go."""
+    parser.add_argument("--facility", default="", metavar="CODE", help="id of the facility (default all)")
+    parser.add_argument("--from", dest="since", default="", metavar="YYYY-MM-DD", help="first day of their end")
+    parser.add_argument("--to", dest="until", default="", metavar="YYYY-MM-DD", help="last day of their end")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build them; 0 also when some have problems, which the report tells."""
+    prepare(arguments.data, migrate=False)
+    built, problems = build(arguments.out, arguments.facility, arguments.since, arguments.until)
+    print(f"{built} files, {problems} problems (problems.csv)")
+    return 0
+
+
+def build(folder: Path, facility: str = "", since: str = "", until: str = "") -> tuple[int, int]:
+    """Build the insurance file of each finished visit; returns how many, and how many problems they have."""
+    from tuetinh.care.insurance.api import InsuranceError, claim
+    from tuetinh.record.asker import SYSTEM
+
+    folder.mkdir(parents=True, exist_ok=True)
+    built = problems = 0
+    with (folder / "problems.csv").open("w", newline="", encoding="utf-8-sig") as file:
+        report = csv.writer(file)
+        report.writerow(("MA_LK", "table", "row", "field", "reason"))
+        for visit in _finished(facility, since, until):
+            try:
+                made = claim(SYSTEM, visit)
+            except InsuranceError as error:
+                report.writerow((visit, "", "", "", str(error)))
+                problems += 1
+                continue
+            (folder / f"{made.ma_lk}.xml").write_bytes(made.xml)
+            built += 1
+            for problem in made.problems:
+                report.writerow((made.ma_lk, problem.table, problem.row, problem.field, problem.reason))
+                problems += 1
+    return built, problems
+
+
+def _finished(facility: str, since: str, until: str) -> Iterator[str]:
+    """Ids of visits that ended from the first to the last of these days, page by page."""
+    from tuetinh.record import api as record
+    from tuetinh.record.asker import SYSTEM
+
+    parts = ["status=finished", "_count=200"]
+    parts += [f"service-provider=Organization/{facility}"] if facility else []
+    parts += [f"date=gt{date.fromisoformat(since) - DAY}"] if since else []
+    parts += [f"date=eb{date.fromisoformat(until) + DAY}"] if until else []
+    query, page = "&".join(parts), None
+    while True:
+        found = record.search(SYSTEM, "Encounter", query, page=page)
+        yield from (resource.id or "" for resource in found.resources)
+        page = found.next
+        if page is None:
+            return
