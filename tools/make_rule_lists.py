@@ -31,7 +31,7 @@ def beginnings(text: str) -> Iterator[str]:
     told, _, exempt = text.partition("(trừ")
     without = {found[0] for found in CODE.finditer(exempt)}
     for part in re.split("[;,]", told):
-        ends = [found for found in CODE.finditer(part)]
+        ends = list(CODE.finditer(part))
         if not ends:
             continue
         for code in between(ends[0], ends[-1]):

@@ -32,18 +32,21 @@ def run(arguments: argparse.Namespace) -> int:
     _load(Path(arguments.data))
     all_ok = True
     for name in arguments.files:
-        try:
-            file: BinaryIO = sys.stdin.buffer if name == "-" else Path(name).open("rb")
-        except OSError as error:
-            finding = _finding("file", error.strerror or type(error).__name__)
-            print(json.dumps(_line(name, "", "", [finding]), ensure_ascii=False), flush=True)
-            all_ok = False
-            continue
-        with file:
-            for line in lines(name, file, hints=arguments.hints):
-                print(json.dumps(line, ensure_ascii=False), flush=True)
-                all_ok = all_ok and line["ok"]
+        for line in _lines_of(name, hints=arguments.hints):
+            print(json.dumps(line, ensure_ascii=False), flush=True)
+            all_ok = all_ok and line["ok"]
     return 0 if all_ok else 1
+
+
+def _lines_of(name: str, *, hints: bool) -> Iterator[dict[str, Any]]:
+    if name == "-":
+        yield from lines(name, sys.stdin.buffer, hints=hints)
+        return
+    try:
+        with Path(name).open("rb") as file:
+            yield from lines(name, file, hints=hints)
+    except OSError as error:
+        yield _line(name, "", "", [_finding("file", error.strerror or type(error).__name__)])
 
 
 def lines(name: str, file: BinaryIO, *, hints: bool = False) -> Iterator[dict[str, Any]]:

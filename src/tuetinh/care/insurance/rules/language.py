@@ -1,14 +1,15 @@
 """The language of the rules: CEL (Common Expression Language) over the fields of the insurance tables.
 
-A condition is written about one row of one table, in the names of the decision: `MA_NHOM == "8" && PP_VO_CAM == ""`; it
-says when there is a fault. Fields of the visit are known in the other tables as `XML1.GIOI_TINH`; further words are in
-`vocabulary`. Every number is a decimal, so that `SO_LUONG > 1` is what it looks like; times are yyyymmddHHMM and compare
-as they stand. CEL has no loops but over lists at hand, reaches nothing that it is not given, and ends after a bounded
-number of steps; a wrong name or type is told when the rule is written.
+A condition is written about one row of one table, in the names of the decision, and says when there is a fault:
+`MA_NHOM == "8" && PP_VO_CAM == ""`. Fields of the visit are known in the other tables as `XML1.GIOI_TINH`; further
+words are in `vocabulary`. Every number is a decimal, so that `SO_LUONG > 1` is what it looks like; times are
+yyyymmddHHMM and compare as they stand. CEL has no loops but over lists at hand, reaches nothing that it is not given,
+and ends after a bounded number of steps; a wrong name or type is told when the rule is written.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -20,6 +21,7 @@ from cel_expr_python import cel
 from tuetinh.care.insurance.rules import vocabulary
 from tuetinh.care.insurance.tables import Field, decision
 
+log = logging.getLogger(__name__)
 SEVERITIES = ("block", "warn", "hint")
 MOMENTS = ("diagnose", "order", "prescribe", "result", "pay", "claim")
 LONGEST = 4000  # characters of a condition
@@ -81,12 +83,21 @@ class Program:
         """The rules whose condition is true. known: value by word; a condition that cannot be told is no fault."""
         if self.all is None:
             return []
-        answer = self.all.eval(data=known)
+        try:
+            answer = self.all.eval(data=known)
+        except RuntimeError:  # one of them is beyond the number of steps: the others are asked by themselves
+            return [rule for rule, one in zip(self.rules, self.each, strict=True) if _alone(rule, one, known)]
         if answer.type() == cel.Type.ERROR:
-            return [
-                rule for rule, one in zip(self.rules, self.each, strict=True) if one.eval(data=known).value() is True
-            ]
+            return [rule for rule, one in zip(self.rules, self.each, strict=True) if _alone(rule, one, known)]
         return [rule for rule, said in zip(self.rules, answer.plain_value(), strict=True) if said is True]
+
+
+def _alone(rule: Rule, condition: cel.Expression, known: Mapping[str, Any]) -> bool:
+    try:
+        return condition.eval(data=known).value() is True
+    except RuntimeError as error:
+        log.warning("rule %s cannot be asked: %s", rule.code, str(error).partition("[")[0].strip())
+        return False
 
 
 def verify(rule: Rule) -> None:

@@ -1,4 +1,4 @@
-"""The words of the rules beyond the fields: what is worked out of a visit's rows, and what the house knows around them."""
+"""The words of the rules beyond the fields: what is worked out of a visit's rows, and what is known around them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tuetinh.care.insurance.benefits import base_salary
 from tuetinh.care.insurance.tables import Row, Tables
-from tuetinh.commons.catalogues.api import check_diagnosis, companions, icd10
+from tuetinh.commons.catalogues.api import check_diagnosis, companions
 
 NAN = math.nan
 INPATIENT = frozenset({"03", "04", "06", "09"})
@@ -148,13 +148,10 @@ def _time(text: str) -> datetime | None:
 
 
 def _halves(facts: Facts) -> list[str]:
-    """Asterisk codes without their dagger code: the manifestation of a disease that is not told."""
+    """Asterisk codes (QĐ 4469 annex A1) without their dagger code: manifestations of a disease that is not told."""
     told = {code.replace(".", "") for code in facts.diagnoses}
     found = []
     for code in facts.diagnoses:
-        entry = icd10(code)
-        if entry is None or "*" not in entry.mark:
-            continue
         pairs = [pair for pair in companions(code) if pair[1] == code.replace(".", "")]
         if pairs and not any(pair[0] in told for pair in pairs):
             found.append(code)
@@ -258,7 +255,8 @@ EVERYWHERE = [
          lambda f, _n, _r: NAN if f.age is None else float(f.age)),
     Word("NOI_TRU", cel.Type.BOOL, _("nội trú, ban ngày hoặc lưu tại trạm (MA_LOAI_KCB 03, 04, 06, 09)"),
          lambda f, _n, _r: f.visit.get("MA_LOAI_KCB") in INPATIENT),
-    Word("BANG", _TEXTS, _("các bảng có trong hồ sơ"), lambda f, _n, _r: [name for name, rows in f.tables.items() if rows]),
+    Word("BANG", _TEXTS, _("các bảng có trong hồ sơ"),
+         lambda f, _n, _r: [name for name, rows in f.tables.items() if rows]),
     Word("BAY_GIO", cel.Type.STRING, _("lúc kiểm tra, yyyymmddHHMM"), lambda f, _n, _r: f.around.now),
 ]  # fmt: skip
 OF_VISIT = [

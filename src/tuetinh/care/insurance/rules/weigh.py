@@ -45,7 +45,7 @@ def examine(tables: Tables, book: Book, *, by: str, around: Around | None = None
 
 
 def examine_file_claim(claim: FileClaim) -> list[Problem]:
-    """Everything that speaks against a claim of a file, which is looked at as of now or the day it was made, if later."""
+    """Everything that speaks against a claim of a file, as of now or of the day it was made, if later."""
     if claim.error is not None:
         return []
     now = timezone.localtime().strftime("%Y%m%d%H%M")
