@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -32,6 +33,7 @@ from tuetinh.care.insurance.api import (
     facility_of,
     line,
     split,
+    stop,
     visit_situation,
 )
 from tuetinh.commons.catalogues.api import PriceRow, drug, drug_code, listed, service, service_code
@@ -89,11 +91,18 @@ def cancel_charge(asker: Asker, charge_id: str) -> None:
 
 
 def pay_cash(
-    asker: Asker, encounter_id: str, amount: Decimal, *, facility: str, part: Decimal | None = None
+    asker: Asker,
+    encounter_id: str,
+    amount: Decimal,
+    *,
+    facility: str,
+    part: Decimal | None = None,
+    reasons: Mapping[str, str] | None = None,
 ) -> Payment:
     """Take cash. amount: what the cashier was shown as left to pay; part: take only so much of it, the rest stays owed.
 
-    Raises NoBill, AlreadyPaid, WrongAmount when something else is left now or the part is none of it.
+    Raises NoBill, AlreadyPaid, WrongAmount when something else is left now or the part is none of it, and insurance's
+    Stopped. reasons: why to go on against what stopped it before.
     """
     taken = amount if part is None else part
     with transaction.atomic():
@@ -101,6 +110,7 @@ def pay_cash(
         now = _still_due(row)
         if now.left != amount or not 0 < taken <= amount:
             raise WrongAmount
+        stop(asker, encounter_id, "pay", reasons=reasons)
         return _book(row, now, taken, "cash", by=asker.account)
 
 

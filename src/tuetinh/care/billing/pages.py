@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from django.contrib import messages
@@ -19,6 +20,7 @@ from tuetinh.care.billing.errors import BillingError, NoBill, NoPayment, NoReaso
 from tuetinh.care.billing.forms import BackForm, CashForm, DayForm, ReasonForm
 from tuetinh.care.billing.models import Bill, Payment
 from tuetinh.care.billing.wire_bank import HEADER
+from tuetinh.care.insurance.api import Finding, Stopped, reasons_given, shown
 from tuetinh.commons.access.api import asker, desk, open_to_all
 from tuetinh.commons.documents.api import Paper, respond_pdf
 from tuetinh.commons.identity.api import banner
@@ -70,7 +72,12 @@ def cash(request: HttpRequest, encounter_id: str) -> HttpResponse:
         return _bill_page(request, row, form=form, status=422)
     amount, part = form.cleaned_data["amount"], form.cleaned_data["part"]
     try:
-        payment = actions.pay_cash(asker(request), encounter_id, amount, facility=row.facility, part=part)
+        payment = actions.pay_cash(
+            asker(request), encounter_id, amount, facility=row.facility, part=part, reasons=reasons_given(request.POST)
+        )
+    except Stopped as error:
+        found = shown(asker(request), error.problems)
+        return _bill_page(request, row, form=form, stopped=found, status=error.status)
     except BillingError as error:
         messages.error(request, str(error))
         return redirect("billing:bill", encounter_id)
@@ -231,18 +238,20 @@ def _bill_page(
     *,
     form: CashForm | None = None,
     code: dict[str, object] | None = None,
+    stopped: Sequence[Finding] = (),
     status: int = 200,
 ) -> HttpResponse:
     who = asker(request)
     now = queries.bill(who, row.encounter)
-    shown = request.GET.get("receipt", "")
-    paid = next((p for p in now.payments if str(p.pk) == shown and p.cancelled is None), None)
+    asked = request.GET.get("receipt", "")
+    paid = next((p for p in now.payments if str(p.pk) == asked and p.cancelled is None), None)
     context = {
         "bill": now,
         "row": row,
         "banner": banner(who, row.patient),
         "form": form or CashForm(initial={"amount": now.left}),
         "code": code,
+        "stopped": stopped,
         "payments": [(p, METHODS.get(p.method, p.method)) for p in now.payments],
         "receipt": paid,
         "too_much": -now.left if now.left < 0 else None,

@@ -21,17 +21,15 @@ from tuetinh.care.clinic.errors import (
     Incomplete,
     NotAllowed,
     NotOpen,
-    Refused,
     UnknownCode,
     Warned,
 )
 from tuetinh.care.clinic.models import Draft
 from tuetinh.care.clinic.vitals import VITALS, body_mass_index, implausible
-from tuetinh.care.insurance.api import Claim, claim, queue_claim, take_back_claim
+from tuetinh.care.insurance.api import Claim, claim, queue_claim, stop, take_back_claim
 from tuetinh.care.lab.api import awaited, order_tests
 from tuetinh.care.reception import api as reception
-from tuetinh.commons.catalogues.api import check_diagnosis, drug, fold, icd10, list_code, service
-from tuetinh.commons.identity.api import age_days
+from tuetinh.commons.catalogues.api import Icd10, drug, fold, icd10, list_code, service
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -97,15 +95,23 @@ def save_examination(
             record.update(asker, encounter)
 
 
-def diagnose(asker: Asker, encounter_id: str, principal: str, secondary: Sequence[str] = ()) -> list[str]:
-    """Set the diagnoses of the visit; returns warnings. Raises UnknownCode, Refused (TT 06/2026)."""
+def diagnose(
+    asker: Asker,
+    encounter_id: str,
+    principal: str,
+    secondary: Sequence[str] = (),
+    *,
+    reasons: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Set the diagnoses of the visit; returns warnings. Raises UnknownCode, insurance's Stopped (TT 06/2026).
+
+    reasons: why the doctor goes on against what stopped it before, by key of the finding.
+    """
     _allow(asker, DOCTOR)
     codes = [principal, *(code for code in dict.fromkeys(secondary) if code and code != principal)]
     with transaction.atomic():
         encounter = _open(asker, encounter_id)
-        patient = cast(r4.Patient, record.read(asker, "Patient", queries.patient_of(encounter)))
-        warnings = _check(patient, codes)
-        entries = [entry for code in codes if (entry := icd10(code))]
+        entries = [_known(code, "secondary" if place else "principal") for place, code in enumerate(codes)]
         who, now = _who(asker), _now()
         found = [facts.condition(encounter, place, entry, now, who) for place, entry in enumerate(entries, 1)]
         _keep(asker, found)
@@ -113,7 +119,7 @@ def diagnose(asker: Asker, encounter_id: str, principal: str, secondary: Sequenc
             record.delete(asker, "Condition", cast(str, old.id))
         encounter.diagnosis = [facts.diagnosis(cast(str, c.id), place) for place, c in enumerate(found, 1)]
         record.update(asker, encounter)
-    return warnings
+        return [problem.reason for problem in stop(asker, encounter_id, "diagnose", reasons=reasons)]
 
 
 def examine(
@@ -124,33 +130,23 @@ def examine(
     principal: str,
     secondary: Sequence[str],
     seen: str | None,
+    reasons: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Keep `reason history examination` and the diagnoses, all or nothing; see the two above."""
     with transaction.atomic():
         save_examination(asker, encounter_id, **told, seen=seen)
         if principal:
-            return diagnose(asker, encounter_id, principal, secondary)
+            return diagnose(asker, encounter_id, principal, secondary, reasons=reasons)
         if secondary:
             raise UnknownCode(_("Chọn chẩn đoán chính trước."), field="principal")
     return []
 
 
-def _check(patient: r4.Patient, codes: Sequence[str]) -> list[str]:
-    """Words of what is discouraged; raises for what is refused."""
-    today = timezone.localdate()
-    days = age_days(patient.birthDate or "", today)
-    warnings = []
-    for place, code in enumerate(codes):
-        field = "secondary" if place else "principal"
-        if icd10(code) is None:
-            raise UnknownCode(_("Mã ICD-10 %(code)s không có trong danh mục.") % {"code": code}, field=field)
-        for refusal in check_diagnosis(
-            code, principal=place == 0, sex=patient.gender or "unknown", age_days=days, on=today
-        ):
-            if refusal.blocking:
-                raise Refused(f"{code}: {refusal.message}", field=field)
-            warnings.append(f"{code}: {refusal.message}")
-    return warnings
+def _known(code: str, field: str) -> Icd10:
+    entry = icd10(code)
+    if entry is None:
+        raise UnknownCode(_("Mã ICD-10 %(code)s không có trong danh mục.") % {"code": code}, field=field)
+    return entry
 
 
 def order_lab(asker: Asker, encounter_id: str, codes: Sequence[str]) -> list[r4.ServiceRequest]:
@@ -173,8 +169,15 @@ class Pictures:
     urgent: bool = False
 
 
-def order(asker: Asker, encounter_id: str, tests: Sequence[str], pictures: Pictures) -> None:
-    """Order laboratory tests and imaging, all or nothing."""
+def order(
+    asker: Asker,
+    encounter_id: str,
+    tests: Sequence[str],
+    pictures: Pictures,
+    *,
+    reasons: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Order laboratory tests and imaging, all or nothing; returns what the insurance remarks. Raises its Stopped."""
     with transaction.atomic():
         if tests:
             order_lab(asker, encounter_id, tests)
@@ -183,6 +186,7 @@ def order(asker: Asker, encounter_id: str, tests: Sequence[str], pictures: Pictu
                 asker, encounter_id, code,
                 question=pictures.question, site=pictures.site, urgent=pictures.urgent,
             )  # fmt: skip
+        return [problem.reason for problem in stop(asker, encounter_id, "order", reasons=reasons)]
 
 
 def order_imaging(
@@ -269,11 +273,16 @@ def drop_draft(asker: Asker, encounter_id: str, form: str) -> None:
 
 
 def prescribe(
-    asker: Asker, encounter_id: str, lines: Sequence[Line], *, sure: bool = False
+    asker: Asker,
+    encounter_id: str,
+    lines: Sequence[Line],
+    *,
+    sure: bool = False,
+    reasons: Mapping[str, str] | None = None,
 ) -> list[r4.MedicationRequest]:
     """Make the visit's prescription exactly these lines: unchanged ones stay, others are cancelled or added.
 
-    sure: the doctor has seen the warnings. Raises UnknownCode, Implausible, Warned.
+    sure: the doctor has seen the warnings. Raises UnknownCode, Implausible, Warned, insurance's Stopped.
     """
     _allow(asker, DOCTOR)
     drugs = []
@@ -314,6 +323,7 @@ def prescribe(
         for new in wanted:
             if queries.same_line(new) not in standing:
                 _add(asker, encounter, new)
+        stop(asker, encounter_id, "prescribe", reasons=reasons)
         publish(f"visit:{encounter_id}")
     return queries.prescription(asker, encounter_id)
 

@@ -57,13 +57,6 @@ class Implausible(ClinicError):
     status = 422
 
 
-class Refused(ClinicError):
-    """A diagnosis that the coding rules refuse (TT 06/2026/TT-BYT)."""
-
-    code = "diagnosis-refused"
-    status = 422
-
-
 class UnknownCode(ClinicError):
     """A code that no catalogue has."""
 

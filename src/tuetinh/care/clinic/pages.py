@@ -21,7 +21,7 @@ from tuetinh.care.clinic import actions, prints, queries
 from tuetinh.care.clinic.errors import ClinicError, Incomplete, Warned
 from tuetinh.care.clinic.forms import CloseForm, ExaminationForm, VitalsForm, prescription_lines
 from tuetinh.care.clinic.vitals import VITALS
-from tuetinh.care.insurance.api import InsuranceError, claim
+from tuetinh.care.insurance.api import InsuranceError, Stopped, claim, reasons_given, shown
 from tuetinh.care.lab.api import FLAGS, STAGES, LabError, cancel_orders, tests, tubes
 from tuetinh.care.reception import api as reception
 from tuetinh.care.reception.api import STATES, NoVisit, ReceptionError, Visit
@@ -46,6 +46,7 @@ TABS = {
     "prescription": gettext_lazy("Đơn thuốc"),
     "close": gettext_lazy("Kết thúc"),
 }
+MOMENTS = {"exam": "diagnose", "orders": "order", "prescription": "prescribe", "close": "claim"}
 DRAFTED = ("vitals", "examination", "prescription", "close")
 MAX_DRAFT = 64 * 1024
 FAVOURITES = ("CBC", "GLU", "HBA1C", "CREA", "UREA", "AST", "ALT", "CHOL", "TRIG", "ELEC", "URINE", "CRP")
@@ -119,6 +120,7 @@ def _page(request: HttpRequest, here: Visit, tab: str, *, status: int = 200, **g
         "banner": banner(me, here.patient),
         "known": told,
         "pressure": json.dumps(told.pressure) if told.pressure else "",
+        "moment": MOMENTS[tab],
         "open": here.state == "in-progress",
         "window": queries.new_window(),
         "drafts": queries.drafts(me, here.encounter),
@@ -236,13 +238,17 @@ def examination(request: HttpRequest, encounter_id: str) -> HttpResponse:
     told = dict(form.cleaned_data)
     try:
         warnings = actions.examine(
-            asker(request), encounter_id, told, principal=principal, secondary=secondary, seen=told.pop("seen")
-        )
+            asker(request), encounter_id, told, principal=principal, secondary=secondary, seen=told.pop("seen"),
+            reasons=reasons_given(request.POST),
+        )  # fmt: skip
         for warning in warnings:
             messages.warning(request, warning)
     except ClinicError as error:
         chosen = _chosen([principal, *secondary], {})
         return _page(request, here, "exam", status=error.status, examination=form, refused=str(error), diagnoses=chosen)
+    except Stopped as error:
+        chosen = _chosen([principal, *secondary], {})
+        return _stopped(request, here, "exam", error, examination=form, diagnoses=chosen)
     actions.drop_draft(asker(request), encounter_id, "examination")
     return _to(encounter_id, "orders" if request.POST.get("next") else "exam")
 
@@ -251,16 +257,21 @@ def examination(request: HttpRequest, encounter_id: str) -> HttpResponse:
 @require_POST
 def orders(request: HttpRequest, encounter_id: str) -> HttpResponse:
     """Order laboratory `tests` and `imaging` (repeated service codes), imaging with `question site urgent`."""
-    _visit(request, encounter_id)
+    here = _visit(request, encounter_id)
     chosen = request.POST.getlist("tests")
     images = [code for code in request.POST.getlist("imaging") if code.strip()]
     question, site = (request.POST.get(name, "")[:300] for name in ("question", "site"))
     pictures = actions.Pictures([code.strip() for code in images], question, site, bool(request.POST.get("urgent")))
 
     def order() -> None:
-        actions.order(asker(request), encounter_id, chosen, pictures)
+        reasons = reasons_given(request.POST)
+        for remark in actions.order(asker(request), encounter_id, chosen, pictures, reasons=reasons):
+            messages.warning(request, remark)
 
-    return _done(request, encounter_id, "orders", order, _("Đã gửi chỉ định.") if chosen or images else "")
+    try:
+        return _done(request, encounter_id, "orders", order, _("Đã gửi chỉ định.") if chosen or images else "")
+    except Stopped as error:
+        return _stopped(request, here, "orders", error, chosen=chosen, pictures=pictures)
 
 
 @desk("doctor")
@@ -316,7 +327,10 @@ def prescription(request: HttpRequest, encounter_id: str) -> HttpResponse:
     here = _visit(request, encounter_id)
     try:
         lines = prescription_lines(request.POST)
-        actions.prescribe(asker(request), encounter_id, lines, sure=bool(request.POST.get("sure")))
+        sure, reasons = bool(request.POST.get("sure")), reasons_given(request.POST)
+        actions.prescribe(asker(request), encounter_id, lines, sure=sure, reasons=reasons)
+    except Stopped as error:
+        return _stopped(request, here, "prescription", error, lines=queries.typed_lines(lines), sure=sure)
     except Warned as error:
         return _page(
             request, here, "prescription", status=409, warnings=error.warnings, lines=queries.typed_lines(lines)
@@ -427,10 +441,17 @@ def claim_xml(request: HttpRequest, encounter_id: str) -> HttpResponse:
     return HttpResponse(built.xml, content_type="application/xml", headers=headers)
 
 
+def _stopped(request: HttpRequest, here: Visit, tab: str, error: Stopped, **typed: Any) -> HttpResponse:
+    """The page as it was typed, with what the rules of the insurance stop it for."""
+    return _page(request, here, tab, status=error.status, stopped=shown(asker(request), error.problems), **typed)
+
+
 def _done(request: HttpRequest, encounter_id: str, tab: str, act: Any, said: str = "") -> HttpResponse:
     """Do something and go to a tab; a refusal is told there."""
     try:
         act()
+    except Stopped:
+        raise
     except (ClinicError, ReceptionError, LabError, BillingError, InsuranceError) as error:
         messages.error(request, str(error))
     else:

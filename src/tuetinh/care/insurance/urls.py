@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from django.urls import path
 
+from tuetinh.care.insurance.rules import pages as rules
 from tuetinh.care.insurance.sending import account_pages, pages
 
 app_name = "insurance"
 urlpatterns = [
+    path("insurance/remarks/<str:encounter_id>/<slug:moment>", rules.remarks, name="remarks"),
     path("insurance", pages.day, name="day"),
     path("insurance/account", account_pages.account, name="account"),
     path("insurance/account/key", account_pages.key, name="key"),

@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from tuetinh.care.billing.api import cancel_charge, charge
+from tuetinh.care.insurance.api import stop
 from tuetinh.care.lab import facts
 from tuetinh.care.lab.catalogue import Analyte, Range, Test, test
 from tuetinh.care.lab.errors import (
@@ -327,11 +328,12 @@ def acknowledge_critical(asker: Asker, number: str, told: str) -> Tube:
     return tube
 
 
-def release(asker: Asker, number: str) -> Tube:
+def release(asker: Asker, number: str, *, reasons: Mapping[str, str] | None = None) -> Tube:
     """Validate and hand out: results and reports become final, complete orders completed.
 
     Raises Incomplete without any result and CriticalOpen while a critical value is not acknowledged. Analytes without
-    result leave the report partial and the tube at work; releasing again later hands out the rest.
+    result leave the report partial and the tube at work; releasing again later hands out the rest. Raises insurance's
+    Stopped; reasons: why to go on against what stopped it before.
     """
     with transaction.atomic():
         tube = lock(asker, number)
@@ -358,6 +360,7 @@ def release(asker: Asker, number: str) -> Tube:
         if len(complete) == sum(o.status != "revoked" for o in work.orders.values()):
             tube.stage, tube.released_at = Stage.RELEASED, datetime.now(UTC)
         _keep(tube)
+        stop(asker, tube.encounter, "result", reasons=reasons)
     return tube
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
+from tuetinh.care.insurance.api import Finding, Stopped, reasons_given, shown
 from tuetinh.care.lab import actions, inbox, prints, queries, words
 from tuetinh.care.lab import wire_hl7v2 as wire
 from tuetinh.care.lab.errors import REASONS, BadValue, LabError, NoTube, UnknownAnalyte
@@ -61,7 +62,14 @@ def tube(request: HttpRequest, number: str) -> HttpResponse:
 
 
 def _tube_page(
-    request: HttpRequest, found: Tube, *, edit: bool = False, wrong: str = "", typed: dict[str, str] | None = None
+    request: HttpRequest,
+    found: Tube,
+    *,
+    edit: bool = False,
+    wrong: str = "",
+    typed: dict[str, str] | None = None,
+    stopped: Sequence[Finding] = (),
+    status: int = 200,
 ) -> HttpResponse:
     who = asker(request)
     work = actions.work_on(who, found)
@@ -82,6 +90,7 @@ def _tube_page(
         "banner": banner(who, found.patient),
         "stage": stage,
         "stage_icon": icon,
+        "stopped": stopped,
         "edit": edit or found.stage == Tube.Stage.RECEIVED,
         "error": str(BadValue("").message) if wrong else "",
         "open": found.stage in (Tube.Stage.ORDERED, Tube.Stage.RECEIVED),
@@ -178,7 +187,13 @@ def critical(request: HttpRequest, number: str) -> HttpResponse:
 @require_POST
 def release(request: HttpRequest, number: str) -> HttpResponse:
     """Validate and hand out."""
-    return _step(request, number, lambda: actions.release(asker(request), number), _("Đã trả kết quả."))
+    reasons = reasons_given(request.POST)
+    try:
+        release = lambda: actions.release(asker(request), number, reasons=reasons)  # noqa: E731
+        return _step(request, number, release, _("Đã trả kết quả."))
+    except Stopped as error:
+        found = shown(asker(request), error.problems)
+        return _tube_page(request, _owned(request, number), stopped=found, status=error.status)
 
 
 @desk("lab", "doctor", "nurse", "station")

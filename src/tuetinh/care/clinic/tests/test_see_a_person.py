@@ -11,8 +11,9 @@ import pytest
 
 from tuetinh.care.clinic import actions, queries
 from tuetinh.care.clinic.actions import Line
-from tuetinh.care.clinic.errors import Implausible, Incomplete, NotAllowed, NotOpen, Refused, UnknownCode, Warned
+from tuetinh.care.clinic.errors import Implausible, Incomplete, NotAllowed, NotOpen, UnknownCode, Warned
 from tuetinh.care.clinic.facts import HL7, coded
+from tuetinh.care.insurance.api import Stopped
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
@@ -98,7 +99,7 @@ def test_an_unknown_code_is_refused(doctor: Asker, visit: str) -> None:
 
 
 def test_a_code_that_may_not_be_principal_is_refused(doctor: Asker, visit: str) -> None:
-    with pytest.raises(Refused):  # TT 06/2026: external causes are never the principal diagnosis
+    with pytest.raises(Stopped):  # TT 06/2026: external causes are never the principal diagnosis
         actions.diagnose(doctor, visit, "W54")
     assert queries.conditions(doctor, visit) == []
 

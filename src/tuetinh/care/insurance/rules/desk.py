@@ -14,7 +14,9 @@ from tuetinh.care.insurance.errors import MayNotOverride, Stopped
 from tuetinh.care.insurance.models import RuleOverride
 from tuetinh.care.insurance.rules.book import in_force
 from tuetinh.care.insurance.rules.weigh import weigh
-from tuetinh.record.asker import Asker
+from tuetinh.record.asker import SYSTEM, Asker
+
+RULES = replace(SYSTEM, purpose="HPAYMT")  # a rule may need facts that the desk it is shown at may not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ def findings(asker: Asker, encounter_id: str, *moments: str) -> list[Problem]:
     """
     from tuetinh.care.insurance.claims import open_tables
 
-    tables, around = open_tables(asker, encounter_id)
+    tables, around = open_tables(RULES, encounter_id)
     insured = bool(tables["XML1"][0].get("MA_THE_BHYT"))
     asked = [moment for moment in moments if insured or moment == "diagnose"]
     book = in_force()
