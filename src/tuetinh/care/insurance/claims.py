@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import chain
 from typing import TypeVar, cast
 
 from django.utils import timezone
@@ -14,7 +16,7 @@ from tuetinh.care.insurance.benefits import Situation, Split, split
 from tuetinh.care.insurance.checks import Problem
 from tuetinh.care.insurance.claim_tables import Sources, beginning, build
 from tuetinh.care.insurance.errors import ClosedDecision, NoVisit
-from tuetinh.care.insurance.queries import visit_situation
+from tuetinh.care.insurance.queries import visit_situations
 from tuetinh.care.insurance.rules.around import around
 from tuetinh.care.insurance.rules.book import in_force
 from tuetinh.care.insurance.rules.desk import let_pass
@@ -24,7 +26,7 @@ from tuetinh.care.insurance.situations import FacilityFacts, ended, line, moment
 from tuetinh.care.insurance.tables import Row, Tables, decision_on
 from tuetinh.care.insurance.wire_xml3176 import write, write_status
 from tuetinh.record import api as record
-from tuetinh.record import errors, r4
+from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 
 CHARGED = {"planned", "billable", "billed"}
@@ -86,7 +88,7 @@ def claim(asker: Asker, encounter_id: str, *, made: date | None = None) -> Claim
     tables = build(visit, divided, sources)
     xml = write(tables, facility=visit.facility.code, made=made or timezone.localdate(), by=by)
     ma_lk = tables["XML1"][0]["MA_LK"]
-    found = let_pass(encounter_id, examine(tables, in_force(), by=by, around=around(visit, tables)))
+    found = let_pass(encounter_id, examine(tables, in_force(), by=by, around=around(visit)))
     problems = [problem for problem in found if problem.severity == "block"]
     warnings = [problem for problem in found if problem.severity != "block"]
     return Claim(ma_lk, visit.facility.code, by, tables, divided, xml, problems, sources.found, warnings)
@@ -108,51 +110,79 @@ def open_tables(asker: Asker, encounter_id: str) -> tuple[Tables, Around]:
     """The tables of a visit as they would be if it were claimed now, and what is known around them. Raises NoVisit."""
     visit, situation = gather(asker, encounter_id)
     tables = build(visit, split([line(item) for item in visit.charges], situation), Sources())
-    return tables, around(visit, tables)
+    return tables, around(visit)
 
 
 def gather(asker: Asker, encounter_id: str) -> tuple[Visit, Situation]:
-    """Read the facts of a visit: a fixed number of searches, whatever its length."""
-    try:
-        encounter = cast(r4.Encounter, record.read(asker, "Encounter", encounter_id))
-    except (errors.NotFound, errors.Gone) as error:
-        raise NoVisit from error
-    patient_id = (encounter.subject.reference or "").rpartition("/")[2] if encounter.subject else ""
-    try:
-        patient = cast(r4.Patient, record.read(asker, "Patient", patient_id))
-    except (errors.NotFound, errors.Gone) as error:
-        raise NoVisit from error
-    situation, card, here = visit_situation(asker, encounter)
-    about = f"encounter=Encounter/{encounter_id}&_count=500"
-    charges = _all(asker, r4.ChargeItem, f"context=Encounter/{encounter_id}&_count=500")
-    requests = _all(asker, r4.ServiceRequest, about)
-    medicines = _all(asker, r4.MedicationRequest, about)
-    observations = _all(asker, r4.Observation, about)
-    visit = Visit(
-        encounter=encounter,
-        patient=patient,
-        card=card,
-        facility=here,
-        charges=sorted(
-            (c for c in charges if c.status in CHARGED), key=lambda c: (c.occurrenceDateTime or "", c.id or "")
-        ),
-        conditions={c.id or "": c for c in _all(asker, r4.Condition, about)},
-        requests={r.id or "": r for r in requests},
-        medicines=[m for m in medicines if m.status not in ("cancelled", "entered-in-error", "draft")],
-        observations=[o for o in observations if o.status in ("final", "amended", "corrected")],
-        reports=_all(asker, r4.DiagnosticReport, about),
-        impressions=_all(asker, r4.ClinicalImpression, about),
-        practitioners=_practitioners(asker, encounter, requests, medicines, observations),
-        departments=_departments(asker, encounter),
-        paid_at=_paid_at(asker, encounter_id, patient_id),
-    )
-    return visit, situation
+    """Read the facts of a visit: a fixed number of searches, whatever its length. Raises NoVisit."""
+    found = gather_many(asker, [encounter_id])
+    if encounter_id not in found:
+        raise NoVisit
+    return found[encounter_id]
+
+
+def gather_many(asker: Asker, ids: Sequence[str]) -> dict[str, tuple[Visit, Situation]]:
+    """Read the facts of several visits, in as many searches as for one; what is no visit, or of nobody, is left out."""
+    encounters = cast("dict[str, r4.Encounter]", record.read_many(asker, "Encounter", ids))
+    people = {id_: _id_of(encounter.subject) for id_, encounter in encounters.items()}
+    patients = cast("dict[str, r4.Patient]", record.read_many(asker, "Patient", sorted({*people.values()} - {""})))
+    here = {id_: encounter for id_, encounter in encounters.items() if people[id_] in patients}
+    if not here:
+        return {}
+    about = "encounter=" + ",".join(f"Encounter/{id_}" for id_ in here)
+    charges = _by_visit(_all(asker, r4.ChargeItem, about.replace("encounter=", "context=", 1)))
+    requests = _by_visit(_all(asker, r4.ServiceRequest, about))
+    medicines = _by_visit(_all(asker, r4.MedicationRequest, about))
+    observations = _by_visit(_all(asker, r4.Observation, about))
+    conditions = _by_visit(_all(asker, r4.Condition, about))
+    reports = _by_visit(_all(asker, r4.DiagnosticReport, about))
+    impressions = _by_visit(_all(asker, r4.ClinicalImpression, about))
+    said = [*chain(*requests.values()), *chain(*medicines.values()), *chain(*observations.values())]
+    practitioners = _practitioners(asker, here.values(), said)
+    departments = _departments(asker, here.values())
+    situations = visit_situations(asker, here.values())
+    paid = _paid_at(asker, sorted({people[id_] for id_ in here}))
+    found = {}
+    for id_, encounter in here.items():
+        situation, card, facility = situations[id_]
+        visit = Visit(
+            encounter=encounter,
+            patient=patients[people[id_]],
+            card=card,
+            facility=facility,
+            charges=sorted(
+                (c for c in charges[id_] if c.status in CHARGED), key=lambda c: (c.occurrenceDateTime or "", c.id or "")
+            ),
+            conditions={c.id or "": c for c in conditions[id_]},
+            requests={r.id or "": r for r in requests[id_]},
+            medicines=[m for m in medicines[id_] if m.status not in ("cancelled", "entered-in-error", "draft")],
+            observations=[o for o in observations[id_] if o.status in ("final", "amended", "corrected")],
+            reports=reports[id_],
+            impressions=impressions[id_],
+            practitioners=practitioners,
+            departments=departments,
+            paid_at=paid.get(id_),
+        )
+        found[id_] = visit, situation
+    return found
+
+
+def _id_of(reference: r4.Reference | None) -> str:
+    return (reference.reference or "").rpartition("/")[2] if reference else ""
+
+
+def _by_visit(resources: list[R]) -> dict[str, list[R]]:
+    found: dict[str, list[R]] = defaultdict(list)
+    for resource in resources:
+        about = getattr(resource, "encounter", None) or getattr(resource, "context", None)
+        found[_id_of(about)].append(resource)
+    return found
 
 
 def _all(asker: Asker, type_: type[R], query: str) -> list[R]:
     found, page = [], None
     while True:
-        result = record.search(asker, type_.__name__, query, page)
+        result = record.search(asker, type_.__name__, f"{query}&_count=500", page)
         found += cast("list[R]", result.resources)
         page = result.next
         if page is None:
@@ -161,27 +191,27 @@ def _all(asker: Asker, type_: type[R], query: str) -> list[R]:
 
 def _practitioners(
     asker: Asker,
-    encounter: r4.Encounter,
-    requests: Iterable[r4.ServiceRequest],
-    medicines: Iterable[r4.MedicationRequest],
-    observations: Iterable[r4.Observation],
+    encounters: Iterable[r4.Encounter],
+    said: Iterable[r4.ServiceRequest | r4.MedicationRequest | r4.Observation],
 ) -> dict[str, r4.Practitioner]:
-    named = [p.individual for p in encounter.participant or []]
-    named += [r.requester for r in requests] + [m.requester for m in medicines]
-    named += [performer for o in observations for performer in o.performer or []]
-    ids = {
-        (n.reference or "").rpartition("/")[2] for n in named if n and (n.reference or "").startswith("Practitioner/")
-    }
-    return cast("dict[str, r4.Practitioner]", record.read_many(asker, "Practitioner", ids))
+    named = [p.individual for encounter in encounters for p in encounter.participant or []]
+    for one in said:
+        named += (one.performer or []) if isinstance(one, r4.Observation) else [one.requester]
+    ids = {_id_of(n) for n in named if n and (n.reference or "").startswith("Practitioner/")}
+    return cast("dict[str, r4.Practitioner]", record.read_many(asker, "Practitioner", sorted(ids)))
 
 
-def _departments(asker: Asker, encounter: r4.Encounter) -> dict[str, r4.Location]:
-    ids = {(where.location.reference or "").rpartition("/")[2] for where in encounter.location or [] if where.location}
-    return cast("dict[str, r4.Location]", record.read_many(asker, "Location", ids))
+def _departments(asker: Asker, encounters: Iterable[r4.Encounter]) -> dict[str, r4.Location]:
+    ids = {_id_of(where.location) for encounter in encounters for where in encounter.location or [] if where.location}
+    return cast("dict[str, r4.Location]", record.read_many(asker, "Location", sorted(ids)))
 
 
-def _paid_at(asker: Asker, encounter_id: str, patient_id: str) -> datetime | None:
-    """When the visit was paid in full: the date of its balanced invoice."""
-    invoices = _all(asker, r4.Invoice, f"subject=Patient/{patient_id}&status=balanced&_count=100")
-    mine = [i for i in invoices if any((n.value or "") == encounter_id for n in i.identifier or [])]
-    return max((found for i in mine if (found := moment(i.date))), default=None)
+def _paid_at(asker: Asker, patients: Sequence[str]) -> dict[str, datetime]:
+    """When each visit of these people was paid in full: the date of its balanced invoice."""
+    subjects = ",".join(f"Patient/{id_}" for id_ in patients)
+    found: dict[str, datetime] = {}
+    for invoice in _all(asker, r4.Invoice, f"subject={subjects}&status=balanced"):
+        at = moment(invoice.date)
+        for identifier in (invoice.identifier or []) if at else []:
+            found[identifier.value or ""] = max(at, found.get(identifier.value or "", at))
+    return found

@@ -48,8 +48,8 @@ class ClaimCase(models.Model):
     kind: `status` (table 0, that the visit has begun) or `claim`. state: `waiting` to be sent at `due`; `faulty` (our
     own checks found `problems`); `sending`; `unclear` (sent, but no answer came: the gateway is asked whether it has
     it); `accepted`; `refused` (`words` say why); `held` by a person. by: last day on which it may be sent. site:
-    MA_CSKCB. despite: why a person sends it although our checks find problems. warnings: what the rules find beside
-    them, of the last building or re-check of the month; checked: when that was.
+    MA_CSKCB. despite: why a person sends it although our checks find problems. findings: all that checks and rules
+    said when it was last looked at, as it was built or in a re-check of its month; checked: when that was.
     """
 
     class Kind(models.TextChoices):
@@ -82,7 +82,7 @@ class ClaimCase(models.Model):
     code = models.CharField(max_length=10, blank=True)
     words = models.TextField(blank=True)
     problems = models.JSONField(default=list)
-    warnings = models.JSONField(default=list)
+    findings = models.JSONField(default=list)
     checked = models.DateTimeField(null=True)
     first_accepted = models.DateTimeField(null=True)
 
@@ -175,14 +175,14 @@ class RuleOverride(models.Model):
 class Recheck(models.Model):
     """Checking a month of claims again: how far it is, and what came out. facility: "" for all.
 
-    after: the last ended visit that is done, by its time and id, from where an interrupted one goes on.
+    after: the last case that is done, from where an interrupted one goes on. found: how often each rule.
     """
 
     month = models.CharField(max_length=7)
     facility = models.CharField(max_length=64, blank=True)
     began = models.DateTimeField()
     ended = models.DateTimeField(null=True)
-    after = models.CharField(max_length=120, blank=True)
+    after = models.BigIntegerField(default=0)
     visits = models.IntegerField(default=0)
     lines = models.IntegerField(default=0)
     faulty = models.IntegerField(default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import cast
 
@@ -21,7 +22,11 @@ from tuetinh.record.asker import Asker
 def cards(asker: Asker, patient: str) -> list[facts.Card]:
     """The person's cards, the one that lasts longest first."""
     page = record.search(asker, "Coverage", f"beneficiary=Patient/{patient}&_count=50")
-    found = [facts.card(one) for one in cast("list[r4.Coverage]", page.resources)]
+    return _ordered(cast("list[r4.Coverage]", page.resources))
+
+
+def _ordered(coverages: Iterable[r4.Coverage]) -> list[facts.Card]:
+    found = [facts.card(one) for one in coverages]
     return sorted(
         (card for card in found if card.number), key=lambda card: (card.active, card.valid_to or "9"), reverse=True
     )
@@ -29,9 +34,13 @@ def cards(asker: Asker, patient: str) -> list[facts.Card]:
 
 def card_on(asker: Asker, patient: str, day: date) -> facts.Card | None:
     """The card in force on a day; of several the one with the highest benefit (NĐ 188/2025 Đ38)."""
+    return _best(cards(asker, patient), day)
+
+
+def _best(known: list[facts.Card], day: date) -> facts.Card | None:
     from tuetinh.care.insurance.benefits import card_rate
 
-    holding = [card for card in cards(asker, patient) if card.holds_on(day)]
+    holding = [card for card in known if card.holds_on(day)]
     return max(holding, key=lambda card: card_rate(card.digit), default=None)
 
 
@@ -47,13 +56,46 @@ def visit_situation(
     asker: Asker, encounter: r4.Encounter, *, now: date | None = None
 ) -> tuple[Situation, facts.Card | None, FacilityFacts]:
     """The benefit situation of a visit, the card it rests on, and the facility."""
+    return visit_situations(asker, [encounter], now=now)[encounter.id or ""]
+
+
+def visit_situations(
+    asker: Asker, encounters: Iterable[r4.Encounter], *, now: date | None = None
+) -> dict[str, tuple[Situation, facts.Card | None, FacilityFacts]]:
+    """The same of several visits, by their ids."""
     from django.utils import timezone
 
-    day = now or timezone.localdate()
-    patient = (encounter.subject.reference or "").rpartition("/")[2] if encounter.subject else ""
-    card = card_on(asker, patient, ended(encounter) or day)
-    here = facility_of(asker, encounter)
-    return situation(encounter, card, here, now=day), card, here
+    day, visits = now or timezone.localdate(), list(encounters)
+    people = {encounter.id: _id_of(encounter.subject) for encounter in visits}
+    providers = {encounter.id: _id_of(encounter.serviceProvider) or asker.facility for encounter in visits}
+    held = _cards_of(asker, sorted({*people.values()} - {""}))
+    organizations = record.read_many(asker, "Organization", sorted({*providers.values()} - {""}))
+    found = {}
+    for encounter in visits:
+        card = _best(held.get(people[encounter.id], []), ended(encounter) or day)
+        place = providers[encounter.id]
+        here = facility_facts(cast("r4.Organization | None", organizations.get(place)), place)
+        found[encounter.id or ""] = situation(encounter, card, here, now=day), card, here
+    return found
+
+
+def _cards_of(asker: Asker, patients: list[str]) -> dict[str, list[facts.Card]]:
+    """The cards of several people."""
+    found: dict[str, list[r4.Coverage]] = {}
+    page = None
+    while patients:
+        query = "beneficiary=" + ",".join(f"Patient/{id_}" for id_ in patients) + "&_count=500"
+        result = record.search(asker, "Coverage", query, page)
+        for one in cast("list[r4.Coverage]", result.resources):
+            found.setdefault(_id_of(one.beneficiary), []).append(one)
+        page = result.next
+        if page is None:
+            break
+    return {patient: _ordered(coverages) for patient, coverages in found.items()}
+
+
+def _id_of(reference: r4.Reference | None) -> str:
+    return (reference.reference or "").rpartition("/")[2] if reference else ""
 
 
 def facility_of(asker: Asker, encounter: r4.Encounter) -> FacilityFacts:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
 from typing import TYPE_CHECKING
 
 from tuetinh.care.insurance.rules.vocabulary import Around, Licence, medicine
@@ -12,13 +13,15 @@ from tuetinh.record import r4
 
 if TYPE_CHECKING:
     from tuetinh.care.insurance.claims import Visit
-    from tuetinh.care.insurance.tables import Tables
 
 SCOPES = "https://tuetinh.vn/fhir/CodeSystem/pham-vi-hanh-nghe"  # BHXH, catalogue of practitioners
 
 
-def around(visit: Visit, tables: Tables) -> Around:
-    """What is known around a visit: two queries of the price list at most."""
+Rows = Callable[[str, set[str], date], Mapping[str, PriceRow]]
+
+
+def around(visit: Visit, rows: Rows = price_rows) -> Around:
+    """What is known around a visit. rows: reads the price list, two times at most."""
     licences = dict(_licences(visit.practitioners.values()))
     prices: dict[str, float] = {}
     tenders: dict[str, str] = {}
@@ -26,7 +29,7 @@ def around(visit: Visit, tables: Tables) -> Around:
     facility = (provider or "").rpartition("/")[2]
     codes = {charged_code(item) for item in visit.charges}
     if facility and codes:
-        for row in _rows(visit, facility, codes):
+        for row in _rows(visit, facility, codes, rows):
             known = drug(row.code)
             key = row.code
             if known is not None:
@@ -37,12 +40,12 @@ def around(visit: Visit, tables: Tables) -> Around:
     return Around(licences=licences, prices=prices, tenders=tenders)
 
 
-def _rows(visit: Visit, facility: str, codes: Iterable[str]) -> Iterator[PriceRow]:
+def _rows(visit: Visit, facility: str, codes: set[str], rows: Rows) -> Iterator[PriceRow]:
     """The list on the first and on the last day of the visit: a price that rose in between is none too high."""
     period = visit.encounter.period or r4.Period()
     days = {found.date() for text in (period.start, period.end) if (found := moment(text))}
     for day in sorted(days):
-        yield from price_rows(facility, codes, day).values()
+        yield from rows(facility, codes, day).values()
 
 
 def _licences(practitioners: Iterable[r4.Practitioner]) -> Iterator[tuple[str, Licence]]:

@@ -167,6 +167,8 @@ def _written(case: ClaimCase, account: GatewayAccount) -> bytes | None:
         key = seals.unseal(PURPOSE, account.key) if account.key is not None else None
         if key is None:
             raise NoKey
+        case.findings = [asdict(problem) for problem in (*built.problems, *built.warnings)]
+        case.checked = timezone.now()
         if not built.problems or case.despite:
             return sign(built.xml, key.decode())
         case.problems = [asdict(problem) for problem in built.problems]

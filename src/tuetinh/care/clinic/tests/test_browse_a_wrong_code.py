@@ -1,0 +1,77 @@
+"""A doctor in a real browser is stopped by a wrong code and puts it right."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connections
+from playwright.sync_api import expect, sync_playwright
+
+from tuetinh.care.clinic import queries
+from tuetinh.care.reception import api as reception
+from tuetinh.commons.access.api import asker_of
+from tuetinh.commons.access.models import Account
+from tuetinh.node.testing import PASSWORD
+from tuetinh.record.asker import SYSTEM
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from pytest_django.live_server_helper import LiveServer
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page that fails the test on a script error."""
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright keeps an event loop in this thread
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGS)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield page
+        browser.close()
+        connections.close_all()  # while a loop runs in this thread, Django keeps a connection apart for it
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+    assert errors == []
+
+
+def test_a_wrong_code_is_stopped_and_put_right(
+    page: Page, live_server: LiveServer, cast: dict[str, Account], axe: Callable[[Any], list[str]]
+) -> None:
+    found = reception.open_visit(asker_of(cast["reception"]), "cast-citizen", "12104", "12104-noi2", "Sốt")
+    reception.start(asker_of(cast["doctor"]), found.encounter)
+    page.goto(live_server.url)
+    page.fill("[name=username]", "cast.doctor")
+    page.fill("[name=password]", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/clinic**")
+    page.goto(f"{live_server.url}/clinic/visits/{found.encounter}")
+    choose(page, "B95.0")
+    page.keyboard.press("Control+s")
+    stopped = page.locator("[data-stopped]")
+    expect(stopped).to_be_visible()
+    expect(stopped.locator("[data-rule=ICD-PRINCIPAL]")).to_contain_text("B95.0 không được dùng làm bệnh chính")
+    expect(stopped.locator("input")).to_have_count(0)  # nobody may go on against it
+    assert axe(page) == []
+    assert queries.conditions(SYSTEM, found.encounter) == []
+    choose(page, "A97.1")
+    page.keyboard.press("Control+s")
+    expect(page.locator("[data-stopped]")).to_have_count(0)
+    expect(page.locator("[name=principal]")).to_have_value("A97.1")
+    assert len(queries.conditions(SYSTEM, found.encounter)) == 1
+
+
+def choose(page: Page, code: str) -> None:
+    """Type a code into the principal diagnosis and take what is offered, by keyboard."""
+    page.fill("#principal-text", "")
+    page.locator("#principal-text").press_sequentially(code)
+    expect(page.locator("[role=option]").first).to_contain_text(code)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator("[name=principal]")).to_have_value(code)
