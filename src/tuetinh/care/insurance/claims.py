@@ -75,6 +75,11 @@ class Visit:
     departments: dict[str, r4.Location]
     paid_at: datetime | None = None
 
+    @property
+    def place(self) -> str:
+        """Id of the facility."""
+        return _id_of(self.encounter.serviceProvider)
+
 
 def claim(asker: Asker, encounter_id: str, *, made: date | None = None) -> Claim:
     """Build and check the claim of a visit. made: NGAYLAP, today when left out. Raises NoVisit, and ClosedDecision."""
@@ -88,7 +93,7 @@ def claim(asker: Asker, encounter_id: str, *, made: date | None = None) -> Claim
     tables = build(visit, divided, sources)
     xml = write(tables, facility=visit.facility.code, made=made or timezone.localdate(), by=by)
     ma_lk = tables["XML1"][0]["MA_LK"]
-    found = let_pass(encounter_id, examine(tables, in_force(), by=by, around=around(visit)))
+    found = let_pass(encounter_id, examine(tables, in_force(visit.place), by=by, around=around(visit)))
     problems = [problem for problem in found if problem.severity == "block"]
     warnings = [problem for problem in found if problem.severity != "block"]
     return Claim(ma_lk, visit.facility.code, by, tables, divided, xml, problems, sources.found, warnings)
@@ -102,7 +107,7 @@ def status(asker: Asker, encounter_id: str) -> Claim:
     sources = Sources()
     row = beginning(build(visit, divided, sources), sources)
     xml = write_status([row], by=by)
-    problems = examine({"XML0": [row]}, in_force(), by=by)
+    problems = examine({"XML0": [row]}, in_force(visit.place), by=by)
     return Claim(row["MA_LK"], visit.facility.code, by, {"XML0": [row]}, divided, xml, problems, sources.found)
 
 

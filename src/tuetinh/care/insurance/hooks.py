@@ -36,4 +36,12 @@ MENU = [
         rare=True,
         at="facility",
     ),
+    MenuItem(
+        roles=("admin", "cashier"),
+        url="insurance:rules",
+        icon="shield-check",
+        label=gettext_lazy("Quy tắc BHYT"),
+        order=61,
+        rare=True,
+    ),
 ]

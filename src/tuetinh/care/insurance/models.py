@@ -138,10 +138,12 @@ class SimulatedReceipt(models.Model):
 class RuleChange(models.Model):
     """What a person made of a rule: its whole content from then on. The last one of a code holds; none is ever undone.
 
-    content: the rule as `rules.language.Rule` reads it. why: in the words of who changed it.
+    content: the rule as `rules.language.Rule` reads it. why: in the words of who changed it. facility: for which it
+    holds, "" for all that have none of their own.
     """
 
     code = models.CharField(max_length=60, db_index=True)
+    facility = models.CharField(max_length=64, blank=True)
     content = models.JSONField()
     at = models.DateTimeField()
     account = models.CharField(max_length=150)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
+from tuetinh.care.insurance.rules import admin_pages
 from tuetinh.care.insurance.rules import pages as rules
 from tuetinh.care.insurance.sending import account_pages, pages
 
 app_name = "insurance"
 urlpatterns = [
+    path("insurance/rules", admin_pages.rules, name="rules"),
+    path("insurance/rules/<str:code>", admin_pages.rule, name="rule"),
+    path("insurance/overrides", admin_pages.overrides, name="overrides"),
     path("insurance/remarks/<str:encounter_id>/<slug:moment>", rules.remarks, name="remarks"),
     path("insurance", pages.day, name="day"),
     path("insurance/account", account_pages.account, name="account"),

@@ -25,11 +25,9 @@ def around(visit: Visit, rows: Rows = price_rows) -> Around:
     licences = dict(_licences(visit.practitioners.values()))
     prices: dict[str, float] = {}
     tenders: dict[str, str] = {}
-    provider = visit.encounter.serviceProvider.reference if visit.encounter.serviceProvider else None
-    facility = (provider or "").rpartition("/")[2]
     codes = {charged_code(item) for item in visit.charges}
-    if facility and codes:
-        for row in _rows(visit, facility, codes, rows):
+    if visit.place and codes:
+        for row in _rows(visit, visit.place, codes, rows):
             known = drug(row.code)
             key = row.code
             if known is not None:

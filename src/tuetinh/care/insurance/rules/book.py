@@ -50,19 +50,20 @@ def use_delivered_rules() -> None:
     _without_database = True
 
 
-def in_force() -> Book:
-    """All rules as they are now, with those that are switched off; one query where nothing has changed since."""
+def in_force(facility: str = "") -> Book:
+    """All rules as they are now at a facility, also those switched off; one query where nothing has changed."""
     if _without_database:
         return delivered_book()
     last = RuleChange.objects.aggregate(last=Max("id"))["last"]
-    return _as_of(last) if last else delivered_book()
+    return _as_of(last, facility) if last else delivered_book()
 
 
-@lru_cache(maxsize=2)
-def _as_of(last: int) -> Book:
+@lru_cache(maxsize=64)
+def _as_of(last: int, facility: str) -> Book:
     """The rules with the changes up to this one; changes are never altered, so that this holds for good."""
     rules = {rule.code: rule for rule in delivered()}
-    for change in RuleChange.objects.filter(id__lte=last).order_by("code", "-id").distinct("code"):
-        rules[change.code] = msgspec.convert(change.content, Rule)
-    place = {group: n for n, group in enumerate(GROUPS)}
-    return Book(sorted(rules.values(), key=lambda rule: place.get(rule.group, len(place))))
+    for place in dict.fromkeys(("", facility)):
+        changes = RuleChange.objects.filter(id__lte=last, facility=place).order_by("code", "-id").distinct("code")
+        rules |= {change.code: msgspec.convert(change.content, Rule) for change in changes}
+    order = {group: n for n, group in enumerate(GROUPS)}
+    return Book(sorted(rules.values(), key=lambda rule: order.get(rule.group, len(order))))

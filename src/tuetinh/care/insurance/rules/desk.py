@@ -38,7 +38,7 @@ def findings(asker: Asker, encounter_id: str, *moments: str) -> list[Problem]:
     tables, around = open_tables(RULES, encounter_id)
     insured = bool(tables["XML1"][0].get("MA_THE_BHYT"))
     asked = [moment for moment in moments if insured or moment == "diagnose"]
-    book = in_force()
+    book = in_force(asker.facility)
     found = [problem for moment in asked for problem in weigh(tables, book, when=moment, around=around)]
     return let_pass(encounter_id, list(dict.fromkeys(found)))
 
@@ -62,7 +62,7 @@ def stop(asker: Asker, encounter_id: str, *moments: str, reasons: Mapping[str, s
 
 def override(asker: Asker, encounter_id: str, problem: Problem, reason: str) -> None:
     """Keep that somebody goes on against a block, and why. Raises MayNotOverride."""
-    rule = in_force().rules.get(problem.code)
+    rule = in_force(asker.facility).rules.get(problem.code)
     if rule is None or asker.role not in rule.override or not reason.strip():
         raise MayNotOverride
     with transaction.atomic():
@@ -93,7 +93,7 @@ def let_pass(encounter_id: str, problems: list[Problem]) -> list[Problem]:
 
 def shown(asker: Asker, problems: Iterable[Problem]) -> list[Finding]:
     """The problems as this desk shows them."""
-    rules = in_force().rules
+    rules = in_force(asker.facility).rules
 
     def may(problem: Problem) -> bool:
         rule = rules.get(problem.code)

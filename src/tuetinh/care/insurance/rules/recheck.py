@@ -147,7 +147,7 @@ def _begin() -> None:
 def look_at(batch: Batch, meetings: dict[int, Meeting]) -> Checked:
     """Build the claims of some visits and ask everything of them. meetings: with what other visits they share what."""
     visits = gather_many(RULES, [encounter for _, encounter in batch])
-    book, prices, done = in_force(), _Prices(), Checked()
+    prices, done = _Prices(), Checked()
     for pk, encounter in batch:
         if encounter not in visits:
             done.found[pk] = []
@@ -156,6 +156,7 @@ def look_at(batch: Batch, meetings: dict[int, Meeting]) -> Checked:
         tables = build(visit, split([line(item) for item in visit.charges], situation), Sources())
         by = decision_on((ended(visit.encounter) or timezone.localdate()).isoformat())
         known = replace(around(visit, prices), busy=meetings.get(pk, {}))
+        book = in_force(visit.place)
         problems = let_pass(encounter, examine(tables, book, by=by, around=known))
         done.found[pk] = [asdict(problem) for problem in problems if problem.severity != "hint"]
         done.lines += len(tables.get("XML2") or []) + len(tables.get("XML3") or [])

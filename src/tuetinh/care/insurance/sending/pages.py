@@ -71,7 +71,7 @@ def case(request: HttpRequest, case_id: int) -> HttpResponse:
     found = _case(request, case_id)
     sent = [(one, OUTCOMES[one.outcome]) for one in found.transmissions.defer("file").order_by("-id")]
     context = {
-        "case": found, "state": STATES[State(found.state)], "sent": sent,
+        "case": found, "findings": found.findings, "state": STATES[State(found.state)], "sent": sent,
         "person": banner(asker(request), found.patient),
         "may_send": found.state in (State.HELD, State.FAULTY, State.REFUSED, State.ACCEPTED),
         "may_hold": found.state in (State.WAITING, State.FAULTY, State.REFUSED),

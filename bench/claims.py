@@ -1,0 +1,158 @@
+"""How fast a month of claims is checked again, and in how much memory; what a check of one open visit takes.
+
+usage: python -m bench.claims [--visits N] [--lines N] [--processes N]
+
+Visits of a synthetic month, with services, medicines and results, are put into a record of their own; then
+`tuetinh claims recheck` looks at them. Memory is that of the biggest process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+MONTH, FACILITY = "2026-10", "12001"
+FIRST = datetime(2026, 10, 1, 1, tzinfo=UTC)
+
+
+def main() -> None:
+    """Build, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.claims", description=__doc__)
+    parser.add_argument("--visits", type=int, default=1000)
+    parser.add_argument("--lines", type=int, default=25, help="lines of table 2 and 3 of a visit")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as folder:
+        data = Path(folder) / "node"
+        data.parent.chmod(0o755)
+        os.environ["TUETINH_DATA"] = str(data)
+        from tuetinh.node.prepare import prepare
+
+        prepare(data)
+        began = time.monotonic()
+        ids = build(options.visits, options.lines)
+        print(f"{options.visits} visits of {options.lines} lines built in {time.monotonic() - began:.0f} s")
+        print(f"one open visit: {' '.join(f'{name} {ms:.1f} ms' for name, ms in one_visit(ids).items())}")
+        began = time.monotonic()
+        told = [sys.executable, "-c", "from tuetinh.node.cli import main; raise SystemExit(main())", "claims"]
+        told += ["recheck", "--month", MONTH, "--processes", str(options.processes), "--data", str(data)]
+        subprocess.run(told, check=True)
+        took = time.monotonic() - began
+        most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        print(
+            f"{options.visits / took:.0f} visits/s, {options.visits * options.lines / took:.0f} lines/s, {most:.0f} MB"
+        )
+        print(f"60,000 visits at that speed: {60_000 * took / options.visits / 60:.1f} min")
+
+
+def build(visits: int, lines: int) -> list[str]:
+    """Put the month into the record, and its cases beside; returns the ids of the visits."""
+    from tuetinh.care.insurance.models import ClaimCase
+    from tuetinh.commons.catalogues.api import load_price_list, starter_prices
+    from tuetinh.record import api as record
+    from tuetinh.record.asker import SYSTEM
+
+    load_price_list("", starter_prices(), FIRST.date())
+    ids = [f"bench-{n}" for n in range(visits)]
+    for _ in record.load(SYSTEM, _resources(ids, lines)):
+        pass
+    ends = [_start(n) + timedelta(hours=2) for n in range(visits)]
+    ClaimCase.objects.bulk_create(
+        ClaimCase(encounter=id_, facility=FACILITY, patient=f"{id_}-p", ended=end, due=end, by=end.date())
+        for id_, end in zip(ids, ends, strict=True)
+    )
+    record.analyze(["Encounter", "ChargeItem", "ServiceRequest", "Observation", "MedicationRequest", "Condition"])
+    return ids
+
+
+def one_visit(ids: list[str]) -> dict[str, float]:
+    """Milliseconds of what the rules of an order find in one visit: the median and the 95th percentile."""
+    from tuetinh.care.insurance.api import findings
+    from tuetinh.record.asker import SYSTEM
+
+    times = []
+    for id_ in [ids[0], *ids[:100]]:
+        began = time.perf_counter()
+        findings(SYSTEM, id_, "order")
+        times.append((time.perf_counter() - began) * 1000)
+    return {"median": statistics.median(times[1:]), "p95": statistics.quantiles(times[1:], n=20)[-1]}
+
+
+def _start(number: int) -> datetime:
+    return FIRST + timedelta(minutes=number * 44_000 // 60_000 % 43_000)
+
+
+def _resources(ids: list[str], lines: int) -> Iterator[Any]:
+    from tuetinh.commons.catalogues.api import condition_code, drug_code, drugs, icd10, service, service_code
+    from tuetinh.record import r4
+
+    glucose, disease = service("23.0075.1494"), icd10("I10")
+    assert glucose is not None
+    assert disease is not None
+    medicine = next(one for one in drugs() if one.substance_code)
+    yield r4.Organization(id=FACILITY, name="Bench", active=True)
+    yield r4.Practitioner(
+        id="bench-doctor",
+        qualification=[
+            r4.PractitionerQualification(
+                code=r4.CodeableConcept(text="GPHN"), identifier=[r4.Identifier(value="000456/LCH-GPHN")]
+            )
+        ],
+    )
+    doctor = r4.Reference(reference="Practitioner/bench-doctor")
+    for number, id_ in enumerate(ids):
+        me, about = r4.Reference(reference=f"Patient/{id_}-p"), r4.Reference(reference=f"Encounter/{id_}")
+        start, end = _start(number).isoformat(), (_start(number) + timedelta(hours=2)).isoformat()
+        yield r4.Patient(id=f"{id_}-p", name=[r4.HumanName(text="Lò Thị Thử")], gender="female", birthDate="1972-03-15")
+        yield r4.Coverage(
+            id=f"{id_}-card", status="active", beneficiary=me, payor=[r4.Reference(reference=f"Organization/{FACILITY}")],
+            subscriberId=f"GD412{number:010}", period=r4.Period(start="2026-01-01", end="2026-12-31"),
+        )  # fmt: skip
+        yield r4.Condition(id=f"{id_}-c", subject=me, encounter=about, code=condition_code(disease))
+        yield r4.Encounter(
+            id=id_, status="finished", class_=r4.Coding(code="AMB"), subject=me, serviceProvider=r4.Reference(
+                reference=f"Organization/{FACILITY}"), period=r4.Period(start=start, end=end),
+            participant=[r4.EncounterParticipant(individual=doctor)],
+            diagnosis=[r4.EncounterDiagnosis(condition=r4.Reference(reference=f"Condition/{id_}-c"), rank=1)],
+        )  # fmt: skip
+        for line in range(lines):
+            source, code, amount = f"{id_}-{line}", service_code(glucose), 22_000
+            if line % 3 == 0:
+                code, amount = drug_code(medicine), 500
+                yield r4.MedicationRequest(
+                    id=source, status="active", intent="order", medicationCodeableConcept=code, subject=me,
+                    encounter=about, authoredOn=start, requester=doctor,
+                )  # fmt: skip
+                reference = f"MedicationRequest/{source}"
+            else:
+                yield r4.ServiceRequest(
+                    id=source, status="completed", intent="order", code=code, subject=me, encounter=about,
+                    authoredOn=start, requester=doctor,
+                )  # fmt: skip
+                yield r4.Observation(
+                    id=f"{source}-o", status="final", code=r4.CodeableConcept(text="Glucose"), subject=me,
+                    encounter=about, basedOn=[r4.Reference(reference=f"ServiceRequest/{source}")], issued=end,
+                    valueQuantity=r4.Quantity(value=Decimal("6.1"), unit="mmol/L"), performer=[doctor],
+                    effectiveDateTime=start,
+                )  # fmt: skip
+                reference = f"ServiceRequest/{source}"
+            yield r4.ChargeItem(
+                id=f"{source}-i", status="billed", code=code, subject=me, context=about, occurrenceDateTime=start,
+                quantity=r4.Quantity(value=Decimal(1)), priceOverride=r4.Money(value=Decimal(amount), currency="VND"),
+                supportingInformation=[r4.Reference(reference=reference)],
+            )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

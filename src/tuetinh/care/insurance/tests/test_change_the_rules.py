@@ -1,0 +1,110 @@
+"""An administrator changes, adds and tries rules, without a programmer; who did what stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tuetinh.care.insurance.models import ClaimCase, RuleChange, RuleOverride
+from tuetinh.care.insurance.rules.book import delivered, in_force
+
+pytestmark = pytest.mark.django_db
+RULE = {
+    "code": "GLUCOSE-TWICE", "on": "on", "group": "services", "severity": "warn", "table": "XML3", "field": "SO_LUONG",
+    "condition": 'MA_DICH_VU == "23.0075.1494" && DON_GIA_BV > 1', "vi": "Glucose {SO_LUONG} lần.", "en": "",
+    "clause": "Quy định của cơ sở", "from_": "2026-01-01", "to": "", "when": ["order", "claim"], "why": "Họp 11/2026",
+}  # fmt: skip
+
+
+def test_a_new_rule_holds_at_once_for_the_own_facility(as_role: Callable[[str], Client]) -> None:
+    answer = as_role("admin").post("/insurance/rules/new", RULE)
+    assert (answer.status_code, answer["Location"]) == (302, "/insurance/rules/GLUCOSE-TWICE")
+    kept = RuleChange.objects.get()
+    assert (kept.code, kept.facility, kept.why) == ("GLUCOSE-TWICE", "12104", "Họp 11/2026")
+    rule = in_force("12104").rules["GLUCOSE-TWICE"]
+    assert (rule.when, rule.from_, rule.override, rule.on) == (("order", "claim"), "2026-01-01", (), True)
+    assert "GLUCOSE-TWICE" not in in_force("12001").rules
+    assert len(in_force("12104").rules) == len(delivered()) + 1
+    page = as_role("admin").get("/insurance/rules/GLUCOSE-TWICE").content.decode()
+    assert page.count("data-change") == 1
+    assert "Họp 11/2026" in page
+    assert as_role("admin").post("/insurance/rules/new", RULE).status_code == 422  # there is one of this code
+
+
+def test_a_delivered_rule_is_switched_off_and_comes_back_with_its_history(as_role: Callable[[str], Client]) -> None:
+    admin = as_role("admin")
+    known = {rule.code: rule for rule in delivered()}["MACHINE"]
+    told = {name: getattr(known, name) for name in known.__struct_fields__ if name != "on"} | {"why": "Chưa có mã máy"}
+    assert admin.post("/insurance/rules/MACHINE", told).status_code == 302
+    assert in_force("12104").rules["MACHINE"].on is False
+    listed = admin.get("/insurance/rules?q=machine").content.decode()
+    assert 'data-rule="MACHINE"' in listed
+    assert "Đã tắt" in listed
+    assert admin.post("/insurance/rules/MACHINE", told | {"on": "on", "why": "Đã có"}).status_code == 302
+    assert in_force("12104").rules["MACHINE"] == known
+    assert [change.why for change in RuleChange.objects.order_by("id")] == ["Chưa có mã máy", "Đã có"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"condition": 'MA_DICHVU == "1"'}, "undeclared reference to &#x27;MA_DICHVU&#x27;"),
+        ({"condition": "SO_LUONG"}, "DOUBLE ≠ BOOL"),
+        ({"field": "NOPE"}, "XML3.NOPE"),
+        ({"code": "bad code"}, "chữ in hoa không dấu"),
+        ({"from_": "01/01/2026"}, "YYYY-MM-DD"),
+        ({"from_": "2026-02-01", "to": "2026-01-01"}, "Ngày cuối"),
+        ({"why": " "}, "Ghi lý do thay đổi"),
+        ({"severity": "fatal"}, "fatal"),
+    ],
+)
+def test_a_rule_that_cannot_be_is_refused_beside_its_field(
+    as_role: Callable[[str], Client], changed: dict[str, str], words: str
+) -> None:
+    answer = as_role("admin").post("/insurance/rules/new", RULE | changed)
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    assert RuleChange.objects.count() == 0
+
+
+def test_a_rule_is_tried_on_past_claims_and_nothing_is_kept(as_role: Callable[[str], Client], visit: str) -> None:
+    ended = datetime(2026, 11, 2, 3, 40, tzinfo=UTC)
+    for encounter, facility in ((visit, "12104"), ("gone", "12104"), (visit + "x", "12001")):
+        ClaimCase.objects.create(
+            encounter=encounter, facility=facility, patient="p", ended=ended, due=ended, by=ended.date()
+        )
+    page = as_role("admin").post("/insurance/rules/new", RULE | {"try": "1", "why": ""}).content.decode()
+    assert "1 / 2" in page
+    assert "Glucose 1 lần." in page
+    assert RuleChange.objects.count() == 0
+    none = RULE | {"try": "1", "condition": "DON_GIA_BV > 1000000000"}
+    assert "0 / 2" in as_role("admin").post("/insurance/rules/new", none).content.decode()
+
+
+def test_who_may_not_changes_nothing(as_role: Callable[[str], Client]) -> None:
+    for role in ("cashier", "doctor", "official", "citizen", "outsider"):
+        assert as_role(role).post("/insurance/rules/new", RULE).status_code == 403
+    assert as_role("cashier").get("/insurance/rules").status_code == 200
+    assert as_role("doctor").get("/insurance/rules").status_code == 403
+    assert as_role("admin").get("/insurance/rules/NO-SUCH").status_code == 404
+    assert RuleChange.objects.count() == 0
+
+
+def test_what_was_let_pass_is_shown_to_the_officer_of_its_facility_alone(as_role: Callable[[str], Client]) -> None:
+    def passed(facility: str, value: str) -> Any:
+        return RuleOverride.objects.create(
+            encounter="e", facility=facility, rule="ICD-DIGITS", table="XML1", field="MA_BENH_CHINH", value=value,
+            reason="Chờ cấy máu", at=datetime.now(UTC), account="7", role="doctor",
+        )  # fmt: skip
+
+    passed("12104", "A01")
+    passed("12001", "A02")
+    page = as_role("cashier").get("/insurance/overrides").content.decode()
+    assert page.count("data-override") == 1
+    assert "MA_BENH_CHINH = A01" in page
+    assert "Chờ cấy máu" in page
+    assert as_role("doctor").get("/insurance/overrides").status_code == 403
