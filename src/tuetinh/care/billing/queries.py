@@ -72,13 +72,15 @@ def bill(asker: Asker, encounter_id: str) -> Bill:
     """The bill of a visit, worked out from its charges and the card in force. Raises the record's NotFound."""
     encounter = cast(r4.Encounter, record.read(asker, "Encounter", encounter_id))
     charges = charges_of(asker, encounter_id)
-    situation, card, facility = visit_situation(asker, encounter)
+    situation, cards, facility = visit_situation(asker, encounter)
     divided = split([line(item) for item in charges], situation)
     row = models.Bill.objects.filter(encounter=encounter_id).first()
     payments = list(row.payments.order_by("id")) if row else []
     lines = [BillLine(item, *_named(item), money) for item, money in zip(charges, divided.lines, strict=True)]
     paid = sum((p.amount for p in payments if p.cancelled is None), Decimal(0))
-    return Bill(row.code or "" if row else "", encounter, facility, card, lines, divided, paid, payments)
+    return Bill(
+        row.code or "" if row else "", encounter, facility, cards[-1] if cards else None, lines, divided, paid, payments
+    )
 
 
 def charges_of(asker: Asker, encounter_id: str) -> list[r4.ChargeItem]:

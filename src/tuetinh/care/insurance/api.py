@@ -10,10 +10,11 @@ from tuetinh.care.insurance.actions import (
     set_account,
     set_key,
 )
-from tuetinh.care.insurance.benefits import Line, Situation, Split, SplitLine, base_salary, small_cost, split
+from tuetinh.care.insurance.benefits import Line, Split, SplitLine, split
 from tuetinh.care.insurance.checks import Problem
 from tuetinh.care.insurance.claim_tables import REGISTRATION, TENDER
 from tuetinh.care.insurance.claims import Claim, claim
+from tuetinh.care.insurance.entitlement import CardTerm, Situation, base_salary, small_cost
 from tuetinh.care.insurance.errors import GatewayError, InsuranceError, NoCard, NoTemporaryCard, NoVisit, Stopped
 from tuetinh.care.insurance.facts import Card, card, coverage
 from tuetinh.care.insurance.queries import card_on, cards, facility_of, visit_situation
@@ -53,6 +54,7 @@ __all__ = [
     "TENDER",
     "Card",
     "CardCheck",
+    "CardTerm",
     "Claim",
     "FacilityFacts",
     "FileClaim",

@@ -1,48 +1,30 @@
-"""Who pays what of a visit: fund, co-payment, patient, other sources. Pure arithmetic on decimals; the law is data.
+"""Who pays what of a visit: fund, co-payment, patient, other sources. Pure arithmetic on decimals.
 
-Rules: Luật BHYT as amended by 51/2024/QH15, NĐ 188/2025 Đ19, TT 01/2025, QĐ 3276; formulas of QĐ 3176, tables 2 and 3.
+Formulas of QĐ 3176, tables 2 and 3; the rates come from `entitlement`, the shares of repeated services from `repeats`.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+from tuetinh.care.insurance.entitlement import (
+    HUNDRED,
+    ZERO,
+    Situation,
+    benefit_rate,
+    card_rate,
+    cards_on,
+    category,
+)
+from tuetinh.care.insurance.repeats import with_shares
 
 CENT = Decimal("0.01")
-HUNDRED = Decimal(100)
-ZERO = Decimal(0)
-NOT_INSURED = "9"  # QĐ 3276: a visit without insurance
+ARMY = 5  # digit of the cards of army, police and cipher, for whom the fund pays PHAM_VI 3 too
 
-Reason = Literal["registered", "emergency", "referral", "revisit", "moved", "newborn", "donor", "own_choice"]
-Level = Literal["primary", "basic", "specialised"]
-Former = Literal["district", "provincial", "central", ""]
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """Why, where and when the person came.
-
-    on: end of the visit. card_digit: third character of the card, None without a card in force. reason: why the person
-    came here. level, former, points: level of the facility, its former tier, its score (None: provisional).
-    station: a commune health station. exempt: co-payment waived (five years and limit passed, NQ 261).
-    """
-
-    on: date
-    card_digit: int | None
-    reason: Reason = "registered"
-    level: Level = "basic"
-    former: Former = ""
-    points: int | None = None
-    station: bool = False
-    inpatient: bool = False
-    listed_disease: bool = False
-    hard_area: bool = False
-    exempt: bool = False
+Role = Literal["", "exam", "bed", "stretcher", "again_same_team", "again_other_team", "again_procedure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +34,8 @@ class Line:
     price: hospital price [DON_GIA_BV]; insured_price: [DON_GIA_BH], the price when None; special_share [TYLE_TT_DV];
     fund_share [TYLE_TT_BH], 0 outside the scope; ceiling [T_TRANTT]; others: the four sources of T_NGUONKHAC.
     collects_difference: False for the second formula of XML3 field 19 (a second exam, a shared bed…).
+    role: what the special share is worked out from, instead of being told: the place of an examination in its day, the
+    people in a bed, a second operation or procedure of one session. scope: [PHAM_VI]. on: its day, else the last one.
     """
 
     code: str
@@ -64,6 +48,10 @@ class Line:
     ceiling: Decimal | None = None
     collects_difference: bool = True
     others: tuple[Decimal, Decimal, Decimal, Decimal] = (ZERO, ZERO, ZERO, ZERO)
+    role: Role = ""
+    people: int = 1
+    scope: Literal[1, 2, 3] = 1
+    on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +71,10 @@ class SplitLine:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The whole visit. code: MA_DOITUONG_KCB; card_rate, share in percent; rate: MUC_HUONG; the rest: sums of lines."""
+    """The whole visit. code: MA_DOITUONG_KCB; card_rate, share in percent; rate: MUC_HUONG; the rest: sums of lines.
+
+    card_rate and rate are those of the last day; lines of days with another card have a rate of their own.
+    """
 
     lines: tuple[SplitLine, ...]
     code: str
@@ -106,71 +97,26 @@ class Split:
 def split(lines: list[Line], situation: Situation) -> Split:
     """Divide the cost of a visit. Raises ValueError for a negative amount or more aid than cost on a line."""
     code, share = category(situation)
-    if not (share and card_rate(situation.card_digit)):  # no right to benefit: nothing is in the scope of the fund
-        lines = [replace(line, fund_share=ZERO) for line in lines]
+    lines = [_in_scope(line, situation, share) for line in with_shares(lines, situation)]
     priced = [_priced(line) for line in lines]
     insured = sum((amount for _, _, amount in priced), ZERO)
-    rate = benefit_rate(situation, insured, code, share)
-    done = tuple(_shared(line, *amounts, rate) for line, amounts in zip(lines, priced, strict=True))
+    done = tuple(
+        _shared(line, *amounts, benefit_rate(situation, line.on or situation.on, insured, code, share))
+        for line, amounts in zip(lines, priced, strict=True)
+    )
     sums = {
         name: sum((getattr(one, name) for one in done), ZERO)
         for name in ("total", "insured", "fund", "copay", "patient", "other")
     }
-    return Split(done, code, card_rate(situation.card_digit), share, rate, **sums)
+    of_card = card_rate(cards_on(situation, situation.on), situation.on)
+    return Split(done, code, of_card, share, benefit_rate(situation, situation.on, insured, code, share), **sums)
 
 
-def card_rate(digit: int | None) -> Decimal:
-    """Percent that the benefit digit of the card gives; 0 without a card."""
-    return Decimal(_law()["card_rate"].get(str(digit), 0))
-
-
-def category(situation: Situation) -> tuple[str, Decimal]:
-    """MA_DOITUONG_KCB and the share of the card rate; rows are tried from top to bottom (QĐ 3276)."""
-    if situation.card_digit is None:
-        return NOT_INSURED, ZERO
-    facts: dict[str, Any] = {name: getattr(situation, name) for name in situation.__slots__} | {
-        "points": _points(situation.points)
-    }
-    day = situation.on.isoformat()
-    rules = [rule for rule in _law()["rules"] if rule["from"] <= day] or _law()["rules"][:1]
-    for row in rules[-1]["rows"]:
-        if all(facts[name] in allowed for name, allowed in row["when"].items()):
-            return row["code"], Decimal(in_force(row["share"], situation.on))
-    return NOT_INSURED, ZERO
-
-
-def benefit_rate(situation: Situation, insured: Decimal, code: str, share: Decimal) -> Decimal:
-    """MUC_HUONG of the lines of a visit whose cost within the scope is `insured`."""
-    rate = card_rate(situation.card_digit)
-    in_level = share == HUNDRED and not code.startswith("3.")
-    small = in_level and insured < small_cost(situation.on)
-    if small or code in _law()["full_rate_codes"] or (situation.exempt and share == HUNDRED):
-        rate = HUNDRED
-    return _plain(rate * share / HUNDRED)
-
-
-def base_salary(on: date) -> Decimal:
-    """The base salary (reference level) in force on a day."""
-    return Decimal(in_force(_law()["base_salary"], on))
-
-
-def small_cost(on: date) -> Decimal:
-    """Visits that cost less are paid in full (15 % of the base salary)."""
-    return base_salary(on) * Decimal(_law()["small_cost_percent"]) / HUNDRED
-
-
-def copay_limit(on: date) -> Decimal:
-    """Co-payment of a year above which someone insured for five years running pays none (six base salaries)."""
-    return base_salary(on) * Decimal(_law()["copay_limit_months"])
-
-
-def in_force(steps: list[list[Any]], on: date) -> Any:
-    """The last value whose day has come; the first when none has."""
-    value = steps[0][1]
-    for since, step in steps:
-        if since <= on.isoformat():
-            value = step
-    return value
+def _in_scope(line: Line, situation: Situation, share: Decimal) -> Line:
+    """The line, its fund share 0 where the fund owes nothing of it."""
+    cards = cards_on(situation, line.on or situation.on)
+    scope = line.scope == 1 or (line.scope == 3 and any(card.digit == ARMY for card in cards))
+    return line if scope and share and cards else replace(line, fund_share=ZERO)
 
 
 def _priced(line: Line) -> tuple[Decimal, Decimal, Decimal]:
@@ -205,21 +151,5 @@ def _shared(line: Line, unit: Decimal, total: Decimal, insured: Decimal, rate: D
     return SplitLine(line, unit, total, insured, rate, fund=taken[2], copay=taken[1], patient=taken[0], other=other)
 
 
-def _points(points: int | None) -> str:
-    if points is None:
-        return "none"
-    return "below_50" if points < 50 else "below_70" if points < 70 else "above"
-
-
 def _round(amount: Decimal) -> Decimal:
     return amount.quantize(CENT, ROUND_HALF_UP)
-
-
-def _plain(rate: Decimal) -> Decimal:
-    return rate.quantize(Decimal(1)) if rate == rate.to_integral_value() else rate.normalize()
-
-
-@cache
-def _law() -> dict[str, Any]:
-    law: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "benefits.json").read_text(encoding="utf-8"))
-    return law

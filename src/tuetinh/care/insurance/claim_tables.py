@@ -118,16 +118,19 @@ def _person(visit: Visit) -> list[tuple[str, str, str]]:
 
 
 def _card(visit: Visit) -> list[tuple[str, str, str]]:
-    card = visit.card
-    if card is None:
+    cards = visit.cards
+    if not cards:
         return []
+    each = [
+        ("MA_THE_BHYT", [card.number for card in cards], "Coverage.identifier"),
+        ("MA_DKBD", [card.facility for card in cards], "Coverage.class"),
+        ("GT_THE_TU", [card.valid_from.replace("-", "") for card in cards], "Coverage.period"),
+        ("GT_THE_DEN", [card.valid_to.replace("-", "") for card in cards], "Coverage.period"),
+    ]
     return [
-        ("MA_THE_BHYT", card.number, "Coverage.identifier"),
-        ("MA_DKBD", card.facility, "Coverage.class"),
-        ("GT_THE_TU", card.valid_from.replace("-", ""), "Coverage.period"),
-        ("GT_THE_DEN", card.valid_to.replace("-", ""), "Coverage.period"),
-        ("MA_KHUVUC", card.area, "Coverage.extension"),
-        ("NAM_NAM_LIEN_TUC", card.five_years.replace("-", ""), "Coverage.extension"),
+        *((name, ";".join(values), fact) for name, values, fact in each),
+        ("MA_KHUVUC", cards[-1].area, "Coverage.extension"),
+        ("NAM_NAM_LIEN_TUC", cards[-1].five_years.replace("-", ""), "Coverage.extension"),
     ]
 
 
@@ -205,10 +208,15 @@ def _sums(divided: Split, tables: Tables, visit: Visit) -> list[tuple[str, str, 
 # Tables 2 and 3 ----------------------------------------------------------------------------------------------------
 
 
+def _scope(line: SplitLine) -> str:
+    """PHAM_VI: 2 where the fund owes nothing, 3 what it pays beside the lists for army, police and cipher."""
+    return str(line.line.scope) if line.line.fund_share and line.rate else "2"
+
+
 def _money(line: SplitLine, item: str) -> list[tuple[str, str, str]]:
     sources = zip(("NSNN", "VTNN", "VTTN", "CL"), line.line.others, strict=True)
     return [
-        ("PHAM_VI", "1" if line.line.fund_share and line.rate else "2", f"{item}.extension"),
+        ("PHAM_VI", _scope(line), f"{item}.extension"),
         ("SO_LUONG", number(line.line.quantity), f"{item}.quantity"),
         ("TYLE_TT_BH", number(line.line.fund_share), f"{item}.extension"),
         ("THANH_TIEN_BV", number(line.total), item),

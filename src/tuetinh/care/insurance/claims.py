@@ -12,9 +12,10 @@ from typing import TypeVar, cast
 from django.utils import timezone
 
 from tuetinh.care.insurance import facts
-from tuetinh.care.insurance.benefits import Situation, Split, split
+from tuetinh.care.insurance.benefits import Split, split
 from tuetinh.care.insurance.checks import Problem
 from tuetinh.care.insurance.claim_tables import Sources, beginning, build
+from tuetinh.care.insurance.entitlement import Situation
 from tuetinh.care.insurance.errors import ClosedDecision, NoVisit
 from tuetinh.care.insurance.queries import visit_situations
 from tuetinh.care.insurance.rules.around import around
@@ -62,7 +63,7 @@ class Visit:
 
     encounter: r4.Encounter
     patient: r4.Patient
-    card: facts.Card | None
+    cards: list[facts.Card]
     facility: FacilityFacts
     charges: list[r4.ChargeItem]
     conditions: dict[str, r4.Condition]
@@ -149,11 +150,11 @@ def gather_many(asker: Asker, ids: Sequence[str]) -> dict[str, tuple[Visit, Situ
     paid = _paid_at(asker, sorted({people[id_] for id_ in here}))
     found = {}
     for id_, encounter in here.items():
-        situation, card, facility = situations[id_]
+        situation, cards, facility = situations[id_]
         visit = Visit(
             encounter=encounter,
             patient=patients[people[id_]],
-            card=card,
+            cards=cards,
             facility=facility,
             charges=sorted(
                 (c for c in charges[id_] if c.status in CHARGED), key=lambda c: (c.occurrenceDateTime or "", c.id or "")

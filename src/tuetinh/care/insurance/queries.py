@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import cast
 
 from django.db.models import Q
 
 from tuetinh.care.insurance import facts
-from tuetinh.care.insurance.benefits import Situation
+from tuetinh.care.insurance.entitlement import Situation, card_rate
 from tuetinh.care.insurance.models import SimulatedCard
 from tuetinh.care.insurance.simulator import Card as KnownCard
-from tuetinh.care.insurance.situations import FacilityFacts, ended, situation
+from tuetinh.care.insurance.situations import FacilityFacts, card_term, ended, moment, situation
 from tuetinh.care.insurance.situations import facility as facility_facts
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -37,13 +38,6 @@ def card_on(asker: Asker, patient: str, day: date) -> facts.Card | None:
     return _best(cards(asker, patient), day)
 
 
-def _best(known: list[facts.Card], day: date) -> facts.Card | None:
-    from tuetinh.care.insurance.benefits import card_rate
-
-    holding = [card for card in known if card.holds_on(day)]
-    return max(holding, key=lambda card: card_rate(card.digit), default=None)
-
-
 def simulated_card(number: str) -> KnownCard | None:
     """The demo province's card of a card number, BHXH number or personal number."""
     row = SimulatedCard.objects.filter(Q(number=number) | Q(bhxh=number) | Q(cccd=number)).first()
@@ -54,14 +48,14 @@ def simulated_card(number: str) -> KnownCard | None:
 
 def visit_situation(
     asker: Asker, encounter: r4.Encounter, *, now: date | None = None
-) -> tuple[Situation, facts.Card | None, FacilityFacts]:
-    """The benefit situation of a visit, the card it rests on, and the facility."""
+) -> tuple[Situation, list[facts.Card], FacilityFacts]:
+    """The benefit situation of a visit, the cards that it rests on (the last of them at its end), and the facility."""
     return visit_situations(asker, [encounter], now=now)[encounter.id or ""]
 
 
 def visit_situations(
     asker: Asker, encounters: Iterable[r4.Encounter], *, now: date | None = None
-) -> dict[str, tuple[Situation, facts.Card | None, FacilityFacts]]:
+) -> dict[str, tuple[Situation, list[facts.Card], FacilityFacts]]:
     """The same of several visits, by their ids."""
     from django.utils import timezone
 
@@ -72,10 +66,12 @@ def visit_situations(
     organizations = record.read_many(asker, "Organization", sorted({*providers.values()} - {""}))
     found = {}
     for encounter in visits:
-        card = _best(held.get(people[encounter.id], []), ended(encounter) or day)
+        known = held.get(people[encounter.id], [])
+        end, began = ended(encounter) or day, moment(encounter.period.start if encounter.period else None)
+        counting = _of_days(known, began.date() if began else end, end)
         place = providers[encounter.id]
         here = facility_facts(cast("r4.Organization | None", organizations.get(place)), place)
-        found[encounter.id or ""] = situation(encounter, card, here, now=day), card, here
+        found[encounter.id or ""] = situation(encounter, known, counting, here, now=day), counting, here
     return found
 
 
@@ -104,3 +100,21 @@ def facility_of(asker: Asker, encounter: r4.Encounter) -> FacilityFacts:
     id_ = (provider or f"Organization/{asker.facility}").rpartition("/")[2]
     found = record.read_many(asker, "Organization", [id_]) if id_ else {}
     return facility_facts(cast("r4.Organization | None", found.get(id_)), id_)
+
+
+def _of_days(known: list[facts.Card], began: date, end: date) -> list[facts.Card]:
+    """The best card of each day of a visit, in the order of their last days."""
+    found: dict[str, facts.Card] = {}
+    for number in range(max((end - began).days, 0) + 1):
+        if card := _best(known, began + timedelta(days=number)):
+            found.pop(card.number, None)
+            found[card.number] = card
+    return list(found.values())
+
+
+def _best(known: list[facts.Card], day: date) -> facts.Card | None:
+    def rate(card: facts.Card) -> Decimal:
+        term = card_term(card)
+        return card_rate([term] if term else [], day)
+
+    return max((card for card in known if card.holds_on(day)), key=rate, default=None)

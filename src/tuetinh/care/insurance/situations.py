@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Final, Literal, cast
 from zoneinfo import ZoneInfo
 
-from tuetinh.care.insurance.benefits import HUNDRED, Former, Level, Line, Reason, Situation
+from tuetinh.care.insurance.benefits import Line
+from tuetinh.care.insurance.entitlement import HUNDRED, CardTerm, Former, Level, Reason, Situation
 from tuetinh.care.insurance.facts import Card
-from tuetinh.commons.catalogues.api import FORMULARY, drug
+from tuetinh.commons.catalogues.api import FORMULARY, drug, service
 from tuetinh.record import r4
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -25,6 +26,7 @@ CODE: Final = "https://tuetinh.vn/fhir/sid/ma-cskcb"
 REASON: Final = f"{BASE}/insurance-reason"  # valueCode of benefits.Reason, on the Encounter
 INSURED_PRICE: Final = f"{BASE}/insured-price"  # valueMoney, on the ChargeItem
 FUND_SHARE: Final = f"{BASE}/fund-share"  # valueDecimal, percent
+EXAMINATION: Final = "KHAM"  # group of the catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +60,34 @@ def facility(organization: r4.Organization | None, id_: str = "") -> FacilityFac
     )
 
 
-def situation(encounter: r4.Encounter, card: Card | None, here: FacilityFacts, *, now: date) -> Situation:
-    """The benefit situation of a visit; an unfinished one is judged as if it ended now."""
+def situation(
+    encounter: r4.Encounter, cards: list[Card], counting: list[Card], here: FacilityFacts, *, now: date
+) -> Situation:
+    """The benefit situation of a visit; an unfinished one is judged as if it ended now.
+
+    cards: all of the person; counting: those that the visit rests on, the last of them at its end.
+    """
+    began = moment(encounter.period.start if encounter.period else None)
     return Situation(
         on=ended(encounter) or now,
-        card_digit=card.digit if card else None,
-        reason=reason(encounter, card, here),
+        began=began.date() if began else None,
+        cards=tuple(term for one in cards if one.active and (term := card_term(one))),
+        reason=reason(encounter, counting[-1] if counting else None, here),
         level=here.level,
         former=here.former,
         points=here.points,
         station=here.station,
         inpatient=bool(encounter.class_ and encounter.class_.code in ("IMP", "ACUTE", "NONAC")),
     )
+
+
+def card_term(card: Card) -> CardTerm | None:
+    """What a card gives and when; None for a number without a benefit digit."""
+    if card.digit is None:
+        return None
+    since = date.fromisoformat(card.valid_from) if len(card.valid_from) == 10 else date.min
+    until = date.fromisoformat(card.valid_to) if len(card.valid_to) == 10 else date.max
+    return CardTerm(card.digit, card.number[:2], since, until)
 
 
 def reason(encounter: r4.Encounter, card: Card | None, here: FacilityFacts) -> Reason:
@@ -87,6 +105,7 @@ def reason(encounter: r4.Encounter, card: Card | None, here: FacilityFacts) -> R
 def line(item: r4.ChargeItem) -> Line:
     """A charged line as the benefit rules take it; a charge without price counts as nothing."""
     code = charged_code(item)
+    known = service(code)
     price = item.priceOverride.value if item.priceOverride and item.priceOverride.value is not None else Decimal(0)
     found = {e.url: e for e in item.extension or []}
     insured = found[INSURED_PRICE].valueMoney if INSURED_PRICE in found else None
@@ -100,6 +119,8 @@ def line(item: r4.ChargeItem) -> Line:
         insured_price=insured.value if insured else None,
         special_share=HUNDRED if item.factorOverride is None else item.factorOverride * 100,
         fund_share=HUNDRED if share is None else share,
+        role="exam" if item.factorOverride is None and known and known.group == EXAMINATION else "",
+        on=day.date() if (day := moment(item.occurrenceDateTime)) else None,
     )
 
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuetinh.care.insurance.benefits import Line, Situation, base_salary, category, copay_limit, small_cost, split
+from tuetinh.care.insurance.benefits import Line, split
+from tuetinh.care.insurance.entitlement import CardTerm, Situation, base_salary, category, copay_limit, small_cost
 
 MARCH = date(2026, 3, 2)
-HOME80 = Situation(on=MARCH, card_digit=4)
+HOME80 = Situation(on=MARCH, cards=(CardTerm(4),))
 
 
 def one(price: str, *, quantity: str = "1", **more: object) -> Line:
@@ -68,19 +69,19 @@ def test_a_second_examination_whose_difference_is_not_collected() -> None:
 
 def test_a_supply_above_its_ceiling() -> None:
     supply = one("50000000", kind="supply", ceiling=D(45000000))
-    line = split([supply], replace(HOME80, card_digit=1)).lines[0]
+    line = split([supply], replace(HOME80, cards=(CardTerm(1),))).lines[0]
     assert (line.insured_price, line.fund, line.patient, line.copay) == (D(45000000), D(45000000), D(5000000), D(0))
 
 
 def test_own_choice_inpatient_at_a_formerly_central_hospital() -> None:
     there = Situation(
-        on=MARCH, card_digit=4, reason="own_choice", level="specialised", former="central", inpatient=True
+        on=MARCH, cards=(CardTerm(4),), reason="own_choice", level="specialised", former="central", inpatient=True
     )
     found = split([one("10000000")], there)
     assert (found.rate, found.fund, found.copay, found.code) == (D(32), D(3200000), D(6800000), "3.1")
 
 
-AUGUST = Situation(on=date(2026, 8, 10), card_digit=3, reason="own_choice", level="basic", points=60)
+AUGUST = Situation(on=date(2026, 8, 10), cards=(CardTerm(3),), reason="own_choice", level="basic", points=60)
 
 
 def test_own_choice_outpatient_from_july_2026() -> None:
@@ -117,16 +118,16 @@ def test_a_small_cost_out_of_level_keeps_its_rate() -> None:
             100,
         ),
         ({"reason": "own_choice", "level": "specialised", "listed_disease": True}, "1.17", 100),
-        ({"card_digit": None}, "9", 0),
+        ({"cards": ()}, "9", 0),
     ],
 )
 def test_category_of_the_visit(change: dict[str, object], code: str, share: int) -> None:
-    assert category(replace(Situation(on=date(2026, 8, 10), card_digit=4), **change)) == (code, D(share))  # type: ignore[arg-type]
+    assert category(replace(Situation(on=date(2026, 8, 10), cards=(CardTerm(4),)), **change)) == (code, D(share))  # type: ignore[arg-type]
 
 
 def test_before_2025_outpatients_of_the_province_had_no_right_by_own_choice() -> None:
     there = Situation(
-        on=date(2024, 11, 20), card_digit=4, reason="own_choice", level="specialised", former="provincial"
+        on=date(2024, 11, 20), cards=(CardTerm(4),), reason="own_choice", level="specialised", former="provincial"
     )
     assert category(there) == ("3.5", D(0))
     assert category(replace(there, inpatient=True)) == ("3.2", D(100))
@@ -167,14 +168,21 @@ def lines(draw: st.DrawFn) -> Line:
     )  # fmt: skip
     if line.kind != "drug" and draw(st.booleans()):
         line = replace(line, insured_price=line.price * draw(percent) / 100)
-    total = split([line], Situation(on=MARCH, card_digit=None)).total
+    total = split([line], Situation(on=MARCH, cards=())).total
     return replace(line, others=(D(0), (total * draw(percent) / 100).quantize(D("0.01"), "ROUND_DOWN"), D(0), D(0)))
 
 
+terms = st.builds(
+    CardTerm,
+    st.integers(1, 5),
+    st.sampled_from(["", "CN", "DN"]),
+    st.dates(date(2020, 1, 1), date(2026, 1, 1)),
+    st.dates(date(2023, 1, 1), date(2028, 1, 1)),
+)
 situations = st.builds(
     Situation,
     on=st.dates(date(2021, 1, 1), date(2027, 12, 31)),
-    card_digit=st.sampled_from([None, 1, 2, 3, 4, 5]),
+    cards=st.lists(terms, max_size=3).map(tuple),
     reason=st.sampled_from(["registered", "emergency", "own_choice", "referral"]),
     level=st.sampled_from(["primary", "basic", "specialised"]),
     former=st.sampled_from(["", "district", "provincial", "central"]),
@@ -197,3 +205,32 @@ def test_every_dong_has_exactly_one_payer(charged: list[Line], situation: Situat
     assert all(
         -amount.as_tuple().exponent <= 2 for line in found.lines for amount in (line.fund, line.copay, line.patient)
     )  # type: ignore[operator]
+
+
+TWICE = st.lists(lines(), min_size=1, max_size=4)
+
+
+@given(TWICE, situations)
+def test_aid_relieves_the_patient_then_the_copayment_then_the_fund(charged: list[Line], situation: Situation) -> None:
+    aided = split(charged, situation)
+    alone = split([replace(line, others=(D(0),) * 4) for line in charged], situation)
+    for with_aid, without in zip(aided.lines, alone.lines, strict=True):
+        assert (with_aid.rate, with_aid.insured, with_aid.total) == (without.rate, without.insured, without.total)
+        taken = [getattr(without, name) - getattr(with_aid, name) for name in ("patient", "copay", "fund")]
+        assert sum(taken) == with_aid.other
+        assert taken[1] == 0 or with_aid.patient == 0
+        assert taken[2] == 0 or (with_aid.patient, with_aid.copay) == (0, 0)
+
+
+@given(TWICE, situations, st.integers(1, 5))
+def test_another_card_never_takes_from_the_patient(charged: list[Line], situation: Situation, digit: int) -> None:
+    better = replace(situation, cards=(*situation.cards, CardTerm(digit)))
+    assert split(charged, better).fund >= split(charged, situation).fund
+
+
+@given(lines(), st.integers(1, 1000), situations)
+def test_a_dearer_line_never_leaves_less_in_all(line: Line, more: int, situation: Situation) -> None:
+    plain = replace(line, others=(D(0),) * 4)
+    dearer = split([replace(plain, price=plain.price + more)], situation)
+    assert dearer.total >= split([plain], situation).total
+    assert dearer.insured >= split([plain], situation).insured

@@ -8,9 +8,10 @@ from decimal import Decimal as D
 
 import pytest
 
-from tuetinh.care.insurance.benefits import Line, Situation, small_cost, split
+from tuetinh.care.insurance.benefits import Line, split
+from tuetinh.care.insurance.entitlement import CardTerm, Situation, small_cost
 
-HOME = Situation(on=date(2026, 3, 2), card_digit=4)
+HOME = Situation(on=date(2026, 3, 2), cards=(CardTerm(4),))
 AWAY = replace(HOME, reason="own_choice", level="specialised", former="central", inpatient=True)
 
 
@@ -23,13 +24,13 @@ def shares(amount: int, situation: Situation) -> tuple[D, D, D, D]:
 @pytest.mark.parametrize(("digit", "rate"), [(1, 100), (2, 100), (3, 95), (4, 80), (5, 100)])
 def test_the_group_of_the_card_gives_the_rate(digit: int, rate: int) -> None:
     fund = D(1_000_000) * rate / 100
-    assert shares(1_000_000, replace(HOME, card_digit=digit)) == (D(rate), fund, 1_000_000 - fund, D(0))
+    assert shares(1_000_000, replace(HOME, cards=(CardTerm(digit),))) == (D(rate), fund, 1_000_000 - fund, D(0))
 
 
 @pytest.mark.parametrize(("digit", "rate"), [(1, 40), (2, 40), (3, 38), (4, 32), (5, 40)])
 def test_own_choice_of_a_central_hospital_leaves_forty_per_cent_of_it(digit: int, rate: int) -> None:
     fund = D(1_000_000) * rate / 100
-    assert shares(1_000_000, replace(AWAY, card_digit=digit)) == (D(rate), fund, 1_000_000 - fund, D(0))
+    assert shares(1_000_000, replace(AWAY, cards=(CardTerm(digit),))) == (D(rate), fund, 1_000_000 - fund, D(0))
 
 
 @pytest.mark.parametrize(
@@ -53,10 +54,10 @@ def test_five_years_running_waive_the_copayment_in_level_only() -> None:
 
 
 def test_without_a_card_everything_is_the_patients_own() -> None:
-    assert shares(100_000, replace(HOME, card_digit=None, exempt=True)) == (D(0), D(0), D(0), D(100_000))
+    assert shares(100_000, replace(HOME, cards=(), exempt=True)) == (D(0), D(0), D(0), D(100_000))
 
 
 def test_what_is_above_the_ceiling_is_the_patients_own_even_at_full_rate() -> None:
     line = Line("X", D(2), D(3_000_000), kind="supply", ceiling=D(2_500_000))
-    found = split([line], replace(HOME, card_digit=2))
+    found = split([line], replace(HOME, cards=(CardTerm(2),)))
     assert (found.fund, found.copay, found.patient) == (D(5_000_000), D(0), D(1_000_000))

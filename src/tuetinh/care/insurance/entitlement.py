@@ -1,0 +1,163 @@
+"""What share of a visit the fund owes to whom, where and when. The law is data (`data/benefits.json`), by its days.
+
+Rules: Luật BHYT as amended by 46/2014/QH13 and 51/2024/QH15, NĐ 188/2025 Đ19 and Đ38, TT 01/2025, QĐ 3276, NQ 261.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+HUNDRED = Decimal(100)
+ZERO = Decimal(0)
+NOT_INSURED = "9"  # QĐ 3276: a visit without insurance
+
+Reason = Literal["registered", "emergency", "referral", "revisit", "moved", "newborn", "donor", "own_choice"]
+Level = Literal["primary", "basic", "specialised"]
+Former = Literal["district", "provincial", "central", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class CardTerm:
+    """What a card gives, and when. digit: its third character; group: its first two; since, until: days in force."""
+
+    digit: int
+    group: str = ""
+    since: date = date.min
+    until: date = date.max
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Why, where and when the person came.
+
+    on: end of the visit; began: its beginning, the same day when None. cards: all that are in force on a day of it, in
+    any order. reason: why the person came here. level, former, points: level of the facility, its former tier, its
+    score (None: provisional). station: a commune health station. exempt: the insurer's paper waives the co-payment;
+    five_years: day on which five years running are full, copaid: co-payment of this year before the visit, which waive
+    it too. exams_before: examinations here on the same day, at earlier visits.
+    """
+
+    on: date
+    cards: tuple[CardTerm, ...] = ()
+    reason: Reason = "registered"
+    level: Level = "basic"
+    former: Former = ""
+    points: int | None = None
+    station: bool = False
+    inpatient: bool = False
+    listed_disease: bool = False
+    hard_area: bool = False
+    exempt: bool = False
+    began: date | None = None
+    five_years: date | None = None
+    copaid: Decimal = ZERO
+    exams_before: int = 0
+
+
+def cards_on(situation: Situation, day: date) -> list[CardTerm]:
+    """The cards that count on a day of the visit.
+
+    Where none is in force: one that expired during the visit, until the discharge and 15 days at most (NĐ 188 Đ38);
+    a newborn without any has a child's (MA_THE_TAM, bảng 7).
+    """
+    holding = [card for card in situation.cards if card.since <= day <= card.until]
+    if holding:
+        return holding
+    began = situation.began or situation.on
+    grace = timedelta(days=law()["grace_days"])
+    late = [card for card in situation.cards if card.since <= day and began <= card.until and day - card.until <= grace]
+    if late:
+        return late
+    return [CardTerm(1, "TE")] if situation.reason == "newborn" and not situation.cards else []
+
+
+def card_rate(cards: list[CardTerm], day: date) -> Decimal:
+    """Percent that the best of these cards gives on a day; 0 without a card."""
+    full = in_force(law()["full_rate_groups"], day)
+    given = [HUNDRED if card.group in full else Decimal(law()["card_rate"].get(str(card.digit), 0)) for card in cards]
+    return max(given, default=ZERO)
+
+
+def category(situation: Situation) -> tuple[str, Decimal]:
+    """MA_DOITUONG_KCB and the share of the card rate; rows are tried from top to bottom (QĐ 3276)."""
+    began = situation.began or situation.on
+    if not cards_on(situation, situation.on) and not any(
+        card.since <= situation.on and began <= card.until for card in situation.cards
+    ):
+        return NOT_INSURED, ZERO
+    facts: dict[str, Any] = {name: getattr(situation, name) for name in situation.__slots__} | {
+        "points": _points(situation.points)
+    }
+    for row in in_force(law()["rules"], situation.on):
+        if all(facts[name] in allowed for name, allowed in row["when"].items()):
+            return row["code"], Decimal(in_force(row["share"], situation.on))
+    return NOT_INSURED, ZERO
+
+
+def benefit_rate(situation: Situation, day: date, insured: Decimal, code: str, share: Decimal) -> Decimal:
+    """MUC_HUONG of the lines of a day of a visit whose whole cost within the scope is `insured`."""
+    rate = card_rate(cards_on(situation, day), day)
+    in_level = share == HUNDRED
+    small = in_level and not code.startswith("3.") and insured < small_cost(situation.on)
+    if rate and (small or (in_level and (_primary(situation, code) or waived(situation)))):
+        rate = HUNDRED
+    return _plain(rate * share / HUNDRED)
+
+
+def waived(situation: Situation) -> bool:
+    """Whether the person pays no co-payment for the rest of the year (Luật BHYT Đ22 k1 đ)."""
+    full = situation.five_years is not None and situation.five_years <= situation.on
+    return situation.exempt or (full and situation.copaid > copay_limit(situation.on))
+
+
+def base_salary(on: date) -> Decimal:
+    """The base salary (reference level) in force on a day."""
+    return Decimal(in_force(law()["base_salary"], on))
+
+
+def small_cost(on: date) -> Decimal:
+    """Visits that cost less are paid in full (15 % of the base salary)."""
+    return base_salary(on) * Decimal(law()["small_cost_percent"]) / HUNDRED
+
+
+def copay_limit(on: date) -> Decimal:
+    """Co-payment of a year above which someone insured for five years running pays none (six base salaries)."""
+    return base_salary(on) * Decimal(law()["copay_limit_months"])
+
+
+def in_force(steps: list[list[Any]], on: date) -> Any:
+    """The last value whose day has come; the first when none has."""
+    value = steps[0][1]
+    for since, step in steps:
+        if since <= on.isoformat():
+            value = step
+    return value
+
+
+@cache
+def law() -> dict[str, Any]:
+    """The rules and amounts, as the file says them."""
+    found: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "benefits.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _primary(situation: Situation, code: str) -> bool:
+    """Whether the care is paid in full because a station, or (since 2025) any primary facility, gave it."""
+    levels = in_force(law()["full_rate_levels"], situation.on)
+    return situation.station or situation.level in levels or code in law()["full_rate_codes"]
+
+
+def _points(points: int | None) -> str:
+    if points is None:
+        return "none"
+    return "below_50" if points < 50 else "below_70" if points < 70 else "above"
+
+
+def _plain(rate: Decimal) -> Decimal:
+    return rate.quantize(Decimal(1)) if rate == rate.to_integral_value() else rate.normalize()
