@@ -29,6 +29,15 @@ def prepare(data: Path, *, migrate: bool = True) -> None:
         _migrate()
 
 
+def load_alone() -> None:
+    """Load the modules for work that asks no database."""
+    os.environ.setdefault("TUETINH_DATABASE_URL", "postgresql://127.0.0.1:1/none")  # never connected to
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tuetinh.node.settings"
+    import django
+
+    django.setup()
+
+
 def _migrate() -> None:
     """Bring the tables up to date; of processes that start together, one does it and the others wait."""
     import psycopg

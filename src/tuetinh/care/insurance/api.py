@@ -11,11 +11,20 @@ from tuetinh.care.insurance.actions import (
     set_key,
 )
 from tuetinh.care.insurance.benefits import Line, Split, SplitLine, split
+from tuetinh.care.insurance.cases import benefit
 from tuetinh.care.insurance.checks import Problem
 from tuetinh.care.insurance.claim_tables import REGISTRATION, TENDER
 from tuetinh.care.insurance.claims import Claim, claim
 from tuetinh.care.insurance.entitlement import CardTerm, Situation, base_salary, small_cost
-from tuetinh.care.insurance.errors import GatewayError, InsuranceError, NoCard, NoTemporaryCard, NoVisit, Stopped
+from tuetinh.care.insurance.errors import (
+    BadCase,
+    GatewayError,
+    InsuranceError,
+    NoCard,
+    NoTemporaryCard,
+    NoVisit,
+    Stopped,
+)
 from tuetinh.care.insurance.facts import Card, card, coverage
 from tuetinh.care.insurance.queries import card_on, cards, facility_of, visit_situation
 from tuetinh.care.insurance.rules.book import use_delivered_rules
@@ -52,6 +61,7 @@ __all__ = [
     "REGISTRATION",
     "STATION",
     "TENDER",
+    "BadCase",
     "Card",
     "CardCheck",
     "CardTerm",
@@ -74,6 +84,7 @@ __all__ = [
     "Stopped",
     "announce_visit",
     "base_salary",
+    "benefit",
     "card",
     "card_on",
     "cards",

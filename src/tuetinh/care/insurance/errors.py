@@ -93,6 +93,19 @@ class BadRule(InsuranceError):
         return self.told
 
 
+class BadCase(InsuranceError):
+    """A benefit case that cannot be read. field: where, as it was named; why: what is wrong there, in English."""
+
+    code = "bad-case"
+
+    def __init__(self, field: str, why: str) -> None:
+        self.field, self.why = field, why
+        super().__init__(field, why)
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.why}"
+
+
 class ClosedDecision(InsuranceError):
     """The visit ended in the time of QĐ 4210, by which no claim is made any more; files of it are still read."""
 
