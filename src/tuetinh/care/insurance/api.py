@@ -32,7 +32,14 @@ from tuetinh.care.insurance.rules.desk import Finding, findings, reasons_given, 
 from tuetinh.care.insurance.rules.files import FileClaim, claims_in
 from tuetinh.care.insurance.rules.recheck import recheck
 from tuetinh.care.insurance.rules.weigh import examine_file_claim
-from tuetinh.care.insurance.sending.queue import announce_visit, claim_is_paid, queue_claim, take_back_claim
+from tuetinh.care.insurance.sending.queue import (
+    announce_visit,
+    claim_is_paid,
+    queue_claim,
+    queue_unclaimed,
+    take_back_claim,
+)
+from tuetinh.care.insurance.sending.send import send_due
 from tuetinh.care.insurance.sending.signing import Key, open_key
 from tuetinh.care.insurance.simulator import Card as SimulatedCard
 from tuetinh.care.insurance.situations import (
@@ -103,8 +110,10 @@ __all__ = [
     "open_key",
     "publish_cards",
     "queue_claim",
+    "queue_unclaimed",
     "reasons_given",
     "recheck",
+    "send_due",
     "set_account",
     "set_key",
     "shown",

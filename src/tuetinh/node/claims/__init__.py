@@ -9,7 +9,7 @@ import argparse
 import os
 from importlib import import_module
 
-COMMANDS = ("benefit", "build", "check", "recheck")
+COMMANDS = ("benefit", "build", "check", "recheck", "send")
 
 
 def arguments_of_claims(parser: argparse.ArgumentParser) -> None:

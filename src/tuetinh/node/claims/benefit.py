@@ -32,8 +32,8 @@ def run(arguments: argparse.Namespace) -> int:
     batch = isinstance(told, list)
     found = [_split(case, f"cases[{n}]." if batch else "") for n, case in enumerate(told if batch else [told])]
     refused = [one["error"] for one in found if "error" in one]
-    for error in refused:
-        print(f"tuetinh: {error['field']} {error['message']}", file=sys.stderr)
+    for place in refused:
+        print(f"tuetinh: {place['field']} {place['message']}", file=sys.stderr)
     if batch or not refused:
         _print(found if batch else found[0], as_json=arguments.json)
     return UNREADABLE if refused else 0

@@ -40,7 +40,7 @@ def build(folder: Path, facility: str = "", since: str = "", until: str = "") ->
     with (folder / "problems.csv").open("w", newline="", encoding="utf-8-sig") as file:
         report = csv.writer(file)
         report.writerow(("MA_LK", "table", "row", "field", "reason"))
-        for visit in _finished(facility, since, until):
+        for visit in finished_visits(facility, since, until):
             try:
                 made = claim(SYSTEM, visit)
             except InsuranceError as error:
@@ -55,7 +55,7 @@ def build(folder: Path, facility: str = "", since: str = "", until: str = "") ->
     return built, problems
 
 
-def _finished(facility: str, since: str, until: str) -> Iterator[str]:
+def finished_visits(facility: str, since: str, until: str) -> Iterator[str]:
     """Ids of visits that ended from the first to the last of these days, page by page."""
     from tuetinh.record import api as record
     from tuetinh.record.asker import SYSTEM

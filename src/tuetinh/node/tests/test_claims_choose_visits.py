@@ -35,4 +35,4 @@ def test_visits_that_ended_on_these_days(since: str, until: str, expected: set[s
             id=id_, status="finished", class_=r4.Coding(code="AMB"), period=r4.Period(start=start, end=end)
         )
         api.create(SYSTEM, visit)
-    assert set(build._finished("", since, until)) == expected
+    assert set(build.finished_visits("", since, until)) == expected

@@ -8,7 +8,7 @@ from typing import cast
 from django.db import transaction
 from django.utils import timezone
 
-from tuetinh.care.insurance.errors import NotNow
+from tuetinh.care.insurance.errors import NotNow, NoVisit
 from tuetinh.care.insurance.models import ClaimCase, Transmission
 from tuetinh.care.insurance.queries import card_on
 from tuetinh.care.insurance.sending.deadlines import last_day
@@ -44,6 +44,19 @@ def queue_claim(asker: Asker, encounter: r4.Encounter, *, paid: bool) -> None:
     now = timezone.localtime()
     evening = now.replace(hour=LAST_HOUR, minute=0, second=0, microsecond=0)
     _put(asker, encounter, Kind.CLAIM, ended, now if paid else max(evening, now + PATIENCE))
+
+
+def queue_unclaimed(asker: Asker, encounter: r4.Encounter) -> ClaimCase | None:
+    """The claim of a visit that has ended, put into the queue to go now unless it is or was there in any state.
+
+    None where the person had no card. Raises NoVisit for a visit that has not ended.
+    """
+    if encounter.status != "finished":
+        raise NoVisit
+    mine = ClaimCase.objects.filter(encounter=encounter.id, kind=Kind.CLAIM)
+    if not mine.exists():
+        queue_claim(asker, encounter, paid=True)
+    return mine.first()
 
 
 def claim_is_paid(encounter_id: str) -> None:

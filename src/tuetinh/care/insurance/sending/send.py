@@ -10,11 +10,14 @@ import gzip
 import hashlib
 import logging
 import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Literal, cast
 
+from django.db import connection as database
 from django.db import transaction
 from django.utils import timezone
 
@@ -47,22 +50,40 @@ UNKNOWN = frozenset({"124", "500"})  # the gateway could not say whether it keep
 log = logging.getLogger(__name__)
 
 
-def send_due(seconds: float) -> int:
-    """Send what is due of every facility for so long; returns how many files left."""
+def send_due(seconds: float, facilities: Collection[str] = ()) -> int:
+    """Send what is due of these facilities, else of every one, for so long; returns how many files left."""
     until, count, done = time.monotonic() + seconds, 0, set[str]()
+    asked = ClaimCase.objects.filter(facility__in=facilities) if facilities else ClaimCase.objects.all()
     while time.monotonic() < until:
-        due = ClaimCase.objects.filter(state=State.WAITING, due__lte=timezone.now()).exclude(facility__in=done)
-        stuck = ClaimCase.objects.filter(state__in=UNDER_WAY).exclude(facility__in=done)
+        due = asked.filter(state=State.WAITING, due__lte=timezone.now()).exclude(facility__in=done)
+        stuck = asked.filter(state__in=UNDER_WAY).exclude(facility__in=done)
         facility = stuck.values_list("facility", flat=True).first() or (
             due.order_by("due").values_list("facility", flat=True).first()
         )
         if facility is None:
             break
-        if clear(facility) and (sent := send_next(facility)) is not None:
-            count += sent
-        else:
+        with _alone(facility) as alone:
+            sent = send_next(facility) if alone and clear(facility) else None
+        if sent is None:
             done.add(facility)  # nothing more of it now
+        else:
+            count += sent
     return count
+
+
+@contextmanager
+def _alone(facility: str) -> Iterator[bool]:
+    """Whether no other process sends for the facility meanwhile: the job of a node, or the command beside it."""
+    key = f"insurance.send {facility}"
+    with database.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key])
+        alone = bool(cursor.fetchone()[0])
+    try:
+        yield alone
+    finally:
+        if alone:
+            with database.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
 
 
 def send_next(facility: str) -> bool | None:

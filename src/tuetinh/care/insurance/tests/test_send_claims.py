@@ -10,14 +10,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
+import psycopg
 import pytest
 import xmlsec
+from django.db import connection as database
 from django.utils import timezone
 from lxml import etree
 
 from tuetinh.care.insurance import gateway
 from tuetinh.care.insurance.actions import connection, set_account, set_key
-from tuetinh.care.insurance.errors import BadKeyFile, NotNow
+from tuetinh.care.insurance.errors import BadKeyFile, NotNow, NoVisit
 from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
 from tuetinh.care.insurance.sending import queue, send
 from tuetinh.care.insurance.sending.deadlines import last_day
@@ -385,3 +387,50 @@ def test_a_key_file_is_opened_by_its_password_alone() -> None:
 )
 def test_the_last_day(ended: date, last: date) -> None:
     assert last_day(ended) == last
+
+
+def test_a_claim_that_was_never_queued_is_queued_once(visit: str, ledger: Memory) -> None:
+    encounter = record.read(SYSTEM, "Encounter", visit)
+    assert isinstance(encounter, r4.Encounter)
+    first = queue.queue_unclaimed(SYSTEM, encounter)
+    assert first is not None
+    assert send.send_due(20, {"12001"}) == 1
+    again = queue.queue_unclaimed(SYSTEM, encounter)
+    assert again is not None
+    assert (again.pk, again.state) == (first.pk, State.ACCEPTED)
+    assert send.send_due(5, {"12001"}) == 0
+    assert len(ledger.taken) == 1
+
+
+def test_a_claim_that_people_hold_back_stays_held(visit: str, ledger: Memory) -> None:
+    queue.hold(queued(visit), "chờ hội chẩn")
+    encounter = record.read(SYSTEM, "Encounter", visit)
+    assert isinstance(encounter, r4.Encounter)
+    found = queue.queue_unclaimed(SYSTEM, encounter)
+    assert found is not None
+    assert (found.state, found.words) == (State.HELD, "chờ hội chẩn")
+    assert (send.send_due(5, {"12001"}), ledger.taken) == (0, [])
+
+
+def test_a_visit_that_goes_on_has_no_claim(visit: str) -> None:
+    encounter = record.read(SYSTEM, "Encounter", visit)
+    assert isinstance(encounter, r4.Encounter)
+    encounter.status = "in-progress"
+    with pytest.raises(NoVisit):
+        queue.queue_unclaimed(SYSTEM, encounter)
+    assert ClaimCase.objects.count() == 0
+
+
+def test_only_the_facilities_that_were_asked_for_are_sent(visit: str, ledger: Memory) -> None:
+    queued(visit)
+    assert send.send_due(5, {"12002"}) == 0
+    assert (case(visit).state, ledger.taken) == (State.WAITING, [])
+
+
+def test_while_another_process_sends_for_the_facility_nothing_leaves(visit: str, ledger: Memory) -> None:
+    queued(visit)
+    with psycopg.connect(**database.get_connection_params()) as other:
+        other.execute("SELECT pg_advisory_lock(hashtextextended('insurance.send 12001', 0))")
+        assert send.send_due(5) == 0
+        assert (case(visit).state, ledger.taken) == (State.WAITING, [])
+    assert send.send_due(20) == 1
