@@ -15,7 +15,7 @@ from typing import Any
 from cel_expr_python import cel
 from django.utils.translation import gettext_lazy as _
 
-from tuetinh.care.insurance.benefits import base_salary
+from tuetinh.care.insurance.entitlement import base_salary
 from tuetinh.care.insurance.tables import Row, Tables
 from tuetinh.commons.catalogues.api import check_diagnosis, companions
 
