@@ -181,7 +181,7 @@ def _written(id_: str, found: Split, days: int | None) -> dict[str, Any]:
 def _object(value: Any, fields: dict[str, tuple[tuple[str, ...], Reader]], place: str) -> dict[str, Any]:
     """The values of an object by their English names, each under one of its names."""
     if not isinstance(value, dict):
-        raise BadCase(place or "case", "is not an object")
+        raise BadCase(place, "is not an object")
     dot = f"{place}." if place else ""
     names = {name: key for key, (others, _) in fields.items() for name in (key, *others)}
     found: dict[str, Any] = {}

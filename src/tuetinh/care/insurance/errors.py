@@ -94,7 +94,10 @@ class BadRule(InsuranceError):
 
 
 class BadCase(InsuranceError):
-    """A benefit case that cannot be read. field: where, as it was named; why: what is wrong there, in English."""
+    """A benefit case that cannot be read.
+
+    field: where, as it was named, "" for the whole; why: what is wrong there, in English.
+    """
 
     code = "bad-case"
 
@@ -103,7 +106,7 @@ class BadCase(InsuranceError):
         super().__init__(field, why)
 
     def __str__(self) -> str:
-        return f"{self.field} {self.why}"
+        return f"{self.field or 'case'} {self.why}"
 
 
 class ClosedDecision(InsuranceError):

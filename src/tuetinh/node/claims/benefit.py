@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         return UNREADABLE
     load_alone()
     batch = isinstance(told, list)
-    found = [_split(case, f"cases[{n}]." if batch else "") for n, case in enumerate(told if batch else [told])]
+    found = [_split(case, f"cases[{n}]" if batch else "") for n, case in enumerate(told if batch else [told])]
     refused = [one["error"] for one in found if "error" in one]
     for place in refused:
         print(f"tuetinh: {place['field']} {place['message']}", file=sys.stderr)
@@ -45,7 +45,8 @@ def _split(case: Any, place: str) -> dict[str, Any]:
     try:
         return benefit(case)
     except BadCase as error:
-        return {"error": {"field": f"{place}{error.field}", "message": error.why}}
+        field = ".".join(part for part in (place, error.field) if part)
+        return {"error": {"field": field or "case", "message": error.why}}
 
 
 def _print(found: Any, *, as_json: bool) -> None:
