@@ -6,7 +6,6 @@ Each has `HELP`, `arguments(parser)` and `run(arguments) -> exit code`; its name
 from __future__ import annotations
 
 import argparse
-import os
 from importlib import import_module
 
 COMMANDS = ("benefit", "build", "check", "recheck", "send")
@@ -18,7 +17,7 @@ def arguments_of_claims(parser: argparse.ArgumentParser) -> None:
     for name in COMMANDS:
         command = import_module(f"{__name__}.{name}")
         sub = commands.add_parser(name, help=command.HELP, description=command.HELP)
-        sub.add_argument("--data", default=os.environ.get("TUETINH_DATA", "var"), help="data folder (default ./var)")
+        sub.add_argument("--data", default=argparse.SUPPRESS, help="data folder (default ./var)")
         sub.set_defaults(command=command)
         command.arguments(sub)
 

@@ -133,7 +133,7 @@ def test_a_folder_in_use_is_not_overwritten(root: Path) -> None:
 
 
 def test_claims_of_a_facility_are_built_with_their_problems(root: Path) -> None:
-    made = run(root / "one", "claims", str(root / "claims"), "--facility", "12005")
+    made = run(root / "one", "claims", "build", "--out", str(root / "claims"), "--facility", "12005")
     assert made.returncode == 0, made.stderr
     files = list((root / "claims").glob("*.xml"))
     assert made.stdout.startswith(f"{len(files)} files")
@@ -166,7 +166,7 @@ def test_the_access_log_of_a_time_comes_as_json(root: Path) -> None:
 
 
 def test_a_mistyped_data_folder_makes_no_installation(root: Path) -> None:
-    for command in (["audit"], ["check"], ["export", str(root / "x")], ["claims", str(root / "y")]):
+    for command in (["audit"], ["check"], ["export", str(root / "x")], ["claims", "build", "--out", str(root / "y")]):
         refused = run(root / "mistyped", *command)
         assert refused.returncode == 1
         assert "no installation" in refused.stderr
