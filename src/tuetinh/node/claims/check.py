@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from tuetinh.node.prepare import prepare
+from tuetinh.node.prepare import load_alone, prepare
 
 if TYPE_CHECKING:
     from tuetinh.care.insurance.api import FileClaim, Problem
@@ -87,11 +87,7 @@ def _load(data: Path) -> None:
     if "TUETINH_DATABASE_URL" in os.environ or (data / "postgres").exists():
         prepare(data, migrate=False)
         return
-    os.environ["TUETINH_DATABASE_URL"] = "postgresql://127.0.0.1:1/none"  # never connected to
-    os.environ["DJANGO_SETTINGS_MODULE"] = "tuetinh.node.settings"
-    import django
-
-    django.setup()
+    load_alone()
     from tuetinh.care.insurance.api import use_delivered_rules
 
     use_delivered_rules()
