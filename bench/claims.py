@@ -94,13 +94,23 @@ def _start(number: int) -> datetime:
 
 
 def _resources(ids: list[str], lines: int) -> Iterator[Any]:
-    from tuetinh.commons.catalogues.api import condition_code, drug_code, drugs, icd10, service, service_code
+    from tuetinh.care.insurance.api import REGISTRATION, TENDER
+    from tuetinh.commons.catalogues.api import (
+        condition_code,
+        drug_code,
+        drugs,
+        icd10,
+        service,
+        service_code,
+        starter_prices,
+    )  # fmt: skip
     from tuetinh.record import r4
 
-    glucose, disease = service("23.0075.1494"), icd10("I10")
-    assert glucose is not None
+    disease = icd10("I10")
     assert disease is not None
-    medicine = next(one for one in drugs() if one.substance_code)
+    known = [one for row in starter_prices() if (one := service(row.code)) and one.group == "23" and row.amount]
+    medicines = [one for one in drugs() if one.substance_code]
+    prices = {row.code: row for row in starter_prices()}
     yield r4.Organization(id=FACILITY, name="Bench", active=True)
     yield r4.Practitioner(
         id="bench-doctor",
@@ -110,26 +120,31 @@ def _resources(ids: list[str], lines: int) -> Iterator[Any]:
             )
         ],
     )
+    here = r4.Reference(reference=f"Organization/{FACILITY}")
     doctor = r4.Reference(reference="Practitioner/bench-doctor")
     for number, id_ in enumerate(ids):
         me, about = r4.Reference(reference=f"Patient/{id_}-p"), r4.Reference(reference=f"Encounter/{id_}")
         start, end = _start(number).isoformat(), (_start(number) + timedelta(hours=2)).isoformat()
         yield r4.Patient(id=f"{id_}-p", name=[r4.HumanName(text="Lò Thị Thử")], gender="female", birthDate="1972-03-15")
         yield r4.Coverage(
-            id=f"{id_}-card", status="active", beneficiary=me, payor=[r4.Reference(reference=f"Organization/{FACILITY}")],
+            id=f"{id_}-card", status="active", beneficiary=me, payor=[here],
             subscriberId=f"GD412{number:010}", period=r4.Period(start="2026-01-01", end="2026-12-31"),
         )  # fmt: skip
         yield r4.Condition(id=f"{id_}-c", subject=me, encounter=about, code=condition_code(disease))
         yield r4.Encounter(
-            id=id_, status="finished", class_=r4.Coding(code="AMB"), subject=me, serviceProvider=r4.Reference(
-                reference=f"Organization/{FACILITY}"), period=r4.Period(start=start, end=end),
+            id=id_, status="finished", class_=r4.Coding(code="AMB"), subject=me, serviceProvider=here,
+            period=r4.Period(start=start, end=end),
             participant=[r4.EncounterParticipant(individual=doctor)],
             diagnosis=[r4.EncounterDiagnosis(condition=r4.Reference(reference=f"Condition/{id_}-c"), rank=1)],
         )  # fmt: skip
         for line in range(lines):
-            source, code, amount = f"{id_}-{line}", service_code(glucose), 22_000
+            test, medicine = known[(number + line) % len(known)], medicines[(number + line) % len(medicines)]
+            row = prices[medicine.code if line % 3 == 0 else test.code]
+            source, code, said = f"{id_}-{line}", service_code(test), None
             if line % 3 == 0:
-                code, amount = drug_code(medicine), 500
+                code = drug_code(medicine)
+                told = {REGISTRATION: row.registration, TENDER: row.tender}
+                said = [r4.Extension(url=url, valueString=value) for url, value in told.items()]
                 yield r4.MedicationRequest(
                     id=source, status="active", intent="order", medicationCodeableConcept=code, subject=me,
                     encounter=about, authoredOn=start, requester=doctor,
@@ -149,7 +164,8 @@ def _resources(ids: list[str], lines: int) -> Iterator[Any]:
                 reference = f"ServiceRequest/{source}"
             yield r4.ChargeItem(
                 id=f"{source}-i", status="billed", code=code, subject=me, context=about, occurrenceDateTime=start,
-                quantity=r4.Quantity(value=Decimal(1)), priceOverride=r4.Money(value=Decimal(amount), currency="VND"),
+                quantity=r4.Quantity(value=Decimal(1)), priceOverride=r4.Money(value=row.amount, currency="VND"),
+                extension=said,
                 supportingInformation=[r4.Reference(reference=reference)],
             )  # fmt: skip
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import cache
 from typing import Any
 
 from django.utils.translation import gettext
@@ -216,7 +217,12 @@ def _evaluate(text: str, row: Row) -> Decimal:
             return Decimal(str(node.value))
         raise ValueError(text)
 
-    return value(ast.parse(text, mode="eval").body)
+    return value(_parsed(text))
+
+
+@cache
+def _parsed(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
 
 
 def _decimal(text: str) -> Decimal | None:

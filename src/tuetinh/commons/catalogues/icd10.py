@@ -176,7 +176,16 @@ def children(code: str) -> list[Icd10]:
 
 def companions(code: str) -> list[tuple[str, str, str]]:
     """The double codes (dagger, asterisk, which of them is principal) that `code` is half of; QĐ 4469 annex A1."""
-    return [pair for pair in _tables().pairs if plain(code) in pair[:2]]
+    return _pairs().get(plain(code), [])
+
+
+@cache
+def _pairs() -> dict[str, list[tuple[str, str, str]]]:
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for pair in _tables().pairs:
+        for half in dict.fromkeys(pair[:2]):
+            found.setdefault(half, []).append(pair)
+    return found
 
 
 def search_icd10(text: str, limit: int = 12, usage: Mapping[str, int] | None = None) -> list[Icd10]:

@@ -24,6 +24,7 @@ from tuetinh.care.insurance.benefits import split
 from tuetinh.care.insurance.claim_tables import Sources, build
 from tuetinh.care.insurance.claims import gather_many
 from tuetinh.care.insurance.models import ClaimCase, Recheck
+from tuetinh.care.insurance.rules.apart import begin
 from tuetinh.care.insurance.rules.around import around
 from tuetinh.care.insurance.rules.book import in_force
 from tuetinh.care.insurance.rules.busy import Busy, Line, Meeting, lines_of
@@ -111,7 +112,7 @@ class _workers:
     """Looks at batches, here or in processes of their own, and gives them back in their order."""
 
     def __init__(self, processes: int) -> None:
-        self.pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin) if processes > 1 else None
+        self.pool = ProcessPoolExecutor(processes, get_context("spawn"), begin) if processes > 1 else None
         self.ahead = processes * AHEAD
 
     def __enter__(self) -> Callable[[Iterable[Task]], Iterator[tuple[Batch, Checked]]]:
@@ -138,16 +139,11 @@ class _workers:
             yield batch, coming.result()
 
 
-def _begin() -> None:
-    import django
-
-    django.setup()
-
-
 def look_at(batch: Batch, meetings: dict[int, Meeting]) -> Checked:
     """Build the claims of some visits and ask everything of them. meetings: with what other visits they share what."""
     visits = gather_many(RULES, [encounter for _, encounter in batch])
     prices, done = _Prices(), Checked()
+    books = {place: in_force(place) for place in {visit.place for visit, _ in visits.values()}}
     for pk, encounter in batch:
         if encounter not in visits:
             done.found[pk] = []
@@ -156,8 +152,7 @@ def look_at(batch: Batch, meetings: dict[int, Meeting]) -> Checked:
         tables = build(visit, split([line(item) for item in visit.charges], situation), Sources())
         by = decision_on((ended(visit.encounter) or timezone.localdate()).isoformat())
         known = replace(around(visit, prices), busy=meetings.get(pk, {}))
-        book = in_force(visit.place)
-        problems = let_pass(encounter, examine(tables, book, by=by, around=known))
+        problems = let_pass(encounter, examine(tables, books[visit.place], by=by, around=known))
         done.found[pk] = [asdict(problem) for problem in problems if problem.severity != "hint"]
         done.lines += len(tables.get("XML2") or []) + len(tables.get("XML3") or [])
         done.busy += lines_of(pk, tables)
