@@ -183,5 +183,5 @@ def test_the_queue_asks_a_fixed_number_of_queries(
         glass.open_record(cast["doctor"], "cast-citizen", REASON)
     browser = as_role("admin")
     browser.get(QUEUE)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(8):
         browser.get(QUEUE)
