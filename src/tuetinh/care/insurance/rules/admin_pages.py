@@ -56,9 +56,16 @@ class RuleForm(forms.Form):
     clause = forms.CharField(label=gettext_lazy("Căn cứ"), max_length=300)
     from_ = forms.CharField(label=gettext_lazy("Từ ngày (YYYY-MM-DD)"), max_length=10, required=False)
     to = forms.CharField(label=gettext_lazy("Đến ngày (YYYY-MM-DD)"), max_length=10, required=False)
-    when = forms.MultipleChoiceField(label=gettext_lazy("Hỏi lúc"), choices=MOMENT, widget=forms.CheckboxSelectMultiple)
+    when = forms.MultipleChoiceField(
+        label=gettext_lazy("Hỏi lúc"),
+        choices=MOMENT,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+    )
     override = forms.MultipleChoiceField(
-        label=gettext_lazy("Ai được cho qua"), choices=MAY, widget=forms.CheckboxSelectMultiple, required=False
+        label=gettext_lazy("Ai được cho qua"),
+        choices=MAY,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+        required=False,
     )
     why = forms.CharField(label=gettext_lazy("Lý do thay đổi"), max_length=500, required=False)
 
