@@ -79,11 +79,12 @@ def test_a_node_heals_when_its_database_is_killed_under_it(start: Start, built: 
     assert set(writers.refused) <= {503}
     assert missing(node, writers.kept) == []
 
+    mark = built / "postgres" / "postmaster.pid"
+    lines = mark.read_text().split("\n", 1)
+    os.kill(node.process.pid, signal.SIGSTOP)  # so that it does not begin to heal between the two
     kill_database(built)  # and now both at once
     os.killpg(node.process.pid, signal.SIGKILL)
     node.process.wait(20)
-    mark = built / "postgres" / "postmaster.pid"
-    lines = mark.read_text().split("\n", 1)
     mark.write_text(f"{os.getpid()}\n{lines[1]}")  # after a restart of the machine its number is another's
     node = start(built)
     assert missing(node, writers.kept) == []

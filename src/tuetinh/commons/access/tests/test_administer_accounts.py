@@ -45,7 +45,7 @@ def test_list_asks_a_fixed_number_of_queries(
 ) -> None:
     browser = as_role("admin")
     browser.get("/accounts")
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(10):
         browser.get("/accounts")
 
 

@@ -169,7 +169,7 @@ def test_pages_ask_a_fixed_number_of_queries(
 ) -> None:
     browser = as_role("admin")
     browser.get("/accounts/rules")
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(7):
         browser.get("/accounts/rules")
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(11):
         browser.get("/accounts/rules/nurse")

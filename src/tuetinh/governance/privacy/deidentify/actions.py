@@ -135,7 +135,7 @@ def take(by: Account, export_id: int) -> Path:
     if one is None or not path_of(one).is_file():
         raise PrivacyError("export-gone")
     ResearchExport.objects.filter(pk=one.pk).update(taken=one.taken + 1)
-    audit.note(asker_of(by), "download", "Patient", "", None)
+    audit.note(asker_of(by), "export", "Patient", "", None)
     return path_of(one)
 
 

@@ -85,7 +85,7 @@ def take(asker: Asker, one: PersonExport) -> Path:
     if one.state != State.READY or one.expires <= timezone.now() or not place.is_file():
         raise PrivacyError("export-gone")
     PersonExport.objects.filter(pk=one.pk).update(taken=one.taken + 1)
-    audit.note(asker, "download", "Patient", one.patient, one.patient)
+    audit.note(asker, "export", "Patient", one.patient, one.patient)
     return place
 
 

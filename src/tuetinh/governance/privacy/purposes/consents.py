@@ -62,7 +62,7 @@ def give(asker: Asker, by: Account, tie: Tie | None, code: str, version: int, *,
         at=timezone.now(),
         by=by,
         channel="portal",
-        address=origin.address() or "",
+        address=origin.current.get().address,
         acting=tie.code if tie else "",
         minor_agreed=minor_agreed and tie is not None,
     )

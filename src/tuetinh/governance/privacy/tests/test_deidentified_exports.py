@@ -211,7 +211,7 @@ def test_it_is_fetched_after_a_proof_and_logged(
     enter(SYSTEM)
     with connection.cursor() as cursor:
         cursor.execute("SELECT action, type FROM record.audit WHERE role = 'admin' AND type <> '' ORDER BY position")
-        assert cursor.fetchall() == [("$export", "Condition"), ("$export", "Patient"), ("download", "Patient")]
+        assert cursor.fetchall() == [("$export", "Condition"), ("$export", "Patient"), ("export", "Patient")]
 
 
 def test_the_command_writes_it_into_a_folder(two: tuple[Account, Account], people: list[str], tmp_path: Path) -> None:

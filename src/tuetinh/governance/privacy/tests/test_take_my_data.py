@@ -131,8 +131,8 @@ def test_everything_of_the_record_and_nothing_else(
     assert one.taken == 1
     enter(SYSTEM)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT action FROM record.audit WHERE action IN ('$export', 'download') ORDER BY position")
-        assert cursor.fetchall() == [("$export",), ("download",)]
+        cursor.execute("SELECT action FROM record.audit WHERE action IN ('$export', 'export') ORDER BY position")
+        assert cursor.fetchall() == [("$export",), ("export",)]
 
 
 def test_it_asks_again_who_one_is(as_role: Callable[[str], Client], rich: None) -> None:
