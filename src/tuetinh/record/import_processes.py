@@ -31,6 +31,7 @@ CHUNK_BYTES = 8 * 1024 * 1024
 AHEAD = 2  # chunks that a process has been sent and has not answered
 MOST = 4
 LEAVE_SECONDS = 10
+ENDED = "a process of the import was ended"
 
 
 class Broken(ConnectionError):
@@ -144,7 +145,10 @@ class _Helper:
         if self._gathered:
             while self._sent >= AHEAD:
                 self._receive()
-            self._pipe.send(self._gathered)
+            try:
+                self._pipe.send(self._gathered)
+            except ConnectionError:
+                raise Broken(ENDED) from None
             self._gathered, self._size, self._sent = [], 0, self._sent + 1
 
     def settle(self) -> None:
@@ -163,7 +167,7 @@ class _Helper:
         try:
             answer: Answer = self._pipe.recv()
         except (EOFError, ConnectionError):
-            raise Broken("a process of the import was ended") from None
+            raise Broken(ENDED) from None
         if answer.failure:
             raise Broken(f"a process of the import failed: {answer.failure}")
         self._sent -= 1
