@@ -28,14 +28,16 @@ NOBODY = ""
 @dataclass(frozen=True)
 class Row:
     """How pages of one address are reached: by whom; on which page a link to them stands, or which they are at; in
-    which further states."""
+    which further states. about: the address by the id of a visit, to which a link stands on that page."""
 
     role: str = NOBODY
     on: str = ""
     at: str = ""
     states: tuple[str, ...] = ()
+    about: str = ""
 
 
+VISIT = "clinic/visits/<str:encounter_id>"
 TABS = ("?tab=orders", "?tab=prescription", "?tab=close")
 # Pages whose address has parameters, or that look different by what is asked; the others are opened as they are.
 ROWS = {
@@ -48,9 +50,7 @@ ROWS = {
     "wall/<str:room>": Row("reception", "/reception"),
     "clinic/people/<str:patient_id>": Row("doctor", at=f"/clinic/people/{CITIZEN}"),
     "clinic/people/<str:patient_id>/visits/<str:encounter_id>": Row("doctor", f"/clinic/people/{CITIZEN}"),
-    "clinic/visits/<str:encounter_id>": Row(
-        "doctor", "/clinic", states=("?tab=orders", "?tab=prescription", "?tab=close")
-    ),
+    VISIT: Row("doctor", "/clinic", states=("?tab=orders", "?tab=prescription", "?tab=close")),
     "lab/inbox/<int:message_id>": Row("lab", "/lab/inbox"),
     "lab/machines/<int:analyser_id>": Row("lab", "/lab/machines"),
     "lab/tubes/<str:number>": Row("lab", "/lab?list=done"),
@@ -59,7 +59,7 @@ ROWS = {
     "insurance/rules": Row("admin", states=("?group=drugs", "?q=ICD")),
     "insurance/rules/<str:code>": Row("admin", at="/insurance/rules/ICD-PRINCIPAL"),
     "insurance/overrides": Row("cashier"),
-    "insurance/remarks/<str:encounter_id>/<slug:moment>": Row("doctor", "/clinic"),
+    "insurance/remarks/<str:encounter_id>/<slug:moment>": Row("doctor", "/clinic", about="/insurance/remarks/{}/order"),
     "accounts/<int:account_id>": Row("admin", "/accounts"),
     "accounts/apps/<slug:client_id>": Row("admin", "/accounts/apps"),
     "accounts/providers/<slug:provider_id>": Row("admin", "/accounts/providers"),
@@ -193,9 +193,10 @@ class Visit:
         page = self.tab(row.role)
         page.goto(self.node.url + row.on)
         links = page.eval_on_selector_all("a[href]", "all => all.map(a => a.getAttribute('href'))")
-        found = [path for path in (urlsplit(link).path for link in links) if _route(path) == route]
-        assert found, f"no link to {route} on {row.on}"
-        return found[0]
+        sought = VISIT if row.about else route
+        found = [path for path in (urlsplit(link).path for link in links) if _route(path) == sought]
+        assert found, f"no link to {sought} on {row.on}"
+        return row.about.format(found[0].rpartition("/")[2]) if row.about else found[0]
 
 
 def _route(path: str) -> str:
