@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from tuetinh.commons.access.models import Account
 
+BROWSER = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 PASSWORD = "mot-mat-khau-dai"  # noqa: S105 - of the cast, which lives as long as a test
 
 
@@ -156,6 +158,39 @@ def as_role(cast: dict[str, Account]) -> Callable[[str], Client]:
         return client
 
     return browser
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page of a desk in a real browser; fails the test on a script error."""
+    with _opened(1440, 900) as page:
+        yield page
+
+
+@pytest.fixture
+def phone() -> Iterator[Page]:
+    """A page on a phone in a real browser; fails the test on a script error."""
+    with _opened(390, 844) as page:
+        yield page
+
+
+@contextmanager
+def _opened(width: int, height: int) -> Iterator[Page]:
+    from django.db import connections
+    from playwright.sync_api import sync_playwright
+
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright keeps an event loop in this thread
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=BROWSER)
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield page
+        browser.close()
+        connections.close_all()  # while a loop runs in this thread, Django keeps a connection apart for it
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+    if errors:
+        pytest.fail("\n".join(errors))
 
 
 @pytest.fixture

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import connections
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.access.api import asker_of
@@ -25,24 +23,7 @@ if TYPE_CHECKING:
     from tuetinh.commons.access.models import Account
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PAGES = ("", "/results", "/results/4548-4", "/medicines", "/visits", "/record", "/record/payments", "/record/accesses")
-
-
-@pytest.fixture
-def phone() -> Iterator[Page]:
-    """A phone that fails the test on a script error."""
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright keeps an event loop in this thread
-    errors: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGS)
-        page = browser.new_page(viewport={"width": 390, "height": 844})
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        yield page
-        browser.close()
-        connections.close_all()  # while a loop runs in this thread, Django keeps a connection apart for it
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-    assert errors == []
 
 
 def _result(value: str, day: str) -> None:
