@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -37,6 +38,11 @@ TABLES = [
 ]  # fmt: skip
 
 
+def _day(label: object) -> forms.DateField:
+    widget = forms.DateInput(format="%d/%m/%Y", attrs={"inputmode": "numeric", "placeholder": "dd/mm/yyyy"})
+    return forms.DateField(label=label, required=False, input_formats=["%d/%m/%Y", "%Y-%m-%d"], widget=widget)
+
+
 class RuleForm(forms.Form):
     """A rule as a person writes it."""
 
@@ -54,8 +60,8 @@ class RuleForm(forms.Form):
     vi = forms.CharField(label=gettext_lazy("Lời báo"), max_length=500)
     en = forms.CharField(label=gettext_lazy("Lời báo tiếng Anh"), max_length=500, required=False)
     clause = forms.CharField(label=gettext_lazy("Căn cứ"), max_length=300)
-    from_ = forms.CharField(label=gettext_lazy("Từ ngày (YYYY-MM-DD)"), max_length=10, required=False)
-    to = forms.CharField(label=gettext_lazy("Đến ngày (YYYY-MM-DD)"), max_length=10, required=False)
+    from_ = _day(gettext_lazy("Từ ngày"))
+    to = _day(gettext_lazy("Đến ngày"))
     when = forms.MultipleChoiceField(
         label=gettext_lazy("Hỏi lúc"),
         choices=MOMENT,
@@ -72,7 +78,8 @@ class RuleForm(forms.Form):
     def rule(self) -> Rule:
         """The rule that was written."""
         told = {name: value for name, value in self.cleaned_data.items() if name != "why"}
-        return Rule(**told | {"when": tuple(told["when"]), "override": tuple(told["override"])})
+        days = {name: told[name].isoformat() if told[name] else "" for name in ("from_", "to")}
+        return Rule(**told | days | {"when": tuple(told["when"]), "override": tuple(told["override"])})
 
 
 @desk("admin", "cashier")
@@ -146,7 +153,8 @@ def _with(request: HttpRequest, code: str) -> Any:
 def _initial(known: Rule | None) -> dict[str, Any]:
     if known is None:
         return {"on": True, "severity": "warn", "when": ["claim"]}
-    return {name: getattr(known, name) for name in known.__struct_fields__}
+    told = {name: getattr(known, name) for name in known.__struct_fields__}
+    return told | {name: date.fromisoformat(told[name]) if told[name] else None for name in ("from_", "to")}
 
 
 def _page(

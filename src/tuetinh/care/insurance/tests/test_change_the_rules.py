@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 RULE = {
     "code": "GLUCOSE-TWICE", "on": "on", "group": "services", "severity": "warn", "table": "XML3", "field": "SO_LUONG",
     "condition": 'MA_DICH_VU == "23.0075.1494" && DON_GIA_BV > 1', "vi": "Glucose {SO_LUONG} lần.", "en": "",
-    "clause": "Quy định của cơ sở", "from_": "2026-01-01", "to": "", "when": ["order", "claim"], "why": "Họp 11/2026",
+    "clause": "Quy định của cơ sở", "from_": "01/01/2026", "to": "", "when": ["order", "claim"], "why": "Họp 11/2026",
 }  # fmt: skip
 
 
@@ -32,6 +32,8 @@ def test_a_new_rule_holds_at_once_for_the_own_facility(as_role: Callable[[str], 
     page = as_role("admin").get("/insurance/rules/GLUCOSE-TWICE").content.decode()
     assert page.count("data-change") == 1
     assert "Họp 11/2026" in page
+    assert 'value="01/01/2026"' in page
+    assert "01/01/2026 – …" in as_role("admin").get("/insurance/rules?q=glucose-twice").content.decode()
     assert as_role("admin").post("/insurance/rules/new", RULE).status_code == 422  # there is one of this code
 
 
@@ -56,7 +58,7 @@ def test_a_delivered_rule_is_switched_off_and_comes_back_with_its_history(as_rol
         ({"condition": "SO_LUONG"}, "DOUBLE ≠ BOOL"),
         ({"field": "NOPE"}, "XML3.NOPE"),
         ({"code": "bad code"}, "chữ in hoa không dấu"),
-        ({"from_": "01/01/2026"}, "YYYY-MM-DD"),
+        ({"from_": "31/02/2026"}, "ngày hợp lệ"),
         ({"from_": "2026-02-01", "to": "2026-01-01"}, "Ngày cuối"),
         ({"why": " "}, "Ghi lý do thay đổi"),
         ({"severity": "fatal"}, "fatal"),
