@@ -8,13 +8,14 @@ from datetime import datetime
 from django.db import connection
 
 from tuetinh.record.asker import Asker
+from tuetinh.record.audit.event import WRITES
 from tuetinh.record.errors import Forbidden
 from tuetinh.record.steps import enter
 
 NAMED = "citizen"
 _DAYS = """
 SELECT max(position), min(at), max(at), role, facility, purpose, array_agg(DISTINCT one ORDER BY one),
-       bool_or(action IN ('create', 'update', 'delete', 'patch')), CASE WHEN role = %s THEN account ELSE '' END
+       bool_or(action = ANY(%s)), CASE WHEN role = %s THEN account ELSE '' END
 FROM record.audit, string_to_table(type, ',') AS one
 WHERE patient = %s AND account <> %s
 GROUP BY (at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date, account, role, facility, purpose
@@ -53,7 +54,8 @@ def accesses(asker: Asker, patient_id: str, before: int | None = None, limit: in
         raise Forbidden(message)
     enter(asker)
     with connection.cursor() as cursor:
-        cursor.execute(_DAYS, [NAMED, patient_id, asker.account, before if before is not None else 2**62, limit])
+        before = before if before is not None else 2**62
+        cursor.execute(_DAYS, [WRITES, NAMED, patient_id, asker.account, before, limit])
         rows = cursor.fetchall()
     return [
         Access(position, first, last, role, facility, purpose, tuple(types), changed, account)

@@ -29,9 +29,12 @@ _ENTITY: Final = f"{_TERMINOLOGY}audit-entity-type"
 _ROLE: Final = f"{_TERMINOLOGY}object-role"
 
 ACTIONS: Final = {
-    "create": "C", "read": "R", "history": "R", "page": "R", "print": "R", "export": "R", "update": "U", "delete": "D"
+    "create": "C", "read": "R", "history": "R", "page": "R", "print": "R", "export": "R", "update": "U", "delete": "D",
+    "destroy": "D",
 }  # fmt: skip
 """AuditEvent.action by what the log says; all else was executed (`E`)."""
+WRITES: Final = [action for action, code in ACTIONS.items() if code in "CUD"]
+"""What changes a record."""
 AUTHENTICATED: Final = "110114"
 AUTHENTICATION: Final = {"login": "110122", "logout": "110123"}
 """AuditEvent.subtype (DCM) of who comes and goes; their type is `AUTHENTICATED`."""

@@ -11,12 +11,13 @@ from django.db import connection
 
 from tuetinh.record.asker import Asker
 from tuetinh.record.audit import reading
+from tuetinh.record.audit.event import WRITES
 from tuetinh.record.errors import BadRequest
 from tuetinh.record.steps import enter
 
 CHUNK: Final = 5000  # patients of one statement
 _SEEN: Final = """
-SELECT patient, min(at), max(at), count(*), bool_or(action IN ('create', 'update', 'delete', 'patch'))
+SELECT patient, min(at), max(at), count(*), bool_or(action = ANY(%s))
 FROM record.audit
 WHERE at >= %s AND at < %s AND {by} AND patient > %s AND coalesce(outcome, '0') = '0'
 GROUP BY patient ORDER BY patient LIMIT %s
@@ -53,7 +54,7 @@ def exposed(
     while True:
         enter(asker)
         with connection.cursor() as cursor:
-            cursor.execute(sql, [since, until, *(value for _, value in given), after, CHUNK])
+            cursor.execute(sql, [WRITES, since, until, *(value for _, value in given), after, CHUNK])
             rows = cursor.fetchall()
         yield from (Exposed(*row) for row in rows)
         if len(rows) < CHUNK:
