@@ -45,6 +45,7 @@ def test_a_wrong_code_is_stopped_and_put_right(
     page.keyboard.press("Control+s")
     expect(page.locator("[data-stopped]")).to_have_count(0)
     expect(page.locator("[name=principal]")).to_have_value("A97.1")
+    expect(page.locator("[data-remarks]")).to_be_hidden()  # no empty card where there is nothing to remark
     assert len(queries.conditions(SYSTEM, found.encounter)) == 1
 
 
