@@ -316,6 +316,20 @@ def test_entries_from_before_a_column_are_hashed_as_they_were() -> None:
     assert head == Head(1, digest.hexdigest())
 
 
+@pytest.mark.usefixtures("started")
+@pytest.mark.parametrize(
+    "text", ['Ngô "Bảo" Châu', "a\\b/c", "\t\r\n\b\f", "\x01\x1f\x7f\x9f", "\u2028\ufffe", "𝔸", "0", "null"]
+)
+def test_whatever_an_entry_says_is_sealed_as_it_is_verified(text: str) -> None:
+    tamper(
+        "INSERT INTO record.audit (at, account, role, facility, purpose, client, action, type, id, patient, agent)"
+        " VALUES (now(), %s, %s, '', '', '', 'read', 'Patient', %s, %s, %s)",
+        *[text] * 5,
+    )
+    assert seal() is not None
+    assert faults() == []
+
+
 OLD = datetime(2026, 1, 31, 23, 59, tzinfo=UTC)
 
 
