@@ -98,7 +98,7 @@ def _fill(scratch: Path, size: int, written: Written, conn: psycopg.Connection, 
     cluster = scratch / "node" / "postgres"
     database = _processor_seconds(cluster)
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)

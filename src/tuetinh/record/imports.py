@@ -27,10 +27,11 @@ from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Invalid, Issue, RecordError
 from tuetinh.record.import_processes import Answer, Helpers, how_many
 from tuetinh.record.sources import Document, documents
-from tuetinh.record.steps import Step, run
+from tuetinh.record.steps import BROKEN_BY_OTHERS, Step, run
 from tuetinh.record.validate import check
 
 BATCH = 500
+ATTEMPTS = 5  # to store a batch that others are in the way of
 BATCH_BYTES = 8 * 1024 * 1024
 UNPACKED = frozenset({"transaction", "batch", "collection", "searchset", "document"})
 _UUID = re.compile(r"urn:uuid:([A-Za-z0-9\-]{1,64})")
@@ -215,8 +216,14 @@ class Importer:
         def step() -> Step[tuple[list[store.Stored], set[tuple[str, str]]]]:
             return (yield from store.put_many(self.asker, [i.resource for i in items], keep_same=True))
 
-        with transaction.atomic():
-            stored, same = run(self.asker, step())
+        for attempt in range(ATTEMPTS):
+            try:
+                with transaction.atomic():
+                    stored, same = run(self.asker, step())
+                break
+            except BROKEN_BY_OTHERS:
+                if attempt == ATTEMPTS - 1:
+                    raise
         for one in stored:
             kind = (
                 self.report.same

@@ -21,6 +21,8 @@ from tuetinh.record.asker import Asker
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
+BROKEN_BY_OTHERS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+"""Why a transaction may be begun anew: others were in its way, and it was taken back as a whole."""
 
 
 class Query(NamedTuple):

@@ -66,7 +66,7 @@ DELETE FROM identity_person WHERE patient = ANY(%s::text[])
 
 
 _SEEN = """
-INSERT INTO identity_seen (facility, patient, at) SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[])
+INSERT INTO identity_seen (patient, facility, at) SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[])
 ON CONFLICT (facility, patient) DO UPDATE SET at = excluded.at WHERE identity_seen.at < excluded.at
 """
 
@@ -88,8 +88,8 @@ def project_visits(written: Sequence[Written]) -> Step[None]:
     for one in written:
         visit = one.resource
         if isinstance(visit, r4.Encounter) and one.patient and visit.period and visit.period.start:
-            key = (facts.reference_id(visit.serviceProvider), one.patient)
-            if key[0] and len(visit.period.start) >= 10:
+            key = (one.patient, facts.reference_id(visit.serviceProvider))
+            if key[1] and len(visit.period.start) >= 10:
                 seen[key] = max(seen.get(key, ""), visit.period.start)
     if seen:
         rows = [(*key, at) for key, at in sorted(seen.items())]

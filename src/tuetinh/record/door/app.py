@@ -35,7 +35,7 @@ from tuetinh.record.errors import (
     Unprocessable,
 )
 from tuetinh.record.origin import Origin, come_from
-from tuetinh.record.steps import Row, Step, aenter, arun
+from tuetinh.record.steps import BROKEN_BY_OTHERS, Row, Step, aenter, arun
 
 T = TypeVar("T")
 Authenticate = Callable[[Scope], Awaitable[Asker | None]]
@@ -53,11 +53,7 @@ Pool = AsyncConnectionPool[psycopg.AsyncConnection[Row]]
 
 ATTEMPTS = 4
 _TOO_LONG = (psycopg.errors.QueryCanceled, psycopg.errors.IdleInTransactionSessionTimeout)
-_BROKEN_BY_OTHERS = (
-    psycopg.errors.DeadlockDetected,
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.LockNotAvailable,
-)
+_IN_THE_WAY = (*BROKEN_BY_OTHERS, psycopg.errors.LockNotAvailable)
 BODY_LIMIT = 16 * 1024 * 1024
 POOL_SECONDS = 5.0
 WATCH_SECONDS = 0.1  # that a search has before its client is watched
@@ -250,7 +246,7 @@ class Door:
                 try:
                     async with conn.transaction():
                         return await arun(step(), conn)
-                except _BROKEN_BY_OTHERS:
+                except _IN_THE_WAY:
                     if attempt == ATTEMPTS - 1:
                         raise
                     await asyncio.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311
@@ -330,9 +326,7 @@ def translate(error: BaseException) -> RecordError:
     if isinstance(error, _TOO_LONG):
         text = "the request took too long and was stopped; ask for less at once"
         return Unavailable(issues=[Issue("error", "too-costly", text)])
-    if isinstance(
-        error, (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)
-    ):
+    if isinstance(error, _IN_THE_WAY):
         return Conflict("another request changes the same resources; try again")
     if isinstance(error, psycopg.errors.UniqueViolation):
         return Conflict("another request made the same resource at the same time; try again")

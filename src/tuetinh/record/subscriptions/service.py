@@ -17,7 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from tuetinh.record import feed
 from tuetinh.record.asker import SYSTEM, Asker
-from tuetinh.record.steps import Row, Step, aenter, arun
+from tuetinh.record.steps import BROKEN_BY_OTHERS, Row, Step, aenter, arun
 from tuetinh.record.subscriptions import tables
 from tuetinh.record.subscriptions.couriers import Couriers
 from tuetinh.record.subscriptions.matcher import CHUNK, LOCK, Matcher
@@ -34,7 +34,6 @@ GATHER = 0.05  # seconds that changes gather while they flow: many are matched a
 CANCEL_SECONDS = 0.5  # before a task is cancelled once more: a connection that is being made can swallow the first
 KEEP_DAYS = 30  # for which delivered events are kept for $events
 POOL = 8
-DEADLOCKS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 
 _DUE = """SELECT id FROM record.subscription WHERE status <> 'off' AND NOT paused AND channel <> 'websocket'
 AND (events > delivered OR NOT shaken OR beats OR status = 'error' OR ends <= now())"""
@@ -194,6 +193,6 @@ class Service:
         async with self._pool.connection() as conn:
             await aenter(asker, conn)
             for _ in range(3):
-                with contextlib.suppress(*DEADLOCKS):
+                with contextlib.suppress(*BROKEN_BY_OTHERS):
                     return await self._step(conn, step)
             return await self._step(conn, step)
