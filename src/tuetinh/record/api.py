@@ -21,7 +21,9 @@ from django.db import connection, transaction
 
 from tuetinh.record import audit, contents, projections, r4, store
 from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.audit import reading
 from tuetinh.record.audit.accesses import Access, accesses
+from tuetinh.record.audit.event import Entry
 from tuetinh.record.audit.exposure import Exposed, exposed
 from tuetinh.record.destroying import Destroyed, destroy, proof
 from tuetinh.record.errors import BadRequest, Invalid, Unprocessable, issues_of
@@ -39,9 +41,11 @@ __all__ = [
     "Asker",
     "Content",
     "Destroyed",
+    "Entry",
     "Exposed",
     "Follower",
     "Page",
+    "access_log",
     "accesses",
     "analyze",
     "bodies",
@@ -212,6 +216,17 @@ def search(asker: Asker, type_: str, query: str, page: str | None = None) -> Pag
     included = [_decoded(asker, hit.body) for hit in found.hits if hit.mode != "match"]
     _note(asker, "search", [(hit.type, hit.patient) for hit in found.hits] or [(type_, None)])
     return Page(matches, included, found.next, found.total)
+
+
+def access_log(asker: Asker, asked: Sequence[tuple[str, str]]) -> tuple[list[Entry], str | None]:
+    """Entries of the access log, asked for as AuditEvents are (`audit.reading`), and the `_page` that follows.
+
+    Looking is logged as well. Raises BadRequest, and Forbidden unless the asker keeps watch or asks about themselves.
+    """
+    entries, following = run(asker, reading.page(asker, reading.read(asker, asked)))
+    for patient in dict.fromkeys(entry.patient for entry in entries) or [None]:
+        audit.note(asker, "search", reading.NAME, "", patient)
+    return entries, following
 
 
 def export_view(asker: Asker, definition: object, form: str, out: BinaryIO, since: str | None = None) -> None:

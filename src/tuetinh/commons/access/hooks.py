@@ -33,5 +33,8 @@ MENU = [
         order=16,
         badge=lambda request: waiting(request.user).count(),  # type: ignore[arg-type]
     ),
+    MenuItem(
+        roles=("admin",), url="access:log", icon="history", label=gettext_lazy("Nhật ký truy cập"), order=18, rare=True
+    ),
     MenuItem(roles=("admin",), url="access:apps", icon="plug", label=gettext_lazy("Ứng dụng"), order=20),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from tuetinh.commons.access import pages, review_pages
+from tuetinh.commons.access import log_pages, pages, review_pages
 from tuetinh.commons.access.api import open_to_all
 from tuetinh.commons.access.oauth import authorizing, endpoints, registering, sample
 from tuetinh.commons.access.outside import pages as outside
@@ -36,6 +36,7 @@ urlpatterns = [
     path("account/sessions/end", proof.end_others, name="end-sessions"),
     path("account/sessions/<slug:handle>/end", proof.end_session, name="end-session"),
     path("accounts", pages.accounts, name="accounts"),
+    path("accounts/log", log_pages.log, name="log"),
     path("accounts/new", pages.new_account, name="new-account"),
     path("accounts/review", review_pages.review, name="review"),
     path("accounts/<int:account_id>", pages.account, name="account"),

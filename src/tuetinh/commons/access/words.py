@@ -42,3 +42,49 @@ EVENTS = {
     "recovered": gettext_lazy("Mở lại từ máy chủ"),
     "role_mapped": gettext_lazy("Đổi bàn làm việc theo tài khoản ngoài"),
 }
+
+ENTRIES = {
+    "see": gettext_lazy("Xem, in, xuất"),
+    "write": gettext_lazy("Ghi, sửa, xóa"),
+    "come": gettext_lazy("Đăng nhập, đăng xuất"),
+    "other": gettext_lazy("Việc khác"),
+}
+"""What the access log tells of, roughly."""
+_ACTIONS = {
+    "create": gettext_lazy("Ghi mới"),
+    "read": gettext_lazy("Xem"),
+    "update": gettext_lazy("Sửa"),
+    "delete": gettext_lazy("Xóa"),
+    "search": gettext_lazy("Tìm"),
+    "history": gettext_lazy("Xem bản cũ"),
+    "page": gettext_lazy("Mở trang"),
+    "print": gettext_lazy("In"),
+    "export": gettext_lazy("Xuất tệp"),
+    "download": gettext_lazy("Tải tệp"),
+    "destroy": gettext_lazy("Tiêu hủy"),
+    "login": gettext_lazy("Đăng nhập"),
+    "logout": gettext_lazy("Đăng xuất"),
+    "merge": gettext_lazy("Gộp hồ sơ"),
+    "unmerge": gettext_lazy("Tách hồ sơ"),
+    "notify": gettext_lazy("Gửi thông báo"),
+}
+
+
+def entry_action(action: str) -> str:
+    """What an entry of the access log says was done; an operation of the API keeps its name."""
+    return str(_ACTIONS.get(action, action))
+
+
+_REASONS = {
+    "password": gettext_lazy("mật khẩu"),
+    "code": gettext_lazy("mã 6 số"),
+    "passkey": gettext_lazy("khóa truy cập"),
+    "desk": gettext_lazy("không phải bàn làm việc của mình"),
+    "forbidden": gettext_lazy("không đủ quyền"),
+    "not-found": gettext_lazy("không có, hoặc không được biết là có"),
+}
+
+
+def entry_reason(reason: str | None) -> str:
+    """Why something came out so, or by which way somebody came; a code of a standard keeps its name."""
+    return str(_REASONS.get(reason or "", reason or ""))
