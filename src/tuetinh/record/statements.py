@@ -28,16 +28,28 @@ CURRENT = "%s::bigint = coalesce((SELECT number FROM record.search_generation), 
 PURPOSE = """CASE WHEN EXISTS (
     SELECT FROM record.relation k WHERE k.patient = {by}.patient AND k.holder = 'Account/' || {account}
       AND k.kind = 'glass' AND k.until > {at}) THEN 'BTG' ELSE {purpose} END"""
+# What one account did to one patient's record in one transaction is one entry, whatever statements it took.
+ONE_ENTRY = """ON CONFLICT (number, account, action, patient, at) WHERE number IS NOT NULL DO UPDATE SET
+    type = CASE WHEN excluded.type = ANY (string_to_array(a.type, ',')) THEN a.type
+      ELSE a.type || ',' || excluded.type END,
+    id = CASE WHEN excluded.type = a.type AND excluded.id = a.id THEN a.id ELSE '' END,
+    what = coalesce(a.what, ARRAY[a.type || '/' || a.id])
+      || coalesce(excluded.what, ARRAY[excluded.type || '/' || excluded.id])"""
 FEED = (
     """feed AS (
   INSERT INTO record.feed (at, type, id, version, shard, patient, custodian, labels, change)
   SELECT new.updated, '{t}', new.id, new.version, new.shard, new.patient, new.custodian, new.labels, %s FROM new
 ), audit AS (
-  INSERT INTO record.audit
-    (at, account, role, facility, purpose, client, action, type, id, patient, practitioner, address, agent)
-  SELECT new.updated, %s, %s, %s, """
-    + PURPOSE.format(by="new", account="%s", at="new.updated", purpose="%s")
-    + """, %s, %s, '{t}', new.id, new.patient, %s, %s, %s FROM new
+  INSERT INTO record.audit AS a (at, number, account, role, facility, purpose, client, action, type, id, what, patient,
+    practitioner, address, agent)
+  SELECT now(), pg_current_xact_id(), %s, %s, %s, """
+    + PURPOSE.format(by="e", account="%s", at="e.updated", purpose="%s")
+    + """, %s, %s, '{t}', e.id, e.what, e.patient, %s, %s, %s
+  FROM (SELECT patient, max(updated) AS updated, CASE count(*) WHEN 1 THEN min(id) ELSE '' END AS id,
+    CASE WHEN count(*) > 1 THEN array_agg('{t}/' || id ORDER BY id) END AS what FROM new GROUP BY patient) e
+  """
+    + ONE_ENTRY
+    + """
 )
 SELECT id, key FROM new"""
 )

@@ -154,12 +154,10 @@ def _find(client: httpx.Client, type_: str, values: list[str], held: checks.Held
 
 def _logs(conn: psycopg.Connection[Any], held: checks.Held) -> None:
     """Writes in the access log and in the feed of the resources that are held."""
-    instant = """to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
     writes = "action IN ('create', 'update', 'delete')"
     conn.execute(sight.ENTER, sight.settings(HOUSE))
-    for name, at in conn.execute(f"SELECT type || '/' || id, {instant} FROM record.audit WHERE {writes}"):
-        if name in held.versions:
-            held.logged.setdefault(name, []).append(at)
+    names = f"SELECT unnest(coalesce(what, ARRAY[type || '/' || id])) FROM record.audit WHERE {writes}"
+    held.logged = Counter(name for (name,) in conn.execute(names) if name in held.versions)
     for name, version in conn.execute("SELECT type || '/' || id, version FROM record.feed ORDER BY position"):
         if name in held.versions:
             held.fed.setdefault(name, []).append(version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -111,7 +112,7 @@ def found(operations: list[Operation], held: Held) -> list[str]:
 
 def holding(*versions: tuple[int, str, str | None], key: str = KEY, **more: Any) -> Held:
     """The record with these versions of one resource, in its logs unless said otherwise."""
-    logs = {"logged": {key: [time for _, time, _ in versions]}, "fed": {key: [number for number, _, _ in versions]}}
+    logs = {"logged": Counter({key: len(versions)}), "fed": {key: [number for number, _, _ in versions]}}
     return Held(**({"versions": {key: list(versions)}} | logs | more))
 
 
@@ -131,10 +132,10 @@ def test_a_record_that_kept_its_word_is_not_blamed() -> None:
         (holding((1, "t1", "x"), (2, "t2", "y"), (3, "t3", "z")), "z was never written"),
         (holding((1, "t1", "x")), "y was acknowledged as version 2, which holds None"),
         (holding((1, "t1", "y"), (2, "t2", "x")), "x was acknowledged as version 1, which holds y"),
-        (holding((1, "t1", "x"), (2, "t2", "y"), logged={}), "2 versions, but writes in the access log at []"),
+        (holding((1, "t1", "x"), (2, "t2", "y"), logged=Counter()), "2 versions, but 0 writes in the access log"),
         (
-            holding((1, "t1", "x"), (2, "t2", "y"), logged={KEY: ["t1", "t2", "t2"]}),
-            "2 versions, but writes in the access log at ['t1', 't2', 't2']",
+            holding((1, "t1", "x"), (2, "t2", "y"), logged=Counter({KEY: 3})),
+            "2 versions, but 3 writes in the access log",
         ),
         (holding((1, "t1", "x"), (2, "t2", "y"), fed={KEY: [2, 1]}), "2 versions, but the feed told of [2, 1]"),
     ],
@@ -186,7 +187,7 @@ def test_what_is_created_is_there_once(operations: list[Operation], ids: list[st
 def test_a_transaction_is_there_as_a_whole() -> None:
     parts = [put((0, 1), "x", 1, bundle="t", key=key) for key in ("Basic/a", "Basic/b")]
     both = {"versions": {"Basic/a": [(1, "t1", "x")], "Basic/b": [(1, "t1", "x")]}}
-    logs = {"logged": {k: ["t1"] for k in both["versions"]}, "fed": {k: [1] for k in both["versions"]}}
+    logs = {"logged": Counter(both["versions"].keys()), "fed": {k: [1] for k in both["versions"]}}
     assert found(parts, Held(**both, **logs)) == []  # type: ignore[arg-type]
     half = {"Basic/a": [(1, "t1", "x")], "Basic/b": list[Any]()}
     for outcome in ("ok", "info", "fail"):

@@ -26,12 +26,12 @@ from tuetinh.record.steps import enter
 
 BLOCK = 2000
 COLUMNS = "position, at, account, role, facility, purpose, client, action, type, id, patient"
-ADDED = "practitioner, address, query, outcome, agent, reason"
-"""Columns that came later, four and then two: an entry without any of those is hashed as before, so older blocks stay
+ADDED = "practitioner, address, query, outcome, agent, reason, what"
+"""Columns that came later, four, two and one: an entry without any of those is hashed as before, so older blocks stay
 whole."""
 START = bytes(32)
 _KNOWN = COLUMNS.count(",") - 1  # columns of old after the position and the moment
-_LENGTHS = (_KNOWN, _KNOWN + 4)
+_LENGTHS = (_KNOWN, _KNOWN + 4, _KNOWN + 6)
 _LATER = ADDED.split(", ")
 
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('record.audit chain'))"

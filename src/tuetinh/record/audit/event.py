@@ -66,6 +66,7 @@ class Entry(NamedTuple):
     outcome: str | None
     agent: str | None
     reason: str | None
+    what: list[str] | None  # Type/id of each resource, where there are several
 
 
 def audit_event(entry: Entry, asker: Asker) -> r4.AuditEvent:
@@ -144,10 +145,10 @@ def _entities(entry: Entry) -> Iterator[r4.AuditEventEntity]:
     """Whose record, which resources or types of them, and the question."""
     if entry.patient:
         yield _entity(r4.Reference(reference=f"Patient/{entry.patient}"), ("1", "Person"), ("1", "Patient"))
-    for type_ in filter(None, entry.type.split(",")):
-        if (type_, entry.id) != ("Patient", entry.patient):
-            what = f"{type_}/{entry.id}" if entry.id else None
-            reference = r4.Reference(reference=what, type=type_)
+    named = [f"{entry.type}/{entry.id}"] if entry.id else sorted(set(entry.what or ()))
+    for type_, _, id_ in (name.partition("/") for name in named or filter(None, entry.type.split(","))):
+        if (type_, id_) != ("Patient", entry.patient):
+            reference = r4.Reference(reference=f"{type_}/{id_}" if id_ else None, type=type_)
             yield _entity(reference, ("2", "System Object"), ("4", "Domain Resource"))
     if entry.query:
         asked = _entity(None, ("2", "System Object"), ("24", "Query"))

@@ -244,8 +244,8 @@ def _facility(value: str) -> Condition:
 def _entity(value: str) -> Condition:
     type_, id_ = _named(value)
     if not type_:
-        return "id = %s OR patient = %s", [id_, id_]
-    own = ("type = %s AND id = %s", [type_, id_])
+        return "id = %s OR patient = %s OR EXISTS (SELECT FROM unnest(what) w WHERE w LIKE '%%/' || %s)", [id_] * 3
+    own = ("type = %s AND id = %s OR what @> ARRAY[%s]", [type_, id_, f"{type_}/{id_}"])
     return (f"({own[0]}) OR patient = %s", [*own[1], id_]) if type_ == "Patient" else own
 
 

@@ -215,7 +215,7 @@ def test_statements_without_conditions_reach_only_what_exists(sql: str) -> None:
 
 @pytest.mark.usefixtures("people")
 def test_nobody_changes_the_access_log_and_nobody_writes_for_others() -> None:
-    enter(SYSTEM)
+    enter(replace(SYSTEM, account="other"))
     with connection.cursor() as cursor:
         cursor.execute("UPDATE record.audit SET account = 'x'")
         assert cursor.rowcount == 0

@@ -43,8 +43,8 @@ def told() -> list[str]:
 def logged(action: str, type_: str) -> list[tuple[str, str, str]]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT role, facility, purpose FROM record.audit WHERE action = %s AND type = %s"
-            " AND patient = 'cast-citizen' ORDER BY position",
+            "SELECT role, facility, purpose FROM record.audit, unnest(coalesce(what, ARRAY[type || '/' || id])) AS one"
+            " WHERE action = %s AND starts_with(one, %s || '/') AND patient = 'cast-citizen' ORDER BY position",
             [action, type_],
         )
         return cursor.fetchall()
