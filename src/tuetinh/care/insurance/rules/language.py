@@ -20,13 +20,12 @@ from cel_expr_python import cel
 
 from tuetinh.care.insurance.rules import vocabulary
 from tuetinh.care.insurance.tables import Field, decision
+from tuetinh.commons.expressions.api import LONGEST, as_decimals, worded
 
 log = logging.getLogger(__name__)
 SEVERITIES = ("block", "warn", "hint")
 MOMENTS = ("diagnose", "order", "prescribe", "result", "pay", "claim")
-LONGEST = 4000  # characters of a condition
 _NUMBERS = ("SO_LUONG", "SO_NGAY", "DON_GIA", "THANH_TIEN", "T_", "TYLE_", "MUC_HUONG")
-_WHOLE = re.compile(r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'" + r"|(?<![\w.])\d+(?![\w.])")
 _STRINGS = re.compile(r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'")
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*(?:\.[A-Z][A-Z0-9_]*)?")
 
@@ -67,7 +66,7 @@ class Program:
 
     def __init__(self, table: str, rules: Sequence[Rule]) -> None:
         self.table, self.rules = table, list(rules)
-        texts = [_plain(rule.condition) for rule in rules]
+        texts = [as_decimals(rule.condition) for rule in rules]
         self.all = environment(table).compile("[" + ",".join(f"({text})" for text in texts) + "]") if texts else None
         self.each = [environment(table).compile(text) for text in texts]
         used = {name for rule in rules for name in names_in(rule.condition)}
@@ -109,9 +108,9 @@ def verify(rule: Rule) -> None:
     if len(rule.condition) > LONGEST:
         raise BadCondition(f"> {LONGEST}")
     try:
-        found = environment(rule.table).compile(_plain(rule.condition))
+        found = environment(rule.table).compile(as_decimals(rule.condition))
     except RuntimeError as error:
-        raise BadCondition(_worded(str(error))) from error
+        raise BadCondition(worded(str(error))) from error
     if found.return_type() != cel.Type.BOOL:
         raise BadCondition(f"{found.return_type().name()} ≠ BOOL")
 
@@ -165,13 +164,3 @@ def is_number(field: Field) -> bool:
 def names_in(condition: str) -> Iterable[str]:
     """The words in capitals that a condition names, whatever stands in its texts."""
     return _NAME.findall(_STRINGS.sub('""', condition))
-
-
-def _plain(condition: str) -> str:
-    """Whole numbers as decimals: CEL would not compare 1 with 1.0."""
-    return _WHOLE.sub(lambda found: found[0] if found[0][0] in "\"'" else f"{found[0]}.0", condition)
-
-
-def _worded(error: str) -> str:
-    first = error.partition("\n")[0].removeprefix("INVALID_ARGUMENT: ").removeprefix("ERROR: ")
-    return first.replace("<input>:", "").replace(" (in container '')", "").strip()

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from tuetinh.care.insurance.entitlement import base_salary
 from tuetinh.care.insurance.tables import Row, Tables
 from tuetinh.commons.catalogues.api import check_diagnosis, companions
+from tuetinh.commons.expressions.api import function
 
 NAN = math.nan
 INPATIENT = frozenset({"03", "04", "06", "09"})
@@ -386,20 +387,16 @@ EXPLAINED = {
 }
 
 
-def _function(name: str, work: Callable[..., Any], returns: cel.Type, *takes: cel.Type) -> cel.FunctionDecl:
-    return cel.FunctionDecl(name, [cel.Overload(name, return_type=returns, parameters=list(takes), impl=work)])
-
-
 FUNCTIONS = cel.CelExtension(
     "tuetinh",
     [
-        _function("phut", minutes, _NUMBER, _TEXT, _TEXT),
-        _function("ngay", days, _NUMBER, _TEXT, _TEXT),
-        _function("gio", hour, _NUMBER, _TEXT),
-        _function("thu", weekday, _NUMBER, _TEXT),
-        _function("dau", starts, cel.Type.BOOL, _TEXT, _TEXTS),
-        _function("co_dau", any_starts, cel.Type.BOOL, _TEXTS, _TEXTS),
-        _function("nhom", in_list, cel.Type.BOOL, _TEXT, _TEXTS),
-        _function("cac_ma", _codes, _TEXTS, _TEXT),
+        function("phut", minutes, _NUMBER, _TEXT, _TEXT),
+        function("ngay", days, _NUMBER, _TEXT, _TEXT),
+        function("gio", hour, _NUMBER, _TEXT),
+        function("thu", weekday, _NUMBER, _TEXT),
+        function("dau", starts, cel.Type.BOOL, _TEXT, _TEXTS),
+        function("co_dau", any_starts, cel.Type.BOOL, _TEXTS, _TEXTS),
+        function("nhom", in_list, cel.Type.BOOL, _TEXT, _TEXTS),
+        function("cac_ma", _codes, _TEXTS, _TEXT),
     ],
 )
