@@ -12,7 +12,6 @@ from tuetinh.care.billing.actions import (
     request_transfer,
     set_bank_account,
 )
-from tuetinh.care.billing.amounts import in_words
 from tuetinh.care.billing.errors import AlreadyPaid, BillingError, NoBill, NoPrice
 from tuetinh.care.billing.queries import Bill, BillLine, bill, is_paid, of_person, unpaid
 from tuetinh.care.billing.receipts import receipt
@@ -29,7 +28,6 @@ __all__ = [
     "cancel_payment",
     "charge",
     "give_back",
-    "in_words",
     "is_paid",
     "of_person",
     "pay_cash",

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from tuetinh.care.billing.amounts import in_words
 from tuetinh.care.billing.models import Payment
 from tuetinh.care.billing.queries import Bill, CashDay, bill, names
 from tuetinh.commons.access.api import place_name
-from tuetinh.commons.documents.api import Paper, pdf
+from tuetinh.commons.documents.api import Paper, in_words, pdf
 
 if TYPE_CHECKING:
     from tuetinh.record.asker import Asker

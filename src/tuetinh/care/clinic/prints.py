@@ -7,13 +7,12 @@ from typing import Any, cast
 
 from django.utils import timezone
 
-from tuetinh.care.billing.api import in_words
 from tuetinh.care.clinic import queries
 from tuetinh.care.clinic.vitals import VITALS
 from tuetinh.care.lab.api import FLAGS, Result
 from tuetinh.care.reception.api import Visit
 from tuetinh.commons.catalogues.api import drug
-from tuetinh.commons.documents.api import pdf, qr
+from tuetinh.commons.documents.api import in_words, pdf, qr
 from tuetinh.commons.identity.api import banner
 from tuetinh.record import api as record
 from tuetinh.record import r4

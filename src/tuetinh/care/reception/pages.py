@@ -15,14 +15,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from tuetinh.care.billing.api import in_words
 from tuetinh.care.insurance.api import CardCheck, NoCard, cards, check_card
 from tuetinh.care.reception import actions, queries, tickets, voice, words
 from tuetinh.care.reception.errors import NoVisit, ReceptionError
 from tuetinh.care.reception.forms import PersonForm, ReasonForm, VisitForm, draft_of
 from tuetinh.care.reception.models import Turn
 from tuetinh.commons.access.api import asker, desk, open_to_all
-from tuetinh.commons.documents.api import respond_pdf
+from tuetinh.commons.documents.api import in_words, respond_pdf
 from tuetinh.commons.identity.api import (
     YOUNGEST_MOTHER,
     CardError,

@@ -1,4 +1,5 @@
-"""What other modules may call: turn a Typst form and data into a PDF, answer with it, draw a QR code."""
+"""What other modules may call: turn a Typst form and data into a PDF, answer with it, draw a QR code,
+say an amount in words."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ import typst
 from django.http import HttpResponse
 
 import tuetinh
+from tuetinh.commons.documents.amounts import in_words
 from tuetinh.commons.ui.api import PRINT_FONTS
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-__all__ = ["PAPERS", "Paper", "pdf", "qr", "qr_on_screen", "respond_pdf"]
+__all__ = ["PAPERS", "Paper", "in_words", "pdf", "qr", "qr_on_screen", "respond_pdf"]
 
 Paper = Literal["A4", "A5", "80mm", "label"]
 PAPERS: tuple[Paper, ...] = ("A4", "A5", "80mm", "label")

@@ -1,4 +1,4 @@
-"""VietQR texts and amounts in words."""
+"""VietQR texts."""
 
 # ruff: noqa: E501 - tables of cases read better unbroken
 
@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuetinh.care.billing.amounts import in_words
 from tuetinh.care.billing.wire_vietqr import ascii_text, crc, fields, objects, payload
 
 
@@ -73,28 +72,3 @@ def test_a_changed_text_is_refused() -> None:
 
 def test_names_lose_their_accents() -> None:
     assert ascii_text("Trung tâm Y tế huyện Tam Đường – cơ sở 2", 25) == "TRUNG TAM Y TE HUYEN TAM"
-
-
-@pytest.mark.parametrize(
-    ("amount", "words"),
-    [
-        (0, "Không đồng"),
-        (5, "Năm đồng"),
-        (15, "Mười lăm đồng"),
-        (21, "Hai mươi mốt đồng"),
-        (101, "Một trăm linh một đồng"),
-        (1_005, "Một nghìn không trăm linh năm đồng"),
-        (70_200, "Bảy mươi nghìn hai trăm đồng"),
-        (1_234_505, "Một triệu hai trăm ba mươi bốn nghìn năm trăm linh năm đồng"),
-        (1_000_000, "Một triệu đồng"),
-        (1_000_015_000, "Một tỷ không trăm mười lăm nghìn đồng"),
-        (-21_000, "Âm hai mươi mốt nghìn đồng"),
-    ],
-)
-def test_amounts_in_words(amount: int, words: str) -> None:
-    assert in_words(amount) == words
-
-
-def test_parts_of_a_dong_cannot_be_said() -> None:
-    with pytest.raises(ValueError, match="said"):
-        in_words(Decimal("0.5"))
