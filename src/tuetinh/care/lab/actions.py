@@ -25,8 +25,8 @@ from tuetinh.care.lab.errors import (
     UnknownTest,
     WrongStage,
 )
+from tuetinh.care.lab.machines.wire_hl7v2 import number as read_number
 from tuetinh.care.lab.models import Counter, Tube
-from tuetinh.care.lab.wire_hl7v2 import number as read_number
 from tuetinh.commons.identity.api import age_days
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record

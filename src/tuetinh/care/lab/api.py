@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, cast
 
 from tuetinh.care.lab import facts, queries
 from tuetinh.care.lab.actions import cancel_orders, order_tests
-from tuetinh.care.lab.analysers import listed as analysers
-from tuetinh.care.lab.analysers import save as save_analyser
-from tuetinh.care.lab.analysers import teach as teach_analyser
 from tuetinh.care.lab.catalogue import Analyte, Test, search_tests, test, tests
 from tuetinh.care.lab.errors import LabError
-from tuetinh.care.lab.listener import serve_mllp
+from tuetinh.care.lab.machines.analysers import listed as analysers
+from tuetinh.care.lab.machines.analysers import save as save_analyser
+from tuetinh.care.lab.machines.analysers import teach as teach_analyser
+from tuetinh.care.lab.machines.listener import serve_mllp
 from tuetinh.care.lab.models import Tube
 from tuetinh.care.lab.queries import Result, read_result
 from tuetinh.care.lab.words import FLAGS, STAGES, plain_flag

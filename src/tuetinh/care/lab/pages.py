@@ -13,10 +13,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from tuetinh.care.insurance.api import Finding, Stopped, reasons_given, shown
-from tuetinh.care.lab import actions, inbox, prints, queries, words
-from tuetinh.care.lab import wire_hl7v2 as wire
+from tuetinh.care.lab import actions, prints, queries, words
 from tuetinh.care.lab.errors import REASONS, BadValue, LabError, NoTube, UnknownAnalyte
 from tuetinh.care.lab.forms import CodeForm
+from tuetinh.care.lab.machines import inbox
+from tuetinh.care.lab.machines import wire_hl7v2 as wire
 from tuetinh.care.lab.models import Message, Tube
 from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.documents.api import Paper, respond_pdf

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tuetinh.care.lab import machine_pages, pages
+from tuetinh.care.lab import pages
+from tuetinh.care.lab.machines import pages as machine_pages
 
 app_name = "lab"
 urlpatterns = [

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tuetinh.care.lab import actions, inbox
+from tuetinh.care.lab import actions
+from tuetinh.care.lab.machines import inbox
+from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Message, Tube
-from tuetinh.care.lab.wire_mllp import Frame
 from tuetinh.node.testing import PASSWORD
 
 if TYPE_CHECKING:

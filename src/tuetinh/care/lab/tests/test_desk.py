@@ -9,10 +9,11 @@ import pytest
 from django.test import Client
 from pypdf import PdfReader
 
-from tuetinh.care.lab import actions, api, facts, inbox
+from tuetinh.care.lab import actions, api, facts
 from tuetinh.care.lab.barcode import code128
+from tuetinh.care.lab.machines import inbox
+from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Message, Tube
-from tuetinh.care.lab.wire_mllp import Frame
 
 pytestmark = pytest.mark.django_db
 GLU, ELEC = "23.0075.1494", "23.0058.1487"

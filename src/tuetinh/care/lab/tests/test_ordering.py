@@ -8,9 +8,10 @@ from typing import cast
 
 import pytest
 
-from tuetinh.care.lab import actions, api, catalogue, errors, facts, inbox, queries
+from tuetinh.care.lab import actions, api, catalogue, errors, facts, queries
+from tuetinh.care.lab.machines import inbox
+from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, Message, Tube
-from tuetinh.care.lab.wire_mllp import Frame
 from tuetinh.commons.catalogues.api import service
 from tuetinh.record import api as record
 from tuetinh.record import r4

@@ -22,8 +22,8 @@ from django.db import connection
 from hl7.client import MLLPClient
 
 from tuetinh.care.lab.api import serve_mllp
+from tuetinh.care.lab.machines.wire_mllp import Frame, Limits, serve
 from tuetinh.care.lab.models import Message
-from tuetinh.care.lab.wire_mllp import Frame, Limits, serve
 
 ORU = rb"MSH|^~\&|BS240|LAB|TT|X|20261121||ORU^R01|%d|P|2.3.1" b"\rOBR|1||000\rOBX|1|NM|GLU||5.0\r"
 
@@ -199,7 +199,7 @@ import django
 from django.conf import settings
 settings.DATABASES["default"]["NAME"] = sys.argv[1]
 django.setup()
-from tuetinh.care.lab import inbox, listener
+from tuetinh.care.lab.machines import inbox, listener
 if sys.argv[2] == "die":  # between the commit and the acknowledgement
     take = inbox.take
     def dying(frame, peer):

@@ -17,12 +17,13 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import F
 
-from tuetinh.care.lab import actions, analysers, facts
-from tuetinh.care.lab import wire_hl7v2 as wire
+from tuetinh.care.lab import actions, facts
 from tuetinh.care.lab.catalogue import Analyte, analytes
 from tuetinh.care.lab.errors import LabError, NeedsReason, NotAllowed, NotForMatching
+from tuetinh.care.lab.machines import analysers
+from tuetinh.care.lab.machines import wire_hl7v2 as wire
+from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, Message, Tube
-from tuetinh.care.lab.wire_mllp import Frame
 from tuetinh.commons.messages.api import publish
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.sight import EVERYTHING

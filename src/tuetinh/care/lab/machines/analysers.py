@@ -9,9 +9,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from tuetinh.care.lab import units
-from tuetinh.care.lab import wire_hl7v2 as wire
 from tuetinh.care.lab.catalogue import Analyte, analytes
 from tuetinh.care.lab.errors import NoAnalyser, NotAllowed, Taken, UnknownAnalyte
+from tuetinh.care.lab.machines import wire_hl7v2 as wire
 from tuetinh.care.lab.models import Analyser, AnalyserCode, Message
 from tuetinh.record.asker import Asker
 

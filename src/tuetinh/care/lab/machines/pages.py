@@ -8,10 +8,10 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from tuetinh.care.lab import analysers
 from tuetinh.care.lab.catalogue import analytes
 from tuetinh.care.lab.errors import LabError, NoAnalyser
 from tuetinh.care.lab.forms import AnalyserForm, CodeForm
+from tuetinh.care.lab.machines import analysers
 from tuetinh.care.lab.models import Analyser
 from tuetinh.commons.access.api import asker, desk
 

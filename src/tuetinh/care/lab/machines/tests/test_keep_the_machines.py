@@ -8,10 +8,11 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 
-from tuetinh.care.lab import actions, analysers, api, inbox
+from tuetinh.care.lab import actions, api
 from tuetinh.care.lab.errors import NoAnalyser, NotAllowed, Taken, UnknownAnalyte
+from tuetinh.care.lab.machines import analysers, inbox
+from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, AnalyserCode, Message, Tube
-from tuetinh.care.lab.wire_mllp import Frame
 from tuetinh.record import api as record
 
 pytestmark = pytest.mark.django_db

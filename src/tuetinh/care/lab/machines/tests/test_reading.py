@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuetinh.care.lab import wire_hl7v2 as wire
+from tuetinh.care.lab.machines import wire_hl7v2 as wire
 
 MSH = rb"MSH|^~\&|A|B|C|D|20261121||ORU^R01|77|P|2.5.1||||||UNICODE UTF-8" + b"\r"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tuetinh.care.lab import inbox
-from tuetinh.care.lab import wire_hl7v2 as wire
+from tuetinh.care.lab.machines import inbox
+from tuetinh.care.lab.machines import wire_hl7v2 as wire
+from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Message
-from tuetinh.care.lab.wire_mllp import Frame
 
 MSH = rb"MSH|^~\&|A|B|C|D|20261121||ORU^R01|77|P|2.5.1||||||"
 

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from django.db import close_old_connections, connections
 
-from tuetinh.care.lab.wire_hl7v2 import Refused, acknowledge, read_header, split
-from tuetinh.care.lab.wire_mllp import Frame, Limits, serve
+from tuetinh.care.lab.machines.wire_hl7v2 import Refused, acknowledge, read_header, split
+from tuetinh.care.lab.machines.wire_mllp import Frame, Limits, serve
 
 log = logging.getLogger(__name__)
 THREADS = 4
@@ -42,7 +42,7 @@ async def serve_mllp(
 
 def _take(frame: Frame, peer: str) -> bytes | None:
     """Keep one frame; when even that fails, as without a database, say so and claim nothing."""
-    from tuetinh.care.lab.inbox import take
+    from tuetinh.care.lab.machines.inbox import take
 
     close_old_connections()
     try:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuetinh.care.lab.wire_mllp import Foreign, Frame, Framer
+from tuetinh.care.lab.machines.wire_mllp import Foreign, Frame, Framer
 
 STREAM = (
     b"\0\0noise\x0bMSH|^~\\&|a\rX\x0bY\x1cZ\x1c\r"  # stray SB and EB inside text
