@@ -5,11 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from tuetinh.care.insurance.api import REGISTRATION, TENDER, Split, SplitLine
+from tuetinh.care.insurance.api import PRICE_PARTS, REGISTRATION, TENDER, Split, SplitLine
 from tuetinh.commons.catalogues.api import PriceRow
 from tuetinh.record import r4
 
-PRICE_PARTS: Final = "https://tuetinh.vn/fhir/CodeSystem/price-part"
 BILL_CODE: Final = "https://tuetinh.vn/fhir/sid/bill"
 ENCOUNTER: Final = "https://tuetinh.vn/fhir/sid/encounter"
 RECEIPT: Final = "https://tuetinh.vn/fhir/sid/receipt"

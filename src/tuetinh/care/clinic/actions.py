@@ -26,7 +26,7 @@ from tuetinh.care.clinic.errors import (
 )
 from tuetinh.care.clinic.models import Draft
 from tuetinh.care.clinic.vitals import VITALS, body_mass_index, implausible
-from tuetinh.care.insurance.api import Claim, claim, queue_claim, stop, take_back_claim
+from tuetinh.care.insurance.api import Claim, claim, queue_claim, see_again, stop, take_back_claim, use_papers
 from tuetinh.care.lab.api import awaited, order_tests
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.catalogues.api import Icd10, drug, fold, icd10, list_code, service
@@ -384,6 +384,8 @@ def close_visit(
             period=r4.Period(end=follow_up) if follow_up else None,
         )
         _keep(asker, [plan])
+        see_again(asker, encounter, follow_up)
+        use_papers(asker, encounter)
         flat = [coding for concept in codings for coding in concept.coding or []]
         reception.finish(asker, encounter_id, dispositions=flat)
         ended = cast(r4.Encounter, record.read(asker, "Encounter", encounter_id))

@@ -13,8 +13,10 @@ from tuetinh.care.insurance.actions import (
 from tuetinh.care.insurance.benefits import Line, Split, SplitLine, split
 from tuetinh.care.insurance.cases import benefit
 from tuetinh.care.insurance.checks import Problem
+from tuetinh.care.insurance.claim_fields import Described, described_fields, fields_of
+from tuetinh.care.insurance.claim_inputs import PRICE_PARTS, use_papers
 from tuetinh.care.insurance.claim_tables import REGISTRATION, TENDER
-from tuetinh.care.insurance.claims import Claim, claim
+from tuetinh.care.insurance.claims import Claim, claim, claims
 from tuetinh.care.insurance.entitlement import CardTerm, Situation, base_salary, small_cost
 from tuetinh.care.insurance.errors import (
     BadCase,
@@ -26,7 +28,9 @@ from tuetinh.care.insurance.errors import (
     Stopped,
 )
 from tuetinh.care.insurance.facts import Card, card, coverage
-from tuetinh.care.insurance.queries import card_on, cards, facility_of, visit_situation
+from tuetinh.care.insurance.papers.actions import issue, see_again, withdraw
+from tuetinh.care.insurance.papers.catalogue import PAPERS, Paper
+from tuetinh.care.insurance.queries import card_on, cards, facility_of, facility_with, visit_situation
 from tuetinh.care.insurance.rules.book import use_delivered_rules
 from tuetinh.care.insurance.rules.desk import Finding, findings, reasons_given, shown, stop
 from tuetinh.care.insurance.rules.files import FileClaim, claims_in
@@ -63,7 +67,9 @@ __all__ = [
     "HEAD",
     "INSURED_PRICE",
     "LEVEL",
+    "PAPERS",
     "POINTS",
+    "PRICE_PARTS",
     "REASON",
     "REGISTRATION",
     "STATION",
@@ -73,6 +79,7 @@ __all__ = [
     "CardCheck",
     "CardTerm",
     "Claim",
+    "Described",
     "FacilityFacts",
     "FileClaim",
     "Finding",
@@ -83,6 +90,7 @@ __all__ = [
     "NoCard",
     "NoTemporaryCard",
     "NoVisit",
+    "Paper",
     "Problem",
     "SimulatedCard",
     "Situation",
@@ -99,12 +107,17 @@ __all__ = [
     "check_card",
     "claim",
     "claim_is_paid",
+    "claims",
     "claims_in",
     "coverage",
+    "described_fields",
     "examine_file_claim",
     "facility_of",
+    "facility_with",
+    "fields_of",
     "findings",
     "give_temporary_card",
+    "issue",
     "kind",
     "line",
     "open_key",
@@ -113,6 +126,7 @@ __all__ = [
     "queue_unclaimed",
     "reasons_given",
     "recheck",
+    "see_again",
     "send_due",
     "set_account",
     "set_key",
@@ -122,5 +136,7 @@ __all__ = [
     "stop",
     "take_back_claim",
     "use_delivered_rules",
+    "use_papers",
     "visit_situation",
+    "withdraw",
 ]

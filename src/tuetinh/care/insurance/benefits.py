@@ -18,6 +18,7 @@ from tuetinh.care.insurance.entitlement import (
     card_rate,
     cards_on,
     category,
+    waived,
 )
 from tuetinh.care.insurance.repeats import with_shares
 
@@ -73,7 +74,8 @@ class SplitLine:
 class Split:
     """The whole visit. code: MA_DOITUONG_KCB; card_rate, share in percent; rate: MUC_HUONG; the rest: sums of lines.
 
-    card_rate and rate are those of the last day; lines of days with another card have a rate of their own.
+    card_rate and rate are those of the last day; lines of days with another card have a rate of their own. waived: no
+    co-payment is due any more this year.
     """
 
     lines: tuple[SplitLine, ...]
@@ -87,6 +89,7 @@ class Split:
     copay: Decimal = field(default=ZERO)
     patient: Decimal = field(default=ZERO)
     other: Decimal = field(default=ZERO)
+    waived: bool = False
 
     @property
     def due(self) -> Decimal:
@@ -109,7 +112,15 @@ def split(lines: list[Line], situation: Situation) -> Split:
         for name in ("total", "insured", "fund", "copay", "patient", "other")
     }
     of_card = card_rate(cards_on(situation, situation.on), situation.on)
-    return Split(done, code, of_card, share, benefit_rate(situation, situation.on, insured, code, share), **sums)
+    return Split(
+        done,
+        code,
+        of_card,
+        share,
+        benefit_rate(situation, situation.on, insured, code, share),
+        **sums,
+        waived=waived(situation),
+    )
 
 
 def _in_scope(line: Line, situation: Situation, share: Decimal) -> Line:

@@ -45,6 +45,12 @@ def check(tables: Tables, *, by: str = "3176") -> list[Problem]:
     return list(_Check(tables, by).all())
 
 
+def field_problems(field: Field, row: Row, day: str) -> list[tuple[str, str]]:
+    """What is wrong with one field of a row that stands alone on a day (ISO): codes and words."""
+    alone = _Check({"XML1": [{"NGAY_RA": day.replace("-", "")}]}, "3176")
+    return list(alone.of_field(field, row))
+
+
 class _Check:
     def __init__(self, tables: Tables, by: str) -> None:
         self.tables, self.by, self.description = tables, by, decision(by)
@@ -62,7 +68,7 @@ class _Check:
                 for unknown in sorted(set(row) - set(order)):
                     yield self._problem(name, number, unknown, "unknown", gettext("Quyết định không có trường này."), 0)
                 for place, field in enumerate(table.fields, 1):
-                    for code, reason in self._field(field, row):
+                    for code, reason in self.of_field(field, row):
                         yield self._problem(name, number, field.name, code, reason, place)
                 for field_name, code, reason in self._row(name, row):
                     yield self._problem(name, number, field_name, code, reason, order.get(field_name, 0))
@@ -76,7 +82,8 @@ class _Check:
 
     # One field ----------------------------------------------------------------------------------------------------
 
-    def _field(self, field: Field, row: Row) -> Iterator[tuple[str, str]]:
+    def of_field(self, field: Field, row: Row) -> Iterator[tuple[str, str]]:
+        """What is wrong with a field of a row: codes and words."""
         value = row.get(field.name, "")
         if not value:
             if self._required(field, row):
@@ -158,7 +165,8 @@ class _Check:
     # Between fields -----------------------------------------------------------------------------------------------
 
     def _row(self, table: str, row: Row) -> Iterator[tuple[str, str, str]]:
-        if row.get("MA_LK", "") != self.visit.get("MA_LK", ""):
+        keyed = self.description.tables[table].fields[0].name == "MA_LK"  # table 12 stands by itself
+        if keyed and row.get("MA_LK", "") != self.visit.get("MA_LK", ""):
             yield "MA_LK", "key", gettext("Khác mã đợt điều trị của bảng tổng hợp.")
         if table != "XML1":
             start, end = self.visit.get("NGAY_VAO", ""), self.visit.get("NGAY_RA", "")

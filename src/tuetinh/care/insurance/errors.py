@@ -195,3 +195,23 @@ class GatewayNonsense(GatewayError):
 
     code = "gateway-answer"
     message = _("Cổng giám định BHYT trả lời sai định dạng.")
+
+
+class MayNotIssue(InsuranceError):
+    """Papers are issued by a doctor, or by whoever treats people at a station."""
+
+    code = "may-not-issue"
+    message = _("Chỉ bác sĩ hoặc người khám ở trạm được cấp giấy.")
+    status = 403
+
+
+class BadPaper(InsuranceError):
+    """Answers of a paper that cannot be taken. wrong: what, by field."""
+
+    code = "bad-paper"
+    message = _("Giấy chưa ghi đủ hoặc chưa đúng.")
+    status = 422
+
+    def __init__(self, wrong: dict[str, str]) -> None:
+        self.wrong = wrong
+        super().__init__(*wrong)

@@ -16,6 +16,7 @@ CLASSES: Final = "http://terminology.hl7.org/CodeSystem/coverage-class"
 RESULTS: Final = "https://tuetinh.vn/fhir/CodeSystem/gw-kq-tra-the"
 OUR_CLASSES: Final = "https://tuetinh.vn/fhir/CodeSystem/coverage-class"
 FIVE_YEARS: Final = "https://tuetinh.vn/fhir/StructureDefinition/coverage-five-years"
+EXEMPT: Final = "https://tuetinh.vn/fhir/StructureDefinition/coverage-copay-exempt"  # valueDate: since when, by paper
 AREA: Final = "https://tuetinh.vn/fhir/StructureDefinition/coverage-area"
 
 
@@ -29,6 +30,7 @@ class Card:
     facility: str = ""  # MA_DKBD
     area: str = ""  # MA_KHUVUC
     five_years: str = ""
+    exempt_from: str = ""  # since when the insurer's paper waives the co-payment
     active: bool = True
 
     @property
@@ -103,6 +105,7 @@ def card(coverage: r4.Coverage) -> Card:
         facility=facility,
         area=(extensions[AREA].valueCode or "") if AREA in extensions else "",
         five_years=(extensions[FIVE_YEARS].valueDate or "") if FIVE_YEARS in extensions else "",
+        exempt_from=(extensions[EXEMPT].valueDate or "") if EXEMPT in extensions else "",
         active=coverage.status == "active",
     )
 

@@ -192,3 +192,17 @@ class Recheck(models.Model):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["month", "facility", "-began"])]
+
+
+class PaperNumber(models.Model):
+    """The last number of a kind of paper that a facility issued in a year."""
+
+    facility = models.CharField(max_length=64)
+    kind = models.CharField(max_length=5)
+    year = models.PositiveSmallIntegerField()
+    last = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["facility", "kind", "year"], name="insurance_paper_number"),
+        ]

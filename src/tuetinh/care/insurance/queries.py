@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import cast
+from urllib.parse import quote
 
 from django.db.models import Q
 
 from tuetinh.care.insurance import facts
+from tuetinh.care.insurance.claim_inputs import Inputs, inputs_of
 from tuetinh.care.insurance.entitlement import Situation, card_rate
 from tuetinh.care.insurance.models import SimulatedCard
 from tuetinh.care.insurance.simulator import Card as KnownCard
@@ -17,7 +19,7 @@ from tuetinh.care.insurance.situations import FacilityFacts, card_term, ended, m
 from tuetinh.care.insurance.situations import facility as facility_facts
 from tuetinh.record import api as record
 from tuetinh.record import r4
-from tuetinh.record.asker import Asker
+from tuetinh.record.asker import SYSTEM, Asker
 
 
 def cards(asker: Asker, patient: str) -> list[facts.Card]:
@@ -54,12 +56,17 @@ def visit_situation(
 
 
 def visit_situations(
-    asker: Asker, encounters: Iterable[r4.Encounter], *, now: date | None = None
+    asker: Asker,
+    encounters: Iterable[r4.Encounter],
+    *,
+    now: date | None = None,
+    inputs: Mapping[str, Inputs] | None = None,
 ) -> dict[str, tuple[Situation, list[facts.Card], FacilityFacts]]:
-    """The same of several visits, by their ids."""
+    """The same of several visits, by their ids. inputs: what they rest on, where it was read already."""
     from django.utils import timezone
 
     day, visits = now or timezone.localdate(), list(encounters)
+    resting_on = inputs_of(visits) if inputs is None else inputs
     people = {encounter.id: _id_of(encounter.subject) for encounter in visits}
     providers = {encounter.id: _id_of(encounter.serviceProvider) or asker.facility for encounter in visits}
     held = _cards_of(asker, sorted({*people.values()} - {""}))
@@ -71,7 +78,11 @@ def visit_situations(
         counting = _of_days(known, began.date() if began else end, end)
         place = providers[encounter.id]
         here = facility_facts(cast("r4.Organization | None", organizations.get(place)), place)
-        found[encounter.id or ""] = situation(encounter, known, counting, here, now=day), counting, here
+        found[encounter.id or ""] = (
+            situation(encounter, known, counting, here, resting_on[encounter.id or ""], now=day),
+            counting,
+            here,
+        )
     return found
 
 
@@ -100,6 +111,16 @@ def facility_of(asker: Asker, encounter: r4.Encounter) -> FacilityFacts:
     id_ = (provider or f"Organization/{asker.facility}").rpartition("/")[2]
     found = record.read_many(asker, "Organization", [id_]) if id_ else {}
     return facility_facts(cast("r4.Organization | None", found.get(id_)), id_)
+
+
+def facility_with(code: str) -> str:
+    """Id of the Organization that a facility's insurance code (MA_CSKCB) or its own id names, "" for none."""
+    if code in record.read_many(SYSTEM, "Organization", [code]):
+        return code
+    found = record.search(SYSTEM, "Organization", f"identifier={quote(code, safe='')}&_count=2").resources
+    found = found or record.search(SYSTEM, "Organization", "active=true&_count=500").resources
+    named = [one.id or "" for one in found if facility_facts(cast(r4.Organization, one), one.id or "").code == code]
+    return named[0] if named else ""
 
 
 def _of_days(known: list[facts.Card], began: date, end: date) -> list[facts.Card]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 from zoneinfo import ZoneInfo
 
 from tuetinh.care.insurance.benefits import Line
@@ -14,6 +14,9 @@ from tuetinh.care.insurance.entitlement import HUNDRED, CardTerm, Former, Level,
 from tuetinh.care.insurance.facts import Card
 from tuetinh.commons.catalogues.api import FORMULARY, drug, service
 from tuetinh.record import r4
+
+if TYPE_CHECKING:
+    from tuetinh.care.insurance.claim_inputs import Inputs
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 BASE: Final = "https://tuetinh.vn/fhir/StructureDefinition"
@@ -26,6 +29,15 @@ CODE: Final = "https://tuetinh.vn/fhir/sid/ma-cskcb"
 REASON: Final = f"{BASE}/insurance-reason"  # valueCode of benefits.Reason, on the Encounter
 INSURED_PRICE: Final = f"{BASE}/insured-price"  # valueMoney, on the ChargeItem
 FUND_SHARE: Final = f"{BASE}/fund-share"  # valueDecimal, percent
+REGISTRATION: Final = f"{BASE}/registration-number"  # valueString, SO_DANG_KY of the product
+TENDER: Final = f"{BASE}/tender"  # valueString, TT_THAU
+CEILING: Final = f"{BASE}/payment-ceiling"  # valueMoney, T_TRANTT of a supply
+SCOPE: Final = f"{BASE}/payment-scope"  # valueInteger, PHAM_VI
+OTHER_SOURCES: Final = {
+    name: f"{BASE}/other-source-{name.lower()}" for name in ("NSNN", "VTNN", "VTTN", "CL")
+}  # valueMoney, T_NGUONKHAC_…
+SUPPLIES: Final = "https://tuetinh.vn/fhir/CodeSystem/vat-tu-y-te"
+POOR_GROUPS: Final = ("DT", "DK", "HN", "XD")  # QĐ 3276, 3.6: minorities and the poor of hard areas, island communes
 EXAMINATION: Final = "KHAM"  # group of the catalogue
 
 
@@ -61,23 +73,36 @@ def facility(organization: r4.Organization | None, id_: str = "") -> FacilityFac
 
 
 def situation(
-    encounter: r4.Encounter, cards: list[Card], counting: list[Card], here: FacilityFacts, *, now: date
+    encounter: r4.Encounter,
+    cards: list[Card],
+    counting: list[Card],
+    here: FacilityFacts,
+    inputs: Inputs,
+    *,
+    now: date,
 ) -> Situation:
     """The benefit situation of a visit; an unfinished one is judged as if it ended now.
 
-    cards: all of the person; counting: those that the visit rests on, the last of them at its end.
+    cards: all of the person; counting: those that the visit rests on, the last of them at its end; inputs: the papers
+    that it came with, and what was paid this year.
     """
     began = moment(encounter.period.start if encounter.period else None)
+    last = counting[-1] if counting else None
+    end = ended(encounter) or now
     return Situation(
-        on=ended(encounter) or now,
+        on=end,
         began=began.date() if began else None,
         cards=tuple(term for one in cards if one.active and (term := card_term(one))),
-        reason=reason(encounter, counting[-1] if counting else None, here),
+        reason=reason(encounter, last, here, inputs),
         level=here.level,
         former=here.former,
         points=here.points,
         station=here.station,
         inpatient=bool(encounter.class_ and encounter.class_.code in ("IMP", "ACUTE", "NONAC")),
+        hard_area=bool(last and last.area and last.number[:2] in POOR_GROUPS),
+        exempt=bool(last and last.exempt_from and last.exempt_from <= end.isoformat()),
+        five_years=date.fromisoformat(last.five_years) if last and len(last.five_years) == 10 else None,
+        copaid=inputs.copaid,
     )
 
 
@@ -90,8 +115,8 @@ def card_term(card: Card) -> CardTerm | None:
     return CardTerm(card.digit, card.number[:2], since, until)
 
 
-def reason(encounter: r4.Encounter, card: Card | None, here: FacilityFacts) -> Reason:
-    """Why the visit counts: what the desk said, an emergency, a referral, else where the card is registered."""
+def reason(encounter: r4.Encounter, card: Card | None, here: FacilityFacts, inputs: Inputs) -> Reason:
+    """Why the visit counts: what the desk said, an emergency, a paper that holds, else where the card is registered."""
     said = next((e.valueCode for e in encounter.extension or [] if e.url == REASON), None)
     if said:
         return cast(Reason, said)
@@ -99,7 +124,9 @@ def reason(encounter: r4.Encounter, card: Card | None, here: FacilityFacts) -> R
         return "emergency"
     if encounter.hospitalization and encounter.hospitalization.origin:
         return "referral"
-    return "registered" if card and card.facility in ("", here.code) else "own_choice"
+    if card and card.facility in ("", here.code):
+        return "registered"
+    return "referral" if inputs.referral else "revisit" if inputs.appointment else "own_choice"
 
 
 def line(item: r4.ChargeItem) -> Line:
@@ -108,7 +135,10 @@ def line(item: r4.ChargeItem) -> Line:
     known = service(code)
     price = item.priceOverride.value if item.priceOverride and item.priceOverride.value is not None else Decimal(0)
     found = {e.url: e for e in item.extension or []}
-    insured = found[INSURED_PRICE].valueMoney if INSURED_PRICE in found else None
+    insured, ceiling = (found[url].valueMoney if url in found else None for url in (INSURED_PRICE, CEILING))
+    aid = [found[url].valueMoney if url in found else None for url in OTHER_SOURCES.values()]
+    nsnn, vtnn, vttn, rest = ((one.value if one else None) or Decimal(0) for one in aid)
+    scope = found[SCOPE].valueInteger if SCOPE in found else 1
     share = found[FUND_SHARE].valueDecimal if FUND_SHARE in found else None
     quantity = item.quantity.value if item.quantity and item.quantity.value is not None else Decimal(1)
     return Line(
@@ -119,14 +149,19 @@ def line(item: r4.ChargeItem) -> Line:
         insured_price=insured.value if insured else None,
         special_share=HUNDRED if item.factorOverride is None else item.factorOverride * 100,
         fund_share=HUNDRED if share is None else share,
+        ceiling=ceiling.value if ceiling else None,
+        others=(nsnn, vtnn, vttn, rest),
+        scope=cast(Literal[1, 2, 3], scope or 1),
         role="exam" if item.factorOverride is None and known and known.group == EXAMINATION else "",
         on=day.date() if (day := moment(item.occurrenceDateTime)) else None,
     )
 
 
-def kind(item: r4.ChargeItem) -> Literal["drug", "service"]:
-    """Whether a charge is a medicine (table 2) or a service (table 3)."""
+def kind(item: r4.ChargeItem) -> Literal["drug", "service", "supply"]:
+    """Whether a charge is a medicine (table 2), a service or a supply (table 3)."""
     systems = {c.system for c in (item.code.coding if item.code else None) or []}
+    if SUPPLIES in systems:
+        return "supply"
     return "drug" if FORMULARY in systems or drug(charged_code(item)) else "service"
 
 

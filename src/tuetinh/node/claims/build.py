@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
+from tuetinh.node.errors import Refused
 from tuetinh.node.prepare import prepare
 
 HELP = "build the claim files of finished visits, one a visit, and problems.csv"
@@ -16,7 +17,9 @@ DAY = timedelta(days=1)
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Which visits, and where the files go."""
-    parser.add_argument("--facility", default="", metavar="CODE", help="id of the facility (default all)")
+    parser.add_argument(
+        "--facility", default="", metavar="CODE", help="insurance code or id of the facility (default all)"
+    )
     parser.add_argument("--from", dest="since", default="", metavar="YYYY-MM-DD", help="first day of their end")
     parser.add_argument("--to", dest="until", default="", metavar="YYYY-MM-DD", help="last day of their end")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
@@ -32,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def build(folder: Path, facility: str = "", since: str = "", until: str = "") -> tuple[int, int]:
     """Build the insurance file of each finished visit; returns how many, and how many problems they have."""
-    from tuetinh.care.insurance.api import InsuranceError, claim
+    from tuetinh.care.insurance.api import NoVisit, claims
     from tuetinh.record.asker import SYSTEM
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,11 +43,9 @@ def build(folder: Path, facility: str = "", since: str = "", until: str = "") ->
     with (folder / "problems.csv").open("w", newline="", encoding="utf-8-sig") as file:
         report = csv.writer(file)
         report.writerow(("MA_LK", "table", "row", "field", "reason"))
-        for visit in finished_visits(facility, since, until):
-            try:
-                made = claim(SYSTEM, visit)
-            except InsuranceError as error:
-                report.writerow((visit, "", "", "", str(error)))
+        for visit, made in claims(SYSTEM, finished_visits(facility, since, until)):
+            if made is None:
+                report.writerow((visit, "", "", "", str(NoVisit())))
                 problems += 1
                 continue
             (folder / f"{made.ma_lk}.xml").write_bytes(made.xml)
@@ -56,12 +57,18 @@ def build(folder: Path, facility: str = "", since: str = "", until: str = "") ->
 
 
 def finished_visits(facility: str, since: str, until: str) -> Iterator[str]:
-    """Ids of visits that ended from the first to the last of these days, page by page."""
+    """Ids of visits that ended from the first to the last of these days, page by page. Raises Refused.
+
+    facility: its insurance code (MA_CSKCB) or the id of its Organization, "" for all.
+    """
+    from tuetinh.care.insurance.api import facility_with
     from tuetinh.record import api as record
     from tuetinh.record.asker import SYSTEM
 
+    if facility and not (id_ := facility_with(facility)):
+        raise Refused(f"there is no facility {facility}")
     parts = ["status=finished", "_count=200"]
-    parts += [f"service-provider=Organization/{facility}"] if facility else []
+    parts += [f"service-provider=Organization/{id_}"] if facility else []
     parts += [f"date=gt{date.fromisoformat(since) - DAY}"] if since else []
     parts += [f"date=eb{date.fromisoformat(until) + DAY}"] if until else []
     query, page = "&".join(parts), None

@@ -21,7 +21,9 @@ SECONDS = 60.0  # of sending before the queue is looked at anew
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Which visits."""
-    parser.add_argument("--facility", default="", metavar="ID", help="id of the facility (default all)")
+    parser.add_argument(
+        "--facility", default="", metavar="CODE", help="insurance code or id of the facility (default all)"
+    )
     parser.add_argument("--from", dest="since", default="", metavar="YYYY-MM-DD", help="first day of their end")
     parser.add_argument("--to", dest="until", default="", metavar="YYYY-MM-DD", help="last day of their end")
 

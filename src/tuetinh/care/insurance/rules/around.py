@@ -20,6 +20,20 @@ SCOPES = "https://tuetinh.vn/fhir/CodeSystem/pham-vi-hanh-nghe"  # BHXH, catalog
 Rows = Callable[[str, set[str], date], Mapping[str, PriceRow]]
 
 
+class Prices:
+    """The price list as a batch of claims needs it: each code is read once for a facility and day."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, date], dict[str, PriceRow | None]] = {}
+
+    def __call__(self, facility: str, codes: set[str], on: date) -> dict[str, PriceRow]:
+        """The lines of the list of some codes on a day."""
+        known = self.known.setdefault((facility, on), {})
+        if unknown := codes - known.keys():
+            known.update(dict.fromkeys(unknown) | price_rows(facility, unknown, on))
+        return {code: row for code in codes if (row := known[code]) is not None}
+
+
 def around(visit: Visit, rows: Rows = price_rows) -> Around:
     """What is known around a visit. rows: reads the price list, two times at most."""
     licences = dict(_licences(visit.practitioners.values()))

@@ -10,10 +10,8 @@ import msgspec
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tuetinh.care.insurance.benefits import split
 from tuetinh.care.insurance.checks import Problem
-from tuetinh.care.insurance.claim_tables import Sources, build
-from tuetinh.care.insurance.claims import gather_many
+from tuetinh.care.insurance.claims import gather_many, tables_of
 from tuetinh.care.insurance.errors import BadRule
 from tuetinh.care.insurance.models import ClaimCase, RuleChange
 from tuetinh.care.insurance.rules.around import around
@@ -21,7 +19,6 @@ from tuetinh.care.insurance.rules.book import GROUPS, in_force
 from tuetinh.care.insurance.rules.desk import RULES
 from tuetinh.care.insurance.rules.language import BadCondition, Book, Rule, verify
 from tuetinh.care.insurance.rules.weigh import weigh
-from tuetinh.care.insurance.situations import line
 from tuetinh.record.asker import Asker
 
 TRIED = 200  # of the latest claims: a person waits for the answer
@@ -87,7 +84,7 @@ def _asked(cases: list[ClaimCase], book: Book) -> Iterable[tuple[ClaimCase, Prob
             if case.encounter not in visits:
                 continue
             visit, situation = visits[case.encounter]
-            tables = build(visit, split([line(item) for item in visit.charges], situation), Sources())
+            tables = tables_of(visit, situation)
             problems = weigh(tables, book, when="claim", around=around(visit))
             if problems:
                 yield case, problems[0]

@@ -20,19 +20,16 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from tuetinh.care.insurance.benefits import split
-from tuetinh.care.insurance.claim_tables import Sources, build
-from tuetinh.care.insurance.claims import gather_many
+from tuetinh.care.insurance.claims import gather_many, tables_of
 from tuetinh.care.insurance.models import ClaimCase, Recheck
 from tuetinh.care.insurance.rules.apart import begin
-from tuetinh.care.insurance.rules.around import around
+from tuetinh.care.insurance.rules.around import Prices, around
 from tuetinh.care.insurance.rules.book import in_force
 from tuetinh.care.insurance.rules.busy import Busy, Line, Meeting, lines_of
 from tuetinh.care.insurance.rules.desk import RULES, let_pass
 from tuetinh.care.insurance.rules.weigh import examine
-from tuetinh.care.insurance.situations import HANOI, ended, line
+from tuetinh.care.insurance.situations import HANOI, ended
 from tuetinh.care.insurance.tables import decision_on
-from tuetinh.commons.catalogues.api import PriceRow, price_rows
 
 BATCH = 40  # visits read at once: their resources are what memory holds
 AHEAD = 4  # batches that wait for each process
@@ -142,14 +139,14 @@ class _workers:
 def look_at(batch: Batch, meetings: dict[int, Meeting]) -> Checked:
     """Build the claims of some visits and ask everything of them. meetings: with what other visits they share what."""
     visits = gather_many(RULES, [encounter for _, encounter in batch])
-    prices, done = _Prices(), Checked()
+    prices, done = Prices(), Checked()
     books = {place: in_force(place) for place in {visit.place for visit, _ in visits.values()}}
     for pk, encounter in batch:
         if encounter not in visits:
             done.found[pk] = []
             continue
         visit, situation = visits[encounter]
-        tables = build(visit, split([line(item) for item in visit.charges], situation), Sources())
+        tables = tables_of(visit, situation)
         by = decision_on((ended(visit.encounter) or timezone.localdate()).isoformat())
         known = replace(around(visit, prices), busy=meetings.get(pk, {}))
         problems = let_pass(encounter, examine(tables, books[visit.place], by=by, around=known))
@@ -157,19 +154,6 @@ def look_at(batch: Batch, meetings: dict[int, Meeting]) -> Checked:
         done.lines += len(tables.get("XML2") or []) + len(tables.get("XML3") or [])
         done.busy += lines_of(pk, tables)
     return done
-
-
-class _Prices:
-    """The price list as a batch needs it: each code is read once for a facility and day."""
-
-    def __init__(self) -> None:
-        self.known: dict[tuple[str, date], dict[str, PriceRow | None]] = {}
-
-    def __call__(self, facility: str, codes: set[str], on: date) -> dict[str, PriceRow]:
-        known = self.known.setdefault((facility, on), {})
-        if unknown := codes - known.keys():
-            known.update(dict.fromkeys(unknown) | price_rows(facility, unknown, on))
-        return {code: row for code in codes if (row := known[code]) is not None}
 
 
 # Keeping ------------------------------------------------------------------------------------------------------------

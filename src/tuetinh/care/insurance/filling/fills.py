@@ -1,0 +1,78 @@
+"""How a field is filled: where its value is from, in words, and the function that reads it there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tuetinh.care.insurance.tables import Row, Tables
+
+if TYPE_CHECKING:
+    from tuetinh.care.insurance.benefits import Split
+    from tuetinh.care.insurance.filling.visit import Visit
+
+_TYPE = re.compile(r"[A-Z][A-Za-z]+(?=[.\s,(]|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """source: a FHIR path, `TABLE.FIELD` of the same claim, or a rule in words; read: the value, of a row's facts."""
+
+    source: str
+    read: Callable[[Any], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A visit with its cost divided; tables: those that are filled already."""
+
+    visit: Visit
+    divided: Split
+    tables: Tables = field(default_factory=dict)
+
+    @property
+    def summary(self) -> Row:
+        """The row of table 1, once it is filled."""
+        return self.tables["XML1"][0]
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """A table: rows gives the facts of each of its rows, and the ids of what they are read from; fields fill one."""
+
+    rows: Callable[[Claimed], Iterable[tuple[Any, Mapping[str, str]]]]
+    fields: Mapping[str, Fill]
+
+
+@dataclass
+class Sources:
+    """Which fact each value came from, by `table.row.field`."""
+
+    found: dict[str, str] = field(default_factory=dict)
+
+    def note(self, table: str, number: int, row: Row, fields: Mapping[str, Fill], ids: Mapping[str, str]) -> None:
+        """Keep where the values of a row came from."""
+        for name, value in row.items():
+            if value:
+                self.found[f"{table}.{number}.{name}"] = _TYPE.sub(
+                    lambda kind: f"{kind[0]}/{ids[kind[0]]}" if kind[0] in ids else kind[0], fields[name].source
+                )
+
+
+def fill(name: str, filling: Filling, claimed: Claimed, sources: Sources | None) -> list[Row]:
+    """The rows of a table, numbered where the table asks for it."""
+    rows = []
+    for number, (facts, ids) in enumerate(filling.rows(claimed), 1):
+        row = {field: how.read(facts) for field, how in filling.fields.items()}
+        if "STT" in row:
+            row["STT"] = str(number)
+        rows.append(row)
+        if sources is not None:
+            sources.note(name, number, row, filling.fields, ids)
+    return rows
+
+
+NUMBERED = Fill("số thứ tự dòng", lambda _: "")
+"""STT: what `fill` counts."""

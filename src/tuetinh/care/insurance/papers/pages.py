@@ -1,0 +1,150 @@
+"""The papers of a visit: which there are, one to issue or change, its print."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from tuetinh.care.insurance.errors import BadPaper, InsuranceError, NoVisit
+from tuetinh.care.insurance.papers import actions, prefill, prints
+from tuetinh.care.insurance.papers.catalogue import PAPERS, Paper
+from tuetinh.care.insurance.papers.facts import Answered
+from tuetinh.care.insurance.papers.forms import PaperForm, initial
+from tuetinh.care.insurance.papers.queries import appointment, issued, principal_code
+from tuetinh.commons.access.api import asker, desk
+from tuetinh.commons.documents.api import respond_pdf
+from tuetinh.commons.identity.api import banner
+from tuetinh.record import r4
+
+
+@desk("doctor", "nurse", "station")
+@require_GET
+@never_cache
+def papers(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """The papers that were issued in a visit, and those that can be."""
+    me, encounter = asker(request), _visit(request, encounter_id)
+    standing = issued(me, encounter_id)
+    rows = [(paper, number, one) for paper in PAPERS.values() for number, one in _places(paper, standing)]
+    context = {
+        "encounter": encounter_id, "rows": rows, "may": me.role in actions.ISSUERS,
+        "appointment": appointment(me, encounter_id), "person": banner(me, _patient(encounter)),
+    }  # fmt: skip
+    return render(request, "insurance/papers.html", context)
+
+
+def _places(paper: Paper, standing: dict[str, list[Answered]]) -> list[tuple[int, Answered | None]]:
+    """The papers of a kind with their place; of one that there may be several of, the next is free."""
+    mine = standing.get(paper.name, [])
+    if not paper.many:
+        return [(1, mine[0] if mine else None)]
+    taken = [(int(one.id.rpartition(paper.code.lower())[2]), one) for one in mine]
+    return [*taken, (max((place for place, _ in taken), default=0) + 1, None)]
+
+
+@desk("doctor", "station")
+@require_http_methods(["GET", "POST"])
+@never_cache
+def paper(request: HttpRequest, encounter_id: str, name: str, place: int) -> HttpResponse:
+    """Issue a paper or change it: its answers by field."""
+    me, encounter, what = asker(request), _visit(request, encounter_id), _paper(name, place)
+    id_ = actions.paper_id(encounter_id, what, place)
+    old = next((one for one in issued(me, encounter_id).get(name, []) if one.id == id_), None)
+    places = {code: one.name or code for code, one in actions.facilities().items()} if _asks_where(what) else {}
+    if request.method == "POST":
+        form = PaperForm(what, request.POST, facilities=places)
+        if form.is_valid():
+            try:
+                actions.issue(
+                    me, encounter_id, what, form.cleaned_data, place=place, diagnosis=principal_code(me, encounter_id)
+                )
+            except BadPaper as error:
+                form.refuse(error.wrong)
+            else:
+                messages.success(request, _("Đã cấp giấy."))
+                return redirect("insurance:papers", encounter_id)
+        return _form(request, encounter, what, place, old, form, status=422)
+    told = old.answers if old else prefill.known(encounter_id, what)
+    return _form(request, encounter, what, place, old, PaperForm(what, initial=initial(what, told), facilities=places))
+
+
+def _form(  # noqa: PLR0917
+    request: HttpRequest,
+    encounter: r4.Encounter,
+    what: Paper,
+    place: int,
+    old: Answered | None,
+    form: PaperForm,
+    status: int = 200,
+) -> HttpResponse:
+    context: dict[str, Any] = {
+        "encounter": encounter.id, "paper": what, "place": place, "old": old, "form": form,
+        "person": banner(asker(request), _patient(encounter)),
+    }  # fmt: skip
+    return render(request, "insurance/paper.html", context, status=status)
+
+
+@desk("doctor", "station")
+@require_POST
+def withdraw(request: HttpRequest, encounter_id: str, name: str, place: int) -> HttpResponse:
+    """Take a paper back."""
+    what = _paper(name, place)
+    _visit(request, encounter_id)
+    try:
+        actions.withdraw(asker(request), encounter_id, what, place=place)
+    except InsuranceError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("Đã thu hồi giấy."))
+    return redirect("insurance:papers", encounter_id)
+
+
+@desk("doctor", "nurse", "station")
+@require_GET
+def paper_pdf(request: HttpRequest, encounter_id: str, name: str, place: int) -> HttpResponse:
+    """The print of a paper, A4."""
+    me, what = asker(request), _paper(name, place)
+    encounter = _visit(request, encounter_id)
+    id_ = actions.paper_id(encounter_id, what, place)
+    one = next((one for one in issued(me, encounter_id).get(name, []) if one.id == id_), None)
+    if one is None:
+        raise Http404
+    return respond_pdf(request, prints.paper(encounter, what, one), f"{name}-{one.number.rpartition('/')[2]}.pdf")
+
+
+@desk("doctor", "nurse", "station")
+@require_GET
+def appointment_pdf(request: HttpRequest, encounter_id: str) -> HttpResponse:
+    """The print of the appointment to be seen again, A5."""
+    encounter = _visit(request, encounter_id)
+    one = appointment(asker(request), encounter_id)
+    if one is None:
+        raise Http404
+    return respond_pdf(request, prints.appointment(encounter, one), "hen-kham-lai.pdf")
+
+
+def _asks_where(what: Paper) -> bool:
+    return any(what.kind(name) == "facility" for name in what.asked)
+
+
+def _paper(name: str, place: int) -> Paper:
+    what = PAPERS.get(name)
+    if what is None or not 1 <= place <= (20 if what.many else 1):
+        raise Http404
+    return what
+
+
+def _visit(request: HttpRequest, encounter_id: str) -> r4.Encounter:
+    try:
+        return actions.visit_here(asker(request), encounter_id)
+    except NoVisit as error:
+        raise Http404 from error
+
+
+def _patient(encounter: r4.Encounter) -> str:
+    return ((encounter.subject.reference or "") if encounter.subject else "").rpartition("/")[2]
