@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from lxml import etree  # type: ignore[import-untyped]
 
 from tuetinh.care.insurance.errors import WireError
-from tuetinh.care.insurance.tables import DECISIONS, Row, Tables, decision, decision_on, in_force
+from tuetinh.care.insurance.tables import DECISIONS, Row, Steps, Tables, decision, decision_on, in_force
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 HEAD = '<?xml version="1.0" encoding="utf-8"?>'
@@ -82,13 +83,19 @@ def read(data: bytes, *, by: str = "") -> Envelope:
     return Envelope(facility, made, tables, by)
 
 
-def read_tables(root: etree._Element, *, by: str = "") -> tuple[Tables, str]:
-    """The tables of an element with FILEHOSO in it, and their decision. Raises WireError as `read` does."""
+def read_tables(root: etree._Element, *, by: str = "", left_out: list[str] | None = None) -> tuple[Tables, str]:
+    """The tables of an element with FILEHOSO in it, and their decision. Raises WireError as `read` does.
+
+    left_out: takes the names of tables that no decision has, which are refused without it.
+    """
     documents = list(_documents(root))
     by = by or _decision_of(documents)
     tables: Tables = {}
     for name, document in documents:
         if name not in decision(by).tables:
+            if left_out is not None:
+                left_out.append(name)
+                continue
             raise WireError("table", name)
         tables.setdefault(name, []).extend(_rows(document, name, by))
     return tables, by
@@ -157,27 +164,30 @@ def _documents(root: etree._Element) -> Iterator[tuple[str, etree._Element]]:
 
 def _decision_of(documents: list[tuple[str, etree._Element]]) -> str:
     """The decision that fits the fields best, of equals their lengths, of equals the one of the end of the visit."""
-
-    def fit(by: str) -> tuple[int, int]:
-        known = {name: {field.name for field in table.fields} for name, table in decision(by).tables.items()}
-        told = {
-            (name, str(element.tag)) for name, document in documents for element in document.iter() if not len(element)
-        }
-        too_long = {
-            (name, field.name)
-            for name, document in documents
-            if name in decision(by).tables
-            for field in decision(by).tables[name].fields
-            for element in document.iter(field.name)
-            if (limit := in_force(field.length, day)) is not None and len((element.text or "").strip()) > limit
-        }
-        foreign = {(name, tag) for name, tag in told if tag not in known.get(name, ())}
-        missing = {(name, tag) for name, _ in documents for tag in known.get(name, ())} - told
-        return len(foreign) + len(missing), len(too_long)
-
+    told: dict[tuple[str, str], int] = {}  # fields that are there, and the length of their longest value
+    for name, document in documents:
+        for element in document.iter():
+            if not len(element):
+                key = (name, str(element.tag))
+                told[key] = max(told.get(key, 0), len((element.text or "").strip()))
+    names = {name for name, _ in documents}
     ends = (document.findtext("NGAY_RA") or "" for name, document in documents if name == "XML1")
     day = next((f"{end[:4]}-{end[4:6]}-{end[6:8]}" for end in ends if re.fullmatch(r"\d{8}(\d{4})?", end)), "9999")
+
+    def fit(by: str) -> tuple[int, int]:
+        known = _fields(by)
+        here = {key for key in known if key[0] in names}
+        limits = ((length, in_force(known[key], day)) for key, length in told.items() if key in known)
+        too_long = sum(limit is not None and length > limit for length, limit in limits)
+        return len(told.keys() ^ here), too_long
+
     return min((decision_on(day), *reversed(DECISIONS)), key=fit)
+
+
+@cache
+def _fields(by: str) -> dict[tuple[str, str], Steps]:
+    """Table and name of each field of a decision, and its lengths."""
+    return {(name, field.name): field.length for name, table in decision(by).tables.items() for field in table.fields}
 
 
 def _rows(root: etree._Element, name: str, by: str) -> list[dict[str, str]]:

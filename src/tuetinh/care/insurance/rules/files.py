@@ -37,13 +37,28 @@ class FileClaim:
     error: WireError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The bytes of one HOSO, or why it has none, with what the envelope says."""
+
+    place: int
+    content: bytes | WireError
+    facility: str = ""
+    made: str = ""
+
+
 def claims_in(file: BinaryIO) -> Iterator[FileClaim]:
     """Each claim of a file in turn, then what is wrong with the file itself. Never raises for what the file says."""
+    for one in pieces_in(file):
+        yield claim_of(one) if isinstance(one, Piece) else one
+
+
+def pieces_in(file: BinaryIO) -> Iterator[Piece | FileClaim]:
+    """Each HOSO of a file, not yet looked at, then what is wrong with the file itself, or the notices that it is."""
     cutter = _Cutter(file)
     place = 0
-    for piece in cutter.pieces():
-        place += 1
-        yield _claim(place, piece, cutter)
+    for place, content in enumerate(cutter.pieces(), 1):
+        yield Piece(place, content, _told(cutter.head, b"MACSKCB"), _told(cutter.head, b"NGAYLAP"))
     head = cutter.head
     if re.search(rb"<!DOCTYPE", head):
         yield FileClaim(0, "", error=WireError("doctype", "GIAMDINHHS"))
@@ -55,6 +70,20 @@ def claims_in(file: BinaryIO) -> Iterator[FileClaim]:
             yield FileClaim(0, "", error=WireError("count", "SOLUONGHOSO"))
     else:
         yield from _without_claims(cutter)
+
+
+def claim_of(piece: Piece, left_out: list[str] | None = None) -> FileClaim:
+    """Read a HOSO. left_out: as `read_tables` takes it."""
+    if isinstance(piece.content, WireError):
+        return FileClaim(piece.place, "", facility=piece.facility, made=piece.made, error=piece.content)
+    try:
+        tables, by = read_tables(_parsed(piece.content), left_out=left_out)
+    except WireError as error:
+        key = _KEY.search(piece.content)
+        ma_lk = key[1].decode("utf-8", "replace").strip() if key else ""
+        return FileClaim(piece.place, ma_lk, facility=piece.facility, made=piece.made, error=error)
+    ma_lk = next((row.get("MA_LK", "") for rows in tables.values() for row in rows), "")
+    return FileClaim(piece.place, ma_lk, by, piece.facility, piece.made, tables)
 
 
 class _Cutter:
@@ -115,19 +144,6 @@ class _Cutter:
             read = read.removeprefix(codecs.BOM_UTF8)
         self.first = False
         return self.utf16.decode(read, not read).encode() if self.utf16 else read
-
-
-def _claim(place: int, piece: bytes | WireError, cutter: _Cutter) -> FileClaim:
-    if isinstance(piece, WireError):
-        return FileClaim(place, "", error=piece)
-    facility, made = _told(cutter.head, b"MACSKCB"), _told(cutter.head, b"NGAYLAP")
-    try:
-        tables, by = read_tables(_parsed(piece))
-        ma_lk = next((row.get("MA_LK", "") for rows in tables.values() for row in rows), "")
-    except WireError as error:
-        key = _KEY.search(piece)
-        return FileClaim(place, key[1].decode("utf-8", "replace").strip() if key else "", error=error)
-    return FileClaim(place, ma_lk, by, facility, made, tables)
 
 
 def _parsed(piece: bytes) -> etree._Element:
