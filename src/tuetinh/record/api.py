@@ -57,8 +57,10 @@ __all__ = [
     "export_view",
     "exposed",
     "history",
+    "lock_many",
     "new_id",
     "proof",
+    "put_many",
     "read",
     "read_binary",
     "read_many",
@@ -119,6 +121,25 @@ def create_many(asker: Asker, resources: Sequence[R]) -> list[R]:
     with transaction.atomic():
         run(asker, step())
     return fresh
+
+
+def put_many(asker: Asker, resources: Sequence[R]) -> list[R]:
+    """Store the next or first versions of many resources, each with an id and none twice, all or none; as stored."""
+    fresh = [_checked(resource) for resource in resources]
+
+    def step() -> Step[None]:
+        yield from store.put_many(asker, fresh)
+
+    with transaction.atomic():
+        run(asker, step())
+    return fresh
+
+
+def lock_many(asker: Asker, type_: str, ids: Iterable[str]) -> dict[str, r4.Resource]:
+    """Current versions by id, which nobody else changes until the transaction ends. Needs a transaction."""
+    found = run(asker, store.lock_many(asker, type_, ids))
+    _note(asker, "read", [(one.type, one.patient) for one in found])
+    return {one.id: _decoded(asker, one.body) for one in found}
 
 
 def create_binary(asker: Asker, binary: r4.Binary, chunks: Iterable[bytes]) -> r4.Binary:

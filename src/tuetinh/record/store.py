@@ -497,6 +497,16 @@ def lock(type_: str, id_: str, concerned: Sequence[str] = ()) -> Step[Row | None
     return rows[0] if rows else None
 
 
+def lock_many(asker: Asker, type_: str, ids: Iterable[str]) -> Step[list[Stored]]:
+    """Lock those of these ids that exist for the asker, in their order, and return their current versions."""
+    allow(asker, "r", type_)
+    names = statements.array(sorted(set(ids)))
+    rows = yield Query(statements.lock_many(type_), (statements.array(()), names, names))
+    return [
+        Stored(type_, r[0], r[1], r[2], r[3], r[5]) for r in rows if not r[4] and shows(asker, "r", type_, r[3], r[5])
+    ]
+
+
 def lock_ids(type_: str, ids: Iterable[str]) -> Step[None]:
     """Keep others from making these ids until the transaction ends (an id is unique over all shards of a type)."""
     wanted = sorted(ids)

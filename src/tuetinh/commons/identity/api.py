@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from tuetinh.commons.identity.actions import register
+from tuetinh.commons.identity.admission import admit_many, is_another
 from tuetinh.commons.identity.errors import CardError, IdentityError, SamePerson
 from tuetinh.commons.identity.facts import (
     BHXH,
     BHYT_CARD,
     CCCD,
     CMND,
+    JOB_CODES,
     MRN,
+    OCCUPATION,
     PASSPORT,
     PersonDraft,
     administrative_units,
@@ -46,7 +49,9 @@ __all__ = [
     "BHYT_CARD",
     "CCCD",
     "CMND",
+    "JOB_CODES",
     "MRN",
+    "OCCUPATION",
     "PASSPORT",
     "YOUNGEST_MOTHER",
     "Banner",
@@ -60,6 +65,7 @@ __all__ = [
     "SamePerson",
     "Unnamed",
     "administrative_units",
+    "admit_many",
     "age",
     "age_days",
     "banner",
@@ -73,6 +79,7 @@ __all__ = [
     "home",
     "human_name",
     "identifier",
+    "is_another",
     "likely_duplicates",
     "measure_linkage",
     "number",

@@ -65,11 +65,15 @@ def judged(model: Model, weight: float, positions: Sequence[int]) -> tuple[str, 
         level = comparison.comparison_levels[at]
         levels[comparison.output_column_name] = (level.label_for_charts, level.weight)
     if levels["number"][0] == "same":
-        strange = levels["name"][0] == "other" and levels["birth"][0] in ("other", "about", "year", "null")
-        return (POSSIBLE if strange else CERTAIN), levels
+        return (POSSIBLE if are_strange(levels) else CERTAIN), levels
     if weight >= model.thresholds.same:
         return PROBABLE, levels
     return (POSSIBLE if weight >= model.thresholds.review else NOT), levels
+
+
+def are_strange(levels: dict[str, tuple[str, float]]) -> bool:
+    """Whether name and birth date both are another's."""
+    return levels["name"][0] == "other" and levels["birth"][0] in ("other", "about", "year", "null")
 
 
 def _connection() -> duckdb.DuckDBPyConnection:
