@@ -28,6 +28,11 @@ from tuetinh.care.insurance.errors import (
     Stopped,
 )
 from tuetinh.care.insurance.facts import Card, card, coverage
+from tuetinh.care.insurance.intake.files import Source as ClaimSource
+from tuetinh.care.insurance.intake.files import sources as claim_sources
+from tuetinh.care.insurance.intake.run import begin as begin_import
+from tuetinh.care.insurance.intake.run import outcomes as import_outcomes
+from tuetinh.care.insurance.intake.run import take_in
 from tuetinh.care.insurance.papers.actions import issue, see_again, withdraw
 from tuetinh.care.insurance.papers.catalogue import PAPERS, Paper
 from tuetinh.care.insurance.queries import card_on, cards, facility_of, facility_with, visit_situation
@@ -79,6 +84,7 @@ __all__ = [
     "CardCheck",
     "CardTerm",
     "Claim",
+    "ClaimSource",
     "Described",
     "FacilityFacts",
     "FileClaim",
@@ -99,6 +105,7 @@ __all__ = [
     "Stopped",
     "announce_visit",
     "base_salary",
+    "begin_import",
     "benefit",
     "card",
     "card_on",
@@ -107,6 +114,7 @@ __all__ = [
     "check_card",
     "claim",
     "claim_is_paid",
+    "claim_sources",
     "claims",
     "claims_in",
     "coverage",
@@ -117,6 +125,7 @@ __all__ = [
     "fields_of",
     "findings",
     "give_temporary_card",
+    "import_outcomes",
     "issue",
     "kind",
     "line",
@@ -135,6 +144,7 @@ __all__ = [
     "split",
     "stop",
     "take_back_claim",
+    "take_in",
     "use_delivered_rules",
     "use_papers",
     "visit_situation",

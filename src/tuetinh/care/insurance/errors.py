@@ -24,8 +24,8 @@ class InsuranceError(Exception):
 class WireError(InsuranceError):
     """A claim file that cannot be read.
 
-    what: `xml`, `base64`, `root`, `doctype`, `content`, `table`, `size`, `encoding`, `empty`, `short`, `count`; place:
-    where; line, column: in the document there, from 1, where they are known.
+    what: `xml`, `base64`, `root`, `doctype`, `content`, `table`, `size`, `encoding`, `empty`, `short`, `count`,
+    `packed`, `bomb`; place: where; line, column: in the document there, from 1, where they are known.
     """
 
     code = "wire"
@@ -42,6 +42,8 @@ class WireError(InsuranceError):
         "empty": _("Tệp không có hồ sơ nào."),
         "short": _("Tệp bị cắt cụt: thiếu thẻ đóng."),
         "count": _("SOLUONGHOSO khác số hồ sơ trong tệp."),
+        "packed": _("Tệp nén hỏng hoặc có mật khẩu."),
+        "bomb": _("Tệp nén nở ra quá lớn."),
     }
 
     def __init__(self, what: str, place: str, line: int = 0, column: int = 0) -> None:

@@ -206,3 +206,65 @@ class PaperNumber(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["facility", "kind", "year"], name="insurance_paper_number"),
         ]
+
+
+class ClaimImport(models.Model):
+    """A file of claims that is or was taken into the record; one that has not ended goes on where it was.
+
+    sha256, size: of the file that was given, of which `name` may be a part. facility: id of the only Organization whose
+    claims it may hold, "" for any. account: who brought it. done: bytes read so far. spooled: the file in the data
+    folder while it waits for the worker.
+    """
+
+    name = models.CharField(max_length=300)
+    sha256 = models.CharField(max_length=64, db_index=True)
+    size = models.BigIntegerField(default=0)
+    done = models.BigIntegerField(default=0)
+    facility = models.CharField(max_length=64, blank=True)
+    account = models.CharField(max_length=150, blank=True)
+    spooled = models.CharField(max_length=64, blank=True)
+    began = models.DateTimeField()
+    ended = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["facility", "-began"])]
+
+
+class ImportOutcome(models.Model):
+    """What became of one claim of a file: `stored`, `unchanged`, `updated` or `refused`.
+
+    place: from 1 in the file, 0 for the file itself. resources: how many facts were written.
+    """
+
+    run = models.ForeignKey(ClaimImport, on_delete=models.CASCADE, related_name="outcomes")
+    place = models.IntegerField()
+    ma_lk = models.CharField(max_length=100, blank=True)
+    facility = models.CharField(max_length=20, blank=True)
+    state = models.CharField(max_length=9)
+    visit = models.CharField(max_length=64, blank=True)
+    patient = models.CharField(max_length=64, blank=True)
+    resources = models.IntegerField(default=0)
+    findings = models.JSONField(default=list)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["run", "state", "place"]), models.Index(fields=["run", "place"])]
+
+
+class ImportedClaim(models.Model):
+    """A claim of another system as it was brought last, known again by MA_CSKCB and MA_LK.
+
+    made, run, place: of the version that stands; seen: keys of the versions that have come; facts: what it became.
+    """
+
+    facility = models.CharField(max_length=5)
+    ma_lk = models.CharField(max_length=100)
+    visit = models.CharField(max_length=64, db_index=True)
+    patient = models.CharField(max_length=64)
+    made = models.CharField(max_length=20, blank=True)
+    run = models.BigIntegerField()
+    place = models.IntegerField()
+    seen = models.JSONField(default=list)
+    facts = models.JSONField(default=list)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["facility", "ma_lk"], name="insurance_one_import")]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-COMMANDS = ("benefit", "build", "check", "fields", "recheck", "send")
+COMMANDS = ("benefit", "build", "check", "fields", "import", "recheck", "send")
 
 
 def arguments_of_claims(parser: argparse.ArgumentParser) -> None:

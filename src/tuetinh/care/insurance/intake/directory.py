@@ -1,0 +1,88 @@
+"""Hospitals, practitioners and departments that claims name: those known, and those made because a claim names them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, cast
+from urllib.parse import quote
+
+from tuetinh.care.insurance.intake.rows import Told
+from tuetinh.care.insurance.intake.stay import organization_of
+from tuetinh.care.insurance.situations import CODE
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM, Asker
+
+SOUGHT: Final = 100  # numbers of one search
+LICENSED: Final = ("MA_BAC_SI", "NGUOI_THUC_HIEN", "MA_BS_DOC_KQ", "MA_BS")
+
+
+@dataclass
+class Directory:
+    """What a process has learned: ids of hospitals by code, of practitioners by licence; what is known to be there."""
+
+    organizations: dict[str, str] = field(default_factory=dict)
+    licences: dict[str, str] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
+    stored: set[tuple[str, str]] = field(default_factory=set)
+
+    def find_hospitals(self, codes: set[str], *, make: bool) -> None:
+        """Learn the Organizations of these codes. make: store one of a code that is unknown."""
+        wanted = sorted(codes - self.organizations.keys())
+        if not wanted:
+            return
+        for one in _search("Organization", CODE, wanted):
+            for identifier in cast("r4.Organization", one).identifier or []:
+                if identifier.system == CODE and identifier.value in codes:
+                    self.organizations.setdefault(identifier.value, str(one.id))
+        by_id = record.read_many(SYSTEM, "Organization", [code for code in wanted if code not in self.organizations])
+        self.organizations.update({id_: id_ for id_ in by_id})
+        if new := [organization_of(code) for code in wanted if make and code not in self.organizations]:
+            record.create_many(SYSTEM, new)
+            self.organizations.update({str(one.id): str(one.id) for one in new})
+
+    def find_practitioners(self, claims: Iterable[Told]) -> None:
+        """Learn who has the licences that these claims name."""
+        named = {
+            licence
+            for claim in claims
+            for rows in claim.tables.values()
+            for row in rows
+            for name in LICENSED
+            for part in row.get(name, "").split(";")
+            if (licence := part.strip())
+        } - self.asked
+        for one in _search("Practitioner", "", sorted(named)):
+            for identifier in cast("r4.Practitioner", one).identifier or []:
+                if identifier.value in named:
+                    self.licences.setdefault(identifier.value, str(one.id))
+        self.asked |= named
+
+    def store(self, asker: Asker, needed: dict[tuple[str, str], r4.Resource]) -> set[tuple[str, str]]:
+        """Store what is not there yet; what is there stays as it is. Returns what is known to be there afterwards."""
+        for type_ in ("Location", "Practitioner"):
+            new = {key[1]: one for key, one in needed.items() if key[0] == type_ and key not in self.stored}
+            if new:
+                here = record.read_many(asker, type_, new)
+                record.create_many(asker, [one for id_, one in sorted(new.items()) if id_ not in here])
+        return set(needed)
+
+
+def _search(type_: str, system: str, values: list[str]) -> Iterable[r4.Resource]:
+    for start in range(0, len(values), SOUGHT):
+        named = ",".join(token(system, value) for value in values[start : start + SOUGHT])
+        page = None
+        while True:
+            found = record.search(SYSTEM, type_, f"identifier={named}&_count=500", page)
+            yield from found.resources
+            page = found.next
+            if page is None:
+                break
+
+
+def token(system: str, value: str) -> str:
+    """One identifier of a search."""
+    escaped = re.sub(r"([\\,$|])", r"\\\1", value)
+    return quote(f"{system}|{escaped}" if system else escaped, safe="")

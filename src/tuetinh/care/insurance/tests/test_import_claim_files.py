@@ -1,0 +1,178 @@
+"""Claim files of other systems become visits of their people; the same again changes nothing."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuetinh.care.insurance.claims import claim
+from tuetinh.care.insurance.intake import run as running
+from tuetinh.care.insurance.intake.directory import Directory
+from tuetinh.care.insurance.intake.files import sources
+from tuetinh.care.insurance.intake.stay import visit_id
+from tuetinh.care.insurance.models import ClaimImport
+from tuetinh.care.insurance.rules.files import claims_in
+from tuetinh.care.insurance.tables import Tables
+from tuetinh.care.insurance.wire_xml3176 import write
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM
+
+GOLDEN = (Path(__file__).parent / "golden" / "claim_3176.xml").read_bytes()
+SAMPLES = "data/vietnam/bhyt_xml_qd4750/synthetic_samples"
+HOSPITAL, KEY = "12001", "12001-26-000017"
+
+
+@pytest.fixture(autouse=True)
+def nothing_learned(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that has stored nothing yet."""
+    monkeypatch.setattr(running, "_directory", Directory())
+
+
+def golden() -> Tables:
+    (found,) = claims_in(io.BytesIO(GOLDEN))
+    return found.tables
+
+
+def file_of(*claims: Tables, made: date = date(2026, 11, 2), by: str = "3176") -> bytes:
+    """One file of these claims."""
+    written = [write(one, facility=HOSPITAL, made=made, by=by) for one in claims]
+    head, tail = written[0].split(b"<HOSO>")[0], written[0].split(b"</HOSO>")[1]
+    head = head.replace(b"<SOLUONGHOSO>1<", b"<SOLUONGHOSO>%d<" % len(claims))
+    return (
+        head + b"".join(b"<HOSO>" + one.split(b"<HOSO>")[1].split(b"</HOSO>")[0] + b"</HOSO>" for one in written) + tail
+    )
+
+
+def take(folder: Path, content: bytes, name: str = "a.xml", facility: str = "") -> ClaimImport:
+    """Take a file in."""
+    (folder / name).write_bytes(content)
+    (source,) = sources(folder / name)
+    run = running.begin(source, facility=facility)
+    running.take_in(run, source)
+    return run
+
+
+def report(run: ClaimImport) -> list[tuple[int, str, str, list[str]]]:
+    return [(o.place, o.ma_lk, o.state, [f["rule"] for f in o.findings]) for o in running.outcomes(run)]
+
+
+def types(visit: str) -> Counter[str]:
+    """How many resources of each type the visit has."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT type FROM record.resource WHERE id LIKE %s AND NOT deleted", [f"{visit}%"])
+        return Counter(row[0] for row in cursor.fetchall())
+
+
+def versions() -> int:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM record.feed")
+        return int(cursor.fetchone()[0])
+
+
+def read(type_: str, id_: str) -> Any:
+    return record.read(SYSTEM, type_, id_)
+
+
+VISIT = visit_id(HOSPITAL, KEY)
+
+
+def test_a_claim_becomes_a_visit(tmp_path: Path) -> None:
+    run = take(tmp_path, GOLDEN)
+    assert report(run) == [(1, KEY, "stored", [])]
+    visit = read("Encounter", VISIT)
+    assert (visit.status, visit.class_.code) == ("finished", "AMB")
+    assert visit.period == r4.Period(start="2026-11-02T08:15:00+07:00", end="2026-11-02T10:40:00+07:00")
+    assert visit.serviceProvider.reference == "Organization/12001"
+    assert types(VISIT) == {
+        "Encounter": 1, "Condition": 2, "ServiceRequest": 1, "Observation": 2, "DiagnosticReport": 1,
+        "MedicationRequest": 1, "MedicationDispense": 1, "ChargeItem": 3, "ClinicalImpression": 1, "Invoice": 1,
+        "Claim": 1, "Appointment": 1, "Provenance": 1,
+    }  # fmt: skip
+    person = read("Patient", visit.subject.reference.partition("/")[2])
+    assert person.name[0].text == "Lò Thị Pâng"
+    assert {i.value for i in person.identifier} == {"012172000017", "GD4120000000017", "260000123"}
+    assert visit.meta.source == f"urn:tuetinh:claims:{run.sha256[:16]}:a.xml"
+
+
+def test_the_same_file_twice_changes_nothing(tmp_path: Path) -> None:
+    take(tmp_path, GOLDEN)
+    before = versions()
+    again = take(tmp_path, GOLDEN)
+    assert report(again) == [(1, KEY, "unchanged", [])]
+    assert versions() == before
+
+
+def test_another_file_that_says_the_same_changes_nothing(tmp_path: Path) -> None:
+    take(tmp_path, GOLDEN)
+    before = versions()
+    again = take(tmp_path, file_of(golden(), made=date(2026, 11, 5)), "b.xml")
+    assert report(again) == [(1, KEY, "unchanged", [])]
+    assert versions() == before
+
+
+def test_a_correction_makes_new_versions_and_marks_what_has_vanished(tmp_path: Path) -> None:
+    take(tmp_path, GOLDEN)
+    new = golden()
+    new["XML4"][0]["GIA_TRI"] = "7.20"
+    new["XML2"] = []
+    run = take(tmp_path, file_of(new, made=date(2026, 11, 5)), "b.xml")
+    assert report(run) == [(1, KEY, "updated", [])]
+    glucose = read("Observation", f"{VISIT}-o0001")
+    assert (str(glucose.valueQuantity.value), glucose.meta.versionId) == ("7.20", "2")
+    assert read("MedicationRequest", f"{VISIT}-m0001").status == "entered-in-error"
+    assert read("MedicationDispense", f"{VISIT}-md0001").status == "entered-in-error"
+    assert read("ChargeItem", f"{VISIT}-c20001").status == "entered-in-error"
+    assert read("ChargeItem", f"{VISIT}-c30001").meta.versionId == "1"
+    assert types(VISIT)["Provenance"] == 2
+    assert types(VISIT)["Observation"] == 2
+    before = versions()
+    older = take(tmp_path, GOLDEN)
+    assert report(older) == [(1, KEY, "unchanged", [])]
+    assert versions() == before
+
+
+def test_record_and_file_and_record_say_the_same(tmp_path: Path) -> None:
+    take(tmp_path, GOLDEN)
+    first = claim(SYSTEM, VISIT).tables
+    again = {name: [row | {"MA_LK": "khac-1"} for row in rows] for name, rows in first.items()}
+    take(tmp_path, file_of(again), "b.xml")
+    second = claim(SYSTEM, visit_id(HOSPITAL, "khac-1")).tables
+    for name, rows in second.items():
+        for row, was in zip(rows, first[name], strict=True):
+            assert row | {"MA_LK": KEY, "MA_HSBA": ""} == was | {"MA_HSBA": ""}
+
+
+def test_what_comes_from_a_finished_visit_is_what_was_there(visit: str, tmp_path: Path) -> None:
+    first = claim(SYSTEM, visit)
+    own = take(tmp_path, first.xml)
+    assert report(own) == [(1, first.ma_lk, "unchanged", ["own"])]
+    tables = {name: [row | {"MA_LK": "khac-2"} for row in rows] for name, rows in first.tables.items()}
+    take(tmp_path, file_of(tables), "b.xml")
+    second = claim(SYSTEM, visit_id(HOSPITAL, "khac-2")).tables
+    for name, rows in second.items():
+        for row, was in zip(rows, first.tables[name], strict=True):
+            assert row | {"MA_LK": "", "MA_HSBA": "", "MA_BN": ""} == was | {"MA_LK": "", "MA_HSBA": "", "MA_BN": ""}
+
+
+def test_the_public_samples_are_taken_in(shared: Path, tmp_path: Path) -> None:
+    found = {}
+    for path in sorted((shared / SAMPLES).glob("*.xml")):
+        found[path.name] = report(take(tmp_path, path.read_bytes(), path.name))
+    assert found == {
+        "synthetic_4750_base64.xml": [(1, "TEST-2026-000001", "stored", [])],
+        "synthetic_4750_inline.xml": [(1, "TEST-2026-000001", "unchanged", [])],
+        "synthetic_4750_inline_BAD_3errors.xml": [(1, "TEST-2026-000001", "refused", ["order"])],
+    }
+    id_ = visit_id("00000", "TEST-2026-000001")
+    assert read("Encounter", id_).class_.code == "IMP"
+    assert types(id_)["MedicationAdministration"] == 2
