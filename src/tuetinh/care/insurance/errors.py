@@ -217,3 +217,102 @@ class BadPaper(InsuranceError):
     def __init__(self, wrong: dict[str, str]) -> None:
         self.wrong = wrong
         super().__init__(*wrong)
+
+
+class BadResults(InsuranceError):
+    """Results of the review that cannot be read, or do not fit the claim. what: a key of `reasons`; place: where."""
+
+    code = "bad-results"
+    reasons: ClassVar = {
+        "kind": _("Chỉ nhận tệp .json, .xml, .xlsx hoặc .csv."),
+        "json": _("Không phải JSON đúng cú pháp."),
+        "xml": _("Không phải XML đúng cú pháp."),
+        "xlsx": _("Không đọc được tệp Excel."),
+        "encoding": _("Có byte không phải UTF-8."),
+        "head": _("Không thấy danh sách kết quả hoặc cột mã liên kết."),
+        "ma_lk": _("Thiếu mã liên kết."),
+        "line": _("Dòng chi tiết thiếu bảng, số thứ tự hoặc số tiền."),
+        "amount": _("Số tiền không đọc được."),
+        "state": _("Trạng thái giám định lạ."),
+        "day": _("Ngày không đọc được."),
+        "unknown": _("Không có hồ sơ đã gửi nào mang mã này."),
+        "no-line": _("Hồ sơ đã gửi không có dòng này."),
+        "too-much": _("Chấp nhận nhiều hơn đề nghị."),
+        "sum": _("Tổng được duyệt lớn hơn cộng các dòng."),
+    }
+
+    def __init__(self, what: str, place: str) -> None:
+        self.what, self.place = what, place
+        super().__init__(what, place)
+
+    def __str__(self) -> str:
+        return f"{self.reasons[self.what]} ({self.place})" if self.place else str(self.reasons[self.what])
+
+
+class NotAllowed(InsuranceError):
+    """The claim is of another facility, or the desk may not write answers of the insurer."""
+
+    code = "not-allowed"
+    message = _("Bàn làm việc này không được làm việc đó.")
+
+
+class AlreadyRunning(InsuranceError):
+    """The same work is under way for the facility."""
+
+    code = "already-running"
+    message = _("Việc này đang chạy. Hãy chờ xong.")
+
+
+class NoReduction(InsuranceError):
+    """The insurer pays the line in full, so that there is nothing to dispute."""
+
+    code = "no-reduction"
+    message = _("Dòng này không bị giảm trừ.")
+
+
+class AlreadyDisputed(InsuranceError):
+    """The line has a dispute that goes on."""
+
+    code = "already-disputed"
+    message = _("Dòng này đang có khiếu nại chưa xong.")
+
+
+class WrongStep(InsuranceError):
+    """The dispute cannot go to that state from where it is, or lacks what the step needs."""
+
+    code = "wrong-step"
+    message = _("Khiếu nại không chuyển được sang trạng thái đó, hoặc còn thiếu nội dung.")
+
+
+class TooLate(InsuranceError):
+    """The day until which a dispute may be opened or sent is over (TT 12/2026)."""
+
+    code = "too-late"
+    message = _("Đã quá hạn khiếu nại.")
+
+
+class BadCatalogue(InsuranceError):
+    """A catalogue that cannot be read, or a row of it. what: a key of `reasons`; place: where."""
+
+    code = "bad-catalogue"
+    reasons: ClassVar = {
+        "xlsx": _("Không đọc được tệp Excel."),
+        "head": _("Không thấy dòng tên cột của danh mục này."),
+        "missing": _("Thiếu giá trị bắt buộc."),
+        "site": _("Dòng của cơ sở khác."),
+        "value": _("Ngày hoặc giá không đọc được."),
+    }
+
+    def __init__(self, what: str, place: str = "") -> None:
+        self.what, self.place = what, place
+        super().__init__(what, place)
+
+    def __str__(self) -> str:
+        return f"{self.reasons[self.what]} ({self.place})" if self.place else str(self.reasons[self.what])
+
+
+class NoForm(InsuranceError):
+    """There is no such form, not of this period, or its file is gone."""
+
+    code = "no-form"
+    message = _("Không có biểu mẫu này, hoặc tệp đã bị xóa. Hãy lập lại.")

@@ -1,5 +1,5 @@
 """Client of the insurance gateway (egw), as CV 1245 and CV 1923/BHXH-CNTT describe it: token, card look-up, notice of a
-visit (table 0), claim file, what became of files.
+visit (table 0), claim file, what became of files; and as vendors describe it: results of the review, settlement.
 """
 
 from __future__ import annotations
@@ -107,6 +107,27 @@ class Fault(msgspec.Struct, frozen=True, rename="camel"):
     mo_ta_loi: str = ""
 
 
+class Round(msgspec.Struct, frozen=True, rename="camel"):
+    """A round in which the insurer reviews claims (KQDanhSachDotGiamDinh)."""
+
+    ma_dot: str
+    ten_dot: str = ""
+    tu_ngay: str = ""
+    den_ngay: str = ""
+    trang_thai: str = ""
+
+
+class Settled(msgspec.Struct, frozen=True, rename="camel"):
+    """What the insurer settles for a month or quarter (KQQuyetToan)."""
+
+    ky_quyet_toan: str
+    tong_chi_phi_de_nghi: str = "0"
+    tong_chi_phi_duyet: str = "0"
+    tong_chi_phi_khong_duyet: str = "0"
+    ly_do_khong_duyet: str = ""
+    trang_thai: str = ""
+
+
 Kind = Literal["status", "claim"]
 CALLS: dict[Kind, tuple[str, str]] = {
     "status": ("/api/qd130/checkInKcbQd3176", "0"),
@@ -170,6 +191,38 @@ class Gateway:
         """What the gateway found wrong with a file since. Raises as `card` does."""
         found = self._ask("/api/egw/nhanChiTietLoiHS4210", {"maCSKCB": facility, "maGiaoDich": transaction})
         return _read(found.get("dsLoi", []) if isinstance(found, dict) else None, list[Fault])
+
+    def rounds(self, facility: str, month: date) -> list[Round]:
+        """The rounds of review of a month. facility: MA_CSKCB. Raises as `card` does."""
+        found = self._review("KQDanhSachDotGiamDinh", facility, thang=f"{month:%m}", nam=f"{month:%Y}")
+        return _read(found.get("dsDotGiamDinh", []), list[Round])
+
+    def results(self, facility: str, round_: str) -> dict[str, Any]:
+        """What the insurer says of each claim of a round, as it says it: `results.wire` reads it. Raises as `card`."""
+        return self._review("KQGiamDinhHoSo", facility, maDot=round_)
+
+    def settlement(self, facility: str, period: str) -> Settled | None:
+        """What is settled for a period (MM/YYYY or QX/YYYY), None where nothing is yet. Raises as `card` does."""
+        found = self._review("KQQuyetToan", facility, kyQuyetToan=period)
+        return _read(found, Settled) if found.get("kyQuyetToan") else None
+
+    def _review(self, call: str, facility: str, **asked: str) -> dict[str, Any]:
+        account = {"username": self.credentials.username, "password": self.credentials.password_md5}
+        body = account | {"maCSKCB": facility} | asked
+
+        def post(token: tuple[str, str]) -> httpx.Response:
+            return self._post(f"/api/his/{call}", json=body, headers={"token": token[0], "id_token": token[1]})
+
+        found = self._authorised(post)
+        if not isinstance(found, dict) or "maKetQua" not in found:
+            raise GatewayNonsense
+        if found["maKetQua"] in UNAVAILABLE | {"500"}:
+            raise GatewayDown
+        if found["maKetQua"] == "403":
+            raise GatewayRefused
+        if found["maKetQua"] != "200":
+            raise GatewayNonsense
+        return found
 
     def _ask(self, path: str, body: dict[str, str]) -> Any:
         def post(token: tuple[str, str]) -> httpx.Response:

@@ -1,9 +1,10 @@
 """Background work: a card that could not be looked up is looked up again, less and less often, for two days; claims are
-sent as they become due, and what the gateway finds wrong with them later is fetched.
+sent as they become due, and what the gateway finds wrong with them later is fetched; so are results of the review.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from procrastinate import RetryStrategy
@@ -35,3 +36,25 @@ def send(timestamp: int = 0) -> None:
 
     send_due(SECONDS)
     look_after(SECONDS / 4)
+
+
+@app.task(name="insurance.run", queue="bulk")
+def run(run: int) -> None:
+    """Carry out work that a person started; safe to repeat and to be killed."""
+    from tuetinh.care.insurance.runs import carry_out
+
+    carry_out(run)
+
+
+@app.periodic(cron="20 5 * * *")
+@app.task(name="insurance.results", queueing_lock="insurance.results", pass_context=False)
+def ask_for_results(timestamp: int = 0) -> None:
+    """Ask the gateway for the results of every facility that has an account; take old files away."""
+    from tuetinh.care.insurance.errors import AlreadyRunning
+    from tuetinh.care.insurance.models import GatewayAccount
+    from tuetinh.care.insurance.runs import start, tidy
+
+    tidy()
+    for facility in GatewayAccount.objects.values_list("facility", flat=True):
+        with suppress(AlreadyRunning):
+            start(SYSTEM, "fetch", facility=facility)

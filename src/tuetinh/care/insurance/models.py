@@ -6,6 +6,17 @@ from typing import ClassVar
 
 from django.db import models
 
+# Django looks for models here alone.
+from tuetinh.care.insurance.approved.models import ApprovedItem  # noqa: F401
+from tuetinh.care.insurance.results.models import (  # noqa: F401
+    Adjudication,
+    Dispute,
+    DisputeStep,
+    ReducedLine,
+    Run,
+    Settlement,
+)
+
 
 class GatewayAccount(models.Model):
     """A facility's account. `secret` is the MD5 form of the password, encrypted with the node's key.
@@ -90,6 +101,7 @@ class ClaimCase(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["encounter", "kind"], name="insurance_one_case")]
         indexes: ClassVar = [
             models.Index(fields=["facility", "-ended", "-id"]),
+            models.Index(fields=["facility", "ma_lk"], condition=~models.Q(ma_lk=""), name="insurance_by_ma_lk"),
             models.Index(fields=["facility", "by"], condition=~models.Q(state="accepted"), name="insurance_open"),
             models.Index(fields=["due"], condition=models.Q(state="waiting"), name="insurance_waiting"),
             models.Index(
@@ -120,7 +132,7 @@ class Transmission(models.Model):
 
 
 class SimulatedReceipt(models.Model):
-    """A file that the simulated gateway has taken."""
+    """A file that the simulated gateway has taken. judged: lines of a claim, with what it will pay of each."""
 
     transaction = models.CharField(max_length=40, primary_key=True)
     facility = models.CharField(max_length=5)
@@ -130,6 +142,7 @@ class SimulatedReceipt(models.Model):
     total = models.DecimalField(max_digits=17, decimal_places=2, default=0)
     received = models.DateTimeField()
     faults = models.JSONField(default=list)
+    judged = models.JSONField(default=list)
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["facility", "received"])]

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from tuetinh.care.insurance import simulator_results as review
 from tuetinh.care.insurance.gateway import UNAUTHORISED
 from tuetinh.care.insurance.simulator_claims import Ledger, Stored, day, faults, take
 from tuetinh.commons.catalogues.api import codes, fold
@@ -78,13 +79,16 @@ class Simulator:
             "/api/qd130/guiHoSoXmlQD3176": self._take,
             "/api/egw/nhanChiTietHSNgay4210": self._day,
             "/api/egw/nhanChiTietLoiHS4210": self._faults,
+            "/api/his/KQDanhSachDotGiamDinh": self._review,
+            "/api/his/KQGiamDinhHoSo": self._review,
+            "/api/his/KQQuyetToan": self._review,
         }
         handler = routes.get(scope["path"])
         if handler is None or scope["method"] != "POST":
             status, content = 404, b"{}"
         else:
             told = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-            status, content = await handler(_flat(scope["query_string"]) | told, body)
+            status, content = await handler(_flat(scope["query_string"]) | told | {"call": scope["path"]}, body)
         if status == 0:  # hang up in the middle of the answer
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"999")]})
             await send({"type": "http.response.body", "body": b"{", "more_body": True})
@@ -133,6 +137,20 @@ class Simulator:
             return faults(asked.get("maCSKCB", ""), asked.get("maGiaoDich", ""), self.ledger)
 
         return await self._answer(query, body, found)
+
+    async def _review(self, told: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        """Results and settlement: the token comes in headers, the facility in the body."""
+
+        def found(facility: str, asked: dict[str, str]) -> dict[str, object]:
+            if asked.get("maCSKCB") != facility:
+                return {"maKetQua": "403"}
+            return review.ANSWERS[told["call"].rpartition("/")[2]](asked, self.ledger)
+
+        status, content = await self._answer(told, body, found)
+        code = msgspec.json.decode(content).get("maKetQua")
+        if code == "504":
+            await asyncio.sleep(self.slow)
+        return (int(code), b"") if code in ("503", "504") else (status, content)
 
     async def _answer(
         self, query: dict[str, str], body: bytes, found: Callable[[str, dict[str, str]], dict[str, object]]

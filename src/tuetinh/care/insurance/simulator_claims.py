@@ -2,7 +2,7 @@
 
 Claims on a reserved card (`simulator.RESERVED`) bring what its last three digits say: a result code of GW_KQ_GUI; 503
 out of service; 504 taken, but the answer comes too late; 505 taken, and the connection is cut; 599 taken, but answered
-with no JSON; 602 taken, and a fault is found later.
+with no JSON; 602 taken, and a fault is found later. What is paid of a claim: `simulator_results`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from zoneinfo import ZoneInfo
 
 from tuetinh.care.insurance.errors import WireError
 from tuetinh.care.insurance.sending.signing import signer_of
-from tuetinh.care.insurance.tables import Row
+from tuetinh.care.insurance.simulator_results import judge
+from tuetinh.care.insurance.tables import Tables
 from tuetinh.care.insurance.wire_xml3176 import LIMIT, read, read_status
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -37,6 +38,7 @@ class Receipt(NamedTuple):
     total: Decimal
     received: datetime
     faults: list[str]
+    judged: list[list[str]] = []  # noqa: RUF012 - of a tuple, never changed: see `simulator_results.judge`
 
 
 class Ledger(Protocol):
@@ -47,6 +49,9 @@ class Ledger(Protocol):
 
     def of_day(self, facility: str, day: date) -> list[Receipt]:
         """What was taken from a facility on a day of Vietnam."""
+
+    def of_month(self, facility: str, month: date) -> list[Receipt]:
+        """What was taken from a facility in a month of Vietnam, in the order in which it came."""
 
     def find(self, facility: str, transaction: str) -> Receipt | None:
         """One receipt."""
@@ -76,9 +81,10 @@ def take(form: dict[str, str], ledger: Ledger) -> Reply:
     if not signed:
         return _refused("123")
     try:
-        row = _first(file, form.get("loaiHoSo", ""), facility)
+        tables = _tables(file, form.get("loaiHoSo", ""), facility)
     except WireError:
         return _refused("205")
+    row = next(iter(tables.values()))[0]
     what = _trouble(row.get("MA_THE_BHYT", ""))
     if what == "503":
         return Reply({}, what)
@@ -89,7 +95,8 @@ def take(form: dict[str, str], ledger: Ledger) -> Reply:
     faults = [FAULT] if what == "602" else []
     digest = hashlib.sha256(file).hexdigest()
     total = _amount(row.get("T_TONGCHI_BH", ""))
-    ledger.add(Receipt(number, facility, form["loaiHoSo"], row.get("MA_LK", ""), digest, total, now, faults))
+    judged = judge(tables) if "XML1" in tables else []
+    ledger.add(Receipt(number, facility, form["loaiHoSo"], row.get("MA_LK", ""), digest, total, now, faults, judged))
     told = {
         "maKetQua": "200",
         "maGiaoDich": number,
@@ -121,20 +128,20 @@ def faults(facility: str, transaction: str, ledger: Ledger) -> dict[str, object]
     return {"maKetQua": "200", "dsLoi": [{"maLoi": one, "moTaLoi": "Nội dung XML sai"} for one in found.faults]}
 
 
-def _first(file: bytes, kind: str, facility: str) -> Row:
-    """The row that says whose visit it is; raises WireError for what is no such file of the facility."""
+def _tables(file: bytes, kind: str, facility: str) -> Tables:
+    """The tables of a file, first that which says whose visit it is; raises WireError for no such file of theirs."""
     if kind == "0":
-        rows = read_status(file)
+        tables: Tables = {"XML0": read_status(file)}
     elif kind == "130":
         envelope = read(file)
         if envelope.facility != facility:
             raise WireError("content", "MACSKCB")
-        rows = envelope.tables.get("XML1", [])
+        tables = {"XML1": []} | envelope.tables
     else:
         raise WireError("content", "loaiHoSo")
-    if len(rows) != 1:
+    if len(next(iter(tables.values()))) != 1:
         raise WireError("content", "XML1")
-    return rows[0]
+    return tables
 
 
 def _refused(code: str) -> Reply:
@@ -174,6 +181,15 @@ class Stored:
             facility=facility, received__gte=begin, received__lt=begin + timedelta(days=1)
         )
         return [Receipt(*(getattr(row, name) for name in Receipt._fields)) for row in rows]
+
+    def of_month(self, facility: str, month: date) -> list[Receipt]:
+        """What was taken from a facility in a month of Vietnam, in the order in which it came."""
+        from tuetinh.care.insurance.models import SimulatedReceipt
+
+        begin = datetime(month.year, month.month, 1, tzinfo=HANOI)
+        end = (begin + timedelta(days=32)).replace(day=1)
+        rows = SimulatedReceipt.objects.filter(facility=facility, received__gte=begin, received__lt=end)
+        return [Receipt(*(getattr(row, name) for name in Receipt._fields)) for row in rows.order_by("received")]
 
     def find(self, facility: str, transaction: str) -> Receipt | None:
         """One receipt."""

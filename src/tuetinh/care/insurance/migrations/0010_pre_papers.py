@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("insurance", "0004_pre_rules")]
+    dependencies = [("insurance", "0005_pre_results")]
 
     operations = [
         migrations.CreateModel(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
+from tuetinh.care.insurance.approved.checking import Book, approved
 from tuetinh.care.insurance.rules.vocabulary import Around, Licence, medicine
 from tuetinh.care.insurance.situations import charged_code, moment
 from tuetinh.commons.catalogues.api import PriceRow, drug, price_rows
@@ -34,8 +35,8 @@ class Prices:
         return {code: row for code in codes if (row := known[code]) is not None}
 
 
-def around(visit: Visit, rows: Rows = price_rows) -> Around:
-    """What is known around a visit. rows: reads the price list, two times at most."""
+def around(visit: Visit, rows: Rows = price_rows, book: Book | None = None) -> Around:
+    """What is known around a visit. rows: reads the price list, two times at most; book: what the insurer approved."""
     licences = dict(_licences(visit.practitioners.values()))
     prices: dict[str, float] = {}
     tenders: dict[str, str] = {}
@@ -49,7 +50,8 @@ def around(visit: Visit, rows: Rows = price_rows) -> Around:
                 key = medicine(told | {"DANG_BAO_CHE": known.form, "DON_VI_TINH": known.unit})
             prices[key] = max(float(row.amount), prices.get(key, 0.0))
             tenders[key] = row.tender
-    return Around(licences=licences, prices=prices, tenders=tenders)
+    known_book = approved(visit.place) if book is None else book
+    return Around(licences=licences, prices=prices, tenders=tenders, approved=known_book)
 
 
 def _rows(visit: Visit, facility: str, codes: set[str], rows: Rows) -> Iterator[PriceRow]:

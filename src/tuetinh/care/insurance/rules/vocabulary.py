@@ -15,6 +15,16 @@ from typing import Any
 from cel_expr_python import cel
 from django.utils.translation import gettext_lazy as _
 
+from tuetinh.care.insurance.approved.checking import (
+    MACHINES,
+    MEDICINES,
+    NOTHING,
+    PLACES,
+    SERVICES,
+    STAFF,
+    SUPPLIES,
+    Book,
+)
 from tuetinh.care.insurance.entitlement import base_salary
 from tuetinh.care.insurance.tables import Row, Tables
 from tuetinh.commons.catalogues.api import check_diagnosis, companions
@@ -42,7 +52,8 @@ class Around:
 
     licences: by licence number; staffed: whether they are all that the facility has. prices, tenders: of the facility's
     list, by MA_DICH_VU or `medicine` of a row. busy: by (table, row) the
-    other visits (MA_LK) that a machine and a person were at, at the same time. now: yyyymmddHHMM.
+    other visits (MA_LK) that a machine and a person were at, at the same time. now: yyyymmddHHMM. approved: what the
+    insurer has approved for the facility.
     """
 
     licences: Mapping[str, Licence] = field(default_factory=dict)
@@ -51,6 +62,7 @@ class Around:
     tenders: Mapping[str, str] = field(default_factory=dict)
     busy: Mapping[tuple[str, int], tuple[str, str]] = field(default_factory=dict)
     now: str = ""
+    approved: Book = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +227,23 @@ def medicine(row: Row) -> str:
     return "|".join(row.get(name, "") for name in ("TEN_THUOC", "HAM_LUONG", "DANG_BAO_CHE", "DON_VI_TINH"))
 
 
+def _ordered_on(row: Row) -> date | None:
+    return _day(row.get("NGAY_TH_YL") or row.get("NGAY_YL", ""))
+
+
+def _not_approved(facts: Facts, row: Row) -> list[str]:
+    """What the approved catalogues hold against a line: medicine, supply or service."""
+    for catalogue, name in ((MEDICINES, "MA_THUOC"), (SUPPLIES, "MA_VAT_TU"), (SERVICES, "MA_DICH_VU")):
+        if row.get(name):
+            return facts.around.approved.faults(catalogue, row[name], _ordered_on(row), row)
+    return []
+
+
+def _staff_not_approved(facts: Facts, row: Row) -> str:
+    named = (code for name in ("MA_BAC_SI", "NGUOI_THUC_HIEN") for code in _codes(row.get(name, "")))
+    return facts.around.approved.any_fault(STAFF, named, _ordered_on(row))
+
+
 def _same_medicine(facts: Facts) -> Counter[tuple[str, str, str]]:
     rows = facts.tables.get("XML2") or []
     return Counter((r.get("MA_THUOC", ""), r.get("TEN_THUOC", ""), r.get("NGAY_YL", "")) for r in rows)
@@ -276,8 +305,17 @@ OF_STAFF = [
          lambda f, _n, r: _licence_fault(f, r)),
     Word("PHAM_VI_BAC_SI", _TEXTS, _("mã phạm vi hành nghề của MA_BAC_SI, rỗng khi không biết"),
          lambda f, _n, r: _scopes(f, r)),
+    Word("LOI_DANH_MUC_NGUOI", cel.Type.STRING, _("người ghi trên dòng theo danh mục 02/DM: khong-co, chua-hieu-luc, "
+         "het-hieu-luc hoặc rỗng"), lambda f, _n, r: _staff_not_approved(f, r)),
 ]  # fmt: skip
+APPROVED = Word(
+    "LOI_DANH_MUC",
+    _TEXTS,
+    _("lỗi của dòng theo danh mục 03/DM, 04/DM, 05/DM: khong-co, chua-hieu-luc, het-hieu-luc, so-dang-ky, thau, gia"),
+    lambda f, _n, r: _not_approved(f, r),
+)
 OF_MEDICINE = [
+    APPROVED,
     Word("SO_DONG_TRUNG", cel.Type.DOUBLE, _("số dòng cùng thuốc, cùng lúc ra y lệnh"),
          lambda f, _n, r: float(f.once("same", lambda: _same_medicine(f))[
              r.get("MA_THUOC", ""), r.get("TEN_THUOC", ""), r.get("NGAY_YL", "")])),
@@ -287,6 +325,11 @@ OF_MEDICINE = [
          lambda f, _n, r: f.around.tenders.get(medicine(r), "")),
 ]  # fmt: skip
 OF_SERVICE = [
+    APPROVED,
+    Word("LOI_DANH_MUC_MAY", cel.Type.STRING, _("máy của dòng theo danh mục 06/DM, các lỗi như trên"),
+         lambda f, _n, r: f.around.approved.any_fault(MACHINES, _codes(r.get("MA_MAY", "")), _ordered_on(r))),
+    Word("LOI_DANH_MUC_KHOA", cel.Type.STRING, _("khoa của dòng theo danh mục 01/DM, các lỗi như trên"),
+         lambda f, _n, r: f.around.approved.any_fault(PLACES, _codes(r.get("MA_KHOA", "")), _ordered_on(r))),
     Word("SO_LAN", cel.Type.DOUBLE, _("tổng số lượng của dịch vụ này trong đợt"),
          lambda f, _n, r: f.once("performed", f.performed)[r.get("MA_DICH_VU") or r.get("MA_VAT_TU", "")][0]),
     Word("SO_LAN_NGAY", cel.Type.DOUBLE, _("số lượng của dịch vụ này trong ngày ra y lệnh"),

@@ -4,12 +4,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal as D
 from typing import Any
 
+import httpx
 import pytest
 
+from tuetinh.care.insurance import gateway
+from tuetinh.care.insurance.actions import set_account, set_key
 from tuetinh.care.insurance.claim_tables import REGISTRATION, TENDER
+from tuetinh.care.insurance.sending import send
+from tuetinh.care.insurance.simulator import Simulator
+from tuetinh.care.insurance.tests.keeping import Memory
+from tuetinh.care.insurance.tests.keys import key
 from tuetinh.commons.catalogues.api import condition_code, drug_code, drugs, icd10, list_code, service, service_code
 from tuetinh.commons.identity.api import PersonDraft, patient
 from tuetinh.record import api as record
@@ -20,6 +28,9 @@ GLUCOSE = "23.0075.1494"
 EXAM = "02.1897"
 DOCTOR, TECHNICIAN = "000456/LCH-GPHN", "000789/LCH-GPHN"
 LAB = r4.Coding(system="http://terminology.hl7.org/CodeSystem/observation-category", code="laboratory")
+
+
+Serve = Callable[[Callable[..., Awaitable[None]]], str]
 
 
 def practitioner(licence: str) -> r4.Reference:
@@ -111,3 +122,16 @@ def finish(encounter: r4.Encounter, condition: r4.Condition, doctor: r4.Referenc
     )
     encounter.hospitalization = r4.EncounterHospitalization(dischargeDisposition=leaving)
     record.update(SYSTEM, encounter)
+
+
+@pytest.fixture
+def ledger(over_a_socket: Serve, monkeypatch: pytest.MonkeyPatch) -> Iterator[Memory]:
+    """The gateway runs, and the facility has an account and a certificate."""
+    found = Memory()
+    gateway.forget_tokens()
+    set_account("12001", "12001_BV", "mật khẩu")
+    set_key("12001", key())
+    monkeypatch.setenv("TUETINH_GATEWAY_URL", over_a_socket(Simulator(lambda _: None, found, slow=3)))
+    monkeypatch.setattr(send, "SENDING", httpx.Timeout(1.0))
+    yield found
+    gateway.forget_tokens()

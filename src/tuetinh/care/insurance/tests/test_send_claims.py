@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import httpx
 import psycopg
 import pytest
 import xmlsec
@@ -18,14 +17,15 @@ from django.utils import timezone
 from lxml import etree
 
 from tuetinh.care.insurance import gateway
-from tuetinh.care.insurance.actions import connection, set_account, set_key
+from tuetinh.care.insurance.actions import connection
 from tuetinh.care.insurance.errors import BadKeyFile, NotNow, NoVisit
 from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
 from tuetinh.care.insurance.sending import queue, send
 from tuetinh.care.insurance.sending.deadlines import last_day
 from tuetinh.care.insurance.sending.signing import Key, open_key, sign, signer_of
-from tuetinh.care.insurance.simulator import RESERVED, Simulator
+from tuetinh.care.insurance.simulator import RESERVED
 from tuetinh.care.insurance.simulator_claims import Receipt
+from tuetinh.care.insurance.tests.keeping import Memory, queued
 from tuetinh.care.insurance.tests.keys import key, key_file
 from tuetinh.care.insurance.wire_xml3176 import read, read_status
 from tuetinh.record import api as record
@@ -36,49 +36,6 @@ pytestmark = pytest.mark.django_db
 State = ClaimCase.State
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 Serve = Callable[[Callable[..., Awaitable[None]]], str]
-
-
-class Memory:
-    """A ledger of this process."""
-
-    def __init__(self) -> None:
-        self.taken: list[Receipt] = []
-
-    def add(self, receipt: Receipt) -> None:
-        self.taken.append(receipt)
-
-    def of_day(self, facility: str, day: date) -> list[Receipt]:
-        return [one for one in self.taken if one.facility == facility and one.received.date() == day]
-
-    def find(self, facility: str, transaction: str) -> Receipt | None:
-        return next((one for one in self.taken if (one.facility, one.transaction) == (facility, transaction)), None)
-
-
-@pytest.fixture
-def ledger(over_a_socket: Serve, monkeypatch: pytest.MonkeyPatch) -> Iterator[Memory]:
-    """The gateway runs, and the facility has an account and a certificate."""
-    found = Memory()
-    gateway.forget_tokens()
-    set_account("12001", "12001_BV", "mật khẩu")
-    set_key("12001", key())
-    monkeypatch.setenv("TUETINH_GATEWAY_URL", over_a_socket(Simulator(lambda _: None, found, slow=3)))
-    monkeypatch.setattr(send, "SENDING", httpx.Timeout(1.0))
-    yield found
-    gateway.forget_tokens()
-
-
-def queued(visit: str, *, card: str = "", paid: bool = True) -> ClaimCase:
-    """The claim of the visit, in the queue."""
-    if card:
-        for coverage in record.search(SYSTEM, "Coverage", "_count=10").resources:
-            assert isinstance(coverage, r4.Coverage)
-            coverage.subscriberId = card
-            coverage.identifier = None
-            record.update(SYSTEM, coverage)
-    encounter = record.read(SYSTEM, "Encounter", visit)
-    assert isinstance(encounter, r4.Encounter)
-    queue.queue_claim(SYSTEM, encounter, paid=paid)
-    return case(visit)
 
 
 def case(visit: str) -> ClaimCase:
