@@ -18,6 +18,12 @@ def _waiting(request: HttpRequest) -> int:
     return needing_people(request.user.facility).count()  # type: ignore[union-attr]
 
 
+def _to_send(request: HttpRequest) -> int:
+    from tuetinh.care.insurance.results.queries import due
+
+    return due(request.user.facility)  # type: ignore[union-attr]
+
+
 MENU = [
     MenuItem(
         roles=("cashier",),
@@ -26,6 +32,30 @@ MENU = [
         label=gettext_lazy("Gửi giám định BHYT"),
         order=40,
         badge=_waiting,
+    ),
+    MenuItem(
+        roles=("cashier",),
+        url="insurance:results",
+        icon="scale",
+        label=gettext_lazy("Kết quả giám định"),
+        order=41,
+        badge=_to_send,
+    ),
+    MenuItem(
+        roles=("official", "admin"),
+        url="insurance:rates",
+        icon="chart-bar",
+        label=gettext_lazy("Gửi BHYT trong ngày"),
+        order=62,
+    ),
+    MenuItem(
+        roles=("admin",),
+        url="insurance:approved",
+        icon="list-check",
+        label=gettext_lazy("Danh mục BHXH phê duyệt"),
+        order=62,
+        rare=True,
+        at="facility",
     ),
     MenuItem(
         roles=("admin",),

@@ -5,9 +5,12 @@ from __future__ import annotations
 from django.urls import path
 
 from tuetinh.care.insurance.papers import pages as papers
+from tuetinh.care.insurance.approved import pages as approved
+from tuetinh.care.insurance.forms import pages as forms
+from tuetinh.care.insurance.results import pages as results
 from tuetinh.care.insurance.rules import admin_pages
 from tuetinh.care.insurance.rules import pages as rules
-from tuetinh.care.insurance.sending import account_pages, pages
+from tuetinh.care.insurance.sending import account_pages, pages, rates
 
 app_name = "insurance"
 PAPER = "insurance/visits/<str:encounter_id>/papers/<slug:name>/<int:place>"
@@ -29,4 +32,22 @@ urlpatterns = [
     path("insurance/claims/<int:case_id>/hold", pages.hold, name="hold"),
     path("insurance/claims/<int:case_id>/decide", pages.decide, name="decide"),
     path("insurance/claims/<int:case_id>/files/<int:transmission_id>.xml", pages.file, name="file"),
+    path("insurance/results", results.month, name="results"),
+    path("insurance/results/fetch", results.fetch, name="results-fetch"),
+    path("insurance/results/file", results.take, name="results-file"),
+    path("insurance/results/<int:case_id>", results.claim, name="result"),
+    path("insurance/results/<int:case_id>/dispute", results.dispute, name="result-dispute"),
+    path("insurance/disputes", results.disputes, name="disputes"),
+    path("insurance/disputes/<int:dispute_id>", results.one_dispute, name="dispute"),
+    path("insurance/disputes/<int:dispute_id>/step", results.go_on, name="dispute-step"),
+    path("insurance/caught", results.caught, name="caught"),
+    path("insurance/caught/weigh", results.weigh, name="caught-weigh"),
+    path("insurance/forms", forms.forms, name="forms"),
+    path("insurance/forms/make", forms.make, name="forms-make"),
+    path("insurance/forms/<int:run_id>/file", forms.file, name="forms-file"),
+    path("insurance/visits/<str:encounter_id>/cost-list.pdf", forms.cost_list_pdf, name="cost-list"),
+    path("insurance/visits/<str:encounter_id>/cost-list.xlsx", forms.cost_list_xlsx, name="cost-list-xlsx"),
+    path("insurance/approved", approved.items, name="approved"),
+    path("insurance/approved/import", approved.take, name="approved-import"),
+    path("insurance/rates", rates.rates, name="rates"),
 ]
