@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.urls import path
 
-from tuetinh.care.insurance.papers import pages as papers
 from tuetinh.care.insurance.approved import pages as approved
 from tuetinh.care.insurance.forms import pages as forms
+from tuetinh.care.insurance.papers import pages as papers
 from tuetinh.care.insurance.results import pages as results
 from tuetinh.care.insurance.rules import admin_pages
 from tuetinh.care.insurance.rules import pages as rules

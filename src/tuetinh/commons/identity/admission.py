@@ -16,7 +16,7 @@ import msgspec
 from tuetinh.commons.identity import facts, matching, words
 from tuetinh.commons.identity.linkage import scoring
 from tuetinh.commons.identity.linkage.scoring import Score
-from tuetinh.commons.identity.projection import Number, numbers_of
+from tuetinh.commons.identity.projection import Number, numbers_of, plain_number
 from tuetinh.commons.identity.review import keep
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -143,5 +143,5 @@ def _hold(numbers: Sequence[Number]) -> Step[None]:
 def _with_numbers(values: Sequence[str]) -> Step[list[str]]:
     sql = """SELECT DISTINCT patient FROM identity_number n JOIN identity_person p USING (patient)
     WHERE p.active AND n.value = ANY(%s::text[]) AND n.kind = ANY(%s::text[])"""
-    plain = [matching.plain_number(value) for value in values]
+    plain = [plain_number(value) for value in values]
     return [row[0] for row in (yield Query(sql, (plain, list(KINDS))))]

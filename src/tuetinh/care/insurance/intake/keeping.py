@@ -20,7 +20,7 @@ from django.utils.translation import gettext
 
 from tuetinh.care.insurance import facts as cards
 from tuetinh.care.insurance.checks import Problem
-from tuetinh.care.insurance.claim_tables import MA_LK
+from tuetinh.care.insurance.filling.summary import MA_LK
 from tuetinh.care.insurance.intake import facts, person
 from tuetinh.care.insurance.intake.directory import Directory, token
 from tuetinh.care.insurance.intake.rows import Told

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Final
 
 from tuetinh.care.insurance.cases import INPATIENT, REASONS
-from tuetinh.care.insurance.claim_tables import MA_LK
 from tuetinh.care.insurance.facts import INSURER
+from tuetinh.care.insurance.filling.summary import MA_LK
 from tuetinh.care.insurance.intake import reading
 from tuetinh.care.insurance.intake.stay import Stay
 from tuetinh.care.insurance.situations import CODE, REASON

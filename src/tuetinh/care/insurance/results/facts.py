@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-from tuetinh.care.insurance.claim_tables import MA_LK
 from tuetinh.care.insurance.facts import INSURER
+from tuetinh.care.insurance.filling.summary import MA_LK
 from tuetinh.care.insurance.results.comparing import Compared
 from tuetinh.care.insurance.results.wire import WHOLE
 from tuetinh.record import r4
