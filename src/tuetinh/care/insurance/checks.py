@@ -18,6 +18,8 @@ from tuetinh.care.insurance.tables import Condition, Field, Row, Tables, decisio
 from tuetinh.commons.catalogues.api import codes
 
 TOLERANCE = Decimal("0.02")  # two roundings to 0.01 may meet in one identity
+REMEMBERED = 64  # characters of a value that is worth remembering as sound
+MOST_REMEMBERED = 20_000  # values of a field
 WITHIN_STAY = ("NGAY_YL", "NGAY_TH_YL", "THOI_DIEM_DBLS")
 
 
@@ -51,6 +53,64 @@ def field_problems(field: Field, row: Row, day: str) -> list[tuple[str, str]]:
     return list(alone.of_field(field, row))
 
 
+class _Column:
+    """A field as it is on a day, with the values that were found sound: most of a month's come again and again."""
+
+    __slots__ = ("codes", "field", "limit", "linked", "sound", "wanted")
+
+    def __init__(self, field: Field, limit: int | None, codes: str | None) -> None:
+        self.field, self.limit, self.codes = field, limit, codes
+        self.sound: set[str] = set()
+        self.wanted = field.required or bool(field.required_if) or bool(field.required_until)
+        self.linked = bool(field.not_before or field.after or field.same or field.beside or field.formula)
+
+    def alone(self, value: str) -> list[tuple[str, str]]:
+        """What is wrong with a value, whatever stands beside it."""
+        found = [*self._whole(value), *(x for part in _parts(self.field, value) for x in self._part(part.strip()))]
+        if not found and len(value) <= REMEMBERED and len(self.sound) < MOST_REMEMBERED:
+            self.sound.add(value)
+        return found
+
+    def _whole(self, value: str) -> Iterator[tuple[str, str]]:
+        field = self.field
+        if self.limit is not None and len(value) > self.limit:
+            yield "length", gettext("Dài quá %(limit)d ký tự.") % {"limit": self.limit}
+        if field.type == "number":
+            if not re.fullmatch(r"-?\d+(\.\d+)?", value):
+                yield "type", gettext("Phải là số, dấu thập phân là dấu chấm.")
+            elif value.startswith("-"):
+                yield "type", gettext("Không được âm.")
+            elif field.decimals is not None and len(value.partition(".")[2]) > field.decimals:
+                yield "decimals", gettext("Nhiều quá %(most)d chữ số thập phân.") % {"most": field.decimals}
+        if field.most is not None and len(_parts(field, value)) > field.most:
+            yield "count", gettext("Nhiều quá %(most)d mã.") % {"most": field.most}
+
+    def _part(self, value: str) -> Iterator[tuple[str, str]]:
+        field = self.field
+        if field.format and not _is_time(value, field.format):
+            yield "format", gettext("Không đúng dạng %(form)s.") % {"form": field.format}
+        if field.pattern and not re.fullmatch(field.pattern, value):
+            yield "format", gettext("Không đúng mẫu.")
+        if self.codes and value not in codes(self.codes):
+            yield "code", gettext("Không có mã này trong danh mục %(list)s.") % {"list": self.codes}
+
+
+def _parts(field: Field, value: str) -> list[str]:
+    return value.split(field.separator) if field.separator and field.separator in value else [value]
+
+
+@cache
+def _columns(by: str, table: str, day: str) -> tuple[_Column, ...]:
+    fields = enumerate(decision(by).tables[table].fields)
+    return tuple(_column(by, table, n, in_force(f.length, day), in_force(f.codes, day)) for n, f in fields)
+
+
+@cache
+def _column(by: str, table: str, place: int, limit: int | None, named: str | None) -> _Column:
+    """The same for all days on which a field is the same."""
+    return _Column(decision(by).tables[table].fields[place], limit, named)
+
+
 class _Check:
     def __init__(self, tables: Tables, by: str) -> None:
         self.tables, self.by, self.description = tables, by, decision(by)
@@ -63,13 +123,15 @@ class _Check:
         if len(self.tables.get("XML1") or []) != 1 and set(self.tables) != {"XML0"}:
             yield self._problem("XML1", 0, "MA_LK", "count", gettext("Hồ sơ phải có đúng một dòng tổng hợp."), 1)
         for name, table in self.description.tables.items():
-            order = {field.name: place for place, field in enumerate(table.fields, 1)}
-            for number, row in enumerate(self.tables.get(name) or [], 1):
-                for unknown in sorted(set(row) - set(order)):
+            rows = self.tables.get(name) or []
+            order = {field.name: place for place, field in enumerate(table.fields, 1)} if rows else {}
+            columns = _columns(self.by, name, self.day) if rows else ()
+            for number, row in enumerate(rows, 1):
+                for unknown in sorted(row.keys() - order.keys()):
                     yield self._problem(name, number, unknown, "unknown", gettext("Quyết định không có trường này."), 0)
-                for place, field in enumerate(table.fields, 1):
-                    for code, reason in self.of_field(field, row):
-                        yield self._problem(name, number, field.name, code, reason, place)
+                for place, column in enumerate(columns, 1):
+                    for code, reason in self._in_row(column, row):
+                        yield self._problem(name, number, column.field.name, code, reason, place)
                 for field_name, code, reason in self._row(name, row):
                     yield self._problem(name, number, field_name, code, reason, order.get(field_name, 0))
             yield from self._numbering(name)
@@ -84,26 +146,19 @@ class _Check:
 
     def of_field(self, field: Field, row: Row) -> Iterator[tuple[str, str]]:
         """What is wrong with a field of a row: codes and words."""
+        return self._in_row(_Column(field, in_force(field.length, self.day), in_force(field.codes, self.day)), row)
+
+    def _in_row(self, column: _Column, row: Row) -> Iterator[tuple[str, str]]:
+        field = column.field
         value = row.get(field.name, "")
         if not value:
-            if self._required(field, row):
+            if column.wanted and self._required(field, row):
                 yield "required", gettext("Bắt buộc có giá trị.")
             return
-        limit = in_force(field.length, self.day)
-        if limit is not None and len(value) > limit:
-            yield "length", gettext("Dài quá %(limit)d ký tự.") % {"limit": limit}
-        if field.type == "number":
-            yield from self._number(field, value)
-        parts = value.split(field.separator) if field.separator and field.separator in value else [value]
-        if field.most is not None and len(parts) > field.most:
-            yield "count", gettext("Nhiều quá %(most)d mã.") % {"most": field.most}
-        for part in parts:
-            yield from self._part(field, part.strip())
-        yield from self._beside_others(field, value, row)
-        if field.beside and len(parts) != len(row.get(field.beside, "").split(";")):
-            yield "parallel", gettext("Phải có cùng số giá trị với %(other)s.") % {"other": field.beside}
-        if field.formula:
-            yield from self._formula(field, row)
+        if value not in column.sound:
+            yield from column.alone(value)
+        if column.linked:
+            yield from self._beside_others(field, value, row)
 
     def _beside_others(self, field: Field, value: str, row: Row) -> Iterator[tuple[str, str]]:
         for other in field.not_before:
@@ -113,28 +168,15 @@ class _Check:
             yield "order", gettext("Phải sau ngày %(other)s.") % {"other": field.after}
         if field.same and self.visit.get(field.same, "") not in ("", value):
             yield "same", gettext("Khác %(other)s của bảng tổng hợp.") % {"other": field.same}
+        if field.beside and len(_parts(field, value)) != len(row.get(field.beside, "").split(";")):
+            yield "parallel", gettext("Phải có cùng số giá trị với %(other)s.") % {"other": field.beside}
+        if field.formula:
+            yield from self._formula(field, row)
 
     def _required(self, field: Field, row: Row) -> bool:
         if field.required_until:
             return self.day <= field.required_until
         return field.required or bool(field.required_if and _holds(field.required_if, row))
-
-    def _number(self, field: Field, value: str) -> Iterator[tuple[str, str]]:
-        if not re.fullmatch(r"-?\d+(\.\d+)?", value):
-            yield "type", gettext("Phải là số, dấu thập phân là dấu chấm.")
-        elif value.startswith("-"):
-            yield "type", gettext("Không được âm.")
-        elif field.decimals is not None and len(value.partition(".")[2]) > field.decimals:
-            yield "decimals", gettext("Nhiều quá %(most)d chữ số thập phân.") % {"most": field.decimals}
-
-    def _part(self, field: Field, value: str) -> Iterator[tuple[str, str]]:
-        if field.format and not _is_time(value, field.format):
-            yield "format", gettext("Không đúng dạng %(form)s.") % {"form": field.format}
-        if field.pattern and not re.fullmatch(field.pattern, value):
-            yield "format", gettext("Không đúng mẫu.")
-        name = in_force(field.codes, self.day)
-        if name and value not in codes(name):
-            yield "code", gettext("Không có mã này trong danh mục %(list)s.") % {"list": name}
 
     # Formulas -----------------------------------------------------------------------------------------------------
 
@@ -181,14 +223,16 @@ class _Check:
             yield self._problem(table, 0, "STT", "numbering", gettext("Số thứ tự phải tăng dần từ 1."), 2)
 
 
+_TESTS: dict[str, Callable[[str, list[str]], bool]] = {
+    "present": lambda value, _: bool(value),
+    "blank": lambda value, _: not value,
+    "in": lambda value, allowed: any(part in allowed for part in value.split(";")),
+    "not_in": lambda value, refused: value not in refused,
+}
+
+
 def _holds(conditions: list[Condition], row: Row) -> bool:
-    tests: dict[str, Callable[[str, list[str]], bool]] = {
-        "present": lambda value, _: bool(value),
-        "blank": lambda value, _: not value,
-        "in": lambda value, allowed: any(part in allowed for part in value.split(";")),
-        "not_in": lambda value, refused: value not in refused,
-    }
-    return all(tests[op](row.get(name, ""), rest[0] if rest else []) for name, op, *rest in conditions)
+    return all(_TESTS[op](row.get(name, ""), rest[0] if rest else []) for name, op, *rest in conditions)
 
 
 def _shares(row: Row) -> dict[str, Decimal]:

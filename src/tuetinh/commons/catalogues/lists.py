@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 
 import msgspec
 from django.utils.translation import gettext_lazy
@@ -98,9 +100,10 @@ def code_list(name: str) -> list[Code]:
     return _tables().codes[name]
 
 
-def codes(name: str) -> dict[str, str]:
+@cache
+def codes(name: str) -> Mapping[str, str]:
     """Code to meaning of a list (`MA_LOAI_KCB_1804`). Raises KeyError for an unknown list."""
-    return {c.code: c.meaning for c in code_list(name)}
+    return MappingProxyType({c.code: c.meaning for c in code_list(name)})
 
 
 def facility_levels() -> dict[str, str]:
