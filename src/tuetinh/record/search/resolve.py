@@ -31,7 +31,7 @@ from tuetinh.record.search.conditions import (
 from tuetinh.record.search.contained import inside, settle
 from tuetinh.record.search.params import params, personal
 from tuetinh.record.search.reading import HIERARCHIES, coded_hashes, linked
-from tuetinh.record.search.where import Rows, where
+from tuetinh.record.search.where import Rows, names_patient, where
 from tuetinh.record.steps import Query, Row, Step
 from tuetinh.record.terminology import api as terminology
 
@@ -133,6 +133,8 @@ def _contained(asker: Asker, type_: str, condition: Condition) -> Step[Condition
 def _has(asker: Asker, type_: str, condition: Has) -> Step[Condition]:
     _may(asker, condition.source)
     (resolved,) = yield from resolve(asker, (condition.source,), (condition.condition,))
+    if type_ == "Patient" and names_patient(condition.param, (condition.source,)):
+        return FollowedBy(condition.source, condition.param, resolved)  # joined by a column, be it many or few
     rows = Rows((condition.source,), "t", asker.patient)
     there = where(rows, (resolved,))
     some = f"SELECT t.body FROM {rows.table()} t WHERE {there.all_of()} LIMIT {MOST + 1}"

@@ -251,8 +251,8 @@ def _follows(found: Sql, rows: Rows, condition: Follows) -> None:
     target = rows.beyond(condition.target)
     row, there = rows.alias, target.alias
     inner = where(target, (condition.condition,))
-    single = condition.param.single and len(condition.param.indexed_as) == 1
-    if not condition.within and condition.target == "Patient" and single and _of_patient(condition.param, rows.types):
+    one = len(condition.param.indexed_as) == 1
+    if not condition.within and condition.target == "Patient" and one and names_patient(condition.param, rows.types):
         mark = f"{condition.param.indexed_as[0]}\x1fPatient/"
         own = f"{row}.tokens @> ARRAY[record.token_hash(%s || {row}.patient)] AND "
         link, params = f"{there}.id = {row}.patient", [mark]
@@ -264,20 +264,20 @@ def _follows(found: Sql, rows: Rows, condition: Follows) -> None:
     found.add(f"({sql})", *params, *inner.params)
 
 
-def _of_patient(param: Param, types: Sequence[str]) -> bool:
-    """Tell whether the `patient` of a row is the one that the parameter refers to, if that refers to one.
+def names_patient(param: Param, types: Sequence[str]) -> bool:
+    """Tell whether the `patient` of a row is the only one that the parameter refers to, if that refers to one.
 
     Only the first of the references that make it is sure to: a Claim is that of its patient, not of its payee.
     """
     first = patient_hops(types[0])[:1] if len(types) == 1 else ()
-    return any(leaf.hops in first for leaf in param.leaves)
+    return param.single and any(leaf.hops in first for leaf in param.leaves)
 
 
 def _followed_by(found: Sql, rows: Rows, condition: FollowedBy) -> None:
     """Rows that refer to this one are looked up by the hash of its own name, or by the patient whose they are."""
     source, param = rows.beyond(condition.source), condition.param
     inner = where(source, (condition.condition,))
-    own = param.single and rows.types == ("Patient",) and _of_patient(param, source.types)
+    own = rows.types == ("Patient",) and names_patient(param, source.types)
     named = f"{source.alias}.patient" if own else f"{rows.alias}.id"
     one_of = Sql()
     for name in param.indexed_as:
