@@ -114,6 +114,7 @@ PATTERNS = {
     r"\b[01]=[\w ]+, [01]=": "[01]",
     r"1\.\.42 weeks": "[1-9]|[1-3][0-9]|4[0-2]",
     r"^MA_KQ_XN_PCR ": "[01]",
+    r"^MA_MAY XX.n.Z": r"[A-ZĐ]{2,3}\.[1-3](\[[^\]]*\])?\..+",  # group.source.serial: two lists in one value
 }
 
 
@@ -156,6 +157,8 @@ def field(table: str, row: dict[str, str], names: set[str]) -> dict[str, Any]:
         found["format"] = f"{days[1]}|{days[2]}"
     if "decimals" in found:
         found["decimals"] = int(found["decimals"])
+    if name == "MA_MAY":
+        found.pop("codes", None)
     if "codes" in found:
         found["codes"] = LISTS.get(found["codes"], [["", found["codes"]]])
     if most := re.search(r"max (\d+) codes", rule):

@@ -121,7 +121,7 @@ def covers(period: r4.Period | None, day: date) -> bool:
 def _holds(one: r4.Appointment, place: str, day: date) -> bool:
     """Whether an appointment to be seen again is of this facility, and of these days."""
     at = moment(one.start)
-    here = any((p.actor.reference if p.actor else "") == place for p in one.participant)
+    here = place in {about.reference for about in one.supportingInformation or []}
     if at is None or not here or not at.date() <= day:
         return False
     return day <= after_working_days(at.date(), law()["revisit_working_days"])

@@ -50,12 +50,10 @@ def in_words_of(tables: Tables, by: str) -> Tables:
         return as_then(tables)
     known = decision(by).tables
     names = {table: {field.name for field in known[table].fields} for table in known}
-    if tables.get("XML13") and "MA_NOI_DEN" in names["XML13"]:  # QĐ 4750: names of before
+    if tables.get("XML13") and "MA_NOI_DEN" in names.get("XML13", ()):  # QĐ 4750: names of before
         renamed = {"MA_CSKCB_DEN": "MA_NOI_DEN", "MA_CSKCB_DI": "MA_NOI_DI"}
-        papers_then = [
-            {renamed.get(name, name): value for name, value in row.items()} for row in tables.get("XML13") or []
-        ]
-        tables = tables | {"XML13": papers_then}
+        then = [{renamed.get(name, name): value for name, value in row.items()} for row in tables["XML13"]]
+        tables = tables | {"XML13": then}
     return {
         table: [{name: value for name, value in row.items() if name in names[table]} for row in rows]
         for table, rows in tables.items()

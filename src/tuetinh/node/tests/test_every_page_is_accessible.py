@@ -59,6 +59,10 @@ ROWS = {
     "insurance/rules": Row("admin", states=("?group=drugs", "?q=ICD")),
     "insurance/rules/<str:code>": Row("admin", at="/insurance/rules/ICD-PRINCIPAL"),
     "insurance/overrides": Row("cashier"),
+    "insurance/visits/<str:encounter_id>/papers": Row("doctor", "/clinic", about="/insurance/visits/{}/papers"),
+    "insurance/visits/<str:encounter_id>/papers/<slug:name>/<int:place>": Row(
+        "doctor", "/clinic", about="/insurance/visits/{}/papers/nghi-om/1"
+    ),
     "insurance/remarks/<str:encounter_id>/<slug:moment>": Row("doctor", "/clinic", about="/insurance/remarks/{}/order"),
     "accounts/<int:account_id>": Row("admin", "/accounts"),
     "accounts/apps/<slug:client_id>": Row("admin", "/accounts/apps"),

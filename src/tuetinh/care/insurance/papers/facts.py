@@ -139,15 +139,17 @@ def appointment(
 ) -> r4.Appointment:
     """Build the appointment to be seen again on a day (ISO) at the facility of a visit; "" calls it off."""
     start = datetime.fromisoformat(day).replace(hour=7, minute=30, tzinfo=HANOI) if day else None
-    who = (encounter.subject, encounter.serviceProvider, author)
+    about = [r4.Reference(reference=f"Encounter/{encounter.id}"), encounter.serviceProvider]
     return r4.Appointment(
         id=f"{encounter.id}-revisit",
         identifier=[r4.Identifier(system=NUMBER, value=number)],
         status="booked" if start else "cancelled",
         appointmentType=r4.CodeableConcept(coding=[FOLLOW_UP], text="Khám lại"),
-        supportingInformation=[r4.Reference(reference=f"Encounter/{encounter.id}")],
+        supportingInformation=[one for one in about if one],
         start=start.isoformat(timespec="seconds") if start else None,
         end=(start + timedelta(minutes=30)).isoformat(timespec="seconds") if start else None,
         created=now,
-        participant=[r4.AppointmentParticipant(actor=one, status="accepted") for one in who if one],
+        participant=[
+            r4.AppointmentParticipant(actor=one, status="accepted") for one in (encounter.subject, author) if one
+        ],
     )
