@@ -1,9 +1,10 @@
-"""How fast a month of claims is checked again, and in how much memory; what a check of one open visit takes.
+"""How fast claims are built, checked and signed, and a month of them checked again; what one open visit takes.
 
 usage: python -m bench.claims [--visits N] [--lines N] [--processes N]
 
-Visits of a synthetic month, with services, medicines and results, are put into a record of their own; then
-`tuetinh claims recheck` looks at them. Memory is that of the biggest process.
+Visits of a synthetic month, with services, medicines and results, are put into a record of their own; they are claimed
+as a hospital claims its day, in processes of their own; then `tuetinh claims recheck` looks at them. Memory is that of
+the biggest process, of the first half of the claims and of all.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +47,7 @@ def main() -> None:
         ids = build(options.visits, options.lines)
         print(f"{options.visits} visits of {options.lines} lines built in {time.monotonic() - began:.0f} s")
         print(f"one open visit: {' '.join(f'{name} {ms:.1f} ms' for name, ms in one_visit(ids).items())}")
+        day(ids, options.processes)
         began = time.monotonic()
         told = [sys.executable, "-c", "from tuetinh.node.cli import main; raise SystemExit(main())", "claims"]
         told += ["recheck", "--month", MONTH, "--processes", str(options.processes), "--data", str(data)]
@@ -87,6 +91,47 @@ def one_visit(ids: list[str]) -> dict[str, float]:
         findings(SYSTEM, id_, "order")
         times.append((time.perf_counter() - began) * 1000)
     return {"median": statistics.median(times[1:]), "p95": statistics.quantiles(times[1:], n=20)[-1]}
+
+
+def day(ids: list[str], processes: int) -> None:
+    """Build, check and sign the claims of these visits in several processes, and print how fast."""
+    with ProcessPoolExecutor(processes, get_context("spawn"), begin) as pool:
+        list(pool.map(_claimed, [ids[:1]] * processes))  # every process has loaded
+        began = time.monotonic()
+        parts = [ids[n::processes] for n in range(processes)]
+        done = list(pool.map(_claimed, parts))
+        took = time.monotonic() - began
+    sizes, faults, signing, half, whole = zip(*done, strict=True)
+    built = took - max(signing)
+    print(f"{sum(sizes)} claims: {sum(sizes) / built:.0f}/s built and checked, {sum(sizes) / took:.0f}/s signed too")
+    print(f"  {sum(faults)} with faults; memory {max(half):.0f} MB at half, {max(whole):.0f} MB at the end")
+
+
+def _claimed(ids: list[str]) -> tuple[int, int, float, float, float]:
+    """Claims, those with problems, seconds of signing, memory at half and at the end."""
+    from tuetinh.care.insurance.api import claims
+    from tuetinh.care.insurance.sending.signing import sign
+    from tuetinh.care.insurance.tests.keys import key
+    from tuetinh.record.asker import SYSTEM
+
+    pem, signing, faulty, half = key().pem, 0.0, 0, 0.0
+    for number, (_, made) in enumerate(claims(SYSTEM, ids)):
+        assert made is not None
+        faulty += bool(made.problems)
+        began = time.perf_counter()
+        sign(made.xml, pem)
+        signing += time.perf_counter() - began
+        if number == len(ids) // 2:
+            half = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return len(ids), faulty, signing, half, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def begin() -> None:
+    """Load the modules in a process of the pool."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tuetinh.node.settings")
+    django.setup()
 
 
 def _start(number: int) -> datetime:

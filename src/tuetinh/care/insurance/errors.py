@@ -112,10 +112,10 @@ class BadCase(InsuranceError):
 
 
 class ClosedDecision(InsuranceError):
-    """The visit ended in the time of QĐ 4210, by which no claim is made any more; files of it are still read."""
+    """The visit ended in the time of QĐ 4210, by which the gateway takes no claim any more."""
 
     code = "closed-decision"
-    message = _("Lượt khám kết thúc trước 01/07/2024: hồ sơ theo QĐ 4210 chỉ đọc lại được, không lập mới.")
+    message = _("Lượt khám kết thúc trước 01/07/2024: cổng không còn nhận hồ sơ theo QĐ 4210.")
 
 
 class BadKeyFile(InsuranceError):

@@ -25,6 +25,7 @@ from tuetinh.care.insurance.actions import PURPOSE, connection
 from tuetinh.care.insurance.claims import claim, status
 from tuetinh.care.insurance.errors import (
     CannotMake,
+    ClosedDecision,
     GatewayDown,
     GatewayError,
     GatewayRefused,
@@ -183,6 +184,8 @@ def _written(case: ClaimCase, account: GatewayAccount) -> bytes | None:
     try:
         with transaction.atomic():
             built = (status if case.kind == Kind.STATUS else claim)(CLAIMS, case.encounter)
+        if built.decision == "4210":
+            raise ClosedDecision
         case.ma_lk, case.site = built.ma_lk, built.facility
         case.total, case.fund = (Decimal(built.summary.get(name) or 0) for name in ("T_TONGCHI_BH", "T_BHTT"))
         key = seals.unseal(PURPOSE, account.key) if account.key is not None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 from typing import NamedTuple, cast
 
 from cryptography import x509
@@ -51,8 +52,7 @@ def sign(document: bytes, pem: str) -> bytes:
     root = etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True, strip_cdata=False))
     place = root.find("CHUKYDONVI")
     etree.SubElement(place, f"{{{DS}}}Signature", Id="placeholder", nsmap={"ds": DS})
-    key = cast(rsa.RSAPrivateKey, serialization.load_pem_private_key(pem.encode(), None))
-    certificate = x509.load_pem_x509_certificate(pem.encode())
+    key, certificate = _loaded(pem)
     signer = XMLSigner(
         method=SignatureConstructionMethod.enveloped,
         signature_algorithm="rsa-sha256",
@@ -61,6 +61,13 @@ def sign(document: bytes, pem: str) -> bytes:
     )
     signed = signer.sign(root, key=key, cert=[certificate])
     return bytes(etree.tostring(signed, xml_declaration=True, encoding="utf-8"))
+
+
+@lru_cache(maxsize=4)
+def _loaded(pem: str) -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
+    """Key and certificate of a PEM: checking the key takes longer than signing with it."""
+    key = cast(rsa.RSAPrivateKey, serialization.load_pem_private_key(pem.encode(), None))
+    return key, x509.load_pem_x509_certificate(pem.encode())
 
 
 def signer_of(document: bytes) -> str | None:

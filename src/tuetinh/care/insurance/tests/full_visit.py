@@ -1,5 +1,7 @@
 """A stay in which everything happened that any table of a claim tells of, with ids that never change."""
 
+# ruff: noqa: E501 - resources read better unbroken
+
 from __future__ import annotations
 
 from datetime import date

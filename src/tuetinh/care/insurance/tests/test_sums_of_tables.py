@@ -1,0 +1,69 @@
+"""Whatever is charged, and whoever pays: sums of table 1 are the sums of the lines, by every formula there is."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal as D
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tuetinh.care.insurance.benefits import split
+from tuetinh.care.insurance.checks import check
+from tuetinh.care.insurance.claim_tables import build, in_words_of
+from tuetinh.care.insurance.entitlement import CardTerm, Situation
+from tuetinh.care.insurance.filling.visit import Visit
+from tuetinh.care.insurance.situations import FUND_SHARE, OTHER_SOURCES, SUPPLIES, FacilityFacts, line
+from tuetinh.record import r4
+
+AMOUNT = st.integers(0, 20_000_000_000).map(lambda n: D(n) / 1000)
+
+
+@st.composite
+def charges(draw: st.DrawFn) -> r4.ChargeItem:
+    """A charge of any kind, with any share, and with aid that is no more than its cost."""
+    price, count = draw(AMOUNT), draw(st.integers(1, 90))
+    system = draw(st.sampled_from([SUPPLIES, "https://tuetinh.vn/fhir/CodeSystem/thuoc", "x"]))
+    share = draw(st.sampled_from([None, D(0), D(50), D(80)]))
+    told = [] if share is None else [r4.Extension(url=FUND_SHARE, valueDecimal=share)]
+    special = draw(st.sampled_from([None, D("0.5"), D("0.3")]))
+    cost = price * count * (D("0.3"))
+    parts = draw(st.lists(st.integers(0, 25), min_size=4, max_size=4))
+    for url, part in zip(OTHER_SOURCES.values(), parts, strict=True):
+        aid = (cost * part / 100).quantize(D("0.01"), "ROUND_DOWN")
+        told.append(r4.Extension(url=url, valueMoney=r4.Money(value=aid, currency="VND")))
+    return r4.ChargeItem(
+        status="billed", code=r4.CodeableConcept(coding=[r4.Coding(system=system, code="X")]), extension=told,
+        subject=r4.Reference(reference="Patient/x"), quantity=r4.Quantity(value=D(count)),
+        priceOverride=r4.Money(value=price, currency="VND"), factorOverride=special,
+    )  # fmt: skip
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(charges(), max_size=12),
+    st.sampled_from([(), (CardTerm(4),), (CardTerm(3),), (CardTerm(1),)]),
+    st.sampled_from(["registered", "own_choice", "emergency"]),
+)
+def test_line_sums_are_the_totals(items: list[r4.ChargeItem], cards: tuple[CardTerm, ...], reason: str) -> None:
+    situation = Situation(on=date(2026, 11, 2), cards=cards, reason=reason, former="central", inpatient=True)  # type: ignore[arg-type]
+    visit = Visit(
+        encounter=r4.Encounter(id="x", status="finished", class_=r4.Coding(code="IMP")), patient=r4.Patient(id="x"),
+        cards=[], facility=FacilityFacts("12001", "BV"), charges=items, conditions={}, requests={}, medicines=[],
+        observations=[], reports=[], impressions=[], practitioners={}, departments={},
+    )  # fmt: skip
+    tables = build(visit, split([line(item) for item in items], situation))
+    for by in ("3176", "4750", "130"):
+        faults = [p for p in check(in_words_of(tables, by), by=by) if p.code in ("formula", "unknown", "numbering")]
+        # where other sources pay, the annex's own identity of table 1 and the sum of its lines part (envelope 7)
+        assert [p for p in faults if not (p.table == "XML1" and p.field == "T_BHTT")] == []
+    rows = [*tables["XML2"], *tables["XML3"]]
+    (summary,) = tables["XML1"]
+    for total, each in (
+        ("T_TONGCHI_BV", "THANH_TIEN_BV"), ("T_TONGCHI_BH", "THANH_TIEN_BH"), ("T_BNTT", "T_BNTT"),
+        ("T_BNCCT", "T_BNCCT"), ("T_NGUONKHAC", "T_NGUONKHAC"), ("T_BHTT_GDV", "T_BHTT"),
+    ):  # fmt: skip
+        assert D(summary[total]) == sum((D(row[each]) for row in rows), D(0)), total
+    assert D(summary["T_BHTT"]) == D(summary["T_TONGCHI_BH"]) - D(summary["T_BNCCT"])
+    paid = sum((D(summary[name]) for name in ("T_BNTT", "T_BNCCT", "T_NGUONKHAC", "T_BHTT_GDV")), D(0))
+    assert paid == D(summary["T_TONGCHI_BV"])
