@@ -60,6 +60,20 @@ class WireError(InsuranceError):
         return f"{self.reasons[self.what]}{where}"
 
 
+class MayNotImport(InsuranceError):
+    """Who asks is no insurance officer or administrator of a facility, nor the province's administrator."""
+
+    code = "may-not-import"
+    message = _("Tài khoản này không được nhập hồ sơ.")
+
+
+class TooMuch(InsuranceError):
+    """The file is larger than what a page takes; the command line takes any."""
+
+    code = "too-much"
+    message = _("Tệp lớn hơn 1 GB: hãy chia nhỏ, hoặc nhập bằng lệnh trên máy chủ.")
+
+
 class Stopped(InsuranceError):
     """Rules of the insurance stop what was about to be done. problems: all that they find, blocks first."""
 

@@ -68,6 +68,14 @@ MENU = [
     ),
     MenuItem(
         roles=("admin", "cashier"),
+        url="insurance:imports",
+        icon="upload",
+        label=gettext_lazy("Nhập hồ sơ BHYT"),
+        order=62,
+        rare=True,
+    ),
+    MenuItem(
+        roles=("admin", "cashier"),
         url="insurance:rules",
         icon="shield-check",
         label=gettext_lazy("Quy tắc BHYT"),

@@ -58,3 +58,11 @@ def ask_for_results(timestamp: int = 0) -> None:
     for facility in GatewayAccount.objects.values_list("facility", flat=True):
         with suppress(AlreadyRunning):
             start(SYSTEM, "fetch", facility=facility)
+
+
+@app.task(name="insurance.take_in", queue="bulk")
+def take_in(run: int) -> None:
+    """Take in a claim file that was brought through a page; safe to repeat, and to be killed at any moment."""
+    from tuetinh.care.insurance.intake.actions import take_in as take
+
+    take(run)

@@ -8,6 +8,7 @@ from tuetinh.care.insurance.approved import pages as approved
 from tuetinh.care.insurance.forms import pages as forms
 from tuetinh.care.insurance.papers import pages as papers
 from tuetinh.care.insurance.results import pages as results
+from tuetinh.care.insurance.intake import pages as intake
 from tuetinh.care.insurance.rules import admin_pages
 from tuetinh.care.insurance.rules import pages as rules
 from tuetinh.care.insurance.sending import account_pages, pages, rates
@@ -25,6 +26,9 @@ urlpatterns = [
     path(f"{PAPER}.pdf", papers.paper_pdf, name="paper-pdf"),
     path("insurance/visits/<str:encounter_id>/appointment.pdf", papers.appointment_pdf, name="appointment-pdf"),
     path("insurance", pages.day, name="day"),
+    path("insurance/imports", intake.imports, name="imports"),
+    path("insurance/imports/<int:import_id>", intake.one, name="import"),
+    path("insurance/imports/<int:import_id>.ndjson", intake.report, name="import-report"),
     path("insurance/account", account_pages.account, name="account"),
     path("insurance/account/key", account_pages.key, name="key"),
     path("insurance/claims/<int:case_id>", pages.case, name="case"),

@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuetinh.node.prepare import prepare
 
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _one(source: ClaimSource, arguments: argparse.Namespace) -> Counter[str]:
-    from tuetinh.care.insurance.api import begin_import, import_outcomes, take_in
+    from tuetinh.care.insurance.api import begin_import, import_outcomes, take_in, told_outcome
 
     began, live = time.monotonic(), sys.stderr.isatty()
     last = [began]
@@ -61,9 +61,5 @@ def _one(source: ClaimSource, arguments: argparse.Namespace) -> Counter[str]:
     counts: Counter[str] = Counter()
     for one in import_outcomes(run):
         counts[one.state] += 1
-        line: dict[str, Any] = {
-            "file": source.name, "place": one.place, "ma_lk": one.ma_lk, "state": one.state, "visit": one.visit,
-            "resources": one.resources, "findings": one.findings,
-        }  # fmt: skip
-        print(json.dumps(line, ensure_ascii=False), flush=True)
+        print(json.dumps(told_outcome(one, source.name), ensure_ascii=False), flush=True)
     return counts

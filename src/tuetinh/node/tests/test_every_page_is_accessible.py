@@ -56,6 +56,8 @@ ROWS = {
     "lab/tubes/<str:number>": Row("lab", "/lab?list=done"),
     "billing/<str:encounter_id>": Row("cashier", "/billing"),
     "insurance/claims/<int:case_id>": Row("cashier", "/insurance"),
+    "insurance/imports": Row("cashier"),
+    "insurance/imports/<int:import_id>": Row("cashier", "/insurance/imports", states=("?state=refused",)),
     "insurance/rules": Row("admin", states=("?group=drugs", "?q=ICD")),
     "insurance/rules/<str:code>": Row("admin", at="/insurance/rules/ICD-PRINCIPAL"),
     "insurance/overrides": Row("cashier"),
@@ -135,8 +137,13 @@ from tuetinh.governance.privacy.models import Destruction
 Destruction.objects.create(facility=office.facility, number="1/BB", day=now.date(), members="Lò Văn An",
                            proposed_by=office, proposed_at=now)
 breach.people.create(patient=me.patient, first=now, last=now, entries=1, changed=False)
+from tuetinh.care.insurance.models import ClaimImport
+cashier = Account.objects.get(username="cashier")
+brought = ClaimImport.objects.create(name="thang-10.xml", sha256="0", facility=cashier.facility, began=now, ended=now)
+finding = {"table": "XML1", "row": 1, "field": "NGAY_RA", "rule": "order", "severity": "block", "message": "Ngày ra"}
+brought.outcomes.create(place=1, ma_lk="TEST-1", state="refused", findings=[finding])
 """
-DOCUMENTS = (".pdf", ".csv", ".xml", ".wav")
+DOCUMENTS = (".pdf", ".csv", ".xml", ".wav", ".ndjson")
 ASKED = {"response_type": "code", "state": "a-page", "code_challenge": "x" * 43, "code_challenge_method": "S256"}
 
 

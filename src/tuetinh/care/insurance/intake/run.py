@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
 from multiprocessing import get_context
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 import psycopg
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -253,3 +253,11 @@ def _refused(run: ClaimImport, one: Told, error: Exception) -> Outcome:
 def outcomes(run: ClaimImport) -> Iterator[ImportOutcome]:
     """What became of each claim, in the order of the file."""
     return run.outcomes.order_by("place", "pk").iterator(chunk_size=500)
+
+
+def told_outcome(outcome: ImportOutcome, file: str) -> dict[str, Any]:
+    """What became of a claim, as the command and the report tell it."""
+    return {
+        "file": file, "place": outcome.place, "ma_lk": outcome.ma_lk, "state": outcome.state, "visit": outcome.visit,
+        "resources": outcome.resources, "findings": outcome.findings,
+    }  # fmt: skip

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tuetinh.care.insurance.errors import NotNow, NoVisit
-from tuetinh.care.insurance.models import ClaimCase, Transmission
+from tuetinh.care.insurance.models import ClaimCase, ImportedClaim, Transmission
 from tuetinh.care.insurance.queries import card_on
 from tuetinh.care.insurance.sending.deadlines import last_day
 from tuetinh.care.insurance.situations import moment
@@ -49,10 +49,13 @@ def queue_claim(asker: Asker, encounter: r4.Encounter, *, paid: bool) -> None:
 def queue_unclaimed(asker: Asker, encounter: r4.Encounter) -> ClaimCase | None:
     """The claim of a visit that has ended, put into the queue to go now unless it is or was there in any state.
 
-    None where the person had no card. Raises NoVisit for a visit that has not ended.
+    None where the person had no card, or another system has sent the claim. Raises NoVisit for a visit that has not
+    ended.
     """
     if encounter.status != "finished":
         raise NoVisit
+    if ImportedClaim.objects.filter(visit=encounter.id).exists():
+        return None
     mine = ClaimCase.objects.filter(encounter=encounter.id, kind=Kind.CLAIM)
     if not mine.exists():
         queue_claim(asker, encounter, paid=True)
