@@ -63,7 +63,6 @@ def make(request: HttpRequest) -> HttpResponse:
 
 @desk("cashier")
 @require_GET
-@never_cache
 def file(request: HttpRequest, run_id: int) -> HttpResponse:
     """The file of a form that was made."""
     me = asker(request)
@@ -79,7 +78,6 @@ def file(request: HttpRequest, run_id: int) -> HttpResponse:
 
 @desk("cashier")
 @require_GET
-@never_cache
 def cost_list_pdf(request: HttpRequest, encounter_id: str) -> HttpResponse:
     """01/KBCB of a visit as PDF."""
     return respond_pdf(request, _listed(request, encounter_id, cost_list.as_pdf), "01-KBCB")
@@ -87,7 +85,6 @@ def cost_list_pdf(request: HttpRequest, encounter_id: str) -> HttpResponse:
 
 @desk("cashier")
 @require_GET
-@never_cache
 def cost_list_xlsx(request: HttpRequest, encounter_id: str) -> HttpResponse:
     """01/KBCB of a visit as XLSX."""
     return _file(_listed(request, encounter_id, cost_list.as_xlsx), "01-KBCB.xlsx")

@@ -53,7 +53,7 @@ def by_facility(begin: datetime, end: datetime, facility: str = "") -> dict[str,
         rows.annotate(month=TruncMonth("ended", tzinfo=HANOI), day=TruncDate("ended", tzinfo=HANOI))
         .annotate(received=TruncDate("first_accepted", tzinfo=HANOI))
         .values_list("facility", "month")
-        .annotate(Count("id"), Count("id", filter=same))
+        .annotate(all=Count("id"), same=Count("id", filter=same))
         .order_by()
     )
     for place, month, ended, in_time in counted:

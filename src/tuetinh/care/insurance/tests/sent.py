@@ -62,7 +62,7 @@ def sent_claim(
         "fund": told["XML1"][0]["T_BHTT"], "first_accepted": ended + timedelta(hours=1),
     } | more  # fmt: skip
     case = ClaimCase.objects.create(**values)
-    file = write(told, facility=facility, made=date(2026, 11, day), by="3176")
+    file = write(told, facility=facility, made=ended.date(), by="3176")
     Transmission.objects.create(
         case=case, began=ended, ended=ended, outcome="accepted", code="200", transaction=f"GD-{ma_lk}",
         file=gzip.compress(file, mtime=0), sha256="0" * 64,

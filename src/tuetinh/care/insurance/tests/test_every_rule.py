@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal as D
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tuetinh.care.insurance.approved.checking import Book as Catalogues
+from tuetinh.care.insurance.approved.checking import Item
 from tuetinh.care.insurance.rules.book import delivered, delivered_book
 from tuetinh.care.insurance.rules.language import MOMENTS, BadCondition, Book, Rule, environment, verify
 from tuetinh.care.insurance.rules.vocabulary import Around, Licence, medicine
@@ -17,6 +21,7 @@ from tuetinh.care.insurance.tables import Tables
 from tuetinh.care.insurance.wire_xml3176 import read
 
 NOW = "202612010800"
+APRIL = date(2026, 4, 1)
 GOLDEN = read((Path(__file__).parent / "golden" / "claim_3176.xml").read_bytes()).tables
 DOCTOR, TECHNICIAN = "000456/LCH-GPHN", "000789/LCH-GPHN"
 EXAM, TEST = 0, 1  # lines of table 3
@@ -36,6 +41,13 @@ MEDICINE = medicine(GOLDEN["XML2"][0])
 def licence(**told: str) -> Around:
     scopes = tuple(told.pop("scopes", "102").split())
     return Around(licences={DOCTOR: Licence(scopes=scopes, **told), TECHNICIAN: Licence(**told)})
+
+
+def catalogue(number: str, field: str = "", **told: Any) -> Around:
+    """A catalogue of the codes that the golden claim has in a field; empty without one."""
+    item = Item(**{"price": None, "tender": "", "registration": "", "since": APRIL, "until": None} | told)
+    table = "XML2" if number == "03" else "XML3"
+    return Around(approved=Catalogues({number: {row[field]: [item] for row in GOLDEN[table] if field}}))
 
 
 def one(**fields: str) -> dict[int, dict[str, str]]:
@@ -140,6 +152,18 @@ CASES: list[tuple[str, dict[str, dict[int, dict[str, str]]], Around]] = [
     ("RESULT-CONCLUSION", {"XML3": {TEST: {"MA_NHOM": "2"}}}, Around()),
     ("RESULT-PREGNANT-MAN", {"XML1": one(GIOI_TINH="1"), "XML4": one(TEN_CHI_SO="Beta-hCG", GIA_TRI="Dương tính")}, Around()),
     ("RESULT-PERCENT", {"XML4": one(TEN_CHI_SO="HCT", DON_VI_DO="%", GIA_TRI="462")}, Around()),
+    ("APPROVED-DRUG", {}, catalogue("03")),
+    ("APPROVED-DRUG-REGISTRATION", {}, catalogue("03", "MA_THUOC", registration="VD-9")),
+    ("APPROVED-DRUG-TENDER", {}, catalogue("03", "MA_THUOC", tender="1/QĐ;G1;N1;2026")),
+    ("APPROVED-DRUG-PRICE", {}, catalogue("03", "MA_THUOC", price=D(499))),
+    ("APPROVED-SERVICE", {}, catalogue("05")),
+    ("APPROVED-SUPPLY-TENDER", {"XML3": {TEST: {"MA_VAT_TU": "N01", "TT_THAU": "1/QĐ;G1;N1;2026"}}},
+     Around(approved=Catalogues({"04": {"N01": [Item(None, "2/QĐ;G1;N1;2026", "", APRIL, None)]}}))),
+    ("APPROVED-SERVICE-PRICE", {}, catalogue("05", "MA_DICH_VU", price=D(1))),
+    ("APPROVED-STAFF-DRUG", {}, catalogue("02")),
+    ("APPROVED-STAFF-SERVICE", {}, catalogue("02")),
+    ("APPROVED-MACHINE", {"XML3": {TEST: {"MA_MAY": "HH.1.X1"}}}, catalogue("06")),
+    ("APPROVED-PLACE", {"XML3": {TEST: BED}}, catalogue("01")),
 ]  # fmt: skip
 ALWAYS = {"MACHINE", "TABLE-14"}  # hints that the golden claim deserves
 
@@ -168,7 +192,7 @@ def _code(value: str) -> str:
 def codes_of(tables: Tables, around: Around, when: str = "claim") -> set[str]:
     known = Around(
         licences=around.licences, staffed=around.staffed, prices=around.prices, tenders=around.tenders,
-        busy=around.busy, now=NOW,
+        busy=around.busy, now=NOW, approved=around.approved,
     )  # fmt: skip
     return {problem.code for problem in weigh(tables, delivered_book(), when=when, around=known)}
 

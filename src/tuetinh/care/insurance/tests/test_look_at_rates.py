@@ -63,7 +63,7 @@ def test_who_sees_which_facilities(as_role: As, cast: Any) -> None:
         if role == "province":
             assert all_.count("data-facility=") == 2
             assert all_.index("Bệnh viện đa khoa tỉnh") < all_.index("Than Uyên")  # the farthest from the aim first
-            assert "50 %" in all_
+            assert "50,0 %" in all_
 
 
 def test_many_facilities_cost_no_more(as_role: As, cast: Any) -> None:
