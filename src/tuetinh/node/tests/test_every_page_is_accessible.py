@@ -58,6 +58,13 @@ ROWS = {
     "insurance/claims/<int:case_id>": Row("cashier", "/insurance"),
     "insurance/imports": Row("cashier"),
     "insurance/imports/<int:import_id>": Row("cashier", "/insurance/imports", states=("?state=refused",)),
+    "insurance/results": Row("cashier", states=("?month=2026-11&state=reduced",)),
+    "insurance/results/<int:case_id>": Row("cashier", "/insurance/results?month=2026-11"),
+    "insurance/disputes": Row("cashier", states=("?state=open",)),
+    "insurance/disputes/<int:dispute_id>": Row("cashier", "/insurance/disputes"),
+    "insurance/approved": Row("admin", states=("?catalogue=05",)),
+    "insurance/caught": Row("cashier", states=("?month=2026-11&reason=TL01",)),
+    "insurance/rates": Row("official", states=("?month=2026-11",)),
     "insurance/rules": Row("admin", states=("?group=drugs", "?q=ICD")),
     "insurance/rules/<str:code>": Row("admin", at="/insurance/rules/ICD-PRINCIPAL"),
     "insurance/overrides": Row("cashier"),
@@ -92,6 +99,7 @@ ROWS = {
     "me/visits/<str:encounter_id>": Row("citizen", "/me/visits"),
 }
 NO_PAGES = {
+    "insurance/forms/<int:run_id>/file",  # a file
     "oauth/token", "oauth/revoke", "oauth/introspect", "oauth/jwks", "cds-services", ".well-known/smart-configuration",
     "cds-services/<str:id_>", "cds-services/<str:id_>/feedback", ".well-known/openid-configuration",  # answer programs
     "catalogues/icd10", "catalogues/services", "catalogues/drugs", "catalogues/communes", "me/turn",  # parts of pages
@@ -144,6 +152,21 @@ finding = {"table": "XML1", "row": 1, "field": "NGAY_RA", "rule": "order", "seve
 brought.outcomes.create(place=1, ma_lk="TEST-1", state="refused", findings=[finding])
 """
 DOCUMENTS = (".pdf", ".csv", ".xml", ".wav", ".ndjson")
+# A claim that the insurer pays in part, and a dispute of it.
+ANSWERED = """
+from dataclasses import replace
+from tuetinh.commons.access.models import Account
+from tuetinh.care.insurance.results import actions, disputes
+from tuetinh.care.insurance.results.wire import LineResult, Result
+from tuetinh.care.insurance.tests.sent import sent_claim
+from tuetinh.record.asker import SYSTEM
+asker = replace(SYSTEM, facility=Account.objects.get(username="cashier").facility)
+case = sent_claim("LK-TRANG", facility=asker.facility)
+refused = LineResult("XML3", 2, accepted=0, code="TL01", words="Giá cao")
+actions.keep(asker, case, Result(case.ma_lk, "reduced", lines=(refused,)))
+disputes.open_dispute(asker, case, ("XML3", 2), ground="price", text="Giá theo quyết định")
+"""
+DOCUMENTS = (".pdf", ".csv", ".xml", ".wav", ".xlsx")
 ASKED = {"response_type": "code", "state": "a-page", "code_challenge": "x" * 43, "code_challenge_method": "S256"}
 
 
@@ -235,7 +258,7 @@ def lived_in(province: Province) -> Province:
     """A node on which somebody went the whole way, and an analyser sent what nobody ordered."""
     gone = run(province.data, "journey")
     assert gone.returncode == 0, gone.stdout + gone.stderr
-    for script in (TWICE, CONNECTED, ASKED_FOR):
+    for script in (TWICE, CONNECTED, ASKED_FOR, ANSWERED):
         made = run(province.data, "manage", "shell", "--verbosity", "0", "--command", script)
         assert made.returncode == 0, made.stdout + made.stderr
     send_hl7(province.demo["ports"]["mllp"], results("2609999999", {"GLU": ("7.8", "mmol/L", "3.9-6.4")}))
