@@ -32,12 +32,10 @@ from tuetinh.care.insurance.intake.files import Source as ClaimSource
 from tuetinh.care.insurance.intake.files import sources as claim_sources
 from tuetinh.care.insurance.intake.run import begin as begin_import
 from tuetinh.care.insurance.intake.run import outcomes as import_outcomes
-from tuetinh.care.insurance.intake.run import take_in
+from tuetinh.care.insurance.intake.run import take_in, told_outcome
 from tuetinh.care.insurance.papers.actions import issue, see_again, withdraw
 from tuetinh.care.insurance.papers.catalogue import PAPERS, Paper
 from tuetinh.care.insurance.queries import card_on, cards, facility_of, facility_with, visit_situation
-from tuetinh.care.insurance.intake.run import take_in, told_outcome
-from tuetinh.care.insurance.queries import card_on, cards, facility_of, visit_situation
 from tuetinh.care.insurance.rules.book import use_delivered_rules
 from tuetinh.care.insurance.rules.desk import Finding, findings, reasons_given, shown, stop
 from tuetinh.care.insurance.rules.files import FileClaim, claims_in

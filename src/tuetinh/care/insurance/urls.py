@@ -6,9 +6,9 @@ from django.urls import path
 
 from tuetinh.care.insurance.approved import pages as approved
 from tuetinh.care.insurance.forms import pages as forms
+from tuetinh.care.insurance.intake import pages as intake
 from tuetinh.care.insurance.papers import pages as papers
 from tuetinh.care.insurance.results import pages as results
-from tuetinh.care.insurance.intake import pages as intake
 from tuetinh.care.insurance.rules import admin_pages
 from tuetinh.care.insurance.rules import pages as rules
 from tuetinh.care.insurance.sending import account_pages, pages, rates

@@ -151,7 +151,6 @@ brought = ClaimImport.objects.create(name="thang-10.xml", sha256="0", facility=c
 finding = {"table": "XML1", "row": 1, "field": "NGAY_RA", "rule": "order", "severity": "block", "message": "Ngày ra"}
 brought.outcomes.create(place=1, ma_lk="TEST-1", state="refused", findings=[finding])
 """
-DOCUMENTS = (".pdf", ".csv", ".xml", ".wav", ".ndjson")
 # A claim that the insurer pays in part, and a dispute of it.
 ANSWERED = """
 from dataclasses import replace
@@ -166,7 +165,7 @@ refused = LineResult("XML3", 2, accepted=0, code="TL01", words="Giá cao")
 actions.keep(asker, case, Result(case.ma_lk, "reduced", lines=(refused,)))
 disputes.open_dispute(asker, case, ("XML3", 2), ground="price", text="Giá theo quyết định")
 """
-DOCUMENTS = (".pdf", ".csv", ".xml", ".wav", ".xlsx")
+DOCUMENTS = (".pdf", ".csv", ".xml", ".wav", ".xlsx", ".ndjson")
 ASKED = {"response_type": "code", "state": "a-page", "code_challenge": "x" * 43, "code_challenge_method": "S256"}
 
 
