@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from tuetinh.care.insurance.benefits import Line
 from tuetinh.care.insurance.entitlement import HUNDRED, CardTerm, Former, Level, Reason, Situation
 from tuetinh.care.insurance.facts import Card
-from tuetinh.commons.catalogues.api import FORMULARY, drug, service
+from tuetinh.commons.catalogues.api import FORMULARY, SUBSTANCES, drug, service
 from tuetinh.record import r4
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def kind(item: r4.ChargeItem) -> Literal["drug", "service", "supply"]:
     systems = {c.system for c in (item.code.coding if item.code else None) or []}
     if SUPPLIES in systems:
         return "supply"
-    return "drug" if FORMULARY in systems or drug(charged_code(item)) else "service"
+    return "drug" if systems & {FORMULARY, SUBSTANCES} or drug(charged_code(item)) else "service"
 
 
 def charged_code(item: r4.ChargeItem) -> str:

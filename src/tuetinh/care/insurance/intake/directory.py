@@ -28,6 +28,11 @@ class Directory:
     asked: set[str] = field(default_factory=set)
     stored: set[tuple[str, str]] = field(default_factory=set)
 
+    def forget(self) -> None:
+        """Learn everything anew: others change the directory too."""
+        for known in (self.organizations, self.licences, self.asked, self.stored):
+            known.clear()
+
     def find_hospitals(self, codes: set[str], *, make: bool) -> None:
         """Learn the Organizations of these codes. make: store one of a code that is unknown."""
         wanted = sorted(codes - self.organizations.keys())

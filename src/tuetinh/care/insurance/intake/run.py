@@ -32,13 +32,34 @@ from tuetinh.care.insurance.rules.apart import begin as begin_process
 from tuetinh.care.insurance.rules.files import FileClaim, Piece, claim_of, pieces_in
 from tuetinh.record import api as record
 from tuetinh.record.errors import RecordError
-from tuetinh.record.types import RESOURCE_TYPES
 
 BATCH: Final = 40  # claims of a transaction: their facts are what memory holds
 BATCH_BYTES: Final = 8 << 20
 AHEAD: Final = 3  # batches that wait for each process
 WORTH_IT: Final = 2 << 20  # bytes of a file that one process stores while others would still be starting
 TRIES: Final = 3  # of a claim that met another one
+WRITTEN: Final = (
+    *(
+        "Patient",
+        "Coverage",
+        "Encounter",
+        "Condition",
+        "Observation",
+        "ServiceRequest",
+        "DiagnosticReport",
+        "Procedure",
+    ),
+    *("MedicationRequest", "MedicationDispense", "MedicationAdministration", "ChargeItem", "Invoice", "Claim"),
+    *(
+        "Procedure",
+        "ClinicalImpression",
+        "QuestionnaireResponse",
+        "Appointment",
+        "Provenance",
+        "Practitioner",
+        "Location",
+    ),
+)
 log = logging.getLogger(__name__)
 _directory = Directory()
 
@@ -65,6 +86,7 @@ def take_in(run: ClaimImport, source: Source, *, processes: int = 1, advanced: T
         cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"insurance.intake run {run.pk}"])
     try:
         run.refresh_from_db()
+        _directory.forget()
         done = _counts(run)
         if run.ended is None:
             for position, found in _all(run, source, processes):
@@ -76,7 +98,7 @@ def take_in(run: ClaimImport, source: Source, *, processes: int = 1, advanced: T
             run.done, run.ended = run.size, timezone.now()
             run.save(update_fields=["done", "ended"])
             if sum(done.values()) > BATCH:
-                record.analyze(RESOURCE_TYPES)
+                record.analyze(WRITTEN)
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [f"insurance.intake run {run.pk}"])

@@ -19,7 +19,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tuetinh.care.insurance.intake import actions, run
-from tuetinh.care.insurance.intake.directory import Directory
 from tuetinh.care.insurance.models import ClaimImport, ImportedClaim
 from tuetinh.care.insurance.rules.files import claims_in
 from tuetinh.care.insurance.wire_xml3176 import write
@@ -33,8 +32,7 @@ BAD = b"<HOSO><FILEHOSO><LOAIHOSO>XML1</LOAIHOSO><NOIDUNGFILE>@@@</NOIDUNGFILE><
 
 @pytest.fixture(autouse=True)
 def room(db: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Where files are kept; a process that has stored nothing yet."""
-    monkeypatch.setattr(run, "_directory", Directory())
+    """Where files are kept."""
     monkeypatch.setattr(actions, "_room", lambda: tmp_path)
     return tmp_path
 

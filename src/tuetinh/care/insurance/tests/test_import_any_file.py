@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tuetinh.care.insurance.intake import run as running
-from tuetinh.care.insurance.intake.directory import Directory
 from tuetinh.care.insurance.intake.files import RATIO, sources
 from tuetinh.care.insurance.intake.stay import visit_id
 from tuetinh.care.insurance.models import ClaimImport, ImportedClaim
@@ -26,12 +25,8 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
 
+pytestmark = pytest.mark.django_db
 HOSO = GOLDEN[GOLDEN.index(b"<HOSO>") : GOLDEN.index(b"</HOSO>") + 7]
-
-
-@pytest.fixture(autouse=True)
-def nothing_learned(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "_directory", Directory())
 
 
 def keyed(ma_lk: str, **summary: str) -> Tables:
@@ -158,11 +153,10 @@ def test_sensitive_diagnoses_have_their_labels(tmp_path: Path) -> None:
         assert cursor.fetchall() == [("Condition", f"{id_}-dx1"), ("QuestionnaireResponse", f"{id_}-xml6-0001")]
 
 
-def test_a_batch_asks_as_much_for_one_claim_as_for_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_asks_as_much_for_two_claims_as_for_many(tmp_path: Path) -> None:
     take(tmp_path, file_of(keyed("first")))
     counts = []
     for many in (2, 12):
-        monkeypatch.setattr(running, "_directory", Directory())
         content = file_of(*(keyed(f"{many}-{n}") for n in range(many)))
         (tmp_path / f"{many}.xml").write_bytes(content)
         (source,) = sources(tmp_path / f"{many}.xml")

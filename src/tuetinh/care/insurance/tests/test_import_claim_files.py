@@ -12,7 +12,6 @@ import pytest
 
 from tuetinh.care.insurance.claims import claim
 from tuetinh.care.insurance.intake import run as running
-from tuetinh.care.insurance.intake.directory import Directory
 from tuetinh.care.insurance.intake.files import sources
 from tuetinh.care.insurance.intake.stay import visit_id
 from tuetinh.care.insurance.models import ClaimImport
@@ -23,15 +22,10 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
 
+pytestmark = pytest.mark.django_db
 GOLDEN = (Path(__file__).parent / "golden" / "claim_3176.xml").read_bytes()
 SAMPLES = "data/vietnam/bhyt_xml_qd4750/synthetic_samples"
 HOSPITAL, KEY = "12001", "12001-26-000017"
-
-
-@pytest.fixture(autouse=True)
-def nothing_learned(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that has stored nothing yet."""
-    monkeypatch.setattr(running, "_directory", Directory())
 
 
 def golden() -> Tables:
