@@ -18,6 +18,7 @@ from tuetinh.record.asker import Asker
 
 EVERY = 1.0  # seconds between two words of how far it is
 KEPT = 30  # days for which a file that was made is kept
+GIVEN = ("results", "approved")  # kinds that read a file which was given
 State = Run.State
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,8 @@ def carry_out(run_id: int) -> None:
         run.state, run.told = State.FAILED, {"error": str(InsuranceError())}
     else:
         run.state = State.DONE
+    if run.kind in GIVEN:
+        run.file = None  # what it said is where it belongs
     run.ended = timezone.now()
     run.save()
     publish(f"claims:{run.facility}")
@@ -92,7 +95,7 @@ def latest(facility: str, *kinds: str) -> list[Run]:
 
 
 def tidy() -> int:
-    """Take away files that were made or given long ago; returns how many."""
+    """Take away files that were made long ago; returns how many."""
     old = Run.objects.filter(ended__lt=timezone.now() - timedelta(days=KEPT), file__isnull=False)
     return old.update(file=None)
 

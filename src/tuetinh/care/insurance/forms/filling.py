@@ -18,6 +18,7 @@ from tuetinh.care.insurance.results.comparing import money, sent_file
 from tuetinh.care.insurance.results.work import bounds
 from tuetinh.care.insurance.runs import Progress
 from tuetinh.care.insurance.tables import Row, Tables
+from tuetinh.commons.catalogues.api import codes
 
 ZERO = Decimal(0)
 BATCH = 50  # files that are in memory at once
@@ -162,7 +163,7 @@ def _sums(tables: Iterable[Tables], site: str) -> Iterator[Line]:
         line["SO_LUOT"] += 1
         for field in amounts:
             line[field] += money(summary, field)
-    groups = book().groups
+    groups, kinds = book().groups, codes("MA_LOAI_KCB_1804")
     total = _added(found.values())
     for place, group in enumerate(groups):
         mine = {kind: line for kind, line in sorted(found.items()) if group_of(groups, kind) == place}
@@ -173,7 +174,7 @@ def _sums(tables: Iterable[Tables], site: str) -> Iterator[Line]:
         )
         for kind, line in mine.items():
             yield {"kind": "row", "STT": f"{group.code}.{kind}", "STT_CHA": group.code, "MA_CSKCB": site,
-                   "CHI_TIEU": f"Loại hình {kind}"} | line  # fmt: skip
+                   "CHI_TIEU": kinds.get(kind, kind)} | line  # fmt: skip
     yield {"kind": "total", "CHI_TIEU": "Tổng cộng", "MA_CSKCB": site} | total
 
 

@@ -71,7 +71,8 @@ def rates(request: HttpRequest) -> HttpResponse:
     start = begin
     for _place in range(MONTHS - 1):
         start = (start - timedelta(days=1)).replace(day=1)
-    found = by_facility(start, end, me.facility)
+    own = "" if me.role == "official" else me.facility  # an official is of the department, which treats nobody
+    found = by_facility(start, end, own)
     months = sorted({month for course in found.values() for month in course} | {when["first"]})
     rows = sorted(
         ((place_name("Organization", place), place, course.get(when["first"], Rate(0, 0)), course)
@@ -81,11 +82,11 @@ def rates(request: HttpRequest) -> HttpResponse:
     page = paginate(request, rows)
     total = _sum(row[2] for row in rows)
     context = when | {
-        "page": page, "months": months, "total": total, "aim": AIM, "one": bool(me.facility), "tab": "rates",
+        "page": page, "months": months, "total": total, "aim": AIM, "one": bool(own), "tab": "rates",
         "rows": [(name, rate, [course.get(month) for month in months]) for name, _id, rate, course in page.object_list],
         "missed": sum(not row[2].reached for row in rows if row[2].ended),
         "reached": sum(row[2].reached for row in rows), "course": _course(months, [row[3] for row in rows]),
-        "chart": None if me.facility else _bars(rows[:CHARTED]), "charted": min(CHARTED, len(rows)),
+        "chart": None if own else _bars(rows[:CHARTED]), "charted": min(CHARTED, len(rows)),
     }  # fmt: skip
     return render(request, "insurance/rates.html", context)
 
