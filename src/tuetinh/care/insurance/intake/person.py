@@ -96,6 +96,7 @@ def _coverage(row: Row, patient_id: str, card: str, registered: str, since: str,
     extensions = [r4.Extension(url=url, valueDate=iso) for url, told in dates if (iso := reading.day(told))]
     if area := reading.code(row.get("MA_KHUVUC", "")):
         extensions.append(r4.Extension(url=AREA, valueCode=area))
+    until = until if since <= until else ""
     key = blake2b(f"{patient_id}|{card}|{since}".encode(), digest_size=12).hexdigest()
     return r4.Coverage(
         id=f"hs-the-{key}",

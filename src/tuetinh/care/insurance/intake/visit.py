@@ -80,7 +80,7 @@ def _class(row: Row) -> r4.Coding:
 def _classes(row: Row, start: str, end: str) -> list[r4.EncounterClassHistory] | None:
     """When an outpatient became an inpatient (NGAY_VAO_NOI_TRU)."""
     admitted = reading.at(row.get("NGAY_VAO_NOI_TRU", ""))
-    if _class(row).code != "IMP" or not admitted or admitted == start:
+    if _class(row).code != "IMP" or not start < admitted <= (end or "9"):
         return None
     parts = (("AMB", start, admitted), ("IMP", admitted, end))
     return [
