@@ -132,7 +132,7 @@ def _appointment(stay: Stay, number: str, row: Row) -> r4.Appointment | None:
     who = (stay.subject, stay.who(row.get("MA_BAC_SI", "")))
     paper = row.get("SO_GIAYHEN_KL")
     return r4.Appointment(
-        id=f"{stay.id}-revisit" if number == "0001" else f"{stay.id}-revisit-{number}",
+        id=f"{stay.id}-revisit" if number in ("0001", "r0001") else f"{stay.id}-revisit-{number}",
         identifier=[r4.Identifier(system=NUMBER, value=paper)] if paper else None,
         status="booked",
         appointmentType=r4.CodeableConcept(coding=[FOLLOW_UP], text="Khám lại"),

@@ -63,7 +63,7 @@ WRITTEN: Final = (
 log = logging.getLogger(__name__)
 _directory = Directory()
 
-Told_to = Callable[[int, int], None]
+Listener = Callable[[int, int], None]
 
 
 def begin(source: Source, *, facility: str = "", account: str = "") -> ClaimImport:
@@ -77,7 +77,7 @@ def begin(source: Source, *, facility: str = "", account: str = "") -> ClaimImpo
     )  # fmt: skip
 
 
-def take_in(run: ClaimImport, source: Source, *, processes: int = 1, advanced: Told_to | None = None) -> Counter[str]:
+def take_in(run: ClaimImport, source: Source, *, processes: int = 1, advanced: Listener | None = None) -> Counter[str]:
     """Store the claims of the file; how many came out how. advanced: is told bytes read and claims done so far.
 
     Nothing of it is lost or done twice when the process is killed and the file is taken in again.

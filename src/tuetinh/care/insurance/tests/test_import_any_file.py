@@ -91,7 +91,7 @@ def test_what_forbids_a_claim_is_told_with_its_place(
 
 
 def test_values_that_are_none_are_left_out_and_told(tmp_path: Path) -> None:
-    tables = keyed("a", CAN_NANG="năm mươi")
+    tables = keyed("a", T_BNTT="năm mươi")
     content = file_of(tables).replace(
         b"</HOSO>", b"<FILEHOSO><LOAIHOSO>XML99</LOAIHOSO><NOIDUNGFILE/></FILEHOSO></HOSO>"
     )
@@ -99,7 +99,7 @@ def test_values_that_are_none_are_left_out_and_told(tmp_path: Path) -> None:
     assert one.state == "stored"
     assert [(f["table"], f["row"], f["field"], f["rule"], f["severity"]) for f in one.findings] == [
         ("XML99", 0, "", "table", "warn"),
-        ("XML1", 1, "CAN_NANG", "value", "warn"),
+        ("XML1", 1, "T_BNTT", "value", "warn"),
     ]
 
 
@@ -150,7 +150,7 @@ def test_sensitive_diagnoses_have_their_labels(tmp_path: Path) -> None:
         cursor.execute(
             "SELECT type, id FROM record.resource WHERE labels & 1 > 0 AND id LIKE %s ORDER BY 1", [f"{id_}%"]
         )
-        assert cursor.fetchall() == [("Condition", f"{id_}-dx1"), ("QuestionnaireResponse", f"{id_}-xml6-0001")]
+        assert cursor.fetchall() == [("Condition", f"{id_}-dx1"), ("QuestionnaireResponse", f"{id_}-xml6-r0001")]
 
 
 def test_a_batch_asks_as_much_for_two_claims_as_for_many(tmp_path: Path) -> None:
