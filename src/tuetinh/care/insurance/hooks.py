@@ -42,11 +42,19 @@ MENU = [
         badge=_to_send,
     ),
     MenuItem(
-        roles=("official", "admin"),
+        roles=("official",),
         url="insurance:rates",
         icon="chart-bar",
         label=gettext_lazy("Gửi BHYT trong ngày"),
         order=62,
+    ),
+    MenuItem(
+        roles=("admin",),
+        url="insurance:rates",
+        icon="chart-bar",
+        label=gettext_lazy("Gửi BHYT trong ngày"),
+        order=62,
+        rare=True,
     ),
     MenuItem(
         roles=("admin",),
