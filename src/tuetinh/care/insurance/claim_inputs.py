@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Final, cast
+from typing import Final
 
 from tuetinh.care.insurance.entitlement import ZERO, copay_limit, law
-from tuetinh.care.insurance.filling.reading import id_of
+from tuetinh.care.insurance.filling.reading import id_of, search_all
 from tuetinh.care.insurance.papers.facts import REFERRAL
 from tuetinh.care.insurance.situations import ended, moment
 from tuetinh.commons.catalogues.api import after_working_days
@@ -57,27 +57,14 @@ def inputs_of(encounters: Iterable[r4.Encounter]) -> dict[str, Inputs]:
 
 def _read(people: dict[str, _Person]) -> None:
     ids = ",".join(f"Patient/{id_}" for id_ in sorted(people))
-    for order in _all("ServiceRequest", f"subject={ids}&category={REFERRAL.system}|{REFERRAL.code}"):
-        people[id_of(cast(r4.ServiceRequest, order).subject)].referrals.append(cast(r4.ServiceRequest, order))
-    for one in _all("Appointment", f"patient={ids}&status=booked,arrived,fulfilled"):
-        appointment = cast(r4.Appointment, one)
+    for order in search_all(PAYMENT, r4.ServiceRequest, f"subject={ids}&category={REFERRAL.system}|{REFERRAL.code}"):
+        people[id_of(order.subject)].referrals.append(order)
+    for appointment in search_all(PAYMENT, r4.Appointment, f"patient={ids}&status=booked,arrived,fulfilled"):
         for participant in appointment.participant:
             if (known := people.get(id_of(participant.actor))) is not None:
                 known.appointments.append(appointment)
-    for one in _all("Invoice", f"subject={ids}&status=balanced"):
-        invoice = cast(r4.Invoice, one)
+    for invoice in search_all(PAYMENT, r4.Invoice, f"subject={ids}&status=balanced"):
         people[id_of(invoice.subject)].invoices.append(invoice)
-
-
-def _all(type_: str, query: str) -> list[r4.Resource]:
-    found: list[r4.Resource] = []
-    page = None
-    while True:
-        result = record.search(PAYMENT, type_, f"{query}&_count=500", page)
-        found += result.resources
-        page = result.next
-        if page is None:
-            return found
 
 
 def _inputs(visit: r4.Encounter, known: _Person) -> Inputs:

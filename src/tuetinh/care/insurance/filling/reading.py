@@ -5,17 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
+from tuetinh.record import api as record
 from tuetinh.record import r4
+from tuetinh.record.asker import Asker
 
 if TYPE_CHECKING:
     from tuetinh.care.insurance.filling.visit import Visit
 
+R = TypeVar("R", bound=r4.Resource)
 LOINC: Final = "http://loinc.org"
 MACHINE: Final = "https://tuetinh.vn/fhir/sid/ma-may"
 ICD9: Final = "http://hl7.org/fhir/sid/icd-9-cm"
 _MACHINE = re.compile(r"[A-ZĐ]{2,3}\.[123](\[[^\]]*\])?\..+")  # QĐ 3176, bảng 3, trường 44
+
+
+def search_all(asker: Asker, type_: type[R], query: str) -> list[R]:
+    """Everything that a search finds, page by page."""
+    found, page = [], None
+    while True:
+        result = record.search(asker, type_.__name__, f"{query}&_count=500", page)
+        found += cast("list[R]", result.resources)
+        page = result.next
+        if page is None:
+            return found
 
 
 def id_of(reference: r4.Reference | None) -> str:

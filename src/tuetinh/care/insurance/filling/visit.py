@@ -15,7 +15,7 @@ from tuetinh.care.insurance import facts
 from tuetinh.care.insurance.claim_inputs import Inputs, inputs_of
 from tuetinh.care.insurance.entitlement import Situation
 from tuetinh.care.insurance.errors import NoVisit
-from tuetinh.care.insurance.filling.reading import id_of
+from tuetinh.care.insurance.filling.reading import id_of, search_all
 from tuetinh.care.insurance.papers.facts import Answered, read
 from tuetinh.care.insurance.queries import visit_situations
 from tuetinh.care.insurance.situations import REGISTRATION, FacilityFacts, charged_code, ended, kind
@@ -169,17 +169,6 @@ def _visit_of(resource: Any) -> str:
         named = (one for one in resource.supportingInformation or [])
         return next((id_of(one) for one in named if (one.reference or "").startswith("Encounter/")), "")
     return id_of(getattr(resource, "encounter", None) or getattr(resource, "context", None))
-
-
-def search_all(asker: Asker, type_: type[R], query: str) -> list[R]:
-    """Everything that a search finds, page by page."""
-    found, page = [], None
-    while True:
-        result = record.search(asker, type_.__name__, f"{query}&_count=500", page)
-        found += cast("list[R]", result.resources)
-        page = result.next
-        if page is None:
-            return found
 
 
 def _people(encounters: Iterable[r4.Encounter], known: _Known) -> Iterator[r4.Reference | None]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from tuetinh.care.insurance.checks import field_problems
 from tuetinh.care.insurance.entitlement import law
 from tuetinh.care.insurance.errors import BadPaper, MayNotIssue, NoVisit
-from tuetinh.care.insurance.filling.visit import search_all
+from tuetinh.care.insurance.filling.reading import search_all
 from tuetinh.care.insurance.models import PaperNumber
 from tuetinh.care.insurance.papers.catalogue import REFERRAL, Paper
 from tuetinh.care.insurance.papers.facts import appointment, referral, response

@@ -21,6 +21,7 @@ from tuetinh.record import r4
 QUESTIONNAIRE: Final = "https://tuetinh.vn/fhir/Questionnaire/"
 NUMBER: Final = "https://tuetinh.vn/fhir/sid/insurance-paper"
 REFERRAL: Final = r4.Coding(system="http://snomed.info/sct", code="3457005", display="Patient referral")
+HIV: Final = r4.Coding(system="http://terminology.hl7.org/CodeSystem/v3-ActCode", code="HIV")
 FOLLOW_UP: Final = r4.Coding(
     system="http://terminology.hl7.org/CodeSystem/v2-0276", code="FOLLOWUP", display="A follow up visit"
 )
@@ -47,12 +48,19 @@ def response(
         identifier=r4.Identifier(system=NUMBER, value=number),
         questionnaire=f"{QUESTIONNAIRE}{paper.name}",
         status="completed",
+        meta=_security(paper, answers),
         subject=encounter.subject,
         encounter=r4.Reference(reference=f"Encounter/{encounter.id}"),
         authored=now,
         author=author,
         item=[_item(paper, name, answers[name]) for name in paper.asked if answers.get(name)],
     )
+
+
+def _security(paper: Paper, answers: Mapping[str, str]) -> r4.Meta | None:
+    """The label of a paper that tells of HIV: the whole of one kind, of another only where it says so."""
+    infected = answers.get("PHANLOAI_LAO_HIV") == "1" or answers.get("NGAYKD_HIV")
+    return r4.Meta(security=[HIV]) if paper.name == "hiv" or infected else None
 
 
 def _item(paper: Paper, name: str, value: str) -> r4.QuestionnaireResponseItem:

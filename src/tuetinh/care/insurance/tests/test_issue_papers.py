@@ -167,6 +167,18 @@ def test_care_that_goes_on_is_asked_once(doctor: Asker, visit: str) -> None:
     assert known(visit, TB) == told
 
 
+@pytest.mark.parametrize(("status", "labels"), [("1", ["HIV"]), ("2", [])])
+def test_what_tells_of_hiv_is_labelled(doctor: Asker, visit: str, status: str, labels: list[str]) -> None:
+    told = {
+        "PHANLOAI_LAO_VITRI": "1", "PHANLOAI_LAO_TS": "1", "PHANLOAI_LAO_HIV": status, "PHANLOAI_LAO_VK": "1",
+        "PHANLOAI_LAO_KT": "1", "LOAI_DTRI_LAO": "2", "NGAYBD_DTRI_LAO": "20261101", "PHACDO_DTRI_LAO": "1",
+        "KET_QUA_DTRI_LAO": "2",
+    }  # fmt: skip
+    paper = issue(doctor, visit, TB, told)
+    kept = cast(r4.QuestionnaireResponse, record.read(SYSTEM, "QuestionnaireResponse", str(paper.id)))
+    assert [one.code for one in (kept.meta.security if kept.meta else None) or []] == labels
+
+
 def test_the_pages_issue_and_print(
     as_role: Callable[[str], Client], visit: str, django_assert_max_num_queries: Any
 ) -> None:
