@@ -30,7 +30,10 @@ def caught(case: ClaimCase, envelope: Envelope, lines: Iterable[Where]) -> dict[
     """What the rules say of some lines of a claim as it was sent, by table and STT."""
     gathered = gather_many(RULES, [case.encounter]).get(case.encounter)
     known = around(gathered[0]) if gathered else Around()
-    problems = examine(envelope.tables, in_force(case.facility), by=envelope.decision, around=known)
+    book = in_force(case.facility)
+    said = examine(envelope.tables, book, by=envelope.decision, around=known)
+    # What hints would have stopped nobody, and faults of fields have nothing to do with the reason.
+    problems = [one for one in said if one.code in book.rules and one.severity != "hint"]
     of_visit = sorted({one.code for one in problems if one.table == "XML1"})
     by_line: dict[Where, set[str]] = {}
     for one in problems:

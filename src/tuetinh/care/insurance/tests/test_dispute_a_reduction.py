@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.utils import timezone
+from msgspec.structs import replace as replaced
 
 from tuetinh.care.insurance.errors import AlreadyDisputed, NoReduction, NotAllowed, TooLate, WrongStep
 from tuetinh.care.insurance.models import Adjudication, ClaimCase, Dispute, DisputeStep
@@ -16,6 +17,9 @@ from tuetinh.care.insurance.results import actions
 from tuetinh.care.insurance.results.disputes import go_on, last_day, open_dispute
 from tuetinh.care.insurance.results.queries import dispute_sums
 from tuetinh.care.insurance.results.wire import LineResult, Result
+from tuetinh.care.insurance.rules.book import in_force
+from tuetinh.care.insurance.rules.changes import change
+from tuetinh.care.insurance.runs import carry_out, start
 from tuetinh.care.insurance.tests.sent import sent_claim
 from tuetinh.record.asker import SYSTEM
 
@@ -166,6 +170,23 @@ def test_long_lists_cost_no_more(as_role: As, cast: Any) -> None:
     for n in range(2, 12):
         _disputed(f"LK{n}")
     assert [cost(url) for url in pages] == few
+
+
+def test_the_rules_that_would_have_caught_a_line(as_role: As, reduced: ClaimCase) -> None:
+    (line,) = reduced.adjudication.reduced.all()
+    assert line.caught["line"] == ["PERFORMER"]  # hints would have stopped nobody
+    change(HERE, replaced(in_force("12104").rules["NO-RESULT"], on=False), "thử")
+    page = as_role("cashier").get("/insurance/caught?month=2026-11&reason=TL01").content.decode()
+    assert [f"data-{name}>{n}<" in page for name, n in (("total", 1), ("found", 1), ("missed", 0))] == [True] * 3
+    assert "Quy tắc đã đổi" in page
+    change(HERE, replaced(in_force("12104").rules["PERFORMER"], on=False), "thử")
+    run = start(HERE, "weigh", "2026-11", what={"month": "2026-11"})
+    carry_out(run.pk)
+    line.refresh_from_db()
+    assert line.caught["line"] == []
+    page = as_role("cashier").get("/insurance/caught?month=2026-11").content.decode()
+    assert [f"data-{name}>{n}<" in page for name, n in (("total", 1), ("found", 0), ("missed", 1))] == [True] * 3
+    assert "Quy tắc đã đổi" not in page
 
 
 def _disputed(ma_lk: str) -> None:
