@@ -51,7 +51,7 @@ def test_a_referral_and_a_sick_leave_are_written_and_claimed(
     assert axe(page) == []
     picture(page, request, "giay-chuyen")
     page.keyboard.press("F9")
-    expect(page.locator("[data-paper=chuyen-co-so] .num")).to_contain_text("/CT/000001")
+    expect(page.locator("[data-paper=chuyen-co-so] [data-number]")).to_contain_text("/CT/000001")
     page.locator("[data-paper=nghi-om]").get_by_role("link", name="Cấp giấy").click()
     page.fill("[name=DON_VI]", "Trường tiểu học Mường Than")
     page.fill("[name=SO_NGAY_NGHI]", "45")
@@ -60,7 +60,7 @@ def test_a_referral_and_a_sick_leave_are_written_and_claimed(
     expect(page.get_by_text("Một giấy cho nghỉ từ 1 đến 30 ngày.")).to_be_visible()
     page.fill("[name=SO_NGAY_NGHI]", "5")
     page.keyboard.press("F9")
-    expect(page.locator("[data-paper=nghi-om] .num")).to_contain_text("/NO/000001")
+    expect(page.locator("[data-paper=nghi-om] [data-number]")).to_contain_text("/NO/000001")
     picture(page, request, "giay-to")
     tables = claim(SYSTEM, found.encounter).tables
     assert tables["XML13"][0]["MA_CSKCB_DEN"] == "12001"

@@ -17,6 +17,7 @@ from tuetinh.commons.catalogues.api import codes
 
 DAY, MOMENT = "%d/%m/%Y", "%H:%M %d/%m/%Y"
 TODAY = "9999-12-31"  # the newest step of a length or list
+WIDE = ("lines", "facility", "codes")
 NOTHING = [("", "—")]
 
 
@@ -55,6 +56,14 @@ class PaperForm(forms.Form):
         if kind == "lines":
             return forms.CharField(max_length=4000, widget=forms.Textarea(attrs={"rows": 2, **mark}), **shown)
         return forms.CharField(max_length=in_force(one.length, TODAY) or 1024, widget=_line(mark), **shown)
+
+    def wide(self) -> list[forms.BoundField]:
+        """Questions that are answered in sentences, or by a long name."""
+        return [self[name] for name in self.fields if self.paper.kind(name) in WIDE]
+
+    def narrow(self) -> list[forms.BoundField]:
+        """The others, several of which stand side by side."""
+        return [self[name] for name in self.fields if self.paper.kind(name) not in WIDE]
 
     def clean(self) -> dict[str, Any]:
         """Every answer as the table writes it."""
