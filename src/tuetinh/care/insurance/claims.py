@@ -14,7 +14,7 @@ from tuetinh.care.insurance.checks import Problem
 from tuetinh.care.insurance.claim_tables import Sources, beginning, build, in_words_of
 from tuetinh.care.insurance.entitlement import Situation
 from tuetinh.care.insurance.filling.visit import Visit, gather, gather_many
-from tuetinh.care.insurance.rules.around import Prices, Rows, around
+from tuetinh.care.insurance.rules.around import Lists, around
 from tuetinh.care.insurance.rules.book import in_force
 from tuetinh.care.insurance.rules.desk import let_pass
 from tuetinh.care.insurance.rules.language import Book
@@ -23,7 +23,6 @@ from tuetinh.care.insurance.rules.weigh import examine
 from tuetinh.care.insurance.situations import ended, line
 from tuetinh.care.insurance.tables import Row, Tables, decision_on
 from tuetinh.care.insurance.wire_xml3176 import write, write_status
-from tuetinh.commons.catalogues.api import price_rows
 from tuetinh.record.asker import Asker
 
 __all__ = ["Claim", "Visit", "claim", "claims", "gather", "gather_many", "open_tables", "status", "tables_of"]
@@ -61,7 +60,7 @@ def claim(asker: Asker, encounter_id: str, *, made: date | None = None, by: str 
     by: decision to write it by, that of the day on which the visit ended when left out.
     """
     visit, situation = gather(asker, encounter_id)
-    return _claimed(visit, situation, in_force(visit.place), price_rows, made=made, by=by)
+    return _claimed(visit, situation, in_force(visit.place), Lists(), made=made, by=by)
 
 
 def claims(
@@ -75,20 +74,20 @@ def claims(
     for part in iter(lambda: list(islice(rest, BATCH)), []):
         visits = gather_many(asker, part)
         books = {place: in_force(place) for place in {visit.place for visit, _ in visits.values()}}
-        prices = Prices()
+        lists = Lists()
         for id_ in part:
             if id_ not in visits:
                 yield id_, None
                 continue
             visit, situation = visits.pop(id_)
-            yield id_, _claimed(visit, situation, books[visit.place], prices, made=made, told=told)
+            yield id_, _claimed(visit, situation, books[visit.place], lists, made=made, told=told)
 
 
 def _claimed(
     visit: Visit,
     situation: Situation,
     book: Book,
-    prices: Rows,
+    lists: Lists,
     *,
     made: date | None,
     by: str = "",
@@ -100,7 +99,7 @@ def _claimed(
     tables = in_words_of(build(visit, divided, sources), by)
     xml = write(tables, facility=visit.facility.code, made=made or timezone.localdate(), by=by)
     ma_lk = tables["XML1"][0]["MA_LK"]
-    found = let_pass(visit.id, examine(tables, book, by=by, around=around(visit, prices)))
+    found = let_pass(visit.id, examine(tables, book, by=by, around=around(visit, lists)))
     problems = [problem for problem in found if problem.severity == "block"]
     warnings = [problem for problem in found if problem.severity != "block"]
     kept = sources.found if sources else {}

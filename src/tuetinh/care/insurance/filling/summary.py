@@ -297,7 +297,7 @@ def treatment(visit: Visit) -> str:
     kinds = ["Nội khoa"] if visit.medicines or visit.given else []
     if any(code(one.category) == "387713003" for one in visit.procedures):  # SNOMED CT: surgical procedure
         kinds.append("Phẫu thuật")
-    elif visit.procedures:
+    elif any(code(one.code, ICD9) for one in visit.procedures):  # what else was done is no intervention
         kinds.append("Thủ thuật")
     return ", ".join(kinds)
 

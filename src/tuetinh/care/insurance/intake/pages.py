@@ -74,7 +74,7 @@ def one(request: HttpRequest, import_id: int) -> HttpResponse:
         "one": _row(found, counts), "page": page, "state": state,
         "states": [(name, label, counts[name]) for name, label in STATES.items()],
         "rows": [(outcome, STATES[outcome.state]) for outcome in page.object_list],
-        "facility": place_name(found.facility) if found.facility else "",
+        "facility": place_name("Organization", found.facility),
     }  # fmt: skip
     return render(request, "insurance/import.html", context)
 

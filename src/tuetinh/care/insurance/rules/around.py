@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING
 
-from tuetinh.care.insurance.approved.checking import Book, approved
+from tuetinh.care.insurance.approved.checking import approved
 from tuetinh.care.insurance.rules.vocabulary import Around, Licence, medicine
 from tuetinh.care.insurance.situations import charged_code, moment
 from tuetinh.commons.catalogues.api import PriceRow, drug, price_rows
@@ -18,31 +19,33 @@ if TYPE_CHECKING:
 SCOPES = "https://tuetinh.vn/fhir/CodeSystem/pham-vi-hanh-nghe"  # BHXH, catalogue of practitioners
 
 
-Rows = Callable[[str, set[str], date], Mapping[str, PriceRow]]
+class Lists:
+    """The lists as a batch of claims needs them: each is asked once for the same.
 
-
-class Prices:
-    """The price list as a batch of claims needs it: each code is read once for a facility and day."""
+    approved: what the insurer approved for a facility.
+    """
 
     def __init__(self) -> None:
         self.known: dict[tuple[str, date], dict[str, PriceRow | None]] = {}
+        self.approved = cache(approved)
 
-    def __call__(self, facility: str, codes: set[str], on: date) -> dict[str, PriceRow]:
-        """The lines of the list of some codes on a day."""
+    def prices(self, facility: str, codes: set[str], on: date) -> dict[str, PriceRow]:
+        """The lines of the facility's price list of some codes on a day."""
         known = self.known.setdefault((facility, on), {})
         if unknown := codes - known.keys():
             known.update(dict.fromkeys(unknown) | price_rows(facility, unknown, on))
         return {code: row for code in codes if (row := known[code]) is not None}
 
 
-def around(visit: Visit, rows: Rows = price_rows, book: Book | None = None) -> Around:
-    """What is known around a visit. rows: reads the price list, two times at most; book: what the insurer approved."""
+def around(visit: Visit, lists: Lists | None = None) -> Around:
+    """What is known around a visit. lists: those of the batch that it belongs to."""
+    lists = lists or Lists()
     licences = dict(_licences(visit.practitioners.values()))
     prices: dict[str, float] = {}
     tenders: dict[str, str] = {}
     codes = {charged_code(item) for item in visit.charges}
     if visit.place and codes:
-        for row in _rows(visit, visit.place, codes, rows):
+        for row in _rows(visit, visit.place, codes, lists):
             known = drug(row.code)
             key = row.code
             if known is not None:
@@ -50,16 +53,15 @@ def around(visit: Visit, rows: Rows = price_rows, book: Book | None = None) -> A
                 key = medicine(told | {"DANG_BAO_CHE": known.form, "DON_VI_TINH": known.unit})
             prices[key] = max(float(row.amount), prices.get(key, 0.0))
             tenders[key] = row.tender
-    known_book = approved(visit.place) if book is None else book
-    return Around(licences=licences, prices=prices, tenders=tenders, approved=known_book)
+    return Around(licences=licences, prices=prices, tenders=tenders, approved=lists.approved(visit.place))
 
 
-def _rows(visit: Visit, facility: str, codes: set[str], rows: Rows) -> Iterator[PriceRow]:
+def _rows(visit: Visit, facility: str, codes: set[str], lists: Lists) -> Iterator[PriceRow]:
     """The list on the first and on the last day of the visit: a price that rose in between is none too high."""
     period = visit.encounter.period or r4.Period()
     days = {found.date() for text in (period.start, period.end) if (found := moment(text))}
     for day in sorted(days):
-        yield from rows(facility, codes, day).values()
+        yield from lists.prices(facility, codes, day).values()
 
 
 def _licences(practitioners: Iterable[r4.Practitioner]) -> Iterator[tuple[str, Licence]]:

@@ -14,7 +14,7 @@ from tuetinh.care.insurance.checks import Problem
 from tuetinh.care.insurance.claims import gather_many, tables_of
 from tuetinh.care.insurance.errors import BadRule
 from tuetinh.care.insurance.models import ClaimCase, RuleChange
-from tuetinh.care.insurance.rules.around import around
+from tuetinh.care.insurance.rules.around import Lists, around
 from tuetinh.care.insurance.rules.book import GROUPS, in_force
 from tuetinh.care.insurance.rules.desk import RULES
 from tuetinh.care.insurance.rules.language import BadCondition, Book, Rule, verify
@@ -80,12 +80,13 @@ def _asked(cases: list[ClaimCase], book: Book) -> Iterable[tuple[ClaimCase, Prob
     for start in range(0, len(cases), BATCH):
         part = cases[start : start + BATCH]
         visits = gather_many(RULES, [case.encounter for case in part])
+        lists = Lists()
         for case in part:
             if case.encounter not in visits:
                 continue
             visit, situation = visits[case.encounter]
             tables = tables_of(visit, situation)
-            problems = weigh(tables, book, when="claim", around=around(visit))
+            problems = weigh(tables, book, when="claim", around=around(visit, lists))
             if problems:
                 yield case, problems[0]
 

@@ -20,11 +20,10 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from tuetinh.care.insurance.approved.checking import approved
 from tuetinh.care.insurance.claims import gather_many, tables_of
 from tuetinh.care.insurance.models import ClaimCase, Recheck
 from tuetinh.care.insurance.rules.apart import begin
-from tuetinh.care.insurance.rules.around import Prices, around
+from tuetinh.care.insurance.rules.around import Lists, around
 from tuetinh.care.insurance.rules.book import in_force
 from tuetinh.care.insurance.rules.busy import Busy, Line, Meeting, lines_of
 from tuetinh.care.insurance.rules.desk import RULES, let_pass
@@ -140,9 +139,8 @@ class _workers:
 def look_at(batch: Batch, meetings: dict[int, Meeting]) -> Checked:
     """Build the claims of some visits and ask everything of them. meetings: with what other visits they share what."""
     visits = gather_many(RULES, [encounter for _, encounter in batch])
-    prices, done = Prices(), Checked()
-    places = {visit.place for visit, _ in visits.values()}
-    books, catalogues = {place: in_force(place) for place in places}, {place: approved(place) for place in places}
+    lists, done = Lists(), Checked()
+    books = {place: in_force(place) for place in {visit.place for visit, _ in visits.values()}}
     for pk, encounter in batch:
         if encounter not in visits:
             done.found[pk] = []
@@ -150,7 +148,7 @@ def look_at(batch: Batch, meetings: dict[int, Meeting]) -> Checked:
         visit, situation = visits[encounter]
         tables = tables_of(visit, situation)
         by = decision_on((ended(visit.encounter) or timezone.localdate()).isoformat())
-        known = replace(around(visit, prices, catalogues[visit.place]), busy=meetings.get(pk, {}))
+        known = replace(around(visit, lists), busy=meetings.get(pk, {}))
         problems = let_pass(encounter, examine(tables, books[visit.place], by=by, around=known))
         done.found[pk] = [asdict(problem) for problem in problems if problem.severity != "hint"]
         done.lines += len(tables.get("XML2") or []) + len(tables.get("XML3") or [])
