@@ -96,7 +96,7 @@ def test_values_that_are_none_are_left_out_and_told(tmp_path: Path) -> None:
         b"</HOSO>", b"<FILEHOSO><LOAIHOSO>XML99</LOAIHOSO><NOIDUNGFILE/></FILEHOSO></HOSO>"
     )
     (one,) = running.outcomes(take(tmp_path, content))
-    assert one.state == "stored"
+    assert one.state == "stored", one.findings
     assert [(f["table"], f["row"], f["field"], f["rule"], f["severity"]) for f in one.findings] == [
         ("XML99", 0, "", "table", "warn"),
         ("XML1", 1, "T_BNTT", "value", "warn"),
