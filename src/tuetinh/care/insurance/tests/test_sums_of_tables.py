@@ -39,7 +39,7 @@ def charges(draw: st.DrawFn) -> r4.ChargeItem:
     )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(
     st.lists(charges(), max_size=12),
     st.sampled_from([(), (CardTerm(4),), (CardTerm(3),), (CardTerm(1),)]),
