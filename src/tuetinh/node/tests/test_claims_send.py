@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tuetinh.node.claims.send import send
+from tuetinh.node.errors import Refused
 from tuetinh.record import api, r4
 from tuetinh.record.asker import SYSTEM
 
@@ -40,4 +41,5 @@ def test_visits_of_the_days_by_people_with_a_card() -> None:
     assert [(line["visit"], line["facility"], line["state"]) for line in told] == [("insured", "12001", "waiting")]
     assert told[0]["words"] == "Cổng giám định BHYT không chấp nhận tài khoản của cơ sở."
     assert {line["visit"] for line in send("12001", "2026-11-02", "")} == {"insured", "later"}
-    assert list(send("12002", "2026-11-02", "")) == []
+    with pytest.raises(Refused, match="there is no facility 12002"):
+        list(send("12002", "2026-11-02", ""))
