@@ -10,27 +10,21 @@ from functools import cache
 from typing import Final
 
 from tuetinh.care.insurance.claim_tables import REGISTRATION, TENDER
+from tuetinh.care.insurance.filling.lines import MODEL, RECURRED, REUSED, SUPPLY_PACKAGE
+from tuetinh.care.insurance.filling.reading import ICD9
 from tuetinh.care.insurance.intake import reading
+from tuetinh.care.insurance.intake.reading import LISTS, SNOMED
 from tuetinh.care.insurance.intake.stay import Stay
-from tuetinh.care.insurance.situations import BASE, FUND_SHARE, INSURED_PRICE
+from tuetinh.care.insurance.situations import BASE, CEILING, FUND_SHARE, INSURED_PRICE, OTHER_SOURCES, SCOPE, SUPPLIES
 from tuetinh.care.insurance.tables import Row
 from tuetinh.commons.catalogues.api import SERVICES, SUBSTANCES, Drug, drug_code, drugs, service
 from tuetinh.record import r4
 
 UCUM: Final = "http://unitsofmeasure.org"
-LISTS: Final = "https://tuetinh.vn/fhir/CodeSystem"
-SUPPLIES: Final = f"{LISTS}/vat-tu-y-te"
-ICD9: Final = "http://hl7.org/fhir/sid/icd-9-cm"
-SNOMED: Final = "http://snomed.info/sct"
 STRENGTH, FORM = f"{BASE}/medicine-strength", f"{BASE}/medicine-form"
-TEXTS: Final = {"SO_DANG_KY": REGISTRATION, "TT_THAU": TENDER, "GOI_VTYT": f"{BASE}/supply-package",
-                "MA_HIEU_SP": f"{BASE}/supply-model"}  # fmt: skip
-AMOUNTS: Final = {
-    "T_TRANTT": f"{BASE}/payment-ceiling",
-    **{f"T_NGUONKHAC_{one}": f"{BASE}/other-source-{one.lower()}" for one in ("NSNN", "VTNN", "VTTN", "CL")},
-}
-FLAGS: Final = {"VET_THUONG_TP": f"{BASE}/recurred-wound", "TAI_SU_DUNG": f"{BASE}/supply-reused"}
-SCOPE: Final = f"{BASE}/payment-scope"
+TEXTS: Final = {"SO_DANG_KY": REGISTRATION, "TT_THAU": TENDER, "GOI_VTYT": SUPPLY_PACKAGE, "MA_HIEU_SP": MODEL}
+AMOUNTS: Final = {"T_TRANTT": CEILING, **{f"T_NGUONKHAC_{name}": url for name, url in OTHER_SOURCES.items()}}
+FLAGS: Final = {"VET_THUONG_TP": RECURRED, "TAI_SU_DUNG": REUSED}
 NO_ORDER: Final = ("13", "14", "15", "16")  # MA_NHOM of examinations and days in bed, which nobody orders
 MEASURED: Final = ("1", "2", "3")  # laboratory, imaging, function tests
 KINDS: Final = {

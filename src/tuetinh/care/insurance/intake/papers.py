@@ -7,19 +7,14 @@ from typing import Final
 
 from tuetinh.care.insurance.intake import reading
 from tuetinh.care.insurance.intake.lines import numbered
+from tuetinh.care.insurance.intake.reading import LISTS, SNOMED
 from tuetinh.care.insurance.intake.stay import Stay
+from tuetinh.care.insurance.papers.facts import FOLLOW_UP, NUMBER, QUESTIONNAIRE
 from tuetinh.care.insurance.situations import CODE
 from tuetinh.care.insurance.tables import Field, Row, decision, in_force
 from tuetinh.record import r4
 from tuetinh.record.labels import ACT_CODE
 
-QUESTIONNAIRE: Final = "https://tuetinh.vn/fhir/Questionnaire/"
-NUMBER: Final = "https://tuetinh.vn/fhir/sid/insurance-paper"
-LISTS: Final = "https://tuetinh.vn/fhir/CodeSystem"
-SNOMED: Final = "http://snomed.info/sct"
-FOLLOW_UP: Final = r4.Coding(
-    system="http://terminology.hl7.org/CodeSystem/v2-0276", code="FOLLOWUP", display="A follow up visit"
-)
 NAMES: Final = {
     "XML6": "hiv", "XML7": "ra-vien", "XML8": "tom-tat-benh-an", "XML9": "chung-sinh", "XML10": "duong-thai",
     "XML11": "nghi-om", "XML12": "giam-dinh-y-khoa", "XML13": "chuyen-co-so", "XML15": "lao",

@@ -6,7 +6,8 @@ import re
 from hashlib import blake2b
 from typing import Final
 
-from tuetinh.care.insurance.facts import AREA, CLASSES, FIVE_YEARS, INSURER, OUR_CLASSES
+from tuetinh.care.insurance.facts import AREA, CLASSES, EXEMPT, FIVE_YEARS, INSURER, OUR_CLASSES
+from tuetinh.care.insurance.filling.summary import NATIONALITY
 from tuetinh.care.insurance.intake import reading
 from tuetinh.care.insurance.tables import Row
 from tuetinh.commons.catalogues.api import ethnic_group
@@ -22,10 +23,8 @@ from tuetinh.commons.identity.api import patient as draft_patient
 from tuetinh.record import r4
 
 SEXES: Final = {"1": "male", "2": "female", "3": "other"}
-NATIONALITY: Final = "http://hl7.org/fhir/StructureDefinition/patient-nationality"
 COUNTRIES: Final = "https://tuetinh.vn/fhir/CodeSystem/ma-quoctich"
 CARD = re.compile(r"[A-Z]{2}[1-5][0-9]{12}")
-EXEMPT: Final = "https://tuetinh.vn/fhir/StructureDefinition/coverage-copay-exempt"
 
 
 def patient(row: Row, organization: str) -> r4.Patient:

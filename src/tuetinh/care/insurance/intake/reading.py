@@ -10,6 +10,8 @@ from typing import Final
 from tuetinh.record import r4
 
 ZONE: Final = "+07:00"
+LISTS: Final = "https://tuetinh.vn/fhir/CodeSystem"
+SNOMED: Final = "http://snomed.info/sct"
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,10})?")
 
 

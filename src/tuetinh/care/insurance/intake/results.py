@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
+from tuetinh.care.insurance.filling.reading import LOINC, MACHINE
 from tuetinh.care.insurance.intake import reading
 from tuetinh.care.insurance.intake.lines import numbered
 from tuetinh.care.insurance.intake.stay import Stay
@@ -15,9 +16,7 @@ from tuetinh.commons.catalogues.api import SERVICES, service
 from tuetinh.record import r4
 
 CATEGORIES: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
-LOINC: Final = "http://loinc.org"
 INDICES: Final = "https://tuetinh.vn/fhir/CodeSystem/ma-chi-so"
-MACHINE: Final = "https://tuetinh.vn/fhir/sid/ma-may"
 NUMBER = re.compile(r"-?\d{1,12}(\.\d{1,8})?")
 _LOINC = re.compile(r"\d{3,5}-\d")
 Orders = dict[str, list[tuple[r4.ServiceRequest, Row]]]

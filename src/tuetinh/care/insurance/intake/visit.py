@@ -7,8 +7,10 @@ from typing import Final
 
 from tuetinh.care.insurance.cases import INPATIENT, REASONS
 from tuetinh.care.insurance.facts import INSURER
+from tuetinh.care.insurance.filling.reading import LOINC
 from tuetinh.care.insurance.filling.summary import MA_LK
 from tuetinh.care.insurance.intake import reading
+from tuetinh.care.insurance.intake.reading import LISTS
 from tuetinh.care.insurance.intake.stay import Stay
 from tuetinh.care.insurance.situations import CODE, REASON
 from tuetinh.care.insurance.tables import Row
@@ -17,12 +19,10 @@ from tuetinh.record import r4
 
 HL7: Final = "http://terminology.hl7.org/CodeSystem"
 ACT_CODE: Final = f"{HL7}/v3-ActCode"
-LISTS: Final = "https://tuetinh.vn/fhir/CodeSystem"
 CHART: Final = "https://tuetinh.vn/fhir/sid/ma-hsba"
 TRADITIONAL: Final = f"{LISTS}/ma-benh-yhct"
 ENCOUNTER: Final = "https://tuetinh.vn/fhir/sid/encounter"
 AMOUNT: Final = "https://tuetinh.vn/fhir/StructureDefinition/claim-amount"
-LOINC: Final = "http://loinc.org"
 EMERGENCY: Final = "2"  # MA_DOITUONG_KCB
 SUMS: Final = ("T_TONGCHI_BH", "T_BNTT", "T_BNCCT", "T_BHTT", "T_NGUONKHAC")
 
