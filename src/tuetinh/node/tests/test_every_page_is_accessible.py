@@ -148,7 +148,7 @@ breach.people.create(patient=me.patient, first=now, last=now, entries=1, changed
 from tuetinh.care.insurance.models import ClaimImport
 cashier = Account.objects.get(username="cashier")
 brought = ClaimImport.objects.create(name="thang-10.xml", sha256="0", facility=cashier.facility, began=now, ended=now)
-finding = {"table": "XML1", "row": 1, "field": "NGAY_RA", "rule": "order", "severity": "block", "message": "Ngày ra"}
+finding = {{"table": "XML1", "row": 1, "field": "NGAY_RA", "rule": "order", "severity": "block", "message": "Ngày ra"}}
 brought.outcomes.create(place=1, ma_lk="TEST-1", state="refused", findings=[finding])
 """
 # A claim that the insurer pays in part, and a dispute of it.
