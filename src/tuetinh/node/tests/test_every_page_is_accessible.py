@@ -153,6 +153,7 @@ brought.outcomes.create(place=1, ma_lk="TEST-1", state="refused", findings=[find
 """
 # A claim that the insurer pays in part, and a dispute of it.
 ANSWERED = """
+from decimal import Decimal
 from dataclasses import replace
 from tuetinh.commons.access.models import Account
 from tuetinh.care.insurance.results import actions, disputes
@@ -161,7 +162,7 @@ from tuetinh.care.insurance.tests.sent import sent_claim
 from tuetinh.record.asker import SYSTEM
 asker = replace(SYSTEM, facility=Account.objects.get(username="cashier").facility)
 case = sent_claim("LK-TRANG", facility=asker.facility)
-refused = LineResult("XML3", 2, accepted=0, code="TL01", words="Giá cao")
+refused = LineResult("XML3", 2, accepted=Decimal(0), code="TL01", words="Giá cao")
 actions.keep(asker, case, Result(case.ma_lk, "reduced", lines=(refused,)))
 disputes.open_dispute(asker, case, ("XML3", 2), ground="price", text="Giá theo quyết định")
 """
