@@ -64,7 +64,7 @@ def running(folder: Path, population: int, before: str = "", workers: int | None
     with socket.socket() as probe:  # nothing else of the machine listens in the block of ports behind a free one
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    names = ("mllp", "astm", "dicom", "mqtt", "gateway", "bank")
+    names = ("mllp", "astm", "dicom", "mqtt", "gateway", "bank", "machines")
     ports = [
         part for n, name in enumerate(names, 1) for part in (f"--{name}-port", str((port + n - 1024) % 64000 + 1024))
     ]

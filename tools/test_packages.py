@@ -13,6 +13,8 @@ PROGRAMS = {
     "pdftotext": "poppler-utils",
     "xmllint": "libxml2-utils",
     "openssl": "openssl",
+    "nc": "netcat-openbsd",
+    "socat": "socat",
 }
 
 

@@ -104,6 +104,7 @@ def _listening(parser: argparse.ArgumentParser) -> None:
         ("mqtt", 1883),
         ("gateway", 8091),
         ("bank", 8092),
+        ("machines", 8093),
     ):
         parser.add_argument(f"--{name}-port", type=int, default=port)
 
@@ -115,7 +116,8 @@ def _options(arguments: argparse.Namespace) -> Options:
     roles = tuple(role for role in arguments.roles.split(",") if role)
     if unknown := set(roles) - set(ROLES):
         sys.exit(f"tuetinh: unknown roles: {', '.join(sorted(unknown))}; known: {', '.join(ROLES)}")
-    ports = {f"{n}_port": getattr(arguments, f"{n}_port") for n in ("mllp", "astm", "dicom", "mqtt", "gateway", "bank")}
+    names = ("mllp", "astm", "dicom", "mqtt", "gateway", "bank", "machines")
+    ports = {f"{name}_port": getattr(arguments, f"{name}_port") for name in names}
     options = Options(arguments.data, host or "127.0.0.1", int(port), roles, arguments.workers, **ports)
     if not getattr(arguments, "build_only", False):
         check_ports(options)

@@ -1,7 +1,8 @@
 """Runs the roles of a node in one process, or some of them, until SIGTERM.
 
-Roles: `web` (pages, FHIR API), `mllp` (HL7 v2 listener), `worker` (background jobs), `gateway` and `bank` (simulators
-of the insurance gateway and of a bank, for demonstrations and tests).
+Roles: `web` (pages, FHIR API), `mllp` (HL7 v2 listener), `astm` (LIS1-A listener, serial lines and folders of
+machines), `worker` (background jobs), `gateway`, `bank` and `machines` (simulators of the insurance gateway, of a bank and of
+laboratory machines, for demonstrations and tests).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from tuetinh.record import audit
 
 log = logging.getLogger(__name__)
 
-ROLES = ("web", "mllp", "worker", "gateway", "bank")
+ROLES = ("web", "mllp", "astm", "worker", "gateway", "bank", "machines")
 PRESENCE = "tuetinh "  # begins the name of the connection by which a process tells its roles
 DRAIN_SECONDS = 2.0  # in which requests that are under way are answered
 GRACE_SECONDS = 3.5
@@ -66,6 +67,7 @@ class Options:
     mqtt_port: int = 1883
     gateway_port: int = 8091
     bank_port: int = 8092
+    machines_port: int = 8093
     ready: Callable[[], None] = field(default=lambda: None)
 
     @property
@@ -99,8 +101,10 @@ def _places(options: Options) -> list[tuple[str, int, str]]:
     places = {
         "web": (options.host, options.port, "--bind"),
         "mllp": (options.host, options.mllp_port, "--mllp-port"),
+        "astm": (options.host, options.astm_port, "--astm-port"),
         "gateway": ("127.0.0.1", options.gateway_port, "--gateway-port"),
         "bank": ("127.0.0.1", options.bank_port, "--bank-port"),
+        "machines": ("127.0.0.1", options.machines_port, "--machines-port"),
     }
     return [places[role] for role in options.roles if role in places]
 
@@ -136,9 +140,11 @@ async def _main(options: Options) -> int:
     starters: dict[str, Callable[[Options, asyncio.Event], Coroutine[Any, Any, None]]] = {
         "web": _web,
         "mllp": _mllp,
+        "astm": _astm,
         "worker": _worker,
         "gateway": _gateway,
         "bank": _bank,
+        "machines": _machines,
     }
     tasks = [asyncio.create_task(starters[role](options, stop), name=role) for role in options.roles]
     children = _spawn_web_workers(options)
@@ -312,6 +318,12 @@ async def _mllp(options: Options, stop: asyncio.Event) -> None:
     await serve_mllp(options.host, options.mllp_port, stop)
 
 
+async def _astm(options: Options, stop: asyncio.Event) -> None:
+    from tuetinh.care.lab.api import serve_lis1, watch_folders
+
+    await asyncio.gather(serve_lis1(options.host, options.astm_port, stop), watch_folders(stop))
+
+
 async def _worker(options: Options, stop: asyncio.Event) -> None:
     from procrastinate.contrib.django import app
 
@@ -386,3 +398,9 @@ async def _bank(options: Options, stop: asyncio.Event) -> None:
     from tuetinh.care.billing.simulator import app
 
     await _http(app, "127.0.0.1", options.bank_port, stop)
+
+
+async def _machines(options: Options, stop: asyncio.Event) -> None:
+    from tuetinh.care.lab.machines.simulator import app
+
+    await _http(app, "127.0.0.1", options.machines_port, stop)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -25,7 +25,7 @@ from tuetinh.care.lab.errors import (
     UnknownTest,
     WrongStage,
 )
-from tuetinh.care.lab.machines.wire_hl7v2 import number as read_number
+from tuetinh.care.lab.machines.messages import number as read_number
 from tuetinh.care.lab.models import Counter, Tube
 from tuetinh.commons.identity.api import age_days
 from tuetinh.commons.messages.api import publish
@@ -209,6 +209,7 @@ class Work:
     results: dict[str, r4.Observation]
     gender: str | None
     age_years: int | None
+    reports: dict[str, r4.Resource]
 
     def slots(self) -> list[tuple[r4.ServiceRequest, Analyte]]:
         """Every analyte that was ordered, in order."""
@@ -220,17 +221,65 @@ class Work:
         return analyte.normal(self.gender, self.age_years)
 
 
+@dataclass(slots=True)
+class Writes:
+    """What is to be written to the record and to tubes, gathered so that many go in few statements."""
+
+    desk: Asker
+    new: list[r4.Resource] = field(default_factory=list)
+    changed: list[r4.Resource] = field(default_factory=list)
+    tubes: list[Tube] = field(default_factory=list)
+
+    def put(self, resource: r4.Resource, *, known: bool) -> None:
+        """Write a first or a next version."""
+        (self.changed if known else self.new).append(resource)
+
+    def keep(self) -> None:
+        """Write everything, in the caller's transaction."""
+        if self.new:
+            record.create_many(self.desk, self.new)
+        for resource in self.changed:
+            record.update(self.desk, resource)
+        Tube.objects.bulk_update(self.tubes, ["stage", "critical", "received_at"])
+        for channel in dict.fromkeys(c for t in self.tubes for c in (f"lab:{t.facility}", f"visit:{t.encounter}")):
+            publish(channel)
+
+
 def work_on(asker: Asker, tube: Tube) -> Work:
     """Read the orders, results and person of a tube."""
-    orders = cast("dict[str, r4.ServiceRequest]", record.read_many(asker, "ServiceRequest", tube.orders))
-    orders = {id_: orders[id_] for id_ in tube.orders if id_ in orders}
-    found = [(o.id or "", t) for o in orders.values() if (t := facts.ordered_test(o))]
+    return works_on(asker, [tube])[0]
+
+
+def works_on(asker: Asker, tubes: Sequence[Tube]) -> list[Work]:
+    """The same of many tubes, in one read of each kind."""
+    wanted = [id_ for tube in tubes for id_ in tube.orders]
+    orders = cast("dict[str, r4.ServiceRequest]", record.read_many(asker, "ServiceRequest", wanted))
+    found = [(id_, what) for id_, order in orders.items() if (what := facts.ordered_test(order))]
     ids = [facts.observation_id(id_, a.key) for id_, what in found for a in what.analytes]
     results = cast("dict[str, r4.Observation]", record.read_many(asker, "Observation", ids))
-    person = record.read_many(asker, "Patient", [tube.patient]).get(tube.patient)
+    reports = record.read_many(asker, "DiagnosticReport", [facts.report_id(id_) for id_ in orders])
+    people = record.read_many(asker, "Patient", {tube.patient for tube in tubes})
+    return [_work(tube, orders, results, people.get(tube.patient), reports) for tube in tubes]
+
+
+def _work(
+    tube: Tube,
+    orders: Mapping[str, r4.ServiceRequest],
+    results: Mapping[str, r4.Observation],
+    person: r4.Resource | None,
+    reports: Mapping[str, r4.Resource],
+) -> Work:
+    mine = {id_: orders[id_] for id_ in tube.orders if id_ in orders}
+    keys = [
+        facts.observation_id(id_, a.key)
+        for id_, order in mine.items()
+        if (what := facts.ordered_test(order))
+        for a in what.analytes
+    ]
     gender = person.gender if isinstance(person, r4.Patient) else None
     days = age_days(person.birthDate or "", datetime.now(HANOI).date()) if isinstance(person, r4.Patient) else None
-    return Work(tube, orders, results, gender, None if days is None else days // 365)
+    known = {key: results[key] for key in keys if key in results}
+    return Work(tube, mine, known, gender, None if days is None else days // 365, dict(reports))
 
 
 def enter_results(asker: Asker, number: str, values: Mapping[str, str], *, reason: str = "") -> Tube:
@@ -258,12 +307,16 @@ def _typed(analyte: Analyte, text: str, field: str) -> facts.Reading:
     return facts.Reading(number=found[1], comparator=found[0])
 
 
-def keep_readings(asker: Asker, work: Work, readings: Mapping[str, facts.Reading], *, reason: str = "") -> bool:
+def keep_readings(
+    asker: Asker, work: Work, readings: Mapping[str, facts.Reading], *, reason: str = "", into: Writes | None = None
+) -> bool:
     """Write readings, by the id of their Observation, of a locked tube; tell whether anything changed.
 
-    Results are preliminary until released; on a released tube they become amended, and the report with them.
+    Results are preliminary until released; on a released tube they become amended, and the report with them. into:
+    gathers what is to be written; without it that is written here.
     """
     tube, desk = work.tube, as_desk(asker)
+    writes = into or Writes(desk)
     if tube.stage in (Stage.REJECTED, Stage.CANCELLED):
         raise WrongStage
     released = tube.stage == Stage.RELEASED
@@ -286,17 +339,19 @@ def keep_readings(asker: Asker, work: Work, readings: Mapping[str, facts.Reading
         for result in changed:
             result.note = [*(result.note or []), note]
     for result in changed:
-        (record.update if result.id in work.results else record.create)(desk, result)
+        writes.put(result, known=result.id in work.results)
         work.results[result.id or ""] = result
     again = work.results.values() if tube.critical else changed
     tube.critical = any(facts.flag_of(r) in facts.CRITICAL for r in again)
     tube.stage = Stage.RELEASED if released else Stage.RESULTED
     tube.received_at = tube.received_at or datetime.now(UTC)
     touched = {facts.id_of(b) for r in changed for b in r.basedOn or []}
-    _reports(desk, work, "amended" if released else "preliminary", only=touched)
+    _reports(writes, work, "amended" if released else "preliminary", only=touched)
     for id_ in touched if released else ():
-        record.create(desk, facts.amendment(work.orders[id_], reason))
-    _keep(tube)
+        writes.put(facts.amendment(work.orders[id_], reason), known=False)
+    writes.tubes.append(tube)
+    if into is None:
+        writes.keep()
     return True
 
 
@@ -351,7 +406,9 @@ def release(asker: Asker, number: str, *, reasons: Mapping[str, str] | None = No
                 if asker.practitioner:
                     result.performer = [*(result.performer or []), facts.ref("Practitioner", asker.practitioner)]
                 record.update(desk, result)
-        complete = _reports(desk, work, "final")
+        writes = Writes(desk)
+        complete = _reports(writes, work, "final")
+        writes.keep()
         for id_ in complete:
             order = work.orders[id_]
             if order.status != "completed":
@@ -364,9 +421,8 @@ def release(asker: Asker, number: str, *, reasons: Mapping[str, str] | None = No
     return tube
 
 
-def _reports(desk: Asker, work: Work, status: str, only: set[str] | None = None) -> set[str]:
+def _reports(writes: Writes, work: Work, status: str, only: set[str] | None = None) -> set[str]:
     """Write the report of each order that has results; return the ids of orders whose results are complete."""
-    existing = record.read_many(desk, "DiagnosticReport", [facts.report_id(id_) for id_ in work.orders])
     complete = set()
     for id_, order in work.orders.items():
         what = facts.ordered_test(order)
@@ -381,14 +437,15 @@ def _reports(desk: Asker, work: Work, status: str, only: set[str] | None = None)
             continue
         said = "partial" if status == "final" and not whole else status
         report = facts.report(order, results, said)
-        old = existing.get(report.id or "")
+        old = work.reports.get(report.id or "")
         if (
             isinstance(old, r4.DiagnosticReport)
             and said != "amended"
             and (old.status, old.result) == (said, report.result)
         ):
             continue
-        (record.update if old else record.create)(desk, report)
+        writes.put(report, known=old is not None)
+        work.reports[report.id or ""] = report
     return complete
 
 

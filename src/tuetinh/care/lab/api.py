@@ -11,7 +11,8 @@ from tuetinh.care.lab.errors import LabError
 from tuetinh.care.lab.machines.analysers import listed as analysers
 from tuetinh.care.lab.machines.analysers import save as save_analyser
 from tuetinh.care.lab.machines.analysers import teach as teach_analyser
-from tuetinh.care.lab.machines.listener import serve_mllp
+from tuetinh.care.lab.machines.folders import watch_folders
+from tuetinh.care.lab.machines.listener import serve_lis1, serve_mllp
 from tuetinh.care.lab.models import Tube
 from tuetinh.care.lab.queries import Result, read_result
 from tuetinh.care.lab.words import FLAGS, STAGES, plain_flag
@@ -39,6 +40,7 @@ __all__ = [
     "results",
     "save_analyser",
     "search_tests",
+    "serve_lis1",
     "serve_mllp",
     "teach_analyser",
     "test",
@@ -46,6 +48,7 @@ __all__ = [
     "trend",
     "tubes",
     "visit_results",
+    "watch_folders",
 ]
 
 

@@ -105,7 +105,7 @@ class UnknownAnalyte(LabError):
 
 # Why a message waits in the inbox.
 REASONS = {
-    "no-start": _("Thiếu ký tự mở đầu khung MLLP"),
+    "no-start": _("Thiếu phần mở đầu bản tin"),
     "no-end": _("Bản tin bị cắt ngang"),
     "too-large": _("Bản tin quá lớn"),
     "100": _("Thiếu hoặc sai thứ tự đoạn"),
@@ -117,7 +117,14 @@ REASONS = {
     "203": _("Phiên bản HL7 không hỗ trợ"),
     "207": _("Lỗi khi ghi, hãy thử lại"),
     "unknown-order": _("Không có mẫu nào mang mã này"),
-    "unknown-analytes": _("Mã chỉ số của máy không thuộc chỉ định"),
+    "unknown-analytes": _("Mã của máy chưa có nghĩa"),
+    "not-ordered": _("Chỉ số không thuộc chỉ định của mẫu"),
+    "no-results": _("Không có kết quả"),
+    "no-terminator": _("Bản tin không có đoạn kết thúc (L)"),
+    "no-driver": _("Chưa có mô tả cho loại máy này"),
+    "unit": _("Đơn vị không đổi được sang đơn vị của ta"),
+    "range": _("Giá trị ngoài khoảng có thể có ở người sống"),
+    "no-number": _("Kết quả phải là số"),
     "already-released": _("Kết quả đã trả; cần sửa đổi có lý do"),
     "disabled": _("Máy đang bị tắt"),
     "closed": _("Mẫu đã bị từ chối hoặc hủy"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from tuetinh.care.lab.catalogue import analytes
+from tuetinh.care.lab.machines.drivers import drivers
 
 UNUSED = "-"  # the choice of a code that is never reported
 
@@ -18,13 +20,54 @@ class AnalyserForm(forms.Form):
 
     name = forms.CharField(label=_("Tên máy"), max_length=200)
     application = forms.CharField(
-        label=_("Tên gửi (MSH-3)"), max_length=140, help_text=_("Đúng như máy ghi trong bản tin, ví dụ XN-1000.")
+        label=_("Tên gửi (MSH-3, H-5)"),
+        max_length=140,
+        help_text=_("Đúng như máy ghi trong bản tin, ví dụ XN-1000."),
     )
     sending_facility = forms.CharField(label=_("Nơi gửi (MSH-4)"), max_length=140, required=False)
     address = forms.GenericIPAddressField(
         label=_("Địa chỉ IP"), required=False, help_text=_("Để trống nếu chỉ có một máy mang tên gửi này.")
     )
     enabled = forms.BooleanField(label=_("Nhận kết quả từ máy này"), required=False, initial=True)
+    driver = forms.ChoiceField(
+        label=_("Loại máy"),
+        required=False,
+        help_text=_("Để trống nếu không có trong danh sách: mã của máy được dạy dần."),
+    )
+    silent_minutes = forms.IntegerField(
+        label=_("Báo động khi máy im lặng (phút)"),
+        required=False,
+        min_value=0,
+        max_value=100_000,
+        help_text=_("0: theo loại máy."),
+    )
+    serial = forms.CharField(
+        label=_("Cổng nối tiếp"), max_length=100, required=False, help_text=_("Ví dụ /dev/ttyUSB0 hoặc COM3.")
+    )
+    folder = forms.CharField(
+        label=_("Thư mục máy để tệp"), max_length=300, required=False, help_text=_("Đường dẫn đầy đủ trên máy chủ này.")
+    )
+    port = forms.IntegerField(
+        label=_("Cổng nhận chỉ định của máy"), required=False, min_value=1, max_value=65535,
+        help_text=_("Khi máy nhận chỉ định HL7 tại địa chỉ IP của nó."),
+    )  # fmt: skip
+    downloads = forms.BooleanField(label=_("Gửi chỉ định cho máy khi nhận mẫu"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        models = sorted((one.name, key) for key, one in drivers().items())
+        self.fields["driver"].choices = [("", _("Loại khác")), *((key, name) for name, key in models)]  # type: ignore[attr-defined]
+
+    def clean_silent_minutes(self) -> int:
+        """Minutes; 0 where nothing was typed."""
+        return self.cleaned_data["silent_minutes"] or 0
+
+    def clean_folder(self) -> str:
+        """An absolute path."""
+        folder: str = self.cleaned_data["folder"].strip()
+        if folder and not Path(folder).is_absolute():
+            raise forms.ValidationError(_("Cần đường dẫn đầy đủ."))
+        return folder
 
 
 class CodeForm(forms.Form):

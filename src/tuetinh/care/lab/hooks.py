@@ -13,9 +13,16 @@ if TYPE_CHECKING:
 
 
 def _waiting(request: HttpRequest) -> int:
-    from tuetinh.care.lab.queries import inbox
+    from tuetinh.care.lab.machines.queries import inbox
 
     return inbox(request.user.facility).count()  # type: ignore[union-attr]
+
+
+def _silent(request: HttpRequest) -> int:
+    from tuetinh.care.lab.machines.queries import silent
+    from tuetinh.commons.access.api import asker
+
+    return len(silent(asker(request)))
 
 
 MENU = [
@@ -23,5 +30,12 @@ MENU = [
     MenuItem(
         roles=("lab",), url="lab:inbox", icon="inbox", label=gettext_lazy("Bản tin máy"), order=20, badge=_waiting
     ),
-    MenuItem(roles=("lab", "admin"), url="lab:machines", icon="cpu", label=gettext_lazy("Máy xét nghiệm"), order=30),
+    MenuItem(
+        roles=("lab", "admin"),
+        url="lab:machines",
+        icon="cpu",
+        label=gettext_lazy("Máy xét nghiệm"),
+        order=30,
+        badge=_silent,
+    ),
 ]

@@ -64,6 +64,12 @@ class Analyser(models.Model):
     name = models.CharField(max_length=200)
     device = models.CharField(max_length=64, blank=True)  # Device id
     enabled = models.BooleanField(default=True)
+    driver = models.CharField(max_length=60, blank=True)  # the model's description in `data/drivers`
+    silent_minutes = models.PositiveIntegerField(default=0)  # without a message, after which it is told; 0: never
+    serial = models.CharField(max_length=100, blank=True)  # the device file or port of its serial line
+    folder = models.CharField(max_length=300, blank=True)  # where it leaves its files
+    port = models.PositiveIntegerField(null=True, blank=True)  # where it takes orders, at its address
+    downloads = models.BooleanField(default=False)  # whether it is told of tubes without asking
 
     class Meta:
         constraints: ClassVar = [
@@ -87,6 +93,9 @@ class AnalyserCode(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["analyser", "code"], name="lab_analyser_code_once")]
 
 
+OPEN = ("unmatched", "unknown", "unit", "range", "broken")  # states in which a message waits for a person
+
+
 class Message(models.Model):
     """One message as it came, kept before it is acknowledged. A message sent again is counted, not kept again."""
 
@@ -94,13 +103,18 @@ class Message(models.Model):
         """What became of it."""
 
         MATCHED = "matched"
-        UNMATCHED = "unmatched"
+        UNMATCHED = "unmatched"  # no tube of this number, or one that is closed
+        UNKNOWN = "unknown"  # a code that nobody has explained
+        UNIT = "unit"  # in a unit that cannot be brought to ours
+        RANGE = "range"  # a value that no living person has
         BROKEN = "broken"
+        CONTROL = "control"  # quality control
         NOTED = "noted"  # understood and accepted, but no result: a patient's data from another system
         ASIDE = "aside"  # a technician put it aside with a reason
 
     received_at = models.DateTimeField()
     peer = models.CharField(max_length=64, blank=True)
+    wire = models.CharField(max_length=10, default="hl7v2")
     facility = models.CharField(max_length=64, blank=True)
     sender = models.CharField(max_length=300, blank=True)
     analyser = models.ForeignKey(Analyser, null=True, on_delete=models.SET_NULL, db_index=False)
@@ -126,8 +140,43 @@ class Message(models.Model):
             models.Index(
                 fields=["facility", "-received_at"],
                 name="lab_message_open",
-                condition=Q(state__in=["unmatched", "broken"]),
+                condition=Q(state__in=OPEN),
             ),
             models.Index(fields=["-received_at"], name="lab_message_received"),
             models.Index(fields=["analyser", "-received_at"], name="lab_message_analyser"),
+        ]
+
+
+class ControlResult(models.Model):
+    """One measurement of a control material: no person's, and so no fact of the record."""
+
+    message = models.ForeignKey(Message, on_delete=models.CASCADE)
+    analyser = models.ForeignKey(Analyser, null=True, on_delete=models.SET_NULL)
+    facility = models.CharField(max_length=64, blank=True)
+    material = models.CharField(max_length=100)
+    code = models.CharField(max_length=100)
+    analyte = models.CharField(max_length=20, blank=True)
+    number = models.DecimalField(max_digits=24, decimal_places=9, null=True)
+    text = models.CharField(max_length=200, blank=True)
+    unit = models.CharField(max_length=40, blank=True)
+    measured_at = models.DateTimeField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["facility", "-measured_at"], name="lab_control_measured")]
+
+
+class Download(models.Model):
+    """The orders of a tube on their way to an analyser that is told without asking. tries: how often it refused."""
+
+    analyser = models.ForeignKey(Analyser, on_delete=models.CASCADE)
+    tube = models.ForeignKey(Tube, on_delete=models.CASCADE)
+    made_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    tries = models.PositiveIntegerField(default=0)
+    next_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["analyser", "tube"], name="lab_download_once")]
+        indexes: ClassVar = [
+            models.Index(fields=["next_at"], name="lab_download_due", condition=Q(sent_at=None)),
         ]

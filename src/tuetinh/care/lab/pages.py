@@ -1,8 +1,8 @@
-"""The technician's desk: the worklist, one tube with its results, the inbox of analysers' messages, prints."""
+"""The technician's desk: the worklist, one tube with its results, prints."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,11 +14,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from tuetinh.care.insurance.api import Finding, Stopped, reasons_given, shown
 from tuetinh.care.lab import actions, prints, queries, words
-from tuetinh.care.lab.errors import REASONS, BadValue, LabError, NoTube, UnknownAnalyte
-from tuetinh.care.lab.forms import CodeForm
-from tuetinh.care.lab.machines import inbox
-from tuetinh.care.lab.machines import wire_hl7v2 as wire
-from tuetinh.care.lab.models import Message, Tube
+from tuetinh.care.lab.errors import BadValue, LabError, NoTube
+from tuetinh.care.lab.models import Tube
 from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.documents.api import Paper, respond_pdf
 from tuetinh.commons.identity.api import banner
@@ -30,7 +27,6 @@ LISTS = {
     "validate": gettext_lazy("Chờ duyệt"),
     "done": gettext_lazy("Đã trả hôm nay"),
 }
-_SHOWN = 64_000  # characters of a message on its page
 
 
 def _here(request: HttpRequest) -> str:
@@ -210,111 +206,3 @@ def sheet(request: HttpRequest, number: str) -> HttpResponse:
     """The sheet of results, A5 or with `?paper=A4` A4."""
     paper: Paper = "A4" if request.GET.get("paper") == "A4" else "A5"
     return respond_pdf(request, prints.sheet(asker(request), _owned(request, number), paper), f"ket-qua-{number}.pdf")
-
-
-@desk("lab")
-@require_GET
-def inbox_list(request: HttpRequest) -> HttpResponse:
-    """Messages of analysers that wait for a person; with `?all=1` every message."""
-    everything = request.GET.get("all") == "1"
-    page = paginate(request, queries.inbox(_here(request), everything=everything))
-    rows = [(row, words.STATES[row.state], REASONS.get(row.reason, row.reason)) for row in page.object_list]
-    context = {"page": page, "rows": rows, "everything": everything, "facility": _here(request)}
-    return render(request, "lab/inbox.html", context)
-
-
-@desk("lab")
-@require_GET
-@never_cache
-def message(request: HttpRequest, message_id: int) -> HttpResponse:
-    """One message: why it waits, what it says, and what can be done with it."""
-    row = Message.objects.filter(pk=message_id, facility__in=[_here(request), ""]).select_related("tube").first()
-    if not row:
-        raise Http404
-    raw = bytes(row.raw)
-    try:
-        read: wire.Message | None = wire.read(raw)
-    except wire.Refused:
-        read = None
-    unknown = inbox.unknown_codes(row, read) if read else []
-    context = {
-        "row": row,
-        "state": words.STATES[row.state],
-        "reason": REASONS.get(row.reason, row.reason),
-        "waits": row.state in (Message.State.UNMATCHED, Message.State.BROKEN),
-        "unknown": unknown,
-        "teachable": inbox.workable(row),
-        "code_form": CodeForm(initial={"code": unknown[0].code}) if unknown else None,
-        "read": read,
-        "keys": sorted({key for order in (read.orders if read else []) for key in order.keys}),
-        "raw": _lines(raw.decode("utf-8", "replace")[:_SHOWN]),
-        "amends": bool(row.tube and row.tube.stage == Tube.Stage.RELEASED),
-    }
-    return render(request, "lab/message.html", context)
-
-
-def _lines(text: str) -> Iterable[str]:
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").split("\n")
-
-
-def _with_message(request: HttpRequest, message_id: int, do: Callable[[], Message], done: str) -> HttpResponse:
-    if not Message.objects.filter(pk=message_id, facility__in=[_here(request), ""]).exists():
-        raise Http404
-    try:
-        row = do()
-    except LabError as error:
-        messages.error(request, str(error))
-        return redirect("lab:message", message_id)
-    if row.state in (Message.State.UNMATCHED, Message.State.BROKEN):
-        messages.warning(request, _("Bản tin vẫn chưa ghép được."))
-        return redirect("lab:message", message_id)
-    messages.success(request, done)
-    return redirect("lab:inbox")
-
-
-@desk("lab")
-@require_POST
-def match(request: HttpRequest, message_id: int) -> HttpResponse:
-    """Give the message to a tube by hand."""
-    number, reason = request.POST.get("number", ""), request.POST.get("reason", "")
-    return _with_message(
-        request,
-        message_id,
-        lambda: inbox.match(asker(request), message_id, number, reason=reason),
-        _("Đã ghép bản tin với mẫu."),
-    )
-
-
-@desk("lab")
-@require_POST
-def retry(request: HttpRequest, message_id: int) -> HttpResponse:
-    """Try the message again."""
-    return _with_message(
-        request, message_id, lambda: inbox.retry(asker(request), message_id), _("Đã xử lý lại bản tin.")
-    )
-
-
-@desk("lab")
-@require_POST
-def teach(request: HttpRequest, message_id: int) -> HttpResponse:
-    """Say what a code of the message means to its analyser; then the message is processed again."""
-    form = CodeForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, str(UnknownAnalyte.message))
-        return redirect("lab:message", message_id)
-    return _with_message(
-        request,
-        message_id,
-        lambda: inbox.teach(asker(request), message_id, **form.cleaned_data),
-        _("Đã ghi mã của máy và xử lý lại bản tin."),
-    )
-
-
-@desk("lab")
-@require_POST
-def aside(request: HttpRequest, message_id: int) -> HttpResponse:
-    """Put the message aside."""
-    reason = request.POST.get("reason", "")
-    return _with_message(
-        request, message_id, lambda: inbox.set_aside(asker(request), message_id, reason), _("Đã để riêng bản tin.")
-    )

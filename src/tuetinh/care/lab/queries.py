@@ -12,7 +12,7 @@ from django.db.models import Count, Q, QuerySet
 
 from tuetinh.care.lab import actions, facts
 from tuetinh.care.lab.catalogue import Analyte, by_other_loinc
-from tuetinh.care.lab.models import Message, Tube
+from tuetinh.care.lab.models import Tube
 from tuetinh.commons.identity.api import display_name
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -174,14 +174,6 @@ def history(
             if coding.system == facts.LOINC:
                 found.setdefault(coding.code or "", []).append(result)
     return found
-
-
-def inbox(facility: str, *, everything: bool = False) -> QuerySet[Message]:
-    """Messages that wait for a person, newest first; with `everything` also those that are done."""
-    rows = Message.objects.filter(facility__in=[facility, ""]).defer("raw", "ack").select_related("tube")
-    if not everything:
-        rows = rows.filter(state__in=[Message.State.UNMATCHED, Message.State.BROKEN])
-    return rows.order_by("-received_at", "-id")
 
 
 @dataclass(frozen=True, slots=True)

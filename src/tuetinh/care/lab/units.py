@@ -9,18 +9,33 @@ from tuetinh.care.lab.catalogue import Analyte
 from tuetinh.record.terminology import api as ucum
 
 _SIGNS = str.maketrans({"μ": "u", "µ": "u", "^": "*", " ": None})
-_SAME_SIZE = {"10*9/l": {"10*3/ul", "k/ul"}, "10*12/l": {"10*6/ul", "m/ul"}, "u/l": {"iu/l"}, "miu/l": {"uiu/ml"}}
+_MONOVALENT = frozenset({"NA", "K", "CL"})  # a milliequivalent is a millimole
+_SAME_SIZE = {
+    "10*9/l": {"10*3/ul", "k/ul"},
+    "10*12/l": {"10*6/ul", "m/ul"},
+    "u/l": {"iu/l"},
+    "miu/l": {"uiu/ml"},
+    "fl": {"um3"},
+    "s": {"sec"},
+}
 
 
 def _plain(unit: str) -> str:
-    text = unit.translate(_SIGNS).lower().removeprefix("x").replace("10e", "10*")
+    text = unit.translate(_SIGNS).lower().removeprefix("x").replace("10e", "10*").replace("10**", "10*")
     return re.sub(r"[\[\]{}]", "", text)
 
 
 def same(unit: str, analyte: Analyte) -> bool:
     """Whether a unit as an analyser writes it is the analyte's (`10^9/L`, `G/L`, `10*3/uL`, `umol/L`, `μmol/L`)."""
     ours = _plain(analyte.unit)
+    if analyte.key in _MONOVALENT and _plain(unit) == "meq/l":
+        return True
     return _plain(unit) in {ours, _plain(analyte.shown), *_SAME_SIZE.get(ours, ())}
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two units are one, written in two ways."""
+    return _plain(one) == _plain(other)
 
 
 def to_ours(number: Decimal, unit: str, analyte: Analyte) -> Decimal | None:

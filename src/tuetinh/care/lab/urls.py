@@ -5,17 +5,19 @@ from __future__ import annotations
 from django.urls import path
 
 from tuetinh.care.lab import pages
+from tuetinh.care.lab.machines import inbox_pages
 from tuetinh.care.lab.machines import pages as machine_pages
 
 app_name = "lab"
 urlpatterns = [
     path("lab", pages.worklist, name="worklist"),
-    path("lab/inbox", pages.inbox_list, name="inbox"),
-    path("lab/inbox/<int:message_id>", pages.message, name="message"),
-    path("lab/inbox/<int:message_id>/match", pages.match, name="match"),
-    path("lab/inbox/<int:message_id>/retry", pages.retry, name="retry"),
-    path("lab/inbox/<int:message_id>/aside", pages.aside, name="aside"),
-    path("lab/inbox/<int:message_id>/teach", pages.teach, name="teach"),
+    path("lab/inbox", inbox_pages.inbox_list, name="inbox"),
+    path("lab/inbox/<int:message_id>", inbox_pages.message, name="message"),
+    path("lab/inbox/<int:message_id>/match", inbox_pages.match, name="match"),
+    path("lab/inbox/<int:message_id>/retry", inbox_pages.retry, name="retry"),
+    path("lab/inbox/<int:message_id>/aside", inbox_pages.aside, name="aside"),
+    path("lab/inbox/<int:message_id>/teach", inbox_pages.teach, name="teach"),
+    path("lab/controls", inbox_pages.control_list, name="controls"),
     path("lab/machines", machine_pages.machines, name="machines"),
     path("lab/machines/new", machine_pages.new_machine, name="new-machine"),
     path("lab/machines/<int:analyser_id>", machine_pages.machine, name="machine"),

@@ -26,7 +26,11 @@ STAGES = {
 }
 STATES = {
     "matched": gettext_lazy("Đã ghép"),
-    "unmatched": gettext_lazy("Chưa ghép được"),
+    "unmatched": gettext_lazy("Chưa ghép được mẫu"),
+    "unknown": gettext_lazy("Mã chưa biết"),
+    "unit": gettext_lazy("Sai đơn vị"),
+    "range": gettext_lazy("Ngoài khoảng"),
+    "control": gettext_lazy("Nội kiểm"),
     "broken": gettext_lazy("Hỏng"),
     "noted": gettext_lazy("Đã nhận, không phải kết quả"),
     "aside": gettext_lazy("Đã để riêng"),

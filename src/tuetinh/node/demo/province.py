@@ -198,6 +198,7 @@ def write_demo_json(options: Options) -> None:
         "mqtt": options.mqtt_port,
         "gateway": options.gateway_port,
         "bank": options.bank_port,
+        "machines": options.machines_port,
     }
     _keep(
         options.data / "demo.json",

@@ -25,7 +25,7 @@ import pytest
 if TYPE_CHECKING:
     from tuetinh.node.tests.permissions.world import World
 
-PORTS = ("mllp", "astm", "dicom", "mqtt", "gateway", "bank")
+PORTS = ("mllp", "astm", "dicom", "mqtt", "gateway", "bank", "machines")
 
 
 @dataclass(frozen=True)

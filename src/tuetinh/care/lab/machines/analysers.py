@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from tuetinh.care.lab import units
 from tuetinh.care.lab.catalogue import Analyte, analytes
 from tuetinh.care.lab.errors import NoAnalyser, NotAllowed, Taken, UnknownAnalyte
-from tuetinh.care.lab.machines import wire_hl7v2 as wire
+from tuetinh.care.lab.machines import drivers
+from tuetinh.care.lab.machines.drivers import Driver, recognise
+from tuetinh.care.lab.machines.messages import Code, Header, Result
 from tuetinh.care.lab.models import Analyser, AnalyserCode, Message
 from tuetinh.record.asker import Asker
 
@@ -26,15 +29,18 @@ class Meaning:
     unit: str = ""
     factor: Decimal = Decimal(1)
 
-    def number(self, result: wire.Result) -> tuple[Decimal | None, str]:
-        """The number of a result with its unit: in our unit where it can be brought there, else as it was sent."""
-        if result.number is None or self.analyte is None:
-            return None, ""
-        if self.factor != 1:
+    def number(self, result: Result) -> tuple[Decimal | None, str]:
+        """The number of a result in our unit, with that unit; None when it cannot be brought there.
+
+        The factor is for the unit that the machine is known to use; a message that says another is taken at its word.
+        """
+        assert self.analyte and result.number is not None  # noqa: S101  (the caller has looked)
+        said = not result.unit or not self.unit or units.alike(result.unit, self.unit)
+        if self.factor != 1 and said:
             return units.as_precise(result.number * self.factor, result.number), self.analyte.shown
         unit = result.unit or self.unit
         ours = units.to_ours(result.number, unit, self.analyte) if unit else result.number
-        return (result.number, unit) if ours is None else (ours, self.analyte.shown)
+        return ours, self.analyte.shown if ours is not None else unit
 
 
 def sender_of(application: str, facility: str) -> str:
@@ -44,17 +50,58 @@ def sender_of(application: str, facility: str) -> str:
 
 def find(sender: str, address: str) -> Analyser | None:
     """The analyser that a message comes from: of this name at this address, else of this name at any."""
-    found = list(Analyser.objects.filter(sender=sender[:300]))
-    at = next((a for a in found if a.address and a.address == address), None)
-    return at or next((a for a in found if not a.address), None)
+    return find_all([(sender, address)])[0]
 
 
-def dictionary(analyser: Analyser | None) -> dict[str, Meaning]:
-    """What the analyser's own codes mean."""
-    if not analyser:
+def find_all(senders: Sequence[tuple[str, str]]) -> list[Analyser | None]:
+    """The same for many, in one query."""
+    lines = by_line({address for _, address in senders})
+    names = {sender[:300] for sender, address in senders if address not in lines}
+    known = Analyser.objects.filter(sender__in=names).prefetch_related("meanings") if names else ()
+    by_name: dict[str, list[Analyser]] = {}
+    for row in known:
+        by_name.setdefault(row.sender, []).append(row)
+
+    def one(sender: str, address: str) -> Analyser | None:
+        found = by_name.get(sender[:300], [])
+        at = lines.get(address) or next((a for a in found if a.address and a.address == address), None)
+        return at or next((a for a in found if not a.address), None)
+
+    return [one(sender, address) for sender, address in senders]
+
+
+FOLDER = "folder:"  # begins what stands for an address where a file lay in the folder of the machine of this number
+
+
+def by_line(addresses: Iterable[str]) -> dict[str, Analyser]:
+    """The machines that have a serial line or a folder of their own, by what stands for its address."""
+    own = [address for address in addresses if address.startswith((FOLDER, "/", "COM", "socket://"))]
+    if not own:
         return {}
-    known = analytes()
-    return {row.code: Meaning(known.get(row.analyte), row.unit, row.factor) for row in analyser.meanings.all()}
+    numbers = [int(a.removeprefix(FOLDER)) for a in own if a.startswith(FOLDER) and a.removeprefix(FOLDER).isdigit()]
+    rows = Analyser.objects.filter(Q(serial__in=own) | Q(pk__in=numbers)).prefetch_related("meanings")
+    return {key: row for row in rows for key in (row.serial, f"{FOLDER}{row.pk}") if key}
+
+
+def code_of(code: Code) -> str:
+    """The code by which a machine's results are taught: its own, else the alternate."""
+    return code.code or code.alternate or code.text
+
+
+def driver_of(analyser: Analyser | None, header: Header) -> Driver | None:
+    """The model of a machine: as its page says, else as its name tells."""
+    if analyser and analyser.driver:
+        return drivers.driver(analyser.driver)
+    return recognise(header.sender, header.wire) if header.application else None  # type: ignore[arg-type]
+
+
+def dictionary(analyser: Analyser | None, header: Header) -> dict[str, Meaning]:
+    """What the analyser's codes mean: its model's, and above them what was taught."""
+    known, model = analytes(), driver_of(analyser, header)
+    usual = model.codes if model else {}
+    told = {code: Meaning(known.get(m.analyte), m.unit, m.factor) for code, m in usual.items()}
+    taught = analyser.meanings.all() if analyser else ()
+    return told | {row.code: Meaning(known.get(row.analyte), row.unit, row.factor) for row in taught}
 
 
 def listed(asker: Asker) -> QuerySet[Analyser]:
@@ -73,11 +120,18 @@ def save(
     sending_facility: str = "",
     address: str | None = None,
     enabled: bool = True,
+    driver: str = "",
+    silent_minutes: int = 0,
+    serial: str = "",
+    folder: str = "",
+    port: int | None = None,
+    downloads: bool = False,
 ) -> Analyser:
     """Register an analyser of the asker's facility, or change it. Raises NoAnalyser, Taken, NotAllowed."""
     values = {
         "name": name.strip()[:200], "sender": sender_of(application, sending_facility), "address": address or None,
-        "enabled": enabled,
+        "enabled": enabled, "driver": driver, "silent_minutes": silent_minutes, "serial": serial.strip(),
+        "folder": folder.strip(), "port": port, "downloads": downloads,
     }  # fmt: skip
     try:
         with transaction.atomic():

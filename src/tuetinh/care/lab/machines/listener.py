@@ -1,60 +1,62 @@
-"""The laboratory's MLLP listener: frames from the wire to the inbox, on a few threads of their own."""
+"""The laboratory's listeners: MLLP and LIS1-A, from the wire to the inbox."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import threading
+import socket
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
-from django.db import close_old_connections, connections
-
-from tuetinh.care.lab.machines.wire_hl7v2 import Refused, acknowledge, read_header, split
+from tuetinh.care.lab.machines.intake import Intake
+from tuetinh.care.lab.machines.lines import Line, TcpLine, converse
+from tuetinh.care.lab.machines.messages import Refused
+from tuetinh.care.lab.machines.wire_hl7v2 import acknowledge, read_header, split
+from tuetinh.care.lab.machines.wire_lis1 import Link, Timers
 from tuetinh.care.lab.machines.wire_mllp import Frame, Limits, serve
 
 log = logging.getLogger(__name__)
-THREADS = 4
+Ready = Callable[[int], None]
 
 
 async def serve_mllp(
-    host: str,
-    port: int,
-    stop: asyncio.Event,
-    *,
-    limits: Limits | None = None,
-    threads: int = THREADS,
-    ready: Callable[[int], None] | None = None,
+    host: str, port: int, stop: asyncio.Event, *, limits: Limits | None = None, ready: Ready | None = None
 ) -> None:
-    """Listen for analysers until `stop` is set. At most `threads` messages are written at a time; the others wait."""
-    loop = asyncio.get_running_loop()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="mllp")
+    """Listen for HL7 v2 machines until `stop` is set."""
+    from tuetinh.care.lab.machines.downloads import LOOK, due_by_mllp, send, settle
+
+    intake = Intake()
+
+    async def tell() -> None:
+        """Send orders to the machines that are told without asking."""
+        while not stop.is_set():
+            with contextlib.suppress(Exception):  # without a database: at the next look
+                for due in await intake.run(due_by_mllp):
+                    sent = await send(due)
+                    await intake.run(lambda d=due, s=sent: settle(d.id, sent=s))  # type: ignore[misc]
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK)
+
+    telling = asyncio.create_task(tell())
 
     async def handle(frame: Frame, peer: str) -> bytes | None:
-        return await loop.run_in_executor(pool, _take, frame, peer)
+        from tuetinh.care.lab.machines import inbox
+
+        try:
+            return inbox.joined(frame, await intake.keep(inbox.arrivals(frame, peer)))
+        except Exception:
+            log.exception("lab: a message could not be kept")
+            return None if frame.fault else _not_kept(frame)
 
     try:
         await serve(host, port, handle, stop, limits=limits, ready=ready)
     finally:
-        await loop.run_in_executor(None, _close, pool, threads)
-
-
-def _take(frame: Frame, peer: str) -> bytes | None:
-    """Keep one frame; when even that fails, as without a database, say so and claim nothing."""
-    from tuetinh.care.lab.machines.inbox import take
-
-    close_old_connections()
-    try:
-        return take(frame, peer)
-    except Exception:
-        log.exception("lab: a message could not be kept")
-        return None if frame.fault else _not_kept(frame)
-    finally:
-        close_old_connections()
+        telling.cancel()
+        await intake.close()
 
 
 def _not_kept(frame: Frame) -> bytes:
+    """What a sender is told when its message could not be kept, as without a database: nothing is claimed."""
     header = None
     try:
         header = read_header(next(iter(split(frame.payload)), b""))
@@ -63,15 +65,47 @@ def _not_kept(frame: Frame) -> bytes:
     return acknowledge(header, "AE", condition="207")
 
 
-def _close(pool: ThreadPoolExecutor, threads: int) -> None:
-    """Close the database connection of each thread, in that thread: the barrier gives every one its turn."""
-    together = threading.Barrier(threads)
+async def serve_lis1(
+    host: str,
+    port: int,
+    stop: asyncio.Event,
+    *,
+    timers: Timers | None = None,
+    most: int = 256,
+    ready: Ready | None = None,
+) -> None:
+    """Listen for ASTM machines on TCP, and open the serial lines of those that have one, until `stop` is set."""
+    from tuetinh.care.lab.machines.serial_lines import keep_serial_lines
 
-    def close() -> None:
-        with contextlib.suppress(threading.BrokenBarrierError):  # one may still be writing: it closes with the process
-            together.wait(2)
-        connections.close_all()
+    intake = Intake()
+    tasks: set[asyncio.Task[None]] = set()
 
-    for _ in range(threads):
-        pool.submit(close)
-    pool.shutdown(wait=True)
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task  # noqa: S101  (asyncio runs this as a task)
+        if len(tasks) >= most:
+            log.warning("lis1: refused a connection, %d are open", len(tasks))
+            writer.close()
+            return
+        tasks.add(task)
+        with contextlib.suppress(OSError):
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        line: Line = TcpLine(reader, writer)
+        try:
+            await converse(line, Link(timers=timers or Timers()), intake, stop)
+        finally:
+            tasks.discard(task)
+            writer.close()
+
+    server = await asyncio.start_server(connected, host, port)
+    serial = asyncio.create_task(keep_serial_lines(intake, stop))
+    if ready:
+        ready(server.sockets[0].getsockname()[1])
+    try:
+        await stop.wait()
+    finally:
+        server.close()
+        if tasks:
+            await asyncio.wait(tasks, timeout=4)
+        await asyncio.wait({serial}, timeout=4)
+        await intake.close()

@@ -11,7 +11,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from tuetinh.care.lab.catalogue import analytes
 from tuetinh.care.lab.errors import LabError, NoAnalyser
 from tuetinh.care.lab.forms import AnalyserForm, CodeForm
-from tuetinh.care.lab.machines import analysers
+from tuetinh.care.lab.machines import analysers, queries
+from tuetinh.care.lab.machines.drivers import driver
 from tuetinh.care.lab.models import Analyser
 from tuetinh.commons.access.api import asker, desk
 
@@ -20,8 +21,9 @@ from tuetinh.commons.access.api import asker, desk
 @require_GET
 def machines(request: HttpRequest) -> HttpResponse:
     """The analysers of the facility, each with its connection and its last message."""
-    rows = analysers.listed(asker(request)).prefetch_related("meanings")
-    return render(request, "lab/machines.html", {"rows": rows})
+    found = analysers.listed(asker(request)).prefetch_related("meanings")
+    rows = [(row, driver(row.driver), queries.is_silent(row, row.seen_at)) for row in found]  # type: ignore[attr-defined]
+    return render(request, "lab/machines.html", {"rows": rows, "facility": asker(request).facility})
 
 
 @desk("lab", "admin")
@@ -93,6 +95,9 @@ def _machine_page(
         "row": row,
         "form": form or AnalyserForm(initial=_known(row)),
         "code_form": code_form or CodeForm(),
+        "model": (model := driver(row.driver)),
+        "usual": [(code, ours.get(m.analyte), m) for code, m in model.codes.items()] if model else [],
+        "silent": queries.is_silent(row, row.seen_at),  # type: ignore[attr-defined]
         "codes": [(code, ours.get(code.analyte), code.factor.normalize()) for code in row.meanings.order_by("code")],
     }
     return render(request, "lab/machine.html", context, status=status)
@@ -101,7 +106,8 @@ def _machine_page(
 def _known(row: Analyser) -> dict[str, object]:
     application, _separator, facility = row.sender.partition("|")
     known = {"name": row.name, "application": application, "sending_facility": facility}
-    return known | {"address": row.address, "enabled": row.enabled}
+    same = ("address", "enabled", "driver", "silent_minutes", "serial", "folder", "port", "downloads")
+    return known | {name: getattr(row, name) for name in same}
 
 
 def _owned(request: HttpRequest, analyser_id: int) -> Analyser:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from uuid import uuid4
 
 import hl7
+
+from tuetinh.care.lab.machines.drivers import Driver, recognise
+from tuetinh.care.lab.machines.messages import Code, Header, Message, Order, Query, Refused, Result, number, timestamp
 
 # MSH-12. 2.3 to 2.5.1 are what analysers speak; later versions only add to them.
 VERSIONS: Final = frozenset(
@@ -37,6 +39,8 @@ VERSIONS: Final = frozenset(
         "2.9.1",
     ]
 )
+QUERIES: Final = {"QRY": frozenset({"Q01", "Q02", "R02"}), "QBP": frozenset({"Q11", "WOS", "SLI"})}
+ANSWERS: Final = frozenset({"ADT", "ACK", "ORR", "ORL"})  # taken note of
 RESULTS: Final = {"ORU": frozenset({"R01", "R30", "R31", "R32", "R40"}), "OUL": frozenset({"R21", "R22", "R23", "R24"})}
 # MSH-18, table 0211. Empty means ASCII, which in the field means UTF-8 or a neighbour of Latin-1.
 CHARSETS: Final = {
@@ -67,110 +71,6 @@ CONDITIONS: Final = {
 }
 _HEADERS = ("MSH", "BHS", "FHS")
 _BOM = b"\xef\xbb\xbf"
-
-
-class Refused(Exception):
-    """A message that cannot be taken. ack: AE (content) or AR (kind); condition: table 0357; place: `OBX^1^5`."""
-
-    def __init__(self, ack: str, condition: str, place: str = "", header: Header | None = None) -> None:
-        super().__init__(f"{ack} {condition} {place}".strip())
-        self.ack, self.condition, self.place, self.header = ack, condition, place, header
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """MSH, as far as routing needs it."""
-
-    application: str = ""
-    facility: str = ""
-    receiver: str = ""
-    receiver_facility: str = ""
-    type: str = ""
-    event: str = ""
-    control_id: str = ""
-    processing: str = ""
-    version: str = ""
-    charset: str = ""
-
-    @property
-    def sender(self) -> str:
-        """Who sent it: MSH-3 and MSH-4."""
-        return f"{self.application}|{self.facility}"
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """CE or CWE: a code with its alternate."""
-
-    code: str = ""
-    text: str = ""
-    system: str = ""
-    alternate: str = ""
-    alternate_text: str = ""
-    alternate_system: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One OBX. `number` is set for quantities (with `comparator` <, >, <=, >=, for ranges `high`), `coded` for codes.
-
-    `text` always says the value in words, also when it is embedded data of which only the kind is told.
-    """
-
-    place: int
-    code: Code
-    sub_id: str = ""
-    kind: str = ""
-    text: str = ""
-    number: Decimal | None = None
-    high: Decimal | None = None
-    comparator: str = ""
-    coded: Code | None = None
-    unit: str = ""
-    reference: str = ""
-    flags: tuple[str, ...] = ()
-    status: str = ""
-    at: datetime | None = None
-    operator: str = ""
-    device: str = ""
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Order:
-    """One OBR with what belongs to it. `keys` are the identifiers that may name the order or its tube, best first."""
-
-    code: Code = field(default_factory=Code)
-    placer: str = ""
-    filler: str = ""
-    specimens: list[str] = field(default_factory=list)
-    status: str = ""
-    at: datetime | None = None
-    results: list[Result] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    specimen_results: list[Result] = field(default_factory=list)
-
-    @property
-    def keys(self) -> list[str]:
-        """Identifiers to match by, each once: tube, placer's number, filler's number."""
-        return [k for k in dict.fromkeys([*self.specimens, self.placer, self.filler]) if k]
-
-
-@dataclass(slots=True)
-class Message:
-    """A result message."""
-
-    header: Header
-    patient_ids: list[str] = field(default_factory=list)
-    patient_name: str = ""
-    birth: str = ""
-    visit: str = ""
-    orders: list[Order] = field(default_factory=list)
-
-    @property
-    def results(self) -> list[Result]:
-        """All results of all orders."""
-        return [r for o in self.orders for r in o.results]
 
 
 class _Segment:
@@ -267,9 +167,9 @@ def read_header(message: bytes) -> Header:
         type=msh.get(9), event=msh.get(9, 2), control_id=msh.get(10), processing=msh.get(11), version=msh.get(12),
         charset=msh.get(18),
     )  # fmt: skip
-    for number, value in ((9, header.type), (10, header.control_id), (12, header.version)):
+    for place, value in ((9, header.type), (10, header.control_id), (12, header.version)):
         if not value:
-            raise Refused("AR", "101", f"MSH^1^{number}", header)
+            raise Refused("AR", "101", f"MSH^1^{place}", header)
     if header.version not in VERSIONS:
         raise Refused("AR", "203", "MSH^1^12", header)
     return header
@@ -300,14 +200,17 @@ def _guess(message: bytes) -> str:
         return message.decode("latin-1")
 
 
-def read(message: bytes) -> Message:
-    """Read one message. Of types other than results only header and patient are read.
+def read(message: bytes, driver: Driver | None = None) -> Message:
+    """Read one message. Of types other than results and queries only header and patient are read.
 
-    Raises Refused with the right acknowledgement code, condition and place, and the header as far as it was read.
+    driver: of the machine, else found by its name. Raises Refused with the right acknowledgement code, condition and
+    place, and the header as far as it was read.
     """
     header = read_header(message)
-    if header.type not in RESULTS and header.type not in ("ADT", "ACK"):
+    if header.type not in RESULTS and header.type not in QUERIES and header.type not in ANSWERS:
         raise Refused("AR", "200", "MSH^1^9", header)
+    if header.type in QUERIES and header.event and header.event not in QUERIES[header.type]:
+        raise Refused("AR", "201", "MSH^1^9", header)
     if header.type in RESULTS and header.event and header.event not in RESULTS[header.type]:
         raise Refused("AR", "201", "MSH^1^9", header)
     try:
@@ -319,7 +222,28 @@ def read(message: bytes) -> Message:
         raise Refused("AE", "102", "", header) from error
     if header.type in RESULTS and not found.results and not any(o.specimen_results for o in found.orders):
         raise Refused("AE", "100", "OBX" if found.orders else "OBR", header)
+    if header.type in QUERIES and not found.queries:
+        raise Refused("AE", "100", "QRD" if header.type == "QRY" else "QPD", header)
+    _mark_controls(found, segments, driver or recognise(header.sender, "hl7v2"))
     return found
+
+
+def _mark_controls(found: Message, segments: list[_Segment], driver: Driver | None) -> None:
+    """Tell quality control from patients: MSH-11 `Q`, SPM-11 `Q` (table 0369), or the model's own mark."""
+    held = {segment.name: segment for segment in segments}
+    spm, rules = held.get("SPM"), driver.description.controls if driver else ()
+    whole = found.header.processing == "Q" or (spm is not None and spm.get(11) == "Q")
+    for order in found.orders:
+        name = next(iter(order.keys), "")
+        for rule in rules:
+            segment, _, number = rule.at.partition(".")
+            value = name if rule.at == "specimen" else held[segment].get(int(number)) if segment in held else ""
+            if re.search(rule.matches, value, re.IGNORECASE):
+                order.control = name or "QC"
+        if whole:
+            order.control = name or "QC"
+        if driver:
+            order.results = [replace(r, text=driver.word(r.text)) for r in order.results]
 
 
 def _segments(text: str) -> Iterator[_Segment]:
@@ -368,6 +292,10 @@ def _assemble(header: Header, segments: list[_Segment]) -> Message:
                 (order.specimen_results if in_specimen else order.results).append(_result(segment, order))
             case "NTE":
                 _note(order, segment)
+            case "QRD":  # QRD-8 who, QRD-9 what, QRD-4 the query's own number
+                message.queries.append(Query(tuple(filter(None, (segment.get(8),))), segment.get(4)))
+            case "QPD":  # QPD-2 the query's tag, QPD-3 the first of its parameters: the specimen
+                message.queries.append(Query(tuple(filter(None, (segment.get(3),))), segment.get(2)))
             case _:
                 pass
     return message
@@ -408,22 +336,6 @@ def _note(order: Order | None, nte: _Segment) -> None:
     last = order.results[-1]
     values = {name: getattr(last, name) for name in Result.__slots__} | {"notes": (*last.notes, text)}
     order.results[-1] = Result(**values)
-
-
-_NUMBER = re.compile(r"(<=|>=|<|>|≤|≥)?\s*([+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?)")
-
-
-def number(text: str) -> tuple[str, Decimal] | None:
-    """Read `5.4`, `5,4`, `< 0.5`, `>=100` as comparator and exact number; None for anything else."""
-    match = _NUMBER.fullmatch(text.strip())
-    if not match:
-        return None
-    comparator = {"≤": "<=", "≥": ">="}.get(match.group(1) or "", match.group(1) or "")
-    try:
-        value = Decimal(match.group(2).replace(",", "."))
-    except InvalidOperation:
-        return None
-    return (comparator, value) if abs(value.adjusted()) < 30 else None
 
 
 def _result(obx: _Segment, order: Order) -> Result:
@@ -473,27 +385,6 @@ def _structured(obx: _Segment) -> dict[str, Any]:
     return {"text": text, "comparator": "" if comparator == "=" else comparator, "number": first[1]}
 
 
-_TIME = re.compile(r"(\d{4})(\d\d)?(\d\d)?(?:(\d\d)(\d\d)?(\d\d)?(?:\.(\d{1,6})\d*)?)?\s*(?:([+-])(\d\d):?(\d\d))?")
-
-
-def timestamp(text: str, zone: timezone = timezone(timedelta(hours=7))) -> datetime | None:
-    """Read a DTM (`YYYYMMDDHHMMSS.ffff+ZZZZ`); without a zone it is Vietnam's. None when it is none."""
-    match = _TIME.fullmatch(text.strip())
-    if not match:
-        return None
-    year, month, day, hour, minute, second, fraction, sign, zh, zm = match.groups()
-    try:
-        if sign:
-            zone = timezone((1 if sign == "+" else -1) * timedelta(hours=int(zh), minutes=int(zm)))
-        micro = int((fraction or "0").ljust(6, "0"))
-        at = datetime(
-            int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), int(second or 0), micro, zone
-        )
-        return at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
 def acknowledge(
     header: Header | None, code: str, *, condition: str = "", place: str = "", words: str = "", warn: bool = False
 ) -> bytes:
@@ -511,7 +402,7 @@ def acknowledge(
         now, "", kind, uuid4().hex[:20], header.processing or "P", version, "", "", "", "", "", "UNICODE UTF-8",
     ]  # fmt: skip
     lines = ["|".join([msh[0], msh[1], *(_escape_keeping(m, i) for i, m in enumerate(msh[2:], 2))])]
-    lines.append(f"MSA|{code}|{_escape(header.control_id)}")
+    lines.append(f"MSA|{code}|{escape(header.control_id)}")
     if condition:
         if _before_2_5(version):  # ERR-1: segment^sequence^field^CE
             spot = [*place.split("^"), "", ""][:3]
@@ -519,7 +410,7 @@ def acknowledge(
         else:
             severity = "W" if warn else "E"
             coded = f"{condition}^{CONDITIONS[condition]}^HL70357"
-            lines.append(f"ERR||{place}|{coded}|{severity}||||{_escape(words)}".rstrip("|"))
+            lines.append(f"ERR||{place}|{coded}|{severity}||||{escape(words)}".rstrip("|"))
     return ("\r".join(lines) + "\r").encode()
 
 
@@ -537,10 +428,10 @@ _ESCAPES: Final = str.maketrans(
 )
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
 def _escape_keeping(text: str, number: int) -> str:
     """MSH-9 is composed of components by us; everything else is the sender's text."""
-    return text if number == 8 else _escape(text)
+    return text if number == 8 else escape(text)

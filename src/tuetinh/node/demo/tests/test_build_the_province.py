@@ -127,7 +127,7 @@ def test_the_province_is_built_once_and_everyone_can_log_in(tmp_path: Path) -> N
         "TUETINH",
         "demo",
     )
-    assert set(written["ports"]) == {"mllp", "astm", "dicom", "mqtt", "gateway", "bank"}
+    assert set(written["ports"]) == {"mllp", "astm", "dicom", "mqtt", "gateway", "bank", "machines"}
     assert sorted(a["role"] for a in written["accounts"]) == sorted(ROLES.split())
     for account in written["accounts"]:
         assert Account.objects.get(username=account["username"]).check_password(account["password"])

@@ -1,0 +1,121 @@
+"""Orders that machines are told of without asking: one row for each tube and machine, sent until it is taken."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import F
+
+from tuetinh.care.lab.machines import analysers, replies, wire_hl7v2_orders, wire_lis2
+from tuetinh.care.lab.machines.messages import Header, Refused
+from tuetinh.care.lab.machines.reading import Arrival, read
+from tuetinh.care.lab.machines.wire_mllp import SB, TRAILER, Framer
+from tuetinh.care.lab.models import Analyser, Download, Tube
+
+log = logging.getLogger(__name__)
+LOOK = 2.0  # seconds between looks for tubes that machines are to be told of
+_RECENT = timedelta(hours=24)
+_REPLY = 15.0
+_AGAIN = (10, 60, 300, 1800)  # seconds after the first, second … refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to be sent now. id: of the download."""
+
+    id: int
+    payload: bytes
+    address: str = ""
+    port: int = 0
+
+
+def plan() -> None:
+    """Note for each machine that is told without asking the tubes that were received and hold something for it."""
+    now = datetime.now(UTC)
+    for analyser in Analyser.objects.filter(enabled=True, downloads=True).prefetch_related("meanings"):
+        tubes = Tube.objects.filter(
+            facility=analyser.facility, stage=Tube.Stage.RECEIVED, received_at__gte=now - _RECENT
+        ).exclude(download__analyser=analyser)
+        rows = [Download(analyser=analyser, tube=tube, made_at=now, next_at=now) for tube in tubes[: replies.MOST]]
+        Download.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _header(analyser: Analyser) -> Header:
+    application, _, facility = analyser.sender.partition("|")
+    return Header(application, facility, version="2.3.1")
+
+
+def _form(analyser: Analyser) -> str:
+    found = analysers.driver_of(analyser, _header(analyser))
+    queries = found.description.queries if found else None
+    return queries.download if queries else ""
+
+
+def _due(analyser: Analyser) -> Due | None:
+    """The next download of a machine; one with nothing for it is done at once."""
+    form = _form(analyser)
+    waiting = Download.objects.filter(analyser=analyser, sent_at=None, next_at__lte=datetime.now(UTC))
+    for row in waiting.select_related("tube").order_by("next_at", "pk")[: replies.MOST]:
+        header = _header(analyser)
+        asks = replies.asks_for([row.tube], analyser, header)
+        if not asks:
+            settle(row.pk, sent=True)
+            continue
+        if form in ("orm", "oml"):
+            payload = wire_hl7v2_orders.order(asks[0], header, form)
+        else:
+            payload = wire_lis2.orders(asks, receiver=header.application, asked=False)
+        return Due(row.pk, payload, analyser.address or "", analyser.port or 0)
+    return None
+
+
+def due_on_line(seen: Arrival) -> Due | None:
+    """What waits for the machine that spoke last on a LIS1-A line."""
+    try:
+        header = read(seen).header
+    except Refused:
+        return None
+    analyser = analysers.find(header.sender, seen.peer)
+    return _due(analyser) if analyser and analyser.downloads and not analyser.port else None
+
+
+def due_by_mllp() -> list[Due]:
+    """What waits for the machines that take HL7 v2 orders at an address of theirs."""
+    plan()
+    rows = Analyser.objects.filter(enabled=True, downloads=True, port__isnull=False, address__isnull=False)
+    return [due for row in rows.prefetch_related("meanings") if (due := _due(row))]
+
+
+def settle(id_: int, *, sent: bool) -> None:
+    """Note that a machine took its orders, or that it is to be asked again later."""
+    now = datetime.now(UTC)
+    if sent:
+        Download.objects.filter(pk=id_).update(sent_at=now)
+        return
+    row = Download.objects.filter(pk=id_).first()
+    wait = _AGAIN[min(row.tries if row else 0, len(_AGAIN) - 1)]
+    Download.objects.filter(pk=id_).update(tries=F("tries") + 1, next_at=now + timedelta(seconds=wait))
+
+
+async def send(due: Due, seconds: float = _REPLY) -> bool:
+    """Send a message over MLLP and tell whether the machine accepted it (MSA-1 `AA` or `CA`)."""
+    try:
+        async with asyncio.timeout(seconds):
+            reader, writer = await asyncio.open_connection(due.address, due.port)
+            try:
+                writer.write(SB + due.payload + TRAILER)
+                await writer.drain()
+                framer = Framer()
+                while data := await reader.read(65536):
+                    for frame in framer.feed(data):
+                        if found := re.search(rb"[\r\n]MSA.([AC][AER])", frame.payload):
+                            return found.group(1) in (b"AA", b"CA")
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        pass
+    return False

@@ -1,0 +1,171 @@
+"""Models of machines as data: one description a model in `data/drivers`, read once.
+
+A description says what a message of the model looks like (where the tube's number, the code, the value stand), how its
+controls are told from patients, what its codes mean, and how its line is set. What a facility teaches stands above it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+FOLDER = Path(__file__).parent.parent / "data" / "drivers"
+Wire = Literal["hl7v2", "lis2", "file", "text"]
+
+
+class Serial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A serial line as the model comes from its maker."""
+
+    baud: int = 9600
+    data: int = 8
+    parity: Literal["N", "E", "O"] = "N"
+    stop: int = 1
+
+
+class Control(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What marks quality control: a field (or `specimen`) whose value matches."""
+
+    at: str
+    matches: str
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a file is a table. header: a column's name that is only in the header line. wide: a column for each code.
+
+    wide: a pattern for the names of those columns with the groups `code` and, where it has one, `unit`. pairs: it is
+    lines `name,value`, and a new result begins with the name `section`.
+    """
+
+    header: str = ""
+    delimiter: str = ""
+    wide: str = ""
+    pairs: bool = False
+    section: str = ""
+    row: str = ""  # of XML: the path of the elements that are results
+    days_first: bool = True
+
+
+class Queries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the model is told what to do. answer: by which message; download: what is sent unasked, "" for nothing."""
+
+    answer: Literal["lis2", "dsr", "rsp", "oml"] = "lis2"
+    download: Literal["", "lis2", "orm", "oml"] = ""
+
+
+class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One file of `data/drivers`. known_by: what its sender name, file name or text looks like.
+
+    at: where things stand, the first that holds something. `O.3.2` is the second component of field 3 of a record;
+    of a table, a column's name. codes: our analyte, then its unit and a factor where needed; null: never reported.
+    words: of results, in ours. numbered: whether its frames are in order. source: from where this is known.
+    """
+
+    model: str
+    maker: str
+    wire: Wire
+    transports: tuple[Literal["tcp", "mllp", "serial", "file"], ...]
+    known_by: str
+    source: str
+    at: dict[str, tuple[str, ...]] = {}
+    patterns: dict[str, str] = {}
+    controls: tuple[Control, ...] = ()
+    codes: dict[str, str | None] = {}
+    words: dict[str, str] = {}
+    serial: Serial = Serial()
+    table: Table | None = None
+    queries: Queries | None = None
+    numbered: bool = True
+    text: str = ""
+    fields: dict[str, str] = {}
+    silent_minutes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a code means: our analyte's key ("" for what is never reported), the machine's unit, and a factor."""
+
+    analyte: str
+    unit: str = ""
+    factor: Decimal = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A model, ready to be used. key: the name of its file."""
+
+    key: str
+    description: Description
+    codes: dict[str, Known] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Its maker and model."""
+        return f"{self.description.maker} {self.description.model}"
+
+    def places(self, what: str, usual: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Where something stands."""
+        return self.description.at.get(what, usual)
+
+    def tidy(self, what: str, value: str) -> str:
+        """A value without what the model writes around it: the group of its pattern."""
+        pattern = self.description.patterns.get(what)
+        if not pattern:
+            return value
+        if found := re.search(pattern, value):
+            return found.group(1).strip()
+        return "" if what == "unit" else value
+
+    def word(self, text: str) -> str:
+        """A result's word in ours, where it has one."""
+        return self.description.words.get(text.strip().casefold(), text)
+
+    def machine_code(self, analyte: str) -> str:
+        """By which code the model knows an analyte; "" when it measures no such thing."""
+        return next((code for code, known in self.codes.items() if known.analyte == analyte), "")
+
+
+def _meaning(said: str | None) -> Known:
+    parts = (said or "").split()
+    return Known(*parts[:2], *(Decimal(part) for part in parts[2:3])) if parts else Known("")
+
+
+def read(path: Path) -> Driver:
+    """Read a description. Raises msgspec.ValidationError where it is none."""
+    found = msgspec.json.decode(path.read_bytes(), type=Description)
+    return Driver(path.stem, found, {code: _meaning(said) for code, said in found.codes.items()})
+
+
+@cache
+def drivers() -> dict[str, Driver]:
+    """Every model by its key, in the order of their names."""
+    return {path.stem: read(path) for path in sorted(FOLDER.glob("*.json"))}
+
+
+def driver(key: str) -> Driver | None:
+    """The model of a key."""
+    return drivers().get(key)
+
+
+@cache
+def _patterns() -> list[tuple[re.Pattern[str], Driver]]:
+    return [(re.compile(d.description.known_by, re.IGNORECASE), d) for d in drivers().values()]
+
+
+def recognise(text: str, *wires: Wire) -> Driver | None:
+    """The model whose sender name, file name or text this is: the one that says the most of it."""
+    best: tuple[int, Driver | None] = (0, None)
+    for pattern, one in _patterns():
+        if one.description.wire in wires and (found := pattern.search(text)):
+            best = max(best, (len(found.group()), one), key=lambda pair: pair[0])
+    return best[1]
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of a description, for whoever writes one."""
+    return msgspec.json.schema(Description)

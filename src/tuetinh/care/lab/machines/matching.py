@@ -1,0 +1,271 @@
+"""From a message to the tubes whose results it holds: whose they are, what its codes mean, whether they can be."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+from tuetinh.care.lab import actions, facts
+from tuetinh.care.lab.catalogue import Analyte, Range, analytes
+from tuetinh.care.lab.machines import analysers
+from tuetinh.care.lab.machines.analysers import Meaning
+from tuetinh.care.lab.machines.messages import Code, Message, Order, Result
+from tuetinh.care.lab.models import Analyser, ControlResult, Tube
+from tuetinh.care.lab.models import Message as Row
+from tuetinh.record.asker import Asker
+
+State = Row.State
+TYPES = frozenset({"ORU", "OUL", "LIS2", "FILE", "TEXT"})  # of messages that bring results
+CLOSED = (Tube.Stage.REJECTED, Tube.Stage.CANCELLED)
+# A message that has more than one trouble stands in the place of the first of these.
+_ORDER = (State.UNMATCHED, State.UNKNOWN, State.UNIT, State.RANGE)
+_POSSIBLE = Path(__file__).parent.parent / "data" / "possible.csv"
+NOT_RESULTS = frozenset("DWINO")  # table 0085: deleted, wrong, pending, not asked, only described
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a message, and how it is answered. controls: what it told of control materials."""
+
+    state: str
+    reason: str = ""
+    place: str = ""
+    ack: str = "AA"
+    tube: Tube | None = None
+    facility: str = ""
+    analyser: Analyser | None = None
+    controls: list[ControlResult] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Bench:
+    """What a batch of messages is worked on with: their tubes, locked, with all that is known of them, in few reads."""
+
+    asker: Asker
+    writes: actions.Writes
+    tubes: dict[str, Tube]
+    works: dict[int, actions.Work]
+
+
+def lay(asker: Asker, messages: Iterable[Message], chosen: Tube | None = None) -> Bench:
+    """Lock and read everything that the messages name; `chosen` is the only tube, where a person chose one."""
+    numbers = {key for message in messages for order in message.orders for key in order.keys}
+    rows = Tube.objects.select_for_update().order_by("pk")
+    found = list(rows.filter(pk=chosen.pk) if chosen else rows.filter(number__in=numbers))
+    works = actions.works_on(asker, found) if found else []
+    return Bench(
+        asker,
+        actions.Writes(actions.as_desk(asker)),
+        {tube.number: tube for tube in found},
+        {tube.pk: work for tube, work in zip(found, works, strict=True)},
+    )
+
+
+def settle(
+    bench: Bench, message: Message, analyser: Analyser | None, *, chosen: Tube | None = None, reason: str = ""
+) -> Outcome:
+    """Find the tube of each order of a message and note its results in `bench.writes`. reason: of who insists."""
+    outcome = _settle(bench, message, analyser, chosen, reason)
+    outcome.facility = (analyser.facility if analyser else "") or (outcome.tube.facility if outcome.tube else "")
+    outcome.analyser = analyser
+    for control in outcome.controls:
+        control.analyser, control.facility = analyser, outcome.facility
+    return outcome
+
+
+def _settle(bench: Bench, message: Message, analyser: Analyser | None, chosen: Tube | None, reason: str) -> Outcome:
+    if analyser and not analyser.enabled and not chosen:
+        return Outcome(State.UNMATCHED, "disabled")
+    meanings = analysers.dictionary(analyser, message.header)
+    troubles: list[Outcome] = []
+    done: Tube | None = None
+    controls: list[ControlResult] = []
+    for place, order in enumerate(message.orders, 1):
+        if order.control:
+            controls += _controls(order, meanings)
+        elif order.results:
+            outcome = _order(bench, order, place, meanings, analyser, chosen=chosen, reason=reason)
+            done = done or (outcome.tube if outcome.state == State.MATCHED else None)
+            troubles += [outcome] if outcome.reason else []
+    if troubles:
+        worst = min(troubles, key=lambda o: _ORDER.index(State(o.state)) if o.state in _ORDER else len(_ORDER))
+        worst.controls = controls
+        return worst
+    if controls and not done:
+        return Outcome(State.CONTROL, controls=controls)
+    if not done and not any(order.results for order in message.orders):
+        return Outcome(State.NOTED, "no-results" if message.orders else "")
+    return Outcome(State.MATCHED, tube=done, controls=controls)
+
+
+def _order(
+    bench: Bench,
+    order: Order,
+    place: int,
+    meanings: dict[str, Meaning],
+    analyser: Analyser | None,
+    *,
+    chosen: Tube | None,
+    reason: str,
+) -> Outcome:
+    """Note the results of one order; what cannot be noted is the outcome's reason."""
+    tube = (chosen and bench.tubes.get(chosen.number)) or find(bench.tubes, order.keys, analyser)
+    if not tube:
+        return Outcome(State.UNMATCHED, "unknown-order", f"OBR^{place}^2")
+    if tube.stage in CLOSED:
+        return Outcome(State.UNMATCHED, "closed", tube=tube)
+    work = bench.works[tube.pk]
+    told = _readings(order, work, meanings, analyser.name if analyser else "", insist=bool(reason))
+    if tube.stage == Tube.Stage.RELEASED and not reason:
+        if any(not actions.same(work.results.get(id_), r) for id_, r in told.readings.items()):
+            return Outcome(State.UNMATCHED, "already-released", tube=tube)
+        return Outcome(State.MATCHED, tube=tube)
+    if told.readings:
+        actions.keep_readings(bench.asker, work, told.readings, reason=reason, into=bench.writes)
+    if told.trouble:
+        state, why, code = told.trouble
+        return Outcome(state, why, code, tube=tube)
+    if not told.readings and told.others:
+        return Outcome(State.UNMATCHED, "not-ordered", told.others, tube=tube)
+    return Outcome(State.MATCHED, tube=tube)
+
+
+def find(tubes: dict[str, Tube], keys: Sequence[str], analyser: Analyser | None) -> Tube | None:
+    """The tube that the first of the keys names, at the analyser's facility."""
+    found = (tubes[key] for key in keys if key in tubes)
+    return next((tube for tube in found if not analyser or tube.facility == analyser.facility), None)
+
+
+def meaning(code: Code, meanings: dict[str, Meaning], asked: Iterable[Analyte]) -> Meaning | None:
+    """What a code stands for: by the machine's own table, LOINC, our key or a usual name; None when nobody knows.
+
+    By names only among what was asked: `GLU` of a urine strip is another thing than that of a tube of serum.
+    """
+    values = [value for value in (code.code, code.alternate, code.text) if value]
+    if told := next((meanings[value] for value in values if value in meanings), None):
+        return told
+    for value in values:
+        for analyte in asked:
+            if value == analyte.loinc or value.upper() in {analyte.key, *(a.upper() for a in analyte.aliases)}:
+                return Meaning(analyte)
+    return None
+
+
+@dataclass(slots=True)
+class _Told:
+    """What an order told: readings by the id of their Observation, the first trouble, a code that was not ordered."""
+
+    readings: dict[str, facts.Reading] = field(default_factory=dict)
+    trouble: tuple[str, str, str] | None = None
+    others: str = ""
+
+
+def _readings(order: Order, work: actions.Work, meanings: dict[str, Meaning], machine: str, *, insist: bool) -> _Told:
+    slots = {analyte.key: facts.observation_id(o.id or "", analyte.key) for o, analyte in work.slots()}
+    asked = [analyte for _, analyte in work.slots()]
+    told = _Told()
+    for result in order.results:
+        if result.status in NOT_RESULTS:
+            continue
+        code = result.code.code or result.code.alternate or result.code.text
+        known = meaning(result.code, meanings, asked)
+        if known is None:
+            if meaning(result.code, {}, analytes().values()):
+                told.others = told.others or code[:40]
+            else:
+                told.trouble = told.trouble or (State.UNKNOWN, "unknown-analytes", code[:40])
+        elif known.analyte and known.analyte.key not in slots:
+            told.others = told.others or code[:40]
+        elif known.analyte:
+            number, unit, trouble = measured(result, known)
+            if trouble == "range" and insist:
+                trouble = ""
+            if trouble:
+                told.trouble = told.trouble or (trouble, trouble, code[:40])
+            else:
+                told.readings[slots[known.analyte.key]] = _reading(
+                    result, known.analyte, number, unit, order.at, machine
+                )
+    return told
+
+
+def measured(result: Result, known: Meaning) -> tuple[Decimal | None, str, str]:
+    """A result's number in our unit, that unit, and why it cannot be: `unit`, `range`, or ""."""
+    analyte = known.analyte
+    if analyte is None or not analyte.numeric:
+        return None, result.unit, ""
+    if result.number is None:
+        return None, "", ""
+    number, unit = known.number(result)
+    if number is None:
+        return None, unit, State.UNIT
+    possible = possible_of(analyte.key)
+    outside = not result.comparator and possible and possible.where(number) != "N"
+    return number, unit, State.RANGE if outside else ""
+
+
+@cache
+def _possible() -> dict[str, Range]:
+    with _POSSIBLE.open(encoding="utf-8", newline="") as file:
+        return {row["key"]: Range(Decimal(row["low"]), Decimal(row["high"])) for row in csv.DictReader(file)}
+
+
+def possible_of(key: str) -> Range | None:
+    """What a living person can have of an analyte."""
+    return _possible().get(key)
+
+
+def _reading(
+    result: Result, analyte: Analyte, value: tuple[Decimal | None, str], at: datetime | None, machine: str
+) -> facts.Reading:
+    number, unit = value
+    sent = f"{result.text} {result.unit}".strip()
+    turned = number is not None and number != result.number
+    return facts.Reading(
+        number=number,
+        comparator=result.comparator,
+        text=_choice(analyte, result.text),
+        unit=unit,
+        absent=result.status == "X" or not result.text,
+        flag=result.flags[0] if result.flags else "",
+        at=result.at or at,
+        device=result.device or machine,
+        notes=(*result.notes, f"Máy gửi: {sent}") if turned else result.notes,
+    )
+
+
+_WORDS = {
+    "Âm tính": {"neg", "negative", "-", "nonreactive", "non-reactive", "not detected", "am tinh", "âm tính", "(-)"},
+    "Dương tính": {"pos", "positive", "+", "reactive", "detected", "duong tinh", "dương tính", "(+)"},
+}
+
+
+def _choice(analyte: Analyte, text: str) -> str:
+    """The word of our list that the analyser means, else its own."""
+    for word, meanings in _WORDS.items():
+        if word in analyte.choices and text.strip().lower() in meanings:
+            return word
+    return text
+
+
+def _controls(order: Order, meanings: dict[str, Meaning]) -> list[ControlResult]:
+    """The measurements of a control material, in our unit where that can be."""
+    made = []
+    for result in order.results:
+        known = meaning(result.code, meanings, analytes().values())
+        number, unit, trouble = measured(result, known) if known else (result.number, result.unit, "")
+        kept = trouble != State.UNIT and number is not None
+        made.append(
+            ControlResult(
+                material=order.control[:100], code=(result.code.code or result.code.text)[:100],
+                analyte=known.analyte.key if known and known.analyte else "", number=number if kept else result.number,
+                text=result.text[:200], unit=(unit if kept else result.unit)[:40],
+                measured_at=result.at or order.at or datetime.now(UTC),
+            )
+        )  # fmt: skip
+    return made

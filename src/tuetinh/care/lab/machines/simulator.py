@@ -1,0 +1,266 @@
+"""Machines to demonstrate and test with: any model of `data/drivers`, over TCP, MLLP, a serial line or a folder.
+
+They speak at load, and with the faults that real ones have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, MutableMapping
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from tuetinh.care.lab.catalogue import analytes
+from tuetinh.care.lab.machines.drivers import Driver, driver
+from tuetinh.care.lab.machines.serial_lines import SerialLine
+from tuetinh.care.lab.machines.wire_lis1 import ACK, ENQ, EOT, Link, frames
+from tuetinh.care.lab.machines.wire_mllp import SB, TRAILER
+
+Fault = Literal["", "checksum", "cut", "double", "garbage"]
+HANOI = timezone(timedelta(hours=7))
+MOST = 100_000
+_REPLY = 20.0
+
+
+class Play(msgspec.Struct, forbid_unknown_fields=True):
+    """What a machine is to do. to: `HOST:PORT`, a serial port, or a folder. specimens: the tubes that it measures, each
+    `count` times. values: by our analytes' keys. fault: in every `every`th message. rate: messages a second, 0 for as
+    many as go.
+    """
+
+    model: str
+    to: str
+    specimens: list[str]
+    values: dict[str, str]
+    count: int = 1
+    rate: float = 0.0
+    fault: Fault = ""
+    every: int = 1
+    control: bool = False
+
+
+class Played(msgspec.Struct):
+    """What came of it: how many messages were sent, acknowledged, and refused."""
+
+    sent: int = 0
+    accepted: int = 0
+    refused: int = 0
+
+
+def results(model: Driver, specimen: str, values: dict[str, str], number: int, *, control: bool = False) -> bytes:
+    """One message of a model, with its own codes and units. Raises LookupError for what it does not measure."""
+    told = []
+    for key, value in values.items():
+        code = model.machine_code(key)
+        if not code:
+            message = f"{model.key} does not measure {key}"
+            raise LookupError(message)
+        told.append((code, value, model.codes[code].unit or analytes()[key].unit))
+    now = datetime.now(UTC).astimezone(HANOI).strftime("%Y%m%d%H%M%S")
+    name = model.description.model.partition(" (")[0]
+    match model.description.wire:
+        case "hl7v2":
+            return _hl7v2(name, specimen, told, now, (number, control))
+        case "lis2":
+            return _lis2(model, specimen, told, now, (number, control))
+        case _:
+            return _csv(specimen, told, now)
+
+
+Told = list[tuple[str, str, str]]
+
+
+def _hl7v2(name: str, specimen: str, told: Told, now: str, about: tuple[int, bool]) -> bytes:
+    number, control = about
+    processing = "Q" if control else "P"
+    lines = [
+        rf"MSH|^~\&|{name}|SIM|TUETINH|LAB|{now}||ORU^R01|{number}|{processing}|2.3.1||||||UNICODE UTF-8",
+        "PID|1",
+        f"OBR|1||{specimen}|{name}^{name}",
+    ]
+    for place, (code, value, unit) in enumerate(told, 1):
+        escaped = unit.replace("^", "\\S\\")
+        lines.append(f"OBX|{place}|NM|{code}^{code}||{value}|{escaped}|||||F|||{now}")
+    return "".join(f"{line}\r" for line in lines).encode()
+
+
+def _lis2(model: Driver, specimen: str, told: Told, now: str, about: tuple[int, bool]) -> bytes:
+    number, control = about
+    name = model.description.model.partition(" (")[0]
+    place = next(iter(model.places("specimen", ("O.3.1",))))
+    kind, field, component = place.split(".")
+    order = ["O", "1", *[""] * 28]
+    person = ["P", "1", "", "", ""]
+    target = order if kind == "O" else person
+    target[int(field) - 1] = "^" * (int(component) - 1) + specimen
+    order[11] = "Q" if control else "N"
+    sender = next(iter(model.places("sender", ("H.5.1",)))).split(".")
+    lines = [rf"H|\^&|{number}||{'^' * (int(sender[2]) - 1)}{name}|||||||P|LIS2-A2|{now}", "|".join(person)]
+    lines.append("|".join(order).rstrip("|"))
+    where = next(iter(model.places("code", ("R.3.4",)))).split(".")
+    for count, (code, value, unit) in enumerate(told, 1):
+        lines.append(f"R|{count}|{'^' * (int(where[2]) - 1)}{code}|{value}|{unit}||N||F||||{now}")
+    return "".join(f"{line}\r" for line in [*lines, "L|1|N"]).encode()
+
+
+def _csv(specimen: str, told: Told, now: str) -> bytes:
+    rows = [f"{specimen},{code},{value},{unit},{now}" for code, value, unit in told]
+    return "\n".join(["Sample ID,Test Code,Result,Unit,Result Date", *rows, ""]).encode()
+
+
+async def play(order: Play) -> Played:
+    """Be a machine. Raises LookupError for a model or analyte that nobody knows, OSError when nobody listens."""
+    model = driver(order.model)
+    if model is None:
+        message = f"there is no model {order.model}"
+        raise LookupError(message)
+    numbered = list(enumerate((s for _ in range(min(order.count, MOST)) for s in order.specimens), 1))
+    messages = [(n, results(model, s, order.values, n, control=order.control)) for n, s in numbered]
+    wire, played = model.description.wire, Played()
+    if Path(order.to).is_dir():
+        for number, message in messages:
+            await asyncio.to_thread(_leave, Path(order.to), number, message, _faulty(order, number))
+            played.sent += 1
+        return played
+    line = await _open(order.to)
+    try:
+        for number, message in messages:
+            fault = _faulty(order, number)
+            talk = _by_mllp if wire == "hl7v2" else _by_lis1
+            for _ in range(2 if fault == "double" else 1):
+                accepted = await talk(line, message, fault)
+                played.sent += 1
+                played.accepted += accepted is True
+                played.refused += accepted is False
+            if order.rate:
+                await asyncio.sleep(1 / order.rate)
+    finally:
+        await line.close()
+    return played
+
+
+def _faulty(order: Play, number: int) -> Fault:
+    return order.fault if order.fault and number % max(order.every, 1) == 0 else ""
+
+
+def _leave(folder: Path, number: int, message: bytes, fault: Fault) -> None:
+    text = message[: len(message) // 2] if fault == "cut" else random.randbytes(200) if fault == "garbage" else message  # noqa: S311
+    part = folder / f".sim-{number}.csv"
+    part.write_bytes(text)
+    part.rename(folder / f"sim-{datetime.now(UTC):%H%M%S%f}-{number}.csv")
+
+
+class _Wire:
+    """The machine's end of a line."""
+
+    def __init__(self, read: Callable[[float], Any], write: Callable[[bytes], Any], close: Callable[[], Any]) -> None:
+        self._read, self._write, self._close = read, write, close
+
+    async def read(self, seconds: float = _REPLY) -> bytes:
+        """What came within that time."""
+        found = await self._read(seconds)
+        return bytes(found or b"")
+
+    async def write(self, data: bytes) -> None:
+        """Send."""
+        await self._write(data)
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._close()
+
+
+async def _open(to: str) -> _Wire:
+    host, _, port = to.rpartition(":")
+    if not port.isdigit():
+        line = SerialLine(to, driver("sysmex-xp").description.serial)  # type: ignore[union-attr]
+        return _Wire(line.read, line.write, line.close)
+    reader, writer = await asyncio.open_connection(host, int(port))
+
+    async def read(seconds: float) -> bytes:
+        try:
+            return await asyncio.wait_for(reader.read(65536), seconds)
+        except (TimeoutError, ConnectionError):
+            return b""
+
+    async def write(data: bytes) -> None:
+        writer.write(data)
+        await writer.drain()
+
+    return _Wire(read, write, writer.close)
+
+
+async def _by_mllp(line: _Wire, message: bytes, fault: Fault) -> bool | None:
+    """Send a message; True when it is acknowledged, False when it is refused, None when no answer was due."""
+    if fault == "garbage":
+        await line.write(random.randbytes(64).replace(SB, b"."))  # noqa: S311
+    if fault == "cut":
+        await line.write(SB + message[: len(message) // 2])
+        return None
+    await line.write(SB + message + TRAILER)
+    answer = b""
+    while TRAILER not in answer:
+        data = await line.read()
+        if not data:
+            return None
+        answer += data
+    return b"\rMSA|AA|" in answer
+
+
+async def _by_lis1(line: _Wire, message: bytes, fault: Fault) -> bool | None:
+    """The same over LIS1-A."""
+    if fault == "garbage":
+        await line.write(bytes(random.choices(range(0x80, 0x100), k=64)))  # noqa: S311
+    if fault in ("checksum", "cut"):
+        await line.write(ENQ)
+        await line.read()
+        first = frames(message)[0]
+        await line.write(first[: len(first) // 2] if fault == "cut" else first[:-4] + b"00\r\n")
+        answer = await line.read(1.0)
+        await line.write(EOT)
+        return None if fault == "cut" else answer == ACK
+    loop = asyncio.get_running_loop()
+    link = Link(host=False)
+    link.send(message, 1, loop.time())
+    while not link.outcomes:
+        if out := link.take():
+            await line.write(out)
+        data = await line.read(max(0.01, (link.deadline or loop.time() + 1) - loop.time()))
+        if data:
+            link.receive(data, loop.time())
+        else:
+            link.tick(loop.time())
+    if out := link.take():
+        await line.write(out)
+    return link.outcomes[0].sent
+
+
+async def app(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+    """The machines as an ASGI application: `POST /play` with a `Play` answers with what was `Played`."""
+    if scope["type"] != "http":
+        return
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    status, answer = await _answer(scope, body)
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": msgspec.json.encode(answer)})
+
+
+async def _answer(scope: MutableMapping[str, Any], body: bytes) -> tuple[int, object]:
+    if (scope["method"], scope["path"]) != ("POST", "/play"):
+        return 404, {"error": "POST /play"}
+    try:
+        return 200, await play(msgspec.json.decode(body, type=Play))
+    except (LookupError, ValueError) as error:
+        return 400, {"error": str(error)}
+    except OSError as error:
+        return 502, {"error": str(error)}
