@@ -31,9 +31,10 @@ format: .venv/dev.stamp  ## put the code in its form
 bench: .venv/dev.stamp assets  ## measure on this machine, with its facts
 	$(BIN)/python -m bench
 
-fuzz: .venv/dev.stamp  ## ask the whole FHIR API at random, for half an hour or so
+fuzz: .venv/dev.stamp  ## ask the whole FHIR API and the machines' lines at random, for half an hour or so
 	$(BIN)/pytest -q -n 2 --hypothesis-profile long src/tuetinh/record/tests/test_api_survives_anything.py \
 		src/tuetinh/record/tests/test_api_is_as_described.py
+	$(BIN)/pytest -q --hypothesis-profile long -k "bytes or mutated" src/tuetinh/care/lab/machines/tests
 
 attack: .venv/dev.stamp assets  ## let sqlmap (Debian) and wapiti work on a node for long
 	$(BIN)/uv venv -q --allow-existing $(DATA)/attack

@@ -1,8 +1,8 @@
 """Runs the roles of a node in one process, or some of them, until SIGTERM.
 
 Roles: `web` (pages, FHIR API), `mllp` (HL7 v2 listener), `astm` (LIS1-A listener, serial lines and folders of
-machines), `worker` (background jobs), `gateway`, `bank` and `machines` (simulators of the insurance gateway, of a bank and of
-laboratory machines, for demonstrations and tests).
+machines), `worker` (background jobs), `gateway`, `bank` and `machines` (simulators of the insurance gateway, of a bank
+and of laboratory machines, for demonstrations and tests).
 """
 
 from __future__ import annotations

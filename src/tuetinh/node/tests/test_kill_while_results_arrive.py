@@ -53,7 +53,7 @@ def test_every_acknowledged_message_outlives_the_kill(start: Start, built: Path)
     desk = Desk(node.url, account["username"], account["password"])
     kept: set[int] = set()
     for page in range(1, 20):
-        found = {int(n) for n in re.findall(r"K(\d+)\|LAB", desk.get("/lab/inbox", all="1", page=str(page)).text)}
+        found = {int(n) for n in re.findall(r"K(\d+)\|LAB", desk.get("/lab/inbox", list="live", page=str(page)).text)}
         if found <= kept:
             break
         kept |= found

@@ -23,11 +23,15 @@ KEEPING = frozenset({"lab", "admin", "system"})
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a code of an analyser stands for. analyte None: it is known, and never reported."""
+    """What a code of an analyser stands for. analyte None: it is known, and never reported.
+
+    sure: the unit also holds where a message says none. It does not where only the machine's name tells its model.
+    """
 
     analyte: Analyte | None
     unit: str = ""
     factor: Decimal = Decimal(1)
+    sure: bool = True
 
     def number(self, result: Result) -> tuple[Decimal | None, str]:
         """The number of a result in our unit, with that unit; None when it cannot be brought there.
@@ -35,10 +39,10 @@ class Meaning:
         The factor is for the unit that the machine is known to use; a message that says another is taken at its word.
         """
         assert self.analyte and result.number is not None  # noqa: S101  (the caller has looked)
-        said = not result.unit or not self.unit or units.alike(result.unit, self.unit)
+        said = (self.sure or not self.unit) if not result.unit else not self.unit or units.alike(result.unit, self.unit)
         if self.factor != 1 and said:
             return units.as_precise(result.number * self.factor, result.number), self.analyte.shown
-        unit = result.unit or self.unit
+        unit = result.unit or (self.unit if self.sure else "")
         ours = units.to_ours(result.number, unit, self.analyte) if unit else result.number
         return ours, self.analyte.shown if ours is not None else unit
 
@@ -99,7 +103,8 @@ def dictionary(analyser: Analyser | None, header: Header) -> dict[str, Meaning]:
     """What the analyser's codes mean: its model's, and above them what was taught."""
     known, model = analytes(), driver_of(analyser, header)
     usual = model.codes if model else {}
-    told = {code: Meaning(known.get(m.analyte), m.unit, m.factor) for code, m in usual.items()}
+    sure = bool(analyser and analyser.driver) or (model is not None and model.description.at.get("unit") == ())
+    told = {code: Meaning(known.get(m.analyte), m.unit, m.factor, sure) for code, m in usual.items()}
     taught = analyser.meanings.all() if analyser else ()
     return told | {row.code: Meaning(known.get(row.analyte), row.unit, row.factor) for row in taught}
 

@@ -73,7 +73,9 @@ async def converse(line: Line, link: Link, intake: Intake, stop: asyncio.Event) 
         data = await line.read(WATCH if due is None else max(0.01, min(WATCH, due - now)))
         if data is None:
             link.close(loop.time())
-            await _settle(line, link, intake, orders)
+            while link.held:
+                await _settle(line, link, intake, orders)
+                link.close(loop.time())
             break
         if data:
             link.receive(data, loop.time())

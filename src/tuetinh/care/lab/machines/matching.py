@@ -189,7 +189,7 @@ def _readings(order: Order, work: actions.Work, meanings: dict[str, Meaning], ma
                 told.trouble = told.trouble or (trouble, trouble, code[:40])
             else:
                 told.readings[slots[known.analyte.key]] = _reading(
-                    result, known.analyte, number, unit, order.at, machine
+                    result, known.analyte, (number, unit), order.at, machine
                 )
     return told
 

@@ -101,7 +101,7 @@ def test_the_inbox_shows_why_and_matches_by_hand(technician: Client, world, oru)
     row.refresh_from_db()
     assert (row.state, row.tube_id) == ("matched", tube.pk)
     assert "Không có bản tin nào" in text(technician.get("/lab/inbox"))
-    assert tube.number in text(technician.get("/lab/inbox?all=1"))
+    assert tube.number in text(technician.get("/lab/inbox?list=live"))
 
 
 def test_a_message_can_be_put_aside_and_tried_again(technician: Client, world) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from tuetinh.care.lab import actions, api, catalogue, errors, facts, queries
 from tuetinh.care.lab.machines import inbox
+from tuetinh.care.lab.machines import queries as machine_queries
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, Message, Tube
 from tuetinh.commons.catalogues.api import service
@@ -100,7 +101,7 @@ def test_an_unmatched_message_waits_and_a_technician_matches_it(world, oru) -> N
     tube = order(world, GLU)
     answer = send(oru("999", {"GLU": "5.1"}))
     assert b"MSA|AA|1" in answer and b"204" in answer
-    row = queries.inbox("12104").get()
+    row = machine_queries.inbox("12104").get()
     assert (row.state, row.reason, row.place) == ("unmatched", "unknown-order", "OBR^1^2")
     with pytest.raises(errors.NotAllowed):
         inbox.match(world.doctor, row.pk, tube.number)
@@ -114,13 +115,13 @@ def test_an_unmatched_message_waits_and_a_technician_matches_it(world, oru) -> N
 
 def test_a_broken_message_is_kept_and_put_aside_with_a_reason(world) -> None:
     assert b"MSA|AR" in send(b"PID|1||X")
-    row = queries.inbox("12104").get()
+    row = machine_queries.inbox("12104").get()
     assert (row.state, row.reason, bytes(Message.objects.get().raw)) == ("broken", "100", b"PID|1||X")
     with pytest.raises(errors.NeedsReason):
         inbox.set_aside(world.lab, row.pk, " ")
     assert inbox.retry(world.lab, row.pk).state == "broken"
     inbox.set_aside(world.lab, row.pk, "máy thử")
-    assert queries.inbox("12104").count() == 0
+    assert machine_queries.inbox("12104").count() == 0
     assert Message.objects.get().note == "máy thử"
 
 
@@ -144,7 +145,7 @@ def test_after_release_a_change_needs_a_reason_and_keeps_the_old_version(world, 
     actions.enter_results(world.lab, tube.number, {id_: "5,4"})
     actions.release(world.lab, tube.number)
     assert b"AA" in send(oru(tube.number, {"GLU": "9.9"}, control="2"))
-    row = queries.inbox("12104").get()
+    row = machine_queries.inbox("12104").get()
     assert row.reason == "already-released"
     with pytest.raises(errors.NeedsReason):
         actions.enter_results(world.lab, tube.number, {id_: "6.1"})
@@ -176,7 +177,7 @@ def test_a_rejected_tube_takes_no_results_and_another_is_asked_for(world, oru) -
     tube = order(world, GLU)
     fresh = actions.reject_specimen(world.lab, tube.number, "tan máu")
     send(oru(tube.number, {"GLU": "5.1"}))
-    assert queries.inbox("12104").get().reason == "closed"
+    assert machine_queries.inbox("12104").get().reason == "closed"
     assert api.visit_results(SYSTEM, world.encounter.id, preliminary=True) == []
     specimen = cast("r4.Specimen", record.read(SYSTEM, "Specimen", tube.specimen))
     assert (specimen.status, specimen.note[0].text) == ("unsatisfactory", "tan máu")
@@ -214,7 +215,7 @@ def test_an_analyser_names_its_analytes_and_only_matches_at_home(world, oru) -> 
     analyser.meanings.create(code="17", analyte="GLU")
     send(oru(tube.number, {"17": "5.5"}))
     assert Message.objects.get().reason == "unknown-order"
-    assert queries.inbox("12104").count() == 0
+    assert machine_queries.inbox("12104").count() == 0
     analyser.facility = "12104"
     analyser.save()
     inbox.retry(replace(world.lab, facility="12001"), Message.objects.get().pk)

@@ -57,7 +57,7 @@ class Listener:
 def listener(transactional_db: None) -> Iterator[Listener]:
     """The laboratory's own, impatient with those who stop inside a frame."""
     limits = Limits(size=2 * 1024 * 1024, inside=0.4, idle=5)
-    one = Listener(lambda stop, ready: serve_mllp("127.0.0.1", 0, stop, limits=limits, threads=2, ready=ready))
+    one = Listener(lambda stop, ready: serve_mllp("127.0.0.1", 0, stop, limits=limits, ready=ready))
     yield one
     one.close()
 
@@ -201,11 +201,11 @@ settings.DATABASES["default"]["NAME"] = sys.argv[1]
 django.setup()
 from tuetinh.care.lab.machines import inbox, listener
 if sys.argv[2] == "die":  # between the commit and the acknowledgement
-    take = inbox.take
-    def dying(frame, peer):
-        take(frame, peer)
+    take = inbox.take_many
+    def dying(arrivals):
+        take(arrivals)
         os.kill(os.getpid(), 9)
-    inbox.take = dying
+    inbox.take_many = dying
 async def main():
     await listener.serve_mllp("127.0.0.1", 0, asyncio.Event(), ready=lambda port: print(port, flush=True))
 asyncio.run(main())

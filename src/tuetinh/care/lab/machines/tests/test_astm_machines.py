@@ -1,0 +1,268 @@
+"""ASTM machines at work: real sockets and a serial pair, nothing acknowledged before it is kept, questions answered."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from tuetinh.care.lab import actions, api
+from tuetinh.care.lab.machines import analysers, folders
+from tuetinh.care.lab.machines.intake import Intake
+from tuetinh.care.lab.machines.listener import serve_lis1
+from tuetinh.care.lab.machines.simulator import Play, play
+from tuetinh.care.lab.machines.tests.test_listener import Listener
+from tuetinh.care.lab.machines.wire_lis1 import ACK, ENQ, EOT, Timers, frames
+from tuetinh.care.lab.models import ControlResult, Message, Tube
+
+CBC, GLU = "22.0120.1370", "23.0075.1494"
+TIMERS = Timers(reply=2.0, between=1.0, busy=0.2, host_yields=0.2, tail=0.05)
+
+
+def astm(specimen: str, *records: str, sender: str = "TEST") -> bytes:
+    lines = [
+        rf"H|\^&|||{sender}^1.0|||||||P|LIS2-A2|20261121080000",
+        "P|1",
+        f"O|1|{specimen}||^^^GLU|R",
+        *records,
+        "L|1|N",
+    ]
+    return "".join(f"{line}\r" for line in lines).encode()
+
+
+@pytest.fixture
+def listener(transactional_db: None) -> Iterator[Listener]:
+    one = Listener(lambda stop, ready: serve_lis1("127.0.0.1", 0, stop, timers=TIMERS, ready=ready))
+    yield one
+    one.close()
+
+
+def hear(peer: socket.socket, count: int) -> bytes:
+    found = b""
+    while len(found) < count and (data := peer.recv(count - len(found))):
+        found += data
+    return found
+
+
+def say(peer: socket.socket, message: bytes) -> bytes:
+    """Send a message as an instrument does, each frame after the answer to the one before; give the answers."""
+    answers = b""
+    for part in (ENQ, *frames(message)):
+        peer.sendall(part)
+        answers += hear(peer, 1)
+    peer.sendall(EOT)
+    return answers
+
+
+def order(world, *codes: str) -> Tube:
+    actions.order_tests(world.doctor, world.encounter, codes or (GLU,))
+    return Tube.objects.latest("id")
+
+
+def values(world) -> dict[str, str]:
+    found = api.visit_results(world.lab, world.encounter.id, preliminary=True)
+    return {r.id.rpartition("-")[2]: r.value for r in found}
+
+
+def test_a_result_reaches_its_tube_and_a_repeated_one_is_counted(listener: Listener, world) -> None:
+    tube = order(world)
+    message = astm(tube.number, "R|1|^^^GLU|5.4|mmol/L||N||F||||20261121075500")
+    with socket.create_connection(("127.0.0.1", listener.port), timeout=10) as peer:
+        assert say(peer, message) == ACK * 6
+        assert say(peer, message.replace(b"20261121080000", b"20261121080500")) == ACK * 6
+    assert values(world) == {"GLU": "5.4"}
+    assert list(Message.objects.values_list("wire", "state", "sender", "copies")) == [("lis2", "matched", "TEST|", 2)]
+
+
+def test_a_question_is_answered_with_the_orders_of_the_tube(listener: Listener, world) -> None:
+    tube = order(world, CBC)
+    question = (
+        rf"H|\^&|||XN-1000|||||||P|LIS2-A2|20261121{chr(13)}Q|1|^^{tube.number}^B||ALL||||||||O{chr(13)}L|1|N{chr(13)}"
+    )
+    with socket.create_connection(("127.0.0.1", listener.port), timeout=10) as peer:
+        assert say(peer, question.encode()) == ACK * 4
+        assert hear(peer, 1) == ENQ
+        answer = b""
+        while True:
+            peer.sendall(ACK)
+            frame = b""
+            while not frame.endswith((b"\r\n", EOT)):
+                frame += peer.recv(4096)
+            if frame == EOT:
+                break
+            answer += frame[2:-5]
+    lines = answer.decode().split("\r")
+    assert [line[:1] for line in lines] == ["H", "P", "O", "L", ""]
+    fields = lines[2].split("|")
+    assert (fields[2], fields[11], fields[25]) == (tube.number, "A", "Q")
+    codes = re.findall(r"\^\^\^([^\\]+)", fields[4])
+    assert codes[:3] == ["WBC", "RBC", "HGB"]
+    assert "Pâng" not in answer.decode()  # nobody has registered the machine
+
+
+def test_a_question_about_a_tube_that_is_not_there_gets_none(listener: Listener) -> None:
+    question = b"H|\\^&|||T\rQ|1|^S0001||ALL||||||||O\rL|1|N\r"
+    with socket.create_connection(("127.0.0.1", listener.port), timeout=10) as peer:
+        assert say(peer, question) == ACK * 4
+        assert hear(peer, 1) == ENQ
+        peer.sendall(ACK)
+        assert peer.recv(300).startswith(b"\x021H|")
+        peer.sendall(ACK)
+        assert peer.recv(300).startswith(b"\x022L|1|I\r")
+
+
+def test_controls_go_to_their_own_store_and_to_no_person(listener: Listener, world) -> None:
+    message = astm("QC-L1", "R|1|^^^GLU|100|mg/dL||||F").replace(b"|R\r", b"|R||||||Q\r")
+    with socket.create_connection(("127.0.0.1", listener.port), timeout=10) as peer:
+        assert say(peer, message)[-1:] == ACK
+    assert list(Message.objects.values_list("state", "tube")) == [("control", None)]
+    kept = ControlResult.objects.get()
+    assert (kept.material, kept.code, kept.analyte, kept.text) == ("QC-L1", "GLU", "GLU", "100")
+
+
+@pytest.mark.parametrize(
+    ("record", "state", "place"),
+    [
+        ("R|1|^^^GLU|5.4|mmol/L", "matched", ""),
+        ("R|1|^^^XYZ|5.4|mmol/L", "unknown", "XYZ"),
+        ("R|1|^^^GLU|5.4|banana", "unit", "GLU"),
+        ("R|1|^^^GLU|5400|mmol/L", "range", "GLU"),
+        ("R|1|^^^K|4.1|mmol/L", "unmatched", "K"),
+    ],
+)
+def test_each_trouble_has_its_place(listener: Listener, world, record: str, state: str, place: str) -> None:
+    tube = order(world)
+    with socket.create_connection(("127.0.0.1", listener.port), timeout=10) as peer:
+        assert say(peer, astm(tube.number, record))[-1:] == ACK
+    assert list(Message.objects.values_list("state", "place")) == [(state, place)]
+    assert values(world) == ({"GLU": "5.4"} if state == "matched" else {})
+
+
+def test_many_machines_at_once_lose_nothing(listener: Listener) -> None:
+    async def machine(number: int) -> tuple[int, int]:
+        told = await play(
+            Play("mindray-ba88a", f"127.0.0.1:{listener.port}", [f"T{number}"], {"ALT": str(number)}, count=3)
+        )
+        return told.sent, told.accepted
+
+    async def all_of_them() -> list[tuple[int, int]]:
+        return await asyncio.gather(*(machine(n) for n in range(1, 21)))
+
+    assert asyncio.run(all_of_them()) == [(3, 3)] * 20
+    assert Message.objects.count() == 20 * 3
+
+
+def test_a_model_is_played_with_faults_and_none_is_lost(listener: Listener) -> None:
+    for fault, sent, accepted in (("double", 2, 2), ("checksum", 1, 0), ("garbage", 1, 1)):
+        told = asyncio.run(
+            play(Play("horiba-micros60", f"127.0.0.1:{listener.port}", [fault], {"WBC": "5"}, fault=fault))
+        )
+        assert (told.sent, told.accepted) == (sent, accepted), fault
+    rows = Message.objects.filter(state="unmatched").values_list("copies", flat=True)
+    assert sorted(rows) == [1, 2]
+
+
+CHILD = """
+import asyncio, sys
+import django
+from django.conf import settings
+settings.DATABASES["default"]["NAME"] = sys.argv[1]
+django.setup()
+from tuetinh.care.lab.machines import listener
+async def main():
+    await listener.serve_lis1("127.0.0.1", 0, asyncio.Event(), ready=lambda port: print(port, flush=True))
+asyncio.run(main())
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_acknowledged_outlives_a_kill_at_any_byte() -> None:
+    message = astm("S1", "R|1|^^^GLU|5.4|mmol/L")
+    session = ENQ + b"".join(frames(message)) + EOT
+    for place in range(1, len(session), len(session) // 6):
+        process = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(connection.settings_dict["NAME"])],
+            stdout=subprocess.PIPE, text=True, env=os.environ | {"DJANGO_SETTINGS_MODULE": "tuetinh.node.settings"},
+        )  # fmt: skip
+        assert process.stdout
+        port = int(process.stdout.readline())
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as peer:
+            peer.sendall(session[:place])
+            peer.settimeout(0.5)
+            answers = b""
+            try:
+                while len(answers) < 7 and (data := peer.recv(64)):
+                    answers += data
+            except TimeoutError:
+                pass
+            process.send_signal(signal.SIGKILL)
+            process.wait(10)
+            process.stdout.close()
+        if answers.count(ACK) == len(frames(message)) + 1:  # also the last frame
+            assert Message.objects.filter(state="unmatched").count() == 1
+        else:
+            assert Message.objects.count() == 0
+
+
+@pytest.mark.peer
+def test_netcat_sends_records_without_frames(listener: Listener, shared: Path) -> None:
+    data = (shared / "data/astm/framing_edge_cases/13_raw_no_framing.bin").read_bytes()
+    done = subprocess.run(
+        ["nc", "-N", "127.0.0.1", str(listener.port)], input=data, capture_output=True, check=False, timeout=20
+    )
+    assert done.stdout == ACK
+    assert list(Message.objects.values_list("wire", "state")) == [("lis2", "unmatched")]
+
+
+@pytest.mark.peer
+def test_a_serial_line_is_served_as_a_connection_is(world, transactional_db: None, tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    pair = subprocess.Popen(["socat", f"pty,raw,echo=0,link={ours}", f"pty,raw,echo=0,link={theirs}"])
+    try:
+        for _ in range(100):
+            if ours.exists() and theirs.exists():
+                break
+            time.sleep(0.1)
+        analysers.save(world.lab, None, name="XP", application="XP-100", driver="sysmex-xp", serial=str(ours))
+        tube = order(world, CBC)
+        one = Listener(lambda stop, ready: serve_lis1("127.0.0.1", 0, stop, timers=TIMERS, ready=ready))
+        told = asyncio.run(play(Play("sysmex-xp", str(theirs), [tube.number], {"HGB": "14.2"})))
+        one.close()
+    finally:
+        pair.terminate()
+        pair.wait(5)
+    assert (told.sent, told.accepted) == (1, 1)
+    assert values(world) == {"HGB": "142"}
+    assert Message.objects.get().analyser.name == "XP"
+
+
+def test_a_file_is_kept_before_it_is_moved_and_an_unfinished_one_is_left(
+    world, transactional_db: None, tmp_path: Path
+) -> None:
+    machine = analysers.save(world.lab, None, name="F", application="F", folder=str(tmp_path))
+    tube = order(world)
+    (tmp_path / "a.csv").write_text(f"Sample ID,Test Code,Result,Unit\n{tube.number},GLU,5.4,mmol/L\n")
+    (tmp_path / "b.csv.part").write_text("half")
+    old = time.time() - 10
+    os.utime(tmp_path / "a.csv", (old, old))
+
+    async def sweep() -> int:
+        intake = Intake()
+        taken = await folders.sweep(folders.Folder(tmp_path, machine.pk), intake)
+        await intake.close()
+        return taken
+
+    assert asyncio.run(sweep()) == 1
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.*")) == ["b.csv.part", "da-nhan/a.csv"]
+    assert values(world) == {"GLU": "5.4"}
+    assert list(Message.objects.values_list("wire", "kind", "analyser__name")) == [("file", "a.csv", "F")]

@@ -1,0 +1,107 @@
+"""A machine's model is a description; each one is sound, and means what it says."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from tuetinh.care.lab import units
+from tuetinh.care.lab.catalogue import analytes
+from tuetinh.care.lab.machines.analysers import Meaning
+from tuetinh.care.lab.machines.drivers import FOLDER, drivers, read, recognise
+from tuetinh.care.lab.machines.matching import possible_of
+from tuetinh.care.lab.machines.messages import Code, Result
+from tuetinh.care.lab.machines.simulator import results
+from tuetinh.care.lab.machines.wire_hl7v2 import read as read_hl7v2
+from tuetinh.care.lab.machines.wire_lis2 import read as read_lis2
+
+
+@pytest.mark.parametrize("key", sorted(path.stem for path in FOLDER.glob("*.json")))
+def test_a_description_is_sound(key: str) -> None:
+    driver = read(FOLDER / f"{key}.json")
+    assert driver.description.source
+    for code, known in driver.codes.items():
+        if not known.analyte:
+            continue
+        analyte = analytes()[known.analyte]
+        meaning = Meaning(analyte, known.unit, known.factor)
+        if analyte.numeric and known.unit:
+            number, unit = meaning.number(Result(1, Code(code), number=Decimal(1), unit=known.unit))
+            assert number is not None and unit == analyte.shown, code
+
+
+def test_no_two_models_have_one_name() -> None:
+    names = [(driver.name, driver.description.wire) for driver in drivers().values()]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("text", "wire", "key"),
+    [
+        ("XN-1000|", "lis2", "sysmex-xn"),
+        ("XP-100^00-13", "lis2", "sysmex-xp"),
+        ("MINDRAY BS-300|LAB", "hl7v2", "mindray-bs"),
+        ("MINDRAY|BC-5380", "hl7v2", "mindray-bc"),
+        ("MINDRAY|BS-360E", "hl7v2", "mindray-bs"),
+        ("STAGO^START4^V1.0", "lis2", "stago-start4"),
+        ("Architect|", "lis2", "abbott-architect"),
+        ("TEST|", "lis2", None),
+    ],
+)
+def test_a_model_is_known_by_its_name(text: str, wire: str, key: str | None) -> None:
+    found = recognise(text, wire)  # type: ignore[arg-type]
+    assert (found.key if found else None) == key
+
+
+@pytest.mark.parametrize(
+    ("key", "analyte", "sent", "ours"),
+    [
+        ("mindray-bs", "CREA", "1.0", "88.4"),
+        ("sysmex-xn", "HGB", "14.2", "142"),
+        ("sysmex-xs-file", "WBC", "806", "8.06"),
+        ("roche-c311", "ALT", "22.4", "22.4"),
+        ("beckman-au", "NA", "140", "140"),
+    ],
+)
+def test_a_number_is_brought_to_our_unit(key: str, analyte: str, sent: str, ours: str) -> None:
+    driver = drivers()[key]
+    known = driver.codes[driver.machine_code(analyte)]
+    meaning = Meaning(analytes()[analyte], known.unit, known.factor)
+    assert meaning.number(Result(1, Code(), number=Decimal(sent)))[0] == Decimal(ours)
+
+
+def test_a_unit_that_was_not_sent_is_only_supposed_where_the_model_is_sure() -> None:
+    silent = Result(1, Code(), number=Decimal("5.4"))
+    glucose = analytes()["GLU"]
+    assert Meaning(glucose, "mg/dL", sure=False).number(silent) == (Decimal("5.4"), "mmol/L")
+    assert Meaning(analytes()["CREA"], "mg/dL", Decimal("88.4"), sure=False).number(silent)[0] == Decimal("5.4")
+
+
+def test_a_milliequivalent_is_a_millimole_only_of_what_has_one_charge() -> None:
+    assert units.same("mEq/L", analytes()["NA"])
+    assert not units.same("mEq/L", analytes()["CA"])
+
+
+def test_what_is_normal_is_possible() -> None:
+    for analyte in analytes().values():
+        possible = possible_of(analyte.key)
+        if analyte.numeric and possible:
+            limits = (getattr(r, end) for r in (analyte.male, analyte.female, analyte.child, analyte.critical)
+                      for end in ("low", "high"))  # fmt: skip
+            assert all(possible.where(limit) == "N" for limit in limits if limit is not None), analyte.key
+
+
+@pytest.mark.parametrize("key", [k for k, d in drivers().items() if d.description.wire in ("lis2", "hl7v2")])
+def test_the_simulator_speaks_as_the_model_does(key: str) -> None:
+    driver = drivers()[key]
+    analyte = next((known.analyte for known in driver.codes.values() if known.analyte), "")
+    if not analyte:
+        pytest.skip("none of its codes is ours: they are taught")
+    message = results(driver, "T1", {analyte: "5"}, 7)
+    found = read_lis2(message, driver) if driver.description.wire == "lis2" else read_hl7v2(message, driver)
+    [order] = [o for o in found.orders if o.results]
+    assert (order.keys[0], order.control, order.results[0].code.code) == ("T1", "", driver.machine_code(analyte))
+    control = results(driver, "T1", {analyte: "5"}, 7, control=True)
+    again = read_lis2(control, driver) if driver.description.wire == "lis2" else read_hl7v2(control, driver)
+    assert [o.control for o in again.orders if o.results] == ["T1"]
