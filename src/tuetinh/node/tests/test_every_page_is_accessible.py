@@ -51,6 +51,7 @@ ROWS = {
     "clinic/people/<str:patient_id>": Row("doctor", at=f"/clinic/people/{CITIZEN}"),
     "clinic/people/<str:patient_id>/visits/<str:encounter_id>": Row("doctor", f"/clinic/people/{CITIZEN}"),
     VISIT: Row("doctor", "/clinic", states=("?tab=orders", "?tab=prescription", "?tab=close")),
+    "lab/inbox": Row("lab", states=("?list=live", "?list=unknown")),
     "lab/inbox/<int:message_id>": Row("lab", "/lab/inbox"),
     "lab/machines/<int:analyser_id>": Row("lab", "/lab/machines"),
     "lab/tubes/<str:number>": Row("lab", "/lab?list=done"),

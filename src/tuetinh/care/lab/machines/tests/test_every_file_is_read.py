@@ -60,7 +60,7 @@ def messages(path: Path) -> list[Message | Refused]:
 
 
 def told(message: Message | Refused) -> object:
-    """A message in short: sender, and for each order its tube, control material, number of results and the first one."""
+    """A message in short: sender, and of each order its tube, control, number of results and the first."""
     if isinstance(message, Refused):
         return f"{message.condition} {message.place}".strip()
     orders = []

@@ -1,0 +1,136 @@
+"""Measure the laboratory's wire: `python -m bench.lab_wire [--machines N] [--messages N] [--rate N]`.
+
+A node of its own listens for HL7 v2; machines that stay connected send one ORU^R01 after the other, each for
+a tube that was ordered before, at a rate or as fast as they are answered. Some results are searched for at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+
+from bench.node import Node, running
+
+LOOKED_AT = 20  # every so many messages is searched for at once after its acknowledgement
+ORDERS = """
+import json, sys
+from pathlib import Path
+from tuetinh.node.prepare import prepare
+prepare(Path(sys.argv[1]))
+from django.conf import settings
+from tuetinh.care.lab import actions
+from tuetinh.care.lab.models import Tube
+from tuetinh.node.demo import places
+from tuetinh.record import api as record, r4
+from tuetinh.record.asker import SYSTEM
+patient = record.create(SYSTEM, r4.Patient(gender="female", birthDate="1986-03-01"))
+visit = record.create(SYSTEM, r4.Encounter(status="in-progress", subject=record.ref(patient),
+    class_=r4.Coding(system="http://terminology.hl7.org/CodeSystem/v3-ActCode", code="AMB"),
+    serviceProvider=r4.Reference(reference=f"Organization/{places.CAST}")))
+for _ in range(int(sys.argv[2])):
+    actions.order_tests(SYSTEM, visit, ["23.0075.1494"])
+print(json.dumps([[t.number, t.orders[0]] for t in Tube.objects.filter(encounter=visit.id)]))
+"""
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="bench.lab_wire", description=__doc__)
+    parser.add_argument("--machines", type=int, default=200)
+    parser.add_argument("--messages", type=int, default=4000)
+    parser.add_argument("--rate", type=float, default=0.0, help="messages a second of all machines; 0: as many as go")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as name:
+        scratch = Path(name)
+        scratch.chmod(0o755)
+        with running(scratch / "node", 200) as node:
+            tubes = _ordered(scratch / "node", options.messages)
+            print(json.dumps(asyncio.run(_measure(node, scratch / "node", tubes, options)), indent=1))
+    return 0
+
+
+def _ordered(data: Path, count: int) -> list[tuple[str, str]]:
+    """Order one glucose a tube; their numbers with the ids of their orders."""
+    command = [sys.executable, "-c", ORDERS, str(data), str(count)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=os.environ | {"TUETINH_DATA": str(data)}
+    )
+    return [(number, order) for number, order in json.loads(done.stdout.splitlines()[-1])]
+
+
+def _oru(machine: int, control: int, tube: str) -> bytes:
+    value = f"{4 + control % 20 / 10:.1f}"
+    return (
+        rf"MSH|^~\&|M{machine}|BENCH|TUETINH|LAB|20261121080000||ORU^R01|{control}|P|2.5.1||||||UNICODE UTF-8" + "\r"
+        f"OBR|1||{tube}|GLU\rOBX|1|NM|GLU||{value}|mmol/L|||||F|||20261121075500\r"
+    ).encode()
+
+
+async def _measure(
+    node: Node, data: Path, tubes: list[tuple[str, str]], options: argparse.Namespace
+) -> dict[str, object]:
+    port = int(json.loads((data / "demo.json").read_text(encoding="utf-8"))["ports"]["mllp"])
+    process, machines = psutil.Process(node.process), options.machines
+    waited: list[float] = []
+    seen: list[float] = []
+    async with httpx.AsyncClient(base_url=node.url, headers=[node.bearer], timeout=30) as client:
+
+        async def machine(number: int) -> None:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            ready.release()
+            await go.wait()
+            for control, (tube, order) in enumerate(tubes[number::machines]):
+                if options.rate:
+                    due = start[0] + (control * machines + number) / options.rate
+                    await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                began = time.perf_counter()
+                writer.write(b"\x0b" + _oru(number, control, tube) + b"\x1c\r")
+                answer = await reader.readuntil(b"\x1c\r")
+                waited.append(time.perf_counter() - began)
+                assert b"\rMSA|AA|" in answer and b"ERR" not in answer, answer
+                if control % LOOKED_AT == 0:
+                    found = (await client.get("/fhir/Observation", params={"_id": f"{order}-GLU"})).json()
+                    assert len(found["entry"]) == 1, found
+                    seen.append(time.perf_counter() - began)
+            writer.close()
+
+        ready, go, start = asyncio.Semaphore(0), asyncio.Event(), [0.0]
+        before = process.memory_info().rss
+        tasks = [asyncio.create_task(machine(number)) for number in range(machines)]
+        for _ in range(machines):
+            await ready.acquire()
+        connected = process.memory_info().rss
+        began = start[0] = time.perf_counter()
+        go.set()
+        await asyncio.gather(*tasks)
+        took = time.perf_counter() - began
+    return {
+        "machines": machines,
+        "messages": len(waited),
+        "messages a second": round(len(waited) / took),
+        "acknowledged after ms (p50, p95)": _quantiles(waited),
+        "seen by a FHIR search after ms (p50, p95)": _quantiles(seen),
+        "MiB of the node's process (idle, all connected, after)": [
+            round(rss / 2**20) for rss in (before, connected, process.memory_info().rss)
+        ],
+    }
+
+
+def _quantiles(seconds: list[float]) -> list[float]:
+    cuts = statistics.quantiles(seconds, n=20)
+    return [round(cuts[9] * 1000, 1), round(cuts[18] * 1000, 1)]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
