@@ -10,7 +10,8 @@ from typing import Protocol
 from tuetinh.care.lab.machines import wire_lis2
 from tuetinh.care.lab.machines.intake import Intake
 from tuetinh.care.lab.machines.reading import Arrival
-from tuetinh.care.lab.machines.wire_lis1 import Link, Text
+from tuetinh.care.lab.machines.wire_lis1 import Link
+from tuetinh.care.lab.machines.wire_lis1_frames import Text
 
 log = logging.getLogger(__name__)
 WATCH = 1.0  # seconds between looks at whether to stop, and whether orders wait to be sent

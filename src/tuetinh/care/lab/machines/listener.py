@@ -12,7 +12,8 @@ from tuetinh.care.lab.machines.intake import Intake
 from tuetinh.care.lab.machines.lines import Line, TcpLine, converse
 from tuetinh.care.lab.machines.messages import Refused
 from tuetinh.care.lab.machines.wire_hl7v2 import acknowledge, read_header, split
-from tuetinh.care.lab.machines.wire_lis1 import Link, Timers
+from tuetinh.care.lab.machines.wire_lis1 import Link
+from tuetinh.care.lab.machines.wire_lis1_frames import Timers
 from tuetinh.care.lab.machines.wire_mllp import Frame, Limits, serve
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,8 @@ import msgspec
 from tuetinh.care.lab.catalogue import analytes
 from tuetinh.care.lab.machines.drivers import Driver, driver
 from tuetinh.care.lab.machines.serial_lines import SerialLine
-from tuetinh.care.lab.machines.wire_lis1 import ACK, ENQ, EOT, Link, frames
+from tuetinh.care.lab.machines.wire_lis1 import Link
+from tuetinh.care.lab.machines.wire_lis1_frames import ACK, ENQ, EOT, frames
 from tuetinh.care.lab.machines.wire_mllp import SB, TRAILER
 
 Fault = Literal["", "checksum", "cut", "double", "garbage"]

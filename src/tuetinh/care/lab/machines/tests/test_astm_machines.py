@@ -22,11 +22,11 @@ from tuetinh.care.lab.machines.intake import Intake
 from tuetinh.care.lab.machines.listener import serve_lis1
 from tuetinh.care.lab.machines.simulator import Play, play
 from tuetinh.care.lab.machines.tests.test_listener import Listener
-from tuetinh.care.lab.machines.wire_lis1 import ACK, ENQ, EOT, Timers, frames
+from tuetinh.care.lab.machines.wire_lis1_frames import ACK, ENQ, EOT, Timers, frames
 from tuetinh.care.lab.models import ControlResult, Message, Tube
 
 CBC, GLU = "22.0120.1370", "23.0075.1494"
-TIMERS = Timers(reply=2.0, between=1.0, busy=0.2, host_yields=0.2, tail=0.05)
+TIMERS = Timers(reply=15.0, between=15.0, busy=0.2, host_yields=0.2, tail=0.05)
 
 
 def astm(specimen: str, *records: str, sender: str = "TEST") -> bytes:
@@ -189,7 +189,7 @@ asyncio.run(main())
 def test_what_was_acknowledged_outlives_a_kill_at_any_byte() -> None:
     message = astm("S1", "R|1|^^^GLU|5.4|mmol/L")
     session = ENQ + b"".join(frames(message)) + EOT
-    for place in range(1, len(session), len(session) // 6):
+    for place in (len(session) // 2, len(session) - 6, len(session) - 3, len(session) - 1, len(session)):
         process = subprocess.Popen(
             [sys.executable, "-c", CHILD, str(connection.settings_dict["NAME"])],
             stdout=subprocess.PIPE, text=True, env=os.environ | {"DJANGO_SETTINGS_MODULE": "tuetinh.node.settings"},

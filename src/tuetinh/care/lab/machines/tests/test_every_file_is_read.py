@@ -10,7 +10,8 @@ import pytest
 from tuetinh.care.lab.machines import wire_files, wire_hl7v2, wire_lis2
 from tuetinh.care.lab.machines.drivers import recognise
 from tuetinh.care.lab.machines.messages import Message, Refused
-from tuetinh.care.lab.machines.wire_lis1 import Link, Text
+from tuetinh.care.lab.machines.wire_lis1 import Link
+from tuetinh.care.lab.machines.wire_lis1_frames import Text
 
 EXPECTED: dict[str, list[object]] = json.loads(
     (Path(__file__).parent / "machine_files.json").read_text(encoding="utf-8")

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tuetinh.care.lab.machines import wire_lis2
 from tuetinh.care.lab.machines.messages import Refused
-from tuetinh.care.lab.machines.wire_lis1 import ACK, CR, ENQ, EOT, ETX, LF, NAK, STX, Link, Text, checksum, frames
+from tuetinh.care.lab.machines.wire_lis1 import Link
+from tuetinh.care.lab.machines.wire_lis1_frames import ACK, CR, ENQ, EOT, ETX, LF, NAK, STX, Text, checksum, frames
 
 MESSAGE = b"H|\\^&|||T\rP|1\rO|1|S1\rR|1|^^^GLU|5.4|mmol/L\rL|1|N\r"
 
