@@ -26,12 +26,14 @@ class Meaning:
     """What a code of an analyser stands for. analyte None: it is known, and never reported.
 
     sure: the unit also holds where a message says none. It does not where only the machine's name tells its model.
+    taught: at this facility, and so above every name.
     """
 
     analyte: Analyte | None
     unit: str = ""
     factor: Decimal = Decimal(1)
     sure: bool = True
+    taught: bool = False
 
     def number(self, result: Result) -> tuple[Decimal | None, str]:
         """The number of a result in our unit, with that unit; None when it cannot be brought there.
@@ -106,7 +108,7 @@ def dictionary(analyser: Analyser | None, header: Header) -> dict[str, Meaning]:
     sure = bool(analyser and analyser.driver) or (model is not None and model.description.at.get("unit") == ())
     told = {code: Meaning(known.get(m.analyte), m.unit, m.factor, sure) for code, m in usual.items()}
     taught = analyser.meanings.all() if analyser else ()
-    return told | {row.code: Meaning(known.get(row.analyte), row.unit, row.factor) for row in taught}
+    return told | {row.code: Meaning(known.get(row.analyte), row.unit, row.factor, taught=True) for row in taught}
 
 
 def listed(asker: Asker) -> QuerySet[Analyser]:

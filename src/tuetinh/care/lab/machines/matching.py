@@ -147,13 +147,15 @@ def meaning(code: Code, meanings: dict[str, Meaning], asked: Iterable[Analyte]) 
     By names only among what was asked: `GLU` of a urine strip is another thing than that of a tube of serum.
     """
     values = [value for value in (code.code, code.alternate, code.text) if value]
-    if told := next((meanings[value] for value in values if value in meanings), None):
+    asked = list(asked)
+    told = next((meanings[value] for value in values if value in meanings), None)
+    if told and (told.taught or told.analyte is None or told.analyte in asked):
         return told
     for value in values:
         for analyte in asked:
             if value == analyte.loinc or value.upper() in {analyte.key, *(a.upper() for a in analyte.aliases)}:
                 return Meaning(analyte)
-    return None
+    return told
 
 
 @dataclass(slots=True)

@@ -232,11 +232,11 @@ def test_a_rerun_clears_a_critical_value(world, oru) -> None:
     assert not Tube.objects.get(pk=tube.pk).critical
 
 
-def test_another_unit_is_not_judged_by_our_limits(world, oru) -> None:
+def test_a_result_in_a_unit_that_is_none_of_ours_waits(world, oru) -> None:
     tube = order(world, GLU)
-    send(oru(tube.number, {"GLU": "95"}, unit="mg/dL"))
-    [result] = api.visit_results(SYSTEM, world.encounter.id, preliminary=True)
-    assert (result.value, result.unit, result.flag, result.limits) == ("95", "mg/dL", "", "")
+    send(oru(tube.number, {"GLU": "95"}, unit="banana"))
+    assert api.visit_results(SYSTEM, world.encounter.id, preliminary=True) == []
+    assert machine_queries.inbox("12104").get().state == "unit"
 
 
 def test_a_number_that_is_none_names_its_field(world) -> None:
