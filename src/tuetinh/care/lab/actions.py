@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -14,7 +14,7 @@ from django.db.models import F
 from tuetinh.care.billing.api import cancel_charge, charge
 from tuetinh.care.insurance.api import stop
 from tuetinh.care.lab import facts
-from tuetinh.care.lab.catalogue import Analyte, Range, Test, test
+from tuetinh.care.lab.catalogue import Analyte, Test, analytes, test
 from tuetinh.care.lab.errors import (
     BadValue,
     CriticalOpen,
@@ -27,6 +27,10 @@ from tuetinh.care.lab.errors import (
 )
 from tuetinh.care.lab.machines.messages import number as read_number
 from tuetinh.care.lab.models import Counter, Tube
+from tuetinh.care.lab.results.book import in_force
+from tuetinh.care.lab.results.judge import Judge, Person
+from tuetinh.care.lab.results.previous import history, pregnant
+from tuetinh.care.lab.results.rules import Critical, Formula, Normal
 from tuetinh.commons.identity.api import age_days
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
@@ -36,6 +40,7 @@ from tuetinh.record.asker import Asker
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 ORDERING = frozenset({"doctor", "nurse", "station", "system"})
 WORKING = frozenset({"lab", "system"})
+FERTILE = (10, 56)  # years between which a woman may be pregnant
 Stage = Tube.Stage
 
 
@@ -202,84 +207,57 @@ def _charge(asker: Asker, visit: r4.Encounter, order: r4.ServiceRequest) -> r4.C
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A locked tube with its orders and results, and what is normal for the person."""
+    """A locked tube with its orders and results, and the rules that judge them."""
 
     tube: Tube
     orders: dict[str, r4.ServiceRequest]
     results: dict[str, r4.Observation]
-    gender: str | None
-    age_years: int | None
-    reports: dict[str, r4.Resource]
+    judge: Judge
 
     def slots(self) -> list[tuple[r4.ServiceRequest, Analyte]]:
         """Every analyte that was ordered, in order."""
         ordered = [(order, facts.ordered_test(order)) for order in self.orders.values() if order.status != "revoked"]
         return [(order, analyte) for order, what in ordered if what for analyte in what.analytes]
 
-    def normal(self, analyte: Analyte) -> Range:
-        """Its limits for this person."""
-        return analyte.normal(self.gender, self.age_years)
+    def calculated(self) -> list[tuple[r4.ServiceRequest, Formula]]:
+        """Every analyte that can be calculated of what was ordered, with the order that it goes with."""
+        hosts = {analyte.key: order for order, analyte in self.slots()}
+        return [(hosts[rule.host], rule) for rule in self.judge.formulas(analyte for _, analyte in self.slots())]
 
-
-@dataclass(slots=True)
-class Writes:
-    """What is to be written to the record and to tubes, gathered so that many go in few statements."""
-
-    desk: Asker
-    new: list[r4.Resource] = field(default_factory=list)
-    changed: list[r4.Resource] = field(default_factory=list)
-    tubes: list[Tube] = field(default_factory=list)
-
-    def put(self, resource: r4.Resource, *, known: bool) -> None:
-        """Write a first or a next version."""
-        (self.changed if known else self.new).append(resource)
-
-    def keep(self) -> None:
-        """Write everything, in the caller's transaction."""
-        if self.new:
-            record.create_many(self.desk, self.new)
-        for resource in self.changed:
-            record.update(self.desk, resource)
-        Tube.objects.bulk_update(self.tubes, ["stage", "critical", "received_at"])
-        for channel in dict.fromkeys(c for t in self.tubes for c in (f"lab:{t.facility}", f"visit:{t.encounter}")):
-            publish(channel)
+    def rows(self) -> list[tuple[r4.ServiceRequest, Analyte]]:
+        """What was ordered, each order with what was calculated for it."""
+        extra = [
+            (order, analytes()[rule.analyte])
+            for order, rule in self.calculated()
+            if facts.observation_id(order.id or "", rule.analyte) in self.results
+        ]
+        places = {id_: place for place, id_ in enumerate(self.orders)}
+        return sorted([*self.slots(), *extra], key=lambda row: places[row[0].id or ""])
 
 
 def work_on(asker: Asker, tube: Tube) -> Work:
     """Read the orders, results and person of a tube."""
-    return works_on(asker, [tube])[0]
+    orders = cast("dict[str, r4.ServiceRequest]", record.read_many(asker, "ServiceRequest", tube.orders))
+    orders = {id_: orders[id_] for id_ in tube.orders if id_ in orders}
+    judge = _judge(asker, tube, orders)
+    work = Work(tube, orders, {}, judge)
+    ids = [facts.observation_id(order.id or "", analyte.key) for order, analyte in work.slots()]
+    ids += [facts.observation_id(order.id or "", rule.analyte) for order, rule in work.calculated()]
+    work.results.update(cast("dict[str, r4.Observation]", record.read_many(asker, "Observation", ids)))
+    return work
 
 
-def works_on(asker: Asker, tubes: Sequence[Tube]) -> list[Work]:
-    """The same of many tubes, in one read of each kind."""
-    wanted = [id_ for tube in tubes for id_ in tube.orders]
-    orders = cast("dict[str, r4.ServiceRequest]", record.read_many(asker, "ServiceRequest", wanted))
-    found = [(id_, what) for id_, order in orders.items() if (what := facts.ordered_test(order))]
-    ids = [facts.observation_id(id_, a.key) for id_, what in found for a in what.analytes]
-    results = cast("dict[str, r4.Observation]", record.read_many(asker, "Observation", ids))
-    reports = record.read_many(asker, "DiagnosticReport", [facts.report_id(id_) for id_ in orders])
-    people = record.read_many(asker, "Patient", {tube.patient for tube in tubes})
-    return [_work(tube, orders, results, people.get(tube.patient), reports) for tube in tubes]
-
-
-def _work(
-    tube: Tube,
-    orders: Mapping[str, r4.ServiceRequest],
-    results: Mapping[str, r4.Observation],
-    person: r4.Resource | None,
-    reports: Mapping[str, r4.Resource],
-) -> Work:
-    mine = {id_: orders[id_] for id_ in tube.orders if id_ in orders}
-    keys = [
-        facts.observation_id(id_, a.key)
-        for id_, order in mine.items()
-        if (what := facts.ordered_test(order))
-        for a in what.analytes
-    ]
-    gender = person.gender if isinstance(person, r4.Patient) else None
-    days = age_days(person.birthDate or "", datetime.now(HANOI).date()) if isinstance(person, r4.Patient) else None
-    known = {key: results[key] for key in keys if key in results}
-    return Work(tube, mine, known, gender, None if days is None else days // 365, dict(reports))
+def _judge(asker: Asker, tube: Tube, orders: Mapping[str, r4.ServiceRequest]) -> Judge:
+    """The rules of today for the person of a tube. Pregnancy is asked for where limits ask for it."""
+    today = datetime.now(HANOI).date()
+    person = record.read_many(asker, "Patient", [tube.patient]).get(tube.patient)
+    sex = (person.gender or "") if isinstance(person, r4.Patient) else ""
+    days = age_days(person.birthDate or "", today) if isinstance(person, r4.Patient) else None
+    book, day = in_force(tube.facility), today.isoformat()
+    asked = {a.key for o in orders.values() if (what := facts.ordered_test(o)) for a in what.analytes}
+    differs = any(rule.pregnant for key in asked for kind in (Normal, Critical) for rule in book.limits(kind, key, day))
+    fertile = sex == "female" and days is not None and FERTILE[0] <= days / 365.25 < FERTILE[1]
+    return Judge(book, Person(sex, days, pregnant=differs and fertile and pregnant(asker, tube.patient)), day)
 
 
 def enter_results(asker: Asker, number: str, values: Mapping[str, str], *, reason: str = "") -> Tube:
@@ -307,52 +285,100 @@ def _typed(analyte: Analyte, text: str, field: str) -> facts.Reading:
     return facts.Reading(number=found[1], comparator=found[0])
 
 
-def keep_readings(
-    asker: Asker, work: Work, readings: Mapping[str, facts.Reading], *, reason: str = "", into: Writes | None = None
-) -> bool:
+def keep_readings(asker: Asker, work: Work, readings: Mapping[str, facts.Reading], *, reason: str = "") -> bool:
     """Write readings, by the id of their Observation, of a locked tube; tell whether anything changed.
 
-    Results are preliminary until released; on a released tube they become amended, and the report with them. into:
-    gathers what is to be written; without it that is written here.
+    Results are preliminary until released; on a released tube they become corrected, and the report with them. What is
+    calculated from them follows.
     """
     tube, desk = work.tube, as_desk(asker)
-    writes = into or Writes(desk)
     if tube.stage in (Stage.REJECTED, Stage.CANCELLED):
         raise WrongStage
     released = tube.stage == Stage.RELEASED
-    changed: list[r4.Observation] = []
-    for order, analyte in work.slots():
-        id_ = facts.observation_id(order.id or "", analyte.key)
-        old, reading = work.results.get(id_), readings.get(id_)
-        if reading is None or (same(old, reading)):
-            continue
-        status = ("amended" if old else "final") if released else "preliminary"
-        changed.append(
-            facts.observation(
-                order, analyte, reading, specimen=tube.specimen, normal=work.normal(analyte), status=status
-            )
-        )
+    reason = _reason(reason) if released and _differs(work, readings) else ""
+    changed = _measured(desk, work, readings)
     if not changed:
         return False
-    if released:
-        note = r4.Annotation(text=_reason(reason), time=facts.now())
-        for result in changed:
-            result.note = [*(result.note or []), note]
+    changed += _calculated(desk, work, changed)
     for result in changed:
-        writes.put(result, known=result.id in work.results)
+        before = work.results.get(result.id or "")
+        if released:
+            result.status = "corrected" if before else "final"
+            result.note = [*(result.note or []), facts.correction(before, reason)]
+        (record.update if before else record.create)(desk, result)
         work.results[result.id or ""] = result
-    again = work.results.values() if tube.critical else changed
-    tube.critical = any(facts.flag_of(r) in facts.CRITICAL for r in again)
+    _judged(work, changed)
     tube.stage = Stage.RELEASED if released else Stage.RESULTED
     tube.received_at = tube.received_at or datetime.now(UTC)
     touched = {facts.id_of(b) for r in changed for b in r.basedOn or []}
-    _reports(writes, work, "amended" if released else "preliminary", only=touched)
+    _reports(desk, work, "corrected" if released else "preliminary", only=touched)
     for id_ in touched if released else ():
-        writes.put(facts.amendment(work.orders[id_], reason), known=False)
-    writes.tubes.append(tube)
-    if into is None:
-        writes.keep()
+        record.create(desk, facts.amendment(work.orders[id_], reason))
+    _keep(tube)
     return True
+
+
+def _differs(work: Work, readings: Mapping[str, facts.Reading]) -> bool:
+    return any(not same(work.results.get(id_), reading) for id_, reading in readings.items())
+
+
+def _measured(desk: Asker, work: Work, readings: Mapping[str, facts.Reading]) -> list[r4.Observation]:
+    """Build the results that readings change."""
+    new = [
+        (order, analyte, reading)
+        for order, analyte in work.slots()
+        if (reading := readings.get(id_ := facts.observation_id(order.id or "", analyte.key)))
+        and not same(work.results.get(id_), reading)
+    ]
+    return _built(desk, work, new)
+
+
+def _calculated(desk: Asker, work: Work, changed: list[r4.Observation]) -> list[r4.Observation]:
+    """Build what is calculated from results, and what no longer can be as absent."""
+    merged = work.results | {r.id or "": r for r in changed}
+    new = []
+    for order, rule in work.calculated():
+        id_ = facts.observation_id(order.id or "", rule.analyte)
+        old = merged.get(id_)
+        reading = work.judge.calculate(rule, merged.values())
+        if reading is None and old is not None:
+            reading = facts.Reading(absent=True)
+        if reading is not None and not same(old, reading):
+            new.append((order, analytes()[rule.analyte], reading))
+    return _built(desk, work, new)
+
+
+def _built(
+    desk: Asker, work: Work, new: list[tuple[r4.ServiceRequest, Analyte, facts.Reading]]
+) -> list[r4.Observation]:
+    past = history(desk, work.tube.patient, [analyte.loinc for _, analyte, _ in new], skip=set(work.results))
+    return [
+        facts.observation(
+            order,
+            analyte,
+            reading,
+            specimen=work.tube.specimen,
+            bounds=work.judge.bounds(analyte, reading.device),
+            status="preliminary",
+            delta=work.judge.delta(analyte, reading, next(iter(past.get(analyte.loinc, [])), None)),
+        )
+        for order, analyte, reading in new
+    ]
+
+
+def _judged(work: Work, changed: list[r4.Observation]) -> None:
+    """Keep with the tube whether somebody must be called, and what is held."""
+    tube = work.tube
+    again = work.results.values() if tube.critical else changed
+    was, tube.critical = tube.critical, any(facts.flag_of(r) in facts.CRITICAL for r in again)
+    if tube.critical and not was:
+        tube.critical_at = datetime.now(UTC)
+    tube.holds = [
+        [rule.code, facts.key_of(result)]
+        for result in work.results.values()
+        if result.status == "preliminary"
+        for rule in work.judge.held(result, urgent=tube.urgent)
+    ]
 
 
 def same(old: r4.Observation | None, reading: facts.Reading) -> bool:
@@ -406,9 +432,7 @@ def release(asker: Asker, number: str, *, reasons: Mapping[str, str] | None = No
                 if asker.practitioner:
                     result.performer = [*(result.performer or []), facts.ref("Practitioner", asker.practitioner)]
                 record.update(desk, result)
-        writes = Writes(desk)
-        complete = _reports(writes, work, "final")
-        writes.keep()
+        complete = _reports(desk, work, "final")
         for id_ in complete:
             order = work.orders[id_]
             if order.status != "completed":
@@ -421,31 +445,32 @@ def release(asker: Asker, number: str, *, reasons: Mapping[str, str] | None = No
     return tube
 
 
-def _reports(writes: Writes, work: Work, status: str, only: set[str] | None = None) -> set[str]:
+def _reports(desk: Asker, work: Work, status: str, only: set[str] | None = None) -> set[str]:
     """Write the report of each order that has results; return the ids of orders whose results are complete."""
+    existing = record.read_many(desk, "DiagnosticReport", [facts.report_id(id_) for id_ in work.orders])
     complete = set()
     for id_, order in work.orders.items():
         what = facts.ordered_test(order)
         if not what or order.status == "revoked":
             continue
         ids = [facts.observation_id(id_, a.key) for a in what.analytes]
-        results = [work.results[i] for i in ids if i in work.results]
-        whole = len(results) == len(ids)
+        extra = [facts.observation_id(id_, rule.analyte) for host, rule in work.calculated() if host.id == id_]
+        results = [work.results[i] for i in (*ids, *extra) if i in work.results]
+        whole = all(i in work.results for i in ids)
         if whole:
             complete.add(id_)
         if not results or (only is not None and id_ not in only):
             continue
         said = "partial" if status == "final" and not whole else status
         report = facts.report(order, results, said)
-        old = work.reports.get(report.id or "")
+        old = existing.get(report.id or "")
         if (
             isinstance(old, r4.DiagnosticReport)
-            and said != "amended"
+            and said != "corrected"
             and (old.status, old.result) == (said, report.result)
         ):
             continue
-        writes.put(report, known=old is not None)
-        work.reports[report.id or ""] = report
+        (record.update if old else record.create)(desk, report)
     return complete
 
 

@@ -15,6 +15,7 @@ from tuetinh.care.lab.machines.folders import watch_folders
 from tuetinh.care.lab.machines.listener import serve_lis1, serve_mllp
 from tuetinh.care.lab.models import Tube
 from tuetinh.care.lab.queries import Result, read_result
+from tuetinh.care.lab.results.previous import history
 from tuetinh.care.lab.words import FLAGS, STAGES, plain_flag
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -101,5 +102,5 @@ def results(asker: Asker, patient: str, limit: int = 50) -> list[Result]:
 
 def trend(asker: Asker, patient: str, loinc: str) -> list[Result]:
     """The released results of one LOINC code, oldest first."""
-    found = queries.history(asker, patient, [loinc]).get(loinc, [])
+    found = history(asker, patient, [loinc]).get(loinc, [])
     return [queries.read_result(r) for r in reversed(found)]

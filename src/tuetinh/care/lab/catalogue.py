@@ -13,7 +13,6 @@ from django.utils.translation import get_language, gettext_lazy
 from tuetinh.record.text import fold
 
 _DATA = Path(__file__).parent / "data"
-CHILD_YEARS = 15  # the column `child` of analytes.csv holds under this age
 
 SPECIMENS = {
     "edta": gettext_lazy("Máu toàn phần (EDTA)"),
@@ -54,6 +53,22 @@ class Range:
     def __bool__(self) -> bool:
         return self.low is not None or self.high is not None
 
+    def __or__(self, other: Range) -> Range:
+        """The widest of both."""
+        lows, highs = (self.low, other.low), (self.high, other.high)
+        return Range(
+            None if None in lows else min(low for low in lows if low is not None),
+            None if None in highs else max(high for high in highs if high is not None),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What is normal for a person, and beyond what somebody must be called."""
+
+    normal: Range = Range()
+    critical: Range = Range()
+
 
 @dataclass(frozen=True, slots=True)
 class Analyte:
@@ -65,10 +80,6 @@ class Analyte:
     shown: str
     names: tuple[str, str]
     plains: tuple[str, str]
-    male: Range
-    female: Range
-    child: Range
-    critical: Range
     choices: tuple[str, ...]
     aliases: frozenset[str]
 
@@ -86,19 +97,6 @@ class Analyte:
     def numeric(self) -> bool:
         """Whether results are numbers."""
         return bool(self.unit)
-
-    def normal(self, gender: str | None, age_years: int | None) -> Range:
-        """Limits for a person; where the sex is not known, the widest of both."""
-        if age_years is not None and age_years < CHILD_YEARS:
-            return self.child
-        if gender in ("male", "female"):
-            return self.male if gender == "male" else self.female
-        lows = [r.low for r in (self.male, self.female)]
-        highs = [r.high for r in (self.male, self.female)]
-        return Range(
-            min((v for v in lows if v is not None), default=None) if None not in lows else None,
-            max((v for v in highs if v is not None), default=None) if None not in highs else None,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +123,6 @@ def _rows(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _range(text: str) -> Range:
-    low, _, high = text.partition("-")
-    return Range(Decimal(low) if low else None, Decimal(high) if high else None)
-
-
 @cache
 def analytes() -> dict[str, Analyte]:
     """Every analyte by its key."""
@@ -137,7 +130,6 @@ def analytes() -> dict[str, Analyte]:
         row["key"]: Analyte(
             row["key"], row["loinc"], row["unit"], row["shown"],
             (row["name"], row["name_en"]), (row["plain"], row["plain_en"]),
-            _range(row["male"]), _range(row["female"]), _range(row["child"]), _range(row["critical"]),
             tuple(filter(None, row["choices"].split("|"))), frozenset(row["aliases"].split()),
         )
         for row in _rows("analytes.csv")

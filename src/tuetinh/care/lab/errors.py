@@ -61,6 +61,16 @@ class BadValue(LabError):
         self.field = field
 
 
+class BadRule(LabError):
+    """A rule that cannot be kept: which field, and why."""
+
+    code = "bad-rule"
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(field)
+        self.field, self.message = field, why
+
+
 class Incomplete(LabError):
     """Nothing to release yet."""
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from tuetinh.care.lab import units
-from tuetinh.care.lab.catalogue import SPECIMEN_CODES, SPECIMENS, Analyte, Range, Test, analytes, test
+from tuetinh.care.lab.catalogue import SPECIMEN_CODES, SPECIMENS, Analyte, Bounds, Range, Test, analytes, test
 from tuetinh.commons.catalogues.api import SERVICES, service
 from tuetinh.record import r4
 
@@ -38,6 +38,7 @@ FLAG_TEXT: Final = {
     "POS": "Positive",
     "NEG": "Negative",
 }
+DELTA_TEXT: Final = {"U": "Significant change up", "D": "Significant change down"}
 CRITICAL: Final = frozenset({"LL", "HH"})
 
 
@@ -157,6 +158,13 @@ def amendment(order: r4.ServiceRequest, reason: str) -> r4.Communication:
     )
 
 
+def correction(before: r4.Observation | None, reason: str) -> r4.Annotation:
+    """Build the note of a correction after release: what was said before, and why it was changed."""
+    old = " ".join(filter(None, (value_of(before), unit_of(before)))) if before else ""
+    text = f"Trước khi sửa: {old.replace('.', ',')}. Lý do: {reason}" if old else f"Bổ sung. Lý do: {reason}"
+    return r4.Annotation(text=text, time=now())
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A value as measured or typed. number or text; `words` why there is none."""
@@ -170,6 +178,7 @@ class Reading:
     at: datetime | None = None
     device: str = ""
     notes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()  # ids of the Observations that it was calculated from
 
     @property
     def shown(self) -> str:
@@ -177,7 +186,7 @@ class Reading:
         return f"{self.comparator}{self.number}" if self.number is not None else self.text
 
 
-def flag(analyte: Analyte, reading: Reading, normal: Range) -> str:
+def flag(analyte: Analyte, reading: Reading, bounds: Bounds) -> str:
     """Code of v3 ObservationInterpretation by our own limits; "" when nothing can be said."""
     value = reading.number
     if value is None:
@@ -190,7 +199,7 @@ def flag(analyte: Analyte, reading: Reading, normal: Range) -> str:
         return ""
     if reading.unit and not units.same(reading.unit, analyte):
         return reading.flag if reading.flag in FLAG_TEXT else ""  # in another unit our limits say nothing
-    critical = analyte.critical.where(value) if analyte.critical else "N"
+    critical, normal = bounds.critical.where(value), bounds.normal
     if critical != "N" and not (critical == "L" and reading.comparator.startswith(">")):
         return critical * 2
     if not normal:
@@ -202,10 +211,17 @@ def flag(analyte: Analyte, reading: Reading, normal: Range) -> str:
 
 
 def observation(
-    order: r4.ServiceRequest, analyte: Analyte, reading: Reading, *, specimen: str, normal: Range, status: str
+    order: r4.ServiceRequest,
+    analyte: Analyte,
+    reading: Reading,
+    *,
+    specimen: str,
+    bounds: Bounds,
+    status: str,
+    delta: str = "",
 ) -> r4.Observation:
-    """Build the result of one analyte."""
-    code = flag(analyte, reading, normal)
+    """Build the result of one analyte. delta: `U` or `D` where it has jumped since the last one."""
+    code = flag(analyte, reading, bounds)
     shown = reading.unit or analyte.shown
     coded = analyte.unit if not reading.unit or units.same(reading.unit, analyte) else None
     result = r4.Observation(
@@ -224,6 +240,7 @@ def observation(
         specimen=ref("Specimen", specimen),
         device=r4.Reference(display=reading.device) if reading.device else None,
         note=[r4.Annotation(text=n) for n in reading.notes] or None,
+        derivedFrom=[ref("Observation", id_) for id_ in reading.sources] or None,
     )
     if reading.absent:
         result.dataAbsentReason = _coded("http://terminology.hl7.org/CodeSystem/data-absent-reason", "error")
@@ -237,10 +254,10 @@ def observation(
         )
     else:
         result.valueString = reading.text
-    if code:
-        result.interpretation = [_coded(_FLAGS, code, FLAG_TEXT[code])]
-    if normal and coded:
-        result.referenceRange = [_reference_range(normal, analyte)]
+    codes = {code: FLAG_TEXT.get(code), delta: DELTA_TEXT.get(delta)}
+    result.interpretation = [_coded(_FLAGS, said, text) for said, text in codes.items() if said] or None
+    if bounds.normal and coded:
+        result.referenceRange = [_reference_range(bounds.normal, analyte)]
     return result
 
 
@@ -281,10 +298,24 @@ def analyte_of(result: r4.Observation) -> Analyte | None:
     return next((a for code in codes if (a := by_loinc().get(code))), None)
 
 
+def key_of(result: r4.Observation) -> str:
+    """The key of its analyte, or ""."""
+    analyte = analyte_of(result)
+    return analyte.key if analyte else ""
+
+
 def flag_of(result: r4.Observation) -> str:
-    """The first interpretation code, or ""."""
-    concepts = result.interpretation or []
-    return next((c.code or "" for concept in concepts for c in concept.coding or []), "")
+    """The first interpretation code that is no change, or ""."""
+    return next((code for code in _interpretations(result) if code not in DELTA_TEXT), "")
+
+
+def delta_of(result: r4.Observation) -> str:
+    """`U` or `D` where the result has jumped since the last one, or ""."""
+    return next((code for code in _interpretations(result) if code in DELTA_TEXT), "")
+
+
+def _interpretations(result: r4.Observation) -> list[str]:
+    return [c.code or "" for concept in result.interpretation or [] for c in concept.coding or []]
 
 
 def value_of(result: r4.Observation) -> str:

@@ -20,6 +20,7 @@ class Tube(models.Model):
         ORDERED = "ordered"
         RECEIVED = "received"
         RESULTED = "resulted"
+        VERIFIED = "verified"  # by the technician
         RELEASED = "released"
         REJECTED = "rejected"
         CANCELLED = "cancelled"
@@ -36,6 +37,10 @@ class Tube(models.Model):
     ordered_at = models.DateTimeField()
     received_at = models.DateTimeField(null=True)
     released_at = models.DateTimeField(null=True)
+    critical_at = models.DateTimeField(null=True)  # since when a call is due
+    verified_at = models.DateTimeField(null=True)  # the technician's validation
+    verified_by = models.CharField(max_length=150, blank=True, db_default="")
+    holds = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))  # [rule, analyte] pairs
 
     class Meta:
         indexes: ClassVar = [
@@ -180,3 +185,15 @@ class Download(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["next_at"], name="lab_download_due", condition=Q(sent_at=None)),
         ]
+
+
+class RuleChange(models.Model):
+    """A rule of results as somebody made it, never altered: the last one of a code holds. facility "": everywhere."""
+
+    kind = models.CharField(max_length=12)  # of `results.rules.KINDS`
+    code = models.CharField(max_length=60, db_index=True)
+    facility = models.CharField(max_length=64, blank=True)
+    content = models.JSONField()
+    at = models.DateTimeField()
+    account = models.CharField(max_length=150)
+    why = models.CharField(max_length=500)

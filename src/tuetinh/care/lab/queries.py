@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import cast
 
@@ -13,14 +12,13 @@ from django.db.models import Count, Q, QuerySet
 from tuetinh.care.lab import actions, facts
 from tuetinh.care.lab.catalogue import Analyte, by_other_loinc
 from tuetinh.care.lab.models import Tube
+from tuetinh.care.lab.results.previous import history
 from tuetinh.commons.identity.api import display_name
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 
 Stage = Tube.Stage
-DELTA = Decimal("0.5")  # a change by half of the last value is shown as a jump
-_HISTORY_DAYS = 730
 
 
 def today_start() -> datetime:
@@ -98,7 +96,7 @@ class Row:
 
 def grid(asker: Asker, work: actions.Work) -> list[Row]:
     """The results of a tube with what was measured before, in one search."""
-    slots = work.slots()
+    slots = work.rows()
     past = history(asker, work.tube.patient, [a.loinc for _, a in slots], skip=set(work.results))
     rows = []
     for order, analyte in slots:
@@ -121,7 +119,7 @@ def grid(asker: Asker, work: actions.Work) -> list[Row]:
                 notes=tuple(n.text or "" for n in (result.note or [] if result else [])),
                 previous=facts.value_of(last) if last else "",
                 previous_at=(last.effectiveDateTime or "") if last else "",
-                jump=_jump(result, last),
+                jump=bool(result and facts.delta_of(result)),
                 points=_points([*before[:9][::-1], *([result] if result else [])]),
             )
         )
@@ -129,7 +127,7 @@ def grid(asker: Asker, work: actions.Work) -> list[Row]:
 
 
 def _limits(work: actions.Work, analyte: Analyte) -> str:
-    normal = work.normal(analyte)
+    normal = work.judge.bounds(analyte).normal
     return facts.written_range(normal.low, normal.high)
 
 
@@ -137,43 +135,8 @@ def _number(result: r4.Observation | None) -> Decimal | None:
     return result.valueQuantity.value if result and result.valueQuantity else None
 
 
-def _jump(now: r4.Observation | None, last: r4.Observation | None) -> bool:
-    """Delta check: whether a value has moved by more than half of the last one, in the same unit."""
-    new, old = _number(now), _number(last)
-    if new is None or old is None or not now or not last or facts.unit_of(now) != facts.unit_of(last):
-        return False
-    return old != 0 and abs(new - old) / abs(old) > DELTA
-
-
 def _points(results: list[r4.Observation]) -> tuple[tuple[str, Decimal], ...]:
     return tuple((r.effectiveDateTime or "", v) for r in results if (v := _number(r)) is not None)
-
-
-def history(
-    asker: Asker,
-    patient: str,
-    loincs: list[str],
-    *,
-    skip: Set[str] = frozenset(),
-    count: int = 200,
-) -> dict[str, list[r4.Observation]]:
-    """Released results of a person by LOINC code, newest first."""
-    if not loincs:
-        return {}
-    codes = ",".join(f"{facts.LOINC}|{c}" for c in dict.fromkeys(loincs))
-    since = (datetime.now(actions.HANOI) - timedelta(days=_HISTORY_DAYS)).date().isoformat()
-    query = (
-        f"patient=Patient/{patient}&code={codes}&status=final,amended,corrected&date=ge{since}"
-        f"&_sort=-date&_count={count}"
-    )
-    found: dict[str, list[r4.Observation]] = {}
-    for result in cast("list[r4.Observation]", record.search(asker, "Observation", query).resources):
-        if result.id in skip:
-            continue
-        for coding in (result.code.coding if result.code else None) or []:
-            if coding.system == facts.LOINC:
-                found.setdefault(coding.code or "", []).append(result)
-    return found
 
 
 @dataclass(frozen=True, slots=True)

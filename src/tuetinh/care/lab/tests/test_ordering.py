@@ -153,11 +153,11 @@ def test_after_release_a_change_needs_a_reason_and_keeps_the_old_version(world, 
     inbox.match(world.lab, row.pk, tube.number, reason="chạy lại mẫu")
     versions = cast("list[r4.Observation]", record.history(SYSTEM, "Observation", id_))
     assert [(v.status, facts.value_of(v)) for v in versions] == [
-        ("amended", "9.9"),
+        ("corrected", "9.9"),
         ("final", "5.4"),
         ("preliminary", "5.4"),
     ]
-    assert record.read(SYSTEM, "DiagnosticReport", facts.report_id(request.id)).status == "amended"
+    assert record.read(SYSTEM, "DiagnosticReport", facts.report_id(request.id)).status == "corrected"
     query = f"patient={world.encounter.subject.reference}"
     [notice] = record.search(SYSTEM, "Communication", query).resources
     assert "chạy lại mẫu" in notice.payload[0].contentString

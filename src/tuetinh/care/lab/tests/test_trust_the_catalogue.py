@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tuetinh.care.lab import catalogue
+from tuetinh.care.lab.results.book import in_force
+from tuetinh.care.lab.results.judge import Judge, Person
 from tuetinh.record.terminology import ucum
 
 DATA = Path(catalogue.__file__).parent / "data"
@@ -36,15 +38,19 @@ def test_every_loinc_code_keeps_its_check_digit_and_says_how_sure_it_is(row: dic
         assert check_digit(number) == int(digit), code
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("analyte", catalogue.analytes().values(), ids=lambda analyte: analyte.key)
 def test_every_unit_is_ucum_and_every_number_has_limits(analyte: catalogue.Analyte) -> None:
     assert not analyte.unit or ucum.valid(analyte.unit) is None
-    assert analyte.numeric == bool(analyte.male) == bool(analyte.female) == bool(analyte.child)
-    for limits in (analyte.male, analyte.female, analyte.child, analyte.critical):
-        assert limits.low is None or limits.high is None or limits.low < limits.high
-    if analyte.critical:
-        assert analyte.critical.low is None or analyte.male.low is None or analyte.critical.low < analyte.male.low
-        assert analyte.critical.high is None or analyte.male.high is None or analyte.critical.high > analyte.male.high
+    for sex in ("male", "female"):
+        for days in (1, 400, 5000, 6000, 20_000, None):
+            bounds = Judge(in_force(), Person(sex, days), "2026-11-29").bounds(analyte)
+            normal, critical = bounds.normal, bounds.critical
+            assert analyte.numeric == bool(normal)
+            for limits in (normal, critical):
+                assert limits.low is None or limits.high is None or limits.low < limits.high
+            assert critical.low is None or normal.low is None or critical.low < normal.low
+            assert critical.high is None or normal.high is None or critical.high > normal.high
 
 
 def test_what_is_called_confirmed_stands_in_public_data(shared: Path) -> None:

@@ -1,0 +1,112 @@
+"""The rules in force: those that come with the house (`data/`), and what people made of them since."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from cel_expr_python import cel
+from django.db.models import Max
+
+from tuetinh.care.lab.models import RuleChange
+from tuetinh.care.lab.results.rules import (
+    KINDS,
+    Critical,
+    Delta,
+    Formula,
+    Hold,
+    Normal,
+    Notifiable,
+    Reflex,
+    Rule,
+    of_results,
+    of_tubes,
+)
+from tuetinh.commons.expressions.api import Expression
+
+_DATA = Path(__file__).parents[1] / "data"
+R = TypeVar("R", bound=Rule)
+
+
+def _rows(name: str) -> Iterable[dict[str, str]]:
+    with (_DATA / name).open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield {key: value for key, value in row.items() if value}
+
+
+@cache
+def delivered() -> tuple[Rule, ...]:
+    """The rules as they came."""
+    found: list[Rule] = []
+    for row in _rows("limits.csv"):
+        found.append(msgspec.convert(row, KINDS[row.pop("kind")], strict=False))
+    found += [msgspec.convert(row, Delta, strict=False) for row in _rows("deltas.csv")]
+    lists: tuple[tuple[str, type[Rule]], ...] = (
+        ("formulas", Formula), ("holds", Hold), ("reflexes", Reflex), ("notifiable", Notifiable),
+    )  # fmt: skip
+    for name, kind in lists:
+        found += msgspec.json.decode((_DATA / f"{name}.json").read_bytes(), type=list[kind])  # type: ignore[valid-type]
+    return tuple(found)
+
+
+class Book:
+    """Rules, ready to be asked."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules = {rule.code: rule for rule in rules}
+        self._limits: dict[tuple[type[Rule], str], list[Normal | Critical]] = {}
+        for rule in self.rules.values():
+            if isinstance(rule, Normal | Critical):
+                self._limits.setdefault((type(rule), rule.analyte), []).append(rule)
+        self._read: dict[str, Expression] = {}
+
+    def of(self, kind: type[R], day: str) -> list[R]:
+        """The rules of a kind that are in force on a day (ISO)."""
+        return [rule for rule in self.rules.values() if isinstance(rule, kind) and rule.holds_on(day)]
+
+    def limits(self, kind: type[Rule], analyte: str, day: str) -> list[Normal | Critical]:
+        """The limits of an analyte in force on a day."""
+        return [rule for rule in self._limits.get((kind, analyte), []) if rule.holds_on(day)]
+
+    def delta(self, analyte: str, day: str) -> Delta | None:
+        """How far an analyte may move: its own rule, else the one for every other."""
+        rules = {rule.analyte: rule for rule in self.of(Delta, day)}
+        return rules.get(analyte) or rules.get("")
+
+    def result(self, condition: str) -> Expression:
+        """A condition about one result."""
+        return self._kept(condition, lambda: of_results().read(condition, cel.Type.BOOL))
+
+    def tube(self, text: str, returns: cel.Type = cel.Type.BOOL) -> Expression:
+        """A condition or formula about the results of a tube."""
+        return self._kept(text, lambda: of_tubes().read(text, returns))
+
+    def _kept(self, text: str, read: Callable[[], Expression]) -> Expression:
+        if text not in self._read:
+            self._read[text] = read()
+        return self._read[text]
+
+
+@cache
+def _delivered_book() -> Book:
+    return Book(delivered())
+
+
+def in_force(facility: str = "") -> Book:
+    """All rules as they are now at a facility, also those switched off; one query where nothing has changed."""
+    last = RuleChange.objects.aggregate(last=Max("id"))["last"]
+    return _as_of(last, facility) if last else _delivered_book()
+
+
+@lru_cache(maxsize=64)
+def _as_of(last: int, facility: str) -> Book:
+    """The rules with the changes up to this one; changes are never altered, so that this holds for good."""
+    rules = {rule.code: rule for rule in delivered()}
+    for place in dict.fromkeys(("", facility)):
+        changes = RuleChange.objects.filter(id__lte=last, facility=place).order_by("code", "-id").distinct("code")
+        rules |= {change.code: msgspec.convert(change.content, KINDS[change.kind]) for change in changes}
+    return Book(rules.values())
