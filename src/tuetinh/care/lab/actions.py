@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
 
@@ -14,23 +14,28 @@ from django.db.models import F
 from tuetinh.care.billing.api import cancel_charge, charge
 from tuetinh.care.insurance.api import stop
 from tuetinh.care.lab import facts
-from tuetinh.care.lab.catalogue import Analyte, Test, analytes, test
+from tuetinh.care.lab.catalogue import Analyte, Test, analytes, benches, test
 from tuetinh.care.lab.errors import (
     BadValue,
     CriticalOpen,
+    HeldBack,
     Incomplete,
     NeedsReason,
     NotAllowed,
+    NotReadBack,
     NoTube,
     UnknownTest,
     WrongStage,
 )
 from tuetinh.care.lab.machines.messages import number as read_number
 from tuetinh.care.lab.models import Counter, Tube
+from tuetinh.care.lab.results import facts as result_facts
+from tuetinh.care.lab.results import notices, signing
 from tuetinh.care.lab.results.book import in_force
 from tuetinh.care.lab.results.judge import Judge, Person
 from tuetinh.care.lab.results.previous import history, pregnant
 from tuetinh.care.lab.results.rules import Critical, Formula, Normal
+from tuetinh.care.lab.samples.orders import add
 from tuetinh.commons.identity.api import age_days
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
@@ -102,7 +107,7 @@ def _order_tube(
     note: str,
 ) -> list[r4.ServiceRequest]:
     specimen_id, ids = record.new_id(), [record.new_id() for _ in group]
-    tube = _numbered(facility, specimen_id, visit, ids, urgent=urgent)
+    tube = _numbered(facility, specimen_id, visit, ids, urgent=urgent, benches=benches_of(group))
     record.create(desk, facts.specimen(specimen_id, tube.number, group[0].specimen, visit.subject, ids))
     orders = [
         facts.order(
@@ -114,7 +119,9 @@ def _order_tube(
     return record.create_many(desk, orders)
 
 
-def _numbered(facility: str, specimen: str, visit: r4.Encounter, orders: list[str], *, urgent: bool) -> Tube:
+def _numbered(
+    facility: str, specimen: str, visit: r4.Encounter, orders: list[str], *, urgent: bool, benches: list[str]
+) -> Tube:
     """Give the next number of the facility's day: yymmdd, the facility's digits, a running number; fits Code 128."""
     day = datetime.now(HANOI).date()
     digits = "".join(c for c in facility if c.isdigit())[-5:].rjust(5, "0")
@@ -127,11 +134,22 @@ def _numbered(facility: str, specimen: str, visit: r4.Encounter, orders: list[st
                 return Tube.objects.create(
                     number=f"{day:%y%m%d}{digits}{last:04d}", facility=facility, specimen=specimen,
                     encounter=visit.id or "", patient=facts.id_of(visit.subject), orders=orders, urgent=urgent,
-                    ordered_at=datetime.now(UTC),
+                    benches=benches, ordered_at=datetime.now(UTC),
                 )  # fmt: skip
         except IntegrityError:
             if not Tube.objects.filter(number=f"{day:%y%m%d}{digits}{last:04d}").exists():
                 raise  # else another facility with the same digits took it: the next one
+
+
+def benches_of(tests: Sequence[Test]) -> list[str]:
+    """The benches that tests are done at, each once."""
+    return list(dict.fromkeys(one.bench.key for one in tests))
+
+
+def due(tube: Tube, received: datetime) -> datetime | None:
+    """When the results of a tube are late: after the slowest of its benches."""
+    minutes = [benches()[key].minutes(urgent=tube.urgent) for key in tube.benches if key in benches()]
+    return received + timedelta(minutes=max(minutes)) if minutes else None
 
 
 def receive_specimen(asker: Asker, number: str) -> Tube:
@@ -147,6 +165,7 @@ def receive_specimen(asker: Asker, number: str) -> Tube:
         specimen.status, specimen.receivedTime = "available", facts.now()
         record.update(desk, specimen)
         tube.stage, tube.received_at = Stage.RECEIVED, datetime.now(UTC)
+        tube.due_at = due(tube, tube.received_at)
         _keep(tube)
     return tube
 
@@ -161,7 +180,7 @@ def reject_specimen(asker: Asker, number: str, reason: str) -> Tube:
         desk = as_desk(asker)
         old = cast(r4.Specimen, record.read(desk, "Specimen", tube.specimen))
         visit = cast(r4.Encounter, record.read(desk, "Encounter", tube.encounter))
-        fresh = _numbered(tube.facility, record.new_id(), visit, tube.orders, urgent=tube.urgent)
+        fresh = _numbered(tube.facility, record.new_id(), visit, tube.orders, urgent=tube.urgent, benches=tube.benches)
         record.create(desk, facts.again(old, fresh.specimen, fresh.number))
         old.status = "unsatisfactory"
         old.note = [*(old.note or []), r4.Annotation(text=reason, time=facts.now())]
@@ -309,11 +328,14 @@ def keep_readings(asker: Asker, work: Work, readings: Mapping[str, facts.Reading
         work.results[result.id or ""] = result
     _judged(work, changed)
     tube.stage = Stage.RELEASED if released else Stage.RESULTED
-    tube.received_at = tube.received_at or datetime.now(UTC)
+    if tube.received_at is None:
+        tube.received_at = datetime.now(UTC)
+        tube.due_at = due(tube, tube.received_at)
     touched = {facts.id_of(b) for r in changed for b in r.basedOn or []}
     _reports(desk, work, "corrected" if released else "preliminary", only=touched)
     for id_ in touched if released else ():
         record.create(desk, facts.amendment(work.orders[id_], reason))
+    notices.tell(desk, work.judge, changed, tube.facility)
     _keep(tube)
     return True
 
@@ -393,56 +415,112 @@ def same(old: r4.Observation | None, reading: facts.Reading) -> bool:
     return facts.value_of(old) == reading.shown and (reading.number is None or facts.unit_of(old) == unit)
 
 
-def acknowledge_critical(asker: Asker, number: str, told: str) -> Tube:
-    """Note who was told of the critical values; then the result may be released."""
-    told = _reason(told)
+def log_call(asker: Asker, number: str, told: str, *, answered: bool = True, read_back: bool = True) -> Tube:
+    """Log a call about critical values; once somebody has read them back, the result may be released.
+
+    told: who was called. Raises NotReadBack for an answer without it, NeedsReason.
+    """
     with transaction.atomic():
         tube = lock(asker, number)
+        told = _reason(told)
+        if answered and not read_back:
+            raise NotReadBack
         desk = as_desk(asker)
         work = work_on(desk, tube)
-        for result in work.results.values():
-            if facts.flag_of(result) in facts.CRITICAL:
-                result.note = [*(result.note or []), r4.Annotation(text=told, time=facts.now())]
-                record.update(desk, result)
-        tube.critical = False
+        critical = [r for r in work.results.values() if facts.flag_of(r) in facts.CRITICAL]
+        if not tube.critical or not critical:
+            raise WrongStage
+        at = datetime.now(UTC)
+        record.create(desk, result_facts.call(asker, critical, told, facility=tube.facility, answered=answered, at=at))
+        if answered:
+            tube.critical = False
         _keep(tube)
     return tube
 
 
-def release(asker: Asker, number: str, *, reasons: Mapping[str, str] | None = None) -> Tube:
-    """Validate and hand out: results and reports become final, complete orders completed.
+def verify(asker: Asker, number: str, *, note: str = "") -> Tube:
+    """The technician's validation. note: why it holds against what is held, which is due then.
 
-    Raises Incomplete without any result and CriticalOpen while a critical value is not acknowledged. Analytes without
-    result leave the report partial and the tube at work; releasing again later hands out the rest. Raises insurance's
-    Stopped; reasons: why to go on against what stopped it before.
+    Raises Incomplete without any result, HeldBack, WrongStage.
+    """
+    with transaction.atomic():
+        tube = lock(asker, number)
+        if tube.stage == Stage.VERIFIED:
+            return tube
+        if tube.stage != Stage.RESULTED:
+            raise Incomplete
+        if tube.holds and not note.strip():
+            raise HeldBack
+        desk = as_desk(asker)
+        _verified(asker, desk, work_on(desk, tube), note.strip()[:500])
+        tube.stage = Stage.VERIFIED
+        _keep(tube)
+    return tube
+
+
+def _verified(asker: Asker, desk: Asker, work: Work, note: str = "") -> None:
+    """Mark what a technician has validated, and order what the results ask for."""
+    tube = work.tube
+    fresh = [f"Observation/{id_}" for id_, result in work.results.items() if result.status == "preliminary"]
+    if fresh:
+        record.create(desk, result_facts.validation(asker, fresh, "technical-validation", note))
+    tube.verified_at, tube.verified_by = datetime.now(UTC), asker.account
+    have = [what.code for order in work.orders.values() if (what := facts.ordered_test(order))]
+    for rule, what in list(work.judge.reflexes(work.results.values(), have)):
+        if what.specimen == facts.ordered_specimen(work.orders.values()):
+            like = next(iter(work.orders.values()))
+            made = add(asker, desk, tube, [what], like, intent="reflex-order", note=rule.vi)
+            work.orders.update({order.id or "": order for order in made})
+
+
+def release(asker: Asker, number: str, *, reasons: Mapping[str, str] | None = None) -> Tube:
+    """The doctor's validation: sign and hand out. Results and reports become final, complete orders completed.
+
+    Where nobody is named to sign, the technician's validation is part of it. Raises Incomplete without any result,
+    NotSignatory, NotVerified, and CriticalOpen while nobody was told of a critical value. Analytes without result leave
+    the report partial and the tube at work; releasing again later hands out the rest. Raises insurance's Stopped;
+    reasons: why to go on against what stopped it before.
     """
     with transaction.atomic():
         tube = lock(asker, number)
         if tube.stage == Stage.RELEASED:
             return tube
-        if tube.stage != Stage.RESULTED:
+        if tube.stage not in (Stage.RESULTED, Stage.VERIFIED):
             raise Incomplete
+        signing.check(asker, tube)
         if tube.critical:
             raise CriticalOpen
         desk = as_desk(asker)
         work = work_on(desk, tube)
-        for result in work.results.values():
-            if result.status == "preliminary":
-                result.status, result.issued = "final", facts.now()
-                if asker.practitioner:
-                    result.performer = [*(result.performer or []), facts.ref("Practitioner", asker.practitioner)]
-                record.update(desk, result)
+        if tube.stage == Stage.RESULTED:
+            _verified(asker, desk, work)
+        _signed(asker, desk, work)
         complete = _reports(desk, work, "final")
         for id_ in complete:
             order = work.orders[id_]
             if order.status != "completed":
                 order.status = "completed"
                 record.update(desk, order)
-        if len(complete) == sum(o.status != "revoked" for o in work.orders.values()):
-            tube.stage, tube.released_at = Stage.RELEASED, datetime.now(UTC)
+        whole = len(complete) == sum(o.status != "revoked" for o in work.orders.values())
+        tube.stage, tube.holds = Stage.RELEASED if whole else Stage.RESULTED, []
+        tube.released_at = datetime.now(UTC) if whole else tube.released_at
         _keep(tube)
         stop(asker, tube.encounter, "result", reasons=reasons)
     return tube
+
+
+def _signed(asker: Asker, desk: Asker, work: Work) -> None:
+    """Make results final, mark who signed them, and tell surveillance of what it must know."""
+    fresh = [result for result in work.results.values() if result.status == "preliminary"]
+    for result in fresh:
+        result.status, result.issued = "final", facts.now()
+        if asker.practitioner:
+            result.performer = [*(result.performer or []), facts.ref("Practitioner", asker.practitioner)]
+        record.update(desk, result)
+    if fresh:
+        targets = [f"Observation/{result.id}" for result in fresh]
+        record.create(desk, result_facts.validation(asker, targets, "medical-validation"))
+    notices.tell(desk, work.judge, fresh, work.tube.facility)
 
 
 def _reports(desk: Asker, work: Work, status: str, only: set[str] | None = None) -> set[str]:

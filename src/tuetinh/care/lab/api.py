@@ -15,7 +15,9 @@ from tuetinh.care.lab.machines.folders import watch_folders
 from tuetinh.care.lab.machines.listener import serve_lis1, serve_mllp
 from tuetinh.care.lab.models import Tube
 from tuetinh.care.lab.queries import Result, read_result
+from tuetinh.care.lab.results.book import in_force
 from tuetinh.care.lab.results.previous import history
+from tuetinh.care.lab.results.rules import Formula
 from tuetinh.care.lab.words import FLAGS, STAGES, plain_flag
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -76,12 +78,13 @@ def awaited(encounter: str) -> set[str]:
 def visit_results(asker: Asker, encounter: str, *, preliminary: bool = False) -> list[Result]:
     """The released results of a visit in the order of its tests; with `preliminary` also those not yet released."""
     found = orders(asker, encounter)
-    named = {
-        facts.observation_id(o.id or "", a.key): what.name
-        for o in found
-        if (what := facts.ordered_test(o))
-        for a in what.analytes
-    }
+    formulas = [rule for rule in in_force(asker.facility).rules.values() if isinstance(rule, Formula)]
+    named = {}
+    for order in found:
+        if what := facts.ordered_test(order):
+            keys = [a.key for a in what.analytes]
+            keys += [rule.analyte for rule in formulas if rule.host in keys]
+            named |= {facts.observation_id(order.id or "", key): what.name for key in keys}
     read = cast("dict[str, r4.Observation]", record.read_many(asker, "Observation", named))
     shown = (read[id_] for id_ in named if id_ in read)
     return [_named(r, named) for r in shown if preliminary or r.status != "preliminary"]

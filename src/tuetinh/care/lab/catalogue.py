@@ -100,6 +100,25 @@ class Analyte:
 
 
 @dataclass(frozen=True, slots=True)
+class Bench:
+    """Where tests are done. routine, urgent: minutes from reception within which its results are due."""
+
+    key: str
+    names: tuple[str, str]
+    routine: int
+    urgent: int
+
+    @property
+    def name(self) -> str:
+        """Its name in the language of the page."""
+        return self.names[get_language() == "en"]
+
+    def minutes(self, *, urgent: bool) -> int:
+        """Minutes from reception to the result."""
+        return self.urgent if urgent else self.routine
+
+
+@dataclass(frozen=True, slots=True)
 class Test:
     """What can be ordered. `code` is the service's, which is billed; a panel has several analytes."""
 
@@ -111,6 +130,7 @@ class Test:
     loinc: str
     names: tuple[str, str]
     analytes: tuple[Analyte, ...]
+    bench: Bench
 
     @property
     def name(self) -> str:
@@ -137,12 +157,21 @@ def analytes() -> dict[str, Analyte]:
 
 
 @cache
+def benches() -> dict[str, Bench]:
+    """The benches by key, in their order."""
+    return {
+        row["key"]: Bench(row["key"], (row["name"], row["name_en"]), int(row["routine"]), int(row["urgent"]))
+        for row in _rows("benches.csv")
+    }
+
+
+@cache
 def _tests() -> dict[str, Test]:
     known = analytes()
     return {
         row["code"]: Test(
             row["code"], row["key"], row["specimen"], row["loinc"], (row["name"], row["name_en"]),
-            tuple(known[key] for key in row["analytes"].split()),
+            tuple(known[key] for key in row["analytes"].split()), benches()[row["bench"]],
         )
         for row in _rows("tests.csv")
     }  # fmt: skip

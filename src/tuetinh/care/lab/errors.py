@@ -85,6 +85,34 @@ class CriticalOpen(LabError):
     message = _("Có giá trị nguy kịch: hãy báo bác sĩ và xác nhận trước khi trả kết quả.")
 
 
+class NotSignatory(LabError):
+    """Results are signed by those whom the laboratory has named."""
+
+    code = "not-signatory"
+    message = _("Chỉ người được phân công ký kết quả mới duyệt trả được.")
+
+
+class NotVerified(LabError):
+    """The technician validates before the doctor signs."""
+
+    code = "not-verified"
+    message = _("Kỹ thuật viên phải duyệt kỹ thuật trước.")
+
+
+class HeldBack(LabError):
+    """Something speaks against the results; who validates them says why they hold."""
+
+    code = "held-back"
+    message = _("Có kết quả bị giữ lại: hãy ghi vì sao vẫn duyệt.")
+
+
+class NotReadBack(LabError):
+    """Who was called must have read the value back."""
+
+    code = "not-read-back"
+    message = _("Người nghe phải đọc lại giá trị; nếu không gặp ai, hãy ghi là không liên lạc được.")
+
+
 class NotForMatching(LabError):
     """The message holds no result that fits the tube."""
 

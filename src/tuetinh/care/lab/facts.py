@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -114,6 +115,11 @@ def ordered_test(order: r4.ServiceRequest) -> Test | None:
     """The test that an order is for, or None when it is no test of ours."""
     codes = (c.code or "" for c in (order.code.coding if order.code else None) or [] if c.system == SERVICES)
     return next((t for code in codes if (t := test(code))), None)
+
+
+def ordered_specimen(orders: Iterable[r4.ServiceRequest]) -> str:
+    """The kind of specimen that orders of one tube are made from, or ""."""
+    return next((what.specimen for order in orders if (what := ordered_test(order))), "")
 
 
 def specimen(id_: str, number: str, kind: str, patient: r4.Reference | None, orders: list[str]) -> r4.Specimen:

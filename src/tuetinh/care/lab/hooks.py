@@ -25,6 +25,12 @@ def _silent(request: HttpRequest) -> int:
     return len(silent(asker(request)))
 
 
+def _calls_due(request: HttpRequest) -> int:
+    from tuetinh.care.lab.results.board import to_call
+
+    return to_call(request.user.facility).count()  # type: ignore[union-attr]
+
+
 MENU = [
     MenuItem(roles=("lab",), url="lab:worklist", icon="microscope", label=gettext_lazy("Xét nghiệm"), order=10),
     MenuItem(
@@ -38,4 +44,9 @@ MENU = [
         order=30,
         badge=_silent,
     ),
+    MenuItem(
+        roles=("lab",), url="lab:board", icon="dashboard", label=gettext_lazy("Theo dõi"), order=15, badge=_calls_due
+    ),
+    MenuItem(roles=("lab", "admin"), url="lab:rules", icon="adjustments", label=gettext_lazy("Quy tắc XN"), order=35),
+    MenuItem(roles=("admin",), url="lab:signatories", icon="signature", label=gettext_lazy("Ký kết quả"), order=36),
 ]

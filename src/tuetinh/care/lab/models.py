@@ -40,6 +40,8 @@ class Tube(models.Model):
     critical_at = models.DateTimeField(null=True)  # since when a call is due
     verified_at = models.DateTimeField(null=True)  # the technician's validation
     verified_by = models.CharField(max_length=150, blank=True, db_default="")
+    benches = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))  # keys of the catalogue's
+    due_at = models.DateTimeField(null=True)  # when its results are late
     holds = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))  # [rule, analyte] pairs
 
     class Meta:
@@ -197,3 +199,21 @@ class RuleChange(models.Model):
     at = models.DateTimeField()
     account = models.CharField(max_length=150)
     why = models.CharField(max_length=500)
+
+
+class Signatory(models.Model):
+    """Who signs results for a laboratory: the doctor's validation. One who has ended is kept."""
+
+    facility = models.CharField(max_length=64)
+    account = models.CharField(max_length=150)
+    since = models.DateTimeField()
+    by = models.CharField(max_length=150)
+    ended = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["facility", "account"], name="lab_signatory_once", condition=Q(ended__isnull=True)
+            ),
+        ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -14,8 +16,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from tuetinh.care.insurance.api import Finding, Stopped, reasons_given, shown
 from tuetinh.care.lab import actions, prints, queries, words
+from tuetinh.care.lab.catalogue import analytes, benches
 from tuetinh.care.lab.errors import BadValue, LabError, NoTube
 from tuetinh.care.lab.models import Tube
+from tuetinh.care.lab.results import board as boards
+from tuetinh.care.lab.results import signing
+from tuetinh.care.lab.results.rules import Hold
 from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.documents.api import Paper, respond_pdf
 from tuetinh.commons.identity.api import banner
@@ -25,8 +31,10 @@ LISTS = {
     "receive": gettext_lazy("Chờ nhận mẫu"),
     "analyse": gettext_lazy("Đang phân tích"),
     "validate": gettext_lazy("Chờ duyệt"),
+    "sign": gettext_lazy("Chờ ký"),
     "done": gettext_lazy("Đã trả hôm nay"),
 }
+BULK = {"validate": "lab:verify-passed", "sign": "lab:release-passed"}
 
 
 def _here(request: HttpRequest) -> str:
@@ -42,11 +50,14 @@ def worklist(request: HttpRequest) -> HttpResponse:
         return redirect("lab:tube", found.number)
     which = request.GET.get("list", "receive")
     which = which if which in LISTS else "receive"
-    counts = queries.counts(_here(request))
-    page = paginate(request, queries.worklist(_here(request), which, text[:20]))
+    bench = request.GET.get("bench", "")
+    bench = bench if bench in benches() else ""
+    counts = queries.counts(_here(request), bench)
+    page = paginate(request, queries.worklist(_here(request), which, text[:20], bench))
     rows = [(line, *words.STAGES[line.tube.stage]) for line in queries.lines(asker(request), list(page.object_list))]
     tabs = [(key, label, counts[key]) for key, label in LISTS.items()]
     context = {"page": page, "rows": rows, "which": which, "tabs": tabs, "q": text, "facility": _here(request)}
+    context |= {"benches": benches().values(), "bench": bench, "now": timezone.now(), "bulk": BULK.get(which, "")}
     return render(request, "lab/worklist.html", context)
 
 
@@ -81,6 +92,7 @@ def _tube_page(
         for row in queries.grid(who, work)
     ]
     stage, icon = words.STAGES[found.stage]
+    signers = signing.named(found.facility)
     context = {
         "tube": found,
         "rows": rows,
@@ -92,9 +104,19 @@ def _tube_page(
         "error": str(BadValue("").message) if wrong else "",
         "open": found.stage in (Tube.Stage.ORDERED, Tube.Stage.RECEIVED),
         "has_results": bool(work.results),
+        "holds": _holds(work),
+        "two_steps": bool(signers),
+        "signs": not signers or who.account in signers,
+        "calls": boards.calls(who, found.facility, encounter=found.encounter, count=5) if found.critical_at else [],
         "others": Tube.objects.filter(encounter=found.encounter).exclude(pk=found.pk).order_by("id"),
     }
     return render(request, "lab/tube.html", context, status=400 if wrong else 200)
+
+
+def _holds(work: actions.Work) -> list[tuple[str, str]]:
+    """What is held of a tube, and why."""
+    rules = ((analytes().get(key), work.judge.named(code)) for code, key in work.tube.holds)
+    return [(analyte.name, rule.text) for analyte, rule in rules if analyte and isinstance(rule, Hold)]
 
 
 def _sparkline(row: queries.Row) -> str:
@@ -174,9 +196,19 @@ def results(request: HttpRequest, number: str) -> HttpResponse:
 @desk("lab")
 @require_POST
 def critical(request: HttpRequest, number: str) -> HttpResponse:
-    """Note who was told of the critical values."""
-    told = request.POST.get("told", "")
-    return _step(request, number, lambda: actions.acknowledge_critical(asker(request), number, told), _("Đã xác nhận."))
+    """Log a call about the critical values."""
+    told, answered = request.POST.get("told", ""), request.POST.get("answered") != "no"
+    log = partial(actions.log_call, told=told, answered=answered, read_back=request.POST.get("read_back") == "yes")
+    done = _("Đã xác nhận.") if answered else _("Đã ghi cuộc gọi; vẫn phải gọi lại.")
+    return _step(request, number, lambda: log(asker(request), number), done)
+
+
+@desk("lab")
+@require_POST
+def verify(request: HttpRequest, number: str) -> HttpResponse:
+    """The technician's validation."""
+    note = request.POST.get("note", "")
+    return _step(request, number, lambda: actions.verify(asker(request), number, note=note), _("Đã duyệt kỹ thuật."))
 
 
 @fresh("sign")

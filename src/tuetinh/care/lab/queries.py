@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -32,21 +33,30 @@ def _filters() -> dict[str, Q]:
         "receive": Q(stage=Stage.ORDERED),
         "analyse": Q(stage=Stage.RECEIVED),
         "validate": Q(stage=Stage.RESULTED),
+        "sign": Q(stage=Stage.VERIFIED),
         "done": Q(stage=Stage.RELEASED, released_at__gte=today_start()),
     }
 
 
-def worklist(facility: str, which: str, text: str = "") -> QuerySet[Tube]:
-    """Tubes to `receive`, `analyse`, `validate`, or `done` today, urgent first. `text`: part of a number."""
+def worklist(facility: str, which: str, text: str = "", bench: str = "") -> QuerySet[Tube]:
+    """Tubes to `receive`, `analyse`, `validate`, `sign`, or `done` today, urgent first.
+
+    text: part of a number; bench: of one bench only.
+    """
     rows = Tube.objects.filter(_filters().get(which, _filters()["receive"]), facility=facility)
     if text:
         rows = rows.filter(number__contains=text)
+    if bench:
+        rows = rows.filter(benches__contains=[bench])
     return rows.order_by("-urgent", "-released_at" if which == "done" else "ordered_at", "id")
 
 
-def counts(facility: str) -> dict[str, int]:
+def counts(facility: str, bench: str = "") -> dict[str, int]:
     """How many tubes each list has, in one query."""
-    return Tube.objects.filter(facility=facility).aggregate(**{k: Count("id", filter=q) for k, q in _filters().items()})
+    rows = Tube.objects.filter(facility=facility)
+    if bench:
+        rows = rows.filter(benches__contains=[bench])
+    return rows.aggregate(**{k: Count("id", filter=q) for k, q in _filters().items()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,12 @@ def lines(asker: Asker, tubes: list[Tube]) -> list[Line]:
         tests = ", ".join(t.name for t in named if t)
         found.append(Line(tube, display_name(patient), patient.birthDate or "", patient.gender or "", tests))
     return found
+
+
+def names(asker: Asker, patients: Set[str]) -> dict[str, str]:
+    """Names of people by id, in one read."""
+    found = cast("dict[str, r4.Patient]", record.read_many(asker, "Patient", patients))
+    return {id_: display_name(person) for id_, person in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

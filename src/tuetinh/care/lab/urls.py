@@ -7,10 +7,20 @@ from django.urls import path
 from tuetinh.care.lab import pages
 from tuetinh.care.lab.machines import inbox_pages
 from tuetinh.care.lab.machines import pages as machine_pages
+from tuetinh.care.lab.results import pages as result_pages
+from tuetinh.care.lab.results import rule_pages
 
 app_name = "lab"
 urlpatterns = [
     path("lab", pages.worklist, name="worklist"),
+    path("lab/verify", result_pages.verify_passed, name="verify-passed"),
+    path("lab/release", result_pages.release_passed, name="release-passed"),
+    path("lab/board", result_pages.board, name="board"),
+    path("lab/calls", result_pages.calls, name="calls"),
+    path("lab/signatories", result_pages.signatories, name="signatories"),
+    path("lab/people/<str:patient_id>", result_pages.person, name="person"),
+    path("lab/rules", rule_pages.rules, name="rules"),
+    path("lab/rules/<str:code>", rule_pages.rule, name="rule"),
     path("lab/inbox", inbox_pages.inbox_list, name="inbox"),
     path("lab/inbox/<int:message_id>", inbox_pages.message, name="message"),
     path("lab/inbox/<int:message_id>/match", inbox_pages.match, name="match"),
@@ -29,6 +39,7 @@ urlpatterns = [
     path("lab/tubes/<str:number>/cancel", pages.cancel, name="cancel"),
     path("lab/tubes/<str:number>/results", pages.results, name="results"),
     path("lab/tubes/<str:number>/critical", pages.critical, name="critical"),
+    path("lab/tubes/<str:number>/verify", pages.verify, name="verify"),
     path("lab/tubes/<str:number>/release", pages.release, name="release"),
     path("lab/tubes/<str:number>/label.pdf", pages.label, name="label"),
     path("lab/tubes/<str:number>/sheet.pdf", pages.sheet, name="sheet"),

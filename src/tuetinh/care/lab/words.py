@@ -20,6 +20,7 @@ STAGES = {
     "ordered": (gettext_lazy("Chờ nhận mẫu"), "clock"),
     "received": (gettext_lazy("Đang phân tích"), "flask"),
     "resulted": (gettext_lazy("Chờ duyệt"), "eye"),
+    "verified": (gettext_lazy("Chờ ký"), "signature"),
     "released": (gettext_lazy("Đã trả kết quả"), "check"),
     "rejected": (gettext_lazy("Mẫu bị từ chối"), "ban"),
     "cancelled": (gettext_lazy("Đã hủy"), "x"),

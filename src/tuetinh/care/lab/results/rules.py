@@ -73,7 +73,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Limits(Rule, frozen=True, kw_only=True):
-    """Limits of an analyte for some people. age_from, age_to: `15a`, `6mo`, `28d`: from, and below. method: of a machine."""
+    """Limits of an analyte for some people. age_from, age_to: `15a`, `6mo`, `28d`, from and below; method: machine."""
 
     analyte: str
     sex: str = ""

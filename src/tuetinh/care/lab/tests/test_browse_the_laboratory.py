@@ -56,7 +56,8 @@ def test_from_the_tube_to_the_result_by_keyboard(
     if folder := os.environ.get("TUETINH_SCREENSHOTS"):
         page.screenshot(path=f"{folder}/lab-tube.png")
     page.fill("#told", "BS Hà, 8 giờ 15")
-    page.keyboard.press("Enter")
+    page.check("[name=read_back]")
+    page.get_by_role("button", name="Xác nhận đã báo").press("Enter")
     expect(page.get_by_text("Đã xác nhận.")).to_be_visible()
     page.keyboard.press("F9")
     expect(page.get_by_text("Đã trả kết quả.")).to_be_visible()

@@ -85,7 +85,7 @@ def test_critical_values_stand_before_release(technician: Client, world, oru) ->
     assert "Gọi bác sĩ ngay" in text(technician.get(at))
     assert "nguy kịch" in text(technician.post(f"{at}/release", follow=True))
     assert Tube.objects.get(pk=tube.pk).stage == "resulted"
-    technician.post(f"{at}/critical", {"told": "BS Hà"})
+    technician.post(f"{at}/critical", {"told": "BS Hà", "read_back": "yes"})
     technician.post(f"{at}/release")
     assert Tube.objects.get(pk=tube.pk).stage == "released"
 

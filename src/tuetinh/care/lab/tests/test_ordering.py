@@ -131,7 +131,7 @@ def test_a_critical_value_must_be_told_before_release(world, oru) -> None:
     with pytest.raises(errors.CriticalOpen):
         actions.release(world.lab, tube.number)
     assert Tube.objects.get(pk=tube.pk).stage == "resulted"
-    actions.acknowledge_critical(world.lab, tube.number, "báo BS Hà 8:15")
+    actions.log_call(world.lab, tube.number, "báo BS Hà 8:15")
     assert actions.release(world.lab, tube.number).stage == "released"
     flags = {r.loinc: r.flag for r in api.visit_results(SYSTEM, world.encounter.id)}
     assert flags == {"2951-2": "N", "2823-3": "HH", "2075-0": "N"}

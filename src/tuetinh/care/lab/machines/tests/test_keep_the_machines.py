@@ -44,8 +44,9 @@ def test_a_code_with_a_factor_brings_the_number_to_our_unit(world, machine: Anal
     analysers.teach(world.lab, machine.pk, "17", "CREA", unit="mg/dL", factor=Decimal("88.4"))
     tube = order(world, CREA)
     inbox.take(Frame(oru(tube.number, {"17": "1.05"}, unit="mg/dL")), "10.0.0.9")
-    assert results(world) == {"CREA": ("92.82", "µmol/L")}
-    [found] = record.search(world.lab, "Observation", f"patient={tube.patient}").resources
+    assert results(world)["CREA"] == ("92.82", "µmol/L")
+    query = f"patient={tube.patient}&code=14682-9"
+    [found] = record.search(world.lab, "Observation", query).resources
     assert [note.text for note in found.note] == ["Máy gửi: 1.05 mg/dL"]
     row = Message.objects.get()
     assert (row.state, row.analyser, row.facility) == ("matched", machine, "12104")

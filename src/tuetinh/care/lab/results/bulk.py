@@ -1,0 +1,42 @@
+"""Accept at once what the rules hold nothing against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from tuetinh.care.insurance.api import Stopped
+from tuetinh.care.lab import actions
+from tuetinh.care.lab.errors import LabError
+from tuetinh.care.lab.models import Tube
+from tuetinh.record.asker import Asker
+
+LARGEST = 100  # tubes: a person waits for the answer
+
+
+def verify_passed(asker: Asker, numbers: Iterable[str]) -> tuple[int, int]:
+    """Validate the tubes that nothing is held of, as a technician; tell how many were, and how many were left."""
+    return _each(asker, numbers, Tube.Stage.RESULTED, actions.verify)
+
+
+def release_passed(asker: Asker, numbers: Iterable[str]) -> tuple[int, int]:
+    """Sign the validated tubes that nothing is held of; tell how many were, and how many were left."""
+    return _each(asker, numbers, Tube.Stage.VERIFIED, actions.release)
+
+
+def _each(asker: Asker, numbers: Iterable[str], stage: str, do: Callable[[Asker, str], Tube]) -> tuple[int, int]:
+    asked = list(dict.fromkeys(numbers))[:LARGEST]
+    passed = set(
+        Tube.objects.filter(
+            facility=asker.facility, number__in=asked, stage=stage, holds=[], critical=False
+        ).values_list("number", flat=True)
+    )
+    done = 0
+    for number in asked:
+        if number not in passed:
+            continue
+        try:
+            do(asker, number)
+        except (LabError, Stopped):
+            continue
+        done += 1
+    return done, len(asked) - done

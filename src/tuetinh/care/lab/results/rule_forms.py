@@ -1,0 +1,128 @@
+"""A rule as a person writes it: one form, with the fields of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import msgspec
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from tuetinh.care.lab.catalogue import analytes, tests
+from tuetinh.care.lab.results.rules import KINDS, Rule
+
+KIND_NAMES = {
+    "normal": _("Khoảng tham chiếu"),
+    "critical": _("Giới hạn nguy kịch"),
+    "delta": _("So với lần trước"),
+    "formula": _("Chỉ số tính"),
+    "hold": _("Giữ lại để xem"),
+    "reflex": _("Làm thêm tự động"),
+    "notifiable": _("Bệnh phải báo cáo"),
+}
+_SEXES = [("", _("Mọi người")), ("male", _("Nam")), ("female", _("Nữ"))]
+_SIGNS = {"": _("Không hỏi"), "yes": _("Đang mang thai")}
+
+
+def _day(label: object) -> forms.DateField:
+    widget = forms.DateInput(format="%d/%m/%Y", attrs={"inputmode": "numeric", "placeholder": "dd/mm/yyyy"})
+    return forms.DateField(label=label, required=False, input_formats=["%d/%m/%Y", "%Y-%m-%d"], widget=widget)
+
+
+def _analyte(label: object, *, required: bool = True) -> forms.ChoiceField:
+    named = sorted((f"{one.name} ({one.unit or '—'})", one.key) for one in analytes().values())
+    return forms.ChoiceField(label=label, required=required, choices=[("", "—"), *((key, said) for said, key in named)])
+
+
+def _amount(label: object) -> forms.DecimalField:
+    return forms.DecimalField(label=label, required=False, max_digits=18, decimal_places=6, localize=True)
+
+
+def _text(label: object, length: int = 300, *, required: bool = True) -> forms.CharField:
+    return forms.CharField(label=label, max_length=length, required=required)
+
+
+def _expression(label: object) -> forms.CharField:
+    widget = forms.Textarea(attrs={"rows": 3, "spellcheck": "false"})
+    return forms.CharField(label=label, max_length=4000, widget=widget)
+
+
+FIELDS: dict[str, Callable[[], forms.Field]] = {
+    "code": lambda: _text(_("Mã quy tắc"), 60),
+    "on": lambda: forms.BooleanField(label=_("Đang dùng"), required=False, initial=True),
+    "analyte": lambda: _analyte(_("Chỉ số")),
+    "host": lambda: _analyte(_("Đi cùng chỉ định có chỉ số")),
+    "analytes": lambda: forms.CharField(
+        label=_("Của các chỉ số"), max_length=500, required=False, help_text=_("Mã cách nhau bằng dấu cách, như K NA.")
+    ),
+    "sex": lambda: forms.ChoiceField(label=_("Giới"), choices=_SEXES, required=False),
+    "age_from": lambda: forms.CharField(
+        label=_("Từ tuổi"), max_length=8, required=False, help_text=_("15a là 15 năm, 6mo tháng, 28d ngày.")
+    ),
+    "age_to": lambda: _text(_("Dưới tuổi"), 8, required=False),
+    "pregnant": lambda: forms.ChoiceField(label=_("Thai"), choices=list(_SIGNS.items()), required=False),
+    "method": lambda: forms.CharField(
+        label=_("Phương pháp"), max_length=200, required=False, help_text=_("Tên máy; để trống là mọi máy.")
+    ),
+    "low": lambda: _amount(_("Giới hạn dưới")),
+    "high": lambda: _amount(_("Giới hạn trên")),
+    "percent": lambda: _amount(_("Đổi quá, %")),
+    "absolute": lambda: _amount(_("Đổi quá, đơn vị")),
+    "days": lambda: forms.IntegerField(label=_("So với kết quả trong số ngày"), min_value=1, max_value=730),
+    "expression": lambda: _expression(_("Công thức")),
+    "condition": lambda: _expression(_("Khi")),
+    "digits": lambda: forms.IntegerField(label=_("Số chữ số thập phân"), min_value=0, max_value=6),
+    "order": lambda: forms.ChoiceField(label=_("Làm thêm"), choices=[(one.code, one.name) for one in tests()]),
+    "icd10": lambda: _text(_("Mã ICD-10"), 8),
+    "group": lambda: forms.ChoiceField(label=_("Nhóm bệnh"), choices=[(one, one) for one in "ABC"]),
+    "hours": lambda: forms.IntegerField(label=_("Báo trong số giờ"), min_value=1, max_value=720),
+    "vi": lambda: _text(_("Lời báo")),
+    "en": lambda: _text(_("Lời báo tiếng Anh"), required=False),
+    "from_": lambda: _day(_("Từ ngày")),
+    "to": lambda: _day(_("Đến ngày")),
+    "source": lambda: _text(_("Căn cứ"), required=False),
+}
+WIDE = frozenset({"expression", "condition", "vi", "en", "source", "analytes"})
+
+
+class RuleForm(forms.Form):
+    """The fields of one kind of rule, and why it is changed."""
+
+    def __init__(self, kind: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.kind = KINDS[kind]
+        for name, made in FIELDS.items():
+            if name in self.kind.__struct_fields__:
+                self.fields[name] = made()
+        if kind == "delta":
+            self.fields["analyte"] = _analyte(_("Chỉ số (trống: mọi chỉ số khác)"), required=False)
+        self.fields["why"] = _text(_("Lý do thay đổi"), 500)
+
+    def short(self) -> list[forms.BoundField]:
+        """Fields that stand beside each other."""
+        return [self[name] for name in self.fields if name not in WIDE | {"on", "why", "code"}]
+
+    def wide(self) -> list[forms.BoundField]:
+        """Fields that need a line."""
+        return [self[name] for name in self.fields if name in WIDE]
+
+    def rule(self) -> Rule:
+        """The rule that was written."""
+        told = {name: value for name, value in self.cleaned_data.items() if name != "why"}
+        for name in ("from_", "to"):
+            told[name] = told[name].isoformat() if told[name] else ""
+        if "analytes" in told:
+            told["analytes"] = tuple(told["analytes"].split())
+        return self.kind(**told)
+
+
+def initial(rule: Rule | None) -> dict[str, Any]:
+    """What the form shows of a rule."""
+    if rule is None:
+        return {"on": True, "days": 365, "digits": 2, "hours": 48}
+    told = msgspec.structs.asdict(rule)
+    for name in ("from_", "to"):
+        told[name] = date.fromisoformat(told[name]) if told[name] else None
+    return told | {"analytes": " ".join(told.get("analytes", ()))}

@@ -1,0 +1,236 @@
+"""The technician validates, the doctor signs; critical values are called about; corrections keep what was said."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import cast
+
+import pytest
+
+from tuetinh.care.lab import actions, errors, facts, inbox
+from tuetinh.care.lab.models import Analyser, RuleChange, Signatory, Tube
+from tuetinh.care.lab.results import board, bulk, changes, signing
+from tuetinh.care.lab.results.book import delivered
+from tuetinh.care.lab.results.rules import Reflex
+from tuetinh.care.lab.wire_mllp import Frame
+from tuetinh.commons.access import api as access
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM, Asker
+
+pytestmark = pytest.mark.django_db
+GLU, ELEC, TSH, DENGUE = "23.0075.1494", "23.0058.1487", "23.0162.1570", "24.0183.1637"
+
+
+def order(world, *codes: str) -> Tube:
+    actions.order_tests(world.doctor, world.encounter, codes)
+    return Tube.objects.latest("id")
+
+
+def measured(world, oru, values: dict[str, str], *codes: str, control: str = "1") -> Tube:
+    """A tube with results of a known machine."""
+    Analyser.objects.get_or_create(sender="BS240|LAB", facility="12104", name="BS-240")
+    tube = order(world, *codes)
+    inbox.take(Frame(oru(tube.number, values, control=control, unit="mmol/L")), "")
+    return Tube.objects.get(pk=tube.pk)
+
+
+def provenance(tube: Tube) -> list[tuple[str, str, str]]:
+    """Step, who, and why, oldest first."""
+    [result] = actions.work_on(SYSTEM, tube).results.values()
+    found = record.search(SYSTEM, "Provenance", f"target=Observation/{result.id}&_sort=recorded").resources
+    return [
+        (p.activity.coding[0].code, p.agent[0].who.reference, p.reason[0].text if p.reason else "")
+        for p in cast("list[r4.Provenance]", found)
+    ]
+
+
+@pytest.fixture
+def pathologist(cast) -> Asker:
+    """Another account of the laboratory, who is named to sign."""
+    account = copy(cast["lab"])
+    account.pk, account.username, account.practitioner = None, "cast.pathologist", "cast-pathologist"
+    account.save()
+    signing.name_signers(access.asker_of(cast["admin"]), {str(account.pk)})
+    return access.asker_of(account)
+
+
+def test_where_a_signer_is_named_the_technician_validates_first(world, oru, pathologist) -> None:
+    tube = measured(world, oru, {"GLU": "5.1"}, GLU)
+    with pytest.raises(errors.NotSignatory):
+        actions.release(world.lab, tube.number)
+    with pytest.raises(errors.NotVerified):
+        actions.release(pathologist, tube.number)
+    assert (Tube.objects.get(pk=tube.pk).stage, provenance(tube)) == ("resulted", [])
+    assert actions.verify(world.lab, tube.number).stage == "verified"
+    with pytest.raises(errors.NotSignatory):
+        actions.release(world.lab, tube.number)
+    assert actions.release(pathologist, tube.number).stage == "released"
+    assert provenance(tube) == [
+        ("technical-validation", f"Practitioner/{world.lab.practitioner}", ""),
+        ("medical-validation", "Practitioner/cast-pathologist", ""),
+    ]
+
+
+def test_where_nobody_is_named_one_person_does_both(world, oru) -> None:
+    tube = measured(world, oru, {"GLU": "5.1"}, GLU)
+    assert actions.release(world.lab, tube.number).stage == "released"
+    assert [step for step, _, _ in provenance(tube)] == ["technical-validation", "medical-validation"]
+
+
+def test_a_held_result_is_validated_with_a_reason_only(world, oru) -> None:
+    tube = measured(world, oru, {"GLU": ">30"}, GLU)
+    assert [rule for rule, _ in tube.holds] == ["HOLD-CRITICAL", "HOLD-COMPARATOR"]
+    with pytest.raises(errors.HeldBack):
+        actions.verify(world.lab, tube.number)
+    assert Tube.objects.get(pk=tube.pk).stage == "resulted"
+    actions.verify(world.lab, tube.number, note="đã chạy lại, pha loãng")
+    assert provenance(tube)[0][2] == "đã chạy lại, pha loãng"
+
+
+def test_what_passes_is_accepted_at_once_and_the_rest_is_left(world, oru, pathologist) -> None:
+    good = measured(world, oru, {"GLU": "5.1"}, GLU)
+    bad = measured(world, oru, {"GLU": "30"}, GLU, control="2")
+    assert (good.holds, [rule for rule, _ in bad.holds]) == ([], ["HOLD-CRITICAL", "HOLD-DELTA"][:1])
+    numbers = [good.number, bad.number, "nothing"]
+    assert bulk.verify_passed(world.lab, numbers) == (1, 2)
+    assert bulk.release_passed(world.lab, numbers) == (0, 3)
+    assert bulk.release_passed(pathologist, numbers) == (1, 2)
+    assert [Tube.objects.get(pk=t.pk).stage for t in (good, bad)] == ["released", "resulted"]
+
+
+def test_who_signs_is_named_by_the_administrator_and_the_past_is_kept(world, cast, pathologist) -> None:
+    admin = access.asker_of(cast["admin"])
+    with pytest.raises(errors.NotAllowed):
+        signing.name_signers(world.lab, {world.lab.account})
+    with pytest.raises(errors.NotAllowed):
+        signing.name_signers(admin, {admin.account})
+    assert signing.named("12104") == {pathologist.account}
+    signing.name_signers(admin, set())
+    assert signing.named("12104") == set()
+    assert [(row.account, row.ended_by) for row in Signatory.objects.all()] == [(pathologist.account, admin.account)]
+
+
+def test_a_critical_value_is_called_about_until_it_is_read_back(world, oru) -> None:
+    tube = measured(world, oru, {"K": "6.9", "NA": "140", "CL": "101"}, ELEC)
+    assert [t.number for t in board.to_call("12104")] == [tube.number]
+    with pytest.raises(errors.NotReadBack):
+        actions.log_call(world.lab, tube.number, "BS Hà", read_back=False)
+    assert board.calls(world.lab, "12104") == []
+    actions.log_call(world.lab, tube.number, "khoa Nội, không ai nghe", answered=False)
+    assert Tube.objects.get(pk=tube.pk).critical
+    with pytest.raises(errors.CriticalOpen):
+        actions.release(world.lab, tube.number)
+    actions.log_call(world.lab, tube.number, "BS Hà")
+    told = {(c.told, c.answered, c.what) for c in board.calls(world.lab, "12104")}
+    assert told == {("khoa Nội, không ai nghe", False, "Kali (K⁺) 6,9 mmol/L"), ("BS Hà", True, "Kali (K⁺) 6,9 mmol/L")}
+    assert board.to_call("12104").count() == 0
+    with pytest.raises(errors.WrongStage):
+        actions.log_call(world.lab, tube.number, "BS Hà")
+    assert actions.release(world.lab, tube.number).stage == "released"
+
+
+def test_a_correction_says_what_was_before_and_tells_the_one_who_ordered(world, oru) -> None:
+    tube = measured(world, oru, {"GLU": "5.1"}, GLU)
+    actions.release(world.lab, tube.number)
+    [id_] = actions.work_on(SYSTEM, tube).results
+    actions.enter_results(world.lab, tube.number, {id_: "7,2"}, reason="nhầm mẫu")
+    result = cast(r4.Observation, record.read(SYSTEM, "Observation", id_))
+    assert (result.status, facts.value_of(result)) == ("corrected", "7.2")
+    assert result.note[-1].text == "Trước khi sửa: 5,1 mmol/L. Lý do: nhầm mẫu"
+    query = f"patient={world.encounter.subject.reference}"
+    [notice] = record.search(SYSTEM, "Communication", query).resources
+    assert notice.payload[0].contentString.endswith("Lý do: nhầm mẫu")
+
+
+def test_a_result_orders_a_further_test_from_its_tube_once(world, oru, cast) -> None:
+    [rule] = [r for r in delivered() if r.code == "REFLEX-TSH-FT4"]
+    on = Reflex(code=rule.code, condition=rule.condition, order=rule.order, vi=rule.vi)
+    changes.change(access.asker_of(cast["admin"]), on, "bật")
+    assert RuleChange.objects.count() == 1
+    tube = order(world, TSH)
+    inbox.take(Frame(oru(tube.number, {"TSH": "9.1"}, unit="mIU/L")), "")
+    actions.verify(world.lab, tube.number, note="xem")
+    tube.refresh_from_db()
+    orders = record.read_many(SYSTEM, "ServiceRequest", tube.orders)
+    first, added = (orders[id_] for id_ in tube.orders)
+    assert (added.intent, facts.ordered_test(added).key, facts.id_of(added.basedOn[0])) == (
+        "reflex-order",
+        "FT4",
+        first.id,
+    )
+    charges = record.search(SYSTEM, "ChargeItem", f"patient={world.encounter.subject.reference}").resources
+    assert len(charges) == 2
+    inbox.take(Frame(oru(tube.number, {"TSH": "9.0"}, control="2", unit="mIU/L")), "")
+    actions.verify(world.lab, tube.number, note="xem")
+    assert len(Tube.objects.get(pk=tube.pk).orders) == 2
+
+
+def test_a_notifiable_result_is_told_at_once_and_taken_back_when_corrected(world, oru) -> None:
+    tube = order(world, DENGUE)
+    inbox.take(Frame(oru(tube.number, {"DENNS1": "positive"})), "")
+    [id_] = actions.work_on(SYSTEM, tube).results
+    assert record.read_many(SYSTEM, "Task", [f"{id_}-case"]) == {}
+    actions.release(world.lab, tube.number)
+    notice = cast(r4.Task, record.read(SYSTEM, "Task", f"{id_}-case"))
+    assert (notice.status, notice.code.coding[0].code, notice.reasonCode.coding[0].code) == (
+        "requested", "case-notification", "A97",
+    )  # fmt: skip
+    assert notice.focus.reference == f"Observation/{id_}"
+    actions.enter_results(world.lab, tube.number, {id_: "Âm tính"}, reason="nhầm mẫu")
+    assert cast(r4.Task, record.read(SYSTEM, "Task", f"{id_}-case")).status == "cancelled"
+    actions.enter_results(world.lab, tube.number, {id_: "Dương tính"}, reason="lần đầu đúng")
+    assert cast(r4.Task, record.read(SYSTEM, "Task", f"{id_}-case")).status == "requested"
+
+
+def test_the_pages_lead_through_both_steps(world, oru, pathologist, client, as_role) -> None:
+    good = measured(world, oru, {"GLU": "5.1"}, GLU)
+    bad = measured(world, oru, {"GLU": "30"}, GLU, control="2")
+    lab = as_role("lab")
+    page = lab.get("/lab?list=validate").content.decode()
+    assert f'value="{good.number}"' in page and f'value="{bad.number}"' not in page
+    assert "Giữ lại để xem" in lab.get(f"/lab/tubes/{bad.number}").content.decode()
+    assert lab.post("/lab/verify", {"number": [good.number, bad.number]}).status_code == 302
+    assert [Tube.objects.get(pk=t.pk).stage for t in (good, bad)] == ["verified", "resulted"]
+    assert "Chờ bác sĩ của phòng xét nghiệm ký" in lab.get(f"/lab/tubes/{good.number}").content.decode()
+    assert good.number in lab.get("/lab?list=sign&bench=chemistry").content.decode()
+    assert good.number not in lab.get("/lab?list=sign&bench=urine").content.decode()
+    shouted = lab.get("/lab/board").content.decode()
+    assert bad.number in shouted and "Phải gọi ngay" in shouted
+    assert lab.get("/lab/calls").status_code == 200
+    admin = as_role("admin")
+    assert "cast.pathologist" in admin.get("/lab/signatories").content.decode()
+    admin.post("/lab/signatories", {"account": [world.lab.account]})
+    assert signing.named("12104") == {world.lab.account}
+
+
+def test_the_board_and_the_results_of_a_person_take_as_many_queries_for_one_as_for_many(
+    world, oru, as_role, django_assert_num_queries, django_assert_max_num_queries
+) -> None:
+    lab = as_role("lab")
+    actions.release(world.lab, measured(world, oru, {"GLU": "5.1"}, GLU).number)
+    measured(world, oru, {"GLU": "30"}, GLU, control="2")
+    patient = facts.id_of(world.encounter.subject)
+    pages = ("/lab/board", f"/lab/people/{patient}", "/lab/calls", "/lab?list=validate", "/lab/rules")
+    counted = {}
+    for path in pages:
+        lab.get(path)
+        with django_assert_max_num_queries(25) as one:
+            lab.get(path)
+        counted[path] = len(one.captured_queries)
+    for control in ("3", "4", "5"):
+        tube = measured(world, oru, {"GLU": "5.3"}, GLU, control=control)
+        actions.release(world.lab, tube.number)
+        measured(world, oru, {"GLU": "29"}, GLU, control=f"{control}0")
+    for path in pages:
+        with django_assert_num_queries(counted[path]):
+            lab.get(path)
+
+
+def test_a_persons_results_stand_in_columns_with_a_curve(world, oru, as_role) -> None:
+    for control, value in (("1", "5.1"), ("2", "7.9")):
+        actions.release(world.lab, measured(world, oru, {"GLU": value}, GLU, control=control).number)
+    patient = facts.id_of(world.encounter.subject)
+    page = as_role("doctor").get(f"/lab/people/{patient}").content.decode()
+    assert 'data-curve="GLU"' in page and "7,9" in page
+    assert as_role("citizen").get(f"/lab/people/{patient}").status_code == 403
