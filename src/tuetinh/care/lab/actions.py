@@ -24,18 +24,22 @@ from tuetinh.care.lab.errors import (
     NotAllowed,
     NotReadBack,
     NoTube,
+    QualityFailed,
     UnknownTest,
     WrongStage,
 )
 from tuetinh.care.lab.machines.messages import number as read_number
 from tuetinh.care.lab.models import Counter, Tube
+from tuetinh.care.lab.quality.queries import stopped
 from tuetinh.care.lab.results import facts as result_facts
 from tuetinh.care.lab.results import notices, signing
 from tuetinh.care.lab.results.book import in_force
 from tuetinh.care.lab.results.judge import Judge, Person
 from tuetinh.care.lab.results.previous import history, pregnant
 from tuetinh.care.lab.results.rules import Critical, Formula, Normal
+from tuetinh.care.lab.samples.facts import refused
 from tuetinh.care.lab.samples.orders import add
+from tuetinh.care.lab.samples.plan import REJECTIONS
 from tuetinh.commons.identity.api import age_days
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
@@ -170,8 +174,12 @@ def receive_specimen(asker: Asker, number: str) -> Tube:
     return tube
 
 
-def reject_specimen(asker: Asker, number: str, reason: str) -> Tube:
-    """Refuse a tube that cannot be analysed, and return the new one that is now asked for, with the same orders."""
+def reject_specimen(asker: Asker, number: str, reason: str, code: str = "") -> Tube:
+    """Refuse a tube that cannot be analysed, and return the new one that is now asked for, with the same orders.
+
+    code: of `samples.plan.REJECTIONS`, which speaks for itself where no reason is written.
+    """
+    reason = reason.strip() or str(REJECTIONS.get(code, ""))
     reason = _reason(reason)
     with transaction.atomic():
         tube = lock(asker, number)
@@ -182,9 +190,7 @@ def reject_specimen(asker: Asker, number: str, reason: str) -> Tube:
         visit = cast(r4.Encounter, record.read(desk, "Encounter", tube.encounter))
         fresh = _numbered(tube.facility, record.new_id(), visit, tube.orders, urgent=tube.urgent, benches=tube.benches)
         record.create(desk, facts.again(old, fresh.specimen, fresh.number))
-        old.status = "unsatisfactory"
-        old.note = [*(old.note or []), r4.Annotation(text=reason, time=facts.now())]
-        record.update(desk, old)
+        record.update(desk, refused(old, code if code in REJECTIONS else "", reason))
         for order in _orders(desk, tube):
             order.specimen = [facts.ref("Specimen", fresh.specimen)]
             record.update(desk, order)
@@ -395,12 +401,25 @@ def _judged(work: Work, changed: list[r4.Observation]) -> None:
     was, tube.critical = tube.critical, any(facts.flag_of(r) in facts.CRITICAL for r in again)
     if tube.critical and not was:
         tube.critical_at = datetime.now(UTC)
+    blocked = stopped(tube.facility)
     tube.holds = [
         [rule.code, facts.key_of(result)]
         for result in work.results.values()
         if result.status == "preliminary"
-        for rule in work.judge.held(result, urgent=tube.urgent)
+        for rule in work.judge.held(result, urgent=tube.urgent, qc="blocked" if _source(result) in blocked else "")
     ]
+
+
+def _source(result: r4.Observation) -> tuple[str, str]:
+    """The machine and analyte of a result, as quality control names them."""
+    return (result.device.display or "") if result.device else "", facts.key_of(result)
+
+
+def _fit(work: Work) -> None:
+    """Raise QualityFailed where a new result is of a test that quality control has stopped on its machine."""
+    sources = {_source(result) for result in work.results.values() if result.status == "preliminary"}
+    if sources & stopped(work.tube.facility):
+        raise QualityFailed
 
 
 def same(old: r4.Observation | None, reading: facts.Reading) -> bool:
@@ -441,7 +460,7 @@ def log_call(asker: Asker, number: str, told: str, *, answered: bool = True, rea
 def verify(asker: Asker, number: str, *, note: str = "") -> Tube:
     """The technician's validation. note: why it holds against what is held, which is due then.
 
-    Raises Incomplete without any result, HeldBack, WrongStage.
+    Raises Incomplete without any result, HeldBack, QualityFailed.
     """
     with transaction.atomic():
         tube = lock(asker, number)
@@ -452,7 +471,9 @@ def verify(asker: Asker, number: str, *, note: str = "") -> Tube:
         if tube.holds and not note.strip():
             raise HeldBack
         desk = as_desk(asker)
-        _verified(asker, desk, work_on(desk, tube), note.strip()[:500])
+        work = work_on(desk, tube)
+        _fit(work)
+        _verified(asker, desk, work, note.strip()[:500])
         tube.stage = Stage.VERIFIED
         _keep(tube)
     return tube
@@ -477,9 +498,9 @@ def release(asker: Asker, number: str, *, reasons: Mapping[str, str] | None = No
     """The doctor's validation: sign and hand out. Results and reports become final, complete orders completed.
 
     Where nobody is named to sign, the technician's validation is part of it. Raises Incomplete without any result,
-    NotSignatory, NotVerified, and CriticalOpen while nobody was told of a critical value. Analytes without result leave
-    the report partial and the tube at work; releasing again later hands out the rest. Raises insurance's Stopped;
-    reasons: why to go on against what stopped it before.
+    NotSignatory, NotVerified, QualityFailed, and CriticalOpen while nobody was told of a critical value. Analytes
+    without result leave the report partial and the tube at work; releasing again later hands out the rest. Raises
+    insurance's Stopped; reasons: why to go on against what stopped it before.
     """
     with transaction.atomic():
         tube = lock(asker, number)
@@ -492,6 +513,7 @@ def release(asker: Asker, number: str, *, reasons: Mapping[str, str] | None = No
             raise CriticalOpen
         desk = as_desk(asker)
         work = work_on(desk, tube)
+        _fit(work)
         if tube.stage == Stage.RESULTED:
             _verified(asker, desk, work)
         _signed(asker, desk, work)

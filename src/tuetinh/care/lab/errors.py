@@ -113,6 +113,34 @@ class NotReadBack(LabError):
     message = _("Người nghe phải đọc lại giá trị; nếu không gặp ai, hãy ghi là không liên lạc được.")
 
 
+class NotThisPerson(LabError):
+    """The second identifier is not the person's."""
+
+    code = "not-this-person"
+    message = _("Ngày sinh hoặc số giấy tờ không đúng với người bệnh này. Dừng lại và kiểm tra người bệnh.")
+
+
+class NoShipment(LabError):
+    """There is no such shipment to this facility."""
+
+    code = "no-shipment"
+    message = _("Không có chuyến mẫu mang số này gửi đến cơ sở này.")
+
+
+class QualityFailed(LabError):
+    """A control of the machine broke a rule, and nobody has written what was done about it."""
+
+    code = "quality-failed"
+    message = _("Nội kiểm của máy không đạt: xử lý và ghi lại trước khi duyệt kết quả.")
+
+
+class BadControl(LabError):
+    """A control that cannot be, or is not at this facility."""
+
+    code = "bad-control"
+    message = _("Không có vật liệu nội kiểm này, hoặc số liệu của nó không hợp lệ.")
+
+
 class NotForMatching(LabError):
     """The message holds no result that fits the tube."""
 

@@ -31,6 +31,12 @@ def _calls_due(request: HttpRequest) -> int:
     return to_call(request.user.facility).count()  # type: ignore[union-attr]
 
 
+def _stopped(request: HttpRequest) -> int:
+    from tuetinh.care.lab.quality.queries import blocks
+
+    return blocks(request.user.facility).count()  # type: ignore[union-attr]
+
+
 MENU = [
     MenuItem(roles=("lab",), url="lab:worklist", icon="microscope", label=gettext_lazy("Xét nghiệm"), order=10),
     MenuItem(
@@ -46,6 +52,11 @@ MENU = [
     ),
     MenuItem(
         roles=("lab",), url="lab:board", icon="dashboard", label=gettext_lazy("Theo dõi"), order=15, badge=_calls_due
+    ),
+    MenuItem(roles=("lab", "nurse"), url="lab:to-draw", icon="test-pipe", label=gettext_lazy("Lấy mẫu"), order=12),
+    MenuItem(roles=("lab",), url="lab:shipments", icon="truck-delivery", label=gettext_lazy("Gửi mẫu"), order=25),
+    MenuItem(
+        roles=("lab",), url="lab:quality", icon="chart-dots", label=gettext_lazy("Nội kiểm"), order=28, badge=_stopped
     ),
     MenuItem(roles=("lab", "admin"), url="lab:rules", icon="adjustments", label=gettext_lazy("Quy tắc XN"), order=35),
     MenuItem(roles=("admin",), url="lab:signatories", icon="signature", label=gettext_lazy("Ký kết quả"), order=36),

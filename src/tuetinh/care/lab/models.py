@@ -41,6 +41,11 @@ class Tube(models.Model):
     verified_at = models.DateTimeField(null=True)  # the technician's validation
     verified_by = models.CharField(max_length=150, blank=True, db_default="")
     benches = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))  # keys of the catalogue's
+    collected_at = models.DateTimeField(null=True)
+    collected_by = models.CharField(max_length=150, blank=True, db_default="")
+    parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="aliquots")
+    shipment = models.ForeignKey("Shipment", null=True, on_delete=models.PROTECT, related_name="tubes")  # on its way
+    storage = models.CharField(max_length=100, blank=True, db_default="")  # where it is kept
     due_at = models.DateTimeField(null=True)  # when its results are late
     holds = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))  # [rule, analyte] pairs
 
@@ -48,6 +53,25 @@ class Tube(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["facility", "stage", "-urgent", "ordered_at", "id"]),
             models.Index(fields=["encounter"]),
+        ]
+
+
+class Shipment(models.Model):
+    """Tubes on their way to another laboratory. manifest: id of the List in the record."""
+
+    number = models.CharField(max_length=20, unique=True)
+    sender = models.CharField(max_length=64)
+    receiver = models.CharField(max_length=64)
+    sent_at = models.DateTimeField()
+    sent_by = models.CharField(max_length=150)
+    received_at = models.DateTimeField(null=True)
+    received_by = models.CharField(max_length=150, blank=True)
+    manifest = models.CharField(max_length=64)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["receiver", "-sent_at"], name="lab_shipment_receiver"),
+            models.Index(fields=["sender", "-sent_at"], name="lab_shipment_sender"),
         ]
 
 
@@ -215,5 +239,68 @@ class Signatory(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["facility", "account"], name="lab_signatory_once", condition=Q(ended__isnull=True)
+            ),
+        ]
+
+
+class Control(models.Model):
+    """A lot of a control material for one analyte on one machine ("" for a method by hand), with what it should give.
+
+    barcode: what the machine reads or sends as the number of the sample.
+    """
+
+    facility = models.CharField(max_length=64)
+    machine = models.CharField(max_length=200, blank=True)
+    analyte = models.CharField(max_length=20)
+    material = models.CharField(max_length=100)
+    level = models.PositiveSmallIntegerField()
+    lot = models.CharField(max_length=60)
+    barcode = models.CharField(max_length=60, blank=True)
+    mean = models.DecimalField(max_digits=18, decimal_places=6)
+    sd = models.DecimalField(max_digits=18, decimal_places=6)
+    expires = models.DateField(null=True)
+    ended = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["facility", "machine", "analyte", "material", "level", "lot"], name="lab_control_once"
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["facility", "barcode"], name="lab_control_barcode")]
+
+
+class ControlResult(models.Model):
+    """One measurement of a control, never altered. broken: the rules that it broke; warned: those that only warn."""
+
+    control = models.ForeignKey(Control, on_delete=models.PROTECT, related_name="results")
+    value = models.DecimalField(max_digits=18, decimal_places=6)
+    at = models.DateTimeField()
+    account = models.CharField(max_length=150)
+    broken = models.JSONField(default=list)
+    warned = models.JSONField(default=list)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["control", "-at", "-id"], name="lab_control_result_at")]
+
+
+class QualityBlock(models.Model):
+    """A test that is not released from a machine since a control broke a rule, until an action is written."""
+
+    facility = models.CharField(max_length=64)
+    machine = models.CharField(max_length=200, blank=True)
+    analyte = models.CharField(max_length=20)
+    result = models.ForeignKey(ControlResult, on_delete=models.PROTECT)
+    since = models.DateTimeField()
+    action = models.CharField(max_length=1000, blank=True)
+    resolved_at = models.DateTimeField(null=True)
+    resolved_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["facility", "machine", "analyte"],
+                name="lab_quality_block_open",
+                condition=Q(resolved_at__isnull=True),
             ),
         ]

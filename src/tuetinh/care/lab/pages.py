@@ -16,12 +16,13 @@ from django.views.decorators.http import require_GET, require_POST
 
 from tuetinh.care.insurance.api import Finding, Stopped, reasons_given, shown
 from tuetinh.care.lab import actions, prints, queries, words
-from tuetinh.care.lab.catalogue import analytes, benches
+from tuetinh.care.lab.catalogue import Bench, analytes, benches
 from tuetinh.care.lab.errors import BadValue, LabError, NoTube
 from tuetinh.care.lab.models import Tube
 from tuetinh.care.lab.results import board as boards
 from tuetinh.care.lab.results import signing
 from tuetinh.care.lab.results.rules import Hold
+from tuetinh.care.lab.samples.plan import REJECTIONS
 from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.documents.api import Paper, respond_pdf
 from tuetinh.commons.identity.api import banner
@@ -104,6 +105,8 @@ def _tube_page(
         "error": str(BadValue("").message) if wrong else "",
         "open": found.stage in (Tube.Stage.ORDERED, Tube.Stage.RECEIVED),
         "has_results": bool(work.results),
+        "rejections": REJECTIONS.items(),
+        "parts": _parts(work),
         "holds": _holds(work),
         "two_steps": bool(signers),
         "signs": not signers or who.account in signers,
@@ -111,6 +114,12 @@ def _tube_page(
         "others": Tube.objects.filter(encounter=found.encounter).exclude(pk=found.pk).order_by("id"),
     }
     return render(request, "lab/tube.html", context, status=400 if wrong else 200)
+
+
+def _parts(work: actions.Work) -> list[Bench]:
+    """The benches to which an aliquot of a tube may go."""
+    keys = work.tube.benches if work.tube.stage == Tube.Stage.RECEIVED and not work.tube.parent_id else []
+    return [benches()[key] for key in keys] if len(keys) > 1 else []
 
 
 def _holds(work: actions.Work) -> list[tuple[str, str]]:
@@ -162,8 +171,8 @@ def receive(request: HttpRequest, number: str) -> HttpResponse:
 @require_POST
 def reject(request: HttpRequest, number: str) -> HttpResponse:
     """Refuse the tube."""
-    reason = request.POST.get("reason", "")
-    return _step(request, number, lambda: actions.reject_specimen(asker(request), number, reason), _("Đã từ chối mẫu."))
+    reject = partial(actions.reject_specimen, reason=request.POST.get("reason", ""), code=request.POST.get("code", ""))
+    return _step(request, number, lambda: reject(asker(request), number), _("Đã từ chối mẫu."))
 
 
 @desk("lab")

@@ -7,8 +7,10 @@ from django.urls import path
 from tuetinh.care.lab import pages
 from tuetinh.care.lab.machines import inbox_pages
 from tuetinh.care.lab.machines import pages as machine_pages
+from tuetinh.care.lab.quality import pages as quality_pages
 from tuetinh.care.lab.results import pages as result_pages
 from tuetinh.care.lab.results import rule_pages
+from tuetinh.care.lab.samples import pages as sample_pages
 
 app_name = "lab"
 urlpatterns = [
@@ -18,6 +20,17 @@ urlpatterns = [
     path("lab/board", result_pages.board, name="board"),
     path("lab/calls", result_pages.calls, name="calls"),
     path("lab/signatories", result_pages.signatories, name="signatories"),
+    path("lab/draw", sample_pages.to_draw, name="to-draw"),
+    path("lab/draw/<str:encounter_id>", sample_pages.draw, name="draw"),
+    path("lab/shipments", sample_pages.shipments, name="shipments"),
+    path("lab/shipments/<str:number>", sample_pages.shipment, name="shipment"),
+    path("lab/shipments/<str:number>/manifest.pdf", sample_pages.manifest, name="manifest"),
+    path("lab/quality", quality_pages.quality, name="quality"),
+    path("lab/quality/new", quality_pages.new_control, name="new-control"),
+    path("lab/quality/<int:control_id>", quality_pages.control, name="control"),
+    path("lab/quality/<int:control_id>/chart.pdf", quality_pages.chart, name="control-chart"),
+    path("lab/quality/<int:control_id>/end", quality_pages.end, name="end-control"),
+    path("lab/quality/blocks/<int:block_id>/resolve", quality_pages.resolve, name="resolve-block"),
     path("lab/people/<str:patient_id>", result_pages.person, name="person"),
     path("lab/rules", rule_pages.rules, name="rules"),
     path("lab/rules/<str:code>", rule_pages.rule, name="rule"),
@@ -42,5 +55,9 @@ urlpatterns = [
     path("lab/tubes/<str:number>/verify", pages.verify, name="verify"),
     path("lab/tubes/<str:number>/release", pages.release, name="release"),
     path("lab/tubes/<str:number>/label.pdf", pages.label, name="label"),
+    path("lab/tubes/<str:number>/label.zpl", sample_pages.zpl_label, name="zpl"),
+    path("lab/tubes/<str:number>/part", sample_pages.part, name="part"),
+    path("lab/tubes/<str:number>/store", sample_pages.store, name="store"),
+    path("lab/tubes/<str:number>/add", sample_pages.add, name="add"),
     path("lab/tubes/<str:number>/sheet.pdf", pages.sheet, name="sheet"),
 ]

@@ -54,6 +54,9 @@ ROWS = {
     "lab": Row("lab", states=("?list=validate", "?list=sign&bench=chemistry")),
     "lab/rules": Row("admin", states=("?kind=formula", "?kind=delta&q=k")),
     "lab/rules/<str:code>": Row("admin", at="/lab/rules/HGB-PREGNANT"),
+    "lab/draw/<str:encounter_id>": Row("lab", "/lab/draw"),
+    "lab/shipments/<str:number>": Row("lab", "/lab/shipments"),
+    "lab/quality/<int:control_id>": Row("lab", "/lab/quality"),
     "lab/people/<str:patient_id>": Row("lab", at=f"/lab/people/{CITIZEN}"),
     "lab/inbox": Row("lab", states=("?list=live", "?list=unknown")),
     "lab/inbox/<int:message_id>": Row("lab", "/lab/inbox"),
@@ -171,7 +174,27 @@ refused = LineResult("XML3", 2, accepted=Decimal(0), code="TL01", words="Giá ca
 actions.keep(asker, case, Result(case.ma_lk, "reduced", lines=(refused,)))
 disputes.open_dispute(asker, case, ("XML3", 2), ground="price", text="Giá theo quyết định")
 """
-DOCUMENTS = (".pdf", ".csv", ".xml", ".wav", ".xlsx", ".ndjson")
+# A tube that nobody has drawn yet, one on its way to another laboratory, and a control that failed.
+AT_THE_LABORATORY = """
+from tuetinh.care.lab import actions
+from tuetinh.care.lab.models import Tube
+from tuetinh.care.lab.samples import actions as samples
+from tuetinh.commons.access.api import asker_of
+from tuetinh.commons.access.models import Account
+doctor, lab = (asker_of(Account.objects.get(username=name)) for name in ("doctor", "lab"))
+visit = Tube.objects.filter(facility=lab.facility).latest("id").encounter
+actions.order_tests(doctor, visit, ["23.0075.1494"])
+elsewhere = next(place for place in samples.laboratories() if place != lab.facility)
+samples.send(lab, [Tube.objects.filter(facility=lab.facility).latest("id").number], elsewhere)
+actions.order_tests(doctor, visit, ["23.0166.1494"])
+from decimal import Decimal
+from tuetinh.care.lab.quality import actions as quality
+told = dict(machine="", analyte="GLU", material="Normal", level=1, lot="A1", mean=Decimal(5), sd=Decimal("0.1"))
+control = quality.open_control(lab, **told)
+for value in ("5.02", "4.93", "5.21", "5.44"):
+    quality.keep_result(lab, control.pk, Decimal(value))
+"""
+DOCUMENTS = (".pdf", ".csv", ".xml", ".wav", ".xlsx", ".ndjson", ".zpl")
 ASKED = {"response_type": "code", "state": "a-page", "code_challenge": "x" * 43, "code_challenge_method": "S256"}
 
 
@@ -263,7 +286,7 @@ def lived_in(province: Province) -> Province:
     """A node on which somebody went the whole way, and an analyser sent what nobody ordered."""
     gone = run(province.data, "journey")
     assert gone.returncode == 0, gone.stdout + gone.stderr
-    for script in (TWICE, CONNECTED, ASKED_FOR, ANSWERED):
+    for script in (TWICE, CONNECTED, ASKED_FOR, ANSWERED, AT_THE_LABORATORY):
         made = run(province.data, "manage", "shell", "--verbosity", "0", "--command", script)
         assert made.returncode == 0, made.stdout + made.stderr
     send_hl7(province.demo["ports"]["mllp"], results("2609999999", {"GLU": ("7.8", "mmol/L", "3.9-6.4")}))

@@ -23,6 +23,7 @@ from tuetinh.care.lab.results.rules import (
     Notifiable,
     Reflex,
     Rule,
+    Westgard,
     of_results,
     of_tubes,
 )
@@ -45,6 +46,7 @@ def delivered() -> tuple[Rule, ...]:
     for row in _rows("limits.csv"):
         found.append(msgspec.convert(row, KINDS[row.pop("kind")], strict=False))
     found += [msgspec.convert(row, Delta, strict=False) for row in _rows("deltas.csv")]
+    found += [msgspec.convert(row, Westgard, strict=False) for row in _rows("westgard.csv")]
     lists: tuple[tuple[str, type[Rule]], ...] = (
         ("formulas", Formula), ("holds", Hold), ("reflexes", Reflex), ("notifiable", Notifiable),
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -20,6 +20,7 @@ from tuetinh.care.lab.results import bulk, cumulative, signing
 from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.identity.api import banner
 from tuetinh.commons.ui.api import paginate
+from tuetinh.record.errors import Gone, NotFound
 
 
 @desk("lab")
@@ -109,7 +110,10 @@ def signatories(request: HttpRequest) -> HttpResponse:
 def person(request: HttpRequest, patient_id: str) -> HttpResponse:
     """A person's results over time: one row an analyte, one column a day, and the curve of a chosen one."""
     me = asker(request)
-    about = banner(me, patient_id)
+    try:
+        about = banner(me, patient_id)
+    except (NotFound, Gone) as error:
+        raise Http404 from error
     table = cumulative.table(me, patient_id)
     chosen = next((row for row in table.rows if row.key == request.GET.get("analyte")), None)
     curve = cumulative.curve(chosen or next((row for row in table.rows if row.drawable), None))

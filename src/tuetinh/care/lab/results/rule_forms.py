@@ -11,6 +11,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from tuetinh.care.lab.catalogue import analytes, tests
+from tuetinh.care.lab.quality.westgard import RULES
 from tuetinh.care.lab.results.rules import KINDS, Rule
 
 KIND_NAMES = {
@@ -21,6 +22,7 @@ KIND_NAMES = {
     "hold": _("Giữ lại để xem"),
     "reflex": _("Làm thêm tự động"),
     "notifiable": _("Bệnh phải báo cáo"),
+    "westgard": _("Nội kiểm (Westgard)"),
 }
 _SEXES = [("", _("Mọi người")), ("male", _("Nam")), ("female", _("Nữ"))]
 _SIGNS = {"": _("Không hỏi"), "yes": _("Đang mang thai")}
@@ -75,6 +77,10 @@ FIELDS: dict[str, Callable[[], forms.Field]] = {
     "condition": lambda: _expression(_("Khi")),
     "digits": lambda: forms.IntegerField(label=_("Số chữ số thập phân"), min_value=0, max_value=6),
     "order": lambda: forms.ChoiceField(label=_("Làm thêm"), choices=[(one.code, one.name) for one in tests()]),
+    "rule": lambda: forms.ChoiceField(label=_("Quy tắc Westgard"), choices=[(name, name) for name in RULES]),
+    "action": lambda: forms.ChoiceField(
+        label=_("Khi vi phạm"), choices=[("reject", _("Chặn trả kết quả")), ("warn", _("Chỉ lưu ý"))]
+    ),
     "icd10": lambda: _text(_("Mã ICD-10"), 8),
     "group": lambda: forms.ChoiceField(label=_("Nhóm bệnh"), choices=[(one, one) for one in "ABC"]),
     "hours": lambda: forms.IntegerField(label=_("Báo trong số giờ"), min_value=1, max_value=720),

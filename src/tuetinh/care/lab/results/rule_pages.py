@@ -17,7 +17,7 @@ from tuetinh.care.lab.models import RuleChange
 from tuetinh.care.lab.results import changes
 from tuetinh.care.lab.results.book import in_force
 from tuetinh.care.lab.results.rule_forms import KIND_NAMES, RuleForm, initial
-from tuetinh.care.lab.results.rules import WORDS, Delta, Formula, Limits, Rule, Told
+from tuetinh.care.lab.results.rules import WORDS, Delta, Formula, Limits, Rule, Told, Westgard
 from tuetinh.commons.access.api import asker, desk
 from tuetinh.commons.ui.api import paginate
 from tuetinh.record.text import fold
@@ -69,6 +69,8 @@ def says(rule: Rule) -> str:
         return _("đổi quá %(far)s trong %(days)s ngày") % {"far": far, "days": rule.days}
     if isinstance(rule, Formula):
         return rule.expression
+    if isinstance(rule, Westgard):
+        return f"{rule.rule}: {_('chặn trả kết quả') if rule.action == 'reject' else _('chỉ lưu ý')}"
     return f"{rule.text}: {rule.condition}" if isinstance(rule, Told) else ""
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from tuetinh.care.lab.catalogue import Range, analytes, test
 from tuetinh.care.lab.errors import BadRule
+from tuetinh.care.lab.quality.westgard import RULES
 from tuetinh.commons.expressions.api import ARITHMETIC, BadExpression, Language
 
 DAYS = {"a": Decimal("365.25"), "mo": Decimal("30.4375"), "wk": Decimal(7), "d": Decimal(1)}
@@ -227,9 +228,24 @@ class Notifiable(Told, frozen=True, kw_only=True):
         readable(of_results(), self.condition, cel.Type.BOOL, "condition")
 
 
+class Westgard(Rule, frozen=True, kw_only=True):
+    """What a broken rule of quality control does: `reject` stops the release, `warn` is only told."""
+
+    rule: str
+    action: str = "reject"
+
+    def check(self) -> None:
+        """Raise BadRule for what cannot be kept."""
+        super().check()
+        if self.rule not in RULES:
+            raise BadRule("rule", _("Không có quy tắc này."))
+        if self.action not in ("reject", "warn"):
+            raise BadRule("action", _("Chọn chặn hoặc lưu ý."))
+
+
 KINDS: dict[str, type[Rule]] = {
     "normal": Normal, "critical": Critical, "delta": Delta, "formula": Formula, "hold": Hold, "reflex": Reflex,
-    "notifiable": Notifiable,
+    "notifiable": Notifiable, "westgard": Westgard,
 }  # fmt: skip
 
 

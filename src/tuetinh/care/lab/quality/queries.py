@@ -1,0 +1,81 @@
+"""What pages and validation ask about quality: what is stopped, the controls in use, the chart of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.template.loader import render_to_string
+
+from tuetinh.care.lab.catalogue import analytes
+from tuetinh.care.lab.models import Control, ControlResult, QualityBlock
+from tuetinh.care.lab.quality.actions import score
+
+SHOWN = 60  # results of a chart
+
+
+def stopped(facility: str) -> set[tuple[str, str]]:
+    """The machines and analytes that are stopped, in one query."""
+    return set(blocks(facility).values_list("machine", "analyte"))
+
+
+def blocks(facility: str) -> QuerySet[QualityBlock]:
+    """What is stopped, the longest first."""
+    open_ = QualityBlock.objects.filter(facility=facility, resolved_at__isnull=True)
+    return open_.select_related("result__control").order_by("since", "id")
+
+
+def controls(facility: str) -> QuerySet[Control]:
+    """The controls in use, with `last_value`, `last_at` and `last_broken` of their newest result."""
+    newest = ControlResult.objects.filter(control=OuterRef("pk")).order_by("-at", "-id")
+    return (
+        Control.objects.filter(facility=facility, ended__isnull=True)
+        .annotate(
+            last_value=Subquery(newest.values("value")[:1]),
+            last_at=Subquery(newest.values("at")[:1]),
+            last_broken=Subquery(newest.values("broken")[:1]),
+        )
+        .order_by("machine", "analyte", "level", "id")
+    )
+
+
+def name(control: Control) -> str:
+    """The analyte of a control, by name."""
+    return analytes()[control.analyte].name if control.analyte in analytes() else control.analyte
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One result on the chart."""
+
+    x: str
+    y: str
+    z: str
+    result: ControlResult
+
+
+def latest(control: Control) -> list[ControlResult]:
+    """The newest results of a control, oldest first."""
+    return list(control.results.order_by("-at", "-id")[:SHOWN])[::-1]
+
+
+def levey_jennings(control: Control, results: list[ControlResult]) -> str:
+    """Draw the Levey–Jennings chart of a control as SVG: results in their order, by deviations from the mean."""
+    step = 640 / max(len(results) - 1, 1)
+    points = [
+        Point(f"{90 + place * step:.1f}", _y(score(control, one.value)), f"{score(control, one.value):+.2f}", one)
+        for place, one in enumerate(results)
+    ]
+    lines = [(f"{sd:+d} SD" if sd else "x̄", _y(sd), control.mean + sd * control.sd, sd) for sd in range(-3, 4)]
+    context = {
+        "points": points,
+        "lines": lines,
+        "path": " ".join(f"{p.x},{p.y}" for p in points),
+        "name": name(control),
+    }
+    return render_to_string("lab/levey.svg", context)
+
+
+def _y(z: float) -> str:
+    """Height of a score; beyond 4 SD it stands at the edge."""
+    return f"{140 - 30 * max(-4.0, min(4.0, z)):.1f}"

@@ -1,0 +1,196 @@
+"""What is done with specimens between the order and the bench: collect, add on, part, store, send, take in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import cast
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+
+from tuetinh.care.lab import facts
+from tuetinh.care.lab.actions import ORDERING, WORKING, as_desk, benches_of, due, lock
+from tuetinh.care.lab.catalogue import benches, test
+from tuetinh.care.lab.errors import NoShipment, NotAllowed, NotThisPerson, UnknownTest, WrongStage
+from tuetinh.care.lab.models import Shipment, Tube
+from tuetinh.care.lab.samples import orders
+from tuetinh.care.lab.samples.facts import collected, manifest
+from tuetinh.commons.messages.api import publish
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import Asker
+
+COLLECTING = WORKING | ORDERING
+OPEN = (Tube.Stage.RECEIVED, Tube.Stage.RESULTED, Tube.Stage.VERIFIED)
+
+
+def collect(asker: Asker, numbers: Sequence[str], second: str) -> list[Tube]:
+    """Note that tubes were drawn now from their person, who was asked for a second identifier.
+
+    second: the birth date (dd/mm/yyyy) or a number of the person. Raises NotThisPerson, WrongStage, and notes nothing.
+    """
+    with transaction.atomic():
+        tubes = [lock(asker, number, COLLECTING) for number in sorted(numbers)]
+        desk = as_desk(asker)
+        for tube in tubes:
+            if tube.stage != Tube.Stage.ORDERED:
+                raise WrongStage
+            person = cast(r4.Patient, record.read(desk, "Patient", tube.patient))
+            if not is_of(person, second):
+                raise NotThisPerson
+            specimen = cast(r4.Specimen, record.read(desk, "Specimen", tube.specimen))
+            record.update(desk, collected(specimen, asker))
+            tube.collected_at, tube.collected_by = datetime.now(UTC), asker.account
+            tube.save()
+        for tube in tubes:
+            publish(f"lab:{tube.facility}")
+    return tubes
+
+
+def is_of(person: r4.Patient, second: str) -> bool:
+    """Whether a second identifier is the person's: the whole birth date, or a number of a card."""
+    text = second.strip()
+    day, _, rest = text.partition("/")
+    month, _, year = rest.partition("/")
+    born = f"{year}-{month.zfill(2)}-{day.zfill(2)}"
+    if person.birthDate and born == person.birthDate:
+        return True
+    return len(text) >= 6 and any(text == (one.value or "") for one in person.identifier or [])
+
+
+def add_tests(asker: Asker, number: str, codes: Sequence[str]) -> Tube:
+    """Order further tests from a tube that the laboratory has. Raises UnknownTest also for another kind of specimen."""
+    with transaction.atomic():
+        tube = lock(asker, number, COLLECTING)
+        if tube.stage not in OPEN:
+            raise WrongStage
+        desk = as_desk(asker)
+        have = cast("dict[str, r4.ServiceRequest]", record.read_many(desk, "ServiceRequest", tube.orders))
+        known = {what.code for order in have.values() if (what := facts.ordered_test(order))}
+        wanted = [test(code) for code in dict.fromkeys(codes) if code not in known]
+        kind = facts.ordered_specimen(have.values())
+        if not wanted or any(one is None or one.specimen != kind for one in wanted):
+            raise UnknownTest
+        found = [one for one in wanted if one]
+        like = next(iter(have.values()))
+        orders.add(asker, desk, tube, found, like, intent="order", note="Chỉ định thêm trên mẫu đã có")
+        tube.stage = Tube.Stage.RECEIVED if tube.stage == Tube.Stage.RECEIVED else Tube.Stage.RESULTED
+        tube.due_at = due(tube, datetime.now(UTC))
+        _keep(tube)
+    return tube
+
+
+def part(asker: Asker, number: str, bench: str = "") -> Tube:
+    """Part an aliquot from a tube: for a bench, whose orders it takes along, or without one to be kept."""
+    with transaction.atomic():
+        tube = lock(asker, number)
+        if tube.stage not in OPEN or tube.parent_id:
+            raise WrongStage
+        desk = as_desk(asker)
+        have = cast("dict[str, r4.ServiceRequest]", record.read_many(desk, "ServiceRequest", tube.orders))
+        tests = {id_: facts.ordered_test(have[id_]) for id_ in tube.orders if id_ in have}
+        moved = [id_ for id_, what in tests.items() if bench and what and what.bench.key == bench]
+        if bench and (bench not in benches() or not moved or len(moved) == len(tests) or tube.stage != OPEN[0]):
+            raise WrongStage
+        source = cast(r4.Specimen, record.read(desk, "Specimen", tube.specimen))
+        place = Tube.objects.filter(parent=tube).count() + 1
+        made = facts.again(source, record.new_id(), f"{tube.number}{place}")
+        made.status, made.parent = "available", [facts.ref("Specimen", tube.specimen)]
+        made.request = [facts.ref("ServiceRequest", id_) for id_ in moved] or None
+        made.receivedTime, made.collection = source.receivedTime, source.collection
+        record.create(desk, made)
+        aliquot = Tube.objects.create(
+            number=f"{tube.number}{place}", facility=tube.facility, specimen=made.id or "", encounter=tube.encounter,
+            patient=tube.patient, orders=moved, stage=tube.stage, urgent=tube.urgent, ordered_at=tube.ordered_at,
+            received_at=tube.received_at, collected_at=tube.collected_at, parent=tube,
+            benches=benches_of([what for id_ in moved if (what := tests[id_])]), due_at=tube.due_at,
+        )  # fmt: skip
+        for id_ in moved:
+            have[id_].specimen = [facts.ref("Specimen", aliquot.specimen)]
+            record.update(desk, have[id_])
+        if moved:
+            tube.orders = [id_ for id_ in tube.orders if id_ not in moved]
+            tube.benches = benches_of([what for id_, what in tests.items() if what and id_ not in moved])
+        _keep(tube)
+    return aliquot
+
+
+def store(asker: Asker, number: str, place: str) -> Tube:
+    """Note where a tube is kept; "" for no longer there."""
+    with transaction.atomic():
+        tube = lock(asker, number)
+        if tube.stage in (Tube.Stage.ORDERED, Tube.Stage.CANCELLED):
+            raise WrongStage
+        tube.storage = place.strip()[:100]
+        _keep(tube)
+    return tube
+
+
+def laboratories() -> list[str]:
+    """The facilities that have a laboratory: accounts of its desk."""
+    accounts = get_user_model().objects.filter(role="lab", is_active=True).exclude(facility="")
+    return sorted(set(accounts.values_list("facility", flat=True)))
+
+
+def send(asker: Asker, numbers: Sequence[str], receiver: str) -> Shipment:
+    """Send tubes to another laboratory, with a manifest. Raises WrongStage, NotAllowed, and sends none then."""
+    if receiver == asker.facility or receiver not in laboratories() or not numbers:
+        raise NotAllowed
+    with transaction.atomic():
+        tubes = [lock(asker, number) for number in sorted(set(numbers))]
+        if any(t.stage not in (Tube.Stage.ORDERED, Tube.Stage.RECEIVED) or t.shipment_id for t in tubes):
+            raise WrongStage
+        shipment = Shipment.objects.create(
+            number=record.new_id()[-12:].upper(), sender=asker.facility, receiver=receiver, sent_at=datetime.now(UTC),
+            sent_by=asker.account, manifest=record.new_id(),
+        )  # fmt: skip
+        for tube in tubes:
+            tube.shipment = shipment
+            _keep(tube)
+        record.create(as_desk(asker), manifest(shipment, tubes, asker, status="current"))
+        publish(f"lab:{receiver}")
+    return shipment
+
+
+def take_in(asker: Asker, shipment: str, numbers: Sequence[str]) -> tuple[list[Tube], list[Tube]]:
+    """Take in what of a shipment has arrived; return the tubes that are here, and those that are missing.
+
+    Who arrives late is taken in by asking again. Raises NoShipment.
+    """
+    if asker.role not in WORKING:
+        raise NotAllowed
+    with transaction.atomic():
+        found = Shipment.objects.select_for_update().filter(number=shipment, receiver=asker.facility).first()
+        if not found:
+            raise NoShipment
+        tubes = list(Tube.objects.select_for_update().filter(shipment=found).order_by("number"))
+        here = [tube for tube in tubes if tube.number in set(numbers)]
+        desk = as_desk(asker)
+        for tube in here:
+            specimen = cast(r4.Specimen, record.read(desk, "Specimen", tube.specimen))
+            specimen.status, specimen.receivedTime = "available", facts.now()
+            record.update(desk, specimen)
+            for order in record.read_many(desk, "ServiceRequest", tube.orders).values():
+                request = cast(r4.ServiceRequest, order)
+                request.performer = [facts.ref("Organization", asker.facility)]
+                record.update(desk, request)
+            tube.facility, tube.stage, tube.shipment = asker.facility, Tube.Stage.RECEIVED, None
+            tube.received_at = datetime.now(UTC)
+            tube.due_at = due(tube, tube.received_at)
+            _keep(tube)
+        missing = [tube for tube in tubes if tube not in here]
+        found.received_at, found.received_by = datetime.now(UTC), asker.account
+        found.save()
+        if not missing:
+            listed = cast(r4.List, record.read(desk, "List", found.manifest))
+            listed.status = "retired"
+            record.update(desk, listed)
+        publish(f"lab:{found.sender}")
+    return here, missing
+
+
+def _keep(tube: Tube) -> None:
+    tube.save()
+    publish(f"lab:{tube.facility}")
+    publish(f"visit:{tube.encounter}")

@@ -1,0 +1,204 @@
+"""Quality control: Westgard's rules, what they stop, and what lets it go on."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from pypdf import PdfReader
+
+from tuetinh.care.lab import actions, errors, inbox
+from tuetinh.care.lab.models import Analyser, Control, ControlResult, Message, QualityBlock, Tube
+from tuetinh.care.lab.quality import actions as quality
+from tuetinh.care.lab.quality.queries import levey_jennings, stopped
+from tuetinh.care.lab.quality.westgard import violated
+from tuetinh.care.lab.results import changes
+from tuetinh.care.lab.results.rules import Westgard
+from tuetinh.care.lab.wire_mllp import Frame
+from tuetinh.commons.access import api as access
+
+GLU = "23.0075.1494"
+
+
+@pytest.mark.parametrize(
+    ("own", "run", "expected"),
+    [
+        ([0.5], [], []),
+        ([2.0], [], []),
+        ([2.1], [], ["1_2s"]),
+        ([-3.1], [], ["1_2s", "1_3s"]),
+        ([2.1, 2.2], [], ["1_2s", "2_2s"]),
+        ([2.1, -2.2], [], ["1_2s"]),
+        ([2.1, 0.0, 2.2], [], ["1_2s"]),
+        ([2.1], [2.3], ["1_2s", "2_2s"]),
+        ([2.1], [-2.1], ["1_2s", "R_4s"]),
+        ([1.9], [-2.2], []),
+        ([1.1, 1.2, 1.3, 1.4], [], ["4_1s"]),
+        ([1.1, 1.2, 0.9, 1.4], [], []),
+        ([-1.1, -1.2, -1.3, -1.4], [], ["4_1s"]),
+        ([0.1] * 9, [], []),
+        ([0.1] * 10, [], ["10_x"]),
+        ([0.1] * 9 + [-0.1], [], []),
+        ([0.1] * 9 + [0.0], [], []),
+    ],
+)
+def test_the_rules_of_westgard(own: list[float], run: list[float], expected: list[str]) -> None:
+    assert violated(own, run) == expected
+
+
+@pytest.fixture
+def machine(world) -> Analyser:
+    return Analyser.objects.create(sender="BS240|LAB", facility="12104", name="BS-240")
+
+
+@pytest.fixture
+def control(world, machine) -> Control:
+    return quality.open_control(
+        world.lab, machine="BS-240", analyte="GLU", material="Normal", level=1, lot="A1", mean=Decimal(5),
+        sd=Decimal("0.1"), barcode="QC-N",
+    )  # fmt: skip
+
+
+def measured(world, oru, control_id: str = "1") -> Tube:
+    actions.order_tests(world.doctor, world.encounter, [GLU])
+    tube = Tube.objects.latest("id")
+    inbox.take(Frame(oru(tube.number, {"GLU": "5.1"}, control=control_id, unit="mmol/L")), "")
+    return Tube.objects.get(pk=tube.pk)
+
+
+@pytest.mark.django_db
+def test_a_broken_rule_stops_the_test_on_its_machine_until_an_action_is_written(world, control, oru) -> None:
+    before = measured(world, oru)
+    assert quality.keep_result(world.lab, control.pk, Decimal("5.25")).warned == ["1_2s"]
+    assert stopped("12104") == set()
+    assert quality.keep_result(world.lab, control.pk, Decimal("5.31")).broken == ["1_3s", "2_2s"]
+    quality.keep_result(world.lab, control.pk, Decimal("5.35"))
+    block = QualityBlock.objects.get()
+    assert stopped("12104") == {("BS-240", "GLU")}
+    for step in (actions.verify, actions.release):
+        with pytest.raises(errors.QualityFailed):
+            step(world.lab, before.number)
+    assert Tube.objects.get(pk=before.pk).stage == "resulted"
+    after = measured(world, oru, "2")
+    assert after.holds == [["HOLD-QC", "GLU"]]
+    with pytest.raises(errors.NeedsReason):
+        quality.resolve(world.lab, block.pk, " ")
+    with pytest.raises(errors.BadControl):
+        quality.resolve(replace(world.lab, facility="12001"), block.pk, "thay")
+    assert stopped("12104") == {("BS-240", "GLU")}
+    quality.resolve(world.lab, block.pk, "thay hóa chất, chuẩn lại, nội kiểm đạt")
+    block.refresh_from_db()
+    assert (block.resolved_by, block.action) == (world.lab.account, "thay hóa chất, chuẩn lại, nội kiểm đạt")
+    assert actions.release(world.lab, before.number).stage == "released"
+
+
+@pytest.mark.django_db
+def test_another_machine_and_analyte_go_on(world, control, oru) -> None:
+    other = quality.open_control(
+        world.lab, machine="", analyte="K", material="Normal", level=1, lot="A1", mean=Decimal(4), sd=Decimal("0.1")
+    )
+    quality.keep_result(world.lab, other.pk, Decimal(5))
+    assert stopped("12104") == {("", "K")}
+    assert actions.release(world.lab, measured(world, oru).number).stage == "released"
+
+
+@pytest.mark.django_db
+def test_two_levels_of_a_run_are_looked_at_together(world, control) -> None:
+    high = quality.open_control(
+        world.lab, machine="BS-240", analyte="GLU", material="Cao", level=2, lot="B1", mean=Decimal(15), sd=Decimal(1)
+    )
+    quality.keep_result(world.lab, control.pk, Decimal("5.21"))
+    assert quality.keep_result(world.lab, high.pk, Decimal("12.9")).broken == ["R_4s"]
+
+
+@pytest.mark.django_db
+def test_a_machine_sends_its_controls_by_their_barcode(world, control, oru) -> None:
+    inbox.take(Frame(oru("QC-N", {"GLU": "5.4"}, unit="mmol/L")), "")
+    [result] = ControlResult.objects.all()
+    assert (result.control, result.value, result.account, result.broken) == (
+        control,
+        Decimal("5.4"),
+        "machine",
+        ["1_3s"],
+    )
+    assert Message.objects.get().state == "matched"
+    assert stopped("12104") == {("BS-240", "GLU")}
+    inbox.take(Frame(oru("QC-X", {"GLU": "5.4"}, control="2", unit="mmol/L")), "")
+    assert ControlResult.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_what_a_rule_does_is_data(world, control, cast) -> None:
+    calm = Westgard(code="QC-1-3S", rule="1_3s", action="warn")
+    changes.change(access.asker_of(cast["admin"]), calm, "theo khuyến cáo của hãng")
+    made = quality.keep_result(world.lab, control.pk, Decimal("5.4"))
+    assert (made.broken, made.warned, QualityBlock.objects.count()) == ([], ["1_2s", "1_3s"], 0)
+
+
+@pytest.mark.django_db
+def test_a_control_that_cannot_be_is_refused(world, control) -> None:
+    told = {"machine": "BS-240", "material": "Normal", "level": 1, "lot": "A1", "mean": Decimal(5)}
+    for wrong in (
+        {"analyte": "GLU", "sd": Decimal(1)}, {"analyte": "GLU", "sd": Decimal(0), "lot": "A2"},
+        {"analyte": "HIVAB", "sd": Decimal(1)}, {"analyte": "nothing", "sd": Decimal(1)},
+    ):  # fmt: skip
+        with pytest.raises(errors.BadControl):
+            quality.open_control(world.lab, **(told | wrong))
+    with pytest.raises(errors.NotAllowed):
+        quality.keep_result(world.doctor, control.pk, Decimal(5))
+    quality.end_control(world.lab, control.pk)
+    with pytest.raises(errors.BadControl):
+        quality.keep_result(world.lab, control.pk, Decimal(5))
+    assert (Control.objects.count(), ControlResult.objects.count()) == (1, 0)
+
+
+@pytest.mark.django_db
+def test_the_chart_marks_what_broke_a_rule(world, control) -> None:
+    made = [quality.keep_result(world.lab, control.pk, Decimal(value)) for value in ("5.00", "5.40")]
+    chart = levey_jennings(control, made)
+    assert 'cy="140.0"' in chart and 'y="20.0"' in chart and chart.count("<circle") == 1 and "1_3s" in chart
+
+
+@pytest.mark.django_db
+def test_the_pages_of_quality_lead_from_the_lot_to_the_action(world, machine, as_role) -> None:
+    lab = as_role("lab")
+    told = {"machine": "BS-240", "analyte": "GLU", "material": "Normal", "level": "1", "lot": "A1", "mean": "5,0"}
+    assert lab.post("/lab/quality/new", told | {"sd": "0"}).status_code == 422
+    made = lab.post("/lab/quality/new", told | {"sd": "0,1"})
+    control = Control.objects.get()
+    at = f"/lab/quality/{control.pk}"
+    assert (made.headers["Location"], control.sd) == (at, Decimal("0.1"))
+    assert lab.post(at, {"value": "cao"}).status_code == 422
+    page = lab.post(at, {"value": "5,5"}, follow=True).content.decode()
+    assert "Nội kiểm vi phạm 1_3s" in page and "Bị chặn trả kết quả" in page
+    assert "Đang bị chặn trả kết quả" in lab.get("/lab/quality").content.decode()
+    paper = PdfReader(io.BytesIO(lab.get(f"{at}/chart.pdf").content)).pages[0].extract_text()
+    assert "LEVEY" in paper and "5.5" in paper
+    block = QualityBlock.objects.get()
+    lab.post(f"/lab/quality/blocks/{block.pk}/resolve", {"action": "chạy lại đạt"})
+    assert "chạy lại đạt" in lab.get(at).content.decode()
+    assert stopped("12104") == set()
+    lab.post(f"{at}/end")
+    assert Control.objects.get().ended is not None
+    Control.objects.update(facility="12001")
+    assert lab.get(at).status_code == 404
+
+
+@pytest.mark.django_db
+def test_the_list_of_controls_takes_as_many_queries_for_one_as_for_many(
+    world, control, as_role, django_assert_num_queries, django_assert_max_num_queries
+) -> None:
+    lab = as_role("lab")
+    quality.keep_result(world.lab, control.pk, Decimal(6))
+    lab.get("/lab/quality")
+    with django_assert_max_num_queries(20) as one:
+        lab.get("/lab/quality")
+    for analyte in ("K", "NA", "CL"):
+        other = quality.open_control(
+            world.lab, machine="", analyte=analyte, material="N", level=1, lot="1", mean=Decimal(4), sd=Decimal(1)
+        )
+        quality.keep_result(world.lab, other.pk, Decimal(9))
+    with django_assert_num_queries(len(one.captured_queries)):
+        lab.get("/lab/quality")
