@@ -57,7 +57,7 @@ class Tube(models.Model):
 
 
 class Shipment(models.Model):
-    """Tubes on their way to another laboratory. manifest: id of the List in the record."""
+    """Tubes on their way to another laboratory. task: id of the Task in the record."""
 
     number = models.CharField(max_length=20, unique=True)
     sender = models.CharField(max_length=64)
@@ -66,7 +66,7 @@ class Shipment(models.Model):
     sent_by = models.CharField(max_length=150)
     received_at = models.DateTimeField(null=True)
     received_by = models.CharField(max_length=150, blank=True)
-    manifest = models.CharField(max_length=64)
+    task = models.CharField(max_length=64)
 
     class Meta:
         indexes: ClassVar = [

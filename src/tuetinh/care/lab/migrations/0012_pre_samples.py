@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('sent_by', models.CharField(max_length=150)),
                 ('received_at', models.DateTimeField(null=True)),
                 ('received_by', models.CharField(blank=True, max_length=150)),
-                ('manifest', models.CharField(max_length=64)),
+                ('task', models.CharField(max_length=64)),
             ],
             options={
                 'indexes': [models.Index(fields=['receiver', '-sent_at'], name='lab_shipment_receiver'), models.Index(fields=['sender', '-sent_at'], name='lab_shipment_sender')],

@@ -15,7 +15,7 @@ from tuetinh.care.lab.catalogue import benches, test
 from tuetinh.care.lab.errors import NoShipment, NotAllowed, NotThisPerson, UnknownTest, WrongStage
 from tuetinh.care.lab.models import Shipment, Tube
 from tuetinh.care.lab.samples import orders
-from tuetinh.care.lab.samples.facts import collected, manifest
+from tuetinh.care.lab.samples.facts import collected, transport
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -143,12 +143,12 @@ def send(asker: Asker, numbers: Sequence[str], receiver: str) -> Shipment:
             raise WrongStage
         shipment = Shipment.objects.create(
             number=record.new_id()[-12:].upper(), sender=asker.facility, receiver=receiver, sent_at=datetime.now(UTC),
-            sent_by=asker.account, manifest=record.new_id(),
+            sent_by=asker.account, task=record.new_id(),
         )  # fmt: skip
         for tube in tubes:
             tube.shipment = shipment
             _keep(tube)
-        record.create(as_desk(asker), manifest(shipment, tubes, asker, status="current"))
+        record.create(as_desk(asker), transport(shipment, tubes))
         publish(f"lab:{receiver}")
     return shipment
 
@@ -183,9 +183,9 @@ def take_in(asker: Asker, shipment: str, numbers: Sequence[str]) -> tuple[list[T
         found.received_at, found.received_by = datetime.now(UTC), asker.account
         found.save()
         if not missing:
-            listed = cast(r4.List, record.read(desk, "List", found.manifest))
-            listed.status = "retired"
-            record.update(desk, listed)
+            done = cast(r4.Task, record.read(desk, "Task", found.task))
+            done.status = "completed"
+            record.update(desk, done)
         publish(f"lab:{found.sender}")
     return here, missing
 

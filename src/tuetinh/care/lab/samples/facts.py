@@ -6,11 +6,12 @@ from typing import Final
 
 from tuetinh.care.lab.facts import instant, now, ref
 from tuetinh.care.lab.models import Shipment, Tube
+from tuetinh.care.lab.results.facts import CODES
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 
 REJECT_REASON: Final = "http://terminology.hl7.org/CodeSystem/v2-0490"
-MANIFEST: Final = "https://tuetinh.vn/fhir/NamingSystem/lab-shipment"
+SHIPMENT: Final = "https://tuetinh.vn/fhir/NamingSystem/lab-shipment"
 
 
 def collected(specimen: r4.Specimen, asker: Asker) -> r4.Specimen:
@@ -31,15 +32,17 @@ def refused(specimen: r4.Specimen, code: str, reason: str) -> r4.Specimen:
     return specimen
 
 
-def manifest(shipment: Shipment, tubes: list[Tube], asker: Asker, *, status: str) -> r4.List:
-    """Build the manifest of a shipment: its specimens, from whom, to whom."""
-    return r4.List(
-        id=shipment.manifest,
-        identifier=[r4.Identifier(system=MANIFEST, value=shipment.number)],
-        status=status,
-        mode="working",
-        title=f"{shipment.sender} → {shipment.receiver}",
-        date=instant(shipment.sent_at),
-        source=ref("Practitioner", asker.practitioner) if asker.practitioner else None,
-        entry=[r4.ListEntry(item=ref("Specimen", tube.specimen)) for tube in tubes],
+def transport(shipment: Shipment, tubes: list[Tube]) -> r4.Task:
+    """Build the task of bringing specimens to another laboratory, with what is to arrive there as its input."""
+    specimen = r4.CodeableConcept(coding=[r4.Coding(system=CODES, code="specimen")])
+    return r4.Task(
+        id=shipment.task,
+        identifier=[r4.Identifier(system=SHIPMENT, value=shipment.number)],
+        status="in-progress",
+        intent="order",
+        code=r4.CodeableConcept(coding=[r4.Coding(system=CODES, code="specimen-transport")]),
+        authoredOn=instant(shipment.sent_at),
+        requester=ref("Organization", shipment.sender),
+        owner=ref("Organization", shipment.receiver),
+        input=[r4.TaskInput(type=specimen, valueReference=ref("Specimen", tube.specimen)) for tube in tubes],
     )

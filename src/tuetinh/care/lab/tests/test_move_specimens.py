@@ -131,8 +131,8 @@ def test_tubes_go_to_another_laboratory_and_what_is_missing_stays_missing(world,
     with pytest.raises(errors.WrongStage):
         samples.send(world.lab, [first.number], "12001")
     assert Shipment.objects.count() == 1
-    listed = cast(r4.List, record.read(SYSTEM, "List", shipment.manifest))
-    assert (listed.status, len(listed.entry)) == ("current", 2)
+    task = cast(r4.Task, record.read(SYSTEM, "Task", shipment.task))
+    assert (task.status, len(task.input)) == ("in-progress", 2)
     with pytest.raises(errors.NoShipment):
         samples.take_in(world.lab, shipment.number, [first.number])
     here, missing = samples.take_in(province, shipment.number, [first.number])
@@ -144,7 +144,7 @@ def test_tubes_go_to_another_laboratory_and_what_is_missing_stays_missing(world,
     [request] = record.read_many(SYSTEM, "ServiceRequest", first.orders).values()
     assert request.performer[0].reference == "Organization/12001"
     samples.take_in(province, shipment.number, [second.number])
-    assert cast(r4.List, record.read(SYSTEM, "List", shipment.manifest)).status == "retired"
+    assert cast(r4.Task, record.read(SYSTEM, "Task", shipment.task)).status == "completed"
     [slot] = actions.work_on(SYSTEM, first).slots()
     id_ = facts.observation_id(slot[0].id, "GLU")
     actions.enter_results(province, first.number, {id_: "5,5"})
