@@ -172,6 +172,7 @@ class Result:
     flag: str
     status: str
     at: str
+    notes: tuple[str, ...] = ()  # the last one of a corrected result says what it was before, and why
 
 
 def read_result(result: r4.Observation) -> Result:
@@ -194,4 +195,5 @@ def read_result(result: r4.Observation) -> Result:
         flag=facts.flag_of(result),
         status=result.status or "",
         at=result.effectiveDateTime or result.issued or "",
+        notes=tuple(note.text or "" for note in result.note or []),
     )
