@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar
 
 from django.db import models
@@ -269,6 +270,11 @@ class Control(models.Model):
         ]
         indexes: ClassVar = [models.Index(fields=["facility", "barcode"], name="lab_control_barcode")]
 
+    @property
+    def target(self) -> tuple[Decimal, Decimal]:
+        """Mean and standard deviation as people write them."""
+        return self.mean.normalize() + 0, self.sd.normalize() + 0
+
 
 class ControlResult(models.Model):
     """One measurement of a control, never altered. broken: the rules that it broke; warned: those that only warn."""
@@ -282,6 +288,16 @@ class ControlResult(models.Model):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["control", "-at", "-id"], name="lab_control_result_at")]
+
+    @property
+    def shown(self) -> Decimal:
+        """The value as people write it."""
+        return self.value.normalize() + 0
+
+    @property
+    def score(self) -> str:
+        """How many standard deviations it is from the mean, with its sign."""
+        return f"{(self.value - self.control.mean) / self.control.sd:+.2f}"
 
 
 class QualityBlock(models.Model):

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from tuetinh.care.lab.actions import HANOI
 from tuetinh.care.lab.catalogue import analytes
 from tuetinh.care.lab.errors import LabError
-from tuetinh.care.lab.models import Analyser, Control, QualityBlock
+from tuetinh.care.lab.models import Analyser, Control, ControlResult, QualityBlock
 from tuetinh.care.lab.quality import actions, queries
 from tuetinh.commons.access.api import asker, desk, place_name
 from tuetinh.commons.documents.api import pdf, respond_pdf
@@ -66,7 +66,7 @@ def quality(request: HttpRequest) -> HttpResponse:
     me = asker(request)
     page = paginate(request, queries.controls(me.facility))
     rows = [
-        (one, queries.name(one), None if one.last_value is None else f"{actions.score(one, one.last_value):+.2f}")
+        (one, queries.name(one), None if one.last_value is None else ControlResult(control=one, value=one.last_value))
         for one in page.object_list
     ]
     stopped = [(block, queries.name(block.result.control)) for block in queries.blocks(me.facility)[:50]]
@@ -115,9 +115,9 @@ def control(request: HttpRequest, control_id: int) -> HttpResponse:
     results = queries.latest(found)
     block = queries.blocks(me.facility).filter(machine=found.machine, analyte=found.analyte).first()
     context = {
-        "control": found, "name": queries.name(found), "form": form, "block": block,
+        "control": found, "name": queries.name(found), "form": form, "stoppage": block,
         "chart": mark_safe(queries.levey_jennings(found, results)) if results else "",  # noqa: S308 - our own template
-        "rows": [(one, f"{actions.score(found, one.value):+.2f}") for one in reversed(results)],
+        "rows": results[::-1],
         "past": QualityBlock.objects.filter(
             facility=me.facility, machine=found.machine, analyte=found.analyte, resolved_at__isnull=False
         ).order_by("-since")[:20],
@@ -153,11 +153,11 @@ def chart(request: HttpRequest, control_id: int) -> HttpResponse:
         "facility": {"name": place_name("Organization", found.facility)},
         "name": queries.name(found), "unit": unit, "machine": found.machine or _("Làm tay"),
         "material": found.material, "level": str(found.level), "lot": found.lot,
-        "mean": found.mean.normalize() + 0, "sd": found.sd.normalize() + 0, "printed": datetime.now(HANOI),
+        "mean": found.target[0], "sd": found.target[1], "printed": datetime.now(HANOI),
         "chart": queries.levey_jennings(found, results),
         "rows": [
             {
-                "at": one.at, "value": one.value.normalize() + 0, "z": f"{actions.score(found, one.value):+.2f}",
+                "at": one.at, "value": one.shown, "z": one.score,
                 "rules": ", ".join([*one.broken, *one.warned]),
             }
             for one in results

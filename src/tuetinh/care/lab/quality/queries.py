@@ -63,10 +63,13 @@ def levey_jennings(control: Control, results: list[ControlResult]) -> str:
     """Draw the Levey–Jennings chart of a control as SVG: results in their order, by deviations from the mean."""
     step = 640 / max(len(results) - 1, 1)
     points = [
-        Point(f"{90 + place * step:.1f}", _y(score(control, one.value)), f"{score(control, one.value):+.2f}", one)
+        Point(f"{90 + place * step:.1f}", _y(score(control, one.value)), one.score, one)
         for place, one in enumerate(results)
     ]
-    lines = [(f"{sd:+d} SD" if sd else "x̄", _y(sd), control.mean + sd * control.sd, sd) for sd in range(-3, 4)]
+    lines = [
+        (f"{sd:+d} SD" if sd else "x̄", _y(sd), (control.mean + sd * control.sd).normalize() + 0, sd)
+        for sd in range(-3, 4)
+    ]
     context = {
         "points": points,
         "lines": lines,

@@ -223,6 +223,7 @@ def test_the_board_and_the_results_of_a_person_take_as_many_queries_for_one_as_f
         actions.release(world.lab, tube.number)
         measured(world, oru, {"GLU": "29"}, GLU, control=f"{control}0")
     for path in pages:
+        lab.get(path)  # names are kept for a minute
         with django_assert_num_queries(counted[path]):
             lab.get(path)
 
