@@ -76,7 +76,7 @@ def levey_jennings(control: Control, results: list[ControlResult]) -> str:
         "path": " ".join(f"{p.x},{p.y}" for p in points),
         "name": name(control),
     }
-    return render_to_string("lab/levey.svg", context)
+    return render_to_string("lab/levey.svg", context) + "\n"  # plain text, as a print takes it
 
 
 def _y(z: float) -> str:
