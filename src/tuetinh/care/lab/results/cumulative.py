@@ -90,7 +90,7 @@ def _range(row: Row, one: r4.Observation) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A curve in a box of 640 × 220: points with their labels, the band of normal, and the scale."""
+    """A curve in a box of 1200 × 220: points with their labels, the band of normal, and the scale."""
 
     row: Row
     line: str
@@ -110,10 +110,11 @@ def curve(row: Row | None) -> Curve | None:
     span = (high - low) or Decimal(1)
     low, high = low - span / 10, high + span / 10
     first, last = points[0][0], points[-1][0]
-    seconds = (last - first).total_seconds() or 1.0
+    seconds = (last - first).total_seconds()
 
-    def x(at: datetime) -> str:
-        return f"{60 + 560 * (at - first).total_seconds() / seconds:.1f}"
+    def x(place: int, at: datetime) -> str:
+        share = (at - first).total_seconds() / seconds if seconds else place / (len(points) - 1)
+        return f"{60 + 1120 * share:.1f}"
 
     def y(value: Decimal) -> str:
         return f"{190 - 170 * float((value - low) / (high - low)):.1f}"
@@ -122,7 +123,7 @@ def curve(row: Row | None) -> Curve | None:
     if limits:
         top, bottom = y(row.high if row.high is not None else high), y(row.low if row.low is not None else low)
         band = top, f"{float(bottom) - float(top):.1f}"
-    dots = [(x(at), y(value), value, at) for at, value in points]
+    dots = [(x(place, at), y(value), value, at) for place, (at, value) in enumerate(points)]
     scale = [
         (y(value), value.normalize() + 0)
         for value in sorted({min(v for _, v in points), max(v for _, v in points), *limits})
