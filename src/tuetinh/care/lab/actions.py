@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
@@ -30,17 +30,12 @@ from tuetinh.care.lab.errors import (
 )
 from tuetinh.care.lab.machines.messages import number as read_number
 from tuetinh.care.lab.models import Counter, Tube
-from tuetinh.care.lab.quality.queries import stopped
 from tuetinh.care.lab.results import facts as result_facts
 from tuetinh.care.lab.results import notices, signing
-from tuetinh.care.lab.results.book import in_force
-from tuetinh.care.lab.results.judge import Judge, Person
-from tuetinh.care.lab.results.previous import history, pregnant
-from tuetinh.care.lab.results.rules import Critical, Formula, Normal
+from tuetinh.care.lab.results.work import Work, Writes, recall, work_on
 from tuetinh.care.lab.samples.facts import refused
 from tuetinh.care.lab.samples.orders import add
 from tuetinh.care.lab.samples.plan import REJECTIONS
-from tuetinh.commons.identity.api import age_days
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -49,7 +44,6 @@ from tuetinh.record.asker import Asker
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 ORDERING = frozenset({"doctor", "nurse", "station", "system"})
 WORKING = frozenset({"lab", "system"})
-FERTILE = (10, 56)  # years between which a woman may be pregnant
 Stage = Tube.Stage
 
 
@@ -230,61 +224,6 @@ def _charge(asker: Asker, visit: r4.Encounter, order: r4.ServiceRequest) -> r4.C
     return charge(asker, visit, what.code, 1, source_reference=source, display=what.names[0]) if what else None
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A locked tube with its orders and results, and the rules that judge them."""
-
-    tube: Tube
-    orders: dict[str, r4.ServiceRequest]
-    results: dict[str, r4.Observation]
-    judge: Judge
-
-    def slots(self) -> list[tuple[r4.ServiceRequest, Analyte]]:
-        """Every analyte that was ordered, in order."""
-        ordered = [(order, facts.ordered_test(order)) for order in self.orders.values() if order.status != "revoked"]
-        return [(order, analyte) for order, what in ordered if what for analyte in what.analytes]
-
-    def calculated(self) -> list[tuple[r4.ServiceRequest, Formula]]:
-        """Every analyte that can be calculated of what was ordered, with the order that it goes with."""
-        hosts = {analyte.key: order for order, analyte in self.slots()}
-        return [(hosts[rule.host], rule) for rule in self.judge.formulas(analyte for _, analyte in self.slots())]
-
-    def rows(self) -> list[tuple[r4.ServiceRequest, Analyte]]:
-        """What was ordered, each order with what was calculated for it."""
-        extra = [
-            (order, analytes()[rule.analyte])
-            for order, rule in self.calculated()
-            if facts.observation_id(order.id or "", rule.analyte) in self.results
-        ]
-        places = {id_: place for place, id_ in enumerate(self.orders)}
-        return sorted([*self.slots(), *extra], key=lambda row: places[row[0].id or ""])
-
-
-def work_on(asker: Asker, tube: Tube) -> Work:
-    """Read the orders, results and person of a tube."""
-    orders = cast("dict[str, r4.ServiceRequest]", record.read_many(asker, "ServiceRequest", tube.orders))
-    orders = {id_: orders[id_] for id_ in tube.orders if id_ in orders}
-    judge = _judge(asker, tube, orders)
-    work = Work(tube, orders, {}, judge)
-    ids = [facts.observation_id(order.id or "", analyte.key) for order, analyte in work.slots()]
-    ids += [facts.observation_id(order.id or "", rule.analyte) for order, rule in work.calculated()]
-    work.results.update(cast("dict[str, r4.Observation]", record.read_many(asker, "Observation", ids)))
-    return work
-
-
-def _judge(asker: Asker, tube: Tube, orders: Mapping[str, r4.ServiceRequest]) -> Judge:
-    """The rules of today for the person of a tube. Pregnancy is asked for where limits ask for it."""
-    today = datetime.now(HANOI).date()
-    person = record.read_many(asker, "Patient", [tube.patient]).get(tube.patient)
-    sex = (person.gender or "") if isinstance(person, r4.Patient) else ""
-    days = age_days(person.birthDate or "", today) if isinstance(person, r4.Patient) else None
-    book, day = in_force(tube.facility), today.isoformat()
-    asked = {a.key for o in orders.values() if (what := facts.ordered_test(o)) for a in what.analytes}
-    differs = any(rule.pregnant for key in asked for kind in (Normal, Critical) for rule in book.limits(kind, key, day))
-    fertile = sex == "female" and days is not None and FERTILE[0] <= days / 365.25 < FERTILE[1]
-    return Judge(book, Person(sex, days, pregnant=differs and fertile and pregnant(asker, tube.patient)), day)
-
-
 def enter_results(asker: Asker, number: str, values: Mapping[str, str], *, reason: str = "") -> Tube:
     """Keep results typed by hand, by the id of their Observation; "" leaves a result as it is.
 
@@ -310,13 +249,16 @@ def _typed(analyte: Analyte, text: str, field: str) -> facts.Reading:
     return facts.Reading(number=found[1], comparator=found[0])
 
 
-def keep_readings(asker: Asker, work: Work, readings: Mapping[str, facts.Reading], *, reason: str = "") -> bool:
+def keep_readings(
+    asker: Asker, work: Work, readings: Mapping[str, facts.Reading], *, reason: str = "", into: Writes | None = None
+) -> bool:
     """Write readings, by the id of their Observation, of a locked tube; tell whether anything changed.
 
     Results are preliminary until released; on a released tube they become corrected, and the report with them. What is
-    calculated from them follows.
+    calculated from them follows. into: gathers what is to be written; without it that is written here.
     """
     tube, desk = work.tube, as_desk(asker)
+    writes = Writes(desk) if into is None else into
     if tube.stage in (Stage.REJECTED, Stage.CANCELLED):
         raise WrongStage
     released = tube.stage == Stage.RELEASED
@@ -330,7 +272,7 @@ def keep_readings(asker: Asker, work: Work, readings: Mapping[str, facts.Reading
         if released:
             result.status = "corrected" if before else "final"
             result.note = [*(result.note or []), facts.correction(before, reason)]
-        (record.update if before else record.create)(desk, result)
+        writes.put(result, known=before is not None)
         work.results[result.id or ""] = result
     _judged(work, changed)
     tube.stage = Stage.RELEASED if released else Stage.RESULTED
@@ -338,11 +280,13 @@ def keep_readings(asker: Asker, work: Work, readings: Mapping[str, facts.Reading
         tube.received_at = datetime.now(UTC)
         tube.due_at = due(tube, tube.received_at)
     touched = {facts.id_of(b) for r in changed for b in r.basedOn or []}
-    _reports(desk, work, "corrected" if released else "preliminary", only=touched)
+    _reports(writes, work, "corrected" if released else "preliminary", only=touched)
     for id_ in touched if released else ():
-        record.create(desk, facts.amendment(work.orders[id_], reason))
-    notices.tell(desk, work.judge, changed, tube.facility)
-    _keep(tube)
+        writes.put(facts.amendment(work.orders[id_], reason), known=False)
+    notices.tell(writes, work.judge, changed, tube.facility)
+    writes.tubes.append(tube)
+    if into is None:
+        writes.keep()
     return True
 
 
@@ -379,7 +323,9 @@ def _calculated(desk: Asker, work: Work, changed: list[r4.Observation]) -> list[
 def _built(
     desk: Asker, work: Work, new: list[tuple[r4.ServiceRequest, Analyte, facts.Reading]]
 ) -> list[r4.Observation]:
-    past = history(desk, work.tube.patient, [analyte.loinc for _, analyte, _ in new], skip=set(work.results))
+    if new and work.before is None:
+        recall(desk, [work])
+    before = work.before or {}
     return [
         facts.observation(
             order,
@@ -388,7 +334,7 @@ def _built(
             specimen=work.tube.specimen,
             bounds=work.judge.bounds(analyte, reading.device),
             status="preliminary",
-            delta=work.judge.delta(analyte, reading, next(iter(past.get(analyte.loinc, [])), None)),
+            delta=work.judge.delta(analyte, reading, before.get(analyte.loinc)),
         )
         for order, analyte, reading in new
     ]
@@ -401,12 +347,11 @@ def _judged(work: Work, changed: list[r4.Observation]) -> None:
     was, tube.critical = tube.critical, any(facts.flag_of(r) in facts.CRITICAL for r in again)
     if tube.critical and not was:
         tube.critical_at = datetime.now(UTC)
-    blocked = stopped(tube.facility)
     tube.holds = [
         [rule.code, facts.key_of(result)]
         for result in work.results.values()
         if result.status == "preliminary"
-        for rule in work.judge.held(result, urgent=tube.urgent, qc="blocked" if _source(result) in blocked else "")
+        for rule in work.judge.held(result, urgent=tube.urgent, qc="blocked" if _source(result) in work.stopped else "")
     ]
 
 
@@ -418,7 +363,7 @@ def _source(result: r4.Observation) -> tuple[str, str]:
 def _fit(work: Work) -> None:
     """Raise QualityFailed where a new result is of a test that quality control has stopped on its machine."""
     sources = {_source(result) for result in work.results.values() if result.status == "preliminary"}
-    if sources & stopped(work.tube.facility):
+    if sources & work.stopped:
         raise QualityFailed
 
 
@@ -473,24 +418,26 @@ def verify(asker: Asker, number: str, *, note: str = "") -> Tube:
         desk = as_desk(asker)
         work = work_on(desk, tube)
         _fit(work)
-        _verified(asker, desk, work, note.strip()[:500])
+        writes = Writes(desk)
+        _verified(asker, writes, work, note.strip()[:500])
+        writes.keep()
         tube.stage = Stage.VERIFIED
         _keep(tube)
     return tube
 
 
-def _verified(asker: Asker, desk: Asker, work: Work, note: str = "") -> None:
+def _verified(asker: Asker, writes: Writes, work: Work, note: str = "") -> None:
     """Mark what a technician has validated, and order what the results ask for."""
     tube = work.tube
     fresh = [f"Observation/{id_}" for id_, result in work.results.items() if result.status == "preliminary"]
     if fresh:
-        record.create(desk, result_facts.validation(asker, fresh, "technical-validation", note))
+        writes.put(result_facts.validation(asker, fresh, "technical-validation", note), known=False)
     tube.verified_at, tube.verified_by = datetime.now(UTC), asker.account
     have = [what.code for order in work.orders.values() if (what := facts.ordered_test(order))]
     for rule, what in list(work.judge.reflexes(work.results.values(), have)):
         if what.specimen == facts.ordered_specimen(work.orders.values()):
             like = next(iter(work.orders.values()))
-            made = add(asker, desk, tube, [what], like, intent="reflex-order", note=rule.vi)
+            made = add(asker, writes.desk, tube, [what], like, intent="reflex-order", note=rule.vi)
             work.orders.update({order.id or "": order for order in made})
 
 
@@ -514,15 +461,17 @@ def release(asker: Asker, number: str, *, reasons: Mapping[str, str] | None = No
         desk = as_desk(asker)
         work = work_on(desk, tube)
         _fit(work)
+        writes = Writes(desk)
         if tube.stage == Stage.RESULTED:
-            _verified(asker, desk, work)
-        _signed(asker, desk, work)
-        complete = _reports(desk, work, "final")
+            _verified(asker, writes, work)
+        _signed(asker, writes, work)
+        complete = _reports(writes, work, "final")
         for id_ in complete:
             order = work.orders[id_]
             if order.status != "completed":
                 order.status = "completed"
-                record.update(desk, order)
+                writes.put(order, known=True)
+        writes.keep()
         whole = len(complete) == sum(o.status != "revoked" for o in work.orders.values())
         tube.stage, tube.holds = Stage.RELEASED if whole else Stage.RESULTED, []
         tube.released_at = datetime.now(UTC) if whole else tube.released_at
@@ -531,23 +480,22 @@ def release(asker: Asker, number: str, *, reasons: Mapping[str, str] | None = No
     return tube
 
 
-def _signed(asker: Asker, desk: Asker, work: Work) -> None:
+def _signed(asker: Asker, writes: Writes, work: Work) -> None:
     """Make results final, mark who signed them, and tell surveillance of what it must know."""
     fresh = [result for result in work.results.values() if result.status == "preliminary"]
     for result in fresh:
         result.status, result.issued = "final", facts.now()
         if asker.practitioner:
             result.performer = [*(result.performer or []), facts.ref("Practitioner", asker.practitioner)]
-        record.update(desk, result)
+        writes.put(result, known=True)
     if fresh:
         targets = [f"Observation/{result.id}" for result in fresh]
-        record.create(desk, result_facts.validation(asker, targets, "medical-validation"))
-    notices.tell(desk, work.judge, fresh, work.tube.facility)
+        writes.put(result_facts.validation(asker, targets, "medical-validation"), known=False)
+    notices.tell(writes, work.judge, fresh, work.tube.facility)
 
 
-def _reports(desk: Asker, work: Work, status: str, only: set[str] | None = None) -> set[str]:
+def _reports(writes: Writes, work: Work, status: str, only: set[str] | None = None) -> set[str]:
     """Write the report of each order that has results; return the ids of orders whose results are complete."""
-    existing = record.read_many(desk, "DiagnosticReport", [facts.report_id(id_) for id_ in work.orders])
     complete = set()
     for id_, order in work.orders.items():
         what = facts.ordered_test(order)
@@ -563,14 +511,15 @@ def _reports(desk: Asker, work: Work, status: str, only: set[str] | None = None)
             continue
         said = "partial" if status == "final" and not whole else status
         report = facts.report(order, results, said)
-        old = existing.get(report.id or "")
+        old = work.reports.get(report.id or "")
         if (
             isinstance(old, r4.DiagnosticReport)
             and said != "corrected"
             and (old.status, old.result) == (said, report.result)
         ):
             continue
-        (record.update if old else record.create)(desk, report)
+        writes.put(report, known=old is not None)
+        work.reports[report.id or ""] = report
     return complete
 
 

@@ -192,6 +192,7 @@ REASONS = {
     "range": _("Giá trị ngoài khoảng có thể có ở người sống"),
     "no-number": _("Kết quả phải là số"),
     "already-released": _("Kết quả đã trả; cần sửa đổi có lý do"),
+    "unknown-control": _("Lô nội kiểm này chưa được đưa vào dùng"),
     "disabled": _("Máy đang bị tắt"),
     "closed": _("Mẫu đã bị từ chối hoặc hủy"),
 }

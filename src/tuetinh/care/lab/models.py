@@ -126,6 +126,7 @@ class AnalyserCode(models.Model):
 
 
 OPEN = ("unmatched", "unknown", "unit", "range", "broken")  # states in which a message waits for a person
+UNKNOWN_CONTROL = "unknown-control"  # why a control's message was not kept as its result
 
 
 class Message(models.Model):
@@ -178,23 +179,10 @@ class Message(models.Model):
             models.Index(fields=["analyser", "-received_at"], name="lab_message_analyser"),
         ]
 
-
-class ControlResult(models.Model):
-    """One measurement of a control material: no person's, and so no fact of the record."""
-
-    message = models.ForeignKey(Message, on_delete=models.CASCADE)
-    analyser = models.ForeignKey(Analyser, null=True, on_delete=models.SET_NULL)
-    facility = models.CharField(max_length=64, blank=True)
-    material = models.CharField(max_length=100)
-    code = models.CharField(max_length=100)
-    analyte = models.CharField(max_length=20, blank=True)
-    number = models.DecimalField(max_digits=24, decimal_places=9, null=True)
-    text = models.CharField(max_length=200, blank=True)
-    unit = models.CharField(max_length=40, blank=True)
-    measured_at = models.DateTimeField()
-
-    class Meta:
-        indexes: ClassVar = [models.Index(fields=["facility", "-measured_at"], name="lab_control_measured")]
+    @property
+    def waits(self) -> bool:
+        """Whether a person can do something with it: it waits, or told of a control that nobody had taken into use."""
+        return self.state in OPEN or self.reason == UNKNOWN_CONTROL
 
 
 class Download(models.Model):
@@ -277,9 +265,13 @@ class Control(models.Model):
 
 
 class ControlResult(models.Model):
-    """One measurement of a control, never altered. broken: the rules that it broke; warned: those that only warn."""
+    """One measurement of a control, never altered. broken: the rules that it broke; warned: those that only warn.
+
+    message: what a machine told it in; none for one that was typed.
+    """
 
     control = models.ForeignKey(Control, on_delete=models.PROTECT, related_name="results")
+    message = models.ForeignKey(Message, null=True, on_delete=models.SET_NULL)
     value = models.DecimalField(max_digits=18, decimal_places=6)
     at = models.DateTimeField()
     account = models.CharField(max_length=150)

@@ -22,6 +22,7 @@ from tuetinh.care.lab.models import Tube
 from tuetinh.care.lab.results import board as boards
 from tuetinh.care.lab.results import signing
 from tuetinh.care.lab.results.rules import Hold
+from tuetinh.care.lab.results.work import Work, work_on
 from tuetinh.care.lab.samples.plan import REJECTIONS
 from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.documents.api import Paper, respond_pdf
@@ -81,7 +82,7 @@ def _tube_page(
     status: int = 200,
 ) -> HttpResponse:
     who = asker(request)
-    work = actions.work_on(who, found)
+    work = work_on(who, found)
     rows = [
         {
             "row": row,
@@ -116,13 +117,13 @@ def _tube_page(
     return render(request, "lab/tube.html", context, status=400 if wrong else 200)
 
 
-def _parts(work: actions.Work) -> list[Bench]:
+def _parts(work: Work) -> list[Bench]:
     """The benches to which an aliquot of a tube may go."""
     keys = work.tube.benches if work.tube.stage == Tube.Stage.RECEIVED and not work.tube.parent_id else []
     return [benches()[key] for key in keys] if len(keys) > 1 else []
 
 
-def _holds(work: actions.Work) -> list[tuple[str, str]]:
+def _holds(work: Work) -> list[tuple[str, str]]:
     """What is held of a tube, and why."""
     rules = ((analytes().get(key), work.judge.named(code)) for code, key in work.tube.holds)
     return [(analyte.name, rule.text) for analyte, rule in rules if analyte and isinstance(rule, Hold)]

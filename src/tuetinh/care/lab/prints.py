@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuetinh.care.lab import actions, queries, words
 from tuetinh.care.lab.barcode import code128_svg
+from tuetinh.care.lab.results.work import work_on
 from tuetinh.commons.access.api import place_name
 from tuetinh.commons.documents.api import Paper, pdf
 from tuetinh.commons.identity.api import banner
@@ -43,7 +44,7 @@ def sheet(asker: Asker, tube: Tube, paper: Paper = "A5") -> bytes:
             "limits": row.limits,
             "flag": str(words.FLAGS[row.flag][0]) if row.flag in words.FLAGS and row.flag not in ("N", "NEG") else "",
         }
-        for row in queries.grid(asker, actions.work_on(asker, tube))
+        for row in queries.grid(asker, work_on(asker, tube))
         if row.value and row.status not in ("preliminary", "")
     ]
     data = {

@@ -14,6 +14,7 @@ from tuetinh.care.lab import actions, facts
 from tuetinh.care.lab.catalogue import Analyte, by_other_loinc
 from tuetinh.care.lab.models import Tube
 from tuetinh.care.lab.results.previous import history
+from tuetinh.care.lab.results.work import Work
 from tuetinh.commons.identity.api import display_name
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -110,7 +111,7 @@ class Row:
     points: tuple[tuple[str, Decimal], ...]
 
 
-def grid(asker: Asker, work: actions.Work) -> list[Row]:
+def grid(asker: Asker, work: Work) -> list[Row]:
     """The results of a tube with what was measured before, in one search."""
     slots = work.rows()
     past = history(asker, work.tube.patient, [a.loinc for _, a in slots], skip=set(work.results))
@@ -142,7 +143,7 @@ def grid(asker: Asker, work: actions.Work) -> list[Row]:
     return rows
 
 
-def _limits(work: actions.Work, analyte: Analyte) -> str:
+def _limits(work: Work, analyte: Analyte) -> str:
     normal = work.judge.bounds(analyte).normal
     return facts.written_range(normal.low, normal.high)
 

@@ -40,7 +40,6 @@ urlpatterns = [
     path("lab/inbox/<int:message_id>/retry", inbox_pages.retry, name="retry"),
     path("lab/inbox/<int:message_id>/aside", inbox_pages.aside, name="aside"),
     path("lab/inbox/<int:message_id>/teach", inbox_pages.teach, name="teach"),
-    path("lab/controls", inbox_pages.control_list, name="controls"),
     path("lab/machines", machine_pages.machines, name="machines"),
     path("lab/machines/new", machine_pages.new_machine, name="new-machine"),
     path("lab/machines/<int:analyser_id>", machine_pages.machine, name="machine"),

@@ -27,7 +27,8 @@ from tuetinh.care.lab.machines.messages import Code, Header, Refused
 from tuetinh.care.lab.machines.messages import Message as Read
 from tuetinh.care.lab.machines.reading import Arrival, read
 from tuetinh.care.lab.machines.wire_mllp import Frame
-from tuetinh.care.lab.models import OPEN, Analyser, ControlResult, Message, Tube
+from tuetinh.care.lab.models import OPEN, Analyser, Message, Tube
+from tuetinh.care.lab.quality import actions as quality
 from tuetinh.commons.messages.api import publish
 from tuetinh.record.asker import Asker
 
@@ -183,18 +184,12 @@ def _rows(items: list[_Item]) -> dict[_Key, Message]:
         made.append((item, _row(item, outcome, ack, now), outcome))
     bench.writes.keep()
     Message.objects.bulk_create([row for _, row, _ in made])
-    controls = [control for _, row, outcome in made for control in _told(row, outcome)]
-    if controls:
-        ControlResult.objects.bulk_create(controls)
+    for _, row, outcome in made:
+        if outcome.controls:
+            quality.from_machine(row, outcome.controls)
     for facility in {row.facility for _, row, _ in made if row.facility}:
         publish(f"lab:{facility}")
     return {item.key: row for item, row, _ in made}
-
-
-def _told(row: Message, outcome: Outcome) -> list[ControlResult]:
-    for control in outcome.controls:
-        control.message = row
-    return outcome.controls
 
 
 def _row(item: _Item, outcome: Outcome, ack: bytes | None, now: datetime) -> Message:
@@ -254,8 +249,8 @@ def _retried(row: Message) -> Message:
     analyser = analysers.find(row.sender or message.header.sender, row.peer)
     outcome = matching.settle(bench, message, analyser)
     bench.writes.keep()
-    ControlResult.objects.filter(message=row).delete()
-    ControlResult.objects.bulk_create(_told(row, outcome))
+    if outcome.controls:
+        quality.from_machine(row, outcome.controls)
     row.analyser = outcome.analyser
     row.state, row.reason, row.place = outcome.state, outcome.reason, outcome.place[:60]
     row.tube = outcome.tube or row.tube
@@ -347,7 +342,7 @@ def _open(asker: Asker, message_id: int) -> Message:
         raise NotAllowed
     rows = Message.objects.select_for_update(of=("self",)).filter(pk=message_id, facility__in=[asker.facility, ""])
     row = rows.first()
-    if not row or row.state not in OPEN:
+    if not row or not row.waits:
         raise NotForMatching
     return row
 

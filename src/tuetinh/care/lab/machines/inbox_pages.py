@@ -13,7 +13,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from tuetinh.care.lab import words
-from tuetinh.care.lab.catalogue import analytes
 from tuetinh.care.lab.errors import REASONS, LabError, UnknownAnalyte
 from tuetinh.care.lab.forms import CodeForm
 from tuetinh.care.lab.machines import analysers, inbox, queries
@@ -56,17 +55,6 @@ def inbox_list(request: HttpRequest) -> HttpResponse:
 
 @desk("lab")
 @require_GET
-def control_list(request: HttpRequest) -> HttpResponse:
-    """What machines measured of control materials, newest first."""
-    page = paginate(request, queries.controls(_here(request), request.GET.get("q", "").strip()[:100]))
-    known = analytes()
-    rows = [(row, known.get(row.analyte)) for row in page.object_list]
-    context = {"page": page, "rows": rows, "q": request.GET.get("q", "").strip()[:100]}
-    return render(request, "lab/controls.html", context)
-
-
-@desk("lab")
-@require_GET
 @never_cache
 def message(request: HttpRequest, message_id: int) -> HttpResponse:
     """One message: why it waits, what it says, and what can be done with it."""
@@ -80,7 +68,7 @@ def message(request: HttpRequest, message_id: int) -> HttpResponse:
         "row": row,
         "state": words.STATES[row.state],
         "reason": REASONS.get(row.reason, row.reason),
-        "waits": row.state in OPEN,
+        "waits": row.waits,
         "unknown": [(analysers.code_of(code), code.text) for code in unknown],
         "teachable": row.state in OPEN,
         "code_form": CodeForm() if unknown else None,
@@ -104,7 +92,7 @@ def _with_message(request: HttpRequest, message_id: int, do: Callable[[], Messag
     except LabError as error:
         messages.error(request, str(error))
         return redirect("lab:message", message_id)
-    if row.state in OPEN:
+    if row.waits:
         messages.warning(request, _("Bản tin vẫn chưa ghép được."))
         return redirect("lab:message", message_id)
     messages.success(request, done)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -15,8 +15,10 @@ from tuetinh.care.lab.catalogue import Analyte, Range, analytes
 from tuetinh.care.lab.machines import analysers
 from tuetinh.care.lab.machines.analysers import Meaning
 from tuetinh.care.lab.machines.messages import Code, Message, Order, Result
-from tuetinh.care.lab.models import Analyser, ControlResult, Tube
+from tuetinh.care.lab.models import UNKNOWN_CONTROL, Analyser, Control, Tube
 from tuetinh.care.lab.models import Message as Row
+from tuetinh.care.lab.quality.actions import Measured, in_use
+from tuetinh.care.lab.results.work import Work, Writes, recall, works_on
 from tuetinh.record.asker import Asker
 
 State = Row.State
@@ -30,7 +32,7 @@ NOT_RESULTS = frozenset("DWINO")  # table 0085: deleted, wrong, pending, not ask
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a message, and how it is answered. controls: what it told of control materials."""
+    """What became of a message, and how it is answered. controls: what it measured of controls."""
 
     state: str
     reason: str = ""
@@ -39,7 +41,7 @@ class Outcome:
     tube: Tube | None = None
     facility: str = ""
     analyser: Analyser | None = None
-    controls: list[ControlResult] = field(default_factory=list)
+    controls: list[Measured] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -47,22 +49,36 @@ class Bench:
     """What a batch of messages is worked on with: their tubes, locked, with all that is known of them, in few reads."""
 
     asker: Asker
-    writes: actions.Writes
+    writes: Writes
     tubes: dict[str, Tube]
-    works: dict[int, actions.Work]
+    works: dict[int, Work]
+    controls: dict[tuple[str, str, str], list[Control]]  # by facility, machine and barcode
+
+    def lots(self, order: Order, analyser: Analyser | None) -> list[Control]:
+        """The controls that an order of a machine is of, which are known by their barcode: one for each analyte."""
+        if not analyser:
+            return []
+        keys = dict.fromkeys([order.control, *order.keys])
+        return [lot for key in keys for lot in self.controls.get((analyser.facility, analyser.name, key), [])]
 
 
 def lay(asker: Asker, messages: Iterable[Message], chosen: Tube | None = None) -> Bench:
     """Lock and read everything that the messages name; `chosen` is the only tube, where a person chose one."""
-    numbers = {key for message in messages for order in message.orders for key in order.keys}
+    orders = [order for message in messages for order in message.orders]
+    numbers = {key for order in orders for key in order.keys}
     rows = Tube.objects.select_for_update().order_by("pk")
     found = list(rows.filter(pk=chosen.pk) if chosen else rows.filter(number__in=numbers))
-    works = actions.works_on(asker, found) if found else []
+    works = works_on(asker, found) if found else []
+    recall(actions.as_desk(asker), works)
+    controls: dict[tuple[str, str, str], list[Control]] = {}
+    for lot in in_use(numbers | {order.control for order in orders}):
+        controls.setdefault((lot.facility, lot.machine, lot.barcode), []).append(lot)
     return Bench(
         asker,
-        actions.Writes(actions.as_desk(asker)),
+        Writes(actions.as_desk(asker)),
         {tube.number: tube for tube in found},
         {tube.pk: work for tube, work in zip(found, works, strict=True)},
+        controls,
     )
 
 
@@ -73,8 +89,6 @@ def settle(
     outcome = _settle(bench, message, analyser, chosen, reason)
     outcome.facility = (analyser.facility if analyser else "") or (outcome.tube.facility if outcome.tube else "")
     outcome.analyser = analyser
-    for control in outcome.controls:
-        control.analyser, control.facility = analyser, outcome.facility
     return outcome
 
 
@@ -84,10 +98,15 @@ def _settle(bench: Bench, message: Message, analyser: Analyser | None, chosen: T
     meanings = analysers.dictionary(analyser, message.header)
     troubles: list[Outcome] = []
     done: Tube | None = None
-    controls: list[ControlResult] = []
+    controls: list[Measured] = []
+    of_control, unknown = False, ""
     for place, order in enumerate(message.orders, 1):
-        if order.control:
-            controls += _controls(order, meanings)
+        lots = [] if chosen or find(bench.tubes, order.keys, analyser) else bench.lots(order, analyser)
+        if order.control or lots:
+            of_control, unknown = True, unknown or ("" if lots else order.control)
+            found, odd = _measured(order, lots, meanings)
+            controls += found
+            troubles += [Outcome(State.UNIT, State.UNIT, odd)] if odd else []
         elif order.results:
             outcome = _order(bench, order, place, meanings, analyser, chosen=chosen, reason=reason)
             done = done or (outcome.tube if outcome.state == State.MATCHED else None)
@@ -96,8 +115,8 @@ def _settle(bench: Bench, message: Message, analyser: Analyser | None, chosen: T
         worst = min(troubles, key=lambda o: _ORDER.index(State(o.state)) if o.state in _ORDER else len(_ORDER))
         worst.controls = controls
         return worst
-    if controls and not done:
-        return Outcome(State.CONTROL, controls=controls)
+    if of_control and not done:
+        return Outcome(State.CONTROL, UNKNOWN_CONTROL if unknown else "", unknown, controls=controls)
     if not done and not any(order.results for order in message.orders):
         return Outcome(State.NOTED, "no-results" if message.orders else "")
     return Outcome(State.MATCHED, tube=done, controls=controls)
@@ -167,7 +186,7 @@ class _Told:
     others: str = ""
 
 
-def _readings(order: Order, work: actions.Work, meanings: dict[str, Meaning], machine: str, *, insist: bool) -> _Told:
+def _readings(order: Order, work: Work, meanings: dict[str, Meaning], machine: str, *, insist: bool) -> _Told:
     slots = {analyte.key: facts.observation_id(o.id or "", analyte.key) for o, analyte in work.slots()}
     asked = [analyte for _, analyte in work.slots()]
     told = _Told()
@@ -255,19 +274,18 @@ def _choice(analyte: Analyte, text: str) -> str:
     return text
 
 
-def _controls(order: Order, meanings: dict[str, Meaning]) -> list[ControlResult]:
-    """The measurements of a control material, in our unit where that can be."""
-    made = []
+def _measured(order: Order, controls: Iterable[Control], meanings: dict[str, Meaning]) -> tuple[list[Measured], str]:
+    """The measurements of controls in our unit, and the first code that comes in none that can be ours, or ""."""
+    of = {control.analyte: control for control in controls}
+    asked = [analytes()[key] for key in of if key in analytes()]
+    made, odd = [], ""
     for result in order.results:
-        known = meaning(result.code, meanings, analytes().values())
-        number, unit, trouble = measured(result, known) if known else (result.number, result.unit, "")
-        kept = trouble != State.UNIT and number is not None
-        made.append(
-            ControlResult(
-                material=order.control[:100], code=(result.code.code or result.code.text)[:100],
-                analyte=known.analyte.key if known and known.analyte else "", number=number if kept else result.number,
-                text=result.text[:200], unit=(unit if kept else result.unit)[:40],
-                measured_at=result.at or order.at or datetime.now(UTC),
-            )
-        )  # fmt: skip
-    return made
+        known = meaning(result.code, meanings, asked)
+        if not known or not known.analyte or known.analyte.key not in of:
+            continue
+        number, _, trouble = measured(result, known)
+        if trouble == State.UNIT:
+            odd = odd or (result.code.code or result.code.alternate or result.code.text)[:40]
+        elif number is not None:
+            made.append(Measured(of[known.analyte.key], number, result.at or order.at))
+    return made, odd

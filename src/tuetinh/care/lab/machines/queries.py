@@ -1,4 +1,4 @@
-"""What the machines' pages ask: messages by where they stand, controls, and which machines are silent."""
+"""What the machines' pages ask: messages by where they stand, and which machines are silent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db.models import Count, Q, QuerySet
 
 from tuetinh.care.lab.machines import analysers
 from tuetinh.care.lab.machines.drivers import driver
-from tuetinh.care.lab.models import OPEN, Analyser, ControlResult, Message
+from tuetinh.care.lab.models import OPEN, Analyser, Message
 from tuetinh.record.asker import Asker
 
 
@@ -38,14 +38,6 @@ def inbox_counts(facility: str) -> dict[str, int]:
     rows = Message.objects.filter(facility__in=[facility, ""], state__in=OPEN)
     found = dict(rows.values_list("state").annotate(count=Count("pk")).order_by())
     return found | {"open": sum(found.values())}
-
-
-def controls(facility: str, text: str = "") -> QuerySet[ControlResult]:
-    """Measurements of control materials of a facility, newest first. text: part of the material or the code."""
-    rows = ControlResult.objects.filter(facility__in=[facility, ""]).select_related("analyser")
-    if text:
-        rows = rows.filter(Q(material__icontains=text) | Q(code__iexact=text))
-    return rows.order_by("-measured_at", "-pk")
 
 
 def allowed_silence(row: Analyser) -> timedelta | None:

@@ -13,6 +13,7 @@ from tuetinh.care.lab.machines.messages import Header, Message
 from tuetinh.care.lab.machines.reading import Arrival
 from tuetinh.care.lab.machines.wire_lis2 import Ask
 from tuetinh.care.lab.models import OPEN, Analyser, Tube
+from tuetinh.care.lab.results.work import works_on
 from tuetinh.commons.identity.api import display_name
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -79,7 +80,7 @@ def asks_for(tubes: Iterable[Tube], analyser: Analyser | None, header: Header) -
     Who the person is, is told only to a machine of the facility that is registered.
     """
     tubes = list(tubes)
-    works = actions.works_on(LISTENER, tubes) if tubes else []
+    works = works_on(LISTENER, tubes) if tubes else []
     codes = machine_codes(analyser, header)
     people = _people(LISTENER, tubes) if analyser else {}
     made = []

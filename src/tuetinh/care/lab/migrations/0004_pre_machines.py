@@ -12,20 +12,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='ControlResult',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('facility', models.CharField(blank=True, max_length=64)),
-                ('material', models.CharField(max_length=100)),
-                ('code', models.CharField(max_length=100)),
-                ('analyte', models.CharField(blank=True, max_length=20)),
-                ('number', models.DecimalField(decimal_places=9, max_digits=24, null=True)),
-                ('text', models.CharField(blank=True, max_length=200)),
-                ('unit', models.CharField(blank=True, max_length=40)),
-                ('measured_at', models.DateTimeField()),
-            ],
-        ),
-        migrations.CreateModel(
             name='Download',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -84,16 +70,6 @@ class Migration(migrations.Migration):
             index=models.Index(condition=models.Q(('state__in', ('unmatched', 'unknown', 'unit', 'range', 'broken'))), fields=['facility', '-received_at'], name='lab_message_open'),
         ),
         migrations.AddField(
-            model_name='controlresult',
-            name='analyser',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='lab.analyser'),
-        ),
-        migrations.AddField(
-            model_name='controlresult',
-            name='message',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='lab.message'),
-        ),
-        migrations.AddField(
             model_name='download',
             name='analyser',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='lab.analyser'),
@@ -102,10 +78,6 @@ class Migration(migrations.Migration):
             model_name='download',
             name='tube',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='lab.tube'),
-        ),
-        migrations.AddIndex(
-            model_name='controlresult',
-            index=models.Index(fields=['facility', '-measured_at'], name='lab_control_measured'),
         ),
         migrations.AddIndex(
             model_name='download',

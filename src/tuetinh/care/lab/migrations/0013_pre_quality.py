@@ -42,6 +42,7 @@ class Migration(migrations.Migration):
                 ('broken', models.JSONField(default=list)),
                 ('warned', models.JSONField(default=list)),
                 ('control', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='results', to='lab.control')),
+                ('message', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='lab.message')),
             ],
         ),
         migrations.CreateModel(

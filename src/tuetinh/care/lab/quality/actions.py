@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -10,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from tuetinh.care.lab.catalogue import analytes
 from tuetinh.care.lab.errors import BadControl, NeedsReason, NotAllowed
-from tuetinh.care.lab.models import Control, ControlResult, QualityBlock
+from tuetinh.care.lab.models import Control, ControlResult, Message, QualityBlock
 from tuetinh.care.lab.quality.westgard import LOOKED_AT, violated
 from tuetinh.care.lab.results.book import in_force
 from tuetinh.care.lab.results.rules import Westgard
@@ -19,6 +20,15 @@ from tuetinh.record.asker import Asker
 
 WORKING = frozenset({"lab", "system"})
 RUN = timedelta(hours=4)  # levels that are measured within it are of one run
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a machine measured of a control, in our unit. at: None where it does not say."""
+
+    control: Control
+    value: Decimal
+    at: datetime | None
 
 
 def open_control(
@@ -54,22 +64,28 @@ def keep_result(asker: Asker, control_id: int, value: Decimal, at: datetime | No
         return _kept(_locked(asker, control_id), value, at or datetime.now(UTC), asker.account)
 
 
-def from_machine(
-    facility: str, machine: str, barcodes: list[str], values: Mapping[str, Decimal], at: datetime | None
-) -> bool:
-    """Keep what a machine measured of a control, by analyte; tell whether one of its barcodes is a control's."""
+def in_use(barcodes: Iterable[str]) -> list[Control]:
+    """The controls in use, of all facilities and machines, that have one of these barcodes."""
+    found = Control.objects.filter(barcode__in={code for code in barcodes if code}, ended__isnull=True)
+    return list(found.order_by("id"))
+
+
+def from_machine(message: Message, measured: Sequence[Measured]) -> None:
+    """Keep what a message of a machine told of controls, each measurement once however often the message is read."""
     with transaction.atomic():
-        found = Control.objects.select_for_update().filter(
-            facility=facility, machine=machine, barcode__in=[code for code in barcodes if code], ended__isnull=True
-        )
-        controls = list(found.order_by("id"))
-        for control in controls:
-            if control.analyte in values:
-                _kept(control, values[control.analyte], at or datetime.now(UTC), "machine")
-    return bool(controls)
+        asked = {one.control.pk for one in measured}
+        rows = Control.objects.select_for_update().filter(pk__in=asked, ended__isnull=True).order_by("id")
+        controls = {row.pk: row for row in rows}
+        known = set(ControlResult.objects.filter(message=message).values_list("control_id", "at"))
+        for one in measured:
+            at = one.at or message.received_at
+            if one.control.pk in controls and (one.control.pk, at) not in known:
+                _kept(controls[one.control.pk], one.value, at, "machine", message)
 
 
-def _kept(control: Control, value: Decimal, at: datetime, account: str) -> ControlResult:
+def _kept(
+    control: Control, value: Decimal, at: datetime, account: str, message: Message | None = None
+) -> ControlResult:
     if control.ended:
         raise BadControl
     before = list(control.results.filter(at__lte=at).order_by("-at", "-id")[: LOOKED_AT - 1])[::-1]
@@ -78,7 +94,7 @@ def _kept(control: Control, value: Decimal, at: datetime, account: str) -> Contr
     day = at.date().isoformat()
     does = {rule.rule: rule.action for rule in in_force(control.facility).of(Westgard, day)}
     result = ControlResult.objects.create(
-        control=control, value=value, at=at, account=account,
+        control=control, message=message, value=value, at=at, account=account,
         broken=[name for name in broken if does.get(name) == "reject"],
         warned=[name for name in broken if does.get(name) == "warn"],
     )  # fmt: skip

@@ -7,21 +7,21 @@ from typing import cast
 
 from tuetinh.care.lab.results import facts
 from tuetinh.care.lab.results.judge import Judge
+from tuetinh.care.lab.results.work import Writes
 from tuetinh.record import api as record
 from tuetinh.record import r4
-from tuetinh.record.asker import Asker
 
 
-def tell(desk: Asker, judge: Judge, results: Iterable[r4.Observation], facility: str) -> None:
+def tell(writes: Writes, judge: Judge, results: Iterable[r4.Observation], facility: str) -> None:
     """Tell of the final results that are notifiable; take a notice back whose result was corrected to none."""
     final = {facts.case_id(r): r for r in results if r.status in ("final", "amended", "corrected")}
-    known = cast("dict[str, r4.Task]", record.read_many(desk, "Task", final))
+    if not final:
+        return
+    known = cast("dict[str, r4.Task]", record.read_many(writes.desk, "Task", final))
     for id_, result in final.items():
         rule, notice = judge.notifiable(result), known.get(id_)
-        if rule and notice is None:
-            record.create(desk, facts.case(result, rule, facility))
-        elif rule and notice and notice.status == "cancelled":
-            record.update(desk, facts.case(result, rule, facility))
+        if rule and (notice is None or notice.status == "cancelled"):
+            writes.put(facts.case(result, rule, facility), known=notice is not None)
         elif not rule and notice and notice.status != "cancelled":
             notice.status, notice.statusReason = "cancelled", r4.CodeableConcept(text="Kết quả đã được sửa.")
-            record.update(desk, notice)
+            writes.put(notice, known=True)

@@ -1,10 +1,10 @@
-"""What was known of a person before: earlier results, and whether she is pregnant."""
+"""What was known of people before: earlier results, and who is pregnant."""
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterable, Iterator, Set
 from datetime import timedelta
-from typing import cast
+from typing import TypeVar, cast
 
 from django.utils import timezone
 
@@ -17,7 +17,10 @@ from tuetinh.record.asker import Asker
 _HISTORY_DAYS = 730
 _PREGNANCY_DAYS = 300
 PREGNANCY_STATUS = "82810-3"  # LOINC; LA15173-0 is "Pregnant"
+_PEOPLE = 200  # that one search names
+_PAGE = 500  # results that one search brings
 _PREGNANT = ("LA15173-0", "77386006")
+R = TypeVar("R", bound=r4.Resource)
 
 
 def history(
@@ -31,33 +34,82 @@ def history(
     """Released results of a person by LOINC code, newest first."""
     if not loincs:
         return {}
-    codes = ",".join(f"{facts.LOINC}|{c}" for c in dict.fromkeys(loincs))
-    since = (timezone.localdate() - timedelta(days=_HISTORY_DAYS)).isoformat()
-    query = (
-        f"patient=Patient/{patient}&code={codes}&status=final,amended,corrected&date=ge{since}"
-        f"&_sort=-date&_count={count}"
-    )
     found: dict[str, list[r4.Observation]] = {}
+    query = f"{_released([patient], loincs)}&_count={count}"
     for result in cast("list[r4.Observation]", record.search(asker, "Observation", query).resources):
-        if result.id in skip:
-            continue
-        for coding in (result.code.coding if result.code else None) or []:
-            if coding.system == facts.LOINC:
-                found.setdefault(coding.code or "", []).append(result)
+        if result.id not in skip:
+            for code in _codes(result):
+                found.setdefault(code, []).append(result)
     return found
 
 
-def pregnant(asker: Asker, patient: str) -> bool:
-    """Whether the newest word of the last months is that she is pregnant: an Observation of it, else a diagnosis."""
+def newest(
+    asker: Asker, patients: Set[str], loincs: Set[str], *, skip: Set[str] = frozenset()
+) -> dict[str, dict[str, r4.Observation]]:
+    """The last released result of many people by LOINC code. skip: ids of results that do not count."""
+    found: dict[str, dict[str, r4.Observation]] = {}
+    if not loincs:
+        return found
+    for some in _parts(patients):
+        missing = {(patient, code) for patient in some for code in loincs}
+        for result in _every(asker, r4.Observation, _released(some, sorted(loincs))):
+            if result.id in skip:
+                continue
+            patient = facts.id_of(result.subject)
+            for code in _codes(result):
+                found.setdefault(patient, {}).setdefault(code, result)
+                missing.discard((patient, code))
+            if not missing:
+                break
+    return found
+
+
+def _released(patients: Iterable[str], loincs: Iterable[str]) -> str:
+    codes = ",".join(f"{facts.LOINC}|{c}" for c in dict.fromkeys(loincs))
+    since = (timezone.localdate() - timedelta(days=_HISTORY_DAYS)).isoformat()
+    return f"{_of(patients)}&code={codes}&status=final,amended,corrected&date=ge{since}&_sort=-date"
+
+
+def _of(patients: Iterable[str]) -> str:
+    return "patient=" + ",".join(f"Patient/{patient}" for patient in patients)
+
+
+def _parts(patients: Set[str]) -> Iterator[list[str]]:
+    """People, as many as one search names."""
+    ids = sorted(patients)
+    return (ids[at : at + _PEOPLE] for at in range(0, len(ids), _PEOPLE))
+
+
+def _every(asker: Asker, kind: type[R], query: str) -> Iterator[R]:
+    """All that a search finds, page after page."""
+    page: str | None = None
+    while True:
+        found = record.search(asker, kind.__name__, f"{query}&_count={_PAGE}", page)
+        yield from cast("list[R]", found.resources)
+        if not (page := found.next):
+            return
+
+
+def _codes(result: r4.Observation) -> list[str]:
+    return [c.code or "" for c in (result.code.coding if result.code else None) or [] if c.system == facts.LOINC]
+
+
+def pregnant(asker: Asker, patients: Set[str]) -> set[str]:
+    """Of whom the newest word of the last months is that she is pregnant: an Observation of it, else a diagnosis."""
     since = (timezone.localdate() - timedelta(days=_PREGNANCY_DAYS)).isoformat()
-    query = f"patient=Patient/{patient}&code={facts.LOINC}|{PREGNANCY_STATUS}&date=ge{since}&_sort=-date&_count=1"
-    told = cast("list[r4.Observation]", record.search(asker, "Observation", query).resources)
-    if told:
-        concept = told[0].valueCodeableConcept
-        return any(c.code in _PREGNANT for c in (concept.coding if concept else None) or [])
-    query = f"patient=Patient/{patient}&recorded-date=ge{since}&_sort=-recorded-date&_count=50"
-    conditions = cast("list[r4.Condition]", record.search(asker, "Condition", query).resources)
-    return any(_of_pregnancy(condition) for condition in conditions)
+    told: dict[str, bool] = {}
+    for some in _parts(patients):
+        query = f"{_of(some)}&code={facts.LOINC}|{PREGNANCY_STATUS}&date=ge{since}&_sort=-date"
+        for status in _every(asker, r4.Observation, query):
+            concept = status.valueCodeableConcept
+            said = any(c.code in _PREGNANT for c in (concept.coding if concept else None) or [])
+            told.setdefault(facts.id_of(status.subject), said)
+    expecting = {patient for patient, said in told.items() if said}
+    for some in _parts(patients - told.keys()):
+        query = f"{_of(some)}&recorded-date=ge{since}&_sort=-recorded-date"
+        found = _every(asker, r4.Condition, query)
+        expecting |= {facts.id_of(condition.subject) for condition in found if _of_pregnancy(condition)}
+    return expecting
 
 
 def _of_pregnancy(condition: r4.Condition) -> bool:

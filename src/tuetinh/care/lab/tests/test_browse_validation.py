@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from tuetinh.care.lab import actions, inbox
+from tuetinh.care.lab import actions
+from tuetinh.care.lab.machines import inbox
+from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, QualityBlock, Tube
 from tuetinh.care.lab.quality import actions as quality
 from tuetinh.care.lab.results import signing
-from tuetinh.care.lab.wire_mllp import Frame
 from tuetinh.commons.access import api as access
 from tuetinh.node.testing import PASSWORD
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from pypdf import PdfReader
 
-from tuetinh.care.lab import actions, errors, inbox
+from tuetinh.care.lab import actions, errors
+from tuetinh.care.lab.machines import inbox
+from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, Control, ControlResult, Message, QualityBlock, Tube
 from tuetinh.care.lab.quality import actions as quality
 from tuetinh.care.lab.quality.queries import levey_jennings, stopped
 from tuetinh.care.lab.quality.westgard import violated
 from tuetinh.care.lab.results import changes
 from tuetinh.care.lab.results.rules import Westgard
-from tuetinh.care.lab.wire_mllp import Frame
 from tuetinh.commons.access import api as access
 
 GLU = "23.0075.1494"
@@ -123,9 +125,42 @@ def test_a_machine_sends_its_controls_by_their_barcode(world, control, oru) -> N
         "machine",
         ["1_3s"],
     )
-    assert Message.objects.get().state == "matched"
+    message = Message.objects.get()
+    assert (message.state, message.reason, result.message) == ("control", "", message)
     assert stopped("12104") == {("BS-240", "GLU")}
     inbox.take(Frame(oru("QC-X", {"GLU": "5.4"}, control="2", unit="mmol/L")), "")
+    assert ControlResult.objects.count() == 1
+    inbox.take(Frame(oru("QC-N", {"GLU": "97"}, control="3", unit="mg%")), "")
+    assert ControlResult.objects.count() == 1
+    odd = Message.objects.latest("pk")
+    assert (odd.state, odd.place) == ("unit", "GLU")
+    row, _ = inbox.teach(world.lab, odd.pk, "GLU", "GLU", unit="mg%", factor=Decimal("0.0555"))
+    assert (row.state, ControlResult.objects.latest("pk").value) == ("control", Decimal("5.3835"))
+    waiting = Message.objects.get(control_id="2")
+    assert (waiting.state, waiting.reason, waiting.place) == ("control", "unknown-control", "QC-X")
+
+
+@pytest.mark.django_db
+def test_a_control_that_nobody_had_taken_into_use_is_kept_once_when_it_is_read_again(world, machine, oru) -> None:
+    machine.driver = "mindray-bs"
+    machine.save()
+    inbox.take(Frame(oru("QC-N", {"GLU": "5.4"}, unit="mmol/L")), "")
+    row = Message.objects.get()
+    assert (row.state, row.reason, ControlResult.objects.count()) == ("control", "unknown-control", 0)
+    row = inbox.retry(world.lab, row.pk)
+    assert (row.reason, ControlResult.objects.count()) == ("unknown-control", 0)
+    for analyte in ("GLU", "K"):
+        quality.open_control(
+            world.lab, machine="BS-240", analyte=analyte, material="Normal", level=1, lot="A1", mean=Decimal(5),
+            sd=Decimal("0.1"), barcode="QC-N",
+        )  # fmt: skip
+    row = inbox.retry(world.lab, row.pk)
+    [result] = ControlResult.objects.all()
+    assert (row.state, row.reason, result.value, result.broken) == ("control", "", Decimal("5.4"), ["1_3s"])
+    assert (result.control.analyte, result.at) == ("GLU", datetime(2026, 11, 21, 0, 55, tzinfo=UTC))
+    with pytest.raises(errors.NotForMatching):
+        inbox.retry(world.lab, row.pk)
+    quality.from_machine(row, [quality.Measured(result.control, result.value, result.at)])
     assert ControlResult.objects.count() == 1
 
 

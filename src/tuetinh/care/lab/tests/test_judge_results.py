@@ -7,16 +7,18 @@ from typing import cast
 
 import pytest
 
-from tuetinh.care.lab import actions, api, facts, inbox
+from tuetinh.care.lab import actions, api, facts
 from tuetinh.care.lab.catalogue import Range, analytes
 from tuetinh.care.lab.errors import BadRule, NeedsReason, NotAllowed
+from tuetinh.care.lab.machines import inbox
+from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import RuleChange, Tube
 from tuetinh.care.lab.results import changes
 from tuetinh.care.lab.results.book import Book, delivered, in_force
 from tuetinh.care.lab.results.judge import Judge, Person
 from tuetinh.care.lab.results.previous import pregnant
 from tuetinh.care.lab.results.rules import Critical, Delta, Formula, Hold, Normal
-from tuetinh.care.lab.wire_mllp import Frame
+from tuetinh.care.lab.results.work import work_on
 from tuetinh.commons.access import api as access
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -38,7 +40,7 @@ def order(world, *codes: str) -> Tube:
 
 
 def results(tube: Tube) -> dict[str, r4.Observation]:
-    return {facts.key_of(r): r for r in actions.work_on(SYSTEM, tube).results.values()}
+    return {facts.key_of(r): r for r in work_on(SYSTEM, tube).results.values()}
 
 
 def test_every_delivered_rule_can_be_kept(db) -> None:
@@ -104,7 +106,7 @@ def test_egfr_is_the_one_of_2021(sex: str, years: int, creatinine: str, expected
 @pytest.mark.django_db
 def test_what_is_calculated_follows_what_was_measured(world) -> None:
     tube = order(world, CREA, CHOL, HDL, TRIG)
-    by_key = {a.key: facts.observation_id(o.id, a.key) for o, a in actions.work_on(SYSTEM, tube).slots()}
+    by_key = {a.key: facts.observation_id(o.id, a.key) for o, a in work_on(SYSTEM, tube).slots()}
     typed = {by_key["CREA"]: "70", by_key["CHOL"]: "5,0", by_key["HDL"]: "1,2", by_key["TRIG"]: "1,1"}
     actions.enter_results(world.lab, tube.number, typed)
     found = results(tube)
@@ -191,10 +193,10 @@ def test_a_rule_that_cannot_be_names_its_field(rule, field: str) -> None:
 )
 def test_a_diagnosis_tells_of_pregnancy(world, code: str, expected: bool) -> None:
     patient = facts.id_of(world.encounter.subject)
-    assert pregnant(SYSTEM, patient) is False
+    assert pregnant(SYSTEM, {patient}) == set()
     concept = r4.CodeableConcept(coding=[r4.Coding(system="http://hl7.org/fhir/sid/icd-10", code=code)])
     record.create(SYSTEM, r4.Condition(subject=world.encounter.subject, code=concept, recordedDate=facts.now()))
-    assert pregnant(SYSTEM, patient) is expected
+    assert pregnant(SYSTEM, {patient}) == ({patient} if expected else set())
 
 
 @pytest.mark.django_db

@@ -13,6 +13,7 @@ from pypdf import PdfReader
 from tuetinh.care.lab import actions, errors, facts
 from tuetinh.care.lab import api as lab_api
 from tuetinh.care.lab.models import Shipment, Tube
+from tuetinh.care.lab.results.work import work_on
 from tuetinh.care.lab.samples import actions as samples
 from tuetinh.care.lab.samples import queries, zpl
 from tuetinh.commons.access.models import Account
@@ -145,7 +146,7 @@ def test_tubes_go_to_another_laboratory_and_what_is_missing_stays_missing(world,
     assert request.performer[0].reference == "Organization/12001"
     samples.take_in(province, shipment.number, [second.number])
     assert cast(r4.Task, record.read(SYSTEM, "Task", shipment.task)).status == "completed"
-    [slot] = actions.work_on(SYSTEM, first).slots()
+    [slot] = work_on(SYSTEM, first).slots()
     id_ = facts.observation_id(slot[0].id, "GLU")
     actions.enter_results(province, first.number, {id_: "5,5"})
     actions.release(province, first.number)

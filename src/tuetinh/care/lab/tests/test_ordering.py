@@ -13,6 +13,7 @@ from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines import queries as machine_queries
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, Message, Tube
+from tuetinh.care.lab.results.work import work_on
 from tuetinh.commons.catalogues.api import service
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -255,7 +256,7 @@ def test_the_grid_shows_what_was_before_and_jumps(world, oru) -> None:
         send(oru(tube.number, {"GLU": value}, control=control, unit="mmol/L"))
         if control == "1":
             actions.release(world.lab, tube.number)
-    [row] = queries.grid(world.lab, actions.work_on(world.lab, tube))
+    [row] = queries.grid(world.lab, work_on(world.lab, tube))
     assert (row.value, row.previous, row.jump, len(row.points)) == ("9.0", "5.0", True, 2)
     assert [r.value for r in api.trend(world.doctor, tube.patient, "14749-6")] == ["5.0"]
     assert [r.value for r in api.results(world.doctor, tube.patient)] == ["5.0"]

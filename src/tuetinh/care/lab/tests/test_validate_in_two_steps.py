@@ -7,12 +7,14 @@ from typing import cast
 
 import pytest
 
-from tuetinh.care.lab import actions, errors, facts, inbox
+from tuetinh.care.lab import actions, errors, facts
+from tuetinh.care.lab.machines import inbox
+from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, RuleChange, Signatory, Tube
 from tuetinh.care.lab.results import board, bulk, changes, signing
 from tuetinh.care.lab.results.book import delivered
 from tuetinh.care.lab.results.rules import Reflex
-from tuetinh.care.lab.wire_mllp import Frame
+from tuetinh.care.lab.results.work import work_on
 from tuetinh.commons.access import api as access
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -37,7 +39,7 @@ def measured(world, oru, values: dict[str, str], *codes: str, control: str = "1"
 
 def provenance(tube: Tube) -> list[tuple[str, str, str]]:
     """Step, who, and why, oldest first."""
-    [result] = actions.work_on(SYSTEM, tube).results.values()
+    [result] = work_on(SYSTEM, tube).results.values()
     found = record.search(SYSTEM, "Provenance", f"target=Observation/{result.id}&_sort=recorded").resources
     return [
         (p.activity.coding[0].code, p.agent[0].who.reference, p.reason[0].text if p.reason else "")
@@ -133,7 +135,7 @@ def test_a_critical_value_is_called_about_until_it_is_read_back(world, oru) -> N
 def test_a_correction_says_what_was_before_and_tells_the_one_who_ordered(world, oru) -> None:
     tube = measured(world, oru, {"GLU": "5.1"}, GLU)
     actions.release(world.lab, tube.number)
-    [id_] = actions.work_on(SYSTEM, tube).results
+    [id_] = work_on(SYSTEM, tube).results
     actions.enter_results(world.lab, tube.number, {id_: "7,2"}, reason="nhầm mẫu")
     result = cast(r4.Observation, record.read(SYSTEM, "Observation", id_))
     assert (result.status, facts.value_of(result)) == ("corrected", "7.2")
@@ -169,7 +171,7 @@ def test_a_result_orders_a_further_test_from_its_tube_once(world, oru, cast) -> 
 def test_a_notifiable_result_is_told_at_once_and_taken_back_when_corrected(world, oru) -> None:
     tube = order(world, DENGUE)
     inbox.take(Frame(oru(tube.number, {"DENNS1": "positive"})), "")
-    [id_] = actions.work_on(SYSTEM, tube).results
+    [id_] = work_on(SYSTEM, tube).results
     assert record.read_many(SYSTEM, "Task", [f"{id_}-case"]) == {}
     actions.release(world.lab, tube.number)
     notice = cast(r4.Task, record.read(SYSTEM, "Task", f"{id_}-case"))

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from tuetinh.care.lab.machines.simulator import Play, play
 from tuetinh.care.lab.machines.tests.test_listener import Listener
 from tuetinh.care.lab.machines.wire_lis1_frames import ACK, ENQ, EOT, Timers, frames
 from tuetinh.care.lab.models import ControlResult, Message, Tube
+from tuetinh.care.lab.quality import actions as quality
 
 CBC, GLU = "22.0120.1370", "23.0075.1494"
 TIMERS = Timers(reply=15.0, between=15.0, busy=0.2, host_yields=0.2, tail=0.05)
@@ -121,13 +123,16 @@ def test_a_question_about_a_tube_that_is_not_there_gets_none(listener: Listener)
         assert peer.recv(300).startswith(b"\x022L|1|I\r")
 
 
-def test_controls_go_to_their_own_store_and_to_no_person(listener: Listener, world) -> None:
-    message = astm("QC-L1", "R|1|^^^GLU|100|mg/dL||||F").replace(b"|R\r", b"|R||||||Q\r")
+def test_controls_go_to_quality_control_and_to_no_person(listener: Listener, world) -> None:
+    told = {"machine": "XN", "analyte": "GLU", "material": "Normal", "level": 1, "lot": "A1", "mean": Decimal("5.5")}
+    analysers.save(world.lab, None, name="XN", application="TEST")
+    control = quality.open_control(world.lab, **told, sd=Decimal(1), barcode="QC-L1")
+    message = astm("QC-L1", "R|1|^^^GLU|5.6|mmol/L||||F").replace(b"|R\r", b"|R||||||Q\r")
     with socket.create_connection(("127.0.0.1", listener.port), timeout=10) as peer:
         assert say(peer, message)[-1:] == ACK
     assert list(Message.objects.values_list("state", "tube")) == [("control", None)]
     kept = ControlResult.objects.get()
-    assert (kept.material, kept.code, kept.analyte, kept.text) == ("QC-L1", "GLU", "GLU", "100")
+    assert (kept.control, kept.message, kept.value) == (control, Message.objects.get(), Decimal("5.6"))
 
 
 @pytest.mark.parametrize(

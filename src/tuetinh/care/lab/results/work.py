@@ -1,0 +1,168 @@
+"""Tubes at work: what was ordered of them, what is known, the rules that judge it, and what is to be written.
+
+Everything is read and written for many tubes at once, a statement for each kind of thing: analysers send many messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from django.utils import timezone
+
+from tuetinh.care.lab import facts
+from tuetinh.care.lab.catalogue import Analyte, analytes
+from tuetinh.care.lab.models import Tube
+from tuetinh.care.lab.quality.queries import stopped
+from tuetinh.care.lab.results.book import Book, in_force
+from tuetinh.care.lab.results.judge import Judge, Person
+from tuetinh.care.lab.results.previous import newest, pregnant
+from tuetinh.care.lab.results.rules import Critical, Formula, Normal
+from tuetinh.commons.identity.api import age_days
+from tuetinh.commons.messages.api import publish
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import Asker
+
+FERTILE = (10, 56)  # years between which a woman may be pregnant
+_WORKED = ("stage", "critical", "critical_at", "holds", "received_at", "due_at")
+
+
+@dataclass(slots=True)
+class Work:
+    """A tube with its orders, results and reports, and the rules that judge them.
+
+    stopped: the machines and analytes that quality control has stopped; before: the person's last released results by
+    LOINC code, None until `recall` has read them.
+    """
+
+    tube: Tube
+    orders: dict[str, r4.ServiceRequest]
+    judge: Judge
+    stopped: set[tuple[str, str]]
+    results: dict[str, r4.Observation] = field(default_factory=dict)
+    reports: dict[str, r4.Resource] = field(default_factory=dict)
+    before: Mapping[str, r4.Observation] | None = None
+
+    def slots(self) -> list[tuple[r4.ServiceRequest, Analyte]]:
+        """Every analyte that was ordered, in order."""
+        ordered = [(order, facts.ordered_test(order)) for order in self.orders.values() if order.status != "revoked"]
+        return [(order, analyte) for order, what in ordered if what for analyte in what.analytes]
+
+    def calculated(self) -> list[tuple[r4.ServiceRequest, Formula]]:
+        """Every analyte that can be calculated of what was ordered, with the order that it goes with."""
+        hosts = {analyte.key: order for order, analyte in self.slots()}
+        return [(hosts[rule.host], rule) for rule in self.judge.formulas(analyte for _, analyte in self.slots())]
+
+    def rows(self) -> list[tuple[r4.ServiceRequest, Analyte]]:
+        """What was ordered, each order with what was calculated for it."""
+        extra = [
+            (order, analytes()[rule.analyte])
+            for order, rule in self.calculated()
+            if facts.observation_id(order.id or "", rule.analyte) in self.results
+        ]
+        places = {id_: place for place, id_ in enumerate(self.orders)}
+        return sorted([*self.slots(), *extra], key=lambda row: places[row[0].id or ""])
+
+    def ids(self) -> list[str]:
+        """The ids of all results that it can have."""
+        keys = [(order, analyte.key) for order, analyte in self.slots()]
+        keys += [(order, rule.analyte) for order, rule in self.calculated()]
+        return [facts.observation_id(order.id or "", key) for order, key in keys]
+
+
+@dataclass(slots=True)
+class Writes:
+    """What is to be written to the record and to tubes, gathered so that many go in few statements."""
+
+    desk: Asker
+    new: list[r4.Resource] = field(default_factory=list)
+    changed: list[r4.Resource] = field(default_factory=list)
+    tubes: list[Tube] = field(default_factory=list)
+
+    def put(self, resource: r4.Resource, *, known: bool) -> None:
+        """Write a first or a next version."""
+        (self.changed if known else self.new).append(resource)
+
+    def keep(self) -> None:
+        """Write everything, in the caller's transaction."""
+        if self.new:
+            record.create_many(self.desk, self.new)
+        if self.changed:
+            record.put_many(self.desk, self.changed)
+        if self.tubes:
+            Tube.objects.bulk_update(self.tubes, _WORKED)
+        for channel in dict.fromkeys(c for t in self.tubes for c in (f"lab:{t.facility}", f"visit:{t.encounter}")):
+            publish(channel)
+
+
+def work_on(asker: Asker, tube: Tube) -> Work:
+    """Read the orders, results and person of a tube."""
+    return works_on(asker, [tube])[0]
+
+
+def works_on(asker: Asker, tubes: Sequence[Tube]) -> list[Work]:
+    """The same of many tubes, in one read of each kind."""
+    wanted = [id_ for tube in tubes for id_ in tube.orders]
+    orders = cast("dict[str, r4.ServiceRequest]", record.read_many(asker, "ServiceRequest", wanted))
+    blocks = {facility: stopped(facility) for facility in {tube.facility for tube in tubes}}
+    works = [
+        Work(tube, {id_: orders[id_] for id_ in tube.orders if id_ in orders}, judge, blocks[tube.facility])
+        for tube, judge in zip(tubes, _judges(asker, tubes, orders), strict=True)
+    ]
+    ids = [work.ids() for work in works]
+    results = cast("dict[str, r4.Observation]", record.read_many(asker, "Observation", {i for of in ids for i in of}))
+    reports = record.read_many(asker, "DiagnosticReport", [facts.report_id(id_) for id_ in orders])
+    for work, of in zip(works, ids, strict=True):
+        work.results.update({id_: results[id_] for id_ in of if id_ in results})
+        work.reports.update({key: reports[key] for id_ in work.orders if (key := facts.report_id(id_)) in reports})
+    return works
+
+
+def recall(asker: Asker, works: Iterable[Work]) -> None:
+    """Read what was last released of the persons of tubes: what jumps are judged by."""
+    works = list(works)
+    codes = {analyte.loinc for work in works for _, analyte in work.slots()}
+    codes |= {analytes()[rule.analyte].loinc for work in works for _, rule in work.calculated()}
+    own = {id_ for work in works for id_ in work.results}
+    found = newest(asker, {work.tube.patient for work in works}, codes, skip=own)
+    for work in works:
+        work.before = found.get(work.tube.patient, {})
+
+
+def _judges(asker: Asker, tubes: Sequence[Tube], orders: Mapping[str, r4.ServiceRequest]) -> list[Judge]:
+    """The rules of today for the person of each tube. Pregnancy is asked for where limits ask for it."""
+    today = timezone.localdate()
+    day = today.isoformat()
+    books = {facility: in_force(facility) for facility in {tube.facility for tube in tubes}}
+    people = record.read_many(asker, "Patient", {tube.patient for tube in tubes})
+    known: dict[str, Person] = {}
+    for id_, one in people.items():
+        if isinstance(one, r4.Patient):
+            known[id_] = Person(one.gender or "", age_days(one.birthDate or "", today))
+    asked = {
+        tube.patient
+        for tube in tubes
+        if _fertile(known.get(tube.patient)) and _differs(books[tube.facility], tube, orders, day)
+    }
+    expecting = pregnant(asker, asked)
+    made = []
+    for tube in tubes:
+        who = known.get(tube.patient, Person())
+        person = Person(who.sex, who.age, pregnant=tube.patient in expecting)
+        made.append(Judge(books[tube.facility], person, day))
+    return made
+
+
+def _fertile(who: Person | None) -> bool:
+    if who is None or who.sex != "female" or who.age is None:
+        return False
+    return FERTILE[0] <= who.age / 365.25 < FERTILE[1]
+
+
+def _differs(book: Book, tube: Tube, orders: Mapping[str, r4.ServiceRequest], day: str) -> bool:
+    """Whether a limit of what was ordered is another one in pregnancy."""
+    tests = (facts.ordered_test(orders[id_]) for id_ in tube.orders if id_ in orders)
+    keys = {analyte.key for what in tests if what for analyte in what.analytes}
+    return any(rule.pregnant for key in keys for kind in (Normal, Critical) for rule in book.limits(kind, key, day))

@@ -1,0 +1,79 @@
+"""Many messages of machines are judged in few statements, each by the rules of its own person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tuetinh.care.lab import actions, facts
+from tuetinh.care.lab.machines import inbox
+from tuetinh.care.lab.machines.reading import Arrival
+from tuetinh.care.lab.models import Analyser, Tube
+from tuetinh.care.lab.results.work import work_on
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM
+
+pytestmark = pytest.mark.django_db
+OWN = ("INSERT INTO record.audit (", "SELECT pg_notify")
+CREA = "23.0051.1494"
+
+
+@pytest.fixture
+def women(world) -> list[Any]:
+    """Visits of five women of another age each, whose creatinine was measured and released before."""
+    Analyser.objects.create(sender="BS240|LAB", facility="12104", name="BS-240")
+    made = []
+    for year in range(1990, 1995):
+        patient = record.create(SYSTEM, r4.Patient(gender="female", birthDate=f"{year}-03-01"))
+        visit = replace_visit(world.encounter, record.ref(patient))
+        made.append(replace(world, encounter=record.create(SYSTEM, visit)))
+        actions.order_tests(world.doctor, made[-1].encounter, [CREA])
+        tube = Tube.objects.latest("id")
+        id_ = facts.observation_id(tube.orders[0], "CREA")
+        actions.enter_results(world.lab, tube.number, {id_: "60"})
+        actions.release(world.lab, tube.number)
+    return made
+
+
+def replace_visit(like: r4.Encounter, patient: r4.Reference) -> r4.Encounter:
+    return r4.Encounter(status=like.status, class_=like.class_, subject=patient, serviceProvider=like.serviceProvider)
+
+
+def results(tube: Tube) -> dict[str, r4.Observation]:
+    return {facts.key_of(r): r for r in work_on(SYSTEM, tube).results.values()}
+
+
+def messages(oru: Any, group: list[Any], value: str) -> list[Arrival]:
+    made = []
+    for one in group:
+        actions.order_tests(one.doctor, one.encounter, [CREA])
+        number = Tube.objects.latest("id").number
+        made.append(Arrival(oru(number, {"CREA": value}, control=number, unit="umol/L")))
+    return made
+
+
+def statements(messages: list[Arrival]) -> list[str]:
+    """What messages ask of the database, but for what is each one's: an entry of the access log, the visit's page."""
+    with CaptureQueriesContext(connection) as asked:
+        inbox.take_many(messages)
+    return [q["sql"].split("(")[0] for q in asked.captured_queries if not q["sql"].strip().startswith(OWN)]
+
+
+def test_many_messages_take_as_few_statements_as_one(women, oru) -> None:
+    inbox.take_many(messages(oru, women[:1], "61"))  # what is kept in memory is read
+    one, many = messages(oru, women[:1], "150"), messages(oru, women[1:], "150")
+    alone = statements(one)
+    assert len(statements(many)) == len(alone) < 30
+    tubes = list(Tube.objects.order_by("-id")[:5])
+    assert [tube.stage for tube in tubes] == ["resulted"] * 5
+    assert [tube.holds for tube in tubes] == [[["HOLD-DELTA", "CREA"], ["HOLD-DELTA", "EGFR"]]] * 5
+    found = [results(tube) for tube in tubes]
+    assert [{key: facts.delta_of(result) for key, result in one.items()} for one in found] == [
+        {"CREA": "U", "EGFR": "D"}
+    ] * 5
+    assert len({facts.value_of(one["EGFR"]) for one in found}) > 1  # by the age of each
