@@ -101,7 +101,8 @@ def _settle(bench: Bench, message: Message, analyser: Analyser | None, chosen: T
     controls: list[Measured] = []
     of_control, unknown = False, ""
     for place, order in enumerate(message.orders, 1):
-        lots = [] if chosen or find(bench.tubes, order.keys, analyser) else bench.lots(order, analyser)
+        named = chosen or find(bench.tubes, order.keys, analyser)
+        lots = bench.lots(order, analyser) if order.control or not named else []
         if order.control or lots:
             of_control, unknown = True, unknown or ("" if lots else order.control)
             found, odd = _measured(order, lots, meanings)

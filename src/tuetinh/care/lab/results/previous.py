@@ -44,21 +44,21 @@ def history(
 
 
 def newest(
-    asker: Asker, patients: Set[str], loincs: Set[str], *, skip: Set[str] = frozenset()
-) -> dict[str, dict[str, r4.Observation]]:
-    """The last released result of many people by LOINC code. skip: ids of results that do not count."""
-    found: dict[str, dict[str, r4.Observation]] = {}
+    asker: Asker, patients: Set[str], loincs: Set[str], *, beyond: Set[str] = frozenset()
+) -> dict[str, dict[str, list[r4.Observation]]]:
+    """The last released results of many people by LOINC code, newest first, up to one whose id is not in `beyond`."""
+    found: dict[str, dict[str, list[r4.Observation]]] = {}
     if not loincs:
         return found
     for some in _parts(patients):
         missing = {(patient, code) for patient in some for code in loincs}
         for result in _every(asker, r4.Observation, _released(some, sorted(loincs))):
-            if result.id in skip:
-                continue
             patient = facts.id_of(result.subject)
             for code in _codes(result):
-                found.setdefault(patient, {}).setdefault(code, result)
-                missing.discard((patient, code))
+                if (patient, code) in missing:
+                    found.setdefault(patient, {}).setdefault(code, []).append(result)
+                    if result.id not in beyond:
+                        missing.discard((patient, code))
             if not missing:
                 break
     return found

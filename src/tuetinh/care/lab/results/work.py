@@ -89,8 +89,8 @@ class Writes:
         """Write everything, in the caller's transaction."""
         if self.new:
             record.create_many(self.desk, self.new)
-        if self.changed:
-            record.put_many(self.desk, self.changed)
+        for resource in self.changed:  # one after the other: a message may tell a result twice
+            record.update(self.desk, resource)
         if self.tubes:
             Tube.objects.bulk_update(self.tubes, _WORKED)
         for channel in dict.fromkeys(c for t in self.tubes for c in (f"lab:{t.facility}", f"visit:{t.encounter}")):
@@ -126,9 +126,11 @@ def recall(asker: Asker, works: Iterable[Work]) -> None:
     codes = {analyte.loinc for work in works for _, analyte in work.slots()}
     codes |= {analytes()[rule.analyte].loinc for work in works for _, rule in work.calculated()}
     own = {id_ for work in works for id_ in work.results}
-    found = newest(asker, {work.tube.patient for work in works}, codes, skip=own)
+    found = newest(asker, {work.tube.patient for work in works}, codes, beyond=own)
     for work in works:
-        work.before = found.get(work.tube.patient, {})
+        past = found.get(work.tube.patient, {})
+        others = {code: [r for r in results if r.id not in work.results] for code, results in past.items()}
+        work.before = {code: results[0] for code, results in others.items() if results}
 
 
 def _judges(asker: Asker, tubes: Sequence[Tube], orders: Mapping[str, r4.ServiceRequest]) -> list[Judge]:

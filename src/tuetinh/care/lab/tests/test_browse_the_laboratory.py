@@ -104,8 +104,8 @@ def test_a_machine_is_taught_from_a_message(
     page.locator("table a").first.press("Enter")
     assert axe(page) == []
     page.select_option("[name=analyte]", "GLU")
-    page.get_by_role("button", name="Ghi mã và xử lý lại").press("Enter")
-    expect(page.get_by_text("Đã ghi mã của máy và xử lý lại bản tin.")).to_be_visible()
+    page.get_by_role("button", name="Dạy mã này").press("Enter")
+    expect(page.get_by_text("Đã ghi mã của máy và xử lý lại các bản tin chờ mã này.")).to_be_visible()
     assert Tube.objects.get(pk=tube.pk).stage == "resulted"
     page.goto(f"{live_server.url}/lab/machines")
     assert axe(page) == []

@@ -32,12 +32,15 @@ def women(world) -> list[Any]:
         patient = record.create(SYSTEM, r4.Patient(gender="female", birthDate=f"{year}-03-01"))
         visit = replace_visit(world.encounter, record.ref(patient))
         made.append(replace(world, encounter=record.create(SYSTEM, visit)))
-        actions.order_tests(world.doctor, made[-1].encounter, [CREA])
-        tube = Tube.objects.latest("id")
-        id_ = facts.observation_id(tube.orders[0], "CREA")
-        actions.enter_results(world.lab, tube.number, {id_: "60"})
-        actions.release(world.lab, tube.number)
+        released(made[-1], "60")
     return made
+
+
+def released(world: Any, value: str) -> Tube:
+    actions.order_tests(world.doctor, world.encounter, [CREA])
+    tube = Tube.objects.latest("id")
+    actions.enter_results(world.lab, tube.number, {facts.observation_id(tube.orders[0], "CREA"): value})
+    return actions.release(world.lab, tube.number)
 
 
 def replace_visit(like: r4.Encounter, patient: r4.Reference) -> r4.Encounter:
@@ -77,3 +80,11 @@ def test_many_messages_take_as_few_statements_as_one(women, oru) -> None:
         {"CREA": "U", "EGFR": "D"}
     ] * 5
     assert len({facts.value_of(one["EGFR"]) for one in found}) > 1  # by the age of each
+
+
+def test_a_result_that_came_along_is_the_last_one_of_another_tube(women, oru) -> None:
+    tube = released(women[0], "90")
+    repeated = Arrival(oru(tube.number, {"CREA": "90"}, control="again", unit="umol/L"))
+    [later] = messages(oru, women[:1], "92")
+    inbox.take_many([repeated, later])
+    assert facts.delta_of(results(Tube.objects.latest("id"))["CREA"]) == ""  # from 90, not from 60
