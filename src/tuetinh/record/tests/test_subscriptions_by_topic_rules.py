@@ -153,8 +153,10 @@ def test_a_topic_its_subscription_and_an_event_may_come_at_once(fhir: Client, as
 
     async def follow() -> None:
         changes: list[Change] = []
-        while len(changes) < 3:  # what is under way beside it may hold the feed up for a moment
-            changes += await arun(matcher.reader.read(CHUNK), conn)
+        own = {made["id"], id_, focus["id"]}
+        while len(changes) < 3:  # what is under way beside it may hold the feed up for a moment, and come late itself
+            found = await arun(matcher.reader.read(CHUNK), conn)
+            changes += [change for change in found if change.id in own]
         assert [change.type for change in changes] == ["Basic", "Subscription", "Observation"]
         await arun(matcher.follow(changes), conn)
         await conn.close()  # with the bell that its reader may hold
