@@ -58,6 +58,18 @@ MENU = [
     MenuItem(
         roles=("lab",), url="lab:quality", icon="chart-dots", label=gettext_lazy("Nội kiểm"), order=28, badge=_stopped
     ),
-    MenuItem(roles=("lab", "admin"), url="lab:rules", icon="adjustments", label=gettext_lazy("Quy tắc XN"), order=35),
-    MenuItem(roles=("admin",), url="lab:signatories", icon="signature", label=gettext_lazy("Ký kết quả"), order=36),
+    *(
+        MenuItem(
+            roles=(role,),
+            url="lab:rules",
+            icon="adjustments",
+            label=gettext_lazy("Quy tắc XN"),
+            order=35,
+            rare=role == "admin",
+        )
+        for role in ("lab", "admin")
+    ),
+    MenuItem(
+        roles=("admin",), url="lab:signatories", icon="signature", label=gettext_lazy("Ký kết quả"), order=36, rare=True
+    ),
 ]
