@@ -153,7 +153,8 @@ class _Known:
         for type_, parameter in self.PARAMETERS.items():
             mine = self.found[type_] = defaultdict(list)
             for resource in search_all(asker, type_, f"{parameter}={about}"):
-                mine[_visit_of(resource)].append(resource)
+                if not _mistaken(resource):
+                    mine[_visit_of(resource)].append(resource)
 
     def of(self, visit: str, type_: type[R]) -> list[R]:
         """Of one visit, in the order in which they were written."""
@@ -162,6 +163,15 @@ class _Known:
     def all(self, type_: type[R]) -> Iterator[R]:
         """Of all of them."""
         return chain.from_iterable(cast("dict[str, list[R]]", self.found[type_]).values())
+
+
+def _mistaken(resource: Any) -> bool:
+    """Whether it was never so: a claim tells nothing of what was entered in error."""
+    verified = resource.verificationStatus if isinstance(resource, r4.Condition) else None
+    return "entered-in-error" in (
+        getattr(resource, "status", None),
+        *(c.code for c in (verified and verified.coding) or []),
+    )
 
 
 def _visit_of(resource: Any) -> str:

@@ -212,3 +212,16 @@ def test_many_claims_ask_no_more_than_one(full: str) -> None:
     one = asked([VISIT])
     let_pass = 3  # one question of each visit that has something against it: what somebody went on against
     assert asked([VISIT, *(f"copy-{n}" for n in range(3))]) <= one + let_pass
+
+
+def test_what_was_entered_in_error_is_not_claimed(full: str) -> None:
+    before = claim(SYSTEM, full, made=MADE).tables["XML5"]
+    (note,) = record.search(SYSTEM, "ClinicalImpression", f"encounter=Encounter/{full}&_count=1").resources
+    assert isinstance(note, r4.ClinicalImpression)
+    told = note.summary or note.description or ""
+    assert any(told in row["DIEN_BIEN_LS"] for row in before)
+    note.status = "entered-in-error"
+    record.update(SYSTEM, note)
+    after = claim(SYSTEM, full, made=MADE).tables["XML5"]
+    assert not any(told in row["DIEN_BIEN_LS"] for row in after)
+    assert len(after) == len(before) - 1
