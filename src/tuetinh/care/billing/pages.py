@@ -23,7 +23,7 @@ from tuetinh.care.billing.wire_bank import HEADER
 from tuetinh.care.insurance.api import Finding, Stopped, reasons_given, shown
 from tuetinh.commons.access.api import asker, desk, open_to_all
 from tuetinh.commons.documents.api import Paper, respond_pdf
-from tuetinh.commons.identity.api import banner
+from tuetinh.commons.identity.api import banner, names_of
 from tuetinh.commons.ui.api import paginate
 
 STATES = {"open": gettext_lazy("Chờ thu"), "paid": gettext_lazy("Đã thu")}
@@ -48,7 +48,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", "open")
     state = state if state in STATES else "open"
     page = paginate(request, queries.worklist(_here(request), state))
-    names = queries.names(asker(request), page.object_list)
+    names = names_of(asker(request), {bill.patient for bill in page.object_list})
     rows = [(row, names.get(row.patient, ""), row.due - row.paid) for row in page.object_list]
     context = {"page": page, "rows": rows, "state": state, "states": STATES.items(), "facility": _here(request)}
     return render(request, "billing/worklist.html", context)
@@ -153,7 +153,7 @@ def receipt(request: HttpRequest, payment_id: int) -> HttpResponse:
 def day(request: HttpRequest) -> HttpResponse:
     """One's own day of the cash book, or the facility's: every movement, the sums, and what must be in the drawer."""
     form, found = _day(request)
-    people = queries.names(asker(request), [m.payment.bill for m in found.movements])
+    people = names_of(asker(request), {m.payment.bill.patient for m in found.movements})
     rows = [
         (m, KINDS[m.kind], METHODS.get(m.payment.method, m.payment.method), people.get(m.payment.bill.patient, ""))
         for m in found.movements

@@ -16,7 +16,6 @@ from tuetinh.care.billing.wire_vietqr import payload
 from tuetinh.care.insurance.api import Card, FacilityFacts, Split, SplitLine, line, split, visit_situation
 from tuetinh.commons.catalogues.api import drug, service
 from tuetinh.commons.documents.api import qr_on_screen
-from tuetinh.commons.identity.api import display_name
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
@@ -162,12 +161,6 @@ def cash_day(facility: str, day: date, account: str | None = None) -> CashDay:
     found = [Movement(p.taken, "taken" if p.amount > 0 else "returned", p, p.amount) for p in taken]
     found += [Movement(cast(datetime, p.cancelled), "cancelled", p, -p.amount) for p in gone]
     return CashDay(day, sorted(found, key=lambda m: (m.at, m.payment.pk)))
-
-
-def names(asker: Asker, rows: Iterable[models.Bill]) -> dict[str, str]:
-    """Names of the people of a page of bills, by patient id."""
-    found = record.read_many(asker, "Patient", {row.patient for row in rows})
-    return {id_: display_name(cast(r4.Patient, person)) for id_, person in found.items()}
 
 
 def owned(facility: str, encounter_id: str) -> models.Bill:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from django.utils import timezone
 
 from tuetinh.care.billing.models import Payment
-from tuetinh.care.billing.queries import Bill, CashDay, bill, names
+from tuetinh.care.billing.queries import Bill, CashDay, bill
 from tuetinh.commons.access.api import place_name
 from tuetinh.commons.documents.api import Paper, in_words, pdf
+from tuetinh.commons.identity.api import names_of
 
 if TYPE_CHECKING:
     from tuetinh.record.asker import Asker
@@ -27,7 +28,7 @@ def receipt(asker: Asker, payment: Payment, paper: Paper, *, cashier: str) -> by
     ]  # fmt: skip
     data = {
         "facility": {"name": now.facility.name},
-        "patient": {"name": names(asker, [payment.bill]).get(payment.bill.patient, ""), "code": now.code},
+        "patient": {"name": names_of(asker, {payment.bill.patient}).get(payment.bill.patient, ""), "code": now.code},
         "card": now.card.number if now.card else "",
         "number": f"{payment.year}/{payment.number:06d}",
         "lines": lines,
@@ -57,7 +58,7 @@ def _left_then(now: Bill, payment: Payment) -> Decimal:
 
 def day_report(asker: Asker, found: CashDay, *, facility: str, cashier: str) -> bytes:
     """Set a day of the cash book on A4."""
-    people = names(asker, [m.payment.bill for m in found.movements])
+    people = names_of(asker, {m.payment.bill.patient for m in found.movements})
     data = {
         "facility": {"name": place_name("Organization", facility)},
         "day": f"{found.day:%d/%m/%Y}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -83,12 +82,6 @@ def lines(asker: Asker, tubes: list[Tube]) -> list[Line]:
         tests = ", ".join(t.name for t in named if t)
         found.append(Line(tube, display_name(patient), patient.birthDate or "", patient.gender or "", tests))
     return found
-
-
-def names(asker: Asker, patients: Set[str]) -> dict[str, str]:
-    """Names of people by id, in one read."""
-    found = cast("dict[str, r4.Patient]", record.read_many(asker, "Patient", patients))
-    return {id_: display_name(person) for id_, person in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,6 @@ from tuetinh.commons.identity.api import (
     age,
     banner,
     description,
-    display_name,
     find_people,
     identifier,
     likely_duplicates,
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuetinh.commons.access.api import Account
-    from tuetinh.commons.identity.api import Hit
+    from tuetinh.commons.identity.api import Hit, names_of
 
 SOUGHT, DRAFT = "reception.sought", "reception.draft"  # kept in the session between two pages
 MOST_ROOMS = 8
@@ -307,7 +306,7 @@ def wall(request: HttpRequest, room: str) -> HttpResponse:
     turns = Turn.objects.filter(room__in=places, day=queries.today())
     called = list(turns.filter(state__in=("called", "in-progress")).order_by("-called_at")[:3])
     following = list(turns.filter(state="waiting").order_by("-priority", "number")[:SHOWN_NEXT])
-    people = _names(called + following)
+    people = names_of(SYSTEM, {turn.patient for turn in called + following})
 
     def shown(some: list[Turn]) -> list[Shown]:
         return [
@@ -355,19 +354,13 @@ def call(_request: HttpRequest, room: str, number: int) -> HttpResponse:
     place = cast("r4.Location | None", record.read_many(SYSTEM, "Location", [room]).get(room))
     if turn is None or place is None:
         raise Http404
-    given = _names([turn]).get(turn.patient, "").rpartition(" ")[2]
+    given = names_of(SYSTEM, {turn.patient}).get(turn.patient, "").rpartition(" ")[2]
     counted = in_words(number).removesuffix(" đồng").lower()
     try:
         sound = voice.say(f"Mời số {counted}, {given}, vào {place.name or ''}.")
     except voice.NoVoice as error:
         raise Http404 from error
     return HttpResponse(sound, content_type="audio/wav")
-
-
-def _names(turns: Sequence[Turn]) -> dict[str, str]:
-    """The names of the people of queue rows, by their ids."""
-    people = record.read_many(SYSTEM, "Patient", {turn.patient for turn in turns})
-    return {id_: display_name(cast(r4.Patient, person)) for id_, person in people.items()}
 
 
 def _short(name: str) -> str:

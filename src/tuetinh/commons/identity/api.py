@@ -30,7 +30,16 @@ from tuetinh.commons.identity.facts import (
 )
 from tuetinh.commons.identity.linkage.sets import report as measure_linkage
 from tuetinh.commons.identity.links import PersonLink
-from tuetinh.commons.identity.queries import Banner, Hit, banner, find_people, gender_text, likely_duplicates, whose
+from tuetinh.commons.identity.queries import (
+    Banner,
+    Hit,
+    banner,
+    find_people,
+    gender_text,
+    likely_duplicates,
+    names_of,
+    whose,
+)
 from tuetinh.commons.identity.review import tell as report_one_person
 from tuetinh.commons.identity.unnamed import (
     YOUNGEST_MOTHER,
@@ -82,6 +91,7 @@ __all__ = [
     "is_another",
     "likely_duplicates",
     "measure_linkage",
+    "names_of",
     "number",
     "occupation",
     "parse_card",

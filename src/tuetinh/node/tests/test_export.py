@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def test_an_export_imported_elsewhere_is_the_same_record(built: Path, folder: Pa
     counts = json.loads((folder / "one" / "manifest.json").read_text())["counts"]
     imported = run(folder / "other", "import", str(folder / "one"))
     assert imported.returncode == 0, imported.stderr
-    assert "refused" not in imported.stderr
+    assert set(re.findall(r"(\d+) refused", imported.stderr)) <= {"0"}
     again = run(folder / "other", "export", str(folder / "two"))
     assert again.returncode == 0, again.stderr
     assert json.loads((folder / "two" / "manifest.json").read_text())["counts"] == counts

@@ -25,9 +25,8 @@ from tuetinh.care.insurance.results import queries, wire
 from tuetinh.care.insurance.results.work import bounds
 from tuetinh.care.insurance.rules.book import in_force
 from tuetinh.care.insurance.runs import latest, start
-from tuetinh.care.insurance.sending.lists import names
 from tuetinh.commons.access.api import asker, desk
-from tuetinh.commons.identity.api import banner
+from tuetinh.commons.identity.api import banner, names_of
 from tuetinh.commons.ui.api import paginate
 
 State = Adjudication.State
@@ -56,7 +55,7 @@ def month(request: HttpRequest) -> HttpResponse:
     here, state = me.facility, request.GET.get("state", "")
     rows = queries.of_month(here, *when["bounds"], state if state in STATES else "")
     page = paginate(request, rows)
-    people = names(me, [row.case for row in page.object_list])
+    people = names_of(me, {row.case.patient for row in page.object_list})
     context = when | {
         "sums": queries.sums(here, *when["bounds"]), "settlements": queries.settlements(here, when["month"]),
         "page": page, "state": state, "states": STATES.items(), "facility": here,

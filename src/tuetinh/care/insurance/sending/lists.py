@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
 from tuetinh.care.insurance.models import ClaimCase
-from tuetinh.commons.identity.api import display_name
-from tuetinh.record import api as record
-from tuetinh.record import r4
-from tuetinh.record.asker import Asker
 
 Kind, State = ClaimCase.Kind, ClaimCase.State
 PEOPLE = (State.FAULTY, State.REFUSED, State.UNCLEAR)
@@ -66,12 +61,6 @@ def needing_people(facility: str) -> QuerySet[ClaimCase]:
     late = Q(kind=Kind.CLAIM, by__lte=timezone.localdate())
     rows = ClaimCase.objects.filter(Q(state__in=PEOPLE) | late, facility=facility)
     return rows.exclude(state=State.ACCEPTED).order_by("by", "id")  # in the words of the index `insurance_open`
-
-
-def names(asker: Asker, cases: Iterable[ClaimCase]) -> dict[str, str]:
-    """Names of the people of some claims, in one query."""
-    found = record.read_many(asker, "Patient", {case.patient for case in cases})
-    return {id_: display_name(cast(r4.Patient, person)) for id_, person in found.items()}
 
 
 def _within(day: date) -> dict[str, datetime]:

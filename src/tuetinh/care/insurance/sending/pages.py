@@ -19,7 +19,7 @@ from tuetinh.care.insurance.errors import InsuranceError
 from tuetinh.care.insurance.models import ClaimCase, Transmission
 from tuetinh.care.insurance.sending import lists, queue
 from tuetinh.commons.access.api import asker, desk
-from tuetinh.commons.identity.api import banner
+from tuetinh.commons.identity.api import banner, names_of
 from tuetinh.commons.ui.api import paginate
 from tuetinh.record import audit
 
@@ -53,7 +53,7 @@ def day(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", "")
     page = paginate(request, lists.of_day(here, on, state if state in STATES else ""))
     urgent = list(lists.needing_people(here)[:SHOWN])
-    people = lists.names(me, [*page.object_list, *urgent])
+    people = names_of(me, {case.patient for case in (*page.object_list, *urgent)})
     context = {
         "on": on, "before": on - timedelta(days=1), "after": on + timedelta(days=1), "today": timezone.localdate(),
         "sums": lists.sums(here, on), "page": page, "state": state, "states": STATES.items(), "facility": here,

@@ -18,7 +18,7 @@ from tuetinh.care.lab.models import Signatory
 from tuetinh.care.lab.results import board as boards
 from tuetinh.care.lab.results import bulk, cumulative, signing
 from tuetinh.commons.access.api import asker, desk, fresh
-from tuetinh.commons.identity.api import banner
+from tuetinh.commons.identity.api import banner, names_of
 from tuetinh.commons.ui.api import paginate
 from tuetinh.record.errors import Gone, NotFound
 
@@ -76,7 +76,7 @@ def calls(request: HttpRequest) -> HttpResponse:
     due = list(boards.to_call(me.facility)[: boards.SHOWN])
     waiting = [(line, boards.minutes_since(line.tube.critical_at)) for line in queries.lines(me, due)]
     page = paginate(request, boards.calls(me, me.facility, count=200))
-    names = queries.names(me, {call.patient for call in page.object_list})
+    names = names_of(me, {call.patient for call in page.object_list})
     rows = [(call, names.get(call.patient, "")) for call in page.object_list]
     context = {"waiting": waiting, "page": page, "rows": rows}
     return render(request, "lab/calls.html", context)

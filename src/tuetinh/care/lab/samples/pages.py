@@ -21,7 +21,7 @@ from tuetinh.care.lab.samples import actions, zpl
 from tuetinh.care.lab.samples import queries as samples
 from tuetinh.commons.access.api import asker, desk, place_name
 from tuetinh.commons.documents.api import pdf, respond_pdf
-from tuetinh.commons.identity.api import banner
+from tuetinh.commons.identity.api import banner, names_of
 from tuetinh.commons.ui.api import paginate
 
 DRAWING = ("lab", "nurse", "station", "doctor")
@@ -34,7 +34,7 @@ def to_draw(request: HttpRequest) -> HttpResponse:
     """Whom to draw from, urgent first."""
     me = asker(request)
     page = paginate(request, samples.to_draw(me.facility))
-    names = queries.names(me, {row["patient"] for row in page.object_list})
+    names = names_of(me, {row["patient"] for row in page.object_list})
     rows = [(row, names.get(row["patient"], "")) for row in page.object_list]
     return render(request, "lab/to_draw.html", {"rows": rows, "page": page, "facility": me.facility})
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tuetinh.commons.access.api import place_name
-from tuetinh.commons.identity.api import display_name
+from tuetinh.commons.identity.api import display_name, names_of
 from tuetinh.governance.privacy.models import SubjectRequest
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -114,5 +114,4 @@ def names(asker: Asker, rows: Iterable[SubjectRequest]) -> dict[str, str]:
     """Names of the people, for an officer who may read them."""
     if not asker.may("r", "Patient"):
         return {}
-    found = cast("dict[str, r4.Patient]", record.read_many(asker, "Patient", {one.patient for one in rows}))
-    return {id_: display_name(person) for id_, person in found.items()}
+    return names_of(asker, {one.patient for one in rows})
