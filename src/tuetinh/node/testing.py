@@ -19,7 +19,11 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-hypothesis.settings.register_profile("long", max_examples=3000, print_blob=True)
+# Machines that run tests are shared: how long an example takes says nothing.
+PATIENT = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("patient", **PATIENT)
+hypothesis.settings.register_profile("long", max_examples=3000, print_blob=True, **PATIENT)
+hypothesis.settings.load_profile("patient")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

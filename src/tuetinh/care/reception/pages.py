@@ -34,6 +34,7 @@ from tuetinh.commons.identity.api import (
     find_people,
     identifier,
     likely_duplicates,
+    names_of,
     parse_card,
     register,
     unnamed,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuetinh.commons.access.api import Account
-    from tuetinh.commons.identity.api import Hit, names_of
+    from tuetinh.commons.identity.api import Hit
 
 SOUGHT, DRAFT = "reception.sought", "reception.draft"  # kept in the session between two pages
 MOST_ROOMS = 8
