@@ -62,6 +62,11 @@ READINGS: dict[tuple[str, str], list[list[Any]]] = {
         ["MA_THUOC", "not_in", ["40.17", "40.573"]],
         ["MA_PP_CHEBIEN", "blank"],
     ],
+    ("XML2", "HAM_LUONG"): [
+        ["MA_NHOM", "not_in", ["7", "17"]],
+        ["MA_THUOC", "not_in", ["40.17", "40.573"]],
+        ["MA_PP_CHEBIEN", "blank"],
+    ],
     ("XML2", "MA_THUOC"): [["PHAM_VI", "in", ["1", "3"]]],
     ("XML3", "MA_VAT_TU"): [["MA_DICH_VU", "blank"]],
     ("XML6", "MA_BAC_PHAC_DO_BD"): [["MA_PHAC_DO_DIEU_TRI_BD", "in", ["KHAC"]]],
@@ -104,6 +109,7 @@ LISTS = {
     "MA_DOITUONG_KCB_824": [["", "MA_DOITUONG_KCB_824"], ["2025-01-01", "MA_DOITUONG_KCB_3276"]],
     "MA_LOAI_KCB_824": [["", "MA_LOAI_KCB_824"], ["2026-08-01", "MA_LOAI_KCB_1804"]],
 }
+PERCENT = "100|[1-9]?[0-9]"
 CARD = "[A-Z]{2}[1-5][0-9]{12}"
 # How values look, by what the name and the rule of a field say.
 PATTERNS = {
@@ -114,6 +120,12 @@ PATTERNS = {
     r"\b[01]=[\w ]+, [01]=": "[01]",
     r"1\.\.42 weeks": "[1-9]|[1-3][0-9]|4[0-2]",
     r"^MA_KQ_XN_PCR ": "[01]",
+    r"\b1 or blank": "1",
+    r"^PHAM_VI ": "[123]",
+    r"^TYLE_TT_(BH|DV) ": PERCENT,
+    r"^MUC_HUONG ": rf"({PERCENT})(\.[0-9]+)?",
+    r"^NAM_QT ": "20[0-9]{2}",
+    r"^THANG_QT ": "0?[1-9]|1[0-2]",
     r"^MA_MAY XX.n.Z": r"[A-ZĐ]{2,3}\.[1-3](\[[^\]]*\])?\..+",  # group.source.serial: two lists in one value
 }
 
@@ -180,6 +192,8 @@ def field(table: str, row: dict[str, str], names: set[str]) -> dict[str, Any]:
         found["after"] = day[1]
     if expression := _formula(table, name, rule):
         found["formula"] = expression
+        if "share" in expression and row["decision"] != "3176":  # which aid it was, no field tells
+            found["formula"] |= {"aid": ["person", "facility", "arv"]}
     return found
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,9 @@ from django.utils.translation import gettext
 from tuetinh.care.insurance.tables import Condition, Field, Row, Tables, decision, in_force
 from tuetinh.commons.catalogues.api import codes
 
+NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+LONGEST = 40  # characters of a number that is still reckoned with; a longer one is told by its length
+DIGITS = 200  # enough for the exact product of all that a line multiplies
 TOLERANCE = Decimal("0.02")  # two roundings to 0.01 may meet in one identity
 REMEMBERED = 64  # characters of a value that is worth remembering as sound
 MOST_REMEMBERED = 20_000  # values of a field
@@ -76,7 +79,7 @@ class _Column:
         if self.limit is not None and len(value) > self.limit:
             yield "length", gettext("Dài quá %(limit)d ký tự.") % {"limit": self.limit}
         if field.type == "number":
-            if not re.fullmatch(r"-?\d+(\.\d+)?", value):
+            if not NUMBER.fullmatch(value):
                 yield "type", gettext("Phải là số, dấu thập phân là dấu chấm.")
             elif value.startswith("-"):
                 yield "type", gettext("Không được âm.")
@@ -87,9 +90,9 @@ class _Column:
 
     def _part(self, value: str) -> Iterator[tuple[str, str]]:
         field = self.field
-        if field.format and not _is_time(value, field.format):
+        if field.format and not is_time(value, field.format):
             yield "format", gettext("Không đúng dạng %(form)s.") % {"form": field.format}
-        if field.pattern and not re.fullmatch(field.pattern, value):
+        if field.pattern and not re.fullmatch(field.pattern, value, re.ASCII):
             yield "format", gettext("Không đúng mẫu.")
         if self.codes and value not in codes(self.codes):
             yield "code", gettext("Không có mã này trong danh mục %(list)s.") % {"list": self.codes}
@@ -116,7 +119,7 @@ class _Check:
         self.tables, self.by, self.description = tables, by, decision(by)
         self.visit: Row = (tables.get("XML1") or tables.get("XML0") or [{}])[0]
         ended = (self.visit.get("NGAY_RA") or self.visit.get("NGAY_VAO", ""))[:8]
-        self.day = f"{ended[:4]}-{ended[4:6]}-{ended[6:]}" if re.fullmatch(r"\d{8}", ended) else "2025-01-01"
+        self.day = f"{ended[:4]}-{ended[4:6]}-{ended[6:]}" if re.fullmatch("[0-9]{8}", ended) else "2025-01-01"
 
     def all(self) -> Iterator[Problem]:
         """Fields first, then what holds between them."""
@@ -185,7 +188,8 @@ class _Check:
         given = _decimal(row.get(field.name, ""))
         if given is None or ("where" in rule and "sum" not in rule and not _holds(rule["where"], row)):
             return
-        wanted = self._wanted(rule, row)
+        with localcontext(prec=DIGITS):
+            wanted = self._wanted(rule, row)
         if wanted and all(abs(given - one) > TOLERANCE for one in wanted):
             yield "formula", gettext("Là %(given)s, tính ra %(wanted)s.") % {"given": given, "wanted": wanted[0]}
 
@@ -201,7 +205,7 @@ class _Check:
             first, last = _day(start), _day(end)
             return [Decimal((last - first).days + end) for end in rule["ends"]] if first and last else []
         if "share" in rule:
-            return [_shares(row)[rule["share"]]]
+            return [_shares(row, aid)[rule["share"]] for aid in rule.get("aid", ["person"])]
         return [_round(_evaluate(text, row)) for text in rule.get("any", [rule.get("is")])]
 
     # Between fields -----------------------------------------------------------------------------------------------
@@ -235,17 +239,20 @@ def _holds(conditions: list[Condition], row: Row) -> bool:
     return all(_TESTS[op](row.get(name, ""), rest[0] if rest else []) for name, op, *rest in conditions)
 
 
-def _shares(row: Row) -> dict[str, Decimal]:
-    """T_BNTT, T_BNCCT and T_BHTT of a line: other sources are taken from them in this order (XML2 field 26)."""
+def _shares(row: Row, aid: str) -> dict[str, Decimal]:
+    """T_BNTT, T_BNCCT and T_BHTT of a line, less what other sources pay (`benefits.Line.aid`)."""
     total, insured, rate, left = (
         _decimal(row.get(name, "")) or Decimal(0)
         for name in ("THANH_TIEN_BV", "THANH_TIEN_BH", "MUC_HUONG", "T_NGUONKHAC")
     )
-    fund = _round(insured * rate / 100)
-    found = {}
-    for name, amount in (("T_BNTT", total - insured), ("T_BNCCT", insured - fund), ("T_BHTT", fund)):
-        found[name] = amount - min(amount, left)
-        left -= min(amount, left)
+    shared = insured - min(insured, left) if aid == "facility" else insured
+    left -= insured - shared
+    fund = _round(shared * rate / 100)
+    found = {"T_BNTT": total - insured, "T_BNCCT": shared - fund, "T_BHTT": fund}
+    for name in ("T_BNCCT", "T_BNTT", "T_BHTT") if aid == "arv" else tuple(found):
+        taken = min(found[name], left)
+        found[name] -= taken
+        left -= taken
     return found
 
 
@@ -278,11 +285,7 @@ def _parsed(text: str) -> ast.expr:
 
 
 def _decimal(text: str) -> Decimal | None:
-    try:
-        found = Decimal(text)
-    except InvalidOperation:
-        return None
-    return found if found.is_finite() else None
+    return Decimal(text) if len(text) <= LONGEST and NUMBER.fullmatch(text) else None
 
 
 def _round(amount: Decimal) -> Decimal:
@@ -291,7 +294,7 @@ def _round(amount: Decimal) -> Decimal:
 
 def _day(text: str) -> date | None:
     """The day of yyyymmdd…; an unknown month or day counts as the first."""
-    if not re.fullmatch(r"\d{8,12}", text):
+    if not re.fullmatch("[0-9]{8,12}", text):
         return None
     try:
         return date(int(text[:4]), int(text[4:6]) or 1, int(text[6:8]) or 1)
@@ -305,10 +308,12 @@ def _earlier(value: str, other: str) -> bool:
     return value[:digits] < other[:digits]
 
 
-def _is_time(text: str, form: str) -> bool:
+def is_time(text: str, form: str) -> bool:
+    """Whether a text is a time, of one of the forms (`|` between) or a `birth`, of which parts may be unknown."""
     if form == "birth":
-        return bool(re.fullmatch(r"\d{12}", text)) and _day(text) is not None and text[8:10] < "24" and text[10:] < "60"
-    if len(text) not in map(len, form.split("|")) or not text.isdigit():
+        digits = re.fullmatch("[0-9]{12}", text) is not None
+        return digits and _day(text) is not None and text[8:10] < "24" and text[10:] < "60"
+    if len(text) not in map(len, form.split("|")) or not re.fullmatch("[0-9]+", text):
         return False
     try:
         datetime.strptime(text + {4: "01010000", 8: "0000", 12: ""}[len(text)], "%Y%m%d%H%M")  # noqa: DTZ007

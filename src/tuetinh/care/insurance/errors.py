@@ -24,8 +24,9 @@ class InsuranceError(Exception):
 class WireError(InsuranceError):
     """A claim file that cannot be read.
 
-    what: `xml`, `base64`, `root`, `doctype`, `content`, `table`, `size`, `encoding`, `empty`, `short`, `count`,
-    `packed`, `bomb`; place: where; line, column: in the document there, from 1, where they are known.
+    what: `xml`, `base64`, `root`, `doctype`, `content`, `table`, `twice`, `size`, `encoding`, `empty`, `short`,
+    `stray`, `count`, `packed`, `bomb`; place: where; line, column: in the document there, from 1, where they are known;
+    row, field: of a table.
     """
 
     code = "wire"
@@ -37,17 +38,20 @@ class WireError(InsuranceError):
         "doctype": _("Hồ sơ không được có DOCTYPE hay thực thể (entity)."),
         "content": _("Thiếu LOAIHOSO hoặc NOIDUNGFILE."),
         "table": _("Quyết định không có bảng này."),
+        "twice": _("Một dòng có trường này hai lần."),
         "size": _("Hồ sơ quá lớn, cổng giám định không nhận."),
         "encoding": _("Có byte không phải UTF-8."),
         "empty": _("Tệp không có hồ sơ nào."),
         "short": _("Tệp bị cắt cụt: thiếu thẻ đóng."),
+        "stray": _("Có chữ thừa giữa các hồ sơ."),
         "count": _("SOLUONGHOSO khác số hồ sơ trong tệp."),
         "packed": _("Tệp nén hỏng hoặc có mật khẩu."),
         "bomb": _("Tệp nén nở ra quá lớn."),
     }
 
-    def __init__(self, what: str, place: str, line: int = 0, column: int = 0) -> None:
+    def __init__(self, what: str, place: str, line: int = 0, column: int = 0, *, row: int = 0, field: str = "") -> None:
         self.what, self.place, self.line, self.column = what, place, line, column
+        self.row, self.field = row, field
         super().__init__(what, place)
 
     def __str__(self) -> str:

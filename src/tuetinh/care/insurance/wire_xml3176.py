@@ -172,7 +172,7 @@ def _decision_of(documents: list[tuple[str, etree._Element]]) -> str:
                 told[key] = max(told.get(key, 0), len((element.text or "").strip()))
     names = {name for name, _ in documents}
     ends = (document.findtext("NGAY_RA") or "" for name, document in documents if name == "XML1")
-    day = next((f"{end[:4]}-{end[4:6]}-{end[6:8]}" for end in ends if re.fullmatch(r"\d{8}(\d{4})?", end)), "9999")
+    day = next((f"{end[:4]}-{end[4:6]}-{end[6:8]}" for end in ends if re.fullmatch("[0-9]{8}([0-9]{4})?", end)), "9999")
 
     def fit(by: str) -> tuple[int, int]:
         known = _fields(by)
@@ -193,6 +193,15 @@ def _fields(by: str) -> dict[tuple[str, str], Steps]:
 def _rows(root: etree._Element, name: str, by: str) -> list[dict[str, str]]:
     path = decision(by).tables[name].root
     if root.tag != path[0]:
-        raise WireError("root", f"{name}: {root.tag}")
+        raise WireError("root", name, field=str(root.tag))
     rows = [root] if len(path) == 1 else root.findall("/".join(path[1:]))
-    return [{str(field.tag): (field.text or "").strip() for field in row} for row in rows]
+    return [_row(row, name, place) for place, row in enumerate(rows, 1)]
+
+
+def _row(element: etree._Element, table: str, place: int) -> Row:
+    row = {str(field.tag): (field.text or "").strip() for field in element}
+    if len(row) < len(element):
+        told: set[str] = set()
+        again = next(tag for field in element if (tag := str(field.tag)) in told or told.add(tag))  # type: ignore[func-returns-value]
+        raise WireError("twice", table, row=place, field=again)
+    return row

@@ -75,11 +75,11 @@ def _unread(claim: FileClaim) -> dict[str, Any]:
     error = claim.error
     assert error is not None  # noqa: S101 - only asked for a claim that was not read
     table = error.place if error.place.startswith("XML") else ""
-    return _finding(error.what, error.told, table, "" if table else error.place)
+    return _finding(error.what, error.told, table, error.row, error.field if table else error.place)
 
 
-def _finding(rule: str, message: str, table: str = "", field: str = "") -> dict[str, Any]:
-    return {"table": table, "row": 0, "field": field, "rule": rule, "severity": "block", "message": message}
+def _finding(rule: str, message: str, table: str = "", row: int = 0, field: str = "") -> dict[str, Any]:
+    return {"table": table, "row": row, "field": field, "rule": rule, "severity": "block", "message": message}
 
 
 def _load(data: Path) -> None:

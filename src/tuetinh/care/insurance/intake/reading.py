@@ -12,7 +12,7 @@ from tuetinh.record import r4
 ZONE: Final = "+07:00"
 LISTS: Final = "https://tuetinh.vn/fhir/CodeSystem"
 SNOMED: Final = "http://snomed.info/sct"
-_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,10})?")
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,10})?")
 
 
 def at(text: str) -> str:

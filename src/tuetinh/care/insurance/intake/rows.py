@@ -67,8 +67,10 @@ class Told:
 def told(claim: FileClaim, left_out: list[str]) -> Told:
     """What a claim of a file says. left_out: tables that no decision has."""
     if claim.error is not None:
-        place = claim.error.place if claim.error.place.startswith("XML") else ""
-        problem = Problem(place, 0, "" if place else claim.error.place, claim.error.what, claim.error.told, "CV 1245")
+        error = claim.error
+        table = error.place if error.place.startswith("XML") else ""
+        field_name = error.field if table else error.place
+        problem = Problem(table, error.row, field_name, error.what, error.told, "CV 1245")
         return Told(claim.place, claim.ma_lk, claim.facility, claim.made, claim.decision, {}, [problem])
     found = [
         Problem(name, 0, "", "table", gettext("Không quyết định nào có bảng này: bỏ qua."), "", severity="warn")

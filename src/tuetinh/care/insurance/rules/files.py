@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from lxml import etree  # type: ignore[import-untyped]
@@ -19,14 +19,20 @@ from tuetinh.care.insurance.tables import Tables, decision
 from tuetinh.care.insurance.wire_xml3176 import LIMIT, parse, read_status, read_tables
 
 PIECE = 1 << 20
-HEADER = 1 << 16  # what stands before the first claim is a few hundred bytes
+HEADER = 1 << 16  # what stands before the first claim, and after the last, is a few hundred bytes
+TAG = 1 << 10  # the longest opening tag that may be cut in two
 _OPEN, _CLOSE = re.compile(rb"<HOSO(?:\s[^>]*)?>"), re.compile(rb"</HOSO\s*>")
+_DECLARED = re.compile(rb"^\s*<\?xml[^>]*\?>")  # the encoding that it names is no longer that of what was read
 _KEY = re.compile(rb"<MA_LK>\s*(?:<!\[CDATA\[)?\s*([^<\]]{1,100})")
 
 
 @dataclass(frozen=True, slots=True)
 class FileClaim:
-    """One claim of a file. place: from 1, 0 for what is wrong with the file; made: NGAYLAP; error: if unreadable."""
+    """One claim of a file.
+
+    place: from 1, 0 for what is wrong with the file; made: NGAYLAP; error: if unreadable; again: whether the file has
+    an earlier one with this MA_LK.
+    """
 
     place: int
     ma_lk: str
@@ -35,6 +41,7 @@ class FileClaim:
     made: str = ""
     tables: Tables = field(default_factory=dict)
     error: WireError | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +56,12 @@ class Piece:
 
 def claims_in(file: BinaryIO) -> Iterator[FileClaim]:
     """Each claim of a file in turn, then what is wrong with the file itself. Never raises for what the file says."""
+    seen: set[int] = set()  # of the keys: memory stays flat however long they are
     for one in pieces_in(file):
-        yield claim_of(one) if isinstance(one, Piece) else one
+        claim = claim_of(one) if isinstance(one, Piece) else one
+        key = hash(claim.ma_lk)
+        yield replace(claim, again=True) if claim.ma_lk and key in seen else claim
+        seen.add(key)
 
 
 def pieces_in(file: BinaryIO) -> Iterator[Piece | FileClaim]:
@@ -59,17 +70,27 @@ def pieces_in(file: BinaryIO) -> Iterator[Piece | FileClaim]:
     place = 0
     for place, content in enumerate(cutter.pieces(), 1):
         yield Piece(place, content, _told(cutter.head, b"MACSKCB"), _told(cutter.head, b"NGAYLAP"))
-    head = cutter.head
-    if re.search(rb"<!DOCTYPE", head):
-        yield FileClaim(0, "", error=WireError("doctype", "GIAMDINHHS"))
-    elif place:
-        told = _told(head, b"SOLUONGHOSO")
-        if not cutter.whole:
-            yield FileClaim(0, "", error=WireError("short", "GIAMDINHHS"))
-        elif told.isdigit() and int(told) != place:
-            yield FileClaim(0, "", error=WireError("count", "SOLUONGHOSO"))
-    else:
+    if not place and b"<!DOCTYPE" not in cutter.head:
         yield from _without_claims(cutter)
+    elif fault := _fault_around(cutter, place):
+        yield FileClaim(0, "", error=fault)
+
+
+def _fault_around(cutter: _Cutter, claims: int) -> WireError | None:
+    """What is wrong with a file around its claims: how it begins and ends, and how many it says that it has."""
+    if b"<!DOCTYPE" in cutter.head:
+        return WireError("doctype", "GIAMDINHHS")
+    around = _DECLARED.sub(b"", cutter.head) + b"<HOSO/>" + cutter.stray + b"<HOSO/>" + cutter.rest
+    try:
+        root = parse(around, "GIAMDINHHS")
+    except WireError as error:
+        return error if b"</GIAMDINHHS" in cutter.rest else WireError("short", "GIAMDINHHS")
+    if root.tag != "GIAMDINHHS":
+        return WireError("root", str(root.tag))
+    if any(text.strip() for one in root.iter("HOSO") for text in (one.tail or "", one.getparent().text or "")):
+        return WireError("stray", "DANHSACHHOSO")
+    told = (root.findtext("THONGTINHOSO/SOLUONGHOSO") or "").strip()
+    return None if told == str(claims) else WireError("count", "SOLUONGHOSO")
 
 
 def claim_of(piece: Piece, left_out: list[str] | None = None) -> FileClaim:
@@ -87,13 +108,15 @@ def claim_of(piece: Piece, left_out: list[str] | None = None) -> FileClaim:
 
 
 class _Cutter:
-    """Cuts a file at its HOSO elements. head: what came before the first; whole: that the envelope was closed."""
+    """Cuts a file at its HOSO elements.
+
+    head: what came before the first; rest: what came after the last; stray: what stood between two, if anything did.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
-        self.head = b""
-        self.rest = b""
-        self.whole = False
+        self.head = self.rest = self.stray = b""
+        self.cut = False  # the last claim ended as it should
         self.first = True
         self.utf16: codecs.IncrementalDecoder | None = None
 
@@ -107,13 +130,16 @@ class _Cutter:
                 found, held, started = self._cut(held, started)
                 if found is None:
                     break
+                self.cut = isinstance(found, bytes)
                 yield found
             if not read:
                 break
-        self.rest = held
         if started and held:
             yield WireError("short", "HOSO")
-        self.whole = b"</GIAMDINHHS" in held and not started
+        elif self.head:
+            self._pass(held)
+        else:
+            self.head = held  # the whole of a file without claims
 
     def _cut(self, held: bytes, started: bool) -> tuple[bytes | WireError | None, bytes, bool]:  # noqa: FBT001
         if not started:
@@ -122,8 +148,14 @@ class _Cutter:
                 if not self.head and len(held) <= LIMIT:
                     return None, held, False  # a file without claims is looked at as a whole
                 self.head = self.head or held[:HEADER]
-                return None, held[-HEADER:], False
-            self.head = self.head or held[: opened.start()] or b" "
+                self._pass(held[:-TAG])
+                return None, held[-TAG:], False
+            self._pass(held[: opened.start()])
+            if not self.head:
+                self.head = self.rest or b" "
+            elif self.cut:
+                self.stray = self.stray or self.rest.strip()
+            self.rest = b""
             held = held[opened.start() :]
         closed = _CLOSE.search(held)
         again = _OPEN.search(held, 5)
@@ -134,6 +166,10 @@ class _Cutter:
         if len(held) > LIMIT * 2:
             return WireError("size", "HOSO"), b"", False
         return None, held, True
+
+    def _pass(self, text: bytes) -> None:
+        """Keep the beginning of what stands outside the claims."""
+        self.rest += text[: HEADER - len(self.rest)]
 
     def _read(self) -> bytes:
         """The next piece, in UTF-8 without a byte order mark."""
@@ -156,7 +192,7 @@ def _parsed(piece: bytes) -> etree._Element:
 
 def _without_claims(cutter: _Cutter) -> Iterator[FileClaim]:
     """A notice of table 0, which has no HOSO; else what the file is instead of a claim file."""
-    document = cutter.head or cutter.rest
+    document = cutter.head
     try:
         document.decode()
     except UnicodeDecodeError:

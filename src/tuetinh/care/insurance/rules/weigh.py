@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from tuetinh.care.insurance.checks import Problem, check
+from tuetinh.care.insurance.checks import Problem, check, is_time
 from tuetinh.care.insurance.rules.book import in_force
 from tuetinh.care.insurance.rules.files import FileClaim
 from tuetinh.care.insurance.rules.language import Book, Program, Rule, fields
 from tuetinh.care.insurance.rules.vocabulary import Around, Facts, number, words
-from tuetinh.care.insurance.tables import Row, Tables
+from tuetinh.care.insurance.tables import Row, Tables, decision
 
+CV = "CV 1245/BHXH-CNTT"
 NAMES_4210 = {"MA_BENH": "MA_BENH_CHINH", "MA_BENHKHAC": "MA_BENH_KT"}
 
 
@@ -51,10 +53,40 @@ def examine_file_claim(claim: FileClaim) -> list[Problem]:
     now = timezone.localtime().strftime("%Y%m%d%H%M")
     made = claim.made if re.fullmatch(r"[0-9]{8}", claim.made) else ""
     found = examine(claim.tables, in_force(), by=claim.decision, around=Around(now=max(now, f"{made}2359")))
-    if made > now[:8]:
-        told = _("Ngày lập hồ sơ ở tương lai.")
-        found.insert(0, Problem("", 0, "NGAYLAP", "TIME-MADE", told, "CV 1245/BHXH-CNTT", severity="warn"))
-    return found
+    return [*_around_claim(claim, now), *_sequence(claim), *found]
+
+
+def _around_claim(claim: FileClaim, now: str) -> Iterator[Problem]:
+    """What the envelope says that no claim should come in (CV 1245): who sends it, and on what day it was made."""
+    if "XML0" in claim.tables:
+        return  # a notice has none
+    here = (claim.tables.get("XML1") or [{}])[0].get("MA_CSKCB", "")
+    if not re.fullmatch("[0-9A-Z]{5}", claim.facility):
+        yield Problem("", 0, "MACSKCB", "format", _("Không phải mã cơ sở khám chữa bệnh."), CV)
+    elif here and here != claim.facility:
+        told = _("Khác %(other)s của bảng tổng hợp.") % {"other": "MA_CSKCB"}
+        yield Problem("", 0, "MACSKCB", "same", told, CV, severity="warn")
+    if not is_time(claim.made, "yyyymmdd"):
+        yield Problem("", 0, "NGAYLAP", "format", _("Không đúng dạng %(form)s.") % {"form": "yyyymmdd"}, CV)
+    elif claim.made > now[:8]:
+        yield Problem("", 0, "NGAYLAP", "TIME-MADE", _("Ngày lập hồ sơ ở tương lai."), CV, severity="warn")
+    if claim.again:
+        yield Problem("XML1", 1, "MA_LK", "duplicate", _("Trong tệp đã có hồ sơ mang mã đợt điều trị này."), CV)
+
+
+def _sequence(claim: FileClaim) -> Iterator[Problem]:
+    """The first field of a table that does not stand where the decision has it, which nobody is known to refuse."""
+    for name, rows in claim.tables.items():
+        fields_ = decision(claim.decision).tables[name].fields
+        place = {field.name: n for n, field in enumerate(fields_)}
+        for number_, row in enumerate(rows, 1):
+            here = [place[field] for field in row if field in place]
+            moved = next((after for before, after in pairwise(here) if after < before), None)
+            if moved is not None:
+                told = _("Không đúng thứ tự các trường của quyết định.")
+                where = f"QĐ {claim.decision}/QĐ-BYT, bảng {name.removeprefix('XML')}, trường {moved + 1}"
+                yield Problem(name, number_, fields_[moved].name, "sequence", told, where, severity="hint")
+                break
 
 
 def _as_today(row: Row) -> Row:

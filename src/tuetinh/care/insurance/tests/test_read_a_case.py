@@ -11,7 +11,7 @@ from decimal import Decimal as D
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tuetinh.care.insurance.cases import benefit
@@ -175,6 +175,7 @@ LINE_NAMES = [
 ]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of the machine that it runs on
 @given(
     st.dictionaries(st.sampled_from(NAMES), JUNK),
     st.lists(st.dictionaries(st.sampled_from(LINE_NAMES), JUNK), max_size=2),
