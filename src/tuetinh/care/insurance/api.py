@@ -43,6 +43,7 @@ from tuetinh.care.insurance.rules.recheck import recheck
 from tuetinh.care.insurance.rules.weigh import examine_file_claim
 from tuetinh.care.insurance.sending.queue import (
     announce_visit,
+    claim_is_changed,
     claim_is_paid,
     queue_claim,
     queue_unclaimed,
@@ -113,6 +114,7 @@ __all__ = [
     "charged_code",
     "check_card",
     "claim",
+    "claim_is_changed",
     "claim_is_paid",
     "claim_sources",
     "claims",

@@ -61,6 +61,7 @@ class ClaimCase(models.Model):
     it); `accepted`; `refused` (`words` say why); `held` by a person. by: last day on which it may be sent. site:
     MA_CSKCB. despite: why a person sends it although our checks find problems. findings: all that checks and rules
     said when it was last looked at, as it was built or in a re-check of its month; checked: when that was.
+    changed: what came or was corrected while the file was under way, so that the claim goes once more.
     """
 
     class Kind(models.TextChoices):
@@ -92,6 +93,7 @@ class ClaimCase(models.Model):
     fund = models.DecimalField(max_digits=17, decimal_places=2, default=0)
     code = models.CharField(max_length=10, blank=True)
     words = models.TextField(blank=True)
+    changed = models.CharField(max_length=200, blank=True, db_default="")
     problems = models.JSONField(default=list)
     findings = models.JSONField(default=list)
     checked = models.DateTimeField(null=True)

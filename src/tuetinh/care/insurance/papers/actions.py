@@ -17,7 +17,9 @@ from tuetinh.care.insurance.filling.reading import search_all
 from tuetinh.care.insurance.models import PaperNumber
 from tuetinh.care.insurance.papers.catalogue import REFERRAL, Paper
 from tuetinh.care.insurance.papers.facts import appointment, referral, response
+from tuetinh.care.insurance.papers.queries import referral_order
 from tuetinh.care.insurance.queries import facility_of
+from tuetinh.care.insurance.sending.queue import claim_is_changed
 from tuetinh.care.insurance.situations import FacilityFacts
 from tuetinh.care.insurance.situations import facility as facility_facts
 from tuetinh.commons.catalogues.api import after_working_days
@@ -69,7 +71,8 @@ def issue(
     made = response(paper, id_, encounter, given, number=number, now=_now(), author=who)
     _keep(asker, made, old)
     if paper is REFERRAL:
-        _refer(asker, made, encounter, given, here)
+        _refer(asker, made, encounter, given, here, yearly=yearly)
+    claim_is_changed(encounter_id, _("Cấp hoặc sửa giấy sau khi gửi: gửi lại."))
     publish(f"visit:{encounter_id}")
     return made
 
@@ -85,8 +88,9 @@ def withdraw(asker: Asker, encounter_id: str, paper: Paper, *, place: int = 1) -
     for type_, own in (("QuestionnaireResponse", id_), ("ServiceRequest", f"{id_}-order")):
         found = record.read_many(asker, type_, [own]).get(own)
         if found is not None:
-            found.status = "entered-in-error"  # type: ignore[attr-defined]
+            found.status = GONE  # type: ignore[attr-defined]
             record.update(asker, found)
+    claim_is_changed(encounter_id, _("Thu hồi giấy sau khi gửi: gửi lại."))
     publish(f"visit:{encounter_id}")
 
 

@@ -7,6 +7,7 @@ from typing import cast
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from tuetinh.care.insurance.errors import NotNow, NoVisit
 from tuetinh.care.insurance.models import ClaimCase, ImportedClaim, Transmission
@@ -63,9 +64,32 @@ def queue_unclaimed(asker: Asker, encounter: r4.Encounter) -> ClaimCase | None:
 
 
 def claim_is_paid(encounter_id: str) -> None:
-    """Let a claim that waits for a payment go."""
+    """Let a claim that waits for a payment go; one that went without it goes again, with NGAY_TTOAN."""
     waiting = ClaimCase.objects.filter(encounter=encounter_id, kind=Kind.CLAIM, state=State.WAITING, tries=0)
-    waiting.update(due=timezone.now())
+    if not waiting.update(due=timezone.now()):
+        claim_is_changed(encounter_id, _("Thu đủ tiền sau khi gửi: gửi lại."))
+
+
+def claim_is_changed(encounter_id: str, why: str) -> None:
+    """Have the claim of a visit sent again, with the same MA_LK, because something of it came or was corrected later.
+
+    One that is on its way goes again as soon as the gateway has answered; one that a person keeps back stays so.
+    """
+    with transaction.atomic():
+        case = ClaimCase.objects.select_for_update().filter(encounter=encounter_id, kind=Kind.CLAIM).first()
+        if case is None or case.state not in (*UNDER_WAY, State.ACCEPTED, State.REFUSED, State.FAULTY):
+            return
+        case.changed = why
+        if case.state not in UNDER_WAY:
+            once_more(case)
+        case.save()
+        publish(f"claims:{case.facility}")
+
+
+def once_more(case: ClaimCase) -> None:
+    """Put a claim whose visit was changed after it was written into the queue again; does not save it."""
+    if case.changed:
+        case.state, case.due, case.words, case.tries = State.WAITING, timezone.now(), case.changed, 0
 
 
 def take_back_claim(encounter_id: str) -> None:
@@ -111,7 +135,10 @@ def settle(case: ClaimCase, sent: Transmission, transaction_id: str) -> None:
         sent.next_check = sent.began + CHECKS[0]
         case.first_accepted = case.first_accepted or sent.began
     sent.save(update_fields=["ended", "transaction", "outcome", "next_check"])
-    _set(case, State.ACCEPTED if transaction_id else State.WAITING, "")
+    case.state, case.words, case.tries = State.ACCEPTED if transaction_id else State.WAITING, "", 0
+    once_more(case)
+    case.save()
+    publish(f"claims:{case.facility}")
 
 
 def _put(asker: Asker, encounter: r4.Encounter, kind: str, ended: datetime, due: datetime) -> None:

@@ -35,7 +35,7 @@ from tuetinh.care.insurance.errors import (
 )
 from tuetinh.care.insurance.gateway import SENDING, Fault, Gateway, Taken
 from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
-from tuetinh.care.insurance.sending.queue import CHECKS, UNDER_WAY, Kind, State, settle
+from tuetinh.care.insurance.sending.queue import CHECKS, UNDER_WAY, Kind, State, once_more, settle
 from tuetinh.care.insurance.sending.signing import sign
 from tuetinh.commons.catalogues.api import codes
 from tuetinh.commons.messages.api import publish
@@ -180,7 +180,7 @@ def _next(facility: str) -> ClaimCase | None:
 
 def _written(case: ClaimCase, account: GatewayAccount) -> bytes | None:
     """The signed file of a claim as the record is now; None where it cannot be sent so, the case says why."""
-    case.problems, case.words, case.code = [], "", ""
+    case.problems, case.words, case.code, case.changed = [], "", "", ""
     try:
         with transaction.atomic():
             built = (status if case.kind == Kind.STATUS else claim)(CLAIMS, case.encounter)
@@ -230,6 +230,7 @@ def _keep(case: ClaimCase, sent: Transmission, taken: Taken | GatewayError) -> b
     if accepted:
         case.first_accepted = case.first_accepted or sent.ended
         sent.next_check = sent.ended + CHECKS[0]
+    once_more(case)
     sent.save()
     _saved(case)
     return True

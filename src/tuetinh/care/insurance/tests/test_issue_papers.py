@@ -13,7 +13,7 @@ from pypdf import PdfReader
 
 from tuetinh.care.insurance.api import PAPERS, claim, issue, withdraw
 from tuetinh.care.insurance.errors import BadPaper, MayNotIssue, NoVisit
-from tuetinh.care.insurance.models import PaperNumber
+from tuetinh.care.insurance.models import ClaimCase, PaperNumber
 from tuetinh.care.insurance.papers.prefill import known
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.access.api import asker_of
@@ -204,3 +204,55 @@ def test_the_pages_issue_and_print(
     assert doctor.get(f"{address}/chuyen-co-so/1.pdf").status_code == 404
     assert doctor.post(f"{address}/nghi-om/1/withdraw").status_code == 302
     assert "XML11" not in claim(SYSTEM, visit).tables
+
+
+@pytest.fixture
+def claimed(visit: str, doctor: Asker) -> ClaimCase:
+    """The claim of the visit, which the gateway has accepted."""
+    now = timezone.now()
+    return ClaimCase.objects.create(
+        encounter=visit, facility="12104", patient="cast-citizen", ended=now, due=now, by=date(2099, 1, 1),
+        state="accepted", first_accepted=now, ma_lk="LK1",
+    )  # fmt: skip
+
+
+def test_a_paper_of_a_claim_that_was_accepted_sends_it_again(doctor: Asker, visit: str, claimed: ClaimCase) -> None:
+    accepted = claimed.first_accepted
+    for act, words in (
+        (lambda: issue(doctor, visit, LEAVE, RESTING), "Cấp hoặc sửa giấy sau khi gửi: gửi lại."),
+        (
+            lambda: issue(doctor, visit, LEAVE, RESTING | {"SO_NGAY_NGHI": "5"}),
+            "Cấp hoặc sửa giấy sau khi gửi: gửi lại.",
+        ),
+        (lambda: withdraw(doctor, visit, LEAVE), "Thu hồi giấy sau khi gửi: gửi lại."),
+    ):
+        ClaimCase.objects.update(state="accepted", words="", due=accepted)
+        act()
+        claimed.refresh_from_db()
+        assert (claimed.state, claimed.words, claimed.tries) == ("waiting", words, 0)
+        assert (claimed.first_accepted, claimed.due > accepted) == (accepted, True)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("state", "then", "changed"),
+    [
+        ("refused", "waiting", True), ("faulty", "waiting", True), ("sending", "sending", True),
+        ("unclear", "unclear", True), ("waiting", "waiting", False), ("held", "held", False),
+    ],
+)  # fmt: skip
+def test_what_a_paper_does_to_a_claim_by_where_it_is(
+    doctor: Asker, visit: str, claimed: ClaimCase, state: str, then: str, changed: bool
+) -> None:
+    ClaimCase.objects.update(state=state)
+    issue(doctor, visit, LEAVE, RESTING)
+    claimed.refresh_from_db()
+    assert (claimed.state, bool(claimed.changed)) == (then, changed)
+
+
+def test_a_paper_that_is_denied_sends_nothing(cast: dict[str, Account], visit: str, claimed: ClaimCase) -> None:
+    with pytest.raises(MayNotIssue):
+        issue(asker_of(cast["nurse"]), visit, LEAVE, RESTING)
+    with pytest.raises(NoVisit):
+        issue(replace(asker_of(cast["doctor"]), facility="12001"), visit, LEAVE, RESTING)
+    claimed.refresh_from_db()
+    assert (claimed.state, claimed.changed) == ("accepted", "")

@@ -300,6 +300,32 @@ def test_a_corrected_claim_is_sent_again_with_its_number(visit: str, ledger: Mem
     assert [one.outcome for one in case(visit).transmissions.order_by("id")] == ["accepted", "accepted"]
 
 
+@pytest.mark.parametrize("trouble", ["", "504"])
+def test_what_changed_while_it_was_sent_goes_once_more(visit: str, ledger: Memory, trouble: str) -> None:
+    queued(visit, card=RESERVED + trouble if trouble else "")
+    send.send_due(8)
+    ClaimCase.objects.filter(state=State.ACCEPTED).update(
+        state=State.SENDING, due=timezone.now()
+    )  # not yet written down
+    Transmission.objects.update(outcome="sending", ended=None, transaction="", next_check=None)
+    queue.claim_is_changed(visit, "Sửa giấy")
+    assert case(visit).state in (State.SENDING, State.UNCLEAR)
+    pass_time(0.2)
+    assert send.clear("12001")
+    assert (case(visit).state, case(visit).words, case(visit).changed) == (State.WAITING, "Sửa giấy", "Sửa giấy")
+    assert case(visit).transmissions.get().outcome == "accepted"
+    send.send_due(8)
+    assert len(ledger.taken) == 2
+    assert case(visit).changed == ""
+
+
+def test_a_payment_after_it_was_sent_sends_it_again(visit: str, ledger: Memory) -> None:
+    queued(visit)
+    send.send_due(20)
+    queue.claim_is_paid(visit)
+    assert (case(visit).state, case(visit).words) == (State.WAITING, "Thu đủ tiền sau khi gửi: gửi lại.")
+
+
 def test_a_changed_or_unsigned_file_is_refused(visit: str, ledger: Memory) -> None:
     account = GatewayAccount.objects.get()
     queued(visit)
