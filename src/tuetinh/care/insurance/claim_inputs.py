@@ -12,11 +12,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
+from tuetinh.care.insurance.annexes.lists import annexes_of, standing
 from tuetinh.care.insurance.entitlement import ZERO, copay_limit, law
-from tuetinh.care.insurance.filling.reading import id_of, search_all
-from tuetinh.care.insurance.papers.facts import REFERRAL
-from tuetinh.care.insurance.situations import ended, moment
-from tuetinh.commons.catalogues.api import after_working_days
+from tuetinh.care.insurance.filling.reading import code, id_of, search_all
+from tuetinh.care.insurance.papers.facts import REFERRAL, holds_a_year
+from tuetinh.care.insurance.situations import ended, is_examination, moment
+from tuetinh.commons.catalogues.api import ICD10, after_working_days
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
@@ -140,6 +141,9 @@ def use_papers(asker: Asker, encounter: r4.Encounter) -> None:
         return
     if found.referral is not None:
         encounter.basedOn = [r4.Reference(reference=f"ServiceRequest/{found.referral.id}")]
+        if found.referral.status == "active" and not holds_a_year(found.referral):
+            found.referral.status = "completed"
+            record.update(PAYMENT, found.referral)  # it is of the facility that referred the person
     if found.appointment is not None:
         encounter.appointment = [r4.Reference(reference=f"Appointment/{found.appointment.id}")]
         if found.appointment.status != "fulfilled":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import cast
 
 from django.db import transaction
@@ -31,6 +32,7 @@ from tuetinh.record.errors import Gone, NotFound
 
 ISSUERS = frozenset({"doctor", "station"})
 LONGEST, LONGEST_TB, LONGEST_LOST, LONGEST_REST = 30, 180, 50, 280
+GONE = "entered-in-error"
 LATE_LOSS = 13  # weeks of pregnancy
 TB_CODES = re.compile(r"A1[5-9]|B90")
 
@@ -49,12 +51,14 @@ def visit_here(asker: Asker, encounter_id: str) -> r4.Encounter:
 
 @transaction.atomic
 def issue(
-    asker: Asker, encounter_id: str, paper: Paper, answers: Mapping[str, str], *, place: int = 1, diagnosis: str = ""
-) -> r4.QuestionnaireResponse:
+    asker: Asker, encounter_id: str, paper: Paper, answers: Mapping[str, str], *, place: int = 1, diagnosis: str = "",
+    yearly: bool = False,
+) -> r4.QuestionnaireResponse:  # fmt: skip
     """Issue a paper of a visit, or change it; place: which, of those that a visit has several of.
 
-    answers: by field, as the table writes them. diagnosis: principal ICD-10 code. Raises NoVisit, MayNotIssue, and
-    BadPaper with what is wrong by field.
+    answers: by field, as the table writes them. diagnosis: principal ICD-10 code. yearly: a referral that holds for a
+    year (TT 01/2025, annex III), else for one visit. Raises NoVisit, MayNotIssue, and BadPaper with what is wrong by
+    field.
     """
     if asker.role not in ISSUERS:
         raise MayNotIssue
@@ -151,15 +155,22 @@ def _refer(
     encounter: r4.Encounter,
     answers: Mapping[str, str],
     here: FacilityFacts,
+    *,
+    yearly: bool,
 ) -> None:
     """The referral as an order, which the other facility finds when the person comes."""
     to = destination(answers["MA_CSKCB_DEN"])
-    until = after_working_days(timezone.localdate(), law()["referral_working_days"]).isoformat()
-    order = referral(paper, encounter, to, answers["MA_LYDO_CT"], of=here.code, valid_until=until)
-    id_ = order.id or ""
-    old = cast("r4.ServiceRequest | None", record.read_many(asker, "ServiceRequest", [id_]).get(id_))
-    if old is not None and old.occurrencePeriod and order.occurrencePeriod:
-        order.occurrencePeriod = old.occurrencePeriod  # changed in its words, not given anew
+    old = referral_order(asker, paper.id or "")
+    since = timezone.localdate()  # a paper that is changed in its words is not given anew
+    if old is not None and old.status != GONE and old.occurrencePeriod and old.occurrencePeriod.start:
+        since = date.fromisoformat(old.occurrencePeriod.start[:10])
+    days = law()["referral_days_of_a_year"]
+    last = since + timedelta(days=days) if yearly else after_working_days(since, law()["referral_working_days"])
+    order = referral(
+        paper, encounter, to, answers["MA_LYDO_CT"], of=here.code, since=since.isoformat(), until=last.isoformat()
+    )
+    if old is not None and old.status == "completed":  # it was used since
+        order.status = old.status
     _keep(asker, order, old)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -19,6 +19,7 @@ from tuetinh.commons.catalogues.api import list_code
 from tuetinh.record import r4
 
 QUESTIONNAIRE: Final = "https://tuetinh.vn/fhir/Questionnaire/"
+A_MONTH: Final = 31  # days, of which ten working days never take so many
 NUMBER: Final = "https://tuetinh.vn/fhir/sid/insurance-paper"
 REFERRAL: Final = r4.Coding(system="http://snomed.info/sct", code="3457005", display="Patient referral")
 HIV: Final = r4.Coding(system="http://terminology.hl7.org/CodeSystem/v3-ActCode", code="HIV")
@@ -118,9 +119,10 @@ def referral(
     reason: str,
     *,
     of: str,
-    valid_until: str,
+    since: str,
+    until: str,
 ) -> r4.ServiceRequest:
-    """Build the referral that the paper orders: to whom, why, and until when it counts. of: MA_CSKCB that issues it."""
+    """Build the referral that the paper orders: to whom, why, when it counts. of: MA_CSKCB that issues it."""
     number = (paper.identifier.value or "") if paper.identifier else ""
     provider = encounter.serviceProvider or r4.Reference()
     issuer = r4.Reference(reference=provider.reference, identifier=r4.Identifier(system=CODE, value=of))
@@ -133,13 +135,21 @@ def referral(
         code=r4.CodeableConcept(coding=[REFERRAL], text="Chuyển cơ sở khám bệnh, chữa bệnh"),
         subject=encounter.subject,
         encounter=r4.Reference(reference=f"Encounter/{encounter.id}"),
-        occurrencePeriod=r4.Period(start=(paper.authored or "")[:10], end=valid_until),
+        occurrencePeriod=r4.Period(start=since, end=until),
         authoredOn=paper.authored,
         requester=paper.author,
         performer=[r4.Reference(reference=f"Organization/{to.id}", display=to.name)],
         reasonCode=[list_code("MA_LYDO_CT", reason)] if reason else None,
         supportingInfo=[r4.Reference(reference=f"QuestionnaireResponse/{paper.id}")],
     )
+
+
+def holds_a_year(order: r4.ServiceRequest) -> bool:
+    """Whether a referral counts for every visit of a year; one of ten working days counts for one visit."""
+    period = order.occurrencePeriod or r4.Period()
+    if not (period.start and period.end):
+        return False
+    return (date.fromisoformat(period.end[:10]) - date.fromisoformat(period.start[:10])).days > A_MONTH
 
 
 def appointment(

@@ -13,10 +13,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from tuetinh.care.insurance.errors import BadPaper, InsuranceError, NoVisit
 from tuetinh.care.insurance.papers import actions, prefill, prints
-from tuetinh.care.insurance.papers.catalogue import PAPERS, Paper
-from tuetinh.care.insurance.papers.facts import Answered
+from tuetinh.care.insurance.papers.catalogue import PAPERS, REFERRAL, Paper
+from tuetinh.care.insurance.papers.facts import Answered, holds_a_year
 from tuetinh.care.insurance.papers.forms import PaperForm, initial
-from tuetinh.care.insurance.papers.queries import appointment, issued, principal_code
+from tuetinh.care.insurance.papers.queries import appointment, issued, principal_code, referral_order
 from tuetinh.commons.access.api import asker, desk
 from tuetinh.commons.documents.api import respond_pdf
 from tuetinh.commons.identity.api import banner
@@ -61,8 +61,9 @@ def paper(request: HttpRequest, encounter_id: str, name: str, place: int) -> Htt
         if form.is_valid():
             try:
                 actions.issue(
-                    me, encounter_id, what, form.cleaned_data, place=place, diagnosis=principal_code(me, encounter_id)
-                )
+                    me, encounter_id, what, form.cleaned_data, place=place,
+                    diagnosis=principal_code(me, encounter_id), yearly="yearly" in request.POST,
+                )  # fmt: skip
             except BadPaper as error:
                 form.refuse(error.wrong)
             else:
@@ -82,9 +83,12 @@ def _form(  # noqa: PLR0917
     form: PaperForm,
     status: int = 200,
 ) -> HttpResponse:
+    me = asker(request)
+    order = referral_order(me, old.id) if old and what is REFERRAL else None
+    yearly = "yearly" in request.POST if request.method == "POST" else bool(order and holds_a_year(order))
     context: dict[str, Any] = {
         "encounter": encounter.id, "paper": what, "place": place, "old": old, "form": form,
-        "person": banner(asker(request), _patient(encounter)),
+        "person": banner(me, _patient(encounter)), "asks_validity": what is REFERRAL, "yearly": yearly,
     }  # fmt: skip
     return render(request, "insurance/paper.html", context, status=status)
 
@@ -114,7 +118,10 @@ def paper_pdf(request: HttpRequest, encounter_id: str, name: str, place: int) ->
     one = next((one for one in issued(me, encounter_id).get(name, []) if one.id == id_), None)
     if one is None:
         raise Http404
-    return respond_pdf(request, prints.paper(encounter, what, one), f"{name}-{one.number.rpartition('/')[2]}.pdf")
+    order = referral_order(me, id_) if what is REFERRAL else None
+    return respond_pdf(
+        request, prints.paper(encounter, what, one, order), f"{name}-{one.number.rpartition('/')[2]}.pdf"
+    )
 
 
 @desk("doctor", "nurse", "station")

@@ -12,7 +12,7 @@ from tuetinh.care.insurance.filling.reading import staff_name
 from tuetinh.care.insurance.filling.visit import Visit, gather
 from tuetinh.care.insurance.papers.actions import facilities
 from tuetinh.care.insurance.papers.catalogue import Paper
-from tuetinh.care.insurance.papers.facts import Answered
+from tuetinh.care.insurance.papers.facts import Answered, holds_a_year
 from tuetinh.care.insurance.papers.forms import as_written, in_words
 from tuetinh.care.insurance.rules.desk import RULES
 from tuetinh.care.insurance.situations import moment
@@ -21,8 +21,8 @@ from tuetinh.commons.documents.api import pdf, qr
 from tuetinh.record import r4
 
 
-def paper(encounter: r4.Encounter, what: Paper, one: Answered) -> bytes:
-    """A paper on A4: whose it is, what table 1 knows, what was answered, who signs."""
+def paper(encounter: r4.Encounter, what: Paper, one: Answered, order: r4.ServiceRequest | None = None) -> bytes:
+    """A paper on A4: whose it is, what table 1 knows, what was answered, who signs. order: of a referral."""
     visit, summary = _visit(encounter)
     places = {code: to.name or code for code, to in facilities().items()}
     told = {name: value for name, value in one.answers.items() if value not in ("", "0")}
@@ -33,6 +33,9 @@ def paper(encounter: r4.Encounter, what: Paper, one: Answered) -> bytes:
         since, _, count = what.days
         if until := last_day(one.answers, since, count):
             shown.append(("Đến hết ngày", as_written(until)))
+    if order and order.occurrencePeriod and (last := moment(order.occurrencePeriod.end)):
+        often = "cho mọi lượt khám" if holds_a_year(order) else "cho một lượt khám"
+        shown.append(("Có giá trị", f"đến hết ngày {last:%d/%m/%Y}, {often}"))
     at = timezone.localtime(moment(one.issued) or timezone.now())
     data = _person(visit, summary) | {
         "title": what.formal, "number": one.number, "lines": shown, "doctor": staff_name(visit, one.author),

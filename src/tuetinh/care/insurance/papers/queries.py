@@ -26,6 +26,12 @@ def appointment(asker: Asker, encounter_id: str) -> r4.Appointment | None:
     return found if found is not None and found.status != "cancelled" else None
 
 
+def referral_order(asker: Asker, paper_id: str) -> r4.ServiceRequest | None:
+    """What a referral paper orders."""
+    id_ = f"{paper_id}-order"
+    return cast("r4.ServiceRequest | None", record.read_many(asker, "ServiceRequest", [id_]).get(id_))
+
+
 def principal_code(asker: Asker, encounter_id: str) -> str:
     """The principal ICD-10 code of a visit."""
     del asker  # what the visit is for is asked of the record as the rules of insurance ask

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date, timedelta
 from io import BytesIO
 from typing import Any, cast
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pypdf import PdfReader
 
 from tuetinh.care.insurance.api import PAPERS, claim, issue, withdraw
@@ -18,6 +20,7 @@ from tuetinh.care.insurance.papers.prefill import known
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
+from tuetinh.commons.catalogues.api import after_working_days
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
@@ -60,6 +63,31 @@ def test_a_referral_is_a_paper_and_an_order_to_the_other_facility(doctor: Asker,
     assert row["GIAY_CHUYEN_TUYEN"] == paper.identifier.value
     assert (row["HO_TEN"], row["MA_CSKCB"]) == ("LÒ THỊ PÂNG", "12104")
     assert claim(SYSTEM, visit).tables["XML1"][0]["MA_NOI_DEN"] == "12001"
+
+
+def test_a_referral_holds_for_one_visit_or_for_a_year(doctor: Asker, visit: str) -> None:
+    def days() -> tuple[str, str]:
+        order = cast(r4.ServiceRequest, record.read(SYSTEM, "ServiceRequest", f"{visit}-ct-order"))
+        assert order.occurrencePeriod is not None
+        return str(order.occurrencePeriod.start), str(order.occurrencePeriod.end)
+
+    today = timezone.localdate()
+    issue(doctor, visit, REFERRAL, REFERRED)
+    assert days() == (today.isoformat(), after_working_days(today, 10).isoformat())
+    issue(doctor, visit, REFERRAL, REFERRED, yearly=True)
+    assert days() == (today.isoformat(), (today + timedelta(days=365)).isoformat())
+
+
+def test_the_page_of_a_referral_asks_how_long_it_holds(as_role: Callable[[str], Client], visit: str) -> None:
+    doctor, address = as_role("doctor"), f"/insurance/visits/{visit}/papers/chuyen-co-so/1"
+    assert 'name="yearly" value="1">' in doctor.get(address).content.decode()
+    assert doctor.post(address, REFERRED | {"yearly": "1"}).status_code == 302
+    assert 'name="yearly" value="1" checked>' in doctor.get(address).content.decode()
+    until = timezone.localdate() + timedelta(days=365)
+    text = PdfReader(BytesIO(doctor.get(f"{address}.pdf").content)).pages[0].extract_text()
+    assert f"đến hết ngày {until:%d/%m/%Y}, cho mọi lượt khám" in text
+    leave = doctor.get(f"/insurance/visits/{visit}/papers/nghi-om/1").content.decode()
+    assert 'name="yearly"' not in leave
 
 
 def test_a_changed_paper_keeps_its_number(doctor: Asker, visit: str) -> None:
