@@ -22,9 +22,13 @@ from tuetinh.care.insurance.entitlement import (
 )
 from tuetinh.care.insurance.repeats import with_shares
 
+ORDER = ("patient", "copay", "fund")  # XML2 field 26: from T_BNTT, then T_BNCCT, then T_BHTT
+ARV_ORDER = ("copay", "patient", "fund")
 CENT = Decimal("0.01")
+ONE_ORDER = date(2025, 1, 1)  # since QĐ 3176 other sources are all taken from the parts of a line in the same order
 ARMY = 5  # digit of the cards of army, police and cipher, for whom the fund pays PHAM_VI 3 too
 
+Aid = Literal["person", "facility", "arv"]
 Role = Literal["", "exam", "bed", "stretcher", "again_same_team", "again_other_team", "again_procedure"]
 
 
@@ -37,6 +41,8 @@ class Line:
     collects_difference: False for the second formula of XML3 field 19 (a second exam, a shared bed…).
     role: what the special share is worked out from, instead of being told: the place of an examination in its day, the
     people in a bed, a second operation or procedure of one session. scope: [PHAM_VI]. on: its day, else the last one.
+    aid: whom the other sources help, which QĐ 130 and 4750 tell apart (before 2025): `person`; `facility`, whose aid
+    lowers the cost before it is shared; `arv`, medicines of which the co-payment is taken over.
     """
 
     code: str
@@ -53,6 +59,7 @@ class Line:
     people: int = 1
     scope: Literal[1, 2, 3] = 1
     on: date | None = None
+    aid: Aid = "person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,8 @@ def split(lines: list[Line], situation: Situation) -> Split:
     """Divide the cost of a visit. Raises ValueError for a negative amount or more aid than cost on a line."""
     code, share = category(situation)
     lines = [_in_scope(line, situation, share) for line in with_shares(lines, situation)]
+    if situation.on >= ONE_ORDER:
+        lines = [replace(line, aid="person") for line in lines]
     priced = [_priced(line) for line in lines]
     insured = sum((amount for _, _, amount in priced), ZERO)
     done = tuple(
@@ -148,18 +157,19 @@ def _priced(line: Line) -> tuple[Decimal, Decimal, Decimal]:
 
 
 def _shared(line: Line, unit: Decimal, total: Decimal, insured: Decimal, rate: Decimal) -> SplitLine:
-    fund = _round(insured * rate / HUNDRED)
-    copay = insured - fund
-    patient = total - insured
     left = other = sum(line.others, ZERO)
     if other > total:
         message = f"more aid than cost on {line.code}"
         raise ValueError(message)
-    taken = []
-    for part in (patient, copay, fund):  # XML2 field 26: from T_BNTT, then T_BNCCT, then T_BHTT
-        taken.append(part - min(part, left))
-        left -= min(part, left)
-    return SplitLine(line, unit, total, insured, rate, fund=taken[2], copay=taken[1], patient=taken[0], other=other)
+    shared = insured - min(insured, left) if line.aid == "facility" else insured
+    left -= insured - shared
+    fund = _round(shared * rate / HUNDRED)
+    parts = {"patient": total - insured, "copay": shared - fund, "fund": fund}
+    for name in ARV_ORDER if line.aid == "arv" else ORDER:
+        taken = min(parts[name], left)
+        parts[name] -= taken
+        left -= taken
+    return SplitLine(line, unit, total, insured, rate, other=other, **parts)
 
 
 def _round(amount: Decimal) -> Decimal:

@@ -153,6 +153,7 @@ def _line(value: Any, place: str, days: int | None) -> Line:
         people=told.get("people", 1),
         scope=told.get("scope", 1),
         on=told.get("on"),
+        aid=told.get("aid", "person"),
     )  # fmt: skip
 
 
@@ -327,6 +328,7 @@ LINE: dict[str, tuple[tuple[str, ...], Reader]] = {
     "collects_difference": (("THU_CHENH_LECH",), _flag),
     "other": (("T_NGUONKHAC",), _number(MOST["price"], 2)),
     **{name: ((), _number(MOST["price"], 2)) for name in SOURCES},
+    "aid": (("NGUON_GIUP",), _one_of("person", "facility", "arv")),
     "role": ((), _one_of(*ROLES)),
     "people": (("SO_NGUOI_GIUONG",), _whole(1, 99)),
     "scope": (("PHAM_VI",), _whole(1, 3)),

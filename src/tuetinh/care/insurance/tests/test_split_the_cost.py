@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -156,6 +157,30 @@ def test_more_aid_than_cost_is_refused() -> None:
         split([one("10", others=(D(11), D(0), D(0), D(0)))], HOME80)
 
 
+@pytest.mark.parametrize(
+    ("aid", "price", "insured", "expected"),
+    [  # of 80 %: what fund, co-payment and patient pay of a line with 20,000 of aid
+        ("person", 100_000, 100_000, (80_000, 0, 0)),
+        ("facility", 100_000, 100_000, (64_000, 16_000, 0)),
+        ("arv", 100_000, 100_000, (80_000, 0, 0)),
+        ("person", 150_000, 100_000, (80_000, 20_000, 30_000)),
+        ("facility", 150_000, 100_000, (64_000, 16_000, 50_000)),
+        ("arv", 150_000, 100_000, (80_000, 0, 50_000)),
+        ("facility", 30_000, 10_000, (0, 0, 10_000)),
+    ],
+)
+def test_whom_the_aid_helps_counted_until_2025(
+    aid: Any, price: int, insured: int, expected: tuple[int, int, int]
+) -> None:
+    aided = Line("X", D(1), D(price), insured_price=D(insured), others=(D(20_000), D(0), D(0), D(0)), aid=aid)
+    big = Line("BIG", D(1), D(9_000_000))
+    then = Situation(on=date(2024, 11, 20), cards=(CardTerm(4),))
+    line = split([aided, big], then).lines[0]
+    assert (line.fund, line.copay, line.patient) == expected
+    now = replace(then, on=date(2025, 1, 1))
+    assert split([aided, big], now).lines[0] == split([replace(aided, aid="person"), big], now).lines[0]
+
+
 money = st.decimals(min_value=0, max_value=90_000_000, places=3)
 percent = st.sampled_from([D(0), D(10), D(30), D(33), D(50), D(80), D(100)])
 
@@ -192,9 +217,9 @@ situations = st.builds(
 )
 
 
-@given(st.lists(lines(), max_size=6), situations)
-def test_every_dong_has_exactly_one_payer(charged: list[Line], situation: Situation) -> None:
-    found = split(charged, situation)
+@given(st.lists(lines(), max_size=6), situations, st.sampled_from(["person", "facility", "arv"]))
+def test_every_dong_has_exactly_one_payer(charged: list[Line], situation: Situation, aid: Any) -> None:
+    found = split([replace(line, aid=aid) for line in charged], situation)
     for line in found.lines:
         assert line.fund + line.copay + line.patient + line.other == line.total
         assert min(line.fund, line.copay, line.patient) >= 0
