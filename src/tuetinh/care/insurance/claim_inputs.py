@@ -28,9 +28,13 @@ PRICE_PARTS: Final = "https://tuetinh.vn/fhir/CodeSystem/price-part"
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """paid_at: when the visit was paid in full. referral, appointment: valid papers that it came with.
+    """What a visit rests on. annexes: those of TT 01/2025 that have its principal disease.
+
+    paid_at: when the visit was paid in full. referral, appointment: valid papers that it came with.
 
     copaid: co-payment of this year's earlier visits; free_since: when that passed six base salaries, if it did.
+    exams_before: examinations that were charged here on the same day, at earlier visits. since_last: from the end of
+    the last visit anywhere to the beginning of this one, where that is two days at most; negative where they overlap.
     """
 
     paid_at: datetime | None = None
@@ -38,6 +42,9 @@ class Inputs:
     appointment: r4.Appointment | None = None
     copaid: Decimal = ZERO
     free_since: datetime | None = None
+    exams_before: int = 0
+    since_last: timedelta | None = None
+    annexes: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -53,7 +60,89 @@ def inputs_of(encounters: Iterable[r4.Encounter]) -> dict[str, Inputs]:
     people: dict[str, _Person] = {id_: _Person() for visit in visits if (id_ := id_of(visit.subject))}
     if people:
         _read(people)
-    return {visit.id or "": _inputs(visit, people.get(id_of(visit.subject), _Person())) for visit in visits}
+    found = {visit.id or "": _inputs(visit, people.get(id_of(visit.subject), _Person())) for visit in visits}
+    others = _others(visits, sorted(people))
+    exams, annexes = _exams_before(visits, others), _annexes(visits)
+    return {
+        visit.id or "": replace(
+            found[visit.id or ""],
+            exams_before=exams.get(visit.id or "", 0),
+            since_last=_since_last(visit, others),
+            annexes=annexes.get(visit.id or "", frozenset()),
+        )
+        for visit in visits
+    }
+
+
+def _annexes(visits: list[r4.Encounter]) -> dict[str, frozenset[str]]:
+    """The annexes that have the principal disease of a visit; nothing more is read where nobody entered any."""
+    lists = {place: [*standing(place).values()] for place in {id_of(visit.serviceProvider) for visit in visits}}
+    if not any(lists.values()):
+        return {}
+    first = {visit.id or "": _principal(visit) for visit in visits}
+    conditions = record.read_many(PAYMENT, "Condition", sorted({*first.values()} - {""}))
+    found = {}
+    for visit in visits:
+        condition = conditions.get(first.get(visit.id or "", ""))
+        if isinstance(condition, r4.Condition):
+            found[visit.id or ""] = annexes_of(code(condition.code, ICD10), lists[id_of(visit.serviceProvider)])
+    return found
+
+
+def _principal(visit: r4.Encounter) -> str:
+    """Id of the Condition that is the principal diagnosis, or ""; one on arrival (AD) only where there is no other."""
+    named = visit.diagnosis or []
+    named = [one for one in named if code(one.use) != "AD"] or named
+    return id_of(min(named, key=lambda one: one.rank or 99).condition) if named else ""
+
+
+def _others(visits: list[r4.Encounter], people: list[str]) -> list[r4.Encounter]:
+    """All visits of these people in the days around these visits."""
+    days = [at.date() for visit in visits if (at := _began(visit))]
+    if not people or not days:
+        return []
+    ids = ",".join(f"Patient/{id_}" for id_ in people)
+    query = (
+        f"subject={ids}&date=ge{min(days) - LOOKED_BACK}&date=lt{max(days) + 2 * DAY}"  # one more, for the time zone
+    )
+    return [one for one in search_all(PAYMENT, r4.Encounter, query) if one.status not in NO_VISIT]
+
+
+def _exams_before(visits: list[r4.Encounter], others: list[r4.Encounter]) -> dict[str, int]:
+    """Examinations of each person at earlier visits of the same day to the same facility, by the later visit."""
+    earlier = {visit.id or "": {one.id or "" for one in others if _earlier_today(one, visit)} for visit in visits}
+    wanted = sorted(set().union(*earlier.values()))
+    if not wanted:
+        return {}
+    charged: Counter[str] = Counter()
+    for item in search_all(PAYMENT, r4.ChargeItem, f"context={','.join(f'Encounter/{id_}' for id_ in wanted)}"):
+        if item.status in CHARGED and is_examination(item):
+            charged[id_of(item.context)] += int(item.quantity.value if item.quantity and item.quantity.value else 1)
+    return {visit: sum(charged[one] for one in before) for visit, before in earlier.items() if before}
+
+
+def _since_last(visit: r4.Encounter, others: list[r4.Encounter]) -> timedelta | None:
+    """From the end of the visit before to the beginning of this one; one that nobody has ended is over as it began."""
+    at = _began(visit)
+    before = [one for one in others if one.id != visit.id and id_of(one.subject) == id_of(visit.subject)]
+    ends = [
+        moment(one.period.end) if one.period and one.period.end else begun
+        for one in before
+        if (begun := _began(one)) and at and begun < at
+    ]
+    last = max(filter(None, ends), default=None)
+    return at - last if at and last and at - last <= LOOKED_BACK else None
+
+
+def _earlier_today(one: r4.Encounter, visit: r4.Encounter) -> bool:
+    """Whether a visit began before another of the same person, on the same day, at the same facility."""
+    before, at = _began(one), _began(visit)
+    same = id_of(one.subject) == id_of(visit.subject) and id_of(one.serviceProvider) == id_of(visit.serviceProvider)
+    return same and one.id != visit.id and bool(before and at and before.date() == at.date() and before < at)
+
+
+def _began(visit: r4.Encounter) -> datetime | None:
+    return moment(visit.period.start if visit.period else None)
 
 
 def _read(people: dict[str, _Person]) -> None:

@@ -100,6 +100,19 @@ class MayNotOverride(InsuranceError):
     message = _("Vai trò này không được cho qua quy tắc đó, hoặc chưa ghi lý do.")
 
 
+class BadList(InsuranceError):
+    """Something in a list of diseases is no code; the text says what."""
+
+    code = "bad-list"
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+    def __str__(self) -> str:
+        return self.why
+
+
 class BadRule(InsuranceError):
     """A rule that cannot be kept as it was written."""
 

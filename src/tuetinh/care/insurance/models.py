@@ -165,6 +165,22 @@ class RuleChange(models.Model):
     why = models.CharField(max_length=500)
 
 
+class DiseaseList(models.Model):
+    """Diseases of an annex of TT 01/2025 (`1`, `2`, `3`) as a person entered them; the last of an annex holds.
+
+    codes: beginnings of ICD-10 codes. facility: for which it holds, "" for all that have none of their own.
+    """
+
+    annex = models.CharField(max_length=1)
+    facility = models.CharField(max_length=64, blank=True)
+    codes = models.JSONField()
+    at = models.DateTimeField()
+    account = models.CharField(max_length=150)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["facility", "id"])]
+
+
 class RuleOverride(models.Model):
     """A block that somebody who may went on against, in one visit. value: what the field said then.
 

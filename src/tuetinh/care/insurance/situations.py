@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Literal, cast
 from zoneinfo import ZoneInfo
 
+from tuetinh.care.insurance.annexes.lists import BY_LEVEL
 from tuetinh.care.insurance.benefits import Line
 from tuetinh.care.insurance.entitlement import HUNDRED, CardTerm, Former, Level, Reason, Situation
 from tuetinh.care.insurance.facts import Card
@@ -99,6 +100,7 @@ def situation(
         points=here.points,
         station=here.station,
         inpatient=bool(encounter.class_ and encounter.class_.code in ("IMP", "ACUTE", "NONAC")),
+        listed_disease=BY_LEVEL.get(here.level) in inputs.annexes,
         hard_area=bool(last and last.area and last.number[:2] in POOR_GROUPS),
         exempt=bool(last and last.exempt_from and last.exempt_from <= end.isoformat()),
         five_years=date.fromisoformat(last.five_years) if last and len(last.five_years) == 10 else None,

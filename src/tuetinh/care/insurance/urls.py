@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from tuetinh.care.insurance.annexes import pages as annexes
 from tuetinh.care.insurance.approved import pages as approved
 from tuetinh.care.insurance.forms import pages as forms
 from tuetinh.care.insurance.intake import pages as intake
@@ -51,6 +52,7 @@ urlpatterns = [
     path("insurance/forms/<int:run_id>/file", forms.file, name="forms-file"),
     path("insurance/visits/<str:encounter_id>/cost-list.pdf", forms.cost_list_pdf, name="cost-list"),
     path("insurance/visits/<str:encounter_id>/cost-list.xlsx", forms.cost_list_xlsx, name="cost-list-xlsx"),
+    path("insurance/annexes", annexes.annexes, name="annexes"),
     path("insurance/approved", approved.items, name="approved"),
     path("insurance/approved/import", approved.take, name="approved-import"),
     path("insurance/rates", rates.rates, name="rates"),
