@@ -1,14 +1,15 @@
-"""What the benefit of a visit rests on besides its own facts: referral, appointment, what was paid this year.
+"""What the benefit of a visit rests on besides its own facts: referral, appointment, other visits of the day and year.
 
-Read for many visits in three searches. The desk need not be allowed to read what others wrote, and does not see it:
-what comes out is who pays what.
+Read for many visits in four searches, and a fifth where somebody came twice on a day. The desk need not be allowed to
+read what others wrote, and does not see it: what comes out is who pays what.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -23,6 +24,10 @@ from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
 
 PAYMENT: Final = replace(SYSTEM, purpose="HPAYMT")
+CHARGED: Final = frozenset({"planned", "billable", "billed"})  # ChargeItem.status of what is to be paid
+NO_VISIT: Final = frozenset({"cancelled", "entered-in-error", "planned"})
+DAY: Final = timedelta(days=1)
+LOOKED_BACK: Final = 2 * DAY  # for the visit before
 PRICE_PARTS: Final = "https://tuetinh.vn/fhir/CodeSystem/price-part"
 
 
@@ -158,7 +163,7 @@ def _read(people: dict[str, _Person]) -> None:
 
 
 def _inputs(visit: r4.Encounter, known: _Person) -> Inputs:
-    began = moment(visit.period.start if visit.period else None)
+    began = _began(visit)
     day = began.date() if began else date.max
     own = [one for one in known.invoices if visit.id in {i.value for i in one.identifier or []}]
     paid = max((at for one in own if (at := moment(one.date))), default=None)
@@ -221,7 +226,8 @@ def _this_year(invoices: list[r4.Invoice], began: datetime | None, end: date) ->
 
 
 def use_papers(asker: Asker, encounter: r4.Encounter) -> None:
-    """Write on a visit that ends which papers it came with, and that the appointment was kept: it counts once.
+    """Write on a visit that ends which papers it came with, and that they were used: all but a referral of a year count
+    once.
 
     Inside the caller's transaction.
     """

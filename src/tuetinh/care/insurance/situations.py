@@ -105,6 +105,7 @@ def situation(
         exempt=bool(last and last.exempt_from and last.exempt_from <= end.isoformat()),
         five_years=date.fromisoformat(last.five_years) if last and len(last.five_years) == 10 else None,
         copaid=inputs.copaid,
+        exams_before=inputs.exams_before,
     )
 
 
@@ -134,7 +135,6 @@ def reason(encounter: r4.Encounter, card: Card | None, here: FacilityFacts, inpu
 def line(item: r4.ChargeItem) -> Line:
     """A charged line as the benefit rules take it; a charge without price counts as nothing."""
     code = charged_code(item)
-    known = service(code)
     price = item.priceOverride.value if item.priceOverride and item.priceOverride.value is not None else Decimal(0)
     found = {e.url: e for e in item.extension or []}
     insured, ceiling = (found[url].valueMoney if url in found else None for url in (INSURED_PRICE, CEILING))
@@ -154,7 +154,7 @@ def line(item: r4.ChargeItem) -> Line:
         ceiling=ceiling.value if ceiling else None,
         others=(nsnn, vtnn, vttn, rest),
         scope=cast(Literal[1, 2, 3], scope or 1),
-        role="exam" if item.factorOverride is None and known and known.group == EXAMINATION else "",
+        role="exam" if item.factorOverride is None and is_examination(item) else "",
         on=day.date() if (day := moment(item.occurrenceDateTime)) else None,
     )
 
@@ -165,6 +165,12 @@ def kind(item: r4.ChargeItem) -> Literal["drug", "service", "supply"]:
     if SUPPLIES in systems:
         return "supply"
     return "drug" if systems & {FORMULARY, SUBSTANCES} or drug(charged_code(item)) else "service"
+
+
+def is_examination(item: r4.ChargeItem) -> bool:
+    """Whether a charge is for being examined by a doctor."""
+    known = service(charged_code(item))
+    return known is not None and known.group == EXAMINATION
 
 
 def charged_code(item: r4.ChargeItem) -> str:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from django.utils import timezone
 
 from tuetinh.care.insurance import facts
-from tuetinh.care.insurance.claim_inputs import Inputs, inputs_of
+from tuetinh.care.insurance.claim_inputs import CHARGED, Inputs, inputs_of
 from tuetinh.care.insurance.entitlement import Situation
 from tuetinh.care.insurance.errors import NoVisit
 from tuetinh.care.insurance.filling.reading import id_of, search_all
@@ -24,7 +24,6 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 
-CHARGED = {"planned", "billable", "billed"}
 FINAL = ("final", "amended", "corrected")
 GONE = ("cancelled", "entered-in-error", "draft", "not-done")
 R = TypeVar("R", bound=r4.Resource)

@@ -53,7 +53,11 @@ def around(visit: Visit, lists: Lists | None = None) -> Around:
                 key = medicine(told | {"DANG_BAO_CHE": known.form, "DON_VI_TINH": known.unit})
             prices[key] = max(float(row.amount), prices.get(key, 0.0))
             tenders[key] = row.tender
-    return Around(licences=licences, prices=prices, tenders=tenders, approved=lists.approved(visit.place))
+    since = visit.inputs.since_last
+    return Around(
+        licences=licences, prices=prices, tenders=tenders, approved=lists.approved(visit.place),
+        hours_since_last=since.total_seconds() / 3600 if since is not None else None,
+    )  # fmt: skip
 
 
 def _rows(visit: Visit, facility: str, codes: set[str], lists: Lists) -> Iterator[PriceRow]:

@@ -53,7 +53,7 @@ class Around:
     licences: by licence number; staffed: whether they are all that the facility has. prices, tenders: of the facility's
     list, by MA_DICH_VU or `medicine` of a row. busy: by (table, row) the
     other visits (MA_LK) that a machine and a person were at, at the same time. now: yyyymmddHHMM. approved: what the
-    insurer has approved for the facility.
+    insurer has approved for the facility. hours_since_last: hours since the visit before, as the record knows it.
     """
 
     licences: Mapping[str, Licence] = field(default_factory=dict)
@@ -63,6 +63,7 @@ class Around:
     busy: Mapping[tuple[str, int], tuple[str, str]] = field(default_factory=dict)
     now: str = ""
     approved: Book = NOTHING
+    hours_since_last: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,14 @@ class Facts:
             amount = number(row.get("SO_LUONG", ""))
             days[(row.get("NGAY_YL", ""))[:8]] += amount  # type: ignore[assignment]
             found[code] = (total + amount, days)
+        return found
+
+    def packages(self) -> Counter[str]:
+        """What the fund is asked for the supplies of each package."""
+        found: Counter[str] = Counter()
+        for row in self.tables.get("XML3") or []:
+            if row.get("GOI_VTYT") and row.get("MA_VAT_TU"):
+                found[row["GOI_VTYT"]] += number(row.get("THANH_TIEN_BH", ""))  # type: ignore[assignment]
         return found
 
 
@@ -288,6 +297,7 @@ EVERYWHERE = [
     Word("BANG", _TEXTS, _("các bảng có trong hồ sơ"),
          lambda f, _n, _r: [name for name, rows in f.tables.items() if rows]),
     Word("BAY_GIO", cel.Type.STRING, _("lúc kiểm tra, yyyymmddHHMM"), lambda f, _n, _r: f.around.now),
+    Word("LUONG_CO_SO", cel.Type.DOUBLE, _("mức tham chiếu (lương cơ sở) ngày kết thúc"), lambda f, _n, _r: _salary(f)),
 ]  # fmt: skip
 OF_VISIT = [
     Word("LOI_BENH_CHINH", _TEXTS, _("lỗi của bệnh chính theo danh mục: unknown, needs-digits, not-principal, "
@@ -298,7 +308,9 @@ OF_VISIT = [
     Word("THIEU_CAP", _TEXTS, _("mã biểu hiện (*) không có mã căn nguyên (†) đi cùng"), lambda f, _n, _r: _halves(f)),
     Word("SO_CONG_KHAM", cel.Type.DOUBLE, _("số lần khám (MA_NHOM 13)"), lambda f, _n, _r: _exams(f)),
     Word("SO_NGAY_GIUONG", cel.Type.DOUBLE, _("số ngày giường (MA_NHOM 14, 15, 16)"), lambda f, _n, _r: _beds(f)),
-    Word("LUONG_CO_SO", cel.Type.DOUBLE, _("mức tham chiếu (lương cơ sở) ngày kết thúc"), lambda f, _n, _r: _salary(f)),
+    Word("GIO_TU_LUOT_TRUOC", cel.Type.DOUBLE, _("số giờ từ khi lượt khám trước kết thúc, ở bất kỳ cơ sở nào, trong "
+         "2 ngày; âm khi hai lượt chồng nhau"),
+         lambda f, _n, _r: NAN if f.around.hours_since_last is None else f.around.hours_since_last),
 ]  # fmt: skip
 OF_STAFF = [
     Word("LOI_CHUNG_CHI", cel.Type.STRING, _("người ghi trên dòng: het-han, chua-hieu-luc, chua-dang-ky hoặc rỗng"),
@@ -337,6 +349,8 @@ OF_SERVICE = [
                                 [r.get("NGAY_YL", "")[:8]])),
     Word("PHUT_TU_LAN_TRUOC", cel.Type.DOUBLE, _("số phút từ lần làm trước của dịch vụ này"),
          lambda f, _n, r: _since_last(f, r)),
+    Word("TONG_GOI", cel.Type.DOUBLE, _("tổng THANH_TIEN_BH của vật tư cùng GOI_VTYT"),
+         lambda f, _n, r: f.once("packages", f.packages)[r.get("GOI_VTYT", "")] if r.get("GOI_VTYT") else 0.0),
     Word("CO_KET_QUA", cel.Type.BOOL, _("bảng 4 có kết quả của dịch vụ này"),
          lambda f, _n, r: r.get("MA_DICH_VU", "") in f.once("results-of", lambda: _with_results(f))),
     Word("GIA_DUYET", cel.Type.DOUBLE, _("giá trong bảng giá của cơ sở"), lambda f, _n, r: _priced(f, r)),

@@ -12,7 +12,8 @@ from tuetinh.care.insurance.claims import claim, gather
 from tuetinh.care.insurance.facts import EXEMPT
 from tuetinh.care.insurance.papers.facts import REFERRAL, appointment
 from tuetinh.care.insurance.situations import OTHER_SOURCES, line
-from tuetinh.care.insurance.tests.conftest import money
+from tuetinh.care.insurance.tests.conftest import GLUCOSE, money
+from tuetinh.commons.catalogues.api import service, service_code
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
@@ -90,6 +91,20 @@ def test_an_appointment_counts_once(desk: Any) -> None:
     assert gather(SYSTEM, str(later.id))[1].reason == "own_choice"
 
 
+@pytest.mark.parametrize(
+    ("until", "status", "later"), [("2026-11-10", "completed", "own_choice"), ("2027-10-26", "active", "referral")]
+)
+def test_a_referral_counts_for_one_visit_or_for_a_year(desk: Any, until: str, status: str, later: str) -> None:
+    elsewhere(desk)
+    id_ = refer(desk, until=until)
+    use_papers(SYSTEM, desk.encounter)
+    order = record.read(SYSTEM, "ServiceRequest", id_)
+    assert isinstance(order, r4.ServiceRequest)
+    assert (order.status, reason(desk)) == (status, "referral")
+    again = record.create(SYSTEM, desk.visit())
+    assert gather(SYSTEM, str(again.id))[1].reason == later
+
+
 def test_what_the_desk_says_comes_first(desk: Any) -> None:
     refer(desk)
     assert reason(desk) == "registered"  # the card is registered here
@@ -148,3 +163,90 @@ def test_other_sources_are_read_from_the_charge(desk: Any) -> None:
         priceOverride=money(100), extension=told,
     )  # fmt: skip
     assert line(item).others == (D(10), D(0), D(0), D(5))
+
+
+EXAM = "02.03"
+
+
+def charge(desk: Any, about: r4.Encounter, code: str, status: str, at: str) -> None:
+    known = service(code)
+    assert known is not None
+    record.create(
+        SYSTEM,
+        r4.ChargeItem(status=status, code=service_code(known), subject=record.ref(desk.patient),
+                      context=record.ref(about), occurrenceDateTime=at, priceOverride=money(45_000)),
+    )  # fmt: skip
+
+
+def came_before(
+    desk: Any, *, at: str = "2026-11-02T07:00:00+07:00", where: str = SELF, status: str = "finished"
+) -> str:
+    """An earlier visit of the person, with an examination and a test that were charged, and one that was not."""
+    other = desk.visit()
+    other.id, other.status = None, status
+    other.period = r4.Period(start=at, end=at)
+    other.serviceProvider = r4.Reference(reference=f"Organization/{where}")
+    stored = record.create(SYSTEM, other)
+    for code, charged in ((EXAM, "billed"), (GLUCOSE, "billed"), (EXAM, "aborted")):
+        charge(desk, stored, code, charged, at)
+    return str(stored.id)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, 1),
+        ({"at": "2026-11-02T00:05:00+07:00"}, 1),
+        ({"at": "2026-11-01T23:55:00+07:00"}, 0),
+        ({"at": "2026-11-02T16:00:00+07:00"}, 0),  # came later
+        ({"where": "12104"}, 0),
+        ({"status": "cancelled"}, 0),
+    ],
+)
+def test_examinations_at_earlier_visits_of_the_day_count(desk: Any, changed: dict[str, str], expected: int) -> None:
+    came_before(desk, **changed)
+    assert inputs_of([desk.encounter])[desk.id].exams_before == expected
+    assert gather(SYSTEM, desk.id)[1].exams_before == expected
+
+
+def test_the_second_examination_of_a_day_is_paid_in_part(desk: Any, visit: str) -> None:
+    def exam() -> tuple[str, str]:
+        (row,) = [row for row in claim(SYSTEM, visit).tables["XML3"] if row["MA_DICH_VU"] == EXAM]
+        return row["TYLE_TT_DV"], row["THANH_TIEN_BH"]
+
+    charge(desk, desk.encounter, EXAM, "billed", "2026-11-02T08:20:00+07:00")
+    assert exam() == ("100", "45000")
+    came_before(desk)
+    assert exam() == ("30", "13500")
+    came_before(desk, at="2026-11-02T07:30:00+07:00")
+    assert exam() == ("30", "13500")
+    for minute in (31, 32):
+        came_before(desk, at=f"2026-11-02T07:{minute}:00+07:00")
+    assert exam() == ("10", "4500")
+
+
+@pytest.mark.parametrize(
+    ("changed", "hours"),
+    [
+        ({}, 1.25),
+        ({"where": "12104"}, 1.25),
+        ({"at": "2026-11-01T20:15:00+07:00"}, 12.0),
+        ({"at": "2026-10-30T20:15:00+07:00"}, None),
+        ({"at": "2026-11-02T16:00:00+07:00"}, None),
+        ({"status": "cancelled"}, None),
+    ],
+)
+def test_the_time_since_the_visit_before(desk: Any, changed: dict[str, str], hours: float | None) -> None:
+    came_before(desk, **changed)
+    found = inputs_of([desk.encounter])[desk.id].since_last
+    assert (found.total_seconds() / 3600 if found else None) == hours
+
+
+def test_a_visit_within_another_is_told(desk: Any, visit: str) -> None:
+    earlier = record.read(SYSTEM, "Encounter", came_before(desk, where="12104"))
+    assert isinstance(earlier, r4.Encounter)
+    assert earlier.period is not None
+    assert "VISIT-OVERLAP" not in {one.code for one in claim(SYSTEM, visit).warnings}
+    earlier.period.end = "2026-11-02T09:00:00+07:00"
+    record.update(SYSTEM, earlier)
+    assert "VISIT-OVERLAP" in {one.code for one in claim(SYSTEM, visit).warnings}
