@@ -58,10 +58,11 @@ class ClaimCase(models.Model):
 
     kind: `status` (table 0, that the visit has begun) or `claim`. state: `waiting` to be sent at `due`; `faulty` (our
     own checks found `problems`); `sending`; `unclear` (sent, but no answer came: the gateway is asked whether it has
-    it); `accepted`; `refused` (`words` say why); `held` by a person. by: last day on which it may be sent. site:
-    MA_CSKCB. despite: why a person sends it although our checks find problems. findings: all that checks and rules
-    said when it was last looked at, as it was built or in a re-check of its month; checked: when that was.
-    changed: what came or was corrected while the file was under way, so that the claim goes once more.
+    it); `accepted`; `refused` (`words` say why); `held` by a person; `recalled` (accepted, then withdrawn). by: last
+    day on which it may be sent. site: MA_CSKCB. despite: why a person sends it although our checks find problems.
+    findings: all that checks and rules said when it was last looked at, as it was built or in a re-check of its month;
+    checked: when that was. changed: what came or was corrected while the file was under way, so that the claim goes
+    once more. recall: the file that is to go withdraws the claim.
     """
 
     class Kind(models.TextChoices):
@@ -76,6 +77,7 @@ class ClaimCase(models.Model):
         ACCEPTED = "accepted"
         REFUSED = "refused"
         HELD = "held"
+        RECALLED = "recalled"
 
     encounter = models.CharField(max_length=64)
     kind = models.CharField(max_length=6, choices=Kind.choices, default=Kind.CLAIM)
@@ -94,6 +96,7 @@ class ClaimCase(models.Model):
     code = models.CharField(max_length=10, blank=True)
     words = models.TextField(blank=True)
     changed = models.CharField(max_length=200, blank=True, db_default="")
+    recall = models.BooleanField(default=False, db_default=False)
     problems = models.JSONField(default=list)
     findings = models.JSONField(default=list)
     checked = models.DateTimeField(null=True)

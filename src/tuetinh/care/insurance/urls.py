@@ -35,6 +35,7 @@ urlpatterns = [
     path("insurance/claims/<int:case_id>", pages.case, name="case"),
     path("insurance/claims/<int:case_id>/send", pages.send, name="send"),
     path("insurance/claims/<int:case_id>/hold", pages.hold, name="hold"),
+    path("insurance/claims/<int:case_id>/recall", pages.recall, name="recall"),
     path("insurance/claims/<int:case_id>/decide", pages.decide, name="decide"),
     path("insurance/claims/<int:case_id>/files/<int:transmission_id>.xml", pages.file, name="file"),
     path("insurance/results", results.month, name="results"),

@@ -66,6 +66,7 @@ PREGNANCY = {
     "NGUYENNHAN_DINHCHI": _("Nguyên nhân đình chỉ thai"),
     "TUOI_THAI": _("Tuổi thai (tuần)"),
 }
+OF_PREGNANCY = frozenset({*PREGNANCY, "THOIGIAN_DINHCHI"})
 TREATMENT, WORK = _("Phương pháp điều trị"), _("Đơn vị công tác")
 COURSE, RESULTS = _("Quá trình bệnh lý và diễn biến"), _("Tóm tắt kết quả xét nghiệm, cận lâm sàng")
 REFERRAL = Paper(
@@ -182,5 +183,6 @@ COUNCIL = Paper(
     },
     code="GD",
 )  # fmt: skip
+OF_WOMEN: Final = (REST, BIRTH)
 PAPERS: Final = {one.name: one for one in (REFERRAL, LEAVE, REST, DISCHARGE, SUMMARY, BIRTH, HIV, TB, COUNCIL)}
 BY_TABLE: Final = {one.table: one for one in PAPERS.values()}

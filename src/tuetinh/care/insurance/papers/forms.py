@@ -11,7 +11,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from tuetinh.care.insurance.papers.catalogue import Paper, described
+from tuetinh.care.insurance.papers.catalogue import OF_PREGNANCY, Paper, described
 from tuetinh.care.insurance.tables import in_force
 from tuetinh.commons.catalogues.api import codes
 
@@ -24,38 +24,41 @@ NOTHING = [("", "—")]
 class PaperForm(forms.Form):
     """One field a question; what it must hold is asked of the action, so that it is said in one place."""
 
-    def __init__(self, paper: Paper, *args: Any, facilities: Mapping[str, str] | None = None, **kwargs: Any) -> None:
-        """Build the fields. facilities: names by code, for questions about one."""
+    def __init__(
+        self, paper: Paper, *args: Any, facilities: Mapping[str, str] | None = None, male: bool = False, **kwargs: Any
+    ) -> None:
+        """Build the fields. facilities: names by code, for questions about one. male: nothing is asked of pregnancy."""
         super().__init__(*args, **kwargs)
         self.paper, self.facilities = paper, dict(facilities or {})
         for name, label in paper.asked.items():
-            self.fields[name] = self._field(name, label)
+            if not (male and name in OF_PREGNANCY):
+                self.fields[name] = self._field(name, label)
 
     def _field(self, name: str, label: Any) -> forms.Field:
         kind, one = self.paper.kind(name), described(self.paper.table)[name]
-        shown: dict[str, Any] = {"label": label, "required": False}
-        mark = {"required": True} if one.required else {}
+        told = {"required": _("Bắt buộc có giá trị.")}  # in the words of the action
+        shown: dict[str, Any] = {"label": label, "required": one.required and kind != "flag", "error_messages": told}
         if kind in ("code", "codes"):
             known = list(codes(in_force(one.codes, TODAY)).items())
             if kind == "codes":
                 return forms.MultipleChoiceField(choices=known, widget=forms.CheckboxSelectMultiple, **shown)
-            return forms.ChoiceField(choices=NOTHING + known, widget=forms.Select(attrs=mark), **shown)
+            return forms.ChoiceField(choices=NOTHING + known, **shown)
         if kind == "facility":
             known = sorted(self.facilities.items(), key=lambda one: one[1])
             named = [(code, f"{words} ({code})") for code, words in known]
-            return forms.ChoiceField(choices=NOTHING + named, widget=forms.Select(attrs=mark), **shown)
+            return forms.ChoiceField(choices=NOTHING + named, **shown)
         if kind == "flag":
             return forms.BooleanField(**shown)
         if kind == "date":
-            return forms.CharField(max_length=10, help_text=gettext_lazy("dd/mm/yyyy"), widget=_line(mark), **shown)
+            return forms.CharField(max_length=10, help_text=gettext_lazy("dd/mm/yyyy"), widget=_line({}), **shown)
         if kind == "moment":
             help_ = gettext_lazy("giờ:phút dd/mm/yyyy")
-            return forms.CharField(max_length=16, help_text=help_, widget=_line(mark), **shown)
+            return forms.CharField(max_length=16, help_text=help_, widget=_line({}), **shown)
         if kind == "number":
-            return forms.CharField(max_length=10, widget=_line(mark | {"inputmode": "decimal"}), **shown)
+            return forms.CharField(max_length=10, widget=_line({"inputmode": "decimal"}), **shown)
         if kind == "lines":
-            return forms.CharField(max_length=4000, widget=forms.Textarea(attrs={"rows": 2, **mark}), **shown)
-        return forms.CharField(max_length=in_force(one.length, TODAY) or 1024, widget=_line(mark), **shown)
+            return forms.CharField(max_length=4000, widget=forms.Textarea(attrs={"rows": 2}), **shown)
+        return forms.CharField(max_length=in_force(one.length, TODAY) or 1024, widget=_line({}), **shown)
 
     def wide(self) -> list[forms.BoundField]:
         """Questions that are answered in sentences, or by a long name."""

@@ -11,15 +11,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from tuetinh.care.insurance.annexes.lists import YEARLY, annexes_of, standing
 from tuetinh.care.insurance.errors import BadPaper, InsuranceError, NoVisit
 from tuetinh.care.insurance.papers import actions, prefill, prints
-from tuetinh.care.insurance.papers.catalogue import PAPERS, REFERRAL, Paper
+from tuetinh.care.insurance.papers.catalogue import OF_WOMEN, PAPERS, REFERRAL, Paper
 from tuetinh.care.insurance.papers.facts import Answered, holds_a_year
 from tuetinh.care.insurance.papers.forms import PaperForm, initial
 from tuetinh.care.insurance.papers.queries import appointment, issued, principal_code, referral_order
 from tuetinh.commons.access.api import asker, desk
 from tuetinh.commons.documents.api import respond_pdf
-from tuetinh.commons.identity.api import banner
+from tuetinh.commons.identity.api import Banner, banner
 from tuetinh.record import r4
 
 
@@ -29,11 +30,12 @@ from tuetinh.record import r4
 def papers(request: HttpRequest, encounter_id: str) -> HttpResponse:
     """The papers that were issued in a visit, and those that can be."""
     me, encounter = asker(request), _visit(request, encounter_id)
-    standing = issued(me, encounter_id)
-    rows = [(paper, number, one) for paper in PAPERS.values() for number, one in _places(paper, standing)]
+    standing, person = issued(me, encounter_id), banner(me, _patient(encounter))
+    offered = [one for one in PAPERS.values() if person.gender != "male" or one not in OF_WOMEN or one.name in standing]
+    rows = [(paper, number, one) for paper in offered for number, one in _places(paper, standing)]
     context = {
         "encounter": encounter_id, "rows": rows, "may": me.role in actions.ISSUERS,
-        "appointment": appointment(me, encounter_id), "person": banner(me, _patient(encounter)),
+        "appointment": appointment(me, encounter_id), "person": person,
     }  # fmt: skip
     return render(request, "insurance/papers.html", context)
 
@@ -56,8 +58,10 @@ def paper(request: HttpRequest, encounter_id: str, name: str, place: int) -> Htt
     id_ = actions.paper_id(encounter_id, what, place)
     old = next((one for one in issued(me, encounter_id).get(name, []) if one.id == id_), None)
     places = {code: one.name or code for code, one in actions.facilities().items()} if _asks_where(what) else {}
+    person = banner(me, _patient(encounter))
+    asked: dict[str, Any] = {"facilities": places, "male": person.gender == "male"}
     if request.method == "POST":
-        form = PaperForm(what, request.POST, facilities=places)
+        form = PaperForm(what, request.POST, **asked)
         if form.is_valid():
             try:
                 actions.issue(
@@ -69,28 +73,38 @@ def paper(request: HttpRequest, encounter_id: str, name: str, place: int) -> Htt
             else:
                 messages.success(request, _("Đã cấp giấy."))
                 return redirect("insurance:papers", encounter_id)
-        return _form(request, encounter, what, place, old, form, status=422)
+        return _form(request, person, encounter_id, what, place, old, form, status=422)
     told = old.answers if old else prefill.known(encounter_id, what)
-    return _form(request, encounter, what, place, old, PaperForm(what, initial=initial(what, told), facilities=places))
+    form = PaperForm(what, initial=initial(what, told), **asked)
+    return _form(request, person, encounter_id, what, place, old, form)
 
 
 def _form(  # noqa: PLR0917
     request: HttpRequest,
-    encounter: r4.Encounter,
+    person: Banner,
+    encounter_id: str,
     what: Paper,
     place: int,
     old: Answered | None,
     form: PaperForm,
     status: int = 200,
 ) -> HttpResponse:
-    me = asker(request)
-    order = referral_order(me, old.id) if old and what is REFERRAL else None
-    yearly = "yearly" in request.POST if request.method == "POST" else bool(order and holds_a_year(order))
+    yearly = "yearly" in request.POST if request.method == "POST" else _holds_a_year(request, encounter_id, what, old)
     context: dict[str, Any] = {
-        "encounter": encounter.id, "paper": what, "place": place, "old": old, "form": form,
-        "person": banner(me, _patient(encounter)), "asks_validity": what is REFERRAL, "yearly": yearly,
+        "encounter": encounter_id, "paper": what, "which": place, "old": old, "form": form, "person": person,
+        "asks_validity": what is REFERRAL, "yearly": yearly,
     }  # fmt: skip
     return render(request, "insurance/paper.html", context, status=status)
+
+
+def _holds_a_year(request: HttpRequest, encounter_id: str, what: Paper, old: Answered | None) -> bool:
+    """Whether the referral holds a year, or, not issued yet, is for a disease of annex III."""
+    me = asker(request)
+    if what is not REFERRAL:
+        return False
+    if old and (order := referral_order(me, old.id)):
+        return holds_a_year(order)
+    return YEARLY in annexes_of(principal_code(me, encounter_id), standing(me.facility).values())
 
 
 @desk("doctor", "station")

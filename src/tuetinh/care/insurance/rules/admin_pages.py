@@ -96,9 +96,15 @@ def rules(request: HttpRequest) -> HttpResponse:
     ]
     changed = set(RuleChange.objects.filter(facility__in={"", here.facility}).values_list("code", flat=True))
     page = paginate(request, known)
-    severity, moments = dict(SEVERITY), dict(MOMENT)
+    severity, moments, may = dict(SEVERITY), dict(MOMENT), dict(MAY)
     rows = [
-        (rule, severity[rule.severity], [moments[one] for one in rule.when], rule.code in changed)
+        (
+            rule,
+            severity[rule.severity],
+            [moments[one] for one in rule.when],
+            [may.get(one, one) for one in rule.override],
+            rule.code in changed,
+        )
         for rule in page.object_list
     ]
     context = {"rows": rows, "page": page, "groups": GROUPS.items(), "group": group, "q": request.GET.get("q", "")}

@@ -60,7 +60,9 @@ def needing_people(facility: str) -> QuerySet[ClaimCase]:
     """
     late = Q(kind=Kind.CLAIM, by__lte=timezone.localdate())
     rows = ClaimCase.objects.filter(Q(state__in=PEOPLE) | late, facility=facility)
-    return rows.exclude(state=State.ACCEPTED).order_by("by", "id")  # in the words of the index `insurance_open`
+    return (
+        rows.exclude(state=State.RECALLED).exclude(state=State.ACCEPTED).order_by("by", "id")
+    )  # in the words of the index `insurance_open`
 
 
 def _within(day: date) -> dict[str, datetime]:

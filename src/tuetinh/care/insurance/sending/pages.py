@@ -33,6 +33,7 @@ STATES = {
     State.ACCEPTED: gettext_lazy("Cổng đã nhận"),
     State.REFUSED: gettext_lazy("Bị từ chối"),
     State.HELD: gettext_lazy("Giữ lại"),
+    State.RECALLED: gettext_lazy("Đã thu hồi"),
 }
 OUTCOMES = {
     "sending": gettext_lazy("Đang gửi"),
@@ -73,7 +74,8 @@ def case(request: HttpRequest, case_id: int) -> HttpResponse:
     context = {
         "case": found, "findings": found.findings, "state": STATES[State(found.state)], "sent": sent,
         "person": banner(asker(request), found.patient),
-        "may_send": found.state in (State.HELD, State.FAULTY, State.REFUSED, State.ACCEPTED),
+        "may_send": found.state in queue.RELEASED - {State.WAITING},
+        "may_recall": found.state == State.ACCEPTED and found.kind == ClaimCase.Kind.CLAIM,
         "may_hold": found.state in (State.WAITING, State.FAULTY, State.REFUSED),
     }  # fmt: skip
     return render(request, "insurance/case.html", context)
@@ -101,6 +103,20 @@ def hold(request: HttpRequest, case_id: int) -> HttpResponse:
         messages.error(request, _("Ghi lý do giữ hồ sơ lại."))
         return redirect("insurance:case", case_id)
     return _done(request, case_id, lambda: queue.hold(found, reason), _("Hồ sơ được giữ lại."))
+
+
+@desk("cashier")
+@require_POST
+def recall(request: HttpRequest, case_id: int) -> HttpResponse:
+    """Withdraw it from the insurer, with a `reason`."""
+    found = _case(request, case_id)
+    reason = request.POST.get("reason", "").strip()[:500]
+    if not reason:
+        messages.error(request, _("Ghi lý do thu hồi."))
+        return redirect("insurance:case", case_id)
+    return _done(
+        request, case_id, lambda: queue.recall(found, reason), _("Đề nghị thu hồi sẽ được gửi trong một phút.")
+    )
 
 
 @desk("cashier")

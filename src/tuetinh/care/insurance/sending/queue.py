@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -22,6 +23,7 @@ Kind, State = ClaimCase.Kind, ClaimCase.State
 PATIENCE = timedelta(minutes=30)  # for which a claim waits for what the patient still owes
 LAST_HOUR = 21  # of the day, after which it goes as it is
 UNDER_WAY = (State.SENDING, State.UNCLEAR)
+RELEASED = frozenset({State.HELD, State.FAULTY, State.REFUSED, State.ACCEPTED, State.WAITING, State.RECALLED})
 CHECKS = tuple(timedelta(hours=hours) for hours in (1, 7, 25, 49))  # the gateway answers in 6, 24 and 48 (TT 12/2026)
 
 
@@ -77,13 +79,18 @@ def claim_is_changed(encounter_id: str, why: str) -> None:
     """
     with transaction.atomic():
         case = ClaimCase.objects.select_for_update().filter(encounter=encounter_id, kind=Kind.CLAIM).first()
-        if case is None or case.state not in (*UNDER_WAY, State.ACCEPTED, State.REFUSED, State.FAULTY):
+        if case is None or case.recall or case.state not in (*UNDER_WAY, State.ACCEPTED, State.REFUSED, State.FAULTY):
             return
         case.changed = why
         if case.state not in UNDER_WAY:
             once_more(case)
         case.save()
         publish(f"claims:{case.facility}")
+
+
+def taken(case: ClaimCase) -> State:
+    """What a claim is whose file the gateway has taken."""
+    return State.RECALLED if case.recall else State.ACCEPTED
 
 
 def once_more(case: ClaimCase) -> None:
@@ -111,7 +118,12 @@ def release(case: ClaimCase, despite: str = "") -> None:
 
     despite: why it goes although our own checks find problems.
     """
-    _change(case, State.WAITING, "", {State.HELD, State.FAULTY, State.REFUSED, State.ACCEPTED, State.WAITING}, despite)
+    _change(case, State.WAITING, "", RELEASED, despite)
+
+
+def recall(case: ClaimCase, reason: str) -> None:
+    """Withdraw a claim that the gateway has (QĐ 3276, MA_DOITUONG_KCB 8): what it took is sent again as withdrawn."""
+    _change(case, State.WAITING, reason, {State.ACCEPTED}, recall=True)
 
 
 def decide(case: ClaimCase, transaction_id: str) -> None:
@@ -135,7 +147,7 @@ def settle(case: ClaimCase, sent: Transmission, transaction_id: str) -> None:
         sent.next_check = sent.began + CHECKS[0]
         case.first_accepted = case.first_accepted or sent.began
     sent.save(update_fields=["ended", "transaction", "outcome", "next_check"])
-    case.state, case.words, case.tries = State.ACCEPTED if transaction_id else State.WAITING, "", 0
+    case.state, case.words, case.tries = taken(case) if transaction_id else State.WAITING, "", 0
     once_more(case)
     case.save()
     publish(f"claims:{case.facility}")
@@ -146,7 +158,8 @@ def _put(asker: Asker, encounter: r4.Encounter, kind: str, ended: datetime, due:
     if card_on(asker, patient, timezone.localtime(ended).date()) is None:
         return
     place = (encounter.serviceProvider.reference or "") if encounter.serviceProvider else ""
-    values = {"ended": ended, "due": due, "by": last_day(timezone.localtime(ended).date()), "despite": ""}
+    values = {"ended": ended, "due": due, "by": last_day(timezone.localtime(ended).date())}
+    values |= {"despite": "", "recall": False}
     with transaction.atomic():
         case, new = ClaimCase.objects.select_for_update().get_or_create(
             encounter=encounter.id,
@@ -161,13 +174,15 @@ def _put(asker: Asker, encounter: r4.Encounter, kind: str, ended: datetime, due:
         publish(f"claims:{case.facility}")
 
 
-def _change(case: ClaimCase, state: str, words: str, allowed: set[str], despite: str = "") -> None:
+def _change(
+    case: ClaimCase, state: str, words: str, allowed: AbstractSet[str], despite: str = "", *, recall: bool = False
+) -> None:
     with transaction.atomic():
         locked = ClaimCase.objects.select_for_update().get(pk=case.pk)
         if locked.state not in allowed:
             raise NotNow
         if state == State.WAITING:
-            locked.due, locked.despite = timezone.now(), despite
+            locked.due, locked.despite, locked.recall = timezone.now(), despite, recall
         _set(locked, state, words)
 
 

@@ -32,11 +32,14 @@ from tuetinh.care.insurance.errors import (
     GatewayUnreached,
     InsuranceError,
     NoKey,
+    NotNow,
 )
 from tuetinh.care.insurance.gateway import SENDING, Fault, Gateway, Taken
 from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
 from tuetinh.care.insurance.sending.queue import CHECKS, UNDER_WAY, Kind, State, once_more, settle
+from tuetinh.care.insurance.sending.queue import taken as taken_as
 from tuetinh.care.insurance.sending.signing import sign
+from tuetinh.care.insurance.wire_xml3176 import read, write
 from tuetinh.commons.catalogues.api import codes
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import seals
@@ -46,6 +49,7 @@ CLAIMS = replace(SYSTEM, purpose="HPAYMT")
 ABANDONED = timedelta(minutes=3)  # after which the process that was sending is believed dead; more than SENDING
 SETTLED = timedelta(minutes=5)  # after which a file that the gateway does not list has not come there
 SLOWEST = timedelta(hours=1)  # between two tries
+WITHDRAWN = "8"  # MA_DOITUONG_KCB (QĐ 3276): the payment is no longer asked for
 UNKNOWN = frozenset({"124", "500"})  # the gateway could not say whether it keeps the file
 
 log = logging.getLogger(__name__)
@@ -182,19 +186,19 @@ def _written(case: ClaimCase, account: GatewayAccount) -> bytes | None:
     """The signed file of a claim as the record is now; None where it cannot be sent so, the case says why."""
     case.problems, case.words, case.code, case.changed = [], "", "", ""
     try:
+        if case.recall:
+            return sign(_withdrawn(case), _key(account))
         with transaction.atomic():
             built = (status if case.kind == Kind.STATUS else claim)(CLAIMS, case.encounter)
         if built.decision == "4210":
             raise ClosedDecision
         case.ma_lk, case.site = built.ma_lk, built.facility
         case.total, case.fund = (Decimal(built.summary.get(name) or 0) for name in ("T_TONGCHI_BH", "T_BHTT"))
-        key = seals.unseal(PURPOSE, account.key) if account.key is not None else None
-        if key is None:
-            raise NoKey
+        key = _key(account)
         case.findings = [asdict(problem) for problem in (*built.problems, *built.warnings)]
         case.checked = timezone.now()
         if not built.problems or case.despite:
-            return sign(built.xml, key.decode())
+            return sign(built.xml, key)
         case.problems = [asdict(problem) for problem in built.problems]
     except InsuranceError as error:
         case.words = str(error)
@@ -204,6 +208,24 @@ def _written(case: ClaimCase, account: GatewayAccount) -> bytes | None:
     case.state = State.FAULTY
     _saved(case)
     return None
+
+
+def _key(account: GatewayAccount) -> str:
+    """What the facility signs with. Raises NoKey."""
+    key = seals.unseal(PURPOSE, account.key) if account.key is not None else None
+    if key is None:
+        raise NoKey
+    return key.decode()
+
+
+def _withdrawn(case: ClaimCase) -> bytes:
+    """The claim as the gateway took it last, as one that is withdrawn."""
+    last = case.transmissions.filter(outcome="accepted").order_by("-id").first()
+    if last is None:
+        raise NotNow
+    envelope = read(gzip.decompress(bytes(last.file)))
+    envelope.tables["XML1"][0]["MA_DOITUONG_KCB"] = WITHDRAWN
+    return write(envelope.tables, facility=envelope.facility, made=timezone.localdate(), by=envelope.decision)
 
 
 def _keep(case: ClaimCase, sent: Transmission, taken: Taken | GatewayError) -> bool | None:
@@ -226,7 +248,7 @@ def _keep(case: ClaimCase, sent: Transmission, taken: Taken | GatewayError) -> b
     accepted = taken.ma_ket_qua == "200"
     sent.outcome = "accepted" if accepted else "refused"
     sent.transaction, sent.received = taken.ma_giao_dich, taken.thoi_gian_tiep_nhan
-    case.state, case.tries = State.ACCEPTED if accepted else State.REFUSED, 0
+    case.state, case.tries = taken_as(case) if accepted else State.REFUSED, 0
     if accepted:
         case.first_accepted = case.first_accepted or sent.ended
         sent.next_check = sent.ended + CHECKS[0]
@@ -242,7 +264,7 @@ def _checked(case: ClaimCase, sent: Transmission, found: list[Fault]) -> bool:
     if found:
         sent.outcome, sent.words = "refused", "; ".join(f"{one.ma_loi} {one.mo_ta_loi}".strip() for one in found)
         if (
-            case.state == State.ACCEPTED
+            case.state in (State.ACCEPTED, State.RECALLED)
             and case.transmissions.order_by("-id").values_list("pk", flat=True)[0] == sent.pk
         ):
             case.state, case.code, case.words = State.REFUSED, found[0].ma_loi, sent.words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -13,6 +14,7 @@ from django.test import Client
 from django.utils import timezone
 from pypdf import PdfReader
 
+from tuetinh.care.insurance.annexes.lists import change
 from tuetinh.care.insurance.api import PAPERS, claim, issue, withdraw
 from tuetinh.care.insurance.errors import BadPaper, MayNotIssue, NoVisit
 from tuetinh.care.insurance.models import ClaimCase, PaperNumber
@@ -88,6 +90,42 @@ def test_the_page_of_a_referral_asks_how_long_it_holds(as_role: Callable[[str], 
     assert f"đến hết ngày {until:%d/%m/%Y}, cho mọi lượt khám" in text
     leave = doctor.get(f"/insurance/visits/{visit}/papers/nghi-om/1").content.decode()
     assert 'name="yearly"' not in leave
+
+
+def test_a_referral_for_a_disease_of_annex_iii_begins_as_one_of_a_year(
+    as_role: Callable[[str], Client], visit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuetinh.care.insurance.papers.pages.principal_code", lambda *_: "E11.2")
+    doctor, address = as_role("doctor"), f"/insurance/visits/{visit}/papers/chuyen-co-so/1"
+    assert 'name="yearly" value="1">' in doctor.get(address).content.decode()
+    change(replace(SYSTEM, facility="12104"), "3", "E10-E14")
+    assert 'name="yearly" value="1" checked>' in doctor.get(address).content.decode()
+
+
+def test_no_man_is_asked_of_a_pregnancy(as_role: Callable[[str], Client], visit: str) -> None:
+    doctor, address = as_role("doctor"), f"/insurance/visits/{visit}/papers"
+    assert 'name="TUOI_THAI"' in doctor.get(f"{address}/nghi-om/1").content.decode()
+    assert 'data-paper="chung-sinh"' in doctor.get(address).content.decode()
+    person = record.read(SYSTEM, "Patient", "cast-citizen")
+    assert isinstance(person, r4.Patient)
+    person.gender = "male"
+    record.update(SYSTEM, person)
+    page = doctor.get(f"{address}/nghi-om/1").content.decode()
+    assert "TUOI_THAI" not in page
+    assert "Đình chỉ thai" not in page
+    listed = doctor.get(address).content.decode()
+    assert [name for name in PAPERS if f'data-paper="{name}"' not in listed] == ["duong-thai", "chung-sinh"]
+    typed = {"DON_VI": "Trường tiểu học", "TU_NGAY": "29/11/2026", "SO_NGAY_NGHI": "3", "PP_DIEUTRI": "Nội khoa"}
+    assert doctor.post(f"{address}/nghi-om/1", typed).status_code == 302
+    assert claim(SYSTEM, visit).tables["XML11"][0]["SO_NGAY_NGHI"] == "3"
+
+
+def test_what_is_required_is_marked(as_role: Callable[[str], Client], visit: str) -> None:
+    page = as_role("doctor").get(f"/insurance/visits/{visit}/papers/chuyen-co-so/1").content.decode()
+    marked = re.findall(r'<label class="form-label required" for="id_(\w+)"', page)
+    assert sorted(marked) == sorted(REFERRED)
+    refused = as_role("doctor").post(f"/insurance/visits/{visit}/papers/chuyen-co-so/1", {"QT_BENHLY": "x"})
+    assert refused.content.decode().count("Bắt buộc có giá trị.") == len(REFERRED) - 1
 
 
 def test_a_changed_paper_keeps_its_number(doctor: Asker, visit: str) -> None:

@@ -96,6 +96,7 @@ def test_a_claim_of_another_facility_does_not_exist(as_role: As) -> None:
         ("/send", "post"),
         ("/hold", "post"),
         ("/decide", "post"),
+        ("/recall", "post"),
         ("/files/1.xml", "get"),
     ):
         assert getattr(browser, method)(f"/insurance/claims/{other.pk}{path}", {"reason": "x"}).status_code == 404
@@ -125,6 +126,21 @@ def test_a_faulty_claim_is_shown_kept_back_and_sent(as_role: As) -> None:
     case.refresh_from_db()
     assert state("send", despite="") == (State.FAULTY, "", "")
     assert state("send", despite="", reason="Bệnh án giấy") == (State.WAITING, "", "Bệnh án giấy")
+
+
+def test_a_claim_that_was_accepted_is_withdrawn_with_a_reason(as_role: As) -> None:
+    case = made(State.ACCEPTED)
+    browser = as_role("cashier")
+    assert "Thu hồi đề nghị thanh toán" in text(browser, f"/insurance/claims/{case.pk}")
+    for reason, expected in ((" ", (State.ACCEPTED, False)), ("Gửi nhầm", (State.WAITING, True))):
+        assert browser.post(f"/insurance/claims/{case.pk}/recall", {"reason": reason}).status_code == 302
+        case.refresh_from_db()
+        assert (case.state, case.recall) == expected
+    assert "Thu hồi đề nghị thanh toán" not in text(browser, f"/insurance/claims/{case.pk}")
+    ClaimCase.objects.update(state=State.RECALLED)
+    page = text(browser, f"/insurance/claims/{case.pk}")
+    assert "Đã thu hồi" in page
+    assert "Gửi lại" in page or "Kiểm tra và gửi" in page
 
 
 def test_what_the_portal_shows_is_written_down(as_role: As) -> None:

@@ -20,7 +20,7 @@ from tuetinh.care.insurance import gateway
 from tuetinh.care.insurance.actions import connection
 from tuetinh.care.insurance.errors import BadKeyFile, NotNow, NoVisit
 from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
-from tuetinh.care.insurance.sending import queue, send
+from tuetinh.care.insurance.sending import lists, queue, send
 from tuetinh.care.insurance.sending.deadlines import last_day
 from tuetinh.care.insurance.sending.signing import Key, open_key, sign, signer_of
 from tuetinh.care.insurance.simulator import RESERVED
@@ -417,3 +417,39 @@ def test_while_another_process_sends_for_the_facility_nothing_leaves(visit: str,
         assert send.send_due(5) == 0
         assert (case(visit).state, ledger.taken) == (State.WAITING, [])
     assert send.send_due(20) == 1
+
+
+def test_a_claim_that_was_accepted_is_withdrawn_and_sent_anew(visit: str, ledger: Memory) -> None:
+    queued(visit)
+    with pytest.raises(NotNow):
+        queue.recall(case(visit), "Gửi nhầm")  # the gateway does not have it yet
+    send.send_due(20)
+    first = case(visit)
+    queue.recall(first, "Gửi nhầm")
+    assert (case(visit).state, case(visit).recall, case(visit).words) == (State.WAITING, True, "Gửi nhầm")
+    queue.claim_is_changed(visit, "Sửa giấy")
+    assert send.send_due(20) == 1
+    found = case(visit)
+    assert (found.state, found.recall, found.first_accepted) == (State.RECALLED, True, first.first_accepted)
+    before, withdrawn = (read(gzip.decompress(bytes(one.file))) for one in found.transmissions.order_by("id"))
+    assert withdrawn.tables["XML1"][0] == before.tables["XML1"][0] | {"MA_DOITUONG_KCB": "8"}
+    assert withdrawn.tables["XML3"] == before.tables["XML3"]
+    assert [one.ma_lk for one in ledger.taken] == [first.ma_lk] * 2
+    assert not lists.needing_people("12001").exists()
+    assert lists.sums("12001", date(2026, 11, 2)).accepted == 0
+    assert send.send_due(5) == 0
+    queue.release(found)
+    assert send.send_due(20) == 1
+    assert (case(visit).state, case(visit).recall) == (State.ACCEPTED, False)
+    assert read(gzip.decompress(bytes(case(visit).transmissions.latest("id").file))).tables == before.tables
+
+
+def test_a_withdrawal_without_an_answer_is_found(visit: str, ledger: Memory) -> None:
+    queued(visit)
+    send.send_due(20)
+    queue.recall(case(visit), "Gửi nhầm")
+    send.send_due(20)
+    ClaimCase.objects.update(state=State.UNCLEAR, due=timezone.now())
+    Transmission.objects.order_by("-id").filter(pk=case(visit).transmissions.latest("id").pk).update(transaction="")
+    assert send.clear("12001")
+    assert (case(visit).state, len(ledger.taken)) == (State.RECALLED, 2)
