@@ -88,7 +88,7 @@ def claim_is_changed(encounter_id: str, why: str) -> None:
         publish(f"claims:{case.facility}")
 
 
-def taken(case: ClaimCase) -> State:
+def received(case: ClaimCase) -> State:
     """What a claim is whose file the gateway has taken."""
     return State.RECALLED if case.recall else State.ACCEPTED
 
@@ -147,7 +147,7 @@ def settle(case: ClaimCase, sent: Transmission, transaction_id: str) -> None:
         sent.next_check = sent.began + CHECKS[0]
         case.first_accepted = case.first_accepted or sent.began
     sent.save(update_fields=["ended", "transaction", "outcome", "next_check"])
-    case.state, case.words, case.tries = taken(case) if transaction_id else State.WAITING, "", 0
+    case.state, case.words, case.tries = received(case) if transaction_id else State.WAITING, "", 0
     once_more(case)
     case.save()
     publish(f"claims:{case.facility}")

@@ -36,8 +36,7 @@ from tuetinh.care.insurance.errors import (
 )
 from tuetinh.care.insurance.gateway import SENDING, Fault, Gateway, Taken
 from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
-from tuetinh.care.insurance.sending.queue import CHECKS, UNDER_WAY, Kind, State, once_more, settle
-from tuetinh.care.insurance.sending.queue import taken as taken_as
+from tuetinh.care.insurance.sending.queue import CHECKS, UNDER_WAY, Kind, State, once_more, received, settle
 from tuetinh.care.insurance.sending.signing import sign
 from tuetinh.care.insurance.wire_xml3176 import read, write
 from tuetinh.commons.catalogues.api import codes
@@ -248,7 +247,7 @@ def _keep(case: ClaimCase, sent: Transmission, taken: Taken | GatewayError) -> b
     accepted = taken.ma_ket_qua == "200"
     sent.outcome = "accepted" if accepted else "refused"
     sent.transaction, sent.received = taken.ma_giao_dich, taken.thoi_gian_tiep_nhan
-    case.state, case.tries = taken_as(case) if accepted else State.REFUSED, 0
+    case.state, case.tries = received(case) if accepted else State.REFUSED, 0
     if accepted:
         case.first_accepted = case.first_accepted or sent.ended
         sent.next_check = sent.ended + CHECKS[0]
