@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -72,7 +73,7 @@ def case(request: HttpRequest, case_id: int) -> HttpResponse:
     found = _case(request, case_id)
     sent = [(one, OUTCOMES[one.outcome]) for one in found.transmissions.defer("file").order_by("-id")]
     context = {
-        "case": found, "findings": found.findings, "state": STATES[State(found.state)], "sent": sent,
+        "case": found, "findings": _beside(found), "state": STATES[State(found.state)], "sent": sent,
         "person": banner(asker(request), found.patient),
         "may_send": found.state in queue.RELEASED - {State.WAITING},
         "may_recall": found.state == State.ACCEPTED and found.kind == ClaimCase.Kind.CLAIM,
@@ -142,6 +143,11 @@ def file(request: HttpRequest, case_id: int, transmission_id: int) -> HttpRespon
     audit.note(asker(request), "export", "Claim", "", case.patient)
     headers = {"Content-Disposition": f'attachment; filename="{sent.pk}.xml"', "Cache-Control": "private, no-store"}
     return HttpResponse(gzip.decompress(bytes(sent.file)), content_type="application/xml", headers=headers)
+
+
+def _beside(case: ClaimCase) -> list[dict[str, Any]]:
+    """What was found beside the problems that stop the claim, which stand above."""
+    return [one for one in case.findings if not (case.problems and one["severity"] == "block")]
 
 
 def _done(request: HttpRequest, case_id: int, act: Callable[[], None], said: str) -> HttpResponse:

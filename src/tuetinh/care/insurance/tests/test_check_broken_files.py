@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import re
 import subprocess
@@ -210,4 +211,11 @@ def test_the_command_says_where_and_exits_with_1(tmp_path: Path) -> None:
     assert (found.returncode, found.stderr, found.stdout.count("\n")) == (0, "", 1)
     found = run("bad.xml", "good.xml", "missing.xml")
     assert (found.returncode, found.stderr) == (1, "")
-    assert [line.count('"ok": true') for line in found.stdout.splitlines()] == [0, 0, 1, 0]
+    lines_ = [json.loads(line) for line in found.stdout.splitlines()]
+    assert [(line["file"], line["ok"], line["findings"][0]["rule"] if line["findings"] else "") for line in lines_] == [
+        ("bad.xml", False, "type"),
+        ("bad.xml", False, "short"),
+        ("bad.xml", False, "short"),
+        ("good.xml", True, ""),
+        ("missing.xml", False, "file"),
+    ]
