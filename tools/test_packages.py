@@ -15,6 +15,8 @@ PROGRAMS = {
     "openssl": "openssl",
     "nc": "netcat-openbsd",
     "socat": "socat",
+    "storescu": "dcmtk",
+    "Orthanc": "orthanc",
 }
 
 

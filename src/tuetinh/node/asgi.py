@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class Application:
-    """ASGI application of a node: `/fhir`, `/events` and `/healthz` by lean handlers, all else by Django."""
+    """ASGI application of a node: `/fhir`, `/dicom-web`, `/events` and `/healthz` by lean handlers, all else by Django."""
 
     def __init__(self, roles: frozenset[str]) -> None:
         """roles: what this process does, told at `/healthz`."""
@@ -56,6 +56,7 @@ class Application:
 
     async def startup(self) -> None:
         """Open the connections; needs a running event loop."""
+        from tuetinh.care.imaging.api import DicomDoor
         from tuetinh.commons.access import api as access
         from tuetinh.commons.messages.live import Live
         from tuetinh.record.door import Door
@@ -79,6 +80,7 @@ class Application:
         self.live.start()
         self.door = Door(self.pool, authenticate)
         await self.door.startup()
+        self.pictures = DicomDoor(self.pool, authenticate)
         self.sockets = Sockets(url, self.door.run, authenticate)
         self.sockets.start()
 
@@ -98,6 +100,7 @@ class Application:
         """Finish what is in flight and close the connections."""
         await self.end_streams()
         await self.door.shutdown()
+        await self.pictures.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
         await self.pool.close(timeout=1)
 
@@ -124,6 +127,8 @@ class Application:
             await self._page({**scope, "path": path[5:], "raw_path": path[5:].encode()}, receive, send)
         elif path.startswith("/fhir") and path[5:6] in ("", "/"):
             await self.door(scope, receive, send)
+        elif path.startswith("/dicom-web/"):
+            await self.pictures(scope, receive, send)
         elif path == "/events":
             await self.live(scope, receive, send)
         elif path == "/healthz":

@@ -14,6 +14,7 @@ MODULES = (
     "tuetinh.care.insurance",
     "tuetinh.care.billing",
     "tuetinh.care.lab",
+    "tuetinh.care.imaging",
     "tuetinh.care.reception",
     "tuetinh.care.clinic",
     "tuetinh.community.portal",

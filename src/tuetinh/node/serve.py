@@ -1,8 +1,8 @@
 """Runs the roles of a node in one process, or some of them, until SIGTERM.
 
 Roles: `web` (pages, FHIR API), `mllp` (HL7 v2 listener), `astm` (LIS1-A listener, serial lines and folders of
-machines), `worker` (background jobs), `gateway`, `bank` and `machines` (simulators of the insurance gateway, of a bank
-and of laboratory machines, for demonstrations and tests).
+machines), `dicom` (the archive of pictures, over DIMSE), `worker` (background jobs), `gateway`, `bank` and `machines`
+(simulators of the insurance gateway, of a bank and of laboratory machines, for demonstrations and tests).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tuetinh.record import audit
 
 log = logging.getLogger(__name__)
 
-ROLES = ("web", "mllp", "astm", "worker", "gateway", "bank", "machines")
+ROLES = ("web", "mllp", "astm", "dicom", "worker", "gateway", "bank", "machines")
 PRESENCE = "tuetinh "  # begins the name of the connection by which a process tells its roles
 DRAIN_SECONDS = 2.0  # in which requests that are under way are answered
 GRACE_SECONDS = 3.5
@@ -102,6 +102,7 @@ def _places(options: Options) -> list[tuple[str, int, str]]:
         "web": (options.host, options.port, "--bind"),
         "mllp": (options.host, options.mllp_port, "--mllp-port"),
         "astm": (options.host, options.astm_port, "--astm-port"),
+        "dicom": (options.host, options.dicom_port, "--dicom-port"),
         "gateway": ("127.0.0.1", options.gateway_port, "--gateway-port"),
         "bank": ("127.0.0.1", options.bank_port, "--bank-port"),
         "machines": ("127.0.0.1", options.machines_port, "--machines-port"),
@@ -141,6 +142,7 @@ async def _main(options: Options) -> int:
         "web": _web,
         "mllp": _mllp,
         "astm": _astm,
+        "dicom": _dicom,
         "worker": _worker,
         "gateway": _gateway,
         "bank": _bank,
@@ -322,6 +324,12 @@ async def _astm(options: Options, stop: asyncio.Event) -> None:
     from tuetinh.care.lab.api import serve_lis1, watch_folders
 
     await asyncio.gather(serve_lis1(options.host, options.astm_port, stop), watch_folders(stop))
+
+
+async def _dicom(options: Options, stop: asyncio.Event) -> None:
+    from tuetinh.care.imaging.api import serve_dicom
+
+    await serve_dicom(options.host, options.dicom_port, stop)
 
 
 async def _worker(options: Options, stop: asyncio.Event) -> None:

@@ -73,6 +73,7 @@ __all__ = [
     "place_name",
     "recover",
     "register_sample",
+    "rules",
     "signed_in",
     "smart_configuration",
     "ward",

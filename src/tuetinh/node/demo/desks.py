@@ -6,6 +6,7 @@ from decimal import Decimal
 from importlib import import_module
 from importlib.util import find_spec
 
+from tuetinh.care.imaging import api as imaging
 from tuetinh.node.demo import people, places
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.sight import EVERYTHING
@@ -72,6 +73,11 @@ def install_analysers() -> None:
         row = lab.save_analyser(desk, None, name=name, application=application, sending_facility="LAB")
         for code, (analyte, unit, factor) in codes.items():
             lab.teach_analyser(desk, row.pk, code, analyte, unit=unit, factor=Decimal(factor))
+
+
+def install_devices() -> None:
+    """Let any DICOM machine or viewer of this computer call the hospital of the cast, unless machines are known."""
+    imaging.first_device(places.CAST, name="Máy trên máy tính này", address="127.0.0.1")
 
 
 def _patient(number: int) -> str:

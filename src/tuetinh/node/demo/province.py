@@ -65,6 +65,7 @@ def build(data: Path, population: int, seed: int, progress: Progress | None = No
         else:
             _build(data, plan, workers, progress)
     desks.install_analysers()
+    desks.install_devices()
     desks.open_today()
 
 

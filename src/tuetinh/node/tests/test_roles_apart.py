@@ -26,7 +26,7 @@ class Processes:
         ports = [part for name, port in known["ports"].items() for part in (f"--{name}-port", str(port))]
         listening = ["--bind", self.url.removeprefix("http://"), "--no-browser", *ports]
         self.running: dict[str, subprocess.Popen[bytes]] = {}
-        for roles in ("mllp", "worker", "web,astm,gateway,bank,machines"):  # all at once
+        for roles in ("mllp", "worker", "web,astm,dicom,gateway,bank,machines"):  # all at once
             command = command_line(data, "serve", "--roles", roles, *listening)
             with (logs / f"{roles}.log").open("wb") as log:
                 env = clean_environment() | {"TUETINH_LOG": "DEBUG"}
@@ -68,9 +68,9 @@ def test_a_journey_goes_through_three_processes(processes: Processes, built: Pat
         "web": "ok",
         "database": "ok",
         "worker": "ok",
-        "listeners": {"mllp": "ok", "astm": "ok", "gateway": "ok", "bank": "ok", "machines": "ok"},
+        "listeners": {"mllp": "ok", "astm": "ok", "dicom": "ok", "gateway": "ok", "bank": "ok", "machines": "ok"},
         "backup": "off",
-        "roles": ["astm", "bank", "gateway", "machines", "web"],
+        "roles": ["astm", "bank", "dicom", "gateway", "machines", "web"],
     }
     journey = run(built, "journey")
     assert journey.returncode == 0, journey.stdout + journey.stderr
@@ -82,7 +82,7 @@ def test_a_journey_goes_through_three_processes(processes: Processes, built: Pat
     assert (told["status"], told["database"]) == ("ok", "ok")  # whoever started the database
     assert (told["worker"], told["listeners"]["mllp"]) == ("absent", "absent")
     assert (built / "postgres" / "postmaster.pid").exists()
-    assert processes.end("web,astm,gateway,bank,machines") == 0
+    assert processes.end("web,astm,dicom,gateway,bank,machines") == 0
     assert not (built / "postgres" / "postmaster.pid").exists()  # the last one stopped it, though one was killed
 
 

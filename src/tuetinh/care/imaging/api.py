@@ -1,0 +1,9 @@
+"""What other modules may call of imaging."""
+
+from __future__ import annotations
+
+from tuetinh.care.imaging.devices import first_device
+from tuetinh.care.imaging.dicomweb.door import DicomDoor
+from tuetinh.care.imaging.dimse.service import TITLE, serve_dicom
+
+__all__ = ["TITLE", "DicomDoor", "first_device", "serve_dicom"]

@@ -1,0 +1,21 @@
+"""Django application of imaging."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class ImagingConfig(AppConfig):
+    """Named `imaging`."""
+
+    name = "tuetinh.care.imaging"
+    label = "imaging"
+
+    def ready(self) -> None:
+        """Let orders become examinations, and rows follow people who are merged."""
+        from tuetinh.care.imaging.exams import follow_orders
+        from tuetinh.record.api import Follower, register_follower, register_projection
+
+        register_projection("ServiceRequest", follow_orders)
+        register_follower(Follower("imaging_study"))
+        register_follower(Follower("imaging_exam", by=("encounter", "Encounter")))

@@ -1,0 +1,171 @@
+"""What a person decides about objects that wait and studies of nobody. What stood there stays in the history."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django.db import transaction
+
+from tuetinh.care.imaging.archive import keeping
+from tuetinh.care.imaging.archive.keeping import Source, ask
+from tuetinh.care.imaging.archive.reading import Broken, Head, Missing, read
+from tuetinh.care.imaging.errors import NeedsReason, NoPerson, NotAllowed, NotWaiting, StillWrong
+from tuetinh.care.imaging.models import Change, Held, Study
+from tuetinh.commons.messages.api import publish
+from tuetinh.record import api as record
+from tuetinh.record.asker import Asker
+from tuetinh.record.contents.files import path_of
+from tuetinh.record.steps import enter
+
+DECIDING: Final = frozenset({"imaging"})
+
+
+def waiting(facility: str) -> Any:
+    """The objects that wait at a facility, newest first."""
+    return Held.objects.filter(facility=facility, state=Held.State.WAITING).order_by("-received_at", "-id")
+
+
+def nobodys(asker: Asker) -> Any:
+    """The studies of the asker's facility of which nobody knows whose they are, newest first."""
+    enter(asker)
+    return Study.objects.filter(custodian=asker.facility, patient=None).order_by("-id")
+
+
+def reject(asker: Asker, held_id: int, why: str) -> Held:
+    """Leave an object out of the archive; its file is kept. Raises NotAllowed, NeedsReason, NotWaiting."""
+    with transaction.atomic():
+        row = _held(asker, held_id, why)
+        return _decided(asker, row, Held.State.REJECTED, why, after={})
+
+
+def assign(asker: Asker, held_id: int, patient: str, why: str) -> Held:
+    """Take an object in for a patient. Raises NotAllowed, NeedsReason, NotWaiting, NoPerson, StillWrong."""
+    with transaction.atomic():
+        row = _held(asker, held_id, why)
+        if row.reason != "other-person":
+            raise StillWrong
+        _known(asker, patient)
+        kept = keeping.keep(Source(row.facility, row.source), _bytes(row), patient=patient)
+        if kept.state == "held":
+            raise StillWrong
+        return _decided(asker, row, Held.State.ASSIGNED, why, after={"patient": patient})
+
+
+_REPLACE = """
+WITH old AS (SELECT digest, size, study_id FROM imaging_instance WHERE sop_instance_uid = %s FOR UPDATE), changed AS (
+  UPDATE imaging_instance i SET digest = %s, size = %s, transfer_syntax_uid = %s, sop_class_uid = %s,
+    attributes = %s::jsonb, instance_number = %s, source = %s, received_at = now()
+  FROM old WHERE i.sop_instance_uid = %s RETURNING i.study_id
+), used AS (
+  INSERT INTO record.content (digest, size, type, id, shard, patient, custodian)
+  SELECT %s, %s, 'ImagingStudy', s.resource, coalesce(s.patient, s.resource), s.patient, s.custodian
+  FROM changed JOIN imaging_study s ON s.id = changed.study_id ON CONFLICT DO NOTHING
+), pending AS (
+  INSERT INTO imaging_pending (study_id, at) SELECT study_id, now() FROM changed
+  ON CONFLICT (study_id) DO UPDATE SET at = excluded.at
+)
+SELECT old.digest, s.custodian FROM old JOIN imaging_study s ON s.id = old.study_id"""
+
+
+def replace(asker: Asker, held_id: int, why: str) -> Held:
+    """Put an object in the place of the one of its UID, which is kept. Raises NotAllowed, NeedsReason, NotWaiting."""
+    with transaction.atomic():
+        row = _held(asker, held_id, why)
+        head = _head(row)
+        if row.reason != "changed":
+            raise StillWrong
+        rows = ask(
+            _REPLACE,
+            *(head.sop_instance, row.digest, row.size, head.transfer_syntax, head.sop_class),
+            keeping.as_json_text(head.attributes("IMAGE")),
+            *(head.number("InstanceNumber"), row.source, head.sop_instance, row.digest, row.size),
+        )
+        if not rows or rows[0][1] != asker.facility:
+            raise StillWrong
+        return _decided(asker, row, Held.State.ACCEPTED, why, after={}, before={"digest": bytes(rows[0][0]).hex()})
+
+
+def give_study(asker: Asker, study_id: int, patient: str, why: str) -> Study:
+    """Say whose a study is. Raises NotAllowed, NeedsReason, NotWaiting, NoPerson."""
+    _allow(asker, why)
+    with transaction.atomic():
+        enter(asker)
+        row = Study.objects.select_for_update().filter(pk=study_id, custodian=asker.facility).first()
+        if row is None:
+            raise NotWaiting
+        _known(asker, patient)
+        before = row.patient
+        ask(
+            "UPDATE record.content SET patient = %s, shard = %s WHERE type = 'ImagingStudy' AND id = %s",
+            *(patient, patient, row.resource),
+        )
+        ask("UPDATE imaging_study SET patient = %s WHERE id = %s", patient, study_id)
+        ask(
+            "INSERT INTO imaging_pending (study_id, at) VALUES (%s, now())"
+            " ON CONFLICT (study_id) DO UPDATE SET at = excluded.at",
+            study_id,
+        )
+        row.patient = patient
+        _note(asker, "give", why, study=row, before={"patient": before}, after={"patient": patient})
+    return row
+
+
+def _allow(asker: Asker, why: str) -> None:
+    if asker.role not in DECIDING or not asker.facility:
+        raise NotAllowed
+    if not why.strip():
+        raise NeedsReason
+
+
+def _held(asker: Asker, held_id: int, why: str) -> Held:
+    """The object, locked, while it waits. Another facility's is not there."""
+    _allow(asker, why)
+    rows = Held.objects.select_for_update().filter(pk=held_id, facility=asker.facility, state=Held.State.WAITING)
+    row = rows.first()
+    if row is None:
+        raise NotWaiting
+    return row
+
+
+def _known(asker: Asker, patient: str) -> None:
+    if patient not in record.read_many(asker, "Patient", [patient]):
+        raise NoPerson
+
+
+def _bytes(row: Held) -> bytes:
+    return path_of(bytes(row.digest)).read_bytes()
+
+
+def _head(row: Held) -> Head:
+    try:
+        return read(_bytes(row))
+    except (Broken, Missing) as error:
+        raise StillWrong from error
+
+
+def _decided(
+    asker: Asker, row: Held, state: Held.State, why: str, *, after: dict[str, Any], before: dict[str, Any] | None = None
+) -> Held:
+    row.state, row.note = state, why.strip()[:500]
+    row.handled_by, row.handled_at = asker.account, datetime.now(UTC)
+    row.save(update_fields=["state", "note", "handled_by", "handled_at"])
+    _note(asker, state, why, held=row, before=before or {}, after=after)
+    publish(f"imaging:{row.facility}")
+    return row
+
+
+def _note(
+    asker: Asker,
+    action: str,
+    why: str,
+    *,
+    study: Study | None = None,
+    held: Held | None = None,
+    before: dict[str, Any],
+    after: dict[str, Any],
+) -> None:
+    Change.objects.create(
+        at=datetime.now(UTC), account=asker.account, facility=asker.facility, action=action, study=study, held=held,
+        before=before, after=after, why=why.strip()[:500],
+    )  # fmt: skip

@@ -1,0 +1,274 @@
+"""The one way into the archive: DIMSE, STOW-RS and uploads all store by `keep`.
+
+An object is a file on the disk, and its row is committed, before anybody is told that it is kept. The same object again
+is harmless; what does not fit waits for a person, its bytes kept as they came.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import NAMESPACE_OID, uuid5
+
+import orjson
+import psycopg
+from django.db import transaction
+
+from tuetinh.care.imaging.archive import reading
+from tuetinh.care.imaging.archive.persons import Whose, whose
+from tuetinh.care.imaging.archive.reading import Head
+from tuetinh.commons.messages.api import publish
+from tuetinh.record.asker import SYSTEM
+from tuetinh.record.contents import Arriving, Content
+from tuetinh.record.contents.files import path_of
+from tuetinh.record.steps import Query, Row, Step, run
+
+KNOWN = 2000  # series that a process remembers
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where objects come from. name: who sent them, as `AE CT1`, `STOW 17`.
+
+    facility: for which they are kept; "" of a system of the province, which adds to the studies of all.
+    """
+
+    facility: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of an object. state: `stored`, `duplicate` or `held`; reason: of `errors.REASONS`, where held.
+
+    sop_class, sop_instance, study: "" where the bytes did not tell them.
+    """
+
+    state: str
+    reason: str = ""
+    detail: str = ""
+    sop_class: str = ""
+    sop_instance: str = ""
+    study: str = ""
+
+
+class Place(NamedTuple):
+    """A series that an object belongs to, as its rows are."""
+
+    study: int
+    series: int
+    patient_id: str
+    custodian: str
+
+
+class _Wrong(Exception):
+    """The object does not fit: reason and detail."""
+
+
+_known: OrderedDict[tuple[str, str], Place] = OrderedDict()
+
+
+def ask(sql: str, *params: Any) -> list[Row]:
+    """The rows of a statement, as the house itself."""
+
+    def step() -> Step[list[Row]]:
+        return (yield Query(sql, params))
+
+    return run(SYSTEM, step())
+
+
+def keep(source: Source, data: bytes | bytearray, *, patient: str = "") -> Kept:
+    """Keep a Part 10 file as it came; durable when this returns. Raises contents.NoSpace.
+
+    patient: whom a person has named, instead of whom the object tells.
+    """
+    with Arriving() as arriving:
+        arriving.write(data)
+        content = arriving.place()
+    try:
+        head = reading.read(data)
+    except reading.Broken as error:
+        return hold(source, content, None, "broken", str(error))
+    except reading.Missing as error:
+        return hold(source, content, None, "missing", str(error))
+    try:
+        fresh = _index(source, head, content, patient)
+    except _Wrong as wrong:
+        return hold(source, content, head, *wrong.args)
+    if not fresh and not _is_same(head, data):
+        return hold(source, content, head, "changed", "")
+    return Kept("stored" if fresh else "duplicate", "", "", head.sop_class, head.sop_instance, head.study)
+
+
+def _is_same(head: Head, data: bytes | bytearray) -> bool:
+    """Whether the object of this UID is kept with the same data set; senders differ in the header of the file."""
+    rows = ask(
+        "SELECT digest, transfer_syntax_uid FROM imaging_instance WHERE sop_instance_uid = %s", head.sop_instance
+    )
+    if not rows or rows[0][1] != head.transfer_syntax:
+        return False
+    known = path_of(bytes(rows[0][0])).read_bytes()
+    return known[_dataset_at(known) :] == data[_dataset_at(data) :]
+
+
+def _dataset_at(data: bytes | bytearray) -> int:
+    """Where the data set begins: after the file meta group, whose length its first element tells (PS3.10, 7.1)."""
+    at = reading.PREAMBLE + 4
+    if data[at : at + 8] != b"\x02\x00\x00\x00UL\x04\x00":
+        return at
+    return at + 12 + int.from_bytes(data[at + 8 : at + 12], "little")
+
+
+def _index(source: Source, head: Head, content: Content, patient: str) -> bool:
+    """Add the object to the index; False where its UID is there already. Raises _Wrong."""
+    place = None if patient else _known.get((head.study, head.series))
+    if place and _fits(place, source, head):
+        try:
+            return _add(source, head, content, place)
+        except psycopg.errors.ForeignKeyViolation:  # it was deleted since
+            _known.pop((head.study, head.series), None)
+    with transaction.atomic():
+        place = _place(source, head, patient)
+        fresh = _add(source, head, content, place)
+    _known[head.study, head.series] = place
+    while len(_known) > KNOWN:
+        _known.popitem(last=False)
+    return fresh
+
+
+def as_json_text(value: dict[str, Any]) -> str:
+    """JSON for a column."""
+    return orjson.dumps(value).decode()
+
+
+def forget() -> None:
+    """Remember no series: rows were changed by a person."""
+    _known.clear()
+
+
+def _fits(place: Place, source: Source, head: Head) -> bool:
+    return source.facility in ("", place.custodian) and place.patient_id == head.patient_id
+
+
+_ADD = """
+WITH added AS (
+  INSERT INTO imaging_instance (study_id, series_id, sop_instance_uid, sop_class_uid, transfer_syntax_uid,
+    instance_number, attributes, digest, size, source, received_at)
+  VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, now())
+  ON CONFLICT (sop_instance_uid) DO NOTHING RETURNING study_id, digest, size
+), used AS (
+  INSERT INTO record.content (digest, size, type, id, shard, patient, custodian)
+  SELECT added.digest, added.size, 'ImagingStudy', s.resource, coalesce(s.patient, s.resource), s.patient, s.custodian
+  FROM added JOIN imaging_study s ON s.id = added.study_id ON CONFLICT DO NOTHING
+), pending AS (
+  INSERT INTO imaging_pending (study_id, at) SELECT study_id, now() FROM added
+  ON CONFLICT (study_id) DO UPDATE SET at = excluded.at
+)
+SELECT 1 FROM added"""
+
+
+def _add(source: Source, head: Head, content: Content, place: Place) -> bool:
+    rows = ask(
+        _ADD,
+        *(place.study, place.series, head.sop_instance, head.sop_class, head.transfer_syntax),
+        head.number("InstanceNumber"),
+        as_json_text(head.attributes("IMAGE")),
+        *(content.digest, content.size, source.name[:80]),
+    )
+    return bool(rows)
+
+
+_FIND_STUDY = """SELECT id, patient, patient_id, custodian FROM imaging_study
+WHERE study_instance_uid = %s FOR UPDATE"""
+_ADD_STUDY = """
+INSERT INTO imaging_study (study_instance_uid, resource, custodian, patient, "order", encounter, patient_id, name_words,
+  patient_birth_date, patient_sex, study_date, study_time, accession_number, study_id, study_description,
+  referrer_words, attributes, received_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, now())
+ON CONFLICT (study_instance_uid) DO NOTHING"""
+_FIND_SERIES = "SELECT id, study_id FROM imaging_series WHERE series_instance_uid = %s"
+_ADD_SERIES = """
+INSERT INTO imaging_series (study_id, series_instance_uid, modality, series_number, attributes)
+VALUES (%s, %s, %s, %s, %s::jsonb) ON CONFLICT (series_instance_uid) DO NOTHING"""
+
+
+def _place(source: Source, head: Head, patient: str) -> Place:
+    """The rows of the study and series of an object, made where they are not there yet. Raises _Wrong."""
+    rows = ask(_FIND_STUDY, head.study)
+    if not rows:
+        _make_study(source, head, patient)
+        rows = ask(_FIND_STUDY, head.study)
+    study, whom, patient_id, custodian = rows[0]
+    if source.facility not in ("", custodian):
+        raise _Wrong("other-place", "StudyInstanceUID")
+    if patient and whom != patient:
+        raise _Wrong("other-person", "StudyInstanceUID")
+    if not patient and patient_id != head.patient_id:
+        told = whose(head, source.facility)
+        if not whom or told.contradiction or told.patient != whom:
+            raise _Wrong("other-person", "PatientID")
+    known = ask(_FIND_SERIES, head.series)
+    if not known:
+        ask(
+            _ADD_SERIES,
+            *(study, head.series, head.modality, head.number("SeriesNumber")),
+            as_json_text(head.attributes("SERIES")),
+        )
+        known = ask(_FIND_SERIES, head.series)
+    if known[0][1] != study:
+        raise _Wrong("other-place", "SeriesInstanceUID")
+    return Place(study, known[0][0], patient_id, custodian)
+
+
+def _make_study(source: Source, head: Head, patient: str) -> None:
+    told = Whose(patient) if patient else whose(head, source.facility)
+    if told.contradiction:
+        raise _Wrong("other-person", told.contradiction)
+    exam = told.exam
+    ask(
+        _ADD_STUDY,
+        *(head.study, resource_id(head.study), source.facility, told.patient or None),
+        *(exam.order if exam else "", exam.encounter if exam else ""),
+        *(head.patient_id, head.words("PatientName"), head.birth, head.sex),
+        *(head.day("StudyDate"), head.clock("StudyTime"), head.accession, head.text("StudyID")),
+        *(head.text("StudyDescription", 200), head.words("ReferringPhysicianName")),
+        as_json_text(head.attributes("STUDY")),
+    )
+
+
+def resource_id(study: str) -> str:
+    """The id of the ImagingStudy of a study: always the same, so that telling the record twice is once."""
+    return str(uuid5(NAMESPACE_OID, study))
+
+
+_HOLD = """
+WITH held AS (
+  INSERT INTO imaging_held (facility, reason, detail, source, received_at, digest, size, transfer_syntax_uid,
+    sop_instance_uid, study_instance_uid, patient_id, patient_name, accession_number, modality, copies, state, note,
+    handled_by)
+  VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 1, 'waiting', '', '')
+  ON CONFLICT (digest, facility, reason) DO UPDATE SET copies = imaging_held.copies + 1 RETURNING 1
+)
+INSERT INTO record.content (digest, size, type, id, shard, custodian)
+SELECT %s, %s, 'ImagingStudy', 'held', 'held', %s FROM held ON CONFLICT DO NOTHING"""
+
+
+def hold(source: Source, content: Content, head: Head | None, reason: str, detail: str) -> Kept:
+    """Let an object wait for a person; sent again it is counted, and a decision about it stands."""
+    told = (
+        (head.transfer_syntax, head.sop_instance, head.study, head.patient_id, head.name, head.accession, head.modality)
+        if head
+        else ("",) * 7
+    )
+    with transaction.atomic():
+        ask(
+            _HOLD,
+            *(source.facility, reason, detail[:300], source.name[:80], datetime.now(UTC)),
+            *(content.digest, content.size, *told),
+            *(content.digest, content.size, source.facility),
+        )
+        publish(f"imaging:{source.facility}")
+    told_uids = (head.sop_class, head.sop_instance, head.study) if head else ("", "", "")
+    return Kept("held", reason, detail, *told_uids)

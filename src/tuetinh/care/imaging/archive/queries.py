@@ -1,0 +1,62 @@
+"""What the index answers: matches of queries, and the objects to give. Every reading is noted in the access log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuetinh.care.imaging.archive.matching import Wanted, answer, compile_objects, compile_query
+from tuetinh.record import audit
+from tuetinh.record.asker import Asker
+from tuetinh.record.contents.files import path_of
+from tuetinh.record.steps import Query, Row, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An object of the archive, as its row tells it."""
+
+    study: str
+    series: str
+    sop_instance: str
+    sop_class: str
+    transfer_syntax: str
+    digest: bytes
+    size: int
+
+    @property
+    def path(self) -> Path:
+        """Its Part 10 file."""
+        return path_of(self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Matches as DICOM JSON, and the tags of the query that were not matched."""
+
+    matches: list[dict[str, Any]]
+    unmatched: list[int]
+
+
+def find(asker: Asker, wanted: Wanted) -> Step[Found]:
+    """What a query finds for the asker. Raises matching.BadKey."""
+    sql, params, unmatched = compile_query(wanted)
+    rows = yield Query(sql, params, prepare=False)
+    _note(asker, "search", rows, 6)
+    return Found([answer(wanted.level, row) for row in rows], unmatched)
+
+
+def objects(asker: Asker, wanted: Wanted) -> Step[list[Object]]:
+    """The objects that a query finds for the asker, in the order in which people look at them. Raises BadKey."""
+    sql, params = compile_objects(wanted)
+    rows = yield Query(sql, params, prepare=False)
+    _note(asker, "read", rows, 7)
+    return [Object(*row[:5], bytes(row[5]), row[6]) for row in rows]
+
+
+def _note(asker: Asker, action: str, rows: Sequence[Row], at: int) -> None:
+    """One entry for each study that was seen; `at`: where its id and its patient stand in a row."""
+    for resource, patient in dict.fromkeys((row[at], row[at + 1]) for row in rows):
+        audit.note(asker, action, "ImagingStudy", resource, patient)

@@ -1,0 +1,150 @@
+"""Reading what came: the head of a DICOM object, without its pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, time
+from io import BytesIO
+from typing import Any
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+
+from tuetinh.care.imaging.archive.attributes import TAGS, as_json
+from tuetinh.record.text import fold
+
+PREAMBLE = 128
+LONGEST = 64  # characters of a UID (PS3.5, 9.1), and of an LO
+
+
+class Broken(Exception):
+    """The bytes are no DICOM object that can be read."""
+
+
+class Missing(Exception):
+    """A UID without which an object has no place (PS3.3 C.7.2.1, C.7.3.1, C.12.1). args: the keyword."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the index keeps of an object."""
+
+    sop_class: str
+    sop_instance: str
+    transfer_syntax: str
+    study: str
+    series: str
+    modality: str
+    patient_id: str
+    issuer: str
+    name: str
+    birth: date | None
+    sex: str
+    accession: str
+    dataset: Dataset
+
+    def attributes(self, level: str) -> dict[str, Any]:
+        """The DICOM JSON of a level: `STUDY`, `SERIES`, `IMAGE`."""
+        return as_json(self.dataset, level)
+
+    def text(self, keyword: str, most: int = LONGEST) -> str:
+        """A value as text, "" where there is none."""
+        return text(self.dataset, keyword)[:most]
+
+    def number(self, keyword: str) -> int | None:
+        """A value as a whole number that a column can hold, or None."""
+        try:
+            found = int(self.text(keyword))
+        except ValueError:
+            return None
+        return found if abs(found) < 2**63 else None
+
+    def day(self, keyword: str) -> date | None:
+        """A date (DA), or None."""
+        return day(self.text(keyword))
+
+    def clock(self, keyword: str) -> time | None:
+        """A time (TM), or None."""
+        return clock(self.text(keyword))
+
+    def words(self, keyword: str) -> str:
+        """A person's name for matching; see `words`."""
+        return words(self.text(keyword, 324))
+
+
+def read(data: bytes | bytearray | memoryview) -> Head:
+    """The head of a Part 10 file. Raises Broken, Missing."""
+    if bytes(data[PREAMBLE : PREAMBLE + 4]) != b"DICM":
+        raise Broken("no Part 10 header")
+    try:
+        head = dcmread(BytesIO(data), stop_before_pixels=True, specific_tags=TAGS)
+        syntax = str(head.file_meta.TransferSyntaxUID)
+        found = {keyword: text(head, keyword) for keyword in ("SOPClassUID", "SOPInstanceUID", *_PLACE)}
+    except Exception as error:  # pydicom raises whatever the bytes lead it to
+        raise Broken(type(error).__name__) from error
+    for keyword, value in found.items():
+        if not value:
+            raise Missing(keyword)
+        if len(value) > LONGEST or not set(value) <= set("0123456789."):
+            raise Broken(keyword)
+    return Head(
+        *(found["SOPClassUID"], found["SOPInstanceUID"], syntax, *(found[one] for one in _PLACE)),
+        modality=text(head, "Modality")[:16],
+        patient_id=text(head, "PatientID")[:LONGEST],
+        issuer=text(head, "IssuerOfPatientID")[:LONGEST],
+        name=text(head, "PatientName")[:324],
+        birth=day(text(head, "PatientBirthDate")),
+        sex=text(head, "PatientSex")[:16],
+        accession=text(head, "AccessionNumber")[:LONGEST],
+        dataset=head,
+    )
+
+
+_PLACE = ("StudyInstanceUID", "SeriesInstanceUID")
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """A value as text without padding; several are joined by `\\`."""
+    try:
+        value = dataset.get(keyword)
+    except Exception:  # a value that is none of its VR
+        return ""
+    if value is None:
+        return ""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        value = "\\".join(str(one) for one in value)
+    return str(value).replace("\0", "").encode("utf-8", "replace").decode().strip()
+
+
+def day(value: str) -> date | None:
+    """A DICOM date (PS3.5, 6.2: DA, also as it was written before DICOM 3.0), or None."""
+    digits = value.replace(".", "")[:8]
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:8])) if digits.isascii() else None
+    except ValueError:
+        return None
+
+
+def clock(value: str) -> time | None:
+    """A DICOM time (TM): hours at least, what is not told is nought; or None."""
+    digits, _, fraction = value.replace(":", "").partition(".")
+    if not digits.isascii() or not digits.isdigit() or len(digits) not in (2, 4, 6):
+        return None
+    parts = [int(digits[at : at + 2]) for at in range(0, 6, 2) if digits[at : at + 2]]
+    micro = int((fraction + "000000")[:6]) if fraction.isascii() and fraction.isdigit() else 0
+    try:
+        return time(*parts, *([0] * (3 - len(parts))), micro)
+    except ValueError:
+        return None
+
+
+def words(name: str) -> str:
+    """A person's name for matching: its component groups without case, accents and the signs between (PS3.5, 6.2.1)."""
+    return " ".join(fold(name.replace("^", " ").replace("=", " ")).split())[:330]
+
+
+def is_uid(value: str) -> bool:
+    """Whether the value can be a UID."""
+    return bool(value) and len(value) <= LONGEST and UID(value).is_valid

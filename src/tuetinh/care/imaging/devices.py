@@ -1,0 +1,65 @@
+"""The machines that may call, and what each may: kept by the administrator of a facility."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from tuetinh.care.imaging.dimse.peers import ANYONE
+from tuetinh.care.imaging.errors import NoDevice, NotAllowed, Taken
+from tuetinh.care.imaging.models import Device
+from tuetinh.record.asker import Asker
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is said of a machine, in the terms of `models.Device`."""
+
+    title: str
+    name: str
+    modality: str = ""
+    address: str | None = None
+    host: str = ""
+    port: int | None = None
+    tls: bool = False
+    stores: bool = True
+    finds: bool = False
+    retrieves: bool = False
+    works: bool = False
+    enabled: bool = True
+
+
+def listed(asker: Asker) -> QuerySet[Device]:
+    """The machines of the asker's facility, of all for the province, by title."""
+    rows = Device.objects.order_by("title")
+    return rows.filter(facility=asker.facility) if asker.facility else rows
+
+
+def save(asker: Asker, device_id: int | None, draft: Draft) -> Device:
+    """Register a machine of the asker's facility, or change it. Raises NotAllowed, NoDevice, Taken."""
+    if asker.role != "admin" or (device_id is None and not asker.facility):
+        raise NotAllowed
+    try:
+        with transaction.atomic():
+            if device_id is None:
+                return Device.objects.create(facility=asker.facility, **asdict(draft))
+            row = listed(asker).select_for_update().filter(pk=device_id).first()
+            if row is None:
+                raise NoDevice
+            for field, value in asdict(draft).items():
+                setattr(row, field, value)
+            row.save()
+            return row
+    except IntegrityError as error:
+        raise Taken from error
+
+
+def first_device(facility: str, *, name: str, address: str) -> None:
+    """Let whoever calls from an address do everything at a facility, unless some machine is known already."""
+    with transaction.atomic():
+        if not Device.objects.exists():
+            Device.objects.create(
+                title=ANYONE, facility=facility, name=name, address=address, finds=True, retrieves=True, works=True
+            )

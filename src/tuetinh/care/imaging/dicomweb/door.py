@@ -1,0 +1,155 @@
+"""The `/dicom-web` door: a plain ASGI application beside Django, as `/fhir` is. Who asks is told by `authenticate`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+import psycopg
+from django.db import close_old_connections, connections
+from psycopg_pool import AsyncConnectionPool
+
+from tuetinh.care.imaging.archive import queries
+from tuetinh.care.imaging.archive.matching import BadKey, Wanted
+from tuetinh.care.imaging.archive.queries import Object
+from tuetinh.care.imaging.dicomweb import qido, stow, wado
+from tuetinh.care.imaging.dicomweb.asked import Call, Refused
+from tuetinh.record.asker import Asker
+from tuetinh.record.contents import NoSpace
+from tuetinh.record.steps import Step, aenter, arun
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+PATH: Final = "/dicom-web"
+THREADS: Final = 4  # that store
+UID: Final = r"([0-9.]{1,64})"
+_STUDY, _SERIES, _INSTANCE = 0x0020000D, 0x0020000E, 0x00080018
+_ROUTES: Final = [
+    (re.compile(pattern), name)
+    for pattern, name in (
+        (r"/studies", "studies"),
+        (r"/series", "series"),
+        (r"/instances", "instances"),
+        (rf"/studies/{UID}/series", "series"),
+        (rf"/studies/{UID}/instances", "instances"),
+        (rf"/studies/{UID}/series/{UID}/instances", "instances"),
+        (rf"/studies/{UID}(?:/series/{UID}(?:/instances/{UID})?)?", "objects"),
+        (rf"/studies/{UID}(?:/series/{UID}(?:/instances/{UID})?)?/metadata", "metadata"),
+        (rf"/studies/{UID}(?:/series/{UID}(?:/instances/{UID})?)?/(rendered|thumbnail)", "drawn"),
+        (rf"/studies/{UID}/series/{UID}/instances/{UID}/frames/([0-9,]+)", "frames"),
+        (rf"/studies/{UID}/series/{UID}/instances/{UID}/frames/([0-9,]+)/(rendered|thumbnail)", "drawn frame"),
+        (rf"/studies/{UID}/series/{UID}/instances/{UID}/bulkdata/([0-9A-Fa-f]{{8}})", "bulk"),
+    )
+]
+_LEVELS: Final = {"studies": "STUDY", "series": "SERIES", "instances": "IMAGE"}
+Authenticate = Callable[[MutableMapping[str, Any]], Awaitable[Asker | None]]
+
+
+class DicomDoor:
+    """Answers everything below `/dicom-web`."""
+
+    def __init__(self, pool: AsyncConnectionPool[Any], authenticate: Authenticate) -> None:
+        self._pool = pool
+        self._authenticate = authenticate
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="stow")
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """Answer one request."""
+        call = Call(scope, receive, send)
+        try:
+            await self._answer(call)
+        except Refused as refused:
+            headers = [("www-authenticate", "Bearer")] if refused.status == 401 else []
+            await call.answer(refused.status, "text/plain; charset=utf-8", refused.why.encode(), headers)
+        except NoSpace:
+            await call.answer(507, "text/plain", b"")
+        except psycopg.OperationalError:
+            await call.answer(503, "text/plain", b"")
+
+    async def close(self) -> None:
+        """Leave the database."""
+        for _ in range(THREADS):
+            self._threads.submit(connections.close_all)
+        await asyncio.to_thread(self._threads.shutdown)
+
+    async def _answer(self, call: Call) -> None:
+        asker = await self._authenticate(call.scope)
+        if asker is None:
+            raise Refused(401, "who asks is not known")
+        path, method = call.scope["path"][len(PATH) :].rstrip("/"), call.scope["method"]
+        if method == "POST" and (match := re.fullmatch(rf"/studies(?:/{UID})?", path)):
+            if not asker.may("c", "ImagingStudy"):
+                raise Refused(403, "storing needs a scope of creating ImagingStudy")
+            await stow.store(call, asker, match[1] or "", self._work)
+            return
+        route = next(((name, m.groups()) for pattern, name in _ROUTES if (m := pattern.fullmatch(path))), None)
+        if route is None:
+            raise Refused(404, "no such resource")
+        if method not in ("GET", "HEAD"):
+            raise Refused(405, "this is read only")
+        if not asker.may("r", "ImagingStudy"):
+            raise Refused(403, "reading needs a scope of ImagingStudy")
+        await self._read(call, asker, *route)
+
+    async def _read(self, call: Call, asker: Asker, name: str, groups: tuple[str | None, ...]) -> None:
+        within = {tag: uid for tag, uid in zip((_STUDY, _SERIES, _INSTANCE), groups, strict=False) if uid}
+        if name in _LEVELS:
+            wanted = qido.wanted(call, _LEVELS[name], within)
+            try:
+                found = await self._run(asker, queries.find(asker, wanted))
+            except BadKey as error:
+                raise qido.refused(error) from error
+            await qido.answer(call, found, _LEVELS[name], within)
+            return
+        drawn = name == "drawn"
+        if drawn:
+            within = {tag: uid for tag, uid in zip((_STUDY, _SERIES, _INSTANCE), groups[:3], strict=True) if uid}
+        found_objects = await self._objects(asker, within)
+        await _give(call, name, groups, found_objects)
+
+    async def _objects(self, asker: Asker, within: dict[int, str]) -> list[Object]:
+        keys = {tag: [uid] for tag, uid in within.items()}
+        found = await self._run(asker, queries.objects(asker, Wanted("IMAGE", keys, limit=1_000_000)))
+        if not found:
+            raise Refused(404, "there is no such object, or it is not for you")
+        return found
+
+    async def _run(self, asker: Asker, step: Step[T]) -> T:
+        async with self._pool.connection() as conn:
+            await aenter(asker, conn)
+            return await arun(step, conn)
+
+    async def _work(self, do: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _with_connection, do, *arguments)
+
+
+async def _give(call: Call, name: str, groups: tuple[str | None, ...], found: list[Object]) -> None:
+    match name:
+        case "objects":
+            await wado.objects(call, found)
+        case "metadata":
+            await wado.all_metadata(call, found)
+        case "frames":
+            await wado.some_frames(call, found[0], _numbers(groups[3]))
+        case "drawn":
+            await wado.rendered(call, found[len(found) // 2], 1, thumbnail=groups[3] == "thumbnail")
+        case "drawn frame":
+            await wado.rendered(call, found[0], _numbers(groups[3])[0], thumbnail=groups[4] == "thumbnail")
+        case _:
+            await wado.bulk(call, found[0], groups[3] or "")
+
+
+def _numbers(text: str | None) -> list[int]:
+    numbers = [int(one) for one in (text or "").split(",") if one and len(one) < 10]
+    if not numbers:
+        raise Refused(400, "frames are numbered from 1")
+    return numbers
+
+
+def _with_connection(do: Callable[..., T], *arguments: Any) -> T:
+    close_old_connections()
+    return do(*arguments)

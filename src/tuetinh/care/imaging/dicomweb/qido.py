@@ -1,0 +1,90 @@
+"""QIDO-RS (PS3.18, 10.6): what is in the archive."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydicom.datadict import tag_for_keyword
+
+from tuetinh.care.imaging.archive.attributes import LEVEL_OF
+from tuetinh.care.imaging.archive.matching import COUNTED, MOST, BadKey, Wanted
+from tuetinh.care.imaging.archive.queries import Found
+from tuetinh.care.imaging.dicomweb.asked import Call, Refused
+
+_PARENTS: Final = {"STUDY": (), "SERIES": ("0020000D",), "IMAGE": ("0020000D", "0020000E")}
+_UIDS: Final = {0x0020000D, 0x0020000E, 0x00080018, 0x00080016, 0x00080062}
+_OPTIONS: Final = {"includefield", "limit", "offset", "fuzzymatching", "accept", "charset"}
+USUAL: Final = 1000
+
+
+def wanted(call: Call, level: str, within: dict[int, str]) -> Wanted:
+    """The query of a request; `within`: the UIDs of its path. Raises Refused."""
+    keys: dict[int, list[str]] = {tag: [uid] for tag, uid in within.items()}
+    for name, value in call.query:
+        if name in _OPTIONS:
+            continue
+        tag = tag_of(name)
+        if tag is None:
+            raise Refused(400, f"no such attribute: {name}")
+        keys.setdefault(tag, []).extend(value.replace("\\", ",").split(",") if tag in _UIDS else [value])
+    fuzzy = call.option("fuzzymatching", "false").lower() == "true"
+    return Wanted(level, keys, fuzzy, min(_count(call, "limit", USUAL), MOST), _count(call, "offset", 0))
+
+
+def _count(call: Call, name: str, usual: int) -> int:
+    text = call.option(name, str(usual))
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Refused(400, f"{name} is a whole number")
+    return int(text)
+
+
+def tag_of(name: str) -> int | None:
+    """The tag of an attribute by its keyword or its eight digits; within a sequence, the sequence's."""
+    first = name.partition(".")[0]
+    if len(first) == 8 and all(sign in "0123456789abcdefABCDEF" for sign in first):
+        return int(first, 16)
+    return tag_for_keyword(first)
+
+
+async def answer(call: Call, found: Found, level: str, within: dict[int, str]) -> None:
+    """Send what was found: the attributes of the level, its parents' UIDs, and more where asked for."""
+    included = {one for name, value in call.query if name == "includefield" for one in value.split(",")}
+    tags = {f"{tag:08X}" for one in included if (tag := tag_of(one)) is not None}
+    asked = {f"{tag:08X}" for name, _ in call.query if (tag := tag_of(name)) is not None}
+    levels = {"STUDY": {"PATIENT", "STUDY"}, "SERIES": {"SERIES"}, "IMAGE": {"IMAGE"}}[level]
+    if "all" in included or not within:
+        levels = {"PATIENT", "STUDY", "SERIES", "IMAGE"}
+    keep = tags | asked | set(_PARENTS[level])
+    matches = []
+    for match in found.matches:
+        told = {tag: value for tag, value in match.items() if tag in keep or _level(tag) in levels}
+        told["00081190"] = {"vr": "UR", "Value": [address(call.base, match, level)]}
+        told["00080056"] = {"vr": "CS", "Value": ["ONLINE"]}
+        told["00080005"] = {"vr": "CS", "Value": ["ISO_IR 192"]}
+        matches.append(dict(sorted(told.items())))
+    warned = [("warning", '299 tuetinh "some attributes were not matched"')] if found.unmatched else []
+    await call.answer_json(matches, headers=warned)
+
+
+def _level(tag: str) -> str:
+    number = int(tag, 16)
+    if number in COUNTED:
+        return "SERIES" if number == 0x00201209 else "STUDY"
+    return LEVEL_OF.get(number, "")
+
+
+def address(base: str, match: dict[str, Any], level: str) -> str:
+    """The address from which a match is retrieved."""
+    url = f"{base}/studies/{_value(match, '0020000D')}"
+    if level != "STUDY":
+        url += f"/series/{_value(match, '0020000E')}"
+    return url + (f"/instances/{_value(match, '00080018')}" if level == "IMAGE" else "")
+
+
+def _value(match: dict[str, Any], tag: str) -> str:
+    return str((match.get(tag, {}).get("Value") or [""])[0])
+
+
+def refused(error: BadKey) -> Refused:
+    """What a client is told whose value cannot be matched."""
+    return Refused(400, f"{error.args[0]:08X} cannot be {error.args[1]!r}")

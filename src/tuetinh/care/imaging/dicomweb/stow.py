@@ -1,0 +1,93 @@
+"""STOW-RS (PS3.18, 10.5): objects come in, and each is told what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from tuetinh.care.imaging.archive.keeping import Kept, Source, keep
+from tuetinh.care.imaging.dicomweb.asked import Call, Refused
+from tuetinh.care.imaging.dicomweb.multipart import NotMultipart, parameters, parts
+from tuetinh.record.asker import Asker
+from tuetinh.record.contents import NoSpace
+
+DICOM: Final = "application/dicom"
+# Failure Reason (PS3.18, 10.5.3.3; PS3.4 B.2.3): the same as C-STORE tells.
+_FAILURES: Final = {"broken": 0xC000, "missing": 0xA900}
+_CHANGED: Final = 0x0111  # duplicate SOP instance, with other content: kept, until a person decides
+_PROCESSING: Final = 0x0110
+_OUT_OF_RESOURCES: Final = 0xA700
+_OTHER_STUDY: Final = 0x0124
+
+
+async def store(call: Call, asker: Asker, study: str, work: Callable[..., Awaitable[Kept]]) -> None:
+    """Keep what a request brings; `work` does it on a thread that has the database."""
+    told = parameters(call.headers.get("content-type", ""))
+    source = Source(asker.facility, f"STOW {asker.account}")
+    outcomes: list[tuple[Kept, int]] = []
+    if told[""] == DICOM:
+        outcomes.append(await _one(source, study, b"".join([c async for c in call.chunks()]), work))
+    elif told[""] == "multipart/related" and told.get("boundary"):
+        try:
+            async for headers, body in parts(call.chunks(), told["boundary"]):
+                if parameters(headers.get("content-type", DICOM))[""] != DICOM:
+                    raise Refused(415, "a part is no application/dicom")
+                outcomes.append(await _one(source, study, body, work))
+        except NotMultipart as error:
+            if not outcomes:
+                raise Refused(400, str(error)) from error
+            outcomes.append((Kept("held", "broken", str(error)), _PROCESSING))
+    else:
+        raise Refused(415, "multipart/related or application/dicom is expected")
+    if not outcomes:
+        raise Refused(400, "the request brings nothing")
+    await _answer(call, study, outcomes)
+
+
+async def _one(source: Source, study: str, data: bytes, work: Callable[..., Awaitable[Kept]]) -> tuple[Kept, int]:
+    """Keep one; returns what became of it and the reason of its failure, 0 for none."""
+    try:
+        kept = await work(_keep, source, data, study)
+    except NoSpace:
+        return Kept("held"), _OUT_OF_RESOURCES
+    if kept.state != "held":
+        return kept, 0
+    return kept, _FAILURES.get(kept.reason, _CHANGED if kept.reason == "changed" else _OTHER_STUDY)
+
+
+def _keep(source: Source, data: bytes, study: str) -> Kept:
+    from tuetinh.care.imaging.archive import reading
+
+    if study:
+        try:
+            head = reading.read(data)
+        except (reading.Broken, reading.Missing):
+            return keep(source, data)
+        if head.study != study:  # 10.5.1.1: such an object is not stored
+            return Kept("held", "other-study", "", head.sop_class, head.sop_instance, head.study)
+    return keep(source, data)
+
+
+async def _answer(call: Call, study: str, outcomes: list[tuple[Kept, int]]) -> None:
+    stored = [_item(call, kept) for kept, failure in outcomes if not failure]
+    failed = [_item(call, kept) | _element("00081197", "US", failure) for kept, failure in outcomes if failure]
+    uid = study or next((kept.study for kept, failure in outcomes if not failure), "")
+    answer: dict[str, Any] = _element("00081190", "UR", f"{call.base}/studies/{uid}") if uid and stored else {}
+    if failed:
+        answer["00081198"] = {"vr": "SQ", "Value": failed}
+    if stored:
+        answer["00081199"] = {"vr": "SQ", "Value": stored}
+    status = 200 if not failed else 202 if stored else 409
+    await call.answer_json(answer, status)
+
+
+def _item(call: Call, kept: Kept) -> dict[str, Any]:
+    item = _element("00081150", "UI", kept.sop_class) if kept.sop_class else {}
+    item |= _element("00081155", "UI", kept.sop_instance) if kept.sop_instance else {}
+    if kept.state in ("stored", "duplicate"):
+        item |= _element("00081190", "UR", f"{call.base}/studies/{kept.study}")
+    return item
+
+
+def _element(tag: str, vr: str, value: Any) -> dict[str, Any]:
+    return {tag: {"vr": vr, "Value": [value]}}

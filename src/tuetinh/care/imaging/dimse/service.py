@@ -1,0 +1,302 @@
+"""The application entity: who may call, and which handler answers what. A few threads work with the database."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+from weakref import WeakKeyDictionary
+
+from django.db import close_old_connections, connections
+from pydicom.dataset import Dataset
+from pynetdicom import AE, _config, evt
+from pynetdicom.association import Association
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    ModalityPerformedProcedureStep,
+    ModalityWorklistInformationFind,
+    PatientRootQueryRetrieveInformationModelFind,
+    PatientRootQueryRetrieveInformationModelGet,
+    PatientRootQueryRetrieveInformationModelMove,
+    StorageCommitmentPushModel,
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
+    Verification,
+)
+
+from tuetinh.care.imaging.archive.matching import BadKey
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+TITLE: Final = "TUETINH"
+THREADS: Final = 8  # that ask the database
+ASSOCIATIONS: Final = 64
+PDU: Final = 256 * 1024  # larger ones cost fewer turns of the protocol's machine
+LOOK: Final = 30.0  # seconds between looks for answers that are due
+CANCELLED, PENDING, SUCCESS = 0xFE00, 0xFF00, 0x0000
+BAD_IDENTIFIER, UNABLE, UNKNOWN_DESTINATION, NOT_AUTHORISED = 0xA900, 0xC000, 0xA801, 0x0124
+_SERVICES: Final = (
+    Verification,
+    PatientRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelFind,
+    PatientRootQueryRetrieveInformationModelMove,
+    StudyRootQueryRetrieveInformationModelMove,
+    PatientRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelGet,
+    ModalityWorklistInformationFind,
+    ModalityPerformedProcedureStep,
+    StorageCommitmentPushModel,
+)
+# Whatever is sent is taken: every storage class, also ones that nobody knows yet, in the syntax that senders prefer.
+_config.UNRESTRICTED_STORAGE_SERVICE = True
+
+
+async def serve_dicom(
+    host: str, port: int, stop: asyncio.Event, *, title: str = TITLE, ready: Callable[[int], None] | None = None
+) -> None:
+    """Answer as a DICOM application entity until `stop` is set.
+
+    `TUETINH_DICOM_CERTIFICATE` and `TUETINH_DICOM_KEY` (files) add TLS on `TUETINH_DICOM_TLS_PORT` (2762), and
+    `TUETINH_DICOM_CA` asks callers there for a certificate of that authority (PS3.15 B.9).
+    """
+    entity = Entity(title)
+    ports = await asyncio.to_thread(entity.start, host, port)
+    if ready:
+        ready(ports)
+    try:
+        while not stop.is_set():
+            await asyncio.to_thread(entity.deliver_due)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK)
+    finally:
+        await asyncio.to_thread(entity.close)
+
+
+class Entity:
+    """A running application entity."""
+
+    def __init__(self, title: str = TITLE) -> None:
+        self.title = title
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="dicom")
+        self._peers: WeakKeyDictionary[Association, Any] = WeakKeyDictionary()
+        self.ae = AE(title)
+        self.ae.maximum_pdu_size = PDU
+        self.ae.maximum_associations = ASSOCIATIONS
+        self.ae.network_timeout = 300
+        for service in _SERVICES:
+            self.ae.add_supported_context(service, scu_role=True, scp_role=True)
+        self.handlers = [
+            (evt.EVT_CONN_OPEN, _without_delay),
+            (evt.EVT_REQUESTED, self._requested),
+            (evt.EVT_C_STORE, self._store),
+            (evt.EVT_C_FIND, self._find),
+            (evt.EVT_C_MOVE, self._move),
+            (evt.EVT_C_GET, self._get),
+            (evt.EVT_N_ACTION, self._commit),
+            (evt.EVT_N_CREATE, self._begin),
+            (evt.EVT_N_SET, self._change),
+        ]
+
+    def start(self, host: str, port: int) -> int:
+        """Listen; returns the port."""
+        server = self.ae.start_server((host, port), block=False, evt_handlers=self.handlers)
+        assert server is not None  # noqa: S101  (not block)
+        if context := _tls(server_side=True):
+            tls_port = int(os.environ.get("TUETINH_DICOM_TLS_PORT", "2762"))
+            self.ae.start_server((host, tls_port), block=False, ssl_context=context, evt_handlers=self.handlers)
+        found: int = server.socket.getsockname()[1]
+        return found
+
+    def close(self) -> None:
+        """Take no more calls, end the open ones, leave the database."""
+        self.ae.shutdown()
+        for _ in range(THREADS):
+            self._threads.submit(connections.close_all)
+        self._threads.shutdown(wait=True)
+
+    def run(self, do: Callable[..., T], *arguments: Any) -> T:
+        """Do something with the database, on one of the threads that are for it."""
+        return self._threads.submit(_with_connection, do, *arguments).result()
+
+    def deliver_due(self) -> None:
+        """Deliver the storage commitments that are due."""
+        from tuetinh.care.imaging.dimse import committing
+
+        with contextlib.suppress(Exception):  # without a database: at the next look
+            for commitment in self.run(committing.due):
+                self.run(committing.deliver, self.title, commitment, calling)
+
+    def _requested(self, event: evt.Event) -> None:
+        from tuetinh.care.imaging.dimse import peers
+
+        association = event.assoc
+        title = str(association.requestor.primitive.calling_ae_title).strip()
+        address = str(association.requestor.address).removeprefix("::ffff:")
+        secure = isinstance(association.dul.socket.socket, ssl.SSLSocket)
+        try:
+            peer = self.run(lambda: peers.find(title, address, tls=secure))
+        except Exception:
+            log.exception("imaging: a caller could not be looked up")
+            association.acse.send_reject(0x02, 0x02, 0x01)  # transient
+            return
+        if peer is None:
+            log.warning("imaging: %s at %s may not call", title, address)
+            association.acse.send_reject(0x01, 0x01, 0x03)  # calling AE title not recognised
+            return
+        self._peers[association] = peer
+
+    def _store(self, event: evt.Event) -> int:
+        from tuetinh.care.imaging.dimse import storing
+
+        return self.run(storing.store, self._peers[event.assoc], event.encoded_dataset())
+
+    def _find(self, event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+        from tuetinh.care.imaging.dimse import finding, working
+
+        peer, asked = self._peers[event.assoc], event.identifier
+        is_worklist = event.context.abstract_syntax == ModalityWorklistInformationFind
+        if not (peer.device.works if is_worklist else peer.device.finds):
+            yield NOT_AUTHORISED, None
+            return
+        try:
+            if is_worklist:
+                answers = iter(self.run(working.worklist, peer, asked))
+            else:
+                found = self.run(_matches, peer.asker, finding.wanted(asked))
+                answers = (finding.identifier(one, asked, self.title) for one in found)
+            for one in answers:
+                if event.is_cancelled:
+                    yield CANCELLED, None
+                    return
+                yield PENDING, one
+        except (finding.BadIdentifier, BadKey):
+            yield BAD_IDENTIFIER, None
+        except Exception:
+            log.exception("imaging: a query could not be answered")
+            yield UNABLE, None
+
+    def _move(self, event: evt.Event) -> Iterator[Any]:
+        from tuetinh.care.imaging.dimse import giving, peers
+
+        peer = self._peers[event.assoc]
+        device = self.run(peers.destination, peer, str(event.move_destination).strip())
+        if device is None or not peer.device.retrieves:
+            yield None, None
+            return
+        options = {"ae_title": device.title, **calling(device.tls)}
+        objects = self._objects(event)
+        accepted = giving.probe(self.ae, device.host, device.port, objects, options) if objects else {}
+        yield device.host, device.port, {"contexts": giving.contexts_for(objects), **options}
+        yield len(objects)
+        for one in objects:
+            if event.is_cancelled:
+                yield CANCELLED, None
+                return
+            yield PENDING, giving.dataset(one, accepted or {})
+
+    def _get(self, event: evt.Event) -> Iterator[Any]:
+        from tuetinh.care.imaging.dimse import giving
+
+        objects = self._objects(event) if self._peers[event.assoc].device.retrieves else None
+        if objects is None:
+            yield 0
+            yield NOT_AUTHORISED, None
+            return
+        accepted = giving.accepted_by(event.assoc)
+        yield len(objects)
+        for one in objects:
+            if event.is_cancelled:
+                yield CANCELLED, None
+                return
+            yield PENDING, giving.dataset(one, accepted)
+
+    def _objects(self, event: evt.Event) -> list[Any]:
+        from tuetinh.care.imaging.dimse import finding
+
+        try:
+            return self.run(_objects, self._peers[event.assoc].asker, finding.wanted_objects(event.identifier))
+        except finding.BadIdentifier:
+            return []
+
+    def _commit(self, event: evt.Event) -> tuple[int, None]:
+        from tuetinh.care.imaging.dimse import committing
+
+        peer = self._peers[event.assoc]
+        status, commitment = self.run(committing.request, peer, event.action_type, event.action_information)
+        if commitment is not None:
+            self._threads.submit(_with_connection, committing.deliver, self.title, commitment, calling)
+        return status, None
+
+    def _begin(self, event: evt.Event) -> tuple[int, Dataset | None]:
+        from tuetinh.care.imaging.dimse import working
+
+        told = event.attribute_list
+        status = self.run(
+            working.begin, self._peers[event.assoc], str(event.request.AffectedSOPInstanceUID or ""), told
+        )
+        return status, (told if status == SUCCESS else None)
+
+    def _change(self, event: evt.Event) -> tuple[int, Dataset | None]:
+        from tuetinh.care.imaging.dimse import working
+
+        told = event.modification_list
+        status = self.run(
+            working.change, self._peers[event.assoc], str(event.request.RequestedSOPInstanceUID or ""), told
+        )
+        return status, (told if status == SUCCESS else None)
+
+
+def _matches(asker: Any, wanted: Any) -> list[dict[str, Any]]:
+    from tuetinh.care.imaging.archive import queries
+    from tuetinh.record.steps import run
+
+    return run(asker, queries.find(asker, wanted)).matches
+
+
+def _objects(asker: Any, wanted: Any) -> list[Any]:
+    from tuetinh.care.imaging.archive import queries
+    from tuetinh.record.steps import run
+
+    return run(asker, queries.objects(asker, wanted))
+
+
+def _with_connection(do: Callable[..., T], *arguments: Any) -> T:
+    close_old_connections()
+    return do(*arguments)
+
+
+def _without_delay(event: evt.Event) -> None:
+    """Send each message at once: Nagle's algorithm would let it wait for the peer's acknowledgement, 40 ms each."""
+    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def calling(tls: bool) -> dict[str, Any]:  # noqa: FBT001
+    """How this entity calls another one."""
+    options: dict[str, Any] = {"evt_handlers": [(evt.EVT_CONN_OPEN, _without_delay)], "max_pdu": PDU}
+    if tls and (context := _tls(server_side=False)):
+        options["tls_args"] = (context, "")
+    return options
+
+
+def _tls(*, server_side: bool) -> ssl.SSLContext | None:
+    certificate, key = os.environ.get("TUETINH_DICOM_CERTIFICATE"), os.environ.get("TUETINH_DICOM_KEY")
+    if not certificate or not key:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    authority = os.environ.get("TUETINH_DICOM_CA")
+    if authority:
+        context.load_verify_locations(authority)
+    if server_side:
+        context.verify_mode = ssl.CERT_REQUIRED if authority else ssl.CERT_NONE
+    else:
+        context.check_hostname = False  # machines are known by their authority, not by names
+        context.verify_mode = ssl.CERT_REQUIRED if authority else ssl.CERT_NONE
+    return context

@@ -1,0 +1,33 @@
+"""C-STORE (PS3.4 B): what a machine sends is on the disk and in the index before it is told so."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from tuetinh.care.imaging.archive.keeping import keep
+from tuetinh.care.imaging.dimse.peers import Peer
+from tuetinh.record.contents import NoSpace
+
+log = logging.getLogger(__name__)
+SUCCESS: Final = 0x0000
+PROCESSING_FAILURE: Final = 0x0110
+NOT_AUTHORISED: Final = 0x0124
+OUT_OF_RESOURCES: Final = 0xA700
+NO_MATCH: Final = 0xA900  # the data set does not tell what it must
+NOT_UNDERSTOOD: Final = 0xC000
+# What waits for a person is as safe as what is in the archive, and the machine need not send it again.
+_OF_REASON: Final = {"broken": NOT_UNDERSTOOD, "missing": NO_MATCH}
+
+
+def store(peer: Peer, data: bytes) -> int:
+    """Keep an object; returns the status to answer."""
+    if not peer.device.stores:
+        return NOT_AUTHORISED
+    try:
+        return _OF_REASON.get(keep(peer.source, data).reason, SUCCESS)
+    except NoSpace:
+        return OUT_OF_RESOURCES
+    except Exception:
+        log.exception("imaging: an object could not be kept")
+        return PROCESSING_FAILURE

@@ -1,0 +1,200 @@
+"""What machines are to do and what they tell of it: Modality Worklist (PS3.4 K) and Performed Procedure Step (F.7)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+from zoneinfo import ZoneInfo
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from pydicom.dataset import Dataset
+
+from tuetinh.care.imaging.archive.matching import BadKey
+from tuetinh.care.imaging.archive.persons import number_of
+from tuetinh.care.imaging.archive.reading import clock, day, words
+from tuetinh.care.imaging.dimse.finding import UTF8, values
+from tuetinh.care.imaging.dimse.peers import Peer
+from tuetinh.care.imaging.dimse.storing import NOT_AUTHORISED, SUCCESS
+from tuetinh.care.imaging.models import Exam, Step
+from tuetinh.commons.identity import api as identity
+from tuetinh.commons.messages.api import publish
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM
+
+HANOI: Final = ZoneInfo("Asia/Ho_Chi_Minh")
+OPEN: Final = (Exam.Stage.ORDERED, Exam.Stage.SCHEDULED)
+MOST: Final = 1000
+DUPLICATE, NO_SUCH, INVALID, MISSING = 0x0111, 0x0112, 0x0106, 0x0120
+IN_PROGRESS, COMPLETED, DISCONTINUED = "IN PROGRESS", "COMPLETED", "DISCONTINUED"
+_SEXES: Final = {"male": "M", "female": "F", "other": "O"}
+
+
+def worklist(peer: Peer, asked: Dataset) -> list[Dataset]:
+    """The steps that wait at the caller's facility and fit the question. Raises BadKey."""
+    step = next(iter(asked.get("ScheduledProcedureStepSequence") or []), Dataset())
+    rows = _planned(peer, asked, step)
+    people = record.read_many(peer.asker, "Patient", {row.patient for row in rows})
+    found = []
+    for row in rows:
+        person = cast("r4.Patient | None", people.get(row.patient))
+        if person and _is_of(person, asked, peer.device.facility):
+            found.append(_item(row, person, peer, asked))
+    return found
+
+
+def _planned(peer: Peer, asked: Dataset, step: Dataset) -> QuerySet[Exam]:
+    rows = Exam.objects.filter(facility=peer.device.facility, stage__in=OPEN).select_related("device")
+    for dataset, keyword, column in (
+        (step, "Modality", "modality"),
+        (asked, "AccessionNumber", "accession_number"),
+        (asked, "StudyInstanceUID", "study_instance_uid"),
+        (asked, "RequestedProcedureID", "accession_number"),
+        (step, "ScheduledProcedureStepID", "accession_number"),
+    ):
+        if wanted := [one for one in values(dataset.get(keyword)) if one and one != "*"]:
+            rows = rows.filter(**{f"{column}__in": wanted})
+    if station := _one(step, "ScheduledStationAETitle"):
+        rows = rows.filter(Q(device__title=station) | Q(device=None))
+    if wanted_day := _one(step, "ScheduledProcedureStepStartDate"):
+        rows = _between(rows, wanted_day, _one(step, "ScheduledProcedureStepStartTime"))
+    return rows.order_by("-urgent", "scheduled_at", "id")[:MOST]
+
+
+def _one(dataset: Dataset, keyword: str) -> str:
+    found = [one for one in values(dataset.get(keyword)) if one and one != "*"]
+    return found[0] if found else ""
+
+
+def _between(rows: QuerySet[Exam], days: str, times: str) -> QuerySet[Exam]:
+    """Of these days; the times are the first day's beginning and the last day's end (K.6.1.2.2)."""
+    bounds = []
+    clocks = times.partition("-") if "-" in times else (times, "", times)
+    parts = days.partition("-") if "-" in days else (days, "", days)
+    for at, (text, moment) in enumerate(((parts[0], clocks[0]), (parts[2], clocks[2]))):
+        if not text.strip():
+            bounds.append(None)
+            continue
+        found, hour = day(text.strip()), clock(moment.strip()) if moment.strip() else None
+        if found is None:
+            raise BadKey(0x00400002, days)
+        usual = datetime.max.time() if at else datetime.min.time()
+        bounds.append(datetime.combine(found, hour or usual, HANOI))
+    if bounds[0]:
+        rows = rows.filter(scheduled_at__gte=bounds[0])
+    return rows.filter(scheduled_at__lte=bounds[1]) if bounds[1] else rows
+
+
+def _is_of(person: r4.Patient, asked: Dataset, facility: str) -> bool:
+    number, name = _one(asked, "PatientID"), words(_one(asked, "PatientName"))
+    if number and number != number_of(person, facility):
+        return False
+    if not name:
+        return True
+    known = words(identity.display_name(person))
+    prefix, star, rest = name.partition("*")
+    return known.startswith(prefix) and rest in known if star else known == name
+
+
+def _item(row: Exam, person: r4.Patient, peer: Peer, asked: Dataset) -> Dataset:
+    """One entry (PS3.4, table K.6-1), with the attributes that were asked for and those without which it is no use."""
+    at = row.scheduled_at.astimezone(HANOI)
+    step = Dataset()
+    step.ScheduledStationAETitle = row.device.title if row.device else peer.title
+    step.ScheduledProcedureStepStartDate = f"{at:%Y%m%d}"
+    step.ScheduledProcedureStepStartTime = f"{at:%H%M%S}"
+    step.Modality = row.modality
+    step.ScheduledProcedureStepDescription = row.description[:64]
+    step.ScheduledProcedureStepID = row.accession_number
+    step.ScheduledStationName = row.device.name[:16] if row.device else None
+    step.ScheduledProcedureStepStatus = "SCHEDULED"
+    item = Dataset()
+    item.SpecificCharacterSet = UTF8
+    item.AccessionNumber = row.accession_number
+    item.PatientName = identity.display_name(person).replace(" ", "^", 1)
+    item.PatientID = number_of(person, peer.device.facility)
+    item.IssuerOfPatientID = peer.device.facility
+    item.PatientBirthDate = (person.birthDate or "").replace("-", "") if len(person.birthDate or "") == 10 else ""
+    item.PatientSex = _SEXES.get(person.gender or "", "")
+    item.StudyInstanceUID = row.study_instance_uid
+    item.RequestedProcedureID = row.accession_number
+    item.RequestedProcedureDescription = row.description[:64]
+    item.RequestedProcedurePriority = "HIGH" if row.urgent else "ROUTINE"
+    item.ScheduledProcedureStepSequence = [step]
+    for element in asked:
+        if element.tag not in item and element.tag.element != 0:
+            item.add_new(element.tag, element.VR, [] if element.VR == "SQ" else None)
+    return item
+
+
+def begin(peer: Peer, uid: str, told: Dataset) -> int:
+    """N-CREATE: a machine has begun a step (F.7.2.1). Returns the status to answer."""
+    if not peer.device.works:
+        return NOT_AUTHORISED
+    if str(told.get("PerformedProcedureStepStatus") or "") != IN_PROGRESS:
+        return INVALID
+    steps = told.get("ScheduledStepAttributesSequence")
+    if not steps:
+        return MISSING
+    now = datetime.now(UTC)
+    try:
+        with transaction.atomic():
+            exam = _exam(peer, steps[0])
+            Step.objects.create(
+                sop_instance_uid=uid, exam=exam, facility=peer.device.facility, title=peer.title,
+                status=IN_PROGRESS, attributes=_json(told), created_at=now, changed_at=now,
+            )  # fmt: skip
+            if exam and exam.stage in OPEN:
+                exam.stage, exam.started_at = Exam.Stage.STARTED, now
+                exam.save(update_fields=["stage", "started_at"])
+            publish(f"imaging:{peer.device.facility}")
+    except IntegrityError:
+        return DUPLICATE
+    return SUCCESS
+
+
+def _exam(peer: Peer, step: Dataset) -> Exam | None:
+    rows = Exam.objects.select_for_update().filter(facility=peer.device.facility)
+    number = str(step.get("AccessionNumber") or step.get("ScheduledProcedureStepID") or "")
+    study = str(step.get("StudyInstanceUID") or "")
+    return rows.filter(study_instance_uid=study).first() or rows.filter(accession_number=number).first()
+
+
+def change(peer: Peer, uid: str, told: Dataset) -> int:
+    """N-SET: a machine goes on with a step, has completed or broken it off (F.7.2.2). Returns the status to answer."""
+    if not peer.device.works:
+        return NOT_AUTHORISED
+    with transaction.atomic():
+        row = Step.objects.select_for_update().filter(sop_instance_uid=uid, facility=peer.device.facility).first()
+        if row is None:
+            return NO_SUCH
+        if row.status != IN_PROGRESS:  # a completed step may no longer be updated
+            return 0x0110
+        status = str(told.get("PerformedProcedureStepStatus") or IN_PROGRESS)
+        if status not in (IN_PROGRESS, COMPLETED, DISCONTINUED):
+            return INVALID
+        row.status, row.changed_at = status, datetime.now(UTC)
+        row.attributes = {**row.attributes, **_json(told)}
+        row.save(update_fields=["status", "changed_at", "attributes"])
+        if row.exam_id and status != IN_PROGRESS:
+            _ended(row.exam_id, done=status == COMPLETED, at=row.changed_at)
+        publish(f"imaging:{peer.device.facility}")
+    return SUCCESS
+
+
+def _ended(exam_id: int, *, done: bool, at: datetime) -> None:
+    """Let the examination, and its order in the record, go on; one that was broken off waits again."""
+    exam = Exam.objects.select_for_update().get(pk=exam_id)
+    if exam.stage != Exam.Stage.STARTED:
+        return
+    exam.stage, exam.ended_at = (Exam.Stage.DONE, at) if done else (Exam.Stage.SCHEDULED, None)
+    exam.save(update_fields=["stage", "ended_at"])
+    order = cast("r4.ServiceRequest | None", record.lock_many(SYSTEM, "ServiceRequest", [exam.order]).get(exam.order))
+    if done and order and order.status == "active":
+        order.status = "completed"
+        record.update(SYSTEM, order)
+
+
+def _json(dataset: Dataset) -> dict[str, Any]:
+    return {tag: value for tag, value in dataset.to_json_dict().items() if "BulkDataURI" not in value}

@@ -1,0 +1,165 @@
+"""Every object is kept once, or waits with its reason; nothing is lost."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from tuetinh.care.imaging.archive.keeping import Source, ask, keep, resource_id
+from tuetinh.care.imaging.exams import modality_of
+from tuetinh.care.imaging.models import Held, Instance, Series, Study
+from tuetinh.care.imaging.tests.conftest import FACILITY, HERE, part10
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM
+from tuetinh.record.contents.files import path_of
+from tuetinh.record.steps import enter
+
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore::UserWarning:pydicom")]
+
+
+def counts() -> tuple[int, int, int, int]:
+    """How many studies, series, instances and waiting objects there are."""
+    enter(SYSTEM)
+    return Study.objects.count(), Series.objects.count(), Instance.objects.count(), Held.objects.count()
+
+
+def test_an_object_is_kept_as_it_came(person: r4.Patient) -> None:
+    data = part10(SOPInstanceUID="1.2.3.4.1.1")
+    kept = keep(HERE, data)
+    assert (kept.state, kept.sop_instance, kept.study) == ("stored", "1.2.3.4.1.1", "1.2.3.4")
+    assert counts() == (1, 1, 1, 0)
+    instance = Instance.objects.select_related("study", "series").get()
+    assert bytes(instance.digest) == hashlib.sha256(data).digest()
+    assert path_of(bytes(instance.digest)).read_bytes() == data
+    assert (instance.size, instance.transfer_syntax_uid) == (len(data), "1.2.840.10008.1.2.1")
+    study = instance.study
+    assert (study.patient, study.custodian, study.name_words) == (person.id, FACILITY, "nguyen van anh")
+    assert (str(study.study_date), str(study.study_time), study.referrer_words) == (
+        "2026-11-02", "08:15:00", "tran thi binh",
+    )  # fmt: skip
+    assert study.attributes["00100010"] == {"vr": "PN", "Value": [{"Alphabetic": "Nguyễn^Văn^Ánh"}]}
+    assert (instance.series.modality, instance.series.series_number, instance.instance_number) == ("CT", 1, 1)
+    used = ask("SELECT type, id, patient, custodian FROM record.content WHERE digest = %s", instance.digest)
+    assert used == [("ImagingStudy", resource_id("1.2.3.4"), person.id, FACILITY)]
+
+
+def test_the_same_object_again_is_harmless(person: r4.Patient) -> None:
+    data = part10(SOPInstanceUID="1.2.3.4.1.1")
+    keep(HERE, data)
+    again = dcmread(BytesIO(data))
+    again.file_meta.ImplementationVersionName = "ANOTHER"
+    out = BytesIO()
+    again.save_as(out, enforce_file_format=True)
+    assert out.getvalue() != data
+    assert keep(HERE, out.getvalue()).state == "duplicate"
+    assert counts() == (1, 1, 1, 0)
+
+
+def test_other_bytes_of_the_same_uid_wait(person: r4.Patient) -> None:
+    first = part10(SOPInstanceUID="1.2.3.4.1.1")
+    keep(HERE, first)
+    second = part10(SOPInstanceUID="1.2.3.4.1.1", PixelData=bytes(32))
+    assert (kept := keep(HERE, second)).state == "held"
+    assert kept.reason == "changed"
+    assert keep(HERE, second).reason == "changed"
+    held = Held.objects.get()
+    assert (held.copies, held.sop_instance_uid, held.state) == (2, "1.2.3.4.1.1", "waiting")
+    assert path_of(bytes(held.digest)).read_bytes() == second
+    assert path_of(bytes(Instance.objects.get().digest)).read_bytes() == first
+    assert counts() == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID"])
+def test_an_object_without_its_place_waits(person: r4.Patient, keyword: str) -> None:
+    kept = keep(HERE, part10(**{keyword: None}))
+    assert (kept.state, kept.reason, kept.detail) == ("held", "missing", keyword)
+    assert counts() == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", bytes(128) + b"DICM", part10()[:140]])
+def test_broken_files_wait(person: r4.Patient, data: bytes) -> None:
+    kept = keep(HERE, data)
+    assert (kept.state, kept.reason) == ("held", "broken")
+    assert path_of(bytes(Held.objects.get().digest)).read_bytes() == data
+    assert counts() == (0, 0, 0, 1)
+
+
+def test_an_unknown_patients_study_is_kept_for_the_facility(person: r4.Patient) -> None:
+    assert keep(HERE, part10(PatientID="UNKNOWN")).state == "stored"
+    enter(SYSTEM)
+    assert Study.objects.get().patient is None
+    assert counts() == (1, 1, 1, 0)
+
+
+def test_another_persons_object_for_a_study_waits(person: r4.Patient) -> None:
+    keep(HERE, part10())
+    kept = keep(HERE, part10(PatientID="BN000018", PatientName="Lò^Thị^Pâng", SeriesInstanceUID="1.2.3.4.2"))
+    assert (kept.reason, kept.detail) == ("other-person", "PatientID")
+    assert counts() == (1, 1, 1, 1)
+
+
+def test_a_number_with_another_name_and_birth_waits(person: r4.Patient) -> None:
+    kept = keep(HERE, part10(PatientName="Lò^Thị^Pâng", PatientBirthDate="19720312"))
+    assert (kept.reason, kept.detail) == ("other-person", "PatientName")
+    assert counts() == (0, 0, 0, 1)
+
+
+def test_another_facilitys_study_is_not_added_to(person: r4.Patient) -> None:
+    keep(HERE, part10())
+    kept = keep(Source("12001", "AE X"), part10())
+    assert (kept.reason, kept.detail) == ("other-place", "StudyInstanceUID")
+    assert Held.objects.get().facility == "12001"
+    assert counts() == (1, 1, 1, 1)
+
+
+def order(person: r4.Patient, name: str = "Chụp cắt lớp vi tính sọ não", status: str = "active") -> r4.ServiceRequest:
+    """An imaging order of the facility."""
+    snomed = "http://snomed.info/sct"
+    return record.create(
+        SYSTEM,
+        r4.ServiceRequest(
+            status=status,
+            intent="order",
+            category=[r4.CodeableConcept(coding=[r4.Coding(system=snomed, code="363679005")])],
+            code=r4.CodeableConcept(text=name),
+            subject=record.ref(person),
+            performer=[r4.Reference(reference=f"Organization/{FACILITY}")],
+            authoredOn="2026-11-02T08:00:00+07:00",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "modality"),
+    [
+        ("Chụp cộng hưởng từ sọ não (0.2-1.5T)", "MR"),
+        ("Chụp CLVT sọ não không tiêm thuốc cản quang", "CT"),
+        ("Siêu âm ổ bụng", "US"),
+        ("Chụp Xquang ngực thẳng", "DX"),
+        ("Chụp Xquang tuyến vú", "MG"),
+        ("Nội soi thực quản - dạ dày", "ES"),
+        ("Công khám", "OT"),
+    ],
+)
+def test_a_services_name_tells_the_modality(name: str, modality: str) -> None:
+    assert modality_of(name) == modality
+
+
+def test_every_file_of_the_public_set_is_kept_or_waits_with_its_reason(cast: object, shared: Path) -> None:
+    folder = shared / "data" / "dicom"
+    with (folder / "MANIFEST.csv").open(newline="") as file:
+        rows = [row["file"] for row in csv.DictReader(file)]
+    states = {name: keep(HERE, (folder / name).read_bytes()) for name in rows if (folder / name).is_file()}
+    enter(SYSTEM)
+    told: dict[str, int] = {}
+    for kept in states.values():
+        told[f"{kept.state} {kept.reason}".strip()] = told.get(f"{kept.state} {kept.reason}".strip(), 0) + 1
+    assert Instance.objects.count() == told["stored"]
+    assert sum(told.values()) == len(rows)
+    assert told == {}

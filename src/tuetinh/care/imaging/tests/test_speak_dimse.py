@@ -1,0 +1,302 @@
+"""The archive over DIMSE, as a machine and a workstation meet it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.uid import ExplicitVRLittleEndian
+from pynetdicom import AE, build_role, evt
+from pynetdicom.association import Association
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    CTImageStorage,
+    ModalityPerformedProcedureStep,
+    ModalityWorklistInformationFind,
+    PatientRootQueryRetrieveInformationModelFind,
+    StorageCommitmentPushModel,
+    StorageCommitmentPushModelInstance,
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
+    Verification,
+)
+
+from tuetinh.care.imaging.dimse.service import Entity
+from tuetinh.care.imaging.models import Commitment, Device, Exam, Held, Instance, Step
+from tuetinh.care.imaging.tests.conftest import FACILITY, part10
+from tuetinh.care.imaging.tests.test_keep_objects import order
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM
+from tuetinh.record.steps import enter
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore::UserWarning:pydicom")]
+
+
+@pytest.fixture
+def machine(person: r4.Patient) -> Device:
+    """A machine that may do everything."""
+    return Device.objects.create(
+        title="CT1", facility=FACILITY, name="CT 1", modality="CT", address="127.0.0.1",
+        finds=True, retrieves=True, works=True,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def port(machine: Device) -> Iterator[int]:
+    """Where the archive listens."""
+    entity = Entity()
+    yield entity.start("127.0.0.1", 0)
+    entity.close()
+
+
+def call(port: int, *classes: str, title: str = "CT1", **options: Any) -> Association:
+    """An association with the archive."""
+    ae = AE(title)
+    for one in classes:
+        ae.add_requested_context(one, [ExplicitVRLittleEndian] if one == CTImageStorage else None)
+    return ae.associate("127.0.0.1", port, ae_title="TUETINH", **options)
+
+
+def send(port: int, *files: bytes) -> list[int]:
+    """Store files; the statuses."""
+    association = call(port, CTImageStorage)
+    assert association.is_established
+    statuses = [association.send_c_store(dcmread(BytesIO(data))).Status for data in files]
+    association.release()
+    return statuses
+
+
+def find(port: int, model: str = StudyRootQueryRetrieveInformationModelFind, **keys: Any) -> list[Dataset]:
+    """The answers to a query."""
+    asked = Dataset()
+    for keyword, value in keys.items():
+        setattr(asked, keyword, value)
+    association = call(port, model)
+    found = [answer for status, answer in association.send_c_find(asked, model) if status.Status == 0xFF00]
+    association.release()
+    return [one for one in found if one is not None]
+
+
+def test_echo(port: int) -> None:
+    association = call(port, Verification)
+    assert association.send_c_echo().Status == 0
+    association.release()
+
+
+def test_who_is_not_known_may_not_call(port: int) -> None:
+    assert not call(port, Verification, title="STRANGER").is_established
+    Device.objects.filter(title="CT1").update(address="10.0.0.1")
+    assert not call(port, Verification).is_established
+    assert call(port, Verification, title="CT1").is_rejected
+
+
+def test_a_machine_that_may_only_store_finds_nothing(port: int) -> None:
+    Device.objects.update(finds=False, works=False)
+    send(port, part10())
+    assert find(port, QueryRetrieveLevel="STUDY", StudyInstanceUID="") == []
+    assert find(port, ModalityWorklistInformationFind, PatientName="") == []
+
+
+def test_one_that_may_not_store_leaves_nothing(port: int) -> None:
+    Device.objects.update(stores=False)
+    assert send(port, part10()) == [0x0124]
+    enter(SYSTEM)
+    assert (Instance.objects.count(), Held.objects.count()) == (0, 0)
+
+
+def test_store_and_find_at_every_level(port: int) -> None:
+    second = part10(SeriesInstanceUID="1.2.3.4.2", SOPInstanceUID="1.2.3.4.2.1", SeriesNumber=2, InstanceNumber=7)
+    assert send(port, part10(SOPInstanceUID="1.2.3.4.1.1"), second) == [0, 0]
+    studies = find(
+        port, QueryRetrieveLevel="STUDY", PatientName="", PatientID="BN000017", StudyInstanceUID="", StudyDate="",
+        ModalitiesInStudy="", NumberOfStudyRelatedSeries="", NumberOfStudyRelatedInstances="", StudyDescription="",
+    )  # fmt: skip
+    assert len(studies) == 1
+    (study,) = studies
+    assert (str(study.PatientName), study.StudyDate, study.ModalitiesInStudy) == ("Nguyễn^Văn^Ánh", "20261102", "CT")
+    assert (study.NumberOfStudyRelatedSeries, study.NumberOfStudyRelatedInstances) == (2, 2)
+    assert (study.RetrieveAETitle, study.SpecificCharacterSet) == ("TUETINH", "ISO_IR 192")
+    series = find(port, QueryRetrieveLevel="SERIES", StudyInstanceUID="1.2.3.4", SeriesNumber="", Modality="CT")
+    assert [one.SeriesNumber for one in series] == [1, 2]
+    images = find(port, QueryRetrieveLevel="IMAGE", SeriesInstanceUID="1.2.3.4.2", SOPInstanceUID="", InstanceNumber="")
+    assert [(one.SOPInstanceUID, one.InstanceNumber) for one in images] == [("1.2.3.4.2.1", 7)]
+    people = find(
+        port, PatientRootQueryRetrieveInformationModelFind, QueryRetrieveLevel="PATIENT", PatientName="nguyen*",
+        PatientID="",
+    )  # fmt: skip
+    assert [one.PatientID for one in people] == ["BN000017"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "count"),
+    [
+        ({"PatientName": "Nguyễn*"}, 1),
+        ({"PatientName": "NGUYEN^VAN^ANH"}, 1),
+        ({"PatientName": "*anh"}, 1),
+        ({"PatientName": "Tran*"}, 0),
+        ({"StudyDate": "20261101-20261103"}, 1),
+        ({"StudyDate": "20261103-"}, 0),
+        ({"StudyDate": "-20261102"}, 1),
+        ({"StudyTime": "08"}, 1),
+        ({"StudyTime": "0816-"}, 0),
+        ({"StudyInstanceUID": ["1.2.3.4", "9.9"]}, 1),
+        ({"StudyInstanceUID": "9.9"}, 0),
+        ({"ModalitiesInStudy": "MR"}, 0),
+        ({"ModalitiesInStudy": ["MR", "CT"]}, 1),
+        ({"StudyDescription": "*não"}, 1),
+        ({"StudyDescription": "CLVT s? não"}, 1),
+        ({"StudyDescription": "%"}, 0),
+        ({"ReferringPhysicianName": "tran thi*"}, 1),
+        ({"PatientSex": "F"}, 0),
+        ({"AccessionNumber": "1"}, 0),
+    ],
+)
+def test_matching(port: int, keys: dict[str, Any], count: int) -> None:
+    send(port, part10())
+    assert len(find(port, QueryRetrieveLevel="STUDY", SpecificCharacterSet="ISO_IR 192", **keys)) == count
+
+
+def test_objects_come_back_by_get(port: int) -> None:
+    data = part10(SOPInstanceUID="1.2.3.4.1.1")
+    send(port, data)
+    came: list[Dataset] = []
+
+    def take(event: evt.Event) -> int:
+        came.append(event.dataset)
+        return 0
+
+    association = call(
+        port, StudyRootQueryRetrieveInformationModelGet, CTImageStorage,
+        ext_neg=[build_role(CTImageStorage, scp_role=True)], evt_handlers=[(evt.EVT_C_STORE, take)],
+    )  # fmt: skip
+    asked = Dataset()
+    asked.QueryRetrieveLevel, asked.StudyInstanceUID = "STUDY", "1.2.3.4"
+    statuses = [s.Status for s, _ in association.send_c_get(asked, StudyRootQueryRetrieveInformationModelGet)]
+    association.release()
+    assert statuses[-1] == 0
+    assert [one.PixelData for one in came] == [bytes(range(32))]
+
+
+def test_objects_are_moved_to_a_known_machine_only(port: int) -> None:
+    send(port, part10(SOPInstanceUID="1.2.3.4.1.1"))
+    came: list[str] = []
+
+    def take(event: evt.Event) -> int:
+        came.append(event.dataset.SOPInstanceUID)
+        return 0
+
+    ae = AE("VIEWER")
+    ae.add_supported_context(CTImageStorage)
+    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, take)])
+    asked = Dataset()
+    asked.QueryRetrieveLevel, asked.StudyInstanceUID = "STUDY", "1.2.3.4"
+    model = StudyRootQueryRetrieveInformationModelMove
+    association = call(port, model)
+    unknown = [status.Status for status, _ in association.send_c_move(asked, "VIEWER", model)]
+    Device.objects.create(
+        title="VIEWER", facility=FACILITY, name="Máy đọc", host="127.0.0.1", port=server.socket.getsockname()[1]
+    )
+    known = [status.Status for status, _ in association.send_c_move(asked, "VIEWER", model)]
+    association.release()
+    server.shutdown()
+    assert unknown == [0xA801]
+    assert known[-1] == 0
+    assert came == ["1.2.3.4.1.1"]
+
+
+def test_what_is_kept_is_committed(port: int, machine: Device) -> None:
+    send(port, part10(SOPInstanceUID="1.2.3.4.1.1"))
+    told: list[tuple[int, Dataset]] = []
+
+    def hear(event: evt.Event) -> tuple[int, None]:
+        told.append((event.event_type, event.event_information))
+        return 0, None
+
+    ae = AE("CT1")
+    ae.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
+    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, hear)])
+    Device.objects.filter(pk=machine.pk).update(host="127.0.0.1", port=server.socket.getsockname()[1])
+    asked = Dataset()
+    asked.TransactionUID = "1.9"
+    asked.ReferencedSOPSequence = []
+    for uid in ("1.2.3.4.1.1", "1.2.3.4.1.2"):
+        item = Dataset()
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = CTImageStorage, uid
+        asked.ReferencedSOPSequence.append(item)
+    association = call(port, StorageCommitmentPushModel)
+    status, _ = association.send_n_action(asked, 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance)
+    association.release()
+    assert status.Status == 0
+    for _ in range(100):
+        if Commitment.objects.filter(sent_at__isnull=False).exists():
+            break
+        time.sleep(0.05)
+    server.shutdown()
+    assert len(told) == 1
+    event, information = told[0]
+    assert event == 2
+    assert [one.ReferencedSOPInstanceUID for one in information.ReferencedSOPSequence] == ["1.2.3.4.1.1"]
+    assert [(one.ReferencedSOPInstanceUID, one.FailureReason) for one in information.FailedSOPSequence] == [
+        ("1.2.3.4.1.2", 0x0112)
+    ]
+
+
+def test_an_order_is_worked_off(port: int, person: r4.Patient) -> None:
+    wanted = order(person)
+    exam = Exam.objects.get(order=wanted.id)
+    assert (exam.modality, exam.patient, exam.facility, len(exam.accession_number)) == ("CT", person.id, FACILITY, 12)
+    step = Dataset()
+    step.Modality, step.ScheduledStationAETitle, step.ScheduledProcedureStepStartDate = "CT", "CT1", "20261102"
+    steps = [step]
+    items = find(
+        port, ModalityWorklistInformationFind, PatientName="nguyen*", PatientID="", ScheduledProcedureStepSequence=steps
+    )
+    assert len(items) == 1
+    (item,) = items
+    assert (item.PatientID, item.AccessionNumber, item.StudyInstanceUID) == (
+        "BN000017", exam.accession_number, exam.study_instance_uid,
+    )  # fmt: skip
+    assert (str(item.PatientName), item.PatientBirthDate, item.PatientSex) == ("Nguyễn^Văn Ánh", "19800229", "M")
+    step.Modality = "MR"
+    assert find(port, ModalityWorklistInformationFind, ScheduledProcedureStepSequence=[step]) == []
+
+    association = call(port, ModalityPerformedProcedureStep)
+    told = Dataset()
+    told.PerformedProcedureStepStatus = "IN PROGRESS"
+    scheduled = Dataset()
+    scheduled.StudyInstanceUID, scheduled.AccessionNumber = exam.study_instance_uid, exam.accession_number
+    told.ScheduledStepAttributesSequence = [scheduled]
+    kind = ModalityPerformedProcedureStep
+    assert association.send_n_create(told, kind, "1.7")[0].Status == 0
+    exam.refresh_from_db()
+    assert exam.stage == "started"
+    assert association.send_n_create(told, kind, "1.7")[0].Status == 0x0111
+    done = Dataset()
+    done.PerformedProcedureStepStatus = "COMPLETED"
+    assert association.send_n_set(done, kind, "1.8")[0].Status == 0x0112
+    assert association.send_n_set(done, kind, "1.7")[0].Status == 0
+    assert association.send_n_set(done, kind, "1.7")[0].Status == 0x0110
+    association.release()
+    exam.refresh_from_db()
+    assert (exam.stage, Step.objects.get().status) == ("done", "COMPLETED")
+    stored = record.read(SYSTEM, "ServiceRequest", str(wanted.id))
+    assert isinstance(stored, r4.ServiceRequest)
+    assert stored.status == "completed"
+
+    send(port, part10(StudyInstanceUID=exam.study_instance_uid, AccessionNumber=exam.accession_number))
+    enter(SYSTEM)
+    study = Instance.objects.select_related("study").get().study
+    assert (study.order, study.patient) == (wanted.id, person.id)
+
+
+def test_a_revoked_order_leaves_the_worklist(port: int, person: r4.Patient) -> None:
+    wanted = order(person)
+    wanted.status = "revoked"
+    record.update(SYSTEM, wanted)
+    assert Exam.objects.get().stage == "cancelled"
+    assert find(port, ModalityWorklistInformationFind, PatientName="") == []
