@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class Application:
-    """ASGI application of a node: `/fhir`, `/dicom-web`, `/events` and `/healthz` by lean handlers, all else by Django."""
+    """ASGI application of a node: `/fhir`, `/dicom-web`, `/events`, `/healthz` by lean handlers, all else by Django."""
 
     def __init__(self, roles: frozenset[str]) -> None:
         """roles: what this process does, told at `/healthz`."""

@@ -64,6 +64,20 @@ class NoDevice(ImagingError):
     message = _("Không có máy này ở cơ sở này.")
 
 
+class WrongStage(ImagingError):
+    """The examination is at a stage where this cannot be done."""
+
+    code = "wrong-stage"
+    message = _("Ca chụp đang ở bước khác, không làm được việc này. Hãy tải lại trang.")
+
+
+class NothingWritten(ImagingError):
+    """A report needs findings and a conclusion."""
+
+    code = "nothing-written"
+    message = _("Ghi mô tả hình ảnh và kết luận trước khi ký.")
+
+
 # Why an object waits for a person.
 REASONS = {
     "broken": _("Tệp hỏng, không đọc được"),

@@ -149,7 +149,8 @@ def forget() -> None:
 
 
 def _fits(place: Place, source: Source, head: Head) -> bool:
-    return source.facility in ("", place.custodian) and place.patient_id == head.patient_id
+    same_place = not place.custodian or source.facility in ("", place.custodian)
+    return same_place and place.patient_id == head.patient_id
 
 
 _ADD = """
@@ -201,7 +202,7 @@ def _place(source: Source, head: Head, patient: str) -> Place:
         _make_study(source, head, patient)
         rows = ask(_FIND_STUDY, head.study)
     study, whom, patient_id, custodian = rows[0]
-    if source.facility not in ("", custodian):
+    if custodian and source.facility not in ("", custodian):
         raise _Wrong("other-place", "StudyInstanceUID")
     if patient and whom != patient:
         raise _Wrong("other-person", "StudyInstanceUID")

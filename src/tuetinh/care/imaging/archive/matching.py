@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, time
 from typing import Any, Final
 
+import orjson
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from tuetinh.care.imaging.archive.attributes import LEVEL_OF
@@ -110,7 +111,7 @@ FROM imaging_study st JOIN imaging_series se ON se.study_id = st.id
   JOIN imaging_instance i ON i.study_id = st.id AND i.series_id = se.id
 {where} ORDER BY st.id, se.series_number, se.id, i.instance_number, i.id LIMIT %s"""
 _LISTS: Final = {
-    "PATIENT": """SELECT DISTINCT ON (st.patient_id) st.attributes, NULL::jsonb, NULL::jsonb, st.id, 0, 0, st.resource,
+    "PATIENT": """SELECT DISTINCT ON (st.patient_id) st.attributes::text, NULL, NULL, st.id, 0, 0, st.resource,
   st.patient FROM imaging_study st {where} ORDER BY st.patient_id, st.id DESC {tail}""",
     "STUDY": """SELECT p.*,
   (SELECT array_agg(DISTINCT m.modality ORDER BY m.modality) FROM imaging_series m
@@ -118,14 +119,15 @@ _LISTS: Final = {
   (SELECT count(*) FROM imaging_series m WHERE m.study_id = p.id),
   (SELECT count(*) FROM imaging_instance m WHERE m.study_id = p.id),
   (SELECT array_agg(DISTINCT m.sop_class_uid) FROM imaging_instance m WHERE m.study_id = p.id)
-FROM (SELECT st.attributes, NULL::jsonb, NULL::jsonb, st.id, 0, 0, st.resource, st.patient FROM imaging_study st
+FROM (SELECT st.attributes::text, NULL, NULL, st.id, 0, 0, st.resource, st.patient FROM imaging_study st
   {where} ORDER BY st.study_date DESC, st.id DESC {tail}) p""",
     "SERIES": """SELECT p.*,
   (SELECT count(*) FROM imaging_instance m WHERE m.study_id = p.id AND m.series_id = p.series)
-FROM (SELECT st.attributes, se.attributes, NULL::jsonb, st.id, se.id AS series, 0, st.resource, st.patient
+FROM (SELECT st.attributes::text, se.attributes::text, NULL, st.id, se.id AS series, 0, st.resource, st.patient
   FROM imaging_study st JOIN imaging_series se ON se.study_id = st.id
   {where} ORDER BY st.study_date DESC, st.id DESC, se.series_number, se.id {tail}) p""",
-    "IMAGE": """SELECT st.attributes, se.attributes, i.attributes, st.id, se.id, i.id, st.resource, st.patient
+    "IMAGE": """SELECT st.attributes::text, se.attributes::text, i.attributes::text, st.id, se.id, i.id, st.resource,
+  st.patient
 FROM imaging_study st JOIN imaging_series se ON se.study_id = st.id
   JOIN imaging_instance i ON i.study_id = st.id AND i.series_id = se.id
 {where} ORDER BY st.study_date DESC, st.id DESC, se.series_number, se.id, i.instance_number, i.id {tail}""",
@@ -261,7 +263,9 @@ _KINDS: Final = {"text": _text, "name": _name, "date": _date, "time": _time, "ra
 
 def answer(level: str, row: Sequence[Any]) -> dict[str, Any]:
     """The DICOM JSON of a row of `compile_query`, with what is counted for its level."""
-    found: dict[str, Any] = {**(row[0] or {}), **(row[1] or {}), **(row[2] or {})}
+    found: dict[str, Any] = {}
+    for told in row[:3]:
+        found |= orjson.loads(told) if told else {}
     if level == "PATIENT":
         return {tag: value for tag, value in found.items() if LEVEL_OF.get(int(tag, 16)) == "PATIENT"}
     if level == "STUDY":

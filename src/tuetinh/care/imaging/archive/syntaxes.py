@@ -32,7 +32,7 @@ def explicit(dataset: FileDataset) -> bytes:
     syntax = dataset.file_meta.TransferSyntaxUID
     try:
         if syntax.is_encapsulated:
-            dataset.decompress(as_rgb=False, generate_instance_uid=False)
+            dataset.decompress(generate_instance_uid=False)
         elif syntax == ExplicitVRBigEndian:
             _swap(dataset)
         dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian

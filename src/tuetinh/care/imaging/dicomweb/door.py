@@ -6,16 +6,15 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 import psycopg
-from django.db import close_old_connections, connections
 from psycopg_pool import AsyncConnectionPool
 
 from tuetinh.care.imaging.archive import queries
 from tuetinh.care.imaging.archive.matching import BadKey, Wanted
 from tuetinh.care.imaging.archive.queries import Object
+from tuetinh.care.imaging.archive.workers import Workers
 from tuetinh.care.imaging.dicomweb import qido, stow, wado
 from tuetinh.care.imaging.dicomweb.asked import Call, Refused
 from tuetinh.record.asker import Asker
@@ -55,7 +54,7 @@ class DicomDoor:
     def __init__(self, pool: AsyncConnectionPool[Any], authenticate: Authenticate) -> None:
         self._pool = pool
         self._authenticate = authenticate
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="stow")
+        self._workers = Workers(THREADS, "stow")
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -72,9 +71,7 @@ class DicomDoor:
 
     async def close(self) -> None:
         """Leave the database."""
-        for _ in range(THREADS):
-            self._threads.submit(connections.close_all)
-        await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._workers.close)
 
     async def _answer(self, call: Call) -> None:
         asker = await self._authenticate(call.scope)
@@ -84,7 +81,7 @@ class DicomDoor:
         if method == "POST" and (match := re.fullmatch(rf"/studies(?:/{UID})?", path)):
             if not asker.may("c", "ImagingStudy"):
                 raise Refused(403, "storing needs a scope of creating ImagingStudy")
-            await stow.store(call, asker, match[1] or "", self._work)
+            await stow.store(call, asker, match[1] or "", self._workers.arun)
             return
         route = next(((name, m.groups()) for pattern, name in _ROUTES if (m := pattern.fullmatch(path))), None)
         if route is None:
@@ -123,9 +120,6 @@ class DicomDoor:
             await aenter(asker, conn)
             return await arun(step, conn)
 
-    async def _work(self, do: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _with_connection, do, *arguments)
-
 
 async def _give(call: Call, name: str, groups: tuple[str | None, ...], found: list[Object]) -> None:
     match name:
@@ -148,8 +142,3 @@ def _numbers(text: str | None) -> list[int]:
     if not numbers:
         raise Refused(400, "frames are numbered from 1")
     return numbers
-
-
-def _with_connection(do: Callable[..., T], *arguments: Any) -> T:
-    close_old_connections()
-    return do(*arguments)

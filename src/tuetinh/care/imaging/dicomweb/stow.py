@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from tuetinh.care.imaging.archive.keeping import Kept, Source, keep
+from tuetinh.care.imaging.archive.recording import record_studies
 from tuetinh.care.imaging.dicomweb.asked import Call, Refused
 from tuetinh.care.imaging.dicomweb.multipart import NotMultipart, parameters, parts
 from tuetinh.record.asker import Asker
@@ -20,7 +21,7 @@ _OUT_OF_RESOURCES: Final = 0xA700
 _OTHER_STUDY: Final = 0x0124
 
 
-async def store(call: Call, asker: Asker, study: str, work: Callable[..., Awaitable[Kept]]) -> None:
+async def store(call: Call, asker: Asker, study: str, work: Callable[..., Awaitable[Any]]) -> None:
     """Keep what a request brings; `work` does it on a thread that has the database."""
     told = parameters(call.headers.get("content-type", ""))
     source = Source(asker.facility, f"STOW {asker.account}")
@@ -41,10 +42,11 @@ async def store(call: Call, asker: Asker, study: str, work: Callable[..., Awaita
         raise Refused(415, "multipart/related or application/dicom is expected")
     if not outcomes:
         raise Refused(400, "the request brings nothing")
+    await work(record_studies, {kept.study for kept, _ in outcomes if kept.state == "stored"})
     await _answer(call, study, outcomes)
 
 
-async def _one(source: Source, study: str, data: bytes, work: Callable[..., Awaitable[Kept]]) -> tuple[Kept, int]:
+async def _one(source: Source, study: str, data: bytes, work: Callable[..., Awaitable[Any]]) -> tuple[Kept, int]:
     """Keep one; returns what became of it and the reason of its failure, 0 for none."""
     try:
         kept = await work(_keep, source, data, study)

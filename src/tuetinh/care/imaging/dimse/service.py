@@ -9,11 +9,9 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from django.db import close_old_connections, connections
 from pydicom.dataset import Dataset
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
@@ -31,8 +29,8 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from tuetinh.care.imaging.archive.matching import BadKey
+from tuetinh.care.imaging.archive.workers import Workers
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 TITLE: Final = "TUETINH"
 THREADS: Final = 8  # that ask the database
@@ -83,8 +81,9 @@ class Entity:
 
     def __init__(self, title: str = TITLE) -> None:
         self.title = title
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="dicom")
+        self.workers = Workers(THREADS, "dicom")
         self._peers: WeakKeyDictionary[Association, Any] = WeakKeyDictionary()
+        self._came: WeakKeyDictionary[Association, set[str]] = WeakKeyDictionary()
         self.ae = AE(title)
         self.ae.maximum_pdu_size = PDU
         self.ae.maximum_associations = ASSOCIATIONS
@@ -95,6 +94,7 @@ class Entity:
             (evt.EVT_CONN_OPEN, _without_delay),
             (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_C_STORE, self._store),
+            (evt.EVT_RELEASED, self._released),
             (evt.EVT_C_FIND, self._find),
             (evt.EVT_C_MOVE, self._move),
             (evt.EVT_C_GET, self._get),
@@ -116,21 +116,15 @@ class Entity:
     def close(self) -> None:
         """Take no more calls, end the open ones, leave the database."""
         self.ae.shutdown()
-        for _ in range(THREADS):
-            self._threads.submit(connections.close_all)
-        self._threads.shutdown(wait=True)
-
-    def run(self, do: Callable[..., T], *arguments: Any) -> T:
-        """Do something with the database, on one of the threads that are for it."""
-        return self._threads.submit(_with_connection, do, *arguments).result()
+        self.workers.close()
 
     def deliver_due(self) -> None:
         """Deliver the storage commitments that are due."""
         from tuetinh.care.imaging.dimse import committing
 
         with contextlib.suppress(Exception):  # without a database: at the next look
-            for commitment in self.run(committing.due):
-                self.run(committing.deliver, self.title, commitment, calling)
+            for commitment in self.workers.run(committing.due):
+                self.workers.run(committing.deliver, self.title, commitment, calling)
 
     def _requested(self, event: evt.Event) -> None:
         from tuetinh.care.imaging.dimse import peers
@@ -140,21 +134,33 @@ class Entity:
         address = str(association.requestor.address).removeprefix("::ffff:")
         secure = isinstance(association.dul.socket.socket, ssl.SSLSocket)
         try:
-            peer = self.run(lambda: peers.find(title, address, tls=secure))
+            peer = self.workers.run(lambda: peers.find(title, address, tls=secure))
         except Exception:
             log.exception("imaging: a caller could not be looked up")
             association.acse.send_reject(0x02, 0x02, 0x01)  # transient
+            association.kill()  # once it is sent
             return
         if peer is None:
             log.warning("imaging: %s at %s may not call", title, address)
             association.acse.send_reject(0x01, 0x01, 0x03)  # calling AE title not recognised
+            association.kill()
             return
         self._peers[association] = peer
 
     def _store(self, event: evt.Event) -> int:
         from tuetinh.care.imaging.dimse import storing
 
-        return self.run(storing.store, self._peers[event.assoc], event.encoded_dataset())
+        status, study = self.workers.run(storing.store, self._peers[event.assoc], event.encoded_dataset())
+        if study:
+            self._came.setdefault(event.assoc, set()).add(study)
+        return status
+
+    def _released(self, event: evt.Event) -> None:
+        """Tell the record at once of the studies that have come; without this the worker does, a little later."""
+        from tuetinh.care.imaging.archive.recording import record_studies
+
+        if studies := self._came.pop(event.assoc, None):
+            self.workers.submit(record_studies, studies)
 
     def _find(self, event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
         from tuetinh.care.imaging.dimse import finding, working
@@ -166,9 +172,9 @@ class Entity:
             return
         try:
             if is_worklist:
-                answers = iter(self.run(working.worklist, peer, asked))
+                answers = iter(self.workers.run(working.worklist, peer, asked))
             else:
-                found = self.run(_matches, peer.asker, finding.wanted(asked))
+                found = self.workers.run(_matches, peer.asker, finding.wanted(asked))
                 answers = (finding.identifier(one, asked, self.title) for one in found)
             for one in answers:
                 if event.is_cancelled:
@@ -185,7 +191,7 @@ class Entity:
         from tuetinh.care.imaging.dimse import giving, peers
 
         peer = self._peers[event.assoc]
-        device = self.run(peers.destination, peer, str(event.move_destination).strip())
+        device = self.workers.run(peers.destination, peer, str(event.move_destination).strip())
         if device is None or not peer.device.retrieves:
             yield None, None
             return
@@ -220,7 +226,7 @@ class Entity:
         from tuetinh.care.imaging.dimse import finding
 
         try:
-            return self.run(_objects, self._peers[event.assoc].asker, finding.wanted_objects(event.identifier))
+            return self.workers.run(_objects, self._peers[event.assoc].asker, finding.wanted_objects(event.identifier))
         except finding.BadIdentifier:
             return []
 
@@ -228,16 +234,16 @@ class Entity:
         from tuetinh.care.imaging.dimse import committing
 
         peer = self._peers[event.assoc]
-        status, commitment = self.run(committing.request, peer, event.action_type, event.action_information)
+        status, commitment = self.workers.run(committing.request, peer, event.action_type, event.action_information)
         if commitment is not None:
-            self._threads.submit(_with_connection, committing.deliver, self.title, commitment, calling)
+            self.workers.submit(committing.deliver, self.title, commitment, calling)
         return status, None
 
     def _begin(self, event: evt.Event) -> tuple[int, Dataset | None]:
         from tuetinh.care.imaging.dimse import working
 
         told = event.attribute_list
-        status = self.run(
+        status = self.workers.run(
             working.begin, self._peers[event.assoc], str(event.request.AffectedSOPInstanceUID or ""), told
         )
         return status, (told if status == SUCCESS else None)
@@ -246,7 +252,7 @@ class Entity:
         from tuetinh.care.imaging.dimse import working
 
         told = event.modification_list
-        status = self.run(
+        status = self.workers.run(
             working.change, self._peers[event.assoc], str(event.request.RequestedSOPInstanceUID or ""), told
         )
         return status, (told if status == SUCCESS else None)
@@ -264,11 +270,6 @@ def _objects(asker: Any, wanted: Any) -> list[Any]:
     from tuetinh.record.steps import run
 
     return run(asker, queries.objects(asker, wanted))
-
-
-def _with_connection(do: Callable[..., T], *arguments: Any) -> T:
-    close_old_connections()
-    return do(*arguments)
 
 
 def _without_delay(event: evt.Event) -> None:

@@ -20,14 +20,15 @@ NOT_UNDERSTOOD: Final = 0xC000
 _OF_REASON: Final = {"broken": NOT_UNDERSTOOD, "missing": NO_MATCH}
 
 
-def store(peer: Peer, data: bytes) -> int:
-    """Keep an object; returns the status to answer."""
+def store(peer: Peer, data: bytes) -> tuple[int, str]:
+    """Keep an object; returns the status to answer, and its study's UID where it came into the archive."""
     if not peer.device.stores:
-        return NOT_AUTHORISED
+        return NOT_AUTHORISED, ""
     try:
-        return _OF_REASON.get(keep(peer.source, data).reason, SUCCESS)
+        kept = keep(peer.source, data)
     except NoSpace:
-        return OUT_OF_RESOURCES
+        return OUT_OF_RESOURCES, ""
     except Exception:
         log.exception("imaging: an object could not be kept")
-        return PROCESSING_FAILURE
+        return PROCESSING_FAILURE, ""
+    return _OF_REASON.get(kept.reason, SUCCESS), kept.study if kept.state == "stored" else ""

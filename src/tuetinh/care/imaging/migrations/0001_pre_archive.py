@@ -13,10 +13,10 @@ EVERYTHING = "nullif(current_setting('tuetinh.everything', true), '') <> 'no'"
 CLOSED = "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
 DOOR = CLOSED + " CREATE POLICY door ON {table} USING ({rows}) WITH CHECK ({rows});"
 STUDY = f"{EVERYTHING} OR record.lets('ImagingStudy', patient, custodian, 0)"
-BELOW = f"{EVERYTHING} OR EXISTS (SELECT FROM imaging_study s WHERE s.id = study_id)"
+BELOW = EVERYTHING + " OR EXISTS (SELECT FROM imaging_study s WHERE s.id = {table}.study_id)"
 POLICIES = [
     DOOR.format(table="imaging_study", rows=STUDY),
-    *(DOOR.format(table=table, rows=BELOW) for table in ("imaging_series", "imaging_instance", "imaging_pending")),
+    *(DOOR.format(table=table, rows=BELOW.format(table=table)) for table in ("imaging_series", "imaging_instance", "imaging_pending")),
 ]
 
 

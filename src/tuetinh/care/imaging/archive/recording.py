@@ -1,0 +1,75 @@
+"""The archive's studies in the record: each is an ImagingStudy, written anew when something of it has come."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+
+from tuetinh.care.imaging import facts
+from tuetinh.care.imaging.facts import Whole
+from tuetinh.care.imaging.models import Instance, Pending, Series, Study
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.steps import enter
+
+QUIET: Final = timedelta(seconds=10)  # in which nothing more came of a study
+
+
+def record_studies(uids: Iterable[str]) -> int:
+    """Write these studies into the record, as far as it does not know them; returns how many it was told."""
+    return sum(_record_one(Pending.objects.filter(study__study_instance_uid=uid)) for uid in sorted(set(uids)))
+
+
+def record_quiet(most: int = 500) -> int:
+    """Write the studies of which nothing came for a while into the record; returns how many."""
+    count = 0
+    while count < most and _record_one(Pending.objects.filter(at__lt=datetime.now(UTC) - QUIET).order_by("at")):
+        count += 1
+    return count
+
+
+def _record_one(rows: object) -> int:
+    """Write the first of these that nobody else is writing. What comes meanwhile waits, and is written next."""
+    with transaction.atomic():
+        enter(SYSTEM)
+        pending = rows.select_for_update(skip_locked=True, of=("self",)).first()  # type: ignore[attr-defined]
+        if pending is None:
+            return 0
+        study = Study.objects.select_for_update().get(pk=pending.study_id)
+        if study.patient:
+            _write(study)
+        enter(SYSTEM)
+        pending.delete()
+    return 1
+
+
+def _write(study: Study) -> None:
+    asker = replace(SYSTEM, facility=study.custodian)
+    whole = Whole(
+        study,
+        list(Series.objects.filter(study=study).order_by("series_number", "pk")),
+        list(Instance.objects.filter(study=study).order_by("instance_number", "pk")),
+    )
+    _endpoint(asker)
+    fresh = facts.imaging_study(whole)
+    known = record.read_many(asker, "ImagingStudy", [study.resource]).get(study.resource)
+    if known is None or _without_meta(known) != _without_meta(fresh):
+        record.put_many(asker, [fresh])
+
+
+def _without_meta(resource: r4.Resource) -> bytes:
+    copy = r4.decode(r4.encode(resource))
+    copy.meta = None
+    return r4.encode(copy)
+
+
+def _endpoint(asker: Asker) -> None:
+    """The Endpoint to which studies refer, made with the first of them."""
+    if not record.read_many(asker, "Endpoint", [facts.ENDPOINT]):
+        record.put_many(SYSTEM, [facts.endpoint(os.environ.get("TUETINH_URL", "http://127.0.0.1:8000"))])

@@ -1,0 +1,63 @@
+"""What the pages of imaging ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.db.models import Count, Q, QuerySet
+
+from tuetinh.care.imaging.models import Exam, Instance, Study
+from tuetinh.commons.identity.api import names_of
+from tuetinh.record.asker import Asker
+from tuetinh.record.steps import enter
+
+LISTS: Final = {
+    "waiting": ("ordered", "scheduled"),
+    "started": ("started",),
+    "done": ("done",),
+    "reported": ("reported",),
+}
+SHOWN: Final = 12  # pictures of an examination on its page
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An examination in a list."""
+
+    exam: Exam
+    name: str
+
+
+def worklist(facility: str, which: str, modality: str = "") -> QuerySet[Exam]:
+    """The examinations of a facility at a stage: urgent and older ones first, finished ones newest first."""
+    rows = Exam.objects.filter(facility=facility, stage__in=LISTS[which])
+    rows = rows.filter(modality=modality) if modality else rows
+    order = ("-urgent", "scheduled_at", "id") if which in ("waiting", "started") else ("-scheduled_at", "-id")
+    return rows.order_by(*order)
+
+
+def counts(facility: str) -> dict[str, int]:
+    """How many examinations wait in each list but the last, which only grows."""
+    told = {which: Count("pk", filter=Q(stage__in=stages)) for which, stages in LISTS.items() if which != "reported"}
+    open_ = Exam.objects.filter(facility=facility, stage__in=("ordered", "scheduled", "started", "done"))
+    return dict(open_.aggregate(**told))
+
+
+def lines(asker: Asker, exams: Sequence[Exam]) -> list[Line]:
+    """Examinations with the names of their people."""
+    names = names_of(asker, {exam.patient for exam in exams})
+    return [Line(exam, names.get(exam.patient, "")) for exam in exams]
+
+
+def pictures(asker: Asker, exam: Exam) -> list[str]:
+    """Addresses of the first objects of an examination's studies, below `/dicom-web`."""
+    enter(asker)
+    studies = Study.objects.filter(Q(order=exam.order) | Q(study_instance_uid=exam.study_instance_uid))
+    rows = (
+        Instance.objects.filter(study__in=studies)
+        .order_by("study", "series__series_number", "series", "instance_number", "pk")
+        .values_list("study__study_instance_uid", "series__series_instance_uid", "sop_instance_uid")[:SHOWN]
+    )
+    return [f"/dicom-web/studies/{study}/series/{series}/instances/{uid}" for study, series, uid in rows]

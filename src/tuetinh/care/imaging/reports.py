@@ -1,0 +1,192 @@
+"""The readings of examinations: templates in words, a draft, the signed report (DiagnosticReport with its PDF)."""
+
+from __future__ import annotations
+
+import csv
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, cast
+
+from django.db import transaction
+
+from tuetinh.care.imaging.errors import NeedsReason, NotAllowed, NothingWritten, WrongStage
+from tuetinh.care.imaging.facts import HANOI
+from tuetinh.care.imaging.models import Exam, Study
+from tuetinh.commons.access.api import place_name
+from tuetinh.commons.documents.api import pdf
+from tuetinh.commons.identity.api import banner
+from tuetinh.commons.messages.api import publish
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import Asker
+from tuetinh.record.steps import enter
+
+LOINC: Final = "http://loinc.org"
+FINDINGS: Final = "59776-5"  # Procedure findings Narrative
+READ: Final = (Exam.Stage.STARTED, Exam.Stage.DONE, Exam.Stage.REPORTED)
+_TEMPLATES: Final = Path(__file__).parent / "data" / "report_templates.csv"
+_SECTION: Final = "http://terminology.hl7.org/CodeSystem/v2-0074"
+_OBSERVED: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Words that a reading begins with."""
+
+    key: str
+    modality: str
+    title: str
+    findings: str
+    conclusion: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is written of an examination. status: of the DiagnosticReport, "" where there is none yet."""
+
+    findings: str = ""
+    conclusion: str = ""
+    status: str = ""
+
+
+@cache
+def templates(modality: str) -> tuple[Template, ...]:
+    """The templates for a modality, in the order of their file."""
+    with _TEMPLATES.open(encoding="utf-8", newline="") as file:
+        return tuple(Template(**row) for row in csv.DictReader(file) if row["modality"] == modality)
+
+
+def report_id(exam: Exam) -> str:
+    """The id of the report of an examination."""
+    return f"img-{exam.accession_number}"
+
+
+def reading_of(asker: Asker, exam: Exam) -> Reading:
+    """What is written so far."""
+    report = record.read_many(asker, "DiagnosticReport", [report_id(exam)]).get(report_id(exam))
+    if not isinstance(report, r4.DiagnosticReport):
+        return Reading()
+    found = record.read_many(asker, "Observation", [f"{report_id(exam)}-findings"]).values()
+    findings = next((one.valueString or "" for one in found if isinstance(one, r4.Observation)), "")
+    return Reading(findings, report.conclusion or "", report.status or "")
+
+
+def write(asker: Asker, exam_id: int, findings: str, conclusion: str) -> Exam:
+    """Keep a draft of the reading. Raises NotAllowed, WrongStage."""
+    with transaction.atomic():
+        exam = _own(asker, exam_id)
+        if exam.stage == Exam.Stage.REPORTED:
+            raise WrongStage
+        _put(asker, exam, Reading(findings.strip(), conclusion.strip(), "preliminary"), None)
+    return exam
+
+
+def sign(asker: Asker, exam_id: int, findings: str, conclusion: str, why: str = "") -> Exam:
+    """Sign the reading: it is a result from now on. One that was signed is amended, with a reason.
+
+    Raises NotAllowed, WrongStage, NothingWritten, NeedsReason.
+    """
+    findings, conclusion, why = findings.strip(), conclusion.strip(), why.strip()
+    with transaction.atomic():
+        exam = _own(asker, exam_id)
+        if not findings or not conclusion:
+            raise NothingWritten
+        again = exam.stage == Exam.Stage.REPORTED
+        if again and not why:
+            raise NeedsReason
+        reading = Reading(findings, conclusion, "amended" if again else "final")
+        _put(asker, exam, reading, paper(asker, exam, reading, why))
+        exam.stage = Exam.Stage.REPORTED
+        exam.ended_at = exam.ended_at or datetime.now(HANOI)
+        exam.save(update_fields=["stage", "ended_at"])
+        _complete(asker, exam)
+        publish(f"imaging:{exam.facility}")
+        if exam.encounter:
+            publish(f"visit:{exam.encounter}")
+    return exam
+
+
+def _own(asker: Asker, exam_id: int) -> Exam:
+    """The examination, locked, where it can be read. Another facility's is not there."""
+    if asker.role != "imaging":
+        raise NotAllowed
+    exam = Exam.objects.select_for_update().filter(pk=exam_id, facility=asker.facility).first()
+    if exam is None or exam.stage not in READ:
+        raise WrongStage
+    return exam
+
+
+def _put(asker: Asker, exam: Exam, reading: Reading, document: bytes | None) -> None:
+    order = cast("r4.ServiceRequest", record.read(asker, "ServiceRequest", exam.order))
+    now = datetime.now(HANOI).isoformat(timespec="seconds")
+    who = r4.Reference(reference=f"Practitioner/{asker.practitioner}") if asker.practitioner else None
+    about: dict[str, Any] = {"subject": order.subject, "encounter": order.encounter}
+    based = [r4.Reference(reference=f"ServiceRequest/{exam.order}")]
+    findings = r4.Observation(
+        id=f"{report_id(exam)}-findings",
+        status=reading.status,
+        category=[_coded(_OBSERVED, "imaging")],
+        code=_coded(LOINC, FINDINGS, "Mô tả hình ảnh"),
+        basedOn=based,
+        effectiveDateTime=now,
+        valueString=reading.findings or None,
+        performer=[who] if who else None,
+        **about,
+    )
+    enter(asker)
+    studies = Study.objects.filter(order=exam.order).values_list("resource", flat=True)
+    known = record.read_many(asker, "ImagingStudy", studies)
+    report = r4.DiagnosticReport(
+        id=report_id(exam),
+        status=reading.status,
+        category=[_coded(_SECTION, "RAD")],
+        code=order.code,
+        basedOn=based,
+        effectiveDateTime=now,
+        issued=now,
+        resultsInterpreter=[who] if who else None,
+        result=[r4.Reference(reference=f"Observation/{findings.id}")],
+        imagingStudy=[r4.Reference(reference=f"ImagingStudy/{id_}") for id_ in known] or None,
+        conclusion=reading.conclusion or None,
+        presentedForm=[r4.Attachment(contentType="application/pdf", data=b64encode(document).decode())]
+        if document
+        else None,
+        **about,
+    )
+    record.put_many(asker, [findings])
+    record.put_many(asker, [report])
+
+
+def _coded(system: str, code: str, text: str | None = None) -> r4.CodeableConcept:
+    return r4.CodeableConcept(coding=[r4.Coding(system=system, code=code)], text=text)
+
+
+def _complete(asker: Asker, exam: Exam) -> None:
+    order = cast("r4.ServiceRequest", record.lock_many(asker, "ServiceRequest", [exam.order])[exam.order])
+    if order.status == "active":
+        order.status = "completed"
+        record.update(asker, order)
+
+
+def paper(asker: Asker, exam: Exam, reading: Reading, why: str = "") -> bytes:
+    """The report as people take it home."""
+    person = banner(asker, exam.patient)
+    signer = place_name("Practitioner", asker.practitioner) if reading.status in ("final", "amended") else ""
+    data = {
+        "facility": {"name": place_name("Organization", exam.facility)},
+        "patient": {"name": person.name, "number": person.number, "sex": person.sex, "birth": person.birth},
+        "number": exam.accession_number,
+        "service": exam.description,
+        "modality": exam.modality,
+        "done": exam.ended_at or exam.started_at,
+        "findings": reading.findings,
+        "conclusion": reading.conclusion,
+        "status": reading.status,
+        "why": why,
+        "signer": signer,
+        "signed": datetime.now(HANOI),
+    }
+    return pdf("imaging/report.typ", data, "A4")

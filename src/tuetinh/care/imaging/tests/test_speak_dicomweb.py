@@ -1,0 +1,133 @@
+"""The archive over HTTP, as viewers and other systems meet it."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import pytest
+from dicomweb_client.api import DICOMwebClient
+from PIL import Image
+from pydicom import dcmread
+from requests import Session
+
+from tuetinh.care.imaging.models import Held, Instance
+from tuetinh.care.imaging.tests.conftest import Web, part10
+from tuetinh.record.asker import SYSTEM
+from tuetinh.record.steps import enter
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore::UserWarning:pydicom")]
+ONE = "/studies/1.2.3.4/series/1.2.3.4.1/instances/1.2.3.4.1.1"
+DICOM = "application/dicom"
+
+
+def value(match: dict[str, Any], tag: str) -> Any:
+    """The first value of an attribute."""
+    return match[tag]["Value"][0]
+
+
+def test_nobody_and_whoever_may_not_see_get_nothing(web: Web) -> None:
+    web.store(part10(SOPInstanceUID="1.2.3.4.1.1"))
+    assert web.get("/studies", who="nobody").status_code == 401
+    for who in ("outsider", "official"):
+        assert web.get("/studies", who=who).status_code == 403
+        assert web.get(ONE, who=who).status_code == 403
+    assert web.get("/studies", who="citizen").json() == []  # it is another patient's
+    assert web.get(ONE, who="citizen").status_code == 404
+
+
+def test_who_only_reads_stores_nothing(web: Web) -> None:
+    assert web.store(part10(), who="reader").status_code == 403
+    assert web.store(part10(), who="official").status_code == 403
+    enter(SYSTEM)
+    assert (Instance.objects.count(), Held.objects.count()) == (0, 0)
+
+
+def test_a_nobodys_study_is_seen_at_its_facility(web: Web) -> None:
+    web.store(part10(PatientID="UNKNOWN"))
+    assert len(web.get("/studies").json()) == 1
+
+
+def test_store_tells_of_each_object(web: Web) -> None:
+    first = part10(SOPInstanceUID="1.2.3.4.1.1")
+    answer = web.store(first, part10(SOPInstanceUID="1.2.3.4.1.2", StudyInstanceUID=None), b"nothing")
+    assert answer.status_code == 202
+    told = answer.json()
+    assert [value(one, "00081155") for one in told["00081199"]["Value"]] == ["1.2.3.4.1.1"]
+    assert [value(one, "00081197") for one in told["00081198"]["Value"]] == [0xA900, 0xC000]
+    assert web.store(first).status_code == 200  # once more is harmless
+    assert web.store(part10(SOPInstanceUID="1.2.3.4.1.1", PixelData=bytes(32))).status_code == 409
+    assert web.post(first, DICOM).status_code == 200
+    assert web.post(b"x", "text/plain").status_code == 415
+    assert web.post(b"x", "multipart/related; boundary=x").status_code == 400
+    assert web.store(part10(), path="/studies/1.9").status_code == 409
+    enter(SYSTEM)
+    assert (Instance.objects.count(), Held.objects.count()) == (1, 3)
+
+
+def test_find_at_every_level(web: Web) -> None:
+    web.store(part10(SOPInstanceUID="1.2.3.4.1.1"), part10(SOPInstanceUID="1.2.3.4.1.2", InstanceNumber=2))
+    (study,) = web.get("/studies?PatientName=nguyen*&includefield=all").json()
+    assert value(study, "0020000D") == "1.2.3.4"
+    assert value(study, "00100010") == {"Alphabetic": "Nguyễn^Văn^Ánh"}
+    assert (value(study, "00201206"), value(study, "00201208"), value(study, "00080061")) == (1, 2, "CT")
+    assert value(study, "00081190") == f"{web.url}/studies/1.2.3.4"
+    (series,) = web.get("/studies/1.2.3.4/series").json()
+    assert (value(series, "00080060"), value(series, "00201209")) == ("CT", 2)
+    images = web.get("/studies/1.2.3.4/instances").json()
+    assert [value(one, "00080018") for one in images] == ["1.2.3.4.1.1", "1.2.3.4.1.2"]
+    assert [value(one, "00200013") for one in web.get("/instances?limit=1&offset=1").json()] == [2]
+    assert len(web.get("/studies?fuzzymatching=true&PatientName=anh nguy").json()) == 1
+    assert web.get("/studies?StudyDate=20260101-20260102").json() == []
+    assert web.get("/studies?00080020=20261102").json() != []
+    assert web.get("/studies?StudyDate=soon").status_code == 400
+    assert web.get("/studies?Nonsense=1").status_code == 400
+    assert "warning" in web.get("/studies?PerformedStationAETitle=X").headers
+
+
+def test_objects_come_back_as_they_came(web: Web) -> None:
+    data = part10(SOPInstanceUID="1.2.3.4.1.1")
+    web.store(data)
+    answer = web.get(ONE, f"{DICOM}; transfer-syntax=*")
+    assert (answer.status_code, answer.content) == (200, data)
+    part = web.get(ONE, f"{DICOM}; transfer-syntax=*", Range="bytes=128-131")
+    assert (part.status_code, part.content) == (206, b"DICM")
+    assert part.headers["content-range"] == f"bytes 128-131/{len(data)}"
+    assert web.get(ONE, f"{DICOM}; transfer-syntax=*", Range=f"bytes={len(data)}-").status_code == 416
+    assert web.get(ONE, "text/html").status_code == 406
+    assert web.get(ONE + "9").status_code == 404
+
+
+def test_metadata_frames_bulk_data_and_pictures(web: Web) -> None:
+    web.store(part10(SOPInstanceUID="1.2.3.4.1.1"))
+    (told,) = web.get("/studies/1.2.3.4/metadata").json()
+    assert told["7FE00010"] == {"vr": "OW", "BulkDataURI": f"{web.url}{ONE}/bulkdata/7FE00010"}
+    assert value(told, "00100020") == "BN000017"
+    assert web.get(f"{ONE}/bulkdata/7FE00010", "application/octet-stream").content == bytes(range(32))
+    assert web.get(f"{ONE}/frames/1", "application/octet-stream").content == bytes(range(32))
+    assert web.get(f"{ONE}/frames/2").status_code == 404
+    picture = web.get(f"{ONE}/rendered", "image/png")
+    assert picture.headers["content-type"] == "image/png"
+    assert Image.open(BytesIO(picture.content)).size == (4, 4)
+    assert web.get(f"{ONE}/rendered?window=100,50,linear&viewport=2,2").headers["content-type"] == "image/jpeg"
+    assert web.get(f"{ONE}/rendered?window=x").status_code == 400
+    assert web.get("/studies/1.2.3.4/thumbnail").status_code == 200
+
+
+@pytest.mark.peer
+def test_another_client_stores_finds_and_retrieves(web: Web) -> None:
+    session = Session()
+    session.headers["Authorization"] = "Bearer system"
+    client = DICOMwebClient(web.url, session=session)
+    dataset = dcmread(BytesIO(part10(SOPInstanceUID="1.2.3.4.1.1")))
+    client.store_instances([dataset])
+    assert [
+        one["0020000D"]["Value"] for one in client.search_for_studies(search_filters={"PatientID": "BN000017"})
+    ] == [["1.2.3.4"]]
+    assert len(client.search_for_series("1.2.3.4")) == 1
+    assert len(client.search_for_instances("1.2.3.4")) == 1
+    assert client.retrieve_instance("1.2.3.4", "1.2.3.4.1", "1.2.3.4.1.1").PixelData == bytes(range(32))
+    assert [one.SOPInstanceUID for one in client.retrieve_study("1.2.3.4")] == ["1.2.3.4.1.1"]
+    assert client.retrieve_series_metadata("1.2.3.4", "1.2.3.4.1")[0]["00280010"]["Value"] == [4]
+    frames = client.retrieve_instance_frames("1.2.3.4", "1.2.3.4.1", "1.2.3.4.1.1", frame_numbers=[1])
+    assert frames == [bytes(range(32))]
