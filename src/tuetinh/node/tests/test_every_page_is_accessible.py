@@ -62,6 +62,12 @@ ROWS = {
     "lab/inbox/<int:message_id>": Row("lab", "/lab/inbox"),
     "lab/machines/<int:analyser_id>": Row("lab", "/lab/machines"),
     "lab/tubes/<str:number>": Row("lab", "/lab?list=done"),
+    "imaging": Row("imaging", states=("?list=done", "?list=reported&modality=CT")),
+    "imaging/exams/<int:exam_id>": Row("imaging", "/imaging"),
+    "imaging/waiting": Row("imaging", states=("?list=nobody",)),
+    "imaging/waiting/<int:held_id>": Row("imaging", "/imaging/waiting"),
+    "imaging/studies/<int:study_id>/patient": Row("imaging", "/imaging/waiting?list=nobody"),
+    "imaging/devices/<int:device_id>": Row("admin", "/imaging/devices"),
     "billing/<str:encounter_id>": Row("cashier", "/billing"),
     "insurance/claims/<int:case_id>": Row("cashier", "/insurance"),
     "insurance/imports": Row("cashier"),
@@ -195,6 +201,21 @@ control = quality.open_control(lab, **told)
 for value in ("5.02", "4.93", "5.21", "5.44"):
     quality.keep_result(lab, control.pk, Decimal(value))
 """
+# An examination, an object that waits, and a study of nobody.
+AT_IMAGING = """
+from tuetinh.care.clinic.api import order_imaging
+from tuetinh.care.imaging.archive.keeping import Source, keep
+from tuetinh.care.imaging.tests.conftest import part10
+from tuetinh.care.lab.models import Tube
+from tuetinh.commons.access.api import asker_of
+from tuetinh.commons.access.models import Account
+doctor = asker_of(Account.objects.get(username="doctor"))
+visit = Tube.objects.filter(facility=doctor.facility).latest("id").encounter
+order_imaging(doctor, visit, "18.0119.0028", question="Ho kéo dài", site="Ngực")
+here = Source(doctor.facility, "AE CT1")
+keep(here, b"broken")
+keep(here, part10(PatientID="UNKNOWN"))
+"""
 DOCUMENTS = (".pdf", ".csv", ".xml", ".wav", ".xlsx", ".ndjson", ".zpl")
 ASKED = {"response_type": "code", "state": "a-page", "code_challenge": "x" * 43, "code_challenge_method": "S256"}
 
@@ -287,7 +308,7 @@ def lived_in(province: Province) -> Province:
     """A node on which somebody went the whole way, and an analyser sent what nobody ordered."""
     gone = run(province.data, "journey")
     assert gone.returncode == 0, gone.stdout + gone.stderr
-    for script in (TWICE, CONNECTED, ASKED_FOR, ANSWERED, AT_THE_LABORATORY):
+    for script in (TWICE, CONNECTED, ASKED_FOR, ANSWERED, AT_THE_LABORATORY, AT_IMAGING):
         made = run(province.data, "manage", "shell", "--verbosity", "0", "--command", script)
         assert made.returncode == 0, made.stdout + made.stderr
     send_hl7(province.demo["ports"]["mllp"], results("2609999999", {"GLU": ("7.8", "mmol/L", "3.9-6.4")}))
