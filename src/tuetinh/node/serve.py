@@ -31,6 +31,7 @@ from tuetinh.record import audit
 log = logging.getLogger(__name__)
 
 ROLES = ("web", "mllp", "astm", "dicom", "worker", "gateway", "bank", "machines")
+SHARED = ("web", "dicom")  # whose port several processes share (SO_REUSEPORT)
 PRESENCE = "tuetinh "  # begins the name of the connection by which a process tells its roles
 DRAIN_SECONDS = 2.0  # in which requests that are under way are answered
 GRACE_SECONDS = 3.5
@@ -149,8 +150,8 @@ async def _main(options: Options) -> int:
         "machines": _machines,
     }
     tasks = [asyncio.create_task(starters[role](options, stop), name=role) for role in options.roles]
-    children = _spawn_web_workers(options)
-    keeping = (_stop_with_parent(stop), _keep_database(), _keep_web_workers(options, children), _present(options))
+    children = _spawn_workers(options)
+    keeping = (_stop_with_parent(stop), _keep_database(), _keep_workers(options, children), _present(options))
     watches = [asyncio.create_task(watch) for watch in keeping]
     waiting = asyncio.create_task(stop.wait())
     if "web" in options.roles:
@@ -163,7 +164,7 @@ async def _main(options: Options) -> int:
     _leave_in_time(options, 1 if failed else 0)
     for watch in watches:
         watch.cancel()
-    for child in children:
+    for _, child in children:
         child.terminate()
     done, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS) if tasks else (set(), set())
     for task in late:
@@ -172,7 +173,7 @@ async def _main(options: Options) -> int:
     for task in done:
         if (error := task.exception()) and task not in failed:
             log.error("role %s ended with %r", task.get_name(), error)
-    for child in children:
+    for _, child in children:
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(1)
     return 1 if failed else 0
@@ -195,30 +196,30 @@ def _leave_in_time(options: Options, code: int) -> None:
     timer.start()
 
 
-def _spawn_web_workers(options: Options) -> list[subprocess.Popen[bytes]]:
-    """Further web processes that share the port (SO_REUSEPORT)."""
-    if "web" not in options.roles or options.workers < 2:
-        return []
-    return [_spawn_web_worker(options) for _ in range(options.workers - 1)]
+def _spawn_workers(options: Options) -> list[tuple[str, subprocess.Popen[bytes]]]:
+    """Further processes of the roles that can use more than one core."""
+    roles = [role for role in SHARED if role in options.roles]
+    return [(role, _spawn_worker(options, role)) for role in roles for _ in range(options.workers - 1)]
 
 
-def _spawn_web_worker(options: Options) -> subprocess.Popen[bytes]:
+def _spawn_worker(options: Options, role: str) -> subprocess.Popen[bytes]:
     command = [
-        *(sys.executable, "-m", "tuetinh.node.cli", "serve", "--roles", "web", "--workers", "1", "--no-browser"),
+        *(sys.executable, "-m", "tuetinh.node.cli", "serve", "--roles", role, "--workers", "1", "--no-browser"),
         *("--data", str(options.data), "--bind", f"{options.host}:{options.port}"),
+        *("--dicom-port", str(options.dicom_port)),
     ]
     env = os.environ | {"TUETINH_PARENT": str(os.getpid())}
     return subprocess.Popen(command, env=env)  # noqa: S603
 
 
-async def _keep_web_workers(options: Options, children: list[subprocess.Popen[bytes]]) -> None:
-    """Start a web process again that was killed alone."""
+async def _keep_workers(options: Options, children: list[tuple[str, subprocess.Popen[bytes]]]) -> None:
+    """Start a process again that was killed alone."""
     while True:
         await asyncio.sleep(1)
-        for place, child in enumerate(children):
+        for place, (role, child) in enumerate(children):
             if child.poll() is not None:
-                log.warning("a web process ended with %s; starting another", child.returncode)
-                children[place] = _spawn_web_worker(options)
+                log.warning("a process of %s ended with %s; starting another", role, child.returncode)
+                children[place] = (role, _spawn_worker(options, role))
 
 
 async def _stop_with_parent(stop: asyncio.Event) -> None:

@@ -17,11 +17,11 @@ from tuetinh.care.imaging.facts import HANOI
 from tuetinh.care.imaging.models import Exam, Study
 from tuetinh.commons.access.api import place_name
 from tuetinh.commons.documents.api import pdf
-from tuetinh.commons.identity.api import banner
+from tuetinh.commons.identity.api import banner, display_name
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record import r4
-from tuetinh.record.asker import Asker
+from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.steps import enter
 
 LOINC: Final = "http://loinc.org"
@@ -174,10 +174,14 @@ def _complete(asker: Asker, exam: Exam) -> None:
 def paper(asker: Asker, exam: Exam, reading: Reading, why: str = "") -> bytes:
     """The report as people take it home."""
     person = banner(asker, exam.patient)
-    signer = place_name("Practitioner", asker.practitioner) if reading.status in ("final", "amended") else ""
     data = {
         "facility": {"name": place_name("Organization", exam.facility)},
-        "patient": {"name": person.name, "number": person.number, "sex": person.sex, "birth": person.birth},
+        "patient": {
+            "name": person.name,
+            "number": person.number,
+            "sex": person.sex,
+            "birth": "/".join(reversed(person.birth.split("-"))),
+        },
         "number": exam.accession_number,
         "service": exam.description,
         "modality": exam.modality,
@@ -186,7 +190,20 @@ def paper(asker: Asker, exam: Exam, reading: Reading, why: str = "") -> bytes:
         "conclusion": reading.conclusion,
         "status": reading.status,
         "why": why,
-        "signer": signer,
+        "signer": _signer(asker, exam, reading),
         "signed": datetime.now(HANOI),
     }
     return pdf("imaging/report.typ", data, "A4")
+
+
+def _signer(asker: Asker, exam: Exam, reading: Reading) -> str:
+    """The name under a signed reading: of whoever signs it now, else of the one who did."""
+    if reading.status not in ("final", "amended"):
+        return ""
+    known = record.read_many(SYSTEM, "DiagnosticReport", [report_id(exam)]).get(report_id(exam))
+    who = f"Practitioner/{asker.practitioner}"
+    if isinstance(known, r4.DiagnosticReport) and known.status == reading.status and known.resultsInterpreter:
+        who = known.resultsInterpreter[0].reference or who
+    id_ = who.rpartition("/")[2]
+    found = record.read_many(SYSTEM, "Practitioner", [id_]).get(id_)
+    return display_name(r4.Patient(name=found.name)) if isinstance(found, r4.Practitioner) else ""

@@ -14,6 +14,7 @@ SUITES = {"subscriptions", "terminology"}  # packages of the record with an api.
 # `merging`, and what an operation of a module's own needs to answer at the door.
 OPERATIONS = {"merging", "operations", "bundling", "store", "statements"}
 RECORD = OPERATIONS | {
+    "contents",
     "api",
     "r4",
     "asker",

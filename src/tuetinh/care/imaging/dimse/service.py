@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -27,6 +28,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
+from pynetdicom.transport import ThreadedAssociationServer
 
 from tuetinh.care.imaging.archive.matching import BadKey
 from tuetinh.care.imaging.archive.workers import Workers
@@ -76,6 +78,18 @@ async def serve_dicom(
         await asyncio.to_thread(entity.close)
 
 
+class _Server(ThreadedAssociationServer):
+    """Listens, and shares its port with other processes of the node."""
+
+    request_queue_size = ASSOCIATIONS
+
+    def server_bind(self) -> None:
+        """Bind the port so that others may as well."""
+        if hasattr(socket, "SO_REUSEPORT"):
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        super().server_bind()
+
+
 class Entity:
     """A running application entity."""
 
@@ -84,6 +98,7 @@ class Entity:
         self.workers = Workers(THREADS, "dicom")
         self._peers: WeakKeyDictionary[Association, Any] = WeakKeyDictionary()
         self._came: WeakKeyDictionary[Association, set[str]] = WeakKeyDictionary()
+        self._servers: list[ThreadedAssociationServer] = []
         self.ae = AE(title)
         self.ae.maximum_pdu_size = PDU
         self.ae.maximum_associations = ASSOCIATIONS
@@ -105,16 +120,24 @@ class Entity:
 
     def start(self, host: str, port: int) -> int:
         """Listen; returns the port."""
-        server = self.ae.start_server((host, port), block=False, evt_handlers=self.handlers)
-        assert server is not None  # noqa: S101  (not block)
+        found = self._listen(host, port, None)
         if context := _tls(server_side=True):
-            tls_port = int(os.environ.get("TUETINH_DICOM_TLS_PORT", "2762"))
-            self.ae.start_server((host, tls_port), block=False, ssl_context=context, evt_handlers=self.handlers)
-        found: int = server.socket.getsockname()[1]
+            self._listen(host, int(os.environ.get("TUETINH_DICOM_TLS_PORT", "2762")), context)
         return found
+
+    def _listen(self, host: str, port: int, context: ssl.SSLContext | None) -> int:
+        server = self.ae.make_server(
+            (host, port), ssl_context=context, evt_handlers=self.handlers, server_class=_Server
+        )
+        self._servers.append(server)
+        threading.Thread(target=server.serve_forever, name=f"dicom:{port}", daemon=True).start()
+        return int(server.socket.getsockname()[1])
 
     def close(self) -> None:
         """Take no more calls, end the open ones, leave the database."""
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
         self.ae.shutdown()
         self.workers.close()
 

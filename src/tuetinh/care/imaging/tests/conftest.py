@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
 
 import httpx
 import pytest
-from django.db import connection
 from psycopg_pool import AsyncConnectionPool
 from pydicom import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
@@ -26,6 +24,7 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.sight import EVERYTHING
+from tuetinh.record.tests.door_world import url
 
 FACILITY = "12104"
 HERE = Source(FACILITY, "AE TEST")
@@ -110,10 +109,7 @@ class Web:
         """Answer with a door that lives on this event loop."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-            self._pool = AsyncConnectionPool(
-                os.environ["TUETINH_DATABASE_URL"],
-                open=False, min_size=1, kwargs={"autocommit": True, "dbname": connection.settings_dict["NAME"]},
-            )  # fmt: skip
+            self._pool: Any = AsyncConnectionPool(url(), open=False, min_size=1, kwargs={"autocommit": True})
             await self._pool.open()
             self._door = DicomDoor(self._pool, self._who)
         await self._door(scope, receive, send)
