@@ -10,6 +10,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from socketserver import BaseServer
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -89,6 +90,11 @@ class _Server(ThreadedAssociationServer):
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         super().server_bind()
 
+    def shutdown(self) -> None:
+        """Stop listening. The entity of pynetdicom knows only servers that it started itself."""
+        BaseServer.shutdown(self)
+        self.server_close()
+
 
 class Entity:
     """A running application entity."""
@@ -137,7 +143,6 @@ class Entity:
         """Take no more calls, end the open ones, leave the database."""
         for server in self._servers:
             server.shutdown()
-            server.server_close()
         self.ae.shutdown()
         self.workers.close()
 
