@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.pixels import pack_bits
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 PLAIN = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
@@ -31,7 +32,9 @@ def explicit(dataset: FileDataset) -> bytes:
     """The object as a Part 10 file in Explicit VR Little Endian. Raises CannotConvert."""
     syntax = dataset.file_meta.TransferSyntaxUID
     try:
-        if syntax.is_encapsulated:
+        if syntax.is_encapsulated and dataset.BitsAllocated == 1:
+            _pack(dataset)
+        elif syntax.is_encapsulated:
             dataset.decompress(generate_instance_uid=False)
         elif syntax == ExplicitVRBigEndian:
             _swap(dataset)
@@ -41,6 +44,12 @@ def explicit(dataset: FileDataset) -> bytes:
     except Exception as error:  # decoders raise whatever the bytes lead them to
         raise CannotConvert(str(error)) from error
     return out.getvalue()
+
+
+def _pack(dataset: Dataset) -> None:
+    """Single bits, eight in a byte (PS3.5, 8.1.1), which `decompress` leaves in a byte each."""
+    dataset.PixelData = pack_bits(dataset.pixel_array)
+    dataset["PixelData"].is_undefined_length = False
 
 
 def _swap(dataset: Dataset) -> None:

@@ -12,6 +12,7 @@ from tuetinh.care.imaging.models import Change, Held, Instance, Pending, Study
 from tuetinh.care.imaging.tests.conftest import HERE, part10
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
+from tuetinh.commons.identity import merging
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
@@ -100,3 +101,16 @@ def test_what_waits_is_assigned_rejected_or_replaces(person: r4.Patient, cast: d
     with pytest.raises(NotWaiting):
         deciding.reject(desk, waits["broken"], "Lần nữa")
     assert Held.objects.filter(state="waiting").count() == 0
+
+
+def test_a_merge_takes_the_studies_along(person: r4.Patient) -> None:
+    keep(HERE, part10())
+    record_studies(["1.2.3.4"])
+    same = record.create(SYSTEM, r4.Patient(name=person.name, gender="male", birthDate="1980-02-29"))
+    merging.merge(SYSTEM, str(person.id), str(same.id))
+    enter(SYSTEM)
+    assert Study.objects.get().patient == same.id
+    assert told().subject == r4.Reference(reference=f"Patient/{same.id}")
+    keep(HERE, part10(SOPInstanceUID="1.2.3.4.1.2"))
+    record_studies(["1.2.3.4"])
+    assert (told().subject, told().numberOfInstances) == (r4.Reference(reference=f"Patient/{same.id}"), 2)
