@@ -26,6 +26,7 @@ from tuetinh.care.clinic.errors import (
 )
 from tuetinh.care.clinic.models import Draft
 from tuetinh.care.clinic.vitals import VITALS, body_mass_index, implausible
+from tuetinh.care.imaging.api import has_begun
 from tuetinh.care.insurance.api import Claim, claim, queue_claim, see_again, stop, take_back_claim, use_papers
 from tuetinh.care.lab.api import awaited, order_tests
 from tuetinh.care.reception import api as reception
@@ -229,7 +230,7 @@ def cancel_imaging(asker: Asker, encounter_id: str, order_id: str) -> None:
         order = next((o for o in queries.imaging_orders(asker, encounter_id) if o.id == order_id), None)
         if order is None:
             raise UnknownCode(field="imaging")
-        if order.status != "active":
+        if order.status != "active" or has_begun(order_id):
             raise Begun
         order.status = "revoked"
         record.update(asker, order)

@@ -5,5 +5,6 @@ from __future__ import annotations
 from tuetinh.care.imaging.devices import first_device
 from tuetinh.care.imaging.dicomweb.door import DicomDoor
 from tuetinh.care.imaging.dimse.service import TITLE, serve_dicom
+from tuetinh.care.imaging.exams import has_begun
 
-__all__ = ["TITLE", "DicomDoor", "first_device", "serve_dicom"]
+__all__ = ["TITLE", "DicomDoor", "first_device", "has_begun", "serve_dicom"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+from tuetinh.care.imaging.models import Exam
 from tuetinh.record import r4
 from tuetinh.record.projections import Written
 from tuetinh.record.steps import Query, Step
@@ -47,6 +48,11 @@ def follow_orders(written: Sequence[Written]) -> Step[None]:
     gone += [one.id for one in written if one.resource is None]
     if gone:
         yield Query(_CANCEL, [gone])
+
+
+def has_begun(order: str) -> bool:
+    """Whether the examination of an order is under way or done, so that it cannot be taken back any more."""
+    return Exam.objects.filter(order=order).exclude(stage__in=("ordered", "scheduled", "cancelled")).exists()
 
 
 def _is_imaging(order: r4.ServiceRequest) -> bool:

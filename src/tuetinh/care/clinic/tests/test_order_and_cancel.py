@@ -73,6 +73,19 @@ def test_what_has_begun_is_not_cancelled(doctor: Asker, visit: str) -> None:
     assert [c.status for c in queries.charges_about(SYSTEM, visit, f"ServiceRequest/{order.id}")] == ["billable"]
 
 
+def test_an_examination_that_has_begun_is_not_taken_back(
+    as_role: Callable[[str], Client], doctor: Asker, visit: str
+) -> None:
+    order = actions.order_imaging(doctor, visit, _picture())
+    page = as_role("imaging").get("/imaging").content.decode()
+    exam = page.partition("/imaging/exams/")[2].partition('"')[0]
+    assert as_role("imaging").post(f"/imaging/exams/{exam}/begin").status_code == 302
+    with pytest.raises(Begun):
+        actions.cancel_imaging(doctor, visit, order.id)
+    [known] = queries.imaging_orders(SYSTEM, visit)
+    assert known.status == "active"
+
+
 def test_laboratory_orders_are_cancelled_by_tube(as_role: Callable[[str], Client], doctor: Asker, visit: str) -> None:
     from tuetinh.care.lab.api import tests
 
