@@ -29,6 +29,7 @@ from tuetinh.care.lab.errors import (
     WrongStage,
 )
 from tuetinh.care.lab.machines.messages import number as read_number
+from tuetinh.care.lab.microbiology.release import handed_out
 from tuetinh.care.lab.models import Counter, Tube
 from tuetinh.care.lab.results import facts as result_facts
 from tuetinh.care.lab.results import notices, signing
@@ -242,6 +243,12 @@ def enter_results(asker: Asker, number: str, values: Mapping[str, str], *, reaso
 
 
 def _typed(analyte: Analyte, text: str, field: str) -> facts.Reading:
+    if analyte.kind in ("culture", "organism"):
+        raise BadValue(field)  # kept at the bench of microbiology, never typed as words
+    if analyte.kind == "titre":
+        if found := facts.titre(text):
+            return found
+        raise BadValue(field)
     if not analyte.numeric:
         return facts.Reading(text=text[:200])
     if not (found := read_number(text)):
@@ -267,14 +274,27 @@ def keep_readings(
     if not changed:
         return False
     changed += _calculated(desk, work, changed)
+    keep_results(work, changed, writes, reason=reason)
+    if into is None:
+        writes.keep()
+    return True
+
+
+def keep_results(work: Work, changed: Sequence[r4.Observation], writes: Writes, *, reason: str = "") -> None:
+    """Note results of a locked tube that were built, its stage and its reports in `writes`.
+
+    On a released tube they are corrected, for the reason, and whoever ordered is told.
+    """
+    tube, released = work.tube, work.tube.stage == Stage.RELEASED
+    alarms = [r for r in changed if _alarms(work.results.get(r.id or ""), r)]
     for result in changed:
         before = work.results.get(result.id or "")
-        if released:
+        if released and result.status != "entered-in-error":
             result.status = "corrected" if before else "final"
             result.note = [*(result.note or []), facts.correction(before, reason)]
         writes.put(result, known=before is not None)
         work.results[result.id or ""] = result
-    _judged(work, changed)
+    _judged(work, alarms)
     tube.stage = Stage.RELEASED if released else Stage.RESULTED
     if tube.received_at is None:
         tube.received_at = datetime.now(UTC)
@@ -285,9 +305,14 @@ def keep_readings(
         writes.put(facts.amendment(work.orders[id_], reason), known=False)
     notices.tell(writes, work.judge, changed, tube.facility)
     writes.tubes.append(tube)
-    if into is None:
-        writes.keep()
-    return True
+
+
+def _alarms(before: r4.Observation | None, now: r4.Observation) -> bool:
+    """Whether a result is one to call about that was not so before."""
+    if facts.flag_of(now) not in facts.CRITICAL:
+        return False
+    told = before and (facts.value_of(before), facts.unit_of(before), facts.flag_of(before))
+    return told != (facts.value_of(now), facts.unit_of(now), facts.flag_of(now))
 
 
 def _differs(work: Work, readings: Mapping[str, facts.Reading]) -> bool:
@@ -340,10 +365,10 @@ def _built(
     ]
 
 
-def _judged(work: Work, changed: list[r4.Observation]) -> None:
+def _judged(work: Work, alarms: list[r4.Observation]) -> None:
     """Keep with the tube whether somebody must be called, and what is held."""
     tube = work.tube
-    again = work.results.values() if tube.critical else changed
+    again = work.results.values() if tube.critical else alarms
     was, tube.critical = tube.critical, any(facts.flag_of(r) in facts.CRITICAL for r in again)
     if tube.critical and not was:
         tube.critical_at = datetime.now(UTC)
@@ -417,6 +442,8 @@ def verify(asker: Asker, number: str, *, note: str = "") -> Tube:
             raise HeldBack
         desk = as_desk(asker)
         work = work_on(desk, tube)
+        if _awaits(work):
+            raise Incomplete
         _fit(work)
         writes = Writes(desk)
         _verified(asker, writes, work, note.strip()[:500])
@@ -429,7 +456,7 @@ def verify(asker: Asker, number: str, *, note: str = "") -> Tube:
 def _verified(asker: Asker, writes: Writes, work: Work, note: str = "") -> None:
     """Mark what a technician has validated, and order what the results ask for."""
     tube = work.tube
-    fresh = [f"Observation/{id_}" for id_, result in work.results.items() if result.status == "preliminary"]
+    fresh = [f"Observation/{result.id}" for result in _ready(work)]
     if fresh:
         writes.put(result_facts.validation(asker, fresh, "technical-validation", note), known=False)
     tube.verified_at, tube.verified_by = datetime.now(UTC), asker.account
@@ -460,6 +487,8 @@ def release(asker: Asker, number: str, *, reasons: Mapping[str, str] | None = No
             raise CriticalOpen
         desk = as_desk(asker)
         work = work_on(desk, tube)
+        if _awaits(work):
+            raise Incomplete
         _fit(work)
         writes = Writes(desk)
         if tube.stage == Stage.RESULTED:
@@ -482,7 +511,7 @@ def release(asker: Asker, number: str, *, reasons: Mapping[str, str] | None = No
 
 def _signed(asker: Asker, writes: Writes, work: Work) -> None:
     """Make results final, mark who signed them, and tell surveillance of what it must know."""
-    fresh = [result for result in work.results.values() if result.status == "preliminary"]
+    fresh = _ready(work)
     for result in fresh:
         result.status, result.issued = "final", facts.now()
         if asker.practitioner:
@@ -492,6 +521,17 @@ def _signed(asker: Asker, writes: Writes, work: Work) -> None:
         targets = [f"Observation/{result.id}" for result in fresh]
         writes.put(result_facts.validation(asker, targets, "medical-validation"), known=False)
     notices.tell(writes, work.judge, fresh, work.tube.facility)
+    handed_out(asker, writes, work, fresh)
+
+
+def _ready(work: Work) -> list[r4.Observation]:
+    """The results that may be validated: new ones, but for cultures that still grow."""
+    return [r for r in work.results.values() if r.status == "preliminary" and not facts.unfinished(r)]
+
+
+def _awaits(work: Work) -> bool:
+    """Whether only cultures are new that have not come to an end."""
+    return not _ready(work) and any(facts.unfinished(result) for result in work.results.values())
 
 
 def _reports(writes: Writes, work: Work, status: str, only: set[str] | None = None) -> set[str]:
@@ -504,11 +544,14 @@ def _reports(writes: Writes, work: Work, status: str, only: set[str] | None = No
         ids = [facts.observation_id(id_, a.key) for a in what.analytes]
         extra = [facts.observation_id(id_, rule.analyte) for host, rule in work.calculated() if host.id == id_]
         results = [work.results[i] for i in (*ids, *extra) if i in work.results]
-        whole = all(i in work.results for i in ids)
+        results += [work.results[i] for result in results for i in facts.members(result) if i in work.results]
+        whole = all(i in work.results and not facts.unfinished(work.results[i]) for i in ids)
         if whole:
             complete.add(id_)
         if not results or (only is not None and id_ not in only):
             continue
+        if status == "final" and all(result.status == "preliminary" for result in results):
+            continue  # a culture that still grows has its preliminary report
         said = "partial" if status == "final" and not whole else status
         report = facts.report(order, results, said)
         old = work.reports.get(report.id or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from tuetinh.care.lab import facts, queries
@@ -13,6 +14,7 @@ from tuetinh.care.lab.machines.analysers import save as save_analyser
 from tuetinh.care.lab.machines.analysers import teach as teach_analyser
 from tuetinh.care.lab.machines.folders import watch_folders
 from tuetinh.care.lab.machines.listener import serve_lis1, serve_mllp
+from tuetinh.care.lab.microbiology.facts import is_interim, read_isolate
 from tuetinh.care.lab.models import Tube
 from tuetinh.care.lab.queries import Result, read_result
 from tuetinh.care.lab.results.book import in_force
@@ -68,11 +70,11 @@ def orders(asker: Asker, encounter: str) -> list[r4.ServiceRequest]:
 
 
 def awaited(encounter: str) -> set[str]:
-    """Service codes of the tests of a visit whose specimen the laboratory has not received yet."""
+    """What the tests of a visit are ordered by (`Test.pick`) whose specimen the laboratory has not received yet."""
     ids = [id_ for tube in tubes(encounter) if tube.stage == Tube.Stage.ORDERED for id_ in tube.orders]
     found = cast("dict[str, r4.ServiceRequest]", record.read_many(SYSTEM, "ServiceRequest", ids))
     active = (order for order in found.values() if order.status == "active")
-    return {what.code for order in active if (what := facts.ordered_test(order))}
+    return {what.pick for order in active if (what := facts.ordered_test(order))}
 
 
 def visit_results(asker: Asker, encounter: str, *, preliminary: bool = False) -> list[Result]:
@@ -86,14 +88,22 @@ def visit_results(asker: Asker, encounter: str, *, preliminary: bool = False) ->
             keys += [rule.analyte for rule in formulas if rule.host in keys]
             named |= {facts.observation_id(order.id or "", key): what.name for key in keys}
     read = cast("dict[str, r4.Observation]", record.read_many(asker, "Observation", named))
-    shown = (read[id_] for id_ in named if id_ in read)
-    return [_named(r, named) for r in shown if preliminary or r.status != "preliminary"]
+    shown = [read[id_] for id_ in named if id_ in read and (preliminary or _told(read[id_]))]
+    grown = [id_ for result in shown for id_ in facts.members(result)]
+    members = cast("dict[str, r4.Observation]", record.read_many(asker, "Observation", grown)) if grown else {}
+    return [
+        replace(
+            queries.read_result(result),
+            test=named[result.id or ""],
+            isolates=tuple(read_isolate(members[id_]) for id_ in facts.members(result) if id_ in members),
+        )
+        for result in shown
+    ]
 
 
-def _named(result: r4.Observation, named: dict[str, str]) -> Result:
-    plain = queries.read_result(result)
-    values = {name: getattr(plain, name) for name in Result.__slots__} | {"test": named[plain.id]}
-    return Result(**values)
+def _told(result: r4.Observation) -> bool:
+    """Whether the laboratory has handed a result out, be it as the preliminary report of a culture."""
+    return result.status != "preliminary" or is_interim(result)
 
 
 def results(asker: Asker, patient: str, limit: int = 50) -> list[Result]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -23,6 +24,11 @@ SPECIMENS = {
     "stool": gettext_lazy("Phân"),
     "sputum": gettext_lazy("Đờm"),
     "swab": gettext_lazy("Dịch phết"),
+    "bloodculture": gettext_lazy("Máu (chai cấy máu)"),
+    "urineculture": gettext_lazy("Nước tiểu (lọ vô khuẩn)"),
+    "pus": gettext_lazy("Mủ, dịch vết thương"),
+    "csf": gettext_lazy("Dịch não tủy"),
+    "fluid": gettext_lazy("Dịch cơ thể vô khuẩn"),
 }
 # v2 table 0487, as FHIR's v2-0487 code system writes it.
 SPECIMEN_CODES = {
@@ -34,6 +40,11 @@ SPECIMEN_CODES = {
     "stool": "STL",
     "sputum": "SPT",
     "swab": "SWAB",
+    "bloodculture": "BLD",
+    "urineculture": "UR",
+    "pus": "PUS",
+    "csf": "CSF",
+    "fluid": "FLU",
 }
 
 
@@ -72,7 +83,10 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Analyte:
-    """One measured thing. `plain` is its name for citizens, `choices` the words of a result that is no number."""
+    """One measured thing. `plain` is its name for citizens, `choices` the words of a result that is no number.
+
+    kind: `titre` for the highest dilution that reacts, `culture` and `organism` for the bench of microbiology, else "".
+    """
 
     key: str
     loinc: str
@@ -82,6 +96,7 @@ class Analyte:
     plains: tuple[str, str]
     choices: tuple[str, ...]
     aliases: frozenset[str]
+    kind: str = ""
 
     @property
     def name(self) -> str:
@@ -95,7 +110,7 @@ class Analyte:
 
     @property
     def numeric(self) -> bool:
-        """Whether results are numbers."""
+        """Whether results are numbers in a unit."""
         return bool(self.unit)
 
 
@@ -120,7 +135,10 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """What can be ordered. `code` is the service's, which is billed; a panel has several analytes."""
+    """What can be ordered. `code` is the service's, which is billed; a panel has several analytes.
+
+    pick: what it is ordered by: its code, or `code/key` where one service is done of several kinds of specimen.
+    """
 
     __test__ = False  # pytest: no test class
 
@@ -131,6 +149,7 @@ class Test:
     names: tuple[str, str]
     analytes: tuple[Analyte, ...]
     bench: Bench
+    pick: str
 
     @property
     def name(self) -> str:
@@ -150,7 +169,7 @@ def analytes() -> dict[str, Analyte]:
         row["key"]: Analyte(
             row["key"], row["loinc"], row["unit"], row["shown"],
             (row["name"], row["name_en"]), (row["plain"], row["plain_en"]),
-            tuple(filter(None, row["choices"].split("|"))), frozenset(row["aliases"].split()),
+            tuple(filter(None, row["choices"].split("|"))), frozenset(row["aliases"].split()), row["kind"],
         )
         for row in _rows("analytes.csv")
     }  # fmt: skip
@@ -167,14 +186,25 @@ def benches() -> dict[str, Bench]:
 
 @cache
 def _tests() -> dict[str, Test]:
-    known = analytes()
-    return {
-        row["code"]: Test(
+    known, rows = analytes(), _rows("tests.csv")
+    counted = Counter(row["code"] for row in rows)
+    made = [
+        Test(
             row["code"], row["key"], row["specimen"], row["loinc"], (row["name"], row["name_en"]),
             tuple(known[key] for key in row["analytes"].split()), benches()[row["bench"]],
+            row["code"] if counted[row["code"]] == 1 else f"{row['code']}/{row['key']}",
         )
-        for row in _rows("tests.csv")
-    }  # fmt: skip
+        for row in rows
+    ]  # fmt: skip
+    return {one.pick: one for one in made}
+
+
+@cache
+def _of_service() -> dict[str, list[Test]]:
+    found: dict[str, list[Test]] = {}
+    for one in tests():
+        found.setdefault(one.code, []).append(one)
+    return found
 
 
 def tests() -> list[Test]:
@@ -183,11 +213,20 @@ def tests() -> list[Test]:
 
 
 def test(code: str) -> Test | None:
-    """The test of a service code."""
-    return _tests().get(code)
+    """The test that is ordered by this; of a service done of several kinds of specimen alone, the first."""
+    return _tests().get(code) or next(iter(_of_service().get(code, ())), None)
 
 
 test.__test__ = False  # type: ignore[attr-defined]  # pytest: no test function
+
+
+def test_of(code: str, loinc: str) -> Test | None:
+    """The test of a service code; where it is done of several kinds of specimen, the one of the LOINC code."""
+    found = _of_service().get(code, [])
+    return next((one for one in found if one.loinc == loinc), found[0] if found else None)
+
+
+test_of.__test__ = False  # type: ignore[attr-defined]  # pytest: no test function
 
 
 def search_tests(text: str, limit: int = 12) -> list[Test]:

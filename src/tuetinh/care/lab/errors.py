@@ -169,6 +169,30 @@ class UnknownAnalyte(LabError):
     message = _("Chọn một chỉ số trong danh mục; hệ số phải lớn hơn 0.")
 
 
+class BadTable(LabError):
+    """A table of breakpoints that cannot be read: the line, and why."""
+
+    code = "bad-table"
+
+    def __init__(self, line: int, why: str) -> None:
+        super().__init__(line)
+        self.line, self.message = line, _("Dòng %(line)s: %(why)s") % {"line": line, "why": why}
+
+
+class NoCulture(LabError):
+    """There is no such culture, isolate or proposal at this facility."""
+
+    code = "no-culture"
+    message = _("Không có mẫu cấy hoặc chủng phân lập này ở cơ sở này.")
+
+
+class UnknownOrganism(LabError):
+    """The organism is none of the list."""
+
+    code = "unknown-organism"
+    message = _("Chọn một vi sinh vật trong danh mục.")
+
+
 # Why a message waits in the inbox.
 REASONS = {
     "no-start": _("Thiếu phần mở đầu bản tin"),

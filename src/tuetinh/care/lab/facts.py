@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from tuetinh.care.lab import units
-from tuetinh.care.lab.catalogue import SPECIMEN_CODES, SPECIMENS, Analyte, Bounds, Range, Test, analytes, test
+from tuetinh.care.lab.catalogue import SPECIMEN_CODES, SPECIMENS, Analyte, Bounds, Range, Test, analytes, test_of
 from tuetinh.commons.catalogues.api import SERVICES, service
 from tuetinh.record import r4
 
@@ -36,11 +37,12 @@ FLAG_TEXT: Final = {
     "LL": "Critical low",
     "HH": "Critical high",
     "A": "Abnormal",
+    "AA": "Critical abnormal",
     "POS": "Positive",
     "NEG": "Negative",
 }
 DELTA_TEXT: Final = {"U": "Significant change up", "D": "Significant change down"}
-CRITICAL: Final = frozenset({"LL", "HH"})
+CRITICAL: Final = frozenset({"LL", "HH", "AA"})
 
 
 def now() -> str:
@@ -113,8 +115,10 @@ def _code(what: Test) -> r4.CodeableConcept:
 
 def ordered_test(order: r4.ServiceRequest) -> Test | None:
     """The test that an order is for, or None when it is no test of ours."""
-    codes = (c.code or "" for c in (order.code.coding if order.code else None) or [] if c.system == SERVICES)
-    return next((t for code in codes if (t := test(code))), None)
+    codings = (order.code.coding if order.code else None) or []
+    loinc = next((c.code or "" for c in codings if c.system == LOINC), "")
+    codes = (c.code or "" for c in codings if c.system == SERVICES)
+    return next((t for code in codes if (t := test_of(code, loinc))), None)
 
 
 def ordered_specimen(orders: Iterable[r4.ServiceRequest]) -> str:
@@ -185,11 +189,23 @@ class Reading:
     device: str = ""
     notes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()  # ids of the Observations that it was calculated from
+    titre: bool = False  # the number is the denominator of the highest dilution that reacts
 
     @property
     def shown(self) -> str:
-        """The value in words."""
+        """The value in words; a titre as it is written."""
+        if self.titre:
+            return f"1:{self.number}"
         return f"{self.comparator}{self.number}" if self.number is not None else self.text
+
+
+_TITRE = re.compile(r"(?:1\s*[:/]\s*)?(\d{1,7})")
+
+
+def titre(text: str) -> Reading | None:
+    """Read a titre as people and machines write it: `1:80`, `1/80`, `80`; None for anything else."""
+    found = _TITRE.fullmatch(text.strip())
+    return Reading(number=Decimal(found[1]), titre=True) if found and int(found[1]) else None
 
 
 def flag(analyte: Analyte, reading: Reading, bounds: Bounds) -> str:
@@ -250,6 +266,10 @@ def observation(
     )
     if reading.absent:
         result.dataAbsentReason = _coded("http://terminology.hl7.org/CodeSystem/data-absent-reason", "error")
+    elif reading.titre and reading.number is not None:
+        result.valueRatio = r4.Ratio(
+            numerator=r4.Quantity(value=Decimal(1)), denominator=r4.Quantity(value=reading.number)
+        )
     elif reading.number is not None:
         result.valueQuantity = r4.Quantity(
             value=reading.number,
@@ -304,6 +324,18 @@ def analyte_of(result: r4.Observation) -> Analyte | None:
     return next((a for code in codes if (a := by_loinc().get(code))), None)
 
 
+def members(result: r4.Observation) -> list[str]:
+    """The ids of the results that belong to it: the isolates of a culture."""
+    return [id_of(one) for one in result.hasMember or []]
+
+
+def unfinished(result: r4.Observation) -> bool:
+    """Whether it is a culture that has not come to an end: nothing has grown so far, or what grew has no name yet."""
+    if not (result.id or "").endswith("-CULT"):
+        return False
+    return value_code(result) == "no-growth" or (value_code(result) == "growth" and not result.hasMember)
+
+
 def key_of(result: r4.Observation) -> str:
     """The key of its analyte, or ""."""
     analyte = analyte_of(result)
@@ -328,9 +360,17 @@ def value_of(result: r4.Observation) -> str:
     """The value in words, as it was measured, without its unit."""
     if quantity := result.valueQuantity:
         return f"{quantity.comparator or ''}{'' if quantity.value is None else _readable(quantity.value)}"
+    if (ratio := result.valueRatio) and ratio.denominator and ratio.denominator.value is not None:
+        return f"1:{ratio.denominator.value}"
     if concept := result.valueCodeableConcept:
         return concept.text or next((c.display or c.code or "" for c in concept.coding or []), "")
     return result.valueString or ""
+
+
+def value_code(result: r4.Observation) -> str:
+    """The first code of a coded value, or ""."""
+    concept = result.valueCodeableConcept
+    return next((c.code or "" for c in (concept.coding if concept else None) or []), "")
 
 
 def _readable(value: Decimal) -> Decimal:

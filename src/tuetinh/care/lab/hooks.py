@@ -33,6 +33,13 @@ def _calls_due(request: HttpRequest) -> int:
     return to_call(request.user.facility).count()  # type: ignore[union-attr]
 
 
+def _proposals(request: HttpRequest) -> int:
+    from tuetinh.care.lab.models import IsolateProposal
+
+    waiting = IsolateProposal.objects.filter(handled_at__isnull=True)
+    return waiting.filter(tube__facility=request.user.facility).count()  # type: ignore[union-attr]
+
+
 def _stopped(request: HttpRequest) -> int:
     from tuetinh.care.lab.quality.queries import blocks
 
@@ -56,6 +63,14 @@ MENU = [
         roles=("lab",), url="lab:board", icon="dashboard", label=gettext_lazy("Theo dõi"), order=15, badge=_calls_due
     ),
     MenuItem(roles=("lab", "nurse"), url="lab:to-draw", icon="test-pipe", label=gettext_lazy("Lấy mẫu"), order=12),
+    MenuItem(
+        roles=("lab",),
+        url="lab:cultures",
+        icon="virus-search",
+        label=gettext_lazy("Nuôi cấy"),
+        order=18,
+        badge=_proposals,
+    ),
     MenuItem(roles=("lab",), url="lab:shipments", icon="truck-delivery", label=gettext_lazy("Gửi mẫu"), order=25),
     MenuItem(
         roles=("lab",), url="lab:quality", icon="chart-dots", label=gettext_lazy("Nội kiểm"), order=28, badge=_stopped
@@ -70,6 +85,14 @@ MENU = [
             rare=role == "admin",
         )
         for role in ("lab", "admin")
+    ),
+    MenuItem(
+        roles=("admin",),
+        url="lab:breakpoints",
+        icon="pill",
+        label=gettext_lazy("Điểm gãy kháng sinh"),
+        order=37,
+        rare=True,
     ),
     MenuItem(
         roles=("admin",), url="lab:signatories", icon="signature", label=gettext_lazy("Ký kết quả"), order=36, rare=True

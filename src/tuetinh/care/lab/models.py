@@ -312,3 +312,62 @@ class QualityBlock(models.Model):
                 condition=Q(resolved_at__isnull=True),
             ),
         ]
+
+
+class CultureStep(models.Model):
+    """A line of the bench's journal of a culture, never altered: what was seen after so many hours."""
+
+    tube = models.ForeignKey(Tube, on_delete=models.PROTECT, related_name="steps")
+    order = models.CharField(max_length=64, db_index=True)  # id of the ServiceRequest
+    hours = models.PositiveIntegerField()
+    outcome = models.CharField(max_length=20)  # of `microbiology.facts.OUTCOMES`
+    note = models.CharField(max_length=500, blank=True)
+    interim = models.BooleanField(default=False)  # told to the ward
+    at = models.DateTimeField()
+    account = models.CharField(max_length=150)
+
+
+class BreakpointTable(models.Model):
+    """Breakpoints of a standard and year that an administrator has taken into use, never altered. facility "": all."""
+
+    facility = models.CharField(max_length=64, blank=True)
+    standard = models.CharField(max_length=10)
+    year = models.PositiveSmallIntegerField()
+    version = models.CharField(max_length=20, blank=True)
+    from_day = models.DateField()
+    rows = models.JSONField()
+    at = models.DateTimeField()
+    account = models.CharField(max_length=150)
+    why = models.CharField(max_length=500)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["facility", "-from_day", "-id"], name="lab_breakpoints_from")]
+
+    @property
+    def name(self) -> str:
+        """As it stands with every value that it judged."""
+        return f"{self.standard} {self.year}" + (f" ({self.version})" if self.version else "")
+
+
+class IsolateProposal(models.Model):
+    """An isolate as a machine tells it, until a person takes it over or puts it aside.
+
+    content: `organism` (WHONET code), `tests` as [antibiotic, method, value, S/I/R of the machine].
+    """
+
+    tube = models.ForeignKey(Tube, on_delete=models.PROTECT, related_name="proposals")
+    order = models.CharField(max_length=64)
+    number = models.PositiveSmallIntegerField()
+    machine = models.CharField(max_length=200, blank=True)
+    content = models.JSONField()
+    at = models.DateTimeField()
+    handled_at = models.DateTimeField(null=True)
+    handled_by = models.CharField(max_length=150, blank=True)
+    taken = models.BooleanField(default=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["order", "number"], name="lab_proposal_open", condition=Q(handled_at__isnull=True)
+            ),
+        ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuetinh.care.lab import actions, queries, words
 from tuetinh.care.lab.barcode import code128_svg
@@ -35,6 +35,7 @@ def label(asker: Asker, tube: Tube) -> bytes:
 def sheet(asker: Asker, tube: Tube, paper: Paper = "A5") -> bytes:
     """The sheet of the results of a tube; what is not released is not on it."""
     person = banner(asker, tube.patient)
+    grid = queries.grid(asker, work_on(asker, tube))
     rows = [
         {
             "test": row.test,
@@ -44,7 +45,7 @@ def sheet(asker: Asker, tube: Tube, paper: Paper = "A5") -> bytes:
             "limits": row.limits,
             "flag": str(words.FLAGS[row.flag][0]) if row.flag in words.FLAGS and row.flag not in ("N", "NEG") else "",
         }
-        for row in queries.grid(asker, work_on(asker, tube))
+        for row in grid
         if row.value and row.status not in ("preliminary", "")
     ]
     data = {
@@ -55,5 +56,28 @@ def sheet(asker: Asker, tube: Tube, paper: Paper = "A5") -> bytes:
         "received": tube.received_at,
         "released": tube.released_at or datetime.now(actions.HANOI),
         "rows": rows,
+        "isolates": _isolates(grid),
     }
     return pdf("lab/sheet.typ", data, paper)
+
+
+def _isolates(grid: list[queries.Row]) -> list[dict[str, Any]]:
+    """What grew of the cultures that were handed out, each with its antibiogram."""
+    return [
+        {
+            "name": isolate.name,
+            "about": " · ".join(filter(None, (isolate.gram, isolate.quantity, isolate.count, *isolate.marks))),
+            "comment": isolate.comment,
+            "table": next((test.table for test in isolate.tests), ""),
+            "tests": [
+                {
+                    "name": test.name, "value": test.shown.replace(".", ","),
+                    "unit": "mm" if test.method == "disk" else "mg/L", "sir": test.sir, "limits": test.limits,
+                }
+                for test in isolate.tests
+            ],
+        }
+        for row in grid
+        if row.status not in ("preliminary", "")
+        for isolate in row.isolates
+    ]  # fmt: skip

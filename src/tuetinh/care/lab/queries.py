@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -11,6 +12,7 @@ from django.db.models import Count, Q, QuerySet
 
 from tuetinh.care.lab import actions, facts
 from tuetinh.care.lab.catalogue import Analyte, by_other_loinc
+from tuetinh.care.lab.microbiology.facts import Isolate, read_isolate, summary
 from tuetinh.care.lab.models import Tube
 from tuetinh.care.lab.results.previous import history
 from tuetinh.care.lab.results.work import Work
@@ -102,6 +104,7 @@ class Row:
     previous_at: str
     jump: bool
     points: tuple[tuple[str, Decimal], ...]
+    isolates: tuple[Isolate, ...] = ()  # what grew of a culture
 
 
 def grid(asker: Asker, work: Work) -> list[Row]:
@@ -131,9 +134,15 @@ def grid(asker: Asker, work: Work) -> list[Row]:
                 previous_at=(last.effectiveDateTime or "") if last else "",
                 jump=bool(result and facts.delta_of(result)),
                 points=_points([*before[:9][::-1], *([result] if result else [])]),
+                isolates=_isolates(work.results, result),
             )
         )
     return rows
+
+
+def _isolates(results: Mapping[str, r4.Observation], culture: r4.Observation | None) -> tuple[Isolate, ...]:
+    members = facts.members(culture) if culture else ()
+    return tuple(read_isolate(results[id_]) for id_ in members if id_ in results)
 
 
 def _limits(work: Work, analyte: Analyte) -> str:
@@ -142,6 +151,9 @@ def _limits(work: Work, analyte: Analyte) -> str:
 
 
 def _number(result: r4.Observation | None) -> Decimal | None:
+    """The number to draw: of a titre its denominator."""
+    if result and result.valueRatio and result.valueRatio.denominator:
+        return result.valueRatio.denominator.value
     return result.valueQuantity.value if result and result.valueQuantity else None
 
 
@@ -167,6 +179,7 @@ class Result:
     status: str
     at: str
     notes: tuple[str, ...] = ()  # the last one of a corrected result says what it was before, and why
+    isolates: tuple[Isolate, ...] = ()  # what grew of a culture, each with its antibiogram
 
 
 def read_result(result: r4.Observation) -> Result:
@@ -189,5 +202,5 @@ def read_result(result: r4.Observation) -> Result:
         flag=facts.flag_of(result),
         status=result.status or "",
         at=result.effectiveDateTime or result.issued or "",
-        notes=tuple(note.text or "" for note in result.note or []),
+        notes=(*summary(result), *(note.text or "" for note in result.note or [])),
     )

@@ -7,6 +7,8 @@ from django.urls import path
 from tuetinh.care.lab import pages
 from tuetinh.care.lab.machines import inbox_pages
 from tuetinh.care.lab.machines import pages as machine_pages
+from tuetinh.care.lab.microbiology import pages as culture_pages
+from tuetinh.care.lab.microbiology import report_pages
 from tuetinh.care.lab.quality import pages as quality_pages
 from tuetinh.care.lab.results import pages as result_pages
 from tuetinh.care.lab.results import rule_pages
@@ -31,6 +33,16 @@ urlpatterns = [
     path("lab/quality/<int:control_id>/chart.pdf", quality_pages.chart, name="control-chart"),
     path("lab/quality/<int:control_id>/end", quality_pages.end, name="end-control"),
     path("lab/quality/blocks/<int:block_id>/resolve", quality_pages.resolve, name="resolve-block"),
+    path("lab/cultures", culture_pages.cultures, name="cultures"),
+    path("lab/cultures/<str:number>", culture_pages.culture, name="culture"),
+    path("lab/cultures/<str:number>/<str:order>/step", culture_pages.step, name="culture-step"),
+    path("lab/cultures/<str:number>/<str:order>/isolates/<int:place>", culture_pages.isolate, name="isolate"),
+    path("lab/cultures/<str:number>/<str:order>/isolates/<int:place>/drop", culture_pages.drop, name="drop-isolate"),
+    path("lab/cultures/<str:number>/<str:order>/proposals/<int:proposal_id>", culture_pages.proposal, name="proposal"),
+    path("lab/antibiogram", report_pages.antibiogram, name="antibiogram"),
+    path("lab/antibiogram.xlsx", report_pages.antibiogram_xlsx, name="antibiogram-xlsx"),
+    path("lab/whonet.<str:form>", report_pages.whonet, name="whonet"),
+    path("lab/breakpoints", report_pages.tables, name="breakpoints"),
     path("lab/people/<str:patient_id>", result_pages.person, name="person"),
     path("lab/rules", rule_pages.rules, name="rules"),
     path("lab/rules/<str:code>", rule_pages.rule, name="rule"),

@@ -97,7 +97,7 @@ def _escaped(text: str) -> str:
 
 def _test(result: lab.Result, *, course: str = "", drawn: Curve | None = None, past: tuple[Test, ...] = ()) -> Test:
     meaning = lab.plain_flag(result.flag)
-    tone = {"N": "ok", "NEG": "ok", "LL": "danger", "HH": "danger", "": ""}.get(result.flag, "warn")
+    tone = {"N": "ok", "NEG": "ok", "LL": "danger", "HH": "danger", "AA": "danger", "": ""}.get(result.flag, "warn")
     icon = lab.FLAGS[result.flag][1] if result.flag in lab.FLAGS else ""
     return Test(result.loinc or result.plain, result.plain, result, meaning, tone, icon, course, drawn, past)
 

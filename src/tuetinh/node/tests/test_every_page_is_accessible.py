@@ -27,8 +27,9 @@ NOBODY = ""
 
 @dataclass(frozen=True)
 class Row:
-    """How pages of one address are reached: by whom; on which page a link to them stands, or which they are at; in
-    which further states. about: the address by the id of a visit, to which a link stands on that page."""
+    """How pages of one address are reached: by whom; on which page (or route of a page) a link to them stands, or
+    which they are at; in which further states. about: the address by the id of a visit, to which a link stands there.
+    """
 
     role: str = NOBODY
     on: str = ""
@@ -57,6 +58,11 @@ ROWS = {
     "lab/draw/<str:encounter_id>": Row("lab", "/lab/draw"),
     "lab/shipments/<str:number>": Row("lab", "/lab/shipments"),
     "lab/quality/<int:control_id>": Row("lab", "/lab/quality"),
+    "lab/cultures": Row("lab", states=("?list=done",)),
+    "lab/cultures/<str:number>": Row("lab", "/lab/cultures"),
+    "lab/cultures/<str:number>/<str:order>/isolates/<int:place>": Row("lab", "lab/cultures/<str:number>"),
+    "lab/antibiogram": Row("lab", states=("?first=01/01/2020&last=31/12/2020&specimen=bl",)),
+    "lab/breakpoints": Row("admin"),
     "lab/people/<str:patient_id>": Row("lab", at=f"/lab/people/{CITIZEN}"),
     "lab/inbox": Row("lab", states=("?list=live", "?list=unknown")),
     "lab/inbox/<int:message_id>": Row("lab", "/lab/inbox"),
@@ -114,7 +120,7 @@ ROWS = {
     "me/visits/<str:encounter_id>": Row("citizen", "/me/visits"),
 }
 NO_PAGES = {
-    "insurance/forms/<int:run_id>/file",  # a file
+    "insurance/forms/<int:run_id>/file", "lab/whonet.<str:form>",  # files
     "oauth/token", "oauth/revoke", "oauth/introspect", "oauth/jwks", "cds-services", ".well-known/smart-configuration",
     "cds-services/<str:id_>", "cds-services/<str:id_>/feedback", ".well-known/openid-configuration",  # answer programs
     "catalogues/icd10", "catalogues/services", "catalogues/drugs", "catalogues/communes", "me/turn",  # parts of pages
@@ -181,7 +187,7 @@ refused = LineResult("XML3", 2, accepted=Decimal(0), code="TL01", words="Giá ca
 actions.keep(asker, case, Result(case.ma_lk, "reduced", lines=(refused,)))
 disputes.open_dispute(asker, case, ("XML3", 2), ground="price", text="Giá theo quyết định")
 """
-# A tube that nobody has drawn yet, one on its way to another laboratory, and a control that failed.
+# A tube that nobody has drawn yet, one on its way to another laboratory, a control that failed, and a blood culture.
 AT_THE_LABORATORY = """
 from tuetinh.care.lab import actions
 from tuetinh.care.lab.models import Tube
@@ -200,6 +206,13 @@ told = dict(machine="", analyte="GLU", material="Normal", level=1, lot="A1", mea
 control = quality.open_control(lab, **told)
 for value in ("5.02", "4.93", "5.21", "5.44"):
     quality.keep_result(lab, control.pk, Decimal(value))
+from tuetinh.care.lab.microbiology import actions as bench
+[culture] = actions.order_tests(doctor, visit, ["24.0003.1715/BLOODCULT"])
+number = Tube.objects.latest("id").number
+actions.receive_specimen(lab, number)
+bench.note_step(lab, number, culture.id, outcome="no-growth", hours=24)
+grown = bench.Draft("sau", "3+", tests=[("FOX", "disk", "18"), ("VAN", "mic", "1")])
+bench.save_isolate(lab, number, culture.id, 0, grown)
 """
 # An examination, an object that waits, and a study of nobody.
 AT_IMAGING = """
@@ -275,7 +288,7 @@ class Visit:
         if row.at:
             return row.at
         page = self.tab(row.role)
-        page.goto(self.node.url + row.on)
+        page.goto(self.node.url + (self.address(row.on, ROWS[row.on]) if row.on in ROWS else row.on))
         links = page.eval_on_selector_all("a[href]", "all => all.map(a => a.getAttribute('href'))")
         sought = VISIT if row.about else route
         found = [path for path in (urlsplit(link).path for link in links) if _route(path) == sought]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -15,6 +15,7 @@ from tuetinh.care.lab.catalogue import Analyte, Range, analytes
 from tuetinh.care.lab.machines import analysers
 from tuetinh.care.lab.machines.analysers import Meaning
 from tuetinh.care.lab.machines.messages import Code, Message, Order, Result
+from tuetinh.care.lab.microbiology import proposals
 from tuetinh.care.lab.models import UNKNOWN_CONTROL, Analyser, Control, Tube
 from tuetinh.care.lab.models import Message as Row
 from tuetinh.care.lab.quality.actions import Measured, in_use
@@ -140,7 +141,8 @@ def _order(
     if tube.stage in CLOSED:
         return Outcome(State.UNMATCHED, "closed", tube=tube)
     work = bench.works[tube.pk]
-    told = _readings(order, work, meanings, analyser.name if analyser else "", insist=bool(reason))
+    left = proposals.note(work, order, analyser.name if analyser else "")
+    told = _readings(left, work, meanings, analyser.name if analyser else "", insist=bool(reason))
     if tube.stage == Tube.Stage.RELEASED and not reason:
         if any(not actions.same(work.results.get(id_), r) for id_, r in told.readings.items()):
             return Outcome(State.UNMATCHED, "already-released", tube=tube)
@@ -188,8 +190,9 @@ class _Told:
 
 
 def _readings(order: Order, work: Work, meanings: dict[str, Meaning], machine: str, *, insist: bool) -> _Told:
-    slots = {analyte.key: facts.observation_id(o.id or "", analyte.key) for o, analyte in work.slots()}
-    asked = [analyte for _, analyte in work.slots()]
+    measured_here = [(o, analyte) for o, analyte in work.slots() if analyte.kind != "culture"]
+    slots = {analyte.key: facts.observation_id(o.id or "", analyte.key) for o, analyte in measured_here}
+    asked = [analyte for _, analyte in measured_here]
     told = _Told()
     for result in order.results:
         if result.status in NOT_RESULTS:
@@ -245,6 +248,8 @@ def possible_of(key: str) -> Range | None:
 def _reading(
     result: Result, analyte: Analyte, value: tuple[Decimal | None, str], at: datetime | None, machine: str
 ) -> facts.Reading:
+    if analyte.kind == "titre" and (titre := facts.titre(result.text)):
+        return replace(titre, at=result.at or at, device=result.device or machine, notes=result.notes)
     number, unit = value
     sent = f"{result.text} {result.unit}".strip()
     turned = number is not None and number != result.number

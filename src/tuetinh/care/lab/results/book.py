@@ -15,15 +15,20 @@ from django.db.models import Max
 from tuetinh.care.lab.models import RuleChange
 from tuetinh.care.lab.results.rules import (
     KINDS,
+    Counting,
     Critical,
     Delta,
+    Expert,
     Formula,
     Hold,
+    Intrinsic,
+    Marker,
     Normal,
     Notifiable,
     Reflex,
     Rule,
     Westgard,
+    of_isolates,
     of_results,
     of_tubes,
 )
@@ -47,8 +52,12 @@ def delivered() -> tuple[Rule, ...]:
         found.append(msgspec.convert(row, KINDS[row.pop("kind")], strict=False))
     found += [msgspec.convert(row, Delta, strict=False) for row in _rows("deltas.csv")]
     found += [msgspec.convert(row, Westgard, strict=False) for row in _rows("westgard.csv")]
+    for row in _rows("microbiology/intrinsic.csv"):
+        listed = {name: row[name].split() for name in ("organisms", "antibiotics")}
+        found.append(msgspec.convert(row | listed, Intrinsic))
     lists: tuple[tuple[str, type[Rule]], ...] = (
         ("formulas", Formula), ("holds", Hold), ("reflexes", Reflex), ("notifiable", Notifiable),
+        ("microbiology/experts", Expert), ("microbiology/markers", Marker), ("microbiology/counting", Counting),
     )  # fmt: skip
     for name, kind in lists:
         found += msgspec.json.decode((_DATA / f"{name}.json").read_bytes(), type=list[kind])  # type: ignore[valid-type]
@@ -86,6 +95,10 @@ class Book:
     def tube(self, text: str, returns: cel.Type = cel.Type.BOOL) -> Expression:
         """A condition or formula about the results of a tube."""
         return self._kept(text, lambda: of_tubes().read(text, returns))
+
+    def isolate(self, condition: str) -> Expression:
+        """A condition about an isolate."""
+        return self._kept(condition, lambda: of_isolates().read(condition, cel.Type.BOOL))
 
     def _kept(self, text: str, read: Callable[[], Expression]) -> Expression:
         if text not in self._read:

@@ -106,7 +106,8 @@ class Judge:
         """A result as conditions name it."""
         analyte, quantity = facts.analyte_of(result), result.valueQuantity
         known = self.person.words | {
-            "text": result.valueString or "",
+            "text": "" if quantity else facts.value_of(result),
+            "code": facts.value_code(result),
             "flag": facts.flag_of(result),
             "delta": facts.delta_of(result),
             "comparator": (quantity.comparator or "") if quantity else "",

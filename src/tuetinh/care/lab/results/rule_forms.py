@@ -23,6 +23,10 @@ KIND_NAMES = {
     "reflex": _("Làm thêm tự động"),
     "notifiable": _("Bệnh phải báo cáo"),
     "westgard": _("Nội kiểm (Westgard)"),
+    "intrinsic": _("Đề kháng tự nhiên"),
+    "expert": _("Quy tắc chuyên gia kháng sinh đồ"),
+    "marker": _("Vi khuẩn đa kháng"),
+    "counting": _("Kháng sinh đồ tích lũy"),
 }
 _SEXES = [("", _("Mọi người")), ("male", _("Nam")), ("female", _("Nữ"))]
 _SIGNS = {"": _("Không hỏi"), "yes": _("Đang mang thai")}
@@ -81,6 +85,20 @@ FIELDS: dict[str, Callable[[], forms.Field]] = {
     "action": lambda: forms.ChoiceField(
         label=_("Khi vi phạm"), choices=[("reject", _("Chặn trả kết quả")), ("warn", _("Chỉ lưu ý"))]
     ),
+    "organisms": lambda: forms.CharField(
+        label=_("Vi sinh vật hoặc nhóm"),
+        max_length=500,
+        help_text=_("Mã WHONET hoặc tên nhóm, cách nhau bằng dấu cách."),
+    ),
+    "antibiotics": lambda: forms.CharField(
+        label=_("Kháng sinh"), max_length=500, required=False, help_text=_("Mã WHONET cách nhau bằng dấu cách.")
+    ),
+    "result": lambda: forms.ChoiceField(
+        label=_("Kết quả"), required=False, choices=[("", _("Chỉ lưu ý")), *((one, one) for one in "SIR")]
+    ),
+    "mark": lambda: _text(_("Tên gọi tắt"), 12),
+    "alert": lambda: forms.BooleanField(label=_("Cảnh báo kiểm soát nhiễm khuẩn"), required=False),
+    "minimum": lambda: forms.IntegerField(label=_("Số chủng tối thiểu"), min_value=1, max_value=1000),
     "icd10": lambda: _text(_("Mã ICD-10"), 8),
     "group": lambda: forms.ChoiceField(label=_("Nhóm bệnh"), choices=[(one, one) for one in "ABC"]),
     "hours": lambda: forms.IntegerField(label=_("Báo trong số giờ"), min_value=1, max_value=720),
@@ -90,7 +108,8 @@ FIELDS: dict[str, Callable[[], forms.Field]] = {
     "to": lambda: _day(_("Đến ngày")),
     "source": lambda: _text(_("Căn cứ"), required=False),
 }
-WIDE = frozenset({"expression", "condition", "vi", "en", "source", "analytes"})
+LISTS = ("analytes", "organisms", "antibiotics")  # fields of codes
+WIDE = frozenset({"expression", "condition", "vi", "en", "source", *LISTS})
 
 
 class RuleForm(forms.Form):
@@ -119,16 +138,15 @@ class RuleForm(forms.Form):
         told = {name: value for name, value in self.cleaned_data.items() if name != "why"}
         for name in ("from_", "to"):
             told[name] = told[name].isoformat() if told[name] else ""
-        if "analytes" in told:
-            told["analytes"] = tuple(told["analytes"].split())
+        told |= {name: tuple(told[name].split()) for name in LISTS if name in told}
         return self.kind(**told)
 
 
 def initial(rule: Rule | None) -> dict[str, Any]:
     """What the form shows of a rule."""
     if rule is None:
-        return {"on": True, "days": 365, "digits": 2, "hours": 48}
+        return {"on": True, "days": 365, "digits": 2, "hours": 48, "minimum": 30}
     told = msgspec.structs.asdict(rule)
     for name in ("from_", "to"):
         told[name] = date.fromisoformat(told[name]) if told[name] else None
-    return told | {"analytes": " ".join(told.get("analytes", ()))}
+    return told | {name: " ".join(told.get(name, ())) for name in LISTS}

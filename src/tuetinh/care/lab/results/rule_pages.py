@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -17,7 +19,18 @@ from tuetinh.care.lab.models import RuleChange
 from tuetinh.care.lab.results import changes
 from tuetinh.care.lab.results.book import in_force
 from tuetinh.care.lab.results.rule_forms import KIND_NAMES, RuleForm, initial
-from tuetinh.care.lab.results.rules import WORDS, Delta, Formula, Limits, Rule, Told, Westgard
+from tuetinh.care.lab.results.rules import (
+    WORDS,
+    Counting,
+    Delta,
+    Formula,
+    Intrinsic,
+    Limits,
+    Rule,
+    Told,
+    Westgard,
+    of_isolates,
+)
 from tuetinh.commons.access.api import asker, desk
 from tuetinh.commons.ui.api import paginate
 from tuetinh.record.text import fold
@@ -71,6 +84,10 @@ def says(rule: Rule) -> str:
         return rule.expression
     if isinstance(rule, Westgard):
         return f"{rule.rule}: {_('chặn trả kết quả') if rule.action == 'reject' else _('chỉ lưu ý')}"
+    if isinstance(rule, Intrinsic):
+        return f"{' '.join(rule.organisms)}: {' '.join(rule.antibiotics)}"
+    if isinstance(rule, Counting):
+        return _("từ %(count)s chủng") % {"count": rule.minimum}
     return f"{rule.text}: {rule.condition}" if isinstance(rule, Told) else ""
 
 
@@ -107,12 +124,19 @@ def rule(request: HttpRequest, code: str) -> HttpResponse:
     return redirect(f"{reverse('lab:rules')}?kind={kind}")
 
 
+def _words(kind: str) -> Iterable[str]:
+    """What the expressions of a kind may name beside the person."""
+    if kind in ("formula", "reflex"):
+        return analytes()
+    return of_isolates().words if kind in ("expert", "marker") else ()
+
+
 def _page(request: HttpRequest, code: str, kind: str, form: RuleForm, status: int = 200) -> HttpResponse:
     past = [] if code == "new" else changes.history(asker(request), code)
     words = WORDS if kind in ("hold", "notifiable") else {}
     context = {
         "form": form, "code": code, "new": code == "new", "kind": kind, "kind_name": KIND_NAMES[kind],
         "history": [(one, says(changes.read(one))) for one in past], "vocabulary": words.items(),
-        "keys": sorted(analytes()) if kind in ("formula", "reflex") else [],
+        "keys": sorted(_words(kind)),
     }  # fmt: skip
     return render(request, "lab/rule.html", context, status=status)

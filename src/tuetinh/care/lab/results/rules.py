@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from tuetinh.care.lab.catalogue import Range, analytes, test
 from tuetinh.care.lab.errors import BadRule
+from tuetinh.care.lab.microbiology.lists import antibiotics, groups, organisms, phenotypes
 from tuetinh.care.lab.quality.westgard import RULES
 from tuetinh.commons.expressions.api import ARITHMETIC, BadExpression, Language
 
@@ -22,7 +23,8 @@ _PERSON = {"age": cel.Type.DOUBLE, "sex": cel.Type.STRING, "pregnant": cel.Type.
 WORDS = {
     "value": gettext_lazy("số của kết quả"),
     "text": gettext_lazy("chữ của kết quả"),
-    "flag": gettext_lazy('cờ: "N", "L", "H", "LL", "HH", "A", "POS", "NEG"'),
+    "code": gettext_lazy("mã của kết quả, như mã WHONET của vi sinh vật"),
+    "flag": gettext_lazy('cờ: "N", "L", "H", "LL", "HH", "A", "AA", "POS", "NEG"'),
     "delta": gettext_lazy('đổi nhiều so với lần trước: "U" tăng, "D" giảm, ""'),
     "comparator": gettext_lazy('dấu "<" hoặc ">" trước số'),
     "numeric": gettext_lazy("chỉ số là số"),
@@ -40,7 +42,7 @@ WORDS = {
 @cache
 def of_results() -> Language:
     """What a condition about one result may name."""
-    texts = dict.fromkeys(("text", "flag", "delta", "comparator", "machine", "qc"), cel.Type.STRING)
+    texts = dict.fromkeys(("text", "code", "flag", "delta", "comparator", "machine", "qc"), cel.Type.STRING)
     signs = dict.fromkeys(("numeric", "absent", "typed", "urgent"), cel.Type.BOOL)
     return Language({"value": cel.Type.DOUBLE} | texts | signs | _PERSON, [ARITHMETIC])
 
@@ -50,6 +52,14 @@ def of_tubes() -> Language:
     """What a formula, or a condition about the results of a tube together, may name: every analyte by its key."""
     keys = {key: cel.Type.DOUBLE if one.numeric else cel.Type.STRING for key, one in analytes().items()}
     return Language(keys | _PERSON, [ARITHMETIC])
+
+
+@cache
+def of_isolates() -> Language:
+    """What a condition about an isolate may name: its organism, groups, antibiotics (S, I, R, "") and phenotypes."""
+    texts = dict.fromkeys(("organism", "specimen", *antibiotics(), *phenotypes()), cel.Type.STRING)
+    counts = dict.fromkeys(("tested_categories", "resistant_categories"), cel.Type.DOUBLE)
+    return Language(texts | counts | dict.fromkeys(groups(), cel.Type.BOOL) | _PERSON, [ARITHMETIC])
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}):
@@ -243,9 +253,60 @@ class Westgard(Rule, frozen=True, kw_only=True):
             raise BadRule("action", _("Chọn chặn hoặc lưu ý."))
 
 
+class Intrinsic(Rule, frozen=True, kw_only=True):
+    """Antibiotics (WHONET codes) to which organisms, or groups of them, are resistant by nature."""
+
+    organisms: tuple[str, ...]
+    antibiotics: tuple[str, ...]
+
+    def check(self) -> None:
+        """Raise BadRule for what cannot be kept."""
+        super().check()
+        for one in self.organisms:
+            if one not in organisms() and one not in groups():
+                raise BadRule("organisms", _("Không có vi sinh vật hay nhóm mang mã %(key)s.") % {"key": one})
+        known_antibiotics(self.antibiotics)
+
+
+class Expert(Told, frozen=True, kw_only=True):
+    """What an antibiogram as a whole says of some antibiotics. result: S, I or R that holds then; "" only tells."""
+
+    antibiotics: tuple[str, ...] = ()
+    result: str = ""
+
+    def check(self) -> None:
+        """Raise BadRule for what cannot be kept."""
+        super().check()
+        known_antibiotics(self.antibiotics)
+        if self.result not in ("", "S", "I", "R"):
+            raise BadRule("result", _("Kết quả là S, I hoặc R."))
+        readable(of_isolates(), self.condition, cel.Type.BOOL, "condition")
+
+
+class Marker(Told, frozen=True, kw_only=True):
+    """A kind of resistance that has a name (MRSA, ESBL). alert: the person is marked for infection control."""
+
+    mark: str
+    alert: bool = False
+
+    def check(self) -> None:
+        """Raise BadRule for what cannot be kept."""
+        super().check()
+        if not re.fullmatch(r"[0-9A-Z-]{2,12}", self.mark):
+            raise BadRule("mark", _("Tên gồm 2 đến 12 chữ in hoa, số và dấu -."))
+        readable(of_isolates(), self.condition, cel.Type.BOOL, "condition")
+
+
+class Counting(Rule, frozen=True, kw_only=True):
+    """From how many isolates on the share of susceptible ones is told in the cumulative antibiogram."""
+
+    minimum: int = 30
+
+
 KINDS: dict[str, type[Rule]] = {
     "normal": Normal, "critical": Critical, "delta": Delta, "formula": Formula, "hold": Hold, "reflex": Reflex,
-    "notifiable": Notifiable, "westgard": Westgard,
+    "notifiable": Notifiable, "westgard": Westgard, "intrinsic": Intrinsic, "expert": Expert, "marker": Marker,
+    "counting": Counting,
 }  # fmt: skip
 
 
@@ -259,6 +320,13 @@ def known(key: str, field: str) -> None:
     """Raise BadRule for an analyte that is none."""
     if key not in analytes():
         raise BadRule(field, _("Không có chỉ số mang mã %(key)s.") % {"key": key})
+
+
+def known_antibiotics(codes: tuple[str, ...]) -> None:
+    """Raise BadRule for an antibiotic that is none."""
+    for code in codes:
+        if code not in antibiotics():
+            raise BadRule("antibiotics", _("Không có kháng sinh mang mã %(key)s.") % {"key": code})
 
 
 def readable(language: Language, text: str, returns: cel.Type, field: str) -> None:

@@ -114,8 +114,13 @@ def works_on(asker: Asker, tubes: Sequence[Tube]) -> list[Work]:
     ids = [work.ids() for work in works]
     results = cast("dict[str, r4.Observation]", record.read_many(asker, "Observation", {i for of in ids for i in of}))
     reports = record.read_many(asker, "DiagnosticReport", [facts.report_id(id_) for id_ in orders])
+    wider = {id_: facts.members(result) for id_, result in results.items() if result.hasMember}
+    if wider:
+        wanted = [id_ for of in wider.values() for id_ in of]
+        results |= cast("dict[str, r4.Observation]", record.read_many(asker, "Observation", wanted))
     for work, of in zip(works, ids, strict=True):
-        work.results.update({id_: results[id_] for id_ in of if id_ in results})
+        whole = [*of, *(member for id_ in of for member in wider.get(id_, ()))]
+        work.results.update({id_: results[id_] for id_ in whole if id_ in results})
         work.reports.update({key: reports[key] for id_ in work.orders if (key := facts.report_id(id_)) in reports})
     return works
 

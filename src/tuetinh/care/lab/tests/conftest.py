@@ -17,6 +17,7 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
 
+ANTIBIOGRAMS = ("24.0006.1723", "24.0007.1723", "24.0008.1722")  # by disk, by machine, a concentration
 CBC, GLU = "22.0120.1370", "23.0075.1494"
 
 
@@ -33,7 +34,8 @@ class World:
 @pytest.fixture
 def world(cast: dict[str, Account]) -> World:
     """A woman of 40 at the district health centre."""
-    prices = (PriceRow(t.code, "service", Decimal(20_000)) for t in tests())
+    codes = dict.fromkeys([*(t.code for t in tests()), *ANTIBIOGRAMS])
+    prices = (PriceRow(code, "service", Decimal(20_000)) for code in codes)
     load_price_list("12104", prices, date(2020, 1, 1))
     patient = record.create(
         SYSTEM, r4.Patient(gender="female", birthDate="1986-03-01", name=[r4.HumanName(text="Lò Thị Pâng")])

@@ -1,0 +1,65 @@
+"""What follows when isolates are handed out: the warning of multi-resistance, the charge of the antibiogram."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import cache
+from typing import cast
+
+from tuetinh.care.billing.api import NoPrice, charge
+from tuetinh.care.lab import facts as lab_facts
+from tuetinh.care.lab.microbiology import facts
+from tuetinh.care.lab.microbiology.lists import rows
+from tuetinh.care.lab.results.rules import Marker
+from tuetinh.care.lab.results.work import Work, Writes
+from tuetinh.commons.catalogues.api import service
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import Asker
+
+WITH_ANTIBIOGRAM = "24.0005.1716"  # a culture that is billed with identification and antibiogram
+
+
+@cache
+def _services() -> dict[str, tuple[str, str]]:
+    return {row["method"]: (row["code"], row["per"]) for row in rows("services.csv")}
+
+
+def handed_out(asker: Asker, writes: Writes, work: Work, fresh: Iterable[r4.Observation]) -> None:
+    """Mark the person for infection control, and charge the antibiograms, of isolates that are final now."""
+    isolates = [one for one in fresh if lab_facts.key_of(one) == "ORGANISM"]
+    if not isolates:
+        return
+    markers = {rule.mark: rule for rule in work.judge.book.rules.values() if isinstance(rule, Marker) and rule.alert}
+    flags = {
+        facts.flag_id(one.id or "", mark): facts.flag(one, markers[mark])
+        for one in isolates
+        for mark in facts.read_isolate(one).marks
+        if mark in markers
+    }
+    known = record.read_many(writes.desk, "Flag", flags) if flags else {}
+    for id_, warning in flags.items():
+        writes.put(warning, known=id_ in known)
+    visit = cast(r4.Encounter, record.read(writes.desk, "Encounter", work.tube.encounter))
+    for one in isolates:
+        _charge(asker, visit, work, one)
+
+
+def _charge(asker: Asker, visit: r4.Encounter, work: Work, isolate: r4.Observation) -> None:
+    order = next((work.orders[lab_facts.id_of(ref)] for ref in isolate.basedOn or []), None)
+    what = lab_facts.ordered_test(order) if order else None
+    if not what or what.code == WITH_ANTIBIOGRAM:
+        return
+    told = facts.read_isolate(isolate)
+    counted: dict[str, int] = {}
+    for one in told.tests:
+        code, per = _services()["machine" if told.device else one.method]
+        counted[code] = 1 if per == "isolate" else counted.get(code, 0) + 1
+    for code, quantity in counted.items():
+        named = service(code)
+        with suppress(NoPrice):  # what has no price here is no reason to keep a result back
+            charge(
+                asker, visit, code, quantity, source_reference=f"Observation/{isolate.id}",
+                display=named.name if named else code,
+            )  # fmt: skip

@@ -1,0 +1,7 @@
+"""The machines' tests share the visit and the messages of the laboratory's."""
+
+from __future__ import annotations
+
+from tuetinh.care.lab.tests.conftest import oru, world
+
+__all__ = ["oru", "world"]
