@@ -555,6 +555,8 @@ def _reports(writes: Writes, work: Work, status: str, only: set[str] | None = No
         said = "partial" if status == "final" and not whole else status
         report = facts.report(order, results, said)
         old = work.reports.get(report.id or "")
+        if isinstance(old, r4.DiagnosticReport):
+            report.media = old.media
         if (
             isinstance(old, r4.DiagnosticReport)
             and said != "corrected"

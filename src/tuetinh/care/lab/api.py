@@ -18,6 +18,7 @@ from tuetinh.care.lab.microbiology.facts import is_interim, read_isolate
 from tuetinh.care.lab.models import Tube
 from tuetinh.care.lab.queries import Result, read_result
 from tuetinh.care.lab.results.book import in_force
+from tuetinh.care.lab.results.pictures import of_reports
 from tuetinh.care.lab.results.previous import history
 from tuetinh.care.lab.results.rules import Formula
 from tuetinh.care.lab.words import FLAGS, STAGES, plain_flag
@@ -91,9 +92,11 @@ def visit_results(asker: Asker, encounter: str, *, preliminary: bool = False) ->
     shown = [read[id_] for id_ in named if id_ in read and (preliminary or _told(read[id_]))]
     grown = [id_ for result in shown for id_ in facts.members(result)]
     members = cast("dict[str, r4.Observation]", record.read_many(asker, "Observation", grown)) if grown else {}
+    images = of_reports(asker, [order.id or "" for order in found]) if shown else {}
     return [
         replace(
             queries.read_result(result),
+            pictures=tuple(images.pop(next((facts.id_of(one) for one in result.basedOn or []), ""), ())),
             test=named[result.id or ""],
             isolates=tuple(read_isolate(members[id_]) for id_ in facts.members(result) if id_ in members),
         )

@@ -179,6 +179,13 @@ class BadTable(LabError):
         self.line, self.message = line, _("Dòng %(line)s: %(why)s") % {"line": line, "why": why}
 
 
+class BadPicture(LabError):
+    """A file that cannot be attached to a result."""
+
+    code = "bad-picture"
+    message = _("Đặt tên, và chọn tệp PNG, JPEG hoặc PDF không quá 10 MB.")
+
+
 class NoCulture(LabError):
     """There is no such culture, isolate or proposal at this facility."""
 

@@ -235,7 +235,8 @@ class Signatory(models.Model):
 class Control(models.Model):
     """A lot of a control material for one analyte on one machine ("" for a method by hand), with what it should give.
 
-    barcode: what the machine reads or sends as the number of the sample.
+    barcode: what the machine reads or sends as the number of the sample. expected: the word that a qualitative test
+    should give; it has no mean and deviation then (0 and 1).
     """
 
     facility = models.CharField(max_length=64)
@@ -247,6 +248,7 @@ class Control(models.Model):
     barcode = models.CharField(max_length=60, blank=True)
     mean = models.DecimalField(max_digits=18, decimal_places=6)
     sd = models.DecimalField(max_digits=18, decimal_places=6)
+    expected = models.CharField(max_length=40, blank=True, db_default="")
     expires = models.DateField(null=True)
     ended = models.DateTimeField(null=True)
 
@@ -267,12 +269,14 @@ class Control(models.Model):
 class ControlResult(models.Model):
     """One measurement of a control, never altered. broken: the rules that it broke; warned: those that only warn.
 
-    message: what a machine told it in; none for one that was typed.
+    message: what a machine told it in; none for one that was typed. text: the word of a qualitative test; its value is
+    0 where that is the expected one, else 1.
     """
 
     control = models.ForeignKey(Control, on_delete=models.PROTECT, related_name="results")
     message = models.ForeignKey(Message, null=True, on_delete=models.SET_NULL)
     value = models.DecimalField(max_digits=18, decimal_places=6)
+    text = models.CharField(max_length=40, blank=True, db_default="")
     at = models.DateTimeField()
     account = models.CharField(max_length=150)
     broken = models.JSONField(default=list)
@@ -282,13 +286,15 @@ class ControlResult(models.Model):
         indexes: ClassVar = [models.Index(fields=["control", "-at", "-id"], name="lab_control_result_at")]
 
     @property
-    def shown(self) -> Decimal:
+    def shown(self) -> Decimal | str:
         """The value as people write it."""
-        return self.value.normalize() + 0
+        return self.text or self.value.normalize() + 0
 
     @property
     def score(self) -> str:
-        """How many standard deviations it is from the mean, with its sign."""
+        """How many standard deviations it is from the mean, with its sign; "" for a word."""
+        if self.text:
+            return ""
         return f"{(self.value - self.control.mean) / self.control.sd:+.2f}"
 
 

@@ -15,12 +15,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from tuetinh.care.insurance.api import Finding, Stopped, reasons_given, shown
-from tuetinh.care.lab import actions, prints, queries, words
+from tuetinh.care.lab import actions, facts, prints, queries, words
 from tuetinh.care.lab.catalogue import Bench, analytes, benches
 from tuetinh.care.lab.errors import BadValue, LabError, NoTube
 from tuetinh.care.lab.models import Tube
 from tuetinh.care.lab.results import board as boards
-from tuetinh.care.lab.results import signing
+from tuetinh.care.lab.results import pictures, signing
 from tuetinh.care.lab.results.rules import Hold
 from tuetinh.care.lab.results.work import Work, work_on
 from tuetinh.care.lab.samples.plan import REJECTIONS
@@ -28,6 +28,7 @@ from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.documents.api import Paper, respond_pdf
 from tuetinh.commons.identity.api import banner
 from tuetinh.commons.ui.api import paginate
+from tuetinh.record.asker import Asker
 
 LISTS = {
     "receive": gettext_lazy("Chờ nhận mẫu"),
@@ -109,12 +110,20 @@ def _tube_page(
         "rejections": REJECTIONS.items(),
         "parts": _parts(work),
         "holds": _holds(work),
+        "pictures": _pictures(who, work),
         "two_steps": bool(signers),
         "signs": not signers or who.account in signers,
         "calls": boards.calls(who, found.facility, encounter=found.encounter, count=5) if found.critical_at else [],
         "others": Tube.objects.filter(encounter=found.encounter).exclude(pk=found.pk).order_by("id"),
     }
     return render(request, "lab/tube.html", context, status=400 if wrong else 200)
+
+
+def _pictures(who: Asker, work: Work) -> list[tuple[str, str, list[pictures.Picture]]]:
+    """The orders of a tube with their pictures: id, test, pictures."""
+    found = pictures.of_work(who, work)
+    named = ((id_, facts.ordered_test(order)) for id_, order in work.orders.items() if order.status != "revoked")
+    return [(id_, what.name, found.get(id_, [])) for id_, what in named if what]
 
 
 def _parts(work: Work) -> list[Bench]:

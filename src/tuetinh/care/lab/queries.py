@@ -14,6 +14,7 @@ from tuetinh.care.lab import actions, facts
 from tuetinh.care.lab.catalogue import Analyte, by_other_loinc
 from tuetinh.care.lab.microbiology.facts import Isolate, read_isolate, summary
 from tuetinh.care.lab.models import Tube
+from tuetinh.care.lab.results.pictures import Picture
 from tuetinh.care.lab.results.previous import history
 from tuetinh.care.lab.results.work import Work
 from tuetinh.commons.identity.api import display_name
@@ -180,6 +181,7 @@ class Result:
     at: str
     notes: tuple[str, ...] = ()  # the last one of a corrected result says what it was before, and why
     isolates: tuple[Isolate, ...] = ()  # what grew of a culture, each with its antibiogram
+    pictures: tuple[Picture, ...] = ()  # of the order's report, with the first of its results
 
 
 def read_result(result: r4.Observation) -> Result:

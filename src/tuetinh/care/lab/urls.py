@@ -11,7 +11,7 @@ from tuetinh.care.lab.microbiology import pages as culture_pages
 from tuetinh.care.lab.microbiology import report_pages
 from tuetinh.care.lab.quality import pages as quality_pages
 from tuetinh.care.lab.results import pages as result_pages
-from tuetinh.care.lab.results import rule_pages
+from tuetinh.care.lab.results import picture_pages, rule_pages
 from tuetinh.care.lab.samples import pages as sample_pages
 
 app_name = "lab"
@@ -70,5 +70,8 @@ urlpatterns = [
     path("lab/tubes/<str:number>/part", sample_pages.part, name="part"),
     path("lab/tubes/<str:number>/store", sample_pages.store, name="store"),
     path("lab/tubes/<str:number>/add", sample_pages.add, name="add"),
+    path("lab/tubes/<str:number>/pictures", picture_pages.attach, name="attach"),
+    path("lab/tubes/<str:number>/pictures/<str:picture>/remove", picture_pages.detach, name="detach"),
+    path("lab/pictures/<str:picture>", picture_pages.picture, name="picture"),
     path("lab/tubes/<str:number>/sheet.pdf", pages.sheet, name="sheet"),
 ]

@@ -294,4 +294,6 @@ def _measured(order: Order, controls: Iterable[Control], meanings: dict[str, Mea
             odd = odd or (result.code.code or result.code.alternate or result.code.text)[:40]
         elif number is not None:
             made.append(Measured(of[known.analyte.key], number, result.at or order.at))
+        elif (word := _choice(known.analyte, result.text)) in known.analyte.choices:
+            made.append(Measured(of[known.analyte.key], word, result.at or order.at))
     return made, odd

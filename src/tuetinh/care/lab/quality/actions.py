@@ -24,26 +24,38 @@ RUN = timedelta(hours=4)  # levels that are measured within it are of one run
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a machine measured of a control, in our unit. at: None where it does not say."""
+    """What a machine measured of a control: a number in our unit, or a word. at: None where it does not say."""
 
     control: Control
-    value: Decimal
+    value: Decimal | str
     at: datetime | None
 
 
 def open_control(
-    asker: Asker, *, machine: str, analyte: str, material: str, level: int, lot: str, mean: Decimal, sd: Decimal,
-    barcode: str = "", expires: date | None = None,
+    asker: Asker, *, machine: str, analyte: str, material: str, level: int, lot: str, mean: Decimal | None = None,
+    sd: Decimal | None = None, barcode: str = "", expires: date | None = None, expected: str = "",
 ) -> Control:  # fmt: skip
-    """Take a lot of a control into use. Raises BadControl, NotAllowed."""
+    """Take a lot of a control into use: with mean and deviation, or of a qualitative test with the expected word.
+
+    Raises BadControl, NotAllowed.
+    """
     _allow(asker)
-    if analyte not in analytes() or not analytes()[analyte].numeric or sd <= 0 or not (material and lot):
+    what = analytes().get(analyte)
+    if not what or not (material and lot):
         raise BadControl
+    if what.numeric:
+        if mean is None or sd is None or sd <= 0 or expected:
+            raise BadControl
+    elif expected not in what.choices:
+        raise BadControl
+    else:
+        mean, sd = Decimal(0), Decimal(1)
     try:
         with transaction.atomic():
             return Control.objects.create(
                 facility=asker.facility, machine=machine.strip(), analyte=analyte, material=material.strip(),
                 level=level, lot=lot.strip(), barcode=barcode.strip(), mean=mean, sd=sd, expires=expires,
+                expected=expected,
             )  # fmt: skip
     except IntegrityError as error:
         raise BadControl from error
@@ -58,8 +70,11 @@ def end_control(asker: Asker, control_id: int) -> Control:
     return control
 
 
-def keep_result(asker: Asker, control_id: int, value: Decimal, at: datetime | None = None) -> ControlResult:
-    """Keep a measurement of a control; where it breaks a rule that rejects, its test is stopped on its machine."""
+def keep_result(asker: Asker, control_id: int, value: Decimal | str, at: datetime | None = None) -> ControlResult:
+    """Keep a measurement of a control; where it breaks a rule that rejects, its test is stopped on its machine.
+
+    value: a word of the analyte's choices for a qualitative one. Raises BadControl.
+    """
     with transaction.atomic():
         return _kept(_locked(asker, control_id), value, at or datetime.now(UTC), asker.account)
 
@@ -84,20 +99,34 @@ def from_machine(message: Message, measured: Sequence[Measured]) -> None:
 
 
 def _kept(
-    control: Control, value: Decimal, at: datetime, account: str, message: Message | None = None
+    control: Control, value: Decimal | str, at: datetime, account: str, message: Message | None = None
 ) -> ControlResult:
-    if control.ended:
+    what = analytes().get(control.analyte)
+    if control.ended or isinstance(value, str) != bool(control.expected):
         raise BadControl
+    if isinstance(value, str):
+        if not what or value not in what.choices:
+            raise BadControl
+        broken = [] if value == control.expected else [f"≠ {control.expected}"]
+        return _stored(control, value, at, account, message, broken, [])
     before = list(control.results.filter(at__lte=at).order_by("-at", "-id")[: LOOKED_AT - 1])[::-1]
     own = [score(control, one.value) for one in before] + [score(control, value)]
     broken = violated(own, _run(control, at))
     day = at.date().isoformat()
     does = {rule.rule: rule.action for rule in in_force(control.facility).of(Westgard, day)}
+    rejected, warned = ([name for name in broken if does.get(name) == action] for action in ("reject", "warn"))
+    return _stored(control, value, at, account, message, rejected, warned)
+
+
+def _stored(  # noqa: PLR0917
+    control: Control, value: Decimal | str, at: datetime, account: str, message: Message | None,
+    broken: list[str], warned: list[str],
+) -> ControlResult:  # fmt: skip
+    word = value if isinstance(value, str) else ""
+    number = Decimal(len(broken)) if isinstance(value, str) else value
     result = ControlResult.objects.create(
-        control=control, message=message, value=value, at=at, account=account,
-        broken=[name for name in broken if does.get(name) == "reject"],
-        warned=[name for name in broken if does.get(name) == "warn"],
-    )  # fmt: skip
+        control=control, message=message, value=number, text=word, at=at, account=account, broken=broken, warned=warned
+    )
     if result.broken:
         QualityBlock.objects.get_or_create(
             facility=control.facility, machine=control.machine, analyte=control.analyte, resolved_at=None,

@@ -37,8 +37,14 @@ class ControlForm(forms.Form):
         label=gettext_lazy("Mã vạch"), max_length=60, required=False,
         help_text=gettext_lazy("Máy gửi kết quả nội kiểm dưới mã này."),
     )  # fmt: skip
-    mean = forms.DecimalField(label=gettext_lazy("Trung bình"), max_digits=18, decimal_places=6, localize=True)
-    sd = forms.DecimalField(label="SD", max_digits=18, decimal_places=6, min_value=0, localize=True)
+    mean = forms.DecimalField(
+        label=gettext_lazy("Trung bình"), max_digits=18, decimal_places=6, localize=True, required=False
+    )
+    sd = forms.DecimalField(label="SD", max_digits=18, decimal_places=6, min_value=0, localize=True, required=False)
+    expected = forms.CharField(
+        label=gettext_lazy("Kết quả dự kiến (định tính)"), max_length=40, required=False,
+        help_text=gettext_lazy("Như Âm tính, Dương tính; xét nghiệm định lượng thì để trống và ghi trung bình, SD."),
+    )  # fmt: skip
     expires = forms.DateField(
         label=gettext_lazy("Hạn dùng"), required=False, input_formats=["%d/%m/%Y", "%Y-%m-%d"],
         widget=forms.DateInput(format="%d/%m/%Y", attrs={"inputmode": "numeric", "placeholder": "dd/mm/yyyy"}),
@@ -48,14 +54,22 @@ class ControlForm(forms.Form):
         super().__init__(*args, **kwargs)
         machines = Analyser.objects.filter(facility=facility).order_by("name").values_list("name", flat=True)
         self.fields["machine"].choices = [("", _("Làm tay")), *((name, name) for name in machines)]  # type: ignore[attr-defined]
-        named = sorted((one.name, one.key) for one in analytes().values() if one.numeric)
+        named = sorted((one.name, one.key) for one in analytes().values() if one.numeric or one.choices)
         self.fields["analyte"].choices = [(key, said) for said, key in named]  # type: ignore[attr-defined]
 
 
 class ValueForm(forms.Form):
-    """A measurement of a control."""
+    """A measurement of a control: a number, or a word of a qualitative test."""
 
-    value = forms.DecimalField(label=gettext_lazy("Kết quả nội kiểm"), max_digits=18, decimal_places=6, localize=True)
+    value: forms.Field = forms.DecimalField(
+        label=gettext_lazy("Kết quả nội kiểm"), max_digits=18, decimal_places=6, localize=True
+    )
+
+    def __init__(self, control: Control, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if control.expected and control.analyte in analytes():
+            words = [(word, word) for word in analytes()[control.analyte].choices]
+            self.fields["value"] = forms.ChoiceField(label=gettext_lazy("Kết quả nội kiểm"), choices=words)
 
 
 @desk("lab")
@@ -66,7 +80,11 @@ def quality(request: HttpRequest) -> HttpResponse:
     me = asker(request)
     page = paginate(request, queries.controls(me.facility))
     rows = [
-        (one, queries.name(one), None if one.last_value is None else ControlResult(control=one, value=one.last_value))
+        (
+            one,
+            queries.name(one),
+            None if one.last_value is None else ControlResult(control=one, value=one.last_value, text=one.last_text),
+        )
         for one in page.object_list
     ]
     stopped = [(block, queries.name(block.result.control)) for block in queries.blocks(me.facility)[:50]]
@@ -97,9 +115,9 @@ def new_control(request: HttpRequest) -> HttpResponse:
 def control(request: HttpRequest, control_id: int) -> HttpResponse:
     """One control: its chart and results, and what it stopped; POST keeps a typed result."""
     me, found = asker(request), _control(request, control_id)
-    form, status = ValueForm(), 200
+    form, status = ValueForm(found), 200
     if request.method == "POST":
-        form, status = ValueForm(request.POST), 422
+        form, status = ValueForm(found, request.POST), 422
         if form.is_valid():
             try:
                 made = actions.keep_result(me, control_id, form.cleaned_data["value"])
@@ -116,7 +134,7 @@ def control(request: HttpRequest, control_id: int) -> HttpResponse:
     block = queries.blocks(me.facility).filter(machine=found.machine, analyte=found.analyte).first()
     context = {
         "control": found, "name": queries.name(found), "form": form, "stoppage": block,
-        "chart": mark_safe(queries.levey_jennings(found, results)) if results else "",  # noqa: S308 - our own template
+        "chart": mark_safe(queries.levey_jennings(found, results)) if results and not found.expected else "",  # noqa: S308 - our own template
         "rows": results[::-1],
         "past": QualityBlock.objects.filter(
             facility=me.facility, machine=found.machine, analyte=found.analyte, resolved_at__isnull=False
@@ -147,6 +165,8 @@ def resolve(request: HttpRequest, block_id: int) -> HttpResponse:
 def chart(request: HttpRequest, control_id: int) -> HttpResponse:
     """The Levey–Jennings chart on paper."""
     found = _control(request, control_id)
+    if found.expected:
+        raise Http404  # words have no chart
     results = queries.latest(found)
     unit = analytes()[found.analyte].shown if found.analyte in analytes() else ""
     data = {

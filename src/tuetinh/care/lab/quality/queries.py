@@ -26,12 +26,13 @@ def blocks(facility: str) -> QuerySet[QualityBlock]:
 
 
 def controls(facility: str) -> QuerySet[Control]:
-    """The controls in use, with `last_value`, `last_at` and `last_broken` of their newest result."""
+    """The controls in use, with `last_value`, `last_text`, `last_at` and `last_broken` of their newest result."""
     newest = ControlResult.objects.filter(control=OuterRef("pk")).order_by("-at", "-id")
     return (
         Control.objects.filter(facility=facility, ended__isnull=True)
         .annotate(
             last_value=Subquery(newest.values("value")[:1]),
+            last_text=Subquery(newest.values("text")[:1]),
             last_at=Subquery(newest.values("at")[:1]),
             last_broken=Subquery(newest.values("broken")[:1]),
         )

@@ -1,4 +1,4 @@
-"""The bench of cultures in a real browser: a reading, an isolate, its antibiogram, the signed result; axe finds nothing."""
+"""The bench of cultures in a real browser: reading, isolate, antibiogram, signed result; axe finds nothing."""
 
 from __future__ import annotations
 

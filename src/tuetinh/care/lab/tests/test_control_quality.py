@@ -239,3 +239,57 @@ def test_the_list_of_controls_takes_as_many_queries_for_one_as_for_many(
     lab.get("/lab/quality")  # names are kept for a minute
     with django_assert_num_queries(count):
         lab.get("/lab/quality")
+
+
+@pytest.fixture
+def rapid(world, machine) -> Control:
+    """The positive control of a rapid test."""
+    return quality.open_control(
+        world.lab, machine="BS-240", analyte="HBSAG", material="Dương", level=1, lot="P1", expected="Dương tính",
+        barcode="QC-P",
+    )  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_a_qualitative_control_stops_its_test_when_it_gives_another_word(world, rapid) -> None:
+    assert quality.keep_result(world.lab, rapid.pk, "Dương tính").broken == []
+    for wrong in ("có lẽ", Decimal(1)):
+        with pytest.raises(errors.BadControl):
+            quality.keep_result(world.lab, rapid.pk, wrong)
+    assert (ControlResult.objects.count(), stopped("12104")) == (1, set())
+    failed = quality.keep_result(world.lab, rapid.pk, "Âm tính")
+    assert (failed.broken, failed.shown, failed.score) == (["≠ Dương tính"], "Âm tính", "")
+    assert stopped("12104") == {("BS-240", "HBSAG")}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"analyte": "HBSAG", "expected": "có lẽ"},
+        {"analyte": "HBSAG", "mean": Decimal(1), "sd": Decimal(1)},
+        {"analyte": "GLU", "expected": "Âm tính"},
+        {"analyte": "GLU", "mean": Decimal(5)},
+    ],
+)
+def test_a_control_is_of_numbers_or_of_words(world, told) -> None:
+    with pytest.raises(errors.BadControl):
+        quality.open_control(world.lab, machine="", material="M", level=1, lot="L", **told)
+    assert Control.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_a_machine_tells_the_word_of_a_control(world, rapid, oru) -> None:
+    inbox.take(Frame(oru("QC-P", {"HBSAG": "negative"})), "")
+    assert [(one.text, one.broken) for one in ControlResult.objects.all()] == [("Âm tính", ["≠ Dương tính"])]
+
+
+@pytest.mark.django_db
+def test_the_pages_of_a_qualitative_control(world, rapid, as_role) -> None:
+    client = as_role("lab")
+    page = client.get(f"/lab/quality/{rapid.pk}").content.decode()
+    assert '<option value="Âm tính">' in page and "Levey" not in page
+    assert client.post(f"/lab/quality/{rapid.pk}", {"value": "5"}).status_code == 422
+    client.post(f"/lab/quality/{rapid.pk}", {"value": "Âm tính"})
+    assert "≠ Dương tính" in client.get("/lab/quality").content.decode()
+    assert client.get(f"/lab/quality/{rapid.pk}/chart.pdf").status_code == 404

@@ -137,7 +137,7 @@ def test_growth_in_blood_is_called_about_once(world) -> None:
     actions.note_step(world.lab, tube.number, order, outcome="growth", hours=14)
     assert facts.flag_of(result(culture_id(order))) == "AA"
     assert [t.number for t in board.to_call("12104")] == [tube.number]
-    with pytest.raises(errors.Incomplete):
+    with pytest.raises(errors.CriticalOpen):
         lab.release(world.lab, tube.number)
     lab.log_call(world.lab, tube.number, "BS Hà")
     [call] = board.calls(world.lab, "12104")

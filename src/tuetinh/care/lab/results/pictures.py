@@ -1,0 +1,162 @@
+"""Pictures and curves of results: a Media with its content as Binary, linked from the report of the order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, cast
+
+from django.db import transaction
+
+from tuetinh.care.lab import actions, facts
+from tuetinh.care.lab.errors import BadPicture, NeedsReason, NoTube, WrongStage
+from tuetinh.care.lab.models import Tube
+from tuetinh.care.lab.results.facts import who
+from tuetinh.care.lab.results.work import Work, Writes, work_on
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import Asker
+
+LARGEST: Final = 10 * 1024 * 1024  # bytes
+# How a file of a kind begins: what a name or a browser says of it is not believed.
+_BEGINNINGS: Final = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"%PDF-": "application/pdf"}
+_CLOSED: Final = (Tube.Stage.ORDERED, Tube.Stage.REJECTED, Tube.Stage.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture in a list. kind: its media type."""
+
+    id: str
+    title: str
+    kind: str
+
+    @property
+    def drawable(self) -> bool:
+        """Whether a page can show it in its place."""
+        return self.kind.startswith("image/")
+
+
+def kind_of(content: bytes) -> str:
+    """The media type of a content that is accepted, or ""."""
+    return next((kind for beginning, kind in _BEGINNINGS.items() if content.startswith(beginning)), "")
+
+
+def attach(asker: Asker, number: str, order: str, title: str, content: bytes) -> r4.Media:
+    """Attach a picture or curve (PNG, JPEG, PDF) to the result of an order. Raises BadPicture, WrongStage, NoTube.
+
+    A report that was handed out becomes one with something appended.
+    """
+    kind = kind_of(content)
+    if not kind or len(content) > LARGEST or not title.strip():
+        raise BadPicture
+    with transaction.atomic():
+        work = _at_work(asker, number)
+        request = work.orders.get(order)
+        if not request or request.status == "revoked":
+            raise NoTube
+        desk = actions.as_desk(asker)
+        binary = r4.Binary(id=record.new_id(), contentType=kind, securityContext=request.subject)
+        record.create_binary(desk, binary, [content])
+        media = record.create(desk, _media(asker, request, title.strip()[:200], binary, len(content)))
+        _link(desk, work, request, [*_links(work, order), r4.DiagnosticReportMedia(link=record.ref(media))])
+    return media
+
+
+def detach(asker: Asker, number: str, picture: str, reason: str) -> None:
+    """Take a picture back that was attached in error. Raises NeedsReason, NoTube."""
+    if not reason.strip():
+        raise NeedsReason
+    with transaction.atomic():
+        work = _at_work(asker, number)
+        for order, request in work.orders.items():
+            links = _links(work, order)
+            left = [one for one in links if facts.id_of(one.link) != picture]
+            if len(left) == len(links):
+                continue
+            desk = actions.as_desk(asker)
+            media = cast(r4.Media, record.read(desk, "Media", picture))
+            media.status = "entered-in-error"
+            media.note = [*(media.note or []), r4.Annotation(text=reason.strip()[:300], time=facts.now())]
+            record.update(desk, media)
+            _link(desk, work, request, left)
+            return
+    raise NoTube
+
+
+def of_work(asker: Asker, work: Work) -> dict[str, list[Picture]]:
+    """The pictures of a tube by order, in one read."""
+    linked = {order: [facts.id_of(one.link) for one in _links(work, order)] for order in work.orders}
+    return _read(actions.as_desk(asker), linked)
+
+
+def of_reports(asker: Asker, orders: list[str]) -> dict[str, list[Picture]]:
+    """The pictures of reports that were handed out, by order, in two reads."""
+    found = record.read_many(asker, "DiagnosticReport", [facts.report_id(order) for order in orders])
+    out = {id_: one for id_, one in found.items() if isinstance(one, r4.DiagnosticReport)}
+    linked = {
+        order: [facts.id_of(one.link) for one in report.media or []]
+        for order in orders
+        if (report := out.get(facts.report_id(order))) and report.status not in ("registered", "preliminary")
+    }
+    return _read(actions.as_desk(asker), linked)
+
+
+def _read(asker: Asker, linked: dict[str, list[str]]) -> dict[str, list[Picture]]:
+    wanted = [id_ for ids in linked.values() for id_ in ids]
+    found = cast("dict[str, r4.Media]", record.read_many(asker, "Media", wanted)) if wanted else {}
+    return {order: [_picture(found[id_]) for id_ in ids if id_ in found] for order, ids in linked.items() if ids}
+
+
+def _picture(media: r4.Media) -> Picture:
+    content = media.content or r4.Attachment()
+    return Picture(media.id or "", content.title or "", content.contentType or "")
+
+
+def content(asker: Asker, picture: str) -> tuple[str, bytes]:
+    """The media type and the bytes of a picture that the asker may see. Raises NotFound."""
+    media = cast(r4.Media, record.read(asker, "Media", picture))
+    url = (media.content.url or "") if media.content else ""
+    held = record.read_binary(actions.as_desk(asker), url.rpartition("/")[2])
+    return held.media, b"".join(held.chunks())
+
+
+def _at_work(asker: Asker, number: str) -> Work:
+    tube = actions.lock(asker, number)
+    if tube.stage in _CLOSED:
+        raise WrongStage
+    return work_on(actions.as_desk(asker), tube)
+
+
+def _links(work: Work, order: str) -> list[r4.DiagnosticReportMedia]:
+    report = work.reports.get(facts.report_id(order))
+    return list(report.media or []) if isinstance(report, r4.DiagnosticReport) else []
+
+
+def _link(desk: Asker, work: Work, request: r4.ServiceRequest, links: list[r4.DiagnosticReportMedia]) -> None:
+    writes, old = Writes(desk), work.reports.get(facts.report_id(request.id or ""))
+    if isinstance(old, r4.DiagnosticReport):
+        report = old
+        report.issued = facts.now()
+        report.status = "appended" if old.status == "final" else old.status
+    else:
+        report = facts.report(request, [], "registered")
+    report.media = links or None
+    writes.put(report, known=report is old)
+    writes.tubes.append(work.tube)
+    writes.keep()
+
+
+def _media(asker: Asker, request: r4.ServiceRequest, title: str, binary: r4.Binary, size: int) -> r4.Media:
+    return r4.Media(
+        status="completed",
+        type=r4.CodeableConcept(
+            coding=[r4.Coding(system="http://terminology.hl7.org/CodeSystem/media-type", code="image")]
+        ),
+        basedOn=[facts.ref("ServiceRequest", request.id or "")],
+        subject=request.subject,
+        encounter=request.encounter,
+        createdDateTime=facts.now(),
+        issued=facts.now(),
+        operator=who(asker) if asker.practitioner else None,
+        content=r4.Attachment(contentType=binary.contentType, url=f"Binary/{binary.id}", title=title, size=size),
+    )
