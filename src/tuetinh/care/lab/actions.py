@@ -29,7 +29,7 @@ from tuetinh.care.lab.errors import (
     WrongStage,
 )
 from tuetinh.care.lab.machines.messages import number as read_number
-from tuetinh.care.lab.microbiology.release import handed_out
+from tuetinh.care.lab.microbiology.release import bill, warn
 from tuetinh.care.lab.models import Counter, Tube
 from tuetinh.care.lab.results import facts as result_facts
 from tuetinh.care.lab.results import notices, signing
@@ -304,6 +304,7 @@ def keep_results(work: Work, changed: Sequence[r4.Observation], writes: Writes, 
     for id_ in touched if released else ():
         writes.put(facts.amendment(work.orders[id_], reason), known=False)
     notices.tell(writes, work.judge, changed, tube.facility)
+    warn(writes, work, changed)
     writes.tubes.append(tube)
 
 
@@ -521,7 +522,8 @@ def _signed(asker: Asker, writes: Writes, work: Work) -> None:
         targets = [f"Observation/{result.id}" for result in fresh]
         writes.put(result_facts.validation(asker, targets, "medical-validation"), known=False)
     notices.tell(writes, work.judge, fresh, work.tube.facility)
-    handed_out(asker, writes, work, fresh)
+    warn(writes, work, fresh)
+    bill(asker, writes.desk, work, fresh)
 
 
 def _ready(work: Work) -> list[r4.Observation]:

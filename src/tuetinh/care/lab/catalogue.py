@@ -212,9 +212,10 @@ def tests() -> list[Test]:
     return list(_tests().values())
 
 
-def test(code: str) -> Test | None:
-    """The test that is ordered by this; of a service done of several kinds of specimen alone, the first."""
-    return _tests().get(code) or next(iter(_of_service().get(code, ())), None)
+def test(code: str, specimen: str = "") -> Test | None:
+    """The test that is ordered by this; of a service done of several kinds of specimen that one, else the first."""
+    found = _of_service().get(code, [])
+    return _tests().get(code) or next((one for one in found if one.specimen == specimen), found[0] if found else None)
 
 
 test.__test__ = False  # type: ignore[attr-defined]  # pytest: no test function

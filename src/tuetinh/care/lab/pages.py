@@ -94,6 +94,7 @@ def _tube_page(
         }
         for row in queries.grid(who, work)
     ]
+    by_hand = any(item["row"].analyte.kind != "culture" for item in rows)  # a culture is kept at its own bench
     stage, icon = words.STAGES[found.stage]
     signers = signing.named(found.facility)
     context = {
@@ -103,7 +104,8 @@ def _tube_page(
         "stage": stage,
         "stage_icon": icon,
         "stopped": stopped,
-        "edit": edit or found.stage == Tube.Stage.RECEIVED,
+        "edit": by_hand and (edit or found.stage == Tube.Stage.RECEIVED),
+        "by_hand": by_hand,
         "error": str(BadValue("").message) if wrong else "",
         "open": found.stage in (Tube.Stage.ORDERED, Tube.Stage.RECEIVED),
         "has_results": bool(work.results),

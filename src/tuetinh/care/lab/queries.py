@@ -12,7 +12,7 @@ from django.db.models import Count, Q, QuerySet
 
 from tuetinh.care.lab import actions, facts
 from tuetinh.care.lab.catalogue import Analyte, by_other_loinc
-from tuetinh.care.lab.microbiology.facts import Isolate, read_isolate, summary
+from tuetinh.care.lab.microbiology.facts import Isolate, read_isolate
 from tuetinh.care.lab.models import Tube
 from tuetinh.care.lab.results.pictures import Picture
 from tuetinh.care.lab.results.previous import history
@@ -180,7 +180,7 @@ class Result:
     status: str
     at: str
     notes: tuple[str, ...] = ()  # the last one of a corrected result says what it was before, and why
-    isolates: tuple[Isolate, ...] = ()  # what grew of a culture, each with its antibiogram
+    isolates: tuple[Isolate, ...] = ()  # what grew of a culture, each with its antibiogram; of an isolate itself
     pictures: tuple[Picture, ...] = ()  # of the order's report, with the first of its results
 
 
@@ -204,5 +204,6 @@ def read_result(result: r4.Observation) -> Result:
         flag=facts.flag_of(result),
         status=result.status or "",
         at=result.effectiveDateTime or result.issued or "",
-        notes=(*summary(result), *(note.text or "" for note in result.note or [])),
+        notes=tuple(note.text or "" for note in result.note or []),
+        isolates=(read_isolate(result),) if analyte and analyte.kind == "organism" else (),
     )

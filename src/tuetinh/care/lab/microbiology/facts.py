@@ -80,6 +80,16 @@ class Isolate:
         known = organisms().get(self.organism)
         return known.name if known else self.organism
 
+    @property
+    def helps(self) -> list[str]:
+        """The antibiotics that act on it, if need be in a higher dose."""
+        return [one.name for one in self.tests if one.sir in ("S", "I")]
+
+    @property
+    def fails(self) -> list[str]:
+        """The antibiotics that it resists."""
+        return [one.name for one in self.tests if one.sir == "R"]
+
 
 def is_culture(what: Test) -> bool:
     """Whether a test is done at the bench of cultures."""
@@ -258,14 +268,6 @@ def specimen_of(result: r4.Observation) -> str:
     values = (part.valueCodeableConcept for part in result.component or [] if part.valueCodeableConcept)
     codings = (coding for value in values for coding in value.coding or [])
     return next((coding.code or "" for coding in codings if coding.system == WHONET_SPECIMEN), "")
-
-
-def summary(result: r4.Observation) -> tuple[str, ...]:
-    """An antibiogram in two lines: to which antibiotics it is susceptible, to which resistant."""
-    tests = read_isolate(result).tests
-    by = {sir: [antibiotics()[one.antibiotic].name for one in tests if one.sir in sir] for sir in ("SI", "R")}
-    said = {"SI": "Nhạy cảm: ", "R": "Đề kháng: "}
-    return tuple(said[sir] + ", ".join(names) for sir, names in by.items() if names)
 
 
 def flag_id(isolate: str, mark: str) -> str:

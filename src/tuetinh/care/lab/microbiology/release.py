@@ -26,22 +26,29 @@ def _services() -> dict[str, tuple[str, str]]:
     return {row["method"]: (row["code"], row["per"]) for row in rows("services.csv")}
 
 
-def handed_out(asker: Asker, writes: Writes, work: Work, fresh: Iterable[r4.Observation]) -> None:
-    """Mark the person for infection control, and charge the antibiograms, of isolates that are final now."""
-    isolates = [one for one in fresh if lab_facts.key_of(one) == "ORGANISM"]
+def warn(writes: Writes, work: Work, results: Iterable[r4.Observation]) -> None:
+    """Warn infection control of the marks of final isolates; take a warning back that a correction has made wrong."""
+    isolates = [one for one in results if lab_facts.key_of(one) == "ORGANISM" and one.status != "preliminary"]
     if not isolates:
         return
     markers = {rule.mark: rule for rule in work.judge.book.rules.values() if isinstance(rule, Marker) and rule.alert}
-    flags = {
-        facts.flag_id(one.id or "", mark): facts.flag(one, markers[mark])
-        for one in isolates
-        for mark in facts.read_isolate(one).marks
-        if mark in markers
-    }
-    known = record.read_many(writes.desk, "Flag", flags) if flags else {}
-    for id_, warning in flags.items():
-        writes.put(warning, known=id_ in known)
-    visit = cast(r4.Encounter, record.read(writes.desk, "Encounter", work.tube.encounter))
+    ids = {facts.flag_id(one.id or "", mark): (one, mark) for one in isolates for mark in markers}
+    known = cast("dict[str, r4.Flag]", record.read_many(writes.desk, "Flag", ids))
+    for id_, (one, mark) in ids.items():
+        holds = one.status != "entered-in-error" and mark in facts.read_isolate(one).marks
+        if holds and (id_ not in known or known[id_].status != "active"):
+            writes.put(facts.flag(one, markers[mark]), known=id_ in known)
+        elif not holds and id_ in known and known[id_].status == "active":
+            known[id_].status = "entered-in-error"
+            writes.put(known[id_], known=True)
+
+
+def bill(asker: Asker, desk: Asker, work: Work, fresh: Iterable[r4.Observation]) -> None:
+    """Charge the antibiograms of isolates that are handed out."""
+    isolates = [one for one in fresh if lab_facts.key_of(one) == "ORGANISM"]
+    if not isolates:
+        return
+    visit = cast(r4.Encounter, record.read(desk, "Encounter", work.tube.encounter))
     for one in isolates:
         _charge(asker, visit, work, one)
 

@@ -14,12 +14,14 @@ from tuetinh.record import r4
 
 def tell(writes: Writes, judge: Judge, results: Iterable[r4.Observation], facility: str) -> None:
     """Tell of the final results that are notifiable; take a notice back whose result was corrected to none."""
-    final = {facts.case_id(r): r for r in results if r.status in ("final", "amended", "corrected")}
+    told = ("final", "amended", "corrected", "entered-in-error")
+    final = {facts.case_id(r): r for r in results if r.status in told}
     if not final:
         return
     known = cast("dict[str, r4.Task]", record.read_many(writes.desk, "Task", final))
     for id_, result in final.items():
-        rule, notice = judge.notifiable(result), known.get(id_)
+        rule = None if result.status == "entered-in-error" else judge.notifiable(result)
+        notice = known.get(id_)
         if rule and (notice is None or notice.status == "cancelled"):
             writes.put(facts.case(result, rule, facility), known=notice is not None)
         elif not rule and notice and notice.status != "cancelled":

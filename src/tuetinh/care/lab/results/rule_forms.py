@@ -80,7 +80,7 @@ FIELDS: dict[str, Callable[[], forms.Field]] = {
     "expression": lambda: _expression(_("Công thức")),
     "condition": lambda: _expression(_("Khi")),
     "digits": lambda: forms.IntegerField(label=_("Số chữ số thập phân"), min_value=0, max_value=6),
-    "order": lambda: forms.ChoiceField(label=_("Làm thêm"), choices=[(one.code, one.name) for one in tests()]),
+    "order": lambda: forms.ChoiceField(label=_("Làm thêm"), choices=[(one.pick, one.name) for one in tests()]),
     "rule": lambda: forms.ChoiceField(label=_("Quy tắc Westgard"), choices=[(name, name) for name in RULES]),
     "action": lambda: forms.ChoiceField(
         label=_("Khi vi phạm"), choices=[("reject", _("Chặn trả kết quả")), ("warn", _("Chỉ lưu ý"))]

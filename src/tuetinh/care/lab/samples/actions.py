@@ -67,9 +67,9 @@ def add_tests(asker: Asker, number: str, codes: Sequence[str]) -> Tube:
             raise WrongStage
         desk = as_desk(asker)
         have = cast("dict[str, r4.ServiceRequest]", record.read_many(desk, "ServiceRequest", tube.orders))
-        known = {what.code for order in have.values() if (what := facts.ordered_test(order))}
-        wanted = [test(code) for code in dict.fromkeys(codes) if code not in known]
+        known = {what.pick for order in have.values() if (what := facts.ordered_test(order))}
         kind = facts.ordered_specimen(have.values())
+        wanted = [what for code in dict.fromkeys(codes) if not ((what := test(code, kind)) and what.pick in known)]
         if not wanted or any(one is None or one.specimen != kind for one in wanted):
             raise UnknownTest
         found = [one for one in wanted if one]

@@ -151,6 +151,37 @@ def test_growth_in_blood_is_called_about_once(world) -> None:
     )  # fmt: skip
 
 
+def test_what_was_said_wrongly_is_no_warning_any_more(world) -> None:
+    tube, order = received(world)
+    actions.save_isolate(world.lab, tube.number, order, 0, Draft("sau", tests=[("FOX", "disk", "18")]))
+    lab.release(world.lab, tube.number)
+    warning = f"{isolate_id(order, 1)}-MRSA"
+
+    def status() -> str:
+        return typed(r4.Flag, record.read(SYSTEM, "Flag", warning)).status or ""
+
+    assert status() == "active"
+    right = Draft("sau", tests=[("FOX", "disk", "28")])
+    actions.save_isolate(world.lab, tube.number, order, 1, right, reason="đọc lại vòng")
+    assert status() == "entered-in-error"
+    actions.save_isolate(
+        world.lab, tube.number, order, 1, Draft("sau", tests=[("FOX", "disk", "18")]), reason="lần đầu đúng"
+    )
+    assert status() == "active"
+    actions.drop_isolate(world.lab, tube.number, order, 1, "nhầm mẫu")
+    assert status() == "entered-in-error"
+
+
+def test_a_notice_ends_with_its_isolate(world) -> None:
+    tube, order = received(world)
+    actions.save_isolate(world.lab, tube.number, order, 0, Draft(SALMONELLA))
+    lab.release(world.lab, tube.number)
+    case = f"{isolate_id(order, 1)}-case"
+    assert typed(r4.Task, record.read(SYSTEM, "Task", case)).status == "requested"
+    actions.drop_isolate(world.lab, tube.number, order, 1, "nhầm mẫu")
+    assert typed(r4.Task, record.read(SYSTEM, "Task", case)).status == "cancelled"
+
+
 def test_growth_in_urine_is_not_called_about(world) -> None:
     tube, order = received(world)
     actions.note_step(world.lab, tube.number, order, outcome="growth", hours=20)

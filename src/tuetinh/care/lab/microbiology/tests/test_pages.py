@@ -11,6 +11,9 @@ from tuetinh.care.lab import actions as lab
 from tuetinh.care.lab.microbiology import actions
 from tuetinh.care.lab.microbiology.actions import Draft
 from tuetinh.care.lab.models import BreakpointTable, CultureStep, IsolateProposal, Tube
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM
 
 pytestmark = pytest.mark.django_db
 URINE = "24.0003.1715/URINECULT"
@@ -156,3 +159,24 @@ def test_a_bench_takes_as_many_queries_for_one_isolate_as_for_many(
         actions.save_isolate(world.lab, tube.number, order, 0, Draft(organism, tests=[("CIP", "disk", "30")]))
     with django_assert_num_queries(len(one.captured_queries)):
         client.get(at)
+
+
+def test_the_citizen_reads_in_plain_words_which_antibiotics_help(world, cast, client) -> None:
+    citizen = cast["citizen"]
+    visit = record.create(
+        SYSTEM,
+        r4.Encounter(
+            status="in-progress", class_=world.encounter.class_, serviceProvider=world.encounter.serviceProvider,
+            subject=r4.Reference(reference=f"Patient/{citizen.patient}"),
+        ),
+    )  # fmt: skip
+    [order] = lab.order_tests(world.doctor, visit, [URINE])
+    tube = Tube.objects.latest("id")
+    lab.receive_specimen(world.lab, tube.number)
+    tests = [("CIP", "disk", "30"), ("AMP", "disk", "6")]
+    actions.save_isolate(world.lab, tube.number, order.id, 0, Draft("eco", tests=tests))
+    lab.release(world.lab, tube.number)
+    client.force_login(citizen, backend="django.contrib.auth.backends.ModelBackend")
+    page = text(client.get("/me/results/41852-5"))
+    assert "Escherichia coli" in page
+    assert "Kháng sinh có tác dụng: Ciprofloxacin" in page and "Kháng sinh không còn tác dụng: Ampicillin" in page
