@@ -215,6 +215,7 @@ REASONS = {
     "207": _("Lỗi khi ghi, hãy thử lại"),
     "unknown-order": _("Không có mẫu nào mang mã này"),
     "unknown-analytes": _("Mã của máy chưa có nghĩa"),
+    "unknown-organism": _("Vi sinh vật không có trong danh mục"),
     "not-ordered": _("Chỉ số không thuộc chỉ định của mẫu"),
     "no-results": _("Không có kết quả"),
     "no-terminator": _("Bản tin không có đoạn kết thúc (L)"),

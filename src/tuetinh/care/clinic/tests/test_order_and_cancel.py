@@ -12,7 +12,9 @@ from django.test import Client
 
 from tuetinh.care.clinic import actions, queries
 from tuetinh.care.clinic.errors import Begun, NotAllowed, UnknownCode
+from tuetinh.care.lab import actions as lab
 from tuetinh.care.lab.api import tubes
+from tuetinh.care.lab.microbiology import actions as bench
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
@@ -51,6 +53,24 @@ def test_an_imaging_order_carries_what_radiology_asks(as_role: Callable[[str], C
     page = as_role("doctor").get(f"/clinic/visits/{visit}?tab=orders").content.decode()
     assert "Viêm phổi?" in page
     assert "Khẩn" in page
+
+
+def test_what_grew_of_a_culture_is_seen_with_its_antibiogram(
+    as_role: Callable[[str], Client], doctor: Asker, visit: str, cast: dict[str, Account]
+) -> None:
+    [order] = actions.order_lab(doctor, visit, ["24.0003.1715/URINECULT"])
+    assert actions.order_lab(doctor, visit, ["24.0003.1715/URINECULT"]) == []
+    [tube], laboratory = tubes(visit), asker_of(cast["lab"])
+    lab.receive_specimen(laboratory, tube.number)
+    grown = bench.Draft("eco", tests=[("CIP", "disk", "30"), ("AMP", "disk", "6")])
+    bench.save_isolate(laboratory, tube.number, order.id or "", 0, grown)
+
+    def page() -> str:
+        return as_role("doctor").get(f"/clinic/visits/{visit}?tab=orders").content.decode()
+
+    assert "Escherichia coli" not in page()
+    lab.release(laboratory, tube.number)
+    assert 'data-isolate="eco"' in page() and 'data-test="AMP"' in page() and "EUCAST" not in page()
 
 
 def test_a_cancelled_order_takes_its_charge_along(as_role: Callable[[str], Client], doctor: Asker, visit: str) -> None:

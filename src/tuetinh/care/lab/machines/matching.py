@@ -141,8 +141,10 @@ def _order(
     if tube.stage in CLOSED:
         return Outcome(State.UNMATCHED, "closed", tube=tube)
     work = bench.works[tube.pk]
-    left = proposals.note(work, order, analyser.name if analyser else "")
+    left, stranger = proposals.note(work, order, analyser.name if analyser else "")
     told = _readings(left, work, meanings, analyser.name if analyser else "", insist=bool(reason))
+    if stranger:
+        told.trouble = told.trouble or (State.UNKNOWN, "unknown-organism", stranger[:40])
     if tube.stage == Tube.Stage.RELEASED and not reason:
         if any(not actions.same(work.results.get(id_), r) for id_, r in told.readings.items()):
             return Outcome(State.UNMATCHED, "already-released", tube=tube)

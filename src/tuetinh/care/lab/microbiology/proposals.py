@@ -23,14 +23,15 @@ _NAMES = frozenset({"ORGANISM", "ORG", "634-6", analytes()["ORGANISM"].loinc, an
 _SIR = frozenset("SIR")
 
 
-def note(work: Work, order: Order, machine: str) -> Order:
-    """Keep the isolates that an order tells of a culture of the tube; return it with what is left for other benches.
+def note(work: Work, order: Order, machine: str) -> tuple[Order, str]:
+    """Keep the isolates that an order tells of a culture of the tube.
 
-    What came before of the same isolate and nobody has looked at is replaced.
+    Returns the order with what is left for other benches, and the first organism that nobody knows, or "". What came
+    before of the same isolate and nobody has looked at is replaced.
     """
-    request = _culture(work)
+    request, unknown = _culture(work), ""
     if not request:
-        return order
+        return order, ""
     told: dict[int, dict[str, list[Result]]] = {}
     left = []
     for result in order.results:
@@ -42,14 +43,15 @@ def note(work: Work, order: Order, machine: str) -> Order:
     for number, parts in told.items():
         organism = next((found for one in parts.get("organism", ()) if (found := _organism(one))), None)
         if organism is None:
-            left += [result for results in parts.values() for result in results]  # told in the inbox as unknown
+            named = next((one.text for one in parts.get("organism", ())), "")
+            unknown = unknown or named or next((one.code.code for one in parts["test"]), "")
             continue
         content = {"organism": organism.code, "tests": list(_tests(parts.get("test", ())))}
         IsolateProposal.objects.update_or_create(
             order=request, number=number, handled_at=None,
             defaults={"tube": work.tube, "machine": machine, "content": content, "at": datetime.now(UTC)},
         )  # fmt: skip
-    return replace(order, results=left)
+    return replace(order, results=left), unknown
 
 
 def _culture(work: Work) -> str:

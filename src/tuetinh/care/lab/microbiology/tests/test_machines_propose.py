@@ -99,7 +99,8 @@ def test_an_organism_that_nobody_knows_waits_in_the_inbox(world, tube) -> None:
     row, _ = tube
     inbox.take(Frame(oru(row.number, "OBX|1|CE|ORGANISM^Organism|1|zzz^Planta mirabilis||||||F")), "")
     assert IsolateProposal.objects.count() == 0
-    assert Message.objects.get().state == "unknown"
+    row = Message.objects.get()
+    assert (row.state, row.reason, row.place) == ("unknown", "unknown-organism", "Planta mirabilis")
 
 
 def test_the_same_over_lis2(world, tube) -> None:

@@ -60,17 +60,6 @@ def test_the_bench_leads_from_the_first_reading_to_the_antibiogram(world, as_rol
     assert "Klebsiella" not in text(client.get(at))
 
 
-def test_the_doctors_page_shows_what_grew(world, as_role) -> None:
-    tube, order = received(world)
-    actions.save_isolate(world.lab, tube.number, order, 0, Draft("eco", tests=[("CIP", "disk", "30")]))
-    doctor = as_role("doctor")
-    at = f"/clinic/visits/{world.encounter.id}?tab=orders"
-    assert "Escherichia coli" not in text(doctor.get(at))
-    lab.release(world.lab, tube.number)
-    page = text(doctor.get(at))
-    assert "Escherichia coli" in page and "Ciprofloxacin" in page and "S nhạy cảm" in page
-
-
 def test_another_facility_finds_nothing(world, as_role) -> None:
     tube, order = received(world)
     outsider = as_role("outsider")
