@@ -34,7 +34,9 @@ def _results(claimed: Claimed) -> Iterator[tuple[Result, Mapping[str, str]]]:
     """Results of ordered tests, in the order in which they came."""
     visit = claimed.visit
     measured = [
-        o for o in visit.observations if o.basedOn and (o.valueQuantity or o.valueString or o.valueCodeableConcept)
+        o
+        for o in visit.observations
+        if o.basedOn and (o.valueQuantity or o.valueRatio or o.valueString or o.valueCodeableConcept)
     ]
     measured.sort(key=lambda o: (o.issued or o.effectiveDateTime or "", o.id or ""))
     for one in measured:
@@ -58,6 +60,8 @@ def _ids(**found: r4.Resource | None) -> dict[str, str]:
 def _value(r: Result) -> str:
     if r.one is None:
         return ""
+    if (ratio := r.one.valueRatio) and ratio.numerator and ratio.denominator:  # a titre
+        return f"{ratio.numerator.value}:{ratio.denominator.value}"
     return quantity(r.one) if r.one.valueQuantity else r.one.valueString or text(r.one.valueCodeableConcept)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
@@ -44,29 +45,30 @@ def warn(writes: Writes, work: Work, results: Iterable[r4.Observation]) -> None:
 
 
 def bill(asker: Asker, desk: Asker, work: Work, fresh: Iterable[r4.Observation]) -> None:
-    """Charge the antibiograms of isolates that are handed out."""
-    isolates = [one for one in fresh if lab_facts.key_of(one) == "ORGANISM"]
-    if not isolates:
+    """Charge the antibiograms of isolates that are handed out, to the orders of their cultures."""
+    of_order: dict[str, Counter[str]] = {}
+    for one in fresh:
+        if lab_facts.key_of(one) == "ORGANISM":
+            for order in {lab_facts.id_of(ref) for ref in one.basedOn or []}:
+                of_order.setdefault(order, Counter()).update(_work_on(facts.read_isolate(one)))
+    if not of_order:
         return
     visit = cast(r4.Encounter, record.read(desk, "Encounter", work.tube.encounter))
-    for one in isolates:
-        _charge(asker, visit, work, one)
+    for order, counted in of_order.items():
+        what = lab_facts.ordered_test(work.orders[order])
+        for code, quantity in counted.items() if what and what.code != WITH_ANTIBIOGRAM else ():
+            named = service(code)
+            with suppress(NoPrice):  # what has no price here is no reason to keep a result back
+                charge(
+                    asker, visit, code, quantity, source_reference=f"ServiceRequest/{order}",
+                    display=named.name if named else code,
+                )  # fmt: skip
 
 
-def _charge(asker: Asker, visit: r4.Encounter, work: Work, isolate: r4.Observation) -> None:
-    order = next((work.orders[lab_facts.id_of(ref)] for ref in isolate.basedOn or []), None)
-    what = lab_facts.ordered_test(order) if order else None
-    if not what or what.code == WITH_ANTIBIOGRAM:
-        return
-    told = facts.read_isolate(isolate)
-    counted: dict[str, int] = {}
-    for one in told.tests:
-        code, per = _services()["machine" if told.device else one.method]
-        counted[code] = 1 if per == "isolate" else counted.get(code, 0) + 1
-    for code, quantity in counted.items():
-        named = service(code)
-        with suppress(NoPrice):  # what has no price here is no reason to keep a result back
-            charge(
-                asker, visit, code, quantity, source_reference=f"Observation/{isolate.id}",
-                display=named.name if named else code,
-            )  # fmt: skip
+def _work_on(isolate: facts.Isolate) -> Counter[str]:
+    """The services of an antibiogram, each as often as it was done."""
+    counted: Counter[str] = Counter()
+    for one in isolate.tests:
+        code, per = _services()["machine" if isolate.device else one.method]
+        counted[code] = 1 if per == "isolate" else counted[code] + 1
+    return counted
