@@ -104,9 +104,9 @@ _ALL = (
         gettext_lazy("Xét nghiệm"),
         gettext_lazy("Nhận mẫu, nhận kết quả từ máy, duyệt và trả kết quả."),
         reads=f"{DIRECTORY} {CATALOGUE} {PERSON} {VISIT} AllergyIntolerance Condition Observation DiagnosticReport "
-        "ServiceRequest Specimen Device ChargeItem DocumentReference",
+        "ServiceRequest Specimen Device ChargeItem DocumentReference Media",
         writes="Observation DiagnosticReport ServiceRequest Specimen Device Task Communication Provenance ChargeItem "
-        "DocumentReference",
+        "DocumentReference Media",
         labels=SENSITIVE,
     ),
     Role(
