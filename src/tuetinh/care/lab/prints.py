@@ -66,7 +66,7 @@ def _isolates(grid: list[queries.Row]) -> list[dict[str, Any]]:
     return [
         {
             "name": isolate.name,
-            "about": " · ".join(filter(None, (isolate.gram, isolate.quantity, isolate.count, *isolate.marks))),
+            "about": " · ".join(filter(None, (isolate.about, *isolate.marks))),
             "comment": isolate.comment,
             "table": next((test.table for test in isolate.tests), ""),
             "tests": [

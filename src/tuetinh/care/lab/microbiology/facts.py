@@ -81,6 +81,12 @@ class Isolate:
         return known.name if known else self.organism
 
     @property
+    def about(self) -> str:
+        """How it looks and how much of it grew, in a line."""
+        count = f"{self.count} CFU/ml" if self.count else ""
+        return " · ".join(filter(None, (self.gram, self.quantity, count)))
+
+    @property
     def helps(self) -> list[str]:
         """The antibiotics that act on it, if need be in a higher dose."""
         return [one.name for one in self.tests if one.sir in ("S", "I")]

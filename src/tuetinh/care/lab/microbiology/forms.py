@@ -17,7 +17,7 @@ from tuetinh.care.lab.microbiology.facts import OUTCOMES, Isolate
 from tuetinh.care.lab.microbiology.judging import Susceptibility
 from tuetinh.care.lab.microbiology.lists import Organism, antibiotics, organisms, phenotypes, sources
 
-METHODS = {"disk": _("Đĩa (mm)"), "mic": _("MIC (mg/L)"), "etest": _("Etest (mg/L)")}
+METHODS = {"disk": _("Đĩa"), "mic": "MIC", "etest": "Etest"}
 QUANTITIES = ("", "Rất ít", "1+", "2+", "3+", "4+")
 GRAMS = (
     "", "Cầu khuẩn Gram dương", "Trực khuẩn Gram dương", "Cầu khuẩn Gram âm", "Trực khuẩn Gram âm", "Tế bào nấm men",
