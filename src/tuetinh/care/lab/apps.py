@@ -16,3 +16,4 @@ class LabConfig(AppConfig):
         from tuetinh.record.api import Follower, register_follower
 
         register_follower(Follower("lab_tube", by=("encounter", "Encounter")))
+        register_follower(Follower("lab_bloodorder", by=("encounter", "Encounter")))

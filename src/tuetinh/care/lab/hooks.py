@@ -38,6 +38,10 @@ def _proposals(request: HttpRequest) -> int:
 
     waiting = IsolateProposal.objects.filter(handled_at__isnull=True)
     return waiting.filter(tube__facility=request.user.facility).count()  # type: ignore[union-attr]
+def _blood_orders(request: HttpRequest) -> int:
+    from tuetinh.care.lab.blood.queries import orders
+
+    return orders(request.user.facility, "open").count()  # type: ignore[union-attr]
 
 
 def _stopped(request: HttpRequest) -> int:
@@ -96,5 +100,17 @@ MENU = [
     ),
     MenuItem(
         roles=("admin",), url="lab:signatories", icon="signature", label=gettext_lazy("Ký kết quả"), order=36, rare=True
+    ),
+    MenuItem(
+        roles=("lab",),
+        url="lab:blood-orders",
+        icon="droplet",
+        label=gettext_lazy("Dự trù máu"),
+        order=26,
+        badge=_blood_orders,
+    ),
+    MenuItem(roles=("lab",), url="lab:blood-stock", icon="fridge", label=gettext_lazy("Kho máu"), order=27),
+    MenuItem(
+        roles=("nurse", "doctor"), url="lab:blood-bedside", icon="droplet", label=gettext_lazy("Truyền máu"), order=40
     ),
 ]

@@ -8,6 +8,15 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from tuetinh.care.lab.blood.models import (  # noqa: F401
+    BloodAllocation,
+    BloodMove,
+    BloodOrder,
+    BloodProduct,
+    BloodReaction,
+    BloodUnit,
+)
+
 
 class Tube(models.Model):
     """The way of one specimen through the laboratory: its number and where it stands. What it holds is in the record.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from tuetinh.care.lab import pages
+from tuetinh.care.lab.blood import urls as blood_urls
 from tuetinh.care.lab.machines import inbox_pages
 from tuetinh.care.lab.machines import pages as machine_pages
 from tuetinh.care.lab.microbiology import pages as culture_pages
@@ -74,4 +75,5 @@ urlpatterns = [
     path("lab/tubes/<str:number>/pictures/<str:picture>/remove", picture_pages.detach, name="detach"),
     path("lab/pictures/<str:picture>", picture_pages.picture, name="picture"),
     path("lab/tubes/<str:number>/sheet.pdf", pages.sheet, name="sheet"),
+    *blood_urls.urlpatterns,
 ]
