@@ -237,12 +237,13 @@ def enter_results(asker: Asker, number: str, values: Mapping[str, str], *, reaso
         for order, analyte in work.slots():
             id_ = facts.observation_id(order.id or "", analyte.key)
             if typed := values.get(id_, "").strip():
-                readings[id_] = _typed(analyte, typed, id_)
+                readings[id_] = read_typed(analyte, typed, id_)
         keep_readings(asker, work, readings, reason=reason)
     return tube
 
 
-def _typed(analyte: Analyte, text: str, field: str) -> facts.Reading:
+def read_typed(analyte: Analyte, text: str, field: str) -> facts.Reading:
+    """A value as typed. Raises BadValue with the field for a number that is none."""
     if analyte.kind in ("culture", "organism"):
         raise BadValue(field)  # kept at the bench of microbiology, never typed as words
     if analyte.kind == "titre":

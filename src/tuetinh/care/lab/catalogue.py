@@ -29,6 +29,7 @@ SPECIMENS = {
     "pus": gettext_lazy("Mủ, dịch vết thương"),
     "csf": gettext_lazy("Dịch não tủy"),
     "fluid": gettext_lazy("Dịch cơ thể vô khuẩn"),
+    "capillary": gettext_lazy("Máu mao mạch"),
 }
 # v2 table 0487, as FHIR's v2-0487 code system writes it.
 SPECIMEN_CODES = {
@@ -45,6 +46,7 @@ SPECIMEN_CODES = {
     "pus": "PUS",
     "csf": "CSF",
     "fluid": "FLU",
+    "capillary": "BLDC",
 }
 
 

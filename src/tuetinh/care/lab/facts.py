@@ -43,6 +43,11 @@ FLAG_TEXT: Final = {
 }
 DELTA_TEXT: Final = {"U": "Significant change up", "D": "Significant change down"}
 CRITICAL: Final = frozenset({"LL", "HH", "AA"})
+BEDSIDE: Final = r4.CodeableConcept(
+    coding=[r4.Coding(system="https://tuetinh.vn/fhir/CodeSystem/laboratory", code="point-of-care")],
+    text="Xét nghiệm tại chỗ",
+)
+CRITICAL: Final = frozenset({"LL", "HH"})
 
 
 def now() -> str:
@@ -187,6 +192,7 @@ class Reading:
     flag: str = ""  # the analyser's own, used where our limits say nothing
     at: datetime | None = None
     device: str = ""
+    bedside: bool = False  # measured at the point of care
     notes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()  # ids of the Observations that it was calculated from
     titre: bool = False  # the number is the denominator of the highest dilution that reacts
@@ -261,6 +267,7 @@ def observation(
         performer=order.performer,
         specimen=ref("Specimen", specimen),
         device=r4.Reference(display=reading.device) if reading.device else None,
+        method=BEDSIDE if reading.bedside else None,
         note=[r4.Annotation(text=n) for n in reading.notes] or None,
         derivedFrom=[ref("Observation", id_) for id_ in reading.sources] or None,
     )
@@ -345,6 +352,12 @@ def key_of(result: r4.Observation) -> str:
 def flag_of(result: r4.Observation) -> str:
     """The first interpretation code that is no change, or ""."""
     return next((code for code in _interpretations(result) if code not in DELTA_TEXT), "")
+
+
+def at_the_bedside(result: r4.Observation) -> bool:
+    """Whether a result was measured at the point of care."""
+    codes = (result.method.coding if result.method else None) or []
+    return any(coding.code == "point-of-care" for coding in codes)
 
 
 def delta_of(result: r4.Observation) -> str:

@@ -113,4 +113,11 @@ MENU = [
     MenuItem(
         roles=("nurse", "doctor"), url="lab:blood-bedside", icon="droplet", label=gettext_lazy("Truyền máu"), order=40
     ),
+    MenuItem(
+        roles=("lab", "nurse", "station"),
+        url="lab:poct",
+        icon="device-watch",
+        label=gettext_lazy("XN tại chỗ"),
+        order=42,
+    ),
 ]

@@ -57,6 +57,7 @@ class Tube(models.Model):
     shipment = models.ForeignKey("Shipment", null=True, on_delete=models.PROTECT, related_name="tubes")  # on its way
     storage = models.CharField(max_length=100, blank=True, db_default="")  # where it is kept
     due_at = models.DateTimeField(null=True)  # when its results are late
+    bedside = models.BooleanField(default=False, db_default=False)  # measured at the point of care
     holds = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))  # [rule, analyte] pairs
 
     class Meta:

@@ -179,6 +179,7 @@ class Result:
     flag: str
     status: str
     at: str
+    bedside: bool = False  # measured at the point of care
     notes: tuple[str, ...] = ()  # the last one of a corrected result says what it was before, and why
     isolates: tuple[Isolate, ...] = ()  # what grew of a culture, each with its antibiogram; of an isolate itself
     pictures: tuple[Picture, ...] = ()  # of the order's report, with the first of its results
@@ -204,6 +205,7 @@ def read_result(result: r4.Observation) -> Result:
         flag=facts.flag_of(result),
         status=result.status or "",
         at=result.effectiveDateTime or result.issued or "",
+        bedside=facts.at_the_bedside(result),
         notes=tuple(note.text or "" for note in result.note or []),
         isolates=(read_isolate(result),) if analyte and analyte.kind == "organism" else (),
     )

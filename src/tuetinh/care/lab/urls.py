@@ -10,6 +10,7 @@ from tuetinh.care.lab.machines import inbox_pages
 from tuetinh.care.lab.machines import pages as machine_pages
 from tuetinh.care.lab.microbiology import pages as culture_pages
 from tuetinh.care.lab.microbiology import report_pages
+from tuetinh.care.lab.poct import pages as poct_pages
 from tuetinh.care.lab.quality import pages as quality_pages
 from tuetinh.care.lab.results import pages as result_pages
 from tuetinh.care.lab.results import picture_pages, rule_pages
@@ -28,6 +29,8 @@ urlpatterns = [
     path("lab/shipments", sample_pages.shipments, name="shipments"),
     path("lab/shipments/<str:number>", sample_pages.shipment, name="shipment"),
     path("lab/shipments/<str:number>/manifest.pdf", sample_pages.manifest, name="manifest"),
+    path("lab/poct", poct_pages.measured, name="poct"),
+    path("lab/poct/<str:encounter_id>", poct_pages.measure, name="poct-measure"),
     path("lab/quality", quality_pages.quality, name="quality"),
     path("lab/quality/new", quality_pages.new_control, name="new-control"),
     path("lab/quality/<int:control_id>", quality_pages.control, name="control"),

@@ -1,0 +1,7 @@
+"""The tests of the point of care share the visit of the laboratory's."""
+
+from __future__ import annotations
+
+from tuetinh.care.lab.tests.conftest import world
+
+__all__ = ["world"]
