@@ -17,3 +17,4 @@ class LabConfig(AppConfig):
 
         register_follower(Follower("lab_tube", by=("encounter", "Encounter")))
         register_follower(Follower("lab_bloodorder", by=("encounter", "Encounter")))
+        register_follower(Follower("lab_pathologycase", by=("encounter", "Encounter")))

@@ -120,4 +120,5 @@ MENU = [
         label=gettext_lazy("XN tại chỗ"),
         order=42,
     ),
+    MenuItem(roles=("lab",), url="lab:pathology", icon="zoom-scan", label=gettext_lazy("Giải phẫu bệnh"), order=29),
 ]

@@ -16,6 +16,12 @@ from tuetinh.care.lab.blood.models import (  # noqa: F401
     BloodReaction,
     BloodUnit,
 )
+from tuetinh.care.lab.pathology.models import (  # noqa: F401
+    PathologyCase,
+    PathologyLoan,
+    PathologyOpinion,
+    PathologyPiece,
+)
 
 
 class Tube(models.Model):

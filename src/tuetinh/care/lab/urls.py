@@ -10,6 +10,7 @@ from tuetinh.care.lab.machines import inbox_pages
 from tuetinh.care.lab.machines import pages as machine_pages
 from tuetinh.care.lab.microbiology import pages as culture_pages
 from tuetinh.care.lab.microbiology import report_pages
+from tuetinh.care.lab.pathology import urls as pathology_urls
 from tuetinh.care.lab.poct import pages as poct_pages
 from tuetinh.care.lab.quality import pages as quality_pages
 from tuetinh.care.lab.results import pages as result_pages
@@ -79,4 +80,5 @@ urlpatterns = [
     path("lab/pictures/<str:picture>", picture_pages.picture, name="picture"),
     path("lab/tubes/<str:number>/sheet.pdf", pages.sheet, name="sheet"),
     *blood_urls.urlpatterns,
+    *pathology_urls.urlpatterns,
 ]

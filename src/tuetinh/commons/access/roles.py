@@ -104,9 +104,10 @@ _ALL = (
         gettext_lazy("Xét nghiệm"),
         gettext_lazy("Nhận mẫu, nhận kết quả từ máy, duyệt và trả kết quả."),
         reads=f"{DIRECTORY} {CATALOGUE} {PERSON} {VISIT} AllergyIntolerance Condition Observation DiagnosticReport "
-        "ServiceRequest Specimen Device ChargeItem DocumentReference Media",
+        "ServiceRequest Specimen Device ChargeItem DocumentReference BiologicallyDerivedProduct Procedure AdverseEvent "
+        "Media",
         writes="Observation DiagnosticReport ServiceRequest Specimen Device Task Communication Provenance ChargeItem "
-        "DocumentReference Media",
+        "DocumentReference BiologicallyDerivedProduct Procedure AdverseEvent Media",
         labels=SENSITIVE,
     ),
     Role(
