@@ -74,6 +74,18 @@ ROWS = {
     "imaging/waiting/<int:held_id>": Row("imaging", "/imaging/waiting"),
     "imaging/studies/<int:study_id>/patient": Row("imaging", "/imaging/waiting?list=nobody"),
     "imaging/devices/<int:device_id>": Row("admin", "/imaging/devices"),
+    "lab/poct/<str:encounter_id>": Row("doctor", "/clinic", states=("?test=URINE",), about="/lab/poct/{}"),
+    "lab/pathology": Row("lab", states=("?stage=signed",)),
+    "lab/pathology/visits/<str:encounter_id>": Row("doctor", "/clinic", about="/lab/pathology/visits/{}"),
+    "lab/pathology/cases/<int:case_id>": Row("lab", "/lab/pathology?stage=signed", states=("?correct=1",)),
+    "lab/blood": Row("lab", states=("?stage=transfused",)),
+    "lab/blood/units/<int:unit_id>": Row("lab", "/lab/blood?stage=available"),
+    "lab/blood/samples/<str:number>": Row("lab", "/lab/blood/orders/1"),
+    "lab/blood/people/<str:patient_id>": Row("lab", "/lab/blood/orders/1"),
+    "lab/blood/orders/new/<str:encounter_id>": Row("doctor", "/clinic", about="/lab/blood/orders/new/{}"),
+    "lab/blood/orders/<int:order_id>": Row("lab", "/lab/blood/orders"),
+    "lab/blood/transfusions/<int:allocation_id>": Row("nurse", at="/lab/blood/transfusions/1"),
+    "lab/blood/reactions/<int:reaction_id>": Row("lab", "/lab/blood/reactions"),
     "billing/<str:encounter_id>": Row("cashier", "/billing"),
     "insurance/claims/<int:case_id>": Row("cashier", "/insurance"),
     "insurance/imports": Row("cashier"),
@@ -121,6 +133,8 @@ ROWS = {
 }
 NO_PAGES = {
     "insurance/forms/<int:run_id>/file", "lab/whonet.<str:form>", "lab/pictures/<str:picture>",  # files
+    "lab/pathology/pictures/<str:media_id>",  # a picture
+    "insurance/forms/<int:run_id>/file",  # a file
     "oauth/token", "oauth/revoke", "oauth/introspect", "oauth/jwks", "cds-services", ".well-known/smart-configuration",
     "cds-services/<str:id_>", "cds-services/<str:id_>/feedback", ".well-known/openid-configuration",  # answer programs
     "catalogues/icd10", "catalogues/services", "catalogues/drugs", "catalogues/communes", "me/turn",  # parts of pages
@@ -229,6 +243,41 @@ here = Source(doctor.facility, "AE CT1")
 keep(here, b"broken")
 keep(here, part10(PatientID="UNKNOWN"))
 """
+# A unit that was given and reacted to, another in the store, and a signed case of pathology.
+IN_THE_BLOOD_BANK = """
+from datetime import timedelta
+from django.utils import timezone
+from tuetinh.care.lab import actions
+from tuetinh.care.lab.models import Tube
+from tuetinh.care.lab.blood import bedside, grouping, orders, reactions, stock
+from tuetinh.care.lab.pathology import cases, reports
+from tuetinh.commons.access.api import asker_of
+from tuetinh.commons.access.models import Account
+doctor, lab, nurse = (asker_of(Account.objects.get(username=name)) for name in ("doctor", "lab", "nurse"))
+visit = Tube.objects.filter(facility=lab.facility).latest("id")
+units = []
+for number in (1, 2):
+    unit = stock.receive(lab, din=f"V00012612345{number}", product="E0336V00", component="red", abo="O", rhd="-",
+                         expires=timezone.now() + timedelta(days=20), volume=250)
+    units.append(stock.release(lab, unit.pk, "O", "-"))
+row = orders.order_blood(doctor, visit.encounter, "red", 2, indication="anaemia")
+tube = Tube.objects.latest("id")
+actions.receive_specimen(lab, tube.number)
+typed = dict(anti_a="4+", anti_b="0", anti_d="4+", control="0", a1_cells="0", b_cells="4+")
+grouping.type_sample(lab, tube.number, typed, grouping.NEGATIVE)
+bag = orders.match(lab, row.pk, units[0].pk, "serological", {"saline": "0", "ahg": "0"})
+orders.prepare(lab, bag.pk, units[0].din)
+orders.issue(nurse, bag.pk, units[0].din, row.patient)
+vitals = dict(pulse="80", systolic="120", diastolic="75", temperature="37", breaths="18")
+bedside.start(nurse, person=row.patient, scanned=units[0].din, values=vitals, person_abo="A", unit_abo="O")
+reactions.report(nurse, bag.pk, "febrile", "rét run")
+case = cases.ask(doctor, visit.encounter, "histology", ["Hang vị"], "Loét")
+cases.receive(lab, case.pk)
+cases.gross(lab, case.pk, "Ba mảnh", {"A": 1})
+cases.stain(lab, case.pieces.get(label="A1").pk, ["HE"])
+reports.draft(lab, case.pk, reports.Draft("histology", "Viêm mạn", "Viêm dạ dày mạn", {}))
+reports.sign(lab, case.pk)
+"""
 DOCUMENTS = (".pdf", ".csv", ".xml", ".wav", ".xlsx", ".ndjson", ".zpl")
 ASKED = {"response_type": "code", "state": "a-page", "code_challenge": "x" * 43, "code_challenge_method": "S256"}
 
@@ -322,6 +371,7 @@ def lived_in(province: Province) -> Province:
     gone = run(province.data, "journey")
     assert gone.returncode == 0, gone.stdout + gone.stderr
     for script in (TWICE, CONNECTED, ASKED_FOR, ANSWERED, AT_THE_LABORATORY, AT_IMAGING):
+    for script in (TWICE, CONNECTED, ASKED_FOR, ANSWERED, AT_THE_LABORATORY, IN_THE_BLOOD_BANK):
         made = run(province.data, "manage", "shell", "--verbosity", "0", "--command", script)
         assert made.returncode == 0, made.stdout + made.stderr
     send_hl7(province.demo["ports"]["mllp"], results("2609999999", {"GLU": ("7.8", "mmol/L", "3.9-6.4")}))
