@@ -470,13 +470,15 @@ def _verified(asker: Asker, writes: Writes, work: Work, note: str = "") -> None:
             work.orders.update({order.id or "": order for order in made})
 
 
-def release(asker: Asker, number: str, *, reasons: Mapping[str, str] | None = None) -> Tube:
+def release(
+    asker: Asker, number: str, *, reasons: Mapping[str, str] | None = None, answers: Asker | None = None
+) -> Tube:
     """The doctor's validation: sign and hand out. Results and reports become final, complete orders completed.
 
     Where nobody is named to sign, the technician's validation is part of it. Raises Incomplete without any result,
     NotSignatory, NotVerified, QualityFailed, and CriticalOpen while nobody was told of a critical value. Analytes
     without result leave the report partial and the tube at work; releasing again later hands out the rest. Raises
-    insurance's Stopped; reasons: why to go on against what stopped it before.
+    insurance's Stopped; reasons: why to go on against what stopped it before; answers: who says so, if not the asker.
     """
     with transaction.atomic():
         tube = lock(asker, number)
@@ -507,7 +509,7 @@ def release(asker: Asker, number: str, *, reasons: Mapping[str, str] | None = No
         tube.stage, tube.holds = Stage.RELEASED if whole else Stage.RESULTED, []
         tube.released_at = datetime.now(UTC) if whole else tube.released_at
         _keep(tube)
-        stop(asker, tube.encounter, "result", reasons=reasons)
+        stop(answers or asker, tube.encounter, "result", reasons=reasons)
     return tube
 
 

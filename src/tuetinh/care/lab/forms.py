@@ -52,6 +52,7 @@ class AnalyserForm(forms.Form):
         help_text=_("Khi máy nhận chỉ định HL7 tại địa chỉ IP của nó."),
     )  # fmt: skip
     downloads = forms.BooleanField(label=_("Gửi chỉ định cho máy khi nhận mẫu"), required=False)
+    bedside = forms.BooleanField(label=_("Máy đặt tại khoa hoặc trạm (xét nghiệm tại chỗ)"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -118,6 +118,7 @@ class Analyser(models.Model):
     folder = models.CharField(max_length=300, blank=True)  # where it leaves its files
     port = models.PositiveIntegerField(null=True, blank=True)  # where it takes orders, at its address
     downloads = models.BooleanField(default=False)  # whether it is told of tubes without asking
+    bedside = models.BooleanField(default=False, db_default=False)  # stands in a ward or station
 
     class Meta:
         constraints: ClassVar = [

@@ -64,6 +64,7 @@ class Banner:
     """What stands over every clinical page, under the names that `ui/person_banner.html` reads.
 
     sex, allergies: in words. where, encounter: of the open visit. unpaid: ₫ of issued invoices. unsigned: papers.
+    blood: the groups that samples gave; more than one is a conflict.
     """
 
     id: str
@@ -84,6 +85,7 @@ class Banner:
     encounter: str = ""
     unpaid: Decimal = Decimal(0)
     unsigned: int = 0
+    blood: tuple[str, ...] = ()
     identifiers: dict[str, str] = field(default_factory=dict)
     url: str = ""
 
@@ -248,6 +250,7 @@ def banner(asker: Asker, patient_id: str) -> Banner:
         where=where,
         encounter=encounter,
         identifiers=kinds,
+        blood=_blood(asker, patient_id),
         unpaid=_unpaid(asker, patient_id),
         unsigned=len(_search(asker, "Composition", f"subject=Patient/{patient_id}&status=preliminary&_count=20")),
         url=reverse("identity:person", args=[patient_id]),
@@ -273,6 +276,13 @@ def _unpaid(asker: Asker, patient_id: str) -> Decimal:
         amount = bill.totalNet or bill.totalGross
         total += (amount.value if amount else None) or Decimal(0)
     return total
+
+
+def _blood(asker: Asker, patient_id: str) -> tuple[str, ...]:
+    """The groups that a person's samples gave, each once (LOINC 882-1)."""
+    query = f"patient=Patient/{patient_id}&code=http://loinc.org|882-1&status=final,amended,corrected&_count=50"
+    found = cast("list[r4.Observation]", _search(asker, "Observation", query))
+    return tuple(dict.fromkeys(said for one in found if (said := text_of(one.valueCodeableConcept))))
 
 
 def _allergies(asker: Asker, patient_id: str) -> tuple[tuple[str, ...], bool]:

@@ -113,7 +113,7 @@ def order(request: HttpRequest, order_id: int) -> HttpResponse:
     ]
     context = {
         "row": row, "banner": banner(me, row.patient), "component": components()[row.component], "state": state,
-        "sample": sample, "tubes": grouping.recent_tubes(row.facility, row.patient), "request": request, "me": me,
+        "sample": sample, "tubes": grouping.recent_tubes(row.facility, row.patient), "me": me,
         "reason": next((one.text for one in getattr(request_, "reasonCode", None) or []), ""),
         "note": next((one.text for one in getattr(request_, "note", None) or []), ""),
         "urgency": dict(URGENCIES)[row.urgency], "grades": GRADES,

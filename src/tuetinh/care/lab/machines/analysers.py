@@ -133,12 +133,14 @@ def save(
     folder: str = "",
     port: int | None = None,
     downloads: bool = False,
+    bedside: bool = False,
 ) -> Analyser:
     """Register an analyser of the asker's facility, or change it. Raises NoAnalyser, Taken, NotAllowed."""
     values = {
         "name": name.strip()[:200], "sender": sender_of(application, sending_facility), "address": address or None,
         "enabled": enabled, "driver": driver, "silent_minutes": silent_minutes, "serial": serial.strip(),
         "folder": folder.strip(), "port": port, "downloads": downloads,
+        "bedside": bedside,
     }  # fmt: skip
     try:
         with transaction.atomic():

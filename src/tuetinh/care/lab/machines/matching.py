@@ -145,6 +145,8 @@ def _order(
     told = _readings(left, work, meanings, analyser.name if analyser else "", insist=bool(reason))
     if stranger:
         told.trouble = told.trouble or (State.UNKNOWN, "unknown-organism", stranger[:40])
+    if analyser and analyser.bedside:
+        told.readings = {id_: replace(reading, bedside=True) for id_, reading in told.readings.items()}
     if tube.stage == Tube.Stage.RELEASED and not reason:
         if any(not actions.same(work.results.get(id_), r) for id_, r in told.readings.items()):
             return Outcome(State.UNMATCHED, "already-released", tube=tube)

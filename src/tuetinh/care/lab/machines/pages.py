@@ -106,7 +106,7 @@ def _machine_page(
 def _known(row: Analyser) -> dict[str, object]:
     application, _separator, facility = row.sender.partition("|")
     known = {"name": row.name, "application": application, "sending_facility": facility}
-    same = ("address", "enabled", "driver", "silent_minutes", "serial", "folder", "port", "downloads")
+    same = ("address", "enabled", "driver", "silent_minutes", "serial", "folder", "port", "downloads", "bedside")
     return known | {name: getattr(row, name) for name in same}
 
 

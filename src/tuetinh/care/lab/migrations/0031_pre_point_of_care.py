@@ -15,4 +15,9 @@ class Migration(migrations.Migration):
             name='bedside',
             field=models.BooleanField(db_default=False, default=False),
         ),
+        migrations.AddField(
+            model_name='analyser',
+            name='bedside',
+            field=models.BooleanField(db_default=False, default=False),
+        ),
     ]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tuetinh.care.lab.tests.conftest import world
+from tuetinh.care.lab.tests.conftest import oru, world
 
-__all__ = ["world"]
+__all__ = ["oru", "world"]

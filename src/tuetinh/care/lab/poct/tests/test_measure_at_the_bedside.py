@@ -11,8 +11,11 @@ from django.test.utils import CaptureQueriesContext
 
 from tuetinh.care.lab import api as lab_api
 from tuetinh.care.lab import facts
+from tuetinh.care.lab.actions import order_tests
 from tuetinh.care.lab.errors import BadValue, CriticalOpen, Incomplete, NotAllowed, UnknownTest
-from tuetinh.care.lab.models import Tube
+from tuetinh.care.lab.machines import inbox
+from tuetinh.care.lab.machines.wire_mllp import Frame
+from tuetinh.care.lab.models import Analyser, Tube
 from tuetinh.care.lab.poct import actions
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -65,7 +68,8 @@ def test_a_strip_of_many_fields_needs_only_what_was_read(world, nurse) -> None:
     tube = actions.measure(nurse, world.encounter.id, "URINE", {"UPRO": "1+", "UPH": "6"}, device="Que thử")
     shown = {r.name: r.value for r in lab_api.visit_results(world.doctor, world.encounter.id)}
     assert shown == {"pH nước tiểu": "6", "Protein niệu": "1+"}
-    assert tube.stage == "resulted"  # the others of the panel were not read
+    [order] = record.read_many(SYSTEM, "ServiceRequest", tube.orders).values()
+    assert (tube.stage, order.status) == ("released", "completed")  # the others of the panel are not to come
 
 
 @pytest.mark.parametrize(
@@ -109,3 +113,12 @@ def test_the_page_keeps_what_was_typed_and_tells_the_mistake(world, as_role, dja
     with django_assert_num_queries(len(one.captured_queries)):
         nurse.get("/lab/poct")
     assert nurse.get("/lab/poct/nothing").status_code == 404
+
+
+def test_a_machine_that_stands_in_a_ward_marks_its_results(world, oru) -> None:
+    Analyser.objects.create(sender="BS240|LAB", facility="12104", name="Máy trạm", bedside=True)
+    order_tests(world.doctor, world.encounter, ["23.0075.1494"])
+    tube = Tube.objects.get()
+    inbox.take(Frame(oru(tube.number, {"GLU": "5.4"}, unit="mmol/L")), "")
+    [result] = lab_api.visit_results(world.doctor, world.encounter.id, preliminary=True)
+    assert (result.value, result.bedside) == ("5.4", True)
