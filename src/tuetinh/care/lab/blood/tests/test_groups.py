@@ -5,13 +5,14 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tuetinh.care.lab.blood.groups import ABO, GRADES, REAGENTS, Group, Unclear, compatible, determine
 from tuetinh.care.lab.blood.tables import components, levels, rows, words
 from tuetinh.care.lab.blood.tests.conftest import reactions
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 RED = {("O", "O"), ("A", "A"), ("A", "O"), ("B", "B"), ("B", "O"), ("AB", "AB"), ("AB", "A"), ("AB", "B"), ("AB", "O")}
 PLASMA = {(donor, recipient) for recipient, donor in RED}
 IDENTICAL = {(abo, abo) for abo in ABO}
@@ -60,6 +61,7 @@ def test_the_newborn_have_no_antibodies() -> None:
     assert determine(newborn, reverse=False) == Group("A", "+")
 
 
+@UNHURRIED
 @given(st.fixed_dictionaries({reagent: st.sampled_from(["", *GRADES]) for reagent in REAGENTS}))
 def test_a_group_is_never_given_against_its_own_serum(grades: dict[str, str]) -> None:
     try:
@@ -72,6 +74,7 @@ def test_a_group_is_never_given_against_its_own_serum(grades: dict[str, str]) ->
     assert all(grade in ("0", "1+", "2+", "3+", "4+") for grade in grades.values())
 
 
+@UNHURRIED
 @given(st.sampled_from(ABO), st.sampled_from(ABO))
 def test_red_cells_and_plasma_are_each_others_mirror(one: str, other: str) -> None:
     cells = compatible("red", Group(one, "+"), Group(other, "+"))

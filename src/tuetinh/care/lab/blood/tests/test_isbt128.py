@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tuetinh.care.lab.blood.groups import Group
 from tuetinh.care.lab.blood.wire_isbt128 import Label, NotIsbt, check_character, read
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def test_the_four_barcodes_of_a_bag() -> None:
@@ -51,6 +53,7 @@ def test_the_check_character_of_the_standard() -> None:
     assert check_character("G123489654321") == "Y"
 
 
+@UNHURRIED
 @given(st.text(max_size=60))
 def test_nothing_that_is_scanned_breaks_the_page(text: str) -> None:
     try:
@@ -59,6 +62,7 @@ def test_nothing_that_is_scanned_breaks_the_page(text: str) -> None:
         return
 
 
+@UNHURRIED
 @given(
     st.integers(0, 999999),
     st.sampled_from("ABCDEFGHIJKLMNPQRSTUVWXYZ123456789"),
