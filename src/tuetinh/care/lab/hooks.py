@@ -38,6 +38,12 @@ def _proposals(request: HttpRequest) -> int:
 
     waiting = IsolateProposal.objects.filter(handled_at__isnull=True)
     return waiting.filter(tube__facility=request.user.facility).count()  # type: ignore[union-attr]
+def _frozen(request: HttpRequest) -> int:
+    from tuetinh.care.lab.models import PathologyCase
+
+    return PathologyCase.objects.filter(facility=request.user.facility, call_due=True).count()  # type: ignore[union-attr]
+
+
 def _blood_orders(request: HttpRequest) -> int:
     from tuetinh.care.lab.blood.queries import orders
 
@@ -120,5 +126,12 @@ MENU = [
         label=gettext_lazy("XN tại chỗ"),
         order=42,
     ),
-    MenuItem(roles=("lab",), url="lab:pathology", icon="zoom-scan", label=gettext_lazy("Giải phẫu bệnh"), order=29),
+    MenuItem(
+        roles=("lab",),
+        url="lab:pathology",
+        icon="zoom-scan",
+        label=gettext_lazy("Giải phẫu bệnh"),
+        order=29,
+        badge=_frozen,
+    ),
 ]

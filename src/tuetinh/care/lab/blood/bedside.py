@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import cast
 
@@ -114,7 +115,16 @@ def observe(asker: Asker, allocation_id: int, values: Mapping[str, str]) -> Bloo
     with transaction.atomic():
         allocation, _ = lock_allocation(asker, allocation_id, Stage.RUNNING)
         record.create_many(as_desk(asker), facts.vitals(asker, allocation, measures(values)))
+        allocation.observed_at = allocation.observed_at or timezone.now()
+        allocation.save()
     return allocation
+
+
+def overdue(allocation: BloodAllocation) -> bool:
+    """Whether a running transfusion should have been measured again by now."""
+    if allocation.stage != Stage.RUNNING or allocation.observed_at or not allocation.started_at:
+        return False
+    return timezone.now() - allocation.started_at > timedelta(minutes=rule("observe_minutes"))
 
 
 def finish(asker: Asker, allocation_id: int, values: Mapping[str, str]) -> BloodAllocation:

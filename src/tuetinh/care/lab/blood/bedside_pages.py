@@ -55,11 +55,15 @@ def at_the_bed(request: HttpRequest) -> HttpResponse:
     context = {
         "refused": refused, "typed": typed, "fields": _fields(typed), "abo": ABO,
         "rows": [
-            (one, names.get(one.order.patient, ""), components()[one.unit.component].name, *STAGES[one.stage])
+            (one, names.get(one.order.patient, ""), _component(one), *STAGES[one.stage], bedside.overdue(one))
             for one in waiting
         ],
     }  # fmt: skip
     return render(request, "lab/blood_bedside.html", context, status=status)
+
+
+def _component(one: BloodAllocation) -> str:
+    return components()[one.unit.component].name
 
 
 def _begun(request: HttpRequest, allocation_id: int) -> BloodAllocation:

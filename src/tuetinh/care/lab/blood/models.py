@@ -143,6 +143,7 @@ class BloodAllocation(models.Model):
     issued_by = models.CharField(max_length=150, blank=True)
     procedure = models.CharField(max_length=64, blank=True)
     started_at = models.DateTimeField(null=True)
+    observed_at = models.DateTimeField(null=True)  # measured again first, some minutes after the start
     ended_at = models.DateTimeField(null=True)
 
     class Meta:

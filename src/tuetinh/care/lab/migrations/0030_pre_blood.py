@@ -91,6 +91,7 @@ class Migration(migrations.Migration):
                 ('issued_by', models.CharField(blank=True, max_length=150)),
                 ('procedure', models.CharField(blank=True, max_length=64)),
                 ('started_at', models.DateTimeField(null=True)),
+                ('observed_at', models.DateTimeField(null=True)),
                 ('ended_at', models.DateTimeField(null=True)),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='allocations', to='lab.bloodorder')),
                 ('unit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='allocations', to='lab.bloodunit')),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import pytest
@@ -49,7 +49,11 @@ def test_a_transfusion_from_the_check_to_the_end(bank, given) -> None:
     [procedure] = procedures()
     assert (made.stage, procedure.status, procedure.id) == ("running", "in-progress", made.procedure)
     assert procedure.extension[0].valueReference.reference == f"BiologicallyDerivedProduct/{made.unit.resource}"
-    bedside.observe(bank.nurse, made.pk, VITALS | {"pulse": "88"})
+    assert not bedside.overdue(made)
+    made.started_at -= timedelta(minutes=16)
+    made.save()
+    assert bedside.overdue(made)
+    assert not bedside.overdue(bedside.observe(bank.nurse, made.pk, VITALS | {"pulse": "88"}))
     with pytest.raises(NeedsMeasures):
         bedside.finish(bank.nurse, made.pk, VITALS | {"breaths": "nhanh"})
     bedside.finish(bank.nurse, made.pk, VITALS)
