@@ -249,7 +249,7 @@ from datetime import timedelta
 from django.utils import timezone
 from tuetinh.care.lab import actions
 from tuetinh.care.lab.models import Tube
-from tuetinh.care.lab.blood import bedside, grouping, orders, reactions, stock
+from tuetinh.care.lab.blood import bedside, grouping, issuing, orders, reactions, stock
 from tuetinh.care.lab.pathology import cases, reports
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
@@ -266,8 +266,8 @@ actions.receive_specimen(lab, tube.number)
 typed = dict(anti_a="4+", anti_b="0", anti_d="4+", control="0", a1_cells="0", b_cells="4+")
 grouping.type_sample(lab, tube.number, typed, grouping.NEGATIVE)
 bag = orders.match(lab, row.pk, units[0].pk, "serological", {"saline": "0", "ahg": "0"})
-orders.prepare(lab, bag.pk, units[0].din)
-orders.issue(nurse, bag.pk, units[0].din, row.patient)
+issuing.prepare(lab, bag.pk, units[0].din)
+issuing.issue(nurse, bag.pk, units[0].din, row.patient)
 vitals = dict(pulse="80", systolic="120", diastolic="75", temperature="37", breaths="18")
 bedside.start(nurse, person=row.patient, scanned=units[0].din, values=vitals, person_abo="A", unit_abo="O")
 reactions.report(nurse, bag.pk, "febrile", "rét run")

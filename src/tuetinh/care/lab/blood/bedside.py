@@ -22,8 +22,8 @@ from tuetinh.care.lab.blood.errors import (
 )
 from tuetinh.care.lab.blood.grouping import known
 from tuetinh.care.lab.blood.groups import ABO, UNKNOWN, Group, compatible
+from tuetinh.care.lab.blood.issuing import check, is_person, lock_allocation
 from tuetinh.care.lab.blood.models import BloodAllocation, BloodMove, BloodOrder, BloodUnit
-from tuetinh.care.lab.blood.orders import check, is_person, lock_allocation
 from tuetinh.care.lab.blood.stock import is_unit, moved
 from tuetinh.care.lab.blood.tables import components, rule
 from tuetinh.care.lab.errors import NotAllowed

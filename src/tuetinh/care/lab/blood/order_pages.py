@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tuetinh.care.lab.barcode import code128_svg
-from tuetinh.care.lab.blood import grouping, orders, queries
+from tuetinh.care.lab.blood import grouping, issuing, orders, queries
 from tuetinh.care.lab.blood.forms import URGENCIES, OrderForm
 from tuetinh.care.lab.blood.groups import GRADES, Group, compatible
 from tuetinh.care.lab.blood.models import BloodAllocation, BloodOrder
@@ -202,9 +202,9 @@ def bag(request: HttpRequest, allocation_id: int, step: str) -> HttpResponse:
     found = BloodAllocation.objects.filter(pk=allocation_id, order__facility=me.facility).first()
     scanned, grades = told.get("scanned", ""), {phase: told.get(phase, "") for phase in orders.PHASES}
     steps: dict[str, tuple[Callable[[], object], str]] = {
-        "prepare": (lambda: orders.prepare(me, allocation_id, scanned), _("Đã kiểm tra lần một; chờ người thứ hai.")),
-        "issue": (lambda: orders.issue(me, allocation_id, scanned, told.get("person", "")), _("Đã phát máu.")),
-        "free": (lambda: orders.free(me, allocation_id, told.get("reason", "")), _("Đã bỏ giữ.")),
+        "prepare": (lambda: issuing.prepare(me, allocation_id, scanned), _("Đã kiểm tra lần một; chờ người thứ hai.")),
+        "issue": (lambda: issuing.issue(me, allocation_id, scanned, told.get("person", "")), _("Đã phát máu.")),
+        "free": (lambda: issuing.free(me, allocation_id, told.get("reason", "")), _("Đã bỏ giữ.")),
         "match": (lambda: orders.match_afterwards(me, allocation_id, grades), _("Đã ghi phản ứng hòa hợp.")),
     }
     if not found or step not in steps:

@@ -1,4 +1,4 @@
-"""From the doctor's order to the bag in the nurse's hand: cross-match, emergency release, issue by two people."""
+"""Orders for blood: asked for by a doctor, matched by the blood bank, released in an emergency by a signature."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import cast
 from django.db import transaction
 from django.utils import timezone
 
-from tuetinh.care.lab.actions import ORDERING, WORKING, as_desk, order_tests
+from tuetinh.care.lab.actions import ORDERING, as_desk, order_tests
 from tuetinh.care.lab.blood import facts
 from tuetinh.care.lab.blood.errors import (
     Expired,
@@ -18,25 +18,22 @@ from tuetinh.care.lab.blood.errors import (
     NotAUnit,
     NotElectronic,
     NoUnit,
-    SamePerson,
-    WrongPatient,
-    WrongUnit,
 )
 from tuetinh.care.lab.blood.grouping import NEGATIVE, SAMPLE, SECOND, known, recent_tubes, sample_for
 from tuetinh.care.lab.blood.groups import GRADES, Group, compatible
+from tuetinh.care.lab.blood.issuing import TAKING, allow_bank, freed, lock_allocation
 from tuetinh.care.lab.blood.models import BloodAllocation, BloodOrder, BloodUnit
-from tuetinh.care.lab.blood.stock import is_unit, lock_unit, moved
+from tuetinh.care.lab.blood.stock import lock_unit, moved
 from tuetinh.care.lab.blood.tables import components, rule, words
 from tuetinh.care.lab.errors import BadValue, NeedsReason, NotAllowed, WrongStage
 from tuetinh.care.lab.facts import id_of
-from tuetinh.commons.identity.api import CardError, age, parse_card
+from tuetinh.commons.identity.api import age
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 
 PHASES = ("saline", "ahg")  # at 22 °C in saline, at 37 °C with antiglobulin
-TAKING = WORKING | ORDERING
 Stage, Method = BloodAllocation.Stage, BloodAllocation.Method
 
 
@@ -89,7 +86,7 @@ def cancel(asker: Asker, order_id: int, reason: str) -> BloodOrder:
     with transaction.atomic():
         row = lock_order(asker, order_id)
         for one in BloodAllocation.objects.filter(order=row, stage__in=[Stage.RESERVED, Stage.PREPARED]).order_by("id"):
-            _freed(asker, one, reason)
+            freed(asker, one, reason)
         desk = as_desk(asker)
         request = cast(r4.ServiceRequest, record.read(desk, "ServiceRequest", row.request))
         request.status = "revoked"
@@ -109,7 +106,7 @@ def match(
     reactions: the grades of PHASES, for the serological method. Units without red cells go by the group (`group`).
     Raises GroupConflict, Incompatible, NoSample, NotElectronic, BadValue, NoUnit, Expired, WrongStage.
     """
-    _lab(asker)
+    allow_bank(asker)
     with transaction.atomic():
         row = lock_order(asker, order_id)
         unit = _free_unit(asker, row, unit_id)
@@ -198,7 +195,7 @@ def _may_have_d(asker: Asker, row: BloodOrder) -> bool:
 
 def match_afterwards(asker: Asker, allocation_id: int, reactions: Mapping[str, str]) -> BloodAllocation:
     """Keep the cross-match of a unit that was released in an emergency; `incompatible` says that it must not go on."""
-    _lab(asker)
+    allow_bank(asker)
     with transaction.atomic():
         allocation, row = lock_allocation(asker, allocation_id)
         if allocation.method != Method.EMERGENCY or allocation.crossmatch:
@@ -218,118 +215,9 @@ def match_afterwards(asker: Asker, allocation_id: int, reactions: Mapping[str, s
     return allocation
 
 
-def free(asker: Asker, allocation_id: int, reason: str) -> BloodAllocation:
-    """Put a unit back that was set aside and not issued yet."""
-    _lab(asker)
-    if not reason.strip():
-        raise NeedsReason
-    with transaction.atomic():
-        allocation, _ = lock_allocation(asker, allocation_id, Stage.RESERVED, Stage.PREPARED)
-        _freed(asker, allocation, reason)
-    return allocation
-
-
-def _freed(asker: Asker, allocation: BloodAllocation, reason: str) -> None:
-    unit = lock_unit(asker, allocation.unit_id, BloodUnit.Stage.RESERVED)
-    allocation.stage = Stage.FREED
-    allocation.save()
-    moved(asker, unit, BloodUnit.Stage.AVAILABLE, reason.strip())
-
-
-def prepare(asker: Asker, allocation_id: int, scanned: str) -> BloodAllocation:
-    """The first check before the issue: the bag is the one, in date, and fits. Raises WrongUnit, and as `check`."""
-    _lab(asker)
-    with transaction.atomic():
-        allocation, row = lock_allocation(asker, allocation_id, Stage.RESERVED)
-        if not is_unit(allocation.unit, scanned):
-            raise WrongUnit
-        check(asker, row, allocation)
-        allocation.stage, allocation.prepared_by = Stage.PREPARED, asker.account
-        allocation.save()
-        publish(f"lab:{row.facility}")
-    return allocation
-
-
-def issue(asker: Asker, allocation_id: int, scanned: str, person: str) -> BloodAllocation:
-    """The second check, by another person, who takes the bag along. person: a number of the recipient.
-
-    Raises SamePerson, WrongUnit, WrongPatient, Expired, Incompatible.
-    """
-    if asker.role not in TAKING:
-        raise NotAllowed
-    with transaction.atomic():
-        allocation, row = lock_allocation(asker, allocation_id, Stage.PREPARED)
-        if asker.account == allocation.prepared_by:
-            raise SamePerson
-        if not is_unit(allocation.unit, scanned):
-            raise WrongUnit
-        if not is_person(asker, row.patient, person):
-            raise WrongPatient
-        check(asker, row, allocation)
-        unit = lock_unit(asker, allocation.unit_id, BloodUnit.Stage.RESERVED)
-        allocation.stage, allocation.issued_by, allocation.issued_at = Stage.ISSUED, asker.account, timezone.now()
-        allocation.save()
-        moved(asker, unit, BloodUnit.Stage.ISSUED)
-        publish(f"visit:{row.encounter}")
-    return allocation
-
-
-def check(asker: Asker, row: BloodOrder, allocation: BloodAllocation) -> None:
-    """Look once more whether a unit may go to the person of an order, by what is known now.
-
-    Raises Expired, GroupConflict, Incompatible.
-    """
-    unit = allocation.unit
-    if unit.expires <= timezone.now():
-        raise Expired
-    if allocation.incompatible:
-        raise Incompatible
-    if allocation.method == Method.EMERGENCY:
-        return
-    state = known(asker, row.patient)
-    if state.conflict:
-        raise GroupConflict
-    if not compatible(components()[unit.component].kind, state.usable, Group(unit.abo, unit.rhd)):
-        raise Incompatible
-
-
-def is_person(asker: Asker, patient: str, text: str) -> bool:
-    """Whether a scan is of a person: the number of a wristband, or a card."""
-    text = text.strip()
-    person = cast(r4.Patient, record.read(as_desk(asker), "Patient", patient))
-    numbers = {one.value for one in person.identifier or [] if one.value} | {person.id}
-    try:
-        card = parse_card(text)
-    except CardError:
-        return text in numbers
-    return bool({card.cccd, card.card, card.bhxh} & numbers)
-
-
 def lock_order(asker: Asker, order_id: int) -> BloodOrder:
     """An open order of the asker's facility, locked for this transaction. Raises WrongStage."""
     row = BloodOrder.objects.select_for_update().filter(pk=order_id, facility=asker.facility).first()
     if not row or row.stage != BloodOrder.Stage.OPEN:
         raise WrongStage
     return row
-
-
-def lock_allocation(asker: Asker, allocation_id: int, *stages: str) -> tuple[BloodAllocation, BloodOrder]:
-    """A unit set aside at the asker's facility at one of some stages, and its order, locked: the order, then the unit.
-
-    Raises NoUnit, WrongStage.
-    """
-    found = BloodAllocation.objects.filter(pk=allocation_id).values("order_id", "unit_id").first() or {}
-    row = BloodOrder.objects.select_for_update().filter(pk=found.get("order_id"), facility=asker.facility).first()
-    if not row:
-        raise NoUnit
-    BloodUnit.objects.select_for_update().get(pk=found["unit_id"])
-    allocation = BloodAllocation.objects.select_related("unit").get(pk=allocation_id)
-    if stages and allocation.stage not in stages:
-        raise WrongStage
-    allocation.order = row
-    return allocation, row
-
-
-def _lab(asker: Asker) -> None:
-    if asker.role not in WORKING:
-        raise NotAllowed

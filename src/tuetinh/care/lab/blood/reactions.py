@@ -12,8 +12,8 @@ from tuetinh.care.lab.actions import ORDERING, WORKING, as_desk
 from tuetinh.care.lab.blood import facts
 from tuetinh.care.lab.blood.bedside import ended
 from tuetinh.care.lab.blood.errors import NoUnit, Unanswered
+from tuetinh.care.lab.blood.issuing import lock_allocation
 from tuetinh.care.lab.blood.models import BloodAllocation, BloodReaction, BloodUnit
-from tuetinh.care.lab.blood.orders import lock_allocation
 from tuetinh.care.lab.blood.stock import moved, set_free
 from tuetinh.care.lab.blood.tables import words
 from tuetinh.care.lab.errors import NeedsReason, NotAllowed, WrongStage

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tuetinh.care.lab import actions
-from tuetinh.care.lab.blood import grouping, stock
+from tuetinh.care.lab.blood import grouping, issuing, orders, stock
 from tuetinh.care.lab.blood.grouping import NEGATIVE, SAMPLE
 from tuetinh.care.lab.blood.models import BloodUnit
 from tuetinh.care.lab.models import Tube
@@ -90,14 +90,13 @@ def bank(world: World, cast: dict[str, Account]) -> Bank:
 @pytest.fixture
 def given(bank: Bank) -> Callable[..., object]:
     """Order, match and issue a unit: `given("A")` is the allocation in the nurse's hand."""
-    from tuetinh.care.lab.blood import orders
 
     def give(abo: str, rhd: str = "+", *, component: str = "red", **more: object) -> object:
         unit = bank.unit(abo, rhd, component=component, **more)
         row = orders.order_blood(bank.doctor, bank.world.encounter.id, component, 1, indication="anaemia")
         found = orders.match(bank.lab, row.pk, unit.pk, "serological", {"saline": "0", "ahg": "0"})
         assert found
-        orders.prepare(bank.lab, found.pk, unit.din)
-        return orders.issue(bank.nurse, found.pk, unit.din, bank.patient)
+        issuing.prepare(bank.lab, found.pk, unit.din)
+        return issuing.issue(bank.nurse, found.pk, unit.din, bank.patient)
 
     return give

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from tuetinh.care.lab import facts as lab_facts
-from tuetinh.care.lab.blood import orders, queries
+from tuetinh.care.lab.blood import issuing, orders, queries
 from tuetinh.care.lab.blood.errors import (
     Expired,
     GroupConflict,
@@ -129,7 +129,7 @@ def test_electronic_cross_matches_are_for_those_without_antibodies(bank) -> None
     bank.sample("A", hours=1)
     made = orders.match(bank.lab, row.pk, unit.pk, "electronic")
     assert made and made.method == "electronic"
-    orders.free(bank.lab, made.pk, "đổi đơn vị")
+    issuing.free(bank.lab, made.pk, "đổi đơn vị")
     bank.sample("A", screen=POSITIVE, hours=1)
     unit.refresh_from_db()
     assert unit.stage == "available"
@@ -151,20 +151,20 @@ def test_two_people_give_a_unit_out(bank) -> None:
     made = orders.match(bank.lab, row.pk, unit.pk, "serological", NONE)
     assert made
     with pytest.raises(WrongStage):
-        orders.issue(bank.nurse, made.pk, unit.din, bank.patient)
+        issuing.issue(bank.nurse, made.pk, unit.din, bank.patient)
     with pytest.raises(WrongUnit):
-        orders.prepare(bank.lab, made.pk, other.din)
-    orders.prepare(bank.lab, made.pk, f"={unit.din}00")
+        issuing.prepare(bank.lab, made.pk, other.din)
+    issuing.prepare(bank.lab, made.pk, f"={unit.din}00")
     for asker, scanned, person, error in (
         (bank.lab, unit.din, bank.patient, SamePerson), (bank.nurse, other.din, bank.patient, WrongUnit),
         (bank.nurse, unit.din, "cast-citizen", WrongPatient),
     ):  # fmt: skip
         with pytest.raises(error):
-            orders.issue(asker, made.pk, scanned, person)
+            issuing.issue(asker, made.pk, scanned, person)
     made.refresh_from_db()
     unit.refresh_from_db()
     assert (made.stage, made.issued_at, unit.stage) == ("prepared", None, "reserved")
-    issued = orders.issue(bank.nurse, made.pk, unit.din, bank.patient)
+    issued = issuing.issue(bank.nurse, made.pk, unit.din, bank.patient)
     unit.refresh_from_db()
     assert (issued.prepared_by, issued.issued_by, unit.stage) == (bank.lab.account, bank.nurse.account, "issued")
     assert [one.pk for one in queries.at_the_bed("12104")] == [made.pk]
@@ -176,7 +176,7 @@ def test_what_became_known_meanwhile_stops_the_issue(bank) -> None:
     made = orders.match(bank.lab, row.pk, unit.pk, "serological", NONE)
     bank.sample("O")
     with pytest.raises(GroupConflict):
-        orders.prepare(bank.lab, made.pk, unit.din)
+        issuing.prepare(bank.lab, made.pk, unit.din)
     assert BloodAllocation.objects.get().stage == "reserved"
 
 
@@ -200,8 +200,8 @@ def test_an_emergency_is_signed_by_a_doctor_and_matched_afterwards(bank) -> None
     assert [(one.activity.coding[0].code, one.reason[0].text) for one in signed] == [
         ("emergency-release", "sốc mất máu")
     ]
-    orders.prepare(bank.lab, made.pk, negative.din)
-    orders.issue(bank.nurse, made.pk, negative.din, bank.patient)
+    issuing.prepare(bank.lab, made.pk, negative.din)
+    issuing.issue(bank.nurse, made.pk, negative.din, bank.patient)
     with pytest.raises(NoSample):
         orders.match_afterwards(bank.lab, made.pk, NONE)
     bank.sample("B", "-")
