@@ -23,6 +23,9 @@ PRODUCT: Final = "http://www.isbt128.org/productcodes"
 CODES: Final = "https://tuetinh.vn/fhir/CodeSystem/blood-bank"
 USED: Final = "https://tuetinh.vn/fhir/StructureDefinition/transfused-product"
 GROUP, CROSSMATCH = "882-1", "1250-0"  # ABO and Rh group; major cross-match
+PROCEDURE: Final = r4.CodeableConcept(  # no result to be shown among the others
+    coding=[r4.Coding(system="http://terminology.hl7.org/CodeSystem/observation-category", code="procedure")]
+)
 VITALS: Final = {
     "pulse": ("8867-4", "/min", "Mạch"),
     "systolic": ("8480-6", "mm[Hg]", "Huyết áp tâm thu"),
@@ -145,7 +148,7 @@ def crossmatch(
     return r4.Observation(
         basedOn=[ref("ServiceRequest", order_row.request)],
         status="final",
-        category=[LABORATORY],
+        category=[PROCEDURE],
         code=_loinc(CROSSMATCH, "Major crossmatch [Interpretation]", "Phản ứng hòa hợp"),
         subject=ref("Patient", order_row.patient),
         encounter=ref("Encounter", order_row.encounter),
