@@ -26,6 +26,7 @@ from tuetinh.commons.access.api import asker, desk, owner_names
 from tuetinh.commons.identity.api import banner, names_of
 from tuetinh.commons.ui.api import paginate
 from tuetinh.record import api as record
+from tuetinh.record.errors import Gone, NotFound
 
 STAGES = {
     "quarantined": (gettext_lazy("Cách ly"), "lock"),
@@ -222,11 +223,15 @@ def resolve(request: HttpRequest, patient_id: str) -> HttpResponse:
 def person(request: HttpRequest, patient_id: str) -> HttpResponse:
     """What is known of a person's group, sample by sample, and the blood that they had."""
     me = asker(request)
+    try:
+        about = banner(me, patient_id)
+    except (NotFound, Gone) as error:
+        raise Http404 from error
     state = grouping.known(me, patient_id)
     samples = [(one, facts.group_of(one)) for one in state.samples]
     given = list(reactions.look_back(me, patient_id)[:50])
     context = {
-        "banner": banner(me, patient_id), "state": state, "samples": samples, "patient": patient_id,
+        "banner": about, "state": state, "samples": samples, "patient": patient_id,
         "given": [(one, components()[one.unit.component].name) for one in given], "resolves": me.role == "lab",
     }  # fmt: skip
     return render(request, "lab/blood_person.html", context)

@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from tuetinh.care.lab.catalogue import tests
+from tuetinh.care.lab.pathology.tables import services, stains
 from tuetinh.commons.access import api as access
 from tuetinh.commons.access.models import Account
 from tuetinh.commons.catalogues.api import PriceRow, load_price_list
@@ -34,8 +35,8 @@ class World:
 @pytest.fixture
 def world(cast: dict[str, Account]) -> World:
     """A woman of 40 at the district health centre."""
-    codes = dict.fromkeys([*(t.code for t in tests()), *ANTIBIOGRAMS])
-    prices = (PriceRow(code, "service", Decimal(20_000)) for code in codes)
+    codes = {t.code for t in tests()} | {s.code for s in services().values()} | {s.service for s in stains().values()}
+    prices = (PriceRow(code, "service", Decimal(20_000)) for code in sorted(codes | set(ANTIBIOGRAMS)))
     load_price_list("12104", prices, date(2020, 1, 1))
     patient = record.create(
         SYSTEM, r4.Patient(gender="female", birthDate="1986-03-01", name=[r4.HumanName(text="Lò Thị Pâng")])

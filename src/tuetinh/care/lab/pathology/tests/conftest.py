@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
-from decimal import Decimal
 
 import pytest
 
 from tuetinh.care.lab.pathology import cases, reports
 from tuetinh.care.lab.pathology.models import PathologyCase
-from tuetinh.care.lab.pathology.tables import services, stains
 from tuetinh.care.lab.tests.conftest import World, world
-from tuetinh.commons.catalogues.api import PriceRow, load_price_list
 
 __all__ = ["world"]
 
@@ -20,8 +16,6 @@ __all__ = ["world"]
 @pytest.fixture
 def case(world: World) -> Callable[..., PathologyCase]:
     """A case that has come to a step: `case("stained", "frozen")`."""
-    codes = {one.code for one in services().values()} | {one.service for one in stains().values()}
-    load_price_list("12104", (PriceRow(code, "service", Decimal(50_000)) for code in codes), date(2020, 1, 1))
 
     def made(stage: str, service: str = "histology", parts: tuple[str, ...] = ("Hang vị",)) -> PathologyCase:
         found = cases.ask(world.doctor, world.encounter.id or "", service, parts, "Đau thượng vị, nội soi có loét")
