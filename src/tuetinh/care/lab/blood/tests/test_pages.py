@@ -80,7 +80,7 @@ def test_from_the_barcodes_to_the_sheet(bank, as_role) -> None:
     assert lab.post(answer, {"step": "conclusion", "text": "xong"}).status_code == 422
     assert "Coombs âm tính" in doctor.get(answer).content.decode()
     paper = PdfReader(io.BytesIO(nurse.get(f"{running}/sheet.pdf").content)).pages[0].extract_text()
-    assert "PHIẾU TRUYỀN MÁU" in paper and "V000126123456" in paper and "36.8" in paper
+    assert "PHIẾU TRUYỀN MÁU" in paper and "V000126123456" in paper and "36,8" in paper and "01/03/1986" in paper
     assert "Lò Thị Pâng" in lab.get("/lab/blood/lookback?donor=HD-1").content.decode()
     assert "V000126123456" in doctor.get(f"/lab/blood/people/{bank.patient}").content.decode()
     BloodOrder.objects.update(facility="12001")
