@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from tuetinh.record.asker import Asker
 
 
+def written_day(day: str) -> str:
+    """A day, month or year of the record as people write it: dd/mm/yyyy."""
+    return "/".join(reversed(day.split("-")))
+
+
 def label(asker: Asker, tube: Tube) -> bytes:
     """The label of a tube, 50 × 30 mm, with its number in Code 128."""
     person = banner(asker, tube.patient)

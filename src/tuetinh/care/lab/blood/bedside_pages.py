@@ -19,11 +19,11 @@ from tuetinh.care.lab.blood.order_pages import BANK, METHODS, STAGES
 from tuetinh.care.lab.blood.tables import components, rule, words
 from tuetinh.care.lab.blood.wire_isbt128 import HANOI
 from tuetinh.care.lab.errors import LabError
+from tuetinh.care.lab.prints import written_day
 from tuetinh.commons.access.api import asker, desk, owner_names, place_name
 from tuetinh.commons.documents.api import pdf, respond_pdf
 from tuetinh.commons.identity.api import banner, names_of
 from tuetinh.commons.ui.api import paginate
-from tuetinh.commons.ui.templatetags.ui import vn_date
 
 FIELDS = [(key, name, unit) for key, (_code, unit, name) in VITALS.items()]
 UNITS = {"/min": "/phút", "mm[Hg]": "mmHg", "Cel": "°C"}
@@ -142,7 +142,7 @@ def sheet(request: HttpRequest, allocation_id: int) -> HttpResponse:
     accounts = owner_names({found.prepared_by, found.issued_by}, ())[0]
     data = {
         "facility": {"name": place_name("Organization", found.order.facility)},
-        "patient": {"name": about.name, "number": about.number, "sex": about.sex, "birth": vn_date(about.birth)},
+        "patient": {"name": about.name, "number": about.number, "sex": about.sex, "birth": written_day(about.birth)},
         "component": components()[found.unit.component].names[0], "din": found.unit.din,
         "product": found.unit.product, "group": str(Group(found.unit.abo, found.unit.rhd)),
         "volume": str(found.unit.volume), "expires": found.unit.expires, "method": str(METHODS[found.method]),
@@ -150,9 +150,13 @@ def sheet(request: HttpRequest, allocation_id: int) -> HttpResponse:
         "issued": accounts.get(found.issued_by, found.issued_by), "issued_at": found.issued_at,
         "started": found.started_at, "ended": found.ended_at, "stopped": found.stage == "stopped",
         "heads": [name for _key, name, _unit in FIELDS],
-        "rows": [[_clock(one.at), *(value.replace(".", ",") for value in one.values)] for one in queries.moments(me, found)],
+        "rows": [_line(one) for one in queries.moments(me, found)],
     }  # fmt: skip
     return respond_pdf(request, pdf("lab/blood_sheet.typ", data, "A4"), f"phieu-truyen-mau-{found.unit.din}.pdf")
+
+
+def _line(one: queries.Moment) -> list[str]:
+    return [_clock(one.at), *(value.replace(".", ",") for value in one.values)]
 
 
 def _clock(at: str) -> str:

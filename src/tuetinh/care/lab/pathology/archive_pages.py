@@ -18,12 +18,12 @@ from tuetinh.care.lab.errors import LabError
 from tuetinh.care.lab.pathology import facts, queries, reports
 from tuetinh.care.lab.pathology.models import PathologyCase, PathologyPiece
 from tuetinh.care.lab.pathology.tables import morphology, services
+from tuetinh.care.lab.prints import written_day
 from tuetinh.care.lab.samples import zpl
 from tuetinh.commons.access.api import asker, desk, owner_names, place_name
 from tuetinh.commons.documents.api import pdf, respond_pdf
 from tuetinh.commons.identity.api import banner
 from tuetinh.commons.ui.api import paginate
-from tuetinh.commons.ui.templatetags.ui import vn_date
 from tuetinh.record import api as record
 
 
@@ -114,7 +114,7 @@ def report(request: HttpRequest, case_id: int) -> HttpResponse:
     code = facts.code_of(made)
     data = {
         "facility": {"name": place_name("Organization", case.facility)},
-        "patient": {"name": about.name, "number": about.number, "sex": about.sex, "birth": vn_date(about.birth)},
+        "patient": {"name": about.name, "number": about.number, "sex": about.sex, "birth": written_day(about.birth)},
         "number": case.number, "barcode": code128_svg(case.number or ""), "service": services()[case.service].names[0],
         "clinical": next((note.text for note in getattr(asked, "note", None) or []), ""),
         "parts": [f"{piece.label}: {piece.what}" for piece in case.pieces.filter(level="part").order_by("label")],
