@@ -55,7 +55,12 @@ def sheet(asker: Asker, tube: Tube, paper: Paper = "A5") -> bytes:
     ]
     data = {
         "facility": {"name": place_name("Organization", tube.facility)},
-        "patient": {"name": person.name, "number": person.number, "sex": person.sex, "birth": person.birth},
+        "patient": {
+            "name": person.name,
+            "number": person.number,
+            "sex": person.sex,
+            "birth": written_day(person.birth),
+        },
         "number": tube.number,
         "barcode": code128_svg(tube.number),
         "received": tube.received_at,
