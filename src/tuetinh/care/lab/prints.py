@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tuetinh.care.lab import actions, queries, words
-from tuetinh.care.lab.barcode import code128_svg
+from tuetinh.care.lab.barcode import code128_svg, datamatrix_svg
 from tuetinh.care.lab.results.work import work_on
 from tuetinh.commons.access.api import place_name
 from tuetinh.commons.documents.api import Paper, pdf
@@ -23,12 +23,13 @@ def written_day(day: str) -> str:
 
 
 def label(asker: Asker, tube: Tube) -> bytes:
-    """The label of a tube, 50 × 30 mm, with its number in Code 128."""
+    """The label of a tube, 50 × 30 mm, with its number in Code 128 and in DataMatrix."""
     person = banner(asker, tube.patient)
     [line] = queries.lines(asker, [tube])
     data = {
         "number": tube.number,
         "barcode": code128_svg(tube.number),
+        "matrix": datamatrix_svg(tube.number),
         "name": person.name,
         "about": " · ".join(filter(None, (person.sex, person.birth[:4]))),
         "tests": line.tests,

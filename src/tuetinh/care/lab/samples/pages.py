@@ -8,6 +8,7 @@ from datetime import datetime
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -19,6 +20,7 @@ from tuetinh.care.lab.errors import LabError, NoTube
 from tuetinh.care.lab.models import Shipment, Tube
 from tuetinh.care.lab.samples import actions, zpl
 from tuetinh.care.lab.samples import queries as samples
+from tuetinh.care.lab.samples.zpl_preview import preview
 from tuetinh.commons.access.api import asker, desk, place_name
 from tuetinh.commons.documents.api import pdf, respond_pdf
 from tuetinh.commons.identity.api import banner, names_of
@@ -70,14 +72,26 @@ def draw(request: HttpRequest, encounter_id: str) -> HttpResponse:
 @require_GET
 def zpl_label(request: HttpRequest, number: str) -> HttpResponse:
     """The label of a tube for a thermal printer."""
-    me = asker(request)
     tube = _tube(request, number)
-    person, [line] = banner(me, tube.patient), queries.lines(me, [tube])
-    about = " · ".join(filter(None, (person.sex, person.birth[:4])))
-    text = zpl.label(number=tube.number, name=person.name, about=about, tests=line.tests, urgent=tube.urgent)
-    response = HttpResponse(text, content_type="text/plain; charset=utf-8")
+    response = HttpResponse(_zpl(request, tube), content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="nhan-{tube.number}.zpl"'
     return response
+
+
+@desk(*DRAWING)
+@require_GET
+def zpl_preview(request: HttpRequest, number: str) -> HttpResponse:
+    """What a thermal printer would draw of the label, with the way to its file and to the paper."""
+    tube = _tube(request, number)
+    drawn = mark_safe(preview(_zpl(request, tube)))  # noqa: S308 - our own drawing, its text escaped
+    return render(request, "lab/zpl.html", {"tube": tube, "drawn": drawn})
+
+
+def _zpl(request: HttpRequest, tube: Tube) -> str:
+    me = asker(request)
+    person, [line] = banner(me, tube.patient), queries.lines(me, [tube])
+    about = " · ".join(filter(None, (person.sex, person.birth[:4])))
+    return zpl.label(number=tube.number, name=person.name, about=about, tests=line.tests, urgent=tube.urgent)
 
 
 def _tube(request: HttpRequest, number: str) -> Tube:
@@ -192,7 +206,7 @@ def manifest(request: HttpRequest, number: str) -> HttpResponse:
         "printed": datetime.now(HANOI),
         "rows": [
             {
-                "number": line.tube.number, "barcode": code128_svg(line.tube.number, 24), "name": line.name,
+                "number": line.tube.number, "barcode": code128_svg(line.tube.number), "name": line.name,
                 "tests": line.tests,
             }
             for line in lines

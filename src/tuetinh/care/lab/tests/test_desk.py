@@ -10,7 +10,6 @@ from django.test import Client
 from pypdf import PdfReader
 
 from tuetinh.care.lab import actions, api, facts
-from tuetinh.care.lab.barcode import code128
 from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Message, Tube
@@ -127,11 +126,3 @@ def test_another_facilitys_tube_and_message_are_not_there(technician: Client, wo
     for step in ("receive", "reject", "cancel", "release", "critical"):
         assert technician.post(f"/lab/tubes/{tube.number}/{step}", {"reason": "x", "told": "x"}).status_code == 404
     assert Tube.objects.get(pk=tube.pk).stage == "ordered"
-
-
-def test_code_128_packs_digits_in_pairs_and_checks_itself() -> None:
-    assert code128("PJJ123C") == [104, 48, 42, 42, 17, 18, 19, 35, 55]
-    assert code128("123456") == [105, 12, 34, 56, (105 + 12 + 68 + 168) % 103]
-    assert len(code128("261121121040001")) == 1 + 7 + 1 + 1 + 1
-    with pytest.raises(ValueError, match="ASCII"):
-        code128("mẫu")
