@@ -43,6 +43,17 @@ class NotAllowed(LabError):
     message = _("Bàn làm việc này không được làm việc này.")
 
 
+class TooOld(LabError):
+    """The specimen no longer serves for a test."""
+
+    code = "too-old"
+    told = _("Mẫu đã quá %(hours)s giờ kể từ khi lấy, không làm thêm %(test)s được: lấy mẫu mới.")
+
+    def __init__(self, test: str, hours: int) -> None:
+        super().__init__(test)
+        self.message = self.told % {"hours": hours, "test": test}
+
+
 class NeedsReason(LabError):
     """A reason must be written."""
 
@@ -139,6 +150,27 @@ class BadControl(LabError):
 
     code = "bad-control"
     message = _("Không có vật liệu nội kiểm này, hoặc số liệu của nó không hợp lệ.")
+
+
+class BadReagent(LabError):
+    """A reagent, lot or number of packs that cannot be."""
+
+    code = "bad-reagent"
+    message = _("Không có hóa chất hoặc lô này ở đây, tên đã có, hoặc số hộp không đúng.")
+
+
+class Expired(LabError):
+    """The lot has expired."""
+
+    code = "expired"
+    message = _("Lô này đã hết hạn, không được dùng.")
+
+
+class BadQuality(LabError):
+    """A record of the quality system that cannot be."""
+
+    code = "bad-quality"
+    message = _("Không có mục này ở đây, đã có rồi, hoặc số liệu không hợp lệ.")
 
 
 class NotForMatching(LabError):

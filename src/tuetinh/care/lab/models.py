@@ -22,6 +22,41 @@ from tuetinh.care.lab.pathology.models import (  # noqa: F401
     PathologyOpinion,
     PathologyPiece,
 )
+from tuetinh.care.lab.quality.models import (
+    Comparison,
+    Fridge,
+    Procedure,
+    ProcedureRead,
+    Proficiency,
+    Reagent,
+    ReagentLot,
+    ReagentMove,
+    Temperature,
+    Upkeep,
+    UpkeepDone,
+)
+from tuetinh.care.lab.samples.models import StandingOrder
+from tuetinh.care.lab.statistics.models import CountedDay, OrderLine, SampleCount, StepTime, TestCount
+
+__all__ = [  # Django finds a module's models here
+    "Comparison",
+    "CountedDay",
+    "Fridge",
+    "OrderLine",
+    "Procedure",
+    "ProcedureRead",
+    "Proficiency",
+    "Reagent",
+    "ReagentLot",
+    "ReagentMove",
+    "SampleCount",
+    "StandingOrder",
+    "StepTime",
+    "Temperature",
+    "TestCount",
+    "Upkeep",
+    "UpkeepDone",
+]
 
 
 class Tube(models.Model):
@@ -54,9 +89,12 @@ class Tube(models.Model):
     received_at = models.DateTimeField(null=True)
     released_at = models.DateTimeField(null=True)
     critical_at = models.DateTimeField(null=True)  # since when a call is due
+    called_at = models.DateTimeField(null=True)  # when somebody first read the critical values back
     verified_at = models.DateTimeField(null=True)  # the technician's validation
     verified_by = models.CharField(max_length=150, blank=True, db_default="")
     benches = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))  # keys of the catalogue's
+    kind = models.CharField(max_length=20, blank=True, db_default="")  # of the catalogue's SPECIMENS
+    refused_for = models.CharField(max_length=10, blank=True, db_default="")  # of `samples.plan.REJECTIONS`, or OTHER
     collected_at = models.DateTimeField(null=True)
     collected_by = models.CharField(max_length=150, blank=True, db_default="")
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="aliquots")
@@ -70,6 +108,8 @@ class Tube(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["facility", "stage", "-urgent", "ordered_at", "id"]),
             models.Index(fields=["encounter"]),
+            models.Index(fields=["facility", "ordered_at"], name="lab_tube_ordered"),
+            models.Index(fields=["patient", "ordered_at"], name="lab_tube_patient"),
         ]
 
 
@@ -119,6 +159,7 @@ class Analyser(models.Model):
     port = models.PositiveIntegerField(null=True, blank=True)  # where it takes orders, at its address
     downloads = models.BooleanField(default=False)  # whether it is told of tubes without asking
     bedside = models.BooleanField(default=False, db_default=False)  # stands in a ward or station
+    ministry_code = models.CharField(max_length=100, blank=True, db_default="")  # MA_MAY: group.source.number
 
     class Meta:
         constraints: ClassVar = [

@@ -1,0 +1,131 @@
+"""Fridges and what they keep: readings that are typed or sent by a sensor, alarms, and what was done about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+
+from tuetinh.care.lab.errors import BadQuality, NeedsReason, NotAllowed
+from tuetinh.care.lab.models import Fridge, Temperature
+from tuetinh.care.lab.quality.reagents import KEEPING
+from tuetinh.commons.messages.api import publish
+from tuetinh.record.asker import Asker
+
+SHOWN = 60  # readings of a chart
+MOST = 200  # degrees that a laboratory has
+
+
+def keep_fridge(
+    asker: Asker, fridge_id: int | None, *, name: str, code: str, low: Decimal, high: Decimal, silent_hours: int
+) -> Fridge:
+    """Add a fridge, or change it. Raises BadQuality for limits that cannot be or a name that is taken."""
+    _allow(asker)
+    if not name.strip() or low >= high:
+        raise BadQuality
+    values = {"name": name.strip(), "code": code.strip(), "low": low, "high": high, "silent_hours": silent_hours}
+    try:
+        with transaction.atomic():
+            row = _own(asker, fridge_id) if fridge_id else Fridge(facility=asker.facility)
+            for field, value in values.items():
+                setattr(row, field, value)
+            row.save()
+            return row
+    except IntegrityError as error:
+        raise BadQuality from error
+
+
+def read(asker: Asker, fridge_id: int, value: Decimal) -> Temperature:
+    """Keep a typed reading of now. Raises BadQuality."""
+    with transaction.atomic():
+        row = _own(asker, fridge_id)
+        if abs(value) > MOST:
+            raise BadQuality
+        return _kept(row, value, datetime.now(UTC), asker.account)
+
+
+def of_sensors(codes: Iterable[str]) -> dict[tuple[str, str], Fridge]:
+    """The fridges whose sensors send some codes, by facility and code, in one query."""
+    rows = Fridge.objects.filter(code__in={code for code in codes if code}, ended__isnull=True)
+    return {(row.facility, row.code): row for row in rows}
+
+
+def from_sensor(fridge: Fridge, value: Decimal, at: datetime | None) -> Temperature | None:
+    """Keep what a sensor sent, once: None for a moment that is known, and for what no fridge has."""
+    at, value = at or datetime.now(UTC), round(value, 1)
+    if abs(value) > MOST or Temperature.objects.filter(fridge=fridge, at=at).exists():
+        return None
+    return _kept(fridge, value, at, "")
+
+
+def _kept(fridge: Fridge, value: Decimal, at: datetime, account: str) -> Temperature:
+    publish(f"lab:{fridge.facility}")
+    return Temperature.objects.create(fridge=fridge, at=at, value=value, account=account)
+
+
+def act(asker: Asker, reading_id: int, action: str) -> Temperature:
+    """Write what was done about a reading outside the limits. Raises NeedsReason, BadQuality."""
+    _allow(asker)
+    if not action.strip():
+        raise NeedsReason
+    with transaction.atomic():
+        rows = Temperature.objects.select_for_update(of=("self",)).filter(pk=reading_id, acted_at__isnull=True)
+        row = rows.filter(fridge__facility=asker.facility).first()
+        if not row:
+            raise BadQuality
+        row.action, row.acted_at, row.acted_by = action.strip()[:500], datetime.now(UTC), asker.account
+        row.save()
+    return row
+
+
+def outside() -> Q:
+    """Readings that nobody has answered and that are outside the limits of their fridge."""
+    return Q(acted_at__isnull=True) & (Q(value__lt=F("fridge__low")) | Q(value__gt=F("fridge__high")))
+
+
+def fridges(facility: str) -> QuerySet[Fridge]:
+    """The fridges by name, with `last_value`, `last_at` and `open`: readings outside that nobody has answered."""
+    newest = Temperature.objects.filter(fridge=OuterRef("pk")).order_by("-at")
+    bad = Temperature.objects.filter(outside(), fridge=OuterRef("pk")).values("fridge").annotate(n=Count("id"))
+    return (
+        Fridge.objects.filter(facility=facility, ended__isnull=True)
+        .annotate(
+            last_value=Subquery(newest.values("value")[:1]),
+            last_at=Subquery(newest.values("at")[:1]),
+            open=Subquery(bad.values("n")[:1]),
+        )
+        .order_by("name", "pk")
+    )
+
+
+def is_silent(fridge: Fridge) -> bool:
+    """Whether nothing was read for longer than allowed."""
+    last: datetime | None = fridge.last_at  # type: ignore[attr-defined]
+    return last is None or last < datetime.now(UTC) - timedelta(hours=fridge.silent_hours)
+
+
+def alarms(facility: str) -> int:
+    """How many readings outside the limits nobody has answered."""
+    return Temperature.objects.filter(outside(), fridge__facility=facility, fridge__ended__isnull=True).count()
+
+
+def latest(fridge: Fridge) -> list[Temperature]:
+    """The newest readings, oldest first."""
+    return list(fridge.readings.order_by("-at")[:SHOWN])[::-1]
+
+
+def _own(asker: Asker, fridge_id: int) -> Fridge:
+    _allow(asker)
+    rows = Fridge.objects.select_for_update().filter(pk=fridge_id, ended__isnull=True)
+    row = rows.filter(facility=asker.facility).first()
+    if not row:
+        raise BadQuality
+    return row
+
+
+def _allow(asker: Asker) -> None:
+    if asker.role not in KEEPING:
+        raise NotAllowed
