@@ -18,6 +18,7 @@ LOINC: Final = "http://loinc.org"
 UCUM: Final = "http://unitsofmeasure.org"
 TUBE: Final = "https://tuetinh.vn/fhir/NamingSystem/lab-tube"
 REQUISITION: Final = "https://tuetinh.vn/fhir/NamingSystem/lab-requisition"
+MA_MAY: Final = "https://tuetinh.vn/fhir/sid/ma-may"  # identifies the machines of insurance claims
 LABORATORY: Final = r4.CodeableConcept(
     coding=[
         r4.Coding(system="http://terminology.hl7.org/CodeSystem/observation-category", code="laboratory"),
@@ -193,6 +194,9 @@ class Reading:
     at: datetime | None = None
     device: str = ""
     bedside: bool = False  # measured at the point of care
+    device: str = ""  # its machine by name
+    device_id: str = ""  # the Device that it is in the record
+    device_code: str = ""  # under which the Ministry knows it
     notes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()  # ids of the Observations that it was calculated from
     titre: bool = False  # the number is the denominator of the highest dilution that reacts
@@ -268,6 +272,7 @@ def observation(
         specimen=ref("Specimen", specimen),
         device=r4.Reference(display=reading.device) if reading.device else None,
         method=BEDSIDE if reading.bedside else None,
+        device=_measured_by(reading),
         note=[r4.Annotation(text=n) for n in reading.notes] or None,
         derivedFrom=[ref("Observation", id_) for id_ in reading.sources] or None,
     )
@@ -292,6 +297,27 @@ def observation(
     if bounds.normal and coded:
         result.referenceRange = [_reference_range(bounds.normal, analyte)]
     return result
+
+
+def _measured_by(reading: Reading) -> r4.Reference | None:
+    if not reading.device:
+        return None
+    return r4.Reference(
+        reference=f"Device/{reading.device_id}" if reading.device_id else None,
+        identifier=r4.Identifier(system=MA_MAY, value=reading.device_code) if reading.device_code else None,
+        display=reading.device,
+    )
+
+
+def machine(id_: str, name: str, code: str, facility: str, *, enabled: bool) -> r4.Device:
+    """Build an analyser. code: the Ministry's (QĐ 3176, bảng 3, trường 44), "" where it has none yet."""
+    return r4.Device(
+        id=id_,
+        identifier=[r4.Identifier(system=MA_MAY, value=code)] if code else None,
+        status="active" if enabled else "inactive",
+        deviceName=[r4.DeviceDeviceName(name=name, type="user-friendly-name")],
+        owner=ref("Organization", facility),
+    )
 
 
 def _reference_range(normal: Range, analyte: Analyte) -> r4.ObservationReferenceRange:

@@ -53,6 +53,12 @@ class AnalyserForm(forms.Form):
     )  # fmt: skip
     downloads = forms.BooleanField(label=_("Gửi chỉ định cho máy khi nhận mẫu"), required=False)
     bedside = forms.BooleanField(label=_("Máy đặt tại khoa hoặc trạm (xét nghiệm tại chỗ)"), required=False)
+    ministry_code = forms.RegexField(
+        r"^[A-ZĐ]{2,3}\.[1-3](\[[^\]]*\])?\.[^\s;]+$",  # QĐ 3176, bảng 3, trường 44
+        label=_("Mã máy BHYT (MA_MAY)"), max_length=100, required=False,
+        error_messages={"invalid": _("Cần dạng nhóm.nguồn.số máy, ví dụ HH.1.XN1000-12345.")},
+        help_text=_("Nhóm HH, SH, VS, DN…; nguồn 1 ngân sách, 2 tài trợ, 3 khác; số hiệu máy."),
+    )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

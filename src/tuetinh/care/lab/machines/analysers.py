@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
-from tuetinh.care.lab import units
+from tuetinh.care.lab import facts, units
 from tuetinh.care.lab.catalogue import Analyte, analytes
 from tuetinh.care.lab.errors import NoAnalyser, NotAllowed, Taken, UnknownAnalyte
 from tuetinh.care.lab.machines import drivers
 from tuetinh.care.lab.machines.drivers import Driver, recognise
 from tuetinh.care.lab.machines.messages import Code, Header, Result
 from tuetinh.care.lab.models import Analyser, AnalyserCode, Message
-from tuetinh.record.asker import Asker
+from tuetinh.record import api as record
+from tuetinh.record.asker import SYSTEM, Asker
 
 KEEPING = frozenset({"lab", "admin", "system"})
 
@@ -134,13 +135,18 @@ def save(
     port: int | None = None,
     downloads: bool = False,
     bedside: bool = False,
+    ministry_code: str = "",
 ) -> Analyser:
-    """Register an analyser of the asker's facility, or change it. Raises NoAnalyser, Taken, NotAllowed."""
+    """Register an analyser of the asker's facility, or change it, and the Device that it is in the record.
+
+    ministry_code: MA_MAY of insurance claims. Raises NoAnalyser, Taken, NotAllowed.
+    """
     values = {
         "name": name.strip()[:200], "sender": sender_of(application, sending_facility), "address": address or None,
         "enabled": enabled, "driver": driver, "silent_minutes": silent_minutes, "serial": serial.strip(),
         "folder": folder.strip(), "port": port, "downloads": downloads,
         "bedside": bedside,
+        "ministry_code": ministry_code.strip(),
     }  # fmt: skip
     try:
         with transaction.atomic():
@@ -148,14 +154,24 @@ def save(
                 _allow(asker)
                 if not asker.facility:  # an administrator of the whole province keeps no laboratory
                     raise NotAllowed
-                return Analyser.objects.create(facility=asker.facility, **values)
-            row = _own(asker, analyser_id)
+                row = Analyser(facility=asker.facility)
+            else:
+                row = _own(asker, analyser_id)
             for field, value in values.items():
                 setattr(row, field, value)
+            _describe(asker, row)
             row.save()
             return row
     except IntegrityError as error:
         raise Taken from error
+
+
+def _describe(asker: Asker, row: Analyser) -> None:
+    """Write the Device of a machine: what results name as theirs."""
+    desk, fresh = replace(asker, scopes=SYSTEM.scopes, patient=None), not row.device
+    row.device = row.device or record.new_id()
+    device = facts.machine(row.device, row.name, row.ministry_code, row.facility, enabled=row.enabled)
+    (record.create if fresh else record.update)(desk, device)
 
 
 def teach(

@@ -16,8 +16,9 @@ from tuetinh.care.lab.machines import analysers
 from tuetinh.care.lab.machines.analysers import Meaning
 from tuetinh.care.lab.machines.messages import Code, Message, Order, Result
 from tuetinh.care.lab.microbiology import proposals
-from tuetinh.care.lab.models import UNKNOWN_CONTROL, Analyser, Control, Tube
+from tuetinh.care.lab.models import UNKNOWN_CONTROL, Analyser, Control, Fridge, Tube
 from tuetinh.care.lab.models import Message as Row
+from tuetinh.care.lab.quality import cold
 from tuetinh.care.lab.quality.actions import Measured, in_use
 from tuetinh.care.lab.results.work import Work, Writes, recall, works_on
 from tuetinh.record.asker import Asker
@@ -54,6 +55,8 @@ class Bench:
     tubes: dict[str, Tube]
     works: dict[int, Work]
     controls: dict[tuple[str, str, str], list[Control]]  # by facility, machine and barcode
+    machines: dict[tuple[str, str], Analyser]  # by facility and name: whom a middleware names in OBX-18 or R-14
+    fridges: dict[tuple[str, str], Fridge]  # by facility and the code of the sensor
 
     def lots(self, order: Order, analyser: Analyser | None) -> list[Control]:
         """The controls that an order of a machine is of, which are known by their barcode: one for each analyte."""
@@ -62,9 +65,20 @@ class Bench:
         keys = dict.fromkeys([order.control, *order.keys])
         return [lot for key in keys for lot in self.controls.get((analyser.facility, analyser.name, key), [])]
 
+    def fridge(self, order: Order, analyser: Analyser | None) -> Fridge | None:
+        """The fridge whose sensor an order of a machine is of."""
+        found = ((analyser.facility, key) for key in order.keys) if analyser else ()
+        return next((self.fridges[key] for key in found if key in self.fridges), None)
+
+    def machine(self, said: str, analyser: Analyser | None, facility: str) -> tuple[str, Analyser | None]:
+        """The name of the machine that measured, and which it is: as the message says, else the one that sent it."""
+        named = self.machines.get((facility, said)) or analyser
+        return said or (named.name if named else ""), named
+
 
 def lay(asker: Asker, messages: Iterable[Message], chosen: Tube | None = None) -> Bench:
     """Lock and read everything that the messages name; `chosen` is the only tube, where a person chose one."""
+    messages = list(messages)
     orders = [order for message in messages for order in message.orders]
     numbers = {key for order in orders for key in order.keys}
     rows = Tube.objects.select_for_update().order_by("pk")
@@ -80,7 +94,16 @@ def lay(asker: Asker, messages: Iterable[Message], chosen: Tube | None = None) -
         {tube.number: tube for tube in found},
         {tube.pk: work for tube, work in zip(found, works, strict=True)},
         controls,
+        _named(messages),
+        cold.of_sensors(numbers),
     )
+
+
+def _named(messages: Iterable[Message]) -> dict[tuple[str, str], Analyser]:
+    """The machines that results name."""
+    names = {result.device for message in messages for result in message.results} - {""}
+    rows = Analyser.objects.filter(name__in=names) if names else ()
+    return {(row.facility, row.name): row for row in rows}
 
 
 def settle(
@@ -100,8 +123,14 @@ def _settle(bench: Bench, message: Message, analyser: Analyser | None, chosen: T
     troubles: list[Outcome] = []
     done: Tube | None = None
     controls: list[Measured] = []
-    of_control, unknown = False, ""
+    of_control, unknown, of_fridge = False, "", False
     for place, order in enumerate(message.orders, 1):
+        if fridge := bench.fridge(order, analyser):
+            of_fridge = True
+            for result in order.results:
+                if result.number is not None:
+                    cold.from_sensor(fridge, result.number, result.at or order.at)
+            continue
         named = chosen or find(bench.tubes, order.keys, analyser)
         lots = bench.lots(order, analyser) if order.control or not named else []
         if order.control or lots:
@@ -119,6 +148,8 @@ def _settle(bench: Bench, message: Message, analyser: Analyser | None, chosen: T
         return worst
     if of_control and not done:
         return Outcome(State.CONTROL, UNKNOWN_CONTROL if unknown else "", unknown, controls=controls)
+    if of_fridge and not done:
+        return Outcome(State.NOTED)
     if not done and not any(order.results for order in message.orders):
         return Outcome(State.NOTED, "no-results" if message.orders else "")
     return Outcome(State.MATCHED, tube=done, controls=controls)
@@ -142,7 +173,7 @@ def _order(
         return Outcome(State.UNMATCHED, "closed", tube=tube)
     work = bench.works[tube.pk]
     left, stranger = proposals.note(work, order, analyser.name if analyser else "")
-    told = _readings(left, work, meanings, analyser.name if analyser else "", insist=bool(reason))
+    told = _readings(bench, left, work, meanings, analyser, insist=bool(reason))
     if stranger:
         told.trouble = told.trouble or (State.UNKNOWN, "unknown-organism", stranger[:40])
     if analyser and analyser.bedside:
@@ -193,7 +224,9 @@ class _Told:
     others: str = ""
 
 
-def _readings(order: Order, work: Work, meanings: dict[str, Meaning], machine: str, *, insist: bool) -> _Told:
+def _readings(
+    bench: Bench, order: Order, work: Work, meanings: dict[str, Meaning], analyser: Analyser | None, *, insist: bool
+) -> _Told:
     measured_here = [(o, analyte) for o, analyte in work.slots() if analyte.kind != "culture"]
     slots = {analyte.key: facts.observation_id(o.id or "", analyte.key) for o, analyte in measured_here}
     asked = [analyte for _, analyte in measured_here]
@@ -217,8 +250,9 @@ def _readings(order: Order, work: Work, meanings: dict[str, Meaning], machine: s
             if trouble:
                 told.trouble = told.trouble or (trouble, trouble, code[:40])
             else:
+                source = bench.machine(result.device, analyser, work.tube.facility)
                 told.readings[slots[known.analyte.key]] = _reading(
-                    result, known.analyte, (number, unit), order.at, machine
+                    result, known.analyte, (number, unit), order.at, source
                 )
     return told
 
@@ -250,11 +284,15 @@ def possible_of(key: str) -> Range | None:
 
 
 def _reading(
-    result: Result, analyte: Analyte, value: tuple[Decimal | None, str], at: datetime | None, machine: str
+    result: Result,
+    analyte: Analyte,
+    value: tuple[Decimal | None, str],
+    at: datetime | None,
+    source: tuple[str, Analyser | None],
 ) -> facts.Reading:
+    (number, unit), (name, machine) = value, source
     if analyte.kind == "titre" and (titre := facts.titre(result.text)):
-        return replace(titre, at=result.at or at, device=result.device or machine, notes=result.notes)
-    number, unit = value
+        return replace(titre, at=result.at or at, device=name, notes=result.notes)
     sent = f"{result.text} {result.unit}".strip()
     turned = number is not None and number != result.number
     return facts.Reading(
@@ -265,7 +303,9 @@ def _reading(
         absent=result.status == "X" or not result.text,
         flag=result.flags[0] if result.flags else "",
         at=result.at or at,
-        device=result.device or machine,
+        device=name,
+        device_id=machine.device if machine else "",
+        device_code=machine.ministry_code if machine else "",
         notes=(*result.notes, f"Máy gửi: {sent}") if turned else result.notes,
     )
 

@@ -106,7 +106,10 @@ def _machine_page(
 def _known(row: Analyser) -> dict[str, object]:
     application, _separator, facility = row.sender.partition("|")
     known = {"name": row.name, "application": application, "sending_facility": facility}
-    same = ("address", "enabled", "driver", "silent_minutes", "serial", "folder", "port", "downloads", "bedside")
+    same = (
+        "address", "enabled", "driver", "silent_minutes", "serial", "folder", "port", "downloads", "bedside",
+        "ministry_code",
+    )  # fmt: skip
     return known | {name: getattr(row, name) for name in same}
 
 
