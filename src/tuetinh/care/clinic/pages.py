@@ -22,7 +22,18 @@ from tuetinh.care.clinic.errors import ClinicError, Incomplete, Warned
 from tuetinh.care.clinic.forms import CloseForm, ExaminationForm, VitalsForm, prescription_lines
 from tuetinh.care.clinic.vitals import VITALS
 from tuetinh.care.insurance.api import InsuranceError, Stopped, claim, reasons_given, shown
-from tuetinh.care.lab.api import FLAGS, STAGES, LabError, cancel_orders, tests, tubes
+from tuetinh.care.lab.api import (
+    FLAGS,
+    STAGES,
+    Again,
+    LabError,
+    awaited,
+    cancel_orders,
+    ordered_lately,
+    profiles,
+    tests,
+    tubes,
+)
 from tuetinh.care.reception import api as reception
 from tuetinh.care.reception.api import STATES, NoVisit, ReceptionError, Visit
 from tuetinh.commons.access.api import apps_to_launch, asker, desk, fresh, may_open
@@ -176,6 +187,7 @@ def _orders(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]
     return {
         "tests": [*first, *(t for t in known if t not in first)],
         "favourites": len(first),
+        "profiles": profiles(me.facility),
         "tubes": [(tube, STAGES[tube.stage][0]) for tube in tubes(here.encounter)],
         "results": [(result, FLAGS.get(result.flag, ("", ""))) for result in queries.lab_of(me, here.encounter)],
         "images": queries.imaging(me, here.encounter),
@@ -256,12 +268,21 @@ def examination(request: HttpRequest, encounter_id: str) -> HttpResponse:
 @desk("doctor")
 @require_POST
 def orders(request: HttpRequest, encounter_id: str) -> HttpResponse:
-    """Order laboratory `tests` and `imaging` (repeated service codes), imaging with `question site urgent`."""
+    """Order laboratory `tests` and `imaging` (repeated service codes), imaging with `question site urgent`.
+
+    `profiles` are sets of tests by their codes. Tests that were lately ordered are asked about first, unless `again`.
+    """
     here = _visit(request, encounter_id)
-    chosen = request.POST.getlist("tests")
+    sets = {one.code: one.tests for one in profiles(asker(request).facility)}
+    named = [code for one in request.POST.getlist("profiles") for code in sets.get(one, ())]
+    chosen = list(dict.fromkeys([*request.POST.getlist("tests"), *named]))
     images = [code for code in request.POST.getlist("imaging") if code.strip()]
     question, site = (request.POST.get(name, "")[:300] for name in ("question", "site"))
     pictures = actions.Pictures([code.strip() for code in images], question, site, bool(request.POST.get("urgent")))
+
+    lately = [] if request.POST.get("again") else _ordered_lately(request, encounter_id, chosen)
+    if lately:
+        return _page(request, here, "orders", status=409, lately=lately, chosen=chosen, pictures=pictures)
 
     def order() -> None:
         reasons = reasons_given(request.POST)
@@ -272,6 +293,12 @@ def orders(request: HttpRequest, encounter_id: str) -> HttpResponse:
         return _done(request, encounter_id, "orders", order, _("Đã gửi chỉ định.") if chosen or images else "")
     except Stopped as error:
         return _stopped(request, here, "orders", error, chosen=chosen, pictures=pictures)
+
+
+def _ordered_lately(request: HttpRequest, encounter_id: str, codes: list[str]) -> list[Again]:
+    """What was ordered too lately to be ordered again; what waits for its specimen is not ordered twice anyway."""
+    waits = awaited(encounter_id)
+    return ordered_lately(asker(request), encounter_id, [code for code in codes if code not in waits])
 
 
 @desk("doctor")

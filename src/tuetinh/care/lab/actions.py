@@ -35,8 +35,9 @@ from tuetinh.care.lab.results import facts as result_facts
 from tuetinh.care.lab.results import notices, signing
 from tuetinh.care.lab.results.work import Work, Writes, recall, work_on
 from tuetinh.care.lab.samples.facts import refused
-from tuetinh.care.lab.samples.orders import add
+from tuetinh.care.lab.samples.orders import add, attach, waiting
 from tuetinh.care.lab.samples.plan import REJECTIONS
+from tuetinh.care.lab.statistics import lines
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -59,7 +60,8 @@ def order_tests(
 ) -> list[r4.ServiceRequest]:
     """Order tests by their service codes: one ServiceRequest each, one tube for each kind of specimen, each charged.
 
-    A code given twice counts once. Raises UnknownTest before anything is written, and NotAllowed.
+    A tube of the visit that still waits to be drawn is shared. A code given twice counts once.
+    Raises UnknownTest before anything is written, and NotAllowed.
     """
     _allow(asker, ORDERING)
     wanted: list[Test] = []
@@ -88,7 +90,7 @@ def order_tests(
                 note=note,
             )
         for order in made:
-            _charge(asker, visit, order)
+            lines.charged(order, _charge(asker, visit, order))
         publish(f"lab:{facility}")
         publish(f"visit:{visit.id}")
     return made
@@ -105,9 +107,14 @@ def _order_tube(
     urgent: bool,
     note: str,
 ) -> list[r4.ServiceRequest]:
-    specimen_id, ids = record.new_id(), [record.new_id() for _ in group]
-    tube = _numbered(facility, specimen_id, visit, ids, urgent=urgent, benches=benches_of(group))
-    record.create(desk, facts.specimen(specimen_id, tube.number, group[0].specimen, visit.subject, ids))
+    ids = [record.new_id() for _ in group]
+    shared = waiting(visit.id or "", facility, group, urgent=urgent)
+    specimen_id = shared.specimen if shared else record.new_id()
+    if not shared:
+        tube = _numbered(
+            facility, specimen_id, visit, ids, urgent=urgent, benches=benches_of(group), kind=group[0].specimen
+        )
+        record.create(desk, facts.specimen(specimen_id, tube.number, group[0].specimen, visit.subject, ids))
     orders = [
         facts.order(
             id_, what, visit, facility=facility, specimen=specimen_id, requisition=requisition, requester=requester,
@@ -115,11 +122,24 @@ def _order_tube(
         )
         for id_, what in zip(ids, group, strict=True)
     ]  # fmt: skip
-    return record.create_many(desk, orders)
+    made = record.create_many(desk, orders)
+    if shared:
+        attach(desk, shared, group, made)
+        _keep(shared)
+    else:
+        lines.ordered(tube, group, made)
+    return made
 
 
 def _numbered(
-    facility: str, specimen: str, visit: r4.Encounter, orders: list[str], *, urgent: bool, benches: list[str]
+    facility: str,
+    specimen: str,
+    visit: r4.Encounter,
+    orders: list[str],
+    *,
+    urgent: bool,
+    benches: list[str],
+    kind: str,
 ) -> Tube:
     """Give the next number of the facility's day: yymmdd, the facility's digits, a running number; fits Code 128."""
     day = datetime.now(HANOI).date()
@@ -133,7 +153,7 @@ def _numbered(
                 return Tube.objects.create(
                     number=f"{day:%y%m%d}{digits}{last:04d}", facility=facility, specimen=specimen,
                     encounter=visit.id or "", patient=facts.id_of(visit.subject), orders=orders, urgent=urgent,
-                    benches=benches, ordered_at=datetime.now(UTC),
+                    benches=benches, kind=kind, ordered_at=datetime.now(UTC),
                 )  # fmt: skip
         except IntegrityError:
             if not Tube.objects.filter(number=f"{day:%y%m%d}{digits}{last:04d}").exists():
@@ -183,13 +203,17 @@ def reject_specimen(asker: Asker, number: str, reason: str, code: str = "") -> T
         desk = as_desk(asker)
         old = cast(r4.Specimen, record.read(desk, "Specimen", tube.specimen))
         visit = cast(r4.Encounter, record.read(desk, "Encounter", tube.encounter))
-        fresh = _numbered(tube.facility, record.new_id(), visit, tube.orders, urgent=tube.urgent, benches=tube.benches)
+        fresh = _numbered(
+            tube.facility, record.new_id(), visit, tube.orders, urgent=tube.urgent, benches=tube.benches, kind=tube.kind
+        )
+        lines.move(tube.orders, fresh)
         record.create(desk, facts.again(old, fresh.specimen, fresh.number))
         record.update(desk, refused(old, code if code in REJECTIONS else "", reason))
         for order in _orders(desk, tube):
             order.specimen = [facts.ref("Specimen", fresh.specimen)]
             record.update(desk, order)
         tube.stage, tube.orders = Stage.REJECTED, []
+        tube.refused_for = code if code in REJECTIONS else "OTHER"
         _keep(tube)
     return fresh
 
@@ -209,6 +233,7 @@ def cancel_orders(asker: Asker, number: str, reason: str) -> Tube:
             record.update(desk, order)
             if item := _charge(desk, visit, order):  # charged once for a source: this is the charge that stands
                 cancel_charge(desk, item.id or "")
+        lines.cancel(tube.orders)
         tube.stage = Stage.CANCELLED
         _keep(tube)
     return tube
@@ -306,6 +331,8 @@ def keep_results(work: Work, changed: Sequence[r4.Observation], writes: Writes, 
         writes.put(facts.amendment(work.orders[id_], reason), known=False)
     notices.tell(writes, work.judge, changed, tube.facility)
     warn(writes, work, changed)
+    if released:
+        lines.released(work)
     writes.tubes.append(tube)
 
 
@@ -425,6 +452,7 @@ def log_call(asker: Asker, number: str, told: str, *, answered: bool = True, rea
         record.create(desk, result_facts.call(asker, critical, told, facility=tube.facility, answered=answered, at=at))
         if answered:
             tube.critical = False
+            tube.called_at = tube.called_at or at
         _keep(tube)
     return tube
 
@@ -509,6 +537,7 @@ def release(
         tube.stage, tube.holds = Stage.RELEASED if whole else Stage.RESULTED, []
         tube.released_at = datetime.now(UTC) if whole else tube.released_at
         _keep(tube)
+        lines.released(work, complete)
         stop(answers or asker, tube.encounter, "result", reasons=reasons)
     return tube
 

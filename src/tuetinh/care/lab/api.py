@@ -21,6 +21,7 @@ from tuetinh.care.lab.results.book import in_force
 from tuetinh.care.lab.results.pictures import of_reports
 from tuetinh.care.lab.results.previous import history
 from tuetinh.care.lab.results.rules import Formula
+from tuetinh.care.lab.samples.standing import Again, ordered_lately, profiles
 from tuetinh.care.lab.words import FLAGS, STAGES, plain_flag
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FLAGS",
     "STAGES",
+    "Again",
     "Analyte",
     "LabError",
     "Result",
@@ -40,8 +42,10 @@ __all__ = [
     "awaited",
     "cancel_orders",
     "order_tests",
+    "ordered_lately",
     "orders",
     "plain_flag",
+    "profiles",
     "read_result",
     "results",
     "save_analyser",

@@ -13,7 +13,7 @@ from django.test import Client
 from tuetinh.care.clinic import actions, queries
 from tuetinh.care.clinic.errors import Begun, NotAllowed, UnknownCode
 from tuetinh.care.lab import actions as lab
-from tuetinh.care.lab.api import tubes
+from tuetinh.care.lab.api import profiles, tubes
 from tuetinh.care.lab.microbiology import actions as bench
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.access.api import asker_of
@@ -114,6 +114,29 @@ def test_laboratory_orders_are_cancelled_by_tube(as_role: Callable[[str], Client
     as_role("doctor").post(f"/clinic/visits/{visit}/orders/cancel", {"tube": tube.number})
     (tube,) = tubes(visit)
     assert tube.stage == "cancelled"
+
+
+def test_a_set_of_tests_is_ordered_by_its_name(as_role: Callable[[str], Client], doctor: Asker, visit: str) -> None:
+    lipids = next(one for one in profiles(doctor.facility) if one.code == "PROFILE-LIPID")
+    assert lipids.text in as_role("doctor").get(f"/clinic/visits/{visit}?tab=orders").content.decode()
+    as_role("doctor").post(f"/clinic/visits/{visit}/orders", {"profiles": lipids.code, "tests": lipids.tests[0]})
+    (tube,) = tubes(visit)
+    assert len(tube.orders) == len(lipids.tests) == 4
+
+
+def test_a_test_that_was_ordered_lately_is_asked_about(as_role: Callable[[str], Client], visit: str) -> None:
+    glucose, hba1c = "23.0075.1494", "23.0083.1523"
+    page, at = as_role("doctor"), f"/clinic/visits/{visit}/orders"
+    for _ in range(2):  # while it waits for its specimen, twice is once
+        assert page.post(at, {"tests": hba1c}).status_code == 302
+    assert len(tubes(visit)) == 1
+    as_role("lab").post(f"/lab/tubes/{tubes(visit)[0].number}/receive")
+    answer = page.post(at, {"tests": [hba1c, glucose]})
+    said = answer.content.decode()
+    assert (answer.status_code, "Vẫn chỉ định lại" in said, "(nên cách 1.440 giờ)" in said) == (409, True, True)
+    assert len(tubes(visit)) == 1
+    assert page.post(at, {"tests": [hba1c, glucose], "again": "1"}).status_code == 302
+    assert len(tubes(visit)) == 3
 
 
 def test_an_allergy_is_written_once_and_warns(

@@ -292,7 +292,8 @@ def _reading(
 ) -> facts.Reading:
     (number, unit), (name, machine) = value, source
     if analyte.kind == "titre" and (titre := facts.titre(result.text)):
-        return replace(titre, at=result.at or at, device=name, notes=result.notes)
+        known = {"device_id": machine.device, "device_code": machine.ministry_code} if machine else {}
+        return replace(titre, at=result.at or at, device=name, notes=result.notes, **known)
     sent = f"{result.text} {result.unit}".strip()
     turned = number is not None and number != result.number
     return facts.Reading(

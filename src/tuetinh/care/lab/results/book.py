@@ -21,12 +21,15 @@ from tuetinh.care.lab.results.rules import (
     Expert,
     Formula,
     Hold,
+    Interval,
     Intrinsic,
     Marker,
     Normal,
     Notifiable,
+    Profile,
     Reflex,
     Rule,
+    Stability,
     Westgard,
     of_isolates,
     of_results,
@@ -58,6 +61,7 @@ def delivered() -> tuple[Rule, ...]:
     lists: tuple[tuple[str, type[Rule]], ...] = (
         ("formulas", Formula), ("holds", Hold), ("reflexes", Reflex), ("notifiable", Notifiable),
         ("microbiology/experts", Expert), ("microbiology/markers", Marker), ("microbiology/counting", Counting),
+        ("profiles", Profile), ("stability", Stability), ("intervals", Interval),
     )  # fmt: skip
     for name, kind in lists:
         found += msgspec.json.decode((_DATA / f"{name}.json").read_bytes(), type=list[kind])  # type: ignore[valid-type]

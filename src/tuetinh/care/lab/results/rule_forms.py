@@ -27,6 +27,9 @@ KIND_NAMES = {
     "expert": _("Quy tắc chuyên gia kháng sinh đồ"),
     "marker": _("Vi khuẩn đa kháng"),
     "counting": _("Kháng sinh đồ tích lũy"),
+    "profile": _("Gói xét nghiệm"),
+    "stability": _("Mẫu còn dùng được"),
+    "interval": _("Khoảng chỉ định lại"),
 }
 _SEXES = [("", _("Mọi người")), ("male", _("Nam")), ("female", _("Nữ"))]
 _SIGNS = {"": _("Không hỏi"), "yes": _("Đang mang thai")}
@@ -62,6 +65,11 @@ FIELDS: dict[str, Callable[[], forms.Field]] = {
     "host": lambda: _analyte(_("Đi cùng chỉ định có chỉ số")),
     "analytes": lambda: forms.CharField(
         label=_("Của các chỉ số"), max_length=500, required=False, help_text=_("Mã cách nhau bằng dấu cách, như K NA.")
+    ),
+    "tests": lambda: forms.MultipleChoiceField(
+        label=_("Xét nghiệm"),
+        choices=[(one.code, one.name) for one in tests()],
+        widget=forms.SelectMultiple(attrs={"size": 12}),
     ),
     "sex": lambda: forms.ChoiceField(label=_("Giới"), choices=_SEXES, required=False),
     "age_from": lambda: forms.CharField(
@@ -109,7 +117,8 @@ FIELDS: dict[str, Callable[[], forms.Field]] = {
     "source": lambda: _text(_("Căn cứ"), required=False),
 }
 LISTS = ("analytes", "organisms", "antibiotics")  # fields of codes
-WIDE = frozenset({"expression", "condition", "vi", "en", "source", *LISTS})
+WIDE = frozenset({"expression", "condition", "vi", "en", "source", "tests", *LISTS})
+HOURS = {"stability": _("Số giờ sau khi lấy mẫu"), "interval": _("Không chỉ định lại trong số giờ")}
 
 
 class RuleForm(forms.Form):
@@ -123,6 +132,10 @@ class RuleForm(forms.Form):
                 self.fields[name] = made()
         if kind == "delta":
             self.fields["analyte"] = _analyte(_("Chỉ số (trống: mọi chỉ số khác)"), required=False)
+        if kind in HOURS:
+            self.fields["hours"] = forms.IntegerField(label=HOURS[kind], min_value=1, max_value=8760)
+        if kind == "profile":
+            self.fields["vi"].label, self.fields["en"].label = _("Tên gói"), _("Tên gói tiếng Anh")
         self.fields["why"] = _text(_("Lý do thay đổi"), 500)
 
     def short(self) -> list[forms.BoundField]:
@@ -139,6 +152,8 @@ class RuleForm(forms.Form):
         for name in ("from_", "to"):
             told[name] = told[name].isoformat() if told[name] else ""
         told |= {name: tuple(told[name].split()) for name in LISTS if name in told}
+        if "tests" in told:
+            told["tests"] = tuple(told["tests"])
         return self.kind(**told)
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from tuetinh.care.lab import facts
-from tuetinh.care.lab.catalogue import analytes
+from tuetinh.care.lab.catalogue import analytes, test
 from tuetinh.care.lab.errors import BadRule, NeedsReason
 from tuetinh.care.lab.models import RuleChange
 from tuetinh.care.lab.results import changes
@@ -26,6 +26,8 @@ from tuetinh.care.lab.results.rules import (
     Formula,
     Intrinsic,
     Limits,
+    OfTests,
+    Profile,
     Rule,
     Told,
     Westgard,
@@ -88,6 +90,12 @@ def says(rule: Rule) -> str:
         return f"{' '.join(rule.organisms)}: {' '.join(rule.antibiotics)}"
     if isinstance(rule, Counting):
         return _("từ %(count)s chủng") % {"count": rule.minimum}
+    if isinstance(rule, OfTests):
+        named = ", ".join(known.name for code in rule.tests if (known := test(code)))
+        if isinstance(rule, Profile):
+            return f"{rule.text}: {named}"
+        hours = getattr(rule, "hours", 0)
+        return _("%(hours)s giờ: %(tests)s") % {"hours": hours, "tests": named}
     return f"{rule.text}: {rule.condition}" if isinstance(rule, Told) else ""
 
 

@@ -303,10 +303,46 @@ class Counting(Rule, frozen=True, kw_only=True):
     minimum: int = 30
 
 
+class OfTests(Rule, frozen=True, kw_only=True):
+    """A rule about tests, by their service codes."""
+
+    tests: tuple[str, ...]
+
+    def check(self) -> None:
+        """Raise BadRule for what cannot be kept."""
+        super().check()
+        if not self.tests or any(test(code) is None for code in self.tests):
+            raise BadRule("tests", _("Chọn ít nhất một xét nghiệm."))
+
+
+class Profile(OfTests, frozen=True, kw_only=True):
+    """A set of tests that is ordered together, under its name."""
+
+    vi: str
+    en: str = ""
+
+    @property
+    def text(self) -> str:
+        """Its name in the language of the page."""
+        return self.en if (get_language() or "").startswith("en") and self.en else self.vi
+
+
+class Stability(OfTests, frozen=True, kw_only=True):
+    """For how many hours after collection further tests may be ordered from a tube, and be measured again."""
+
+    hours: int
+
+
+class Interval(OfTests, frozen=True, kw_only=True):
+    """Within how many hours the same test again tells nothing new: who orders it is warned."""
+
+    hours: int
+
+
 KINDS: dict[str, type[Rule]] = {
     "normal": Normal, "critical": Critical, "delta": Delta, "formula": Formula, "hold": Hold, "reflex": Reflex,
     "notifiable": Notifiable, "westgard": Westgard, "intrinsic": Intrinsic, "expert": Expert, "marker": Marker,
-    "counting": Counting,
+    "counting": Counting, "profile": Profile, "stability": Stability, "interval": Interval,
 }  # fmt: skip
 
 

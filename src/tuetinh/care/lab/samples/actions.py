@@ -9,13 +9,15 @@ from typing import cast
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
+from tuetinh.care.billing.api import cancel_charge, charge
 from tuetinh.care.lab import facts
 from tuetinh.care.lab.actions import ORDERING, WORKING, as_desk, benches_of, due, lock
 from tuetinh.care.lab.catalogue import benches, test
-from tuetinh.care.lab.errors import NoShipment, NotAllowed, NotThisPerson, UnknownTest, WrongStage
+from tuetinh.care.lab.errors import NeedsReason, NoShipment, NotAllowed, NotThisPerson, UnknownTest, WrongStage
 from tuetinh.care.lab.models import Shipment, Tube
 from tuetinh.care.lab.samples import orders
 from tuetinh.care.lab.samples.facts import collected, transport
+from tuetinh.care.lab.statistics import lines
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -23,6 +25,7 @@ from tuetinh.record.asker import Asker
 
 COLLECTING = WORKING | ORDERING
 OPEN = (Tube.Stage.RECEIVED, Tube.Stage.RESULTED, Tube.Stage.VERIFIED)
+SERVING = (*OPEN, Tube.Stage.RELEASED)  # its specimen is there, for further tests
 
 
 def collect(asker: Asker, numbers: Sequence[str], second: str) -> list[Tube]:
@@ -60,10 +63,13 @@ def is_of(person: r4.Patient, second: str) -> bool:
 
 
 def add_tests(asker: Asker, number: str, codes: Sequence[str]) -> Tube:
-    """Order further tests from a tube that the laboratory has. Raises UnknownTest also for another kind of specimen."""
+    """Order further tests from a tube that the laboratory has, also when its results are out.
+
+    Raises UnknownTest also for another kind of specimen, and TooOld.
+    """
     with transaction.atomic():
         tube = lock(asker, number, COLLECTING)
-        if tube.stage not in OPEN:
+        if tube.stage not in SERVING:
             raise WrongStage
         desk = as_desk(asker)
         have = cast("dict[str, r4.ServiceRequest]", record.read_many(desk, "ServiceRequest", tube.orders))
@@ -73,12 +79,81 @@ def add_tests(asker: Asker, number: str, codes: Sequence[str]) -> Tube:
         if not wanted or any(one is None or one.specimen != kind for one in wanted):
             raise UnknownTest
         found = [one for one in wanted if one]
+        orders.check_age(tube, found)
         like = next(iter(have.values()))
         orders.add(asker, desk, tube, found, like, intent="order", note="Chỉ định thêm trên mẫu đã có")
-        tube.stage = Tube.Stage.RECEIVED if tube.stage == Tube.Stage.RECEIVED else Tube.Stage.RESULTED
-        tube.due_at = due(tube, datetime.now(UTC))
+        _work_again(tube)
+    return tube
+
+
+def repeat(asker: Asker, number: str, order_id: str, reason: str) -> Tube:
+    """Measure a test of a tube again, for the laboratory itself and free of charge; both results are kept.
+
+    Raises NeedsReason, UnknownTest for an order that is not of the tube, TooOld.
+    """
+    if not reason.strip():
+        raise NeedsReason
+    with transaction.atomic():
+        tube = lock(asker, number)
+        if tube.stage not in (Tube.Stage.RESULTED, Tube.Stage.VERIFIED, Tube.Stage.RELEASED):
+            raise WrongStage
+        desk = as_desk(asker)
+        like = _order_of(desk, tube, order_id)
+        what = facts.ordered_test(like)
+        if not what:
+            raise UnknownTest
+        orders.check_age(tube, [what])
+        orders.add(
+            asker, desk, tube, [what], like, intent="filler-order", note=f"Làm lại: {reason.strip()[:300]}", free=True
+        )
+        _work_again(tube)
+    return tube
+
+
+def cancel_order(asker: Asker, number: str, order_id: str, reason: str) -> Tube:
+    """Revoke one order of a tube before it has a result, and take its charge back. Also the doctor's.
+
+    The tube of the last order is cancelled with it. Raises NeedsReason, UnknownTest, WrongStage.
+    """
+    if not reason.strip():
+        raise NeedsReason
+    with transaction.atomic():
+        tube = lock(asker, number, COLLECTING)
+        if tube.stage not in (Tube.Stage.ORDERED, *OPEN):
+            raise WrongStage
+        desk = as_desk(asker)
+        order = _order_of(desk, tube, order_id)
+        what = facts.ordered_test(order)
+        measured = [facts.observation_id(order_id, one.key) for one in (what.analytes if what else ())]
+        if order.status != "active" or record.read_many(desk, "Observation", measured):
+            raise WrongStage
+        order.status = "revoked"
+        order.note = [*(order.note or []), r4.Annotation(text=reason.strip()[:500], time=facts.now())]
+        record.update(desk, order)
+        visit = cast(r4.Encounter, record.read(desk, "Encounter", tube.encounter))
+        if what and order.intent != "filler-order":  # charged once for a source: this is the charge that stands
+            source = f"ServiceRequest/{order.id}"
+            if item := charge(desk, visit, what.code, 1, source_reference=source, display=what.names[0]):
+                cancel_charge(desk, item.id or "")
+        lines.cancel([order_id])
+        others = record.read_many(desk, "ServiceRequest", set(tube.orders) - {order_id}).values()
+        if all(cast(r4.ServiceRequest, other).status == "revoked" for other in others):
+            tube.stage = Tube.Stage.CANCELLED
         _keep(tube)
     return tube
+
+
+def _order_of(desk: Asker, tube: Tube, order_id: str) -> r4.ServiceRequest:
+    if order_id not in tube.orders:
+        raise UnknownTest
+    return cast(r4.ServiceRequest, record.read(desk, "ServiceRequest", order_id))
+
+
+def _work_again(tube: Tube) -> None:
+    """Let a tube be at work, with its further orders."""
+    tube.stage = Tube.Stage.RECEIVED if tube.stage == Tube.Stage.RECEIVED else Tube.Stage.RESULTED
+    tube.due_at = due(tube, datetime.now(UTC))
+    _keep(tube)
 
 
 def part(asker: Asker, number: str, bench: str = "") -> Tube:
@@ -104,8 +179,9 @@ def part(asker: Asker, number: str, bench: str = "") -> Tube:
             number=f"{tube.number}{place}", facility=tube.facility, specimen=made.id or "", encounter=tube.encounter,
             patient=tube.patient, orders=moved, stage=tube.stage, urgent=tube.urgent, ordered_at=tube.ordered_at,
             received_at=tube.received_at, collected_at=tube.collected_at, parent=tube,
-            benches=benches_of([what for id_ in moved if (what := tests[id_])]), due_at=tube.due_at,
+            benches=benches_of([what for id_ in moved if (what := tests[id_])]), due_at=tube.due_at, kind=tube.kind,
         )  # fmt: skip
+        lines.move(moved, aliquot)
         for id_ in moved:
             have[id_].specimen = [facts.ref("Specimen", aliquot.specimen)]
             record.update(desk, have[id_])
