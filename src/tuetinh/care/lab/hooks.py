@@ -51,9 +51,11 @@ def _blood_orders(request: HttpRequest) -> int:
 
 
 def _stopped(request: HttpRequest) -> int:
+    from tuetinh.care.lab.quality.cold import alarms
     from tuetinh.care.lab.quality.queries import blocks
 
-    return blocks(request.user.facility).count()  # type: ignore[union-attr]
+    facility = request.user.facility  # type: ignore[union-attr]
+    return blocks(facility).count() + alarms(facility)
 
 
 MENU = [
@@ -83,7 +85,7 @@ MENU = [
     ),
     MenuItem(roles=("lab",), url="lab:shipments", icon="truck-delivery", label=gettext_lazy("Gửi mẫu"), order=25),
     MenuItem(
-        roles=("lab",), url="lab:quality", icon="chart-dots", label=gettext_lazy("Nội kiểm"), order=28, badge=_stopped
+        roles=("lab",), url="lab:quality", icon="chart-dots", label=gettext_lazy("Chất lượng"), order=28, badge=_stopped
     ),
     *(
         MenuItem(
@@ -92,7 +94,19 @@ MENU = [
             icon="adjustments",
             label=gettext_lazy("Quy tắc XN"),
             order=35,
+            rare=True,
+        )
+        for role in ("lab", "admin")
+    ),
+    *(
+        MenuItem(
+            roles=(role,),
+            url="lab:statistics",
+            icon="chart-bar",
+            label=gettext_lazy("Thống kê XN"),
+            order=29,
             rare=role == "admin",
+            at="facility",
         )
         for role in ("lab", "admin")
     ),

@@ -19,10 +19,12 @@ from tuetinh.care.lab import actions, facts, prints, queries, words
 from tuetinh.care.lab.catalogue import Bench, analytes, benches
 from tuetinh.care.lab.errors import BadValue, LabError, NoTube
 from tuetinh.care.lab.models import Tube
+from tuetinh.care.lab.quality import reagents
 from tuetinh.care.lab.results import board as boards
 from tuetinh.care.lab.results import pictures, signing
 from tuetinh.care.lab.results.rules import Hold
 from tuetinh.care.lab.results.work import Work, work_on
+from tuetinh.care.lab.samples import order_pages
 from tuetinh.care.lab.samples.plan import REJECTIONS
 from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.documents.api import Paper, respond_pdf
@@ -110,6 +112,9 @@ def _tube_page(
         "open": found.stage in (Tube.Stage.ORDERED, Tube.Stage.RECEIVED),
         "has_results": bool(work.results),
         "rejections": REJECTIONS.items(),
+        "ordered": order_pages.ordered(work),
+        "addable": order_pages.addable(work),
+        "packs": reagents.used_for(found.facility, found.lines.all()) if found.released_at else [],
         "parts": _parts(work),
         "holds": _holds(work),
         "pictures": _pictures(who, work),

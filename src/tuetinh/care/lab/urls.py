@@ -15,7 +15,13 @@ from tuetinh.care.lab.poct import pages as poct_pages
 from tuetinh.care.lab.quality import pages as quality_pages
 from tuetinh.care.lab.results import pages as result_pages
 from tuetinh.care.lab.results import picture_pages, rule_pages
+from tuetinh.care.lab.quality import assessment_pages, cold_pages, reagent_pages, upkeep_pages
+from tuetinh.care.lab.quality import pages as quality_pages
+from tuetinh.care.lab.results import pages as result_pages
+from tuetinh.care.lab.results import rule_pages
+from tuetinh.care.lab.samples import order_pages
 from tuetinh.care.lab.samples import pages as sample_pages
+from tuetinh.care.lab.statistics import pages as statistics_pages
 
 app_name = "lab"
 urlpatterns = [
@@ -27,6 +33,8 @@ urlpatterns = [
     path("lab/signatories", result_pages.signatories, name="signatories"),
     path("lab/draw", sample_pages.to_draw, name="to-draw"),
     path("lab/draw/<str:encounter_id>", sample_pages.draw, name="draw"),
+    path("lab/standing/<str:encounter_id>", order_pages.standing, name="standing"),
+    path("lab/standing/<str:encounter_id>/<int:standing_id>/stop", order_pages.stop, name="stop-standing"),
     path("lab/shipments", sample_pages.shipments, name="shipments"),
     path("lab/shipments/<str:number>", sample_pages.shipment, name="shipment"),
     path("lab/shipments/<str:number>/manifest.pdf", sample_pages.manifest, name="manifest"),
@@ -48,6 +56,33 @@ urlpatterns = [
     path("lab/antibiogram.xlsx", report_pages.antibiogram_xlsx, name="antibiogram-xlsx"),
     path("lab/whonet.<str:form>", report_pages.whonet, name="whonet"),
     path("lab/breakpoints", report_pages.tables, name="breakpoints"),
+    path("lab/reagents", reagent_pages.stock, name="reagents"),
+    path("lab/reagents/<int:reagent_id>", reagent_pages.reagent, name="reagent"),
+    path("lab/reagents/<int:reagent_id>/change", reagent_pages.change, name="change-reagent"),
+    path("lab/reagents/<int:reagent_id>/lots/<int:lot_id>/open", reagent_pages.open_pack, name="open-pack"),
+    path("lab/reagents/<int:reagent_id>/lots/<int:lot_id>/discard", reagent_pages.discard, name="discard-pack"),
+    path("lab/reagents/<int:reagent_id>/packs/<int:move_id>/finish", reagent_pages.finish, name="finish-pack"),
+    path("lab/reagents/lots/<int:lot_id>", reagent_pages.used, name="lot-used"),
+    path("lab/upkeep", upkeep_pages.plans, name="upkeep"),
+    path("lab/upkeep/done", upkeep_pages.carry_out, name="upkeep-done"),
+    path("lab/upkeep/<int:upkeep_id>/end", upkeep_pages.end, name="end-upkeep"),
+    path("lab/procedures", upkeep_pages.procedures, name="procedures"),
+    path("lab/procedures/<int:pk>/read", upkeep_pages.read, name="read-procedure"),
+    path("lab/procedures/<int:pk>/withdraw", upkeep_pages.withdraw, name="withdraw-procedure"),
+    path("lab/rounds", assessment_pages.rounds, name="rounds"),
+    path("lab/rounds/<str:analyte>/chart.pdf", assessment_pages.rounds_chart, name="rounds-chart"),
+    path("lab/rounds/<int:pk>/act", assessment_pages.act, name="act-round"),
+    path("lab/comparisons", assessment_pages.comparisons, name="comparisons"),
+    path("lab/comparisons/<int:pk>", assessment_pages.comparison, name="comparison"),
+    path("lab/comparisons/<int:pk>/chart.pdf", assessment_pages.comparison_chart, name="comparison-chart"),
+    path("lab/uncertainty", assessment_pages.uncertainty, name="uncertainty"),
+    path("lab/fridges", cold_pages.fridges, name="fridges"),
+    path("lab/fridges/<int:fridge_id>", cold_pages.fridge, name="fridge"),
+    path("lab/fridges/<int:fridge_id>/chart.pdf", cold_pages.fridge_chart, name="fridge-chart"),
+    path("lab/fridges/readings/<int:reading_id>/act", cold_pages.act, name="act-temperature"),
+    path("lab/statistics", statistics_pages.statistics, name="statistics"),
+    path("lab/statistics.xlsx", statistics_pages.statistics_file, {"form": "xlsx"}, name="statistics-xlsx"),
+    path("lab/statistics.pdf", statistics_pages.statistics_file, {"form": "pdf"}, name="statistics-pdf"),
     path("lab/people/<str:patient_id>", result_pages.person, name="person"),
     path("lab/rules", rule_pages.rules, name="rules"),
     path("lab/rules/<str:code>", rule_pages.rule, name="rule"),
@@ -72,12 +107,15 @@ urlpatterns = [
     path("lab/tubes/<str:number>/release", pages.release, name="release"),
     path("lab/tubes/<str:number>/label.pdf", pages.label, name="label"),
     path("lab/tubes/<str:number>/label.zpl", sample_pages.zpl_label, name="zpl"),
+    path("lab/tubes/<str:number>/label", sample_pages.zpl_preview, name="zpl-preview"),
     path("lab/tubes/<str:number>/part", sample_pages.part, name="part"),
     path("lab/tubes/<str:number>/store", sample_pages.store, name="store"),
     path("lab/tubes/<str:number>/add", sample_pages.add, name="add"),
     path("lab/tubes/<str:number>/pictures", picture_pages.attach, name="attach"),
     path("lab/tubes/<str:number>/pictures/<str:picture>/remove", picture_pages.detach, name="detach"),
     path("lab/pictures/<str:picture>", picture_pages.picture, name="picture"),
+    path("lab/tubes/<str:number>/repeat", order_pages.repeat, name="repeat"),
+    path("lab/tubes/<str:number>/cancel-order", order_pages.cancel_order, name="cancel-order"),
     path("lab/tubes/<str:number>/sheet.pdf", pages.sheet, name="sheet"),
     *blood_urls.urlpatterns,
     *pathology_urls.urlpatterns,

@@ -56,6 +56,13 @@ ROWS = {
     "lab/rules": Row("admin", states=("?kind=formula", "?kind=delta&q=k")),
     "lab/rules/<str:code>": Row("admin", at="/lab/rules/HGB-PREGNANT"),
     "lab/draw/<str:encounter_id>": Row("lab", "/lab/draw"),
+    "lab/standing/<str:encounter_id>": Row("doctor", "/clinic", about="/lab/standing/{}"),
+    "lab/reagents/<int:reagent_id>": Row("lab", "/lab/reagents"),
+    "lab/reagents/lots/<int:lot_id>": Row("lab", "/lab/reagents/1"),
+    "lab/rounds": Row("lab", states=("?analyte=GLU",)),
+    "lab/comparisons/<int:pk>": Row("lab", "/lab/comparisons"),
+    "lab/fridges/<int:fridge_id>": Row("lab", "/lab/fridges"),
+    "lab/statistics": Row("lab", states=("?kind=times&by=bench", "?kind=samples", "?kind=costs")),
     "lab/shipments/<str:number>": Row("lab", "/lab/shipments"),
     "lab/quality/<int:control_id>": Row("lab", "/lab/quality"),
     "lab/cultures": Row("lab", states=("?list=done",)),
@@ -86,6 +93,7 @@ ROWS = {
     "lab/blood/orders/<int:order_id>": Row("lab", "/lab/blood/orders"),
     "lab/blood/transfusions/<int:allocation_id>": Row("nurse", at="/lab/blood/transfusions/1"),
     "lab/blood/reactions/<int:reaction_id>": Row("lab", "/lab/blood/reactions"),
+    "lab/tubes/<str:number>/label": Row("lab", "/lab?list=done"),
     "billing/<str:encounter_id>": Row("cashier", "/billing"),
     "insurance/claims/<int:case_id>": Row("cashier", "/insurance"),
     "insurance/imports": Row("cashier"),
@@ -277,6 +285,26 @@ cases.gross(lab, case.pk, "Ba mảnh", {"A": 1})
 cases.stain(lab, case.pieces.get(label="A1").pk, ["HE"])
 reports.draft(lab, case.pk, reports.Draft("histology", "Viêm mạn", "Viêm dạ dày mạn", {}))
 reports.sign(lab, case.pk)
+from datetime import date
+from tuetinh.care.lab.quality import assessment, cold, documents, reagents, upkeep
+reagent = reagents.save(
+    lab, None, name="Glucose", maker="", tests=["23.0075.1494"], per_pack=100, open_days=30, low=2
+)
+pack = reagents.receive(lab, reagent.pk, lot="L1", expires=date(2029, 1, 1), price=Decimal(100000), packs=3)
+reagents.open_pack(lab, pack.lot_id, "")
+day = date(2026, 1, 5)
+upkeep.plan(lab, machine="XN-1000", kind="calibration", title="QC", every_days=30, due_on=day)
+told = dict(scheme="EQA", sample="A", analyte="GLU", machine="", on=day, assigned=Decimal(5), sd=Decimal("0.2"))
+for round_, value in (("1", "5.1"), ("2", "5.7")):
+    assessment.report(lab, round_=round_, value=Decimal(value), **told)
+pairs = [(Decimal(n), Decimal(n) + Decimal("0.1") * (n % 3)) for n in range(1, 13)]
+assessment.compare(lab, analyte="GLU", first="A", second="B", pairs=pairs, on=day)
+fridge = cold.keep_fridge(lab, None, name="A", code="", low=Decimal(2), high=Decimal(8), silent_hours=12)
+for value in ("4.5", "9.1"):
+    cold.read(lab, fridge.pk, Decimal(value))
+documents.publish(lab, number="QT.01", title="ISO", version="1", effective_on=day, review_on=date(2027, 1, 5))
+from tuetinh.care.lab.statistics.summary import count_recent
+count_recent(2)
 """
 DOCUMENTS = (".pdf", ".csv", ".xml", ".wav", ".xlsx", ".ndjson", ".zpl")
 ASKED = {"response_type": "code", "state": "a-page", "code_challenge": "x" * 43, "code_challenge_method": "S256"}
