@@ -20,9 +20,9 @@ import hypothesis
 import pytest
 
 # Machines that run tests are shared: how long an example takes says nothing.
-PATIENT = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
-hypothesis.settings.register_profile("patient", **PATIENT)
-hypothesis.settings.register_profile("long", max_examples=3000, print_blob=True, **PATIENT)
+patient = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("patient", patient)
+hypothesis.settings.register_profile("long", patient, max_examples=3000, print_blob=True)
 hypothesis.settings.load_profile("patient")
 
 if TYPE_CHECKING:

@@ -10,6 +10,12 @@ def code128_svg(text: str) -> str:
     return _drawn(text, zxingcpp.BarcodeFormat.Code128)
 
 
+def code128_modules(text: str) -> int:
+    """How wide a Code 128 is without its quiet zones, in modules: widths of its narrowest bar."""
+    image = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.Code128).to_image(scale=1, add_quiet_zones=False)
+    return int(image.shape[1])
+
+
 def datamatrix_svg(text: str) -> str:
     """Draw a DataMatrix with its quiet zone. Raises ValueError for other than ASCII."""
     return _drawn(text, zxingcpp.BarcodeFormat.DataMatrix)

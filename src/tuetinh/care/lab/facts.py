@@ -270,9 +270,8 @@ def observation(
         issued=now(),
         performer=order.performer,
         specimen=ref("Specimen", specimen),
-        device=r4.Reference(display=reading.device) if reading.device else None,
-        method=BEDSIDE if reading.bedside else None,
         device=_measured_by(reading),
+        method=BEDSIDE if reading.bedside else None,
         note=[r4.Annotation(text=n) for n in reading.notes] or None,
         derivedFrom=[ref("Observation", id_) for id_ in reading.sources] or None,
     )

@@ -38,6 +38,8 @@ def _proposals(request: HttpRequest) -> int:
 
     waiting = IsolateProposal.objects.filter(handled_at__isnull=True)
     return waiting.filter(tube__facility=request.user.facility).count()  # type: ignore[union-attr]
+
+
 def _frozen(request: HttpRequest) -> int:
     from tuetinh.care.lab.models import PathologyCase
 

@@ -12,13 +12,10 @@ from tuetinh.care.lab.microbiology import pages as culture_pages
 from tuetinh.care.lab.microbiology import report_pages
 from tuetinh.care.lab.pathology import urls as pathology_urls
 from tuetinh.care.lab.poct import pages as poct_pages
-from tuetinh.care.lab.quality import pages as quality_pages
-from tuetinh.care.lab.results import pages as result_pages
-from tuetinh.care.lab.results import picture_pages, rule_pages
 from tuetinh.care.lab.quality import assessment_pages, cold_pages, reagent_pages, upkeep_pages
 from tuetinh.care.lab.quality import pages as quality_pages
 from tuetinh.care.lab.results import pages as result_pages
-from tuetinh.care.lab.results import rule_pages
+from tuetinh.care.lab.results import picture_pages, rule_pages
 from tuetinh.care.lab.samples import order_pages
 from tuetinh.care.lab.samples import pages as sample_pages
 from tuetinh.care.lab.statistics import pages as statistics_pages

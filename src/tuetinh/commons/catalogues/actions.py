@@ -65,7 +65,7 @@ def load_price_list(facility: str, rows: Iterable[PriceRow], valid_from: date) -
             with cursor.copy(_COPY) as copy:
                 for row in rows:
                     copy.write_row((facility, valid_from, *msgspec.structs.astuple(row)))
-            return cursor.rowcount
+            return int(cursor.rowcount)
 
 
 def _lock(facility: str) -> None:

@@ -142,7 +142,6 @@ ROWS = {
 NO_PAGES = {
     "insurance/forms/<int:run_id>/file", "lab/whonet.<str:form>", "lab/pictures/<str:picture>",  # files
     "lab/pathology/pictures/<str:media_id>",  # a picture
-    "insurance/forms/<int:run_id>/file",  # a file
     "oauth/token", "oauth/revoke", "oauth/introspect", "oauth/jwks", "cds-services", ".well-known/smart-configuration",
     "cds-services/<str:id_>", "cds-services/<str:id_>/feedback", ".well-known/openid-configuration",  # answer programs
     "catalogues/icd10", "catalogues/services", "catalogues/drugs", "catalogues/communes", "me/turn",  # parts of pages
@@ -398,10 +397,9 @@ def lived_in(province: Province) -> Province:
     """A node on which somebody went the whole way, and an analyser sent what nobody ordered."""
     gone = run(province.data, "journey")
     assert gone.returncode == 0, gone.stdout + gone.stderr
-    for script in (TWICE, CONNECTED, ASKED_FOR, ANSWERED, AT_THE_LABORATORY, AT_IMAGING):
-    for script in (TWICE, CONNECTED, ASKED_FOR, ANSWERED, AT_THE_LABORATORY, IN_THE_BLOOD_BANK):
-        made = run(province.data, "manage", "shell", "--verbosity", "0", "--command", script)
-        assert made.returncode == 0, made.stdout + made.stderr
+    script = "\n".join((TWICE, CONNECTED, ASKED_FOR, ANSWERED, AT_THE_LABORATORY, AT_IMAGING, IN_THE_BLOOD_BANK))
+    made = run(province.data, "manage", "shell", "--verbosity", "0", "--command", script)
+    assert made.returncode == 0, made.stdout + made.stderr
     send_hl7(province.demo["ports"]["mllp"], results("2609999999", {"GLU": ("7.8", "mmol/L", "3.9-6.4")}))
     return province
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('lab', '0013_pre_quality'),
+        ('lab', '0021_pre_qualitative'),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tuetinh.care.lab.barcode import code128
+from tuetinh.care.lab.barcode import code128_modules
 
 DOTS: Final = 8  # a millimetre
 
@@ -12,8 +12,7 @@ DOTS: Final = 8  # a millimetre
 def label(*, number: str, name: str, about: str, tests: str, urgent: bool) -> str:
     """One label. What ZPL reads as a command is written as a hexadecimal escape (`^FH`)."""
     mark = "  CAP CUU" if urgent else ""
-    modules = 11 * len(code128(number)) + 13
-    narrow = 2 if 2 * modules <= 50 * DOTS - 32 else 1  # dots of the narrowest bar
+    narrow = 2 if 2 * code128_modules(number) <= 50 * DOTS - 32 else 1  # dots of the narrowest bar
     return "\n".join(
         (
             "^XA",
