@@ -88,7 +88,7 @@ def claim_is_changed(encounter_id: str, why: str) -> None:
         publish(f"claims:{case.facility}")
 
 
-def received(case: ClaimCase) -> State:
+def received(case: ClaimCase) -> str:
     """What a claim is whose file the gateway has taken."""
     return State.RECALLED if case.recall else State.ACCEPTED
 
@@ -158,8 +158,9 @@ def _put(asker: Asker, encounter: r4.Encounter, kind: str, ended: datetime, due:
     if card_on(asker, patient, timezone.localtime(ended).date()) is None:
         return
     place = (encounter.serviceProvider.reference or "") if encounter.serviceProvider else ""
-    values = {"ended": ended, "due": due, "by": last_day(timezone.localtime(ended).date())}
-    values |= {"despite": "", "recall": False}
+    values: dict[str, object] = {
+        "ended": ended, "due": due, "by": last_day(timezone.localtime(ended).date()), "despite": "", "recall": False,
+    }  # fmt: skip
     with transaction.atomic():
         case, new = ClaimCase.objects.select_for_update().get_or_create(
             encounter=encounter.id,
