@@ -56,6 +56,9 @@ _SERVICES: Final = (
 )
 # Whatever is sent is taken: every storage class, also ones that nobody knows yet, in the syntax that senders prefer.
 _config.UNRESTRICTED_STORAGE_SERVICE = True
+# The library tells each message with the names of people in it: no log of ours holds anybody.
+_config.LOG_HANDLER_LEVEL = "none"
+logging.getLogger("pynetdicom").setLevel(logging.WARNING)
 
 
 async def serve_dicom(
