@@ -58,7 +58,7 @@ def sections(asker: Asker, case: PathologyCase) -> dict[str, r4.Observation]:
     start = len(case.request) + 1
     found = {(one.id or "")[start:]: cast(r4.Observation, one) for one in page.resources}
     found = {key: one for key, one in found.items() if one.status not in ("entered-in-error", "cancelled")}
-    order = ["gross", "micro", *(field.key for form in templates().values() for field in form.fields), "diagnosis"]
+    order = ["gross", "micro", *(field.key for field in templates()[case.template].fields), "diagnosis"]
     known = {key: found[key] for key in order if key in found}
     return known | {key: found[key] for key in sorted(found) if key not in known}
 
@@ -75,10 +75,11 @@ def draft(asker: Asker, case_id: int, what: Draft) -> PathologyCase:
     with transaction.atomic():
         case = lock(asker, case_id, *READ)
         before = sections(asker, case).get("diagnosis")
+        case.template = what.template
         _write(asker, case, what, "preliminary")
         if services()[case.service].kind == "frozen" and (not before or before.valueString != said["diagnosis"][1]):
             case.call_due = True
-        case.stage, case.template = Stage.DRAFTED, what.template
+        case.stage = Stage.DRAFTED
         case.save()
         told(case)
     return case
@@ -206,9 +207,9 @@ def correct(asker: Asker, case_id: int, what: Draft, reason: str) -> PathologyCa
     with transaction.atomic():
         case = lock(asker, case_id, Stage.SIGNED)
         _may_sign(asker, case)
+        case.template = what.template
         _write(asker, case, what, "corrected", reason.strip()[:500])
         _signed(asker, case, [])
-        case.template = what.template
         case.save()
         told(case)
     return case
