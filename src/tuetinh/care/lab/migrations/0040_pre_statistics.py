@@ -190,7 +190,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='steptime',
-            constraint=models.UniqueConstraint(fields=('facility', 'span', 'day', 'step', 'test', 'urgent', 'minutes'), include=('bench', 'count'), name='lab_step_time_once'),
+            constraint=models.UniqueConstraint(fields=('facility', 'span', 'test', 'day', 'step', 'bench', 'urgent', 'minutes'), include=('count',), name='lab_step_time_once'),
         ),
         migrations.AddConstraint(
             model_name='testcount',

@@ -75,7 +75,7 @@ class TestCount(models.Model):
 
 
 class StepTime(models.Model):
-    """How many orders of a test took how long for one step. minutes: rounded, see `summary.sql`."""
+    """How many orders of a test, "" for all of a bench, took how long for a step. minutes: as `summary.sql` rounds."""
 
     facility = models.CharField(max_length=64)
     span = models.CharField(max_length=1, choices=Span)
@@ -90,8 +90,8 @@ class StepTime(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(  # with all that is asked, so that the index alone answers
-                fields=["facility", "span", "day", "step", "test", "urgent", "minutes"],
-                include=["bench", "count"], name="lab_step_time_once",
+                fields=["facility", "span", "test", "day", "step", "bench", "urgent", "minutes"],
+                include=["count"], name="lab_step_time_once",
             ),
         ]  # fmt: skip
 

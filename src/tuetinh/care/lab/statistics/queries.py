@@ -108,8 +108,7 @@ class Took:
 def times(asked: Asked, by: str) -> dict[Any, dict[str, Took]]:
     """How long each step took, by key and step; by "" all together under the key ""."""
     rows = StepTime.objects.filter(asked.rows(days=by == "day"))
-    if asked.test:
-        rows = rows.filter(test=asked.test)
+    rows = rows.exclude(test="") if by == "test" and not asked.test else rows.filter(test=asked.test)
     key = {"": None, "month": MONTH}.get(by, F(by) if by else None)
     rows = rows.annotate(key=key) if key is not None else rows
     names = [*(["key"] if key is not None else []), "step", "minutes"]

@@ -17,20 +17,21 @@ WHERE facility = %(facility)s AND ordered_at >= %(start)s AND ordered_at < %(end
 GROUP BY facility, kind, coalesce(benches->>0, ''), urgent, refused_for
 -- next --
 INSERT INTO lab_steptime (facility, span, step, day, test, urgent, minutes, bench, count)
-SELECT facility, 'd', step, %(day)s::date, test, urgent,
-  -- to the minute within half an hour, then to 5 minutes within four hours, to 15 within a day, to the hour
-  CASE WHEN took <= 30 THEN floor(took) WHEN took <= 240 THEN 5 * round(took / 5) WHEN took <= 1440
-    THEN 15 * round(took / 15) ELSE 60 * round(took / 60) END AS rounded,
-  bench, count(*)
+SELECT facility, 'd', step, %(day)s::date, coalesce(test, ''), urgent, rounded, bench, count(*)
 FROM (
-  SELECT t.facility, l.test, l.bench, t.urgent, s.step, extract(epoch FROM s.until - s.since) / 60 AS took
-  FROM lab_orderline l JOIN lab_tube t ON t.id = l.tube_id, LATERAL (VALUES
-    ('collect', l.ordered_at, t.collected_at), ('transport', t.collected_at, t.received_at),
-    ('analyse', t.received_at, t.verified_at), ('sign', t.verified_at, l.done_at),
-    ('lab', t.received_at, l.done_at), ('total', l.ordered_at, l.done_at)) AS s (step, since, until)
+  SELECT t.facility, l.test, l.bench, t.urgent, s.step,
+    -- to the minute within ten, then to 5 minutes within two hours, to 15 within eight, to the hour
+    CASE WHEN s.took <= 10 THEN floor(s.took) WHEN s.took <= 120 THEN 5 * round(s.took / 5) WHEN s.took <= 480
+      THEN 15 * round(s.took / 15) ELSE 60 * round(s.took / 60) END AS rounded
+  FROM lab_orderline l JOIN lab_tube t ON t.id = l.tube_id, LATERAL (
+    SELECT step, extract(epoch FROM until - since) / 60 AS took FROM (VALUES
+      ('collect', l.ordered_at, t.collected_at), ('transport', t.collected_at, t.received_at),
+      ('analyse', t.received_at, t.verified_at), ('sign', t.verified_at, l.done_at),
+      ('lab', t.received_at, l.done_at), ('total', l.ordered_at, l.done_at)) AS at (step, since, until)) AS s
   WHERE l.ordered_at >= %(start)s AND l.ordered_at < %(end)s AND t.facility = %(facility)s
-    AND NOT l.cancelled AND s.until >= s.since) AS steps
-GROUP BY facility, step, test, urgent, rounded, bench
+    AND NOT l.cancelled AND s.took >= 0) AS steps
+-- each test, and all tests of a bench together under ""
+GROUP BY GROUPING SETS ((facility, step, test, urgent, rounded, bench), (facility, step, urgent, rounded, bench))
 -- next --
 INSERT INTO lab_testcount (facility, span, day, test, urgent, machine, person, bench, ordered, done, cancelled, late,
   results, abnormal, critical, judged, positive, corrected, fees)
