@@ -201,6 +201,24 @@ def built() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
+def bare() -> Iterator[Path]:
+    """The data folder of an installation that holds nobody yet; tests work on copies of it."""
+    root = Path(tempfile.mkdtemp(prefix="tuetinh-bare-"))
+    root.chmod(0o755)
+    (root / "nobody.ndjson").touch()
+    made = run(root / "node", "import", str(root / "nobody.ndjson"))
+    assert made.returncode == 0, made.stderr
+    yield root / "node"
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def copied(data: Path, to: Path) -> Path:
+    """A copy of a data folder that no node runs on."""
+    subprocess.run(["cp", "-a", str(data), str(to)], check=True)
+    return to
+
+
+@pytest.fixture(scope="session")
 def kept(built: Path) -> Iterator[Path]:
     """A backup of the small province."""
     target = built.with_suffix(".backup")

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from aiosmtpd.controller import Controller
 
-from tuetinh.node.tests.conftest import Province, free_port, run, token
+from tuetinh.node.tests.conftest import Province, copied, free_port, run, token
 
 TSA = """
 [tsa]
@@ -109,10 +109,10 @@ def kill(node: Province) -> None:
 
 
 def test_a_log_is_sealed_by_itself_and_tampering_is_told(
-    folder: Path, start: Callable[..., Province], kept: Path
+    folder: Path, start: Callable[..., Province], built: Path
 ) -> None:
     data = folder / "node"
-    assert run(data, "restore", str(kept)).returncode == 0
+    copied(built, data)
     node = start(data)
     read_some(node)
     told = data / "audit" / "heads.jsonl"
@@ -138,14 +138,14 @@ def test_a_log_is_sealed_by_itself_and_tampering_is_told(
 
 
 def test_witnesses_outside_are_told(
-    folder: Path, start: Callable[..., Province], kept: Path, authority: str, mails: tuple[Mails, str], tmp_path: Path
+    folder: Path, start: Callable[..., Province], built: Path, authority: str, mails: tuple[Mails, str], tmp_path: Path
 ) -> None:
     data, other = folder / "node", folder / "elsewhere" / "heads"
     env = {
         "TUETINH_AUDIT_WITNESSES": f"file:{other} mailto:auditor@tinh.example {authority}",
         "TUETINH_SMTP_URL": mails[1],
     }
-    assert run(data, "restore", str(kept)).returncode == 0
+    copied(built, data)
     node = start(data, env=env)
     read_some(node)
     stamps = data / "audit" / "stamps"

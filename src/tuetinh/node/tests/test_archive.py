@@ -25,7 +25,7 @@ from tuetinh.node.backup.archive import Archive
 from tuetinh.node.backup.place import Folder
 from tuetinh.node.backup.sealing import Identities, make_key
 from tuetinh.node.errors import Refused
-from tuetinh.node.tests.conftest import Province, Writers, archive_a_month, missing, run, start_node, token
+from tuetinh.node.tests.conftest import Province, Writers, archive_a_month, copied, missing, run, start_node, token
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
@@ -57,7 +57,7 @@ def until(holds: Callable[[], object], seconds: float = 60) -> None:
 def copy(built: Path, data: Path) -> None:
     """A data folder of one's own, like one on which no node runs any more."""
     until(lambda: not (built / "postgres" / "postmaster.pid").exists())
-    subprocess.run(["cp", "-a", str(built), str(data)], check=True)
+    copied(built, data)
 
 
 def create(node: Province, gender: str) -> str:

@@ -13,7 +13,7 @@ import psycopg
 
 from tuetinh.care.insurance.rules.files import claims_in
 from tuetinh.care.insurance.wire_xml3176 import write
-from tuetinh.node.tests.conftest import clean_environment, command_line, run
+from tuetinh.node.tests.conftest import clean_environment, command_line, copied, run
 from tuetinh.node.tests.test_export import exported
 
 GOLDEN = Path(__file__).parents[2] / "care" / "insurance" / "tests" / "golden" / "claim_3176.xml"
@@ -50,20 +50,20 @@ def stored(data: Path) -> int:
         return 0
 
 
-def test_record_and_file_and_another_record_say_the_same(folder: Path) -> None:
-    taken = run(folder / "one", "claims", "import", str(GOLDEN))
+def test_record_and_file_and_another_record_say_the_same(bare: Path, folder: Path) -> None:
+    taken = run(copied(bare, folder / "one"), "claims", "import", str(GOLDEN))
     assert taken.returncode == 0, taken.stderr
     assert [(line["place"], line["state"], line["findings"]) for line in lines(taken.stdout)] == [(1, "stored", [])]
     assert run(folder / "one", "claims", "build", "--out", str(folder / "first")).returncode == 0
     (first,) = (folder / "first").glob("*.xml")
-    assert run(folder / "two", "claims", "import", str(folder / "first")).returncode == 0
+    assert run(copied(bare, folder / "two"), "claims", "import", str(folder / "first")).returncode == 0
     assert run(folder / "two", "claims", "build", "--out", str(folder / "second")).returncode == 0
     (second,) = (folder / "second").glob("*.xml")
     assert second.read_bytes() == first.read_bytes()
 
 
-def test_killed_in_the_middle_it_goes_on_without_doubles(folder: Path) -> None:
-    path, data = folder / "claims.xml", folder / "node"
+def test_killed_in_the_middle_it_goes_on_without_doubles(bare: Path, folder: Path) -> None:
+    path, data = folder / "claims.xml", copied(bare, folder / "node")
     write_many(path)
     command = command_line(data, "claims", "import", str(path), "--processes", "1")
     process = subprocess.Popen(command, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -1,6 +1,6 @@
-"""Every HTML page but those of the laboratory in a browser, at a desk and on a phone: no serious fault of axe, nothing wider than
-the screen, no error in the console. The pages come from the URL resolver: a new one that says nowhere how it is reached
-fails.
+"""Every HTML page but the laboratory's in a browser, at a desk and on a phone: no serious fault of axe, nothing wider
+than the screen, no error in the console. The pages come from the URL resolver: a new one that says nowhere how it is
+reached fails.
 """
 
 from __future__ import annotations

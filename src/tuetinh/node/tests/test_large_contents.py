@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ import httpx
 import psutil
 import pytest
 
-from tuetinh.node.tests.conftest import run, token
+from tuetinh.node.tests.conftest import copied, run, token
 
 MIB = 2**20
 BLOCK = bytes(range(256)) * 4096  # a MiB
@@ -29,8 +28,7 @@ DICOM = {"content-type": "application/dicom"}
 @pytest.fixture
 def own(built: Path, folder: Path) -> Path:
     """A copy of the small province for each test: others shall not carry its files along."""
-    subprocess.run(["cp", "-a", str(built), str(folder / "own")], check=True)
-    return folder / "own"
+    return copied(built, folder / "own")
 
 
 class Peak:

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tuetinh.node.tests.conftest import clean_environment, command_line, run
+from tuetinh.node.tests.conftest import clean_environment, command_line, copied, run
 from tuetinh.node.tests.test_export import exported
 from tuetinh.record.import_processes import how_many
 
@@ -58,8 +58,8 @@ def counts(output: str) -> list[int]:
     return [int(number) for number in output.strip().splitlines()[-2].split()]
 
 
-def test_versions_keep_their_order_and_refusals_their_lines(folder: Path, many: Path) -> None:
-    imported = run(folder / "node", "import", str(many))
+def test_versions_keep_their_order_and_refusals_their_lines(bare: Path, folder: Path, many: Path) -> None:
+    imported = run(copied(bare, folder / "node"), "import", str(many))
     assert imported.returncode == 0, imported.stderr
     assert counts(imported.stdout) == [SINGLE - len(OFTEN) - 2 + 1, len(OFTEN), 0, 2]
     assert f"refused {many}:5001 Basic" in imported.stderr
@@ -73,8 +73,10 @@ def test_versions_keep_their_order_and_refusals_their_lines(folder: Path, many: 
     assert counts(again.stdout) == [0, 0, SINGLE - 2 + 1, 2]
 
 
-def test_a_process_that_is_killed_ends_the_import_and_another_one_stores_the_rest(folder: Path, many: Path) -> None:
-    command = command_line(folder / "node", "import", str(many))
+def test_a_process_that_is_killed_ends_the_import_and_another_one_stores_the_rest(
+    bare: Path, folder: Path, many: Path
+) -> None:
+    command = command_line(copied(bare, folder / "node"), "import", str(many))
     process = subprocess.Popen(command, env=clean_environment(), stderr=subprocess.PIPE, text=True)
     for _ in range(600):
         helpers = [one for one in psutil.Process(process.pid).children() if is_helper(one)]
