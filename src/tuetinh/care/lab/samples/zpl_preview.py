@@ -35,7 +35,7 @@ def preview(zpl: str) -> str:
     fields = [_Field(int(x), int(y), commands, _read(data)) for x, y, commands, data in _FIELD.findall(zpl)]
     drawn = "".join(_draw(one) for one in fields)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" class="lab-label" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" class="lab-label" '
         f'font-family="sans-serif"><rect width="{width}" height="{height}" fill="#fff"/>{drawn}</svg>'
     )
 
