@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
-from scipy.stats import norm
 
 Pairs = Sequence[tuple[float, float]]
 FEWEST = 10  # pairs; CLSI EP09 asks for 40
@@ -56,7 +56,7 @@ def passing_bablok(pairs: Pairs) -> Line:
     slopes = np.sort(slopes[slopes != -1])
     count, shift = len(slopes), int(np.sum(slopes < -1))
     slope = _at(slopes, shift, count)
-    wide = norm.ppf(0.975) * math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
+    wide = NormalDist().inv_cdf(0.975) * math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
     low_place = round((count - wide) / 2)
     high_place = count - low_place + 1
     low, high = slopes[max(low_place + shift - 1, 0)], slopes[min(high_place + shift - 1, count - 1)]
