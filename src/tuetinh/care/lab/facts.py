@@ -48,7 +48,6 @@ BEDSIDE: Final = r4.CodeableConcept(
     coding=[r4.Coding(system="https://tuetinh.vn/fhir/CodeSystem/laboratory", code="point-of-care")],
     text="Xét nghiệm tại chỗ",
 )
-CRITICAL: Final = frozenset({"LL", "HH"})
 
 
 def now() -> str:
@@ -192,7 +191,6 @@ class Reading:
     absent: bool = False
     flag: str = ""  # the analyser's own, used where our limits say nothing
     at: datetime | None = None
-    device: str = ""
     bedside: bool = False  # measured at the point of care
     device: str = ""  # its machine by name
     device_id: str = ""  # the Device that it is in the record

@@ -22,9 +22,8 @@ def _silent(request: HttpRequest) -> int:
     from tuetinh.care.lab.machines.queries import silent
     from tuetinh.commons.access.api import asker
 
-    return (
-        len(silent(asker(request))) if asker(request).role == "lab" else 0
-    )  # whoever stands beside the machine is told
+    here = asker(request)
+    return len(silent(here)) if here.role == "lab" else 0  # whoever stands beside the machine is told
 
 
 def _calls_due(request: HttpRequest) -> int:
@@ -65,13 +64,17 @@ MENU = [
     MenuItem(
         roles=("lab",), url="lab:inbox", icon="inbox", label=gettext_lazy("Bản tin máy"), order=20, badge=_waiting
     ),
-    MenuItem(
-        roles=("lab", "admin"),
-        url="lab:machines",
-        icon="cpu",
-        label=gettext_lazy("Máy xét nghiệm"),
-        order=30,
-        badge=_silent,
+    *(
+        MenuItem(
+            roles=(role,),
+            url="lab:machines",
+            icon="cpu",
+            label=gettext_lazy("Máy xét nghiệm"),
+            order=30,
+            badge=_silent,
+            rare=role == "lab",
+        )
+        for role in ("lab", "admin")
     ),
     MenuItem(
         roles=("lab",), url="lab:board", icon="dashboard", label=gettext_lazy("Theo dõi"), order=15, badge=_calls_due
@@ -85,7 +88,9 @@ MENU = [
         order=18,
         badge=_proposals,
     ),
-    MenuItem(roles=("lab",), url="lab:shipments", icon="truck-delivery", label=gettext_lazy("Gửi mẫu"), order=25),
+    MenuItem(
+        roles=("lab",), url="lab:shipments", icon="truck-delivery", label=gettext_lazy("Gửi mẫu"), order=25, rare=True
+    ),
     MenuItem(
         roles=("lab",), url="lab:quality", icon="chart-dots", label=gettext_lazy("Chất lượng"), order=28, badge=_stopped
     ),
@@ -107,7 +112,7 @@ MENU = [
             icon="chart-bar",
             label=gettext_lazy("Thống kê XN"),
             order=29,
-            rare=role == "admin",
+            rare=True,
             at="facility",
         )
         for role in ("lab", "admin")
@@ -131,16 +136,20 @@ MENU = [
         order=26,
         badge=_blood_orders,
     ),
-    MenuItem(roles=("lab",), url="lab:blood-stock", icon="fridge", label=gettext_lazy("Kho máu"), order=27),
+    MenuItem(roles=("lab",), url="lab:blood-stock", icon="fridge", label=gettext_lazy("Kho máu"), order=27, rare=True),
     MenuItem(
         roles=("nurse", "doctor"), url="lab:blood-bedside", icon="droplet", label=gettext_lazy("Truyền máu"), order=40
     ),
-    MenuItem(
-        roles=("lab", "nurse", "station"),
-        url="lab:poct",
-        icon="device-watch",
-        label=gettext_lazy("XN tại chỗ"),
-        order=42,
+    *(
+        MenuItem(
+            roles=(role,),
+            url="lab:poct",
+            icon="device-watch",
+            label=gettext_lazy("XN tại chỗ"),
+            order=42,
+            rare=role == "lab",
+        )
+        for role in ("lab", "nurse", "station")
     ),
     MenuItem(
         roles=("lab",),

@@ -66,3 +66,8 @@ def test_the_preview_shows_what_the_printer_is_told() -> None:
 def test_a_barcode_takes_printable_ascii(draw, text: str) -> None:
     with pytest.raises(ValueError, match="ASCII"):
         draw(text)
+
+
+@pytest.mark.parametrize(("number", "dots"), [(NUMBER, 2), ("GP261210400002-A1", 2), ("GP261210400002-A1-3", 1)])
+def test_a_long_number_has_narrower_bars(number: str, dots: int) -> None:
+    assert f"^BY{dots}^BCN" in zpl.label(number=number, name="Lò", about="", tests="", urgent=False)

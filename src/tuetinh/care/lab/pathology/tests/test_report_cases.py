@@ -205,7 +205,7 @@ def test_the_pages_lead_from_the_request_to_the_paper(world, case, as_role) -> N
     made.refresh_from_db()
     block = made.pieces.get(label="A1")
     zpl = lab.get(f"/lab/pathology/pieces/{block.pk}/label.zpl").content.decode()
-    assert f"^BXN,3,200^FH^FD{made.number}-A1^FS" in zpl and "^BY1^BCN" in zpl
+    assert f"^BXN,3,200^FH^FD{made.number}-A1^FS" in zpl and "^BY2^BCN" in zpl
     assert lab.get(f"/lab/pathology/pieces/{block.pk}/label.pdf").status_code == 200
     lab.post(f"/lab/pathology/pieces/{block.pk}/keep", {"place": "Tủ 1"})
     lab.post(f"/lab/pathology/pieces/{block.pk}/lend", {"borrower": "BV K"})
