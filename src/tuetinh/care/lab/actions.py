@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from tuetinh.care.billing.api import cancel_charge, charge
-from tuetinh.care.insurance.api import stop
+from tuetinh.care.insurance.api import claim_is_changed, stop
 from tuetinh.care.lab import facts
 from tuetinh.care.lab.catalogue import Analyte, Test, analytes, benches, test
 from tuetinh.care.lab.errors import (
@@ -333,6 +334,7 @@ def keep_results(work: Work, changed: Sequence[r4.Observation], writes: Writes, 
     warn(writes, work, changed)
     if released:
         lines.released(work)
+        claim_is_changed(tube.encounter, _("Sửa kết quả xét nghiệm sau khi gửi: gửi lại."))
     writes.tubes.append(tube)
 
 
@@ -538,6 +540,7 @@ def release(
         tube.released_at = datetime.now(UTC) if whole else tube.released_at
         _keep(tube)
         lines.released(work, complete)
+        claim_is_changed(tube.encounter, _("Trả kết quả xét nghiệm sau khi gửi: gửi lại."))
         stop(answers or asker, tube.encounter, "result", reasons=reasons)
     return tube
 

@@ -7,6 +7,8 @@ from typing import cast
 
 import pytest
 
+from tuetinh.care.insurance.models import ClaimCase
+from tuetinh.care.insurance.tests.sent import sent_claim
 from tuetinh.care.lab import actions, errors, facts
 from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines.wire_mllp import Frame
@@ -143,6 +145,19 @@ def test_a_correction_says_what_was_before_and_tells_the_one_who_ordered(world, 
     query = f"patient={world.encounter.subject.reference}"
     [notice] = record.search(SYSTEM, "Communication", query).resources
     assert notice.payload[0].contentString.endswith("Lý do: nhầm mẫu")
+
+
+def test_a_result_after_the_claim_was_accepted_has_it_sent_again(world, oru) -> None:
+    tube = measured(world, oru, {"GLU": "5.4"}, GLU)
+    case = sent_claim(encounter=world.encounter.id)
+    actions.release(world.lab, tube.number)
+    case.refresh_from_db()
+    assert (case.state, case.words) == ("waiting", "Trả kết quả xét nghiệm sau khi gửi: gửi lại.")
+    ClaimCase.objects.update(state="accepted", changed="")
+    [id_] = work_on(SYSTEM, tube).results
+    actions.enter_results(world.lab, tube.number, {id_: "5,6"}, reason="nhập nhầm")
+    case.refresh_from_db()
+    assert (case.state, case.words) == ("waiting", "Sửa kết quả xét nghiệm sau khi gửi: gửi lại.")
 
 
 def test_a_result_orders_a_further_test_from_its_tube_once(world, oru, cast) -> None:
