@@ -207,7 +207,7 @@ def bare() -> Iterator[Path]:
     root.chmod(0o755)
     (root / "nobody.ndjson").touch()
     made = run(root / "node", "import", str(root / "nobody.ndjson"))
-    assert made.returncode == 0, made.stderr
+    assert (root / "node" / "postgres" / "PG_VERSION").exists(), made.stderr  # 1: there was nothing to store
     yield root / "node"
     shutil.rmtree(root, ignore_errors=True)
 

@@ -24,7 +24,7 @@ class Processes:
         known = json.loads((data / "demo.json").read_text())
         self.url, self.logs = known["url"], logs
         ports = [part for name, port in known["ports"].items() for part in (f"--{name}-port", str(port))]
-        listening = ["--bind", self.url.removeprefix("http://"), "--no-browser", *ports]
+        listening = ["--bind", self.url.removeprefix("http://"), "--no-browser", "--workers", "1", *ports]
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         for roles in ("mllp", "worker", "web,astm,dicom,gateway,bank,machines"):  # all at once
             command = command_line(data, "serve", "--roles", roles, *listening)
@@ -39,7 +39,7 @@ class Processes:
             return {}
 
     def wait_for(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        limit = time.monotonic() + 30
+        limit = time.monotonic() + 90
         while not holds(self.health()) and time.monotonic() < limit:
             time.sleep(0.1)
         return self.health()
