@@ -95,12 +95,16 @@ AT_IMAGING = """
 from tuetinh.care.clinic.api import order_imaging
 from tuetinh.care.imaging.archive.keeping import Source, keep
 from tuetinh.care.imaging.tests.conftest import part10
-from tuetinh.care.lab.models import Tube
+from tuetinh.care.reception import api as reception
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
-doctor = asker_of(Account.objects.get(username="doctor"))
-visit = Tube.objects.filter(facility=doctor.facility).latest("id").encounter
-order_imaging(doctor, visit, "18.0119.0028", question="Ho kéo dài", site="Ngực")
+from tuetinh.record import api as record, r4
+account = Account.objects.get(username="doctor")
+doctor, desk = asker_of(account), asker_of(Account.objects.get(username="reception"))
+coughs = record.create(record.SYSTEM, r4.Patient(name=[r4.HumanName(text="Lò Văn Ho")], birthDate="1980-01-01"))
+came = reception.open_visit(desk, coughs.id, account.facility, account.room, "Ho kéo dài")
+reception.start(doctor, came.encounter)
+order_imaging(doctor, came.encounter, "18.0119.0028", question="Ho kéo dài", site="Ngực")
 here = Source(doctor.facility, "AE CT1")
 keep(here, b"broken")
 keep(here, part10(PatientID="UNKNOWN"))
