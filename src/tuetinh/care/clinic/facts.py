@@ -220,12 +220,3 @@ def prescription(
             expectedSupplyDuration=r4.Duration(value=days, unit="ngày", system=UCUM, code="d"),
         ),
     )
-
-
-def words(concept: r4.CodeableConcept | None) -> str:
-    """A concept as people read it: its text, else a display, else a code."""
-    if concept is None:
-        return ""
-    codings = concept.coding or []
-    shown = next((c.display for c in codings if c.display), None)
-    return concept.text or shown or next((c.code for c in codings if c.code), None) or ""

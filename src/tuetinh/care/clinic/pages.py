@@ -42,6 +42,7 @@ from tuetinh.commons.documents.api import respond_pdf
 from tuetinh.commons.identity.api import banner
 from tuetinh.record import api as record
 from tuetinh.record.errors import Gone, NotFound
+from tuetinh.record.text import concept_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,7 +178,7 @@ def _typed(drafts: Drafts, form: str) -> dict[str, str]:
 
 def _named(condition: Any) -> dict[str, str]:
     coding = (condition.code.coding or [None])[0] if condition.code else None
-    return {"code": (coding.code or "") if coding else "", "name": queries.words(condition.code)}
+    return {"code": (coding.code or "") if coding else "", "name": concept_text(condition.code)}
 
 
 def _orders(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tuetinh.commons.identity.api import banner
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.text import concept_text
 
 CHILD = 72  # months
 
@@ -110,7 +111,7 @@ def _common(asker: Asker, visit: Visit) -> dict[str, Any]:
         "visit": visit.arrived_at,
         "when": f"{timezone.localtime(visit.arrived_at):Ngày %d tháng %m năm %Y}",
         "room": visit.room_name,
-        "diagnoses": [queries.words(c.code) for c in queries.conditions(asker, visit.encounter)],
+        "diagnoses": [concept_text(c.code) for c in queries.conditions(asker, visit.encounter)],
         "codes": [
             next((g.code or "" for g in (c.code.coding if c.code else None) or []), "")
             for c in queries.conditions(asker, visit.encounter)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tuetinh.care.clinic import facts
-from tuetinh.care.clinic.facts import IMAGING, SNOMED, words
+from tuetinh.care.clinic.facts import IMAGING, SNOMED
 from tuetinh.care.clinic.models import Draft
 from tuetinh.care.clinic.vitals import PRESSURE, VITALS
 from tuetinh.care.lab.api import Result, read_result, results, visit_results
@@ -24,6 +24,7 @@ from tuetinh.commons.catalogues.api import FORMULARY, SERVICES, Drug, drug, fold
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
+from tuetinh.record.text import concept_text
 
 R = TypeVar("R", bound=r4.Resource)
 GONE = ("cancelled", "entered-in-error", "draft", "stopped")
@@ -96,7 +97,11 @@ def allergies(asker: Asker, patient: str) -> list[str]:
     """What a person does not bear, in words."""
     written = found(asker, r4.AllergyIntolerance, f"patient=Patient/{patient}&_count=50")
     over = {"refuted", "entered-in-error", "inactive", "resolved"}
-    return [words(a.code) for a in written if not over & {*codes_of(a.verificationStatus), *codes_of(a.clinicalStatus)}]
+    return [
+        concept_text(a.code)
+        for a in written
+        if not over & {*codes_of(a.verificationStatus), *codes_of(a.clinicalStatus)}
+    ]
 
 
 def codes_of(concept: r4.CodeableConcept | None) -> list[str]:
@@ -152,7 +157,7 @@ def known(asker: Asker, patient: str, *, visits: int = 8) -> Known:
     told.allergies = allergies(asker, patient)
     all_conditions = found(asker, r4.Condition, f"patient=Patient/{patient}&_count=200")
     listed = [c for c in all_conditions if _is_problem(c)]
-    told.problems = list(dict.fromkeys(words(c.code) for c in listed))
+    told.problems = list(dict.fromkeys(concept_text(c.code) for c in listed))
     told.medicines = [m for m in medicines(asker, patient) if m.active]
     told.visits = _visits(asker, patient, all_conditions, visits)
     told.results = results(asker, patient, 12)
@@ -177,7 +182,7 @@ def _medicine(line: r4.MedicationRequest) -> Medicine:
     supply = line.dispenseRequest.expectedSupplyDuration if line.dispenseRequest else None
     end = start + timedelta(days=int(supply.value)) if start and supply and supply.value else None
     return Medicine(
-        name=words(line.medicationCodeableConcept),
+        name=concept_text(line.medicationCodeableConcept),
         dose=(line.dosageInstruction or [r4.Dosage()])[0].text or "",
         day=f"{start:%d/%m/%Y}" if start else "",
         until=f"{end:%d/%m/%Y}" if end else "",
@@ -191,7 +196,7 @@ def _visits(asker: Asker, patient: str, diagnosed: Sequence[r4.Condition], limit
     of: dict[str, list[str]] = {}
     for condition in diagnosed:
         visit = ((condition.encounter.reference or "") if condition.encounter else "").rpartition("/")[2]
-        of.setdefault(visit, []).append(words(condition.code))
+        of.setdefault(visit, []).append(concept_text(condition.code))
     named = _places(asker, newest)
     return [_past(encounter, of.get(encounter.id or "", []), named) for encounter in newest]
 
@@ -208,8 +213,8 @@ def _places(asker: Asker, visits: Sequence[r4.Encounter]) -> dict[str, str]:
 def _past(encounter: r4.Encounter, diagnoses: Sequence[str], named: Mapping[str, str]) -> Past:
     day = _day(encounter.period.start if encounter.period else None)
     where = named.get(encounter.serviceProvider.reference or "", "") if encounter.serviceProvider else ""
-    reason = words((encounter.reasonCode or [None])[0])  # type: ignore[list-item]
-    kind = words((encounter.type or [None])[0])  # type: ignore[list-item]
+    reason = concept_text((encounter.reasonCode or [None])[0])  # type: ignore[list-item]
+    kind = concept_text((encounter.type or [None])[0])  # type: ignore[list-item]
     found_ = tuple(dict.fromkeys(diagnoses))
     return Past(encounter.id or "", f"{day:%d/%m/%Y}" if day else "", where, found_, reason or kind)
 
@@ -310,7 +315,7 @@ def line_values(line: r4.MedicationRequest) -> dict[str, str]:
         usual = facts.usual_quantity(Decimal(repeat.frequency), amount.value, days, package=package)
     return {
         "code": drug_of(line),
-        "label": words(line.medicationCodeableConcept),
+        "label": concept_text(line.medicationCodeableConcept),
         "times": str(repeat.frequency or ""),
         "dose": _plain(amount.value if amount else None),
         "days": _plain(days),
@@ -381,9 +386,9 @@ def imaging(asker: Asker, encounter_id: str) -> list[Picture]:
     return [
         Picture(
             order.id or "",
-            words(order.code),
-            words((order.bodySite or [None])[0]),  # type: ignore[list-item]
-            words((order.reasonCode or [None])[0]),  # type: ignore[list-item]
+            concept_text(order.code),
+            concept_text((order.bodySite or [None])[0]),  # type: ignore[list-item]
+            concept_text((order.reasonCode or [None])[0]),  # type: ignore[list-item]
             order.priority == "urgent",
             order.status or "",
         )
@@ -432,11 +437,13 @@ def seen(asker: Asker, patient: str, encounter_id: str) -> Seen | None:
     vaccines = found(asker, r4.Immunization, f"patient=Patient/{patient}&_count=200")
     given = [v for v in vaccines if v.encounter and v.encounter.reference == f"Encounter/{encounter_id}"]
     return Seen(
-        _past(visit, [words(c.code) for c in conditions_here], _places(asker, [visit])),
+        _past(visit, [concept_text(c.code) for c in conditions_here], _places(asker, [visit])),
         examination(asker, encounter_id),
         [r for one in measured for r in _readings(one)],
         [_medicine(m) for m in found(asker, r4.MedicationRequest, f"{about}&_count=100") if m.status not in GONE],
-        list(dict.fromkeys([*(words(p.code) for p in procedures), *(words(v.vaccineCode) for v in given)])),
+        list(
+            dict.fromkeys([*(concept_text(p.code) for p in procedures), *(concept_text(v.vaccineCode) for v in given)])
+        ),
         advice(asker, encounter_id)[0],
     )
 
@@ -457,7 +464,7 @@ def _readings(one: r4.Observation) -> list[Result]:
 def diagnosed(asker: Asker, patient: str) -> list[tuple[str, str, int]]:
     """The diagnoses of a person, the latest first: its last day, words, and how often it was made."""
     all_ = found(asker, r4.Condition, f"patient=Patient/{patient}&_count=200")
-    told = sorted(((c.onsetDateTime or c.recordedDate or "", words(c.code)) for c in all_), reverse=True)
+    told = sorted(((c.onsetDateTime or c.recordedDate or "", concept_text(c.code)) for c in all_), reverse=True)
     times = Counter(name for _, name in told)
     latest = {name: at for at, name in reversed(told)}
     newest = dict.fromkeys(name for _, name in told)

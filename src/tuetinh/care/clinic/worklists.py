@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext as _
 
 from tuetinh.care.clinic import queries
-from tuetinh.care.clinic.facts import IMAGING, SNOMED, words
+from tuetinh.care.clinic.facts import IMAGING, SNOMED
 from tuetinh.commons.identity.api import display_name
 from tuetinh.record import api as record
 from tuetinh.record import r4
+from tuetinh.record.text import concept_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -83,8 +84,8 @@ def pictures(asker: Asker, today: date, page: str | None = None) -> Listed:
     )
     rows = []
     for order in cast("list[r4.ServiceRequest]", found.resources):
-        site, question = (words((told or [None])[0]) for told in (order.bodySite, order.reasonCode))
-        told = [text for text in (words(order.code), site, question) if text]
+        site, question = (concept_text((told or [None])[0]) for told in (order.bodySite, order.reasonCode))
+        told = [text for text in (concept_text(order.code), site, question) if text]
         visit = (order.encounter.reference or "").rpartition("/")[2] if order.encounter else ""
         urgent = order.priority == "urgent"
         rows.append(_row(visit, order.subject, order.authoredOn or "", told, found.included, urgent=urgent))
@@ -105,7 +106,7 @@ def files(asker: Asker, *, closed: bool, page: str | None = None) -> Listed:
     rows = []
     for visit in visits:
         id_ = visit.id or ""
-        told = list(dict.fromkeys(words(condition.code) for condition in diagnoses[id_]))
+        told = list(dict.fromkeys(concept_text(condition.code) for condition in diagnoses[id_]))
         missing = [] if told else [_("chẩn đoán")]
         missing += [_("%(n)s chỉ định chưa làm") % {"n": len(undone[id_])}] if undone[id_] else []
         rows.append(_row(id_, visit.subject, _start(visit), told, found.included, missing=missing))

@@ -93,6 +93,7 @@ def _exam_page(
         "stage": stage,
         "icon": icon,
         "banner": banner(me, row.patient),
+        "asked": queries.asked(me, row),
         "pictures": queries.pictures(me, row),
         "reading": known,
         "templates": reports.templates(row.modality),

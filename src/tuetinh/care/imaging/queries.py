@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from django.db.models import Count, Q, QuerySet
 
 from tuetinh.care.imaging.models import Exam, Instance, Study
 from tuetinh.commons.identity.api import names_of
+from tuetinh.record import api as record
+from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 from tuetinh.record.steps import enter
+from tuetinh.record.text import concept_text
 
 LISTS: Final = {
     "waiting": ("ordered", "scheduled"),
@@ -49,6 +52,23 @@ def lines(asker: Asker, exams: Sequence[Exam]) -> list[Line]:
     """Examinations with the names of their people."""
     names = names_of(asker, {exam.patient for exam in exams})
     return [Line(exam, names.get(exam.patient, "")) for exam in exams]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the doctor wrote with an order: where, and what is to be found out."""
+
+    site: str = ""
+    question: str = ""
+
+
+def asked(asker: Asker, exam: Exam) -> Asked:
+    """What was asked of an examination; empty where the asker may not see its order."""
+    order = cast("r4.ServiceRequest | None", record.read_many(asker, "ServiceRequest", {exam.order}).get(exam.order))
+    if order is None:
+        return Asked()
+    said = (", ".join(filter(None, map(concept_text, told or []))) for told in (order.bodySite, order.reasonCode))
+    return Asked(*said)
 
 
 def pictures(asker: Asker, exam: Exam) -> list[str]:

@@ -27,6 +27,7 @@ from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.audit import note
 from tuetinh.record.errors import Forbidden
 from tuetinh.record.steps import Query, Step, run
+from tuetinh.record.text import concept_text
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -282,7 +283,7 @@ def _blood(asker: Asker, patient_id: str) -> tuple[str, ...]:
     """The groups that a person's samples gave, each once (LOINC 882-1)."""
     query = f"patient=Patient/{patient_id}&code=http://loinc.org|882-1&status=final,amended,corrected&_count=50"
     found = cast("list[r4.Observation]", _search(asker, "Observation", query))
-    return tuple(dict.fromkeys(said for one in found if (said := text_of(one.valueCodeableConcept))))
+    return tuple(dict.fromkeys(said for one in found if (said := concept_text(one.valueCodeableConcept))))
 
 
 def _allergies(asker: Asker, patient_id: str) -> tuple[tuple[str, ...], bool]:
@@ -295,7 +296,7 @@ def _allergies(asker: Asker, patient_id: str) -> tuple[tuple[str, ...], bool]:
             continue
         if "716186003" in _codes(allergy.code):  # SNOMED CT: no known allergy
             none_known = True
-        elif name := text_of(allergy.code):
+        elif name := concept_text(allergy.code):
             names.append(name)
     return tuple(dict.fromkeys(names)), none_known and not names
 
@@ -326,13 +327,6 @@ def _whereabouts(asker: Asker, patient_id: str) -> tuple[str, str]:
 
 def _codes(concept: r4.CodeableConcept | None) -> set[str]:
     return {coding.code or "" for coding in concept.coding or []} if concept else set()
-
-
-def text_of(concept: r4.CodeableConcept | None) -> str:
-    """The words of a coded concept, or ""."""
-    if concept is None:
-        return ""
-    return concept.text or next((coding.display for coding in concept.coding or [] if coding.display), None) or ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from tuetinh.commons.access.models import Account
 from tuetinh.commons.catalogues.api import load_price_list, starter_prices
 from tuetinh.record import api as record
 from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.text import concept_text
 
 pytestmark = pytest.mark.django_db
 GLUCOSE = "23.0075.1494"
@@ -70,7 +71,7 @@ def test_a_wrong_principal_diagnosis_is_stopped_and_nothing_is_kept(
     assert queries.examination(SYSTEM, visit).history == ""
     right = posted | {"principal": "A97.1"}
     assert as_role("doctor").post(f"/clinic/visits/{visit}/examination", right).status_code == 302
-    assert [queries.words(c.code) for c in queries.conditions(doctor, visit)] != []
+    assert [concept_text(c.code) for c in queries.conditions(doctor, visit)] != []
 
 
 def test_who_may_goes_on_with_a_reason_which_is_kept_for_this_value_alone(

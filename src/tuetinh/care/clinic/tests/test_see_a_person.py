@@ -21,6 +21,7 @@ from tuetinh.commons.catalogues.api import load_price_list, search_drugs, starte
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.text import concept_text
 
 pytestmark = pytest.mark.django_db
 DROPS = "tobramycin-0-3-5-ml-dung-dich-nho-mat"
@@ -135,7 +136,7 @@ def test_a_prescription_becomes_exactly_what_was_typed(doctor: Asker, visit: str
     assert queries.line_values(changed[0])["text"] == "Mỗi lần 1 viên, ngày 1 lần, uống buổi sáng"
     assert queries.line_values(changed[0])["quantity"] == "10 viên"
     standing = [c for c in queries.found(doctor, r4.ChargeItem, f"context=Encounter/{visit}") if c.status == "billable"]
-    drugs = [c for c in standing if "amlodipin" in queries.words(c.code).lower()]
+    drugs = [c for c in standing if "amlodipin" in concept_text(c.code).lower()]
     assert [c.quantity.value for c in drugs if c.quantity] == [10]
 
 

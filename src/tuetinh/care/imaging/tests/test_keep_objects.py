@@ -128,6 +128,8 @@ def order(person: r4.Patient, name: str = "Chụp cắt lớp vi tính sọ não
             intent="order",
             category=[r4.CodeableConcept(coding=[r4.Coding(system=snomed, code="363679005")])],
             code=r4.CodeableConcept(text=name),
+            bodySite=[r4.CodeableConcept(coding=[r4.Coding(system=snomed, code="69536005", display="Đầu")])],
+            reasonCode=[r4.CodeableConcept(text="Đau đầu sau ngã, loại trừ xuất huyết")],
             subject=record.ref(person),
             performer=[r4.Reference(reference=f"Organization/{FACILITY}")],
             authoredOn="2026-11-02T08:00:00+07:00",

@@ -36,6 +36,8 @@ def test_from_order_to_signed_report(person: r4.Patient, cast: dict[str, Account
     page = browser.get("/imaging")
     assert "Nguyễn Văn Ánh" in page.content.decode()
     url = f"/imaging/exams/{exam.pk}"
+    asked = browser.get(url).content.decode()
+    assert "<strong>Đầu</strong>" in asked and "<strong>Đau đầu sau ngã, loại trừ xuất huyết</strong>" in asked
     assert browser.post(f"{url}/plan", {"device": "", "at": "2026-11-30T08:00"}).status_code == 302
     exam.refresh_from_db()
     assert exam.stage == "scheduled"
