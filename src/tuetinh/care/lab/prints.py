@@ -26,15 +26,16 @@ def label(asker: Asker, tube: Tube) -> bytes:
     """The label of a tube, 50 × 30 mm, with its number in Code 128 and in DataMatrix."""
     person = banner(asker, tube.patient)
     [line] = queries.lines(asker, [tube])
+    about = " · ".join(filter(None, (person.sex, person.birth[:4])))
+    return label_of(number=tube.number, name=person.name, about=about, tests=line.tests, urgent=tube.urgent)
+
+
+def label_of(*, number: str, name: str, about: str, tests: str, urgent: bool) -> bytes:
+    """The same label for whatever has a number; `number` is printable ASCII. zpl.label draws it for thermal printers."""
     data = {
-        "number": tube.number,
-        "barcode": code128_svg(tube.number),
-        "matrix": datamatrix_svg(tube.number),
-        "name": person.name,
-        "about": " · ".join(filter(None, (person.sex, person.birth[:4]))),
-        "tests": line.tests,
-        "urgent": tube.urgent,
-    }
+        "number": number, "barcode": code128_svg(number), "matrix": datamatrix_svg(number),
+        "name": name, "about": about, "tests": tests, "urgent": urgent,
+    }  # fmt: skip
     return pdf("lab/label.typ", data, "label")
 
 

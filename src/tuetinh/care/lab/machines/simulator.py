@@ -220,7 +220,8 @@ async def _by_lis1(line: _Wire, message: bytes, fault: Fault) -> bool | None:
         await line.write(ENQ)
         await line.read()
         first = frames(message)[0]
-        await line.write(first[: len(first) // 2] if fault == "cut" else first[:-4] + b"00\r\n")
+        wrong = b"00" if first[-4:-2] != b"00" else b"01"
+        await line.write(first[: len(first) // 2] if fault == "cut" else first[:-4] + wrong + b"\r\n")
         answer = await line.read(1.0)
         await line.write(EOT)
         return None if fault == "cut" else answer == ACK

@@ -18,7 +18,7 @@ from tuetinh.care.lab.errors import LabError
 from tuetinh.care.lab.pathology import facts, queries, reports
 from tuetinh.care.lab.pathology.models import PathologyCase, PathologyPiece
 from tuetinh.care.lab.pathology.tables import morphology, services
-from tuetinh.care.lab.prints import written_day
+from tuetinh.care.lab.prints import label_of, written_day
 from tuetinh.care.lab.samples import zpl
 from tuetinh.commons.access.api import asker, desk, owner_names, place_name
 from tuetinh.commons.documents.api import pdf, respond_pdf
@@ -93,11 +93,10 @@ def label_pdf(request: HttpRequest, piece_id: int) -> HttpResponse:
     found = _piece(request, piece_id)
     about = banner(asker(request), found.case.patient)
     number = f"{found.case.number}-{found.label}"
-    data = {
-        "number": number, "barcode": code128_svg(number), "name": about.name, "about": about.birth[:4],
-        "tests": found.what, "urgent": found.case.urgent,
-    }  # fmt: skip
-    return respond_pdf(request, pdf("lab/label.typ", data, "label"), f"nhan-{number}.pdf")
+    paper = label_of(
+        number=number, name=about.name, about=about.birth[:4], tests=found.what, urgent=found.case.urgent
+    )
+    return respond_pdf(request, paper, f"nhan-{number}.pdf")
 
 
 @desk("lab", "doctor", "nurse")
