@@ -14,7 +14,7 @@ demo: .venv/run.stamp assets  ## set everything up and run a living province on 
 test: .venv/dev.stamp assets  ## set up what the tests need and run all of them
 	$(BIN)/python tools/test_packages.py
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadfile -q
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
 lint: .venv/dev.stamp  ## style, imports between modules
 	$(BIN)/ruff check src tools bench
@@ -51,6 +51,7 @@ interfaces: .venv/dev.stamp  ## remake the list of interfaces, docs/api.md
 assets: .venv/run.stamp
 	@$(BIN)/python tools/assets/build.py
 	@$(BIN)/python tools/messages.py --compile
+	@$(BIN)/python -m compileall -q src  # also where Python is told to keep no bytecode: every command starts sooner
 
 lock:  ## renew the locked requirements
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml --extra build -o requirements/run.lock
