@@ -31,7 +31,7 @@ from tuetinh.care.lab.errors import (
 )
 from tuetinh.care.lab.machines.messages import number as read_number
 from tuetinh.care.lab.microbiology.release import bill, warn
-from tuetinh.care.lab.models import Counter, Tube
+from tuetinh.care.lab.models import Analyser, Counter, Tube
 from tuetinh.care.lab.results import facts as result_facts
 from tuetinh.care.lab.results import notices, signing
 from tuetinh.care.lab.results.work import Work, Writes, recall, work_on
@@ -251,21 +251,35 @@ def _charge(asker: Asker, visit: r4.Encounter, order: r4.ServiceRequest) -> r4.C
     return charge(asker, visit, what.code, 1, source_reference=source, display=what.names[0]) if what else None
 
 
-def enter_results(asker: Asker, number: str, values: Mapping[str, str], *, reason: str = "") -> Tube:
+def enter_results(
+    asker: Asker, number: str, values: Mapping[str, str], *, reason: str = "", machine: str = ""
+) -> Tube:
     """Keep results typed by hand, by the id of their Observation; "" leaves a result as it is.
 
-    On a released tube this amends, which needs a reason. Raises BadValue with the id for a number that is none.
+    machine: id of the Analyser of the laboratory that they were read from, "" for a method by hand. On a released tube
+    this amends, which needs a reason. Raises BadValue with the id for a number that is none, or with `machine`.
     """
     with transaction.atomic():
         tube = lock(asker, number)
         work = work_on(as_desk(asker), tube)
+        source = _read_from(tube.facility, machine)
         readings = {}
         for order, analyte in work.slots():
             id_ = facts.observation_id(order.id or "", analyte.key)
             if typed := values.get(id_, "").strip():
-                readings[id_] = read_typed(analyte, typed, id_)
+                readings[id_] = replace(read_typed(analyte, typed, id_), **source)
         keep_readings(asker, work, readings, reason=reason)
     return tube
+
+
+def _read_from(facility: str, machine: str) -> dict[str, str]:
+    """What a Reading says of the machine of that id."""
+    if not machine:
+        return {}
+    found = Analyser.objects.filter(pk=int(machine), facility=facility).first() if machine.isdecimal() else None
+    if not found:
+        raise BadValue("machine")
+    return found.measured()
 
 
 def read_typed(analyte: Analyte, text: str, field: str) -> facts.Reading:

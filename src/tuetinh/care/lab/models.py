@@ -166,6 +166,10 @@ class Analyser(models.Model):
             models.UniqueConstraint(fields=["sender", "address"], name="lab_analyser_once", nulls_distinct=False),
         ]
 
+    def measured(self) -> dict[str, str]:
+        """What a `facts.Reading` of its says of it."""
+        return {"device": self.name, "device_id": self.device, "device_code": self.ministry_code}
+
 
 class AnalyserCode(models.Model):
     """What an analyser means by one of its codes. analyte: a key of ours, "" for what is never reported.

@@ -18,7 +18,7 @@ from tuetinh.care.insurance.api import Finding, Stopped, reasons_given, shown
 from tuetinh.care.lab import actions, facts, prints, queries, words
 from tuetinh.care.lab.catalogue import Bench, analytes, benches
 from tuetinh.care.lab.errors import BadValue, LabError, NoTube
-from tuetinh.care.lab.models import Tube
+from tuetinh.care.lab.models import Analyser, Tube
 from tuetinh.care.lab.quality import reagents
 from tuetinh.care.lab.results import board as boards
 from tuetinh.care.lab.results import pictures, signing
@@ -39,6 +39,7 @@ LISTS = {
     "sign": gettext_lazy("Chờ ký"),
     "done": gettext_lazy("Đã trả hôm nay"),
 }
+MACHINE = "lab-machine"  # in the session: what results were last read from
 BULK = {"validate": "lab:verify-passed", "sign": "lab:release-passed"}
 
 
@@ -109,6 +110,9 @@ def _tube_page(
         "edit": by_hand and (edit or found.stage == Tube.Stage.RECEIVED),
         "by_hand": by_hand,
         "error": str(BadValue("").message) if wrong else "",
+        "machines": Analyser.objects.filter(facility=found.facility, enabled=True).order_by("name"),
+        "machine": request.session.get(MACHINE, ""),
+        "machine_wrong": wrong == "machine",
         "open": found.stage in (Tube.Stage.ORDERED, Tube.Stage.RECEIVED),
         "has_results": bool(work.results),
         "rejections": REJECTIONS.items(),
@@ -205,11 +209,11 @@ def cancel(request: HttpRequest, number: str) -> HttpResponse:
 def results(request: HttpRequest, number: str) -> HttpResponse:
     """Keep typed results; a wrong one is told beside its field, and nothing that was typed is lost."""
     found = _owned(request, number)
-    typed = {
-        key: str(value)[:200] for key, value in request.POST.items() if key not in ("csrfmiddlewaretoken", "reason")
-    }
+    more = {name: str(request.POST.get(name, "")) for name in ("reason", "machine")}
+    typed = {k: str(v)[:200] for k, v in request.POST.items() if k not in (*more, "csrfmiddlewaretoken")}
+    request.session[MACHINE] = more["machine"]  # most tubes of a bench are read from the same one
     try:
-        actions.enter_results(asker(request), number, typed, reason=request.POST.get("reason", ""))
+        actions.enter_results(asker(request), number, typed, **more)
     except BadValue as error:
         return _tube_page(request, found, edit=True, wrong=error.field, typed=typed)
     except LabError as error:

@@ -291,9 +291,9 @@ def _reading(
     source: tuple[str, Analyser | None],
 ) -> facts.Reading:
     (number, unit), (name, machine) = value, source
+    known = (machine.measured() if machine else {}) | {"device": name}
     if analyte.kind == "titre" and (titre := facts.titre(result.text)):
-        known = {"device_id": machine.device, "device_code": machine.ministry_code} if machine else {}
-        return replace(titre, at=result.at or at, device=name, notes=result.notes, **known)
+        return replace(titre, at=result.at or at, notes=result.notes, **known)
     sent = f"{result.text} {result.unit}".strip()
     turned = number is not None and number != result.number
     return facts.Reading(
@@ -304,10 +304,8 @@ def _reading(
         absent=result.status == "X" or not result.text,
         flag=result.flags[0] if result.flags else "",
         at=result.at or at,
-        device=name,
-        device_id=machine.device if machine else "",
-        device_code=machine.ministry_code if machine else "",
         notes=(*result.notes, f"Máy gửi: {sent}") if turned else result.notes,
+        **known,
     )
 
 

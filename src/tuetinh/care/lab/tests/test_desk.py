@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from django.test import Client
 from pypdf import PdfReader
 
 from tuetinh.care.lab import actions, api, facts
-from tuetinh.care.lab.machines import inbox
+from tuetinh.care.lab.machines import analysers, inbox
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Message, Tube
+from tuetinh.record import api as record
+from tuetinh.record.asker import SYSTEM
 
 pytestmark = pytest.mark.django_db
 GLU, ELEC = "23.0075.1494", "23.0058.1487"
@@ -75,6 +78,24 @@ def test_a_tube_goes_from_order_to_sheet_by_its_pages(technician: Client, world)
     assert "PHIẾU KẾT QUẢ XÉT NGHIỆM" in sheet and "7,80" in sheet and "LÒ THỊ PÂNG" in sheet
     label = PdfReader(io.BytesIO(technician.get(f"{at}/label.pdf").content))
     assert len(label.pages) == 1 and tube.number in label.pages[0].extract_text()
+
+
+def test_what_is_typed_names_the_machine_that_it_was_read_from(technician: Client, world) -> None:
+    manager = replace(world.lab, role="admin")
+    here = analysers.save(manager, None, name="Máy sinh hóa", application="HIT-917", ministry_code="SH.1.12345")
+    there = analysers.save(replace(manager, facility="12001"), None, name="Máy nơi khác", application="XN-1000")
+    tube = order(world)
+    at, id_ = f"/lab/tubes/{tube.number}", facts.observation_id(tube.orders[0], "GLU")
+    technician.post(f"{at}/receive")
+    assert "Máy sinh hóa" in text(technician.get(at)) and "Máy nơi khác" not in text(technician.get(at))
+    for wrong in (there.pk, "x", "-1"):
+        refused = technician.post(f"{at}/results", {id_: "7,8", "machine": wrong})
+        assert (refused.status_code, 'value="7,8"' in text(refused)) == (400, True)
+        assert "Máy này không còn ở phòng xét nghiệm" in text(refused)
+    technician.post(f"{at}/results", {id_: "7,8", "machine": here.pk})
+    device = record.read(SYSTEM, "Observation", id_).device
+    assert (device.reference, device.identifier.value) == (f"Device/{here.device}", "SH.1.12345")
+    assert f'value="{here.pk}" selected' in text(technician.get(f"/lab/tubes/{order(world).number}?edit=1"))
 
 
 def test_critical_values_stand_before_release(technician: Client, world, oru) -> None:
