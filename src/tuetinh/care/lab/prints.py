@@ -31,7 +31,7 @@ def label(asker: Asker, tube: Tube) -> bytes:
 
 
 def label_of(*, number: str, name: str, about: str, tests: str, urgent: bool) -> bytes:
-    """The same label for whatever has a number; `number` is printable ASCII. zpl.label draws it for thermal printers."""
+    """The same label for whatever has a number in printable ASCII; `zpl.label` draws it for thermal printers."""
     data = {
         "number": number, "barcode": code128_svg(number), "matrix": datamatrix_svg(number),
         "name": name, "about": about, "tests": tests, "urgent": urgent,
