@@ -251,9 +251,7 @@ def _charge(asker: Asker, visit: r4.Encounter, order: r4.ServiceRequest) -> r4.C
     return charge(asker, visit, what.code, 1, source_reference=source, display=what.names[0]) if what else None
 
 
-def enter_results(
-    asker: Asker, number: str, values: Mapping[str, str], *, reason: str = "", machine: str = ""
-) -> Tube:
+def enter_results(asker: Asker, number: str, values: Mapping[str, str], *, reason: str = "", machine: str = "") -> Tube:
     """Keep results typed by hand, by the id of their Observation; "" leaves a result as it is.
 
     machine: id of the Analyser of the laboratory that they were read from, "" for a method by hand. On a released tube

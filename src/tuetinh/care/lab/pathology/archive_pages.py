@@ -93,9 +93,7 @@ def label_pdf(request: HttpRequest, piece_id: int) -> HttpResponse:
     found = _piece(request, piece_id)
     about = banner(asker(request), found.case.patient)
     number = f"{found.case.number}-{found.label}"
-    paper = label_of(
-        number=number, name=about.name, about=about.birth[:4], tests=found.what, urgent=found.case.urgent
-    )
+    paper = label_of(number=number, name=about.name, about=about.birth[:4], tests=found.what, urgent=found.case.urgent)
     return respond_pdf(request, paper, f"nhan-{number}.pdf")
 
 
