@@ -1,8 +1,8 @@
 """Blocks of the access log, chained by SHA-256: each hash covers its entries and the hash of the block before it.
 
 A block is a stretch of positions. It is closed when every transaction that may still add to the stretch has ended: the
-position of an entry is drawn after its transaction has its number (`record.next_audit_position`), so whoever drew one
-up to the last is older than a transaction that gets its number thereafter.
+position of an entry is drawn after its transaction has its number (the column's default sees to it), so whoever drew
+one up to the last is older than a transaction that gets its number thereafter.
 
 Somebody who owns the database could write the whole chain anew. Therefore heads, the number and hash of the latest
 block, are told to witnesses outside of it, and `verify` takes what these were told.
@@ -48,7 +48,10 @@ _ENTRIES = (
 
 
 def _json(names: Sequence[str]) -> str:
-    return "".join(f" || ',' || coalesce(to_json({name})::text, 'null')" for name in names)
+    """SQL that adds the columns to a line. Texts go together, which is several times as fast as one by one."""
+    texts = [name for name in names if name != "what"]
+    together = f" || ',' || btrim(array_to_json(ARRAY[{', '.join(texts)}])::text, '[]')" if texts else ""
+    return together + (" || ',' || coalesce(to_json(what)::text, 'null')" if "what" in names else "")
 
 
 # The line of an entry as `_digest` makes it, here by the database: what the one seals, the other verifies.

@@ -10,7 +10,7 @@ import atexit
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -52,9 +52,9 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._closing = False
 
-    def add(self, entry: Entry) -> None:
-        """Take an entry; never waits."""
-        self._entries.append(entry)
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Take entries; never waits."""
+        self._entries.extend(entries)
         if self._thread is None:
             self._start()
         self._wake.set()
@@ -148,10 +148,18 @@ def one_request(come_from: Origin | None = None) -> Iterator[None]:
         yield
     finally:
         _request.reset(token)
-        for (*who, practitioner, outcome, reason, patient), what in seen.items():
-            types = ",".join(sorted(what.types))
-            _store((what.at, *who, what.action, types, what.id, patient, *_beside(practitioner, outcome, reason)))
+        if seen:
+            _store(list(_entries(seen)))
         origin.current.reset(before)
+
+
+def _entries(seen: dict[_Who, _Seen]) -> Iterator[Entry]:
+    (address, agent), query = origin.where(), origin.current.get().query
+    for (account, role, facility, purpose, client, practitioner, outcome, reason, patient), what in seen.items():
+        yield (
+            what.at, account, role, facility, purpose, client, what.action, ",".join(sorted(what.types)), what.id,
+            patient, practitioner, address, query, outcome, agent, reason,
+        )  # fmt: skip
 
 
 def note(
@@ -168,16 +176,17 @@ def note(
 
     outcome: code of audit-event-outcome, None for a success. reason: why it came out so, in a word of the log.
     """
-    who = (asker.account, asker.role, asker.facility, asker.purpose, asker.client)
-    key = (*who, asker.practitioner or None, outcome, reason, patient)
-    seen = _request.get()
-    if seen is None:
-        beside = _beside(asker.practitioner or None, outcome, reason)
-        _store((datetime.now(UTC), *who, action, type_, id_, patient, *beside))
-    elif key in seen:
-        seen[key].add(action, type_, id_)
+    who = (
+        asker.account, asker.role, asker.facility, asker.purpose, asker.client, asker.practitioner or None, outcome,
+        reason, patient,
+    )  # fmt: skip
+    request = _request.get()
+    if request is None:
+        _store(list(_entries({who: _Seen(action, type_, id_)})))
+    elif known := request.get(who):
+        known.add(action, type_, id_)
     else:
-        seen[key] = _Seen(action, type_, id_)
+        request[who] = _Seen(action, type_, id_)
 
 
 def given_out(action: str) -> bool:
@@ -190,12 +199,6 @@ def given_out(action: str) -> bool:
     for what in read:
         what.action = action
     return bool(read)
-
-
-def _beside(practitioner: str | None, outcome: str | None, reason: str | None) -> tuple[str | None, ...]:
-    """The last columns: practitioner, address, query, outcome, agent, reason."""
-    address, agent = origin.where()
-    return practitioner, address, origin.current.get().query, outcome, agent, reason
 
 
 def _columns(entries: Sequence[Entry]) -> list[str]:
@@ -213,10 +216,10 @@ def _on_event_loop() -> bool:
     return True
 
 
-def _store(entry: Entry) -> None:
-    """Keep an entry: with the transaction that is open on Django's connection of this thread, else by the writer."""
+def _store(entries: list[Entry]) -> None:
+    """Keep entries: with the transaction that is open on Django's connection of this thread, else by the writer."""
     if not _on_event_loop() and connection.in_atomic_block:
         with connection.cursor() as cursor:
-            cursor.execute(_INSERT_MANY, _columns([entry]))
+            cursor.execute(_INSERT_MANY, _columns(entries))
     else:
-        writer.add(entry)
+        writer.add(entries)
