@@ -8,7 +8,7 @@ from functools import reduce
 from operator import or_
 from typing import cast
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from tuetinh.care.lab.actions import as_desk
@@ -22,6 +22,11 @@ from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 
 GROUPS = [(abo, rhd) for rhd in ("+", "-") for abo in ABO]
+FIRST = Case(  # the words of FHIR do not sort by themselves
+    When(urgency=BloodOrder.Urgency.STAT, then=Value(0)),
+    When(urgency=BloodOrder.Urgency.URGENT, then=Value(1)),
+    default=Value(2),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ def orders(facility: str, stage: str) -> QuerySet[BloodOrder]:
     lost = Q(allocations__stage__in=["returned", "freed"])
     rows = BloodOrder.objects.filter(facility=facility, stage=stage)
     rows = rows.annotate(given=Count("allocations", filter=~lost & Q(allocations__isnull=False)))
-    return rows.order_by("-urgency", "ordered_at", "id") if stage == "open" else rows.order_by("-ordered_at", "-id")
+    return rows.order_by(FIRST, "ordered_at", "id") if stage == "open" else rows.order_by("-ordered_at", "-id")
 
 
 def fitting(row: BloodOrder) -> list[BloodUnit]:

@@ -259,3 +259,10 @@ def test_another_facility_sees_no_order(bank) -> None:
         with pytest.raises(WrongStage):
             do()
     assert (BloodAllocation.objects.count(), BloodOrder.objects.get().stage) == (0, "open")
+
+
+def test_what_cannot_wait_stands_before_what_is_urgent(bank) -> None:
+    for urgency in ("routine", "urgent", "stat", "urgent"):
+        order(bank, urgency=urgency)
+    first = BloodOrder.objects.order_by("id")
+    assert list(queries.orders("12104", "open")) == [first[2], first[1], first[3], first[0]]
