@@ -128,27 +128,19 @@ def overdue(allocation: BloodAllocation) -> bool:
 
 
 def finish(asker: Asker, allocation_id: int, values: Mapping[str, str]) -> BloodAllocation:
-    """End a transfusion with its last vital signs; the order is done when all that was ordered is given."""
+    """End a transfusion with its last vital signs."""
     if asker.role not in ORDERING:
         raise NotAllowed
     with transaction.atomic():
-        allocation, row = lock_allocation(asker, allocation_id, Stage.RUNNING)
-        desk = as_desk(asker)
-        record.create_many(desk, facts.vitals(asker, allocation, measures(values)))
+        allocation, _ = lock_allocation(asker, allocation_id, Stage.RUNNING)
+        record.create_many(as_desk(asker), facts.vitals(asker, allocation, measures(values)))
         ended(asker, allocation, "completed", Stage.DONE)
-        given = BloodAllocation.objects.filter(order=row, stage__in=[Stage.DONE, Stage.STOPPED]).count()
-        if given >= row.quantity and row.stage == BloodOrder.Stage.OPEN:
-            request = cast(r4.ServiceRequest, record.read(desk, "ServiceRequest", row.request))
-            request.status = "completed"
-            record.update(desk, request)
-            row.stage = BloodOrder.Stage.DONE
-            row.save()
     return allocation
 
 
 def ended(asker: Asker, allocation: BloodAllocation, status: str, stage: Stage) -> None:
-    """Keep that a locked transfusion has ended: `completed` or `stopped`."""
-    desk = as_desk(asker)
+    """Keep that a locked transfusion has ended: `completed` or `stopped`; with the last one of its order, that too."""
+    desk, row = as_desk(asker), allocation.order
     procedure = cast(r4.Procedure, record.read(desk, "Procedure", allocation.procedure))
     procedure.status = status
     start_ = procedure.performedPeriod.start if procedure.performedPeriod else None
@@ -156,4 +148,12 @@ def ended(asker: Asker, allocation: BloodAllocation, status: str, stage: Stage) 
     record.update(desk, procedure)
     allocation.stage, allocation.ended_at = stage, timezone.now()
     allocation.save()
-    publish(f"visit:{allocation.order.encounter}")
+    given = BloodAllocation.objects.filter(order=row, stage__in=[Stage.DONE, Stage.STOPPED]).count()
+    if given >= row.quantity and row.stage == BloodOrder.Stage.OPEN:
+        request = cast(r4.ServiceRequest, record.read(desk, "ServiceRequest", row.request))
+        request.status = "completed"
+        record.update(desk, request)
+        row.stage = BloodOrder.Stage.DONE
+        row.save()
+        publish(f"lab:{row.facility}")
+    publish(f"visit:{row.encounter}")

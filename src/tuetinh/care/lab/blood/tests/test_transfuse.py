@@ -132,6 +132,14 @@ def test_a_reaction_stops_the_transfusion_and_holds_what_is_left_of_the_donation
     assert event.seriousness.coding[0].code == "serious"
 
 
+def test_an_order_ends_with_its_last_unit_also_when_that_is_stopped(bank, given) -> None:
+    bank.confirmed("A")
+    reactions.report(bank.nurse, start(bank, given("A")).pk, "febrile", "rét run")
+    row = BloodOrder.objects.get()
+    request = cast(r4.ServiceRequest, record.read(SYSTEM, "ServiceRequest", row.request))
+    assert (row.stage, request.status) == ("done", "completed")
+
+
 def test_the_investigation_ends_with_its_conclusion(bank, given) -> None:
     bank.confirmed("A")
     made = start(bank, given("A"))
