@@ -281,7 +281,7 @@ class BadResults(InsuranceError):
 
 
 class NotAllowed(InsuranceError):
-    """The claim is of another facility, or the desk may not write answers of the insurer."""
+    """The claim is of another facility, or the desk may not do this: write answers of the insurer, change rules."""
 
     code = "not-allowed"
     message = _("Bàn làm việc này không được làm việc đó.")

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from tuetinh.care.insurance.errors import BadList
+from tuetinh.care.insurance.errors import BadList, NotAllowed
 from tuetinh.care.insurance.models import DiseaseList
 from tuetinh.record.asker import Asker
 
@@ -20,6 +20,7 @@ ANNEXES: Final = {
     BASIC: gettext_lazy("Phụ lục II: tự đến cơ sở cấp cơ bản vẫn hưởng 100%"),
     YEARLY: gettext_lazy("Phụ lục III: phiếu chuyển cơ sở có giá trị 1 năm"),
 }
+KEEPING: Final = frozenset({"admin", "system"})
 BY_LEVEL: Final = {"specialised": SPECIALISED, "basic": BASIC}  # QĐ 3276, 1.17 and 1.16
 _CODE = re.compile(r"([A-Z])([0-9]{2})(\.[0-9]{1,2})?")
 
@@ -38,10 +39,12 @@ def annexes_of(code: str, lists: Iterable[DiseaseList]) -> frozenset[str]:
 
 
 def change(asker: Asker, annex: str, text: str) -> DiseaseList:
-    """Enter an annex anew: codes and ranges (`C00-C97; E11.2`). Raises BadList for what is no code.
+    """Enter an annex anew: codes and ranges (`C00-C97; E11.2`). Raises NotAllowed, and BadList for what is no code.
 
     It holds at the administrator's facility or, having none, everywhere.
     """
+    if asker.role not in KEEPING:
+        raise NotAllowed
     codes = sorted(dict.fromkeys(read(text)))
     return DiseaseList.objects.create(
         annex=annex, facility=asker.facility, codes=codes, at=timezone.now(), account=asker.account

@@ -12,7 +12,7 @@ from django.test import Client
 
 from tuetinh.care.insurance.annexes.lists import change, read, standing
 from tuetinh.care.insurance.claims import claim, gather
-from tuetinh.care.insurance.errors import BadList
+from tuetinh.care.insurance.errors import BadList, NotAllowed
 from tuetinh.care.insurance.models import DiseaseList
 from tuetinh.care.insurance.situations import FORMER, LEVEL, REASON
 from tuetinh.record import api as record
@@ -42,6 +42,13 @@ def test_codes_and_ranges_are_read(text: str, codes: list[str]) -> None:
 def test_what_is_no_code_is_refused_and_nothing_kept(text: str) -> None:
     with pytest.raises(BadList):
         change(HERE, "1", f"A17; {text}")
+    assert not DiseaseList.objects.exists()
+
+
+@pytest.mark.parametrize("role", ["cashier", "doctor", "official", "citizen"])
+def test_who_is_no_administrator_enters_none(role: str) -> None:
+    with pytest.raises(NotAllowed):
+        change(replace(HERE, role=role, facility=""), "1", "A17")
     assert not DiseaseList.objects.exists()
 
 
