@@ -89,10 +89,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a Binary holds: its media type, how many bytes, and the bytes."""
+    """What a Binary holds: its media type, how many bytes, and the bytes; patient: whose it is, if anybody's."""
 
     media: str
     size: int
+    patient: str | None
     _part: contents.Part
 
     def chunks(self) -> Iterator[bytes]:
@@ -206,7 +207,7 @@ def read_binary(asker: Asker, id_: str) -> Content:
     run(asker, contents.ready())
     data = (binary.data or "").encode()
     part: contents.Part = contents.piece(kept) if (kept := contents.content_of(data)) else b64decode(data)
-    return Content(binary.contentType or "", contents.length([part]), part)
+    return Content(binary.contentType or "", contents.length([part]), found.patient, part)
 
 
 def read_many(asker: Asker, type_: str, ids: Iterable[str]) -> dict[str, r4.Resource]:

@@ -15,6 +15,7 @@ from tuetinh.care.lab.results.work import Work, Writes, work_on
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.errors import NotFound
 
 # Contents are for no desk of the laboratory by themselves: who may see the Media may see what it holds.
 HOLDER: Final = SYSTEM
@@ -115,10 +116,17 @@ def _picture(media: r4.Media) -> Picture:
 
 
 def content(asker: Asker, picture: str) -> tuple[str, bytes]:
-    """The media type and the bytes of a picture that the asker may see. Raises NotFound."""
+    """The media type and the bytes of a picture that the asker may see. Raises NotFound.
+
+    A Media may come from anywhere: what it names is another person's or no picture as far as is known.
+    """
     media = cast(r4.Media, record.read(asker, "Media", picture))
-    url = (media.content.url or "") if media.content else ""
-    held = record.read_binary(HOLDER, url.rpartition("/")[2])
+    type_, _, id_ = ((media.content.url or "") if media.content else "").partition("/")
+    if type_ != "Binary":
+        raise NotFound
+    held = record.read_binary(HOLDER, id_)
+    if held.patient != facts.id_of(media.subject) or held.media not in _BEGINNINGS.values():
+        raise NotFound
     return held.media, b"".join(held.chunks())
 
 

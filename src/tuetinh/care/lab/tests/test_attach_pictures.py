@@ -73,6 +73,30 @@ def test_what_is_no_picture_is_refused(world) -> None:
     assert record.search(SYSTEM, "Media", "").resources == []
 
 
+def kept(patient: str, kind: str) -> str:
+    """The id of a Binary of a person."""
+    binary = r4.Binary(contentType=kind, securityContext=facts.ref("Patient", patient))
+    return record.create_binary(SYSTEM, binary, [PNG]).id or ""
+
+
+def test_a_media_from_elsewhere_opens_only_pictures_of_its_person(world, as_role) -> None:
+    own = facts.id_of(world.encounter.subject)
+    stranger = record.create(SYSTEM, r4.Patient(gender="female")).id or ""
+    doctor = as_role("doctor")
+
+    def seen(url: str) -> tuple[int, bytes]:
+        content = r4.Attachment(contentType="image/png", url=url)
+        made = record.create(SYSTEM, r4.Media(status="completed", subject=world.encounter.subject, content=content))
+        answer = doctor.get(f"/lab/pictures/{made.id}")
+        return answer.status_code, answer.content
+
+    picture = kept(own, "image/png")
+    assert seen(f"Binary/{picture}") == (200, PNG)
+    for wrong in (kept(stranger, "image/png"), kept(own, "text/html"), "none"):
+        assert seen(f"Binary/{wrong}")[0] == 404
+    assert seen(f"https://other.vn/Binary/{picture}")[0] == 404
+
+
 def test_its_pages(world, as_role) -> None:
     tube, order, _ = stained(world)
     lab, at = as_role("lab"), f"/lab/tubes/{tube.number}"
