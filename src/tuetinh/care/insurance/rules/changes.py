@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from tuetinh.care.insurance.checks import Problem
 from tuetinh.care.insurance.claims import gather_many, tables_of
-from tuetinh.care.insurance.errors import BadRule
+from tuetinh.care.insurance.errors import BadRule, NotAllowed
 from tuetinh.care.insurance.models import ClaimCase, RuleChange
 from tuetinh.care.insurance.rules.around import Lists, around
 from tuetinh.care.insurance.rules.book import GROUPS, in_force
@@ -21,6 +21,7 @@ from tuetinh.care.insurance.rules.language import BadCondition, Book, Rule, veri
 from tuetinh.care.insurance.rules.weigh import weigh
 from tuetinh.record.asker import Asker
 
+KEEPING = frozenset({"admin", "system"})
 TRIED = 200  # of the latest claims: a person waits for the answer
 BATCH = 40
 EXAMPLES = 10
@@ -36,7 +37,12 @@ class Trial:
 
 
 def change(asker: Asker, rule: Rule, why: str) -> RuleChange:
-    """Make a rule hold from now on, at the administrator's facility or, having none, everywhere. Raises BadRule."""
+    """Make a rule hold from now on, at the administrator's facility or, having none, everywhere.
+
+    Raises NotAllowed, BadRule.
+    """
+    if asker.role not in KEEPING:
+        raise NotAllowed
     if not why.strip():
         raise BadRule("why", _("Ghi lý do thay đổi."))
     check(rule)

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from tuetinh.care.insurance.errors import NotAllowed
 from tuetinh.care.insurance.models import ClaimCase, RuleChange, RuleOverride
 from tuetinh.care.insurance.rules.book import delivered, in_force
+from tuetinh.care.insurance.rules.changes import change
+from tuetinh.record.asker import Asker
 
 pytestmark = pytest.mark.django_db
 RULE = {
@@ -49,6 +52,13 @@ def test_a_delivered_rule_is_switched_off_and_comes_back_with_its_history(as_rol
     assert admin.post("/insurance/rules/MACHINE", told | {"on": "on", "why": "Đã có"}).status_code == 302
     assert in_force("12104").rules["MACHINE"] == known
     assert [change.why for change in RuleChange.objects.order_by("id")] == ["Chưa có mã máy", "Đã có"]
+
+
+@pytest.mark.parametrize("role", ["cashier", "doctor", "official", "citizen"])
+def test_who_is_no_administrator_changes_none(role: str) -> None:
+    with pytest.raises(NotAllowed):
+        change(Asker("someone", role), delivered()[0], "thử")
+    assert not RuleChange.objects.exists()
 
 
 @pytest.mark.parametrize(
