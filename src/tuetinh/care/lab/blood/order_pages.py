@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from tuetinh.care.lab.asked import number_in, person_of
 from tuetinh.care.lab.barcode import code128_svg
 from tuetinh.care.lab.blood import grouping, issuing, orders, queries
 from tuetinh.care.lab.blood.forms import URGENCIES, OrderForm
@@ -25,8 +26,6 @@ from tuetinh.commons.documents.api import pdf, respond_pdf
 from tuetinh.commons.identity.api import banner, names_of
 from tuetinh.commons.ui.api import paginate
 from tuetinh.record import api as record
-from tuetinh.record import r4
-from tuetinh.record.errors import Gone, NotFound
 
 BANK = ("lab", "doctor", "nurse")
 STAGES = {
@@ -76,12 +75,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
 def new_order(request: HttpRequest, encounter_id: str) -> HttpResponse:
     """Order blood for the person of a visit."""
     me = asker(request)
-    try:
-        visit = record.read(me, "Encounter", encounter_id)
-    except (NotFound, Gone) as error:
-        raise Http404 from error
-    assert isinstance(visit, r4.Encounter)  # noqa: S101
-    patient = ((visit.subject.reference if visit.subject else "") or "").rpartition("/")[2]
+    patient = person_of(me, encounter_id)
     form = OrderForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -157,7 +151,7 @@ def match(request: HttpRequest, order_id: int) -> HttpResponse:
 
     def do() -> None:
         method = told.get("method", "serological")
-        found.append(orders.match(me, order_id, int(told.get("unit") or 0), method, grades))
+        found.append(orders.match(me, order_id, number_in(told, "unit"), method, grades))
 
     answer = _step(request, order_id, do, _("Đã ghi phản ứng hòa hợp."))
     if found == [None]:
@@ -172,7 +166,7 @@ def emergency(request: HttpRequest, order_id: int) -> HttpResponse:
     """Release a unit O without a cross-match, signed."""
     me, told = asker(request), request.POST
     release = lambda: orders.release_in_emergency(  # noqa: E731
-        me, order_id, int(told.get("unit") or 0), told.get("reason", "")
+        me, order_id, number_in(told, "unit"), told.get("reason", "")
     )
     return _step(request, order_id, release, _("Đã ký phát khẩn cấp."))
 

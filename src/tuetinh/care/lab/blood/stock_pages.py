@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from tuetinh.care.lab.asked import number_in
 from tuetinh.care.lab.blood import facts, grouping, queries, reactions, stock
 from tuetinh.care.lab.blood.forms import UnitForm
 from tuetinh.care.lab.blood.groups import GRADES, REAGENTS
@@ -152,7 +153,7 @@ def move(request: HttpRequest, unit_id: int, step: str) -> HttpResponse:
     steps: dict[str, tuple[Callable[[], object], str]] = {
         "release": (lambda: stock.release(me, found.pk, group[:-1], group[-1:]), _("Đã cho đơn vị vào sử dụng.")),
         "keep": (lambda: stock.keep_at(me, found.pk, told.get("storage", "")), _("Đã ghi nơi để.")),
-        "back": (lambda: stock.take_back(me, int(told.get("allocation") or 0)), _("Đã nhận lại vào kho.")),
+        "back": (lambda: stock.take_back(me, number_in(told, "allocation")), _("Đã nhận lại vào kho.")),
         "discard": (
             lambda: stock.discard(me, found.pk, told.get("reason", ""), told.get("note", "")), _("Đã hủy đơn vị."),
         ),

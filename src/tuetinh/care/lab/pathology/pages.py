@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from tuetinh.care.lab.asked import number_in, person_of
 from tuetinh.care.lab.errors import LabError
 from tuetinh.care.lab.pathology import cases, facts, queries, reports
 from tuetinh.care.lab.pathology.errors import NotAPicture
@@ -69,11 +70,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
 def of_visit(request: HttpRequest, encounter_id: str) -> HttpResponse:
     """The cases of a visit, and a new request."""
     me = asker(request)
-    try:
-        visit = record.read(me, "Encounter", encounter_id)
-    except (NotFound, Gone) as error:
-        raise Http404 from error
-    assert isinstance(visit, r4.Encounter)  # noqa: S101
+    patient = person_of(me, encounter_id)
     typed, error, status = request.POST, "", 200
     if request.method == "POST":
         try:
@@ -86,7 +83,6 @@ def of_visit(request: HttpRequest, encounter_id: str) -> HttpResponse:
         else:
             messages.success(request, _("Đã gửi yêu cầu giải phẫu bệnh."))
             return redirect("lab:pathology-visit", encounter_id)
-    patient = ((visit.subject.reference if visit.subject else "") or "").rpartition("/")[2]
     found = PathologyCase.objects.filter(facility=me.facility, patient=patient).order_by("-id")[:50]
     context = {
         "banner": banner(me, patient), "services": services().values(), "typed": typed, "error": error,
@@ -155,13 +151,13 @@ def _draft(told: Any) -> reports.Draft:
 def step(request: HttpRequest, case_id: int, step: str) -> HttpResponse:
     """Do one thing with a case."""
     me, found, told = asker(request), _case(request, case_id), request.POST
-    blocks = {key[7:]: int(value) for key, value in told.items() if key.startswith("blocks-") and value.isdigit()}
+    blocks = {key[7:]: number_in(told, key) for key in told if key.startswith("blocks-")}
     steps: dict[str, tuple[Callable[[], object], str]] = {
         "receive": (lambda: cases.receive(me, case_id), _("Đã nhận và cho số.")),
         "cancel": (lambda: cases.cancel(me, case_id, told.get("reason", "")), _("Đã hủy yêu cầu.")),
         "gross": (lambda: cases.gross(me, case_id, told.get("gross", ""), blocks), _("Đã ghi đại thể.")),
         "stain": (
-            lambda: cases.stain(me, int(told.get("piece") or 0), told.getlist("stain")), _("Đã tạo tiêu bản; in nhãn."),
+            lambda: cases.stain(me, number_in(told, "piece"), told.getlist("stain")), _("Đã tạo tiêu bản; in nhãn."),
         ),
         "picture": (lambda: _picture(me, request, case_id), _("Đã thêm ảnh.")),
         "draft": (lambda: reports.draft(me, case_id, _draft(told)), _("Đã ghi bản nháp.")),
@@ -177,7 +173,7 @@ def step(request: HttpRequest, case_id: int, step: str) -> HttpResponse:
             _("Đã xin ý kiến thứ hai."),
         ),
         "answer": (
-            lambda: reports.answer_opinion(me, int(told.get("opinion") or 0), told.get("text", "")),
+            lambda: reports.answer_opinion(me, number_in(told, "opinion"), told.get("text", "")),
             _("Đã ghi ý kiến thứ hai."),
         ),
     }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -12,15 +12,13 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from tuetinh.care.insurance.api import Stopped, reasons_given, shown
 from tuetinh.care.lab import queries
+from tuetinh.care.lab.asked import person_of
 from tuetinh.care.lab.errors import BadValue, CriticalOpen, LabError
 from tuetinh.care.lab.models import Analyser, Tube
 from tuetinh.care.lab.poct import actions
 from tuetinh.commons.access.api import asker, desk, owner_names
 from tuetinh.commons.identity.api import banner
 from tuetinh.commons.ui.api import paginate
-from tuetinh.record import api as record
-from tuetinh.record import r4
-from tuetinh.record.errors import Gone, NotFound
 
 MEASURING = ("doctor", "nurse", "station")
 
@@ -44,11 +42,7 @@ def measured(request: HttpRequest) -> HttpResponse:
 def measure(request: HttpRequest, encounter_id: str) -> HttpResponse:
     """Measure at the bed of the person of a visit: choose the test, type what the device shows."""
     me = asker(request)
-    try:
-        visit = record.read(me, "Encounter", encounter_id)
-    except (NotFound, Gone) as error:
-        raise Http404 from error
-    assert isinstance(visit, r4.Encounter)  # noqa: S101
+    patient = person_of(me, encounter_id)
     offered = actions.offered()
     chosen = offered.get(request.POST.get("test") or request.GET.get("test", "")) or next(iter(offered.values()))
     typed = {key: str(value)[:200] for key, value in request.POST.items()}
@@ -68,7 +62,6 @@ def measure(request: HttpRequest, encounter_id: str) -> HttpResponse:
         else:
             messages.success(request, _("Đã ghi kết quả tại chỗ."))
             return redirect(f"{reverse('lab:poct-measure', args=[encounter_id])}?test={chosen.key}")
-    patient = ((visit.subject.reference if visit.subject else "") or "").rpartition("/")[2]
     mine = Tube.objects.filter(encounter=encounter_id, bedside=True).order_by("-id")[:10]
     context |= {
         "banner": banner(me, patient), "tests": offered.values(), "chosen": chosen, "typed": typed, "patient": patient,

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from tuetinh.care.lab.asked import number_in
 from tuetinh.care.lab.catalogue import test
 from tuetinh.care.lab.errors import LabError
 from tuetinh.care.lab.models import Reagent, ReagentLot
@@ -99,8 +100,7 @@ def open_pack(request: HttpRequest, reagent_id: int, lot_id: int) -> HttpRespons
 @require_POST
 def discard(request: HttpRequest, reagent_id: int, lot_id: int) -> HttpResponse:
     """Throw packs of a lot away."""
-    packs, why = request.POST.get("packs", ""), request.POST.get("why", "")
-    count = int(packs) if packs.isdecimal() and len(packs) < 7 else 0
+    count, why = number_in(request.POST, "packs"), request.POST.get("why", "")
     return _done(request, reagent_id, lambda: reagents.discard(asker(request), lot_id, count, why), _("Đã hủy hộp."))
 
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from tuetinh.care.lab.asked import number_in
 from tuetinh.care.lab.errors import LabError
 from tuetinh.care.lab.quality import documents, upkeep
 from tuetinh.care.lab.quality.forms import DoneForm, ProcedureForm, UpkeepForm
@@ -48,12 +49,12 @@ def plans(request: HttpRequest) -> HttpResponse:
 @require_POST
 def carry_out(request: HttpRequest) -> HttpResponse:
     """Log that something planned was done."""
-    form, chosen = DoneForm(request.POST), request.POST.get("upkeep", "")
-    if not form.is_valid() or not chosen.isdecimal():
+    form, chosen = DoneForm(request.POST), number_in(request.POST, "upkeep")
+    if not form.is_valid() or chosen < 1:
         messages.error(request, _("Chọn việc, ghi ngày và người làm."))
         return redirect("lab:upkeep")
     return _done(
-        request, "lab:upkeep", lambda: upkeep.carry_out(asker(request), int(chosen), **form.cleaned_data), _("Đã ghi.")
+        request, "lab:upkeep", lambda: upkeep.carry_out(asker(request), chosen, **form.cleaned_data), _("Đã ghi.")
     )
 
 

@@ -257,6 +257,7 @@ def test_the_page_of_upkeep(world, as_role, django_assert_num_queries, django_as
     lab.post("/lab/upkeep", typed | {"due_on": "02/11/2026"})
     row = Upkeep.objects.get()
     lab.post("/lab/upkeep/done", {"upkeep": row.pk, "on": "03/11/2026", "by": "", "passed": "yes"})
+    lab.post("/lab/upkeep/done", {"upkeep": "9" * 5000, "on": "03/11/2026", "by": "A", "passed": "yes"})
     assert UpkeepDone.objects.count() == 0
     lab.post("/lab/upkeep/done", {"upkeep": row.pk, "on": "03/11/2026", "by": "Lò Văn Ba", "passed": "yes"})
     assert UpkeepDone.objects.get().account == world.lab.account

@@ -110,6 +110,20 @@ def test_a_doctor_signs_an_emergency_release_on_the_page(bank, as_role) -> None:
     assert BloodAllocation.objects.get().signed_by == bank.doctor.account
 
 
+def test_a_form_that_names_no_row_is_refused(bank, as_role) -> None:
+    unit = bank.unit("O", "-")
+    row = orders.order_blood(bank.doctor, bank.world.encounter.id, "red", 1, indication="bleeding")
+    lab, doctor, page = as_role("lab"), as_role("doctor"), f"/lab/blood/orders/{row.pk}"
+    for wrong in ("", "x", "²", "9" * 5000):
+        for client, to, field in (
+            (lab, f"{page}/match", "unit"), (doctor, f"{page}/emergency", "unit"),
+            (lab, f"/lab/blood/units/{unit.pk}/back", "allocation"),
+        ):  # fmt: skip
+            assert client.post(to, {field: wrong, "reason": "sốc"}).status_code == 302
+    unit.refresh_from_db()
+    assert (unit.stage, BloodAllocation.objects.count()) == ("available", 0)
+
+
 def test_lists_of_blood_take_as_many_queries_for_one_as_for_many(
     bank, given, as_role, django_assert_num_queries
 ) -> None:

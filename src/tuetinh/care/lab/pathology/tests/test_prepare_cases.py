@@ -94,6 +94,18 @@ def test_what_cannot_be_cut_or_stained(world, case) -> None:
     assert (made.stage, made.pieces.count()) == ("received", 1)
 
 
+def test_a_form_that_counts_or_names_nothing_is_refused(world, case, as_role) -> None:
+    made, lab = case("received"), as_role("lab")
+    for wrong in ("x", "²", "-1", "9" * 5000):
+        for step, told in (
+            ("gross", {"gross": "mô tả", "blocks-A": wrong}), ("stain", {"piece": wrong, "stain": "HE"}),
+            ("answer", {"opinion": wrong, "text": "đồng ý"}),
+        ):  # fmt: skip
+            assert lab.post(f"/lab/pathology/cases/{made.pk}/{step}", told).status_code == 422
+    made.refresh_from_db()
+    assert (made.stage, made.pieces.count()) == ("received", 1)
+
+
 def test_smears_are_stained_without_a_block(world, case) -> None:
     made = case("received", "pap", ("Cổ tử cung",))
     [slide] = cases.stain(world.lab, made.pieces.get().pk, ["PAP"])
