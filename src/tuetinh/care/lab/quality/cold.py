@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
 from tuetinh.care.lab.errors import BadQuality, NeedsReason, NotAllowed
 from tuetinh.care.lab.models import Fridge, Temperature
@@ -15,6 +15,7 @@ from tuetinh.care.lab.quality.reagents import KEEPING
 from tuetinh.commons.messages.api import publish
 from tuetinh.record.asker import Asker
 
+OPEN = Q(outside=True, acted_at__isnull=True)  # readings outside the limits that nobody has answered
 SHOWN = 60  # readings of a chart
 MOST = 200  # degrees that a laboratory has
 
@@ -42,9 +43,10 @@ def read(asker: Asker, fridge_id: int, value: Decimal) -> Temperature:
     """Keep a typed reading of now. Raises BadQuality."""
     with transaction.atomic():
         row = _own(asker, fridge_id)
-        if abs(value) > MOST:
+        made = _kept(row, value, datetime.now(UTC), asker.account) if abs(value) <= MOST else None
+        if not made:
             raise BadQuality
-        return _kept(row, value, datetime.now(UTC), asker.account)
+        return made
 
 
 def of_sensors(codes: Iterable[str]) -> dict[tuple[str, str], Fridge]:
@@ -56,14 +58,15 @@ def of_sensors(codes: Iterable[str]) -> dict[tuple[str, str], Fridge]:
 def from_sensor(fridge: Fridge, value: Decimal, at: datetime | None) -> Temperature | None:
     """Keep what a sensor sent, once: None for a moment that is known, and for what no fridge has."""
     at, value = at or datetime.now(UTC), round(value, 1)
-    if abs(value) > MOST or Temperature.objects.filter(fridge=fridge, at=at).exists():
-        return None
-    return _kept(fridge, value, at, "")
+    return None if abs(value) > MOST else _kept(fridge, value, at, "")
 
 
-def _kept(fridge: Fridge, value: Decimal, at: datetime, account: str) -> Temperature:
+def _kept(fridge: Fridge, value: Decimal, at: datetime, account: str) -> Temperature | None:
+    """Keep a reading, with whether it is outside the limits of now; None for a moment that is known."""
+    told = {"value": value, "outside": not fridge.low <= value <= fridge.high, "account": account}
+    made, new = Temperature.objects.get_or_create(fridge=fridge, at=at, defaults=told)
     publish(f"lab:{fridge.facility}")
-    return Temperature.objects.create(fridge=fridge, at=at, value=value, account=account)
+    return made if new else None
 
 
 def act(asker: Asker, reading_id: int, action: str) -> Temperature:
@@ -81,19 +84,15 @@ def act(asker: Asker, reading_id: int, action: str) -> Temperature:
     return row
 
 
-def outside() -> Q:
-    """Readings that nobody has answered and that are outside the limits of their fridge."""
-    return Q(acted_at__isnull=True) & (Q(value__lt=F("fridge__low")) | Q(value__gt=F("fridge__high")))
-
-
 def fridges(facility: str) -> QuerySet[Fridge]:
-    """The fridges by name, with `last_value`, `last_at` and `open`: readings outside that nobody has answered."""
+    """The fridges by name, with `last_value`, `last_outside`, `last_at` and `open`: how many readings are OPEN."""
     newest = Temperature.objects.filter(fridge=OuterRef("pk")).order_by("-at")
-    bad = Temperature.objects.filter(outside(), fridge=OuterRef("pk")).values("fridge").annotate(n=Count("id"))
+    bad = Temperature.objects.filter(OPEN, fridge=OuterRef("pk")).values("fridge").annotate(n=Count("id"))
     return (
         Fridge.objects.filter(facility=facility, ended__isnull=True)
         .annotate(
             last_value=Subquery(newest.values("value")[:1]),
+            last_outside=Subquery(newest.values("outside")[:1]),
             last_at=Subquery(newest.values("at")[:1]),
             open=Subquery(bad.values("n")[:1]),
         )
@@ -109,7 +108,7 @@ def is_silent(fridge: Fridge) -> bool:
 
 def alarms(facility: str) -> int:
     """How many readings outside the limits nobody has answered."""
-    return Temperature.objects.filter(outside(), fridge__facility=facility, fridge__ended__isnull=True).count()
+    return Temperature.objects.filter(OPEN, fridge__facility=facility, fridge__ended__isnull=True).count()
 
 
 def latest(fridge: Fridge) -> list[Temperature]:

@@ -37,13 +37,8 @@ def fridges(request: HttpRequest) -> HttpResponse:
             else:
                 return redirect("lab:fridge", made.pk)
     page = paginate(request, cold.fridges(me.facility))
-    rows = [(one, _is_out(one), cold.is_silent(one)) for one in page.object_list]
+    rows = [(one, one.last_outside, cold.is_silent(one)) for one in page.object_list]
     return render(request, "lab/fridges.html", {"page": page, "rows": rows, "form": form}, status=status)
-
-
-def _is_out(fridge: Fridge) -> bool:
-    last = fridge.last_value  # type: ignore[attr-defined]
-    return last is not None and not fridge.low <= last <= fridge.high
 
 
 @desk("lab")
@@ -60,14 +55,14 @@ def fridge(request: HttpRequest, fridge_id: int) -> HttpResponse:
             except LabError as error:
                 form.add_error("value", str(error))
             else:
-                if found.low <= made.value <= found.high:
-                    messages.success(request, _("Đã ghi nhiệt độ."))
-                else:
+                if made.outside:
                     messages.error(request, _("Ngoài giới hạn: kiểm tra tủ và ghi cách xử lý."))
+                else:
+                    messages.success(request, _("Đã ghi nhiệt độ."))
                 return redirect("lab:fridge", fridge_id)
     rows = cold.latest(found)
     context = {
-        "fridge": found, "form": form, "rows": [(one, not found.low <= one.value <= found.high) for one in rows[::-1]],
+        "fridge": found, "form": form, "rows": rows[::-1],
         "chart": mark_safe(_chart(found, rows)),  # noqa: S308 - our own template
     }  # fmt: skip
     return render(request, "lab/fridge.html", context, status=status)
@@ -76,7 +71,7 @@ def fridge(request: HttpRequest, fridge_id: int) -> HttpResponse:
 def _chart(found: Fridge, rows: list[Temperature]) -> str:
     points = [
         Point(
-            f"{one.at.astimezone(HANOI):%d/%m %H:%M}", float(one.value), not found.low <= one.value <= found.high,
+            f"{one.at.astimezone(HANOI):%d/%m %H:%M}", float(one.value), one.outside,
             f"{one.at.astimezone(HANOI):%H:%M %d/%m/%Y}: {_degrees(one)}",
         )
         for one in rows

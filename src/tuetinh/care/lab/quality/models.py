@@ -180,11 +180,15 @@ class Fridge(models.Model):
 
 
 class Temperature(models.Model):
-    """One reading, never altered. account "": of a sensor; action: what was done about one outside the limits."""
+    """One reading, never altered. account "": of a sensor; action: what was done about one outside the limits.
+
+    outside: of the limits that its fridge had then.
+    """
 
     fridge = models.ForeignKey(Fridge, on_delete=models.PROTECT, related_name="readings")
     at = models.DateTimeField()
     value = models.DecimalField(max_digits=5, decimal_places=1)
+    outside = models.BooleanField(default=False, db_default=False)
     account = models.CharField(max_length=150, blank=True)
     action = models.CharField(max_length=500, blank=True)
     acted_at = models.DateTimeField(null=True)
@@ -192,6 +196,11 @@ class Temperature(models.Model):
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["fridge", "at"], name="lab_temperature_once")]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["fridge"], name="lab_temperature_open", condition=Q(outside=True, acted_at__isnull=True)
+            ),
+        ]
 
 
 class Procedure(models.Model):

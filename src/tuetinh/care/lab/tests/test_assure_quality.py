@@ -301,6 +301,19 @@ def test_a_reading_outside_the_limits_alarms_until_somebody_has_acted(world, fri
     assert cold.is_silent(cold.fridges("12104").get())
 
 
+def test_a_reading_is_judged_by_the_limits_of_its_moment(world, fridge, as_role) -> None:
+    for value in ("5", "9"):
+        cold.read(world.lab, fridge.pk, Decimal(value))
+    changed = {"name": "Tủ mát 1", "code": "", "low": Decimal(6), "high": Decimal(12), "silent_hours": 12}
+    cold.keep_fridge(world.lab, fridge.pk, **changed)
+    assert list(Temperature.objects.order_by("at").values_list("outside", flat=True)) == [False, True]
+    [shown] = cold.fridges("12104")
+    assert (cold.alarms("12104"), shown.open, shown.last_outside) == (1, 1, True)
+    page = as_role("lab").get(f"/lab/fridges/{fridge.pk}").content.decode()
+    assert page.count('fill="#c92a2a"') == 1 and page.count("Ngoài giới hạn") == 1
+    assert cold.read(world.lab, fridge.pk, Decimal(5)).outside
+
+
 def test_a_fridge_that_cannot_be_is_refused(world, fridge) -> None:
     usual = {"name": "B", "code": "", "low": Decimal(2), "high": Decimal(8), "silent_hours": 12}
     for wrong in ({"low": Decimal(8)}, {"name": " "}, {"name": "Tủ mát 1"}):
