@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Max, Min, OuterRef, Q, QuerySet, Subquery
 
 from tuetinh.care.lab.errors import BadQuality, NeedsReason, NotAllowed
 from tuetinh.care.lab.models import Fridge, Temperature
@@ -69,19 +69,31 @@ def _kept(fridge: Fridge, value: Decimal, at: datetime, account: str) -> Tempera
     return made if new else None
 
 
-def act(asker: Asker, reading_id: int, action: str) -> Temperature:
-    """Write what was done about a reading outside the limits. Raises NeedsReason, BadQuality."""
+def act(asker: Asker, reading_id: int, action: str) -> int:
+    """Write what was done about a reading outside the limits, and about the others of the same trouble.
+
+    A trouble goes from the last reading within the limits to the next one. Returns how many readings were answered.
+    Raises NeedsReason, and BadQuality where there is none to answer.
+    """
     _allow(asker)
     if not action.strip():
         raise NeedsReason
     with transaction.atomic():
-        rows = Temperature.objects.select_for_update(of=("self",)).filter(pk=reading_id, acted_at__isnull=True)
-        row = rows.filter(fridge__facility=asker.facility).first()
-        if not row:
+        found = Temperature.objects.filter(OPEN, pk=reading_id).first()
+        if not found:
             raise BadQuality
-        row.action, row.acted_at, row.acted_by = action.strip()[:500], datetime.now(UTC), asker.account
-        row.save()
-    return row
+        row = _own(asker, found.fridge_id)
+        well = row.readings.filter(outside=False)
+        before = well.filter(at__lt=found.at).aggregate(at=Max("at"))["at"]
+        after = well.filter(at__gt=found.at).aggregate(at=Min("at"))["at"]
+        same = row.readings.filter(OPEN)
+        same = same.filter(at__gt=before) if before else same
+        same = same.filter(at__lt=after) if after else same
+        answered = same.update(action=action.strip()[:500], acted_at=datetime.now(UTC), acted_by=asker.account)
+        if not answered:
+            raise BadQuality
+        publish(f"lab:{row.facility}")
+    return answered
 
 
 def fridges(facility: str) -> QuerySet[Fridge]:

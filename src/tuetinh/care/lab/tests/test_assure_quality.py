@@ -301,6 +301,21 @@ def test_a_reading_outside_the_limits_alarms_until_somebody_has_acted(world, fri
     assert cold.is_silent(cold.fridges("12104").get())
 
 
+def test_what_was_done_answers_all_readings_of_one_trouble(world, fridge) -> None:
+    start = datetime(2026, 11, 29, 1, tzinfo=UTC)
+    for minutes, value in enumerate(("9", "5", "8.5", "9", "10", "8", "11")):
+        cold.from_sensor(fridge, Decimal(value), start + timedelta(minutes=5 * minutes))
+    chosen = Temperature.objects.get(value=9, at__gt=start)
+    with pytest.raises(errors.BadQuality):
+        cold.act(world.lab, Temperature.objects.get(value=5).pk, "x")
+    assert (cold.act(world.lab, chosen.pk, "đóng cửa tủ"), cold.alarms("12104")) == (3, 2)
+    answered = Temperature.objects.filter(acted_by=world.lab.account, action="đóng cửa tủ").order_by("at")
+    assert list(answered.values_list("value", flat=True)) == [Decimal("8.5"), Decimal(9), Decimal(10)]
+    with pytest.raises(errors.BadQuality):
+        cold.act(world.lab, chosen.pk, "lần nữa")
+    assert not Temperature.objects.filter(action="lần nữa").exists()
+
+
 def test_a_reading_is_judged_by_the_limits_of_its_moment(world, fridge, as_role) -> None:
     for value in ("5", "9"):
         cold.read(world.lab, fridge.pk, Decimal(value))
