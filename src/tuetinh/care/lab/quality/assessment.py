@@ -7,8 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, FloatField, QuerySet
-from django.db.models.functions import Abs, Cast
+from django.db.models import Count, F, QuerySet
 
 from tuetinh.care.lab.catalogue import analytes
 from tuetinh.care.lab.errors import BadQuality, NeedsReason, NotAllowed
@@ -63,12 +62,6 @@ def rounds(facility: str, analyte: str = "") -> QuerySet[Proficiency]:
     """What rounds told, newest first."""
     rows = Proficiency.objects.filter(facility=facility)
     return (rows.filter(analyte=analyte) if analyte else rows).order_by("-on", "-id")
-
-
-def unanswered(facility: str) -> QuerySet[Proficiency]:
-    """Bad results about which nothing was done."""
-    z = Abs(Cast((F("value") - F("assigned")) / F("sd"), FloatField()))
-    return rounds(facility).annotate(far=z).filter(far__gte=BAD, acted_at__isnull=True)
 
 
 def compare(

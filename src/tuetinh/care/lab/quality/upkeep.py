@@ -68,15 +68,9 @@ def plans(facility: str) -> QuerySet[Upkeep]:
     )
 
 
-def overdue(facility: str) -> QuerySet[Upkeep]:
-    """What should have been done."""
-    return plans(facility).filter(due_on__lt=today())
-
-
-def log(facility: str, machine: str = "") -> QuerySet[UpkeepDone]:
+def log(facility: str) -> QuerySet[UpkeepDone]:
     """What was done, newest first."""
-    rows = UpkeepDone.objects.filter(upkeep__facility=facility).select_related("upkeep")
-    return (rows.filter(upkeep__machine=machine) if machine else rows).order_by("-on", "-id")
+    return UpkeepDone.objects.filter(upkeep__facility=facility).select_related("upkeep").order_by("-on", "-id")
 
 
 def _own(asker: Asker, upkeep_id: int) -> Upkeep:
