@@ -47,20 +47,26 @@ class Again:
 
 
 def ordered_lately(asker: Asker, encounter: str, codes: Sequence[str]) -> list[Again]:
-    """Which of some tests the person of a visit has lately been ordered, anywhere, by the intervals of the rules."""
+    """Which of some tests the person of a visit has lately been ordered, by the intervals of the rules.
+
+    Orders of other facilities count too, as far as they exist for the asker: the warning tells of no other.
+    """
     limits = {code: hours for code, hours in hours_of(asker.facility, Interval).items() if code in codes}
     if not limits:
         return []
     visit = cast(r4.Encounter, record.read(asker, "Encounter", encounter))
-    now = datetime.now(UTC)
-    found = OrderLine.objects.filter(
+    since = {code: datetime.now(UTC) - timedelta(hours=hours) for code, hours in limits.items()}
+    rows = OrderLine.objects.filter(
         tube__patient=facts.id_of(visit.subject), test__in=limits, cancelled=False,
-        ordered_at__gt=now - timedelta(hours=max(limits.values())),
-    ).order_by("test", "-ordered_at").distinct("test")  # fmt: skip
+        ordered_at__gt=min(since.values()),
+    ).order_by("ordered_at")  # fmt: skip
+    lines = [line for line in rows if line.ordered_at > since[line.test]]
+    seen = record.read_many(asker, "ServiceRequest", [line.order for line in lines])
+    newest = {line.test: line for line in lines if line.order in seen}
     return [
-        Again(known.name, line.ordered_at, limits[line.test])
-        for line in found
-        if line.ordered_at > now - timedelta(hours=limits[line.test]) and (known := test(line.test))
+        Again(known.name, line.ordered_at, limits[code])
+        for code, line in sorted(newest.items())
+        if (known := test(code))
     ]
 
 

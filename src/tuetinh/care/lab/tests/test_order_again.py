@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from tuetinh.care.billing.api import bill
-from tuetinh.care.lab import actions, api, errors
+from tuetinh.care.lab import actions, api, errors, facts
 from tuetinh.care.lab.actions import HANOI
 from tuetinh.care.lab.models import OrderLine, StandingOrder, Tube
 from tuetinh.care.lab.results import changes
@@ -17,7 +17,9 @@ from tuetinh.care.lab.samples import actions as samples
 from tuetinh.care.lab.samples import standing
 from tuetinh.commons.access import api as access
 from tuetinh.record import api as record
+from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
+from tuetinh.record.labels import ACT_CODE
 
 pytestmark = pytest.mark.django_db
 CBC, GLU, UREA, HBA1C, TSH = "22.0120.1370", "23.0075.1494", "23.0166.1494", "23.0083.1523", "23.0162.1570"
@@ -192,6 +194,22 @@ def test_the_same_test_within_its_interval_is_warned_of(world, cast) -> None:
     ]
     OrderLine.objects.update(cancelled=True)
     assert api.ordered_lately(world.doctor, world.encounter.id, [GLU]) == []
+
+
+def test_an_order_that_does_not_exist_for_the_asker_is_not_warned_of(world) -> None:
+    [made] = actions.order_tests(world.doctor, world.encounter, [HBA1C])
+    blind = replace(world.doctor, sight=replace(world.doctor.sight, labels=0))
+
+    def warned(asker) -> list[str]:
+        return [one.name for one in api.ordered_lately(asker, world.encounter.id, [HBA1C])]
+
+    kept = record.read(SYSTEM, "ServiceRequest", made.id)
+    kept.performer = [facts.ref("Organization", "12001")]
+    record.update(SYSTEM, kept)
+    assert warned(blind) == warned(world.doctor) == ["Định lượng HbA1c"]
+    kept.meta.security = [r4.Coding(system=ACT_CODE, code="HIV")]
+    record.update(SYSTEM, kept)
+    assert (warned(blind), warned(world.doctor)) == ([], ["Định lượng HbA1c"])
 
 
 # Every morning.
