@@ -26,6 +26,7 @@ from tuetinh.care.lab.statistics.models import OrderLine
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.errors import is_away
 
 log = logging.getLogger(__name__)
 MOST = 60  # days
@@ -145,7 +146,17 @@ def due(now: datetime) -> QuerySet[StandingOrder]:
 def make_due(now: datetime | None = None) -> int:
     """Order what is due, each once a day; return how many were made. Days that were missed are not made up."""
     now = now or datetime.now(UTC)
-    return sum(_make(pk, now) for pk in list(due(now).values_list("pk", flat=True)))
+    return sum(_tried(pk, now) for pk in list(due(now).values_list("pk", flat=True)))
+
+
+def _tried(pk: int, now: datetime) -> bool:
+    try:
+        return _make(pk, now)
+    except Exception as error:  # one that cannot be made must not keep those behind it
+        if is_away(error):
+            raise
+        log.error("standing order %d could not be made: %s", pk, type(error).__name__)  # its text may hold health data
+        return False
 
 
 def _make(pk: int, now: datetime) -> bool:

@@ -259,6 +259,19 @@ def test_it_ends_with_the_visit(world) -> None:
         every_morning(world)
 
 
+def test_one_that_cannot_be_made_keeps_none_behind_it(world, caplog) -> None:
+    broken, well = every_morning(world, hour=time(4)), every_morning(world)
+    StandingOrder.objects.filter(pk=broken.pk).update(requester="no such id")
+    assert standing.make_due(at(date(2026, 12, 1), 6)) == 1
+    broken.refresh_from_db()
+    well.refresh_from_db()
+    assert (broken.done, broken.next_on, well.done) == (0, date(2026, 12, 1), 1)
+    assert Tube.objects.count() == 2
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == [
+        f"standing order {broken.pk} could not be made: Invalid"
+    ]
+
+
 def test_it_is_stopped_with_a_reason_by_those_who_order(world) -> None:
     row = every_morning(world)
     with pytest.raises(errors.NotAllowed):
