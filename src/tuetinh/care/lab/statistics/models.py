@@ -69,7 +69,8 @@ class TestCount(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["facility", "span", "day", "test", "urgent", "machine", "person"], name="lab_test_count_once"
+                fields=["facility", "span", "day", "test", "bench", "urgent", "machine", "person"],
+                name="lab_test_count_once",
             ),
         ]
 

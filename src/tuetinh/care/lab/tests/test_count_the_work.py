@@ -111,6 +111,19 @@ def test_a_day_is_counted_from_its_lines_and_again_gives_the_same(world) -> None
     }
 
 
+def test_a_test_that_moves_to_another_bench_is_counted_at_both(world) -> None:
+    for _ in range(3):
+        order(world, GLU)
+    moved = OrderLine.objects.order_by("ordered_at").first()
+    OrderLine.objects.filter(pk=moved.pk).update(bench="poct")
+    count_recent(1)
+    by_bench = {row["key"]: row["sum_ordered"] for row in queries.tests(asked(), "bench")}
+    assert by_bench == {"poct": 1, "chemistry": 2}
+    assert set(TestCount.objects.values_list("span", "bench", "ordered")) == {
+        (span, *row) for span in "dm" for row in (("poct", 1), ("chemistry", 2))
+    }
+
+
 def test_a_call_after_half_an_hour_is_not_in_time(world) -> None:
     [tube] = order(world, GLU)
     done(world, tube, "30")
