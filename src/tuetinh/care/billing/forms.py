@@ -5,6 +5,8 @@ from __future__ import annotations
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from tuetinh.commons.ui.api import DayField
+
 
 class DongField(forms.CharField):
     """An amount as people type it: `500.000`, `500 000 ₫`; None for nothing."""
@@ -51,11 +53,7 @@ class BackForm(forms.Form):
 class DayForm(forms.Form):
     """Which day of the cash book, and whose: one's own, or the whole facility's."""
 
-    day = forms.DateField(
-        label=_("Ngày"),
-        input_formats=["%d/%m/%Y", "%Y-%m-%d"],
-        widget=forms.DateInput(format="%d/%m/%Y", attrs={"inputmode": "numeric", "placeholder": "dd/mm/yyyy"}),
-    )
+    day = DayField(label=_("Ngày"))
     who = forms.ChoiceField(label=_("Của"), choices=[("me", _("tôi")), ("all", _("cả cơ sở"))])
 
 

@@ -1,4 +1,4 @@
-"""What other modules may call: menu entries, and pages of a long list."""
+"""What other modules may call: menu entries, pages of a long list, fields of forms."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from django import forms
 from django.apps import apps
 from django.core.paginator import Page, Paginator
 from django.urls import NoReverseMatch, reverse
@@ -71,6 +72,14 @@ def home_url(role: str, facility: str) -> str:
     """Where a role starts working, or "" when no page is its own."""
     entries = menu(role, facility)
     return entries[0][1] if entries else ""
+
+
+class DayField(forms.DateField):
+    """A date as people type it, dd/mm/yyyy; what else is understood stands in `formats`."""
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        """Digits come first on a phone."""
+        return super().widget_attrs(widget) | {"inputmode": "numeric", "placeholder": "dd/mm/yyyy"}
 
 
 def paginate(request: HttpRequest, rows: QuerySet[Any] | Sequence[Any], per_page: int = PER_PAGE) -> Page[Any]:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from tuetinh.commons.access.api import RELATIONSHIPS, wards
+from tuetinh.commons.ui.api import DayField
 
 
 class CarerForm(forms.Form):
@@ -25,11 +26,9 @@ class CarerForm(forms.Form):
         label=gettext_lazy("Người đó là gì của người có hồ sơ"),
         choices=[(code, RELATIONSHIPS[code]) for code in wards.BY_WILL],
     )
-    until = forms.DateField(
+    until = DayField(
         label=gettext_lazy("Xem được đến hết ngày"),
         required=False,
-        input_formats=["%Y-%m-%d", "%d/%m/%Y"],
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text=gettext_lazy("Để trống: đến khi một trong hai bên thôi."),
     )
     sensitive = forms.BooleanField(

@@ -20,7 +20,7 @@ from tuetinh.care.insurance.rules import changes, vocabulary
 from tuetinh.care.insurance.rules.book import GROUPS, in_force
 from tuetinh.care.insurance.rules.language import Rule
 from tuetinh.commons.access.api import asker, desk
-from tuetinh.commons.ui.api import paginate
+from tuetinh.commons.ui.api import DayField, paginate
 
 SEVERITY = [("block", gettext_lazy("Chặn")), ("warn", gettext_lazy("Lưu ý")), ("hint", gettext_lazy("Gợi ý"))]
 MOMENT = [
@@ -36,11 +36,6 @@ TABLES = [
     ("XML3", gettext_lazy("bảng 3: dịch vụ, vật tư")), ("XML4", gettext_lazy("bảng 4: kết quả")),
     ("XML5", gettext_lazy("bảng 5: diễn biến")),
 ]  # fmt: skip
-
-
-def _day(label: object) -> forms.DateField:
-    widget = forms.DateInput(format="%d/%m/%Y", attrs={"inputmode": "numeric", "placeholder": "dd/mm/yyyy"})
-    return forms.DateField(label=label, required=False, input_formats=["%d/%m/%Y", "%Y-%m-%d"], widget=widget)
 
 
 class RuleForm(forms.Form):
@@ -60,8 +55,8 @@ class RuleForm(forms.Form):
     vi = forms.CharField(label=gettext_lazy("Lời báo"), max_length=500)
     en = forms.CharField(label=gettext_lazy("Lời báo tiếng Anh"), max_length=500, required=False)
     clause = forms.CharField(label=gettext_lazy("Căn cứ"), max_length=300)
-    from_ = _day(gettext_lazy("Từ ngày"))
-    to = _day(gettext_lazy("Đến ngày"))
+    from_ = DayField(label=gettext_lazy("Từ ngày"), required=False)
+    to = DayField(label=gettext_lazy("Đến ngày"), required=False)
     when = forms.MultipleChoiceField(
         label=gettext_lazy("Hỏi lúc"),
         choices=MOMENT,

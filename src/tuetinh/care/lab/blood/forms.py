@@ -12,6 +12,7 @@ from tuetinh.care.lab.blood.groups import ABO
 from tuetinh.care.lab.blood.models import BloodOrder
 from tuetinh.care.lab.blood.tables import components, words
 from tuetinh.care.lab.blood.wire_isbt128 import HANOI
+from tuetinh.commons.ui.api import DayField
 
 GROUPS = [(f"{abo}{rhd}", f"{abo} Rh(D){'+' if rhd == '+' else '−'}") for abo in ABO for rhd in "+-"]
 URGENCIES = [
@@ -19,13 +20,6 @@ URGENCIES = [
     (BloodOrder.Urgency.URGENT, _("Khẩn")),
     (BloodOrder.Urgency.STAT, _("Tối khẩn")),
 ]
-
-
-def _day(label: Any, *, required: bool, help_text: Any = "") -> forms.DateField:
-    return forms.DateField(
-        label=label, required=required, input_formats=["%d/%m/%Y", "%Y-%m-%d"], help_text=help_text,
-        widget=forms.DateInput(format="%d/%m/%Y", attrs={"inputmode": "numeric", "placeholder": "dd/mm/yyyy"}),
-    )  # fmt: skip
 
 
 class UnitForm(forms.Form):
@@ -36,9 +30,9 @@ class UnitForm(forms.Form):
     component = forms.ChoiceField(label=_("Chế phẩm"))
     group = forms.ChoiceField(label=_("Nhóm máu trên nhãn"), choices=[("", "—"), *GROUPS])
     volume = forms.IntegerField(label=_("Thể tích (ml)"), min_value=1, max_value=1000)
-    expires = _day(_("Hạn dùng"), required=True, help_text=_("Đến 23:59 của ngày này, nếu mã vạch không ghi giờ."))
+    expires = DayField(label=_("Hạn dùng"), help_text=_("Đến 23:59 của ngày này, nếu mã vạch không ghi giờ."))
     until = forms.TimeField(label=_("Giờ hết hạn"), required=False, widget=forms.TimeInput(format="%H:%M"))
-    collected = _day(_("Ngày lấy máu"), required=False)
+    collected = DayField(label=_("Ngày lấy máu"), required=False)
     donor = forms.CharField(label=_("Mã người hiến"), max_length=40, required=False)
     supplier = forms.CharField(label=_("Nơi cung cấp"), max_length=200, required=False)
     storage = forms.CharField(label=_("Tủ / ngăn"), max_length=100, required=False)

@@ -16,6 +16,7 @@ from tuetinh.care.lab.microbiology.breakpoints import STANDARDS, Table
 from tuetinh.care.lab.microbiology.facts import OUTCOMES, Isolate
 from tuetinh.care.lab.microbiology.judging import Susceptibility
 from tuetinh.care.lab.microbiology.lists import Organism, antibiotics, organisms, phenotypes, sources
+from tuetinh.commons.ui.api import DayField
 
 METHODS = {"disk": _("Đĩa"), "mic": "MIC", "etest": "Etest"}
 QUANTITIES = ("", "Rất ít", "1+", "2+", "3+", "4+")
@@ -23,11 +24,6 @@ GRAMS = (
     "", "Cầu khuẩn Gram dương", "Trực khuẩn Gram dương", "Cầu khuẩn Gram âm", "Trực khuẩn Gram âm", "Tế bào nấm men",
 )  # fmt: skip
 _LONGEST = 731  # days of a report
-
-
-def _day(label: object) -> forms.DateField:
-    widget = forms.DateInput(format="%d/%m/%Y", attrs={"inputmode": "numeric", "placeholder": "dd/mm/yyyy"})
-    return forms.DateField(label=label, input_formats=["%d/%m/%Y", "%Y-%m-%d"], widget=widget)
 
 
 class StepForm(forms.Form):
@@ -125,8 +121,8 @@ def organism_choices() -> list[str]:
 class PeriodForm(forms.Form):
     """The days of a report, and of which specimens."""
 
-    first = _day(_("Từ ngày"))
-    last = _day(_("Đến ngày"))
+    first = DayField(label=_("Từ ngày"))
+    last = DayField(label=_("Đến ngày"))
     specimen = forms.ChoiceField(label=_("Bệnh phẩm"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -157,6 +153,6 @@ class TableForm(forms.Form):
     standard = forms.ChoiceField(label=_("Tiêu chuẩn"), choices=[(one, one) for one in STANDARDS])
     year = forms.IntegerField(label=_("Năm"), min_value=2000, max_value=2100)
     version = forms.CharField(label=_("Phiên bản"), max_length=20, required=False)
-    from_day = _day(_("Dùng từ ngày"))
+    from_day = DayField(label=_("Dùng từ ngày"))
     table = forms.FileField(label=_("Tệp CSV"))
     why = forms.CharField(label=_("Lý do thay đổi"), max_length=500)

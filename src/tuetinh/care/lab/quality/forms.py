@@ -11,12 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from tuetinh.care.lab.catalogue import analytes, tests
 from tuetinh.care.lab.machines.messages import number
 from tuetinh.care.lab.models import Analyser, Upkeep
-
-
-def day(label: Any, **kwargs: Any) -> forms.DateField:
-    """A date as people type it."""
-    widget = forms.DateInput(format="%d/%m/%Y", attrs={"inputmode": "numeric", "placeholder": "dd/mm/yyyy"})
-    return forms.DateField(label=label, input_formats=["%d/%m/%Y", "%Y-%m-%d"], widget=widget, **kwargs)
+from tuetinh.commons.ui.api import DayField
 
 
 def amount(label: Any, **kwargs: Any) -> forms.DecimalField:
@@ -58,7 +53,7 @@ class ReceiveForm(forms.Form):
     """Packs that came."""
 
     lot = forms.CharField(label=_("Số lô"), max_length=60)
-    expires = day(_("Hạn dùng"))
+    expires = DayField(label=_("Hạn dùng"))
     packs = forms.IntegerField(label=_("Số hộp"), min_value=1)
     price = forms.DecimalField(
         label=_("Giá một hộp (đồng)"), min_value=0, max_digits=15, decimal_places=2, localize=True
@@ -74,7 +69,7 @@ class UpkeepForm(forms.Form):
     )
     title = forms.CharField(label=_("Nội dung"), max_length=200)
     every_days = forms.IntegerField(label=_("Mỗi (ngày)"), min_value=1, max_value=3660)
-    due_on = day(_("Lần đầu"))
+    due_on = DayField(label=_("Lần đầu"))
 
     def __init__(self, facility: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -84,7 +79,7 @@ class UpkeepForm(forms.Form):
 class DoneForm(forms.Form):
     """That it was done."""
 
-    on = day(_("Ngày làm"))
+    on = DayField(label=_("Ngày làm"))
     by = forms.CharField(label=_("Người làm"), max_length=200)
     passed = forms.TypedChoiceField(
         label=_("Kết quả"), choices=[("yes", _("Đạt")), ("no", _("Không đạt"))], coerce=lambda said: said == "yes"
@@ -101,7 +96,7 @@ class ProficiencyForm(forms.Form):
     sample = forms.CharField(label=_("Mẫu"), max_length=60)
     analyte = forms.ChoiceField(label=_("Chỉ số"), choices=numeric)
     machine = forms.ChoiceField(label=_("Máy"), required=False)
-    on = day(_("Ngày"))
+    on = DayField(label=_("Ngày"))
     value = amount(_("Kết quả của ta"))
     assigned = amount(_("Giá trị ấn định"))
     sd = amount(_("SD của chương trình"))
@@ -117,7 +112,7 @@ class ComparisonForm(forms.Form):
     analyte = forms.ChoiceField(label=_("Chỉ số"), choices=numeric)
     first = forms.CharField(label=_("Phương pháp đang dùng"), max_length=200)
     second = forms.CharField(label=_("Phương pháp mới"), max_length=200)
-    on = day(_("Ngày"))
+    on = DayField(label=_("Ngày"))
     pairs = forms.CharField(
         label=_("Các cặp kết quả"), max_length=20_000, widget=forms.Textarea(attrs={"rows": 10, "spellcheck": "false"}),
         help_text=_("Mỗi dòng một mẫu: hai số cách nhau bằng dấu cách hoặc tab; ít nhất 10, nên có 40 mẫu."),
@@ -160,6 +155,6 @@ class ProcedureForm(forms.Form):
     number = forms.CharField(label=_("Mã tài liệu"), max_length=40)
     title = forms.CharField(label=_("Tên tài liệu"), max_length=300)
     version = forms.CharField(label=_("Phiên bản"), max_length=20)
-    effective_on = day(_("Hiệu lực"))
-    review_on = day(_("Xem xét lại"))
+    effective_on = DayField(label=_("Hiệu lực"))
+    review_on = DayField(label=_("Xem xét lại"))
     place = forms.CharField(label=_("Nơi lưu"), max_length=300, required=False)

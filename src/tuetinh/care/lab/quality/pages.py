@@ -22,7 +22,7 @@ from tuetinh.care.lab.models import Analyser, Control, ControlResult, QualityBlo
 from tuetinh.care.lab.quality import actions, queries
 from tuetinh.commons.access.api import asker, desk, place_name
 from tuetinh.commons.documents.api import pdf, respond_pdf
-from tuetinh.commons.ui.api import paginate
+from tuetinh.commons.ui.api import DayField, paginate
 
 
 class ControlForm(forms.Form):
@@ -45,10 +45,7 @@ class ControlForm(forms.Form):
         label=gettext_lazy("Kết quả dự kiến (định tính)"), max_length=40, required=False,
         help_text=gettext_lazy("Như Âm tính, Dương tính; xét nghiệm định lượng thì để trống và ghi trung bình, SD."),
     )  # fmt: skip
-    expires = forms.DateField(
-        label=gettext_lazy("Hạn dùng"), required=False, input_formats=["%d/%m/%Y", "%Y-%m-%d"],
-        widget=forms.DateInput(format="%d/%m/%Y", attrs={"inputmode": "numeric", "placeholder": "dd/mm/yyyy"}),
-    )  # fmt: skip
+    expires = DayField(label=gettext_lazy("Hạn dùng"), required=False)
 
     def __init__(self, facility: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

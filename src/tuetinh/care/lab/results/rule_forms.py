@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from tuetinh.care.lab.catalogue import analytes, tests
 from tuetinh.care.lab.quality.westgard import RULES
 from tuetinh.care.lab.results.rules import KINDS, Rule
+from tuetinh.commons.ui.api import DayField
 
 KIND_NAMES = {
     "normal": _("Khoảng tham chiếu"),
@@ -33,11 +34,6 @@ KIND_NAMES = {
 }
 _SEXES = [("", _("Mọi người")), ("male", _("Nam")), ("female", _("Nữ"))]
 _SIGNS = {"": _("Không hỏi"), "yes": _("Đang mang thai")}
-
-
-def _day(label: object) -> forms.DateField:
-    widget = forms.DateInput(format="%d/%m/%Y", attrs={"inputmode": "numeric", "placeholder": "dd/mm/yyyy"})
-    return forms.DateField(label=label, required=False, input_formats=["%d/%m/%Y", "%Y-%m-%d"], widget=widget)
 
 
 def _analyte(label: object, *, required: bool = True) -> forms.ChoiceField:
@@ -112,8 +108,8 @@ FIELDS: dict[str, Callable[[], forms.Field]] = {
     "hours": lambda: forms.IntegerField(label=_("Báo trong số giờ"), min_value=1, max_value=720),
     "vi": lambda: _text(_("Lời báo")),
     "en": lambda: _text(_("Lời báo tiếng Anh"), required=False),
-    "from_": lambda: _day(_("Từ ngày")),
-    "to": lambda: _day(_("Đến ngày")),
+    "from_": lambda: DayField(label=_("Từ ngày"), required=False),
+    "to": lambda: DayField(label=_("Đến ngày"), required=False),
     "source": lambda: _text(_("Căn cứ"), required=False),
 }
 LISTS = ("analytes", "organisms", "antibiotics")  # fields of codes

@@ -26,6 +26,7 @@ from tuetinh.care.lab.samples import actions
 from tuetinh.care.lab.samples import standing as daily
 from tuetinh.commons.access.api import asker, desk
 from tuetinh.commons.identity.api import banner
+from tuetinh.commons.ui.api import DayField
 from tuetinh.record import api as record
 from tuetinh.record import r4
 
@@ -72,10 +73,7 @@ class StandingForm(forms.Form):
         label=gettext_lazy("Giờ"), input_formats=["%H:%M"], widget=forms.TimeInput(format="%H:%M"),
         help_text=gettext_lazy("Giờ phút, như 05:00."),
     )  # fmt: skip
-    first = forms.DateField(
-        label=gettext_lazy("Từ ngày"), input_formats=["%d/%m/%Y", "%Y-%m-%d"],
-        widget=forms.DateInput(format="%d/%m/%Y", attrs={"inputmode": "numeric", "placeholder": "dd/mm/yyyy"}),
-    )  # fmt: skip
+    first = DayField(label=gettext_lazy("Từ ngày"))
     days = forms.IntegerField(label=gettext_lazy("Số ngày"), min_value=1, max_value=daily.MOST)
     urgent = forms.BooleanField(label=gettext_lazy("Khẩn"), required=False)
     note = forms.CharField(label=gettext_lazy("Ghi chú"), max_length=300, required=False)

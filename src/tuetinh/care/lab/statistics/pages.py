@@ -27,24 +27,17 @@ from tuetinh.care.lab.statistics.queries import Asked
 from tuetinh.care.lab.statistics.summary import HANOI, counted_at
 from tuetinh.commons.access.api import asker, desk, place_name
 from tuetinh.commons.documents.api import pdf, respond_pdf
-from tuetinh.commons.ui.api import paginate
+from tuetinh.commons.ui.api import DayField, paginate
 
 PER_PAGE = 31  # a month of days
 SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-def _day(label: Any) -> forms.DateField:
-    return forms.DateField(
-        label=label, input_formats=["%d/%m/%Y", "%Y-%m-%d"],
-        widget=forms.DateInput(format="%d/%m/%Y", attrs={"inputmode": "numeric", "placeholder": "dd/mm/yyyy"}),
-    )  # fmt: skip
-
-
 class AskedForm(forms.Form):
     """Which orders are counted, and by what."""
 
-    first = _day(gettext_lazy("Từ ngày"))
-    last = _day(gettext_lazy("Đến ngày"))
+    first = DayField(label=gettext_lazy("Từ ngày"))
+    last = DayField(label=gettext_lazy("Đến ngày"))
     by = forms.ChoiceField(label=gettext_lazy("Chia theo"))
     bench = forms.ChoiceField(label=gettext_lazy("Bàn"), required=False)
     test = forms.ChoiceField(label=gettext_lazy("Xét nghiệm"), required=False)

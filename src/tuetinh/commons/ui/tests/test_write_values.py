@@ -6,10 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django import forms
 from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tuetinh.commons.ui.api import DayField
 from tuetinh.commons.ui.templatetags.ui import age, icon, initials, money, number, vn_date, vn_time
 
 
@@ -101,3 +103,21 @@ def test_icons_are_drawn_and_silent() -> None:
     assert "<script" not in drawn
     with pytest.raises(KeyError):
         icon("no-such-icon")
+
+
+SHOWN = {"value": "01/12/2026", "inputmode": "numeric", "placeholder": "dd/mm/yyyy", "type": "text"}
+
+
+class Days(forms.Form):
+    day = DayField(label="Ngày")
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_a_day_is_typed_as_people_write_it(language: str) -> None:
+    with translation.override(language):
+        shown = str(Days(initial={"day": date(2026, 12, 1)})["day"])
+        assert all(f'{name}="{said}"' in shown for name, said in SHOWN.items())
+        for typed in ("01/12/2026", "1/12/2026", "01122026", "2026-12-01"):
+            form = Days({"day": typed})
+            assert form.is_valid() and form.cleaned_data["day"] == date(2026, 12, 1)
+        assert not any(Days({"day": typed}).is_valid() for typed in ("31/11/2026", "12/2026", "mai"))
