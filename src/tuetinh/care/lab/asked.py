@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
 
 def person_of(asker: Asker, encounter_id: str) -> str:
-    """The id of the person of a visit that exists for the asker. Raises Http404."""
+    """The id of the person of a visit of the asker's facility. Raises Http404."""
     try:
         visit = cast(r4.Encounter, record.read(asker, "Encounter", encounter_id))
     except (NotFound, Gone) as error:
         raise Http404 from error
+    if id_of(visit.serviceProvider) not in ("", asker.facility):
+        raise Http404
     return id_of(visit.subject)
 
 

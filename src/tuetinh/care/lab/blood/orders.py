@@ -8,7 +8,7 @@ from typing import cast
 from django.db import transaction
 from django.utils import timezone
 
-from tuetinh.care.lab.actions import ORDERING, as_desk, order_tests
+from tuetinh.care.lab.actions import ORDERING, as_desk, facility_of, order_tests
 from tuetinh.care.lab.blood import facts
 from tuetinh.care.lab.blood.errors import (
     Expired,
@@ -41,7 +41,10 @@ def order_blood(
     asker: Asker, encounter_id: str, component: str, quantity: int, *, urgency: str = "routine", indication: str,
     note: str = "",
 ) -> BloodOrder:  # fmt: skip
-    """Order units for the person of a visit; without a fresh sample one is asked for too. Raises NotAUnit."""
+    """Order units for the person of a visit; without a fresh sample one is asked for too.
+
+    Raises NotAllowed, NotAUnit.
+    """
     if asker.role not in ("doctor", "system"):
         raise NotAllowed
     if component not in components() or indication not in words("indication") or not 1 <= quantity <= 20:
@@ -52,7 +55,7 @@ def order_blood(
         desk = as_desk(asker)
         visit = cast(r4.Encounter, record.read(desk, "Encounter", encounter_id))
         row = BloodOrder(
-            facility=id_of(visit.serviceProvider) or asker.facility, request=record.new_id(), encounter=encounter_id,
+            facility=facility_of(asker, visit), request=record.new_id(), encounter=encounter_id,
             patient=id_of(visit.subject), component=component, quantity=quantity, urgency=urgency,
             ordered_at=timezone.now(),
         )  # fmt: skip

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from tuetinh.care.billing.api import cancel_charge, charge
-from tuetinh.care.lab.actions import ORDERING, WORKING, as_desk
+from tuetinh.care.lab.actions import ORDERING, WORKING, as_desk, facility_of
 from tuetinh.care.lab.errors import NeedsReason, NotAllowed
 from tuetinh.care.lab.facts import id_of
 from tuetinh.care.lab.models import Counter
@@ -48,7 +48,7 @@ def ask(
         desk = as_desk(asker)
         visit = cast(r4.Encounter, record.read(desk, "Encounter", encounter_id))
         case = PathologyCase.objects.create(
-            facility=id_of(visit.serviceProvider) or asker.facility, encounter=encounter_id,
+            facility=facility_of(asker, visit), encounter=encounter_id,
             patient=id_of(visit.subject), request=record.new_id(), service=service, template=what.template,
             urgent=urgent or what.kind == "frozen", ordered_at=timezone.now(),
         )  # fmt: skip

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from tuetinh.care.billing.api import BillingError
 from tuetinh.care.lab import facts
-from tuetinh.care.lab.actions import HANOI, ORDERING, as_desk, order_tests
+from tuetinh.care.lab.actions import HANOI, ORDERING, as_desk, facility_of, order_tests
 from tuetinh.care.lab.catalogue import test
 from tuetinh.care.lab.errors import LabError, NeedsReason, NotAllowed, UnknownTest, WrongStage
 from tuetinh.care.lab.models import StandingOrder
@@ -92,9 +92,7 @@ def stand(
     if not wanted or any(test(code) is None for code in wanted) or not 1 <= days <= MOST:
         raise UnknownTest
     visit = cast(r4.Encounter, record.read(as_desk(asker), "Encounter", encounter))
-    facility = facts.id_of(visit.serviceProvider) or asker.facility
-    if asker.role != "system" and facility != asker.facility:
-        raise NotAllowed
+    facility = facility_of(asker, visit)
     if visit.status not in OPEN:
         raise WrongStage
     return StandingOrder.objects.create(

@@ -9,10 +9,13 @@ from typing import cast
 import pytest
 
 from tuetinh.care.lab import actions, api, catalogue, errors, facts, queries
+from tuetinh.care.lab.blood import orders as blood
 from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines import queries as machine_queries
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, Message, Tube
+from tuetinh.care.lab.pathology import cases as pathology
+from tuetinh.care.lab.poct import actions as poct
 from tuetinh.care.lab.results.work import work_on
 from tuetinh.commons.catalogues.api import service
 from tuetinh.record import api as record
@@ -62,6 +65,26 @@ def test_an_unknown_test_or_a_wrong_desk_writes_nothing(world) -> None:
         actions.order_tests(world.outsider, world.encounter, [GLU])
     assert Tube.objects.count() == 0
     assert api.orders(SYSTEM, world.encounter.id) == []
+
+
+def test_nobody_orders_at_a_visit_of_another_facility(world, as_role) -> None:
+    elsewhere = replace(world.doctor, facility="12001", sight=SYSTEM.sight)  # whatever it may see
+    visit = world.encounter.id
+    for do in (
+        lambda: actions.order_tests(elsewhere, visit, [GLU]),
+        lambda: blood.order_blood(elsewhere, visit, "red", 1, indication="anaemia"),
+        lambda: pathology.ask(elsewhere, visit, "histology", ["Hang vị"], "loét"),
+        lambda: poct.measure(elsewhere, visit, "CGLU", {"CGLU": "5"}, device="máy"),
+    ):
+        with pytest.raises(errors.NotAllowed):
+            do()
+    assert (Tube.objects.count(), record.search(SYSTEM, "ServiceRequest", "").resources) == (0, [])
+    doctor = as_role("doctor")
+    pages = [f"/lab/{page}/{visit}" for page in ("blood/orders/new", "pathology/visits", "poct")]
+    assert [doctor.get(page).status_code for page in pages] == [200, 200, 200]
+    world.encounter.serviceProvider = facts.ref("Organization", "12001")
+    record.update(SYSTEM, world.encounter)
+    assert [doctor.get(page).status_code for page in pages] == [404, 404, 404]
 
 
 def test_an_analysers_result_is_matched_validated_and_seen(world, oru) -> None:
