@@ -58,10 +58,12 @@ def order_tests(
     requester: r4.Reference | None = None,
     urgent: bool = False,
     note: str = "",
+    alone: bool = False,
 ) -> list[r4.ServiceRequest]:
     """Order tests by their service codes: one ServiceRequest each, one tube for each kind of specimen, each charged.
 
-    A tube of the visit that still waits to be drawn is shared. A code given twice counts once.
+    A tube of the visit that still waits to be drawn is shared, unless they are to stay alone. A code given twice counts
+    once.
     Raises UnknownTest before anything is written, and NotAllowed.
     """
     _allow(asker, ORDERING)
@@ -89,6 +91,7 @@ def order_tests(
                 requester=requester,
                 urgent=urgent,
                 note=note,
+                alone=alone,
             )
         for order in made:
             lines.charged(order, _charge(asker, visit, order))
@@ -115,9 +118,10 @@ def _order_tube(
     requester: r4.Reference | None,
     urgent: bool,
     note: str,
+    alone: bool,
 ) -> list[r4.ServiceRequest]:
     ids = [record.new_id() for _ in group]
-    shared = waiting(visit.id or "", facility, group, urgent=urgent)
+    shared = None if alone else waiting(visit.id or "", facility, group, urgent=urgent)
     specimen_id = shared.specimen if shared else record.new_id()
     if not shared:
         tube = _numbered(

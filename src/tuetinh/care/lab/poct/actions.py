@@ -65,7 +65,7 @@ def measure(
     if not typed or not device.strip():
         raise Incomplete
     with transaction.atomic():
-        [order] = order_tests(asker, encounter_id, [what.code])
+        [order] = order_tests(asker, encounter_id, [what.code], alone=True)
         tube = Tube.objects.get(specimen=facts.id_of((order.specimen or [None])[0]))
         desk = as_desk(asker)
         specimen = cast(r4.Specimen, record.read(desk, "Specimen", tube.specimen))
@@ -89,7 +89,7 @@ def measure(
             log_call(bench, tube.number, told)
         tube = release(bench, tube.number, reasons=reasons, answers=asker)
         if tube.stage != Tube.Stage.RELEASED:  # what a strip does not show is not to come
-            order = cast(r4.ServiceRequest, record.read(desk, "ServiceRequest", tube.orders[0]))
+            order = cast(r4.ServiceRequest, record.read(desk, "ServiceRequest", order.id or ""))
             order.status = "completed"
             record.update(desk, order)
             tube.stage, tube.released_at = Tube.Stage.RELEASED, datetime.now(UTC)

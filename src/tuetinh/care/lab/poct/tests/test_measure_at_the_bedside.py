@@ -53,6 +53,17 @@ def test_what_was_measured_is_a_result_like_the_others_and_marked(world, nurse) 
     assert len(charges) == 1
 
 
+def test_what_waits_to_be_drawn_for_the_laboratory_goes_on_waiting(world, nurse) -> None:
+    [glucose] = order_tests(world.doctor, world.encounter, ["23.0075.1494"])
+    waiting = Tube.objects.get()
+    tube = actions.measure(nurse, world.encounter.id, "HBSAG", {"HBSAG": "Âm tính"}, device="Que thử")
+    assert (tube.kind, tube.stage, len(tube.orders)) == (waiting.kind, "released", 1)
+    waiting.refresh_from_db()
+    assert (waiting.stage, waiting.bedside, waiting.orders) == ("ordered", False, [glucose.id])
+    [order] = record.read_many(SYSTEM, "ServiceRequest", [glucose.id]).values()
+    assert order.status == "active"
+
+
 def test_a_critical_value_is_told_before_it_is_kept(world, nurse) -> None:
     told = {"device": "Accu-Chek"}
     with pytest.raises(CriticalOpen):
