@@ -19,6 +19,7 @@ from tuetinh.care.lab.pathology import facts
 from tuetinh.care.lab.pathology.errors import BadStain, NoCase, NotACase, NotAPicture
 from tuetinh.care.lab.pathology.models import PathologyCase, PathologyPiece
 from tuetinh.care.lab.pathology.tables import services, stains
+from tuetinh.care.lab.results import pictures
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -26,8 +27,7 @@ from tuetinh.record.asker import Asker
 
 Stage, Level = PathologyCase.Stage, PathologyPiece.Level
 PARTS = "ABCDEFGHIJKLMNOPQRST"
-MOST_BLOCKS, LARGEST = 40, 10 * 1024 * 1024
-_KINDS = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png"}
+MOST_BLOCKS = 40
 OPEN = (Stage.RECEIVED, Stage.GROSSED, Stage.STAINED, Stage.DRAFTED)
 
 
@@ -186,12 +186,12 @@ def stain(asker: Asker, piece_id: int, keys: Sequence[str]) -> list[PathologyPie
 
 def add_picture(asker: Asker, case_id: int, title: str, data: bytes) -> r4.Media:
     """Keep a picture of a case, before it is signed. Raises NotAPicture."""
-    media = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "")
-    if not media or len(data) > LARGEST:
+    if not pictures.kind_of(data).startswith("image/") or len(data) > pictures.LARGEST:
         raise NotAPicture
     with transaction.atomic():
         case = lock(asker, case_id, *OPEN)
-        made = record.create(as_desk(asker), facts.picture(asker, case, title.strip()[:200], media, data))
+        request = cast(r4.ServiceRequest, record.read(as_desk(asker), "ServiceRequest", case.request))
+        made = pictures.keep(asker, request, title, data)
         told(case)
     return made
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -172,20 +171,6 @@ def code_of(found: r4.DiagnosticReport | None) -> str:
     """The ICD-O-3 code of a report, or ""."""
     concepts = (found.conclusionCode if found else None) or []
     return next((c.code or "" for concept in concepts for c in concept.coding or [] if c.system == ICD_O), "")
-
-
-def picture(asker: Asker, case: PathologyCase, title: str, media: str, data: bytes) -> r4.Media:
-    """Build a picture of a case."""
-    return r4.Media(
-        basedOn=[ref("ServiceRequest", case.request)],
-        status="completed",
-        type=_own("photo", "Ảnh đại thể"),
-        subject=ref("Patient", case.patient),
-        encounter=ref("Encounter", case.encounter),
-        createdDateTime=now(),
-        operator=who(asker) if asker.practitioner else None,
-        content=r4.Attachment(contentType=media, data=b64encode(data).decode(), title=title or None, creation=now()),
-    )
 
 
 def pictures_of(found: r4.DiagnosticReport | None) -> list[str]:

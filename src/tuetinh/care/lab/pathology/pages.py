@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
 
@@ -21,14 +20,13 @@ from tuetinh.care.lab.pathology import cases, facts, queries, reports
 from tuetinh.care.lab.pathology.errors import NotAPicture
 from tuetinh.care.lab.pathology.models import PathologyCase
 from tuetinh.care.lab.pathology.tables import morphology, services, stains, templates
+from tuetinh.care.lab.results import pictures
 from tuetinh.care.lab.results.signing import named
 from tuetinh.commons.access.api import asker, desk, fresh, owner_names
 from tuetinh.commons.identity.api import banner, names_of
 from tuetinh.commons.ui.api import paginate
 from tuetinh.record import api as record
-from tuetinh.record import r4
 from tuetinh.record.asker import Asker
-from tuetinh.record.errors import Gone, NotFound
 
 STAGES = {
     "ordered": (gettext_lazy("Chờ nhận"), "inbox"),
@@ -212,22 +210,6 @@ def _done(request: HttpRequest, found: PathologyCase, do: Callable[[], object], 
 
 def _picture(me: Asker, request: HttpRequest, case_id: int) -> object:
     file = request.FILES.get("picture")
-    if file is None or (file.size or 0) > cases.LARGEST:
+    if file is None or (file.size or 0) > pictures.LARGEST:
         raise NotAPicture
     return cases.add_picture(me, case_id, request.POST.get("title", ""), file.read())
-
-
-@desk("lab", "doctor")
-@require_GET
-def picture(request: HttpRequest, media_id: str) -> HttpResponse:
-    """A picture of a case."""
-    try:
-        found = record.read(asker(request), "Media", media_id)
-    except (NotFound, Gone) as error:
-        raise Http404 from error
-    assert isinstance(found, r4.Media)  # noqa: S101
-    content = found.content or r4.Attachment()
-    response = HttpResponse(b64decode(content.data or ""), content_type=content.contentType or "image/jpeg")
-    response["Cache-Control"] = "private, no-store"
-    response["X-Content-Type-Options"] = "nosniff"
-    return response

@@ -14,7 +14,6 @@ urlpatterns = [
     path("lab/pathology/cases/<int:case_id>/report.pdf", archive_pages.report, name="pathology-report"),
     path("lab/pathology/cases/<int:case_id>/sign/<slug:what>", pages.sign, name="pathology-sign"),
     path("lab/pathology/cases/<int:case_id>/<slug:step>", pages.step, name="pathology-step"),
-    path("lab/pathology/pictures/<str:media_id>", pages.picture, name="pathology-picture"),
     path("lab/pathology/pieces/<int:piece_id>/label.zpl", archive_pages.label_zpl, name="pathology-zpl"),
     path("lab/pathology/pieces/<int:piece_id>/label.pdf", archive_pages.label_pdf, name="pathology-label"),
     path("lab/pathology/pieces/<int:piece_id>/<slug:step>", archive_pages.move, name="pathology-piece"),

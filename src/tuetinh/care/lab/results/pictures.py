@@ -49,20 +49,24 @@ def attach(asker: Asker, number: str, order: str, title: str, content: bytes) ->
 
     A report that was handed out becomes one with something appended.
     """
-    kind = kind_of(content)
-    if not kind or len(content) > LARGEST or not title.strip():
+    if not kind_of(content) or len(content) > LARGEST or not title.strip():
         raise BadPicture
     with transaction.atomic():
         work = _at_work(asker, number)
         request = work.orders.get(order)
         if not request or request.status == "revoked":
             raise NoTube
-        desk = actions.as_desk(asker)
-        binary = r4.Binary(id=record.new_id(), contentType=kind, securityContext=request.subject)
-        record.create_binary(HOLDER, binary, [content])
-        media = record.create(desk, _media(asker, request, title.strip()[:200], binary, len(content)))
-        _link(desk, work, request, [*_links(work, order), r4.DiagnosticReportMedia(link=record.ref(media))])
+        media = keep(asker, request, title, content)
+        links = [*_links(work, order), r4.DiagnosticReportMedia(link=record.ref(media))]
+        _link(actions.as_desk(asker), work, request, links)
     return media
+
+
+def keep(asker: Asker, request: r4.ServiceRequest, title: str, content: bytes) -> r4.Media:
+    """Keep a picture of an order, within the caller's transaction; its kind is known (`kind_of`)."""
+    binary = r4.Binary(id=record.new_id(), contentType=kind_of(content), securityContext=request.subject)
+    record.create_binary(HOLDER, binary, [content])
+    return record.create(actions.as_desk(asker), _media(asker, request, title.strip()[:200], binary, len(content)))
 
 
 def detach(asker: Asker, number: str, picture: str, reason: str) -> None:
@@ -168,5 +172,7 @@ def _media(asker: Asker, request: r4.ServiceRequest, title: str, binary: r4.Bina
         createdDateTime=facts.now(),
         issued=facts.now(),
         operator=who(asker) if asker.practitioner else None,
-        content=r4.Attachment(contentType=binary.contentType, url=f"Binary/{binary.id}", title=title, size=size),
+        content=r4.Attachment(
+            contentType=binary.contentType, url=f"Binary/{binary.id}", title=title or None, size=size
+        ),
     )

@@ -125,7 +125,6 @@ ROWS = {
 }
 NO_PAGES = {
     "insurance/forms/<int:run_id>/file", "lab/whonet.<str:form>", "lab/pictures/<str:picture>",  # files
-    "lab/pathology/pictures/<str:media_id>",  # a picture
     "oauth/token", "oauth/revoke", "oauth/introspect", "oauth/jwks", "cds-services", ".well-known/smart-configuration",
     "cds-services/<str:id_>", "cds-services/<str:id_>/feedback", ".well-known/openid-configuration",  # answer programs
     "catalogues/icd10", "catalogues/services", "catalogues/drugs", "catalogues/communes", "me/turn",  # parts of pages

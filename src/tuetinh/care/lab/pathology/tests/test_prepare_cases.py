@@ -12,6 +12,7 @@ from tuetinh.care.lab.pathology import cases, reports
 from tuetinh.care.lab.pathology.errors import BadStain, Lent, NoCase, NotACase, NotAPicture
 from tuetinh.care.lab.pathology.models import PathologyCase, PathologyLoan, PathologyPiece
 from tuetinh.care.lab.pathology.queries import archive, pace
+from tuetinh.care.lab.results import pictures
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
@@ -128,11 +129,13 @@ def test_a_request_is_cancelled_before_it_is_cut(world, case) -> None:
 
 def test_pictures_are_kept_with_the_case(world, case) -> None:
     made = case("grossed")
-    for wrong in (b"GIF89a", b"", b"\xff\xd8\xff" + b"0" * cases.LARGEST):
+    for wrong in (b"GIF89a", b"", b"%PDF-1.7", PNG + b"0" * pictures.LARGEST):
         with pytest.raises(NotAPicture):
             cases.add_picture(world.lab, made.pk, "mặt cắt", wrong)
     media = cases.add_picture(world.lab, made.pk, "mặt cắt", PNG)
     assert (media.content.contentType, media.content.title) == ("image/png", "mặt cắt")
+    assert media.content.data is None  # who lists pictures reads none of them
+    assert pictures.content(world.doctor, media.id) == ("image/png", PNG)
     assert len(record.search(SYSTEM, "Media", "").resources) == 1
 
 

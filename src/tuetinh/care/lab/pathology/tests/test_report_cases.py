@@ -200,7 +200,7 @@ def test_the_pages_lead_from_the_request_to_the_paper(world, case, as_role) -> N
     text = PdfReader(io.BytesIO(doctor.get(f"{page}/report.pdf").content)).pages[0].extract_text()
     assert "GIẢI PHẪU BỆNH" in text and "HP dương tính" in text and "Có bổ sung" in text
     media = facts.pictures_of(report(made))
-    picture = doctor.get(f"/lab/pathology/pictures/{media[0]}")
+    picture = doctor.get(f"/lab/pictures/{media[0]}")
     assert (picture.content, picture.headers["Content-Type"]) == (PNG, "image/png")
     made.refresh_from_db()
     block = made.pieces.get(label="A1")
