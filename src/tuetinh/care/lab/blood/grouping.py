@@ -167,8 +167,8 @@ def _drawn_apart(samples: tuple[r4.Observation, ...]) -> bool:
     return len(times) > 1 and times[-1] - times[0] >= timedelta(minutes=rule("second_sample_minutes"))
 
 
-def resolve_conflict(asker: Asker, observation_id: str, reason: str) -> r4.Observation:
-    """Mark the group of a sample as entered in error, for a reason, by another person than who tested it.
+def resolve_conflict(asker: Asker, patient: str, observation_id: str, reason: str) -> r4.Observation:
+    """Mark the group of a person's sample as entered in error, for a reason, by another person than who tested it.
 
     Raises NotAllowed, NeedsReason, SamePerson, and Discrepancy where the person's samples do not differ.
     """
@@ -179,10 +179,10 @@ def resolve_conflict(asker: Asker, observation_id: str, reason: str) -> r4.Obser
     with transaction.atomic():
         desk = as_desk(asker)
         found = cast("dict[str, r4.Observation]", record.lock_many(desk, "Observation", [observation_id]))
-        if observation_id not in found or not facts.group_of(found[observation_id]):
+        wrong = found.get(observation_id)
+        if not wrong or lab_facts.id_of(wrong.subject) != patient or not facts.group_of(wrong):
             raise Discrepancy
-        wrong = found[observation_id]
-        if not known(asker, lab_facts.id_of(wrong.subject)).conflict:
+        if not known(asker, patient).conflict:
             raise Discrepancy
         if who(asker) in (wrong.performer or []):
             raise SamePerson

@@ -209,8 +209,9 @@ def sample(request: HttpRequest, number: str) -> HttpResponse:
 @require_POST
 def resolve(request: HttpRequest, patient_id: str) -> HttpResponse:
     """Mark the group of a sample of a person as entered in error."""
+    told = request.POST
     try:
-        grouping.resolve_conflict(asker(request), request.POST.get("sample", ""), request.POST.get("reason", ""))
+        grouping.resolve_conflict(asker(request), patient_id, told.get("sample", ""), told.get("reason", ""))
     except LabError as error:
         messages.error(request, str(error))
     else:

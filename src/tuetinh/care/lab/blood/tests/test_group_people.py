@@ -94,13 +94,15 @@ def test_samples_that_differ_are_a_conflict_until_another_person_resolves_it(ban
         (bank.lab, "lấy nhầm người", SamePerson), (bank.other, " ", NeedsReason), (bank.nurse, "x", NotAllowed),
     ):  # fmt: skip
         with pytest.raises(error):
-            grouping.resolve_conflict(asker, facts.group_id(wrong), why)
+            grouping.resolve_conflict(asker, bank.patient, facts.group_id(wrong), why)
+    with pytest.raises(Discrepancy):  # from the page of another person
+        grouping.resolve_conflict(bank.other, "cast-citizen", facts.group_id(wrong), "lấy nhầm người")
     assert observation(wrong).status == "final"
-    grouping.resolve_conflict(bank.other, facts.group_id(wrong), "lấy nhầm người")
+    grouping.resolve_conflict(bank.other, bank.patient, facts.group_id(wrong), "lấy nhầm người")
     assert (observation(wrong).status, observation(wrong).note[-1].text) == ("entered-in-error", "lấy nhầm người")
     assert grouping.known(bank.lab, bank.patient).group == Group("A", "+")
     with pytest.raises(Discrepancy):
-        grouping.resolve_conflict(bank.other, facts.group_id(wrong), "lần nữa")
+        grouping.resolve_conflict(bank.other, bank.patient, facts.group_id(wrong), "lần nữa")
 
 
 def test_a_positive_screen_is_remembered(bank) -> None:
