@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
+from tuetinh.care.billing.api import BillingError
+
 
 class LabError(Exception):
     """A refusal with a code of this module and words for the desk."""
@@ -260,3 +262,6 @@ REASONS = {
     "disabled": _("Máy đang bị tắt"),
     "closed": _("Mẫu đã bị từ chối hoặc hủy"),
 }
+
+
+REFUSALS = (LabError, BillingError)  # of what orders or cancels: what is ordered has a price

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 from tuetinh.care.insurance.api import Finding, Stopped, reasons_given, shown
 from tuetinh.care.lab import actions, facts, prints, queries, words
 from tuetinh.care.lab.catalogue import Bench, analytes, benches
-from tuetinh.care.lab.errors import BadValue, LabError, NoTube
+from tuetinh.care.lab.errors import REFUSALS, BadValue, LabError, NoTube
 from tuetinh.care.lab.models import Analyser, Tube
 from tuetinh.care.lab.quality import reagents
 from tuetinh.care.lab.results import board as boards
@@ -174,7 +174,7 @@ def _step(request: HttpRequest, number: str, do: Callable[[], object], done: str
         do()
     except NoTube as error:
         raise Http404 from error
-    except LabError as error:
+    except REFUSALS as error:
         messages.error(request, str(error))
     else:
         messages.success(request, done)

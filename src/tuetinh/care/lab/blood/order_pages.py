@@ -20,7 +20,7 @@ from tuetinh.care.lab.blood.forms import URGENCIES, OrderForm
 from tuetinh.care.lab.blood.groups import GRADES, Group, compatible
 from tuetinh.care.lab.blood.models import BloodAllocation, BloodOrder
 from tuetinh.care.lab.blood.tables import components
-from tuetinh.care.lab.errors import BadValue, LabError
+from tuetinh.care.lab.errors import REFUSALS, BadValue
 from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.documents.api import pdf, respond_pdf
 from tuetinh.commons.identity.api import banner, names_of
@@ -80,7 +80,7 @@ def new_order(request: HttpRequest, encounter_id: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             made = orders.order_blood(me, encounter_id, **form.cleaned_data)
-        except LabError as refused:
+        except REFUSALS as refused:
             form.add_error(None, str(refused))
         else:
             messages.success(request, _("Đã dự trù máu."))
@@ -134,7 +134,7 @@ def _step(request: HttpRequest, order_id: int, do: Callable[[], object], done: s
         do()
     except BadValue:
         messages.error(request, _("Phản ứng không hợp lệ."))
-    except LabError as error:
+    except REFUSALS as error:
         messages.error(request, str(error))
     else:
         messages.success(request, done)

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tuetinh.care.lab.asked import number_in, person_of
-from tuetinh.care.lab.errors import LabError
+from tuetinh.care.lab.errors import REFUSALS
 from tuetinh.care.lab.pathology import cases, facts, queries, reports
 from tuetinh.care.lab.pathology.errors import NotAPicture
 from tuetinh.care.lab.pathology.models import PathologyCase
@@ -76,7 +76,7 @@ def of_visit(request: HttpRequest, encounter_id: str) -> HttpResponse:
                 me, encounter_id, typed.get("service", ""), typed.get("parts", "").splitlines(),
                 typed.get("clinical", ""), urgent="urgent" in typed,
             )  # fmt: skip
-        except LabError as refused:
+        except REFUSALS as refused:
             error, status = str(refused), 422
         else:
             messages.success(request, _("Đã gửi yêu cầu giải phẫu bệnh."))
@@ -201,7 +201,7 @@ def sign(request: HttpRequest, case_id: int, what: str) -> HttpResponse:
 def _done(request: HttpRequest, found: PathologyCase, do: Callable[[], object], done: str) -> HttpResponse:
     try:
         do()
-    except LabError as error:
+    except REFUSALS as error:
         messages.error(request, str(error))
         return shown(request, found, {key: str(value) for key, value in request.POST.items()}, 422)  # type: ignore[no-any-return]
     messages.success(request, done)

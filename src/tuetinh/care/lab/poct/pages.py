@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from tuetinh.care.insurance.api import Stopped, reasons_given, shown
 from tuetinh.care.lab import queries
 from tuetinh.care.lab.asked import person_of
-from tuetinh.care.lab.errors import BadValue, CriticalOpen, LabError
+from tuetinh.care.lab.errors import REFUSALS, BadValue, CriticalOpen
 from tuetinh.care.lab.models import Analyser, Tube
 from tuetinh.care.lab.poct import actions
 from tuetinh.commons.access.api import asker, desk, owner_names
@@ -57,7 +57,7 @@ def measure(request: HttpRequest, encounter_id: str) -> HttpResponse:
             context |= {"stopped": shown(me, error.problems), "status": error.status}
         except BadValue as error:
             context |= {"wrong": error.field, "error": str(error), "status": 422}
-        except LabError as error:
+        except REFUSALS as error:
             context |= {"error": str(error), "critical": isinstance(error, CriticalOpen), "status": 422}
         else:
             messages.success(request, _("Đã ghi kết quả tại chỗ."))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from tuetinh.care.insurance.api import Stopped
 from tuetinh.care.lab import actions
-from tuetinh.care.lab.errors import LabError
+from tuetinh.care.lab.errors import REFUSALS
 from tuetinh.care.lab.models import Tube
 from tuetinh.record.asker import Asker
 
@@ -36,7 +36,7 @@ def _each(asker: Asker, numbers: Iterable[str], stage: str, do: Callable[[Asker,
             continue
         try:
             do(asker, number)
-        except (LabError, Stopped):
+        except (*REFUSALS, Stopped):
             continue
         done += 1
     return done, len(asked) - done

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from tuetinh.care.lab import facts
 from tuetinh.care.lab.actions import HANOI
 from tuetinh.care.lab.catalogue import Test, test, tests
-from tuetinh.care.lab.errors import LabError, NoTube
+from tuetinh.care.lab.errors import REFUSALS, LabError, NoTube
 from tuetinh.care.lab.models import Tube
 from tuetinh.care.lab.results.work import Work
 from tuetinh.care.lab.samples import actions
@@ -159,7 +159,7 @@ def _with_tube(request: HttpRequest, number: str, do: Callable[..., Tube], done:
         do(asker(request), number, request.POST.get("order", ""), request.POST.get("reason", ""))
     except NoTube as error:
         raise Http404 from error
-    except LabError as error:
+    except REFUSALS as error:
         messages.error(request, str(error))
     else:
         messages.success(request, done)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from tuetinh.care.lab import queries
 from tuetinh.care.lab.actions import HANOI
 from tuetinh.care.lab.barcode import code128_svg
-from tuetinh.care.lab.errors import LabError, NoTube
+from tuetinh.care.lab.errors import REFUSALS, LabError, NoTube
 from tuetinh.care.lab.models import Shipment, Tube
 from tuetinh.care.lab.samples import actions, zpl
 from tuetinh.care.lab.samples import queries as samples
@@ -106,7 +106,7 @@ def _step(request: HttpRequest, number: str, do: Callable[[], Tube], done: str) 
         tube = do()
     except NoTube as error:
         raise Http404 from error
-    except LabError as error:
+    except REFUSALS as error:
         messages.error(request, str(error))
         return redirect("lab:tube", number)
     messages.success(request, done)

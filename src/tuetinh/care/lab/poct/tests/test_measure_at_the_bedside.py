@@ -17,6 +17,7 @@ from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, Tube
 from tuetinh.care.lab.poct import actions
+from tuetinh.commons.catalogues.models import Price
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
@@ -101,6 +102,23 @@ def test_what_cannot_be_kept(world, nurse, key, values, device, error) -> None:
 def test_what_the_laboratory_measures_is_not_marked() -> None:
     assert not facts.at_the_bedside(r4.Observation(status="final", code=r4.CodeableConcept()))
     assert all(one.analytes for one in actions.offered().values()) and len(actions.offered()) == 12
+
+
+def test_what_has_no_price_is_told_and_nothing_is_kept(world, as_role) -> None:
+    Price.objects.all().delete()
+    nurse, doctor, visit = as_role("nurse"), as_role("doctor"), world.encounter.id
+    told = "Dịch vụ hoặc thuốc chưa có giá tại cơ sở."
+    for client, to, typed in (
+        (nurse, f"/lab/poct/{visit}", {"test": "CGLU", "CGLU": "5", "device": "máy"}),
+        (doctor, f"/lab/pathology/visits/{visit}", {"service": "histology", "parts": "Hang vị", "clinical": "loét"}),
+        (
+            doctor, f"/lab/blood/orders/new/{visit}",
+            {"component": "red", "quantity": "1", "urgency": "stat", "indication": "bleeding"},
+        ),
+    ):  # fmt: skip
+        answer = client.post(to, typed)
+        assert (answer.status_code, told in answer.content.decode()) == (422, True)
+    assert (Tube.objects.count(), record.search(SYSTEM, "ServiceRequest", "").resources) == (0, [])
 
 
 def test_the_page_keeps_what_was_typed_and_tells_the_mistake(world, as_role, django_assert_num_queries) -> None:
