@@ -9,7 +9,7 @@ from typing import Final
 from tuetinh.care.insurance.filling.fills import NUMBERED, Claimed, Fill, Filling
 from tuetinh.care.insurance.filling.reading import LOINC, based_on, code, licence, licences, quantity, text
 from tuetinh.care.insurance.filling.summary import key
-from tuetinh.care.insurance.filling.visit import Visit
+from tuetinh.care.insurance.filling.visit import FINAL, Visit
 from tuetinh.care.insurance.situations import moment
 from tuetinh.care.insurance.wire_xml3176 import moment as written
 from tuetinh.record import r4
@@ -49,7 +49,8 @@ def _results(claimed: Claimed) -> Iterator[tuple[Result, Mapping[str, str]]]:
     told = {r.id for r in visit.requests.values() for o in measured if based_on(o.basedOn, r.id)}
     for report in sorted(visit.reports, key=lambda r: (r.issued or "", r.id or "")):
         request = next((r for r in visit.requests.values() if based_on(report.basedOn, r.id)), None)
-        if report.conclusion and request and request.id not in told:
+        signed = report.status in (*FINAL, "appended")
+        if report.conclusion and signed and request and request.id not in told:
             yield Result(visit, None, report, request), _ids(DiagnosticReport=report, ServiceRequest=request)
 
 

@@ -30,6 +30,7 @@ from tuetinh.record.asker import SYSTEM
 
 GOLDEN = Path(__file__).parent / "golden"
 MADE = date(2026, 11, 6)
+UNSIGNED, REPORT = ("Observation", "full-glucose"), ("DiagnosticReport", "full-report")
 TABLES = [(by, name) for by in DECISIONS for name in decision(by).tables if name != "XML0"]
 
 
@@ -165,6 +166,19 @@ def test_every_value_says_from_which_fact(full_claim: Claim) -> None:
     assert full_claim.sources["XML3.2.MA_MAY"] == "Observation.device, Device.identifier(ma-may)"
     assert full_claim.sources["XML2.1.DON_GIA"] == "ChargeItem/full-drug.priceOverride"
     assert full_claim.sources["XML13.1.DAU_HIEU_LS"] == f"QuestionnaireResponse/{VISIT}-ct(chuyen-co-so).DAU_HIEU_LS"
+
+
+def test_a_report_that_nobody_has_signed_is_not_claimed(full: str) -> None:
+    glucose, report = (record.read(SYSTEM, *named) for named in (UNSIGNED, REPORT))
+    assert isinstance(glucose, r4.Observation) and isinstance(report, r4.DiagnosticReport)
+    glucose.status = "preliminary"
+    record.update(SYSTEM, glucose)
+    said = {}
+    for status in ("preliminary", "partial", "final", "appended"):
+        report.status = status
+        record.update(SYSTEM, report)
+        said[status] = [row["KET_LUAN"] for row in claim(SYSTEM, full, made=MADE).tables["XML4"]]
+    assert said == {"preliminary": [], "partial": [], "final": ["Bình thường"], "appended": ["Bình thường"]}
 
 
 def test_the_report_of_a_visit_is_what_the_claim_says(full_claim: Claim) -> None:
