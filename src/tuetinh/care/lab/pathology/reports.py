@@ -9,7 +9,9 @@ from typing import cast
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from tuetinh.care.insurance.api import claim_is_changed
 from tuetinh.care.lab.actions import WORKING, as_desk
 from tuetinh.care.lab.errors import NeedsReason, NotAllowed, NotReadBack, NotSignatory
 from tuetinh.care.lab.facts import now, report_id
@@ -120,6 +122,8 @@ def _report(asker: Asker, case: PathologyCase, status: str, code: str) -> None:
     query = f"patient=Patient/{case.patient}&based-on=ServiceRequest/{case.request}&_count=100"
     pictures = sorted(one.id or "" for one in record.search(desk, "Media", query).resources)
     record.put_many(desk, [facts.report(case, status, sections(asker, case), pictures, code)])
+    if status != "preliminary":
+        claim_is_changed(case.encounter, _("Trả hoặc sửa kết quả giải phẫu bệnh sau khi gửi: gửi lại."))
 
 
 def call(asker: Asker, case_id: int, told_whom: str, *, answered: bool = True, read_back: bool = True) -> PathologyCase:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -10,6 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pypdf import PdfReader
 
+from tuetinh.care.insurance.models import ClaimCase
+from tuetinh.care.insurance.tests.sent import sent_claim
 from tuetinh.care.lab.errors import NeedsReason, NotReadBack, NotSignatory
 from tuetinh.care.lab.facts import report_id
 from tuetinh.care.lab.pathology import cases, facts, reports
@@ -134,6 +137,24 @@ def test_a_correction_keeps_what_was_said_and_why(world, case) -> None:
     assert list(reports.sections(world.lab, made)) == ["gross", "diagnosis"]
     gone = cast(r4.Observation, record.read(SYSTEM, "Observation", f"{made.request}-grade"))
     assert (gone.status, gone.note[-1].text) == ("entered-in-error", "Trước khi sửa: Độ 2. Lý do: bỏ độ")
+
+
+def test_a_report_after_the_claim_was_accepted_has_it_sent_again(world, case) -> None:
+    made, sent = case("stained"), sent_claim(encounter=world.encounter.id)
+
+    def again(do: Callable[[], object]) -> str:
+        ClaimCase.objects.update(state="accepted", changed="")
+        do()
+        sent.refresh_from_db()
+        return sent.state
+
+    read = reports.Draft("histology", "Viêm mạn", "Viêm dạ dày mạn", {})
+    assert again(lambda: reports.draft(world.lab, made.pk, read)) == "accepted"
+    assert again(lambda: reports.sign(world.lab, made.pk)) == "waiting"
+    assert sent.words == "Trả hoặc sửa kết quả giải phẫu bệnh sau khi gửi: gửi lại."
+    assert again(lambda: reports.add(world.lab, made.pk, "HP (+)")) == "waiting"
+    other = reports.Draft("histology", "Viêm mạn", "Viêm dạ dày mạn, HP (+)", {})
+    assert again(lambda: reports.correct(world.lab, made.pk, other, "đọc lại")) == "waiting"
 
 
 def test_only_those_who_are_named_sign(world, case, cast) -> None:
