@@ -234,7 +234,10 @@ def ask_opinion(asker: Asker, case_id: int, asked_of: str, question: str) -> Pat
 
 
 def answer_opinion(asker: Asker, opinion_id: int, text: str) -> PathologyOpinion:
-    """Keep a second opinion as part of the case. Raises NeedsReason, NoCase when it was answered."""
+    """Keep a second opinion as part of the case; on a signed report those who sign append it.
+
+    Raises NeedsReason, NotSignatory, NoCase when it was answered.
+    """
     if not text.strip():
         raise NeedsReason
     found = PathologyOpinion.objects.filter(pk=opinion_id, answered_at__isnull=True).first()
@@ -245,6 +248,8 @@ def answer_opinion(asker: Asker, opinion_id: int, text: str) -> PathologyOpinion
         opinion = PathologyOpinion.objects.get(pk=opinion_id)
         if opinion.answered_at:
             raise NoCase
+        if case.stage == Stage.SIGNED:
+            _may_sign(asker, case)
         name = f"Ý kiến thứ hai: {opinion.asked_of}"
         made = facts.section(asker, case, f"opinion-{opinion.pk}", text.strip()[:8000], name=name)
         made.status = "final"

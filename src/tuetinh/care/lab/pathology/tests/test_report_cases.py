@@ -166,14 +166,18 @@ def test_only_those_who_are_named_sign(world, case, cast) -> None:
     with pytest.raises(NotSignatory):
         reports.sign(world.lab, made.pk)
     assert (PathologyCase.objects.get().stage, report(made).status) == ("drafted", "preliminary")
+    asked = reports.ask_opinion(world.lab, made.pk, "BV K", "có loạn sản không")
     assert reports.sign(access.asker_of(other), made.pk).stage == "signed"
     for do in (
+        lambda: reports.answer_opinion(world.lab, asked.pk, "có"),
         lambda: reports.add(world.lab, made.pk, "thêm"),
         lambda: reports.correct(world.lab, made.pk, reports.Draft("histology", "", "khác", {}), "x"),
     ):
         with pytest.raises(NotSignatory):
             do()
-    assert report(made).status == "final"
+    assert (report(made).status, PathologyOpinion.objects.get().answered_at) == ("final", None)
+    reports.answer_opinion(access.asker_of(other), asked.pk, "không")
+    assert report(made).status == "appended"
 
 
 def test_a_second_opinion_is_part_of_the_case(world, case) -> None:
