@@ -131,7 +131,7 @@ def unit(request: HttpRequest, unit_id: int) -> HttpResponse:
         "moves": [(move, STAGES[move.stage][0], names.get(move.account, move.account)) for move in moves],
         "allocations": [(one, people.get(one.order.patient, "")) for one in allocations],
         "discards": words("discard").values(), "groups": queries.GROUPS,
-        "check": check_character(found.din) if len(found.din) == 13 else "",
+        "check": check_character(found.din),
         "issued": next((one for one in allocations if one.stage == "issued"), None),
     }  # fmt: skip
     return render(request, "lab/blood_unit.html", context)

@@ -26,8 +26,9 @@ _STRUCTURES: Final = re.compile(
     | &\*(?P<collected_at>\d{10})
     | =(?P<din>[A-NP-Z1-9][0-9A-Z]{4}\d{2}\d{6})[0-9A-Z]{2}
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,
 )
+_DIN: Final = re.compile(r"[A-NP-Z1-9][0-9A-Z]{4}[0-9]{8}")
 _SIGNS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ*"
 
 
@@ -101,7 +102,12 @@ def _time(text: str) -> time:
 
 
 def check_character(din: str) -> str:
-    """The character that is printed in a box behind a number, for those who type it (ISO/IEC 7064, MOD 37-2)."""
+    """The character that is printed in a box behind a number, for those who type it (ISO/IEC 7064, MOD 37-2).
+
+    "" for a number that is a supplier's own.
+    """
+    if not _DIN.fullmatch(din):
+        return ""
     total = 0
     for sign in din:
         total = (total + _SIGNS.index(sign)) * 2 % 37

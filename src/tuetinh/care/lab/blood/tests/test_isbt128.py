@@ -53,6 +53,11 @@ def test_the_check_character_of_the_standard() -> None:
     assert check_character("G123489654321") == "Y"
 
 
+@pytest.mark.parametrize("own", ["HN-2026-00012", "Đ000126123456", "V0001 6123456", "V00012612345", ""])
+def test_the_number_of_a_supplier_has_none(own: str) -> None:
+    assert check_character(own) == ""
+
+
 @UNHURRIED
 @given(st.text(max_size=60))
 def test_nothing_that_is_scanned_breaks_the_page(text: str) -> None:
