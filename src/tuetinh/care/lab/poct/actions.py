@@ -25,7 +25,7 @@ from tuetinh.care.lab.actions import (
 )
 from tuetinh.care.lab.catalogue import Test, test
 from tuetinh.care.lab.errors import CriticalOpen, Incomplete, NotAllowed, UnknownTest
-from tuetinh.care.lab.models import Tube
+from tuetinh.care.lab.models import Analyser, Tube
 from tuetinh.care.lab.results.work import work_on
 from tuetinh.care.lab.samples.facts import collected
 from tuetinh.record import api as record
@@ -49,9 +49,9 @@ def measure(
 ) -> Tube:  # fmt: skip
     """Keep what was measured at the point of care of the person of a visit, as released results of a test.
 
-    values: as typed, by the key of the analyte; device, lot, place: with what, of which strips, where. told: who was
-    told of a critical value, and read it back. Raises UnknownTest, Incomplete, BadValue with the analyte,
-    CriticalOpen while nobody was told, insurance's Stopped; and keeps nothing then.
+    values: as typed, by the key of the analyte; device, lot, place: with what, of which strips, where; a machine of the
+    facility by its name. told: who was told of a critical value, and read it back. Raises UnknownTest, Incomplete,
+    BadValue with the analyte, CriticalOpen while nobody was told, insurance's Stopped; and keeps nothing then.
     """
     if asker.role not in ORDERING:
         raise NotAllowed
@@ -75,9 +75,11 @@ def measure(
         bench = replace(asker, role="system")  # at the point of care whoever measures is the laboratory
         tube = receive_specimen(bench, tube.number)
         said = ", ".join(filter(None, (place.strip(), device.strip(), lot.strip() and f"lô {lot.strip()}")))
+        machine = Analyser.objects.filter(facility=tube.facility, name=device.strip()).order_by("id").first()
+        by = machine.measured() if machine else {"device": device.strip()[:200]}
         readings = {
             facts.observation_id(order.id or "", analyte): replace(
-                reading, device=device.strip()[:200], bedside=True, notes=(f"Tại chỗ: {said}"[:300],)
+                reading, bedside=True, notes=(f"Tại chỗ: {said}"[:300],), **by
             )
             for analyte, reading in typed.items()
         }

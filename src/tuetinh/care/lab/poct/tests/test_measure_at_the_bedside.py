@@ -54,6 +54,15 @@ def test_what_was_measured_is_a_result_like_the_others_and_marked(world, nurse) 
     assert len(charges) == 1
 
 
+def test_a_machine_of_the_facility_is_told_as_the_ministry_knows_it(world, nurse) -> None:
+    for facility, code in (("12001", "HH.2.1"), ("12104", "SH.1.7")):
+        Analyser.objects.create(sender=code, facility=facility, name="i-STAT", ministry_code=code)
+    actions.measure(nurse, world.encounter.id, "CGLU", {"CGLU": "7,8"}, device="i-STAT")
+    [result] = lab_api.visit_results(world.doctor, world.encounter.id)
+    made = cast(r4.Observation, record.read(SYSTEM, "Observation", result.id))
+    assert (made.device.display, made.device.identifier.value) == ("i-STAT", "SH.1.7")
+
+
 def test_what_waits_to_be_drawn_for_the_laboratory_goes_on_waiting(world, nurse) -> None:
     [glucose] = order_tests(world.doctor, world.encounter, ["23.0075.1494"])
     waiting = Tube.objects.get()
