@@ -164,7 +164,7 @@ class Device(models.Model):
 
 
 class Commitment(models.Model):
-    """Storage commitment that was asked for (PS3.4 J), until the answer has arrived. results: per instance."""
+    """Storage commitment that was asked for (PS3.4 J), until the answer has arrived."""
 
     transaction_uid = models.CharField(max_length=64)
     device = models.ForeignKey(Device, null=True, on_delete=models.SET_NULL)

@@ -143,11 +143,6 @@ def as_json_text(value: dict[str, Any]) -> str:
     return orjson.dumps(value).decode()
 
 
-def forget() -> None:
-    """Remember no series: rows were changed by a person."""
-    _known.clear()
-
-
 def _fits(place: Place, source: Source, head: Head) -> bool:
     same_place = not place.custodian or source.facility in ("", place.custodian)
     return same_place and place.patient_id == head.patient_id

@@ -61,7 +61,7 @@ class BadKey(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A query. keys: values by tag, several of one tag are alternatives. within: a study or series of the path."""
+    """A query. keys: values by tag, several of one tag are alternatives."""
 
     level: str
     keys: Mapping[int, Sequence[str]] = field(default_factory=dict)

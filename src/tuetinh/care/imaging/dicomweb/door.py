@@ -102,11 +102,7 @@ class DicomDoor:
                 raise qido.refused(error) from error
             await qido.answer(call, found, _LEVELS[name], within)
             return
-        drawn = name == "drawn"
-        if drawn:
-            within = {tag: uid for tag, uid in zip((_STUDY, _SERIES, _INSTANCE), groups[:3], strict=True) if uid}
-        found_objects = await self._objects(asker, within)
-        await _give(call, name, groups, found_objects)
+        await _give(call, name, groups, await self._objects(asker, within))
 
     async def _objects(self, asker: Asker, within: dict[int, str]) -> list[Object]:
         keys = {tag: [uid] for tag, uid in within.items()}

@@ -131,10 +131,9 @@ def _for_eyes(dataset: FileDataset, number: int, drawing: Drawing) -> NDArray[np
     centre, width = drawing.window or _own_window(dataset) or (0.0, 0.0)
     if width >= 1:
         low, high = centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
-    elif "VOILUTSequence" in dataset:
-        values = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset).astype(np.float64)
-        low, high = float(values.min()), float(values.max())
     else:
+        if "VOILUTSequence" in dataset:
+            values = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset).astype(np.float64)
         low, high = float(values.min()), float(values.max())
     scaled = np.clip((values - low) / max(high - low, 1e-9), 0, 1) * 255
     return (255 - scaled if photometric == "MONOCHROME1" else scaled).astype(np.uint8)

@@ -41,7 +41,7 @@ ASSOCIATIONS: Final = 64
 PDU: Final = 256 * 1024  # larger ones cost fewer turns of the protocol's machine
 LOOK: Final = 30.0  # seconds between looks for answers that are due
 CANCELLED, PENDING, SUCCESS = 0xFE00, 0xFF00, 0x0000
-BAD_IDENTIFIER, UNABLE, UNKNOWN_DESTINATION, NOT_AUTHORISED = 0xA900, 0xC000, 0xA801, 0x0124
+BAD_IDENTIFIER, UNABLE, NOT_AUTHORISED = 0xA900, 0xC000, 0x0124
 _SERVICES: Final = (
     Verification,
     PatientRootQueryRetrieveInformationModelFind,

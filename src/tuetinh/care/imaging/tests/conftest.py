@@ -35,7 +35,7 @@ Make = Callable[..., bytes]
 @pytest.fixture(autouse=True)
 def _remember_nothing() -> None:
     """A process remembers series, of which a test's database knows nothing."""
-    keeping.forget()
+    keeping._known.clear()
 
 
 @pytest.fixture
