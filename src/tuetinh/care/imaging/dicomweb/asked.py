@@ -51,6 +51,7 @@ class Call:
     send: Any
     headers: dict[str, str] = field(init=False)
     query: list[tuple[str, str]] = field(init=False)
+    begun: bool = field(init=False, default=False)  # whether the head of the answer is sent
 
     def __post_init__(self) -> None:
         self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.scope["headers"]}
@@ -101,6 +102,7 @@ class Call:
         """Send the head of an answer; nothing of it is kept by anybody on the way."""
         usual = [("content-type", media), ("cache-control", "no-store"), ("x-content-type-options", "nosniff")]
         told = [(name.encode(), value.encode("latin-1", "replace")) for name, value in (*usual, *headers)]
+        self.begun = True
         await self.send({"type": "http.response.start", "status": status, "headers": told})
 
     async def more(self, body: bytes) -> None:

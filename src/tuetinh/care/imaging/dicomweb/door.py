@@ -17,6 +17,7 @@ from tuetinh.care.imaging.archive.queries import Object
 from tuetinh.care.imaging.archive.workers import Workers
 from tuetinh.care.imaging.dicomweb import qido, stow, wado
 from tuetinh.care.imaging.dicomweb.asked import Call, Refused
+from tuetinh.care.imaging.quiet import fault
 from tuetinh.record.asker import Asker
 from tuetinh.record.contents import NoSpace
 from tuetinh.record.steps import Step, aenter, arun
@@ -68,6 +69,10 @@ class DicomDoor:
             await call.answer(507, "text/plain", b"")
         except psycopg.OperationalError:
             await call.answer(503, "text/plain", b"")
+        except Exception as error:
+            log.error("imaging: a request failed: %s", fault(error))
+            if not call.begun:  # else the answer ends before its end
+                await call.answer(500, "text/plain", b"")
 
     async def close(self) -> None:
         """Leave the database."""

@@ -54,7 +54,7 @@ def dataset(one: Object, accepted: Accepted) -> Dataset:
         try:
             found = in_one_of(one.path, syntaxes)
         except (CannotConvert, OSError) as error:
-            log.warning("imaging: an object could not be given: %s", error)
+            log.warning("imaging: an object could not be given: %s", type(error).__name__)
         else:
             return found
     named = Dataset()

@@ -33,6 +33,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from tuetinh.care.imaging.archive.matching import BadKey
 from tuetinh.care.imaging.archive.workers import Workers
+from tuetinh.care.imaging.quiet import fault
 
 log = logging.getLogger(__name__)
 TITLE: Final = "TUETINH"
@@ -56,9 +57,7 @@ _SERVICES: Final = (
 )
 # Whatever is sent is taken: every storage class, also ones that nobody knows yet, in the syntax that senders prefer.
 _config.UNRESTRICTED_STORAGE_SERVICE = True
-# The library tells each message with the names of people in it: no log of ours holds anybody.
-_config.LOG_HANDLER_LEVEL = "none"
-logging.getLogger("pynetdicom").setLevel(logging.WARNING)
+_config.LOG_HANDLER_LEVEL = "none"  # else each message is told, with the names of people in it
 
 
 async def serve_dicom(
@@ -166,8 +165,8 @@ class Entity:
         secure = isinstance(association.dul.socket.socket, ssl.SSLSocket)
         try:
             peer = self.workers.run(lambda: peers.find(title, address, tls=secure))
-        except Exception:
-            log.exception("imaging: a caller could not be looked up")
+        except Exception as error:
+            log.error("imaging: a caller could not be looked up: %s", fault(error))
             association.acse.send_reject(0x02, 0x02, 0x01)  # transient
             association.kill()  # once it is sent
             return
@@ -214,8 +213,8 @@ class Entity:
                 yield PENDING, one
         except (finding.BadIdentifier, BadKey):
             yield BAD_IDENTIFIER, None
-        except Exception:
-            log.exception("imaging: a query could not be answered")
+        except Exception as error:
+            log.error("imaging: a query could not be answered: %s", fault(error))
             yield UNABLE, None
 
     def _move(self, event: evt.Event) -> Iterator[Any]:

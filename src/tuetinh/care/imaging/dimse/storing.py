@@ -7,6 +7,7 @@ from typing import Final
 
 from tuetinh.care.imaging.archive.keeping import keep
 from tuetinh.care.imaging.dimse.peers import Peer
+from tuetinh.care.imaging.quiet import fault
 from tuetinh.record.contents import NoSpace
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ def store(peer: Peer, data: bytes) -> tuple[int, str]:
         kept = keep(peer.source, data)
     except NoSpace:
         return OUT_OF_RESOURCES, ""
-    except Exception:
-        log.exception("imaging: an object could not be kept")
+    except Exception as error:
+        log.error("imaging: an object could not be kept: %s", fault(error))
         return PROCESSING_FAILURE, ""
     return _OF_REASON.get(kept.reason, SUCCESS), kept.study if kept.state == "stored" else ""
