@@ -17,7 +17,7 @@ import psycopg
 from django.db import transaction
 
 from tuetinh.care.imaging.archive import reading
-from tuetinh.care.imaging.archive.persons import Whose, whose
+from tuetinh.care.imaging.archive.persons import Told, Whose, told_by, whose
 from tuetinh.care.imaging.archive.reading import Head
 from tuetinh.commons.messages.api import publish
 from tuetinh.record.asker import SYSTEM
@@ -59,7 +59,6 @@ class Place(NamedTuple):
 
     study: int
     series: int
-    patient_id: str
     custodian: str
 
 
@@ -67,7 +66,7 @@ class _Wrong(Exception):
     """The object does not fit: reason and detail."""
 
 
-_known: OrderedDict[tuple[str, str], Place] = OrderedDict()
+_known: OrderedDict[tuple[str, str, str, Told], Place] = OrderedDict()  # by UIDs and what objects tell of the patient
 
 
 def ask(sql: str, *params: Any) -> list[Row]:
@@ -123,29 +122,31 @@ def _dataset_at(data: bytes | bytearray) -> int:
 
 def _index(source: Source, head: Head, content: Content, patient: str) -> bool:
     """Add the object to the index; False where its UID is there already. Raises _Wrong."""
-    place = None if patient else _known.get((head.study, head.series))
-    if place and _fits(place, source, head):
+    key = (head.study, head.series, head.patient_id, told_by(head))
+    place = None if patient else _known.get(key)
+    if place and _is_open_to(place.custodian, source):
         try:
             return _add(source, head, content, place)
         except psycopg.errors.ForeignKeyViolation:  # it was deleted since
-            _known.pop((head.study, head.series), None)
+            _known.pop(key, None)
     with transaction.atomic():
         place = _place(source, head, patient)
         fresh = _add(source, head, content, place)
-    _known[head.study, head.series] = place
+    if not patient:  # what a person has decided of one object holds for no other
+        _known[key] = place
     while len(_known) > KNOWN:
         _known.popitem(last=False)
     return fresh
 
 
+def _is_open_to(custodian: str, source: Source) -> bool:
+    """Whether a source may add to the studies of a facility."""
+    return not custodian or source.facility in ("", custodian)
+
+
 def as_json_text(value: dict[str, Any]) -> str:
     """JSON for a column."""
     return orjson.dumps(value).decode()
-
-
-def _fits(place: Place, source: Source, head: Head) -> bool:
-    same_place = not place.custodian or source.facility in ("", place.custodian)
-    return same_place and place.patient_id == head.patient_id
 
 
 _ADD = """
@@ -176,8 +177,9 @@ def _add(source: Source, head: Head, content: Content, place: Place) -> bool:
     return bool(rows)
 
 
-_FIND_STUDY = """SELECT id, patient, patient_id, custodian FROM imaging_study
-WHERE study_instance_uid = %s FOR UPDATE"""
+_FIND_STUDY = """
+SELECT id, patient, custodian, patient_id, name_words, coalesce(to_char(patient_birth_date, 'YYYYMMDD'), '')
+FROM imaging_study WHERE study_instance_uid = %s FOR UPDATE"""
 _ADD_STUDY = """
 INSERT INTO imaging_study (study_instance_uid, resource, custodian, patient, "order", encounter, patient_id, name_words,
   patient_birth_date, patient_sex, study_date, study_time, accession_number, study_id, study_description,
@@ -196,15 +198,16 @@ def _place(source: Source, head: Head, patient: str) -> Place:
     if not rows:
         _make_study(source, head, patient)
         rows = ask(_FIND_STUDY, head.study)
-    study, whom, patient_id, custodian = rows[0]
-    if custodian and source.facility not in ("", custodian):
+    study, whom, custodian, patient_id, *told_first = rows[0]
+    if not _is_open_to(custodian, source):
         raise _Wrong("other-place", "StudyInstanceUID")
     if patient and whom != patient:
         raise _Wrong("other-person", "StudyInstanceUID")
-    if not patient and patient_id != head.patient_id:
+    other = patient_id != head.patient_id or told_by(head).differs(Told(*told_first))
+    if not patient and other:
         told = whose(head, source.facility)
         if not whom or told.contradiction or told.patient != whom:
-            raise _Wrong("other-person", "PatientID")
+            raise _Wrong("other-person", told.contradiction or "PatientID")
     known = ask(_FIND_SERIES, head.series)
     if not known:
         ask(
@@ -215,7 +218,7 @@ def _place(source: Source, head: Head, patient: str) -> Place:
         known = ask(_FIND_SERIES, head.series)
     if known[0][1] != study:
         raise _Wrong("other-place", "SeriesInstanceUID")
-    return Place(study, known[0][0], patient_id, custodian)
+    return Place(study, known[0][0], custodian)
 
 
 def _make_study(source: Source, head: Head, patient: str) -> None:

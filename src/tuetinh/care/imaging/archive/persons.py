@@ -36,7 +36,7 @@ def whose(head: Head, facility: str) -> Whose:
             person = cast("r4.Patient | None", record.read_many(SYSTEM, "Patient", [exam.patient]).get(exam.patient))
     if not person:
         return Whose(exam=exam)
-    if differs(head, person):
+    if told_by(head).differs(told_of(person)):
         return Whose(exam=exam, contradiction="PatientName")
     return Whose(str(person.id), exam)
 
@@ -75,12 +75,43 @@ def _has(person: r4.Patient, system: str, number: str, facility: str) -> bool:
     )
 
 
-def differs(head: Head, person: r4.Patient) -> bool:
-    """Whether an object tells another person than this one: neither a word of the name nor the date of birth agrees."""
-    told, known = set(words(head.name).split()), set(words(identity.display_name(person)).split())
-    birth = (person.birthDate or "").replace("-", "")
-    other_birth = bool(head.birth) and len(birth) == 8 and f"{head.birth:%Y%m%d}" != birth
-    return other_birth and bool(told) and bool(known) and not told & known
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told of a person. name: as `reading.words` folds it; birth: `YYYYMMDD` or its beginning, "" unknown."""
+
+    name: str
+    birth: str
+
+    def differs(self, other: Told) -> bool:
+        """Whether another person is told: neither the name nor the date of birth agrees, as far as both are told."""
+        birth = bool(self.birth and other.birth)
+        if birth and (self.birth.startswith(other.birth) or other.birth.startswith(self.birth)):
+            return False
+        if self.name and other.name:
+            return not _is_one_name(self.name, other.name)
+        return birth
+
+
+def _is_one_name(one: str, other: str) -> bool:
+    """Whether two names are one, in any order of the words and with or without middle names.
+
+    A few family names are those of most people: the given name, the last word, must be in both. Technicians write
+    ages and years beside names, which are none.
+    """
+    if one == other:
+        return True
+    short, long = sorted(([word for word in name.split() if word.isalpha()] for name in (one, other)), key=len)
+    return bool(short) and set(short) <= set(long) and {short[-1], long[-1]} <= set(short)
+
+
+def told_by(head: Head) -> Told:
+    """What an object tells of its person."""
+    return Told(head.words("PatientName"), head.birth.isoformat().replace("-", "") if head.birth else "")
+
+
+def told_of(person: r4.Patient) -> Told:
+    """What the record tells of a person."""
+    return Told(words(identity.display_name(person)), (person.birthDate or "").replace("-", ""))
 
 
 def number_of(person: r4.Patient, facility: str) -> str:

@@ -110,6 +110,42 @@ def test_a_number_with_another_name_and_birth_waits(person: r4.Patient) -> None:
     assert counts() == (0, 0, 0, 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "birth", "is_hers"),
+    [
+        ("NGUYEN^VAN^ANH", "19800229", True),
+        ("Nguyễn^Ánh", "", True),  # a middle name left out
+        ("ANH^NGUYEN VAN 46T", "19800101", True),  # another order, the age beside the name, the year alone
+        ("Nguyễn^Vân^Anh", "19800229", True),
+        ("CON BÀ LÒ THỊ PÂNG", "19800229", True),  # a newborn that got its own name later
+        ("", "19800229", True),
+        ("", "", True),
+        ("Nguyễn^Văn^Bình", "19750101", False),
+        ("Nguyễn^Văn^Bình", "", False),
+        ("Nguyễn^Văn", "19750101", False),
+        ("Nguyễn", "", False),
+        ("Nguyễn^Văn^Ánh^Tuyết", "", False),
+        ("", "19750101", False),
+    ],
+)
+def test_a_family_name_alone_makes_nobody_the_patient(
+    person: r4.Patient, name: str, birth: str, *, is_hers: bool
+) -> None:
+    kept = keep(HERE, part10(PatientName=name, PatientBirthDate=birth))
+    assert (kept.state, kept.detail) == (("stored", "") if is_hers else ("held", "PatientName"))
+    assert counts() == ((1, 1, 1, 0) if is_hers else (0, 0, 0, 1))
+
+
+@pytest.mark.parametrize("number", ["BN000017", "", "UNKNOWN"])
+def test_a_study_is_joined_by_nobody_else_of_its_number(person: r4.Patient, number: str) -> None:
+    """Technicians type the same number for two people, or none."""
+    keep(HERE, part10(PatientID=number))
+    other = part10(PatientID=number, PatientName="Nguyễn^Văn^Bình", PatientBirthDate="19750101")
+    kept = keep(HERE, other)
+    assert (kept.state, kept.reason) == ("held", "other-person")
+    assert counts() == (1, 1, 1, 1)
+
+
 def test_another_facilitys_study_is_not_added_to(person: r4.Patient) -> None:
     keep(HERE, part10())
     kept = keep(Source("12001", "AE X"), part10())
