@@ -17,7 +17,7 @@ import psycopg
 from django.db import transaction
 
 from tuetinh.care.imaging.archive import reading
-from tuetinh.care.imaging.archive.persons import Told, Whose, told_by, whose
+from tuetinh.care.imaging.archive.persons import Told, named, told_by, whose
 from tuetinh.care.imaging.archive.reading import Head
 from tuetinh.commons.messages.api import publish
 from tuetinh.record.asker import SYSTEM
@@ -222,7 +222,7 @@ def _place(source: Source, head: Head, patient: str) -> Place:
 
 
 def _make_study(source: Source, head: Head, patient: str) -> None:
-    told = Whose(patient) if patient else whose(head, source.facility)
+    told = named(head, source.facility, patient) if patient else whose(head, source.facility)
     if told.contradiction:
         raise _Wrong("other-person", told.contradiction)
     exam = told.exam

@@ -41,6 +41,12 @@ def whose(head: Head, facility: str) -> Whose:
     return Whose(str(person.id), exam)
 
 
+def named(head: Head, facility: str, patient: str) -> Whose:
+    """The patient whom a person has named, and the examination of an object if it is of that patient."""
+    exam = _exam(head, facility)
+    return Whose(patient, exam if exam and exam.patient == patient else None)
+
+
 def _exam(head: Head, facility: str) -> Exam | None:
     """The examination that is told: by the study's UID, which the worklist gave, else by its accession number."""
     by_study = Exam.objects.filter(study_instance_uid=head.study).first()

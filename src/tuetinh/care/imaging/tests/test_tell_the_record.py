@@ -8,8 +8,9 @@ from tuetinh.care.imaging.archive import deciding
 from tuetinh.care.imaging.archive.keeping import ask, keep, resource_id
 from tuetinh.care.imaging.archive.recording import record_quiet, record_studies
 from tuetinh.care.imaging.errors import NeedsReason, NoPerson, NotAllowed, NotWaiting
-from tuetinh.care.imaging.models import Change, Held, Instance, Pending, Study
+from tuetinh.care.imaging.models import Change, Exam, Held, Instance, Pending, Study
 from tuetinh.care.imaging.tests.conftest import HERE, part10
+from tuetinh.care.imaging.tests.test_keep_objects import order
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
 from tuetinh.commons.identity import merging
@@ -101,6 +102,22 @@ def test_what_waits_is_assigned_rejected_or_replaces(person: r4.Patient, cast: d
     with pytest.raises(NotWaiting):
         deciding.reject(desk, waits["broken"], "Lần nữa")
     assert Held.objects.filter(state="waiting").count() == 0
+
+
+@pytest.mark.parametrize("of_the_order", [True, False])
+def test_what_is_assigned_joins_its_order(person: r4.Patient, cast: dict[str, Account], *, of_the_order: bool) -> None:
+    wanted = order(person)
+    exam = Exam.objects.get(order=wanted.id)
+    other = record.create(SYSTEM, r4.Patient(name=person.name, gender="male", birthDate="1980-02-29"))
+    keep(HERE, part10(AccessionNumber=exam.accession_number, PatientName="X^Y", PatientBirthDate="19000101"))
+    whom = str((person if of_the_order else other).id)
+    deciding.assign(asker_of(cast["imaging"]), deciding.waiting("12104").get().pk, whom, "Sai tên trên máy")
+    enter(SYSTEM)
+    study = Study.objects.get()
+    assert (study.patient, study.order) == (whom, wanted.id if of_the_order else "")
+    record_studies(["1.2.3.4"])
+    based = [r4.Reference(reference=f"ServiceRequest/{wanted.id}")]
+    assert told().basedOn == (based if of_the_order else None)
 
 
 def test_a_merge_takes_the_studies_along(person: r4.Patient) -> None:
