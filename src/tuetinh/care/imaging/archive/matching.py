@@ -92,11 +92,12 @@ class Sql:
 def compile_query(wanted: Wanted) -> tuple[str, list[Any], list[int]]:
     """The statement, its parameters, and the tags that it does not match. Raises BadKey.
 
-    Rows are: attributes of study, series and instance, ids of the three, study's resource, patient; see `answer`.
+    Rows are: attributes of study, series and instance, ids of the three, study's resource, patient; see `answer`. There
+    is one beyond the limit where there are more matches.
     """
     made = _conditions(wanted)
     sql = _LISTS[wanted.level].format(where=made.where, tail="LIMIT %s OFFSET %s")
-    return sql, [*made.params, wanted.limit, wanted.offset], made.unmatched
+    return sql, [*made.params, wanted.limit + 1, wanted.offset], made.unmatched
 
 
 def compile_objects(wanted: Wanted) -> tuple[str, list[Any]]:

@@ -34,18 +34,20 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Matches as DICOM JSON, and the tags of the query that were not matched."""
+    """Matches as DICOM JSON, the tags of the query that were not matched, and whether there are more matches."""
 
     matches: list[dict[str, Any]]
     unmatched: list[int]
+    more: bool
 
 
 def find(asker: Asker, wanted: Wanted) -> Step[Found]:
     """What a query finds for the asker. Raises matching.BadKey."""
     sql, params, unmatched = compile_query(wanted)
     rows = yield Query(sql, params, prepare=False)
+    more, rows = len(rows) > wanted.limit, rows[: wanted.limit]
     _note(asker, "search", rows, 6)
-    return Found([answer(wanted.level, row) for row in rows], unmatched)
+    return Found([answer(wanted.level, row) for row in rows], unmatched, more)
 
 
 def objects(asker: Asker, wanted: Wanted) -> Step[list[Object]]:

@@ -62,8 +62,13 @@ async def answer(call: Call, found: Found, level: str, within: dict[int, str]) -
         told["00080056"] = {"vr": "CS", "Value": ["ONLINE"]}
         told["00080005"] = {"vr": "CS", "Value": ["ISO_IR 192"]}
         matches.append(dict(sorted(told.items())))
-    warned = [("warning", '299 tuetinh "some attributes were not matched"')] if found.unmatched else []
-    await call.answer_json(matches, headers=warned)
+    await call.answer_json(matches, headers=[("warning", f'299 tuetinh "{text}"') for text in _warnings(found)])
+
+
+def _warnings(found: Found) -> list[str]:
+    """What a client should know of an answer (PS3.18, 8.3.4.4 and 10.6.3.2)."""
+    told = ["Some attributes were not matched"] if found.unmatched else []
+    return [*told, "There are additional results that can be requested"] if found.more else told
 
 
 def _level(tag: str) -> str:

@@ -9,7 +9,7 @@ from pydicom.charset import python_encoding
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
-from tuetinh.care.imaging.archive.matching import Wanted
+from tuetinh.care.imaging.archive.matching import MOST, Wanted
 
 LEVELS: Final = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 _ABOUT_THE_QUERY: Final = {0x00080005, 0x00080052, 0x00080053, 0x00080054, 0x00080056}
@@ -31,7 +31,7 @@ def wanted(identifier: Dataset) -> Wanted:
         for element in identifier
         if element.VR != "SQ" and int(element.tag) not in _ABOUT_THE_QUERY and element.tag.element != 0
     }
-    return Wanted(level, keys)
+    return Wanted(level, keys, limit=MOST)
 
 
 def wanted_objects(identifier: Dataset) -> Wanted:

@@ -41,7 +41,7 @@ THREADS: Final = 8  # that ask the database
 ASSOCIATIONS: Final = 64
 PDU: Final = 256 * 1024  # larger ones cost fewer turns of the protocol's machine
 LOOK: Final = 30.0  # seconds between looks for answers that are due
-CANCELLED, PENDING, SUCCESS = 0xFE00, 0xFF00, 0x0000
+CANCELLED, PENDING, PENDING_WARNED, SUCCESS = 0xFE00, 0xFF00, 0xFF01, 0x0000
 BAD_IDENTIFIER, UNABLE, NOT_AUTHORISED = 0xA900, 0xC000, 0x0124
 _SERVICES: Final = (
     Verification,
@@ -192,7 +192,7 @@ class Entity:
         if studies := self._came.pop(event.assoc, None):
             self.workers.submit(record_studies, studies)
 
-    def _find(self, event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+    def _find(self, event: evt.Event) -> Iterator[tuple[int | Dataset, Dataset | None]]:
         from tuetinh.care.imaging.dimse import finding, working
 
         peer, asked = self._peers[event.assoc], event.identifier
@@ -202,15 +202,16 @@ class Entity:
             return
         try:
             if is_worklist:
-                answers = iter(self.workers.run(working.worklist, peer, asked))
+                found, more = self.workers.run(working.worklist, peer, asked)
             else:
-                found = self.workers.run(_matches, peer.asker, finding.wanted(asked))
-                answers = (finding.identifier(one, asked, self.title) for one in found)
-            for one in answers:
+                known = self.workers.run(_matches, peer.asker, finding.wanted(asked))
+                found, more = known.matches, known.more
+            for number, one in enumerate(found, start=1):
                 if event.is_cancelled:
                     yield CANCELLED, None
                     return
-                yield PENDING, one
+                told = one if is_worklist else finding.identifier(one, asked, self.title)
+                yield (_there_are_more() if more and number == len(found) else PENDING), told
         except (finding.BadIdentifier, BadKey):
             yield BAD_IDENTIFIER, None
         except Exception as error:
@@ -288,11 +289,18 @@ class Entity:
         return status, (told if status == SUCCESS else None)
 
 
-def _matches(asker: Any, wanted: Any) -> list[dict[str, Any]]:
+def _there_are_more() -> Dataset:
+    """The status of the last match that is given where there are more: pending, with a warning (PS3.4, C.4.1.1.4)."""
+    status = Dataset()
+    status.Status, status.ErrorComment = PENDING_WARNED, "there are more matches, ask for fewer"
+    return status
+
+
+def _matches(asker: Any, wanted: Any) -> Any:
     from tuetinh.care.imaging.archive import queries
     from tuetinh.record.steps import run
 
-    return run(asker, queries.find(asker, wanted)).matches
+    return run(asker, queries.find(asker, wanted))
 
 
 def _objects(asker: Any, wanted: Any) -> list[Any]:

@@ -31,17 +31,18 @@ IN_PROGRESS, COMPLETED, DISCONTINUED = "IN PROGRESS", "COMPLETED", "DISCONTINUED
 _SEXES: Final = {"male": "M", "female": "F", "other": "O"}
 
 
-def worklist(peer: Peer, asked: Dataset) -> list[Dataset]:
-    """The steps that wait at the caller's facility and fit the question. Raises BadKey."""
+def worklist(peer: Peer, asked: Dataset) -> tuple[list[Dataset], bool]:
+    """The steps that wait at the caller's facility and fit the question; whether there may be more. Raises BadKey."""
     step = next(iter(asked.get("ScheduledProcedureStepSequence") or []), Dataset())
-    rows = _planned(peer, asked, step)
+    rows = list(_planned(peer, asked, step)[: MOST + 1])
+    more, rows = len(rows) > MOST, rows[:MOST]
     people = record.read_many(peer.asker, "Patient", {row.patient for row in rows})
     found = []
     for row in rows:
         person = cast("r4.Patient | None", people.get(row.patient))
         if person and _is_of(person, asked, peer.device.facility):
             found.append(_item(row, person, peer, asked))
-    return found
+    return found, more
 
 
 def _planned(peer: Peer, asked: Dataset, step: Dataset) -> QuerySet[Exam]:
@@ -59,7 +60,7 @@ def _planned(peer: Peer, asked: Dataset, step: Dataset) -> QuerySet[Exam]:
         rows = rows.filter(Q(device__title=station) | Q(device=None))
     if wanted_day := _one(step, "ScheduledProcedureStepStartDate"):
         rows = _between(rows, wanted_day, _one(step, "ScheduledProcedureStepStartTime"))
-    return rows.order_by("-urgent", "scheduled_at", "id")[:MOST]
+    return rows.order_by("-urgent", "scheduled_at", "id")
 
 
 def _one(dataset: Dataset, keyword: str) -> str:

@@ -82,7 +82,19 @@ def test_find_at_every_level(web: Web) -> None:
     assert web.get("/studies?00080020=20261102").json() != []
     assert web.get("/studies?StudyDate=soon").status_code == 400
     assert web.get("/studies?Nonsense=1").status_code == 400
-    assert "warning" in web.get("/studies?PerformedStationAETitle=X").headers
+    unmatched = web.get("/studies?PerformedStationAETitle=X").headers["warning"]
+    assert unmatched == '299 tuetinh "Some attributes were not matched"'
+
+
+@pytest.mark.parametrize(
+    ("query", "count", "more"),
+    [("", 3, False), ("limit=3", 3, False), ("limit=2", 2, True), ("limit=2&offset=1", 2, False), ("limit=0", 0, True)],
+)
+def test_who_searches_is_told_of_more(web: Web, query: str, count: int, *, more: bool) -> None:
+    web.store(*(part10(InstanceNumber=number) for number in (1, 2, 3)))
+    answer = web.get(f"/instances?{query}")
+    warning = '299 tuetinh "There are additional results that can be requested"' if more else None
+    assert (len(answer.json()), answer.headers.get("warning")) == (count, warning)
 
 
 def test_objects_come_back_as_they_came(web: Web) -> None:

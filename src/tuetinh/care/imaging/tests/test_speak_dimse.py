@@ -25,6 +25,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
+from tuetinh.care.imaging.dimse import finding, working
 from tuetinh.care.imaging.dimse.service import Entity
 from tuetinh.care.imaging.models import Commitment, Device, Exam, Held, Instance, Step
 from tuetinh.care.imaging.tests.conftest import FACILITY, part10
@@ -159,6 +160,32 @@ def test_store_and_find_at_every_level(port: int) -> None:
 def test_matching(port: int, keys: dict[str, Any], count: int) -> None:
     send(port, part10())
     assert len(find(port, QueryRetrieveLevel="STUDY", SpecificCharacterSet="ISO_IR 192", **keys)) == count
+
+
+@pytest.mark.parametrize(("most", "statuses"), [(3, [0xFF00, 0xFF00, 0xFF00, 0]), (2, [0xFF00, 0xFF01, 0])])
+def test_who_searches_is_told_of_more(
+    port: int, monkeypatch: pytest.MonkeyPatch, most: int, statuses: list[int]
+) -> None:
+    monkeypatch.setattr(finding, "MOST", most)
+    send(port, *(part10(InstanceNumber=number) for number in (1, 2, 3)))
+    asked = Dataset()
+    asked.QueryRetrieveLevel, asked.SOPInstanceUID = "IMAGE", ""
+    association = call(port, StudyRootQueryRetrieveInformationModelFind)
+    told = [status for status, _ in association.send_c_find(asked, StudyRootQueryRetrieveInformationModelFind)]
+    association.release()
+    assert [one.Status for one in told] == statuses
+
+
+def test_a_machine_is_told_of_more_work(port: int, person: r4.Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    order(person)
+    order(person, "Chụp Xquang ngực thẳng")
+    monkeypatch.setattr(working, "MOST", 1)
+    association = call(port, ModalityWorklistInformationFind)
+    asked = Dataset()
+    asked.PatientName = ""
+    told = [status.Status for status, _ in association.send_c_find(asked, ModalityWorklistInformationFind)]
+    association.release()
+    assert told == [0xFF01, 0]
 
 
 def test_objects_come_back_by_get(port: int) -> None:
