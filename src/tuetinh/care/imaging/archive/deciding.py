@@ -53,7 +53,11 @@ def assign(asker: Asker, held_id: int, patient: str, why: str) -> Held:
 
 
 _REPLACE = """
-WITH old AS (SELECT digest, size, study_id FROM imaging_instance WHERE sop_instance_uid = %s FOR UPDATE), changed AS (
+WITH old AS (
+  SELECT i.digest, i.size, i.study_id FROM imaging_instance i JOIN imaging_series se ON se.id = i.series_id
+    JOIN imaging_study st ON st.id = i.study_id
+  WHERE i.sop_instance_uid = %s AND se.series_instance_uid = %s AND st.study_instance_uid = %s FOR UPDATE OF i
+), changed AS (
   UPDATE imaging_instance i SET digest = %s, size = %s, transfer_syntax_uid = %s, sop_class_uid = %s,
     attributes = %s::jsonb, instance_number = %s, source = %s, received_at = now()
   FROM old WHERE i.sop_instance_uid = %s RETURNING i.study_id
@@ -69,7 +73,10 @@ SELECT old.digest, s.custodian FROM old JOIN imaging_study s ON s.id = old.study
 
 
 def replace(asker: Asker, held_id: int, why: str) -> Held:
-    """Put an object in the place of the one of its UID, which is kept. Raises NotAllowed, NeedsReason, NotWaiting."""
+    """Put an object in the place of the one of its UID in its series, which is kept.
+
+    Raises NotAllowed, NeedsReason, NotWaiting, StillWrong.
+    """
     with transaction.atomic():
         row = _held(asker, held_id, why)
         head = _head(row)
@@ -77,7 +84,8 @@ def replace(asker: Asker, held_id: int, why: str) -> Held:
             raise StillWrong
         rows = ask(
             _REPLACE,
-            *(head.sop_instance, row.digest, row.size, head.transfer_syntax, head.sop_class),
+            *(head.sop_instance, head.series, head.study),
+            *(row.digest, row.size, head.transfer_syntax, head.sop_class),
             keeping.as_json_text(head.attributes("IMAGE")),
             *(head.number("InstanceNumber"), row.source, head.sop_instance, row.digest, row.size),
         )

@@ -62,6 +62,15 @@ class Place(NamedTuple):
     custodian: str
 
 
+class _Arrived(NamedTuple):
+    """An object that has come: its bytes are on the disk already."""
+
+    source: Source
+    head: Head
+    content: Content
+    data: bytes | bytearray
+
+
 class _Wrong(Exception):
     """The object does not fit: reason and detail."""
 
@@ -93,45 +102,25 @@ def keep(source: Source, data: bytes | bytearray, *, patient: str = "") -> Kept:
     except reading.Missing as error:
         return hold(source, content, None, "missing", str(error))
     try:
-        fresh = _index(source, head, content, patient)
+        fresh = _index(_Arrived(source, head, content, data), patient)
     except _Wrong as wrong:
         return hold(source, content, head, *wrong.args)
-    if not fresh and not _is_same(head, data):
-        return hold(source, content, head, "changed", "")
     return Kept("stored" if fresh else "duplicate", "", "", head.sop_class, head.sop_instance, head.study)
 
 
-def _is_same(head: Head, data: bytes | bytearray) -> bool:
-    """Whether the object of this UID is kept with the same data set; senders differ in the header of the file."""
-    rows = ask(
-        "SELECT digest, transfer_syntax_uid FROM imaging_instance WHERE sop_instance_uid = %s", head.sop_instance
-    )
-    if not rows or rows[0][1] != head.transfer_syntax:
-        return False
-    known = path_of(bytes(rows[0][0])).read_bytes()
-    return known[_dataset_at(known) :] == data[_dataset_at(data) :]
-
-
-def _dataset_at(data: bytes | bytearray) -> int:
-    """Where the data set begins: after the file meta group, whose length its first element tells (PS3.10, 7.1)."""
-    at = reading.PREAMBLE + 4
-    if data[at : at + 8] != b"\x02\x00\x00\x00UL\x04\x00":
-        return at
-    return at + 12 + int.from_bytes(data[at + 8 : at + 12], "little")
-
-
-def _index(source: Source, head: Head, content: Content, patient: str) -> bool:
-    """Add the object to the index; False where its UID is there already. Raises _Wrong."""
+def _index(arrived: _Arrived, patient: str) -> bool:
+    """Add an object to the index; False where it is there already. Raises _Wrong."""
+    source, head, _, _ = arrived
     key = (head.study, head.series, head.patient_id, told_by(head))
     place = None if patient else _known.get(key)
     if place and _is_open_to(place.custodian, source):
         try:
-            return _add(source, head, content, place)
+            return _add(arrived, place)
         except psycopg.errors.ForeignKeyViolation:  # it was deleted since
             _known.pop(key, None)
-    with transaction.atomic():
+    with transaction.atomic():  # what does not fit leaves no study and no series behind
         place = _place(source, head, patient)
-        fresh = _add(source, head, content, place)
+        fresh = _add(arrived, place)
     if not patient:  # what a person has decided of one object holds for no other
         _known[key] = place
     while len(_known) > KNOWN:
@@ -166,7 +155,9 @@ WITH added AS (
 SELECT 1 FROM added"""
 
 
-def _add(source: Source, head: Head, content: Content, place: Place) -> bool:
+def _add(arrived: _Arrived, place: Place) -> bool:
+    """Add an object to its series; False where it is there already. Raises _Wrong."""
+    source, head, content, data = arrived
     rows = ask(
         _ADD,
         *(place.study, place.series, head.sop_instance, head.sop_class, head.transfer_syntax),
@@ -174,7 +165,36 @@ def _add(source: Source, head: Head, content: Content, place: Place) -> bool:
         as_json_text(head.attributes("IMAGE")),
         *(content.digest, content.size, source.name[:80]),
     )
+    if not rows:
+        _check_same(head, data)
     return bool(rows)
+
+
+_FIND_INSTANCE = """
+SELECT st.study_instance_uid, se.series_instance_uid, i.transfer_syntax_uid, i.digest
+FROM imaging_instance i JOIN imaging_series se ON se.id = i.series_id JOIN imaging_study st ON st.id = i.study_id
+WHERE i.sop_instance_uid = %s"""
+
+
+def _check_same(head: Head, data: bytes | bytearray) -> None:
+    """Raise _Wrong unless the object of this UID is the same: of this series, with this data set in this syntax.
+
+    Senders differ in the header of the file.
+    """
+    study, series, syntax, digest = ask(_FIND_INSTANCE, head.sop_instance)[0]
+    if (study, series) != (head.study, head.series):
+        raise _Wrong("other-place", "SOPInstanceUID")
+    known = path_of(bytes(digest)).read_bytes()
+    if syntax != head.transfer_syntax or known[_dataset_at(known) :] != data[_dataset_at(data) :]:
+        raise _Wrong("changed", "")
+
+
+def _dataset_at(data: bytes | bytearray) -> int:
+    """Where the data set begins: after the file meta group, whose length its first element tells (PS3.10, 7.1)."""
+    at = reading.PREAMBLE + 4
+    if data[at : at + 8] != b"\x02\x00\x00\x00UL\x04\x00":
+        return at
+    return at + 12 + int.from_bytes(data[at + 8 : at + 12], "little")
 
 
 _FIND_STUDY = """

@@ -75,6 +75,20 @@ def test_other_bytes_of_the_same_uid_wait(person: r4.Patient) -> None:
     assert counts() == (1, 1, 1, 1)
 
 
+@pytest.mark.parametrize("elsewhere", [{"SeriesInstanceUID": "1.2.3.4.2"}, {"StudyInstanceUID": "1.5"}])
+@pytest.mark.parametrize("known", [True, False])
+def test_an_objects_uid_in_another_series_waits(person: r4.Patient, elsewhere: dict[str, str], *, known: bool) -> None:
+    """Whether the other series is there already or not; none is left behind empty."""
+    elsewhere = elsewhere | {"SeriesInstanceUID": "1.2.3.4.2"}
+    keep(HERE, part10(SOPInstanceUID="1.2.3.4.1.1"))
+    if known:
+        keep(HERE, part10(**elsewhere))
+    before = counts()
+    kept = keep(HERE, part10(SOPInstanceUID="1.2.3.4.1.1", **elsewhere))
+    assert (kept.state, kept.reason, kept.detail) == ("held", "other-place", "SOPInstanceUID")
+    assert counts() == (*before[:3], 1)
+
+
 @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID"])
 def test_an_object_without_its_place_waits(person: r4.Patient, keyword: str) -> None:
     kept = keep(HERE, part10(**{keyword: None}))

@@ -7,7 +7,7 @@ import pytest
 from tuetinh.care.imaging.archive import deciding
 from tuetinh.care.imaging.archive.keeping import ask, keep, resource_id
 from tuetinh.care.imaging.archive.recording import record_quiet, record_studies
-from tuetinh.care.imaging.errors import NeedsReason, NoPerson, NotAllowed, NotWaiting
+from tuetinh.care.imaging.errors import NeedsReason, NoPerson, NotAllowed, NotWaiting, StillWrong
 from tuetinh.care.imaging.models import Change, Exam, Held, Instance, Pending, Study
 from tuetinh.care.imaging.tests.conftest import HERE, part10
 from tuetinh.care.imaging.tests.test_keep_objects import order
@@ -102,6 +102,18 @@ def test_what_waits_is_assigned_rejected_or_replaces(person: r4.Patient, cast: d
     with pytest.raises(NotWaiting):
         deciding.reject(desk, waits["broken"], "Lần nữa")
     assert Held.objects.filter(state="waiting").count() == 0
+
+
+def test_an_object_is_replaced_within_its_own_series_only(person: r4.Patient, cast: dict[str, Account]) -> None:
+    first = part10(SOPInstanceUID="1.2.3.4.1.1")
+    keep(HERE, first)
+    keep(HERE, part10(SOPInstanceUID="1.2.3.4.1.1", SeriesInstanceUID="1.2.3.4.2"))
+    Held.objects.update(reason="changed")  # as it was held before places were looked at
+    with pytest.raises(StillWrong):
+        deciding.replace(asker_of(cast["imaging"]), deciding.waiting("12104").get().pk, "Máy gửi lại")
+    enter(SYSTEM)
+    assert path_of(bytes(Instance.objects.get().digest)).read_bytes() == first
+    assert (Held.objects.get().state, Change.objects.count()) == ("waiting", 0)
 
 
 @pytest.mark.parametrize("of_the_order", [True, False])
