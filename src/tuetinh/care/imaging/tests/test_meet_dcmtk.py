@@ -15,9 +15,10 @@ import pytest
 from pydicom import dcmread
 
 from tuetinh.care.imaging.dimse.service import Entity
-from tuetinh.care.imaging.models import Device, Instance
+from tuetinh.care.imaging.models import Device, Held, Instance, Series
 from tuetinh.care.imaging.tests.conftest import Web, part10
 from tuetinh.care.imaging.tests.test_speak_dimse import machine  # noqa: F401  (a fixture)
+from tuetinh.node.tests.conftest import free_port
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.steps import enter
@@ -39,12 +40,18 @@ def port(machine: Device) -> Iterator[int]:  # noqa: F811
     entity.close()
 
 
-def run(program: str, port: int, *arguments: str, cwd: Path | None = None) -> str:
+AT_ONCE = os.environ | {"TCP_NODELAY": "1"}
+
+
+def command_of(program: str, port: int, *arguments: str) -> list[str]:
+    """A program of dcmtk that calls the archive as CT1."""
+    return [program, "-v", "-aet", "CT1", "-aec", "TUETINH", "127.0.0.1", str(port), *arguments]
+
+
+def run(program: str, port: int, *arguments: str) -> str:
     """What a program of dcmtk says."""
-    command = [program, "-v", "-aet", "CT1", "-aec", "TUETINH", "127.0.0.1", str(port), *arguments]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=60, cwd=cwd, env=os.environ | {"TCP_NODELAY": "1"}
-    )
+    command = command_of(program, port, *arguments)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=AT_ONCE)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -75,16 +82,84 @@ def test_move_to_storescp(port: int, person: r4.Patient, tmp_path: Path) -> None
     assert dcmread(came).SOPInstanceUID == "1.2.3.4.1.1"
 
 
-def run_move(port: int, out: Path) -> None:
+def run_move(port: int, out: Path, *options: str) -> None:
     """Let movescu take the objects at a port of its own."""
-    from tuetinh.node.tests.conftest import free_port
-
     own = free_port()
     Device.objects.filter(title="CT1").update(host="127.0.0.1", port=own)
     run(
-        "movescu", port, "-S", "+P", str(own), "-aem", "CT1", "-k", "QueryRetrieveLevel=STUDY",
+        "movescu", port, *options, "-S", "+P", str(own), "-aem", "CT1", "-k", "QueryRetrieveLevel=STUDY",
         "-k", "StudyInstanceUID=1.2.3.4", "-od", str(out),
     )  # fmt: skip
+
+
+def test_several_machines_send_at_once(port: int, person: r4.Patient, tmp_path: Path) -> None:
+    """Eight of them, each its own pictures and one that all have: each picture is kept once, and none is lost."""
+    common, wanted = part10(SOPInstanceUID="1.2.3.4.1.1"), {"1.2.3.4.1.1"}
+    commands = []
+    for machine_number in range(8):
+        folder = tmp_path / str(machine_number)
+        folder.mkdir()
+        (folder / "common.dcm").write_bytes(common)
+        for number in range(5):
+            uid = f"1.2.3.4.2.{machine_number}.{number}"
+            wanted.add(uid)
+            (folder / f"{number}.dcm").write_bytes(part10(SOPInstanceUID=uid, SeriesInstanceUID="1.2.3.4.2"))
+        commands.append(command_of("storescu", port, "+sd", str(folder)))
+    running = [subprocess.Popen(command, env=AT_ONCE, stdout=subprocess.DEVNULL) for command in commands]
+    assert [one.wait(60) for one in running] == [0] * 8
+    enter(SYSTEM)
+    assert sorted(Instance.objects.values_list("sop_instance_uid", flat=True)) == sorted(wanted)
+    assert (Series.objects.count(), Held.objects.count()) == (2, 0)
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> dict[str, str]:
+    """An authority, and a key that it certifies, of the archive and machines alike."""
+    made = {name: str(tmp_path / name) for name in ("ca.key", "ca.pem", "own.key", "own.csr", "own.pem")}
+    new = ("-newkey", "rsa:2048", "-nodes", "-days", "1")
+    for arguments in (
+        ("req", "-x509", *new, "-subj", "/CN=authority", "-keyout", made["ca.key"], "-out", made["ca.pem"]),
+        ("req", "-new", *new[:3], "-subj", "/CN=machine", "-keyout", made["own.key"], "-out", made["own.csr"]),
+        ("x509", "-req", "-days", "1", "-in", made["own.csr"], "-CA", made["ca.pem"], "-CAkey", made["ca.key"],
+         "-CAcreateserial", "-out", made["own.pem"]),
+    ):  # fmt: skip
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+    return made
+
+
+@pytest.fixture
+def secure_port(machine: Device, keys: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:  # noqa: F811
+    """Where the archive listens for machines that have a certificate."""
+    port = free_port()
+    for name, value in (("CERTIFICATE", "own.pem"), ("KEY", "own.key"), ("CA", "ca.pem")):
+        monkeypatch.setenv(f"TUETINH_DICOM_{name}", keys[value])
+    monkeypatch.setenv("TUETINH_DICOM_TLS_PORT", str(port))
+    entity = Entity()
+    entity.start("127.0.0.1", 0)
+    yield port
+    entity.close()
+
+
+def test_by_tls_with_certificates_only(secure_port: int, keys: dict[str, str], tmp_path: Path) -> None:
+    Device.objects.update(tls=True)
+    (tmp_path / "one.dcm").write_bytes(part10(SOPInstanceUID="1.2.3.4.1.1"))
+    secure = ("+tls", keys["own.key"], keys["own.pem"], "+cf", keys["ca.pem"])
+    run("echoscu", secure_port, *secure)
+    run("storescu", secure_port, *secure, str(tmp_path / "one.dcm"))
+    out = tmp_path / "out"
+    out.mkdir()
+    run_move(secure_port, out, *secure)  # the archive calls back by TLS as well
+    assert [dcmread(came).PixelData for came in out.iterdir()] == [bytes(range(32))]
+    for without in (("+tla", "+cf", keys["ca.pem"]), ()):
+        refused = subprocess.run(command_of("echoscu", secure_port, *without), capture_output=True, check=False)
+        assert refused.returncode != 0
+
+
+def test_a_machine_of_tls_may_not_call_without(port: int) -> None:
+    run("echoscu", port)
+    Device.objects.update(tls=True)
+    refused = subprocess.run(command_of("echoscu", port), capture_output=True, check=False)
+    assert refused.returncode != 0
 
 
 def files(shared: Path) -> list[tuple[dict[str, str], bytes]]:
