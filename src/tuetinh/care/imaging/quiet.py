@@ -10,7 +10,8 @@ from typing import Final
 from tuetinh.record.errors import is_away
 
 log = logging.getLogger(__name__)
-LIBRARIES: Final = ("pydicom", "pynetdicom")
+LEVELS: Final = {"pydicom": logging.CRITICAL, "pynetdicom": logging.ERROR}
+"""From which level on something is told: all that pydicom cannot do, it raises as well, or tries another way."""
 
 
 class _WithoutWords(logging.Handler):
@@ -32,8 +33,8 @@ def fault(error: BaseException) -> str:
 
 def keep_quiet() -> None:
     """Let no warning of the libraries out, and of their log the errors only, without words."""
-    warnings.filterwarnings("ignore", module="|".join(LIBRARIES))
-    for name in LIBRARIES:
+    warnings.filterwarnings("ignore", module="|".join(LEVELS))
+    for name, level in LEVELS.items():
         logger = logging.getLogger(name)
-        logger.handlers = [_WithoutWords(logging.ERROR)]  # the libraries set levels of loggers when they are imported
+        logger.handlers = [_WithoutWords(level)]  # the libraries set levels of loggers when they are imported
         logger.propagate = False

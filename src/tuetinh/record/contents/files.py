@@ -85,6 +85,10 @@ class Arriving:
         """What has come so far."""
         return self._path.read_bytes()
 
+    def opened(self) -> BinaryIO:
+        """What has come so far, to be read as a file."""
+        return self._path.open("rb")
+
     def place(self) -> Content:
         """Make it a file that counts, on the disk; one of the same content is replaced. Raises NoSpace."""
         content = Content(self._hash.digest(), self.size)

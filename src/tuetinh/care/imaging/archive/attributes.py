@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydicom import config
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 # Machines write what the standard forbids; the archive keeps what they write.
 config.settings.reading_validation_mode = config.IGNORE
@@ -30,7 +31,7 @@ LEVELS: Final = _levels()
 """The keywords of the levels PATIENT, STUDY, SERIES and IMAGE."""
 LEVEL_OF: Final = {tag_for_keyword(word): level for level, words in LEVELS.items() for word in words}
 """The level of an attribute by its tag."""
-TAGS: Final = list(LEVEL_OF)
+TAGS: Final = [Tag(tag) for tag in LEVEL_OF]
 
 
 def as_json(head: Dataset, level: str) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def assign(asker: Asker, held_id: int, patient: str, why: str) -> Held:
         if row.reason != "other-person":
             raise StillWrong
         _known(asker, patient)
-        kept = keeping.keep(Source(row.facility, row.source), _bytes(row), patient=patient)
+        kept = keeping.keep(Source(row.facility, row.source), path_of(bytes(row.digest)).read_bytes(), patient=patient)
         if kept.state == "held":
             raise StillWrong
         return _decided(asker, row, Held.State.ASSIGNED, why, after={"patient": patient})
@@ -141,13 +141,10 @@ def _known(asker: Asker, patient: str) -> None:
         raise NoPerson
 
 
-def _bytes(row: Held) -> bytes:
-    return path_of(bytes(row.digest)).read_bytes()
-
-
 def _head(row: Held) -> Head:
     try:
-        return read(_bytes(row))
+        with path_of(bytes(row.digest)).open("rb") as file:
+            return read(file)
     except (Broken, Missing) as error:
         raise StillWrong from error
 

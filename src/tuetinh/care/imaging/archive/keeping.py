@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import NAMESPACE_OID, uuid5
 
@@ -26,6 +27,7 @@ from tuetinh.record.contents.files import path_of
 from tuetinh.record.steps import Query, Row, Step, run
 
 KNOWN = 2000  # series that a process remembers
+PIECE = 2**20  # of files that are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +64,6 @@ class Place(NamedTuple):
     custodian: str
 
 
-class _Arrived(NamedTuple):
-    """An object that has come: its bytes are on the disk already."""
-
-    source: Source
-    head: Head
-    content: Content
-    data: bytes | bytearray
-
-
 class _Wrong(Exception):
     """The object does not fit: reason and detail."""
 
@@ -87,40 +80,50 @@ def ask(sql: str, *params: Any) -> list[Row]:
     return run(SYSTEM, step())
 
 
-def keep(source: Source, data: bytes | bytearray, *, patient: str = "") -> Kept:
+def keep(source: Source, came: bytes | bytearray | Arriving, *, patient: str = "", study: str = "") -> Kept:
     """Keep a Part 10 file as it came; durable when this returns. Raises contents.NoSpace.
 
-    patient: whom a person has named, instead of whom the object tells.
+    patient: whom a person has named, instead of whom the object tells. study: of which alone it is taken.
     """
-    with Arriving() as arriving:
-        arriving.write(data)
+    with came if isinstance(came, Arriving) else Arriving() as arriving:
+        if not isinstance(came, Arriving):
+            arriving.write(came)
+        head, fault = _read(arriving)
+        if study and head and head.study != study:  # PS3.18, 10.5.1.1: such an object is not stored
+            return Kept("held", "other-study", "", head.sop_class, head.sop_instance, head.study)
         content = arriving.place()
+    if not head:
+        return hold(source, content, None, *fault)
     try:
-        head = reading.read(data)
-    except reading.Broken as error:
-        return hold(source, content, None, "broken", str(error))
-    except reading.Missing as error:
-        return hold(source, content, None, "missing", str(error))
-    try:
-        fresh = _index(_Arrived(source, head, content, data), patient)
+        fresh = _index(source, head, content, patient)
     except _Wrong as wrong:
         return hold(source, content, head, *wrong.args)
     return Kept("stored" if fresh else "duplicate", "", "", head.sop_class, head.sop_instance, head.study)
 
 
-def _index(arrived: _Arrived, patient: str) -> bool:
+def _read(arriving: Arriving) -> tuple[Head | None, tuple[str, str]]:
+    """The head of an object, or why it has none: reason and detail."""
+    with arriving.opened() as file:
+        try:
+            return reading.read(file), ("", "")
+        except reading.Broken as error:
+            return None, ("broken", str(error))
+        except reading.Missing as error:
+            return None, ("missing", str(error))
+
+
+def _index(source: Source, head: Head, content: Content, patient: str) -> bool:
     """Add an object to the index; False where it is there already. Raises _Wrong."""
-    source, head, _, _ = arrived
     key = (head.study, head.series, head.patient_id, told_by(head))
     place = None if patient else _known.get(key)
     if place and _is_open_to(place.custodian, source):
         try:
-            return _add(arrived, place)
+            return _add(source, head, content, place)
         except psycopg.errors.ForeignKeyViolation:  # it was deleted since
             _known.pop(key, None)
     with transaction.atomic():  # what does not fit leaves no study and no series behind
         place = _place(source, head, patient)
-        fresh = _add(arrived, place)
+        fresh = _add(source, head, content, place)
     if not patient:  # what a person has decided of one object holds for no other
         _known[key] = place
     while len(_known) > KNOWN:
@@ -155,9 +158,8 @@ WITH added AS (
 SELECT 1 FROM added"""
 
 
-def _add(arrived: _Arrived, place: Place) -> bool:
+def _add(source: Source, head: Head, content: Content, place: Place) -> bool:
     """Add an object to its series; False where it is there already. Raises _Wrong."""
-    source, head, content, data = arrived
     rows = ask(
         _ADD,
         *(place.study, place.series, head.sop_instance, head.sop_class, head.transfer_syntax),
@@ -166,7 +168,7 @@ def _add(arrived: _Arrived, place: Place) -> bool:
         *(content.digest, content.size, source.name[:80]),
     )
     if not rows:
-        _check_same(head, data)
+        _check_same(head, content)
     return bool(rows)
 
 
@@ -176,7 +178,7 @@ FROM imaging_instance i JOIN imaging_series se ON se.id = i.series_id JOIN imagi
 WHERE i.sop_instance_uid = %s"""
 
 
-def _check_same(head: Head, data: bytes | bytearray) -> None:
+def _check_same(head: Head, content: Content) -> None:
     """Raise _Wrong unless the object of this UID is the same: of this series, with this data set in this syntax.
 
     Senders differ in the header of the file.
@@ -184,17 +186,27 @@ def _check_same(head: Head, data: bytes | bytearray) -> None:
     study, series, syntax, digest = ask(_FIND_INSTANCE, head.sop_instance)[0]
     if (study, series) != (head.study, head.series):
         raise _Wrong("other-place", "SOPInstanceUID")
-    known = path_of(bytes(digest)).read_bytes()
-    if syntax != head.transfer_syntax or known[_dataset_at(known) :] != data[_dataset_at(data) :]:
+    if syntax != head.transfer_syntax or not _is_same(path_of(bytes(digest)), path_of(content.digest)):
         raise _Wrong("changed", "")
 
 
-def _dataset_at(data: bytes | bytearray) -> int:
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two files hold the same data set."""
+    with one.open("rb") as first, other.open("rb") as second:
+        for file in (first, second):
+            file.seek(_dataset_at(file.read(reading.PREAMBLE + 16)))
+        while (piece := first.read(PIECE)) == second.read(PIECE):
+            if not piece:
+                return True
+    return False
+
+
+def _dataset_at(begin: bytes) -> int:
     """Where the data set begins: after the file meta group, whose length its first element tells (PS3.10, 7.1)."""
     at = reading.PREAMBLE + 4
-    if data[at : at + 8] != b"\x02\x00\x00\x00UL\x04\x00":
+    if begin[at : at + 8] != b"\x02\x00\x00\x00UL\x04\x00":
         return at
-    return at + 12 + int.from_bytes(data[at + 8 : at + 12], "little")
+    return at + 12 + int.from_bytes(begin[at + 8 : at + 12], "little")
 
 
 _FIND_STUDY = """

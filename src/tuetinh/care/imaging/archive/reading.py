@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, time
-from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -73,12 +72,13 @@ class Head:
         return words(self.text(keyword, 324))
 
 
-def read(data: bytes | bytearray | memoryview) -> Head:
+def read(file: BinaryIO) -> Head:
     """The head of a Part 10 file. Raises Broken, Missing."""
-    if bytes(data[PREAMBLE : PREAMBLE + 4]) != b"DICM":
+    if file.read(PREAMBLE + 4)[PREAMBLE:] != b"DICM":
         raise Broken("no Part 10 header")
+    file.seek(0)
     try:
-        head = dcmread(BytesIO(data), stop_before_pixels=True, specific_tags=TAGS)
+        head = dcmread(file, stop_before_pixels=True, specific_tags=TAGS)
         syntax = str(head.file_meta.TransferSyntaxUID)
         found = {keyword: text(head, keyword) for keyword in ("SOPClassUID", "SOPInstanceUID", *_PLACE)}
     except Exception as error:  # pydicom raises whatever the bytes lead it to

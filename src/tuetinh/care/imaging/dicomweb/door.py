@@ -64,7 +64,8 @@ class DicomDoor:
             await self._answer(call)
         except Refused as refused:
             headers = [("www-authenticate", "Bearer")] if refused.status == 401 else []
-            await call.answer(refused.status, "text/plain; charset=utf-8", refused.why.encode(), headers)
+            if not call.begun:
+                await call.answer(refused.status, "text/plain; charset=utf-8", refused.why.encode(), headers)
         except NoSpace:
             await call.answer(507, "text/plain", b"")
         except psycopg.OperationalError:

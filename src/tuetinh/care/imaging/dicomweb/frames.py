@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from struct import unpack
 from typing import Final
 
 import numpy as np
@@ -33,6 +35,9 @@ MEDIA: Final = {
     "1.2.840.10008.1.2.4.203": "image/jphc",
     "1.2.840.10008.1.2.5": "image/dicom-rle",
 }
+SMALL: Final = 64 * 1024  # bytes of an element that is read before it is asked for
+WHOLE: Final = 64 * 2**20  # bytes of a file that is read as a whole, which some bring to be read at all
+UNDEFINED: Final = 0xFFFFFFFF
 THUMBNAIL: Final = 128
 LARGEST: Final = 4096  # pixels of a side that is drawn
 
@@ -50,48 +55,109 @@ class Drawing:
     quality: int = 85
 
 
-def count(dataset: FileDataset) -> int:
-    """How many frames an object has. Raises NoFrame."""
-    if "PixelData" not in dataset:
-        raise NoFrame("no pixels")
-    return int(dataset.get("NumberOfFrames") or 1)
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """What a file holds before its pixels, and where they are. length: of the pixels, -1 where they are encapsulated.
+
+    A deflated file is read as a whole: its pixels are in the data set, and nowhere.
+    """
+
+    path: Path
+    header: FileDataset
+    start: int = 0
+    length: int = 0
+
+    @property
+    def syntax(self) -> UID:
+        """The transfer syntax that they are kept in."""
+        return UID(self.header.file_meta.TransferSyntaxUID)
+
+    @property
+    def count(self) -> int:
+        """How many frames there are."""
+        return int(self.header.get("NumberOfFrames") or 1)
+
+    @property
+    def source(self) -> Path | FileDataset:
+        """What decoders read them from: what is large is not read as a whole."""
+        if not self.start:
+            return self.header
+        return self.path if self.path.stat().st_size > WHOLE else dcmread(self.path)
+
+    def plain_size(self) -> int:
+        """The size of a frame that lies in the file as it is to be sent, else 0.
+
+        So lie whole bytes, uncompressed, little endian.
+        """
+        header, syntax = self.header, self.syntax
+        if not self.start or syntax.is_encapsulated or not syntax.is_little_endian or header.BitsAllocated % 8:
+            return 0
+        if str(header.get("PhotometricInterpretation", "")) == "YBR_FULL_422":
+            return 0
+        return int(header.Rows * header.Columns * header.SamplesPerPixel * header.BitsAllocated // 8)
+
+
+def pixels(path: Path) -> Pixels:
+    """Where the pixels of a file are. Raises NoFrame."""
+    with path.open("rb") as file:
+        header = dcmread(file, stop_before_pixels=True, defer_size=SMALL)
+        syntax = UID(header.file_meta.TransferSyntaxUID)
+        if syntax.is_deflated:
+            header = dcmread(path)
+            if "PixelData" not in header:
+                raise NoFrame("no pixels")
+            return Pixels(path, header)
+        at, found = file.tell(), file.read(12)  # it stands before its pixels, or at its end
+        implicit, little = header.original_encoding
+        order, implicit = "<" if little else ">", implicit or not found[4:6].isupper()  # some change in the middle
+        if len(found) < 12 or unpack(f"{order}HH", found[:4]) != (0x7FE0, 0x0010):
+            raise NoFrame("no pixels")
+        [length] = unpack(f"{order}L", found[4:8] if implicit else found[8:12])
+        return Pixels(path, header, at + (8 if implicit else 12), -1 if length == UNDEFINED else length)
 
 
 def kept(path: Path, numbers: list[int]) -> list[bytes]:
-    """Compressed frames as they are kept. Raises NoFrame."""
-    dataset = dcmread(path)
-    frames = count(dataset)
-    _check(numbers, frames)
-    return [get_frame(dataset.PixelData, number - 1, number_of_frames=frames) for number in numbers]
+    """Compressed frames as they are kept. Raises NoFrame, CannotConvert."""
+    where = pixels(path)
+    _check(numbers, where.count)
+    table = where.header.get("ExtendedOffsetTable"), where.header.get("ExtendedOffsetTableLengths")
+    options = {"number_of_frames": where.count, "extended_offsets": table if all(table) else None}
+    found = []
+    with path.open("rb") as file:
+        for number in numbers:
+            file.seek(where.start)
+            try:
+                found.append(get_frame(file, number - 1, **options))
+            except Exception as error:  # whatever the bytes lead it to
+                raise CannotConvert(str(error)) from error
+    return found
 
 
 def decoded(path: Path, numbers: list[int]) -> list[bytes]:
     """Frames as Explicit VR Little Endian has them. Raises NoFrame, CannotConvert."""
-    dataset = dcmread(path)
-    _check(numbers, count(dataset))
-    plain = _plain_bytes(dataset, numbers)
-    if plain is not None:
-        return plain
+    where = pixels(path)
+    _check(numbers, where.count)
+    return [_decoded(where, number) for number in numbers]
+
+
+def all_decoded(path: Path) -> Iterator[bytes]:
+    """Every frame, one after the other. Raises NoFrame, CannotConvert."""
+    where = pixels(path)
+    for number in range(1, where.count + 1):
+        yield _decoded(where, number)
+
+
+def _decoded(where: Pixels, number: int) -> bytes:
+    if size := where.plain_size():
+        if where.length < size * number:
+            raise CannotConvert("the pixel data is too short")
+        with where.path.open("rb") as file:
+            file.seek(where.start + size * (number - 1))
+            return file.read(size)
     try:
-        return [_array(dataset, number).tobytes() for number in numbers]
-    except NoFrame:
-        raise
+        return _array(where, number).tobytes()
     except Exception as error:  # decoders raise whatever the bytes lead them to
         raise CannotConvert(str(error)) from error
-
-
-def _plain_bytes(dataset: FileDataset, numbers: list[int]) -> list[bytes] | None:
-    """Frames that lie in the file as they are to be sent: whole bytes, uncompressed, little endian."""
-    syntax = UID(dataset.file_meta.TransferSyntaxUID)
-    if syntax.is_encapsulated or not syntax.is_little_endian or dataset.BitsAllocated % 8:
-        return None
-    if str(dataset.get("PhotometricInterpretation", "")) == "YBR_FULL_422":
-        return None
-    size = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated // 8
-    data = dataset.PixelData
-    if len(data) < size * max(numbers):
-        raise CannotConvert("the pixel data is too short")
-    return [data[size * (number - 1) : size * number] for number in numbers]
 
 
 def _check(numbers: list[int], frames: int) -> None:
@@ -99,18 +165,18 @@ def _check(numbers: list[int], frames: int) -> None:
         raise NoFrame(f"there are {frames} frames")
 
 
-def _array(dataset: FileDataset, number: int) -> NDArray[np.generic]:
+def _array(where: Pixels, number: int) -> NDArray[np.generic]:
     """The pixels of a frame as they are kept, in the colours that they are kept in."""
-    found: NDArray[np.generic] = pixel_array(dataset, index=number - 1, raw=True)
+    found: NDArray[np.generic] = pixel_array(where.source, index=number - 1, raw=True)
     return found.astype(found.dtype.newbyteorder("<"), copy=False)
 
 
 def drawn(path: Path, number: int, drawing: Drawing, form: str) -> bytes:
     """A frame as people see it, as `JPEG` or `PNG`. Raises NoFrame, CannotConvert."""
-    dataset = dcmread(path)
-    _check([number], count(dataset))
+    where = pixels(path)
+    _check([number], where.count)
     try:
-        picture = Image.fromarray(_for_eyes(dataset, number, drawing))
+        picture = Image.fromarray(_for_eyes(where, number, drawing))
     except Exception as error:
         raise CannotConvert(str(error)) from error
     if drawing.size:
@@ -120,22 +186,23 @@ def drawn(path: Path, number: int, drawing: Drawing, form: str) -> bytes:
     return out.getvalue()
 
 
-def _for_eyes(dataset: FileDataset, number: int, drawing: Drawing) -> NDArray[np.uint8]:
+def _for_eyes(where: Pixels, number: int, drawing: Drawing) -> NDArray[np.uint8]:
+    dataset = where.header
     photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
-    pixels = pixel_array(dataset, index=number - 1, raw=False)
+    values = pixel_array(where.source, index=number - 1, raw=False)
     if photometric == "PALETTE COLOR":
-        return _bytes_of(apply_color_lut(pixels, dataset))
+        return _bytes_of(apply_color_lut(values, dataset))
     if dataset.get("SamplesPerPixel", 1) > 1:
-        return _bytes_of(pixels)
-    values = apply_modality_lut(pixels, dataset).astype(np.float64)
+        return _bytes_of(values)
+    values = apply_modality_lut(values, dataset)
     centre, width = drawing.window or _own_window(dataset) or (0.0, 0.0)
     if width >= 1:
         low, high = centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
     else:
         if "VOILUTSequence" in dataset:
-            values = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset).astype(np.float64)
+            values = apply_voi_lut(values, dataset)
         low, high = float(values.min()), float(values.max())
-    scaled = np.clip((values - low) / max(high - low, 1e-9), 0, 1) * 255
+    scaled = np.clip((values.astype(np.float64) - low) / max(high - low, 1e-9), 0, 1) * 255
     return (255 - scaled if photometric == "MONOCHROME1" else scaled).astype(np.uint8)
 
 

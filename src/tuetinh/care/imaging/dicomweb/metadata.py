@@ -10,13 +10,14 @@ import orjson
 from pydicom import dcmread
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
 
 from tuetinh.care.imaging.archive.attributes import clean
 from tuetinh.care.imaging.archive.queries import Object
 
 LARGE: Final = 1024
 KNOWN: Final = 4000  # objects whose metadata a process remembers, some kilobytes each
-_PIXELS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_PIXELS: Final = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 
 
 def url_of(base: str, one: Object) -> str:
@@ -40,30 +41,31 @@ def _metadata(path: str, url: str, syntax: str) -> bytes:
 def as_json(dataset: Dataset, url: str) -> dict[str, Any]:
     """The DICOM JSON of a data set. url: of its object, below which its bulk data lies."""
     found: dict[str, Any] = {}
-    for element in dataset:
-        told = _element(element, url)
+    for tag in sorted(dataset.keys()):
+        name = f"{tag:08X}"
+        if int(tag) in _PIXELS:
+            vr = dataset.get_item(tag, keep_deferred=True).VR or "OW"  # which leaves them where they are
+            told: Any = {"vr": vr.split(" ")[0], "BulkDataURI": f"{url}/bulkdata/{name}"}
+        else:
+            told = _element(dataset, tag, url)
         if told is not None:
-            found[f"{element.tag:08X}"] = told
+            found[name] = told
     return found
 
 
-def _element(element: DataElement, url: str) -> Any:
-    name = f"{element.tag:08X}"
-    if element.keyword in _PIXELS:
-        return {"vr": element.VR.split(" ")[0], "BulkDataURI": f"{url}/bulkdata/{name}"}
-
+def _element(dataset: Dataset, tag: BaseTag, url: str) -> Any:
     def elsewhere(inner: DataElement) -> str:
         return f"{url}/bulkdata/{inner.tag:08X}"
 
     try:
-        return clean(element.to_json_dict(elsewhere, LARGE))
+        return clean(dataset[tag].to_json_dict(elsewhere, LARGE))
     except Exception:  # a value that is none of its VR
         return None
 
 
 def bulk(path: Path, tag: str) -> bytes | None:
     """The bytes of an element, be it within a sequence; None where there is none."""
-    dataset = dcmread(path)
+    dataset = dcmread(path, stop_before_pixels=int(tag, 16) not in _PIXELS)
     number = int(tag, 16)
     element = next((one for one in dataset.iterall() if int(one.tag) == number), None)
     value = element.value if element is not None else None

@@ -23,8 +23,13 @@ def parameters(content_type: str) -> dict[str, str]:
     return found
 
 
-async def parts(chunks: AsyncIterator[bytes], boundary: str) -> AsyncIterator[tuple[dict[str, str], bytes]]:
-    """The parts of a body, each with its headers, as they come: one is in memory at a time. Raises NotMultipart."""
+async def parts(
+    chunks: AsyncIterator[bytes], boundary: str
+) -> AsyncIterator[tuple[dict[str, str], AsyncIterator[bytes]]]:
+    """The parts of a body, each with its headers and its bytes as they come. Raises NotMultipart.
+
+    What is left of a part is passed over when the next one is asked for.
+    """
     mark = b"\r\n--" + boundary.encode()
     held = bytearray(b"\r\n")  # so that the first boundary looks as the others do
 
@@ -34,28 +39,31 @@ async def parts(chunks: AsyncIterator[bytes], boundary: str) -> AsyncIterator[tu
             raise NotMultipart("the body ends too early")
         held.extend(chunk)
 
-    async def until(what: bytes) -> int:
-        seen = 0
-        while (at := held.find(what, seen)) < 0:
-            seen = max(0, len(held) - len(what) + 1)
+    async def until(what: bytes) -> AsyncIterator[bytes]:
+        while (at := held.find(what)) < 0:
+            if (sure := len(held) - len(what) + 1) > 0:
+                yield bytes(held[:sure])
+                del held[:sure]
             await more()
-        return at
+        yield bytes(held[:at])
+        del held[: at + len(what)]
 
-    at = await until(mark)
-    del held[: at + len(mark)]
+    async for _ in until(mark):
+        pass
     while True:
         while len(held) < 2:
             await more()
         if held.startswith(b"--"):
             return
-        end = await until(b"\r\n\r\n")
-        if end > MOST_HEADERS:
-            raise NotMultipart("headers without end")
-        headers = _headers(bytes(held[:end]))
-        del held[: end + 4]
-        at = await until(mark)
-        yield headers, bytes(held[:at])
-        del held[: at + len(mark)]
+        head = bytearray()
+        async for piece in until(b"\r\n\r\n"):
+            head += piece
+            if len(head) > MOST_HEADERS:
+                raise NotMultipart("headers without end")
+        body = until(mark)
+        yield _headers(bytes(head)), body
+        async for _ in body:
+            pass
 
 
 def _headers(text: bytes) -> dict[str, str]:

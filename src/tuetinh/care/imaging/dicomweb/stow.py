@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack
 from typing import Any, Final
 
 from tuetinh.care.imaging.archive.keeping import Kept, Source, keep
@@ -10,9 +12,10 @@ from tuetinh.care.imaging.archive.recording import record_studies
 from tuetinh.care.imaging.dicomweb.asked import Call, Refused
 from tuetinh.care.imaging.dicomweb.multipart import NotMultipart, parameters, parts
 from tuetinh.record.asker import Asker
-from tuetinh.record.contents import NoSpace
+from tuetinh.record.contents import Arriving, NoSpace
 
 DICOM: Final = "application/dicom"
+SMALL: Final = 2**20  # bytes that are kept in memory while an object comes
 # Failure Reason (PS3.18, 10.5.3.3; PS3.4 B.2.3): the same as C-STORE tells.
 _FAILURES: Final = {"broken": 0xC000, "missing": 0xA900}
 _CHANGED: Final = 0x0111  # duplicate SOP instance, with other content: kept, until a person decides
@@ -27,7 +30,7 @@ async def store(call: Call, asker: Asker, study: str, work: Callable[..., Awaita
     source = Source(asker.facility, f"STOW {asker.account}")
     outcomes: list[tuple[Kept, int]] = []
     if told[""] == DICOM:
-        outcomes.append(await _one(source, study, b"".join([c async for c in call.chunks()]), work))
+        outcomes.append(await _one(source, study, call.chunks(), work))
     elif told[""] == "multipart/related" and told.get("boundary"):
         try:
             async for headers, body in parts(call.chunks(), told["boundary"]):
@@ -46,10 +49,14 @@ async def store(call: Call, asker: Asker, study: str, work: Callable[..., Awaita
     await _answer(call, study, outcomes)
 
 
-async def _one(source: Source, study: str, data: bytes, work: Callable[..., Awaitable[Any]]) -> tuple[Kept, int]:
+async def _one(
+    source: Source, study: str, chunks: AsyncIterator[bytes], work: Callable[..., Awaitable[Any]]
+) -> tuple[Kept, int]:
     """Keep one; returns what became of it and the reason of its failure, 0 for none."""
     try:
-        kept = await work(_keep, source, data, study)
+        with ExitStack() as stack:
+            came = await _arrived(chunks, stack)
+            kept = await work(lambda: keep(source, came, study=study))
     except NoSpace:
         return Kept("held"), _OUT_OF_RESOURCES
     if kept.state != "held":
@@ -57,17 +64,19 @@ async def _one(source: Source, study: str, data: bytes, work: Callable[..., Awai
     return kept, _FAILURES.get(kept.reason, _CHANGED if kept.reason == "changed" else _OTHER_STUDY)
 
 
-def _keep(source: Source, data: bytes, study: str) -> Kept:
-    from tuetinh.care.imaging.archive import reading
-
-    if study:
-        try:
-            head = reading.read(data)
-        except (reading.Broken, reading.Missing):
-            return keep(source, data)
-        if head.study != study:  # 10.5.1.1: such an object is not stored
-            return Kept("held", "other-study", "", head.sop_class, head.sop_instance, head.study)
-    return keep(source, data)
+async def _arrived(chunks: AsyncIterator[bytes], stack: ExitStack) -> bytearray | Arriving:
+    """An object: what is small in memory, else as a file that grows while it comes."""
+    held, arriving = bytearray(), None
+    async for chunk in chunks:
+        held += chunk
+        if len(held) >= SMALL:
+            arriving = arriving or stack.enter_context(await asyncio.to_thread(Arriving))
+            await asyncio.to_thread(arriving.write, held)
+            held = bytearray()
+    if arriving is None:
+        return held
+    await asyncio.to_thread(arriving.write, held)
+    return arriving
 
 
 async def _answer(call: Call, study: str, outcomes: list[tuple[Kept, int]]) -> None:

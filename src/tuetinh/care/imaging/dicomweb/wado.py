@@ -20,6 +20,7 @@ CHUNK: Final = 1024 * 1024
 DICOM: Final = "application/dicom"
 BYTES: Final = "application/octet-stream"
 EXPLICIT: Final = PLAIN[0]
+CONVERTED: Final = 256 * 2**20  # bytes of the largest object that is converted, in some times its size of memory
 
 
 async def objects(call: Call, found: list[Object]) -> None:
@@ -57,7 +58,7 @@ def _converted(one: Object, syntax: str) -> tuple[Path | None, bytes, str]:
     """
     if syntax == "*" or one.transfer_syntax == (syntax or EXPLICIT):
         return one.path, b"", one.transfer_syntax
-    if syntax not in ("", EXPLICIT):
+    if syntax not in ("", EXPLICIT) or one.size > CONVERTED:
         return one.path, b"", one.transfer_syntax
     try:
         return None, explicit(dcmread(one.path)), EXPLICIT
@@ -155,26 +156,28 @@ async def _in_parts(call: Call, kind: str, bodies: list[bytes], url: str, number
 
 
 async def bulk(call: Call, one: Object, tag: str) -> None:
-    """Send the bytes of an element."""
+    """Send the bytes of an element; pixels frame by frame."""
     accepted = _accepting(call, lambda a: a.inner in (BYTES, "*/*", "application/*", ""))
     if tag.upper() == "7FE00010":
-        dataset_frames = await _worked(lambda: _all_frames(one))
-        body = b"".join(dataset_frames)
+        pieces = frames.all_decoded(one.path)
+        first = await _worked(lambda: next(pieces))  # what cannot be given is refused before anything is sent
     else:
         found = await asyncio.to_thread(metadata.bulk, one.path, tag)
         if found is None:
             raise Refused(404, "no such element")
-        body = found
-    if accepted.is_multipart:
-        boundary = multipart.new_boundary()
-        whole = multipart.head(boundary, BYTES, first=True) + body + multipart.tail(boundary)
-        await call.answer(200, f'multipart/related; type="{BYTES}"; boundary={boundary}', whole)
+        first, pieces = found, iter(())
+    boundary = multipart.new_boundary() if accepted.is_multipart else ""
+    if boundary:
+        await call.start(200, f'multipart/related; type="{BYTES}"; boundary={boundary}')
+        await call.more(multipart.head(boundary, BYTES, first=True))
     else:
-        await call.answer(200, BYTES, body)
-
-
-def _all_frames(one: Object) -> list[bytes]:
-    return frames.decoded(one.path, list(range(1, frames.count(dcmread(one.path, defer_size=CHUNK)) + 1)))
+        await call.start(200, BYTES)
+    await call.more(first)
+    while (piece := await _worked(lambda: next(pieces, None))) is not None:
+        await call.more(piece)
+    if boundary:
+        await call.more(multipart.tail(boundary))
+    await call.end()
 
 
 async def rendered(call: Call, one: Object, number: int, *, thumbnail: bool = False) -> None:

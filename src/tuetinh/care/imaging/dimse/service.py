@@ -33,6 +33,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from tuetinh.care.imaging.archive.matching import BadKey
 from tuetinh.care.imaging.archive.workers import Workers
+from tuetinh.care.imaging.dimse.receiving import Handler, closed
 from tuetinh.care.imaging.quiet import fault
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ _SERVICES: Final = (
 # Whatever is sent is taken: every storage class, also ones that nobody knows yet, in the syntax that senders prefer.
 _config.UNRESTRICTED_STORAGE_SERVICE = True
 _config.LOG_HANDLER_LEVEL = "none"  # else each message is told, with the names of people in it
+_config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False  # which would be made for no log
 
 
 async def serve_dicom(
@@ -118,6 +120,7 @@ class Entity:
             (evt.EVT_REQUESTED, self._requested),
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_RELEASED, self._released),
+            (evt.EVT_CONN_CLOSE, lambda event: closed(event.assoc)),
             (evt.EVT_C_FIND, self._find),
             (evt.EVT_C_MOVE, self._move),
             (evt.EVT_C_GET, self._get),
@@ -135,7 +138,11 @@ class Entity:
 
     def _listen(self, host: str, port: int, context: ssl.SSLContext | None) -> int:
         server = self.ae.make_server(
-            (host, port), ssl_context=context, evt_handlers=self.handlers, server_class=_Server
+            (host, port),
+            ssl_context=context,
+            evt_handlers=self.handlers,
+            server_class=_Server,
+            request_handler=Handler,
         )
         self._servers.append(server)
         threading.Thread(target=server.serve_forever, name=f"dicom:{port}", daemon=True).start()
@@ -180,7 +187,11 @@ class Entity:
     def _store(self, event: evt.Event) -> int:
         from tuetinh.care.imaging.dimse import storing
 
-        status, study = self.workers.run(storing.store, self._peers[event.assoc], event.encoded_dataset())
+        incoming = event.request.DataSet
+        try:
+            status, study = self.workers.run(storing.store, self._peers[event.assoc], incoming.whole)
+        finally:
+            incoming.drop()  # where it was not taken
         if study:
             self._came.setdefault(event.assoc, set()).add(study)
         return status

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from tuetinh.care.imaging.archive.keeping import keep
 from tuetinh.care.imaging.dimse.peers import Peer
 from tuetinh.care.imaging.quiet import fault
-from tuetinh.record.contents import NoSpace
+from tuetinh.record.contents import Arriving, NoSpace
 
 log = logging.getLogger(__name__)
 SUCCESS: Final = 0x0000
@@ -21,12 +22,15 @@ NOT_UNDERSTOOD: Final = 0xC000
 _OF_REASON: Final = {"broken": NOT_UNDERSTOOD, "missing": NO_MATCH}
 
 
-def store(peer: Peer, data: bytes) -> tuple[int, str]:
-    """Keep an object; returns the status to answer, and its study's UID where it came into the archive."""
+def store(peer: Peer, whole: Callable[[], Arriving | bytes]) -> tuple[int, str]:
+    """Keep an object; returns the status to answer, and its study's UID where it came into the archive.
+
+    whole: gives the object, or raises what went wrong while it came.
+    """
     if not peer.device.stores:
         return NOT_AUTHORISED, ""
     try:
-        kept = keep(peer.source, data)
+        kept = keep(peer.source, whole())
     except NoSpace:
         return OUT_OF_RESOURCES, ""
     except Exception as error:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from dicomweb_client.api import DICOMwebClient
 from PIL import Image
-from pydicom import dcmread
+from pydicom import dcmread, examples
 from requests import Session
 
+from tuetinh.care.imaging.dicomweb import frames
 from tuetinh.care.imaging.models import Held, Instance
 from tuetinh.care.imaging.tests.conftest import Web, part10
 from tuetinh.record.asker import SYSTEM
+from tuetinh.record.contents import files
 from tuetinh.record.steps import enter
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore::UserWarning:pydicom")]
@@ -63,6 +66,21 @@ def test_store_tells_of_each_object(web: Web) -> None:
     assert web.store(part10(), path="/studies/1.9").status_code == 409
     enter(SYSTEM)
     assert (Instance.objects.count(), Held.objects.count()) == (1, 3)
+
+
+def test_a_large_object_comes_by_and_by(web: Web) -> None:
+    """One that is a file before it is whole: stored, held in another study's address, refused where it is cut off."""
+    large = part10(SOPInstanceUID="1.2.3.4.1.1", Rows=1024, Columns=1024, PixelData=bytes(range(256)) * 2**13)
+    assert web.store(large).status_code == 200
+    assert web.get(ONE, f"{DICOM}; transfer-syntax=*").content == large
+    assert web.get(f"{ONE}/frames/1", "application/octet-stream").content == bytes(range(256)) * 2**13
+    assert web.get(f"{ONE}/bulkdata/7FE00010", "application/octet-stream").content == bytes(range(256)) * 2**13
+    assert web.post(large, DICOM, path="/studies/1.9").status_code == 409
+    cut = b"--x\r\nContent-Type: application/dicom\r\n\r\n" + large
+    assert web.post(cut, "multipart/related; boundary=x").status_code == 400
+    enter(SYSTEM)
+    assert (Instance.objects.count(), Held.objects.count()) == (1, 0)
+    assert list((files.folder() / files.ARRIVING).iterdir()) == []
 
 
 def test_find_at_every_level(web: Web) -> None:
@@ -123,6 +141,17 @@ def test_metadata_frames_bulk_data_and_pictures(web: Web) -> None:
     assert web.get(f"{ONE}/rendered?window=100,50,linear&viewport=2,2").headers["content-type"] == "image/jpeg"
     assert web.get(f"{ONE}/rendered?window=x").status_code == 400
     assert web.get("/studies/1.2.3.4/thumbnail").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["ybr_color", "jpeg2k"])
+def test_frames_of_large_files_are_read_one_by_one(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    path = Path(examples.get_path(name))
+    numbers = [1, 30] if name == "ybr_color" else [1]
+    whole = frames.decoded(path, numbers)
+    assert len(whole[0]) == len(dcmread(path).pixel_array.tobytes()) // numbers[-1]
+    monkeypatch.setattr(frames, "WHOLE", 0)
+    assert frames.decoded(path, numbers) == whole
+    assert list(frames.all_decoded(path))[:: numbers[-1] - 1 or 1] == whole
 
 
 @pytest.mark.peer

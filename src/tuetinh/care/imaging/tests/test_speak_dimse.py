@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import Any
 
@@ -12,6 +12,9 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
+from pynetdicom.dimse_messages import C_STORE_RQ  # type: ignore[attr-defined]
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dsutils import create_file_meta, encode, encode_file_meta
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     CTImageStorage,
     ModalityPerformedProcedureStep,
@@ -25,7 +28,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
-from tuetinh.care.imaging.dimse import finding, working
+from tuetinh.care.imaging.dimse import finding, receiving, working
 from tuetinh.care.imaging.dimse.service import Entity
 from tuetinh.care.imaging.models import Commitment, Device, Exam, Held, Instance, Step
 from tuetinh.care.imaging.tests.conftest import FACILITY, part10
@@ -33,6 +36,7 @@ from tuetinh.care.imaging.tests.test_keep_objects import order
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
+from tuetinh.record.contents import files
 from tuetinh.record.steps import enter
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore::UserWarning:pydicom")]
@@ -106,6 +110,41 @@ def test_a_machine_that_may_only_store_finds_nothing(port: int) -> None:
 def test_one_that_may_not_store_leaves_nothing(port: int) -> None:
     Device.objects.update(stores=False)
     assert send(port, part10()) == [0x0124]
+    enter(SYSTEM)
+    assert (Instance.objects.count(), Held.objects.count()) == (0, 0)
+
+
+def test_the_header_of_a_file_is_the_librarys_own() -> None:
+    uids = CTImageStorage, "1.2.3.4.1", ExplicitVRLittleEndian
+    made = create_file_meta(**dict(zip(("sop_class_uid", "sop_instance_uid", "transfer_syntax"), uids, strict=True)))
+    assert receiving.file_meta(*uids) == encode_file_meta(made)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until it holds."""
+    limit = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+
+
+def test_what_is_broken_off_leaves_nothing(port: int) -> None:
+    association = call(port, CTImageStorage)
+    dataset = dcmread(BytesIO(part10(PixelData=bytes(2**20))))
+    request = C_STORE()
+    request.MessageID, request.Priority = 1, 2
+    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = CTImageStorage, dataset.SOPInstanceUID
+    request.DataSet = BytesIO(encode(dataset, False, True) or b"")
+    message = C_STORE_RQ()
+    message.primitive_to_message(request)
+    parts = list(message.encode_msg(association.accepted_contexts[0].context_id, 2**16))
+    arriving = files.folder() / files.ARRIVING
+    arriving.mkdir(parents=True, exist_ok=True)
+    for part in parts[:-1]:
+        association.dul.send_pdu(part)
+    until(lambda: [one.stat().st_size > 2**19 for one in arriving.iterdir()] == [True])
+    association.abort()
+    until(lambda: not list(arriving.iterdir()))
     enter(SYSTEM)
     assert (Instance.objects.count(), Held.objects.count()) == (0, 0)
 

@@ -31,7 +31,7 @@ from tuetinh.care.imaging.archive import reading, syntaxes
 from tuetinh.care.imaging.dicomweb import metadata
 from tuetinh.care.imaging.dimse import finding, service
 data = sys.stdin.buffer.read()
-head = reading.read(data)
+head = reading.read(BytesIO(data))
 for level in ("STUDY", "SERIES", "IMAGE"):
     head.attributes(level)
 dataset = dcmread(BytesIO(data))
@@ -74,6 +74,7 @@ def test_what_cannot_be_kept_is_told_without_its_words(person: r4.Patient, caplo
     """PostgreSQL's errors tell the whole row that they refuse."""
     enter(SYSTEM).execute("ALTER TABLE imaging_study ADD CHECK (patient_id <> 'BN000017')")
     device = Device(title="CT1", facility=FACILITY, stores=True)
-    assert storing.store(Peer("CT1", "127.0.0.1", device, SYSTEM), part10()) == (storing.PROCESSING_FAILURE, "")
+    peer = Peer("CT1", "127.0.0.1", device, SYSTEM)
+    assert storing.store(peer, part10) == (storing.PROCESSING_FAILURE, "")
     assert "imaging: an object could not be kept: CheckViolation" in caplog.text
     assert [word for word in ("BN000017", "Nguyễn", "nguyen") if word in caplog.text] == []
