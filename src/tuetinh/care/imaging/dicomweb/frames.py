@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from struct import unpack
@@ -37,6 +38,7 @@ MEDIA: Final = {
 }
 SMALL: Final = 64 * 1024  # bytes of an element that is read before it is asked for
 WHOLE: Final = 64 * 2**20  # bytes of a file that is read as a whole, which some bring to be read at all
+KNOWN: Final = 256  # files whose header a process remembers: a viewer asks for frame after frame
 UNDEFINED: Final = 0xFFFFFFFF
 THUMBNAIL: Final = 128
 LARGEST: Final = 4096  # pixels of a side that is drawn
@@ -59,7 +61,7 @@ class Drawing:
 class Pixels:
     """What a file holds before its pixels, and where they are. length: of the pixels, -1 where they are encapsulated.
 
-    A deflated file is read as a whole: its pixels are in the data set, and nowhere.
+    A deflated file is read as a whole: its pixels are nowhere, which is at 0.
     """
 
     path: Path
@@ -80,9 +82,7 @@ class Pixels:
     @property
     def source(self) -> Path | FileDataset:
         """What decoders read them from: what is large is not read as a whole."""
-        if not self.start:
-            return self.header
-        return self.path if self.path.stat().st_size > WHOLE else dcmread(self.path)
+        return self.path if self.start and self.path.stat().st_size > WHOLE else dcmread(self.path)
 
     def plain_size(self) -> int:
         """The size of a frame that lies in the file as it is to be sent, else 0.
@@ -97,15 +97,13 @@ class Pixels:
         return int(header.Rows * header.Columns * header.SamplesPerPixel * header.BitsAllocated // 8)
 
 
+@lru_cache(maxsize=KNOWN)
 def pixels(path: Path) -> Pixels:
-    """Where the pixels of a file are. Raises NoFrame."""
+    """Where the pixels of a file are, which is never changed. Raises NoFrame."""
     with path.open("rb") as file:
         header = dcmread(file, stop_before_pixels=True, defer_size=SMALL)
         syntax = UID(header.file_meta.TransferSyntaxUID)
         if syntax.is_deflated:
-            header = dcmread(path)
-            if "PixelData" not in header:
-                raise NoFrame("no pixels")
             return Pixels(path, header)
         at, found = file.tell(), file.read(12)  # it stands before its pixels, or at its end
         implicit, little = header.original_encoding

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -32,11 +34,11 @@ async def objects(call: Call, found: list[Object]) -> None:
     boundary = multipart.new_boundary()
     await call.start(200, f'multipart/related; type="{DICOM}"; boundary={boundary}')
     for number, one in enumerate(found):
-        path, data, syntax = await asyncio.to_thread(_converted, one, accepted.syntax)
+        path, data, syntax = await _given(one, accepted.syntax)
         kind = f"{DICOM}; transfer-syntax={syntax}"
         await call.more(multipart.head(boundary, kind, metadata.url_of(call.base, one), first=number == 0))
         if path:
-            async for chunk in _file(path):
+            async for chunk in _file(path, 0, one.size):
                 await call.more(chunk)
         else:
             await call.more(data)
@@ -51,35 +53,36 @@ def _accepting(call: Call, fits: Callable[[Accepted], bool]) -> Accepted:
     return found
 
 
-def _converted(one: Object, syntax: str) -> tuple[Path | None, bytes, str]:
+async def _given(one: Object, syntax: str) -> tuple[Path | None, bytes, str]:
     """The file of an object where its syntax will do, else its bytes in the one that is wanted, else as it is kept.
 
     Without a wish it is Explicit VR Little Endian (PS3.18, 8.7.3.5); `*` is as it is kept.
     """
-    if syntax == "*" or one.transfer_syntax == (syntax or EXPLICIT):
-        return one.path, b"", one.transfer_syntax
-    if syntax not in ("", EXPLICIT) or one.size > CONVERTED:
-        return one.path, b"", one.transfer_syntax
-    try:
-        return None, explicit(dcmread(one.path)), EXPLICIT
-    except CannotConvert:
-        return one.path, b"", one.transfer_syntax
+    if syntax in ("", EXPLICIT) and one.transfer_syntax != EXPLICIT and one.size <= CONVERTED:
+        with suppress(CannotConvert):
+            return None, await asyncio.to_thread(lambda: explicit(dcmread(one.path))), EXPLICIT
+    return one.path, b"", one.transfer_syntax
 
 
-async def _file(path: Path, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-    file = await asyncio.to_thread(path.open, "rb")
+async def _file(path: Path, start: int, stop: int) -> AsyncIterator[bytes]:
+    """The bytes of a file from one place to another."""
+    file = await asyncio.to_thread(_at, path, start)
     try:
-        file.seek(start)
-        left = (stop if stop is not None else path.stat().st_size) - start
-        while left > 0 and (chunk := await asyncio.to_thread(file.read, min(CHUNK, left))):
-            left -= len(chunk)
+        while start < stop and (chunk := await asyncio.to_thread(file.read, min(CHUNK, stop - start))):
+            start += len(chunk)
             yield chunk
     finally:
         file.close()
 
 
+def _at(path: Path, start: int) -> FileIO:
+    file = FileIO(path)
+    file.seek(start)
+    return file
+
+
 async def _single(call: Call, one: Object, syntax: str) -> None:
-    path, data, told = await asyncio.to_thread(_converted, one, syntax)
+    path, data, told = await _given(one, syntax)
     kind = f"{DICOM}; transfer-syntax={told}"
     if not path:
         await call.answer(200, kind, data)
