@@ -114,14 +114,12 @@ FROM imaging_study st JOIN imaging_series se ON se.study_id = st.id
 _LISTS: Final = {
     "PATIENT": """SELECT DISTINCT ON (st.patient_id) st.attributes::text, NULL, NULL, st.id, 0, 0, st.resource,
   st.patient FROM imaging_study st {where} ORDER BY st.patient_id, st.id DESC {tail}""",
-    "STUDY": """SELECT p.*,
-  (SELECT array_agg(DISTINCT m.modality ORDER BY m.modality) FROM imaging_series m
-    WHERE m.study_id = p.id AND m.modality <> ''),
-  (SELECT count(*) FROM imaging_series m WHERE m.study_id = p.id),
-  (SELECT count(*) FROM imaging_instance m WHERE m.study_id = p.id),
-  (SELECT array_agg(DISTINCT m.sop_class_uid) FROM imaging_instance m WHERE m.study_id = p.id)
+    "STUDY": """SELECT p.*, s.*, i.*
 FROM (SELECT st.attributes::text, NULL, NULL, st.id, 0, 0, st.resource, st.patient FROM imaging_study st
-  {where} ORDER BY st.study_date DESC, st.id DESC {tail}) p""",
+  {where} ORDER BY st.study_date DESC, st.id DESC {tail}) p, LATERAL (
+    SELECT array_agg(DISTINCT m.modality ORDER BY m.modality) FILTER (WHERE m.modality <> ''), count(*)
+    FROM imaging_series m WHERE m.study_id = p.id) s, LATERAL (
+    SELECT count(*), array_agg(DISTINCT m.sop_class_uid) FROM imaging_instance m WHERE m.study_id = p.id) i""",
     "SERIES": """SELECT p.*,
   (SELECT count(*) FROM imaging_instance m WHERE m.study_id = p.id AND m.series_id = p.series)
 FROM (SELECT st.attributes::text, se.attributes::text, NULL, st.id, se.id AS series, 0, st.resource, st.patient

@@ -11,6 +11,7 @@ from typing import Final
 from django.db import transaction
 
 from tuetinh.care.imaging import facts
+from tuetinh.care.imaging.archive.keeping import ask
 from tuetinh.care.imaging.facts import Whole
 from tuetinh.care.imaging.models import Instance, Pending, Series, Study
 from tuetinh.record import api as record
@@ -19,6 +20,21 @@ from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.steps import enter
 
 QUIET: Final = timedelta(seconds=10)  # in which nothing more came of a study
+
+
+def record_new(uids: Iterable[str]) -> int:
+    """Write those of these studies into the record that it does not know at all; returns how many.
+
+    Others are left to `record_quiet`: some machines open an association for each picture, some clients post each in a
+    request of its own, and a study would be written anew for every one.
+    """
+    known = ask(_KNOWN, sorted(set(uids)))
+    return record_studies(uid for uid, is_told in known if not is_told)
+
+
+_KNOWN: Final = """
+SELECT s.study_instance_uid, EXISTS (SELECT FROM record."ImagingStudy" r WHERE r.id = s.resource)
+FROM imaging_study s WHERE s.study_instance_uid = ANY(%s)"""
 
 
 def record_studies(uids: Iterable[str]) -> int:

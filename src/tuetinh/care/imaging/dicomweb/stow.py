@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from tuetinh.care.imaging.archive.keeping import Kept, Source, keep
-from tuetinh.care.imaging.archive.recording import record_studies
+from tuetinh.care.imaging.archive.recording import record_new
 from tuetinh.care.imaging.dicomweb.asked import Call, Refused
 from tuetinh.care.imaging.dicomweb.multipart import NotMultipart, parameters, parts
 from tuetinh.record.asker import Asker
@@ -45,7 +45,7 @@ async def store(call: Call, asker: Asker, study: str, work: Callable[..., Awaita
         raise Refused(415, "multipart/related or application/dicom is expected")
     if not outcomes:
         raise Refused(400, "the request brings nothing")
-    await work(record_studies, {kept.study for kept, _ in outcomes if kept.state == "stored"})
+    await work(record_new, {kept.study for kept, _ in outcomes if kept.state == "stored"})
     await _answer(call, study, outcomes)
 
 

@@ -197,11 +197,11 @@ class Entity:
         return status
 
     def _released(self, event: evt.Event) -> None:
-        """Tell the record at once of the studies that have come; without this the worker does, a little later."""
-        from tuetinh.care.imaging.archive.recording import record_studies
+        """Tell the record at once of studies that are new; of others the worker does, a little later."""
+        from tuetinh.care.imaging.archive.recording import record_new
 
         if studies := self._came.pop(event.assoc, None):
-            self.workers.submit(record_studies, studies)
+            self.workers.submit(record_new, studies)
 
     def _find(self, event: evt.Event) -> Iterator[tuple[int | Dataset, Dataset | None]]:
         from tuetinh.care.imaging.dimse import finding, working

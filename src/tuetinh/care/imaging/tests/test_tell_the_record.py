@@ -6,7 +6,7 @@ import pytest
 
 from tuetinh.care.imaging.archive import deciding
 from tuetinh.care.imaging.archive.keeping import ask, keep, resource_id
-from tuetinh.care.imaging.archive.recording import record_quiet, record_studies
+from tuetinh.care.imaging.archive.recording import record_new, record_quiet, record_studies
 from tuetinh.care.imaging.errors import NeedsReason, NoPerson, NotAllowed, NotWaiting, StillWrong
 from tuetinh.care.imaging.models import Change, Exam, Held, Instance, Pending, Study
 from tuetinh.care.imaging.tests.conftest import HERE, part10
@@ -43,6 +43,17 @@ def test_a_study_is_told_once_and_again_when_more_comes(person: r4.Patient) -> N
     assert record_studies(["1.2.3.4"]) == 1
     assert (told().numberOfInstances, told().meta and told().meta.versionId) == (2, "2")
     assert record.search(SYSTEM, "ImagingStudy", f"patient=Patient/{person.id}&modality=CT").resources == [told()]
+
+
+def test_a_study_is_not_told_anew_for_each_picture(person: r4.Patient) -> None:
+    keep(HERE, part10())
+    assert record_new(["1.2.3.4"]) == 1
+    keep(HERE, part10())
+    assert record_new(["1.2.3.4"]) == 0
+    assert told().numberOfInstances == 1
+    ask("UPDATE imaging_pending SET at = now() - interval '1 minute'")
+    assert record_quiet() == 1
+    assert told().numberOfInstances == 2
 
 
 def test_the_worker_tells_what_came_to_rest(person: r4.Patient) -> None:
