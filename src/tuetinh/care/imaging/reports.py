@@ -52,6 +52,11 @@ class Reading:
     status: str = ""
 
 
+def may_report(asker: Asker) -> bool:
+    """Whether the asker reads pictures, and so writes what is in them."""
+    return asker.role == "imaging"
+
+
 @cache
 def templates(modality: str) -> tuple[Template, ...]:
     """The templates for a modality, in the order of their file."""
@@ -111,7 +116,7 @@ def sign(asker: Asker, exam_id: int, findings: str, conclusion: str, why: str = 
 
 def _own(asker: Asker, exam_id: int) -> Exam:
     """The examination, locked, where it can be read. Another facility's is not there."""
-    if asker.role != "imaging":
+    if not may_report(asker):
         raise NotAllowed
     exam = Exam.objects.select_for_update().filter(pk=exam_id, facility=asker.facility).first()
     if exam is None or exam.stage not in READ:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from tuetinh.care.imaging import exam_pages, pages
+from tuetinh.care.imaging.viewer.pages import viewer
 
 app_name = "imaging"
 urlpatterns = [
@@ -16,6 +17,7 @@ urlpatterns = [
     path("imaging/exams/<int:exam_id>/write", exam_pages.write, name="write"),
     path("imaging/exams/<int:exam_id>/sign", exam_pages.sign, name="sign"),
     path("imaging/exams/<int:exam_id>/report.pdf", exam_pages.report, name="report"),
+    path("imaging/viewer", viewer, name="viewer"),
     path("imaging/waiting", pages.waiting, name="waiting"),
     path("imaging/waiting/<int:held_id>", pages.held, name="held"),
     path("imaging/studies/<int:study_id>/patient", pages.whose, name="whose"),

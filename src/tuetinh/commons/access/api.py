@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from tuetinh.commons.access.actions import CITIZENS_DESKS, give_citizen_account, recover
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.oauth import asking
-from tuetinh.commons.access.oauth.asking import authenticate, bearer_of
+from tuetinh.commons.access.oauth.asking import at_desk, authenticate, bearer_of
 from tuetinh.commons.access.oauth.clients import create_client
 from tuetinh.commons.access.oauth.configuration import smart_configuration
 from tuetinh.commons.access.oauth.cors import AppOrigins
@@ -55,6 +55,7 @@ __all__ = [
     "apps_to_launch",
     "asker",
     "asker_of",
+    "at_desk",
     "authenticate",
     "bearer_of",
     "carers",

@@ -7,6 +7,7 @@ is harmless; what does not fit waits for a person, its bytes kept as they came.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,17 +81,29 @@ def ask(sql: str, *params: Any) -> list[Row]:
     return run(SYSTEM, step())
 
 
-def keep(source: Source, came: bytes | bytearray | Arriving, *, patient: str = "", study: str = "") -> Kept:
+def keep(
+    source: Source,
+    came: bytes | bytearray | Arriving,
+    *,
+    patient: str = "",
+    study: str = "",
+    allowed: Callable[[Head], bool] | None = None,
+) -> Kept:
     """Keep a Part 10 file as it came; durable when this returns. Raises contents.NoSpace.
 
-    patient: whom a person has named, instead of whom the object tells. study: of which alone it is taken.
+    patient: whom a person has named, instead of whom the object tells. study: of which alone it is taken. allowed: what
+    alone is taken of this source; nothing else waits for a person either.
     """
     with came if isinstance(came, Arriving) else Arriving() as arriving:
         if not isinstance(came, Arriving):
             arriving.write(came)
         head, fault = _read(arriving)
+        if allowed and not head:
+            return Kept("held", *fault)
         if study and head and head.study != study:  # PS3.18, 10.5.1.1: such an object is not stored
             return Kept("held", "other-study", "", head.sop_class, head.sop_instance, head.study)
+        if allowed and head and not allowed(head):
+            return Kept("held", "not-allowed", "", head.sop_class, head.sop_instance, head.study)
         content = arriving.place()
     if not head:
         return hold(source, content, None, *fault)

@@ -61,13 +61,14 @@ class BadKey(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A query. keys: values by tag, several of one tag are alternatives."""
+    """A query. keys: values by tag, several of one tag are alternatives. beside: only studies of this one's person."""
 
     level: str
     keys: Mapping[int, Sequence[str]] = field(default_factory=dict)
     fuzzy: bool = False
     limit: int = MOST
     offset: int = 0
+    beside: str = ""
 
 
 @dataclass(slots=True)
@@ -133,8 +134,15 @@ FROM imaging_study st JOIN imaging_series se ON se.study_id = st.id
 }
 
 
+# A study of nobody has nothing beside it: NULL is not equal to NULL.
+_BESIDE: Final = """(st.study_instance_uid = %s OR st.patient =
+  (SELECT b.patient FROM imaging_study b WHERE b.study_instance_uid = %s))"""
+
+
 def _conditions(wanted: Wanted) -> Sql:
     made = Sql()
+    if wanted.beside:
+        made.add(_BESIDE, wanted.beside, wanted.beside)
     for tag, values in wanted.keys.items():
         _match(made, wanted, tag, [value for value in values if value not in ("", "*")])
     return made

@@ -18,6 +18,8 @@ from tuetinh.care.imaging.archive.workers import Workers
 from tuetinh.care.imaging.dicomweb import qido, stow, wado
 from tuetinh.care.imaging.dicomweb.asked import Call, Refused
 from tuetinh.care.imaging.quiet import fault
+from tuetinh.care.imaging.reports import may_report
+from tuetinh.commons.access.api import at_desk
 from tuetinh.record.asker import Asker
 from tuetinh.record.contents import NoSpace
 from tuetinh.record.steps import Step, aenter, arun
@@ -85,23 +87,29 @@ class DicomDoor:
             raise Refused(401, "who asks is not known")
         path, method = call.scope["path"][len(PATH) :].rstrip("/"), call.scope["method"]
         if method == "POST" and (match := re.fullmatch(rf"/studies(?:/{UID})?", path)):
+            asker = at_desk(call.scope, asker)
             if not asker.may("c", "ImagingStudy"):
                 raise Refused(403, "storing needs a scope of creating ImagingStudy")
+            if not asker.client and not may_report(asker):
+                raise Refused(403, "what is seen in pictures is kept for those who report them")
             await stow.store(call, asker, match[1] or "", self._workers.arun)
             return
+        beside = ""
+        if match := re.fullmatch(rf"/beside/{UID}(/.+)", path):  # the studies of the person of a study
+            beside, path = match.groups()
         route = next(((name, m.groups()) for pattern, name in _ROUTES if (m := pattern.fullmatch(path))), None)
-        if route is None:
+        if route is None or (beside and route[0] not in _LEVELS):
             raise Refused(404, "no such resource")
         if method not in ("GET", "HEAD"):
             raise Refused(405, "this is read only")
         if not asker.may("r", "ImagingStudy"):
             raise Refused(403, "reading needs a scope of ImagingStudy")
-        await self._read(call, asker, *route)
+        await self._read(call, asker, *route, beside)
 
-    async def _read(self, call: Call, asker: Asker, name: str, groups: tuple[str | None, ...]) -> None:
+    async def _read(self, call: Call, asker: Asker, name: str, groups: tuple[str | None, ...], beside: str) -> None:
         within = {tag: uid for tag, uid in zip((_STUDY, _SERIES, _INSTANCE), groups, strict=False) if uid}
         if name in _LEVELS:
-            wanted = qido.wanted(call, _LEVELS[name], within)
+            wanted = qido.wanted(call, _LEVELS[name], within, beside)
             try:
                 found = await self._run(asker, queries.find(asker, wanted))
             except BadKey as error:

@@ -15,10 +15,14 @@ _PARENTS: Final = {"STUDY": (), "SERIES": ("0020000D",), "IMAGE": ("0020000D", "
 _UIDS: Final = {0x0020000D, 0x0020000E, 0x00080018, 0x00080016, 0x00080062}
 _OPTIONS: Final = {"includefield", "limit", "offset", "fuzzymatching", "accept", "charset"}
 USUAL: Final = 1000
+_PATIENT_ID: Final = 0x00100020
 
 
-def wanted(call: Call, level: str, within: dict[int, str]) -> Wanted:
-    """The query of a request; `within`: the UIDs of its path. Raises Refused."""
+def wanted(call: Call, level: str, within: dict[int, str], beside: str = "") -> Wanted:
+    """The query of a request; `within`: the UIDs of its path. Raises Refused.
+
+    beside: the study whose person is asked about, whom every facility's machines may give another PatientID.
+    """
     keys: dict[int, list[str]] = {tag: [uid] for tag, uid in within.items()}
     for name, value in call.query:
         if name in _OPTIONS:
@@ -26,9 +30,11 @@ def wanted(call: Call, level: str, within: dict[int, str]) -> Wanted:
         tag = tag_of(name)
         if tag is None:
             raise Refused(400, f"no such attribute: {name}")
+        if beside and tag == _PATIENT_ID:
+            continue
         keys.setdefault(tag, []).extend(value.replace("\\", ",").split(",") if tag in _UIDS else [value])
     fuzzy = call.option("fuzzymatching", "false").lower() == "true"
-    return Wanted(level, keys, fuzzy, min(_count(call, "limit", USUAL), MOST), _count(call, "offset", 0))
+    return Wanted(level, keys, fuzzy, min(_count(call, "limit", USUAL), MOST), _count(call, "offset", 0), beside)
 
 
 def _count(call: Call, name: str, usual: int) -> int:

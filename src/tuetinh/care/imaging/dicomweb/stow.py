@@ -8,11 +8,14 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from tuetinh.care.imaging.archive.keeping import Kept, Source, keep
+from tuetinh.care.imaging.archive.reading import Head
 from tuetinh.care.imaging.archive.recording import record_new
 from tuetinh.care.imaging.dicomweb.asked import Call, Refused
 from tuetinh.care.imaging.dicomweb.multipart import NotMultipart, parameters, parts
+from tuetinh.record import audit
 from tuetinh.record.asker import Asker
 from tuetinh.record.contents import Arriving, NoSpace
+from tuetinh.record.steps import Query, Row, Step, run
 
 DICOM: Final = "application/dicom"
 SMALL: Final = 2**20  # bytes that are kept in memory while an object comes
@@ -21,22 +24,24 @@ _FAILURES: Final = {"broken": 0xC000, "missing": 0xA900}
 _CHANGED: Final = 0x0111  # duplicate SOP instance, with other content: kept, until a person decides
 _PROCESSING: Final = 0x0110
 _OUT_OF_RESOURCES: Final = 0xA700
-_OTHER_STUDY: Final = 0x0124
+_NOT_ALLOWED: Final = 0x0124
+_STRUCTURED: Final = "1.2.840.10008.5.1.4.1.1.88."  # SR documents of all kinds (PS3.4 B.5)
 
 
 async def store(call: Call, asker: Asker, study: str, work: Callable[..., Awaitable[Any]]) -> None:
     """Keep what a request brings; `work` does it on a thread that has the database."""
     told = parameters(call.headers.get("content-type", ""))
     source = Source(asker.facility, f"STOW {asker.account}")
+    person = None if asker.client else asker
     outcomes: list[tuple[Kept, int]] = []
     if told[""] == DICOM:
-        outcomes.append(await _one(source, study, call.chunks(), work))
+        outcomes.append(await _one(source, person, study, call.chunks(), work))
     elif told[""] == "multipart/related" and told.get("boundary"):
         try:
             async for headers, body in parts(call.chunks(), told["boundary"]):
                 if parameters(headers.get("content-type", DICOM))[""] != DICOM:
                     raise Refused(415, "a part is no application/dicom")
-                outcomes.append(await _one(source, study, body, work))
+                outcomes.append(await _one(source, person, study, body, work))
         except NotMultipart as error:
             if not outcomes:
                 raise Refused(400, str(error)) from error
@@ -50,18 +55,22 @@ async def store(call: Call, asker: Asker, study: str, work: Callable[..., Awaita
 
 
 async def _one(
-    source: Source, study: str, chunks: AsyncIterator[bytes], work: Callable[..., Awaitable[Any]]
+    source: Source, person: Asker | None, study: str, chunks: AsyncIterator[bytes], work: Callable[..., Awaitable[Any]]
 ) -> tuple[Kept, int]:
-    """Keep one; returns what became of it and the reason of its failure, 0 for none."""
+    """Keep one; returns what became of it and the reason of its failure, 0 for none.
+
+    person: who stores it at the viewer; measurements only, beside pictures that they see.
+    """
+    allowed = (lambda head: _is_measured(person, head)) if person else None
     try:
         with ExitStack() as stack:
             came = await _arrived(chunks, stack)
-            kept = await work(lambda: keep(source, came, study=study))
+            kept = await work(lambda: keep(source, came, study=study, allowed=allowed))
     except NoSpace:
         return Kept("held"), _OUT_OF_RESOURCES
     if kept.state != "held":
         return kept, 0
-    return kept, _FAILURES.get(kept.reason, _CHANGED if kept.reason == "changed" else _OTHER_STUDY)
+    return kept, _FAILURES.get(kept.reason, _CHANGED if kept.reason == "changed" else _NOT_ALLOWED)
 
 
 async def _arrived(chunks: AsyncIterator[bytes], stack: ExitStack) -> bytearray | Arriving:
@@ -77,6 +86,24 @@ async def _arrived(chunks: AsyncIterator[bytes], stack: ExitStack) -> bytearray 
         return held
     await asyncio.to_thread(arriving.write, held)
     return arriving
+
+
+def _is_measured(person: Asker, head: Head) -> bool:
+    """Whether an object is of measurements, in a study that this person sees."""
+    return head.sop_class.startswith(_STRUCTURED) and _is_beside(person, head.study)
+
+
+def _is_beside(person: Asker, study: str) -> bool:
+    """Whether a study is in the archive for this person and of their facility; it is told as one of theirs."""
+
+    def step() -> Step[list[Row]]:
+        sql = "SELECT resource, patient FROM imaging_study WHERE study_instance_uid = %s AND custodian = %s"
+        return (yield Query(sql, (study, person.facility)))
+
+    rows = run(person, step())
+    for resource, patient in rows:
+        audit.note(person, "update", "ImagingStudy", resource, patient)
+    return bool(rows)
 
 
 async def _answer(call: Call, study: str, outcomes: list[tuple[Kept, int]]) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
+from dataclasses import replace
 from http.cookies import CookieError, SimpleCookie
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.core.handlers.asgi import ASGIRequest
 from django.db import connection
+from django.http import HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
 from psycopg.rows import TupleRow, tuple_row
 
 from tuetinh.commons.access.models import Account
@@ -80,6 +85,35 @@ def _credentials(scope: MutableMapping[str, Any]) -> tuple[str, str]:
                 cookie = None
             session = cookie.value if cookie else session
     return "", session
+
+
+def at_desk(scope: MutableMapping[str, Any], asker: Asker) -> Asker:
+    """Who writes by the script of a page of ours: a person with all that the pages of their desk may do.
+
+    The session alone proves nothing, for another site's page can have the browser send it: the request must bring the
+    token of our pages and come from them, as a form must. Otherwise, and for a system or app, the asker is as told.
+    """
+    if asker.client or asker.role not in ROLES:
+        return asker
+    headers = [header for header in scope["headers"] if header[0] != b"content-type"]  # the body is not its business
+    request = ASGIRequest({**scope, "headers": headers}, BytesIO())
+    check = _Proof(lambda _: HttpResponse())
+    check.process_request(request)
+    if check.process_view(request, _nothing, (), {}) is not None:
+        return asker
+    return replace(asker, scopes=ROLES[asker.role].scopes)
+
+
+class _Proof(CsrfViewMiddleware):
+    """Django's check, which tells what is missing instead of drawing a page."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
+        del request
+        return HttpResponse(reason)
+
+
+def _nothing() -> None:
+    """A view without marks."""
 
 
 # As `proof.policy.needs_factor`.

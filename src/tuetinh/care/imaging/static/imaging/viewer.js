@@ -1,0 +1,93 @@
+// How OHIF is set up here. Runs before it: what it may ask, of whom, and what it leaves out.
+"use strict";
+
+(() => {
+  const { study, folder, token, reports } = document.currentScript.dataset;
+  const archive = `${location.origin}/dicom-web`;
+  const vi = document.documentElement.lang === "vi";
+  const words = vi
+    ? { title: "Số đo", kept: "Đã lưu số đo vào ca chụp.", none: "Chưa có số đo nào để lưu.", failed: "Chưa lưu được số đo.", notYours: "Chỉ người đọc phim lưu được số đo vào ca chụp." }
+    : { title: "Measurements", kept: "The measurements are kept in the study.", none: "There is no measurement to keep.", failed: "The measurements could not be kept.", notYours: "Only those who report can keep measurements in the study." };
+
+  window.PUBLIC_URL = folder;
+  window.browserImportFunction = (name) => import(name);
+
+  // What is sent to be kept proves that it comes from a page of ours.
+  const open = XMLHttpRequest.prototype.open;
+  XMLHttpRequest.prototype.open = function (method, url, ...rest) {
+    open.call(this, method, url, ...rest);
+    if (method.toUpperCase() === "POST" && new URL(url, location.href).origin === location.origin) {
+      this.setRequestHeader("X-CSRFToken", token);
+    }
+  };
+
+  // Measurements are kept at one press, as a DICOM SR of the study; OHIF would ask for names and numbers of series.
+  const house = {
+    id: "tuetinh",
+    getCommandsModule: ({ servicesManager, commandsManager }) => {
+      const { displaySetService, measurementService, uiNotificationService } = servicesManager.services;
+      const say = (message, type) => uiNotificationService.show({ title: words.title, message, type });
+      const keep = async ({ StudyInstanceUID, measurementFilter = () => true }) => {
+        const measurementData = measurementService.getMeasurements(
+          (one) => one.referenceStudyUID === StudyInstanceUID && measurementFilter(one),
+        );
+        if (reports === undefined) return say(words.notYours, "error");
+        if (!measurementData.length) return say(words.none, "info");
+        const known = displaySetService.getDisplaySetsBy((one) => one.Modality === "SR" && one.StudyInstanceUID === StudyInstanceUID);
+        const options = { SeriesDescription: words.title, SeriesNumber: 3001 + known.length };
+        const told = { measurementData, additionalFindingTypes: ["ArrowAnnotate"], options };
+        try {
+          await commandsManager.runCommand("storeMeasurements", told, "CORNERSTONE_STRUCTURED_REPORT");
+          return say(words.kept, "success");
+        } catch {
+          return say(words.failed, "error");
+        }
+      };
+      return { defaultContext: "DEFAULT", definitions: { promptSaveReport: { commandFn: keep } } };
+    },
+  };
+  document.documentElement.classList.toggle("looks-only", reports === undefined);
+
+  window.config = {
+    routerBasename: "/imaging",
+    extensions: [house],
+    modes: [],
+    modesConfiguration: { "@ohif/mode-basic": { routeName: { $set: "viewer" } } },
+    customizationService: { "ohif.tours": { $set: [] } },
+    whiteLabeling: {
+      createLogoComponentFn: (React) => React.createElement("a", { href: "/", className: "house" }, "Tuệ Tĩnh"),
+    },
+    showStudyList: false,
+    showPatientInfo: "visible",
+    investigationalUseDialog: { option: "never" },
+    showCPUFallbackMessage: false,
+    showErrorDetails: "dev",
+    strictZSpacingForVolumeViewport: true,
+    maxNumberOfWebWorkers: Math.min(3, Math.max(1, (navigator.hardwareConcurrency || 2) - 1)),
+    maxNumRequests: { interaction: 20, thumbnail: 4, prefetch: 8 },
+    defaultDataSourceName: "archive",
+    dataSources: [
+      {
+        namespace: "@ohif/extension-default.dataSourcesModule.dicomweb",
+        sourceName: "archive",
+        configuration: {
+          friendlyName: "Tuệ Tĩnh",
+          name: "archive",
+          // All studies of the same person, and of nobody else, whatever PatientID the machines wrote.
+          qidoRoot: `${archive}/beside/${study}`,
+          wadoRoot: archive,
+          imageRendering: "wadors",
+          thumbnailRendering: "thumbnail",
+          thumbnailRequestStrategy: "fetch",
+          enableStudyLazyLoad: true,
+          supportsFuzzyMatching: false,
+          supportsWildcard: false,
+          requestTransferSyntaxUID: "*",
+          omitQuotationForMultipartRequest: true,
+          singlepart: "bulkdata,video,pdf",
+          bulkDataURI: { enabled: true },
+        },
+      },
+    ],
+  };
+})();

@@ -1,0 +1,51 @@
+"""The page of the viewer."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+from csp.decorators import csp_update
+from django.contrib.staticfiles import finders
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from tuetinh.care.imaging.reports import may_report
+from tuetinh.care.imaging.viewer import queries
+from tuetinh.commons.access.api import asker, desk
+
+# Decoders are WebAssembly, in workers; pictures are drawn from what they leave in memory.
+NEEDS = {
+    "script-src": ["'self'", "'wasm-unsafe-eval'"],
+    "worker-src": ["'self'", "blob:"],
+    "img-src": ["blob:"],
+    "connect-src": ["'self'", "blob:", "data:"],
+}
+
+
+@desk("doctor", "nurse", "imaging", "station", "archivist")
+@csp_update(NEEDS)  # type: ignore[arg-type]
+@require_GET
+@never_cache
+def viewer(request: HttpRequest) -> HttpResponse:
+    """Studies of one person (`?StudyInstanceUIDs=`, commas between them), and all others of theirs beside them."""
+    me = asker(request)
+    studies = queries.opened(me, request.GET.get("StudyInstanceUIDs", "").split(","))
+    if not studies:
+        raise Http404
+    context = {"studies": studies, "ohif": _built(), "may_report": may_report(me)}
+    return render(request, "imaging/viewer.html", context)
+
+
+@cache
+def _built() -> dict[str, str]:
+    """Where the built viewer is: `folder` among the static files, and its first `script`."""
+    found = finders.find("vendor/ohif.json")
+    if not found:
+        message = "page assets are not built: run python tools/assets/build.py"
+        raise FileNotFoundError(message)
+    told: dict[str, str] = json.loads(Path(str(found)).read_text(encoding="utf-8"))
+    return told
