@@ -171,6 +171,7 @@ FORMAT_MODULE_PATH = ["tuetinh.commons.ui.formats"]
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 30 * 86400  # addresses carry the digest of the content
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/vendor/ohif/[0-9a-f]{12}/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEST_RUNNER = "django.test.runner.DiscoverRunner"
 LOGGING = {

@@ -21,6 +21,7 @@ from tuetinh.care.clinic import actions, prints, queries
 from tuetinh.care.clinic.errors import ClinicError, Incomplete, Warned
 from tuetinh.care.clinic.forms import CloseForm, ExaminationForm, VitalsForm, prescription_lines
 from tuetinh.care.clinic.vitals import VITALS
+from tuetinh.care.imaging.api import looks
 from tuetinh.care.insurance.api import InsuranceError, Stopped, claim, reasons_given, shown
 from tuetinh.care.lab.api import (
     FLAGS,
@@ -183,6 +184,8 @@ def _named(condition: Any) -> dict[str, str]:
 
 def _orders(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]:
     me = asker(request)
+    images = queries.imaging(me, here.encounter)
+    seen = looks(me, {image.id for image in images})
     known = tests()
     first = [t for key in FAVOURITES for t in known if t.key == key]
     return {
@@ -191,7 +194,7 @@ def _orders(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]
         "profiles": profiles(me.facility),
         "tubes": [(tube, STAGES[tube.stage][0]) for tube in tubes(here.encounter)],
         "results": [(result, FLAGS.get(result.flag, ("", ""))) for result in queries.lab_of(me, here.encounter)],
-        "images": queries.imaging(me, here.encounter),
+        "images": [(image, seen.get(image.id)) for image in images],
     }
 
 

@@ -6,5 +6,6 @@ from tuetinh.care.imaging.devices import first_device
 from tuetinh.care.imaging.dicomweb.door import DicomDoor
 from tuetinh.care.imaging.dimse.service import TITLE, serve_dicom
 from tuetinh.care.imaging.exams import has_begun
+from tuetinh.care.imaging.viewer.queries import Look, looks
 
-__all__ = ["TITLE", "DicomDoor", "first_device", "has_begun", "serve_dicom"]
+__all__ = ["TITLE", "DicomDoor", "Look", "first_device", "has_begun", "looks", "serve_dicom"]

@@ -16,6 +16,7 @@ from tuetinh.care.imaging import actions, queries, reports
 from tuetinh.care.imaging.errors import ImagingError
 from tuetinh.care.imaging.forms import PlanForm
 from tuetinh.care.imaging.models import Exam
+from tuetinh.care.imaging.viewer.queries import looks
 from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.documents.api import respond_pdf
 from tuetinh.commons.identity.api import banner
@@ -95,6 +96,7 @@ def _exam_page(
         "banner": banner(me, row.patient),
         "asked": queries.asked(me, row),
         "pictures": queries.pictures(me, row),
+        "look": looks(me, {row.order}).get(row.order),
         "reading": known,
         "templates": reports.templates(row.modality),
         "reads": row.stage in reports.READ,

@@ -9,6 +9,7 @@ from typing import Final, cast
 from django.db.models import Count, Q, QuerySet
 
 from tuetinh.care.imaging.models import Exam, Instance, Study
+from tuetinh.care.imaging.viewer.queries import Look, looks
 from tuetinh.commons.identity.api import names_of
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -31,6 +32,7 @@ class Line:
 
     exam: Exam
     name: str
+    look: Look | None = None
 
 
 def worklist(facility: str, which: str, modality: str = "") -> QuerySet[Exam]:
@@ -49,9 +51,10 @@ def counts(facility: str) -> dict[str, int]:
 
 
 def lines(asker: Asker, exams: Sequence[Exam]) -> list[Line]:
-    """Examinations with the names of their people."""
+    """Examinations with the names of their people, and what there is to look at."""
     names = names_of(asker, {exam.patient for exam in exams})
-    return [Line(exam, names.get(exam.patient, "")) for exam in exams]
+    seen = looks(asker, {exam.order for exam in exams})
+    return [Line(exam, names.get(exam.patient, ""), seen.get(exam.order)) for exam in exams]
 
 
 @dataclass(frozen=True, slots=True)

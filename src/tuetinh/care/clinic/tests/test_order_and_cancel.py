@@ -12,6 +12,9 @@ from django.test import Client
 
 from tuetinh.care.clinic import actions, queries
 from tuetinh.care.clinic.errors import Begun, NotAllowed, UnknownCode
+from tuetinh.care.imaging.archive.keeping import Source, keep
+from tuetinh.care.imaging.models import Exam
+from tuetinh.care.imaging.tests.conftest import part10
 from tuetinh.care.lab import actions as lab
 from tuetinh.care.lab.api import profiles, tubes
 from tuetinh.care.lab.microbiology import actions as bench
@@ -104,6 +107,19 @@ def test_an_examination_that_has_begun_is_not_taken_back(
         actions.cancel_imaging(doctor, visit, order.id)
     [known] = queries.imaging_orders(SYSTEM, visit)
     assert known.status == "active"
+
+
+def test_pictures_of_an_order_are_shown_at_the_visit(
+    as_role: Callable[[str], Client], doctor: Asker, visit: str
+) -> None:
+    exam = Exam.objects.get(order=actions.order_imaging(doctor, visit, _picture()).id)
+    orders = f"/clinic/visits/{visit}?tab=orders"
+    assert "Xem ảnh" not in as_role("doctor").get(orders).content.decode()
+    told = {"PatientID": exam.patient, "PatientName": "", "PatientBirthDate": ""}
+    keep(Source(exam.facility, "AE DX1"), part10(StudyInstanceUID=exam.study_instance_uid, **told))
+    page = as_role("doctor").get(orders).content.decode()
+    assert f'href="/imaging/viewer?StudyInstanceUIDs={exam.study_instance_uid}"' in page
+    assert f'src="/dicom-web/studies/{exam.study_instance_uid}/thumbnail"' in page
 
 
 def test_laboratory_orders_are_cancelled_by_tube(as_role: Callable[[str], Client], doctor: Asker, visit: str) -> None:

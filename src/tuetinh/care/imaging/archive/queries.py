@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tuetinh.care.imaging.archive.matching import Wanted, answer, compile_objects, compile_query
 from tuetinh.record import audit
 from tuetinh.record.asker import Asker
 from tuetinh.record.contents.files import path_of
 from tuetinh.record.steps import Query, Row, Step
+
+STRUCTURED: Final = "1.2.840.10008.5.1.4.1.1.88."  # SOP classes of SR documents (PS3.4 B.5): measurements, no pixels
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from tuetinh.care.imaging.archive.keeping import Kept, Source, keep
+from tuetinh.care.imaging.archive.queries import STRUCTURED
 from tuetinh.care.imaging.archive.reading import Head
 from tuetinh.care.imaging.archive.recording import record_new
 from tuetinh.care.imaging.dicomweb.asked import Call, Refused
@@ -25,7 +26,6 @@ _CHANGED: Final = 0x0111  # duplicate SOP instance, with other content: kept, un
 _PROCESSING: Final = 0x0110
 _OUT_OF_RESOURCES: Final = 0xA700
 _NOT_ALLOWED: Final = 0x0124
-_STRUCTURED: Final = "1.2.840.10008.5.1.4.1.1.88."  # SR documents of all kinds (PS3.4 B.5)
 
 
 async def store(call: Call, asker: Asker, study: str, work: Callable[..., Awaitable[Any]]) -> None:
@@ -90,7 +90,7 @@ async def _arrived(chunks: AsyncIterator[bytes], stack: ExitStack) -> bytearray 
 
 def _is_measured(person: Asker, head: Head) -> bool:
     """Whether an object is of measurements, in a study that this person sees."""
-    return head.sop_class.startswith(_STRUCTURED) and _is_beside(person, head.study)
+    return head.sop_class.startswith(STRUCTURED) and _is_beside(person, head.study)
 
 
 def _is_beside(person: Asker, study: str) -> bool:

@@ -130,6 +130,7 @@ NO_PAGES = {
     "catalogues/icd10", "catalogues/services", "catalogues/drugs", "catalogues/communes", "me/turn",  # parts of pages
     "apps/<slug:client_id>/launch",  # leads on to an app
     "login/outside/<slug:provider_id>/back",  # leads on from a provider: test_come_from_outside
+    "imaging/viewer",  # OHIF, which needs pictures: test_browse_the_viewer
     "apps/sample/launch", "apps/sample/",  # an app of its own, that begins with a launch: test_sample_app
 }  # fmt: skip
 DOCUMENTS = (".pdf", ".csv", ".xml", ".wav", ".xlsx", ".ndjson", ".zpl")

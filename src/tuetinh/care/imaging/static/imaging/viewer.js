@@ -57,6 +57,7 @@
     whiteLabeling: {
       createLogoComponentFn: (React) => React.createElement("a", { href: "/", className: "house" }, "Tuệ Tĩnh"),
     },
+    useCPURendering: !document.createElement("canvas").getContext("webgl2"),
     showStudyList: false,
     showPatientInfo: "visible",
     investigationalUseDialog: { option: "never" },
