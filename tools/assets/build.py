@@ -129,12 +129,13 @@ def _smart() -> None:
 
 def _viewer() -> None:
     """The viewer of pictures, and in `ohif.json` where its files are."""
-    folder = ohif.build(TARGET, MODULES, PUBLIC)
+    package = ohif.fetch(MODULES)
+    folder = ohif.build(package, TARGET, PUBLIC, MODULES)
     (script,) = folder.glob("app.bundle.*.js")
     told = {"folder": f"vendor/ohif/{folder.name}", "script": script.name}
     (TARGET / "ohif.json").write_text(json.dumps(told), encoding="utf-8")
     with (TARGET / "LICENCES.txt").open("a", encoding="utf-8") as licences:
-        licences.write(ohif.licence(MODULES))
+        licences.write(ohif.licence(package))
 
 
 def _licences() -> None:
