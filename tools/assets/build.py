@@ -130,9 +130,8 @@ def _smart() -> None:
 def _viewer() -> None:
     """The viewer of pictures, and in `ohif.json` where its files are."""
     package = ohif.fetch(MODULES)
-    folder = ohif.build(package, TARGET, PUBLIC, MODULES)
-    (script,) = folder.glob("app.bundle.*.js")
-    told = {"folder": f"vendor/ohif/{folder.name}", "script": script.name}
+    built = ohif.build(package, TARGET, PUBLIC, MODULES)
+    told = {"folder": f"vendor/ohif/{built.folder.name}", "script": built.script, "soon": built.soon}
     (TARGET / "ohif.json").write_text(json.dumps(told), encoding="utf-8")
     with (TARGET / "LICENCES.txt").open("a", encoding="utf-8") as licences:
         licences.write(ohif.licence(package))

@@ -11,6 +11,7 @@ import re
 import sys
 import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -36,13 +37,30 @@ CHANGES = (
 )
 
 
+# Parts that the mode always loads, one after the other; the page fetches their scripts at once.
+PARTS = (
+    *("@ohif/extension-default", "@ohif/extension-cornerstone", "@ohif/extension-cornerstone-dicom-sr"),
+    *("@ohif/extension-cornerstone-dicom-seg", "@ohif/extension-cornerstone-dicom-pmap", "@ohif/extension-dicom-pdf"),
+    *("@ohif/extension-cornerstone-dicom-rt", "@ohif/extension-dicom-video", MODE),
+)
+
+
+@dataclass(frozen=True)
+class Built:
+    """The viewer as it was built. script: the first one; soon: those that it fetches before the first picture."""
+
+    folder: Path
+    script: str
+    soon: list[str]
+
+
 def fetch(modules: Path) -> Path:
     """The package's tarball. modules: the folder into which npm unpacks."""
     return npm.tarball(PACKAGE, SHA, modules / ".tarballs")
 
 
-def build(package: Path, target: Path, public: str, modules: Path) -> Path:
-    """Write the viewer to `target/ohif/DIGEST/`, a name that changes whenever anything in it may; returns that folder.
+def build(package: Path, target: Path, public: str, modules: Path) -> Built:
+    """Write the viewer to `target/ohif/DIGEST/`, a name that changes whenever anything in it may.
 
     public: the address of `target`. modules: where npm has unpacked esbuild. Raises ValueError when the package is not
     what this program was written for.
@@ -53,10 +71,12 @@ def build(package: Path, target: Path, public: str, modules: Path) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(_changed(name, data, f"{public}ohif/{digest}/"))
+    (script,) = folder.glob("app.bundle.*.js")
+    soon = _soon(folder, script.read_text(encoding="utf-8"))
     scripts = [str(path) for path in folder.glob("*.js")]
     options = ("--minify", "--log-level=error", f"--target={BROWSERS}", "--allow-overwrite", f"--outdir={folder}")
     npm.execute(modules.parent, "esbuild", *scripts, *options)
-    return folder
+    return Built(folder, script.name, soon)
 
 
 def licence(package: Path) -> str:
@@ -72,6 +92,13 @@ def _files(package: Path) -> Iterator[tuple[str, bytes]]:
             match = WANTED.fullmatch(member.name)
             if match and (file := archive.extractfile(member)):
                 yield match[1], file.read()
+
+
+def _soon(folder: Path, script: str) -> list[str]:
+    """The scripts of `PARTS`, by the numbers under which the application's own script loads them."""
+    loads = [re.search(rf'if \(module === "{part}"\) \{{\n(.*)', script) for part in PARTS]
+    numbers = dict.fromkeys(n for line in loads if line for n in re.findall(r"\.e\((?:/\*.*?\*/ )?(\d+)\)", line[1]))
+    return [path.name for number in numbers for path in folder.glob(f"{number}.bundle.*.js")]
 
 
 def _changed(name: str, data: bytes, address: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from csp.decorators import csp_update
 from django.contrib.staticfiles import finders
@@ -41,11 +42,11 @@ def viewer(request: HttpRequest) -> HttpResponse:
 
 
 @cache
-def _built() -> dict[str, str]:
-    """Where the built viewer is: `folder` among the static files, and its first `script`."""
+def _built() -> dict[str, Any]:
+    """Where the built viewer is: `folder` among the static files, its first `script`, and those needed `soon`."""
     found = finders.find("vendor/ohif.json")
     if not found:
         message = "page assets are not built: run python tools/assets/build.py"
         raise FileNotFoundError(message)
-    told: dict[str, str] = json.loads(Path(str(found)).read_text(encoding="utf-8"))
+    told: dict[str, Any] = json.loads(Path(str(found)).read_text(encoding="utf-8"))
     return told
