@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from tuetinh.care.imaging.archive.attributes import TAGS, as_json
 from tuetinh.record.text import fold
@@ -142,3 +143,8 @@ def clock(value: str) -> time | None:
 def words(name: str) -> str:
     """A person's name for matching: its component groups without case, accents and the signs between (PS3.5, 6.2.1)."""
     return " ".join(fold(name.replace("^", " ").replace("=", " ")).split())[:330]
+
+
+def is_uid(value: str) -> bool:
+    """Whether the value can be a UID."""
+    return bool(value) and len(value) <= LONGEST and UID(value).is_valid
