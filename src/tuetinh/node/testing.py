@@ -101,7 +101,7 @@ def _emptied_record(request: pytest.FixtureRequest) -> Iterator[None]:
 
         with request.getfixturevalue("django_db_blocker").unblock(), connection.cursor() as cursor:
             enter(SYSTEM)
-            cursor.execute("SELECT coalesce(array_agg(DISTINCT type), '{}') FROM record.history")
+            cursor.execute("SELECT array(SELECT type FROM record.resource UNION SELECT type FROM record.history)")
             types = ", ".join(f"'{one}'" for one in cursor.fetchone()[0])
             cursor.execute(_OWN_TABLES)
             for table, by_type in cursor.fetchall():
