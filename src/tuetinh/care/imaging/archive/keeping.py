@@ -16,7 +16,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 import orjson
 import psycopg
-from django.db import transaction
+from django.db import connection, transaction
 
 from tuetinh.care.imaging.archive import reading
 from tuetinh.care.imaging.archive.persons import Told, named, told_by, whose
@@ -25,9 +25,10 @@ from tuetinh.commons.messages.api import publish
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.contents import Arriving, Content
 from tuetinh.record.contents.files import path_of
-from tuetinh.record.steps import Query, Row, Step, run
+from tuetinh.record.steps import BROKEN_BY_OTHERS, Query, Row, Step, run
 
 KNOWN = 2000  # series that a process remembers
+TRIES = 5  # to add an object while others change its study
 PIECE = 2**20  # of files that are compared
 
 
@@ -108,7 +109,7 @@ def keep(
     if not head:
         return hold(source, content, None, *fault)
     try:
-        fresh = _index(source, head, content, patient)
+        fresh = _index_at_last(source, head, content, patient)
     except _Wrong as wrong:
         return hold(source, content, head, *wrong.args)
     return Kept("stored" if fresh else "duplicate", "", "", head.sop_class, head.sop_instance, head.study)
@@ -123,6 +124,17 @@ def _read(arriving: Arriving) -> tuple[Head | None, tuple[str, str]]:
             return None, ("broken", str(error))
         except reading.Missing as error:
             return None, ("missing", str(error))
+
+
+def _index_at_last(source: Source, head: Head, content: Content, patient: str) -> bool:
+    """`_index`, begun anew where others were in its way."""
+    for _ in range(TRIES):
+        try:
+            return _index(source, head, content, patient)
+        except BROKEN_BY_OTHERS:
+            if connection.in_atomic_block:  # which is broken as a whole
+                raise
+    return _index(source, head, content, patient)
 
 
 def _index(source: Source, head: Head, content: Content, patient: str) -> bool:
@@ -224,7 +236,7 @@ def _dataset_at(begin: bytes) -> int:
 
 _FIND_STUDY = """
 SELECT id, patient, custodian, patient_id, name_words, coalesce(to_char(patient_birth_date, 'YYYYMMDD'), '')
-FROM imaging_study WHERE study_instance_uid = %s FOR UPDATE"""
+FROM imaging_study WHERE study_instance_uid = %s FOR NO KEY UPDATE"""  # objects of it may be added meanwhile
 _ADD_STUDY = """
 INSERT INTO imaging_study (study_instance_uid, resource, custodian, patient, "order", encounter, patient_id, name_words,
   patient_birth_date, patient_sex, study_date, study_time, accession_number, study_id, study_description,

@@ -57,7 +57,10 @@ def _record_one(rows: object) -> int:
         pending = rows.select_for_update(skip_locked=True, of=("self",)).first()  # type: ignore[attr-defined]
         if pending is None:
             return 0
-        study = Study.objects.select_for_update().get(pk=pending.study_id)
+        free = Study.objects.select_for_update(no_key=True, skip_locked=True)
+        study = free.filter(pk=pending.study_id).first()
+        if study is None:  # whoever changes it waits for the row that is held here
+            return 0
         if study.patient:
             _write(study)
         enter(SYSTEM)
