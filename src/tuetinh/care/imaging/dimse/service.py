@@ -330,7 +330,7 @@ def calling(tls: bool) -> dict[str, Any]:  # noqa: FBT001
     """How this entity calls another one."""
     options: dict[str, Any] = {"evt_handlers": [(evt.EVT_CONN_OPEN, _without_delay)], "max_pdu": PDU}
     if tls and (context := _tls(server_side=False)):
-        options["tls_args"] = (context, "")
+        options["tls_args"] = (context, None)  # no name, which "" would be
     return options
 
 

@@ -6,18 +6,21 @@ import csv
 import hashlib
 import os
 import shutil
+import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove  # type: ignore[attr-defined]
 
 from tuetinh.care.imaging.dimse.service import Entity
 from tuetinh.care.imaging.models import Device, Held, Instance, Series
-from tuetinh.care.imaging.tests.conftest import Web, part10
-from tuetinh.care.imaging.tests.test_speak_dimse import machine  # noqa: F401  (a fixture)
+from tuetinh.care.imaging.tests.conftest import FACILITY, Web, part10
+from tuetinh.care.imaging.tests.test_speak_dimse import call, machine, until  # noqa: F401  (a fixture)
 from tuetinh.node.tests.conftest import free_port
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
@@ -82,12 +85,12 @@ def test_move_to_storescp(port: int, person: r4.Patient, tmp_path: Path) -> None
     assert dcmread(came).SOPInstanceUID == "1.2.3.4.1.1"
 
 
-def run_move(port: int, out: Path, *options: str) -> None:
+def run_move(port: int, out: Path) -> None:
     """Let movescu take the objects at a port of its own."""
     own = free_port()
     Device.objects.filter(title="CT1").update(host="127.0.0.1", port=own)
     run(
-        "movescu", port, *options, "-S", "+P", str(own), "-aem", "CT1", "-k", "QueryRetrieveLevel=STUDY",
+        "movescu", port, "-S", "+P", str(own), "-aem", "CT1", "-k", "QueryRetrieveLevel=STUDY",
         "-k", "StudyInstanceUID=1.2.3.4", "-od", str(out),
     )  # fmt: skip
 
@@ -140,6 +143,39 @@ def secure_port(machine: Device, keys: dict[str, str], monkeypatch: pytest.Monke
     entity.close()
 
 
+def listens(port: int) -> bool:
+    """Whether somebody listens on a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def move_by_tls(port: int, out: Path, keys: dict[str, str]) -> None:
+    """Let the archive send to a storescp, for movescu knows no TLS."""
+    own = free_port()
+    Device.objects.create(title="READER", facility=FACILITY, name="Máy đọc", host="127.0.0.1", port=own, tls=True)
+    options = ("+tls", keys["own.key"], keys["own.pem"], "+cf", keys["ca.pem"], "-od", str(out))
+    receiver = subprocess.Popen(["storescp", *options, str(own)], env=AT_ONCE, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: listens(own))
+        ask_for_move(port, keys)
+    finally:
+        receiver.terminate()
+        receiver.wait(10)
+
+
+def ask_for_move(port: int, keys: dict[str, str]) -> None:
+    """Let the archive move the study to READER."""
+    context = ssl.create_default_context(cafile=keys["ca.pem"])
+    context.check_hostname = False
+    context.load_cert_chain(keys["own.pem"], keys["own.key"])
+    association = call(port, StudyRootQueryRetrieveInformationModelMove, tls_args=(context, None))
+    asked = Dataset()
+    asked.QueryRetrieveLevel, asked.StudyInstanceUID = "STUDY", "1.2.3.4"
+    statuses = association.send_c_move(asked, "READER", StudyRootQueryRetrieveInformationModelMove)
+    assert [status.Status for status, _ in statuses][-1] == 0
+    association.release()
+
+
 def test_by_tls_with_certificates_only(secure_port: int, keys: dict[str, str], tmp_path: Path) -> None:
     Device.objects.update(tls=True)
     (tmp_path / "one.dcm").write_bytes(part10(SOPInstanceUID="1.2.3.4.1.1"))
@@ -148,7 +184,7 @@ def test_by_tls_with_certificates_only(secure_port: int, keys: dict[str, str], t
     run("storescu", secure_port, *secure, str(tmp_path / "one.dcm"))
     out = tmp_path / "out"
     out.mkdir()
-    run_move(secure_port, out, *secure)  # the archive calls back by TLS as well
+    move_by_tls(secure_port, out, keys)
     assert [dcmread(came).PixelData for came in out.iterdir()] == [bytes(range(32))]
     for without in (("+tla", "+cf", keys["ca.pem"]), ()):
         refused = subprocess.run(command_of("echoscu", secure_port, *without), capture_output=True, check=False)
