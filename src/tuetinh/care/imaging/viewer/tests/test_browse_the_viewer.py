@@ -80,6 +80,7 @@ def test_from_the_list_to_measurements_that_are_kept(page: Page, node: str, exam
     page.locator("[data-cy=study-browser-thumbnail]", has_text="MR").dblclick()
     page.wait_for_function(DRAWN, arg=2)
 
+    page.locator("[data-cy=viewport-pane]").first.click()
     page.locator("[data-cy=MeasurementTools-split-button-primary]").click()
     box = page.locator("[data-cy=viewport-pane]").first.bounding_box()
     assert box

@@ -18,7 +18,7 @@ from tuetinh.care.imaging.tests.conftest import HERE, part10
 from tuetinh.care.imaging.tests.test_keep_objects import order
 from tuetinh.care.imaging.viewer.queries import looks, opened
 from tuetinh.care.imaging.viewer.tests.conftest import OTHER, STUDY, TOKEN, measurements
-from tuetinh.commons.access.api import asker_of
+from tuetinh.commons.access.api import asker_of, forbidding
 from tuetinh.commons.access.models import Account
 from tuetinh.commons.identity.api import human_name
 from tuetinh.commons.identity.facts import number
@@ -67,6 +67,7 @@ def test_who_sees_the_person_opens_the_viewer(person: r4.Patient, as_role: Brows
 
 def test_a_guessed_study_is_not_there(person: r4.Patient, as_role: Browser, calls: Calls) -> None:
     keep(HERE, part10())
+    forbidding.forbid(SYSTEM, str(person.id), "12001", "")
     Account.objects.filter(username="cast.imaging").update(facility="12001")
     browser = as_role("imaging")
     assert browser.get(PAGE).status_code == 404
