@@ -401,7 +401,10 @@ def _send(server: Server, lots: Sequence[Sequence[Picture]]) -> float:
 
 
 def _run(command: Sequence[str]) -> None:
-    subprocess.run(command, check=True, env=AT_ONCE, capture_output=True)
+    done = subprocess.run(command, check=False, env=AT_ONCE, capture_output=True, text=True)
+    if done.returncode:
+        message = f"{command[0]} failed: {done.stderr[-500:]}"
+        raise RuntimeError(message)
 
 
 def _move(server: Server, lots: Sequence[Sequence[str]]) -> float:
