@@ -10,7 +10,7 @@ from typing import Any, Final
 from tuetinh.care.imaging.archive.keeping import Kept, Source, keep
 from tuetinh.care.imaging.archive.queries import STRUCTURED
 from tuetinh.care.imaging.archive.reading import Head
-from tuetinh.care.imaging.archive.recording import record_new
+from tuetinh.care.imaging.archive.recording import record_new, record_studies
 from tuetinh.care.imaging.dicomweb.asked import Call, Refused
 from tuetinh.care.imaging.dicomweb.multipart import NotMultipart, parameters, parts
 from tuetinh.record import audit
@@ -50,7 +50,8 @@ async def store(call: Call, asker: Asker, study: str, work: Callable[..., Awaita
         raise Refused(415, "multipart/related or application/dicom is expected")
     if not outcomes:
         raise Refused(400, "the request brings nothing")
-    await work(record_new, {kept.study for kept, _ in outcomes if kept.state == "stored"})
+    record = record_studies if person else record_new  # what a person keeps is in the record when they look
+    await work(record, {kept.study for kept, _ in outcomes if kept.state == "stored"})
     await _answer(call, study, outcomes)
 
 
