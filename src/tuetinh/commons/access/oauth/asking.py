@@ -97,7 +97,7 @@ def at_desk(scope: MutableMapping[str, Any], asker: Asker) -> Asker:
         return asker
     headers = [header for header in scope["headers"] if header[0] != b"content-type"]  # the body is not its business
     request = ASGIRequest({**scope, "headers": headers}, BytesIO())
-    check = _Proof(lambda _: HttpResponse())
+    check = _Proof(_nothing)
     check.process_request(request)
     if check.process_view(request, _nothing, (), {}) is not None:
         return asker
@@ -112,8 +112,9 @@ class _Proof(CsrfViewMiddleware):
         return HttpResponse(reason)
 
 
-def _nothing() -> None:
+def _nothing(_: HttpRequest) -> HttpResponse:
     """A view without marks."""
+    return HttpResponse()
 
 
 # As `proof.policy.needs_factor`.
