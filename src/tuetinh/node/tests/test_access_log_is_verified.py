@@ -117,10 +117,10 @@ def test_a_log_is_sealed_by_itself_and_tampering_is_told(
     read_some(node)
     told = data / "audit" / "heads.jsonl"
     wait_for(told.exists)
-    lines = told.read_text().count("\n")
-    read_some_again = httpx.get(f"{node.url}/fhir/Patient/p1", headers=token(node))
-    assert read_some_again.status_code == 200
-    wait_for(lambda: told.read_text().count("\n") > lines)
+    for _ in range(3):  # a block that is closed may be of what came before: its reach is that of the call before
+        lines = told.read_text().count("\n")
+        assert httpx.get(f"{node.url}/fhir/Patient/p1", headers=token(node)).status_code == 200
+        wait_for(lambda lines=lines: told.read_text().count("\n") > lines)
     kill(node)
 
     good = run(data, "audit", "verify")
