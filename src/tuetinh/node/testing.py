@@ -76,14 +76,18 @@ def shared() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_kept() -> None:
-    """Believe nothing that the process keeps of what another test has made: policy, rules and names."""
+def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Believe nothing that the process keeps of what another test has made: policy, rules and names.
+
+    What it keeps for seconds it keeps for the whole of a test, so that counts of queries do not depend on the time.
+    """
     from tuetinh.commons.access.places import forget_names
     from tuetinh.commons.access.proof import policy
     from tuetinh.commons.access.sight import rules
 
-    policy.forget()
-    rules.forget()
+    for kept in (policy, rules):
+        kept.forget()
+        monkeypatch.setattr(kept, "KEEP", 3600.0)
     forget_names()
 
 
