@@ -263,10 +263,10 @@ def _charge(asker: Asker, visit: r4.Encounter, order: r4.ServiceRequest) -> r4.C
     return charge(asker, visit, what.code, 1, source_reference=source, display=what.names[0]) if what else None
 
 
-def enter_results(asker: Asker, number: str, values: Mapping[str, str], *, reason: str = "", machine: str = "") -> Tube:
+def enter_results(asker: Asker, number: str, values: Mapping[str, str], *, reason: str = "", machine: int = 0) -> Tube:
     """Keep results typed by hand, by the id of their Observation; "" leaves a result as it is.
 
-    machine: id of the Analyser of the laboratory that they were read from, "" for a method by hand. On a released tube
+    machine: id of the Analyser, one that is on, that they were read from; 0 for a method by hand. On a released tube
     this amends, which needs a reason. Raises BadValue with the id for a number that is none, or with `machine`.
     """
     with transaction.atomic():
@@ -282,11 +282,11 @@ def enter_results(asker: Asker, number: str, values: Mapping[str, str], *, reaso
     return tube
 
 
-def _read_from(facility: str, machine: str) -> dict[str, str]:
+def _read_from(facility: str, machine: int) -> dict[str, str]:
     """What a Reading says of the machine of that id."""
     if not machine:
         return {}
-    found = Analyser.objects.filter(pk=int(machine), facility=facility).first() if machine.isdecimal() else None
+    found = Analyser.objects.filter(pk=machine, facility=facility, enabled=True).first()
     if not found:
         raise BadValue("machine")
     return found.measured()

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from tuetinh.care.insurance.api import Finding, Stopped, reasons_given, shown
 from tuetinh.care.lab import actions, facts, prints, queries, words
+from tuetinh.care.lab.asked import number_in
 from tuetinh.care.lab.catalogue import Bench, analytes, benches
 from tuetinh.care.lab.errors import REFUSALS, BadValue, LabError, NoTube
 from tuetinh.care.lab.models import Analyser, Tube
@@ -82,6 +83,7 @@ def _tube_page(
     edit: bool = False,
     wrong: str = "",
     typed: dict[str, str] | None = None,
+    machine: int = 0,
     stopped: Sequence[Finding] = (),
     status: int = 200,
 ) -> HttpResponse:
@@ -111,7 +113,7 @@ def _tube_page(
         "by_hand": by_hand,
         "error": str(BadValue("").message) if wrong else "",
         "machines": Analyser.objects.filter(facility=found.facility, enabled=True).order_by("name"),
-        "machine": request.session.get(MACHINE, ""),
+        "machine": machine or request.session.get(MACHINE, 0),
         "machine_wrong": wrong == "machine",
         "open": found.stage in (Tube.Stage.ORDERED, Tube.Stage.RECEIVED),
         "has_results": bool(work.results),
@@ -209,16 +211,17 @@ def cancel(request: HttpRequest, number: str) -> HttpResponse:
 def results(request: HttpRequest, number: str) -> HttpResponse:
     """Keep typed results; a wrong one is told beside its field, and nothing that was typed is lost."""
     found = _owned(request, number)
-    more = {name: str(request.POST.get(name, "")) for name in ("reason", "machine")}
-    typed = {k: str(v)[:200] for k, v in request.POST.items() if k not in (*more, "csrfmiddlewaretoken")}
-    request.session[MACHINE] = more["machine"]  # most tubes of a bench are read from the same one
+    told = ("csrfmiddlewaretoken", "reason", "machine")
+    typed = {key: str(value)[:200] for key, value in request.POST.items() if key not in told}
+    reason, machine = request.POST.get("reason", ""), number_in(request.POST, "machine")
     try:
-        actions.enter_results(asker(request), number, typed, **more)
+        actions.enter_results(asker(request), number, typed, reason=reason, machine=machine)
     except BadValue as error:
-        return _tube_page(request, found, edit=True, wrong=error.field, typed=typed)
+        return _tube_page(request, found, edit=True, wrong=error.field, typed=typed, machine=machine)
     except LabError as error:
         messages.error(request, str(error))
-        return _tube_page(request, found, edit=True, typed=typed)
+        return _tube_page(request, found, edit=True, typed=typed, machine=machine)
+    request.session[MACHINE] = machine  # most tubes of a bench are read from the same one
     messages.success(request, _("Đã ghi kết quả."))
     return redirect("lab:tube", number)
 

@@ -88,10 +88,12 @@ def test_what_is_typed_names_the_machine_that_it_was_read_from(technician: Clien
     at, id_ = f"/lab/tubes/{tube.number}", facts.observation_id(tube.orders[0], "GLU")
     technician.post(f"{at}/receive")
     assert "Máy sinh hóa" in text(technician.get(at)) and "Máy nơi khác" not in text(technician.get(at))
-    for wrong in (there.pk, "x", "-1"):
+    off = analysers.save(manager, None, name="Máy đã tắt", application="OFF", enabled=False)
+    for wrong in (there.pk, off.pk, "x", "-1", "9" * 5000):
         refused = technician.post(f"{at}/results", {id_: "7,8", "machine": wrong})
         assert (refused.status_code, 'value="7,8"' in text(refused)) == (400, True)
         assert "Máy này không còn ở phòng xét nghiệm" in text(refused)
+        assert "lab-machine" not in technician.session
     technician.post(f"{at}/results", {id_: "7,8", "machine": here.pk})
     device = record.read(SYSTEM, "Observation", id_).device
     assert (device.reference, device.identifier.value) == (f"Device/{here.device}", "SH.1.12345")
