@@ -18,6 +18,7 @@ OUR_CLASSES: Final = "https://tuetinh.vn/fhir/CodeSystem/coverage-class"
 FIVE_YEARS: Final = "https://tuetinh.vn/fhir/StructureDefinition/coverage-five-years"
 EXEMPT: Final = "https://tuetinh.vn/fhir/StructureDefinition/coverage-copay-exempt"  # valueDate: since when, by paper
 AREA: Final = "https://tuetinh.vn/fhir/StructureDefinition/coverage-area"
+ADMINISTERING: Final = frozenset({"admin", "system"})  # roles that change rules and lists
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from tuetinh.care.insurance.errors import BadList, NotAllowed
+from tuetinh.care.insurance.facts import ADMINISTERING
 from tuetinh.care.insurance.models import DiseaseList
 from tuetinh.record.asker import Asker
 
@@ -20,7 +21,6 @@ ANNEXES: Final = {
     BASIC: gettext_lazy("Phụ lục II: tự đến cơ sở cấp cơ bản vẫn hưởng 100%"),
     YEARLY: gettext_lazy("Phụ lục III: phiếu chuyển cơ sở có giá trị 1 năm"),
 }
-KEEPING: Final = frozenset({"admin", "system"})
 BY_LEVEL: Final = {"specialised": SPECIALISED, "basic": BASIC}  # QĐ 3276, 1.17 and 1.16
 _CODE = re.compile(r"([A-Z])([0-9]{2})(\.[0-9]{1,2})?")
 
@@ -43,7 +43,7 @@ def change(asker: Asker, annex: str, text: str) -> DiseaseList:
 
     It holds at the administrator's facility or, having none, everywhere.
     """
-    if asker.role not in KEEPING:
+    if asker.role not in ADMINISTERING:
         raise NotAllowed
     codes = sorted(dict.fromkeys(read(text)))
     return DiseaseList.objects.create(

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from tuetinh.care.insurance.checks import Problem
 from tuetinh.care.insurance.claims import gather_many, tables_of
 from tuetinh.care.insurance.errors import BadRule, NotAllowed
+from tuetinh.care.insurance.facts import ADMINISTERING
 from tuetinh.care.insurance.models import ClaimCase, RuleChange
 from tuetinh.care.insurance.rules.around import Lists, around
 from tuetinh.care.insurance.rules.book import GROUPS, in_force
@@ -21,7 +22,6 @@ from tuetinh.care.insurance.rules.language import BadCondition, Book, Rule, veri
 from tuetinh.care.insurance.rules.weigh import weigh
 from tuetinh.record.asker import Asker
 
-KEEPING = frozenset({"admin", "system"})
 TRIED = 200  # of the latest claims: a person waits for the answer
 BATCH = 40
 EXAMPLES = 10
@@ -41,7 +41,7 @@ def change(asker: Asker, rule: Rule, why: str) -> RuleChange:
 
     Raises NotAllowed, BadRule.
     """
-    if asker.role not in KEEPING:
+    if asker.role not in ADMINISTERING:
         raise NotAllowed
     if not why.strip():
         raise BadRule("why", _("Ghi lý do thay đổi."))
