@@ -22,19 +22,17 @@ from websockets.sync.client import connect
 from tuetinh.node.tests.conftest import Writers, clean_environment, command_line, missing, run, token
 
 Start = Callable[..., Any]
-SECONDS = 10.0  # within which a node has to leave: it gives itself 4.3, the rest is for a busy machine
+LEAVE = 20.0  # seconds, far beyond what a node gives itself: one that is held back by something never leaves
 
 
-def work(node: Any, end: int, seconds: float) -> tuple[Writers, float]:
-    """Create from four clients until the node's process group is told to end; how long it took to leave."""
+def work(node: Any, end: int, seconds: float) -> Writers:
+    """Create from four clients until the node's process group is told to end, and wait until it has left."""
     writers = Writers(node)
     time.sleep(seconds)
-    began = time.monotonic()
     os.killpg(node.process.pid, end)
-    node.process.wait(20)
-    took = time.monotonic() - began
+    node.process.wait(LEAVE)
     writers.end()
-    return writers, took
+    return writers
 
 
 def kill_database(data: Path) -> None:
@@ -43,15 +41,14 @@ def kill_database(data: Path) -> None:
 
 def test_what_was_acknowledged_outlives_any_end(start: Start, built: Path) -> None:
     node = start(built)
-    writers, took = work(node, signal.SIGTERM, 0.6)
+    writers = work(node, signal.SIGTERM, 0.6)
     assert writers.kept
     assert writers.refused == []
-    assert took < SECONDS
     assert node.process.returncode == 0
     kept = writers.kept
     node = start(built, "--workers", "2")
     assert missing(node, kept) == []
-    writers, _ = work(node, signal.SIGKILL, 0.6)
+    writers = work(node, signal.SIGKILL, 0.6)
     assert writers.kept
     assert writers.refused == []
     kept += writers.kept
@@ -131,10 +128,8 @@ def test_open_connections_do_not_hold_a_node_back(start: Start, built: Path) -> 
         analyser = held.enter_context(socket.create_connection(mllp))
         analyser.sendall(b"\x0bMSH|^~\\&|half of a message")
         assert httpx.get(f"{node.url}/healthz").status_code == 200
-        began = time.monotonic()
         node.process.terminate()
-        assert node.process.wait(20) == 0
-        assert time.monotonic() - began < SECONDS
+        assert node.process.wait(LEAVE) == 0
 
 
 def test_worker_processes_leave_with_their_parent(start: Start, built: Path) -> None:
@@ -186,11 +181,8 @@ def test_long_work_keeps_no_node_from_leaving(start: Start, built: Path) -> None
         waiting = pool.submit(httpx.post, f"{node.url}/fhir", content=batch, headers=headers, timeout=60)
         time.sleep(1)
         assert not waiting.done()
-        began = time.monotonic()
         node.process.terminate()
-        node.process.wait(20)
-        took = time.monotonic() - began
+        node.process.wait(LEAVE)
         assert waiting.exception() is not None or waiting.result().status_code == 503
-    assert took < SECONDS
     assert node.process.returncode == 0
     assert not (built / "postgres" / "postmaster.pid").exists()
