@@ -4,6 +4,7 @@
 (() => {
   const { study, folder, token, reports } = document.currentScript.dataset;
   const archive = `${location.origin}/dicom-web`;
+  const narrow = matchMedia("(max-width: 640px)").matches; // a phone: the picture has the room
   const vi = document.documentElement.lang === "vi";
   const words = vi
     ? { title: "Số đo", kept: "Đã lưu số đo vào ca chụp.", none: "Chưa có số đo nào để lưu.", failed: "Chưa lưu được số đo.", notYours: "Chỉ người đọc phim lưu được số đo vào ca chụp." }
@@ -52,7 +53,12 @@
     routerBasename: "/imaging",
     extensions: [house],
     modes: [],
-    modesConfiguration: { "@ohif/mode-basic": { routeName: { $set: "viewer" } } },
+    modesConfiguration: {
+      "@ohif/mode-basic": {
+        routeName: { $set: "viewer" },
+        routes: { 0: { layoutInstance: { props: { leftPanelClosed: { $set: narrow } } } } },
+      },
+    },
     customizationService: { "ohif.tours": { $set: [] } },
     whiteLabeling: {
       createLogoComponentFn: (React) => React.createElement("a", { href: "/", className: "house" }, "Tuệ Tĩnh"),
