@@ -13,16 +13,18 @@ from tuetinh.record.sight import EVERYTHING
 
 RECEPTION = "tuetinh.care.reception"
 LABORATORY = "tuetinh.care.lab"
-# The analysers of the laboratory: name, MSH-3, and what it means by its own codes (analyte, unit, factor).
-ANALYSERS: tuple[tuple[str, str, dict[str, tuple[str, str, str]]], ...] = (
+# The analysers of the laboratory: name, MSH-3, MA_MAY, and what it means by its own codes (analyte, unit, factor).
+ANALYSERS: tuple[tuple[str, str, str, dict[str, tuple[str, str, str]]], ...] = (
     (
         "Máy huyết học XN-1000",
         "XN-1000",
+        "HH.1.XN1000-12345",
         dict.fromkeys(("RDW-SD", "PDW", "MPV", "P-LCR", "PCT", "NRBC%", "IG%"), ("", "", "1")),
     ),
     (
         "Máy sinh hóa BS-240",
         "BS-240",
+        "SH.1.BS240-67890",
         {
             "GLU-G": ("GLU", "mmol/L", "1"), "UREA": ("UREA", "mmol/L", "1"), "CREA-S": ("CREA", "mg/dL", "88.4"),
             "TC": ("CHOL", "mmol/L", "1"), "TG": ("TRIG", "mmol/L", "1"), "HDL-C": ("HDL", "mmol/L", "1"),
@@ -69,8 +71,10 @@ def install_analysers() -> None:
     desk = Asker(account="system", role="system", facility=places.CAST, scopes=SYSTEM.scopes, sight=EVERYTHING)
     if lab.analysers(desk).exists():
         return
-    for name, application, codes in ANALYSERS:
-        row = lab.save_analyser(desk, None, name=name, application=application, sending_facility="LAB")
+    for name, application, ministry_code, codes in ANALYSERS:
+        row = lab.save_analyser(
+            desk, None, name=name, application=application, sending_facility="LAB", ministry_code=ministry_code
+        )
         for code, (analyte, unit, factor) in codes.items():
             lab.teach_analyser(desk, row.pk, code, analyte, unit=unit, factor=Decimal(factor))
 
