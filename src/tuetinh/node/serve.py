@@ -26,7 +26,7 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from tuetinh.node import database
-from tuetinh.record import audit
+from tuetinh.record import audit, memory
 
 log = logging.getLogger(__name__)
 
@@ -248,6 +248,7 @@ async def _present(options: Options) -> None:
     """
     for host, port, _ in _places(options):
         await _answers(host, port)
+    memory.settle()
     url, name = os.environ["TUETINH_DATABASE_URL"], PRESENCE + " ".join(options.roles)
     while True:
         with contextlib.suppress(psycopg.Error):

@@ -180,10 +180,11 @@ def _store_all(pipe: Connection, asker: Asker) -> None:
     import django
 
     django.setup()
-    from tuetinh.record import contents
+    from tuetinh.record import contents, memory
     from tuetinh.record.imports import Importer
     from tuetinh.record.steps import run
 
+    memory.settle()
     chunks: queue.SimpleQueue[list[Document] | None] = queue.SimpleQueue()
     threading.Thread(target=_receive_all, args=(pipe, chunks), daemon=True).start()
     told = _Told()
