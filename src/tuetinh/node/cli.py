@@ -15,8 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 from tuetinh.node import operations
-from tuetinh.node.backup.commands import arguments_of_backup, arguments_of_restore, backup, restore
-from tuetinh.node.backup.service import check_settings
+from tuetinh.node.backup.arguments import arguments_of_backup, arguments_of_restore
 from tuetinh.node.claims import arguments_of_claims, claims
 from tuetinh.node.errors import Refused
 from tuetinh.node.prepare import prepare
@@ -139,6 +138,8 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    from tuetinh.node.backup.service import check_settings
+
     options = _options(arguments)
     check_settings()
     prepare(options.data, migrate="TUETINH_PARENT" not in os.environ)
@@ -207,12 +208,16 @@ def _deidentified(arguments: argparse.Namespace) -> int:
 
 
 def _backup(arguments: argparse.Namespace) -> int:
+    from tuetinh.node.backup.commands import backup
+
     for line in backup(arguments):
         print(line, flush=True)
     return 0
 
 
 def _restore(arguments: argparse.Namespace) -> int:
+    from tuetinh.node.backup.commands import restore
+
     for line in restore(arguments):
         print(line, flush=True)
     return 0

@@ -42,10 +42,14 @@ def _migrate() -> None:
     """Bring the tables up to date; of processes that start together, one does it and the others wait."""
     import psycopg
     from django.core.management import call_command
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
 
     from tuetinh.record.postgresql.owner import settle
 
     with psycopg.connect(os.environ["TUETINH_DATABASE_URL"], autocommit=True) as conn:
         conn.execute("SELECT pg_advisory_lock(hashtext('tuetinh migrate'))")
-        call_command("migrate", verbosity=0, interactive=False)
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            call_command("migrate", verbosity=0, interactive=False)
         settle(conn.execute)

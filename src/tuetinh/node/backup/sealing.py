@@ -16,7 +16,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pyarrow
 import pyrage
 
 from tuetinh.node.backup.place import Place, Unreachable, Write
@@ -147,6 +146,8 @@ class _Packing:
             if chunk is None:
                 return b""
             if chunk:
+                import pyarrow  # which takes time and memory, for those who seal
+
                 self._kept = memoryview(pyarrow.compress(chunk, codec=COMPRESSION, asbytes=True))
         given, self._kept = self._kept[:size], self._kept[size:]
         return bytes(given)
@@ -156,6 +157,8 @@ class _Unpacked(io.RawIOBase):
     """What was sealed, while it is decrypted in a thread."""
 
     def __init__(self, keys: list[Any], chunks: Iterator[bytes]) -> None:
+        import pyarrow
+
         reading, writing = os.pipe()
         self._pipe = os.fdopen(reading, "rb")
         self._packed = pyarrow.CompressedInputStream(pyarrow.PythonFile(self._pipe, "r"), COMPRESSION)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import duckdb
-import pyarrow as pa
 from django.conf import settings
 
 from tuetinh.care.insurance.tables import Tables
+
+if TYPE_CHECKING:
+    import duckdb  # DuckDB and Arrow take time and memory, for those who look at a month
 
 # Imaging, function tests, surgery, procedures: one patient at a time. Analysers of a laboratory take many at once.
 ALONE = frozenset({"2", "3", "8", "18"})
@@ -65,6 +66,8 @@ class Busy:
         self.tables: duckdb.DuckDBPyConnection | None = None
 
     def __enter__(self) -> Busy:
+        import duckdb
+
         self.tables = duckdb.connect(str(self.path), config={"memory_limit": "512MB", "threads": 2})
         self.tables.execute(SCHEMA)
         return self
@@ -81,6 +84,8 @@ class Busy:
         self.tables.execute("BEGIN")
         self.tables.execute("DELETE FROM busy WHERE pk IN (SELECT unnest(?))", [list(pks)])
         if lines:
+            import pyarrow as pa
+
             self.tables.register("fresh", pa.Table.from_pylist([one._asdict() for one in lines]))
             self.tables.execute("INSERT INTO busy SELECT pk, ma_lk, line, kind, who, began, ended FROM fresh")
             self.tables.unregister("fresh")
