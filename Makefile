@@ -3,18 +3,22 @@ PYTHON ?= python3
 BIN = .venv/bin
 DATA ?= var
 
-.PHONY: help demo test lint types format bench fuzz attack docs interfaces lock assets
+.PHONY: help demo test test-long lint types format bench fuzz attack docs interfaces lock assets
 
 help:  ## list the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/run.stamp assets  ## set everything up and run a living province on http://127.0.0.1:8000
 	$(BIN)/tuetinh demo --data $(DATA)
 
-test: .venv/dev.stamp assets  ## set up what the tests need and run all of them
+test: .venv/dev.stamp assets  ## set up what the tests need and run them, and of the long ones another third each day
 	$(BIN)/python tools/test_packages.py
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q --long third
+
+test-long: .venv/dev.stamp assets  ## run all of the long tests
+	$(BIN)/python tools/test_packages.py
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q -m long
 
 lint: .venv/dev.stamp  ## style, imports between modules
 	$(BIN)/ruff check src tools bench

@@ -12,9 +12,11 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import hypothesis
 import pytest
@@ -34,12 +36,15 @@ if TYPE_CHECKING:
     from tuetinh.commons.access.models import Account
 
 BROWSER = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+LONG_TURNS = 3
 PASSWORD = "mot-mat-khau-dai"  # noqa: S105 - of the cast, which lives as long as a test
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--screenshots DIR`: where browser tests leave the pictures of the documentation."""
+    """`--screenshots DIR`: where browser tests leave the pictures of the documentation; `--long`: how many of these."""
     parser.addoption("--screenshots", default="", help="folder for the pictures that browser tests take")
+    told = "of the tests that are marked long: all, or another third each day"
+    parser.addoption("--long", choices=("all", "third"), default="all", help=told)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -61,9 +66,22 @@ def pytest_load_initial_conftests() -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests of whole nodes, which take longest, that no worker idles at the end; the rest is random."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with the tests of whole nodes, which take longest, that no worker idles at the end; the rest is random.
+
+    Of the tests that are marked long, `--long third` takes those whose turn it is today.
+    """
     items.sort(key=lambda item: "node" not in item.path.parts)
+    if config.getoption("--long") == "all":
+        return
+    turn = datetime.now(UTC).timetuple().tm_yday % LONG_TURNS
+    left = [item for item in items if item.get_closest_marker("long") and _turn_of(item) != turn]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in set(left)]
+
+
+def _turn_of(item: pytest.Item) -> int:
+    return crc32(item.nodeid.encode()) % LONG_TURNS
 
 
 @pytest.fixture(scope="session")
@@ -244,16 +262,21 @@ def _opened(width: int, height: int) -> Iterator[Page]:
 
 
 @pytest.fixture
-def axe() -> Callable[[Page], list[str]]:
-    """Check a Playwright page with axe-core; returns its serious and critical findings, one line each."""
+def axe() -> Callable[..., list[str]]:
+    """Check a Playwright page with axe-core; returns its serious and critical findings, one line each.
+
+    colours: whether contrasts are measured too, which is half of the work.
+    """
     from tuetinh.commons import ui
 
     script = (Path(ui.__file__).parent / "static" / "vendor" / "axe.js").read_text(encoding="utf-8")
 
-    def check(page: Page) -> list[str]:
+    def check(page: Page, *, colours: bool = True) -> list[str]:
         if page.evaluate("typeof axe === 'undefined'"):
             page.evaluate(script)
-        found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+        rules = {"color-contrast": {"enabled": colours}}
+        asked = {"resultTypes": ["violations"], "preload": False, "rules": rules}
+        found = page.evaluate("asked => axe.run(document, asked)", asked)
         return [
             f"{problem['id']}: {node['target']} {node['failureSummary']}"
             for problem in found["violations"]

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from fasteners import InterProcessLock
 
 if TYPE_CHECKING:
     from tuetinh.node.tests.permissions.world import World
@@ -54,6 +55,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def free_ports() -> list[str]:
+    """An address for `--bind`, and the options of all other ports."""
+    ports = [part for name in PORTS for part in (f"--{name}-port", str(free_port()))]
+    return [f"127.0.0.1:{free_port()}", *ports]
 
 
 def clean_environment() -> dict[str, str]:
@@ -123,15 +130,13 @@ class Writers:
 
 def start_node(data: Path, *arguments: str, command: str = "demo", env: Mapping[str, str] | None = None) -> Province:
     """Start a node on free ports, in a process group of its own, and wait until it is healthy."""
-    port = free_port()
-    ports = [part for name in PORTS for part in (f"--{name}-port", str(free_port()))]
-    bind = f"127.0.0.1:{port}"
+    bind, *ports = free_ports()
     process = subprocess.Popen(
         command_line(data, command, "--no-browser", "--workers", "1", "--bind", bind, *ports, *arguments),
         env=clean_environment() | dict(env or {}),
         start_new_session=True,
     )
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://{bind}"
     for _ in range(900):
         if process.poll() is not None:
             raise RuntimeError(f"the node left with {process.returncode}")
@@ -144,24 +149,20 @@ def start_node(data: Path, *arguments: str, command: str = "demo", env: Mapping[
 
 
 @pytest.fixture(scope="session")
-def province() -> Iterator[Province]:
+def province(bare: Path) -> Iterator[Province]:
     """A province of a few hundred people, shared by the tests of a session."""
-    data = Path(tempfile.mkdtemp(prefix="tuetinh-province-"))
-    data.chmod(0o755)
-    node = start_node(data, "--population", "200")
-    yield node
-    node.process.terminate()
-    node.process.wait(60)
-    shutil.rmtree(data, ignore_errors=True)
+    with _own_folder("tuetinh-province-") as root:
+        node = start_node(copied(bare, root / "node"), "--population", "200")
+        yield node
+        node.process.terminate()
+        node.process.wait(60)
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """An empty folder that the embedded server may enter, as pytest's own is not for root's."""
-    with tempfile.TemporaryDirectory(prefix="tuetinh-folder-") as name:
-        path = Path(name)
-        path.chmod(0o755)
-        yield path
+    with _own_folder("tuetinh-folder-") as root:
+        yield root
 
 
 @pytest.fixture
@@ -189,27 +190,49 @@ def matrix(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def built() -> Iterator[Path]:
+def built(bare: Path) -> Iterator[Path]:
     """The data folder of a small province that no node runs on yet."""
-    data = Path(tempfile.mkdtemp(prefix="tuetinh-built-"))
-    data.chmod(0o755)
-    node = start_node(data, "--population", "20")
-    node.process.terminate()
-    node.process.wait(60)
-    yield data
-    shutil.rmtree(data, ignore_errors=True)
+    with _own_folder("tuetinh-built-") as root:
+
+        def build(data: Path) -> None:
+            bind, *ports = free_ports()
+            made = run(copied(bare, data), "demo", "--population", "20", "--build-only", "--bind", bind, *ports)
+            assert made.returncode == 0, made.stderr
+
+        yield copied(_made_once("built", build), root / "node")
 
 
 @pytest.fixture(scope="session")
-def bare() -> Iterator[Path]:
+def bare() -> Path:
     """The data folder of an installation that holds nobody yet; tests work on copies of it."""
-    root = Path(tempfile.mkdtemp(prefix="tuetinh-bare-"))
+
+    def install(data: Path) -> None:
+        nobody = data.with_suffix(".ndjson")
+        nobody.touch()
+        made = run(data, "import", str(nobody))
+        assert (data / "postgres" / "PG_VERSION").exists(), made.stderr  # 1: there was nothing to store
+
+    return _made_once("bare", install)
+
+
+@contextlib.contextmanager
+def _own_folder(prefix: str) -> Iterator[Path]:
+    """A folder that the embedded server may enter."""
+    root = Path(tempfile.mkdtemp(prefix=prefix))
     root.chmod(0o755)
-    (root / "nobody.ndjson").touch()
-    made = run(root / "node", "import", str(root / "nobody.ndjson"))
-    assert (root / "node" / "postgres" / "PG_VERSION").exists(), made.stderr  # 1: there was nothing to store
-    yield root / "node"
+    yield root
     shutil.rmtree(root, ignore_errors=True)
+
+
+def _made_once(name: str, make: Callable[[Path], None]) -> Path:
+    """A data folder that whichever process of the tests comes first makes for all; they copy it."""
+    root = Path(os.environ["TUETINH_TEST_DATA"]) / "made"
+    root.mkdir(mode=0o755, exist_ok=True)
+    with InterProcessLock(root / f"{name}.lock"):
+        if not (root / name).exists():
+            make(root / f"{name}.making")
+            (root / f"{name}.making").rename(root / name)
+    return root / name
 
 
 def copied(data: Path, to: Path) -> Path:

@@ -51,6 +51,7 @@ def _answers(url: str) -> bool:
         return False
 
 
+@pytest.mark.long
 def test_a_bucket_that_does_not_answer_stops_nothing_and_catches_up(
     bucket: tuple[str, subprocess.Popen[bytes]], built: Path, start: Callable[..., Any], folder: Path
 ) -> None:

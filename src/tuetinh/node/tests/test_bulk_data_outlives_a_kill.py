@@ -81,6 +81,7 @@ def ended(node: Province, place: str) -> dict[str, Any]:
     return until(ask)
 
 
+@pytest.mark.long
 def test_jobs_are_taken_up_where_they_were_killed(start: Start, built: Path, source: str) -> None:
     env = {"TUETINH_IMPORT_FROM": source.rpartition("/")[0]}
     node = start(built, env=env)

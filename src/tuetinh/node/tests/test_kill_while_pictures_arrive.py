@@ -50,6 +50,7 @@ def send_until_the_end(node: Any, kill_at: int) -> list[str]:
     return kept
 
 
+@pytest.mark.long
 def test_every_acknowledged_picture_outlives_the_kill(start: Start, built: Path) -> None:
     kept = send_until_the_end(start(built, command="demo"), kill_at=40)
     assert 39 <= len(kept) < 499

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tuetinh.node.journey.desk import Desk
 
 Start = Callable[..., Any]
@@ -45,6 +47,7 @@ def kill(node: Any) -> None:
     node.process.wait(10)
 
 
+@pytest.mark.long
 def test_every_acknowledged_message_outlives_the_kill(start: Start, built: Path) -> None:
     acknowledged = send_until_the_end(start(built, command="demo"), kill_at=40)
     assert 40 <= acknowledged < 500

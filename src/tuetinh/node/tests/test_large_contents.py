@@ -90,6 +90,7 @@ def resource_of(url: str, version: dict[str, Any], count: int) -> Iterator[bytes
     yield base64.b64encode(left) + b'"}'
 
 
+@pytest.mark.long
 def test_large_contents_never_pass_through_memory(start: Callable[..., Any], own: Path) -> None:
     node = start(own)
     headers = token(node)
@@ -183,6 +184,7 @@ def test_a_client_that_leaves_takes_its_half_with_it(start: Callable[..., Any], 
     assert grown(own / "files", before) == set()
 
 
+@pytest.mark.long
 def test_files_outlive_a_backup_an_export_and_are_checked(start: Callable[..., Any], own: Path, folder: Path) -> None:
     node = start(own)
     headers = token(node)

@@ -58,6 +58,7 @@ def counts(output: str) -> list[int]:
     return [int(number) for number in output.strip().splitlines()[-2].split()]
 
 
+@pytest.mark.long
 def test_versions_keep_their_order_and_refusals_their_lines(bare: Path, folder: Path, many: Path) -> None:
     imported = run(copied(bare, folder / "node"), "import", str(many))
     assert imported.returncode == 0, imported.stderr
@@ -73,6 +74,7 @@ def test_versions_keep_their_order_and_refusals_their_lines(bare: Path, folder: 
     assert counts(again.stdout) == [0, 0, SINGLE - 2 + 1, 2]
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_ends_the_import_and_another_one_stores_the_rest(
     bare: Path, folder: Path, many: Path
 ) -> None:

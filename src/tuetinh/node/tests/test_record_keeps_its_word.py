@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tuetinh.node.safety.run import run
 
 FAULTS = {
@@ -12,6 +14,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.long
 def test_no_promise_is_broken_whatever_breaks(built: Path) -> None:
     result = run(built, lambda faults: len(faults.done) == len(faults.all), seed=4)
     assert result.violations == []

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tuetinh.node.tests.conftest import Writers, missing, run, spoilt, token
 
@@ -22,13 +23,16 @@ def pages(node: Any, headers: dict[str, str]) -> list[str]:
     return found
 
 
+@pytest.mark.long
 def test_a_backup_holds_all_that_was_acknowledged_before_it(
     start: Callable[..., Any], built: Path, folder: Path
 ) -> None:
     node = start(built)
     before = pages(node, token(node))
     writers = Writers(node)
-    time.sleep(0.5)
+    limit = time.monotonic() + 20
+    while not writers.kept and time.monotonic() < limit:
+        time.sleep(0.05)
     acknowledged = list(writers.kept)
     made = run(built, "backup", str(folder / "a.backup"))
     later = len(writers.kept)
@@ -58,6 +62,7 @@ def test_a_restore_that_fails_leaves_nothing(kept: Path, folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
+@pytest.mark.long
 def test_force_replaces_all_or_nothing(start: Callable[..., Any], kept: Path, folder: Path) -> None:
     data = folder / "var"
     assert run(data, "restore", str(kept)).returncode == 0

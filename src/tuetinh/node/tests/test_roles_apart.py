@@ -59,6 +59,7 @@ def processes(built: Path, folder: Path) -> Iterator[Processes]:
         process.wait(20)
 
 
+@pytest.mark.long
 def test_a_journey_goes_through_three_processes(processes: Processes, built: Path) -> None:
     told = processes.wait_for(
         lambda health: health.get("worker") == "ok" and set(health["listeners"].values()) == {"ok"}

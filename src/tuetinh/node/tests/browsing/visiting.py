@@ -27,7 +27,7 @@ class Visit:
 
     browser: Browser
     node: Province
-    axe: Callable[[Page], list[str]]
+    axe: Callable[..., list[str]]
     tabs: dict[str, Page] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Visit:
         for size in (DESK, PHONE):
             page.set_viewport_size(size)
             page.wait_for_timeout(60)  # what follows the size of the window
-            self.faults += [f"{where} {size['width']} px: {fault}" for fault in self.axe(page)]
+            self.faults += [f"{where} {size['width']} px: {fault}" for fault in self.axe(page, colours=size is DESK)]
             wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             if wider > 0:
                 self.faults.append(f"{where}: {wider} px wider than {size['width']}")
@@ -144,6 +144,6 @@ def tabs() -> dict[str, Page]:
 
 
 @pytest.fixture
-def visit(browser: Browser, lived_in: Province, tabs: dict[str, Page], axe: Callable[[Page], list[str]]) -> Visit:
+def visit(browser: Browser, lived_in: Province, tabs: dict[str, Page], axe: Callable[..., list[str]]) -> Visit:
     """The pages of that node."""
     return Visit(browser, lived_in, axe, tabs)
