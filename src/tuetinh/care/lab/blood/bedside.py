@@ -14,6 +14,7 @@ from tuetinh.care.lab.actions import ORDERING, as_desk
 from tuetinh.care.lab.blood import facts
 from tuetinh.care.lab.blood.errors import (
     GroupConflict,
+    Held,
     Incompatible,
     NeedsBedside,
     NeedsMeasures,
@@ -33,7 +34,7 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 
-DANGERS = (WrongPatient, WrongUnit, Incompatible, GroupConflict)
+DANGERS = (WrongPatient, WrongUnit, Held, Incompatible, GroupConflict)
 Stage = BloodAllocation.Stage
 
 
@@ -62,8 +63,8 @@ def start(
     """Check person, bag and groups at the bed, and begin the transfusion.
 
     person, scanned: the barcodes of wristband and bag; person_abo, unit_abo: as tested at the bed, for what holds red
-    cells. Raises WrongUnit, WrongPatient, Expired, Incompatible, GroupConflict, NeedsBedside, NeedsMeasures; what would
-    have been a danger is noted with the bag, and nothing is begun.
+    cells. Raises WrongUnit, WrongPatient, Expired, Held, Incompatible, GroupConflict, NeedsBedside, NeedsMeasures; what
+    would have been a danger is noted with the bag, and nothing is begun.
     """
     if asker.role not in ORDERING:
         raise NotAllowed

@@ -51,10 +51,11 @@ def at_the_bed(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, _("Đúng người, đúng túi, tương hợp. Bắt đầu truyền."))
             return redirect("lab:transfusion", made.pk)
-    waiting = list(queries.at_the_bed(me.facility)[:100])
+    page = paginate(request, queries.at_the_bed(me.facility))
+    waiting = list(page.object_list)
     names = names_of(me, {one.order.patient for one in waiting})
     context = {
-        "refused": refused, "typed": typed, "fields": _fields(typed), "abo": ABO,
+        "refused": refused, "typed": typed, "fields": _fields(typed), "abo": ABO, "page": page,
         "rows": [
             (one, names.get(one.order.patient, ""), _component(one), *STAGES[one.stage], bedside.overdue(one))
             for one in waiting

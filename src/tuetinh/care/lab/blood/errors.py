@@ -42,6 +42,13 @@ class Expired(LabError):
     message = _("Đơn vị máu đã hết hạn.")
 
 
+class Held(LabError):
+    """Somebody reacted to another unit of the donation, and why is not known yet."""
+
+    code = "held"
+    message = _("Có phản ứng với đơn vị khác cùng lần hiến, đang điều tra: không truyền, trả túi này về ngân hàng máu.")
+
+
 class GroupDiffers(LabError):
     """The group that was tested is not the one on the label."""
 

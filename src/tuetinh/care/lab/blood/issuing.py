@@ -11,6 +11,7 @@ from tuetinh.care.lab.actions import ORDERING, WORKING, as_desk
 from tuetinh.care.lab.blood.errors import (
     Expired,
     GroupConflict,
+    Held,
     Incompatible,
     NoUnit,
     SamePerson,
@@ -19,7 +20,7 @@ from tuetinh.care.lab.blood.errors import (
 )
 from tuetinh.care.lab.blood.grouping import known
 from tuetinh.care.lab.blood.groups import Group, compatible
-from tuetinh.care.lab.blood.models import BloodAllocation, BloodOrder, BloodUnit
+from tuetinh.care.lab.blood.models import BloodAllocation, BloodOrder, BloodReaction, BloodUnit
 from tuetinh.care.lab.blood.stock import is_unit, lock_unit, moved
 from tuetinh.care.lab.blood.tables import components
 from tuetinh.care.lab.errors import NeedsReason, NotAllowed, WrongStage
@@ -69,7 +70,7 @@ def prepare(asker: Asker, allocation_id: int, scanned: str) -> BloodAllocation:
 def issue(asker: Asker, allocation_id: int, scanned: str, person: str) -> BloodAllocation:
     """The second check, by another person, who takes the bag along. person: a number of the recipient.
 
-    Raises SamePerson, WrongUnit, WrongPatient, Expired, Incompatible.
+    Raises SamePerson, WrongUnit, WrongPatient, Expired, Held, Incompatible.
     """
     if asker.role not in TAKING:
         raise NotAllowed
@@ -93,11 +94,13 @@ def issue(asker: Asker, allocation_id: int, scanned: str, person: str) -> BloodA
 def check(asker: Asker, row: BloodOrder, allocation: BloodAllocation) -> None:
     """Look once more whether a unit may go to the person of an order, by what is known now.
 
-    Raises Expired, GroupConflict, Incompatible.
+    Raises Expired, Held, GroupConflict, Incompatible.
     """
     unit = allocation.unit
     if unit.expires <= timezone.now():
         raise Expired
+    if BloodReaction.objects.filter(allocation__unit__din=unit.din, closed_at__isnull=True).exists():
+        raise Held
     if allocation.incompatible:
         raise Incompatible
     if allocation.method == Method.EMERGENCY:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Max
 
 from tuetinh.care.lab.models import CountedDay, Tube
@@ -18,7 +19,12 @@ AGAIN: Final = 31  # days back that are counted anew each night: results come la
 TESTS, SAMPLES, TIMES, MONTH_TESTS, MONTH_SAMPLES, MONTH_TIMES = (
     Path(__file__).with_name("summary.sql").read_text(encoding="utf-8").split("-- next --")
 )
+log = logging.getLogger(__name__)
 _TABLES: Final = ("lab_testcount", "lab_samplecount", "lab_steptime")
+
+
+class Uncounted(Exception):
+    """The work of some laboratories could not be counted; the log says why."""
 
 
 def count_day(facility: str, day: date) -> None:
@@ -55,20 +61,27 @@ def _write(values: dict[str, object], span: str, day: date, statements: tuple[st
 
 
 def count_recent(days: int) -> int:
-    """Count the last days of every laboratory that had orders in them, and their months; returns how many days."""
+    """Count the last days of every laboratory that had orders in them, and their months; returns how many days.
+
+    One that fails keeps none of the others waiting. Raises Uncounted in the end.
+    """
     today = datetime.now(HANOI).date()
     since = datetime.combine(today - timedelta(days=days - 1), time(), HANOI)
     facilities = Tube.objects.filter(ordered_at__gte=since).values_list("facility", flat=True).distinct()
-    counted = 0
+    recent = [today - timedelta(days=back) for back in range(days)]
+    counted, failed = 0, []
     for facility in sorted(set(facilities)):
-        months = set()
-        for back in range(days):
-            day = today - timedelta(days=back)
-            count_day(facility, day)
-            months.add(day.replace(day=1))
-            counted += 1
-        for month in months:
-            count_month(facility, month)
+        try:
+            for day in recent:
+                count_day(facility, day)
+                counted += 1
+            for month in {day.replace(day=1) for day in recent}:
+                count_month(facility, month)
+        except DatabaseError as error:
+            log.error("the work of laboratory %s is not counted: %s", facility, type(error).__name__)
+            failed.append(facility)
+    if failed:
+        raise Uncounted(", ".join(failed))
     return counted
 
 

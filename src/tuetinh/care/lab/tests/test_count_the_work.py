@@ -9,12 +9,13 @@ from decimal import Decimal
 
 import openpyxl
 import pytest
+from django.db import OperationalError
 from pypdf import PdfReader
 
 from tuetinh.care.lab import actions
 from tuetinh.care.lab.models import OrderLine, Reagent, ReagentLot, ReagentMove, SampleCount, StepTime, TestCount, Tube
 from tuetinh.care.lab.samples import actions as samples
-from tuetinh.care.lab.statistics import costs, queries, tables
+from tuetinh.care.lab.statistics import costs, queries, summary, tables
 from tuetinh.care.lab.statistics.queries import Asked, Took
 from tuetinh.care.lab.statistics.summary import HANOI, count_day, count_month, count_recent
 
@@ -215,6 +216,25 @@ def test_a_pack_is_shared_by_the_tests_that_it_was_opened_for(world) -> None:
 def test_recent_days_of_every_laboratory_are_counted(world) -> None:
     order(world, GLU)
     assert count_recent(2) == 2
+    assert {(row.facility, row.span, row.ordered) for row in TestCount.objects.all()} == {
+        (HOME, "d", 1),
+        (HOME, "m", 1),
+    }
+
+
+def test_a_laboratory_that_cannot_be_counted_keeps_no_other_waiting(world, monkeypatch) -> None:
+    order(world, GLU)
+    Tube.objects.create(number="2699999999", facility="00001", ordered_at=datetime.now(UTC))
+    count = summary.count_day
+
+    def broken(facility: str, day: date) -> None:
+        if facility == "00001":
+            raise OperationalError
+        count(facility, day)
+
+    monkeypatch.setattr(summary, "count_day", broken)
+    with pytest.raises(summary.Uncounted, match=r"^00001$"):
+        count_recent(1)
     assert {(row.facility, row.span, row.ordered) for row in TestCount.objects.all()} == {
         (HOME, "d", 1),
         (HOME, "m", 1),

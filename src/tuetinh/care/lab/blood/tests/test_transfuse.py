@@ -11,6 +11,7 @@ from tuetinh.care.lab.blood import bedside, queries, reactions
 from tuetinh.care.lab.blood.errors import (
     Expired,
     GroupConflict,
+    Held,
     Incompatible,
     NeedsBedside,
     NeedsMeasures,
@@ -130,6 +131,24 @@ def test_a_reaction_stops_the_transfusion_and_holds_what_is_left_of_the_donation
     assert event.event.text == "Sốt không tan máu: rét run, 39,2 °C"
     assert event.suspectEntity[0].instance.reference == f"Procedure/{made.procedure}"
     assert event.seriousness.coding[0].code == "serious"
+
+
+def test_another_bag_of_the_donation_is_begun_only_when_the_reaction_is_explained(bank, given) -> None:
+    bank.confirmed("A")
+    first = given("A")
+    second = given("A", component="ffp", din=first.unit.din, product="E0701V00")
+    found = reactions.report(bank.nurse, start(bank, first).pk, "febrile", "rét run")
+    with pytest.raises(Held):
+        start(bank, second, scanned=f"={second.unit.din}00")
+    assert [one.status for one in procedures()] == ["stopped"]
+    for who, step in (
+        (bank.nurse, "clerical"),
+        (bank.nurse, "returned"),
+        (bank.lab, "tests"),
+        (bank.lab, "conclusion"),
+    ):
+        reactions.answer(who, found.pk, step, "không liên quan túi máu")
+    assert start(bank, second, scanned=f"={second.unit.din}00").stage == "running"
 
 
 def test_an_order_ends_with_its_last_unit_also_when_that_is_stopped(bank, given) -> None:
