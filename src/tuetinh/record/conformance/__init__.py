@@ -7,7 +7,7 @@ suite's published form.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -24,6 +24,15 @@ class Case:
     name: str
     passed: bool
     reason: str = ""
+
+
+def attempt(name: str, fault: Callable[[], str]) -> Case:
+    """A case by what differs from what it expects, "" for nothing; one that is broken itself fails with its reason."""
+    try:
+        reason = fault()
+    except Exception as error:  # whatever stands in a file of others ends no run
+        reason = f"the case cannot be run: {type(error).__name__}: {error}"
+    return Case(name, passed=not reason, reason=reason)
 
 
 def run(suite: str, folder: Path) -> Iterator[Case]:

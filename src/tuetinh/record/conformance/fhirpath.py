@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tuetinh.record import fhirpath
-from tuetinh.record.conformance import Case
+from tuetinh.record.conformance import Case, attempt
 from tuetinh.record.errors import RecordError
 from tuetinh.record.fhirpath import analysis
 from tuetinh.record.fhirpath.engine import truth
@@ -34,8 +34,7 @@ def cases(folder: Path) -> Iterator[Case]:
         for test in tests.iter("{*}test"):
             if test.get("inputfile", path.name) not in beside:
                 continue
-            reason = _fault(test, beside)
-            yield Case(test.get("name", ""), passed=not reason, reason=reason)
+            yield attempt(test.get("name", ""), partial(_fault, test, beside))
 
 
 def _root(path: Path) -> Any:
@@ -57,6 +56,8 @@ def _input(path: Path) -> Any:
 def _fault(test: Any, inputs: Mapping[str, Path]) -> str:
     """What differs from what the test expects; empty when nothing does."""
     asked = test.find("{*}expression")
+    if asked is None:
+        return "the test has no expression"
     text, invalid = asked.text or "", asked.get("invalid")
     try:
         resource = _input(inputs[test.get("inputfile")]) if test.get("inputfile") else {}

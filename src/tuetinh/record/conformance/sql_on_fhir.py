@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tuetinh.record import views
-from tuetinh.record.conformance import Case
+from tuetinh.record.conformance import Case, attempt
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
@@ -28,8 +29,8 @@ def cases(folder: Path) -> Iterator[Case]:
         if not any(str(version).startswith("4.") for version in versions):
             continue
         for test in suite["tests"]:
-            reason = fault(test, suite.get("resources", []))
-            yield Case(f"{path.stem}: {test.get('title')}", passed=not reason, reason=reason)
+            title = test.get("title") if isinstance(test, dict) else None
+            yield attempt(f"{path.stem}: {title}", partial(fault, test, suite.get("resources", [])))
 
 
 def fault(test: dict[str, Any], resources: list[Any]) -> str:

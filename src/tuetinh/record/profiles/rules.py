@@ -272,10 +272,22 @@ def fits(value: Any, pattern: Any) -> bool:
     return same(value, pattern)
 
 
+_PERIODS = {
+    "a": "years", "mo": "months", "wk": "weeks", "d": "days", "h": "hours", "min": "minutes", "s": "seconds",
+}  # fmt: skip
+
+
 def _within(node: Node, limit: str, bound: Any) -> bool:
-    """minValue and maxValue; what cannot be compared passes."""
+    """minValue and maxValue; what cannot be compared passes. A duration bounds a date so far back or ahead from now."""
     sign = ">=" if limit == "minValue" else "<="
     value = node.value
+    if isinstance(bound, dict) and isinstance(value, str):
+        unit, way = _PERIODS.get(str(bound.get("code"))), "-" if limit == "minValue" else "+"
+        now = "today()" if node.kind.name == "date" else "now()"
+        try:
+            return compile(f"@{value} {sign} {now} {way} {bound['value']} {unit}").holds({}, unknown=True)
+        except (FHIRPathError, KeyError):
+            return True
     if isinstance(bound, dict):
         if not isinstance(value, dict) or "value" not in value or "value" not in bound:
             return True

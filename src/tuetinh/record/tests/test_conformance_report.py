@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
 from io import StringIO
 from pathlib import Path
@@ -84,3 +85,43 @@ def test_official_examples_keep_every_value(shared: Path) -> None:
 def test_wrong_words_are_refused(suite: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=said):
         list(conformance.run(suite, tmp_path / "absent"))
+
+
+BROKEN = {
+    "sql-on-fhir": ("a.json", {"fhirVersion": ["4.0.1"], "resources": [], "tests": [{"title": "t"}, 7]}, 2),
+    "patch": ("a.json", [{"comment": "c", "doc": {"a": 1}, "patch": [{"op": "test", "path": 5}]}], 1),
+    "validator": ("manifest.json", {"test-cases": [{"name": "n", "version": "4.0", "java": {"errorCount": 1}}]}, 1),
+}
+
+
+@pytest.mark.parametrize("suite", BROKEN)
+def test_a_case_that_is_broken_itself_fails_and_ends_no_run(suite: str, tmp_path: Path) -> None:
+    name, content, cases = BROKEN[suite]
+    (tmp_path / name).write_text(json.dumps(content))
+    out = StringIO()
+    assert conformance.report(suite, tmp_path, out) == 1
+    assert out.getvalue().splitlines()[-1] == f"0/{cases}"
+
+
+def test_a_test_without_expression_fails_and_ends_no_run(tmp_path: Path) -> None:
+    good = "<test name='a'><expression>1</expression><output type='integer'>1</output></test>"
+    (tmp_path / "tests.xml").write_text(f"<tests><group>{good}<test name='b'/></group></tests>")
+    out = StringIO()
+    assert conformance.report("fhirpath", tmp_path, out) == 1
+    assert out.getvalue().splitlines() == ["b: the test has no expression", "1/2"]
+
+
+def test_decimals_of_patches_are_compared_as_they_are(tmp_path: Path) -> None:
+    case = (
+        '[{"comment": "c", "doc": {"a": 1.10}, "patch": [{"op": "add", "path": "/b", "value": 0.1}], "expected": %s}]'
+    )
+    (tmp_path / "good.json").write_text(case % '{"a": 1.10, "b": 0.1}')
+    (tmp_path / "other.json").write_text(case % '{"a": 1.11, "b": 0.1}')
+    assert [one.passed for one in conformance.run("patch", tmp_path)] == [True, False]
+
+
+def test_errors_that_are_only_counted_are_expected(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"resourceType": "Patient", "gender": "x"}')
+    cases = [{"name": "n", "file": "a.json", "version": "4.0", "java": {"errorCount": count}} for count in (2, 0)]
+    (tmp_path / "manifest.json").write_text(json.dumps({"test-cases": cases}))
+    assert [one.passed for one in conformance.run("validator", tmp_path)] == [True, False]
