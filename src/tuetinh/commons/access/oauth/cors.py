@@ -1,4 +1,7 @@
-"""Browsers may call the FHIR door and the token endpoint from the pages of registered apps, and of nobody else."""
+"""Browsers may call the FHIR door and the token endpoint from the pages of registered apps, and of nobody else.
+
+What an app must read to find the way to us, it may read from anywhere (SMART App Launch 2, Conformance).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,11 @@ Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 KEEP = 4.0  # seconds that the registered origins are believed
-PATHS = ("/oauth/token", "/oauth/revoke", "/oauth/jwks", "/.well-known/smart-configuration")
+PATHS = ("/oauth/token", "/oauth/revoke")
+DISCOVERY = frozenset({
+    "/.well-known/smart-configuration", "/.well-known/openid-configuration", "/fhir/.well-known/smart-configuration",
+    "/fhir/metadata", "/oauth/jwks",
+})  # fmt: skip
 BELOW = ("/fhir", "/cds-services/")  # discovery itself, /cds-services, says that it is for everyone
 _URIS = "SELECT redirect_uris FROM access_client WHERE is_active AND redirect_uris <> ''"
 _ALLOWED = [
@@ -43,10 +50,13 @@ class AppOrigins:
         origin = next((value for name, value in scope.get("headers", ()) if name == b"origin"), b"")
         path = scope.get("path", "")
         is_open = path.startswith(BELOW) or path in PATHS
-        if not origin or not is_open or origin not in await self._known():
+        if origin and path in DISCOVERY:
+            told = [(b"access-control-allow-origin", b"*")]
+        elif origin and is_open and origin in await self._known():
+            told = [(b"access-control-allow-origin", origin), (b"vary", b"Origin")]
+        else:
             await self.app(scope, receive, send)
             return
-        told = [(b"access-control-allow-origin", origin), (b"vary", b"Origin")]
         if scope["method"] == "OPTIONS":
             await send({"type": "http.response.start", "status": 204, "headers": [*told, *_ALLOWED]})
             await send({"type": "http.response.body", "body": b""})

@@ -108,3 +108,11 @@ def test_browsers_may_call_from_registered_origins_only(cast: object) -> None:
             assert (status, headers) == (200, {})
         assert call("GET", path, "https://shut.example")[1] == {}
     assert call("GET", "/accounts", "https://app.example")[1] == {}
+
+
+def test_what_leads_to_us_may_be_read_from_anywhere(cast: object) -> None:
+    for path in ("/fhir/metadata", "/.well-known/smart-configuration", "/fhir/.well-known/smart-configuration"):
+        assert call("OPTIONS", path, "https://anybody.example")[0] == 204
+        headers = call("GET", path, "https://anybody.example")[1]
+        assert headers[b"access-control-allow-origin"] == b"*"
+        assert b"access-control-allow-credentials" not in headers
