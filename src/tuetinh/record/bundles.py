@@ -455,6 +455,5 @@ def response_bundle(kind: str, answers: Iterable[Answer], base: str, *, full: bo
         if answer.body is not None and (full or not answer.location):
             entry["resource"] = msgspec.Raw(answer.body)
         entries.append(entry | {"response": response})
-    return msgspec.json.encode(
-        {"resourceType": "Bundle", "id": store.new_id(), "type": f"{kind}-response", "entry": entries}
-    )
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "id": store.new_id(), "type": f"{kind}-response"}
+    return msgspec.json.encode(bundle | ({"entry": entries} if entries else {}))

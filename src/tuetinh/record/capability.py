@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -103,7 +104,7 @@ def _rest(root: str) -> r4.CapabilityStatementRest:
         resource=[_resource(type_) for type_ in sorted(r4.RESOURCES)],
         interaction=[r4.CapabilityStatementRestInteraction(code=code) for code in SYSTEM_INTERACTIONS],
         searchParam=[_param("_id", "token"), _param("_lastUpdated", "date"), _param("_type", "special")],
-        operation=[_operation(one) for one in operations.known() if "system" in one.levels] or None,
+        operation=_operations(one for one in operations.known() if "system" in one.levels),
     )
 
 
@@ -151,7 +152,7 @@ def _resource(type_: str) -> r4.CapabilityStatementRestResource:
             _param("_has", "special", None, "Reverse chaining, also nested and within chains, over 4 resources."),
             _param("_list", "special", None, "What the entries of a List refer to."),
         ],
-        operation=[_operation(o) for o in operations.known() if o.at("type", type_) or o.at("instance", type_)] or None,
+        operation=_operations(o for o in operations.known() if o.at("type", type_) or o.at("instance", type_)),
         **(_subscribing() if type_ == "Subscription" else {}),
     )
 
@@ -184,8 +185,10 @@ def _subscribing() -> dict[str, Any]:
     }
 
 
-def _operation(one: operations.Operation) -> r4.CapabilityStatementRestResourceOperation:
-    return r4.CapabilityStatementRestResourceOperation(name=one.name, definition=one.definition)
+def _operations(several: Iterable[operations.Operation]) -> list[r4.CapabilityStatementRestResourceOperation] | None:
+    """Each once: one name may be answered by several steps, by level."""
+    named = dict.fromkeys((one.name, one.definition) for one in several)
+    return [r4.CapabilityStatementRestResourceOperation(name=name, definition=url) for name, url in named] or None
 
 
 def _param(

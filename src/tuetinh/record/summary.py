@@ -48,7 +48,7 @@ def cut(body: bytes, mode: str | None, elements: Collection[str] | None) -> byte
     elements = [e.removeprefix(f"{resource.resourceType}.") for e in elements or ()]
     keep = set(ALWAYS)
     for name, rule in rules.items():
-        if rule.modifier or rule.min or _wanted(name, rule, mode, elements):
+        if (rule.modifier and mode != "text") or rule.min or _wanted(name, rule, mode, elements):
             keep.add(name)
     for name in resource.__struct_fields__:
         if name.removesuffix("_ext").rstrip("_") not in keep and getattr(resource, name) is not None:

@@ -32,8 +32,10 @@ def _asked(call: Call, known: Operation) -> Asked:
     own = call.method == "POST" and call.content_type() in known.takes
     if call.method == "POST" and call.body and not own:
         call.need_json()
-        for name, inner in given.from_body(known, call.body, lenient=call.lenient).items():
-            values.setdefault(name, []).extend(inner)
+        inner, more = given.from_body(known, call.body, lenient=call.lenient)
+        others += more
+        for name, several in inner.items():
+            values.setdefault(name, []).extend(several)
     given.complete(known, values)
     return Asked(
         call.asker,

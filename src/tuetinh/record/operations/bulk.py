@@ -83,7 +83,7 @@ def _values(asked: Asked) -> Asked:
     body = asked.body
     if isinstance(plain, dict) and "resourceType" not in plain:
         body = msgspec.json.encode({"resourceType": "Parameters", "parameter": list(_parameters(plain))})
-    values = given.from_body(IMPORT, body, lenient=lenient)
+    values, _ = given.from_body(IMPORT, body, lenient=lenient)
     given.complete(IMPORT, values)
     return Asked(asked.asker, asked.name, asked.base, asked.path, values=values, prefer=asked.prefer)
 

@@ -39,8 +39,8 @@ def from_address(operation: Operation, pairs: Pairs, *, lenient: bool = False) -
     return values, [pair for pair in others if pair[0] not in CONTROL]
 
 
-def from_body(operation: Operation, body: bytes, *, lenient: bool = False) -> Values:
-    """The values in a body: Parameters, or the resource itself where the operation takes one.
+def from_body(operation: Operation, body: bytes, *, lenient: bool = False) -> tuple[Values, Pairs]:
+    """The values in a body, Parameters or the resource itself where the operation takes one, and what is not declared.
 
     Raises Invalid for what is no resource, BadRequest naming the parameter for what does not fit.
     """
@@ -48,18 +48,24 @@ def from_body(operation: Operation, body: bytes, *, lenient: bool = False) -> Va
     if raw is not None:
         values, body = _set_apart(raw, body)
         if not body:
-            return values
+            return values, []
     else:
         values = {}
     resource, problems = check(body)
     if isinstance(resource, r4.Parameters):
-        return values | _from_parts(operation, operation.params, resource.parameter or [], lenient=lenient)
+        parts, others = resource.parameter or [], []
+        if operation.open:
+            declared = {param.name for param in operation.params}
+            others = [(p.name or "", _as_text(p)) for p in parts if p.name not in declared]
+            parts = [p for p in parts if p.name in declared]
+        return values | _from_parts(operation, operation.params, parts, lenient=lenient), others
     whole = [p for p in operation.params if _is_resource(p.type)]
     if resource is None:
         raise Invalid(problems)
     fitting = [p for p in whole if p.type in ("Resource", resource.resourceType)]
-    if len(fitting) == 1:
-        return {fitting[0].name: [resource]}
+    named = [p for p in fitting if p.name.lower() == resource.resourceType.lower()]
+    if len(named or fitting) == 1:
+        return {(named or fitting)[0].name: [resource]}, []
     message = f"${operation.name} takes Parameters, not {resource.resourceType}"
     raise BadRequest(message)
 
@@ -173,6 +179,17 @@ def _from_part(param: Param, part: r4.ParametersParameter) -> Any:
             return r4.Reference(reference=value)
         raise _wrong(param)
     return value
+
+
+def _as_text(part: r4.ParametersParameter) -> str:
+    """A parameter of Parameters as it would stand in an address. Raises BadRequest for what could not."""
+    value, name = next((v for n in _VALUES if (v := getattr(part, n)) is not None), None), (part.name or "")[:80]
+    if isinstance(value, r4.Reference):
+        value = value.reference
+    if value is None or isinstance(value, r4.Element):
+        message = f"the parameter {name} must be a primitive value or a Reference"
+        raise BadRequest(message, name)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 _VALUES = [n for n in r4.ParametersParameter.__struct_fields__ if n.startswith("value") and not n.endswith("_ext")]

@@ -129,6 +129,7 @@ class _Reader:
         self.problems: list[Problem] = []
         self.conditions: list[Condition] = []
         self.includes: list[Include] = []
+        self.told: dict[str, str] = {}  # what says how the result is wanted
 
     def read(self) -> tuple[Search, list[Problem]]:
         if self.type is not None and self.type not in TYPES:
@@ -156,6 +157,8 @@ class _Reader:
         code, _, modifier = name.partition(":")
         if not value.strip():
             raise Refused("invalid", "has no value")
+        if (name in RESULT or name in CHOICES) and self.told.setdefault(name, value) != value:
+            raise Refused("invalid", "stands twice, with different values")
         if name in RESULT:
             RESULT[name](self, value)
         elif name in CHOICES:

@@ -255,3 +255,28 @@ def test_simultaneous_creates_all_arrive_once(fhir: Any) -> None:
     assert len({m["id"] for m in made}) == 60
     assert [m["code"]["text"] for m in made] == [str(n) for n in range(60)]
     assert all(fhir.get(f"/Basic/{m['id']}").json() == m for m in made[::10])
+
+
+def test_the_text_of_a_resource_comes_with_what_is_mandatory_alone(fhir: Any) -> None:
+    text = {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'}
+    made = fhir.post("/Patient", {"resourceType": "Patient", "active": True, "text": text}).json()
+    shown = fhir.get(f"/Patient/{made['id']}?_summary=text").json()
+    assert set(shown) == {"resourceType", "id", "meta", "text"}
+
+
+def test_an_empty_transaction_answers_an_empty_bundle(fhir: Any) -> None:
+    answer = fhir.post("", {"resourceType": "Bundle", "type": "transaction"}).json()
+    assert set(answer) == {"resourceType", "id", "type"}
+
+
+def test_how_a_result_is_wanted_stands_once(fhir: Any) -> None:
+    assert fhir.get("/Patient?_sort=_id&_sort=_lastUpdated").status_code == 400
+    assert fhir.get("/Patient?_total=none&_total=accurate").status_code == 400
+    assert fhir.get("/Patient?_count=5&_count=5").status_code == 200
+
+
+def test_each_operation_is_told_once(fhir: Any) -> None:
+    rest = fhir.get("/metadata").json()["rest"][0]
+    for several in [rest["operation"], *(one.get("operation", []) for one in rest["resource"])]:
+        told = [(one["name"], one["definition"]) for one in several]
+        assert len(told) == len(set(told))

@@ -195,3 +195,15 @@ def test_a_get_stores_no_document(fhir: Any, cast: dict[str, Any], stored_count:
     assert names(by_type) == {f"Composition/{id_}", f"Practitioner/{cast['doctor']}"}
     assert fhir.send("POST", f"/Composition/{id_}/$document?persist=true").status_code == 200
     assert stored_count() == before + 1
+
+
+def test_lastn_takes_the_conditions_of_a_search_in_parameters_too(fhir: Any, cast: dict[str, Any]) -> None:
+    def asked(*parts: dict[str, Any]) -> Any:
+        return fhir.post("/Observation/$lastn", {"resourceType": "Parameters", "parameter": list(parts)})
+
+    whose = {"name": "patient", "valueString": f"Patient/{cast['one']}"}
+    assert names(asked(whose)) == names(fhir.get(f"/Observation/$lastn?patient=Patient/{cast['one']}"))
+    named = {"name": "subject", "valueReference": {"reference": f"Patient/{cast['one']}"}}
+    two = names(asked(named, {"name": "max", "valuePositiveInt": 2}, {"name": "code", "valueString": "a"}))
+    assert len(two) == 2
+    assert asked({"name": "patient", "valuePeriod": {"start": "2024"}}).status_code == 400

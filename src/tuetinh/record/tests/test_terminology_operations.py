@@ -90,6 +90,12 @@ def test_a_stored_value_set_is_expanded_at_its_place(fruit: Any) -> None:
     assert [row["display"] for row in answer.json()["expansion"]["contains"]] == ["Quả cam"]
 
 
+def test_a_value_set_itself_is_expanded(fruit: Any) -> None:
+    answer = fruit.post("/ValueSet/$expand", SET)
+    assert answer.status_code == 200, answer.text
+    assert _codes(answer.json()) == ["orange", "lime"]
+
+
 def test_the_language_of_the_header_counts(fruit: Any) -> None:
     answer = fruit.get("/ValueSet/citrus/$expand", headers={"accept-language": "vi"})
     assert [row["display"] for row in answer.json()["expansion"]["contains"]] == ["Quả cam", "Quả chanh"]
