@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from django.db import transaction
 
-from tuetinh.care.imaging.errors import NoDevice, NotAllowed, WrongStage
+from tuetinh.care.imaging.errors import Booked, NoDevice, NotAllowed, WrongStage
 from tuetinh.care.imaging.models import Device, Exam
+from tuetinh.care.imaging.safety import actions as safety
 from tuetinh.commons.messages.api import publish
 from tuetinh.record.asker import Asker
 
@@ -15,9 +16,11 @@ OPEN = (Exam.Stage.ORDERED, Exam.Stage.SCHEDULED)
 
 
 def schedule(asker: Asker, exam_id: int, device_id: int | None, at: datetime) -> Exam:
-    """Plan an examination on a machine, or on any of its modality. Raises NotAllowed, WrongStage, NoDevice."""
+    """Plan an examination on a machine, or on any of its modality. Raises NotAllowed, WrongStage, Booked, NoDevice."""
     with transaction.atomic():
         exam = _own(asker, exam_id, OPEN)
+        if exam.bookings.filter(cancelled_at=None).exists():
+            raise Booked
         device = Device.objects.filter(pk=device_id, facility=asker.facility, enabled=True).first()
         if device_id is not None and device is None:
             raise NoDevice
@@ -26,9 +29,11 @@ def schedule(asker: Asker, exam_id: int, device_id: int | None, at: datetime) ->
 
 
 def begin(asker: Asker, exam_id: int) -> Exam:
-    """The examination begins. Raises NotAllowed, WrongStage."""
+    """The examination begins. Raises NotAllowed, WrongStage, NotAnswered, Stopped."""
+    safety.refresh(asker, exam_id)
     with transaction.atomic():
         exam = _own(asker, exam_id, OPEN)
+        safety.require(asker, exam)
         exam.stage, exam.started_at = Exam.Stage.STARTED, datetime.now(UTC)
         return _changed(exam)
 

@@ -78,6 +78,75 @@ class NothingWritten(ImagingError):
     message = _("Ghi mô tả hình ảnh và kết luận trước khi ký.")
 
 
+class NoRoom(ImagingError):
+    """There is no such room for this at the facility."""
+
+    code = "no-room"
+    message = _("Không có phòng này, hoặc phòng không làm được việc này.")
+
+
+class RoomTaken(ImagingError):
+    """Another room has this name."""
+
+    code = "room-taken"
+    message = _("Đã có phòng mang tên này.")
+
+
+class NoTime(ImagingError):
+    """The room is not open then, or the time is over."""
+
+    code = "no-time"
+    message = _("Giờ này đã qua hoặc ngoài giờ làm việc của phòng.")
+
+
+class NotFree(ImagingError):
+    """Somebody else has this time."""
+
+    code = "not-free"
+    message = _("Giờ này vừa có người đặt. Hãy chọn giờ khác.")
+
+
+class PersonBusy(ImagingError):
+    """The person has another appointment then."""
+
+    code = "person-busy"
+    message = _("Người bệnh đã có lịch chụp khác vào giờ này.")
+
+
+class Booked(ImagingError):
+    """An examination that has a room is moved in its schedule."""
+
+    code = "booked"
+    message = _("Ca này đã đặt lịch ở phòng chụp. Hãy dời lịch.")
+
+
+class NotAnswered(ImagingError):
+    """The questions of safety wait for an answer."""
+
+    code = "not-answered"
+    message = _("Chưa trả lời đủ các câu hỏi an toàn trước khi chụp.")
+
+
+class Stopped(ImagingError):
+    """What the checks found stops the examination until a doctor lets it pass."""
+
+    code = "stopped"
+    message = _("Kiểm tra an toàn chưa cho phép chụp. Bác sĩ cần xem và quyết định.")
+
+
+class BadRule(ImagingError):
+    """A rule that cannot be kept. field: which of it."""
+
+    code = "bad-rule"
+
+    def __init__(self, field: str, said: str) -> None:
+        super().__init__(field, said)
+        self.field, self.said = field, said
+
+    def __str__(self) -> str:
+        return self.said
+
+
 # Why an object waits for a person.
 REASONS = {
     "broken": _("Tệp hỏng, không đọc được"),

@@ -13,9 +13,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from tuetinh.care.imaging import actions, queries, reports
+from tuetinh.care.imaging.dose.queries import of_exam as doses_of
 from tuetinh.care.imaging.errors import ImagingError
 from tuetinh.care.imaging.forms import PlanForm
 from tuetinh.care.imaging.models import Exam
+from tuetinh.care.imaging.rooms.queries import booking_of, protocol_of
+from tuetinh.care.imaging.rooms.queries import rooms as rooms_of
+from tuetinh.care.imaging.safety.checks import states
 from tuetinh.care.imaging.viewer.queries import looks
 from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.documents.api import respond_pdf
@@ -102,6 +106,11 @@ def _exam_page(
         "reads": row.stage in reports.READ,
         "plan": plan or PlanForm(me.facility, initial={"device": row.device_id, "at": row.scheduled_at}),
         "error": error,
+        "booking": booking_of(row),
+        "rooms": rooms_of(me.facility).exists(),
+        "protocol": protocol_of(row),
+        "safety": states(me, [row]).get(row.pk, ""),
+        "doses": doses_of(row),
     }
     return render(request, "imaging/exam.html", context, status=422 if error or (plan and plan.errors) else 200)
 

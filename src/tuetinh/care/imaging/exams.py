@@ -32,8 +32,10 @@ JOIN record."ServiceRequest" r ON r.id = o.order_id
 WHERE r.custodian <> '' AND r.patient <> ''
 ON CONFLICT ("order") DO UPDATE SET patient = excluded.patient, description = excluded.description,
   service = excluded.service, modality = excluded.modality, urgent = excluded.urgent"""
-_CANCEL: Final = """UPDATE imaging_exam SET stage = 'cancelled'
-WHERE "order" = ANY(%s) AND stage IN ('ordered', 'scheduled')"""
+_CANCEL: Final = """WITH gone AS (UPDATE imaging_exam SET stage = 'cancelled'
+  WHERE "order" = ANY(%s) AND stage IN ('ordered', 'scheduled') RETURNING id)
+UPDATE imaging_booking SET cancelled_at = now(), why = 'order revoked'
+WHERE exam_id IN (SELECT id FROM gone) AND cancelled_at IS NULL"""
 
 
 def follow_orders(written: Sequence[Written]) -> Step[None]:

@@ -18,8 +18,64 @@ def _waiting(request: HttpRequest) -> int:
     return int(waiting(request.user.facility).count())  # type: ignore[union-attr]
 
 
+def _stopped(request: HttpRequest) -> int:
+    from tuetinh.care.imaging.safety.queries import stopped
+
+    return int(stopped(request.user.facility).count())  # type: ignore[union-attr]
+
+
 MENU = [
     MenuItem(roles=("imaging",), url="imaging:worklist", icon="photo-scan", label=gettext_lazy("Ca chụp"), order=5),
+    MenuItem(roles=("imaging",), url="imaging:schedule", icon="calendar", label=gettext_lazy("Lịch chụp"), order=7),
+    MenuItem(
+        roles=("imaging",),
+        url="imaging:safety",
+        icon="shield-check",
+        label=gettext_lazy("An toàn chụp"),
+        order=9,
+        badge=_stopped,
+    ),
+    MenuItem(
+        roles=("doctor",),
+        url="imaging:safety",
+        icon="shield-check",
+        label=gettext_lazy("An toàn chụp"),
+        order=45,
+        badge=_stopped,
+        rare=True,
+    ),
+    *(
+        MenuItem(
+            roles=(role,),
+            url="imaging:dose",
+            icon="radioactive",
+            label=gettext_lazy("Liều chiếu"),
+            order=29,
+            rare=True,
+            at="facility",
+        )
+        for role in ("imaging", "admin")
+    ),
+    *(
+        MenuItem(
+            roles=(role,),
+            url="imaging:rules",
+            icon="adjustments",
+            label=gettext_lazy("Quy tắc CĐHA"),
+            order=38,
+            rare=True,
+        )
+        for role in ("imaging", "admin")
+    ),
+    MenuItem(
+        roles=("admin",),
+        url="imaging:rooms",
+        icon="door",
+        label=gettext_lazy("Phòng chụp"),
+        order=36,
+        rare=True,
+        at="facility",
+    ),
     MenuItem(
         roles=("imaging",),
         url="imaging:waiting",

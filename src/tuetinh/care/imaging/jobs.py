@@ -1,4 +1,4 @@
-"""Background work: studies of which nothing came any more are written into the record, also after a kill."""
+"""Background work: studies of which nothing came any more are written into the record, doses into the register."""
 
 from __future__ import annotations
 
@@ -12,3 +12,12 @@ def record_studies(timestamp: int = 0) -> None:
     from tuetinh.care.imaging.archive.recording import record_quiet
 
     record_quiet()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="imaging.dose", queueing_lock="imaging.dose", lock="imaging.dose", pass_context=False)
+def read_doses(timestamp: int = 0) -> None:
+    """Read the doses of what has come; safe to repeat and to be killed."""
+    from tuetinh.care.imaging.dose.reading import read_due
+
+    read_due()

@@ -225,3 +225,9 @@ class Step(models.Model):
     attributes = models.JSONField()
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
+
+
+from tuetinh.care.imaging.dose.models import Dose, DoseDue  # noqa: E402, F401 - Django finds a module's models here
+from tuetinh.care.imaging.rooms.models import Booking, Chosen, Room, RoomMachine  # noqa: E402, F401
+from tuetinh.care.imaging.rules.models import RuleChange  # noqa: E402, F401
+from tuetinh.care.imaging.safety.models import SafetyCheck  # noqa: E402, F401

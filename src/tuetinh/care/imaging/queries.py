@@ -9,6 +9,7 @@ from typing import Final, cast
 from django.db.models import Count, Q, QuerySet
 
 from tuetinh.care.imaging.models import Exam, Instance, Study
+from tuetinh.care.imaging.safety.checks import states
 from tuetinh.care.imaging.viewer.queries import Look, looks
 from tuetinh.commons.identity.api import names_of
 from tuetinh.record import api as record
@@ -28,11 +29,12 @@ SHOWN: Final = 12  # pictures of an examination on its page
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An examination in a list."""
+    """An examination in a list. safety: how its checks stand (`safety.checks.states`)."""
 
     exam: Exam
     name: str
     look: Look | None = None
+    safety: str = ""
 
 
 def worklist(facility: str, which: str, modality: str = "") -> QuerySet[Exam]:
@@ -54,7 +56,8 @@ def lines(asker: Asker, exams: Sequence[Exam]) -> list[Line]:
     """Examinations with the names of their people, and what there is to look at."""
     names = names_of(asker, {exam.patient for exam in exams})
     seen = looks(asker, {exam.order for exam in exams})
-    return [Line(exam, names.get(exam.patient, ""), seen.get(exam.order)) for exam in exams]
+    safe = states(asker, exams)
+    return [Line(exam, names.get(exam.patient, ""), seen.get(exam.order), safe.get(exam.pk, "")) for exam in exams]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from django.urls import path
 
 from tuetinh.care.imaging import exam_pages, pages
+from tuetinh.care.imaging.dose import pages as dose_pages
+from tuetinh.care.imaging.rooms import pages as room_pages
+from tuetinh.care.imaging.rules import pages as rule_pages
+from tuetinh.care.imaging.safety import pages as safety_pages
 from tuetinh.care.imaging.viewer.pages import viewer
 
 app_name = "imaging"
@@ -18,6 +22,25 @@ urlpatterns = [
     path("imaging/exams/<int:exam_id>/sign", exam_pages.sign, name="sign"),
     path("imaging/exams/<int:exam_id>/report.pdf", exam_pages.report, name="report"),
     path("imaging/viewer", viewer, name="viewer"),
+    path("imaging/schedule", room_pages.schedule, name="schedule"),
+    path("imaging/exams/<int:exam_id>/book", room_pages.book, name="book"),
+    path("imaging/exams/<int:exam_id>/cancel-booking", room_pages.cancel_booking, name="cancel-booking"),
+    path("imaging/exams/<int:exam_id>/protocol", room_pages.choose, name="choose-protocol"),
+    path("imaging/exams/<int:exam_id>/preparation.pdf", room_pages.preparation, name="preparation"),
+    path("imaging/exams/<int:exam_id>/safety", safety_pages.check, name="safety-check"),
+    path("imaging/exams/<int:exam_id>/safety/override", safety_pages.override, name="safety-override"),
+    path("imaging/safety", safety_pages.stopped, name="safety"),
+    path("imaging/rooms", room_pages.room_list, name="rooms"),
+    path("imaging/rooms/new", room_pages.new_room, name="new-room"),
+    path("imaging/rooms/<int:room_id>", room_pages.room, name="room"),
+    path("imaging/rooms/<int:room_id>/day", room_pages.room_day, name="room-day"),
+    path("imaging/rooms/<int:room_id>/close", room_pages.close, name="close-room"),
+    path("imaging/rooms/<int:room_id>/reopen/<int:booking_id>", room_pages.reopen, name="reopen-room"),
+    path("imaging/rules", rule_pages.rules, name="rules"),
+    path("imaging/rules/<str:code>", rule_pages.rule, name="rule"),
+    path("imaging/dose", dose_pages.register, name="dose"),
+    path("imaging/dose.xlsx", dose_pages.file, name="dose-xlsx"),
+    path("imaging/dose/people/<str:patient_id>", dose_pages.person, name="dose-person"),
     path("imaging/waiting", pages.waiting, name="waiting"),
     path("imaging/waiting/<int:held_id>", pages.held, name="held"),
     path("imaging/studies/<int:study_id>/patient", pages.whose, name="whose"),

@@ -115,9 +115,10 @@ _ALL = (
         gettext_lazy("Chẩn đoán hình ảnh"),
         gettext_lazy("Thực hiện ca chụp, đọc phim, trả kết quả."),
         reads=f"{DIRECTORY} {CATALOGUE} {PERSON} {VISIT} AllergyIntolerance Condition Observation DiagnosticReport "
-        "ServiceRequest ImagingStudy Device ChargeItem DocumentReference Procedure",
+        "ServiceRequest ImagingStudy Device ChargeItem DocumentReference Procedure MedicationRequest "
+        "MedicationStatement QuestionnaireResponse",
         writes="ImagingStudy Observation DiagnosticReport ServiceRequest Task Communication Provenance ChargeItem "
-        "DocumentReference Procedure",
+        "DocumentReference Procedure QuestionnaireResponse",
     ),
     Role(
         "pharmacist",

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from tuetinh.care.imaging import facts
 from tuetinh.care.imaging.archive.keeping import ask
+from tuetinh.care.imaging.dose.due import is_due
 from tuetinh.care.imaging.facts import Whole
 from tuetinh.care.imaging.models import Instance, Pending, Series, Study
 from tuetinh.record import api as record
@@ -63,6 +64,7 @@ def _record_one(rows: object) -> int:
             return 0
         if study.patient:
             _write(study)
+        is_due(study.study_instance_uid)
         enter(SYSTEM)
         pending.delete()
     return 1

@@ -16,7 +16,10 @@ from tuetinh.care.imaging.archive.reading import clock, day, words
 from tuetinh.care.imaging.dimse.finding import UTF8, values
 from tuetinh.care.imaging.dimse.peers import Peer
 from tuetinh.care.imaging.dimse.storing import NOT_AUTHORISED, SUCCESS
+from tuetinh.care.imaging.dose.due import is_due
 from tuetinh.care.imaging.models import Exam, Step
+from tuetinh.care.imaging.rooms.queries import protocols, rooms_booked
+from tuetinh.care.imaging.rules.kinds import Protocol
 from tuetinh.commons.identity import api as identity
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
@@ -36,12 +39,14 @@ def worklist(peer: Peer, asked: Dataset) -> tuple[list[Dataset], bool]:
     step = next(iter(asked.get("ScheduledProcedureStepSequence") or []), Dataset())
     rows = list(_planned(peer, asked, step)[: MOST + 1])
     more, rows = len(rows) > MOST, rows[:MOST]
+    how = protocols(rows, peer.device.facility)
+    places = rooms_booked(rows)
     people = record.read_many(peer.asker, "Patient", {row.patient for row in rows})
     found = []
     for row in rows:
         person = cast("r4.Patient | None", people.get(row.patient))
         if person and _is_of(person, asked, peer.device.facility):
-            found.append(_item(row, person, peer, asked))
+            found.append(_item(row, person, peer, asked, (how.get(row.pk), places.get(row.pk, ""))))
     return found, more
 
 
@@ -98,18 +103,28 @@ def _is_of(person: r4.Patient, asked: Dataset, facility: str) -> bool:
     return known.startswith(prefix) and rest in known if star else known == name
 
 
-def _item(row: Exam, person: r4.Patient, peer: Peer, asked: Dataset) -> Dataset:
-    """One entry (PS3.4, table K.6-1), with the attributes that were asked for and those without which it is no use."""
+def _item(row: Exam, person: r4.Patient, peer: Peer, asked: Dataset, how: tuple[Protocol | None, str]) -> Dataset:
+    """One entry (PS3.4, table K.6-1), with the attributes that were asked for and those without which it is no use.
+
+    how: by which protocol, and in which room.
+    """
+    protocol, place = how
     at = row.scheduled_at.astimezone(HANOI)
     step = Dataset()
     step.ScheduledStationAETitle = row.device.title if row.device else peer.title
     step.ScheduledProcedureStepStartDate = f"{at:%Y%m%d}"
     step.ScheduledProcedureStepStartTime = f"{at:%H%M%S}"
+    step.ScheduledProcedureStepStartDateTime = f"{at:%Y%m%d%H%M%S%z}"
     step.Modality = row.modality
     step.ScheduledProcedureStepDescription = row.description[:64]
     step.ScheduledProcedureStepID = row.accession_number
     step.ScheduledStationName = row.device.name[:16] if row.device else None
     step.ScheduledProcedureStepStatus = "SCHEDULED"
+    step.ScheduledProcedureStepLocation = place[:16]
+    if protocol:
+        step.ScheduledProtocolCodeSequence = [_protocol(protocol)]
+    if protocol and protocol.contrast:
+        step.RequestedContrastAgent = "Iodine" if protocol.contrast == "iodine" else "Gadolinium"
     item = Dataset()
     item.SpecificCharacterSet = UTF8
     item.AccessionNumber = row.accession_number
@@ -127,6 +142,13 @@ def _item(row: Exam, person: r4.Patient, peer: Peer, asked: Dataset) -> Dataset:
         if element.tag not in item and element.tag.element != 0:
             item.add_new(element.tag, element.VR, [] if element.VR == "SQ" else None)
     return item
+
+
+def _protocol(protocol: Protocol) -> Dataset:
+    """A protocol as a code of this house (PS3.3, 8.1: schemes of one's own begin with 99)."""
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = protocol.code[:16], "99TUETINH", protocol.vi[:64]
+    return code
 
 
 def begin(peer: Peer, uid: str, told: Dataset) -> int:
@@ -187,6 +209,7 @@ def change(peer: Peer, uid: str, told: Dataset) -> int:
 def _ended(exam_id: int, *, done: bool, at: datetime) -> None:
     """Let the examination, and its order in the record, go on; one that was broken off waits again."""
     exam = Exam.objects.select_for_update().get(pk=exam_id)
+    is_due(exam.study_instance_uid)
     if exam.stage != Exam.Stage.STARTED:
         return
     exam.stage, exam.ended_at = (Exam.Stage.DONE, at) if done else (Exam.Stage.SCHEDULED, None)

@@ -1,0 +1,1 @@
+"""The dose register: what each examination gave, from dose reports (RDSR), pictures and procedure steps."""

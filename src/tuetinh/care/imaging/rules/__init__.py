@@ -1,0 +1,1 @@
+"""What imaging goes by: protocols, sheets, checks, reference levels. Rows of `data/`, changed by administrators."""

@@ -1,0 +1,95 @@
+"""The rules in force: those that come with the house (`data/`), and what people made of them since."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+from django.db.models import Max
+
+from tuetinh.care.imaging.rules.kinds import KINDS, Check, Protocol, Reference, Rule, Sheet
+from tuetinh.care.imaging.rules.models import RuleChange
+from tuetinh.record.text import fold
+
+_DATA: Final = Path(__file__).parents[1] / "data"
+_FILES: Final = {"protocols": Protocol, "checks": Check, "references": Reference}
+_LISTS: Final = ("modalities", "words", "sheets", "codes")
+R = TypeVar("R", bound=Rule)
+
+
+@cache
+def delivered() -> tuple[Rule, ...]:
+    """The rules as they came."""
+    found: list[Rule] = []
+    for name, kind in _FILES.items():
+        with (_DATA / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                told: dict[str, object] = {key: value for key, value in row.items() if value}
+                told |= {key: [one.strip() for one in row[key].split(";")] for key in _LISTS if row.get(key)}
+                found.append(msgspec.convert(told, kind, strict=False))
+    return (*found, *msgspec.json.decode((_DATA / "sheets.json").read_bytes(), type=list[Sheet]))
+
+
+class Book:
+    """Rules, ready to be asked."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules = {rule.code: rule for rule in rules}
+
+    def of(self, kind: type[R]) -> list[R]:
+        """The rules of a kind that are in use."""
+        return [rule for rule in self.rules.values() if isinstance(rule, kind) and rule.on]
+
+    def protocol(self, code: str) -> Protocol | None:
+        """A protocol in use."""
+        found = self.rules.get(code)
+        return found if isinstance(found, Protocol) and found.on else None
+
+    def protocols(self, modality: str) -> list[Protocol]:
+        """The protocols in use of a modality."""
+        return [one for one in self.of(Protocol) if modality in one.modalities]
+
+    def protocol_for(self, modality: str, service: str) -> Protocol | None:
+        """The protocol that fits a service best, the first of several that fit alike."""
+        name = fold(service)
+        fitting = [one for one in self.protocols(modality) if one.weight(modality, name) >= 0]
+        return max(fitting, key=lambda one: one.weight(modality, name), default=None)
+
+    def sheets(self, protocol: Protocol) -> list[Sheet]:
+        """What a protocol asks people to do, in its order."""
+        found = (self.rules.get(code) for code in protocol.sheets)
+        return [one for one in found if isinstance(one, Sheet) and one.on]
+
+    def references(self, modality: str, said: str, age: int | None) -> dict[str, Reference]:
+        """The reference levels of an examination by quantity; said: its protocol, region and service."""
+        words, best = fold(said), {}
+        for one in self.of(Reference):
+            weight = one.weight(modality, words, age)
+            if weight >= 0 and weight > best.get(one.quantity, (-1, None))[0]:
+                best[one.quantity] = (weight, one)
+        return {quantity: one for quantity, (_, one) in best.items()}
+
+
+@cache
+def _delivered_book() -> Book:
+    return Book(delivered())
+
+
+def in_force(facility: str = "") -> Book:
+    """All rules as they are now at a facility, also those switched off; one query where nothing has changed."""
+    last = RuleChange.objects.aggregate(last=Max("id"))["last"]
+    return _as_of(last, facility) if last else _delivered_book()
+
+
+@lru_cache(maxsize=64)
+def _as_of(last: int, facility: str) -> Book:
+    """The rules with the changes up to this one; changes are never altered, so that this holds for good."""
+    rules = {rule.code: rule for rule in delivered()}
+    for place in dict.fromkeys(("", facility)):
+        changes = RuleChange.objects.filter(id__lte=last, facility=place).order_by("code", "-id").distinct("code")
+        rules |= {change.code: msgspec.convert(change.content, KINDS[change.kind]) for change in changes}
+    return Book(rules.values())
