@@ -82,6 +82,7 @@ def install_analysers() -> None:
 def install_devices() -> None:
     """Let any DICOM machine or viewer of this computer call the hospital of the cast, unless machines are known."""
     imaging.first_device(places.CAST, name="Máy trên máy tính này", address="127.0.0.1")
+    imaging.first_rooms(places.CAST)
 
 
 def _patient(number: int) -> str:

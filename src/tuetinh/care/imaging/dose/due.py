@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tuetinh.care.imaging.models import DoseDue
+from tuetinh.care.imaging.dose.models import DoseDue
 
 
 def is_due(study: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from pydicom.dataset import Dataset
 
@@ -59,7 +59,7 @@ def machine(maker: str, model: str, station: str) -> str:
 
 
 def _event(item: Dataset) -> Event:
-    found: dict[str, Decimal | None] = {}
+    found: dict[str, Any] = {}
     words = {"uid": "", "protocol": "", "region": ""}
     for one in [
         *children(item),

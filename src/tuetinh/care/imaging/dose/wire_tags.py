@@ -29,7 +29,7 @@ _MEASURED: Final = (
 
 def of_image(head: Dataset) -> Event | None:
     """The exposure of a picture; None where it tells no dose."""
-    found = {
+    found: dict[str, Any] = {
         quantity: amount(quantity, text(head, word), unit) for word, quantity, unit, _ in _MEASURED if word in head
     }
     found = {quantity: value for quantity, value in found.items() if value}
@@ -52,7 +52,7 @@ def of_step(attributes: dict[str, Any]) -> Told:
     told = Told(modality=str(_first(attributes, "00080060") or ""), machine=str(_first(attributes, "00400242") or ""))
     told.add("dap", amount("dap", _first(attributes, "0018115E"), "dGy.cm2"))
     for item in attributes.get("0040030E", {}).get("Value") or []:  # Exposure Dose Sequence
-        found = dict(_measured(item))
+        found: dict[str, Any] = dict(_measured(item))
         if found:
             told.events.append(Event(protocol=str(_first(attributes, "00400254") or "")[:100], **found))
     return told

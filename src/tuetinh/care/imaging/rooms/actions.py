@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from typing import Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -69,6 +70,23 @@ def save_room(asker: Asker, room_id: int | None, draft: Draft) -> Room:
             return room
     except IntegrityError as error:
         raise RoomTaken from error
+
+
+FIRST: Final = (("X-quang", ["DX", "CR"], 10), ("Siêu âm", ["US"], 15), ("Cắt lớp vi tính", ["CT"], 15))
+"""Rooms that a facility begins with: name, modalities, minutes of a slot."""
+
+
+def first_rooms(facility: str) -> None:
+    """Open the rooms that a facility begins with, unless it has some."""
+    with transaction.atomic():
+        if not Room.objects.filter(facility=facility).exists():
+            Room.objects.bulk_create(
+                Room(
+                    facility=facility, name=name, modalities=modalities, slot=slot, opens=time(7), closes=time(16, 30),
+                    days="12345",
+                )
+                for name, modalities, slot in FIRST
+            )  # fmt: skip
 
 
 def _place(room: Room, wanted: Sequence[int]) -> None:

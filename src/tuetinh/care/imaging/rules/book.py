@@ -66,10 +66,11 @@ class Book:
 
     def references(self, modality: str, said: str, age: int | None) -> dict[str, Reference]:
         """The reference levels of an examination by quantity; said: its protocol, region and service."""
-        words, best = fold(said), {}
+        words = fold(said)
+        best: dict[str, tuple[int, Reference]] = {}
         for one in self.of(Reference):
             weight = one.weight(modality, words, age)
-            if weight >= 0 and weight > best.get(one.quantity, (-1, None))[0]:
+            if weight >= 0 and (one.quantity not in best or weight > best[one.quantity][0]):
                 best[one.quantity] = (weight, one)
         return {quantity: one for quantity, (_, one) in best.items()}
 

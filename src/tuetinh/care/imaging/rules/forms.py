@@ -28,11 +28,11 @@ CONTRAST_NAMES = {"iodine": _("Cản quang iod"), "gadolinium": _("Đối quang 
 QUANTITY_NAMES = {"ctdi": "CTDIvol", "dlp": "DLP", "dap": "DAP", "agd": _("Liều tuyến vú trung bình (AGD)")}
 
 
-def _text(label: object, length: int = 300, *, required: bool = True, help_text: object = "") -> forms.CharField:
+def _text(label: Any, length: int = 300, *, required: bool = True, help_text: Any = "") -> forms.CharField:
     return forms.CharField(label=label, max_length=length, required=required, help_text=help_text)
 
 
-def _number(label: object, most: int, least: int = 0, *, required: bool = False) -> forms.IntegerField:
+def _number(label: Any, most: int, least: int = 0, *, required: bool = False) -> forms.IntegerField:
     return forms.IntegerField(label=label, required=required, min_value=least, max_value=most)
 
 

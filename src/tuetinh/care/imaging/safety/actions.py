@@ -36,7 +36,7 @@ def answers_of(asker: Asker, exam: Exam) -> dict[str, str]:
     for item in (found and found.item) or []:
         for answer in item.answer or []:
             value = answer.valueCoding.code if answer.valueCoding else answer.valueString
-            answers[item.linkId] = value or ""
+            answers[item.linkId or ""] = value or ""
     return answers
 
 

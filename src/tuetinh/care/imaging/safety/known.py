@@ -108,7 +108,7 @@ def egfr(creatinine: Decimal, sex: str, years: int | None) -> int | None:
     female = sex == "female"
     kappa, alpha = (0.7, -0.241) if female else (0.9, -0.302)
     ratio = float(creatinine / UMOL) / kappa
-    value = 142 * min(ratio, 1) ** alpha * max(ratio, 1) ** -1.2 * 0.9938**years
+    value: float = 142 * min(ratio, 1) ** alpha * max(ratio, 1) ** -1.2 * 0.9938**years
     return round(value * (1.012 if female else 1))
 
 

@@ -90,10 +90,11 @@ bench.note_step(lab, number, culture.id, outcome="no-growth", hours=24)
 grown = bench.Draft("sau", "3+", tests=[("FOX", "disk", "18"), ("VAN", "mic", "1")])
 bench.save_isolate(lab, number, culture.id, 0, grown)
 """
-# An examination, an object that waits, and a study of nobody.
+# An examination with its dose, an object that waits, and a study of nobody.
 AT_IMAGING = """
 from tuetinh.care.clinic.api import order_imaging
 from tuetinh.care.imaging.archive.keeping import Source, keep
+from tuetinh.care.imaging.models import Dose, Exam
 from tuetinh.care.imaging.tests.conftest import part10
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.access.api import asker_of
@@ -106,6 +107,10 @@ came = reception.open_visit(desk, coughs.id, account.facility, account.room, "Ho
 reception.start(doctor, came.encounter)
 order_imaging(doctor, came.encounter, "18.0119.0028", question="Ho kéo dài", site="Ngực")
 here = Source(doctor.facility, "AE CT1")
+exam = Exam.objects.latest("id")
+Dose.objects.create(study_instance_uid=exam.study_instance_uid, facility=exam.facility, patient=exam.patient, exam=exam,
+                    modality="DX", at=exam.ordered_at, machine="X-quang 1", protocol="XR-CHEST", region="Ngực",
+                    description=exam.description, dap="0.15", source="rdsr")
 keep(here, b"broken")
 keep(here, part10(PatientID="UNKNOWN"))
 """
