@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import openpyxl
 from django import forms
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -29,6 +29,7 @@ from tuetinh.care.imaging.rules.kinds import QUANTITIES
 from tuetinh.commons.access.api import asker, desk, place_name
 from tuetinh.commons.identity.api import banner
 from tuetinh.commons.ui.api import DayField, paginate
+from tuetinh.record.errors import Gone, NotFound
 
 SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MOST = 50_000  # examinations in one file
@@ -202,7 +203,10 @@ def _plain(words: str) -> str:
 def person(request: HttpRequest, patient_id: str) -> HttpResponse:
     """The doses of a person over time, with what they come to."""
     me = asker(request)
-    who = banner(me, patient_id)
+    try:
+        who = banner(me, patient_id)
+    except (NotFound, Gone) as error:
+        raise Http404 from error
     rows, sums = [], {name: Decimal(0) for name in ("dlp", "dap")}
     for one in queries.of_person(me, patient_id):
         for name in sums:

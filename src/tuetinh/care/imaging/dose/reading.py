@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, time
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from django.db import transaction
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 
 from tuetinh.care.imaging.dose import wire_rdsr, wire_tags
 from tuetinh.care.imaging.dose.models import Dose, DoseDue
@@ -25,6 +26,7 @@ from tuetinh.record.contents.files import path_of
 from tuetinh.record.steps import enter
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 IONISING: Final = ("CT", "DX", "CR", "XA", "RF", "MG", "PX", "IO")
 PICTURES: Final = 400  # of a study that are looked into
 _SCANS: Final = "CT"  # its pictures repeat one dose: the first of each series is enough
@@ -93,10 +95,9 @@ def _of_reports(rows: Iterable[Instance]) -> tuple[Told | None, str]:
     """All dose reports together; of totals, which later reports repeat, those of the last one."""
     whole, sent_by = None, ""
     for row in rows:
-        dataset = _opened(row, None)
-        if dataset is None or not wire_rdsr.is_report(dataset):
+        told = _read(row, None, wire_rdsr.read)
+        if told is None:
             continue
-        told = wire_rdsr.read(dataset)
         if whole:
             told.events = [*whole.events, *told.events]
         whole, sent_by = told, row.source
@@ -115,18 +116,17 @@ def _of_pictures(study: Study) -> tuple[Told | None, str]:
         looked += 1
         if looked > PICTURES:
             break
-        head = _opened(row, wire_tags.TAGS)
-        event = wire_tags.of_image(head) if head is not None else None
-        if head is not None and event:
+        if found := _read(row, wire_tags.TAGS, wire_tags.of_image):
+            event, told.machine = found
             told.events.append(event)
-            told.modality, told.machine, sent_by = row.series.modality, wire_tags.machine_of(head), row.source
+            told.modality, sent_by = row.series.modality, row.source
     return (told, sent_by) if told.events else (None, "")
 
 
-def _opened(row: Instance, tags: Any) -> Any:
-    """An object of the archive without its pixels, only these tags of it; None where it cannot be read."""
+def _read(row: Instance, tags: Any, read: Callable[[Dataset], T | None]) -> T | None:
+    """What an object of the archive tells, without its pixels and with these tags only; None where nothing is read."""
     try:
-        return dcmread(path_of(bytes(row.digest)), stop_before_pixels=True, specific_tags=tags)
+        return read(dcmread(path_of(bytes(row.digest)), stop_before_pixels=True, specific_tags=tags))
     except Exception as error:  # pydicom raises whatever the bytes lead it to
         log.warning("imaging: the dose of an object is not read: %s", fault(error))
         return None
@@ -136,7 +136,7 @@ def _values(told: Told | None) -> dict[str, Any]:
     told = told or Told()
     return {
         "ctdi": told.most_of("ctdi"), "dlp": told.sum_of("dlp"), "dap": told.sum_of("dap"), "agd": told.most_of("agd"),
-        "seconds": told.totals.get("seconds"), "events": [one.as_json() for one in once(told.events)],
+        "seconds": told.sum_of("seconds"), "events": [one.as_json() for one in once(told.events)],
     }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ _UNITS: Final = {
     "seconds": {"s": "1", "ms": "0.001", "min": "60"},
 }  # fmt: skip
 _UNITS["agd"] = _UNITS["ctdi"]
-MOST: Final = Decimal(10**8)  # beyond it a number is no dose
+MOST: Final = Decimal(10**8)  # from which on a number is no dose, in the unit of the register
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,15 @@ class Told:
 
     def sum_of(self, name: str) -> Decimal | None:
         """All exposures together, each once, however many reports repeat it; else what the totals say."""
-        return sum(found, Decimal(0)) if (found := self._each(name)) else self.totals.get(name)
+        whole = sum(found, Decimal(0)) if (found := self._each(name)) else self.totals.get(name)
+        return whole if whole is None or whole < MOST else None
 
     def most_of(self, name: str) -> Decimal | None:
         """The largest of the exposures."""
         return max(self._each(name), default=self.totals.get(name))
 
     def _each(self, name: str) -> list[Decimal]:
-        return [value for one in once(self.events) if (value := getattr(one, name)) is not None]
+        return [value for one in once(self.events) if (value := getattr(one, name, None)) is not None]
 
     def words(self, name: str) -> str:
         """The names of protocols or regions of the exposures, each once."""
@@ -84,6 +85,6 @@ def amount(quantity: str, value: Any, unit: str) -> Decimal | None:
         number = Decimal(str(value))
     except InvalidOperation:
         return None
-    if factor is None or not number.is_finite() or not 0 <= number < MOST:
+    if factor is None or not number.is_finite() or not 0 <= number * Decimal(factor) < MOST:
         return None
     return number * Decimal(factor)

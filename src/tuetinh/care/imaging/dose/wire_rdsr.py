@@ -25,13 +25,10 @@ _OF_ALL: Final = {"113813": "dlp", "113722": "dap", "113730": "seconds"}
 _MACHINE: Final = ("121014", "121015", "121013")  # Device Observer Manufacturer, Model Name, Name
 
 
-def is_report(dataset: Dataset) -> bool:
-    """Whether an SR document is a dose report of X-rays."""
-    return code(dataset) == REPORT
-
-
-def read(dataset: Dataset) -> Told:
-    """What a dose report tells."""
+def read(dataset: Dataset) -> Told | None:
+    """What a dose report of X-rays tells; None of another document."""
+    if code(dataset) != REPORT:
+        return None
     told = Told()
     observer: dict[str, str] = {}
     for item in children(dataset):
@@ -60,7 +57,7 @@ def machine(maker: str, model: str, station: str) -> str:
 
 def _event(item: Dataset) -> Event:
     found: dict[str, Any] = {}
-    words = {"uid": "", "protocol": "", "region": ""}
+    words: dict[str, Any] = {"uid": "", "protocol": "", "region": ""}
     for one in [
         *children(item),
         *(deep for dose in children(item) if code(dose) == _CT_DOSE for deep in children(dose)),

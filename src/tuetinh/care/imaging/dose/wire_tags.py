@@ -27,8 +27,8 @@ _MEASURED: Final = (
 )
 
 
-def of_image(head: Dataset) -> Event | None:
-    """The exposure of a picture; None where it tells no dose."""
+def of_image(head: Dataset) -> tuple[Event, str] | None:
+    """The exposure of a picture and the machine in words; None where it tells no dose."""
     found: dict[str, Any] = {
         quantity: amount(quantity, text(head, word), unit) for word, quantity, unit, _ in _MEASURED if word in head
     }
@@ -39,17 +39,15 @@ def of_image(head: Dataset) -> Event | None:
     uid = uid or f"{text(head, 'SeriesInstanceUID')}#{text(head, 'AcquisitionNumber')}"
     if "dap" in found and not text(head, "IrradiationEventUID"):
         uid = ""  # each picture is an exposure of its own
-    return Event(uid, text(head, "ProtocolName")[:100], text(head, "BodyPartExamined")[:100], **found)
-
-
-def machine_of(head: Dataset) -> str:
-    """The machine that made a picture, in words."""
-    return machine(*(text(head, name) for name in ("Manufacturer", "ManufacturerModelName", "StationName")))
+    event = Event(uid, text(head, "ProtocolName")[:100], text(head, "BodyPartExamined")[:100], **found)
+    return event, machine(*(text(head, name) for name in ("Manufacturer", "ManufacturerModelName", "StationName")))
 
 
 def of_step(attributes: dict[str, Any]) -> Told:
     """What a performed procedure step tells, by its DICOM JSON."""
-    told = Told(modality=str(_first(attributes, "00080060") or ""), machine=str(_first(attributes, "00400242") or ""))
+    told = Told(
+        modality=str(_first(attributes, "00080060") or "")[:16], machine=str(_first(attributes, "00400242") or "")
+    )
     told.add("dap", amount("dap", _first(attributes, "0018115E"), "dGy.cm2"))
     for item in attributes.get("0040030E", {}).get("Value") or []:  # Exposure Dose Sequence
         found: dict[str, Any] = dict(_measured(item))

@@ -158,6 +158,7 @@ def test_what_tells_no_dose_is_not_in_the_register(person: r4.Patient) -> None:
         part10(StudyInstanceUID=exam.study_instance_uid),
         report([], StudyInstanceUID=exam.study_instance_uid),
         report(ct(ct_scan("1.9.1", "-3", "1e30"), total="nan"), StudyInstanceUID=exam.study_instance_uid),
+        report(x_rays(x_ray("1.9.2", "99999"), total="99999999"), StudyInstanceUID=exam.study_instance_uid),
     )
     assert (Dose.objects.count(), DoseDue.objects.count()) == (0, 0)
 
