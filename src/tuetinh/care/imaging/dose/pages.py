@@ -213,8 +213,9 @@ def person(request: HttpRequest, patient_id: str) -> HttpResponse:
             sums[name] += getattr(one.dose, name) or 0
         rows.append((one, {name: queries.written(value) for name, value in sums.items()}))
     year = datetime.now(HANOI) - timedelta(days=365)
+    page = paginate(request, rows[::-1])
     context = {
-        "banner": who, "rows": rows[::-1], "sums": rows[-1][1] if rows else {}, "count": len(rows), "sources": SOURCES,
+        "banner": who, "rows": page.object_list, "page": page, "sums": rows[-1][1] if rows else {}, "count": len(rows), "sources": SOURCES,
         "lately": sum(one.dose.at >= year for one, _sums in rows),
     }  # fmt: skip
     return render(request, "imaging/dose_person.html", context)

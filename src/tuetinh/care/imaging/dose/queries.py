@@ -68,7 +68,7 @@ class Shown:
 
 def written(value: Decimal) -> str:
     """A number to three digits or so, with a comma."""
-    digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
+    digits = 0 if value >= 100 or not value else 1 if value >= 10 else 2 if value >= 1 else 3
     return f"{value:.{digits}f}".replace(".", ",")
 
 

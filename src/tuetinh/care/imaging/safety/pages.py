@@ -23,6 +23,9 @@ from tuetinh.commons.identity.api import banner, names_of
 from tuetinh.commons.ui.api import paginate
 
 
+RADIO = forms.RadioSelect(attrs={"class": "form-check-input"})
+
+
 class AnswersForm(forms.Form):
     """The questions of an examination."""
 
@@ -30,7 +33,7 @@ class AnswersForm(forms.Form):
         super().__init__(*args, **kwargs)
         for question in wanted.questions:
             self.fields[question.key] = forms.ChoiceField(
-                label=question.words, choices=list(ANSWERS.items()), widget=forms.RadioSelect
+                label=question.words, choices=list(ANSWERS.items()), widget=RADIO
             )
 
 
