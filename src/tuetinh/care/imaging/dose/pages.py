@@ -215,7 +215,8 @@ def person(request: HttpRequest, patient_id: str) -> HttpResponse:
     year = datetime.now(HANOI) - timedelta(days=365)
     page = paginate(request, rows[::-1])
     context = {
-        "banner": who, "rows": page.object_list, "page": page, "sums": rows[-1][1] if rows else {}, "count": len(rows), "sources": SOURCES,
+        "banner": who, "rows": page.object_list, "page": page,
+        "sums": rows[-1][1] if rows else {}, "count": len(rows), "sources": SOURCES,
         "lately": sum(one.dose.at >= year for one, _sums in rows),
     }  # fmt: skip
     return render(request, "imaging/dose_person.html", context)

@@ -22,7 +22,6 @@ from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.identity.api import banner, names_of
 from tuetinh.commons.ui.api import paginate
 
-
 RADIO = forms.RadioSelect(attrs={"class": "form-check-input"})
 
 
