@@ -209,8 +209,8 @@ def cast(db: None) -> dict[str, Account]:
         account.room = "12104-noi2" if role in ("doctor", "nurse") else ""
         account.practitioner = "" if role in ("citizen", "outsider") else f"cast-{name}"
         account.patient = "cast-citizen" if role == "citizen" else ""
-        account.save()
         people[name] = account
+    Account.objects.bulk_create(people.values())
     return people
 
 

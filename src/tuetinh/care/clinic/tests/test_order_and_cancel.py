@@ -102,6 +102,7 @@ def test_an_examination_that_has_begun_is_not_taken_back(
     order = actions.order_imaging(doctor, visit, _picture())
     page = as_role("imaging").get("/imaging").content.decode()
     exam = page.partition("/imaging/exams/")[2].partition('"')[0]
+    assert as_role("imaging").post(f"/imaging/exams/{exam}/safety", {"pregnant": "no"}).status_code == 302
     assert as_role("imaging").post(f"/imaging/exams/{exam}/begin").status_code == 302
     with pytest.raises(Begun):
         actions.cancel_imaging(doctor, visit, order.id)
