@@ -59,6 +59,8 @@ def read_study(uid: str) -> Dose | None:
         exam = Exam.objects.filter(order=study.order).first()
     told, source, sent_by = _told(study, exam)
     values = _values(told)
+    if source == Dose.Source.MPPS and Dose.objects.filter(exam=exam).exclude(source=source).exists():
+        told = None  # its pictures are a study of another UID, and tell it better
     if told is None or not any(values[name] is not None for name in ("ctdi", "dlp", "dap", "agd")):
         Dose.objects.filter(study_instance_uid=uid).delete()
         return None
@@ -68,6 +70,8 @@ def read_study(uid: str) -> Dose | None:
         | _about(study, exam, told)
         | {"source": source, "machine": _machine(study, exam, told, sent_by)},
     )
+    if exam and source != Dose.Source.MPPS:
+        Dose.objects.filter(exam=exam, source=Dose.Source.MPPS).exclude(pk=row.pk).delete()
     return row
 
 

@@ -21,6 +21,7 @@ from tuetinh.care.imaging.archive.recording import record_studies
 from tuetinh.care.imaging.dimse import working
 from tuetinh.care.imaging.dimse.peers import Peer
 from tuetinh.care.imaging.dose import queries
+from tuetinh.care.imaging.dose.due import is_due
 from tuetinh.care.imaging.dose.reading import read_due
 from tuetinh.care.imaging.dose.tests.reports import ct, ct_scan, report, x_ray, x_rays
 from tuetinh.care.imaging.dose.told import amount
@@ -149,6 +150,26 @@ def test_a_procedure_step_where_there_is_nothing_else(person: r4.Patient, cast: 
     assert read_due() == 1
     dose = Dose.objects.get()
     assert (dose.dap, dose.source, dose.machine, dose.exam) == (Decimal("0.08000"), "mpps", "X-quang 1", exam)
+
+
+def test_a_step_and_pictures_of_another_study_are_one_dose(person: r4.Patient) -> None:
+    exam = exam_of(person, "Chụp Xquang ngực thẳng")
+    now = datetime.now(UTC)
+    told = {"0018115E": {"vr": "DS", "Value": [0.8]}}
+    exam.steps.create(
+        sop_instance_uid="1.7", facility=FACILITY, title="DX1", status="COMPLETED", attributes=told, created_at=now,
+        changed_at=now,
+    )  # fmt: skip
+    is_due(exam.study_instance_uid)
+    read_due()
+    assert Dose.objects.get().source == "mpps"
+    sent = report(x_rays(x_ray("1.9.1", "0.00001"), total="0.00001"), AccessionNumber=exam.accession_number)
+    come(None, sent)
+    dose = Dose.objects.get()
+    assert (dose.source, dose.exam, dose.dap) == ("rdsr", exam, Decimal("0.10000"))
+    is_due(exam.study_instance_uid)
+    read_due()
+    assert Dose.objects.get() == dose
 
 
 def test_what_tells_no_dose_is_not_in_the_register(person: r4.Patient) -> None:
