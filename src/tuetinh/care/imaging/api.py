@@ -6,7 +6,26 @@ from tuetinh.care.imaging.devices import first_device
 from tuetinh.care.imaging.dicomweb.door import DicomDoor
 from tuetinh.care.imaging.dimse.service import TITLE, serve_dicom
 from tuetinh.care.imaging.exams import has_begun
+from tuetinh.care.imaging.handover import doors
+from tuetinh.care.imaging.handover.opened import Opened, opened, part_of
+from tuetinh.care.imaging.handover.serving import respond_piece
+from tuetinh.care.imaging.handover.showing import report_of
 from tuetinh.care.imaging.rooms.actions import first_rooms
 from tuetinh.care.imaging.viewer.queries import Look, looks
 
-__all__ = ["TITLE", "DicomDoor", "Look", "first_device", "first_rooms", "has_begun", "looks", "serve_dicom"]
+__all__ = [
+    "TITLE",
+    "DicomDoor",
+    "Look",
+    "Opened",
+    "doors",
+    "first_device",
+    "first_rooms",
+    "has_begun",
+    "looks",
+    "opened",
+    "part_of",
+    "report_of",
+    "respond_piece",
+    "serve_dicom",
+]

@@ -1,4 +1,6 @@
-"""Background work: studies of which nothing came any more are written into the record, doses into the register."""
+"""Background work: studies of which nothing came any more are written into the record, doses into the register;
+examinations become files to take home.
+"""
 
 from __future__ import annotations
 
@@ -21,3 +23,20 @@ def read_doses(timestamp: int = 0) -> None:
     from tuetinh.care.imaging.dose.reading import read_due
 
     read_due()
+
+
+@app.task(name="imaging.package", queue="bulk")
+def make_package(package: int) -> None:
+    """Make the file of an examination; safe to repeat and to be killed."""
+    from tuetinh.care.imaging.handover.actions import make
+
+    make(package)
+
+
+@app.periodic(cron="37 * * * *")
+@app.task(name="imaging.tidy", queueing_lock="imaging.tidy", pass_context=False)
+def tidy(timestamp: int = 0) -> None:
+    """Take away files whose time is over."""
+    from tuetinh.care.imaging.handover import actions as handover
+
+    handover.tidy()

@@ -10,6 +10,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from tuetinh.care.imaging.handover.models import Package  # noqa: F401
+
 
 class Study(models.Model):
     """One study. patient: id of the Patient, none until a person has said whose it is.

@@ -6,6 +6,7 @@ from django.urls import path
 
 from tuetinh.care.imaging import exam_pages, pages
 from tuetinh.care.imaging.dose import pages as dose_pages
+from tuetinh.care.imaging.handover import pages as handover
 from tuetinh.care.imaging.rooms import pages as room_pages
 from tuetinh.care.imaging.rules import pages as rule_pages
 from tuetinh.care.imaging.safety import pages as safety_pages
@@ -21,6 +22,11 @@ urlpatterns = [
     path("imaging/exams/<int:exam_id>/write", exam_pages.write, name="write"),
     path("imaging/exams/<int:exam_id>/sign", exam_pages.sign, name="sign"),
     path("imaging/exams/<int:exam_id>/report.pdf", exam_pages.report, name="report"),
+    path("imaging/exams/<int:exam_id>/handover", handover.hand_over, name="hand-over"),
+    path("imaging/exams/<int:exam_id>/handover/<int:given_id>/slip.pdf", handover.slip, name="slip"),
+    path("imaging/exams/<int:exam_id>/handover/<int:given_id>/end", handover.take_back, name="take-back"),
+    path("imaging/exams/<int:exam_id>/packages", handover.pack, name="pack"),
+    path("imaging/exams/<int:exam_id>/packages/<int:package_id>", handover.package, name="package"),
     path("imaging/viewer", viewer, name="viewer"),
     path("imaging/schedule", room_pages.schedule, name="schedule"),
     path("imaging/exams/<int:exam_id>/book", room_pages.book, name="book"),

@@ -12,14 +12,17 @@ class Share(models.Model):
     """A record shown to whoever has the code, for some hours. The code is known only by its SHA-256.
 
     pin: hashed as passwords are, "" for none. misses: wrong PINs so far. ended: when taken back, or shut by wrong PINs.
+    order: id of the ServiceRequest whose report and pictures alone are shown; its pin is the person's date of birth.
+    most: how often it opens, None for as often as one likes.
     """
 
     class Scope(models.TextChoices):
-        """How much: what lasts; everything but sensitive data; everything."""
+        """How much: what lasts; everything but sensitive data; everything; one examination of imaging."""
 
         SUMMARY = "summary"
         ORDINARY = "ordinary"
         ALL = "all"
+        EXAM = "exam"
 
     patient = models.CharField(max_length=64)
     digest = models.BinaryField(max_length=32, unique=True)
@@ -30,9 +33,11 @@ class Share(models.Model):
     at = models.DateTimeField()
     until = models.DateTimeField()
     ended = models.DateTimeField(null=True)
+    order = models.CharField(max_length=64, blank=True)
+    most = models.PositiveSmallIntegerField(null=True)
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["patient", "-at"])]
+        indexes: ClassVar = [models.Index(fields=["patient", "-at"]), models.Index(fields=["order", "-at"])]
 
 
 class Opening(models.Model):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 
 from django.contrib import messages
 from django.db.models import Prefetch, Q
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -20,8 +20,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from tuetinh.care.imaging import api as imaging
 from tuetinh.commons.access.api import ROLES, asker, desk, open_to_all, place_name
-from tuetinh.commons.documents.api import qr
+from tuetinh.commons.documents.api import qr, respond_pdf
 from tuetinh.commons.identity import api as identity
 from tuetinh.community.portal import queries, shares
 from tuetinh.community.portal.family import decides
@@ -41,6 +42,7 @@ SCOPES = {
     "summary": gettext_lazy("Tóm tắt: dị ứng, bệnh, thuốc, tiêm chủng, kết quả mới"),
     "ordinary": gettext_lazy("Toàn bộ, trừ thông tin nhạy cảm"),
     "all": gettext_lazy("Toàn bộ, cả thông tin nhạy cảm"),
+    "exam": gettext_lazy("Phiếu kết quả và hình ảnh của một lần chụp"),
 }
 
 
@@ -74,7 +76,8 @@ def share(request: HttpRequest) -> HttpResponse:
     now = [(one, SCOPES[one.scope], _openings(one)) for one in _with_openings(shares.active(patient))]
     gone = Share.objects.filter(Q(ended__isnull=False) | Q(until__lte=timezone.now()), patient=patient)
     past = [(one, SCOPES[one.scope], _openings(one)) for one in _with_openings(gone)[:PAST]]
-    context = {"now": now, "past": past, "scopes": SCOPES.items(), "hours": shares.HOURS, "fault": fault}
+    scopes = [(one, SCOPES[one]) for one in shares.OWN]
+    context = {"now": now, "past": past, "scopes": scopes, "hours": shares.HOURS, "fault": fault}
     context["decides"] = decides(request)
     return render(request, "portal/share.html", context, status=422 if fault else 200)
 
@@ -133,15 +136,15 @@ def shared(request: HttpRequest) -> HttpResponse:
                 messages.success(request, _("Người bệnh cho cơ sở xem hồ sơ đến khi mã hết hạn."))
                 return redirect("identity:person", opening.share.patient)
             request.session[OPENED] = opening.pk
-            return redirect("portal:shared-record")
+            return redirect("portal:shared-exam" if opening.share.order else "portal:shared-record")
     return render(request, "portal/shared.html", {"fault": fault}, status=status)
 
 
-def _open(view: Callable[Concatenate[HttpRequest, Asker, Share, P], HttpResponse]) -> Any:
+def _open(view: Callable[Concatenate[HttpRequest, Asker, Share, P], HttpResponseBase]) -> Any:
     """A page of what was opened: asks as the share, is kept nowhere, and leads to the door once it has ended."""
 
     @wraps(view)
-    def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         opening = Opening.objects.select_related("share", "account").filter(pk=request.session.get(OPENED)).first()
         who = shares.asker(opening) if opening else None
         if opening is None or who is None:
@@ -161,6 +164,8 @@ def _open(view: Callable[Concatenate[HttpRequest, Asker, Share, P], HttpResponse
 @_open
 def shared_record(request: HttpRequest, who: Asker, share: Share) -> HttpResponse:
     """What lasts, what is taken, the newest results; with more than a summary the visits too."""
+    if share.order:
+        raise Http404
     person = cast("r4.Patient", record.read(who, "Patient", share.patient))
     now, before = queries.medicines(who)
     visits, following = ([], None) if share.scope == Share.Scope.SUMMARY else queries.visits(who, _page(request))
@@ -187,9 +192,43 @@ def _page(request: HttpRequest) -> str | None:
 @_open
 def shared_visit(request: HttpRequest, who: Asker, share: Share, encounter_id: str) -> HttpResponse:
     """One visit of a record that is shared beyond its summary."""
-    if share.scope == Share.Scope.SUMMARY:
+    if share.scope == Share.Scope.SUMMARY or share.order:
         raise Http404
     return render(request, "portal/shared_visit.html", {"told": queries.visit(who, encounter_id), "share": share})
+
+
+@_open
+def shared_exam(request: HttpRequest, who: Asker, share: Share) -> HttpResponse:
+    """The pictures of an examination, and the way to its signed report."""
+    found = imaging.opened(who, share.order, _address) if share.order else None
+    if found is None:
+        raise Http404
+    person = cast("r4.Patient", record.read(who, "Patient", share.patient))
+    context = {"share": share, "found": found, "exam": found.exam, "name": identity.display_name(person)}
+    return render(request, "portal/shared_exam.html", context)
+
+
+def _address(uid: str, frame: int) -> str:
+    return reverse("portal:shared-part", args=[uid, frame])
+
+
+@_open
+def shared_report(request: HttpRequest, who: Asker, share: Share) -> HttpResponse:
+    """The signed report of an examination as PDF."""
+    found = imaging.opened(who, share.order, _address) if share.order else None
+    document = imaging.report_of(who, found.exam) if found else None
+    if found is None or document is None:
+        raise Http404
+    return respond_pdf(request, document, f"ket-qua-{found.exam.accession_number}")
+
+
+@_open
+def shared_part(request: HttpRequest, who: Asker, share: Share, uid: str, frame: int) -> HttpResponseBase:
+    """A picture, a film or a paper of an examination; of films also a range, which players ask for."""
+    piece = imaging.part_of(who, share.order, uid, frame) if share.order else None
+    if piece is None:
+        raise Http404
+    return imaging.respond_piece(request, piece)
 
 
 @open_to_all

@@ -5,10 +5,11 @@ While it lasts, `record.relation` holds `Share/<id>` for the patient: the row po
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.db import transaction
@@ -35,7 +36,10 @@ LENGTH: Final = 28  # log2(31) * 28 = 138 bits
 OPEN_AT_ONCE: Final = 20
 WRONG_PINS: Final = 5
 WRONG_TRIES, WITHIN = 20, timedelta(minutes=15)  # from one address
+EXAM: Final = "Patient ImagingStudy DiagnosticReport"
 SUMMARY: Final = "Patient AllergyIntolerance Condition MedicationRequest Immunization Observation"
+RELATED: Final = {Share.Scope.SUMMARY: SUMMARY, Share.Scope.EXAM: EXAM}
+OWN: Final = (Share.Scope.SUMMARY, Share.Scope.ORDINARY, Share.Scope.ALL)  # of which citizens choose
 HL7: Final = "http://terminology.hl7.org/CodeSystem"
 
 
@@ -51,6 +55,8 @@ class ShareError(Exception):
 MESSAGES = {
     "unknown": (gettext_lazy("Mã này không đúng, đã hết hạn hoặc đã được thu lại."), 404),
     "pin": (gettext_lazy("Mã này cần số PIN đúng. Hỏi người đã chia sẻ."), 422),
+    "birth": (gettext_lazy("Mã này cần ngày sinh của người bệnh, ví dụ 29/02/1980."), 422),
+    "used": (gettext_lazy("Mã này đã được mở đủ số lần. Hãy hỏi cơ sở đã đưa mã."), 404),
     "many": (gettext_lazy("Đã thử sai quá nhiều lần. Hãy đợi 15 phút."), 429),
     "form": (gettext_lazy("Hãy chọn trong danh sách; số PIN có 4 đến 8 chữ số."), 422),
     "most": (gettext_lazy("Bạn đang chia sẻ quá nhiều nơi. Hãy thu lại bớt trước."), 422),
@@ -64,20 +70,27 @@ def make(account: Account, by: Asker, scope: str, hours: int, pin: str = "") -> 
     Raises ShareError `form`, `most`.
     """
     fits = not pin or (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 8)
-    if by.patient is None or scope not in Share.Scope.values or hours not in HOURS or not fits:
+    if by.patient is None or scope not in OWN or hours not in HOURS or not fits:
         raise ShareError("form")
-    if active(by.patient).count() >= OPEN_AT_ONCE:
+    if active(by.patient).filter(order="").count() >= OPEN_AT_ONCE:
         raise ShareError("most")
+    return _made(timedelta(hours=hours), pin, patient=by.patient, scope=scope, by=account)
+
+
+@transaction.atomic
+def hand_over(account: Account, patient: str, order: str, birth: str, *, days: int, most: int) -> tuple[Share, str]:
+    """Share the report and the pictures of one examination, as `make` does.
+
+    birth: the patient's date of birth, or what is known of it, which opens the code like a PIN.
+    """
+    told = {"patient": patient, "scope": Share.Scope.EXAM, "by": account, "order": order, "most": most}
+    return _made(timedelta(days=days), "".join(reversed(birth.split("-"))), **told)
+
+
+def _made(lasts: timedelta, pin: str, **fields: Any) -> tuple[Share, str]:
     now, code = timezone.now(), "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
-    share = Share.objects.create(
-        patient=by.patient,
-        digest=_digest(code),
-        scope=scope,
-        pin=make_password(pin) if pin else "",
-        by=account,
-        at=now,
-        until=now + timedelta(hours=hours),
-    )
+    kept = make_password(pin) if pin else ""
+    share = Share.objects.create(digest=_digest(code), pin=kept, at=now, until=now + lasts, **fields)
     relation = Relation(share.patient, _holder(share), "consent", _holder(share), share.until.isoformat())
     run(SYSTEM, relations.keep([_holder(share)], [relation]))
     return share, code
@@ -92,6 +105,16 @@ def active(patient: str) -> QuerySet[Share]:
 def end(by: Asker, share_id: int) -> bool:
     """Take a share of the asker's record back, with what facilities were let see by it; False when there is none."""
     share = active(by.patient or "-").select_for_update().filter(pk=share_id).first()
+    if share is not None:
+        _shut(by, share)
+    return share is not None
+
+
+@transaction.atomic
+def end_handed(by: Asker, order: str, share_id: int) -> bool:
+    """Take a share of an order's report and pictures back; False when there is none."""
+    open_ = Share.objects.select_for_update().filter(order=order, ended=None, until__gt=timezone.now())
+    share = open_.filter(pk=share_id).first() if order else None
     if share is not None:
         _shut(by, share)
     return share is not None
@@ -135,9 +158,9 @@ def asker(opening: Opening) -> Asker | None:
         patient=share.patient,
         sight=Sight(
             whole=f"{DIRECTORY} {CATALOGUE}",
-            related=SUMMARY if share.scope == Share.Scope.SUMMARY else "*",
+            related=RELATED.get(share.scope, "*"),
             holders=(_holder(share),),
-            labels=ALL_LABELS if share.scope == Share.Scope.ALL else 0,
+            labels=ALL_LABELS if share.scope in (Share.Scope.ALL, Share.Scope.EXAM) else 0,
         ),
     )
 
@@ -151,15 +174,17 @@ def _fault(share: Share | None, pin: str) -> str:
     """What is wrong, "" for nothing. Wrong PINs are counted; the last one shuts the share."""
     if share is None or share.ended is not None or share.until <= timezone.now():
         return "unknown"
+    if share.order:
+        pin = "".join(part.zfill(2) for part in re.findall(r"[0-9]+", pin))  # 1/3/1980 is 01031980
     if not share.pin or (pin and check_password(pin, share.pin)):
-        return ""
+        return "used" if share.most is not None and share.openings.count() >= share.most else ""
     if pin:
         share.misses += 1
         share.save(update_fields=["misses"])
         if share.misses >= WRONG_PINS:
             _shut(SYSTEM, share)
             return "unknown"
-    return "pin"
+    return "birth" if share.order else "pin"
 
 
 def _note(share: Share, account: Account | None) -> Opening:

@@ -70,6 +70,7 @@ ROWS = {
     "imaging/rules/<str:code>": Row("admin", at="/imaging/rules/CT-HEAD-C"),
     "imaging/dose": Row("imaging", states=("?by=machine", "?by=month")),
     "imaging/dose/people/<str:patient_id>": Row("doctor", at=f"/imaging/dose/people/{CITIZEN}"),
+    "imaging/exams/<int:exam_id>/handover": Row("imaging", at="/imaging/exams/1/handover"),
     "imaging/waiting": Row("imaging", states=("?list=nobody",)),
     "imaging/waiting/<int:held_id>": Row("imaging", "/imaging/waiting"),
     "imaging/studies/<int:study_id>/patient": Row("imaging", "/imaging/waiting?list=nobody"),
@@ -116,6 +117,7 @@ ROWS = {
     "people/<str:patient_id>/guardians": Row("reception", at=f"/people/{CITIZEN}/guardians"),
     "reception/people/<str:patient_id>/newborn": Row("reception", at=f"/reception/people/{CITIZEN}/newborn"),
     "reception/people/<str:patient_id>/complete": Row("reception", at=f"/reception/people/{CITIZEN}/complete"),
+    "share/exam/parts/<str:uid>/<int:frame>": Row(at="/share/exam/parts/1.2/1"),  # leads to the door, without a code
     "share/record/visits/<str:encounter_id>": Row(at="/share/record/visits/x"),  # leads to the door, without a code
     "people/<str:patient_id>/edit": Row("reception", at=f"/people/{CITIZEN}/edit"),
     "privacy/people/<str:patient_id>/request": Row("reception", at=f"/privacy/people/{CITIZEN}/request"),
@@ -133,6 +135,7 @@ ROWS = {
     "me/visits/<str:encounter_id>": Row("citizen", "/me/visits"),
 }
 NO_PAGES = {
+    "imaging/exams/<int:exam_id>/packages/<int:package_id>",  # a file
     "insurance/forms/<int:run_id>/file", "lab/whonet.<str:form>", "lab/pictures/<str:picture>",  # files
     "oauth/token", "oauth/revoke", "oauth/introspect", "oauth/jwks", "cds-services", ".well-known/smart-configuration",
     "cds-services/<str:id_>", "cds-services/<str:id_>/feedback", ".well-known/openid-configuration",  # answer programs
