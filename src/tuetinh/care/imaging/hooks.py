@@ -85,6 +85,14 @@ MENU = [
         badge=_waiting,
     ),
     MenuItem(
+        roles=("imaging",),
+        url="imaging:discs",
+        icon="disc",
+        label=gettext_lazy("Nhập từ đĩa, USB"),
+        order=25,
+        rare=True,
+    ),
+    MenuItem(
         roles=("admin",),
         url="imaging:devices",
         icon="cpu",

@@ -1,5 +1,5 @@
 """Background work: studies of which nothing came any more are written into the record, doses into the register;
-examinations become files to take home.
+examinations become files to take home; discs are read in.
 """
 
 from __future__ import annotations
@@ -33,10 +33,20 @@ def make_package(package: int) -> None:
     make(package)
 
 
+@app.task(name="imaging.disc", queue="bulk")
+def read_disc(disc: int) -> None:
+    """Read the ZIP of a disc in; safe to repeat and to be killed."""
+    from tuetinh.care.imaging.capture.disc.actions import read_zip
+
+    read_zip(disc)
+
+
 @app.periodic(cron="37 * * * *")
 @app.task(name="imaging.tidy", queueing_lock="imaging.tidy", pass_context=False)
 def tidy(timestamp: int = 0) -> None:
     """Take away files whose time is over."""
+    from tuetinh.care.imaging.capture import arriving
     from tuetinh.care.imaging.handover import actions as handover
 
     handover.tidy()
+    arriving.tidy()

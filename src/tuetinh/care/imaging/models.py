@@ -10,6 +10,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from tuetinh.care.imaging.capture.disc.models import Disc  # noqa: F401
 from tuetinh.care.imaging.handover.models import Package  # noqa: F401
 
 

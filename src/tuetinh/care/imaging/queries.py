@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from django.db.models import Count, Q, QuerySet
+from django.urls import reverse
 
-from tuetinh.care.imaging.models import Exam, Instance, Study
+from tuetinh.care.imaging.handover.showing import kind_of, studies_of
+from tuetinh.care.imaging.models import Exam, Instance
 from tuetinh.care.imaging.safety.checks import states
 from tuetinh.care.imaging.viewer.queries import Look, looks
 from tuetinh.commons.identity.api import names_of
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
-from tuetinh.record.steps import enter
 from tuetinh.record.text import concept_text
 
 LISTS: Final = {
@@ -77,13 +78,27 @@ def asked(asker: Asker, exam: Exam) -> Asked:
     return Asked(*said)
 
 
-def pictures(asker: Asker, exam: Exam) -> list[str]:
-    """Addresses of the first objects of an examination's studies, below `/dicom-web`."""
-    enter(asker)
-    studies = Study.objects.filter(Q(order=exam.order) | Q(study_instance_uid=exam.study_instance_uid))
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An object on the page of its examination. kind: of `handover.showing.Shown`; url: of what is drawn or opened."""
+
+    kind: str
+    url: str
+
+
+def pictures(asker: Asker, exam: Exam) -> list[Picture]:
+    """The first objects of an examination's studies that people can look at."""
     rows = (
-        Instance.objects.filter(study__in=studies)
+        Instance.objects.filter(study__in=studies_of(asker, exam))
+        .select_related("series", "study")
         .order_by("study", "series__series_number", "series", "instance_number", "pk")
-        .values_list("study__study_instance_uid", "series__series_instance_uid", "sop_instance_uid")[:SHOWN]
     )
-    return [f"/dicom-web/studies/{study}/series/{series}/instances/{uid}" for study, series, uid in rows]
+    kinds = [(row, kind_of(row.sop_class_uid, row.transfer_syntax_uid, row.attributes)) for row in rows[: SHOWN * 2]]
+    return [Picture(kind, _url(exam, row, kind)) for row, kind in kinds if kind][:SHOWN]
+
+
+def _url(exam: Exam, row: Instance, kind: str) -> str:
+    if kind != "frames":
+        return reverse("imaging:part", args=[exam.pk, row.sop_instance_uid, 0])
+    study, series = row.study.study_instance_uid, row.series.series_instance_uid
+    return f"/dicom-web/studies/{study}/series/{series}/instances/{row.sop_instance_uid}/thumbnail"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.urls import path
 
 from tuetinh.care.imaging import exam_pages, pages
+from tuetinh.care.imaging.capture import pages as capture
+from tuetinh.care.imaging.capture.disc import pages as disc
 from tuetinh.care.imaging.dose import pages as dose_pages
 from tuetinh.care.imaging.handover import pages as handover
 from tuetinh.care.imaging.rooms import pages as room_pages
@@ -22,6 +24,13 @@ urlpatterns = [
     path("imaging/exams/<int:exam_id>/write", exam_pages.write, name="write"),
     path("imaging/exams/<int:exam_id>/sign", exam_pages.sign, name="sign"),
     path("imaging/exams/<int:exam_id>/report.pdf", exam_pages.report, name="report"),
+    path("imaging/exams/<int:exam_id>/add", capture.add, name="add"),
+    path("imaging/exams/<int:exam_id>/camera", capture.camera, name="camera"),
+    path("imaging/exams/<int:exam_id>/clip", capture.clip, name="clip"),
+    path("imaging/exams/<int:exam_id>/parts/<str:uid>/<int:frame>", capture.part, name="part"),
+    path("imaging/discs", disc.discs, name="discs"),
+    path("imaging/discs/<int:disc_id>", disc.disc, name="disc"),
+    path("imaging/arriving", capture.arriving_piece, name="arriving"),
     path("imaging/exams/<int:exam_id>/handover", handover.hand_over, name="hand-over"),
     path("imaging/exams/<int:exam_id>/handover/<int:given_id>/slip.pdf", handover.slip, name="slip"),
     path("imaging/exams/<int:exam_id>/handover/<int:given_id>/end", handover.take_back, name="take-back"),

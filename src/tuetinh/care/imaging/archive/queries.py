@@ -16,6 +16,16 @@ from tuetinh.record.steps import Query, Row, Step
 STRUCTURED: Final = "1.2.840.10008.5.1.4.1.1.88."  # SOP classes of SR documents (PS3.4 B.5): measurements, no pixels
 
 
+PAPERS: Final = "1.2.840.10008.5.1.4.1.1.104."  # of encapsulated documents
+WAVES: Final = "1.2.840.10008.5.1.4.1.1.9."  # of waveforms
+FILMS: Final = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))  # MPEG-2, MPEG-4, HEVC
+
+
+def is_drawn(sop_class: str, transfer_syntax: str) -> bool:
+    """Whether an object can hold pixels that are drawn as pictures."""
+    return not sop_class.startswith((STRUCTURED, PAPERS, WAVES)) and transfer_syntax not in FILMS
+
+
 @dataclass(frozen=True, slots=True)
 class Object:
     """An object of the archive, as its row tells it."""

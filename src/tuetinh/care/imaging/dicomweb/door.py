@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from tuetinh.care.imaging.archive import queries
 from tuetinh.care.imaging.archive.matching import BadKey, Wanted
-from tuetinh.care.imaging.archive.queries import STRUCTURED, Object
+from tuetinh.care.imaging.archive.queries import Object, is_drawn
 from tuetinh.care.imaging.archive.workers import Workers
 from tuetinh.care.imaging.dicomweb import qido, stow, wado
 from tuetinh.care.imaging.dicomweb.asked import Call, Refused
@@ -140,7 +140,7 @@ async def _give(call: Call, name: str, groups: tuple[str | None, ...], found: li
         case "frames":
             await wado.some_frames(call, found[0], _numbers(groups[3]))
         case "drawn":
-            pictures = [one for one in found if not one.sop_class.startswith(STRUCTURED)] or found
+            pictures = [one for one in found if is_drawn(one.sop_class, one.transfer_syntax)] or found
             await wado.rendered(call, pictures[len(pictures) // 2], 1, thumbnail=groups[3] == "thumbnail")
         case "drawn frame":
             await wado.rendered(call, found[0], _numbers(groups[3])[0], thumbnail=groups[4] == "thumbnail")

@@ -11,6 +11,7 @@ from pydicom import dcmread
 from pydicom.encaps import parse_fragments
 
 from tuetinh.care.imaging.archive.syntaxes import CannotConvert
+from tuetinh.care.imaging.capture.ecg.drawing import drawn
 from tuetinh.care.imaging.dicomweb import frames
 from tuetinh.care.imaging.handover.showing import Shown
 
@@ -56,6 +57,11 @@ def film(one: Shown) -> Part:
         file.seek(offsets[1] + 4)
         length = int.from_bytes(file.read(4), "little")
     return Part(one.object.path, offsets[1] + 8, length)
+
+
+def curves(one: Shown) -> bytes:
+    """An ECG as SVG. Raises CannotConvert."""
+    return drawn(one.object.path)
 
 
 def paper(one: Shown) -> bytes:

@@ -52,6 +52,8 @@ def _piece(one: showing.Shown, frame: int) -> Piece | None:
     if one.kind == "film" and not frame:
         part = contents.film(one)
         return Piece("video/mp4", part.length, part.chunks)
+    if one.kind == "waves" and not frame:
+        return _whole("image/svg+xml", contents.curves(one))
     if one.kind == "paper" and not frame:
         return _whole("application/pdf", contents.paper(one))
     return None

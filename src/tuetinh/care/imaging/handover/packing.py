@@ -131,6 +131,8 @@ def _looks(one: Shown) -> Iterator[tuple[int, str, contents.Part | bytes]]:
                 yield frame, "JPG", contents.picture(one, frame)
         elif one.kind == "film":
             yield 0, "MP4", contents.film(one)
+        elif one.kind == "waves":
+            yield 0, "SVG", contents.curves(one)
         elif one.kind == "paper":
             yield 0, "PDF", contents.paper(one)
     except (CannotConvert, NoFrame):  # it is among the DICOM files all the same

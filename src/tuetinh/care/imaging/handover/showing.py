@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from tuetinh.care.imaging.archive.queries import Object
+from tuetinh.care.imaging.archive.queries import FILMS, WAVES, Object
 from tuetinh.care.imaging.models import Exam, Instance, Study
 from tuetinh.care.imaging.reports import report_id
 from tuetinh.record import api as record
@@ -20,8 +20,6 @@ from tuetinh.record.steps import enter
 
 SIGNED: Final = ("final", "amended", "corrected", "appended")
 PDF: Final = "1.2.840.10008.5.1.4.1.1.104.1"  # SOP class Encapsulated PDF Storage
-WAVES: Final = "1.2.840.10008.5.1.4.1.1.9."  # SOP classes of waveforms (PS3.4 B.5)
-FILMS: Final = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))  # MPEG-2, MPEG-4, HEVC
 _ROWS, _FRAMES = "00280010", "00280008"
 _DESCRIPTION = "0008103E"
 

@@ -113,6 +113,8 @@ Dose.objects.create(study_instance_uid=exam.study_instance_uid, facility=exam.fa
                     description=exam.description, dap="0.15", source="rdsr")
 keep(here, b"broken")
 keep(here, part10(PatientID="UNKNOWN"))
+from tuetinh.care.imaging.capture.disc.actions import begin
+begin(asker_of(Account.objects.get(username="imaging")), coughs.id, "USB")
 """
 # A unit that was given and reacted to, another in the store, and a signed case of pathology.
 IN_THE_BLOOD_BANK = """

@@ -70,7 +70,10 @@ ROWS = {
     "imaging/rules/<str:code>": Row("admin", at="/imaging/rules/CT-HEAD-C"),
     "imaging/dose": Row("imaging", states=("?by=machine", "?by=month")),
     "imaging/dose/people/<str:patient_id>": Row("doctor", at=f"/imaging/dose/people/{CITIZEN}"),
+    "imaging/exams/<int:exam_id>/add": Row("imaging", at="/imaging/exams/1/add"),
+    "imaging/exams/<int:exam_id>/camera": Row("imaging", at="/imaging/exams/1/camera"),
     "imaging/exams/<int:exam_id>/handover": Row("imaging", at="/imaging/exams/1/handover"),
+    "imaging/discs/<int:disc_id>": Row("imaging", "/imaging/discs"),
     "imaging/waiting": Row("imaging", states=("?list=nobody",)),
     "imaging/waiting/<int:held_id>": Row("imaging", "/imaging/waiting"),
     "imaging/studies/<int:study_id>/patient": Row("imaging", "/imaging/waiting?list=nobody"),
@@ -135,7 +138,7 @@ ROWS = {
     "me/visits/<str:encounter_id>": Row("citizen", "/me/visits"),
 }
 NO_PAGES = {
-    "imaging/exams/<int:exam_id>/packages/<int:package_id>",  # a file
+    "imaging/exams/<int:exam_id>/packages/<int:package_id>", "imaging/exams/<int:exam_id>/parts/<str:uid>/<int:frame>",
     "insurance/forms/<int:run_id>/file", "lab/whonet.<str:form>", "lab/pictures/<str:picture>",  # files
     "oauth/token", "oauth/revoke", "oauth/introspect", "oauth/jwks", "cds-services", ".well-known/smart-configuration",
     "cds-services/<str:id_>", "cds-services/<str:id_>/feedback", ".well-known/openid-configuration",  # answer programs

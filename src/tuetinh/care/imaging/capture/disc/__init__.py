@@ -1,0 +1,1 @@
+"""Discs and sticks of other places: their objects come into the archive for the person whom somebody has chosen."""
