@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, cast
@@ -22,17 +23,25 @@ from tuetinh.care.imaging.archive.recording import record_new
 from tuetinh.care.imaging.capture import arriving
 from tuetinh.care.imaging.capture.arriving import come
 from tuetinh.care.imaging.capture.disc.models import Disc
-from tuetinh.care.imaging.capture.disc.reconciling import reconcile
+from tuetinh.care.imaging.capture.disc.reconciling import CannotChange, reconcile
 from tuetinh.care.imaging.errors import ImagingError, NoPerson, NotAllowed
 from tuetinh.care.imaging.models import Held, Instance
 from tuetinh.record import api as record
 from tuetinh.record import audit, r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.contents.files import path_of, room
+from tuetinh.record.errors import RecordError
 from tuetinh.record.steps import enter
 
 DIRECTORY: Final = "1.2.840.10008.1.3.10"  # SOP class of a DICOMDIR
 MOST_LISTED: Final = 100_000
+BROKEN: Final = (
+    BadZipFile,
+    zlib.error,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+)  # or with a password, other packing
 _PIECE: Final = 2**20
 _SEXES: Final = {"male": "M", "female": "F", "other": "O"}
 OUTCOMES: Final = {
@@ -112,10 +121,14 @@ def read_zip(disc_id: int) -> None:
             members = [one for one in zipped.infolist() if not one.is_dir()]
             Disc.objects.filter(pk=disc.pk).update(total=len(members))
             for member in members[disc.done :]:
-                outcome, study = _member(disc, zipped, member)
+                try:
+                    outcome, study = _member(disc, zipped, member)
+                except BROKEN:
+                    Disc.objects.filter(pk=disc.pk).update(broken=True)
+                    outcome, study = "skipped", ""
                 studies.add(study)
                 _count(disc, outcome, done=1)
-    except (BadZipFile, OSError, RuntimeError, NotImplementedError):  # broken, away, with a password, another packing
+    except (*BROKEN, OSError, RecordError):
         Disc.objects.filter(pk=disc.pk).update(broken=True)
     record_new(studies - {""})
     path.unlink(missing_ok=True)
@@ -163,10 +176,12 @@ def _one(disc: Disc, path: Path) -> tuple[str, str]:
 
 
 def _ours(disc: Disc, path: Path, head: Head, person: r4.Patient, source: Source) -> tuple[str, str]:
-    made = path.with_name(str(uuid4()))
+    made, patient = path.with_name(str(uuid4())), str(person.id)
     try:
         reconcile(path, made, _told(person, disc.facility), _known(head))
-        kept = keep(source, come(made), patient=str(person.id))
+        kept = keep(source, come(made), patient=patient)
+    except CannotChange:
+        kept = keep(source, come(path), patient=patient)  # as it came
     finally:
         made.unlink(missing_ok=True)
     return {"stored": "stored", "duplicate": "known"}.get(kept.state, "waiting"), kept.study

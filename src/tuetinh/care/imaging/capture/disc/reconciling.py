@@ -19,22 +19,32 @@ PIECE: Final = 2**20
 _MODIFIED: Final = "AttributeModificationDateTime"
 
 
+class CannotChange(Exception):
+    """The object is written so that it cannot be written again."""
+
+
 def reconcile(source: Path, target: Path, told: dict[str, str], known: Path | None) -> None:
     """Write the object with these values; those that it had are in its Original Attributes (PS3.3 C.12.1).
 
     Names stay as they were written. Pixels are copied as they lie, so memory stays flat. known: the same object that
     was made ours before: it is told to be changed at the same moment, so that it is the same to the byte.
+
+    Raises CannotChange.
     """
-    with source.open("rb") as file:
-        dataset = dcmread(file, stop_before_pixels=True)
-        deflated = UID(dataset.file_meta.TransferSyntaxUID).is_deflated
-        if deflated:
-            dataset = dcmread(source)
-        _change(dataset, told, _moment(known))
-        with target.open("wb") as out:
+    with source.open("rb") as file, target.open("wb") as out:
+        try:
+            dataset = dcmread(file, stop_before_pixels=True)
+            deflated = UID(dataset.file_meta.TransferSyntaxUID).is_deflated
+            if deflated:
+                dataset = dcmread(source)
+            _change(dataset, told, _moment(known))
             dcmwrite(out, dataset, enforce_file_format=True)
-            if not deflated:
-                copyfileobj(file, out, PIECE)  # it stands before its pixels, or at its end
+        except OSError:
+            raise
+        except Exception as error:  # whatever the bytes lead it to
+            raise CannotChange from error
+        if not deflated:
+            copyfileobj(file, out, PIECE)  # it stands before its pixels, or at its end
 
 
 def _moment(known: Path | None) -> str:

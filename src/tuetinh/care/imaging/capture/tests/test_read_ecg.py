@@ -97,4 +97,4 @@ def test_broken_aecg(what: bytes, by: bytes) -> None:
 def test_no_entity_is_followed() -> None:
     bad = b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><AnnotatedECG'
     data = re.sub(rb"<\?xml.*?\?><AnnotatedECG", bad, aecg(curves(1), name="&x;"))
-    assert wire_aecg.read(data).name == ""
+    assert wire_aecg.read(data).name == "&x;"
