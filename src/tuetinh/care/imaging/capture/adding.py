@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
@@ -86,7 +87,7 @@ def add(asker: Asker, exam_id: int, path: Path, kind: str, name: str) -> Added:
         what = told_apart(path)
         with path.open("rb") as file:
             digest = file_digest(file, "sha256").digest()
-        named = _named(whose.exam, digest, Path(name).stem)
+        named = _named(whose.exam, digest, re.sub(r"[\x00-\x1f\x7f\\]", " ", Path(name).stem))  # PS3.5, 6.2
         if named is None:
             return Added(_ANSWERED.get(what, what), wrapping.instance_uid(whose.exam, digest), fresh=False)
         if what == "film":

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import BinaryIO, Final
 
+import numpy as np
 import pi_heif
 from PIL import Image, ImageOps
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit
@@ -111,7 +112,9 @@ def _again(image: Image.Image) -> Photo:
     if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
         behind = Image.new("RGBA", upright.size, "white")
         upright = Image.alpha_composite(behind, upright.convert("RGBA"))
-    upright = upright.convert("L" if upright.mode in ("1", "L", "I;16", "I") else "RGB")
+    if upright.mode.startswith("I"):  # sixteen bits of grey
+        upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+    upright = upright.convert("L" if upright.mode in ("1", "L") else "RGB")
     grey = upright.mode == "L"
     rows, columns, samples = upright.height, upright.width, 1 if grey else 3
     if lossless:

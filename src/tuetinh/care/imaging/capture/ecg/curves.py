@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -38,7 +39,7 @@ class Curves:
 
 def completed(curves: Curves) -> Curves:
     """With the limb leads that follow from I and II (Einthoven, Goldberger), in the order of paper."""
-    leads = dict(curves.leads)
+    leads = {re.sub(r"[^\w +-]", "", name, flags=re.ASCII)[:16]: data for name, data in curves.leads.items()}
     if "I" in leads and "II" in leads:
         one, two = leads["I"], leads["II"]
         leads.setdefault("III", two - one)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import time
 import tracemalloc
 from collections.abc import Callable
 from io import BytesIO
@@ -215,6 +217,16 @@ def test_a_file_in_pieces(exam: Exam, as_role: Browse, monkeypatch: pytest.Monke
         == 422
     )
     assert len(kept()) == 1
+
+
+def test_what_nobody_goes_on_with_is_taken_away(cast: dict[str, Account]) -> None:
+    me = asker_of(cast["imaging"])
+    for key in ("0" * 16, "1" * 16):
+        arriving.add(me, key, 0, b"x")
+    old = time.time() - arriving.KEPT_SECONDS - 1
+    os.utime(arriving.place(me, "0" * 16), (old, old))
+    arriving.tidy()
+    assert [arriving.place(me, key * 16).exists() for key in "01"] == [False, True]
 
 
 def test_a_clip_of_stills(exam: Exam, as_role: Browse) -> None:

@@ -71,6 +71,13 @@ def test_a_png_loses_nothing() -> None:
     assert photo.frames[0] == Image.open(BytesIO(data)).convert("RGB").tobytes()
 
 
+def test_sixteen_bits_of_grey_keep_their_steps() -> None:
+    out, steps = BytesIO(), np.arange(0, 2**16, 256, dtype=np.uint16).reshape(16, 16)
+    Image.fromarray(steps).save(out, "PNG")
+    photo = photos.read(BytesIO(out.getvalue()))
+    assert (photo.samples, photo.frames[0]) == (1, bytes(range(256)))
+
+
 def test_what_one_sees_through_is_white() -> None:
     out = BytesIO()
     Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(out, "PNG")
