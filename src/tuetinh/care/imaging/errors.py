@@ -147,6 +147,54 @@ class BadRule(ImagingError):
         return self.said
 
 
+class TakenByOther(ImagingError):
+    """Somebody else is reading this examination."""
+
+    code = "taken-by-other"
+    message = _("Người khác đang đọc ca này.")
+
+
+class NotReader(ImagingError):
+    """The facility has named those who read, and this one is not among them."""
+
+    code = "not-reader"
+    message = _("Bạn chưa được phân công đọc phim ở cơ sở này.")
+
+
+class NeedsSecond(ImagingError):
+    """A senior reads after this reader."""
+
+    code = "needs-second"
+    message = _("Bản đọc này cần người duyệt đọc lần hai và ký.")
+
+
+class NotReadBack(ImagingError):
+    """Somebody answered, but did not read the finding back."""
+
+    code = "not-read-back"
+    message = _("Người nghe phải đọc lại giá trị; nếu không gặp ai, hãy ghi là không liên lạc được.")
+
+
+class BadValue(ImagingError):
+    """A field of a template holds what is no number, or none of its choices."""
+
+    code = "bad-value"
+
+    def __init__(self, label: str) -> None:
+        super().__init__(label)
+        self.label = label
+
+    def __str__(self) -> str:
+        return _("%(field)s: giá trị không hợp lệ.") % {"field": self.label}
+
+
+class NoSenior(ImagingError):
+    """Where somebody reads under supervision, somebody must sign."""
+
+    code = "no-senior"
+    message = _("Cần ít nhất một người đọc chính để ký kết quả.")
+
+
 # Why an object waits for a person.
 REASONS = {
     "broken": _("Tệp hỏng, không đọc được"),

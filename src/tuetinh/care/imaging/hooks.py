@@ -24,6 +24,12 @@ def _stopped(request: HttpRequest) -> int:
     return int(stopped(request.user.facility).count())  # type: ignore[union-attr]
 
 
+def _calls_due(request: HttpRequest) -> int:
+    from tuetinh.care.imaging.reading.board import to_call
+
+    return int(to_call(request.user.facility).count())  # type: ignore[union-attr]
+
+
 MENU = [
     MenuItem(roles=("imaging",), url="imaging:worklist", icon="photo-scan", label=gettext_lazy("Ca chụp"), order=5),
     MenuItem(roles=("imaging",), url="imaging:schedule", icon="calendar", label=gettext_lazy("Lịch chụp"), order=7),
@@ -73,6 +79,18 @@ MENU = [
         icon="door",
         label=gettext_lazy("Phòng chụp"),
         order=36,
+        rare=True,
+        at="facility",
+    ),
+    MenuItem(
+        roles=("imaging",), url="imaging:read", icon="eye", label=gettext_lazy("Đọc phim"), order=8, badge=_calls_due
+    ),
+    MenuItem(
+        roles=("admin",),
+        url="imaging:readers",
+        icon="users",
+        label=gettext_lazy("Người đọc phim"),
+        order=38,
         rare=True,
         at="facility",
     ),

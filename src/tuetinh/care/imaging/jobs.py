@@ -50,3 +50,11 @@ def tidy(timestamp: int = 0) -> None:
 
     handover.tidy()
     arriving.tidy()
+
+
+@app.task(name="imaging.store-documents", retry=5, pass_context=False)
+def store_documents(exam: int) -> None:
+    """Store the signed report of an examination and its key images as DICOM; safe to repeat."""
+    from tuetinh.care.imaging.reading.documents import store
+
+    store(exam)

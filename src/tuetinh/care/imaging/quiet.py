@@ -10,7 +10,9 @@ from typing import Final
 from tuetinh.record.errors import is_away
 
 log = logging.getLogger(__name__)
-LEVELS: Final = {"pydicom": logging.CRITICAL, "pynetdicom": logging.ERROR, "openjpeg": logging.ERROR}
+LEVELS: Final = {
+    "pydicom": logging.CRITICAL, "pynetdicom": logging.ERROR, "openjpeg": logging.ERROR, "highdicom": logging.ERROR,
+}  # fmt: skip
 """From which level on something is told: all that pydicom cannot do, it raises as well, or tries another way."""
 
 

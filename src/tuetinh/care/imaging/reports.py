@@ -15,6 +15,8 @@ from django.db import transaction
 from tuetinh.care.imaging.errors import NeedsReason, NotAllowed, NothingWritten, WrongStage
 from tuetinh.care.imaging.facts import HANOI
 from tuetinh.care.imaging.models import Exam, Study
+from tuetinh.care.imaging.reading import claims, keys, readers, structured
+from tuetinh.care.imaging.reading.queries import case_of
 from tuetinh.commons.access.api import place_name
 from tuetinh.commons.documents.api import pdf
 from tuetinh.commons.identity.api import banner, display_name
@@ -80,9 +82,9 @@ def reading_of(asker: Asker, exam: Exam) -> Reading:
 
 
 def write(asker: Asker, exam_id: int, findings: str, conclusion: str) -> Exam:
-    """Keep a draft of the reading. Raises NotAllowed, WrongStage."""
+    """Keep a draft of the reading. Raises NotAllowed, NotReader, WrongStage, TakenByOther."""
     with transaction.atomic():
-        exam = _own(asker, exam_id)
+        exam = lock(asker, exam_id)
         if exam.stage == Exam.Stage.REPORTED:
             raise WrongStage
         _put(asker, exam, Reading(findings.strip(), conclusion.strip(), "preliminary"), None)
@@ -92,11 +94,13 @@ def write(asker: Asker, exam_id: int, findings: str, conclusion: str) -> Exam:
 def sign(asker: Asker, exam_id: int, findings: str, conclusion: str, why: str = "") -> Exam:
     """Sign the reading: it is a result from now on. One that was signed is amended, with a reason.
 
-    Raises NotAllowed, WrongStage, NothingWritten, NeedsReason.
+    Raises NotAllowed, NotReader, NeedsSecond, WrongStage, TakenByOther, NothingWritten, NeedsReason.
     """
+    from tuetinh.care.imaging.jobs import store_documents
+
     findings, conclusion, why = findings.strip(), conclusion.strip(), why.strip()
     with transaction.atomic():
-        exam = _own(asker, exam_id)
+        exam = lock(asker, exam_id, signing=True)
         if not findings or not conclusion:
             raise NothingWritten
         again = exam.stage == Exam.Stage.REPORTED
@@ -108,19 +112,26 @@ def sign(asker: Asker, exam_id: int, findings: str, conclusion: str, why: str = 
         exam.ended_at = exam.ended_at or datetime.now(HANOI)
         exam.save(update_fields=["stage", "ended_at"])
         _complete(asker, exam)
+        claims.signed(asker, exam)
+        store_documents.defer(exam=exam.pk)
         publish(f"imaging:{exam.facility}")
         if exam.encounter:
             publish(f"visit:{exam.encounter}")
     return exam
 
 
-def _own(asker: Asker, exam_id: int) -> Exam:
-    """The examination, locked, where it can be read. Another facility's is not there."""
+def lock(asker: Asker, exam_id: int, *, signing: bool = False) -> Exam:
+    """The examination, locked and taken by the asker, where it can be read. Another facility's is not there.
+
+    Raises NotAllowed, NotReader, NeedsSecond, WrongStage, TakenByOther.
+    """
     if not may_report(asker):
         raise NotAllowed
+    readers.check(asker, signing=signing)
     exam = Exam.objects.select_for_update().filter(pk=exam_id, facility=asker.facility).first()
     if exam is None or exam.stage not in READ:
         raise WrongStage
+    claims.hold(asker, exam)
     return exam
 
 
@@ -138,6 +149,7 @@ def _put(asker: Asker, exam: Exam, reading: Reading, document: bytes | None) -> 
         basedOn=based,
         effectiveDateTime=now,
         valueString=reading.findings or None,
+        component=_fields(exam),
         performer=[who] if who else None,
         **about,
     )
@@ -163,6 +175,11 @@ def _put(asker: Asker, exam: Exam, reading: Reading, document: bytes | None) -> 
     )
     record.put_many(asker, [findings])
     record.put_many(asker, [report])
+
+
+def _fields(exam: Exam) -> list[r4.ObservationComponent] | None:
+    case = case_of(exam)
+    return structured.components(case.template, case.answers) if case else None
 
 
 def _coded(system: str, code: str, text: str | None = None) -> r4.CodeableConcept:
@@ -197,6 +214,7 @@ def paper(asker: Asker, exam: Exam, reading: Reading, why: str = "") -> bytes:
         "why": why,
         "signer": _signer(asker, exam, reading),
         "signed": datetime.now(HANOI),
+        "pictures": keys.for_paper(exam),
     }
     return pdf("imaging/report.typ", data, "A4")
 

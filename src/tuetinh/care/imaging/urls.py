@@ -9,6 +9,7 @@ from tuetinh.care.imaging.capture import pages as capture
 from tuetinh.care.imaging.capture.disc import pages as disc
 from tuetinh.care.imaging.dose import pages as dose_pages
 from tuetinh.care.imaging.handover import pages as handover
+from tuetinh.care.imaging.reading import pages as reading
 from tuetinh.care.imaging.rooms import pages as room_pages
 from tuetinh.care.imaging.rules import pages as rule_pages
 from tuetinh.care.imaging.safety import pages as safety_pages
@@ -36,6 +37,25 @@ urlpatterns = [
     path("imaging/exams/<int:exam_id>/handover/<int:given_id>/end", handover.take_back, name="take-back"),
     path("imaging/exams/<int:exam_id>/packages", handover.pack, name="pack"),
     path("imaging/exams/<int:exam_id>/packages/<int:package_id>", handover.package, name="package"),
+    path("imaging/read", reading.worklist, name="read"),
+    path("imaging/read/next", reading.take_next, name="read-next"),
+    path("imaging/read/<int:exam_id>", reading.reading, name="reading"),
+    path("imaging/read/<int:exam_id>/take", reading.take, name="take"),
+    path("imaging/read/<int:exam_id>/release", reading.release, name="release"),
+    path("imaging/read/<int:exam_id>/keep", reading.keep, name="keep"),
+    path("imaging/read/<int:exam_id>/compose", reading.compose, name="compose"),
+    path("imaging/read/<int:exam_id>/hand-over", reading.hand_over, name="hand-over"),
+    path("imaging/read/<int:exam_id>/give-back", reading.give_back, name="give-back"),
+    path("imaging/read/<int:exam_id>/sign", reading.sign, name="sign-reading"),
+    path("imaging/read/<int:exam_id>/choose", reading.choose, name="choose"),
+    path("imaging/read/<int:exam_id>/tell", reading.tell, name="tell"),
+    path("imaging/read/<int:exam_id>/call", reading.call, name="call"),
+    path("imaging/board", reading.board, name="reading-board"),
+    path("imaging/calls", reading.calls, name="calls"),
+    path("imaging/peers", reading.peer_list, name="peers"),
+    path("imaging/peers/next", reading.peer_next, name="peer-next"),
+    path("imaging/peers/<int:review_id>", reading.peer, name="peer"),
+    path("imaging/readers", reading.reader_list, name="readers"),
     path("imaging/viewer", viewer, name="viewer"),
     path("imaging/schedule", room_pages.schedule, name="schedule"),
     path("imaging/exams/<int:exam_id>/book", room_pages.book, name="book"),

@@ -90,7 +90,7 @@ bench.note_step(lab, number, culture.id, outcome="no-growth", hours=24)
 grown = bench.Draft("sau", "3+", tests=[("FOX", "disk", "18"), ("VAN", "mic", "1")])
 bench.save_isolate(lab, number, culture.id, 0, grown)
 """
-# An examination with its dose, an object that waits, and a study of nobody.
+# Examinations that wait, with a dose, are to be read, and were read for a peer; an object that waits, and a study of nobody.
 AT_IMAGING = """
 from tuetinh.care.clinic.api import order_imaging
 from tuetinh.care.imaging.archive.keeping import Source, keep
@@ -111,6 +111,19 @@ exam = Exam.objects.latest("id")
 Dose.objects.create(study_instance_uid=exam.study_instance_uid, facility=exam.facility, patient=exam.patient, exam=exam,
                     modality="DX", at=exam.ordered_at, machine="X-quang 1", protocol="XR-CHEST", region="Ngực",
                     description=exam.description, dap="0.15", source="rdsr")
+from tuetinh.care.imaging.actions import begin, finish
+from tuetinh.care.imaging.models import Exam, PeerReview
+from tuetinh.care.imaging.reading import work
+reader = asker_of(Account.objects.get(username="imaging"))
+for _ in range(2):
+    order_imaging(doctor, came.encounter, "18.0119.0028", question="Ho kéo dài", site="Ngực")
+    taken = Exam.objects.latest("pk")
+    begin(reader, taken.pk)
+    finish(reader, taken.pk)
+    work.tell(reader, taken.pk, "Tràn khí màng phổi")
+work.sign(reader, taken.pk, work.Typed("Tràn khí màng phổi phải.", "Tràn khí màng phổi."))
+PeerReview.objects.create(exam=taken, facility=reader.facility, modality=taken.modality, author="0",
+                          chosen_at=taken.ordered_at, reviewer=reader.account)
 keep(here, b"broken")
 keep(here, part10(PatientID="UNKNOWN"))
 from tuetinh.care.imaging.capture.disc.actions import begin
