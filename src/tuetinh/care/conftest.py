@@ -33,7 +33,7 @@ def over_a_socket() -> Iterator[Callable[[Callable[..., Awaitable[None]]], str]]
 
         async def main() -> None:
             server = Server(
-                app, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False
+                app, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=True
             )
             serving = asyncio.create_task(server.serve())
             await stop.wait()

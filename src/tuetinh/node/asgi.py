@@ -56,7 +56,7 @@ class Application:
 
     async def startup(self) -> None:
         """Open the connections; needs a running event loop."""
-        from tuetinh.care.imaging.api import DicomDoor
+        from tuetinh.care.imaging.api import DicomDoor, Together
         from tuetinh.commons.access import api as access
         from tuetinh.commons.messages.live import Live
         from tuetinh.record.door import Door
@@ -83,6 +83,7 @@ class Application:
         self.pictures = DicomDoor(self.pool, authenticate)
         self.sockets = Sockets(url, self.door.run, authenticate)
         self.sockets.start()
+        self.together = Together(url, self.door.run, authenticate)
 
     def _forget(self) -> None:
         """Ask anew who may what: something of it was changed, here or by another process."""
@@ -92,9 +93,9 @@ class Application:
         self._open.forget()
 
     async def end_streams(self) -> None:
-        """End what stays open, the events of pages and the websockets of subscriptions, and soon what takes long."""
+        """End what stays open, the events of pages and all websockets, and soon what takes long."""
         self.door.leave()
-        await asyncio.gather(self.live.stop(), self.sockets.stop())
+        await asyncio.gather(self.live.stop(), self.sockets.stop(), self.together.stop())
 
     async def shutdown(self) -> None:
         """Finish what is in flight and close the connections."""
@@ -115,8 +116,12 @@ class Application:
         await self._open(scope, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Any, send: Any) -> None:
+        from tuetinh.care.imaging.api import LIVE
+
         if scope["path"] == PATH:
             await self.sockets(scope, receive, send)
+        elif LIVE.fullmatch(scope["path"]):
+            await self.together(scope, receive, send)
         else:
             await receive()
             await send({"type": "websocket.close", "code": 1008})

@@ -22,7 +22,8 @@ class Relation(NamedTuple):
     """holder: `Organization/12104`, `Practitioner/7`, `Account/17`, … until: an instant of PostgreSQL, or `FOREVER`.
 
     kind: `treating`, `episode`, `referral` and `consultation` hold for some days after their end, as the asker's sight
-    says; `registered`, `guardian` and `consent` end with it; so does `glass`, which holds whatever the patient forbids.
+    says; `registered`, `invitation`, `guardian` and `consent` end with it; so does `glass`, which holds whatever the
+    patient forbids.
     """
 
     patient: str

@@ -21,5 +21,6 @@ class ImagingConfig(AppConfig):
         register_projection("ServiceRequest", follow_orders)
         register_follower(Follower("imaging_study"))
         register_follower(Follower("imaging_disc"))
+        register_follower(Follower("imaging_opinion"))
         register_follower(Follower("imaging_exam", by=("encounter", "Encounter")))
         register_follower(Follower("imaging_dose"))

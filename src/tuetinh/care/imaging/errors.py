@@ -195,6 +195,27 @@ class NoSenior(ImagingError):
     message = _("Cần ít nhất một người đọc chính để ký kết quả.")
 
 
+class BadDeadline(ImagingError):
+    """The time until which an answer is wanted has passed, or is too far away."""
+
+    code = "bad-deadline"
+    message = _("Hạn trả lời phải sau lúc này và trong vòng 30 ngày.")
+
+
+class NobodyThere(ImagingError):
+    """Nobody at that facility answers, or not this one."""
+
+    code = "nobody-there"
+    message = _("Ở cơ sở đó chưa có ai trả lời được. Hãy chọn nơi khác.")
+
+
+class NoUpstream(ImagingError):
+    """This node has no node above it to send to."""
+
+    code = "no-upstream"
+    message = _("Chưa đặt nơi nhận ảnh tuyến trên cho máy chủ này.")
+
+
 # Why an object waits for a person.
 REASONS = {
     "broken": _("Tệp hỏng, không đọc được"),

@@ -30,7 +30,25 @@ def _calls_due(request: HttpRequest) -> int:
     return int(to_call(request.user.facility).count())  # type: ignore[union-attr]
 
 
+def _opinions_due(request: HttpRequest) -> int:
+    from tuetinh.care.imaging.remote.opinions import due
+    from tuetinh.commons.access.api import asker
+
+    return due(asker(request))
+
+
 MENU = [
+    *(
+        MenuItem(
+            roles=(role,),
+            url="imaging:opinions",
+            icon="messages",
+            label=gettext_lazy("Hội chẩn ảnh"),
+            order=45,
+            badge=_opinions_due,
+        )
+        for role in ("doctor", "imaging", "station")
+    ),
     MenuItem(roles=("imaging",), url="imaging:worklist", icon="photo-scan", label=gettext_lazy("Ca chụp"), order=5),
     MenuItem(roles=("imaging",), url="imaging:schedule", icon="calendar", label=gettext_lazy("Lịch chụp"), order=7),
     MenuItem(

@@ -58,3 +58,21 @@ def store_documents(exam: int) -> None:
     from tuetinh.care.imaging.reading.documents import store
 
     store(exam)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="imaging.send", queueing_lock="imaging.send", lock="imaging.send", pass_context=False)
+def send_pictures(timestamp: int = 0) -> None:
+    """Send what is due to the node above; safe to repeat and to be killed."""
+    from tuetinh.care.imaging.remote.sending import send_due
+
+    send_due()
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="imaging.tend", queueing_lock="imaging.tend", lock="imaging.tend", pass_context=False)
+def tend_opinions(timestamp: int = 0) -> None:
+    """Remind of opinions that are due, and end those that were answered days ago; safe to repeat."""
+    from tuetinh.care.imaging.remote.opinions import tend
+
+    tend()

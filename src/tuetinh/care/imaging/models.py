@@ -13,6 +13,7 @@ from django.db.models import Q
 from tuetinh.care.imaging.capture.disc.models import Disc  # noqa: F401
 from tuetinh.care.imaging.handover.models import Package  # noqa: F401
 from tuetinh.care.imaging.reading.models import PeerReview, Reader, ReadingCase, ReadingRules  # noqa: F401
+from tuetinh.care.imaging.remote.models import Opinion, Sending, SentObject  # noqa: F401
 
 
 class Study(models.Model):

@@ -10,6 +10,7 @@ from tuetinh.care.imaging.capture.disc import pages as disc
 from tuetinh.care.imaging.dose import pages as dose_pages
 from tuetinh.care.imaging.handover import pages as handover
 from tuetinh.care.imaging.reading import pages as reading
+from tuetinh.care.imaging.remote import pages as remote
 from tuetinh.care.imaging.rooms import pages as room_pages
 from tuetinh.care.imaging.rules import pages as rule_pages
 from tuetinh.care.imaging.safety import pages as safety_pages
@@ -56,6 +57,14 @@ urlpatterns = [
     path("imaging/peers/next", reading.peer_next, name="peer-next"),
     path("imaging/peers/<int:review_id>", reading.peer, name="peer"),
     path("imaging/readers", reading.reader_list, name="readers"),
+    path("imaging/look", remote.look, name="look"),
+    path("imaging/opinions", remote.opinion_list, name="opinions"),
+    path("imaging/opinions/new", remote.new_opinion, name="new-opinion"),
+    path("imaging/opinions/<int:opinion_id>", remote.opinion, name="opinion"),
+    path("imaging/opinions/<int:opinion_id>/answer", remote.answer, name="answer-opinion"),
+    path("imaging/opinions/<int:opinion_id>/close", remote.close_opinion, name="close-opinion"),
+    path("imaging/sending", remote.sending_list, name="sending"),
+    path("imaging/sending/new", remote.send, name="send"),
     path("imaging/viewer", viewer, name="viewer"),
     path("imaging/schedule", room_pages.schedule, name="schedule"),
     path("imaging/exams/<int:exam_id>/book", room_pages.book, name="book"),

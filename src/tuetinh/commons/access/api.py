@@ -23,6 +23,7 @@ from tuetinh.commons.access.roles import CATALOGUE, DIRECTORY, ROLES, Role
 from tuetinh.commons.access.sight import carers, forbidding, rules, wards
 from tuetinh.commons.access.sight.ages import agrees as minor_agrees
 from tuetinh.commons.access.sight.glass import may_open
+from tuetinh.commons.access.sight.relations import INVITATION
 from tuetinh.commons.access.sight.wards import Tie
 from tuetinh.commons.access.sight.words import ALL_PURPOSES, PURPOSES, RELATIONSHIPS
 from tuetinh.commons.access.words import is_username
@@ -41,6 +42,7 @@ __all__ = [
     "CATALOGUE",
     "CITIZENS_DESKS",
     "DIRECTORY",
+    "INVITATION",
     "PURPOSES",
     "RELATIONSHIPS",
     "ROLES",

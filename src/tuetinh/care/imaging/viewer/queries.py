@@ -30,6 +30,16 @@ class Look:
         return f"{reverse('imaging:viewer')}?{urlencode({'StudyInstanceUIDs': ','.join(self.studies)}, safe=',')}"
 
     @property
+    def quick(self) -> str:
+        """The page of pictures that the server draws, for slow lines."""
+        return f"{reverse('imaging:look')}?{urlencode({'studies': ','.join(self.studies)}, safe=',')}"
+
+    @property
+    def asking(self) -> str:
+        """Where others are asked about these studies."""
+        return f"{reverse('imaging:new-opinion')}?{urlencode({'studies': ','.join(self.studies)}, safe=',')}"
+
+    @property
     def thumbnail(self) -> str:
         """A small picture of the first of them."""
         return f"/dicom-web/studies/{self.studies[0]}/thumbnail"

@@ -19,6 +19,8 @@ RELATED_PATIENT: Final = "https://tuetinh.vn/fhir/StructureDefinition/related-pa
 """Extension of a RelatedPerson: the Patient who is the same person. Without it nobody's account is meant."""
 GUARDIANS: Final = frozenset({"GUARD", "FTH", "MTH", "NPRN", "NFTH", "NMTH", "ADOPTP", "ADOPTF", "ADOPTM"})
 """v3 RoleCode of those who act for a child or a ward by law; `PRN` alone may be a parent whom an adult named."""
+INVITATION: Final = "https://tuetinh.vn/fhir/CodeSystem/invitation"
+"""System of the category of a ServiceRequest that asks for an opinion: what it opens ends with it, at once."""
 CONSULTANT: Final = "CON"  # v3 ParticipationType
 _VOID: Final = ("cancelled", "entered-in-error", "revoked", "draft", "noshow")
 _OPEN: Final = {
@@ -110,9 +112,11 @@ def _episode(resource: r4.Resource) -> _Found:
 def _request(resource: r4.Resource) -> _Found:
     request = cast("r4.ServiceRequest", resource)
     until = _until(request, None)
-    if until is not None:
-        for one in request.performer or ():
-            yield one, "referral", until
+    invites = any(coding.system == INVITATION for one in request.category or () for coding in one.coding or ())
+    if until is None or (invites and until != FOREVER):
+        return
+    for one in request.performer or ():
+        yield one, "invitation" if invites else "referral", until
 
 
 def _appointment(resource: r4.Resource) -> _Found:

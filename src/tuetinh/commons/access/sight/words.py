@@ -35,6 +35,7 @@ KINDS = {
     "registered": gettext_lazy("Nơi đăng ký ban đầu"),
     "referral": gettext_lazy("Được chỉ định, chuyển đến"),
     "consultation": gettext_lazy("Được mời hội chẩn, hẹn khám"),
+    "invitation": gettext_lazy("Được hỏi ý kiến"),
     "guardian": gettext_lazy("Người giám hộ"),
     "consent": gettext_lazy("Người bệnh cho phép"),
     "proposed": gettext_lazy("Đang mời"),

@@ -90,7 +90,8 @@ bench.note_step(lab, number, culture.id, outcome="no-growth", hours=24)
 grown = bench.Draft("sau", "3+", tests=[("FOX", "disk", "18"), ("VAN", "mic", "1")])
 bench.save_isolate(lab, number, culture.id, 0, grown)
 """
-# Examinations that wait, with a dose, are to be read, and were read for a peer; an object that waits, and a study of nobody.
+# Examinations that wait (one with a dose), are to be read, were read for a peer, and that others are asked about; what
+# waits; nobody's study.
 AT_IMAGING = """
 from tuetinh.care.clinic.api import order_imaging
 from tuetinh.care.imaging.archive.keeping import Source, keep
@@ -102,10 +103,12 @@ from tuetinh.commons.access.models import Account
 from tuetinh.record import api as record, r4
 account = Account.objects.get(username="doctor")
 doctor, desk = asker_of(account), asker_of(Account.objects.get(username="reception"))
-coughs = record.create(record.SYSTEM, r4.Patient(name=[r4.HumanName(text="Lò Văn Ho")], birthDate="1980-01-01"))
-came = reception.open_visit(desk, coughs.id, account.facility, account.room, "Ho kéo dài")
-reception.start(doctor, came.encounter)
-order_imaging(doctor, came.encounter, "18.0119.0028", question="Ho kéo dài", site="Ngực")
+def coughs():
+    person = record.create(record.SYSTEM, r4.Patient(name=[r4.HumanName(text="Lò Văn Ho")], birthDate="1980-01-01"))
+    came = reception.open_visit(desk, person.id, account.facility, account.room, "Ho kéo dài")
+    reception.start(doctor, came.encounter)
+    order_imaging(doctor, came.encounter, "18.0119.0028", question="Ho kéo dài", site="Ngực")
+coughs()
 here = Source(doctor.facility, "AE CT1")
 exam = Exam.objects.latest("id")
 Dose.objects.create(study_instance_uid=exam.study_instance_uid, facility=exam.facility, patient=exam.patient, exam=exam,
@@ -116,7 +119,7 @@ from tuetinh.care.imaging.models import Exam, PeerReview
 from tuetinh.care.imaging.reading import work
 reader = asker_of(Account.objects.get(username="imaging"))
 for _ in range(2):
-    order_imaging(doctor, came.encounter, "18.0119.0028", question="Ho kéo dài", site="Ngực")
+    coughs()
     taken = Exam.objects.latest("pk")
     begin(reader, taken.pk)
     finish(reader, taken.pk)
@@ -124,6 +127,16 @@ for _ in range(2):
 work.sign(reader, taken.pk, work.Typed("Tràn khí màng phổi phải.", "Tràn khí màng phổi."))
 PeerReview.objects.create(exam=taken, facility=reader.facility, modality=taken.modality, author="0",
                           chosen_at=taken.ordered_at, reviewer=reader.account)
+from datetime import timedelta
+from django.utils import timezone
+from tuetinh.care.imaging.remote import opinions
+Exam.objects.filter(pk=taken.pk).update(study_instance_uid="1.2.3.5")
+told = dict(PatientID="", PatientName="Lò^Văn^Ho", PatientBirthDate="19800101", PatientSex=None)
+for number in (1, 2):
+    keep(here, part10(StudyInstanceUID="1.2.3.5", SeriesInstanceUID="1.2.3.5.1", InstanceNumber=number, **told))
+elsewhere = next(id_ for id_, name in opinions.places(doctor) if id_ != doctor.facility)
+until = timezone.now() + timedelta(hours=4)
+opinions.ask(doctor, ["1.2.3.5"], opinions.Question("Có tràn khí không?", elsewhere, "", until))
 keep(here, b"broken")
 keep(here, part10(PatientID="UNKNOWN"))
 from tuetinh.care.imaging.capture.disc.actions import begin

@@ -1,0 +1,191 @@
+// Pictures that the server draws: small and quick first, sharp when the hand rests; alone, or together with others.
+"use strict";
+
+(() => {
+  const box = document.getElementById("quick");
+  const series = JSON.parse(document.getElementById("series").textContent);
+  const words = JSON.parse(document.getElementById("quick-words").textContent);
+  const { opinion, choose, token } = box.dataset;
+  const keys = new Set(JSON.parse(document.getElementById("keys").textContent).map(([uid, frame]) => `${uid}/${frame}`));
+  const [stage, range, count, list, windows, star, people, state] = ["stage", "range", "count", "list", "windows", "star", "people", "state"].map((name) => box.querySelector(`[data-${name}]`));
+  const REST = 250, KEPT = 150; // milliseconds until a picture is drawn sharply; pictures that are kept
+  const view = { series: 0, at: 0, window: null };
+  const kept = new Map(); // by address
+  let shown = null, resting = 0, busy = false;
+
+  const now = () => series[view.series];
+  const picture = () => now().pictures[view.at];
+  function address(quality) {
+    const [uid, frame] = picture();
+    const side = quality === "low" ? 320 : Math.min(2048, Math.round(Math.max(stage.clientWidth, stage.clientHeight, 512) * devicePixelRatio));
+    const asked = new URLSearchParams({ viewport: `${side},${side}`, quality: quality === "low" ? "20" : "90", accept: "image/jpeg" });
+    if (view.window) asked.set("window", `${view.window.join(",")},linear`);
+    return `/dicom-web/studies/${now().study}/series/${now().uid}/instances/${uid}/frames/${frame}/rendered?${asked}`;
+  }
+  function put(image, quality) {
+    if (shown !== image) {
+      stage.querySelector("img")?.remove();
+      image.alt = `${now().label}, ${view.at + 1}`;
+      image.draggable = false;
+      stage.prepend(image);
+      shown = image;
+    }
+    box.dataset.quality = quality;
+    place();
+  }
+  const load = (url) => new Promise((done) => {
+    const image = new Image();
+    image.onload = () => {
+      kept.set(url, image);
+      if (kept.size > KEPT) kept.delete(kept.keys().next().value);
+      done(image);
+    };
+    image.onerror = () => done(null);
+    image.src = url;
+  });
+  // One small picture at a time: while the hand moves, those in between are left out; the sharp one comes when it rests.
+  async function draw() {
+    clearTimeout(resting);
+    const sharp = address("full");
+    if (kept.has(sharp)) { put(kept.get(sharp), "full"); return; }
+    if (busy) return;
+    const small = address("low");
+    if (!kept.has(small)) {
+      busy = true;
+      const image = await load(small);
+      busy = false;
+      if (small !== address("low")) { draw(); return; }
+      state.textContent = image ? "" : words.failed;
+      if (!image) return;
+    }
+    put(kept.get(small), "low");
+    resting = setTimeout(async () => {
+      const image = await load(sharp);
+      if (image && sharp === address("full")) put(image, "full");
+    }, REST);
+  }
+  function show() {
+    const all = now().pictures.length;
+    range.max = all;
+    range.value = view.at + 1;
+    count.textContent = `${view.at + 1} / ${all}`;
+    list.value = String(view.series);
+    if (star) star.setAttribute("aria-pressed", String(keys.has(picture().join("/"))));
+    draw();
+  }
+  function go(change, mine = true) {
+    Object.assign(view, change);
+    view.at = Math.max(0, Math.min(view.at, now().pictures.length - 1));
+    show();
+    if (mine) say();
+  }
+
+  // ---- Moving through the pictures and their window
+  stage.addEventListener("wheel", (event) => { event.preventDefault(); go({ at: view.at + Math.sign(event.deltaY) }); }, { passive: false });
+  stage.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDown: 10, PageUp: -10 }[event.key];
+    if (step) { event.preventDefault(); go({ at: view.at + step }); }
+  });
+  range.addEventListener("input", () => go({ at: Number(range.value) - 1 }));
+  list.addEventListener("change", () => go({ series: Number(list.value), at: 0 }));
+  windows.addEventListener("change", () => go({ window: windows.value ? windows.value.split(",").map(Number) : null }));
+  let dragged = null;
+  stage.addEventListener("pointerdown", (event) => {
+    const [centre, width] = view.window || [40, 400];
+    dragged = { x: event.clientX, y: event.clientY, centre, width, touch: event.pointerType === "touch", at: view.at };
+    stage.setPointerCapture(event.pointerId);
+  });
+  stage.addEventListener("pointerup", () => { dragged = null; });
+  stage.addEventListener("pointercancel", () => { dragged = null; });
+  stage.addEventListener("pointermove", (event) => {
+    point(event);
+    if (!dragged) return;
+    const x = event.clientX - dragged.x, y = event.clientY - dragged.y;
+    if (dragged.touch) { go({ at: dragged.at + Math.round(y / 12) }); return; }
+    if (Math.abs(x) + Math.abs(y) < 4 && !view.window) return;
+    windows.value = "";
+    go({ window: [Math.round(dragged.centre + y * 2), Math.max(1, Math.round(dragged.width + x * 2))] });
+  });
+  star?.addEventListener("click", async () => {
+    const [uid, frame] = picture(), key = picture().join("/");
+    const answer = await fetch(choose, { method: "POST", headers: { "X-CSRFToken": token }, body: new URLSearchParams({ instance: uid, frame }) }).catch(() => null);
+    const told = answer ? await answer.json().catch(() => ({})) : {};
+    state.textContent = answer?.ok ? "" : told.error || words.failed;
+    if (!answer?.ok) return;
+    if (told.chosen) keys.add(key); else keys.delete(key);
+    show();
+  });
+
+  // ---- Together: what one looks at the others look at; where one points the others see it.
+  const dots = new Map(); // by who
+  let socket = null, pause = 500, last = 0, waiting = 0, pointer = null;
+  // Where the picture is within its place, which it does not fill.
+  function inner() {
+    const { left, top, width, height } = shown.getBoundingClientRect();
+    const scale = Math.min(width / shown.naturalWidth, height / shown.naturalHeight);
+    const wide = shown.naturalWidth * scale, high = shown.naturalHeight * scale;
+    return { left: left + (width - wide) / 2, top: top + (height - high) / 2, width: wide, height: high };
+  }
+  function point(event) {
+    if (!opinion || !shown) return;
+    const { left, top, width, height } = inner();
+    pointer = [(event.clientX - left) / width, (event.clientY - top) / height].map((one) => Math.round(one * 1000) / 1000);
+    say();
+  }
+  function say() {
+    if (!opinion || socket?.readyState !== WebSocket.OPEN || waiting) return;
+    waiting = setTimeout(() => {
+      waiting = 0;
+      last = Date.now();
+      if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ study: now().study, series: now().uid, at: view.at, window: view.window, pointer }));
+    }, Math.max(0, 80 - (Date.now() - last)));
+  }
+  function hear({ id, who, state: told }) {
+    const fresh = !dots.has(id);
+    const dot = dots.get(id) || { mark: document.createElement("span"), at: null };
+    Object.assign(dot, { who, at: told.pointer, heard: Date.now() });
+    dots.set(id, dot);
+    if (fresh) { dot.mark.className = "quick-pointer"; dot.mark.textContent = who; stage.append(dot.mark); if (!told.hello) say(); }
+    if (told.hello) say(); else {
+      const found = series.findIndex((one) => one.study === told.study && one.uid === told.series);
+      const same = found === view.series && told.at === view.at && JSON.stringify(told.window) === JSON.stringify(view.window);
+      if (found >= 0 && !same && Number.isInteger(told.at)) {
+        windows.value = "";
+        go({ series: found, at: told.at, window: Array.isArray(told.window) ? told.window.map(Number) : null }, false);
+      }
+    }
+    place();
+    present();
+  }
+  function place() {
+    if (!shown) return;
+    const outer = stage.getBoundingClientRect(), { left, top, width, height } = inner();
+    for (const { mark, at } of dots.values()) {
+      mark.hidden = !Array.isArray(at);
+      if (mark.hidden) continue;
+      mark.style.left = `${left - outer.left + at[0] * width}px`;
+      mark.style.top = `${top - outer.top + at[1] * height}px`;
+    }
+  }
+  function present() {
+    for (const [id, dot] of dots) if (Date.now() - dot.heard > 15000) { dot.mark.remove(); dots.delete(id); }
+    if (people) people.textContent = [...new Set([...dots.values()].map((dot) => dot.who))].join(", ") || words.alone;
+  }
+  function join() {
+    socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/imaging/live/${opinion}`);
+    socket.addEventListener("open", () => { pause = 500; state.textContent = ""; socket.send(JSON.stringify({ hello: true })); });
+    socket.addEventListener("message", (event) => hear(JSON.parse(event.data)));
+    socket.addEventListener("close", (event) => {
+      if (event.code === 1008) { state.textContent = words.ended; return; }
+      state.textContent = words.lost;
+      setTimeout(join, pause);
+      pause = Math.min(pause * 2, 10000);
+    });
+  }
+  if (opinion) {
+    join();
+    setInterval(() => { present(); if (Date.now() - last > 5000) say(); }, 1000);
+  }
+  addEventListener("resize", place);
+  if (series.length) show();
+})();
