@@ -59,7 +59,6 @@ def look(request: HttpRequest) -> HttpResponse:
         "exam": exam,
         "keys": chosen,
         "opinion": row if row and row.closed_at is None else None,
-        "me": request.user.get_full_name() or request.user.get_username(),
         "asks": me.role in PARTIES and bool(me.facility),
         "sends": me.role in sending.SENDS and sending.upstream() is not None,
         "banner": banner(me, studies[0].patient) if studies[0].patient else None,
