@@ -50,6 +50,7 @@ class Study(models.Model):
             models.Index(fields=["name_words"], name="imaging_study_name"),
             models.Index(fields=["accession_number"], name="imaging_study_accession"),
             models.Index(fields=["custodian", "-id"], name="imaging_study_nobody", condition=Q(patient=None)),
+            models.Index(fields=["custodian", "-id"], name="imaging_study_known", condition=Q(patient__isnull=False)),
         ]
 
 

@@ -21,6 +21,7 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.sight import EVERYTHING
+from tuetinh.record.steps import enter
 
 ASK: Final = ("doctor", "imaging", "station")
 ANSWER: Final = ("doctor", "imaging")
@@ -255,6 +256,13 @@ def _changed(row: Opinion) -> None:
 def studies(asker: Asker, row: Opinion) -> list[Study]:
     """The studies that are asked about, as far as the asker sees them now: none once the question is closed."""
     return opened_studies(asker, row.studies)
+
+
+def recent(asker: Asker) -> list[Study]:
+    """The newest studies of the asker's facility, about which others may be asked."""
+    enter(asker)
+    rows = Study.objects.filter(custodian=asker.facility, patient__isnull=False).order_by("-pk")
+    return list(rows[:10]) if asker.facility else []
 
 
 def places(asker: Asker) -> list[tuple[str, str]]:

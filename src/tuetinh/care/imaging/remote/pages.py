@@ -88,12 +88,14 @@ def opinion_list(request: HttpRequest) -> HttpResponse:
     which = which if which in TABS else ("received" if me.role in opinions.ANSWER else "asked")
     page = paginate(request, opinions.visible(me, which))
     rows = list(page.object_list)
-    names = names_of(me, {one.patient for one in rows})
+    recent = opinions.recent(me) if which == "asked" else []
+    names = names_of(me, {one.patient for one in rows} | {str(one.patient) for one in recent})
     told = {key: opinions.visible(me, key).count() for key in ("received", "asked")}
     context = {
         "page": page,
         "rows": [(one, names.get(one.patient, ""), *_sides(one)) for one in rows],
         "tabs": [(key, label, told.get(key)) for key, label in TABS.items()],
+        "recent": [(one, names.get(str(one.patient), ""), Look((one.study_instance_uid,))) for one in recent],
         "which": which,
         "facility": me.facility,
         "now": timezone.now(),

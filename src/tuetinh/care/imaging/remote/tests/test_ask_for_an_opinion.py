@@ -137,6 +137,9 @@ def test_what_is_wrong_asks_nobody(
 
 def test_the_page_asks(asked_about: r4.Patient, doctor: Asker, far: Asker, as_role: Browser) -> None:
     browser = as_role("doctor")
+    assert (
+        f'href="/imaging/opinions/new?studies={STUDY}"' in browser.get("/imaging/opinions?list=asked").content.decode()
+    )
     url = f"/imaging/opinions/new?studies={STUDY}"
     assert f'value="{THERE}/{far.account}"' in browser.get(url).content.decode()
     due = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M")

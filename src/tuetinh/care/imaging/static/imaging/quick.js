@@ -11,7 +11,7 @@
   const REST = 250, KEPT = 150; // milliseconds until a picture is drawn sharply; pictures that are kept
   const view = { series: 0, at: 0, window: null };
   const kept = new Map(); // by address
-  let shown = null, resting = 0, busy = false;
+  let shown = null, sharpening = null, resting = 0, busy = false;
 
   const now = () => series[view.series];
   const picture = () => now().pictures[view.at];
@@ -33,8 +33,7 @@
     box.dataset.quality = quality;
     place();
   }
-  const load = (url) => new Promise((done) => {
-    const image = new Image();
+  const load = (url, image = new Image()) => new Promise((done) => {
     image.onload = () => {
       kept.set(url, image);
       if (kept.size > KEPT) kept.delete(kept.keys().next().value);
@@ -46,6 +45,7 @@
   // One small picture at a time: while the hand moves, those in between are left out; the sharp one comes when it rests.
   async function draw() {
     clearTimeout(resting);
+    if (sharpening && !sharpening.complete) sharpening.src = ""; // the line is for what is looked at now
     const sharp = address("full");
     if (kept.has(sharp)) { put(kept.get(sharp), "full"); return; }
     if (busy) return;
@@ -56,11 +56,12 @@
       busy = false;
       if (small !== address("low")) { draw(); return; }
       state.textContent = image ? "" : words.failed;
-      if (!image) return;
+      if (!image) { resting = setTimeout(draw, 3000); return; }
     }
     put(kept.get(small), "low");
     resting = setTimeout(async () => {
-      const image = await load(sharp);
+      sharpening = new Image();
+      const image = await load(sharp, sharpening);
       if (image && sharp === address("full")) put(image, "full");
     }, REST);
   }
