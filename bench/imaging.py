@@ -97,6 +97,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5, help="of each case of reading (default 5)")
     parser.add_argument("--instances", type=int, default=0, help="that fill the indexes before reading (default 0)")
     parser.add_argument("--large", type=int, default=0, metavar="MIB", help="size of one more object (default none)")
+    parser.add_argument("--storing", action="store_true", help="measure storing only")
     parser.add_argument("--workers", type=int, help="web processes of the node (default: as suits the machine)")
     return parser.parse_args()
 
@@ -178,6 +179,12 @@ class _Bench:
             self._compare("C-STORE, images/s", associations, self._stored(associations), "MB/s", self._megabytes())
         for clients in CLIENTS:
             self._compare("STOW-RS, images/s", clients, self._posted(clients))
+        if not self.options.storing:
+            self._read_all()
+        if self.options.large:
+            self._send_large()
+
+    def _read_all(self) -> None:
         pictures = self._pictures(self.options.images)
         for server in (self.here, self.peer.server):
             _send(server, [pictures])
@@ -187,8 +194,6 @@ class _Bench:
         self._read(pictures)
         for associations in ASSOCIATIONS[:2]:
             self._compare("C-MOVE, images/s", associations, self._moved(pictures, associations))
-        if self.options.large:
-            self._send_large()
 
     def _compare(self, case: str, at_once: int, both: tuple[float, float], unit: str = "", factor: float = 1.0) -> None:
         here, there = both
@@ -260,23 +265,27 @@ class _Bench:
 
     def _moved(self, pictures: Sequence[Picture], at_once: int) -> tuple[float, float]:
         """How many images a second a receiver is given that keeps none."""
+        studies = list(dict.fromkeys(one.study for one in pictures))
+        lots = [studies[n::at_once] for n in range(at_once)]
+        with self._receiving():
+            here, there = (len(pictures) / _move(server, lots) for server in (self.here, self.peer.server))
+        return here, there
+
+    @contextlib.contextmanager
+    def _receiving(self) -> Iterator[None]:
+        """A receiver of C-MOVE that keeps nothing, known to the node."""
         self.database.execute(
             "INSERT INTO imaging_device (title, facility, name, modality, host, port, tls, stores, finds, retrieves,"
             " works, enabled) SELECT 'BENCH', facility, 'bench', '', '127.0.0.1', %s, false, true, true, true, false,"
             " true FROM imaging_device WHERE title = '*' ON CONFLICT DO NOTHING",
             [self.receiver],
         )
-        studies = list(dict.fromkeys(one.study for one in pictures))
         receiver = subprocess.Popen(["storescp", "--fork", "--ignore", str(self.receiver)], env=AT_ONCE)
         try:
-            told = []
-            for server in (self.here, self.peer.server):
-                lots = [studies[n::at_once] for n in range(at_once)]
-                told.append(len(pictures) / _move(server, lots))
+            yield
         finally:
             receiver.terminate()
             receiver.wait(10)
-        return told[0], told[1]
 
     def _check(self, server: Server, pictures: Sequence[Picture]) -> None:
         """That all are there."""
@@ -344,9 +353,10 @@ class _Bench:
             ("C-STORE", lambda: _send(self.here, [[large]])),
             ("WADO-RS, the last frame", lambda: _fetch(f"{url}/frames/{image.NumberOfFrames}", self.here.proof)),
             ("WADO-RS, the object", lambda: _fetch(url, self.here.proof)),
+            ("C-MOVE", lambda: _move(self.here, [[large.study]])),
         ):
             before = _memory(self.node.process)
-            with _watching(self.node.process) as most:
+            with self._receiving(), _watching(self.node.process) as most:
                 seconds = _together([do])
             told = f"{seconds:.1f} s, memory of the node {before:,.0f} MiB before, {max(most):,.0f} MiB at most"
             print(f"{self.options.large} MiB, {case}: {told}", flush=True)

@@ -87,10 +87,13 @@ class Instance(models.Model):
 
 
 class Pending(models.Model):
-    """A study of which the record does not know the newest state yet. at: when an object came last."""
+    """Something of a study that the record does not know yet. at: when it came.
 
-    study = models.OneToOneField(Study, on_delete=models.CASCADE, primary_key=True)
-    at = models.DateTimeField(db_index=True)
+    Each object has a row of its own, so that no sender waits for another.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE)
+    at = models.DateTimeField()
 
 
 class Held(models.Model):

@@ -1,8 +1,9 @@
 """The folder of contents: `files/ab/abcd…` by SHA-256, and `files/arriving` for what is not whole yet.
 Where `files/unarchived` is there, an archive follows the node, and finds in it the name of each content that came.
 
-A file comes into its place by one rename, whole and on the disk, and is never changed. What no resource uses an hour
-after it came (its upload was refused, or the process killed) is swept away.
+A file comes into its place whole and is never changed; `place` returns when it is on the disk, and only then may a
+resource use it. What no resource uses an hour after it came (its upload was refused, or the process killed) is swept
+away.
 """
 
 from __future__ import annotations
@@ -90,16 +91,21 @@ class Arriving:
         return self._path.open("rb")
 
     def place(self) -> Content:
-        """Make it a file that counts, on the disk; one of the same content is replaced. Raises NoSpace."""
+        """Make it a file that counts, on the disk; one of the same content is replaced. Raises NoSpace.
+
+        Where it can, it has its name before it is synced, so that the file system writes its journal once for both.
+        """
         content = Content(self._hash.digest(), self.size)
         target = path_of(content.digest)
         with _told_when_full():
-            os.fsync(self._file.fileno())
-            self._file.close()
             if not target.parent.exists():
                 target.parent.mkdir(mode=0o700, exist_ok=True)
                 _sync(target.parent.parent)
-            self._path.replace(target)
+            named = _linked(self._path, target)
+            os.fsync(self._file.fileno())
+            self._file.close()
+            if not named:  # one that may be used gives way to one that is on the disk
+                self._path.replace(target)
             _sync(target.parent)
             _tell_archive(target.name)
         return content
@@ -110,6 +116,17 @@ class Arriving:
     def __exit__(self, *_: object) -> None:
         self._file.close()
         self._path.unlink(missing_ok=True)
+
+
+def _linked(path: Path, target: Path) -> bool:
+    """Give a file a further name; False where that is taken, or the file system knows no such names."""
+    try:
+        os.link(path, target)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
+        return False
+    return True
 
 
 def _sync(place: Path) -> None:

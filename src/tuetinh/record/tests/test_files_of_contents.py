@@ -56,6 +56,24 @@ def test_only_what_nobody_uses_and_nobody_writes_is_swept(folder: Path) -> None:
     assert names(folder) == {used.digest.hex(), fresh.digest.hex(), kept.digest.hex()}
 
 
+def test_a_content_that_is_there_gives_way_to_one_that_is_on_the_disk(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = files.path_of(files.store(SCAN).digest)
+    first, synced = path.stat().st_ino, []
+
+    def sync(handle: int) -> None:
+        synced.append((os.fstat(handle).st_ino, path.stat().st_ino))
+        real(handle)
+
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", sync)
+    files.store(SCAN)
+    second = path.stat().st_ino
+    assert synced == [(second, first), (path.parent.stat().st_ino, second)]
+    assert path.read_bytes() == SCAN
+
+
 def test_a_content_that_comes_again_while_it_is_swept_stays(folder: Path) -> None:
     content = files.store(SCAN)
     age(files.path_of(content.digest))

@@ -67,7 +67,6 @@ WITH old AS (
   FROM changed JOIN imaging_study s ON s.id = changed.study_id ON CONFLICT DO NOTHING
 ), pending AS (
   INSERT INTO imaging_pending (study_id, at) SELECT study_id, now() FROM changed
-  ON CONFLICT (study_id) DO UPDATE SET at = excluded.at
 )
 SELECT old.digest, s.custodian FROM old JOIN imaging_study s ON s.id = old.study_id"""
 
@@ -109,11 +108,7 @@ def give_study(asker: Asker, study_id: int, patient: str, why: str) -> Study:
             *(patient, patient, row.resource),
         )
         ask("UPDATE imaging_study SET patient = %s WHERE id = %s", patient, study_id)
-        ask(
-            "INSERT INTO imaging_pending (study_id, at) VALUES (%s, now())"
-            " ON CONFLICT (study_id) DO UPDATE SET at = excluded.at",
-            study_id,
-        )
+        ask("INSERT INTO imaging_pending (study_id, at) VALUES (%s, now())", study_id)
         row.patient = patient
         _note(asker, "give", why, study=row, before={"patient": before}, after={"patient": patient})
     return row

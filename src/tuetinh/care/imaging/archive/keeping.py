@@ -178,7 +178,6 @@ WITH added AS (
   FROM added JOIN imaging_study s ON s.id = added.study_id ON CONFLICT DO NOTHING
 ), pending AS (
   INSERT INTO imaging_pending (study_id, at) SELECT study_id, now() FROM added
-  ON CONFLICT (study_id) DO UPDATE SET at = excluded.at
 )
 SELECT 1 FROM added"""
 

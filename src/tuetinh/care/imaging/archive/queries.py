@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from tuetinh.care.imaging.archive.matching import Wanted, answer, compile_objects, compile_query
 from tuetinh.record import audit
@@ -37,6 +37,10 @@ class Object:
     transfer_syntax: str
     digest: bytes
     size: int
+
+    def opened(self) -> BinaryIO:
+        """Its Part 10 file, to be read."""
+        return self.path.open("rb")
 
     @property
     def path(self) -> Path:

@@ -40,33 +40,35 @@ FROM imaging_study s WHERE s.study_instance_uid = ANY(%s)"""
 
 def record_studies(uids: Iterable[str]) -> int:
     """Write these studies into the record, as far as it does not know them; returns how many it was told."""
-    return sum(_record_one(Pending.objects.filter(study__study_instance_uid=uid)) for uid in sorted(set(uids)))
+    return sum(_record_one(study) for (study,) in ask(_OF_UIDS, sorted(set(uids))))
+
+
+_OF_UIDS: Final = "SELECT id FROM imaging_study WHERE study_instance_uid = ANY(%s) ORDER BY id"
 
 
 def record_quiet(most: int = 500) -> int:
     """Write the studies of which nothing came for a while into the record; returns how many."""
-    count = 0
-    while count < most and _record_one(Pending.objects.filter(at__lt=datetime.now(UTC) - QUIET).order_by("at")):
-        count += 1
-    return count
+    return sum(_record_one(study) for (study,) in ask(_QUIET, datetime.now(UTC) - QUIET, most))
 
 
-def _record_one(rows: object) -> int:
-    """Write the first of these that nobody else is writing. What comes meanwhile waits, and is written next."""
+_QUIET: Final = """
+SELECT study_id FROM imaging_pending GROUP BY study_id HAVING max(at) < %s ORDER BY max(at) LIMIT %s"""
+
+
+def _record_one(study_id: int) -> int:
+    """Write a study, unless nobody waits for it or somebody else is writing it; returns whether it was.
+
+    What waits is taken away before the study is read, and was added together with its object: what comes meanwhile
+    waits, and is written next.
+    """
     with transaction.atomic():
         enter(SYSTEM)
-        pending = rows.select_for_update(skip_locked=True, of=("self",)).first()  # type: ignore[attr-defined]
-        if pending is None:
-            return 0
-        free = Study.objects.select_for_update(no_key=True, skip_locked=True)
-        study = free.filter(pk=pending.study_id).first()
-        if study is None:  # whoever changes it waits for the row that is held here
+        study = Study.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=study_id).first()
+        if study is None or not Pending.objects.filter(study=study_id).delete()[0]:
             return 0
         if study.patient:
             _write(study)
         is_due(study.study_instance_uid)
-        enter(SYSTEM)
-        pending.delete()
     return 1
 
 

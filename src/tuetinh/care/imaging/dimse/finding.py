@@ -14,6 +14,7 @@ from tuetinh.care.imaging.archive.matching import MOST, Wanted
 LEVELS: Final = ("PATIENT", "STUDY", "SERIES", "IMAGE")
 _ABOUT_THE_QUERY: Final = {0x00080005, 0x00080052, 0x00080053, 0x00080054, 0x00080056}
 _UNIQUE: Final = (0x00100020, 0x0020000D, 0x0020000E, 0x00080018)
+MOST_OBJECTS: Final = 1_000_000  # that are given at once
 UTF8: Final = "ISO_IR 192"
 
 
@@ -41,7 +42,7 @@ def wanted_objects(identifier: Dataset) -> Wanted:
     keys = {tag: found for tag, found in keys.items() if found}
     if not keys:
         raise BadIdentifier("no unique key")
-    return Wanted("IMAGE", keys, limit=65_535)
+    return Wanted("IMAGE", keys, limit=MOST_OBJECTS)
 
 
 def values(value: Any) -> list[str]:

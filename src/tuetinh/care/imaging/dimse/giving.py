@@ -1,21 +1,37 @@
-"""C-MOVE and C-GET (PS3.4 C.4.2, C.4.3): objects in a transfer syntax that the receiver takes."""
+"""C-MOVE and C-GET (PS3.4 C.4.2, C.4.3): objects in a transfer syntax that the receiver takes.
+
+What the receiver takes as it is kept goes from the file to the line piece by piece; what must be converted is read as a
+whole. Sub-operations are counted in 16 bits (PS3.7, 9.3.3.1): where there are more objects, one stands for several.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, Final
 
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
+from pydicom.uid import UID
 from pynetdicom import AE, build_context
 from pynetdicom.association import Association
+from pynetdicom.dimse_messages import C_STORE_RQ  # type: ignore[attr-defined]
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.presentation import PresentationContext
 
 from tuetinh.care.imaging.archive.queries import Object
+from tuetinh.care.imaging.archive.reading import PREAMBLE
 from tuetinh.care.imaging.archive.syntaxes import PLAIN, CannotConvert, in_one_of
 
 log = logging.getLogger(__name__)
-CONTEXTS = 128  # that an association can have (PS3.8, 7.1.1.13)
+CONTEXTS: Final = 128  # that an association can have (PS3.8, 7.1.1.13)
+COUNTED: Final = 65_535  # sub-operations
+AHEAD: Final = 16  # pieces that wait for the line
+PIECE: Final = 256 * 1024  # bytes, where the receiver takes any
+SUCCESS: Final = 0x0000
+DATA_FOLLOW: Final = 0x0001  # Command Data Set Type (PS3.7, 9.3.1)
 Accepted = Mapping[str, set[str]]
 
 
@@ -28,7 +44,107 @@ def contexts_for(objects: Iterable[Object]) -> list[PresentationContext]:
     return made[:CONTEXTS]
 
 
-def accepted_by(association: Association) -> Accepted:
+class SubOperation(Dataset):
+    """What is sent in one sub-operation, as the library passes it on: its objects, and the names of the first."""
+
+    def __init__(self, objects: Sequence[Object]) -> None:
+        super().__init__()
+        self.SOPClassUID, self.SOPInstanceUID = objects[0].sop_class, objects[0].sop_instance
+        self.objects = objects
+
+
+def sub_operations(objects: Sequence[Object]) -> list[SubOperation]:
+    """As many as can be counted."""
+    each = -(-len(objects) // COUNTED) or 1
+    return [SubOperation(objects[at : at + each]) for at in range(0, len(objects), each)]
+
+
+class Giver(Association):
+    """An association that sends sub-operations."""
+
+    def send_c_store(self, dataset: Any, *arguments: Any, **options: Any) -> Dataset:
+        """Send what a sub-operation holds; the status of what failed in it, else of the last. Raises as the library."""
+        if not isinstance(dataset, SubOperation):
+            return super().send_c_store(dataset, *arguments, **options)
+        accepted = _accepted_by(self)
+        failed = None
+        for one in dataset.objects:
+            status = self._give(one, accepted.get(one.sop_class, set()), *arguments, **options)
+            if status.get("Status") != SUCCESS and failed is None:
+                failed, dataset.SOPInstanceUID = status, one.sop_instance
+        return failed or status
+
+    def _give(self, one: Object, accepted: set[str], *arguments: Any, **options: Any) -> Dataset:
+        try:
+            if one.transfer_syntax in accepted:
+                return self._stream(one, *arguments, **options)
+            if accepted:
+                return super().send_c_store(in_one_of(one.path, accepted), *arguments, **options)
+        except (CannotConvert, OSError) as error:
+            log.warning("imaging: an object could not be given: %s", type(error).__name__)
+        failed = Dataset()
+        failed.Status = 0xC000
+        return failed
+
+    def _stream(
+        self,
+        one: Object,
+        msg_id: int = 1,
+        priority: int = 2,
+        originator_aet: str | None = None,
+        originator_id: int | None = None,
+    ) -> Dataset:
+        """Send an object as it is kept."""
+        context = self._get_valid_context(one.sop_class, UID(one.transfer_syntax), "scu", allow_conversion=False)
+        with one.opened() as file:
+            request = C_STORE()
+            request.MessageID, request.Priority = msg_id, priority
+            request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = one.sop_class, one.sop_instance
+            request.MoveOriginatorApplicationEntityTitle = originator_aet
+            request.MoveOriginatorMessageID = originator_id
+            message = C_STORE_RQ()
+            message.primitive_to_message(request)
+            message.command_set.CommandDataSetType = DATA_FOLLOW
+            self._reactor_checkpoint.clear()
+            try:
+                while not self._is_paused:
+                    time.sleep(0.0001)
+                size = self.dimse.maximum_pdu_size or PIECE
+                for part in message.encode_msg(context.context_id, size):
+                    self._put(part)
+                for part in _fragments(file, context.context_id, size - 6):
+                    self._put(part)
+                _, answer = self.dimse.get_msg(block=True)
+            finally:
+                self._reactor_checkpoint.set()
+        if answer is None:
+            self._handle_no_response()
+            return Dataset()
+        return self._check_received_status(answer)
+
+    def _put(self, part: P_DATA) -> None:
+        """Give a piece to the line, when it has taken most of those before it. Raises where nobody takes them."""
+        while self.dul.to_provider_queue.qsize() >= AHEAD:
+            if not self.dul.is_alive() or self.acse.is_aborted():
+                raise RuntimeError("the association has ended")
+            time.sleep(0.0005)
+        self.dul.send_pdu(part)
+
+
+def _fragments(file: BinaryIO, context: int | None, size: int) -> Iterator[P_DATA]:
+    """The data set of a Part 10 file in pieces of a message (PS3.8, E.2)."""
+    file.seek(PREAMBLE + 4)
+    read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, vr, length: tag.group != 2)
+    piece = file.read(size)
+    while piece:
+        following = file.read(size)
+        part = P_DATA()
+        part.presentation_data_value_list.append((context, (b"\x00" if following else b"\x02") + piece))
+        yield part
+        piece = following
+
+
+def _accepted_by(association: Association) -> Accepted:
     """The syntaxes in which a peer takes objects, by SOP class."""
     found: dict[str, set[str]] = {}
     for context in association.accepted_contexts:
@@ -37,26 +153,11 @@ def accepted_by(association: Association) -> Accepted:
     return found
 
 
-def probe(ae: AE, host: str, port: int, objects: Sequence[Object], options: dict[str, Any]) -> Accepted | None:
-    """What a receiver takes, asked by an association of its own; None where it cannot be reached."""
-    association = ae.associate(host, port, contexts=contexts_for(objects), **options)
-    if not association.is_established:
-        return None
-    found = accepted_by(association)
-    association.release()
-    return found
+class Caller(AE):
+    """An entity whose associations send sub-operations."""
 
-
-def dataset(one: Object, accepted: Accepted) -> Dataset:
-    """The object for a receiver; where it takes it in no syntax, what names it, for the sub-operation to fail."""
-    syntaxes = accepted.get(one.sop_class)
-    if syntaxes:
-        try:
-            found = in_one_of(one.path, syntaxes)
-        except (CannotConvert, OSError) as error:
-            log.warning("imaging: an object could not be given: %s", type(error).__name__)
-        else:
-            return found
-    named = Dataset()
-    named.SOPClassUID, named.SOPInstanceUID = one.sop_class, one.sop_instance
-    return named
+    def associate(self, *arguments: Any, **options: Any) -> Association:
+        """Call another entity."""
+        association = super().associate(*arguments, **options)
+        association.__class__ = Giver  # the library makes its own
+        return association

@@ -13,6 +13,7 @@ from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
 from pynetdicom.transport import AssociationSocket, RequestHandler
 
 from tuetinh.care.imaging.archive.reading import PREAMBLE
+from tuetinh.care.imaging.dimse.giving import Giver
 from tuetinh.record.contents import Arriving
 
 READ = 256 * 1024  # bytes that are asked of the socket at once
@@ -114,6 +115,7 @@ class Handler(RequestHandler):
 
     def _create_association(self) -> Association:
         association = super()._create_association()
+        association.__class__ = Giver
         association.dimse = _Provider(association)
         association.dul.socket.__class__ = _Socket  # it is listened to already
         return association

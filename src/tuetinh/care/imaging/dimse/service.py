@@ -15,7 +15,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from pydicom.dataset import Dataset
-from pynetdicom import AE, _config, evt
+from pynetdicom import _config, evt
 from pynetdicom.association import Association
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     ModalityPerformedProcedureStep,
@@ -33,6 +33,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from tuetinh.care.imaging.archive.matching import BadKey
 from tuetinh.care.imaging.archive.workers import Workers
+from tuetinh.care.imaging.dimse.giving import Caller, contexts_for, sub_operations
 from tuetinh.care.imaging.dimse.receiving import Handler, closed
 from tuetinh.care.imaging.quiet import fault
 
@@ -109,7 +110,7 @@ class Entity:
         self._peers: WeakKeyDictionary[Association, Any] = WeakKeyDictionary()
         self._came: WeakKeyDictionary[Association, set[str]] = WeakKeyDictionary()
         self._servers: list[ThreadedAssociationServer] = []
-        self.ae = AE(title)
+        self.ae = Caller(title)
         self.ae.maximum_pdu_size = PDU
         self.ae.maximum_associations = ASSOCIATIONS
         self.ae.network_timeout = 300
@@ -230,39 +231,25 @@ class Entity:
             yield UNABLE, None
 
     def _move(self, event: evt.Event) -> Iterator[Any]:
-        from tuetinh.care.imaging.dimse import giving, peers
+        from tuetinh.care.imaging.dimse import peers
 
         peer = self._peers[event.assoc]
         device = self.workers.run(peers.destination, peer, str(event.move_destination).strip())
         if device is None or not peer.device.retrieves:
             yield None, None
             return
-        options = {"ae_title": device.title, **calling(device.tls)}
         objects = self._objects(event)
-        accepted = giving.probe(self.ae, device.host, device.port, objects, options) if objects else {}
-        yield device.host, device.port, {"contexts": giving.contexts_for(objects), **options}
-        yield len(objects)
-        for one in objects:
-            if event.is_cancelled:
-                yield CANCELLED, None
-                return
-            yield PENDING, giving.dataset(one, accepted or {})
+        options = {"ae_title": device.title, **calling(device.tls)}
+        yield device.host, device.port, {"contexts": contexts_for(objects), **options}
+        yield from _given(event, objects)
 
     def _get(self, event: evt.Event) -> Iterator[Any]:
-        from tuetinh.care.imaging.dimse import giving
-
         objects = self._objects(event) if self._peers[event.assoc].device.retrieves else None
         if objects is None:
             yield 0
             yield NOT_AUTHORISED, None
             return
-        accepted = giving.accepted_by(event.assoc)
-        yield len(objects)
-        for one in objects:
-            if event.is_cancelled:
-                yield CANCELLED, None
-                return
-            yield PENDING, giving.dataset(one, accepted)
+        yield from _given(event, objects)
 
     def _objects(self, event: evt.Event) -> list[Any]:
         from tuetinh.care.imaging.dimse import finding
@@ -298,6 +285,17 @@ class Entity:
             working.change, self._peers[event.assoc], str(event.request.RequestedSOPInstanceUID or ""), told
         )
         return status, (told if status == SUCCESS else None)
+
+
+def _given(event: evt.Event, objects: list[Any]) -> Iterator[Any]:
+    """How many sub-operations there are, and each of them."""
+    made = sub_operations(objects)
+    yield len(made)
+    for one in made:
+        if event.is_cancelled:
+            yield CANCELLED, None
+            return
+        yield PENDING, one
 
 
 def _there_are_more() -> Dataset:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import threading
 from io import BytesIO
 from pathlib import Path
 
 import pytest
+from django.db import connection, transaction
 from pydicom import dcmread
 
 from tuetinh.care.imaging.archive.keeping import Source, ask, keep, resource_id
@@ -47,6 +49,28 @@ def test_an_object_is_kept_as_it_came(person: r4.Patient) -> None:
     assert (instance.series.modality, instance.series.series_number, instance.instance_number) == ("CT", 1, 1)
     used = ask("SELECT type, id, patient, custodian FROM record.content WHERE digest = %s", instance.digest)
     assert used == [("ImagingStudy", resource_id("1.2.3.4"), person.id, FACILITY)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sender_does_not_wait_for_another_one_of_its_study(person: r4.Patient) -> None:
+    keep(HERE, part10())
+    told: list[str] = []
+
+    def send() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '3s'")
+        try:
+            told.append(keep(HERE, part10()).state)
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        keep(HERE, part10())
+        other = threading.Thread(target=send)
+        other.start()
+        other.join()
+        assert told == ["stored"]
+    assert counts() == (1, 1, 3, 0)
 
 
 def test_the_same_object_again_is_harmless(person: r4.Patient) -> None:

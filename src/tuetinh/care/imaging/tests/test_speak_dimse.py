@@ -28,7 +28,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
-from tuetinh.care.imaging.dimse import finding, receiving, working
+from tuetinh.care.imaging.dimse import finding, giving, receiving, working
 from tuetinh.care.imaging.dimse.service import Entity
 from tuetinh.care.imaging.models import Commitment, Device, Exam, Held, Instance, Step
 from tuetinh.care.imaging.tests.conftest import FACILITY, part10
@@ -227,9 +227,8 @@ def test_a_machine_is_told_of_more_work(port: int, person: r4.Patient, monkeypat
     assert told == [0xFF01, 0]
 
 
-def test_objects_come_back_by_get(port: int) -> None:
-    data = part10(SOPInstanceUID="1.2.3.4.1.1")
-    send(port, data)
+def get(port: int) -> tuple[list[Dataset], list[Dataset]]:
+    """The objects of the study by C-GET, and what was answered."""
     came: list[Dataset] = []
 
     def take(event: evt.Event) -> int:
@@ -242,10 +241,36 @@ def test_objects_come_back_by_get(port: int) -> None:
     )  # fmt: skip
     asked = Dataset()
     asked.QueryRetrieveLevel, asked.StudyInstanceUID = "STUDY", "1.2.3.4"
-    statuses = [s.Status for s, _ in association.send_c_get(asked, StudyRootQueryRetrieveInformationModelGet)]
+    told = [status for status, _ in association.send_c_get(asked, StudyRootQueryRetrieveInformationModelGet)]
     association.release()
-    assert statuses[-1] == 0
-    assert [one.PixelData for one in came] == [bytes(range(32))]
+    return came, told
+
+
+def test_objects_come_back_by_get(port: int) -> None:
+    pixels = bytes(range(256)) * 4096
+    send(port, part10(SOPInstanceUID="1.2.3.4.1.1", PixelData=pixels))
+    came, told = get(port)
+    assert told[-1].Status == 0
+    assert [one.PixelData for one in came] == [pixels]
+
+
+def test_more_objects_come_than_can_be_counted(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(giving, "COUNTED", 2)
+    send(port, *(part10(SOPInstanceUID=f"1.2.3.4.1.{n}", InstanceNumber=n) for n in range(1, 6)))
+    came, told = get(port)
+    assert [one.InstanceNumber for one in came] == [1, 2, 3, 4, 5]
+    assert (told[-1].Status, told[-1].NumberOfCompletedSuboperations) == (0, 2)
+
+
+def test_what_cannot_be_read_fails_and_the_rest_comes(port: int) -> None:
+    send(port, *(part10(SOPInstanceUID=f"1.2.3.4.1.{n}", InstanceNumber=n) for n in (1, 2)))
+    enter(SYSTEM)
+    files.path_of(bytes(Instance.objects.get(sop_instance_uid="1.2.3.4.1.1").digest)).unlink()
+    came, told = get(port)
+    assert [one.InstanceNumber for one in came] == [2]
+    assert (told[-1].Status, told[-1].NumberOfFailedSuboperations, told[-1].NumberOfCompletedSuboperations) == (
+        0xB000, 1, 1,
+    )  # fmt: skip
 
 
 def test_objects_are_moved_to_a_known_machine_only(port: int) -> None:
