@@ -59,7 +59,7 @@ def examine(*, hashed: bool) -> tuple[bool, str]:
 
     hashed: each byte is read; else presence and size are looked at.
     """
-    count = size = 0
+    count = size = away = 0
     wrong: list[str] = []
     enter(SYSTEM)
     with transaction.atomic(), connection.connection.cursor(name="contents") as rows:
@@ -67,10 +67,15 @@ def examine(*, hashed: bool) -> tuple[bool, str]:
         rows.execute("SELECT digest, size, min(type || '/' || id) FROM record.content GROUP BY 1, 2 ORDER BY 1")
         for digest, length, user in rows:
             count, size = count + 1, size + length
-            if fault := files.fault(contents.Content(bytes(digest), length), hashed=hashed):
+            fault = files.fault(contents.Content(bytes(digest), length), hashed=hashed)
+            if fault == "away":
+                away += 1
+            elif fault:
                 wrong.append(f"{user} ({digest.hex()[:16]}…: {fault})")
     told = f"{count} files, {size / 2**20:,.1f} MiB{', each byte read' if hashed else ''}"
     if wrong:
         more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
         told += f"; wrong: {', '.join(wrong[:NAMED])}{more}; bring them back from a backup"
-    return not wrong, told
+    if away:
+        told += f"; {away} lie in a store that does not answer"
+    return not wrong and not away, told

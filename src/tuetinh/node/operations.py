@@ -75,6 +75,7 @@ def examine(data: Path, *, hashed: bool = True) -> Iterator[tuple[str, bool, str
     from django.core.management import call_command
     from django.db import connection
 
+    from tuetinh.care.imaging import api as imaging
     from tuetinh.node import contents
 
     with connection.cursor() as cursor:
@@ -86,6 +87,7 @@ def examine(data: Path, *, hashed: bool = True) -> Iterator[tuple[str, bool, str
         call_command("migrate", check_unapplied=True, verbosity=0)
         yield "tables", True, "up to date"
         yield "files", *contents.examine(hashed=hashed)
+        yield "pictures", *imaging.check()
     except SystemExit:
         yield "tables", False, "migrations wait; start the node once"
     built = finders.find("vendor/icons.json") is not None

@@ -26,6 +26,7 @@ from tuetinh.record.audit.accesses import Access, accesses
 from tuetinh.record.audit.event import Entry
 from tuetinh.record.audit.exposure import Exposed, exposed
 from tuetinh.record.destroying import Destroyed, destroy, proof
+from tuetinh.record.destroying import register as register_destruction
 from tuetinh.record.errors import BadRequest, Invalid, Unprocessable, issues_of
 from tuetinh.record.merging import followers
 from tuetinh.record.merging.followers import Follower
@@ -65,6 +66,7 @@ __all__ = [
     "read_binary",
     "read_many",
     "ref",
+    "register_destruction",
     "register_follower",
     "register_projection",
     "search",

@@ -7,7 +7,7 @@ log, which is not touched. `record.destroyed` keeps the SHA-256 of each version 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -35,6 +35,18 @@ WHERE decision = %s AND (type, id, version) > (%s, %s, %s) ORDER BY type, id, ve
 BLOCK: Final = 1000
 
 
+Follow = Callable[[Asker, str, str], None]
+_followers: dict[str, Follow] = {}
+
+
+def register(type_: str, follow: Follow) -> None:
+    """Let a module take along what it has of a resource of a type: asker, id, decision; in the same transaction.
+
+    What it raises stops the destruction.
+    """
+    _followers[type_] = follow
+
+
 class Destroyed(NamedTuple):
     """A version that was destroyed. sha256: of its JSON as it was stored, in hex. at: when it was destroyed."""
 
@@ -59,6 +71,8 @@ def destroy(asker: Asker, type_: str, id_: str, decision: str) -> int:
         gone = run(asker, _destroyed(asker, type_, id_, decision))
         if gone:
             audit.note(asker, "destroy", type_, id_, gone[0])
+            if follow := _followers.get(type_):
+                follow(asker, id_, decision)
     return gone[1] if gone else 0
 
 

@@ -43,6 +43,7 @@ def finish(asker: Asker, exam_id: int) -> Exam:
     with transaction.atomic():
         exam = _own(asker, exam_id, (Exam.Stage.STARTED,))
         exam.stage, exam.ended_at = Exam.Stage.DONE, datetime.now(UTC)
+        exam.taken_by = asker.practitioner or asker.account
         return _changed(exam)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from tuetinh.care.imaging.archive.overview import check
 from tuetinh.care.imaging.devices import first_device
 from tuetinh.care.imaging.dicomweb.door import DicomDoor
 from tuetinh.care.imaging.dimse.service import TITLE, serve_dicom
+from tuetinh.care.imaging.errors import Held
 from tuetinh.care.imaging.exams import has_begun
 from tuetinh.care.imaging.handover import doors
 from tuetinh.care.imaging.handover.opened import Opened, opened, part_of
 from tuetinh.care.imaging.handover.serving import respond_piece
 from tuetinh.care.imaging.handover.showing import report_of
+from tuetinh.care.imaging.keeping_law.actions import destroyed, held_visits
 from tuetinh.care.imaging.remote.live import PATH as LIVE
 from tuetinh.care.imaging.remote.live import Together
 from tuetinh.care.imaging.rooms.actions import first_rooms
@@ -19,13 +22,17 @@ __all__ = [
     "LIVE",
     "TITLE",
     "DicomDoor",
+    "Held",
     "Look",
     "Opened",
     "Together",
+    "check",
+    "destroyed",
     "doors",
     "first_device",
     "first_rooms",
     "has_begun",
+    "held_visits",
     "looks",
     "opened",
     "part_of",

@@ -13,11 +13,16 @@ class ImagingConfig(AppConfig):
 
     def ready(self) -> None:
         """Let orders become examinations, rows follow people who are merged, and libraries tell nothing of people."""
+        from tuetinh.care.imaging.archive.elsewhere import Away
         from tuetinh.care.imaging.exams import follow_orders
+        from tuetinh.care.imaging.keeping_law.actions import follow_destruction
         from tuetinh.care.imaging.quiet import keep_quiet
-        from tuetinh.record.api import Follower, register_follower, register_projection
+        from tuetinh.record.api import Follower, register_destruction, register_follower, register_projection
+        from tuetinh.record.contents.files import register_elsewhere
 
         keep_quiet()
+        register_elsewhere(Away())
+        register_destruction("ImagingStudy", follow_destruction)
         register_projection("ServiceRequest", follow_orders)
         register_follower(Follower("imaging_study"))
         register_follower(Follower("imaging_disc"))

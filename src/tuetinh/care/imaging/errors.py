@@ -216,6 +216,41 @@ class NoUpstream(ImagingError):
     message = _("Chưa đặt nơi nhận ảnh tuyến trên cho máy chủ này.")
 
 
+class Held(ImagingError):
+    """A study that is held is not destroyed."""
+
+    code = "held"
+    message = _("Ca chụp đang được giữ lại, không được hủy.")
+
+
+class NotThere(ImagingError):
+    """There is no such study, or hold, at this facility."""
+
+    code = "not-there"
+    message = _("Không có ca chụp này ở cơ sở này.")
+
+
+class NothingToGive(ImagingError):
+    """An examination has no picture that may be given."""
+
+    code = "nothing-to-give"
+    message = _("Không có ảnh nào xuất được.")
+
+
+class MustLook(ImagingError):
+    """There may be words on pictures, and nobody has looked."""
+
+    code = "must-look"
+    message = _("Hãy xem từng ảnh có thể có chữ, rồi đánh dấu là đã xem.")
+
+
+class TooLarge(ImagingError):
+    """There is too much for one file."""
+
+    code = "too-large"
+    message = _("Ca chụp quá lớn để xuất một lần.")
+
+
 # Why an object waits for a person.
 REASONS = {
     "broken": _("Tệp hỏng, không đọc được"),

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
+def _spoilt(_: HttpRequest) -> int:
+    from tuetinh.care.imaging.archive.overview import findings
+
+    return findings().count()
+
+
 def _waiting(request: HttpRequest) -> int:
     from tuetinh.care.imaging.archive.deciding import waiting
 
@@ -126,6 +132,22 @@ MENU = [
         icon="disc",
         label=gettext_lazy("Nhập từ đĩa, USB"),
         order=25,
+    ),
+    MenuItem(
+        roles=("imaging", "admin"),
+        url="imaging:statistics",
+        icon="chart-bar",
+        label=gettext_lazy("Thống kê chẩn đoán hình ảnh"),
+        order=38,
+        rare=True,
+        at="facility",
+    ),
+    MenuItem(
+        roles=("archivist",),
+        url="imaging:holds",
+        icon="lock",
+        label=gettext_lazy("Ca chụp được giữ lại"),
+        order=60,
         rare=True,
     ),
     MenuItem(
@@ -136,5 +158,14 @@ MENU = [
         order=37,
         rare=True,
         at="facility",
+    ),
+    MenuItem(
+        roles=("admin",),
+        url="imaging:storage",
+        icon="database",
+        label=gettext_lazy("Lưu trữ ảnh"),
+        order=41,
+        badge=_spoilt,
+        at="province",
     ),
 ]

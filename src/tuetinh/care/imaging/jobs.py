@@ -76,3 +76,21 @@ def tend_opinions(timestamp: int = 0) -> None:
     from tuetinh.care.imaging.remote.opinions import tend
 
     tend()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="imaging.upkeep", queueing_lock="imaging.upkeep", lock="imaging.upkeep", pass_context=False)
+def keep_objects(timestamp: int = 0) -> None:
+    """Seal, compress, store and look at objects for a while; safe to repeat and to be killed."""
+    from tuetinh.care.imaging.archive.upkeep import all_jobs
+
+    all_jobs()
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="imaging.count", queueing_lock="imaging.count", lock="imaging.count", pass_context=False)
+def count_pictures(timestamp: int = 0) -> None:
+    """Add up what came for the statistics; safe to repeat and to be killed."""
+    from tuetinh.care.imaging.statistics.counting import count
+
+    count()

@@ -10,10 +10,13 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from tuetinh.care.imaging.archive.models import Finding, Stored, Upkeep  # noqa: F401
 from tuetinh.care.imaging.capture.disc.models import Disc  # noqa: F401
 from tuetinh.care.imaging.handover.models import Package  # noqa: F401
+from tuetinh.care.imaging.keeping_law.models import DestroyedObject, StudyHold  # noqa: F401
 from tuetinh.care.imaging.reading.models import PeerReview, Reader, ReadingCase, ReadingRules  # noqa: F401
 from tuetinh.care.imaging.remote.models import Opinion, Sending, SentObject  # noqa: F401
+from tuetinh.care.imaging.statistics.models import PictureCount  # noqa: F401
 
 
 class Study(models.Model):
@@ -81,6 +84,11 @@ class Instance(models.Model):
     size = models.BigIntegerField()
     source = models.CharField(max_length=80)
     received_at = models.DateTimeField()
+    # Of one that was compressed here: the SHA-256 of the data set, and its syntax, as it came. Of those that were not,
+    # whether they were looked at and left.
+    original = models.BinaryField(max_length=32, null=True)
+    original_syntax = models.CharField(max_length=64, db_collation="C", blank=True, db_default="")
+    compression = models.CharField(max_length=10, blank=True, db_default="")  # done, left
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["study", "series", "instance_number"], name="imaging_instance_order")]
@@ -214,9 +222,12 @@ class Exam(models.Model):
     device = models.ForeignKey(Device, null=True, on_delete=models.SET_NULL)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    taken_by = models.CharField(max_length=150, blank=True, db_default="")  # Practitioner, or as the machine wrote it
+    read_by = models.CharField(max_length=64, blank=True, db_default="")  # Practitioner who signed last
 
     class Meta:
         indexes: ClassVar = [
+            models.Index(fields=["facility", "ended_at"], name="imaging_exam_ended"),
             models.Index(fields=["facility", "stage", "-urgent", "scheduled_at", "id"], name="imaging_exam_worklist"),
             models.Index(fields=["encounter"], name="imaging_exam_encounter"),
             models.Index(fields=["patient"], name="imaging_exam_patient"),

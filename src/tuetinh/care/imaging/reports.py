@@ -110,7 +110,8 @@ def sign(asker: Asker, exam_id: int, findings: str, conclusion: str, why: str = 
         _put(asker, exam, reading, paper(asker, exam, reading, why))
         exam.stage = Exam.Stage.REPORTED
         exam.ended_at = exam.ended_at or datetime.now(HANOI)
-        exam.save(update_fields=["stage", "ended_at"])
+        exam.read_by = asker.practitioner or asker.account[:64]
+        exam.save(update_fields=["stage", "ended_at", "read_by"])
         _complete(asker, exam)
         claims.signed(asker, exam)
         store_documents.defer(exam=exam.pk)

@@ -5,15 +5,19 @@ from __future__ import annotations
 from django.urls import path
 
 from tuetinh.care.imaging import exam_pages, pages
+from tuetinh.care.imaging.archive.pages import storage
 from tuetinh.care.imaging.capture import pages as capture
 from tuetinh.care.imaging.capture.disc import pages as disc
 from tuetinh.care.imaging.dose import pages as dose_pages
 from tuetinh.care.imaging.handover import pages as handover
+from tuetinh.care.imaging.keeping_law.pages import study_holds
 from tuetinh.care.imaging.reading import pages as reading
 from tuetinh.care.imaging.remote import pages as remote
 from tuetinh.care.imaging.rooms import pages as room_pages
 from tuetinh.care.imaging.rules import pages as rule_pages
 from tuetinh.care.imaging.safety import pages as safety_pages
+from tuetinh.care.imaging.statistics.pages import statistics, statistics_file
+from tuetinh.care.imaging.teaching.pages import teaching
 from tuetinh.care.imaging.viewer.pages import viewer
 
 app_name = "imaging"
@@ -65,6 +69,7 @@ urlpatterns = [
     path("imaging/opinions/<int:opinion_id>/close", remote.close_opinion, name="close-opinion"),
     path("imaging/sending", remote.sending_list, name="sending"),
     path("imaging/sending/new", remote.send, name="send"),
+    path("imaging/exams/<int:exam_id>/teaching", teaching, name="teaching"),
     path("imaging/viewer", viewer, name="viewer"),
     path("imaging/schedule", room_pages.schedule, name="schedule"),
     path("imaging/exams/<int:exam_id>/book", room_pages.book, name="book"),
@@ -88,6 +93,10 @@ urlpatterns = [
     path("imaging/waiting", pages.waiting, name="waiting"),
     path("imaging/waiting/<int:held_id>", pages.held, name="held"),
     path("imaging/studies/<int:study_id>/patient", pages.whose, name="whose"),
+    path("imaging/statistics", statistics, name="statistics"),
+    path("imaging/statistics.xlsx", statistics_file, name="statistics-xlsx"),
+    path("imaging/holds", study_holds, name="holds"),
+    path("imaging/storage", storage, name="storage"),
     path("imaging/devices", pages.device_list, name="devices"),
     path("imaging/devices/new", pages.new_device, name="new-device"),
     path("imaging/devices/<int:device_id>", pages.device, name="device"),

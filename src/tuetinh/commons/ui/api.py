@@ -14,6 +14,9 @@ from django.apps import apps
 from django.core.paginator import Page, Paginator
 from django.urls import NoReverseMatch, reverse
 
+from tuetinh.commons.ui.charts import Bar, bars  # noqa: F401  (offered to the modules)
+from tuetinh.commons.ui.sheets import SHEET, workbook  # noqa: F401
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 

@@ -25,9 +25,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from tuetinh.node.backup.place import Entry, Missing, Place, open_place
 from tuetinh.node.backup.sealing import Broken, Identities, Recipients
 from tuetinh.node.errors import Refused
+from tuetinh.record.contents.places import Entry, Missing, NoPlace, Place, open_place
 
 STAMP = "%Y%m%dT%H%M%S%fZ"
 CONTENTS = "contents/"
@@ -236,7 +236,10 @@ def opened(place: str = "") -> Archive:
     """The archive of a place, or of this node. Raises Refused."""
     if not (place or address()):
         raise Refused("TUETINH_BACKUP names no archive: a folder of another disk, or s3://BUCKET/PREFIX")
-    return Archive(open_place(place or address()))
+    try:
+        return Archive(open_place(place or address()))
+    except NoPlace as error:
+        raise Refused(str(error)) from error
 
 
 def recipients() -> Recipients:

@@ -19,12 +19,12 @@ import psycopg
 from tuetinh.node.backup import archive, portable, state
 from tuetinh.node.backup.archive import Archive, Base
 from tuetinh.node.backup.follow import Follower, put_content
-from tuetinh.node.backup.place import Unreachable
 from tuetinh.node.backup.sealing import Recipients
 from tuetinh.node.backup.wire_replication import lsn
 from tuetinh.node.database import ARCHIVE
 from tuetinh.node.errors import Refused
 from tuetinh.record.contents import files
+from tuetinh.record.contents.places import Unreachable
 
 START_SECONDS = 30.0  # in which the log begins to be followed
 STILL_SECONDS = 120.0  # without progress, after which the log is given up
@@ -81,9 +81,17 @@ def _contents(data: Path, into: Archive, recipients: Recipients, name: str) -> i
                     put_content(into, recipients, path)
                 listed.write(path.name.encode() + b"\n")
                 count += 1
+        for digest in _stored():  # whose files here are gone; the archive's own stay
+            listed.write(digest.encode() + b"\n")
         listed.seek(0)
         into.place.put(name, lambda sink: _pour(cast(IO[bytes], listed), sink))
     return count
+
+
+def _stored() -> list[str]:
+    """The contents that the store of pictures has, by their SHA-256 in hexadecimal."""
+    with psycopg.connect(os.environ["TUETINH_DATABASE_URL"], autocommit=True) as conn:
+        return [name for (name,) in conn.execute("SELECT encode(digest, 'hex') FROM imaging_stored").fetchall()]
 
 
 def _now() -> tuple[int, datetime]:

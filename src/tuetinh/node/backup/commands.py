@@ -14,10 +14,10 @@ from types import FrameType
 from tuetinh.node import database
 from tuetinh.node.backup import archive, base, drill, portable, recover, retention, sealing
 from tuetinh.node.backup.follow import Follower
-from tuetinh.node.backup.place import Missing, Unreachable
 from tuetinh.node.backup.sealing import Broken
 from tuetinh.node.errors import Refused
 from tuetinh.node.export import instant
+from tuetinh.record.contents.places import Missing, Unreachable
 
 VERBS = ("list", "prune", "drill", "follow", "key")
 PARENT_SECONDS = 0.5

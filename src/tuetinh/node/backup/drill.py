@@ -22,10 +22,10 @@ import psycopg
 
 from tuetinh.node.backup import base, portable, recover, state
 from tuetinh.node.backup.archive import Archive
-from tuetinh.node.backup.place import Missing, Unreachable
 from tuetinh.node.backup.sealing import Broken, Identities, Recipients
 from tuetinh.node.backup.wire_replication import lsn
 from tuetinh.node.errors import Refused
+from tuetinh.record.contents.places import Missing, Unreachable
 
 SERVE_SECONDS = 60.0
 # Only transactions that had ended by then are compared: both know them, under the same numbers, which the log brings.

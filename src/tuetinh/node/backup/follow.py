@@ -28,13 +28,14 @@ import psycopg
 from tuetinh.node import database
 from tuetinh.node.backup import archive, state
 from tuetinh.node.backup.archive import Archive, Line
-from tuetinh.node.backup.place import Missing, Unreachable
 from tuetinh.node.backup.portable import SMALL
 from tuetinh.node.backup.sealing import Broken, Recipients
 from tuetinh.node.backup.wire_replication import ReplicationError, Server, Stream, open_stream, written
 from tuetinh.node.errors import Refused
 from tuetinh.record.audit.archive import files as months_of
+from tuetinh.record.contents import sealing
 from tuetinh.record.contents.files import UNARCHIVED
+from tuetinh.record.contents.places import Missing, Unreachable
 
 WAIT_SECONDS = 5.0
 AGAIN_SECONDS = 1.0
@@ -343,7 +344,7 @@ class _Passage:
 
 def put_content(into: Archive, recipients: Recipients, path: Path) -> None:
     """Keep a content of the record. Raises FileNotFoundError, Unreachable."""
-    with path.open("rb") as file:
+    with sealing.opened(path) as file:
         name = archive.content_name(path.name)
         into.place.put(name, recipients.seal(name, archive.chunks(file)))
 

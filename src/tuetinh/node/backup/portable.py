@@ -28,7 +28,7 @@ from tuetinh.node.backup.archive import MONTHS, chunks
 from tuetinh.node.backup.sealing import Broken, Identities, Recipients, poured
 from tuetinh.node.errors import Refused
 from tuetinh.record.asker import SYSTEM
-from tuetinh.record.contents import files
+from tuetinh.record.contents import files, sealing
 from tuetinh.record.sight import SETTINGS, settings
 
 SMALL = ("keys", "demo.json")
@@ -104,8 +104,11 @@ def _pack(data: Path, scratch: Path, sink: IO[bytes]) -> None:
             archive.add(path, path.name)
         for path in files.all_files(data / "files"):
             name = f"data/{path.relative_to(data)}"
-            with suppress(FileNotFoundError):  # what nobody uses may go meanwhile
-                archive.add(path, name)
+            with suppress(FileNotFoundError), sealing.opened(path) as file:  # what nobody uses may go meanwhile
+                entry = archive.gettarinfo(path, name)
+                entry.size = file.seek(0, os.SEEK_END)  # of what was sealed
+                file.seek(0)
+                archive.addfile(entry, file)
                 sums[name] = path.name  # which is its SHA-256
         manifest = {"version": 1, "at": datetime.now(UTC).isoformat(), "sha256": sums}
         (scratch / "manifest.json").write_text(json.dumps(manifest))

@@ -22,20 +22,24 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 
+from tuetinh.care.imaging.archive.elsewhere import Away
 from tuetinh.node import database
 from tuetinh.node.backup import archive, manifest, portable
 from tuetinh.node.backup.archive import Archive, Base, Line, Stretch
-from tuetinh.node.backup.place import Missing
 from tuetinh.node.backup.sealing import Broken, Identities
 from tuetinh.node.backup.wire_replication import written
 from tuetinh.node.errors import Refused
 from tuetinh.record.audit.archive import name as month_name
+from tuetinh.record.contents import files
+from tuetinh.record.contents.places import Missing
 
 START_SECONDS = 3.0  # in which a server that starts has left its mark
 NOT_REACHED = "recovery ended before configured recovery target was reached"
 LOG = "log"  # until the base backup is there to take it
 MONTHS = "SELECT month FROM record.audit_archive ORDER BY month"
-CONTENTS = "SELECT digest, min(size) FROM record.content GROUP BY 1 ORDER BY 1"
+CONTENTS = "SELECT digest, min(size), {stored} FROM record.content c GROUP BY 1 ORDER BY 1"
+IS_STORED = "EXISTS (SELECT FROM imaging_stored s WHERE s.digest = c.digest)"
+HAS_STORES = "SELECT to_regclass('imaging_stored') IS NOT NULL"
 LAST = """SELECT pg_last_xact_replay_timestamp(),
 (SELECT coalesce(max(position), 0) FROM record.feed)"""
 
@@ -175,11 +179,20 @@ def _fetch_log(folder: Path, source: Archive, keys: Identities, wanted: Plan) ->
 
 
 def _fetch_contents(folder: Path, source: Archive, keys: Identities, conn: psycopg.Connection[Any]) -> int:
-    """Bring back the contents that the record of then speaks of; how many."""
+    """Bring back the contents that the record of then speaks of; how many.
+
+    Those that the store of pictures has stay there; what it does not have, or cannot tell, comes from the archive.
+    """
     count = 0
+    away = Away()
     with conn.transaction(), conn.cursor(name="contents") as rows:
-        rows.execute(CONTENTS)
-        for digest, size in rows:
+        [(stores,)] = conn.execute(HAS_STORES).fetchall()  # they came with a version
+        rows.execute(CONTENTS.format(stored=IS_STORED if stores else "false"))
+        for digest, size, is_stored in rows:
+            if is_stored:
+                with suppress(files.Away):
+                    if away.has(digest):
+                        continue
             name = archive.content_name(digest.hex())
             path = folder / name.removeprefix(archive.CONTENTS)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -18,8 +18,8 @@ from typing import Any, BinaryIO
 
 import pyrage
 
-from tuetinh.node.backup.place import Place, Unreachable, Write
 from tuetinh.node.errors import Refused
+from tuetinh.record.contents.places import Place, Unreachable, Write
 
 COMPRESSION = "zstd"
 

@@ -22,13 +22,13 @@ from django.db import connection
 
 from tuetinh.node.backup import drill, recover
 from tuetinh.node.backup.archive import Archive
-from tuetinh.node.backup.place import Folder
 from tuetinh.node.backup.sealing import Identities, make_key
 from tuetinh.node.errors import Refused
 from tuetinh.node.tests.conftest import Province, Writers, archive_a_month, copied, missing, run, start_node, token
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
+from tuetinh.record.contents.places import Folder
 
 LARGE = bytes(range(256)) * 400  # a content that is a file of its own
 

@@ -13,10 +13,10 @@ import pytest
 
 from tuetinh.node.backup import retention
 from tuetinh.node.backup.archive import Archive, Base, Line, content_name, stamp
-from tuetinh.node.backup.place import Folder, Missing
 from tuetinh.node.backup.retention import Rule
 from tuetinh.node.backup.sealing import Broken, Identities, Recipients, make_key
 from tuetinh.node.errors import Refused
+from tuetinh.record.contents.places import Folder, Missing
 
 NOW = datetime(2026, 11, 28, 5, tzinfo=UTC)
 SEGMENT = 16 << 20
@@ -139,7 +139,7 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
     program = """
 import os, resource, sys
 from pathlib import Path
-from tuetinh.node.backup.place import Folder
+from tuetinh.record.contents.places import Folder
 from tuetinh.node.backup.sealing import Identities, Recipients, make_key
 root = Path(sys.argv[1])
 recipients, place = Recipients(make_key(root / "key")), Folder(root)

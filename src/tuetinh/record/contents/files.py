@@ -1,5 +1,7 @@
 """The folder of contents: `files/ab/abcd…` by SHA-256, and `files/arriving` for what is not whole yet.
 Where `files/unarchived` is there, an archive follows the node, and finds in it the name of each content that came.
+A file may be sealed (`sealing`), or lie elsewhere and be brought back when it is read (`register_elsewhere`): `opened`
+gives its content in any case.
 
 A file comes into its place whole and is never changed; `place` returns when it is on the disk, and only then may a
 resource use it. What no resource uses an hour after it came (its upload was refused, or the process killed) is swept
@@ -15,11 +17,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 from uuid import uuid4
 
 from django.conf import settings
 
+from tuetinh.record.contents import sealing
+from tuetinh.record.contents.sealing import sync
 from tuetinh.record.contents.stand_ins import Content
 from tuetinh.record.errors import RecordError
 
@@ -27,6 +31,7 @@ ARRIVING, LEAVING, OWNER, UNARCHIVED = "arriving", "leaving", "record", "unarchi
 UNUSED_SECONDS = 3600.0  # after which a file that nobody uses goes; no write takes as long
 STOPPED_SECONDS = 600.0  # after which a file that does not grow is nobody's
 BATCH = 500
+PIECE = 1 << 20
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -35,6 +40,31 @@ class NoSpace(RecordError):
 
     status = 507
     code = "no-store"
+
+
+class Away(RecordError):
+    """A content lies elsewhere, where nobody answers."""
+
+    status = 503
+    code = "transient"
+
+
+class Elsewhere(Protocol):
+    """Where contents may lie beside the folder."""
+
+    def chunks(self, digest: bytes) -> Iterator[bytes] | None:
+        """The bytes of a file as it lay in the folder, None where it is not there. Raises Away, also on the way."""
+
+    def has(self, digest: bytes) -> bool:
+        """Whether it is there. Raises Away."""
+
+
+_elsewhere: list[Elsewhere] = []
+
+
+def register_elsewhere(place: Elsewhere) -> None:
+    """Let contents that are not in the folder be looked for in a place, when a process starts."""
+    _elsewhere.append(place)
 
 
 class NotOurs(Exception):
@@ -71,24 +101,38 @@ class Arriving:
             self._path = folder() / ARRIVING / uuid4().hex
             self._file: BinaryIO = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", 0)
         self._hash = sha256()
+        self._sealer = sealing.Sealer() if sealing.wanted() else None
         self.size = 0
 
     def write(self, data: bytes | bytearray) -> None:
         """Add bytes. Raises NoSpace."""
+        for part in self._sealer.add(data) if self._sealer else (data,):
+            self._write(part)
+        self._hash.update(data)
+        self.size += len(data)
+
+    def _write(self, data: bytes | bytearray) -> None:
         with _told_when_full():
             view = memoryview(data)
             while view:
                 view = view[self._file.write(view) :]
-        self._hash.update(data)
-        self.size += len(data)
+
+    def _end(self) -> None:
+        """Write what a seal ends with. Nothing can be added then."""
+        if self._sealer:
+            for part in self._sealer.end():
+                self._write(part)
+            self._sealer = None
 
     def read_back(self) -> bytes:
-        """What has come so far."""
-        return self._path.read_bytes()
+        """All that has come."""
+        with self.opened() as file:
+            return file.read()
 
     def opened(self) -> BinaryIO:
-        """What has come so far, to be read as a file."""
-        return self._path.open("rb")
+        """All that has come, to be read as a file."""
+        self._end()
+        return sealing.opened(self._path)
 
     def place(self) -> Content:
         """Make it a file that counts, on the disk; one of the same content is replaced. Raises NoSpace.
@@ -96,19 +140,23 @@ class Arriving:
         Where it can, it has its name before it is synced, so that the file system writes its journal once for both.
         """
         content = Content(self._hash.digest(), self.size)
-        target = path_of(content.digest)
+        self._end()
+        self._placed(path_of(content.digest))
+        with _told_when_full():
+            _tell_archive(content.digest.hex())
+        return content
+
+    def _placed(self, target: Path) -> None:
         with _told_when_full():
             if not target.parent.exists():
                 target.parent.mkdir(mode=0o700, exist_ok=True)
-                _sync(target.parent.parent)
+                sync(target.parent.parent)
             named = _linked(self._path, target)
             os.fsync(self._file.fileno())
             self._file.close()
             if not named:  # one that may be used gives way to one that is on the disk
                 self._path.replace(target)
-            _sync(target.parent)
-            _tell_archive(target.name)
-        return content
+            sync(target.parent)
 
     def __enter__(self) -> Arriving:
         return self
@@ -129,23 +177,12 @@ def _linked(path: Path, target: Path) -> bool:
     return True
 
 
-def _sync(place: Path) -> None:
-    """Make the names in a folder outlive a power cut."""
-    if os.name == "nt":
-        return
-    handle = os.open(place, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _tell_archive(name: str) -> None:
     """Note for the archive, if there is one, that this content came; before any resource can use it."""
     noted = folder() / UNARCHIVED
     with suppress(FileNotFoundError):
         (noted / name).touch(mode=0o600)
-        _sync(noted)
+        sync(noted)
 
 
 def store(data: bytes) -> Content:
@@ -153,6 +190,82 @@ def store(data: bytes) -> Content:
     with Arriving() as arriving:
         arriving.write(data)
         return arriving.place()
+
+
+def opened(digest: bytes) -> BinaryIO:
+    """A content, to be read from any place; one that lies elsewhere is brought back first.
+
+    Raises FileNotFoundError, Away, NoSpace, sealing.Spoilt.
+    """
+    path = path_of(digest)
+    try:
+        return sealing.opened(path)
+    except FileNotFoundError:
+        if not any(_brought(place, digest) for place in _elsewhere):
+            raise
+    return sealing.opened(path)
+
+
+def _brought(place: Elsewhere, digest: bytes) -> bool:
+    """Lay a file in the folder as it lies in a place; False where that has it not, or not as it was."""
+    chunks = place.chunks(digest)
+    if chunks is None:
+        return False
+    with _Returning() as returning:
+        for chunk in chunks:
+            returning.add(chunk)
+        if not returning.is_content(digest):
+            return False
+        returning.lay(digest)
+    return True
+
+
+class _Returning(Arriving):
+    """A file on its way back, as it lay; the archive knows it."""
+
+    def add(self, data: bytes) -> None:
+        """Add bytes of the file."""
+        self._write(data)
+
+    def is_content(self, digest: bytes) -> bool:
+        """Whether it is the file of a content."""
+        try:
+            with sealing.opened(self._path) as file:
+                return file_digest(file, "sha256").digest() == digest
+        except sealing.Spoilt:
+            return False
+
+    def lay(self, digest: bytes) -> None:
+        """Make it the file of a content."""
+        self._placed(path_of(digest))
+
+
+def seal(digest: bytes) -> bool:
+    """Seal a file that is not; False where it is already. Raises FileNotFoundError, NoSpace, sealing.Spoilt."""
+    path = path_of(digest)
+    if sealing.is_sealed(path):
+        return False
+    with _Returning() as sealed, path.open("rb") as file:
+        sealer = sealing.Sealer()
+        while chunk := file.read(PIECE):
+            for part in sealer.add(chunk):
+                sealed.add(part)
+        for part in sealer.end():
+            sealed.add(part)
+        if not sealed.is_content(digest):
+            raise sealing.Spoilt("the file is not the content of its name")
+        sealed.lay(digest)
+    return True
+
+
+def forget(digest: bytes) -> None:
+    """Take the file of a content away that lies elsewhere as well."""
+    path_of(digest).unlink(missing_ok=True)
+
+
+def is_archived(digest: bytes) -> bool:
+    """Whether the archive, where there is one, has a content."""
+    return not (folder() / UNARCHIVED / digest.hex()).exists()
 
 
 def room(size: int) -> None:
@@ -169,18 +282,43 @@ def all_files(place: Path) -> Iterator[Path]:
         yield from sorted(p for p in part.iterdir() if len(p.name) == 64 and p.name.startswith(part.name))
 
 
-def fault(content: Content, *, hashed: bool = True) -> str:
-    """What is wrong with the file of a content: `missing`, `size`, `content`; "" when it is right.
+def is_content(digest: bytes, chunks: Iterable[bytes]) -> bool:
+    """Whether these are the bytes of a content's file, as it lies sealed or not."""
+    with _Returning() as returning:
+        for chunk in chunks:
+            returning.add(chunk)
+        return returning.is_content(digest)
 
-    hashed: every byte is read; else its size alone is looked at.
+
+def fault(content: Content, *, hashed: bool = True, fetched: bool = False) -> str:
+    """What is wrong with the file of a content: `missing`, `size`, `content`, `away`; "" when it is right.
+
+    hashed: every byte is read; else its size alone is looked at. Of one that lies elsewhere it is asked whether it is
+    there; `away` is where nobody answers. fetched: that is read as well.
     """
     try:
-        with path_of(content.digest).open("rb") as file:
-            if os.fstat(file.fileno()).st_size != content.size:
+        with sealing.opened(path_of(content.digest)) as file:
+            if file.seek(0, os.SEEK_END) != content.size:
                 return "size"
+            file.seek(0)
             return "content" if hashed and file_digest(file, "sha256").digest() != content.digest else ""
+    except sealing.Spoilt:
+        return "content"
     except FileNotFoundError:
-        return "missing"
+        return _fault_elsewhere(content.digest, fetched=fetched and hashed)
+
+
+def _fault_elsewhere(digest: bytes, *, fetched: bool) -> str:
+    try:
+        for place in _elsewhere:
+            if not fetched:
+                if place.has(digest):
+                    return ""
+            elif (chunks := place.chunks(digest)) is not None:
+                return "" if is_content(digest, chunks) else "content"
+    except Away:
+        return "away"
+    return "missing"
 
 
 def sweep(owner: str, used: Callable[[list[bytes]], Iterable[bytes]]) -> int:

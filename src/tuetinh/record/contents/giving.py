@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from tuetinh.record.contents import files
@@ -25,9 +24,9 @@ class Lost(RecordError):
 
 
 class Piece(NamedTuple):
-    """The bytes of a file from `start` to before `stop`, as they are or as base64."""
+    """The bytes of a content from `start` to before `stop`, as they are or as base64."""
 
-    path: Path
+    digest: bytes
     start: int
     stop: int
     encoded: bool = False
@@ -39,8 +38,8 @@ class Piece(NamedTuple):
         return (size + 2) // 3 * 4 if self.encoded else size
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes, some at a time. Raises Lost when the file ends too early."""
-        with self.path.open("rb") as file:
+        """The bytes, some at a time. Raises Lost when the file ends too early, files.Away where nobody gives it."""
+        with files.opened(self.digest) as file:
             file.seek(self.start)
             left = self.stop - self.start
             while left:
@@ -55,10 +54,12 @@ Part = bytes | Piece
 
 
 def piece(content: Content, start: int = 0, stop: int | None = None, *, encoded: bool = False) -> Piece:
-    """A content or a range of it. Raises Lost when its file is not there or not whole."""
-    if files.fault(content, hashed=False):
+    """A content or a range of it. Raises Lost when its file is not there or not whole, Away where nobody answers."""
+    if wrong := files.fault(content, hashed=False):
+        if wrong == "away":
+            raise files.Away("a content lies in a store that does not answer")
         raise Lost("a content is missing in the data folder of the node; `tuetinh check` names it")
-    return Piece(files.path_of(content.digest), start, content.size if stop is None else stop, encoded)
+    return Piece(content.digest, start, content.size if stop is None else stop, encoded)
 
 
 def parts(body: bytes) -> list[Part]:

@@ -15,7 +15,7 @@ from tuetinh.care.imaging.models import Change, Held, Study
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record.asker import Asker
-from tuetinh.record.contents.files import path_of
+from tuetinh.record.contents.files import opened
 from tuetinh.record.steps import enter
 
 DECIDING: Final = frozenset({"imaging"})
@@ -46,7 +46,7 @@ def assign(asker: Asker, held_id: int, patient: str, why: str) -> Held:
         if row.reason != "other-person":
             raise StillWrong
         _known(asker, patient)
-        kept = keeping.keep(Source(row.facility, row.source), path_of(bytes(row.digest)).read_bytes(), patient=patient)
+        kept = keeping.keep(Source(row.facility, row.source), _bytes(row), patient=patient)
         if kept.state == "held":
             raise StillWrong
         return _decided(asker, row, Held.State.ASSIGNED, why, after={"patient": patient})
@@ -59,7 +59,8 @@ WITH old AS (
   WHERE i.sop_instance_uid = %s AND se.series_instance_uid = %s AND st.study_instance_uid = %s FOR UPDATE OF i
 ), changed AS (
   UPDATE imaging_instance i SET digest = %s, size = %s, transfer_syntax_uid = %s, sop_class_uid = %s,
-    attributes = %s::jsonb, instance_number = %s, source = %s, received_at = now()
+    attributes = %s::jsonb, instance_number = %s, source = %s, received_at = now(),
+    original = NULL, original_syntax = '', compression = ''
   FROM old WHERE i.sop_instance_uid = %s RETURNING i.study_id
 ), used AS (
   INSERT INTO record.content (digest, size, type, id, shard, patient, custodian)
@@ -138,10 +139,15 @@ def _known(asker: Asker, patient: str) -> None:
 
 def _head(row: Held) -> Head:
     try:
-        with path_of(bytes(row.digest)).open("rb") as file:
+        with opened(bytes(row.digest)) as file:
             return read(file)
     except (Broken, Missing) as error:
         raise StillWrong from error
+
+
+def _bytes(row: Held) -> bytes:
+    with opened(bytes(row.digest)) as file:
+        return file.read()
 
 
 def _decided(

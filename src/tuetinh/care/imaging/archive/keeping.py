@@ -10,7 +10,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import NAMESPACE_OID, uuid5
 
@@ -24,7 +23,7 @@ from tuetinh.care.imaging.archive.reading import Head
 from tuetinh.commons.messages.api import publish
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.contents import Arriving, Content
-from tuetinh.record.contents.files import path_of
+from tuetinh.record.contents.files import opened
 from tuetinh.record.steps import BROKEN_BY_OTHERS, Query, Row, Step, run
 
 KNOWN = 2000  # series that a process remembers
@@ -197,7 +196,7 @@ def _add(source: Source, head: Head, content: Content, place: Place) -> bool:
 
 
 _FIND_INSTANCE = """
-SELECT st.study_instance_uid, se.series_instance_uid, i.transfer_syntax_uid, i.digest
+SELECT st.study_instance_uid, se.series_instance_uid, i.transfer_syntax_uid, i.digest, i.original, i.original_syntax
 FROM imaging_instance i JOIN imaging_series se ON se.id = i.series_id JOIN imaging_study st ON st.id = i.study_id
 WHERE i.sop_instance_uid = %s"""
 
@@ -207,16 +206,22 @@ def _check_same(head: Head, content: Content) -> None:
 
     Senders differ in the header of the file.
     """
-    study, series, syntax, digest = ask(_FIND_INSTANCE, head.sop_instance)[0]
+    study, series, syntax, digest, original, original_syntax = ask(_FIND_INSTANCE, head.sop_instance)[0]
     if (study, series) != (head.study, head.series):
         raise _Wrong("other-place", "SOPInstanceUID")
-    if syntax != head.transfer_syntax or not _is_same(path_of(bytes(digest)), path_of(content.digest)):
+    if original and original_syntax == head.transfer_syntax:
+        with opened(content.digest) as file:
+            if reading.dataset_digest(file) == bytes(original):
+                return
+    if syntax != head.transfer_syntax or not _is_same(bytes(digest), content.digest):
         raise _Wrong("changed", "")
 
 
-def _is_same(one: Path, other: Path) -> bool:
-    """Whether two files hold the same data set."""
-    with one.open("rb") as first, other.open("rb") as second:
+def _is_same(one: bytes, other: bytes) -> bool:
+    """Whether the files of two contents hold the same data set."""
+    if one == other:
+        return True
+    with opened(one) as first, opened(other) as second:
         for file in (first, second):
             file.seek(_dataset_at(file.read(reading.PREAMBLE + 16)))
         while (piece := first.read(PIECE)) == second.read(PIECE):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from tuetinh.care.imaging.archive.matching import Wanted, answer, compile_objects, compile_query
 from tuetinh.record import audit
 from tuetinh.record.asker import Asker
-from tuetinh.record.contents.files import path_of
+from tuetinh.record.contents.files import opened
 from tuetinh.record.steps import Query, Row, Step
 
 STRUCTURED: Final = "1.2.840.10008.5.1.4.1.1.88."  # SOP classes of SR documents (PS3.4 B.5): measurements, no pixels
@@ -39,13 +38,8 @@ class Object:
     size: int
 
     def opened(self) -> BinaryIO:
-        """Its Part 10 file, to be read."""
-        return self.path.open("rb")
-
-    @property
-    def path(self) -> Path:
-        """Its Part 10 file."""
-        return path_of(self.digest)
+        """Its Part 10 file, to be read. Raises as `files.opened`."""
+        return opened(self.digest)
 
 
 @dataclass(frozen=True, slots=True)

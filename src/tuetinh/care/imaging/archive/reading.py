@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, time
+from hashlib import sha256
 from typing import Any, BinaryIO
 
 from pydicom import dcmread
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.filereader import read_dataset
 from pydicom.uid import UID
 
 from tuetinh.care.imaging.archive.attributes import TAGS, as_json
+from tuetinh.record.contents.files import folder, opened
 from tuetinh.record.text import fold
 
 PREAMBLE = 128
@@ -73,6 +76,23 @@ class Head:
         return words(self.text(keyword, 324))
 
 
+def whole(digest: bytes, **options: Any) -> FileDataset:
+    """The data set of an object that is kept. options: of dcmread; what is deferred is read when it is asked for.
+
+    Raises as `files.opened`.
+    """
+    with opened(digest) as file:
+        return whole_of(file, digest, **options)
+
+
+def whole_of(file: BinaryIO, digest: bytes, **options: Any) -> FileDataset:
+    """The same of one that is opened already, which stands where reading ended."""
+    dataset = dcmread(file, **options)
+    dataset.filename, dataset.timestamp = str(folder()), None  # by which the library would look for it
+    dataset.fileobj_type = lambda *_: opened(digest)
+    return dataset
+
+
 def read(file: BinaryIO) -> Head:
     """The head of a Part 10 file. Raises Broken, Missing."""
     if file.read(PREAMBLE + 4)[PREAMBLE:] != b"DICM":
@@ -103,6 +123,21 @@ def read(file: BinaryIO) -> Head:
 
 
 _PLACE = ("StudyInstanceUID", "SeriesInstanceUID")
+
+
+def to_dataset(file: BinaryIO) -> None:
+    """Go to where the data set of a Part 10 file begins, after its header (PS3.10, 7.1)."""
+    file.seek(PREAMBLE + 4)
+    read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, vr, length: tag.group != 2)
+
+
+def dataset_digest(file: BinaryIO) -> bytes:
+    """The SHA-256 of the data set of a Part 10 file, without its header."""
+    to_dataset(file)
+    found = sha256()
+    while chunk := file.read(1 << 20):
+        found.update(chunk)
+    return found.digest()
 
 
 def text(dataset: Dataset, keyword: str) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.pixels import pack_bits
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from tuetinh.care.imaging.archive.reading import whole
 
 PLAIN = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 
@@ -19,9 +20,9 @@ class CannotConvert(Exception):
     """The pixels of the object cannot be decoded."""
 
 
-def in_one_of(path: Path, accepted: Collection[str]) -> FileDataset:
-    """The object of a file in its own syntax where that is accepted, else in a plain one. Raises CannotConvert."""
-    dataset = dcmread(path)
+def in_one_of(digest: bytes, accepted: Collection[str]) -> FileDataset:
+    """An object in its own syntax where that is accepted, else in a plain one. Raises CannotConvert."""
+    dataset = whole(digest)
     own = str(dataset.file_meta.TransferSyntaxUID)
     if own in accepted or (own in PLAIN and set(PLAIN) & set(accepted)):
         return dataset

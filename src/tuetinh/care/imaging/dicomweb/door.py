@@ -22,6 +22,7 @@ from tuetinh.care.imaging.reports import may_report
 from tuetinh.commons.access.api import at_desk
 from tuetinh.record.asker import Asker
 from tuetinh.record.contents import NoSpace
+from tuetinh.record.contents.files import Away
 from tuetinh.record.steps import Step, aenter, arun
 
 T = TypeVar("T")
@@ -70,6 +71,9 @@ class DicomDoor:
                 await call.answer(refused.status, "text/plain; charset=utf-8", refused.why.encode(), headers)
         except NoSpace:
             await call.answer(507, "text/plain", b"")
+        except Away as away:
+            if not call.begun:
+                await call.answer(away.status, "text/plain; charset=utf-8", str(away).encode())
         except psycopg.OperationalError:
             await call.answer(503, "text/plain", b"")
         except Exception as error:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from io import BytesIO
-from pathlib import Path
+from io import SEEK_END, BytesIO
 from struct import unpack
 from typing import Final
 
@@ -19,7 +18,9 @@ from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
 from pydicom.uid import UID
 
+from tuetinh.care.imaging.archive.reading import whole_of
 from tuetinh.care.imaging.archive.syntaxes import CannotConvert
+from tuetinh.record.contents.files import opened
 
 # Media type of a frame that is kept in a syntax (PS3.18, table 8.7.3-5).
 MEDIA: Final = {
@@ -64,7 +65,7 @@ class Pixels:
     A deflated file is read as a whole: its pixels are nowhere, which is at 0.
     """
 
-    path: Path
+    digest: bytes
     header: FileDataset
     start: int = 0
     length: int = 0
@@ -79,10 +80,12 @@ class Pixels:
         """How many frames there are."""
         return int(self.header.get("NumberOfFrames") or 1)
 
-    @property
-    def source(self) -> Path | FileDataset:
-        """What decoders read them from: what is large is not read as a whole."""
-        return self.path if self.start and self.path.stat().st_size > WHOLE else dcmread(self.path)
+    def array(self, number: int, *, raw: bool) -> NDArray[np.generic]:
+        """A frame, decoded; of what is large not all is read. raw: in the colours that it is kept in."""
+        with opened(self.digest) as file:
+            large = self.start and file.seek(0, SEEK_END) > WHOLE
+            file.seek(0)
+            return pixel_array(file if large else dcmread(file), index=number - 1, raw=raw)
 
     def plain_size(self) -> int:
         """The size of a frame that lies in the file as it is to be sent, else 0.
@@ -98,30 +101,30 @@ class Pixels:
 
 
 @lru_cache(maxsize=KNOWN)
-def pixels(path: Path) -> Pixels:
+def pixels(digest: bytes) -> Pixels:
     """Where the pixels of a file are, which is never changed. Raises NoFrame."""
-    with path.open("rb") as file:
-        header = dcmread(file, stop_before_pixels=True, defer_size=SMALL)
+    with opened(digest) as file:
+        header = whole_of(file, digest, stop_before_pixels=True, defer_size=SMALL)
         syntax = UID(header.file_meta.TransferSyntaxUID)
         if syntax.is_deflated:
-            return Pixels(path, header)
+            return Pixels(digest, header)
         at, found = file.tell(), file.read(12)  # it stands before its pixels, or at its end
         implicit, little = header.original_encoding
         order, implicit = "<" if little else ">", implicit or not found[4:6].isupper()  # some change in the middle
         if len(found) < 12 or unpack(f"{order}HH", found[:4]) != (0x7FE0, 0x0010):
             raise NoFrame("no pixels")
         [length] = unpack(f"{order}L", found[4:8] if implicit else found[8:12])
-        return Pixels(path, header, at + (8 if implicit else 12), -1 if length == UNDEFINED else length)
+        return Pixels(digest, header, at + (8 if implicit else 12), -1 if length == UNDEFINED else length)
 
 
-def kept(path: Path, numbers: list[int]) -> list[bytes]:
+def kept(digest: bytes, numbers: list[int]) -> list[bytes]:
     """Compressed frames as they are kept. Raises NoFrame, CannotConvert."""
-    where = pixels(path)
+    where = pixels(digest)
     _check(numbers, where.count)
     table = where.header.get("ExtendedOffsetTable"), where.header.get("ExtendedOffsetTableLengths")
     options = {"number_of_frames": where.count, "extended_offsets": table if all(table) else None}
     found = []
-    with path.open("rb") as file:
+    with opened(digest) as file:
         for number in numbers:
             file.seek(where.start)
             try:
@@ -131,16 +134,16 @@ def kept(path: Path, numbers: list[int]) -> list[bytes]:
     return found
 
 
-def decoded(path: Path, numbers: list[int]) -> list[bytes]:
+def decoded(digest: bytes, numbers: list[int]) -> list[bytes]:
     """Frames as Explicit VR Little Endian has them. Raises NoFrame, CannotConvert."""
-    where = pixels(path)
+    where = pixels(digest)
     _check(numbers, where.count)
     return [_decoded(where, number) for number in numbers]
 
 
-def all_decoded(path: Path) -> Iterator[bytes]:
+def all_decoded(digest: bytes) -> Iterator[bytes]:
     """Every frame, one after the other. Raises NoFrame, CannotConvert."""
-    where = pixels(path)
+    where = pixels(digest)
     for number in range(1, where.count + 1):
         yield _decoded(where, number)
 
@@ -149,7 +152,7 @@ def _decoded(where: Pixels, number: int) -> bytes:
     if size := where.plain_size():
         if where.length < size * number:
             raise CannotConvert("the pixel data is too short")
-        with where.path.open("rb") as file:
+        with opened(where.digest) as file:
             file.seek(where.start + size * (number - 1))
             return file.read(size)
     try:
@@ -165,13 +168,13 @@ def _check(numbers: list[int], frames: int) -> None:
 
 def _array(where: Pixels, number: int) -> NDArray[np.generic]:
     """The pixels of a frame as they are kept, in the colours that they are kept in."""
-    found: NDArray[np.generic] = pixel_array(where.source, index=number - 1, raw=True)
+    found = where.array(number, raw=True)
     return found.astype(found.dtype.newbyteorder("<"), copy=False)
 
 
-def drawn(path: Path, number: int, drawing: Drawing, form: str) -> bytes:
+def drawn(digest: bytes, number: int, drawing: Drawing, form: str) -> bytes:
     """A frame as people see it, as `JPEG` or `PNG`. Raises NoFrame, CannotConvert."""
-    where = pixels(path)
+    where = pixels(digest)
     _check([number], where.count)
     try:
         picture = Image.fromarray(_for_eyes(where, number, drawing))
@@ -187,7 +190,7 @@ def drawn(path: Path, number: int, drawing: Drawing, form: str) -> bytes:
 def _for_eyes(where: Pixels, number: int, drawing: Drawing) -> NDArray[np.uint8]:
     dataset = where.header
     photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
-    values = pixel_array(where.source, index=number - 1, raw=False)
+    values = where.array(number, raw=False)
     if photometric == "PALETTE COLOR":
         return _bytes_of(apply_color_lut(values, dataset))
     if dataset.get("SamplesPerPixel", 1) > 1:

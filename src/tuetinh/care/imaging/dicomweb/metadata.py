@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from pydicom import dcmread
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
 from tuetinh.care.imaging.archive.attributes import clean
 from tuetinh.care.imaging.archive.queries import Object
+from tuetinh.care.imaging.archive.reading import whole
 
 LARGE: Final = 1024
 KNOWN: Final = 4000  # objects whose metadata a process remembers, some kilobytes each
@@ -27,12 +26,12 @@ def url_of(base: str, one: Object) -> str:
 
 def metadata(base: str, one: Object) -> bytes:
     """The metadata of an object as JSON bytes; an element that cannot be read is left out."""
-    return _metadata(str(one.path), url_of(base, one), one.transfer_syntax)
+    return _metadata(one.digest, url_of(base, one), one.transfer_syntax)
 
 
 @lru_cache(maxsize=KNOWN)
-def _metadata(path: str, url: str, syntax: str) -> bytes:
-    dataset = dcmread(path, defer_size=LARGE * 64)
+def _metadata(digest: bytes, url: str, syntax: str) -> bytes:
+    dataset = whole(digest, defer_size=LARGE * 64)
     found = as_json(dataset, url)
     found["00083002"] = {"vr": "UI", "Value": [syntax]}  # Available Transfer Syntax UID
     return orjson.dumps(found)
@@ -63,9 +62,9 @@ def _element(dataset: Dataset, tag: BaseTag, url: str) -> Any:
         return None
 
 
-def bulk(path: Path, tag: str) -> bytes | None:
+def bulk(digest: bytes, tag: str) -> bytes | None:
     """The bytes of an element, be it within a sequence; None where there is none."""
-    dataset = dcmread(path, stop_before_pixels=int(tag, 16) not in _PIXELS)
+    dataset = whole(digest, stop_before_pixels=int(tag, 16) not in _PIXELS)
     number = int(tag, 16)
     element = next((one for one in dataset.iterall() if int(one.tag) == number), None)
     value = element.value if element is not None else None

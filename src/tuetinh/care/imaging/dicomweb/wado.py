@@ -6,13 +6,10 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
-from io import FileIO
-from pathlib import Path
 from typing import Final, TypeVar
 
-from pydicom import dcmread
-
 from tuetinh.care.imaging.archive.queries import Object
+from tuetinh.care.imaging.archive.reading import whole
 from tuetinh.care.imaging.archive.syntaxes import PLAIN, CannotConvert, explicit
 from tuetinh.care.imaging.dicomweb import frames, metadata, multipart
 from tuetinh.care.imaging.dicomweb.asked import JSON, Accepted, Call, Refused
@@ -34,14 +31,14 @@ async def objects(call: Call, found: list[Object]) -> None:
     boundary = multipart.new_boundary()
     await call.start(200, f'multipart/related; type="{DICOM}"; boundary={boundary}')
     for number, one in enumerate(found):
-        path, data, syntax = await _given(one, accepted.syntax)
+        data, syntax = await _given(one, accepted.syntax)
         kind = f"{DICOM}; transfer-syntax={syntax}"
         await call.more(multipart.head(boundary, kind, metadata.url_of(call.base, one), first=number == 0))
-        if path:
-            async for chunk in _file(path, 0, one.size):
-                await call.more(chunk)
-        else:
+        if data:
             await call.more(data)
+            continue
+        async for chunk in _file(one, 0, one.size):
+            await call.more(chunk)
     await call.more(multipart.tail(boundary))
     await call.end()
 
@@ -53,20 +50,21 @@ def _accepting(call: Call, fits: Callable[[Accepted], bool]) -> Accepted:
     return found
 
 
-async def _given(one: Object, syntax: str) -> tuple[Path | None, bytes, str]:
-    """The file of an object where its syntax will do, else its bytes in the one that is wanted, else as it is kept.
+async def _given(one: Object, syntax: str) -> tuple[bytes, str]:
+    """The bytes of an object in the syntax that is wanted; none where it is given as it is kept.
 
     Without a wish it is Explicit VR Little Endian (PS3.18, 8.7.3.5); `*` is as it is kept.
     """
     if syntax in ("", EXPLICIT) and one.transfer_syntax != EXPLICIT and one.size <= CONVERTED:
         with suppress(CannotConvert):
-            return None, await asyncio.to_thread(lambda: explicit(dcmread(one.path))), EXPLICIT
-    return one.path, b"", one.transfer_syntax
+            return await asyncio.to_thread(lambda: explicit(whole(one.digest))), EXPLICIT
+    return b"", one.transfer_syntax
 
 
-async def _file(path: Path, start: int, stop: int) -> AsyncIterator[bytes]:
+async def _file(one: Object, start: int, stop: int) -> AsyncIterator[bytes]:
     """The bytes of a file from one place to another."""
-    file = await asyncio.to_thread(_at, path, start)
+    file = await asyncio.to_thread(one.opened)
+    file.seek(start)
     try:
         while start < stop and (chunk := await asyncio.to_thread(file.read, min(CHUNK, stop - start))):
             start += len(chunk)
@@ -75,16 +73,10 @@ async def _file(path: Path, start: int, stop: int) -> AsyncIterator[bytes]:
         file.close()
 
 
-def _at(path: Path, start: int) -> FileIO:
-    file = FileIO(path)
-    file.seek(start)
-    return file
-
-
 async def _single(call: Call, one: Object, syntax: str) -> None:
-    path, data, told = await _given(one, syntax)
+    data, told = await _given(one, syntax)
     kind = f"{DICOM}; transfer-syntax={told}"
-    if not path:
+    if data:
         await call.answer(200, kind, data)
         return
     size = one.size
@@ -94,7 +86,7 @@ async def _single(call: Call, one: Object, syntax: str) -> None:
     headers += [("content-range", f"bytes {start}-{stop - 1}/{size}")] if partial else []
     await call.start(206 if partial else 200, kind, headers)
     if call.scope["method"] != "HEAD":
-        async for chunk in _file(path, start, stop):
+        async for chunk in _file(one, start, stop):
             await call.more(chunk)
     await call.end()
 
@@ -138,10 +130,10 @@ async def some_frames(call: Call, one: Object, numbers: list[int]) -> None:
     accepted = _accepting(call, fits)
     wants_own = accepted.inner in (own, "image/*") or accepted.syntax in ("*", one.transfer_syntax)
     if own and wants_own:
-        bodies = await _worked(lambda: frames.kept(one.path, numbers))
+        bodies = await _worked(lambda: frames.kept(one.digest, numbers))
         kind = f"{own}; transfer-syntax={one.transfer_syntax}"
     else:
-        bodies = await _worked(lambda: frames.decoded(one.path, numbers))
+        bodies = await _worked(lambda: frames.decoded(one.digest, numbers))
         kind = f"{BYTES}; transfer-syntax={EXPLICIT}"
     if not accepted.is_multipart and accepted.media in (BYTES, own) and len(bodies) == 1:
         await call.answer(200, kind, bodies[0])
@@ -162,10 +154,10 @@ async def bulk(call: Call, one: Object, tag: str) -> None:
     """Send the bytes of an element; pixels frame by frame."""
     accepted = _accepting(call, lambda a: a.inner in (BYTES, "*/*", "application/*", ""))
     if tag.upper() == "7FE00010":
-        pieces = frames.all_decoded(one.path)
+        pieces = frames.all_decoded(one.digest)
         first = await _worked(lambda: next(pieces))  # what cannot be given is refused before anything is sent
     else:
-        found = await asyncio.to_thread(metadata.bulk, one.path, tag)
+        found = await asyncio.to_thread(metadata.bulk, one.digest, tag)
         if found is None:
             raise Refused(404, "no such element")
         first, pieces = found, iter(())
@@ -192,7 +184,7 @@ async def rendered(call: Call, one: Object, number: int, *, thumbnail: bool = Fa
         _whole(call.option("quality", "85"), 1, 100),
     )
     form = "PNG" if accepted.media == "image/png" else "JPEG"
-    body = await _worked(lambda: frames.drawn(one.path, number, drawing, form))
+    body = await _worked(lambda: frames.drawn(one.digest, number, drawing, form))
     await call.answer(200, f"image/{form.lower()}", body)
 
 

@@ -23,7 +23,7 @@ from tuetinh.care.imaging.dimse.peers import Peer
 from tuetinh.care.imaging.dimse.storing import NOT_AUTHORISED, SUCCESS
 from tuetinh.care.imaging.models import Commitment
 from tuetinh.record.contents import Content
-from tuetinh.record.contents.files import fault
+from tuetinh.record.contents.files import Away, fault
 
 log = logging.getLogger(__name__)
 REQUEST: Final = 1  # Action Type ID
@@ -55,7 +55,7 @@ def request(peer: Peer, action: int | None, information: Dataset | None) -> tupl
 
 
 def result(wanted: list[list[str]], transaction_uid: str) -> tuple[int, Dataset]:
-    """What the archive answers for: the event and its information. Each file is looked for on the disk."""
+    """What the archive answers for: the event and its information. Each file is looked for. Raises Away."""
     known = {row[0]: row for row in ask(_INSTANCES, [uid for _, uid in wanted])}
     kept, failed = [], []
     for sop_class, uid in wanted:
@@ -66,7 +66,9 @@ def result(wanted: list[list[str]], transaction_uid: str) -> tuple[int, Dataset]
             item.FailureReason = NO_SUCH_INSTANCE
         elif row[1] != sop_class:
             item.FailureReason = CLASS_CONFLICT
-        elif fault(Content(bytes(row[2]), row[3]), hashed=False):
+        elif wrong := fault(Content(bytes(row[2]), row[3]), hashed=False):
+            if wrong == "away":
+                raise Away("older pictures lie in a store that does not answer")
             item.FailureReason = PROCESSING_FAILURE
         (failed if "FailureReason" in item else kept).append(item)
     told = Dataset()

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Final
 
 from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset
 from pydicom.uid import UID
 from pynetdicom import AE, build_context
 from pynetdicom.association import Association
@@ -22,8 +21,9 @@ from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.presentation import PresentationContext
 
 from tuetinh.care.imaging.archive.queries import Object
-from tuetinh.care.imaging.archive.reading import PREAMBLE
+from tuetinh.care.imaging.archive.reading import to_dataset
 from tuetinh.care.imaging.archive.syntaxes import PLAIN, CannotConvert, in_one_of
+from tuetinh.record.contents.files import Away
 
 log = logging.getLogger(__name__)
 CONTEXTS: Final = 128  # that an association can have (PS3.8, 7.1.1.13)
@@ -79,8 +79,8 @@ class Giver(Association):
             if one.transfer_syntax in accepted:
                 return self._stream(one, *arguments, **options)
             if accepted:
-                return super().send_c_store(in_one_of(one.path, accepted), *arguments, **options)
-        except (CannotConvert, OSError) as error:
+                return super().send_c_store(in_one_of(one.digest, accepted), *arguments, **options)
+        except (CannotConvert, OSError, Away) as error:
             log.warning("imaging: an object could not be given: %s", type(error).__name__)
         failed = Dataset()
         failed.Status = 0xC000
@@ -133,8 +133,7 @@ class Giver(Association):
 
 def _fragments(file: BinaryIO, context: int | None, size: int) -> Iterator[P_DATA]:
     """The data set of a Part 10 file in pieces of a message (PS3.8, E.2)."""
-    file.seek(PREAMBLE + 4)
-    read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, vr, length: tag.group != 2)
+    to_dataset(file)
     piece = file.read(size)
     while piece:
         following = file.read(size)

@@ -201,18 +201,30 @@ def change(peer: Peer, uid: str, told: Dataset) -> int:
         row.attributes = {**row.attributes, **_json(told)}
         row.save(update_fields=["status", "changed_at", "attributes"])
         if row.exam_id and status != IN_PROGRESS:
-            _ended(row.exam_id, done=status == COMPLETED, at=row.changed_at)
+            _ended(row.exam_id, done=status == COMPLETED, at=row.changed_at, by=_people(row.attributes))
         publish(f"imaging:{peer.device.facility}")
     return SUCCESS
 
 
-def _ended(exam_id: int, *, done: bool, at: datetime) -> None:
+def _people(attributes: dict[str, Any]) -> str:
+    """Who took the pictures, as the machine tells it: the operators of its series, else the physician."""
+    series = attributes.get("00400340", {}).get("Value", [])
+    for tag in ("00081070", "00081050"):
+        for one in series:
+            for name in one.get(tag, {}).get("Value", []):
+                if told := str(name.get("Alphabetic", "")).strip():
+                    return told[:150]
+    return ""
+
+
+def _ended(exam_id: int, *, done: bool, at: datetime, by: str = "") -> None:
     """Let the examination, and its order in the record, go on; one that was broken off waits again."""
     exam = Exam.objects.select_for_update().get(pk=exam_id)
     is_due(exam.study_instance_uid)
     if exam.stage != Exam.Stage.STARTED:
         return
     exam.stage, exam.ended_at = (Exam.Stage.DONE, at) if done else (Exam.Stage.SCHEDULED, None)
+    exam.taken_by = by if done else ""
     exam.save(update_fields=["stage", "ended_at"])
     order = cast("r4.ServiceRequest | None", record.lock_many(SYSTEM, "ServiceRequest", [exam.order]).get(exam.order))
     if done and order and order.status == "active":

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-import openpyxl
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -17,20 +15,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
 
 from tuetinh.care.lab.catalogue import benches, tests
 from tuetinh.care.lab.statistics import tables
-from tuetinh.care.lab.statistics.charts import bars
 from tuetinh.care.lab.statistics.queries import Asked
 from tuetinh.care.lab.statistics.summary import HANOI, counted_at
 from tuetinh.commons.access.api import asker, desk, place_name
 from tuetinh.commons.documents.api import pdf, respond_pdf
-from tuetinh.commons.ui.api import DayField, paginate
+from tuetinh.commons.ui.api import SHEET, DayField, bars, paginate, workbook
 
 PER_PAGE = 31  # a month of days
-SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 class AskedForm(forms.Form):
@@ -142,24 +136,3 @@ def statistics_file(request: HttpRequest, form: str) -> HttpResponse:
 
 def _shown(cell: Any) -> str:
     return f"{cell:,.0f}".replace(",", ".") if isinstance(cell, (int, Decimal)) else str(cell)
-
-
-def workbook(title: str, above: list[str], heads: list[str], lines: list[list[Any]]) -> bytes:
-    """A table as XLSX: numbers as numbers, words of people never as formulas."""
-    book = openpyxl.Workbook(write_only=True)
-    sheet = book.create_sheet(title[:31])
-    sheet.freeze_panes = f"B{len(above) + 2}"
-    sheet.column_dimensions["A"].width = 36
-    for line in above:
-        sheet.append([line])
-    bold = [WriteOnlyCell(sheet, value=head) for head in heads]
-    for cell in bold:
-        cell.font = Font(bold=True)
-    sheet.append(bold)
-    for line in lines:
-        sheet.append(
-            [f"'{one}" if isinstance(one, str) and one.startswith(("=", "+", "-", "@")) else one for one in line]
-        )
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()

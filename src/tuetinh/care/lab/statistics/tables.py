@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy
 from tuetinh.care.lab.catalogue import SPECIMENS, benches, test
 from tuetinh.care.lab.samples.plan import REJECTIONS
 from tuetinh.care.lab.statistics import costs, queries
-from tuetinh.care.lab.statistics.charts import Bar
 from tuetinh.care.lab.statistics.queries import SAMPLE_SUMS, STEPS, TEST_SUMS, Asked, Took, share
+from tuetinh.commons.ui.api import Bar
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from django.db import transaction
 from django.utils import timezone
 
+from tuetinh.care.imaging import api as imaging
 from tuetinh.governance.privacy import jobs
 from tuetinh.governance.privacy.errors import PrivacyError
 from tuetinh.governance.privacy.models import Destruction, DestructionItem, LegalHold
@@ -21,7 +22,7 @@ from tuetinh.record.errors import RecordError
 from tuetinh.record.operations.everything import ENCOUNTER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tuetinh.commons.access.api import Account
 
@@ -62,7 +63,8 @@ def due(asker: Asker, facility: str, page: str | None = None) -> tuple[list[Due]
             "patient", flat=True
         )
     )
-    return [replace(row, held=row.patient in held) for row in rows], found.next
+    studies = imaging.held_visits([row.encounter for row in rows])
+    return [replace(row, held=row.patient in held or row.encounter in studies) for row in rows], found.next
 
 
 def _row(visit: r4.Encounter, today: date) -> Due | None:
@@ -125,8 +127,10 @@ def _now(by: Account, encounter: str) -> Due | None:
     if not isinstance(visit, r4.Encounter) or provider != f"Organization/{by.facility}":
         return None
     row = _row(visit, timezone.localdate())
-    held = row is not None and LegalHold.objects.filter(patient=row.patient, released=None).exists()
-    return replace(row, held=held) if row else None
+    if row is None:
+        return None
+    held = LegalHold.objects.filter(patient=row.patient, released=None).exists()
+    return replace(row, held=held or bool(imaging.held_visits([encounter])))
 
 
 @transaction.atomic
@@ -155,17 +159,25 @@ def carry_out(destruction_id: int) -> int:
         return 0
     total = 0
     for item in one.items.filter(versions=None, skipped="").order_by("pk"):
-        with transaction.atomic():
-            row = _now(one.confirmed_by, item.encounter)
-            if row is None or row.held:
-                exists = row is not None or _exists(one.confirmed_by, item.encounter)
-                item.skipped = "hold" if row else "kept" if exists else "gone"
-            else:
-                item.versions = _destroy(one, item)
-                total += item.versions
+        try:
+            total += _carry_out(one, one.confirmed_by, item)
+        except imaging.Held:  # since it was looked at
+            item.skipped = "hold"
             item.save()
     Destruction.objects.filter(pk=one.pk).update(state=State.DONE, done=timezone.now())
     return total
+
+
+@transaction.atomic
+def _carry_out(one: Destruction, by: Account, item: DestructionItem) -> int:
+    row = _now(by, item.encounter)
+    if row is None or row.held:
+        exists = row is not None or _exists(by, item.encounter)
+        item.skipped = "hold" if row else "kept" if exists else "gone"
+    else:
+        item.versions = _destroy(one, item)
+    item.save()
+    return item.versions or 0
 
 
 def _exists(by: Account, encounter: str) -> bool:
@@ -189,6 +201,13 @@ def _destroy(one: Destruction, item: DestructionItem) -> int:
 def decision(one: Destruction) -> str:
     """What the proof is found by."""
     return f"{one.facility}/{one.number}"
+
+
+def proof(by: Account, one: Destruction) -> Iterator[record.Destroyed]:
+    """What a decision destroyed: the versions of resources, then the objects of the archive of pictures."""
+    asker = as_house(by, "HOPERAT")
+    yield from record.proof(asker, decision(one))
+    yield from imaging.destroyed(asker, decision(one))
 
 
 @transaction.atomic

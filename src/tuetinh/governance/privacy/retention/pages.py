@@ -19,10 +19,8 @@ from tuetinh.commons.identity.api import banner
 from tuetinh.commons.ui.api import paginate
 from tuetinh.governance.privacy.errors import PrivacyError
 from tuetinh.governance.privacy.models import Destruction, LegalHold
-from tuetinh.governance.privacy.requests.facts import as_house
 from tuetinh.governance.privacy.retention import actions
 from tuetinh.governance.privacy.words import DESTRUCTIONS, RETENTION, SKIPPED
-from tuetinh.record import api as record
 from tuetinh.record.errors import RecordError
 
 if TYPE_CHECKING:
@@ -71,7 +69,7 @@ def destruction(request: HttpRequest, destruction_id: int) -> HttpResponse:
     """One decision: its minutes, its records, and the proof once it was carried out."""
     one = _found(request, destruction_id)
     items = [(item, RETENTION[item.kind], SKIPPED.get(item.skipped, "")) for item in one.items.order_by("pk")]
-    proof = list(islice(record.proof(as_house(_by(request), "HOPERAT"), actions.decision(one)), SHOWN))
+    proof = list(islice(actions.proof(_by(request), one), SHOWN))
     context = {"one": one, "state": DESTRUCTIONS[one.state], "items": items, "proof": proof}
     context["may"] = one.state == Destruction.State.PROPOSED and one.proposed_by != request.user
     return render(request, "privacy/destruction.html", context)
@@ -97,7 +95,7 @@ def decide(request: HttpRequest, destruction_id: int) -> HttpResponse:
 def minutes(request: HttpRequest, destruction_id: int) -> HttpResponse:
     """The minutes with the list of records and the hashes of what was destroyed, to be signed."""
     one = _found(request, destruction_id)
-    found = islice(record.proof(as_house(_by(request), "HOPERAT"), actions.decision(one)), PRINTED)
+    found = islice(actions.proof(_by(request), one), PRINTED)
     data = {
         "facility": {"name": place_name("Organization", one.facility)},
         "number": one.number, "day": one.day, "members": one.members.splitlines(), "reason": one.reason,

@@ -81,6 +81,8 @@ ROWS = {
     "imaging/opinions/new": Row("doctor", at="/imaging/opinions/new?studies=1.2.3.5"),
     "imaging/opinions/<int:opinion_id>": Row("doctor", "/imaging/opinions?list=asked"),
     "imaging/peers/<int:review_id>": Row("imaging", at="/imaging/peers/1"),
+    "imaging/exams/<int:exam_id>/teaching": Row("imaging", "imaging/exams/<int:exam_id>"),
+    "imaging/statistics": Row("imaging", states=("?kind=pictures&by=machine", "?kind=exams&by=reader")),
     "imaging/waiting": Row("imaging", states=("?list=nobody",)),
     "imaging/waiting/<int:held_id>": Row("imaging", "/imaging/waiting"),
     "imaging/studies/<int:study_id>/patient": Row("imaging", "/imaging/waiting?list=nobody"),

@@ -1,4 +1,4 @@
-"""Where an archive lies: a folder (another disk, a share) or a bucket that speaks S3.
+"""Where archives and contents lie elsewhere: a folder (another disk, a share) or a bucket that speaks S3.
 
 A name is written whole or not at all, and is on the disk when `put` returns.
 """
@@ -18,8 +18,6 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
-from tuetinh.node.errors import Refused
-
 CHUNK = 1 << 20
 PART = 16 << 20  # of an upload; S3 takes 10,000 of them
 PARTS_AT_ONCE = 2
@@ -33,6 +31,10 @@ class Unreachable(Exception):
 
 class Missing(Unreachable):
     """There is nothing of that name."""
+
+
+class NoPlace(ValueError):
+    """An address names no place; the text says why."""
 
 
 Write = Callable[[BinaryIO], None]
@@ -55,6 +57,9 @@ class Place(Protocol):
 
     def get(self, name: str) -> Iterator[bytes]:
         """What is kept under a name. Raises Missing."""
+
+    def size(self, name: str) -> int:
+        """How many bytes are kept under a name. Raises Missing."""
 
     def entries(self, below: str = "") -> Iterator[Entry]:
         """What lies below a prefix that ends in `/` (or everything), in no order."""
@@ -97,9 +102,23 @@ class Folder:
                 while chunk := file.read(CHUNK):
                     yield chunk
         except FileNotFoundError as error:
-            raise Missing(f"{self._root / name} is missing") from error
+            raise self._missing(name) from error
         except OSError as error:
             raise Unreachable(f"{self._root / name}: {error.strerror or error}") from error
+
+    def size(self, name: str) -> int:
+        try:
+            return (self._root / name).stat().st_size
+        except FileNotFoundError as error:
+            raise self._missing(name) from error
+        except OSError as error:
+            raise Unreachable(f"{self._root / name}: {error.strerror or error}") from error
+
+    def _missing(self, name: str) -> Unreachable:
+        """Nothing of that name, or a disk that is not there."""
+        if not self._root.is_dir():
+            return Unreachable(f"there is no folder {self._root}")
+        return Missing(f"{self._root / name} is missing")
 
     def entries(self, below: str = "") -> Iterator[Entry]:
         if not self._root.is_dir():
@@ -164,6 +183,14 @@ class Bucket:
         except (BaseError, OSError) as error:
             raise self._unreachable(name, error) from error
 
+    def size(self, name: str) -> int:
+        try:
+            return int(obstore.head(self._store, name)["size"])
+        except (NotFoundError, FileNotFoundError) as error:
+            raise Missing(f"{self._url}/{name} is missing") from error
+        except (BaseError, OSError) as error:
+            raise self._unreachable(name, error) from error
+
     def entries(self, below: str = "") -> Iterator[Entry]:
         try:
             for batch in obstore.list(self._store, prefix=below or None):
@@ -187,15 +214,15 @@ class Bucket:
 
 
 def open_place(address: str) -> Place:
-    """The place of an address: a folder's path, `file:///…` or `s3://bucket/prefix`. Raises Refused."""
+    """The place of an address: a folder's path, `file:///…` or `s3://bucket/prefix`. Raises NoPlace."""
     parts = urlsplit(address)
     if parts.scheme in ("s3", "s3a"):
         try:
             return Bucket(address)
         except (BaseError, ValueError) as error:
-            raise Refused(f"{address}: {error}") from error
+            raise NoPlace(f"{address}: {error}") from error
     if "://" in address and parts.scheme != "file":
-        raise Refused(f"{address} is neither a folder nor s3://BUCKET/PREFIX")
+        raise NoPlace(f"{address} is neither a folder nor s3://BUCKET/PREFIX")
     return Folder(Path(parts.path if parts.scheme == "file" else address).resolve())
 
 

@@ -44,7 +44,7 @@ def bars(name: str, rows: Sequence[Bar], *, standing: bool) -> str:
     ]
     height = HEIGHT + 30 if standing else LINE * len(rows) + 6
     context = {"name": name, "bars": drawn, "standing": standing, "width": WIDTH, "height": height}
-    return render_to_string("lab/bars.svg", context) + "\n"  # plain text, as a print takes it
+    return render_to_string("ui/bars.svg", context) + "\n"  # plain text, as a print takes it
 
 
 def _standing(place: int, row: Bar, top: Decimal, count: int) -> _Drawn:

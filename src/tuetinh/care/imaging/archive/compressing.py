@@ -1,0 +1,142 @@
+"""Objects that came without compression are kept as JPEG-LS, lossless (PS3.5, 8.2.3): half the room, the same pixels.
+
+The new file is decoded and set beside the old one before it takes its place. Signed objects, what is compressed already
+and what cannot be compared are left as they came.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any, Final
+
+from django.db import transaction
+from pydicom import dcmread, dcmwrite
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.pixels import iter_pixels
+from pydicom.uid import JPEGLSLossless
+
+from tuetinh.care.imaging.archive.elsewhere import days
+from tuetinh.care.imaging.archive.keeping import ask
+from tuetinh.care.imaging.archive.reading import dataset_digest
+from tuetinh.care.imaging.archive.syntaxes import PLAIN
+from tuetinh.record.contents import Arriving, files
+from tuetinh.record.steps import Row
+
+SMALLEST, LARGEST = 16 * 1024, 512 * 2**20  # bytes of an object that is compressed
+_SIGNED: Final = {0xFFFAFFFA, 0x4FFE0001}  # Digital Signatures Sequence, MAC Parameters Sequence
+_PIXELS: Final = 0x7FE00010
+
+
+def wanted() -> bool:
+    """Whether anything is to be compressed."""
+    return bool(os.environ.get("TUETINH_IMAGING_COMPRESS_DAYS", "").strip())
+
+
+def cutoff() -> datetime:
+    """What came before this is compressed."""
+    return datetime.now(UTC) - days("TUETINH_IMAGING_COMPRESS_DAYS", 7)
+
+
+def compress(instance: int, digest: bytes, size: int) -> int | None:
+    """Put a compressed file in the place of an object's; how many bytes that saves, None where it is left as it is.
+
+    Raises as `files.opened`.
+    """
+    made = _compressed(digest) if SMALLEST <= size <= LARGEST else None
+    if made is None or len(made) >= size:
+        ask("UPDATE imaging_instance SET compression = 'left' WHERE id = %s AND digest = %s", instance, digest)
+        return None
+    with files.opened(digest) as file:
+        original = dataset_digest(file)
+    with Arriving() as arriving:
+        arriving.write(made)
+        content = arriving.place()
+    with transaction.atomic():
+        rows = ask(
+            _REPLACE,
+            *(content.digest, content.size, str(JPEGLSLossless), original, instance, digest),
+            *(content.digest, content.size, digest, digest),
+        )
+    return size - len(made) if rows else None
+
+
+_REPLACE: Final = """
+WITH changed AS (
+  UPDATE imaging_instance SET digest = %s, size = %s, original_syntax = transfer_syntax_uid, transfer_syntax_uid = %s,
+    original = %s, compression = 'done'
+  WHERE id = %s AND digest = %s RETURNING id, study_id
+), used AS (
+  INSERT INTO record.content (digest, size, type, id, shard, patient, custodian)
+  SELECT %s, %s, 'ImagingStudy', s.resource, coalesce(s.patient, s.resource), s.patient, s.custodian
+  FROM changed JOIN imaging_study s ON s.id = changed.study_id ON CONFLICT DO NOTHING
+), unused AS (
+  DELETE FROM record.content c USING changed JOIN imaging_study s ON s.id = changed.study_id
+  WHERE c.digest = %s AND c.type = 'ImagingStudy' AND c.id = s.resource AND NOT EXISTS (
+    SELECT FROM imaging_instance o WHERE o.study_id = changed.study_id AND o.digest = %s AND o.id <> changed.id)
+)
+SELECT id FROM changed"""
+
+
+def _compressed(digest: bytes) -> bytes | None:
+    """The Part 10 file of an object, compressed; None where that cannot be, or would not be the same."""
+    try:
+        with files.opened(digest) as file:
+            was = dcmread(file)
+        if str(was.file_meta.TransferSyntaxUID) not in PLAIN or not _may_be(was):
+            return None
+        made = dcmread(BytesIO(_written(was)))  # its values as they are read, not as they lie in memory
+        made.compress(JPEGLSLossless, encoding_plugin="pyjpegls", generate_instance_uid=False)
+        data = _written(made)
+        return data if _is_same(was, dcmread(BytesIO(data))) else None
+    except (files.Away, OSError):
+        raise
+    except Exception:  # whatever an encoder, or bytes that are no DICOM, lead to: it stays as it came
+        return None
+
+
+def _written(dataset: FileDataset) -> bytes:
+    out = BytesIO()
+    dcmwrite(out, dataset, enforce_file_format=True)
+    return out.getvalue()
+
+
+def _may_be(dataset: Dataset) -> bool:
+    return (
+        "PixelData" in dataset
+        and dataset.BitsAllocated in (8, 16)
+        and dataset.SamplesPerPixel in (1, 3)
+        and dataset.get("PlanarConfiguration", 0) == 0
+        and dataset.PhotometricInterpretation != "YBR_FULL_422"
+        and not any(int(one.tag) in _SIGNED for one in dataset.iterall())
+    )
+
+
+def _is_same(was: FileDataset, made: FileDataset) -> bool:
+    """Whether both tell the same, and the new one decodes to the bytes of the old one."""
+    told, tells = ({int(one.tag): one.value for one in data if int(one.tag) != _PIXELS} for data in (was, made))
+    if told != tells:
+        return False
+    at, pixels = 0, memoryview(was.PixelData)
+    for frame in iter_pixels(made, raw=True):
+        found = frame.astype(frame.dtype.newbyteorder("<"), copy=False).tobytes()
+        if pixels[at : at + len(found)] != found:
+            return False
+        at += len(found)
+    return len(pixels) - at in (0, 1)  # of an odd number of bytes, one more (PS3.5, 8.1.1)
+
+
+def candidates() -> tuple[str, tuple[Any, ...]]:
+    """The statement for the next objects to compress, and its parameters after the cursor."""
+    return _NEXT, (list(PLAIN), cutoff())
+
+
+_NEXT: Final = """
+SELECT id, digest, size FROM imaging_instance
+WHERE id > %s AND compression = '' AND transfer_syntax_uid = ANY(%s) AND received_at < %s ORDER BY id LIMIT %s"""
+
+
+def one(row: Row) -> int | None:
+    """Compress the object of a row."""
+    return compress(row[0], bytes(row[1]), row[2])

@@ -1,0 +1,109 @@
+"""Hold studies, let them go, and take out of the archive what the record destroys."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from tuetinh.care.imaging.archive.keeping import ask
+from tuetinh.care.imaging.errors import Held, NeedsReason, NotAllowed, NotThere
+from tuetinh.care.imaging.keeping_law.models import DestroyedObject, StudyHold
+from tuetinh.care.imaging.models import Instance, Study
+from tuetinh.record import audit
+from tuetinh.record.api import Destroyed
+from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.steps import enter
+
+HOLDING: Final = frozenset({"archivist"})
+SHORTEST: Final = 10
+BLOCK: Final = 1000
+
+
+def holds(facility: str) -> QuerySet[StudyHold]:
+    """The holds of a facility, those that last first."""
+    rows = StudyHold.objects.filter(facility=facility).select_related("study")
+    return rows.order_by("released_at", "-id")
+
+
+def hold(asker: Asker, named: str, why: str) -> StudyHold:
+    """Hold a study of the asker's facility, by its UID or accession number.
+
+    Raises NotAllowed, NeedsReason, NotThere.
+    """
+    _allow(asker)
+    if len(why.strip()) < SHORTEST:
+        raise NeedsReason
+    with transaction.atomic():
+        enter(asker)
+        rows = Study.objects.select_for_update().filter(custodian=asker.facility)
+        name = named.strip()
+        study = rows.filter(Q(study_instance_uid=name) | Q(accession_number=name)).first() if name else None
+        if study is None:
+            raise NotThere
+        known = StudyHold.objects.filter(study=study, released_at=None).first()
+        if known:
+            return known
+        audit.note(asker, "update", "ImagingStudy", study.resource, study.patient)
+        return StudyHold.objects.create(
+            study=study, facility=asker.facility, reason=why.strip()[:500], by=asker.account, at=datetime.now(UTC)
+        )
+
+
+def release(asker: Asker, hold_id: int) -> None:
+    """End a hold of the asker's facility. Raises NotAllowed, NotThere."""
+    _allow(asker)
+    rows = StudyHold.objects.filter(pk=hold_id, facility=asker.facility, released_at=None)
+    if not rows.update(released_at=datetime.now(UTC), released_by=asker.account):
+        raise NotThere
+
+
+def _allow(asker: Asker) -> None:
+    if asker.role not in HOLDING or not asker.facility:
+        raise NotAllowed
+
+
+def held_visits(encounters: Collection[str]) -> set[str]:
+    """Those of these visits of which a study is held."""
+    rows = ask(_HELD, list(encounters)) if encounters else []
+    return {encounter for (encounter,) in rows}
+
+
+_HELD: Final = """
+SELECT DISTINCT s.encounter FROM imaging_studyhold h JOIN imaging_study s ON s.id = h.study_id
+WHERE h.released_at IS NULL AND s.encounter = ANY(%s)"""
+
+
+def follow_destruction(asker: Asker, resource: str, decision: str) -> None:
+    """Take a study out of the archive whose ImagingStudy is destroyed, in the same transaction. Raises Held.
+
+    Its files lose their last user, so the sweeps of the disk and of the store take them away.
+    """
+    rows = ask("SELECT id, study_instance_uid, custodian FROM imaging_study WHERE resource = %s FOR UPDATE", resource)
+    if not rows:
+        return
+    [(study, uid, custodian)] = rows
+    if StudyHold.objects.filter(study=study, released_at=None).exists():
+        raise Held
+    ask(_PROVE, decision[:200], custodian, asker.account, uid, study)
+    StudyHold.objects.filter(study=study).delete()
+    enter(SYSTEM)
+    Instance.objects.filter(study=study).delete()
+    Study.objects.filter(pk=study).delete()
+
+
+_PROVE: Final = """
+INSERT INTO imaging_destroyedobject (decision, custodian, account, study_instance_uid, sop_instance_uid, sha256, size,
+  at)
+SELECT %s, %s, %s, %s, sop_instance_uid, encode(digest, 'hex'), size, now() FROM imaging_instance WHERE study_id = %s
+ORDER BY id"""
+
+
+def destroyed(asker: Asker, decision: str) -> Iterator[Destroyed]:
+    """The objects of the asker's facility that a decision destroyed, as lines of its proof."""
+    rows = DestroyedObject.objects.filter(decision=decision, custodian=asker.facility).order_by("id")
+    for one in rows.iterator(BLOCK):
+        yield Destroyed("DICOM", one.sop_instance_uid, 1, one.at, one.sha256, one.at)

@@ -1,0 +1,1 @@
+"""How much work there is: examinations and who did them, pictures and the room that they take."""
