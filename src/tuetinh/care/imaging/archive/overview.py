@@ -13,7 +13,9 @@ from tuetinh.care.imaging.archive.elsewhere import address
 from tuetinh.care.imaging.archive.keeping import ask
 from tuetinh.care.imaging.archive.models import Finding, Upkeep
 from tuetinh.care.imaging.archive.upkeep import JOBS
+from tuetinh.record.asker import SYSTEM
 from tuetinh.record.contents import files
+from tuetinh.record.steps import enter
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ def rounds() -> list[Round]:
 
 
 def findings() -> QuerySet[Finding]:
-    """What looking found that is not mended, newest first."""
+    """What looking found that is not mended, newest first, at every facility."""
+    enter(SYSTEM)
     rows = Finding.objects.filter(mended_at=None, instance__isnull=False)
     return rows.select_related("instance__study").order_by("-found_at", "-id")
 

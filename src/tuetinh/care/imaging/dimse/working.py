@@ -225,7 +225,7 @@ def _ended(exam_id: int, *, done: bool, at: datetime, by: str = "") -> None:
         return
     exam.stage, exam.ended_at = (Exam.Stage.DONE, at) if done else (Exam.Stage.SCHEDULED, None)
     exam.taken_by = by if done else ""
-    exam.save(update_fields=["stage", "ended_at"])
+    exam.save(update_fields=["stage", "ended_at", "taken_by"])
     order = cast("r4.ServiceRequest | None", record.lock_many(SYSTEM, "ServiceRequest", [exam.order]).get(exam.order))
     if done and order and order.status == "active":
         order.status = "completed"

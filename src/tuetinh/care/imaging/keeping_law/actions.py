@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from tuetinh.care.imaging.archive.keeping import ask
 from tuetinh.care.imaging.errors import Held, NeedsReason, NotAllowed, NotThere
@@ -23,10 +23,11 @@ SHORTEST: Final = 10
 BLOCK: Final = 1000
 
 
-def holds(facility: str) -> QuerySet[StudyHold]:
-    """The holds of a facility, those that last first."""
-    rows = StudyHold.objects.filter(facility=facility).select_related("study")
-    return rows.order_by("released_at", "-id")
+def holds(asker: Asker) -> QuerySet[StudyHold]:
+    """The holds of the asker's facility, those that last first."""
+    enter(asker)
+    rows = StudyHold.objects.filter(facility=asker.facility).select_related("study")
+    return rows.order_by(F("released_at").desc(nulls_first=True), "-id")
 
 
 def hold(asker: Asker, named: str, why: str) -> StudyHold:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from tuetinh.care.imaging.errors import ImagingError, NotThere
 from tuetinh.care.imaging.keeping_law import actions
-from tuetinh.commons.access.api import asker, desk
+from tuetinh.commons.access.api import asker, desk, owner_names
 from tuetinh.commons.ui.api import paginate
 
 
@@ -44,7 +44,13 @@ def study_holds(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("Đã giữ ca chụp. Ca này không bị hủy cho tới khi thôi giữ."))
             return redirect("imaging:holds")
     except ImagingError as error:
-        form.add_error("study" if isinstance(error, NotThere) and not ends else "reason", str(error))
-    page = paginate(request, actions.holds(me.facility))
-    context = {"form": form, "page": page}
+        if ends:
+            messages.error(request, str(error))
+        else:
+            form.add_error("study" if isinstance(error, NotThere) else "reason", str(error))
+    page = paginate(request, actions.holds(me))
+    rows = list(page.object_list)
+    names, _clients = owner_names([one for row in rows for one in (row.by, row.released_by)], [])
+    told = [(row, names.get(row.by, ""), names.get(row.released_by, "")) for row in rows]
+    context = {"form": form, "page": page, "rows": told}
     return render(request, "imaging/holds.html", context, status=422 if request.method == "POST" else 200)

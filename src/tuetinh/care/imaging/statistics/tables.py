@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from tuetinh.care.imaging.models import Device, Exam
 from tuetinh.care.imaging.statistics.models import PictureCount
+from tuetinh.commons.access.api import owner_names
 from tuetinh.commons.identity.api import display_name
 from tuetinh.commons.ui.api import Bar
 from tuetinh.record import api as record
@@ -171,9 +172,9 @@ def _machines(keys: Sequence[Any]) -> dict[Any, str]:
 
 
 def _people(keys: Sequence[str]) -> dict[str, str]:
-    """People by the id of their Practitioner, or as a machine wrote their name."""
-    found = record.read_many(SYSTEM, "Practitioner", [key for key in keys if key and " " not in key and "^" not in key])
-    named = {
-        id_: display_name(r4.Patient(name=one.name)) for id_, one in found.items() if isinstance(one, r4.Practitioner)
-    }
+    """People by the id of their Practitioner or account, or as a machine wrote their name."""
+    ids = [key for key in keys if key and " " not in key and "^" not in key]
+    found = [one for one in record.read_many(SYSTEM, "Practitioner", ids).values() if isinstance(one, r4.Practitioner)]
+    named, _clients = owner_names(ids, [])
+    named |= {str(one.id): display_name(r4.Patient(name=one.name)) for one in found}
     return {key: named.get(key) or key.replace("^", " ").strip() or _("Chưa rõ") for key in keys}

@@ -128,6 +128,8 @@ def _keep(element: DataElement, secret: Secret) -> bool:
     if element.VR in ("DA", "DT") and element.tag.group != PERSON:
         element.value = _each(element.value, secret.day)
         return True
+    if element.VR == "TM" and element.tag.group != PERSON:  # days are shifted by whole ones
+        return True
     if element.VR == "PN":
         element.value = ""
         return rule != REMOVE

@@ -128,7 +128,7 @@ def test_a_zip_of_an_examination_is_given_and_logged(exam: Exam, as_role: Browse
     assert "CT 2, US 2" in readme
     change = Change.objects.get()
     assert (change.action, change.why, change.account, change.after) == (
-        "teach", WHY, cast["imaging"].username, {"pictures": 4, "left": 2},
+        "teach", WHY, str(cast["imaging"].pk), {"pictures": 4, "left": 2},
     )  # fmt: skip
     audit.writer.close()
     assert ask("SELECT count(*) FROM record.audit WHERE action = 'export' AND type = 'ImagingStudy'") == [(1,)]

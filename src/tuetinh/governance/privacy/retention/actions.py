@@ -31,6 +31,7 @@ COUNCIL: Final = 3  # members at least
 MOST: Final = 200  # records of one decision
 PAGE: Final = 25
 SHORTEST: Final = 10
+OF_A_VISIT: Final = ENCOUNTER | {"ImagingStudy": "encounter"}  # which is no part of FHIR's compartment
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ def _destroy(one: Destruction, item: DestructionItem) -> int:
     """Destroy what was written in a visit, then the visit itself."""
     asker = as_house(one.confirmed_by, "HOPERAT")  # type: ignore[arg-type]
     count = 0
-    for type_, parameter in ENCOUNTER.items():
+    for type_, parameter in OF_A_VISIT.items():
         while True:
             query = f"{parameter}=Encounter/{item.encounter}&_count=100"
             found = [str(row.id) for row in record.search(asker, type_, query).resources]

@@ -19,6 +19,7 @@ from tuetinh.care.imaging.errors import Held
 from tuetinh.care.imaging.keeping_law.models import DestroyedObject, StudyHold
 from tuetinh.care.imaging.models import Instance, Series, Study
 from tuetinh.care.imaging.tests.conftest import HERE, part10
+from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
 from tuetinh.governance.privacy.models import Destruction
 from tuetinh.governance.privacy.retention import actions
@@ -110,7 +111,9 @@ def test_a_study_that_is_held_keeps_its_visit(
     assert as_role("imaging").post("/imaging/holds", {"study": "CT77", "reason": "Đang khiếu nại"}).status_code == 403
     assert StudyHold.objects.count() == 0
     assert browser.post("/imaging/holds", {"study": "CT77", "reason": "Đang khiếu nại"}).status_code == 302
-    assert "Đang khiếu nại" in browser.get("/imaging/holds").content.decode()
+    enter(asker_of(cast["outsider"]))
+    page = browser.get("/imaging/holds").content.decode()
+    assert ("Đang khiếu nại" in page, cast["archivist"].full_name in page) == (True, True)
     assert actions.carry_out(one.pk) == 0
     assert [item.skipped for item in one.items.all()] == ["hold"]
     assert (count(), record.read(SYSTEM, "Encounter", "old").id) == ((1, 1, 2), "old")
