@@ -17,7 +17,7 @@ DROP TABLE imaging_pending_before"""
 
 class Migration(migrations.Migration):
 
-    dependencies: ClassVar = [("imaging", "0001_pre_archive")]
+    dependencies: ClassVar = [("imaging", "0003_pre_handing")]
 
     operations: ClassVar = [
         migrations.SeparateDatabaseAndState(

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('imaging', '0004_pre_stores'),
+        ('imaging', '0004_pre_storage'),
     ]
 
     operations = [
