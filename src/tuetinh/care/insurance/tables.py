@@ -10,6 +10,9 @@ import msgspec
 
 VERSIONS = (("", "4210"), ("2024-07-01", "4750"), ("2025-01-01", "3176"))  # by end of the visit
 DECISIONS = ("4210", "130", "4750", "3176")  # 130: facilities could write by it from 18/01/2023, none had to
+STAYS = frozenset({"03", "04", "06", "09"})
+"""MA_LOAI_KCB of people who lie in: in hospital, by day, at a station, less than four hours."""
+
 Row = dict[str, str]
 Tables = dict[str, list[Row]]
 """Rows by table (`XML1`…); values as they stand in the file, absent or empty where nothing is said."""

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 from django.db.models import OuterRef, Subquery
 
-from tuetinh.care.insurance.forms.layouts import INPATIENT, Layout, Period, book, columns_of, group_of, section_of
+from tuetinh.care.insurance.forms.layouts import Layout, Period, book, columns_of, group_of, section_of
 from tuetinh.care.insurance.models import ClaimCase, Transmission
 from tuetinh.care.insurance.results.comparing import money, sent_file
 from tuetinh.care.insurance.results.work import bounds
 from tuetinh.care.insurance.runs import Progress
-from tuetinh.care.insurance.tables import Row, Tables
+from tuetinh.care.insurance.tables import STAYS, Row, Tables
 from tuetinh.commons.catalogues.api import codes
 
 ZERO = Decimal(0)
@@ -97,7 +97,7 @@ def _claims(layout: Layout, tables: Iterable[Tables]) -> Iterator[Line]:
     number = 0
     for one in tables:
         summary = one["XML1"][0]
-        if layout.inpatient is not None and layout.inpatient != (summary.get("MA_LOAI_KCB") in INPATIENT):
+        if layout.inpatient is not None and layout.inpatient != (summary.get("MA_LOAI_KCB") in STAYS):
             continue
         number += 1
         line: Line = {field: summary.get(field, "") for field in fields}
@@ -128,7 +128,7 @@ def _items(layout: Layout, tables: Iterable[Tables]) -> Iterator[Line]:
     fields = [column.field for column in layout.columns if column.field != "STT"]
     found: dict[tuple[str, ...], Line] = {}
     for one in tables:
-        inside = one["XML1"][0].get("MA_LOAI_KCB") in INPATIENT
+        inside = one["XML1"][0].get("MA_LOAI_KCB") in STAYS
         for row in one.get(layout.table) or []:
             if layout.supplies is not None and layout.supplies != bool(row.get("MA_VAT_TU")):
                 continue

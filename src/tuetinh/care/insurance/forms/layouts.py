@@ -13,7 +13,6 @@ import msgspec
 
 from tuetinh.care.insurance.tables import Row
 
-INPATIENT: Final = frozenset({"03", "04", "06", "09"})  # MA_LOAI_KCB
 MONEY: Final = ("T_", "DON_GIA", "THANH_TIEN", "C_")
 COUNTS: Final = ("SO_LUOT", "SL_")
 

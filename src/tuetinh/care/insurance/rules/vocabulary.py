@@ -26,12 +26,11 @@ from tuetinh.care.insurance.approved.checking import (
     Book,
 )
 from tuetinh.care.insurance.entitlement import base_salary
-from tuetinh.care.insurance.tables import Row, Tables
+from tuetinh.care.insurance.tables import STAYS, Row, Tables
 from tuetinh.commons.catalogues.api import check_diagnosis, companions
 from tuetinh.commons.expressions.api import function
 
 NAN = math.nan
-INPATIENT = frozenset({"03", "04", "06", "09"})
 BEDS = frozenset({"14", "15", "16"})
 SEXES = {"1": "male", "2": "female"}
 _TEXTS = cel.Type.List(cel.Type.STRING)
@@ -293,7 +292,7 @@ EVERYWHERE = [
     Word("TUOI_NGAY", cel.Type.DOUBLE, _("tuổi tính bằng ngày lúc đến khám"),
          lambda f, _n, _r: NAN if f.age is None else float(f.age)),
     Word("NOI_TRU", cel.Type.BOOL, _("nội trú, ban ngày hoặc lưu tại trạm (MA_LOAI_KCB 03, 04, 06, 09)"),
-         lambda f, _n, _r: f.visit.get("MA_LOAI_KCB") in INPATIENT),
+         lambda f, _n, _r: f.visit.get("MA_LOAI_KCB") in STAYS),
     Word("BANG", _TEXTS, _("các bảng có trong hồ sơ"),
          lambda f, _n, _r: [name for name, rows in f.tables.items() if rows]),
     Word("BAY_GIO", cel.Type.STRING, _("lúc kiểm tra, yyyymmddHHMM"), lambda f, _n, _r: f.around.now),
