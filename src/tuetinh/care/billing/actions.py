@@ -12,6 +12,7 @@ from typing import cast
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from tuetinh.care.billing import facts
 from tuetinh.care.billing.errors import (
@@ -29,6 +30,7 @@ from tuetinh.care.billing.queries import bill, charges_of, transfer_code
 from tuetinh.care.billing.wire_bank import Transfer, read, verify
 from tuetinh.care.insurance.api import (
     announce_visit,
+    claim_is_changed,
     claim_is_paid,
     facility_of,
     line,
@@ -74,6 +76,7 @@ def charge(
             return cast(r4.ChargeItem, next(iter(known.values())))
         stored = record.create(asker, item)
         _refresh(row, encounter)
+        claim_is_changed(row.encounter, _("Chi phí thay đổi sau khi gửi: gửi lại."))
     return stored
 
 
@@ -88,6 +91,7 @@ def cancel_charge(asker: Asker, charge_id: str) -> None:
         item.status = "aborted"
         record.update(asker, item)
         _refresh(row, cast(r4.Encounter, record.read(BOOKS, "Encounter", encounter_id)))
+        claim_is_changed(encounter_id, _("Chi phí thay đổi sau khi gửi: gửi lại."))
 
 
 def pay_cash(

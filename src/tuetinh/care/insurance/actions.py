@@ -15,8 +15,18 @@ from django.utils import timezone
 
 from tuetinh.care.insurance import facts
 from tuetinh.care.insurance.errors import GatewayDown, GatewayError, GatewayRefused, NoCard, NoTemporaryCard
-from tuetinh.care.insurance.gateway import TIMEOUT, Answer, Credentials, Gateway, Question, forget_tokens, md5_password
+from tuetinh.care.insurance.gateway import (
+    EXPIRED,
+    TIMEOUT,
+    Answer,
+    Credentials,
+    Gateway,
+    Question,
+    forget_tokens,
+    md5_password,
+)
 from tuetinh.care.insurance.models import GatewayAccount, SimulatedCard
+from tuetinh.care.insurance.sending.queue import card_came
 from tuetinh.care.insurance.sending.signing import Key
 from tuetinh.care.insurance.simulator import Card as KnownCard
 from tuetinh.commons.identity.api import age, display_name, identifier
@@ -65,6 +75,8 @@ def check_card(asker: Asker, patient_id: str, *, facility: str, encounter: str =
                 request=request.id, response=cast(r4.CoverageEligibilityResponse, check.response).id, number=number
             )
         if encounter:
+            if check.outcome == "valid":
+                card_came(encounter)
             publish(f"visit:{encounter}")
     return check
 
@@ -103,6 +115,8 @@ def finish_check(asker: Asker, request_id: str, response_id: str, number: str = 
     with transaction.atomic():
         check = _keep(asker, request, found, queued=response)
         for info in request.supportingInfo or []:
+            if check.outcome == "valid":
+                card_came(_id(info.information))
             publish(f"visit:{_id(info.information)}")
     return check
 
@@ -180,7 +194,7 @@ def _keep(
         return CardCheck(outcome, found.code, str(found), response=_store(asker, response, queued))  # type: ignore[arg-type]
     code, words = found.ma_ket_qua, facts.result_words(found.ma_ket_qua)
     coverage = _store_coverage(asker, found, _id(request.patient)) if found.gt_the_tu or found.ma_the_moi else None
-    inforce = found.valid or (coverage is not None and coverage.status == "active")
+    inforce = found.valid or (code != EXPIRED and coverage is not None and coverage.status == "active")
     response = facts.response(
         request, outcome="complete", now=now, code=code, words=words, coverage=coverage, inforce=inforce
     )
@@ -205,7 +219,7 @@ def _store(
 
 
 def _store_coverage(asker: Asker, answer: Answer, patient: str) -> r4.Coverage:
-    fresh = facts.coverage(answer, patient)
+    fresh = facts.coverage(answer, patient, today=timezone.localdate())
     page = record.search(asker, "Coverage", f"beneficiary=Patient/{patient}&_count=50")
     for old in cast("list[r4.Coverage]", page.resources):
         if facts.card(old).number == fresh.subscriberId:

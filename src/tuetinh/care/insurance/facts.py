@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from tuetinh.care.insurance.gateway import Answer
+from tuetinh.care.insurance.gateway import EXPIRED, Answer
 from tuetinh.commons.catalogues.api import codes
 from tuetinh.commons.identity.api import BHYT_CARD
 from tuetinh.record import r4
@@ -49,8 +49,11 @@ class Card:
         )
 
 
-def coverage(answer: Answer, patient: str, *, id_: str | None = None) -> r4.Coverage:
-    """Build the Coverage of a card that the gateway knows; the new card when the old one was replaced."""
+def coverage(answer: Answer, patient: str, *, today: date = date.min, id_: str | None = None) -> r4.Coverage:
+    """Build the Coverage of a card that the gateway knows; the new card when the old one was replaced.
+
+    One that has run out was good until then: a stay in which it ended is still paid.
+    """
     new = bool(answer.ma_the_moi) and answer.ma_ket_qua == "003"
     number = answer.ma_the_moi if new else answer.ma_the
     start, end = (answer.gt_the_tu_moi, answer.gt_the_den_moi) if new else (answer.gt_the_tu, answer.gt_the_den)
@@ -62,11 +65,12 @@ def coverage(answer: Answer, patient: str, *, id_: str | None = None) -> r4.Cove
         extensions.append(r4.Extension(url=FIVE_YEARS, valueDate=iso(answer.ngay_du_5_nam)))
     if answer.ma_kv:
         extensions.append(r4.Extension(url=AREA, valueCode=answer.ma_kv))
+    over = answer.ma_ket_qua == EXPIRED and "" < iso(end) < today.isoformat()
     return r4.Coverage(
         id=id_,
         extension=extensions or None,
         identifier=[r4.Identifier(system=BHYT_CARD, value=number)],
-        status="active" if answer.valid or new else "cancelled",
+        status="active" if answer.valid or new or over else "cancelled",
         type=r4.CodeableConcept(coding=[_coding("PUBLICPOL")], text="Bảo hiểm y tế"),
         subscriberId=number,
         beneficiary=r4.Reference(reference=f"Patient/{patient}"),

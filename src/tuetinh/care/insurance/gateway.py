@@ -22,6 +22,7 @@ T = TypeVar("T")
 TIMEOUT = httpx.Timeout(6.0, connect=3.0)  # someone stands at the desk
 SENDING = httpx.Timeout(60.0, connect=5.0)  # a file of megabytes in a busy hour
 VALID = frozenset({"000", "001", "002", "004"})  # 001 and 002: defence and police, the printed dates hold
+EXPIRED = "010"
 UNAVAILABLE = frozenset({"100", "101"})  # the gateway's own trouble: ask again later
 UNAUTHORISED = "401"
 

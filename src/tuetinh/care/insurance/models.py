@@ -120,6 +120,7 @@ class Transmission(models.Model):
 
     transaction, received: maGiaoDich and thoiGianTiepNhan of the gateway. `lost` never came to the gateway.
     next_check: when the gateway is asked again what it has found wrong with the file; checks: how often it was.
+    strange: numbers of files that the gateway had before, and we did not know of.
     """
 
     case = models.ForeignKey(ClaimCase, on_delete=models.PROTECT, related_name="transmissions")
@@ -132,6 +133,7 @@ class Transmission(models.Model):
     received = models.CharField(max_length=14, blank=True)
     checks = models.IntegerField(default=0)
     next_check = models.DateTimeField(null=True, db_index=True)
+    strange = models.TextField(blank=True, db_default="")
     file = models.BinaryField()
     sha256 = models.CharField(max_length=64)
 

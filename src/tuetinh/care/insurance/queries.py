@@ -40,6 +40,15 @@ def card_on(asker: Asker, patient: str, day: date) -> facts.Card | None:
     return _best(cards(asker, patient), day)
 
 
+def cards_of_visit(asker: Asker, encounter: r4.Encounter, end: date) -> list[facts.Card]:
+    """The cards that a visit until a day rests on: the best of each of its days, the last of them at its end.
+
+    One that expired in the visit is among them, for the fund goes on paying (NĐ 188/2025 Đ38).
+    """
+    patient, began = _id_of(encounter.subject), moment(encounter.period.start if encounter.period else None)
+    return _of_days(cards(asker, patient), began.date() if began else end, end) if patient else []
+
+
 def simulated_card(number: str) -> KnownCard | None:
     """The demo province's card of a card number, BHXH number or personal number."""
     row = SimulatedCard.objects.filter(Q(number=number) | Q(bhxh=number) | Q(cccd=number)).first()

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 
 from tuetinh.care.billing import errors
 from tuetinh.care.billing.actions import (
@@ -27,6 +28,7 @@ from tuetinh.care.billing.models import BankAccount, BankTransaction, Bill, Paym
 from tuetinh.care.billing.queries import bill, is_paid, unpaid
 from tuetinh.care.billing.wire_bank import sign
 from tuetinh.care.billing.wire_vietqr import fields, objects
+from tuetinh.care.insurance.models import ClaimCase
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
@@ -42,6 +44,20 @@ def webhook(content: str, amount: int, id_: str = "FT1", secret: str = "s3cret",
     told = {"id": id_, "bin": "970436", "account": "1026806174", "amount": amount, "content": content} | more
     body = json.dumps(told).encode()
     return body, sign(body, secret)
+
+
+def test_what_costs_more_or_less_after_the_claim_was_taken_sends_it_again(desk: Any) -> None:
+    charged(desk)
+    now = timezone.now()
+    claims = ClaimCase.objects.filter(kind="claim")
+    claims.create(encounter=desk.id, facility="12001", patient="p", state="accepted", ended=now, due=now, by=now.date())
+    item = charge(SYSTEM, desk.encounter, EXAM, 1, unit_price=D(45_000), source_reference="ServiceRequest/2")
+    assert claims.get().state == "waiting"
+    claims.update(state="accepted", changed="")
+    charge(SYSTEM, desk.encounter, EXAM, 1, unit_price=D(45_000), source_reference="ServiceRequest/2")
+    assert claims.get().state == "accepted"  # charged once for one source
+    cancel_charge(SYSTEM, str(item.id))
+    assert claims.get().state == "waiting"
 
 
 def test_a_charge_is_a_fact_and_a_debt(desk: Any) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import cast
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from tuetinh.care.insurance.claim_inputs import PAYMENT
 from tuetinh.care.insurance.errors import NotNow, NoVisit
 from tuetinh.care.insurance.models import ClaimCase, ImportedClaim, Transmission
-from tuetinh.care.insurance.queries import card_on
+from tuetinh.care.insurance.queries import cards_of_visit
 from tuetinh.care.insurance.sending.deadlines import last_day
-from tuetinh.care.insurance.situations import moment
+from tuetinh.care.insurance.situations import REASON, moment
 from tuetinh.commons.messages.api import publish
+from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 
@@ -63,6 +65,20 @@ def queue_unclaimed(asker: Asker, encounter: r4.Encounter) -> ClaimCase | None:
     if not mine.exists():
         queue_claim(asker, encounter, paid=True)
     return mine.first()
+
+
+def card_came(encounter_id: str) -> None:
+    """Queue what a visit lacked a card for when it was asked about: its claim, or its notice if it goes on and costs.
+
+    Inside the caller's transaction.
+    """
+    encounter = record.read_many(PAYMENT, "Encounter", [encounter_id]).get(encounter_id)
+    if not isinstance(encounter, r4.Encounter):
+        return
+    if encounter.status == "finished":
+        queue_unclaimed(PAYMENT, encounter)
+    elif record.search(PAYMENT, "ChargeItem", f"context=Encounter/{encounter_id}&_count=1").resources:
+        announce_visit(PAYMENT, encounter)
 
 
 def claim_is_paid(encounter_id: str) -> None:
@@ -154,9 +170,9 @@ def settle(case: ClaimCase, sent: Transmission, transaction_id: str) -> None:
 
 
 def _put(asker: Asker, encounter: r4.Encounter, kind: str, ended: datetime, due: datetime) -> None:
-    patient = (encounter.subject.reference or "").rpartition("/")[2] if encounter.subject else ""
-    if card_on(asker, patient, timezone.localtime(ended).date()) is None:
+    if not _insured(asker, encounter, timezone.localtime(ended).date()):
         return
+    patient = (encounter.subject.reference or "").rpartition("/")[2] if encounter.subject else ""
     place = (encounter.serviceProvider.reference or "") if encounter.serviceProvider else ""
     values: dict[str, object] = {
         "ended": ended, "due": due, "by": last_day(timezone.localtime(ended).date()), "despite": "", "recall": False,
@@ -173,6 +189,12 @@ def _put(asker: Asker, encounter: r4.Encounter, kind: str, ended: datetime, due:
                 setattr(case, name, value)
             _set(case, State.WAITING, "")
         publish(f"claims:{case.facility}")
+
+
+def _insured(asker: Asker, encounter: r4.Encounter, end: date) -> bool:
+    """Whether the fund owes anything of a visit: a card held on a day of it, or it is of a newborn, who needs none."""
+    newborn = any(one.url == REASON and one.valueCode == "newborn" for one in encounter.extension or [])
+    return newborn or bool(cards_of_visit(asker, encounter, end))
 
 
 def _change(

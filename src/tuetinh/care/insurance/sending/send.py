@@ -13,7 +13,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Literal, cast
 
@@ -34,7 +34,7 @@ from tuetinh.care.insurance.errors import (
     NoKey,
     NotNow,
 )
-from tuetinh.care.insurance.gateway import SENDING, Fault, Gateway, Taken
+from tuetinh.care.insurance.gateway import SENDING, DayEntry, Fault, Gateway, Taken
 from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
 from tuetinh.care.insurance.sending.queue import CHECKS, UNDER_WAY, Kind, State, once_more, received, settle
 from tuetinh.care.insurance.sending.signing import sign
@@ -47,9 +47,11 @@ from tuetinh.record.asker import SYSTEM
 CLAIMS = replace(SYSTEM, purpose="HPAYMT")
 ABANDONED = timedelta(minutes=3)  # after which the process that was sending is believed dead; more than SENDING
 SETTLED = timedelta(minutes=5)  # after which a file that the gateway does not list has not come there
+REPEATED = timedelta(minutes=30)  # the same, where it said that it tries by itself to keep the file
 SLOWEST = timedelta(hours=1)  # between two tries
 WITHDRAWN = "8"  # MA_DOITUONG_KCB (QĐ 3276): the payment is no longer asked for
-UNKNOWN = frozenset({"124", "500"})  # the gateway could not say whether it keeps the file
+REPEATS = "124"
+UNKNOWN = frozenset({REPEATS, "500"})  # the gateway could not say whether it keeps the file
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,7 @@ log = logging.getLogger(__name__)
 def send_due(seconds: float, facilities: Collection[str] = ()) -> int:
     """Send what is due of these facilities, else of every one, for so long; returns how many files left."""
     until, count, done = time.monotonic() + seconds, 0, set[str]()
+    strange: dict[str, Collection[str]] = {}
     asked = ClaimCase.objects.filter(facility__in=facilities) if facilities else ClaimCase.objects.all()
     while time.monotonic() < until:
         due = asked.filter(state=State.WAITING, due__lte=timezone.now()).exclude(facility__in=done)
@@ -67,7 +70,11 @@ def send_due(seconds: float, facilities: Collection[str] = ()) -> int:
         if facility is None:
             break
         with _alone(facility) as alone:
-            sent = send_next(facility) if alone and clear(facility) else None
+            sent = None
+            if alone and clear(facility):
+                if facility not in strange:
+                    strange[facility] = _strange_now(facility)
+                sent = send_next(facility, strange[facility])
         if sent is None:
             done.add(facility)  # nothing more of it now
         else:
@@ -90,10 +97,11 @@ def _alone(facility: str) -> Iterator[bool]:
                 cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
 
 
-def send_next(facility: str) -> bool | None:
+def send_next(facility: str, strange: Collection[str] = ()) -> bool | None:
     """Send the claim of a facility that is due first; None where there is none, or the gateway is not there.
 
-    Returns whether a file left: a claim with problems is set aside for people instead.
+    strange: files that the gateway lists and we do not know of. Returns whether a file left: a claim with problems is
+    set aside for people instead.
     """
     account = GatewayAccount.objects.filter(facility=facility).first()
     with transaction.atomic():
@@ -109,7 +117,9 @@ def send_next(facility: str) -> bool | None:
         case.state = State.SENDING
         case.save()
         packed, digest = gzip.compress(file, mtime=0), hashlib.sha256(file).hexdigest()
-        sent = Transmission.objects.create(case=case, began=timezone.now(), file=packed, sha256=digest)
+        sent = Transmission.objects.create(
+            case=case, began=timezone.now(), file=packed, sha256=digest, strange=" ".join(strange)
+        )
     try:
         taken: Taken | GatewayError = connection(account, SENDING).send(
             cast("Literal['status', 'claim']", case.kind), file, case.site
@@ -142,7 +152,8 @@ def clear(facility: str) -> bool:
         except GatewayError as error:
             _later(case, error)
             return False
-        if found is None or (not found and timezone.now() - sent.began < SETTLED):
+        settled = REPEATED if sent.code == REPEATS else SETTLED
+        if found is None or (not found and timezone.now() - sent.began < settled):
             _later(case, GatewayDown())
             return False
         settle(case, sent, found)
@@ -236,8 +247,9 @@ def _keep(case: ClaimCase, sent: Transmission, taken: Taken | GatewayError) -> b
         case.state = State.WAITING
         _later(case, taken)
         return None
-    if isinstance(taken, GatewayError) or taken.ma_ket_qua in UNKNOWN:
+    if isinstance(taken, GatewayError) or taken.ma_ket_qua in UNKNOWN or _nameless(taken):
         sent.outcome, sent.words = "unclear", str(taken) if isinstance(taken, GatewayError) else taken.thong_diep
+        sent.code = "" if isinstance(taken, GatewayError) else taken.ma_ket_qua
         sent.save()
         case.state = State.UNCLEAR
         _later(case, GatewayDown())
@@ -255,6 +267,11 @@ def _keep(case: ClaimCase, sent: Transmission, taken: Taken | GatewayError) -> b
     sent.save()
     _saved(case)
     return True
+
+
+def _nameless(taken: Taken) -> bool:
+    """Whether the gateway says that it has a file, but not under which number: its list tells."""
+    return taken.ma_ket_qua == "200" and not taken.ma_giao_dich
 
 
 def _checked(case: ClaimCase, sent: Transmission, found: list[Fault]) -> bool:
@@ -277,18 +294,40 @@ def _listed(here: Gateway, case: ClaimCase, sent: Transmission) -> str | None:
 
     None where it is for a person to say: files of others, or several, may be the one.
     """
-    known = set(
-        Transmission.objects.filter(case__facility=case.facility)
-        .exclude(transaction="")
-        .filter(began__gte=sent.began - timedelta(days=2))
-        .values_list("transaction", flat=True)
-    )
-    days = sorted({timezone.localdate(sent.began), timezone.localdate(sent.began + ABANDONED)})  # sent about midnight
-    strange = [one for day in days for one in here.day(day) if one.ma_giao_dich not in known]
+    days = {timezone.localdate(sent.began - ABANDONED), timezone.localdate(sent.began + ABANDONED)}  # clocks differ
+    before = set(sent.strange.split())
+    strange = [one for one in _strange(here, case.facility, days) if one.ma_giao_dich not in before]
     ours = [one.ma_giao_dich for one in strange if _amount(one.tong_tien) == case.total]
     if not strange:
         return ""
     return ours[0] if len(ours) == 1 else None
+
+
+def _strange(here: Gateway, facility: str, days: Collection[date]) -> list[DayEntry]:
+    """The files that the gateway lists for some days, and we do not know of."""
+    known = set(
+        Transmission.objects.filter(case__facility=facility)
+        .exclude(transaction="")
+        .filter(began__date__gte=min(days) - timedelta(days=1))
+        .values_list("transaction", flat=True)
+    )
+    return [one for day in sorted(days) for one in here.day(day) if one.ma_giao_dich not in known]
+
+
+def _strange_now(facility: str) -> list[str]:
+    """Numbers of such files before anything is sent: others send for the facility too, or a line doubled one of ours.
+
+    None of them can be a file that leaves later. Nothing where the gateway does not say.
+    """
+    account = GatewayAccount.objects.filter(facility=facility).first()
+    now = timezone.now()
+    days = {timezone.localdate(now - ABANDONED), timezone.localdate(now + ABANDONED)}
+    if account is None or not ClaimCase.objects.filter(facility=facility, state=State.WAITING, due__lte=now).exists():
+        return []
+    try:
+        return [one.ma_giao_dich for one in _strange(connection(account), facility, days)]
+    except GatewayError:
+        return []
 
 
 def _amount(text: str) -> Decimal | None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from typing import cast
 
 import pytest
 from django.db import connection
 
+from tuetinh.care.conftest import Desk
 from tuetinh.care.insurance import gateway
 from tuetinh.care.insurance.actions import check_card, finish_check, publish_cards, set_account
 from tuetinh.care.insurance.errors import GatewayDown, NoCard
-from tuetinh.care.insurance.models import GatewayAccount
+from tuetinh.care.insurance.models import ClaimCase, GatewayAccount
 from tuetinh.care.insurance.queries import card_on, cards, simulated_card
+from tuetinh.care.insurance.sending import queue
 from tuetinh.care.insurance.simulator import Card, Simulator
 from tuetinh.commons.identity.api import BHYT_CARD, human_name
 from tuetinh.record import api as record
@@ -87,6 +90,53 @@ def test_an_expired_card_gives_no_right(here: None) -> None:
     assert card_on(SYSTEM, patient, date(2026, 11, 21)) is None
     assert found.response is not None
     assert found.response.error is not None
+
+
+def test_a_card_that_ran_out_held_until_then(here: None, over_a_socket: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    over = replace(CARD, valid_to="2026-10-31")
+    monkeypatch.setenv("TUETINH_GATEWAY_URL", over_a_socket(Simulator(lambda _: over)))
+    patient = person()
+    assert (check_card(SYSTEM, patient, facility="12001").outcome, count("Coverage")) == ("invalid", 1)
+    assert card_on(SYSTEM, patient, date(2026, 10, 31)) is not None
+    assert card_on(SYSTEM, patient, date(2026, 11, 1)) is None
+
+
+def ended(desk: Desk) -> r4.Encounter:
+    """The visit, over."""
+    desk.encounter.status = "finished"
+    desk.encounter.period = r4.Period(start="2026-11-02T08:15:00+07:00", end="2026-11-02T10:40:00+07:00")
+    return record.update(SYSTEM, desk.encounter)
+
+
+def test_a_card_that_comes_after_the_visit_brings_its_claim(
+    here: None, monkeypatch: pytest.MonkeyPatch, over_a_socket: Serve
+) -> None:
+    desk = Desk(insured=False)
+    monkeypatch.setenv("TUETINH_GATEWAY_URL", "http://127.0.0.1:9")
+    asked = {"facility": "12001", "encounter": desk.id, "number": CARD.number}
+    found = check_card(SYSTEM, cast(str, desk.patient.id), **asked)
+    queue.queue_claim(SYSTEM, ended(desk), paid=True)
+    assert (found.outcome, ClaimCase.objects.count()) == ("queued", 0)
+    monkeypatch.setenv("TUETINH_GATEWAY_URL", over_a_socket(Simulator(lambda _: CARD)))
+    response = cast(r4.CoverageEligibilityResponse, found.response)
+    request = (cast(r4.Reference, response.request).reference or "").rpartition("/")[2]
+    assert finish_check(SYSTEM, request, cast(str, response.id), CARD.number).outcome == "valid"
+    assert [(one.encounter, one.kind, one.state) for one in ClaimCase.objects.all()] == [(desk.id, "claim", "waiting")]
+    check_card(SYSTEM, cast(str, desk.patient.id), **asked)
+    assert ClaimCase.objects.count() == 1
+
+
+def test_a_card_that_comes_in_the_visit_announces_it_once_it_costs(here: None) -> None:
+    desk = Desk(insured=False)
+    asked = {"facility": "12001", "encounter": desk.id, "number": CARD.number}
+    check_card(SYSTEM, cast(str, desk.patient.id), **asked)
+    assert not ClaimCase.objects.exists()
+    code = r4.CodeableConcept(coding=[r4.Coding(code="02.1897")])
+    about = {"subject": record.ref(desk.patient), "context": record.ref(desk.encounter)}
+    record.create(SYSTEM, r4.ChargeItem(status="billable", code=code, **about))
+    check_card(SYSTEM, cast(str, desk.patient.id), **asked)
+    check_card(SYSTEM, cast(str, desk.patient.id), **asked)
+    assert [(one.encounter, one.kind) for one in ClaimCase.objects.all()] == [(desk.id, "status")]
 
 
 def test_an_unknown_card_leaves_no_coverage(here: None) -> None:

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,16 +16,20 @@ import xmlsec
 from django.db import connection as database
 from django.utils import timezone
 from lxml import etree
+from msgspec.structs import replace
 
 from tuetinh.care.insurance import gateway
 from tuetinh.care.insurance.actions import connection
+from tuetinh.care.insurance.claims import claim
 from tuetinh.care.insurance.errors import BadKeyFile, NotNow, NoVisit
+from tuetinh.care.insurance.gateway import Gateway
 from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
 from tuetinh.care.insurance.sending import lists, queue, send
 from tuetinh.care.insurance.sending.deadlines import last_day
 from tuetinh.care.insurance.sending.signing import Key, open_key, sign, signer_of
 from tuetinh.care.insurance.simulator import RESERVED
 from tuetinh.care.insurance.simulator_claims import Receipt
+from tuetinh.care.insurance.situations import REASON
 from tuetinh.care.insurance.tests.keeping import Memory, queued
 from tuetinh.care.insurance.tests.keys import key, key_file
 from tuetinh.care.insurance.wire_xml3176 import read, read_status
@@ -89,6 +94,33 @@ def test_an_emergency_and_a_person_without_card_are_not_announced(desk: Any) -> 
     stranger = record.create(SYSTEM, r4.Patient(gender="male"))
     queue.queue_claim(SYSTEM, r4.Encounter(id="x", status="finished", subject=record.ref(stranger)), paid=True)
     assert not ClaimCase.objects.exists()
+
+
+def test_a_stay_in_which_the_card_expired_is_claimed(visit: str, ledger: Memory) -> None:
+    (card,) = record.search(SYSTEM, "Coverage", "_count=10").resources
+    assert isinstance(card, r4.Coverage)
+    card.period = r4.Period(start="2026-01-01", end="2026-10-31")
+    record.update(SYSTEM, card)
+    encounter = record.read(SYSTEM, "Encounter", visit)
+    assert isinstance(encounter, r4.Encounter)
+    queue.queue_claim(SYSTEM, encounter, paid=True)
+    assert not ClaimCase.objects.exists()  # it began without a card
+    encounter.period = r4.Period(start="2026-10-30T08:15:00+07:00", end="2026-11-02T10:40:00+07:00")
+    record.update(SYSTEM, encounter)
+    queue.queue_claim(SYSTEM, encounter, paid=True)
+    assert send.send_due(20) == 1
+    (row,) = read(gzip.decompress(bytes(case(visit).transmissions.get().file))).tables["XML1"]
+    assert (row["GT_THE_DEN"], row["MA_DOITUONG_KCB"]) == ("20261031", "1.1")
+
+
+def test_a_newborn_needs_no_card(visit: str) -> None:
+    (card,) = record.search(SYSTEM, "Coverage", "_count=10").resources
+    record.delete(SYSTEM, "Coverage", card.id or "")
+    encounter = record.read(SYSTEM, "Encounter", visit)
+    assert isinstance(encounter, r4.Encounter)
+    encounter.extension = [r4.Extension(url=REASON, valueCode="newborn")]
+    queue.queue_claim(SYSTEM, encounter, paid=True)
+    assert case(visit).state == State.WAITING
 
 
 def test_what_is_owed_holds_a_claim_till_the_evening(visit: str, ledger: Memory) -> None:
@@ -186,14 +218,56 @@ def test_a_strange_file_in_the_list_is_for_a_person_to_judge(visit: str, ledger:
     assert (case(visit).state, case(visit).due > timezone.now()) == (State.UNCLEAR, True)
 
 
-def test_a_file_sent_before_midnight_and_taken_after_it_is_found(visit: str, ledger: Memory) -> None:
+@pytest.mark.parametrize(("ours", "theirs"), [(-1, 1), (1, -1)])
+def test_a_file_sent_about_midnight_is_found_on_either_day(visit: str, ledger: Memory, ours: int, theirs: int) -> None:
     queued(visit, card=RESERVED + "504")
     send.send_due(8)
-    late = datetime.now(HANOI).replace(hour=23, minute=59, second=0) - timedelta(days=1)
-    Transmission.objects.update(began=late)
-    ClaimCase.objects.update(due=late)
+    midnight = datetime.now(HANOI).replace(hour=0, minute=0, second=0)
+    ledger.taken[:] = [one._replace(received=midnight + timedelta(minutes=theirs)) for one in ledger.taken]
+    Transmission.objects.update(began=midnight + timedelta(minutes=ours))
+    ClaimCase.objects.update(due=midnight)
     assert send.clear("12001")
     assert (case(visit).state, len(ledger.taken)) == (State.ACCEPTED, 1)
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_file_of_others_that_was_there_before_is_not_taken_for_ours(visit: str, ledger: Memory, taken: bool) -> None:
+    total = Decimal(claim(SYSTEM, visit).summary["T_TONGCHI_BH"])
+    ledger.add(Receipt("strange", "12001", "130", "x", "", total, datetime.now(HANOI), []))
+    queued(visit, card=RESERVED + ("504" if taken else "503"))
+    send.send_due(8)
+    assert case(visit).transmissions.get().strange == "strange"
+    pass_time(0.2)
+    assert send.clear("12001")
+    sent = case(visit).transmissions.get()
+    if taken:
+        assert (case(visit).state, sent.transaction) == (State.ACCEPTED, ledger.taken[1].transaction)
+    else:
+        assert (case(visit).state, sent.outcome, sent.transaction) == (State.WAITING, "lost", "")
+
+
+def test_a_file_that_was_taken_under_no_number_is_looked_for(
+    visit: str, ledger: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = Gateway.send
+    monkeypatch.setattr(Gateway, "send", lambda *told: replace(answered(*told), ma_giao_dich=""))
+    queued(visit)
+    send.send_due(5)
+    assert case(visit).state == State.UNCLEAR
+    ClaimCase.objects.update(due=timezone.now())
+    assert send.clear("12001")
+    assert case(visit).transmissions.get().transaction == ledger.taken[0].transaction
+
+
+def test_a_file_that_the_gateway_tries_to_keep_by_itself_is_waited_for(visit: str, ledger: Memory) -> None:
+    queued(visit, card=RESERVED + "124")
+    send.send_due(5)
+    assert (case(visit).state, case(visit).transmissions.get().code) == (State.UNCLEAR, "124")
+    pass_time(0.2)
+    assert not send.clear("12001")
+    pass_time(1)
+    assert send.clear("12001")
+    assert (case(visit).state, case(visit).transmissions.get().outcome) == (State.WAITING, "lost")
 
 
 def test_a_claim_that_cannot_be_made_keeps_no_other(
