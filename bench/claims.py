@@ -114,7 +114,7 @@ def _claimed(ids: list[str]) -> tuple[int, int, float, float, float]:
     from tuetinh.care.insurance.tests.keys import key
     from tuetinh.record.asker import SYSTEM
 
-    pem, signing, faulty, half = key().pem, 0.0, 0, 0.0
+    pem, signing, faulty, half = key().secret, 0.0, 0, 0.0
     for number, (_, made) in enumerate(claims(SYSTEM, ids)):
         assert made is not None
         faulty += bool(made.problems)

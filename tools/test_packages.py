@@ -17,6 +17,9 @@ PROGRAMS = {
     "socat": "socat",
     "storescu": "dcmtk",
     "Orthanc": "orthanc",
+    "softhsm2-util": "softhsm2",
+    "pkcs11-tool": "opensc",
+    "xmlsec1": "xmlsec1",
 }
 
 

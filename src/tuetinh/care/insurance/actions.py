@@ -157,7 +157,7 @@ def connection(account: GatewayAccount, timeout: httpx.Timeout = TIMEOUT) -> Gat
 
 def set_key(facility: str, key: Key) -> None:
     """Keep what a facility signs its files with, encrypted."""
-    values = {"key": seals.seal(PURPOSE, key.pem.encode()), "signer": key.subject, "until": key.until}
+    values = {"key": seals.seal(PURPOSE, key.secret.encode()), "signer": key.subject, "until": key.until}
     GatewayAccount.objects.filter(facility=facility).update(**values)
 
 

@@ -170,6 +170,13 @@ class NoKey(InsuranceError):
     message = _("Cơ sở chưa có chứng thư số để ký hồ sơ gửi cổng giám định.")
 
 
+class KeyRefused(InsuranceError):
+    """The token or signing service does not open the key with what is kept for it."""
+
+    code = "key-refused"
+    message = _("Thiết bị hoặc dịch vụ ký số từ chối mã PIN hay tài khoản: ghi lại ở trang cổng giám định.")
+
+
 class NotNow(InsuranceError):
     """The claim is on its way, or in a state in which this cannot be done."""
 
@@ -228,6 +235,13 @@ class GatewayNonsense(GatewayError):
 
     code = "gateway-answer"
     message = _("Cổng giám định BHYT trả lời sai định dạng.")
+
+
+class SignerAway(GatewayError):
+    """The token is not in its place, or the signing service does not answer."""
+
+    code = "signer-away"
+    message = _("Thiết bị hoặc dịch vụ ký số không trả lời: sẽ thử lại.")
 
 
 class MayNotIssue(InsuranceError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
@@ -15,9 +15,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from tuetinh.care.insurance import actions
-from tuetinh.care.insurance.errors import BadKeyFile
+from tuetinh.care.insurance.errors import BadKeyFile, InsuranceError
 from tuetinh.care.insurance.models import GatewayAccount
-from tuetinh.care.insurance.sending.signing import open_key
+from tuetinh.care.insurance.sending.elsewhere import OnToken, Remote, modules, services
+from tuetinh.care.insurance.sending.signing import Key, open_elsewhere, open_key
 from tuetinh.commons.access.api import asker, desk, fresh
 
 LARGEST = 64_000  # bytes of a key file
@@ -41,6 +42,55 @@ class KeyForm(forms.Form):
     password = forms.CharField(
         label=gettext_lazy("Mật khẩu của tệp"), max_length=100, required=False, strip=False, widget=forms.PasswordInput
     )
+
+    def key(self) -> Key:
+        """What the file holds. Raises BadKeyFile."""
+        file = self.cleaned_data["file"]
+        if file.size > LARGEST:
+            raise BadKeyFile
+        return open_key(file.read(), self.cleaned_data["password"])
+
+
+def _secret(label: Any, *, required: bool = True) -> forms.CharField:
+    return forms.CharField(label=label, max_length=200, required=required, strip=False, widget=forms.PasswordInput)
+
+
+class TokenForm(forms.Form):
+    """A key in a token or security module of the node (PKCS#11)."""
+
+    module = forms.ChoiceField(label=gettext_lazy("Thư viện của thiết bị (PKCS#11)"))
+    token = forms.CharField(label=gettext_lazy("Tên thiết bị"), max_length=100)
+    label = forms.CharField(label=gettext_lazy("Tên khóa"), max_length=100)
+    pin = _secret(gettext_lazy("Mã PIN"))
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        cast(forms.ChoiceField, self.fields["module"]).choices = [(one, one) for one in modules()]
+
+    def key(self) -> Key:
+        """The key of the token. Raises BadKeyFile, KeyRefused, SignerAway."""
+        return open_elsewhere(OnToken(**self.cleaned_data))
+
+
+class RemoteForm(forms.Form):
+    """A key with a signing service (CSC)."""
+
+    address = forms.ChoiceField(label=gettext_lazy("Dịch vụ ký số từ xa (CSC)"))
+    account = forms.CharField(label=gettext_lazy("Tài khoản"), max_length=200, required=False)
+    password = _secret(gettext_lazy("Mật khẩu"), required=False)
+    credential = forms.CharField(label=gettext_lazy("Mã chứng thư (credentialID)"), max_length=200)
+    pin = _secret(gettext_lazy("Mã PIN"), required=False)
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        cast(forms.ChoiceField, self.fields["address"]).choices = [(one, one) for one in services()]
+
+    def key(self) -> Key:
+        """The key of the credential. Raises BadKeyFile, KeyRefused, SignerAway."""
+        return open_elsewhere(Remote(**self.cleaned_data))
+
+
+PLACES: dict[str, type[KeyForm | TokenForm | RemoteForm]] = {"key": KeyForm, "token": TokenForm, "remote": RemoteForm}
 
 
 @fresh("rules")
@@ -71,21 +121,19 @@ def account(request: HttpRequest) -> HttpResponse:
 @fresh("rules")
 @desk("admin", at="facility")
 @require_POST
-@sensitive_post_parameters("password")
+@sensitive_post_parameters()
 def key(request: HttpRequest) -> HttpResponse:
-    """Take the certificate of the facility."""
-    known = _known(request)
-    form = KeyForm(request.POST, request.FILES, prefix="key")
+    """Take what the facility signs with: a file, or `place` where the key is."""
+    known, place = _known(request), request.POST.get("place", "key")
+    place = place if place in PLACES else "key"
+    form = PLACES[place](request.POST, request.FILES, prefix=place)
     if known is None or not form.is_valid():
-        return _page(request, known, AccountForm(initial=_initial(known)), keys=form, status=422)
-    file = form.cleaned_data["file"]
+        return _page(request, known, AccountForm(initial=_initial(known)), keys={place: form}, status=422)
     try:
-        if file.size > LARGEST:
-            raise BadKeyFile
-        found = open_key(file.read(), form.cleaned_data["password"])
-    except BadKeyFile as error:
-        form.add_error("file", str(error))
-        return _page(request, known, AccountForm(initial=_initial(known)), keys=form, status=422)
+        found = form.key()
+    except InsuranceError as error:
+        form.add_error("file" if place == "key" else "pin", str(error))
+        return _page(request, known, AccountForm(initial=_initial(known)), keys={place: form}, status=422)
     actions.set_key(_here(request), found)
     messages.success(request, _("Hồ sơ từ nay được ký bằng chứng thư này."))
     return redirect("insurance:account")
@@ -96,10 +144,11 @@ def _page(
     known: GatewayAccount | None,
     form: AccountForm,
     *,
-    keys: KeyForm | None = None,
+    keys: dict[str, forms.Form] | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    context = {"known": known, "form": form, "keys": keys or KeyForm(prefix="key")}
+    shown = {place: (keys or {}).get(place) or kind(prefix=place) for place, kind in PLACES.items()}
+    context = {"known": known, "form": form, "keys": shown, "modules": modules(), "services": services()}
     return render(request, "insurance/account.html", context, status=status)
 
 

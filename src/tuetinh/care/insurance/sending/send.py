@@ -31,8 +31,10 @@ from tuetinh.care.insurance.errors import (
     GatewayRefused,
     GatewayUnreached,
     InsuranceError,
+    KeyRefused,
     NoKey,
     NotNow,
+    SignerAway,
 )
 from tuetinh.care.insurance.gateway import SENDING, DayEntry, Fault, Gateway, Taken
 from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
@@ -111,7 +113,11 @@ def send_next(facility: str, strange: Collection[str] = ()) -> bool | None:
         if account is None:
             _later(case, GatewayRefused())
             return None
-        file = _written(case, account)
+        try:
+            file = _written(case, account)
+        except SignerAway as error:
+            _later(case, error)
+            return None
         if file is None:
             return False
         case.state = State.SENDING
@@ -210,6 +216,11 @@ def _written(case: ClaimCase, account: GatewayAccount) -> bytes | None:
         if not built.problems or case.despite:
             return sign(built.xml, key)
         case.problems = [asdict(problem) for problem in built.problems]
+    except SignerAway:
+        raise
+    except KeyRefused as error:  # tried again, it would lock itself
+        GatewayAccount.objects.filter(pk=account.pk).update(key=None, signer="", until=None)
+        case.words = str(error)
     except InsuranceError as error:
         case.words = str(error)
     except Exception as error:  # one claim that cannot be made must not keep those behind it

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import date
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
+import msgspec
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import pkcs12
 from lxml import etree
 from signxml.algorithms import SignatureConstructionMethod
@@ -18,16 +22,20 @@ from signxml.signer import XMLSigner
 from signxml.verifier import VerifyResult, XMLVerifier
 
 from tuetinh.care.insurance.errors import BadKeyFile
+from tuetinh.care.insurance.sending.elsewhere import OnToken, Remote
 from tuetinh.care.insurance.wire_xml3176 import parse
 
 C14N = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 DS = "http://www.w3.org/2000/09/xmldsig#"
+TRIED = b"tuetinh"  # what a key signs to show that it is the certificate's
 
 
 class Key(NamedTuple):
-    """What a facility signs with. pem: private key and certificate; subject: whose; until: its last day."""
+    """What a facility signs with. secret: private key and certificate (PEM), or as JSON where the key is (`elsewhere`);
+    subject: whose; until: its last day.
+    """
 
-    pem: str
+    secret: str
     subject: str
     until: date
 
@@ -44,15 +52,40 @@ def open_key(file: bytes, password: str) -> Key:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     pem = plain + certificate.public_bytes(serialization.Encoding.PEM)
-    return Key(pem.decode(), certificate.subject.rfc4514_string(), certificate.not_valid_after_utc.date())
+    return _of(certificate, pem.decode())
 
 
-def sign(document: bytes, pem: str) -> bytes:
-    """Fill CHUKYDONVI of a document with the signature of a key (`Key.pem`)."""
+def open_elsewhere(where: OnToken | Remote) -> Key:
+    """Find a key that stays where it is, and try it. Raises BadKeyFile, KeyRefused, SignerAway."""
+    found = where.found()
+    certificate = _certificate(found)
+    public = certificate.public_key()
+    if not isinstance(public, rsa.RSAPublicKey):
+        raise BadKeyFile
+    try:
+        public.verify(found.sign(TRIED, PKCS1v15(), SHA256()), TRIED, PKCS1v15(), SHA256())
+    except InvalidSignature as error:  # the certificate is another key's
+        raise BadKeyFile from error
+    return _of(certificate, msgspec.json.encode(found).decode())
+
+
+def _of(certificate: x509.Certificate, secret: str) -> Key:
+    return Key(secret, certificate.subject.rfc4514_string(), certificate.not_valid_after_utc.date())
+
+
+def _certificate(where: OnToken | Remote) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(base64.b64decode(where.certificate))
+    except ValueError as error:
+        raise BadKeyFile from error
+
+
+def sign(document: bytes, secret: str) -> bytes:
+    """Fill CHUKYDONVI of a document with the signature of a key (`Key.secret`). Raises KeyRefused, SignerAway."""
     root = etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True, strip_cdata=False))
     place = root.find("CHUKYDONVI")
     etree.SubElement(place, f"{{{DS}}}Signature", Id="placeholder", nsmap={"ds": DS})
-    key, certificate = _loaded(pem)
+    key, certificate = _loaded(secret)
     signer = XMLSigner(
         method=SignatureConstructionMethod.enveloped,
         signature_algorithm="rsa-sha256",
@@ -64,10 +97,12 @@ def sign(document: bytes, pem: str) -> bytes:
 
 
 @lru_cache(maxsize=4)
-def _loaded(pem: str) -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
-    """Key and certificate of a PEM: checking the key takes longer than signing with it."""
-    key = cast(rsa.RSAPrivateKey, serialization.load_pem_private_key(pem.encode(), None))
-    return key, x509.load_pem_x509_certificate(pem.encode())
+def _loaded(secret: str) -> tuple[Any, x509.Certificate]:
+    """What signs, and its certificate: checking a key takes longer than signing with it."""
+    if secret.startswith("{"):
+        where = msgspec.json.decode(secret, type=OnToken | Remote)
+        return where, _certificate(where)
+    return serialization.load_pem_private_key(secret.encode(), None), x509.load_pem_x509_certificate(secret.encode())
 
 
 def signer_of(document: bytes) -> str | None:

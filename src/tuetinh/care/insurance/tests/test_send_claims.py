@@ -414,10 +414,10 @@ def test_a_changed_or_unsigned_file_is_refused(visit: str, ledger: Memory) -> No
 
 
 def test_a_foreign_verifier_accepts_the_signature() -> None:
-    signed = sign(b"<GIAMDINHHS><A>\xc4\x90</A><CHUKYDONVI/></GIAMDINHHS>", key().pem)
+    signed = sign(b"<GIAMDINHHS><A>\xc4\x90</A><CHUKYDONVI/></GIAMDINHHS>", key().secret)
     root = etree.fromstring(signed)
     context = xmlsec.SignatureContext()
-    context.key = xmlsec.Key.from_memory(key().pem.encode(), xmlsec.constants.KeyDataFormatPem)
+    context.key = xmlsec.Key.from_memory(key().secret.encode(), xmlsec.constants.KeyDataFormatPem)
     context.verify(xmlsec.tree.find_node(root, xmlsec.constants.NodeSignature))
     root.find("A").text = "D"
     with pytest.raises(xmlsec.Error):
