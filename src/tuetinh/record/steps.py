@@ -92,10 +92,13 @@ async def aenter(asker: Asker, conn: psycopg.AsyncConnection[Row]) -> None:
 
 def run(asker: Asker, step: Step[T]) -> T:
     """Drive a step on Django's connection of this thread. Database errors are raised inside the step first."""
+    try:
+        request = next(step)
+    except StopIteration as stop:  # as when the content of a resource is at hand: nothing is asked
+        return stop.value  # type: ignore[no-any-return]
     raw = enter(asker)
     with psycopg.Cursor(raw) as cursor:  # Django's own writes parameters into the statement, which is then parsed
         try:
-            request = next(step)
             while True:
                 if connection.queries_logged and isinstance(request, (Query, Many)):  # tests that count count these too
                     connection.queries_log.append({"sql": request.sql, "time": "0"})

@@ -16,7 +16,7 @@ from tuetinh.care.insurance.benefits import Line, Role, Split, split
 from tuetinh.care.insurance.entitlement import HUNDRED, ZERO, CardTerm, Former, Level, Reason, Situation
 from tuetinh.care.insurance.errors import BadCase
 from tuetinh.care.insurance.repeats import bed_days
-from tuetinh.care.insurance.situations import HANOI
+from tuetinh.care.insurance.situations import DRUG_GROUPS, HANOI
 
 Reader = Callable[[Any], Any]
 MOST = {
@@ -35,7 +35,7 @@ SOURCES = ("T_NGUONKHAC_NSNN", "T_NGUONKHAC_VTNN", "T_NGUONKHAC_VTTN", "T_NGUONK
 ROLES = ("exam", "bed", "stretcher", "again_same_team", "again_other_team", "again_procedure")
 NO_BETTER, MOVED_ON = ("3", "4", "5", "6"), "2"  # KET_QUA_DTRI, MA_LOAI_RV
 BED = "15"  # MA_NHOM of days in bed
-DRUG_GROUPS, SUPPLY_GROUPS = ("4", "5", "6", "7", "17"), ("10", "11")  # MA_NHOM
+SUPPLY_GROUPS = ("10", "11")  # MA_NHOM
 
 
 def benefit(case: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal, localcontext
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django.utils.translation import gettext
@@ -20,6 +20,7 @@ from tuetinh.commons.catalogues.api import codes
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 LONGEST = 40  # characters of a number that is still reckoned with; a longer one is told by its length
 DIGITS = 200  # enough for the exact product of all that a line multiplies
+ZERO, CENT = Decimal(0), Decimal("0.01")
 TOLERANCE = Decimal("0.02")  # two roundings to 0.01 may meet in one identity
 REMEMBERED = 64  # characters of a value that is worth remembering as sound
 MOST_REMEMBERED = 20_000  # values of a field
@@ -196,7 +197,7 @@ class _Check:
     def _wanted(self, rule: dict[str, Any], row: Row) -> list[Decimal]:
         if "sum" in rule:
             rows = [r for name in rule["of"] for r in self.tables.get(name) or [] if _holds(rule.get("where", []), r)]
-            total = sum((_decimal(r.get(rule["sum"], "")) or Decimal(0) for r in rows), Decimal(0))
+            total = sum((_decimal(r.get(rule["sum"], "")) or ZERO for r in rows), ZERO)
             return [total, *map(Decimal, rule.get("or", []))]
         if "days" in rule:
             start, end = (row.get(name, "") for name in rule["days"])
@@ -206,7 +207,7 @@ class _Check:
             return [Decimal((last - first).days + end) for end in rule["ends"]] if first and last else []
         if "share" in rule:
             return [_shares(row, aid)[rule["share"]] for aid in rule.get("aid", ["person"])]
-        return [_round(_evaluate(text, row)) for text in rule.get("any", [rule.get("is")])]
+        return [_round(_worked_out(text)(row)) for text in rule.get("any", [rule.get("is")])]
 
     # Between fields -----------------------------------------------------------------------------------------------
 
@@ -242,8 +243,7 @@ def _holds(conditions: list[Condition], row: Row) -> bool:
 def _shares(row: Row, aid: str) -> dict[str, Decimal]:
     """T_BNTT, T_BNCCT and T_BHTT of a line, less what other sources pay (`benefits.Line.aid`)."""
     total, insured, rate, left = (
-        _decimal(row.get(name, "")) or Decimal(0)
-        for name in ("THANH_TIEN_BV", "THANH_TIEN_BH", "MUC_HUONG", "T_NGUONKHAC")
+        _decimal(row.get(name, "")) or ZERO for name in ("THANH_TIEN_BV", "THANH_TIEN_BH", "MUC_HUONG", "T_NGUONKHAC")
     )
     shared = insured - min(insured, left) if aid == "facility" else insured
     left -= insured - shared
@@ -256,6 +256,7 @@ def _shares(row: Row, aid: str) -> dict[str, Decimal]:
     return found
 
 
+Sum = Callable[[Row], Decimal]
 _OPERATORS: dict[type, Callable[[Decimal, Decimal], Decimal]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -264,32 +265,32 @@ _OPERATORS: dict[type, Callable[[Decimal, Decimal], Decimal]] = {
 }
 
 
-def _evaluate(text: str, row: Row) -> Decimal:
-    """Work out an expression of field names, numbers and + - * /."""
-
-    def value(node: ast.expr) -> Decimal:
-        if isinstance(node, ast.BinOp):
-            return _OPERATORS[type(node.op)](value(node.left), value(node.right))
-        if isinstance(node, ast.Name):
-            return _decimal(row.get(node.id, "")) or Decimal(0)
-        if isinstance(node, ast.Constant):
-            return Decimal(str(node.value))
-        raise ValueError(text)
-
-    return value(_parsed(text))
-
-
 @cache
-def _parsed(text: str) -> ast.expr:
-    return ast.parse(text, mode="eval").body
+def _worked_out(text: str) -> Sum:
+    """What works out an expression of field names, numbers and + - * / over a row."""
+    return _of(ast.parse(text, mode="eval").body)
 
 
+def _of(node: ast.expr) -> Sum:
+    if isinstance(node, ast.BinOp):
+        how, left, right = _OPERATORS[type(node.op)], _of(node.left), _of(node.right)
+        return lambda row: how(left(row), right(row))
+    if isinstance(node, ast.Name):
+        name = node.id
+        return lambda row: _decimal(row.get(name, "")) or ZERO
+    if isinstance(node, ast.Constant):
+        number = Decimal(str(node.value))
+        return lambda _: number
+    raise ValueError(ast.dump(node))
+
+
+@lru_cache(maxsize=1 << 16)
 def _decimal(text: str) -> Decimal | None:
     return Decimal(text) if len(text) <= LONGEST and NUMBER.fullmatch(text) else None
 
 
 def _round(amount: Decimal) -> Decimal:
-    return amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return amount.quantize(CENT, ROUND_HALF_UP)
 
 
 def _day(text: str) -> date | None:

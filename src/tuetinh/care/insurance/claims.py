@@ -75,6 +75,7 @@ def claims(
         visits = gather_many(asker, part)
         books = {place: in_force(place) for place in {visit.place for visit, _ in visits.values()}}
         lists = Lists()
+        lists.expect(visit for visit, _ in visits.values())
         for id_ in part:
             if id_ not in visits:
                 yield id_, None

@@ -110,6 +110,26 @@ def benefit_rate(situation: Situation, day: date, insured: Decimal, code: str, s
     return _plain(rate * share / HUNDRED)
 
 
+def highest_rate(
+    cards: list[CardTerm], day: date, *, on: date, code: str, inpatient: bool, insured: Decimal, free: bool
+) -> Decimal | None:
+    """The highest MUC_HUONG of the lines of a day that a visit which ended on `on` may have; None for an unknown code.
+
+    code: MA_DOITUONG_KCB; insured: cost of the visit within the scope; free: whether a paper waives the co-payment, or
+    the facility is of the primary level.
+    """
+    rows = [row for row in in_force(law()["rules"], on) if row["code"] == code]
+    rows = [row for row in rows if inpatient in row["when"].get("inpatient", [inpatient])]
+    if not rows:
+        return None
+    share = max(Decimal(in_force(row["share"], on)) for row in rows)
+    rate = card_rate(cards, day)
+    small = not code.startswith("3.") and insured < small_cost(on)
+    if rate and share == HUNDRED and (small or free or code in law()["full_rate_codes"]):
+        rate = HUNDRED
+    return _plain(rate * share / HUNDRED)
+
+
 def waived(situation: Situation) -> bool:
     """Whether the person pays no co-payment for the rest of the year (Luật BHYT Đ22 k1 đ)."""
     full = situation.five_years is not None and situation.five_years <= situation.on

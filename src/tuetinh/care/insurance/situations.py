@@ -34,6 +34,8 @@ REGISTRATION: Final = f"{BASE}/registration-number"  # valueString, SO_DANG_KY o
 TENDER: Final = f"{BASE}/tender"  # valueString, TT_THAU
 CEILING: Final = f"{BASE}/payment-ceiling"  # valueMoney, T_TRANTT of a supply
 SCOPE: Final = f"{BASE}/payment-scope"  # valueInteger, PHAM_VI
+COST_GROUP: Final = f"{BASE}/cost-group"  # valueString, MA_NHOM where no catalogue tells it: a bed, blood, transport
+DRUG_GROUPS: Final = ("4", "5", "6", "7", "17")  # MA_NHOM of table 2: medicines, blood and what is made of it
 OTHER_SOURCES: Final = {
     name: f"{BASE}/other-source-{name.lower()}" for name in ("NSNN", "VTNN", "VTTN", "CL")
 }  # valueMoney, T_NGUONKHAC_…
@@ -164,6 +166,8 @@ def kind(item: r4.ChargeItem) -> Literal["drug", "service", "supply"]:
     systems = {c.system for c in (item.code.coding if item.code else None) or []}
     if SUPPLIES in systems:
         return "supply"
+    if any(one.url == COST_GROUP and one.valueString in DRUG_GROUPS for one in item.extension or []):
+        return "drug"
     return "drug" if systems & {FORMULARY, SUBSTANCES} or drug(charged_code(item)) else "service"
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import csv
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
 
 from tuetinh.node.errors import Refused
@@ -40,6 +42,7 @@ def build(folder: Path, facility: str = "", since: str = "", until: str = "") ->
 
     folder.mkdir(parents=True, exist_ok=True)
     built = problems = 0
+    named: set[str] = set()
     with (folder / "problems.csv").open("w", newline="", encoding="utf-8-sig") as file:
         report = csv.writer(file)
         report.writerow(("MA_LK", "table", "row", "field", "reason"))
@@ -48,12 +51,23 @@ def build(folder: Path, facility: str = "", since: str = "", until: str = "") ->
                 report.writerow((visit, "", "", "", str(NoVisit())))
                 problems += 1
                 continue
-            (folder / f"{made.ma_lk}.xml").write_bytes(made.xml)
+            (folder / f"{file_name(made.ma_lk, named)}.xml").write_bytes(made.xml)
             built += 1
             for problem in made.problems:
                 report.writerow((made.ma_lk, problem.table, problem.row, problem.field, problem.reason))
                 problems += 1
     return built, problems
+
+
+def file_name(ma_lk: str, named: set[str]) -> str:
+    """A name for a claim's file: its MA_LK, as far as a file may be called so, and numbered where another has it.
+
+    named: those that are given, this one too afterwards. MA_LK may come from other systems.
+    """
+    plain = re.sub(r"[^\w.-]", "_", ma_lk).lstrip(".")[:100] or "_"
+    name = next(one for n in count(1) if (one := plain if n == 1 else f"{plain}~{n}").casefold() not in named)
+    named.add(name.casefold())
+    return name
 
 
 def finished_visits(facility: str, since: str, until: str) -> Iterator[str]:

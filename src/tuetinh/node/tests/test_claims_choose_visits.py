@@ -18,6 +18,14 @@ VISITS = {
 }
 
 
+def test_each_claim_has_a_file_within_the_folder() -> None:
+    named: set[str] = set()
+    told = ["12001-1", "12001-1", "../../etc/cron.d/x", "a/b", "A/B", ".", "", "Đợt 1", "x" * 200]
+    assert [build.file_name(one, named) for one in told] == [
+        "12001-1", "12001-1~2", "_.._etc_cron.d_x", "a_b", "A_B~2", "_", "_~2", "Đợt_1", "x" * 100,
+    ]  # fmt: skip
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("since", "until", "expected"),

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from tuetinh.care.insurance.annexes.lists import ANNEXES, change, standing
 from tuetinh.care.insurance.errors import BadList
-from tuetinh.commons.access.api import asker, desk
+from tuetinh.commons.access.api import asker, desk, owner_names
 
 
 @desk("admin")
@@ -29,11 +29,13 @@ def annexes(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("Danh mục có hiệu lực từ bây giờ."))
             return redirect("insurance:annexes")
     known = standing(me.facility)
+    people = owner_names({one.account for one in known.values()}, ())[0]
     rows = [
         (
             annex,
             label,
             known.get(annex),
+            people.get(known[annex].account, known[annex].account) if annex in known else "",
             typed.get(annex, "; ".join(known[annex].codes) if annex in known else ""),
             wrong.get(annex, ""),
         )

@@ -18,6 +18,7 @@ from tuetinh.care.insurance.models import ApprovedItem, Run
 from tuetinh.care.insurance.tables import Row
 
 MEDICINES, SUPPLIES, SERVICES, MACHINES, STAFF, PLACES = "03", "04", "05", "06", "02", "01"
+NAMES = ("TEN_THUOC", "TEN_VAT_TU", "TEN_DICH_VU")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Item:
     registration: str
     since: date
     until: date | None
+    name: str = ""
+    strength: str = ""
 
     def holds_on(self, day: date) -> bool:
         """Whether it is in force on a day."""
@@ -42,7 +45,8 @@ class Book:
     items: Mapping[str, Mapping[str, list[Item]]] = field(default_factory=dict)
 
     def faults(self, catalogue: str, code: str, day: date | None, row: Row) -> list[str]:
-        """What is wrong with a code on a day: `khong-co`, `chua-hieu-luc`, `het-hieu-luc`, `so-dang-ky`, `thau`, `gia`.
+        """What is wrong with a code on a day: `khong-co`, `chua-hieu-luc`, `het-hieu-luc`, `so-dang-ky`, `thau`, `gia`,
+        `ten`, `ham-luong`.
 
         The first that leaves no row over is told alone: of a code that is not approved no price is compared.
         """
@@ -61,7 +65,14 @@ class Book:
             holding = rest
         prices = [item.price for item in holding if item.price is not None]
         asked = _amount(row.get("DON_GIA_BH") or row.get("DON_GIA", ""))
-        return ["gia"] if prices and asked > max(prices) else []
+        faults = ["gia"] if prices and asked > max(prices) else []
+        for fault, told, known_as in (
+            ("ten", next((row[name] for name in NAMES if row.get(name)), ""), [item.name for item in holding]),
+            ("ham-luong", row.get("HAM_LUONG", ""), [item.strength for item in holding]),
+        ):
+            if told and all(known_as) and _same(told) not in map(_same, known_as):
+                faults.append(fault)
+        return faults
 
     def any_fault(self, catalogue: str, codes: Iterable[str], day: date | None) -> str:
         """What is wrong with the first of some codes that is not right, "" where all are."""
@@ -83,11 +94,16 @@ def _as_of(facility: str, last: int) -> Book:
     del last  # the key of what is kept
     found: dict[str, dict[str, list[Item]]] = defaultdict(lambda: defaultdict(list))
     rows = ApprovedItem.objects.filter(facility=facility).values_list(
-        "catalogue", "code", "price", "tender", "registration", "since", "until"
+        "catalogue", "code", "price", "tender", "registration", "since", "until", "name", "row__HAM_LUONG"
     )
     for catalogue, code, *told in rows.iterator(chunk_size=2000):
-        found[catalogue][code].append(Item(*told))
+        found[catalogue][code].append(Item(*told[:-1], strength=told[-1] or ""))
     return Book({name: dict(items) for name, items in found.items()})
+
+
+def _same(text: str) -> str:
+    """A name without what people write now so, now otherwise: case, blanks, the mark of a decimal."""
+    return "".join(text.casefold().replace(",", ".").split())
 
 
 def _amount(text: str) -> Decimal:

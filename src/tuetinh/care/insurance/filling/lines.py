@@ -27,7 +27,16 @@ from tuetinh.care.insurance.filling.reading import (
 )
 from tuetinh.care.insurance.filling.summary import departments, key, principal, traditional
 from tuetinh.care.insurance.filling.visit import Visit
-from tuetinh.care.insurance.situations import BASE, CEILING, REGISTRATION, SUPPLIES, TENDER, charged_code, moment
+from tuetinh.care.insurance.situations import (
+    BASE,
+    CEILING,
+    COST_GROUP,
+    REGISTRATION,
+    SUPPLIES,
+    TENDER,
+    charged_code,
+    moment,
+)
 from tuetinh.care.insurance.wire_xml3176 import moment as written
 from tuetinh.care.insurance.wire_xml3176 import number
 from tuetinh.commons.catalogues.api import SUBSTANCES, Drug, Service, drug, service
@@ -37,6 +46,9 @@ from tuetinh.record import r4
 GROUPS: Final = {"KHAM": "13", "22": "1", "23": "1", "24": "1", "25": "1", "18": "2", "21": "3"}
 SUPPLY_PACKAGE, REUSED, MODEL = f"{BASE}/supply-package", f"{BASE}/supply-reused", f"{BASE}/supply-model"
 RECURRED: Final = f"{BASE}/recurred-wound"
+STRENGTH, FORM = f"{BASE}/medicine-strength", f"{BASE}/medicine-form"
+PROCESSING, SOURCE, USED_IN = f"{BASE}/processing-method", f"{BASE}/source-facility", f"{BASE}/used-in-service"
+FUEL: Final = f"{BASE}/fuel"
 _BED = re.compile("[HTCK][0-9]{3}")
 _BEDS: Final = ("14", "15", "16")
 _PAYERS: Final = ("3", "2", "4", "4")  # NGUON_CTRA by the source: state budget, foreign, domestic aid, the rest
@@ -96,13 +108,13 @@ class Charged:
     def results(self) -> list[r4.Observation]:
         """What was measured for the order."""
         mine = self.request
-        return [o for o in self.visit.observations if mine and based_on(o.basedOn, mine.id)]
+        return self.visit.results_of.get(mine.id or "", []) if mine else []
 
     @cached_property
     def reports(self) -> list[r4.DiagnosticReport]:
         """What was reported for the order."""
         mine = self.request
-        return [r for r in self.visit.reports if mine and based_on(r.basedOn, mine.id)]
+        return self.visit.reports_of.get(mine.id or "", []) if mine else []
 
     @cached_property
     def procedures(self) -> list[r4.Procedure]:
@@ -115,6 +127,8 @@ class Charged:
     @cached_property
     def group(self) -> str:
         """MA_NHOM."""
+        if said := told(self.item, COST_GROUP):
+            return said
         if self.line.line.kind == "supply":
             return "10"
         known = self.service
@@ -211,15 +225,23 @@ def _payer(c: Charged) -> str:
     return next((payer for payer, each in zip(_PAYERS, c.line.line.others, strict=True) if each), "1")
 
 
-def _by_drug(name: str, source: str = "danh mục thuốc") -> Fill:
-    return Fill(f"MedicationRequest.medication, {source}", lambda c: getattr(c.drug, name) if c.drug else "")
+def _by_drug(name: str, source: str, otherwise: Callable[[Charged], str]) -> Fill:
+    """What the formulary says of a medicine, of others what the prescription or the charge says."""
+    return Fill(f"danh mục thuốc, {source}", lambda c: getattr(c.drug, name) if c.drug else otherwise(c))
+
+
+def _measured_in(c: Charged) -> str:
+    asked = c.medicine.dispenseRequest.quantity if c.medicine and c.medicine.dispenseRequest else None
+    return next((one.unit for one in (c.item.quantity, asked) if one and one.unit), "")
 
 
 MEDICINE: Final = {
     "MA_LK": Fill("XML1.MA_LK", lambda c: key(c.visit)),
     "STT": NUMBERED,
     "MA_THUOC": Fill("MedicationRequest.medication(mã hoạt chất)", _substance),
-    "MA_NHOM": Fill("4: thuốc", lambda _: "4"),
+    "MA_PP_CHEBIEN": Fill("ChargeItem.extension(processing-method)", lambda c: told(c.item, PROCESSING)),
+    "MA_CSKCB_THUOC": Fill("ChargeItem.extension(source-facility)", lambda c: told(c.item, SOURCE)),
+    "MA_NHOM": Fill("ChargeItem.extension(cost-group), 4: thuốc", lambda c: told(c.item, COST_GROUP) or "4"),
     "TEN_THUOC": Fill(
         "MedicationRequest.medication, danh mục thuốc",
         lambda c: (
@@ -228,10 +250,12 @@ MEDICINE: Final = {
             else text((c.medicine.medicationCodeableConcept if c.medicine else None) or c.item.code)
         ),
     ),
-    "DON_VI_TINH": _by_drug("unit"),
-    "HAM_LUONG": _by_drug("strength"),
-    "DUONG_DUNG": _by_drug("route_code"),
-    "DANG_BAO_CHE": _by_drug("form"),
+    "DON_VI_TINH": _by_drug("unit", "ChargeItem.quantity.unit, MedicationRequest.dispenseRequest", _measured_in),
+    "HAM_LUONG": _by_drug(
+        "strength", "MedicationRequest.extension(medicine-strength)", lambda c: told(c.medicine, STRENGTH)
+    ),
+    "DUONG_DUNG": _by_drug("route_code", "MedicationRequest.dosageInstruction.route", lambda c: code(c.dosage.route)),
+    "DANG_BAO_CHE": _by_drug("form", "MedicationRequest.extension(medicine-form)", lambda c: told(c.medicine, FORM)),
     "LIEU_DUNG": Fill("MedicationRequest.dosageInstruction, dispenseRequest", _dose),
     "CACH_DUNG": Fill("MedicationRequest.dosageInstruction.text", lambda c: c.dosage.text or ""),
     "SO_DANG_KY": _product(REGISTRATION, "registration"),
@@ -243,6 +267,7 @@ MEDICINE: Final = {
         "MedicationRequest.requester, Practitioner.qualification",
         lambda c: licence(c.visit, c.medicine.requester if c.medicine else None),
     ),
+    "MA_DICH_VU": Fill("ChargeItem.extension(used-in-service)", lambda c: told(c.item, USED_IN)),
     "NGAY_YL": Fill("MedicationRequest.authoredOn, ChargeItem.occurrence", lambda c: written(_prescribed(c))),
     "NGAY_TH_YL": Fill("MedicationAdministration.effective", _given),
     "NGUON_CTRA": Fill("ChargeItem.extension(other-source), 1", _payer),
@@ -328,13 +353,14 @@ SERVICE: Final = {
         lambda c: ";".join(dict.fromkeys(filter(None, (code(p.code, ICD9) for p in c.procedures)))),
     ),
     "MA_VAT_TU": Fill("ChargeItem.code(vat-tu-y-te)", _supply),
-    "MA_NHOM": Fill("ChargeItem.code, danh mục dịch vụ", lambda c: c.group),
+    "MA_NHOM": Fill("ChargeItem.extension(cost-group), ChargeItem.code, danh mục dịch vụ", lambda c: c.group),
     "GOI_VTYT": Fill("ChargeItem.extension(supply-package)", lambda c: told(c.item, SUPPLY_PACKAGE)),
     "TEN_VAT_TU": Fill("ChargeItem.code(vat-tu-y-te)", lambda c: "" if _is_service(c) else text(c.item.code)),
     "TEN_DICH_VU": Fill(
         "ChargeItem.code, danh mục dịch vụ",
         lambda c: (c.service.name if c.service else text(c.item.code)) if _is_service(c) else "",
     ),
+    "MA_XANG_DAU": Fill("ChargeItem.extension(fuel)", lambda c: told(c.item, FUEL)),
     "DON_VI_TINH": Fill("ChargeItem.quantity.unit, Lần, Ngày", _unit),
     "DON_GIA_BV": Fill("ChargeItem.priceOverride", lambda c: number(c.line.line.price)),
     "DON_GIA_BH": Fill("ChargeItem.extension(insured-price), priceOverride", lambda c: number(c.line.insured_price)),
@@ -359,6 +385,10 @@ SERVICE: Final = {
     "PP_VO_CAM": Fill(
         "Procedure.usedCode(pp-vo-cam)",
         lambda c: listed([used for p in c.procedures for used in p.usedCode or []], "pp-vo-cam"),
+    ),
+    "VI_TRI_TH_DVKT": Fill(
+        "Procedure.bodySite",
+        lambda c: ";".join(dict.fromkeys(text(site) for p in c.procedures for site in p.bodySite or [])),
     ),
     "MA_MAY": Fill("Observation.device, Device.identifier(ma-may)", lambda c: machines(c.visit, c.results)),
     "MA_HIEU_SP": Fill("ChargeItem.extension(supply-model)", lambda c: told(c.item, MODEL)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tuetinh.care.insurance.filling.fills import NUMBERED, Claimed, Fill, Filling
-from tuetinh.care.insurance.filling.reading import LOINC, based_on, code, licence, licences, quantity, text
+from tuetinh.care.insurance.filling.reading import LOINC, code, id_of, licence, licences, quantity, text
 from tuetinh.care.insurance.filling.summary import key
 from tuetinh.care.insurance.filling.visit import FINAL, Visit
 from tuetinh.care.insurance.situations import moment
@@ -40,18 +40,23 @@ def _results(claimed: Claimed) -> Iterator[tuple[Result, Mapping[str, str]]]:
     ]
     measured.sort(key=lambda o: (o.issued or o.effectiveDateTime or "", o.id or ""))
     for one in measured:
-        request = next((r for r in visit.requests.values() if based_on(one.basedOn, r.id)), None)
-        report = next((r for r in visit.reports if request and based_on(r.basedOn, request.id)), None)
+        request = _order(visit, one.basedOn)
+        report = next(iter(visit.reports_of.get((request.id if request else None) or "", [])), None)
         yield (
             Result(visit, one, report, request),
             _ids(Observation=one, DiagnosticReport=report, ServiceRequest=request),
         )
-    told = {r.id for r in visit.requests.values() for o in measured if based_on(o.basedOn, r.id)}
+    told = {id_of(reference) for one in measured for reference in one.basedOn or []}
     for report in sorted(visit.reports, key=lambda r: (r.issued or "", r.id or "")):
-        request = next((r for r in visit.requests.values() if based_on(report.basedOn, r.id)), None)
+        request = _order(visit, report.basedOn)
         signed = report.status in (*FINAL, "appended")
         if report.conclusion and signed and request and request.id not in told:
             yield Result(visit, None, report, request), _ids(DiagnosticReport=report, ServiceRequest=request)
+
+
+def _order(visit: Visit, references: list[r4.Reference] | None) -> r4.ServiceRequest | None:
+    """The first order of the visit that is named."""
+    return next((visit.requests[id_] for one in references or [] if (id_ := id_of(one)) in visit.requests), None)
 
 
 def _ids(**found: r4.Resource | None) -> dict[str, str]:

@@ -34,7 +34,7 @@ class Visit:
     """All facts of a visit that a claim is made of.
 
     papers: those that were issued, by their name; inputs: what it rests on besides its own facts; prices: the lines of
-    the price list of medicines whose charge does not say which product it was.
+    the price list of medicines whose charge does not say which product it was. results_of, reports_of: by order.
     """
 
     encounter: r4.Encounter
@@ -58,6 +58,12 @@ class Visit:
     devices: dict[str, r4.Device] = field(default_factory=dict)
     prices: dict[str, PriceRow] = field(default_factory=dict)
     inputs: Inputs = field(default_factory=Inputs)
+    results_of: dict[str, list[r4.Observation]] = field(init=False)
+    reports_of: dict[str, list[r4.DiagnosticReport]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "results_of", _by_order(self.observations))
+        object.__setattr__(self, "reports_of", _by_order(self.reports))
 
     @property
     def place(self) -> str:
@@ -73,6 +79,14 @@ class Visit:
     def id(self) -> str:
         """Id of the Encounter."""
         return self.encounter.id or ""
+
+
+def _by_order(found: Iterable[Any]) -> dict[str, list[Any]]:
+    by: dict[str, list[Any]] = defaultdict(list)
+    for one in found:
+        for order in dict.fromkeys(id_of(reference) for reference in one.basedOn or []):
+            by[order].append(one)
+    return dict(by)
 
 
 def gather(asker: Asker, encounter_id: str) -> tuple[Visit, Situation]:

@@ -10,19 +10,40 @@ from functools import cache
 from typing import Final
 
 from tuetinh.care.insurance.claim_tables import REGISTRATION, TENDER
-from tuetinh.care.insurance.filling.lines import MODEL, RECURRED, REUSED, SUPPLY_PACKAGE
+from tuetinh.care.insurance.filling.lines import (
+    FORM,
+    FUEL,
+    MODEL,
+    PROCESSING,
+    RECURRED,
+    REUSED,
+    SOURCE,
+    STRENGTH,
+    SUPPLY_PACKAGE,
+    USED_IN,
+)
 from tuetinh.care.insurance.filling.reading import ICD9
 from tuetinh.care.insurance.intake import reading
 from tuetinh.care.insurance.intake.reading import LISTS, SNOMED
 from tuetinh.care.insurance.intake.stay import Stay
-from tuetinh.care.insurance.situations import BASE, CEILING, FUND_SHARE, INSURED_PRICE, OTHER_SOURCES, SCOPE, SUPPLIES
+from tuetinh.care.insurance.situations import (
+    CEILING,
+    COST_GROUP,
+    FUND_SHARE,
+    INSURED_PRICE,
+    OTHER_SOURCES,
+    SCOPE,
+    SUPPLIES,
+)
 from tuetinh.care.insurance.tables import Row
 from tuetinh.commons.catalogues.api import SERVICES, SUBSTANCES, Drug, drug_code, drugs, service
 from tuetinh.record import r4
 
 UCUM: Final = "http://unitsofmeasure.org"
-STRENGTH, FORM = f"{BASE}/medicine-strength", f"{BASE}/medicine-form"
-TEXTS: Final = {"SO_DANG_KY": REGISTRATION, "TT_THAU": TENDER, "GOI_VTYT": SUPPLY_PACKAGE, "MA_HIEU_SP": MODEL}
+TEXTS: Final = {
+    "SO_DANG_KY": REGISTRATION, "TT_THAU": TENDER, "GOI_VTYT": SUPPLY_PACKAGE, "MA_HIEU_SP": MODEL,
+    "MA_NHOM": COST_GROUP, "MA_PP_CHEBIEN": PROCESSING, "MA_CSKCB_THUOC": SOURCE, "MA_XANG_DAU": FUEL,
+}  # fmt: skip
 AMOUNTS: Final = {"T_TRANTT": CEILING, **{f"T_NGUONKHAC_{name}": url for name, url in OTHER_SOURCES.items()}}
 FLAGS: Final = {"VET_THUONG_TP": RECURRED, "TAI_SU_DUNG": REUSED}
 NO_ORDER: Final = ("13", "14", "15", "16")  # MA_NHOM of examinations and days in bed, which nobody orders
@@ -255,6 +276,8 @@ def _charge(stay: Stay, key: str, row: Row, concept: r4.CodeableConcept, order: 
 def _said(row: Row, price: Decimal | None) -> list[r4.Extension]:
     """What the benefit rules and the claim read beside price and quantity."""
     found = [r4.Extension(url=url, valueString=row[name]) for name, url in TEXTS.items() if row.get(name)]
+    if row.get("TEN_THUOC") and row.get("MA_DICH_VU"):
+        found.append(r4.Extension(url=USED_IN, valueString=row["MA_DICH_VU"]))
     for name, url in AMOUNTS.items():
         if value := reading.amount(row.get(name, "")):
             found.append(r4.Extension(url=url, valueMoney=reading.money(value)))

@@ -25,7 +25,7 @@ from tuetinh.care.insurance.results import queries, wire
 from tuetinh.care.insurance.results.work import bounds
 from tuetinh.care.insurance.rules.book import in_force
 from tuetinh.care.insurance.runs import latest, start
-from tuetinh.commons.access.api import asker, desk
+from tuetinh.commons.access.api import asker, desk, owner_names
 from tuetinh.commons.identity.api import banner, names_of
 from tuetinh.commons.ui.api import paginate
 
@@ -156,9 +156,13 @@ def disputes(request: HttpRequest) -> HttpResponse:
 def one_dispute(request: HttpRequest, dispute_id: int) -> HttpResponse:
     """One dispute with its history, and what can be done next."""
     me, found = asker(request), _dispute(request, dispute_id)
+    steps = list(found.steps.order_by("id"))
+    people = owner_names({step.account for step in steps}, ())[0]
     context = {
         "one": found, "state": DISPUTES[Dispute.State(found.state)], "ground": disputing.GROUNDS[found.ground],
-        "steps": [(step, DISPUTES[Dispute.State(step.state)]) for step in found.steps.order_by("id")],
+        "steps": [
+            (step, DISPUTES[Dispute.State(step.state)], people.get(step.account, step.account)) for step in steps
+        ],
         "next": disputing.NEXT[found.state], "late": timezone.localdate() > found.until,
         "person": banner(me, found.case.patient),
     }  # fmt: skip

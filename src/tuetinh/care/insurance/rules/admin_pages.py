@@ -19,7 +19,7 @@ from tuetinh.care.insurance.models import RuleChange, RuleOverride
 from tuetinh.care.insurance.rules import changes, vocabulary
 from tuetinh.care.insurance.rules.book import GROUPS, in_force
 from tuetinh.care.insurance.rules.language import Rule
-from tuetinh.commons.access.api import asker, desk
+from tuetinh.commons.access.api import asker, desk, owner_names
 from tuetinh.commons.ui.api import DayField, paginate
 
 SEVERITY = [("block", gettext_lazy("Chặn")), ("warn", gettext_lazy("Lưu ý")), ("hint", gettext_lazy("Gợi ý"))]
@@ -141,7 +141,11 @@ def overrides(request: HttpRequest) -> HttpResponse:
     """Blocks that somebody went on against at the facility, newest first."""
     page = paginate(request, RuleOverride.objects.filter(facility=asker(request).facility).order_by("-at", "-id"))
     known, roles = in_force(asker(request).facility).rules, dict(MAY)
-    rows = [(one, known.get(one.rule), roles.get(one.role, one.role)) for one in page.object_list]
+    people = owner_names({one.account for one in page.object_list}, ())[0]
+    rows = [
+        (one, known.get(one.rule), roles.get(one.role, one.role), people.get(one.account, one.account))
+        for one in page.object_list
+    ]
     return render(request, "insurance/overrides.html", {"rows": rows, "page": page})
 
 
@@ -163,9 +167,11 @@ def _page(
 ) -> HttpResponse:
     table = form["table"].value() or "XML1"
     table = table if table in dict(TABLES) else "XML1"
+    history = [] if code == "new" else changes.history(asker(request), code)
+    people = owner_names({one.account for one in history}, ())[0]
     context = {
         "form": form, "code": code, "new": code == "new", "trial": trial, "table": table,
         "vocabulary": vocabulary.words(table), "functions": vocabulary.EXPLAINED.items(),
-        "history": [] if code == "new" else changes.history(asker(request), code),
+        "history": [(one, people.get(one.account, one.account)) for one in history],
     }  # fmt: skip
     return render(request, "insurance/rule.html", context, status=status)

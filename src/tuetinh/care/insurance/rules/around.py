@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import cache
@@ -29,6 +30,15 @@ class Lists:
         self.known: dict[tuple[str, date], dict[str, PriceRow | None]] = {}
         self.approved = cache(approved)
 
+    def expect(self, visits: Iterable[Visit]) -> None:
+        """Ask what these visits will need, once for all of a day."""
+        wanted: dict[tuple[str, date], set[str]] = defaultdict(set)
+        for visit in visits:
+            for day in _days(visit) if visit.place else ():
+                wanted[visit.place, day] |= _codes(visit)
+        for (facility, on), codes in wanted.items():
+            self.prices(facility, codes, on)
+
     def prices(self, facility: str, codes: set[str], on: date) -> dict[str, PriceRow]:
         """The lines of the facility's price list of some codes on a day."""
         known = self.known.setdefault((facility, on), {})
@@ -37,13 +47,23 @@ class Lists:
         return {code: row for code in codes if (row := known[code]) is not None}
 
 
+def _codes(visit: Visit) -> set[str]:
+    return {charged_code(item) for item in visit.charges}
+
+
+def _days(visit: Visit) -> list[date]:
+    """The first and the last day of a visit: a price that rose in between is none too high."""
+    period = visit.encounter.period or r4.Period()
+    return sorted({found.date() for text in (period.start, period.end) if (found := moment(text))})
+
+
 def around(visit: Visit, lists: Lists | None = None) -> Around:
     """What is known around a visit. lists: those of the batch that it belongs to."""
     lists = lists or Lists()
     licences = dict(_licences(visit.practitioners.values()))
     prices: dict[str, float] = {}
     tenders: dict[str, str] = {}
-    codes = {charged_code(item) for item in visit.charges}
+    codes = _codes(visit)
     if visit.place and codes:
         for row in _rows(visit, visit.place, codes, lists):
             known = drug(row.code)
@@ -56,15 +76,13 @@ def around(visit: Visit, lists: Lists | None = None) -> Around:
     since = visit.inputs.since_last
     return Around(
         licences=licences, prices=prices, tenders=tenders, approved=lists.approved(visit.place),
+        primary=visit.facility.station or visit.facility.level == "primary",
         hours_since_last=since.total_seconds() / 3600 if since is not None else None,
     )  # fmt: skip
 
 
 def _rows(visit: Visit, facility: str, codes: set[str], lists: Lists) -> Iterator[PriceRow]:
-    """The list on the first and on the last day of the visit: a price that rose in between is none too high."""
-    period = visit.encounter.period or r4.Period()
-    days = {found.date() for text in (period.start, period.end) if (found := moment(text))}
-    for day in sorted(days):
+    for day in _days(visit):
         yield from lists.prices(facility, codes, day).values()
 
 

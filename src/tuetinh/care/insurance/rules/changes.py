@@ -87,6 +87,7 @@ def _asked(cases: list[ClaimCase], book: Book) -> Iterable[tuple[ClaimCase, Prob
         part = cases[start : start + BATCH]
         visits = gather_many(RULES, [case.encounter for case in part])
         lists = Lists()
+        lists.expect(visit for visit, _ in visits.values())
         for case in part:
             if case.encounter not in visits:
                 continue

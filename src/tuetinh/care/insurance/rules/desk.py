@@ -76,8 +76,11 @@ def override(asker: Asker, encounter_id: str, problem: Problem, reason: str) -> 
 
 
 def let_pass(encounter_id: str, problems: list[Problem]) -> list[Problem]:
-    """The problems, with blocks that somebody went on against as warnings that tell why."""
-    if not any(problem.severity == "block" for problem in problems):
+    """The problems, with blocks that somebody went on against as warnings that tell why.
+
+    Nobody can against what is wrong with a field itself; rules are written in capitals.
+    """
+    if not any(problem.severity == "block" and problem.code.isupper() for problem in problems):
         return problems
     passed = {(o.rule, o.field, o.value): o for o in RuleOverride.objects.filter(encounter=encounter_id)}
 

@@ -71,6 +71,7 @@ class Program:
         self.each = [environment(table).compile(text) for text in texts]
         used = {name for rule in rules for name in names_in(rule.condition)}
         self.words = used & set(types(table))
+        self.worked_out = [word for word in vocabulary.words(table) if word.name in self.words]
         self.fields = [(name, is_number(field)) for name, field in fields(table).items() if name in self.words]
         self.visit = [
             (f"XML1.{name}", name, is_number(field))

@@ -140,6 +140,7 @@ def look_at(batch: Batch, meetings: dict[int, Meeting]) -> Checked:
     """Build the claims of some visits and ask everything of them. meetings: with what other visits they share what."""
     visits = gather_many(RULES, [encounter for _, encounter in batch])
     lists, done = Lists(), Checked()
+    lists.expect(visit for visit, _ in visits.values())
     books = {place: in_force(place) for place in {visit.place for visit, _ in visits.values()}}
     for pk, encounter in batch:
         if encounter not in visits:

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from tuetinh.care.insurance.approved.checking import (
     SUPPLIES,
     Book,
 )
-from tuetinh.care.insurance.entitlement import base_salary
+from tuetinh.care.insurance.entitlement import CardTerm, base_salary, highest_rate
 from tuetinh.care.insurance.tables import STAYS, Row, Tables
 from tuetinh.commons.catalogues.api import check_diagnosis, companions
 from tuetinh.commons.expressions.api import function
@@ -53,6 +54,7 @@ class Around:
     list, by MA_DICH_VU or `medicine` of a row. busy: by (table, row) the
     other visits (MA_LK) that a machine and a person were at, at the same time. now: yyyymmddHHMM. approved: what the
     insurer has approved for the facility. hours_since_last: hours since the visit before, as the record knows it.
+    primary: whether the facility is of the primary level, None where that is not known.
     """
 
     licences: Mapping[str, Licence] = field(default_factory=dict)
@@ -63,6 +65,7 @@ class Around:
     now: str = ""
     approved: Book = NOTHING
     hours_since_last: float | None = None
+    primary: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +197,34 @@ def _salary(facts: Facts) -> float:
     return float(base_salary(on)) if on else NAN
 
 
+def _cards(facts: Facts) -> list[CardTerm]:
+    """The cards of table 1; one whose days are not told is good for ever."""
+    told = [facts.visit.get(name, "").split(";") for name in ("MA_THE_BHYT", "GT_THE_TU", "GT_THE_DEN")]
+    found = []
+    for place, number_ in enumerate(told[0]):
+        since, until = (_day(days[place]) if place < len(days) else None for days in told[1:])
+        if number_[2:3].isdecimal():
+            found.append(CardTerm(int(number_[2]), number_[:2], since or date.min, until or date.max))
+    return found
+
+
+def _highest_rate(facts: Facts, at: str) -> float:
+    """NaN where nothing can be said: a code that is not known, or a facility that may be of the primary level."""
+    visit = facts.visit
+    on, day = _day(visit.get("NGAY_RA", "")), _day(at)
+    stays = visit.get("MA_LOAI_KCB") in ("03", "04", "09")
+    primary = facts.around.primary if facts.around.primary is not None else visit.get("MA_LOAI_KCB") != "03"
+    cards = facts.once("cards", lambda: _cards(facts))
+    if on is None or not cards:
+        return NAN
+    found = highest_rate(
+        [card for card in cards if day and card.since <= day <= card.until] or cards, day or on, on=on,
+        code=visit.get("MA_DOITUONG_KCB", ""), inpatient=stays, insured=Decimal(number(visit.get("T_TONGCHI_BH", ""))),
+        free=primary or bool(visit.get("NGAY_MIEN_CCT")),
+    )  # fmt: skip
+    return NAN if found is None else float(found)
+
+
 def _since_last(facts: Facts, row: Row) -> float:
     """Minutes since the same service was done before; NaN for the first."""
     at = row.get("NGAY_TH_YL") or row.get("NGAY_YL", "")
@@ -311,6 +342,12 @@ OF_VISIT = [
          "2 ngày; âm khi hai lượt chồng nhau"),
          lambda f, _n, _r: NAN if f.around.hours_since_last is None else f.around.hours_since_last),
 ]  # fmt: skip
+RATE = Word(
+    "MUC_HUONG_CAO_NHAT",
+    cel.Type.DOUBLE,
+    _("mức hưởng cao nhất mà thẻ, đối tượng và chi phí của đợt cho phép vào ngày của dòng"),
+    lambda f, _n, r: f.once(f"rate {(at := r.get('NGAY_YL', '')[:8])}", lambda: _highest_rate(f, at)),
+)
 OF_STAFF = [
     Word("LOI_CHUNG_CHI", cel.Type.STRING, _("người ghi trên dòng: het-han, chua-hieu-luc, chua-dang-ky hoặc rỗng"),
          lambda f, _n, r: _licence_fault(f, r)),
@@ -322,11 +359,15 @@ OF_STAFF = [
 APPROVED = Word(
     "LOI_DANH_MUC",
     _TEXTS,
-    _("lỗi của dòng theo danh mục 03/DM, 04/DM, 05/DM: khong-co, chua-hieu-luc, het-hieu-luc, so-dang-ky, thau, gia"),
+    _(
+        "lỗi của dòng theo danh mục 03/DM, 04/DM, 05/DM: khong-co, chua-hieu-luc, het-hieu-luc, so-dang-ky, thau, gia,"
+        " ten, ham-luong"
+    ),
     lambda f, _n, r: _not_approved(f, r),
 )
 OF_MEDICINE = [
     APPROVED,
+    RATE,
     Word("SO_DONG_TRUNG", cel.Type.DOUBLE, _("số dòng cùng thuốc, cùng lúc ra y lệnh"),
          lambda f, _n, r: float(f.once("same", lambda: _same_medicine(f))[
              r.get("MA_THUOC", ""), r.get("TEN_THUOC", ""), r.get("NGAY_YL", "")])),
@@ -337,6 +378,9 @@ OF_MEDICINE = [
 ]  # fmt: skip
 OF_SERVICE = [
     APPROVED,
+    RATE,
+    Word("LOI_BENH", _TEXTS, _("lỗi của các mã bệnh trên dòng, cùng các mã lỗi như bệnh kèm theo"),
+         lambda f, _n, r: [e for c in _codes(r.get("MA_BENH", "")) for e in f.refused(c, principal=False)]),
     Word("LOI_DANH_MUC_MAY", cel.Type.STRING, _("máy của dòng theo danh mục 06/DM, các lỗi như trên"),
          lambda f, _n, r: f.around.approved.any_fault(MACHINES, _codes(r.get("MA_MAY", "")), _ordered_on(r))),
     Word("LOI_DANH_MUC_KHOA", cel.Type.STRING, _("khoa của dòng theo danh mục 01/DM, các lỗi như trên"),

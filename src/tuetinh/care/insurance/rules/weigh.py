@@ -16,7 +16,7 @@ from tuetinh.care.insurance.checks import Problem, check, is_time
 from tuetinh.care.insurance.rules.book import in_force
 from tuetinh.care.insurance.rules.files import FileClaim
 from tuetinh.care.insurance.rules.language import Book, Program, Rule, fields
-from tuetinh.care.insurance.rules.vocabulary import Around, Facts, number, words
+from tuetinh.care.insurance.rules.vocabulary import Around, Facts, number
 from tuetinh.care.insurance.tables import Row, Tables, decision
 
 CV = "CV 1245/BHXH-CNTT"
@@ -105,9 +105,8 @@ def _asked(program: Program, facts: Facts) -> Iterator[Problem]:
         known: dict[str, Any] = said | {
             name: _value(row.get(name, ""), number_=amount) for name, amount in program.fields
         }
-        for word in words(program.table):
-            if word.name in program.words:
-                known[word.name] = word.worth(facts, place, row)
+        for word in program.worked_out:
+            known[word.name] = word.worth(facts, place, row)
         for rule in program.faults(known):
             yield problem_of(rule, place, row)
 
@@ -115,7 +114,7 @@ def _asked(program: Program, facts: Facts) -> Iterator[Problem]:
 def problem_of(rule: Rule, place: int, row: Row) -> Problem:
     """What a rule says of a row, in the reader's language."""
     text = rule.en if (get_language() or "").startswith("en") and rule.en else rule.vi
-    for name in fields(rule.table):
+    for name in fields(rule.table) if "{" in text else ():
         if f"{{{name}}}" in text:
             text = text.replace(f"{{{name}}}", row.get(name, ""))
     label = fields(rule.table)[rule.field].label

@@ -31,6 +31,11 @@ class Day(NamedTuple):
         """Percent accepted on the day of the visit, rounded down; None where no visit ended."""
         return 100 * self.in_time // self.ended if self.ended else None
 
+    @property
+    def closed(self) -> bool:
+        """Whether the gateway has every claim of the day."""
+        return 0 < self.ended == self.accepted
+
 
 def of_day(facility: str, day: date, state: str = "") -> QuerySet[ClaimCase]:
     """The claims of visits that ended on a day, those first that need a person."""

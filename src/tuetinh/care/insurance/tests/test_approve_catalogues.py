@@ -112,10 +112,23 @@ def test_what_is_wrong_with_a_line() -> None:
     assert book.any_fault("03", ["40.50", "40.51"], DAY) == "khong-co"
 
 
+def test_a_name_or_strength_that_differs_is_told_beside_the_price() -> None:
+    item = Item(D(500), "", "", date(2026, 4, 1), None, "Paracetamol", "500 mg")
+    book = Book({"03": {"40.50": [item]}})
+
+    def faults(**row: str) -> list[str]:
+        return book.faults("03", "40.50", DAY, row)
+
+    assert faults(TEN_THUOC="PARACETAMOL ", HAM_LUONG="500mg") == []
+    assert faults(TEN_THUOC="Panadol", HAM_LUONG="0,5 g", DON_GIA="501") == ["gia", "ten", "ham-luong"]
+
+
 def test_what_is_approved_is_known_at_once(db: None) -> None:
     assert approved("12104").items == {}
     take(ROW)
     assert list(approved("12104").items["03"]) == ["40.50"]
+    (item,) = approved("12104").items["03"]["40.50"]
+    assert (item.name, item.strength) == (ROW["TEN_THUOC"], ROW.get("HAM_LUONG", ""))
     take(ROW | {"MA_THUOC": "40.51"})
     assert list(approved("12104").items["03"]) == ["40.50", "40.51"]
     assert approved("12001").items == {}

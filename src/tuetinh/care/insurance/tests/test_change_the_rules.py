@@ -106,11 +106,13 @@ def test_who_may_not_changes_nothing(as_role: Callable[[str], Client]) -> None:
     assert RuleChange.objects.count() == 0
 
 
-def test_what_was_let_pass_is_shown_to_the_officer_of_its_facility_alone(as_role: Callable[[str], Client]) -> None:
+def test_what_was_let_pass_is_shown_to_the_officer_of_its_facility_alone(
+    as_role: Callable[[str], Client], cast: Any
+) -> None:
     def passed(facility: str, value: str) -> Any:
         return RuleOverride.objects.create(
             encounter="e", facility=facility, rule="ICD-DIGITS", table="XML1", field="MA_BENH_CHINH", value=value,
-            reason="Chờ cấy máu", at=datetime.now(UTC), account="7", role="doctor",
+            reason="Chờ cấy máu", at=datetime.now(UTC), account=str(cast["doctor"].pk), role="doctor",
         )  # fmt: skip
 
     passed("12104", "A01")
@@ -119,4 +121,5 @@ def test_what_was_let_pass_is_shown_to_the_officer_of_its_facility_alone(as_role
     assert page.count("data-override") == 1
     assert "MA_BENH_CHINH = A01" in page
     assert "Chờ cấy máu" in page
+    assert cast["doctor"].full_name in page
     assert as_role("doctor").get("/insurance/overrides").status_code == 403

@@ -75,6 +75,7 @@ CASES: list[tuple[str, dict[str, dict[int, dict[str, str]]], Around]] = [
     ("ICD-PAIR", {"XML1": one(MA_BENH_KT="G01")}, Around()),
     ("ICD-TWICE", {"XML1": one(MA_BENH_KT="J00;I10")}, Around()),
     ("ICD-ACCIDENT", {"XML1": one(MA_BENH_CHINH="S52.5")}, Around()),
+    ("ICD-LINE", {"XML3": {TEST: {"MA_BENH": "I10;ZZ9"}}}, Around()),
     ("TIME-ARRIVAL", {"XML1": one(NGAY_VAO="202612020800")}, Around()),
     ("TIME-END", {"XML1": one(NGAY_RA="202612020800")}, Around()),
     ("TIME-PAID", {"XML1": one(NGAY_TTOAN="202612020800")}, Around()),
@@ -83,6 +84,8 @@ CASES: list[tuple[str, dict[str, dict[int, dict[str, str]]], Around]] = [
     ("CARD-EXPIRED", {"XML1": one(GT_THE_DEN="20261101")}, Around()),
     ("CARD-15-DAYS", {"XML1": one(NGAY_VAO="202610010800", GT_THE_DEN="20261010")}, Around()),
     ("BENEFIT-SMALL", {"XML1": one(T_TONGCHI_BH="379000")}, Around()),
+    ("BENEFIT-RATE-DRUG", {"XML1": one(T_TONGCHI_BH="379500"), "XML2": one(MUC_HUONG="100")}, Around(primary=False)),
+    ("BENEFIT-RATE-SERVICE", {"XML1": one(**STAY, T_TONGCHI_BH="379500"), "XML3": {TEST: {"MUC_HUONG": "95"}}}, Around()),
     ("TOTAL-SERVICE", {"XML1": one(T_BHTT_GDV="0")}, Around()),
     ("RATE-LIST", {"XML1": one(MA_DOITUONG_KCB="9")}, Around()),
     ("INTERVAL", {"XML1": one(NGAY_RA="202611020818")}, Around()),
@@ -161,10 +164,12 @@ CASES: list[tuple[str, dict[str, dict[int, dict[str, str]]], Around]] = [
     ("APPROVED-DRUG-REGISTRATION", {}, catalogue("03", "MA_THUOC", registration="VD-9")),
     ("APPROVED-DRUG-TENDER", {}, catalogue("03", "MA_THUOC", tender="1/QĐ;G1;N1;2026")),
     ("APPROVED-DRUG-PRICE", {}, catalogue("03", "MA_THUOC", price=D(499))),
+    ("APPROVED-DRUG-NAME", {}, catalogue("03", "MA_THUOC", name="Thuốc khác")),
     ("APPROVED-SERVICE", {}, catalogue("05")),
     ("APPROVED-SUPPLY-TENDER", {"XML3": {TEST: {"MA_VAT_TU": "N01", "TT_THAU": "1/QĐ;G1;N1;2026"}}},
      Around(approved=Catalogues({"04": {"N01": [Item(None, "2/QĐ;G1;N1;2026", "", APRIL, None)]}}))),
     ("APPROVED-SERVICE-PRICE", {}, catalogue("05", "MA_DICH_VU", price=D(1))),
+    ("APPROVED-SERVICE-NAME", {}, catalogue("05", "MA_DICH_VU", name="Dịch vụ khác")),
     ("APPROVED-STAFF-DRUG", {}, catalogue("02")),
     ("APPROVED-STAFF-SERVICE", {}, catalogue("02")),
     ("APPROVED-MACHINE", {"XML3": {TEST: {"MA_MAY": "HH.1.X1"}}}, catalogue("06")),
@@ -212,6 +217,26 @@ def test_every_rule_has_its_case() -> None:
         {case[0] for case in CASES}, key=list(delivered_book().rules).index
     )
     assert len(delivered_book().rules) == len(delivered())
+
+
+@pytest.mark.parametrize(
+    ("visit", "rate", "primary", "told"),
+    [
+        ({}, "80", False, False), ({}, "80.5", False, True), ({}, "100", True, False), ({}, "100", None, False),
+        ({"MA_LOAI_KCB": "03"}, "100", None, True), ({"T_TONGCHI_BH": "379499"}, "100", False, False),
+        ({"NGAY_MIEN_CCT": "20260901"}, "100", False, False), ({"MA_THE_BHYT": "CN3121200000017"}, "100", False, False),
+        ({"MA_THE_BHYT": "GB4121200000017;TE1121200000017", "GT_THE_TU": "20260101;20261101", "GT_THE_DEN": "20261031;20271231"}, "100", False, False),
+        ({"MA_DOITUONG_KCB": "1.13"}, "40", False, False), ({"MA_DOITUONG_KCB": "1.13"}, "41", True, True),
+        ({"MA_DOITUONG_KCB": "3.1", "MA_LOAI_KCB": "03"}, "32", False, False),
+        ({"MA_DOITUONG_KCB": "3.1", "MA_LOAI_KCB": "03"}, "80", False, True),
+        ({"MA_DOITUONG_KCB": "7.2"}, "100", False, False), ({"MA_THE_BHYT": ""}, "100", False, False),
+    ],
+)  # fmt: skip
+def test_a_rate_is_no_higher_than_card_category_and_cost_allow(
+    visit: dict[str, str], rate: str, primary: bool | None, told: bool
+) -> None:
+    edits = {"XML1": one(**{"T_TONGCHI_BH": "500000"} | visit), "XML3": {TEST: {"MUC_HUONG": rate}}}
+    assert ("BENEFIT-RATE-SERVICE" in codes_of(changed(edits), Around(primary=primary), "claim")) is told
 
 
 def test_nothing_but_hints_is_found_in_the_golden_claim() -> None:

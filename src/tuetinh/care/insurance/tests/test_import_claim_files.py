@@ -146,6 +146,22 @@ def test_record_and_file_and_record_say_the_same(tmp_path: Path) -> None:
             assert row | {"MA_LK": KEY, "MA_HSBA": ""} == was | {"MA_HSBA": ""}
 
 
+def test_what_no_catalogue_of_ours_knows_is_claimed_as_it_came(tmp_path: Path) -> None:
+    medicine = {
+        "MA_THUOC": "05C.1", "TEN_THUOC": "Vị thuốc lạ", "HAM_LUONG": "3 g", "DON_VI_TINH": "thang", "MA_NHOM": "7",
+        "DUONG_DUNG": "1.01", "DANG_BAO_CHE": "Cao", "MA_PP_CHEBIEN": "2", "MA_CSKCB_THUOC": "12002",
+        "MA_DICH_VU": "K02.1911",
+    }  # fmt: skip
+    service = {"MA_DICH_VU": "K02.1911", "TEN_DICH_VU": "Ngày giường", "MA_NHOM": "15", "MA_XANG_DAU": "D5S2V1"}
+    told = golden()
+    told["XML2"][0] |= medicine
+    told["XML3"][0] |= service
+    take(tmp_path, file_of(told))
+    made = claim(SYSTEM, VISIT).tables
+    assert {name: made["XML2"][0][name] for name in medicine} == medicine
+    assert {name: made["XML3"][0][name] for name in service} == service
+
+
 def test_what_comes_from_a_finished_visit_is_what_was_there(visit: str, tmp_path: Path) -> None:
     first = claim(SYSTEM, visit)
     own = take(tmp_path, first.xml)
