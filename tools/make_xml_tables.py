@@ -124,6 +124,10 @@ PATTERNS = {
     r"^PHAM_VI ": "[123]",
     r"^TYLE_TT_(BH|DV) ": PERCENT,
     r"^MUC_HUONG ": rf"({PERCENT})(\.[0-9]+)?",
+    r"GSO 54 ethnic list": "0[1-9]|[1-4][0-9]|5[0-6]",  # 55 foreigners, 56 unknown
+    r"^MA(TINH|HUYEN|XA)_CU_TRU |^MA_NGHE_NGHIEP ": "[0-9]{2,5}",
+    r"^CAN_NANG .*2 decimals": r"[0-9]{1,3}(\.[0-9]{1,2})?",
+    r"^CAN_NANG_CON ": r"[0-9]{2,5}(\.[0-9]{1,2})?",
     r"^NAM_QT ": "20[0-9]{2}",
     r"^THANG_QT ": "0?[1-9]|1[0-2]",
     r"^MA_MAY XX.n.Z": r"[A-ZĐ]{2,3}\.[1-3](\[[^\]]*\])?\..+",  # group.source.serial: two lists in one value
@@ -167,6 +171,8 @@ def field(table: str, row: dict[str, str], names: set[str]) -> dict[str, Any]:
             found[{"fmt": "format", "codelist": "codes", "multi": "separator", "dec": "decimals"}[token]] = match[1]
     if days := re.search(r"fmt=(\w+) or (\w+)", rule):
         found["format"] = f"{days[1]}|{days[2]}"
+    if name == "NGAY_MIEN_CCT" and "yyyymmddHHMM" in rule:  # the day of a paper, the minute when there is none yet
+        found["format"] = "yyyymmdd|yyyymmddHHMM"
     if "decimals" in found:
         found["decimals"] = int(found["decimals"])
     if name == "MA_MAY":
@@ -232,6 +238,8 @@ def _conditions(rule: str) -> list[list[Any]]:
 
 def _formula(table: str, name: str, rule: str) -> dict[str, Any] | None:
     """Read `formula:` into a sum over rows, or an expression over the fields of the row."""
+    if "-> date(NGAY_RA)-date(NGAY_VAO)+1" in rule:  # QĐ 130 and 4750; of others only the kind of their days is told
+        return {"days": ["NGAY_VAO", "NGAY_RA"], "ends": [1], "where": [["MA_LOAI_KCB", "in", ["03", "04", "06"]]]}
     match = re.search(r"formula: ([^|]+)", rule)
     if not match:
         return None

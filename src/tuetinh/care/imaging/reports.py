@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from tuetinh.care.imaging.errors import NeedsReason, NotAllowed, NothingWritten, WrongStage
 from tuetinh.care.imaging.facts import HANOI
 from tuetinh.care.imaging.models import Exam, Study
 from tuetinh.care.imaging.reading import claims, keys, readers, structured
 from tuetinh.care.imaging.reading.queries import case_of
+from tuetinh.care.insurance.api import claim_is_changed
 from tuetinh.commons.access.api import place_name
 from tuetinh.commons.documents.api import pdf
 from tuetinh.commons.identity.api import banner, display_name
@@ -117,6 +119,7 @@ def sign(asker: Asker, exam_id: int, findings: str, conclusion: str, why: str = 
         store_documents.defer(exam=exam.pk)
         publish(f"imaging:{exam.facility}")
         if exam.encounter:
+            claim_is_changed(exam.encounter, _("Trả hoặc sửa kết quả chẩn đoán hình ảnh sau khi gửi: gửi lại."))
             publish(f"visit:{exam.encounter}")
     return exam
 

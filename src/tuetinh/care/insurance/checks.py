@@ -158,6 +158,8 @@ class _Check:
         if not value:
             if column.wanted and self._required(field, row):
                 yield "required", gettext("Bắt buộc có giá trị.")
+            elif field.beside and ";" in row.get(field.beside, ""):
+                yield "parallel", gettext("Phải có cùng số giá trị với %(other)s.") % {"other": field.beside}
             return
         if value not in column.sound:
             yield from column.alone(value)

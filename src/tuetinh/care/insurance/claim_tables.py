@@ -31,6 +31,7 @@ FILLINGS: Final[dict[str, Filling]] = {
     "XML14": papers.AGAIN,
 }
 
+NO_DAYS: Final = ("01", "07", "09")  # MA_LOAI_KCB
 PAPERS: Final = {*papers.OF_PAPERS, "XML14"}
 
 
@@ -54,6 +55,9 @@ def in_words_of(tables: Tables, by: str) -> Tables:
         renamed = {"MA_CSKCB_DEN": "MA_NOI_DEN", "MA_CSKCB_DI": "MA_NOI_DI"}
         then = [{renamed.get(name, name): value for name, value in row.items()} for row in tables["XML13"]]
         tables = tables | {"XML13": then}
+    if by != "3176" and tables.get("XML1"):  # QĐ 130 and 4750, bảng 1, trường 38, 39: nobody stays for these
+        summary = [row | ({"SO_NGAY_DTRI": "0"} if row.get("MA_LOAI_KCB") in NO_DAYS else {}) for row in tables["XML1"]]
+        tables = tables | {"XML1": summary}
     return {
         table: [{name: value for name, value in row.items() if name in names[table]} for row in rows]
         for table, rows in tables.items()

@@ -2,7 +2,8 @@
 
 Claims on a reserved card (`simulator.RESERVED`) bring what its last three digits say: a result code of GW_KQ_GUI; 503
 out of service; 504 taken, but the answer comes too late; 505 taken, and the connection is cut; 599 taken, but answered
-with no JSON; 602 taken, and a fault is found later. What is paid of a claim: `simulator_results`.
+with no JSON; 602 taken, and a fault is found later; 606 taken twice, as when a line repeats a request by itself. What
+is paid of a claim: `simulator_results`.
 """
 
 from __future__ import annotations
@@ -91,12 +92,13 @@ def take(form: dict[str, str], ledger: Ledger) -> Reply:
     if what in {"123", "124", "125", "403", "500", "701"}:
         return _refused(what)
     now = datetime.now(HANOI)
-    number = f"{facility}{now:%y%m%d%H%M%S}{secrets.token_hex(4)}"
     faults = [FAULT] if what == "602" else []
     digest = hashlib.sha256(file).hexdigest()
-    total = _amount(row.get("T_TONGCHI_BH", ""))
+    key, total = row.get("MA_LK", ""), _amount(row.get("T_TONGCHI_BH", ""))
     judged = judge(tables) if "XML1" in tables else []
-    ledger.add(Receipt(number, facility, form["loaiHoSo"], row.get("MA_LK", ""), digest, total, now, faults, judged))
+    for _time in range(2 if what == "606" else 1):
+        number = f"{facility}{now:%y%m%d%H%M%S}{secrets.token_hex(4)}"
+        ledger.add(Receipt(number, facility, form["loaiHoSo"], key, digest, total, now, faults, judged))
     told = {
         "maKetQua": "200",
         "maGiaoDich": number,

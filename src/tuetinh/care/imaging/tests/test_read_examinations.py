@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from tuetinh.care.imaging import reports
 from tuetinh.care.imaging.archive.keeping import keep
@@ -16,6 +17,7 @@ from tuetinh.care.imaging.archive.recording import record_studies
 from tuetinh.care.imaging.models import Device, Exam, Held, Study
 from tuetinh.care.imaging.tests.conftest import FACILITY, HERE, part10
 from tuetinh.care.imaging.tests.test_keep_objects import order
+from tuetinh.care.insurance.models import ClaimCase
 from tuetinh.commons.access.api import asker_of
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -68,7 +70,12 @@ def test_from_order_to_signed_report(person: r4.Patient, cast: dict[str, Account
     assert stored.status == "completed"
     assert browser.get(f"{url}/report.pdf").content.startswith(b"%PDF")
     assert browser.post(f"{url}/sign", told).status_code == 422  # a change needs a reason
+    now = timezone.now()
+    sent = {"encounter": "visit", "facility": FACILITY, "patient": "p", "ended": now, "due": now, "by": now.date()}
+    ClaimCase.objects.create(state="accepted", **sent)
+    Exam.objects.filter(pk=exam.pk).update(encounter="visit")
     assert browser.post(f"{url}/sign", told | {"why": "Bổ sung"}).status_code == 302
+    assert ClaimCase.objects.get().state == "waiting"  # the claim goes again with the amended reading
     assert reports.reading_of(me, exam).status == "amended"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 from tuetinh.care.insurance.filling.fills import NUMBERED, Claimed, Fill, Filling, Sources
@@ -302,6 +302,12 @@ def treatment(visit: Visit) -> str:
     return ", ".join(kinds)
 
 
+def _weight(visit: Visit) -> str:
+    """CAN_NANG: kilograms, two decimals at most."""
+    told = quantity(measured(visit, *WEIGHT))
+    return number(Decimal(told).quantize(Decimal("0.01"), ROUND_HALF_UP)) if told else ""
+
+
 def seen_again(visit: Visit) -> list[str]:
     """Days of appointments to be seen again, yyyymmdd."""
     return [f"{at:%Y%m%d}" for one in visit.appointments if (at := moment(one.start))]
@@ -334,7 +340,7 @@ STAY: Final = {
     "MA_LOAI_KCB": Fill("Encounter.type(ma-loai-kcb), Encounter.class", kind_of_care),
     "MA_KHOA": Fill("Encounter.location, Location.type(ma-khoa), K01", lambda v: ";".join(departments(v))),
     "MA_CSKCB": Fill("Encounter.serviceProvider, Organization.identifier", lambda v: v.facility.code),
-    "CAN_NANG": Fill("Observation(29463-7, 3141-9).value", lambda v: quantity(measured(v, *WEIGHT))),
+    "CAN_NANG": Fill("Observation(29463-7, 3141-9).value", _weight),
     "CAN_NANG_CON": Fill(
         "QuestionnaireResponse(chung-sinh).CAN_NANG_CON",
         lambda v: ";".join(one.answers.get("CAN_NANG_CON", "") for one in v.papers.get("chung-sinh", [])),

@@ -83,9 +83,14 @@ CASES: list[tuple[str, dict[str, dict[int, dict[str, str]]], Around]] = [
     ("CARD-NOT-YET", {"XML1": one(GT_THE_TU="20261103")}, Around()),
     ("CARD-EXPIRED", {"XML1": one(GT_THE_DEN="20261101")}, Around()),
     ("CARD-15-DAYS", {"XML1": one(NGAY_VAO="202610010800", GT_THE_DEN="20261010")}, Around()),
+    ("CARD-NONE", {"XML1": one(MA_THE_BHYT="")}, Around()),
+    ("CARD-DAYS", {"XML1": one(GT_THE_TU="")}, Around()),
     ("BENEFIT-SMALL", {"XML1": one(T_TONGCHI_BH="379000")}, Around()),
     ("BENEFIT-RATE-DRUG", {"XML1": one(T_TONGCHI_BH="379500"), "XML2": one(MUC_HUONG="100")}, Around(primary=False)),
     ("BENEFIT-RATE-SERVICE", {"XML1": one(**STAY, T_TONGCHI_BH="379500"), "XML3": {TEST: {"MUC_HUONG": "95"}}}, Around()),
+    ("OUT-OF-SCOPE-DRUG", {"XML2": one(PHAM_VI="2")}, Around()),
+    ("OUT-OF-SCOPE-SERVICE", {"XML3": {TEST: {"PHAM_VI": "2"}}}, Around()),
+    ("REGISTERED-ELSEWHERE", {"XML1": one(MA_DKBD="12002;12003")}, Around()),
     ("TOTAL-SERVICE", {"XML1": one(T_BHTT_GDV="0")}, Around()),
     ("RATE-LIST", {"XML1": one(MA_DOITUONG_KCB="9")}, Around()),
     ("INTERVAL", {"XML1": one(NGAY_RA="202611020818")}, Around()),
@@ -235,7 +240,8 @@ def test_every_rule_has_its_case() -> None:
 def test_a_rate_is_no_higher_than_card_category_and_cost_allow(
     visit: dict[str, str], rate: str, primary: bool | None, told: bool
 ) -> None:
-    edits = {"XML1": one(**{"T_TONGCHI_BH": "500000"} | visit), "XML3": {TEST: {"MUC_HUONG": rate}}}
+    lines = {place: {"MUC_HUONG": rate} for place in (EXAM, TEST)}
+    edits = {"XML1": one(**{"T_TONGCHI_BH": "500000"} | visit), "XML3": lines}
     assert ("BENEFIT-RATE-SERVICE" in codes_of(changed(edits), Around(primary=primary), "claim")) is told
 
 

@@ -246,6 +246,18 @@ def test_a_file_of_others_that_was_there_before_is_not_taken_for_ours(visit: str
         assert (case(visit).state, sent.outcome, sent.transaction) == (State.WAITING, "lost", "")
 
 
+def test_a_file_that_the_line_doubled_is_no_later_one(visit: str, ledger: Memory) -> None:
+    queued(visit, card=RESERVED + "606")
+    assert send.send_due(20) == 1
+    assert (case(visit).state, [one.ma_lk for one in ledger.taken]) == (State.ACCEPTED, [case(visit).ma_lk] * 2)
+    queued(visit, card=RESERVED + "503")
+    send.send_due(8)
+    pass_time(0.2)
+    assert send.clear("12001")
+    assert (case(visit).state, len(ledger.taken)) == (State.WAITING, 2)
+    assert [one.outcome for one in case(visit).transmissions.order_by("id")] == ["accepted", "lost"]
+
+
 def test_a_file_that_was_taken_under_no_number_is_looked_for(
     visit: str, ledger: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
