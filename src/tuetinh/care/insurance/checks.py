@@ -286,9 +286,13 @@ def _of(node: ast.expr) -> Sum:
     raise ValueError(ast.dump(node))
 
 
-@lru_cache(maxsize=1 << 16)
 def _decimal(text: str) -> Decimal | None:
-    return Decimal(text) if len(text) <= LONGEST and NUMBER.fullmatch(text) else None
+    return _number(text) if len(text) <= LONGEST else None
+
+
+@lru_cache(maxsize=1 << 16)
+def _number(text: str) -> Decimal | None:
+    return Decimal(text) if NUMBER.fullmatch(text) else None
 
 
 def _round(amount: Decimal) -> Decimal:

@@ -60,6 +60,17 @@ def ask_for_results(timestamp: int = 0) -> None:
             start(SYSTEM, "fetch", facility=facility)
 
 
+@app.periodic(cron="40 4 * * *")
+@app.task(name="insurance.forgotten", queueing_lock="insurance.forgotten", queue="bulk", pass_context=False)
+def queue_forgotten(timestamp: int = 0) -> None:
+    """Queue what never came into the queue of a facility that sends; safe to repeat."""
+    from tuetinh.care.insurance.models import GatewayAccount
+    from tuetinh.care.insurance.sending.queue import queue_forgotten as of_facility
+
+    for facility in GatewayAccount.objects.values_list("facility", flat=True):
+        of_facility(facility)
+
+
 @app.task(name="insurance.take_in", queue="bulk")
 def take_in(run: int) -> None:
     """Take in a claim file that was brought through a page; safe to repeat, and to be killed at any moment."""

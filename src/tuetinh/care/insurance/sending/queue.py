@@ -24,6 +24,7 @@ from tuetinh.record.asker import Asker
 Kind, State = ClaimCase.Kind, ClaimCase.State
 PATIENCE = timedelta(minutes=30)  # for which a claim waits for what the patient still owes
 LAST_HOUR = 21  # of the day, after which it goes as it is
+LOOKED_BACK = timedelta(days=7)  # for claims that nobody put into the queue
 UNDER_WAY = (State.SENDING, State.UNCLEAR)
 RELEASED = frozenset({State.HELD, State.FAULTY, State.REFUSED, State.ACCEPTED, State.WAITING, State.RECALLED})
 CHECKS = tuple(timedelta(hours=hours) for hours in (1, 7, 25, 49))  # the gateway answers in 6, 24 and 48 (TT 12/2026)
@@ -65,6 +66,24 @@ def queue_unclaimed(asker: Asker, encounter: r4.Encounter) -> ClaimCase | None:
     if not mine.exists():
         queue_claim(asker, encounter, paid=True)
     return mine.first()
+
+
+def queue_forgotten(facility: str) -> int:
+    """Queue the claims of visits of the last days that never came into the queue, as of those that another program has
+    ended; returns how many.
+    """
+    since, page, count = timezone.localdate() - LOOKED_BACK, None, 0
+    query = f"service-provider=Organization/{facility}&status=finished&date=ge{since}&_count=200"
+    while True:
+        found = record.search(PAYMENT, "Encounter", query, page)
+        ids = [one.id or "" for one in found.resources]
+        known = set(ClaimCase.objects.filter(encounter__in=ids, kind=Kind.CLAIM).values_list("encounter", flat=True))
+        for encounter in cast("list[r4.Encounter]", found.resources):
+            if encounter.id not in known:
+                count += queue_unclaimed(PAYMENT, encounter) is not None
+        page = found.next
+        if page is None:
+            return count
 
 
 def card_came(encounter_id: str) -> None:

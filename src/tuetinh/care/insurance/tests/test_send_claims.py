@@ -472,6 +472,20 @@ def test_a_claim_that_was_never_queued_is_queued_once(visit: str, ledger: Memory
     assert len(ledger.taken) == 1
 
 
+def test_what_never_came_into_the_queue_is_found(desk: Any, visit: str, ledger: Memory) -> None:
+    encounter = record.read(SYSTEM, "Encounter", visit)
+    assert isinstance(encounter, r4.Encounter)
+    now = timezone.localtime()
+    for id_, days, status in (("today", 0, "finished"), ("old", 9, "finished"), ("open", 0, "in-progress")):
+        end = now - timedelta(days=days)
+        encounter.id, encounter.status = id_, status
+        encounter.period = r4.Period(start=(end - timedelta(hours=1)).isoformat(), end=end.isoformat())
+        record.update(SYSTEM, encounter)
+    assert queue.queue_forgotten("12001") == 1
+    assert queue.queue_forgotten("12001") == 0
+    assert [one.encounter for one in ClaimCase.objects.all()] == ["today"]
+
+
 def test_a_claim_that_people_hold_back_stays_held(visit: str, ledger: Memory) -> None:
     queue.hold(queued(visit), "chờ hội chẩn")
     encounter = record.read(SYSTEM, "Encounter", visit)
