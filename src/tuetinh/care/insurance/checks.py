@@ -60,13 +60,17 @@ def field_problems(field: Field, row: Row, day: str) -> list[tuple[str, str]]:
 class _Column:
     """A field as it is on a day, with the values that were found sound: most of a month's come again and again."""
 
-    __slots__ = ("codes", "field", "limit", "linked", "sound", "wanted")
+    __slots__ = ("codes", "field", "limit", "linked", "name", "sound", "wanted")
 
     def __init__(self, field: Field, limit: int | None, codes: str | None) -> None:
-        self.field, self.limit, self.codes = field, limit, codes
+        self.field, self.name, self.limit, self.codes = field, field.name, limit, codes
         self.sound: set[str] = set()
         self.wanted = field.required or bool(field.required_if) or bool(field.required_until)
         self.linked = bool(field.not_before or field.after or field.same or field.beside or field.formula)
+
+    def needs_no_look(self, value: str) -> bool:
+        """Whether nothing can be wrong: most fields are blank and may be so, or say what was found sound before."""
+        return not self.linked and (value in self.sound if value else not self.wanted)
 
     def alone(self, value: str) -> list[tuple[str, str]]:
         """What is wrong with a value, whatever stands beside it."""
@@ -134,6 +138,8 @@ class _Check:
                 for unknown in sorted(row.keys() - order.keys()):
                     yield self._problem(name, number, unknown, "unknown", gettext("Quyết định không có trường này."), 0)
                 for place, column in enumerate(columns, 1):
+                    if column.needs_no_look(row.get(column.name, "")):
+                        continue
                     for code, reason in self._in_row(column, row):
                         yield self._problem(name, number, column.field.name, code, reason, place)
                 for field_name, code, reason in self._row(name, row):
