@@ -41,8 +41,9 @@ class Line:
     collects_difference: False for the second formula of XML3 field 19 (a second exam, a shared bed…).
     role: what the special share is worked out from, instead of being told: the place of an examination in its day, the
     people in a bed, a second operation or procedure of one session. scope: [PHAM_VI]. on: its day, else the last one.
-    aid: whom the other sources help, which QĐ 130 and 4750 tell apart (before 2025): `person`; `facility`, whose aid
-    lowers the cost before it is shared; `arv`, medicines of which the co-payment is taken over.
+    rate: [MUC_HUONG] where it is told instead of worked out. aid: whom the other sources help, which QĐ 130 and 4750
+    tell apart (before 2025): `person`; `facility`, whose aid lowers the cost before it is shared; `arv`, medicines of
+    which the co-payment is taken over.
     """
 
     code: str
@@ -60,6 +61,7 @@ class Line:
     scope: Literal[1, 2, 3] = 1
     on: date | None = None
     aid: Aid = "person"
+    rate: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def split(lines: list[Line], situation: Situation) -> Split:
     priced = [_priced(line) for line in lines]
     insured = sum((amount for _, _, amount in priced), ZERO)
     done = tuple(
-        _shared(line, *amounts, benefit_rate(situation, line.on or situation.on, insured, code, share))
+        _shared(line, *amounts, _rate(line, situation, insured, code, share))
         for line, amounts in zip(lines, priced, strict=True)
     )
     sums = {
@@ -132,8 +134,17 @@ def split(lines: list[Line], situation: Situation) -> Split:
     )
 
 
+def _rate(line: Line, situation: Situation, insured: Decimal, code: str, share: Decimal) -> Decimal:
+    """MUC_HUONG of a line."""
+    return (
+        line.rate if line.rate is not None else benefit_rate(situation, line.on or situation.on, insured, code, share)
+    )
+
+
 def _in_scope(line: Line, situation: Situation, share: Decimal) -> Line:
     """The line, its fund share 0 where the fund owes nothing of it."""
+    if line.rate is not None:
+        return line
     cards = cards_on(situation, line.on or situation.on)
     scope = line.scope == 1 or (line.scope == 3 and any(card.digit == ARMY for card in cards))
     return line if scope and share and cards else replace(line, fund_share=ZERO)

@@ -42,7 +42,10 @@ def benefit(case: Any) -> dict[str, Any]:
     """The split of a case, amounts as decimals. Raises BadCase, which names the field."""
     told = _object(case, CASE, "")
     days = _days_in_bed(told)
-    lines = [_line(one, f"lines[{n}]", days) for n, one in enumerate(told.get("lines") or [])]
+    given = told.get("lines") or ([{"price": told["total"]}] if "total" in told else [])
+    lines = [_line(one, f"lines[{n}]", days) for n, one in enumerate(given)]
+    if "rate" in told:
+        lines = [line if line.rate is not None else replace(line, rate=told["rate"]) for line in lines]
     if not lines:
         raise BadCase("lines", "is missing or empty")
     situation = _situation(told)
@@ -52,7 +55,8 @@ def benefit(case: Any) -> dict[str, Any]:
             raise BadCase(f"lines[{n}].on", "is not a day of the visit")
         if sum(line.others) > cost.total:
             raise BadCase(f"lines[{n}].T_NGUONKHAC", "is more than the cost of the line")
-    return _written(str(told.get("id", "")), split(lines, situation), days)
+    found = split(lines, situation)
+    return _written(str(told.get("id", "")), replace(found, rate=told.get("rate", found.rate)), days)
 
 
 def _days_in_bed(told: dict[str, Any]) -> int | None:
@@ -154,6 +158,7 @@ def _line(value: Any, place: str, days: int | None) -> Line:
         scope=told.get("scope", 1),
         on=told.get("on"),
         aid=told.get("aid", "person"),
+        rate=told.get("rate"),
     )  # fmt: skip
 
 
@@ -304,6 +309,8 @@ CASE: dict[str, tuple[tuple[str, ...], Reader]] = {
     "five_years": (("NAM_NAM_LIEN_TUC",), _day),
     "copaid": (("T_BNCCT_NAM",), MONEY),
     "exams_before": (("SO_LAN_KHAM_TRUOC",), _whole(0, 99)),
+    "rate": (("MUC_HUONG",), PERCENT),
+    "total": (("T_TONGCHI_BH",), MONEY),
     "lines": (("CHI_TIET",), _list),
 }
 CARD_FIELDS: dict[str, tuple[tuple[str, ...], Reader]] = {
@@ -333,4 +340,5 @@ LINE: dict[str, tuple[tuple[str, ...], Reader]] = {
     "people": (("SO_NGUOI_GIUONG",), _whole(1, 99)),
     "scope": (("PHAM_VI",), _whole(1, 3)),
     "on": (("NGAY_YL",), _day),
+    "rate": (("MUC_HUONG",), PERCENT),
 }

@@ -82,6 +82,20 @@ def test_vectors_of_a_line(line: dict[str, Any], expected: dict[str, Any]) -> No
     assert {name: found[name] for name in expected} == expected
 
 
+def test_a_rate_that_is_told_is_not_worked_out() -> None:
+    drug = {"MA_THUOC": "40.1", "SO_LUONG": 10, "DON_GIA": 20_000, "TYLE_TT_BH": 50}
+    found = benefit({"NGAY_RA": "20260302", "MUC_HUONG": 80, "CHI_TIET": [drug, {**drug, "MUC_HUONG": "47.5"}]})
+    assert [(line["MUC_HUONG"], line["T_BHTT"], line["T_BNCCT"]) for line in found["lines"]] == [
+        (80, 80_000, 20_000), (D("47.5"), 47_500, 52_500),
+    ]  # fmt: skip
+    assert (found["MUC_HUONG"], found["T_BNTT"]) == (80, 200_000)
+
+
+def test_a_total_without_lines_is_one_line() -> None:
+    found = benefit({**HOME, "T_TONGCHI_BH": 351_000})
+    assert (found["MUC_HUONG"], found["T_BHTT"], found["T_BNCCT"], len(found["lines"])) == (80, 280_800, 70_200, 1)
+
+
 def test_both_kinds_of_names_say_the_same() -> None:
     english = {
         "on": "2026-03-02",
