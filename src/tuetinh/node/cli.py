@@ -242,6 +242,9 @@ def _audit_parser(command: Callable[..., argparse.ArgumentParser]) -> None:
     audit.add_argument(
         "--archive", type=Path, action="append", default=[], help="verify: the file of an archived month"
     )
+    audit.add_argument(
+        "--unwitnessed", action="store_true", help="verify: after a restore, without the node's own files of heads"
+    )
     audit.add_argument("--month", default="", metavar="YYYY-MM", help="archive: the month that leaves the database")
     audit.add_argument("--folder", type=Path, help="archive: where its file goes (default audit/archive of the data)")
     audit.add_argument("--patient", default="")
@@ -258,7 +261,8 @@ def _audit(arguments: argparse.Namespace) -> int:
     prepare(arguments.data, migrate=False)
     if arguments.what == "verify":
         whole = True
-        for good, line in access_log.verify(arguments.data, arguments.heads, arguments.archive):
+        found = access_log.verify(arguments.data, arguments.heads, arguments.archive, unwitnessed=arguments.unwitnessed)
+        for good, line in found:
             print(line, flush=True)
             whole = whole and good
         return 0 if whole else 1

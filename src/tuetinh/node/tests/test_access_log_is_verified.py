@@ -145,6 +145,7 @@ def test_witnesses_outside_are_told(
     data, other = folder / "node", folder / "elsewhere" / "heads"
     env = {
         "TUETINH_AUDIT_WITNESSES": f"file:{other} mailto:auditor@tinh.example {authority}",
+        "TUETINH_AUDIT_TSA_ROOTS": str(tmp_path / "tsa.pem"),
         "TUETINH_SMTP_URL": mails[1],
     }
     copied(built, data)

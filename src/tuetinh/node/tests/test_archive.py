@@ -173,7 +173,7 @@ def test_all_that_was_acknowledged_survives_the_machine(lost: Lost, start: Calla
         "postgres",
     ]
     assert (folder / "var" / "audit" / "archive" / "access-log-2026-01.jsonl.gz").read_bytes() == lost.month
-    verified = run(folder / "var", "audit", "verify")
+    verified = run(folder / "var", "audit", "verify", "--unwitnessed")
     assert verified.returncode == 0, verified.stdout
     checked = run(folder / "var", "check")
     assert checked.returncode == 0, checked.stdout + checked.stderr

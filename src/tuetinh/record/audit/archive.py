@@ -61,7 +61,7 @@ def archive(month: str, folder: Path, today: datetime | None = None) -> tuple[Pa
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [f"record.{table}"])
         if not cursor.fetchone()[0]:
             raise NotArchived(f"{month} is not in the database")
-    if faults := list(chain.verify(archives=files(folder))):
+    if faults := [fault for fault in chain.verify(archives=files(folder)) if fault.kind != "open"]:
         raise NotArchived(f"the access log is not whole (block {faults[0].number}); nothing is archived")
     target = folder / name(month)
     folder.mkdir(parents=True, exist_ok=True)
@@ -144,8 +144,13 @@ class Archives:
         with connection.cursor() as cursor:
             cursor.execute(_KEPT)
             kept = [Archived(*row) for row in cursor.fetchall()]
+        self._kept = kept
         self.missing = [one for one in kept if one.month not in given]
         self._readers = [_Reader(given[one.month]) for one in kept if one.month in given]
+
+    def reaches(self, after: int, end: int) -> bool:
+        """Whether some of a stretch of positions may lie in a file."""
+        return any(one.first <= end and one.last > after for one in self._kept)
 
     def lacks(self, after: int, end: int) -> bool:
         """Whether some of a stretch of positions may lie in a file that was not given."""

@@ -5,14 +5,15 @@ position of an entry is drawn after its transaction has its number (the column's
 one up to the last is older than a transaction that gets its number thereafter.
 
 Somebody who owns the database could write the whole chain anew. Therefore heads, the number and hash of the latest
-block, are told to witnesses outside of it, and `verify` takes what these were told.
+block, are told to witnesses outside of it, and `verify` takes what these were told. While a transaction that does not
+end keeps entries from being sealed, the witnesses are told what was seen of them (`Seen`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +31,8 @@ ADDED = "practitioner, address, query, outcome, agent, reason, what"
 """Columns that came later, four, two and one: an entry without any of those is hashed as before, so older blocks stay
 whole."""
 START = bytes(32)
+AGE = timedelta(minutes=10)
+"""How long an entry may wait for its block, or a block for its witness, until that is a finding."""
 _KNOWN = COLUMNS.count(",") - 1  # columns of old after the position and the moment
 _LENGTHS = (_KNOWN, _KNOWN + 4, _KNOWN + 6)
 _LATER = ADDED.split(", ")
@@ -64,11 +67,20 @@ _LINE = (
     )
     + " || E']\\n'"
 )
+_MOMENT = """to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '+00:00'"""
 _CLOSE = f"""INSERT INTO record.audit_block (number, "end", entries, hash, at)
 SELECT %s, %s, count(*), sha256(%s::bytea || convert_to(
-    %s || E'\\n' || coalesce(string_agg({_LINE}, '' ORDER BY position, at, id), ''), 'UTF8')), now()
+    %s || ' ' || {_MOMENT} || E'\\n' || coalesce(string_agg({_LINE}, '' ORDER BY position, at, id), ''), 'UTF8')), now()
 FROM record.audit WHERE position > %s AND position <= %s RETURNING hash"""
 _BLOCKS = 'SELECT number, "end", entries, hash, at FROM record.audit_block ORDER BY number'
+# The snapshot is older than what the sequence says then, so whatever is beyond it was not drawn.
+_MISPLACED = """SELECT count(*) FILTER (WHERE position < 1), count(*) FILTER (WHERE position > 0) FROM record.audit
+WHERE position < 1 OR position > (SELECT coalesce(pg_sequence_last_value('record.audit_position'), 0))"""
+_OPEN = """SELECT count(*), count(*) FILTER (WHERE abs(extract(epoch FROM now() - at)) > %s),
+    min(position) FILTER (WHERE abs(extract(epoch FROM now() - at)) > %s) FROM record.audit WHERE position > %s"""
+_HOLDER = """SELECT pid, xact_start FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+ORDER BY xact_start LIMIT 1"""
+_UNTOLD = "SELECT count(*), coalesce(max(at) - min(at), interval '0') FROM record.audit_block WHERE number > %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +92,26 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """Entries that were there while they could not be sealed: those beyond `after` up to `end` but for the gaps.
+
+    gaps: first and last positions of what was not there, or not yet. hash: 64 hexadecimal digits over their lines.
+    """
+
+    after: int
+    end: int
+    gaps: tuple[tuple[int, int], ...]
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """What is wrong with a block.
 
-    kind: `changed` (its entries or its hash), `missing` (the block itself), `witness` (a witness knows another hash),
-    `archived` (some of its entries are in a file that was not given; of no block of its own).
+    kind: `changed` (its entries, its hash, their number or its time), `missing` (the block itself), `witness` (a
+    witness knows another hash). Of no block of their own are `archived` (entries are in a file that was not given),
+    `misplaced` (entries at positions that were never drawn), `open` (entries that were not sealed in time) and `seen`
+    (entries that a witness was told of before they were sealed are not what they were).
     """
 
     number: int
@@ -107,6 +134,11 @@ class Sealer:
 
     def __init__(self) -> None:
         self._target = self._number = 0  # positions up to here are sealed when no transaction below the number runs
+
+    @property
+    def waiting(self) -> int:
+        """The position up to which entries wait for older transactions; 0 for none."""
+        return self._target
 
     def seal(self) -> Head | None:
         """Close what can be closed by now, and look how far the next call may go; the new head, None without one.
@@ -142,32 +174,40 @@ class Sealer:
 
 
 def verify(
-    witnessed: Iterable[Head] = (), verdict: Verdict | None = None, archives: Sequence[Path] = ()
+    witnessed: Iterable[Head | Seen] = (), verdict: Verdict | None = None, archives: Sequence[Path] = ()
 ) -> Iterator[Fault]:
     """Go through the whole log with flat memory and tell what was changed, removed, added or reordered.
 
-    witnessed: heads that were told to somebody outside. verdict: is filled while the faults are read.
+    witnessed: what was told to somebody outside. verdict: is filled while the faults are read.
     archives: files of months that were taken out of the database.
     """
     from tuetinh.record.audit.archive import Archives
 
     verdict = verdict if verdict is not None else Verdict()
     told: dict[int, set[str]] = {}
-    for head in witnessed:
-        told.setdefault(head.number, set()).add(head.hash)
-        verdict.heads += 1
+    seen: list[Seen] = []
+    for one in witnessed:
+        if isinstance(one, Seen):
+            seen.append(one)
+        else:
+            told.setdefault(one.number, set()).add(one.hash)
+            verdict.heads += 1
     number, done, previous = 0, 0, START
     enter(SYSTEM)
     beside = Archives(archives)
     for away in beside.missing:
         yield Fault(0, "archived", f"the entries of {away.month} are in an archive that was not given")
+    yield from _misplaced()
     with transaction.atomic(), connection.connection.cursor(name="audit_blocks") as blocks:
         blocks.execute(_BLOCKS)
         for found, end, entries, stored, at in blocks:
             if found != number + 1:
                 yield Fault(number + 1, "missing", f"{found - number - 1} blocks before number {found} are gone")
-            digest, counted = _read(previous, done, end, beside.up_to(end))
-            if digest != bytes(stored) and not beside.lacks(done, end):
+            rows = _rows(done, end, beside.up_to(end))
+            counted, digest = len(rows), _digest(previous, end, at, rows)
+            if digest != bytes(stored):  # closed before blocks had their time hashed
+                digest = _digest(previous, end, None, rows)
+            if (digest != bytes(stored) or counted != entries) and not beside.lacks(done, end):
                 yield Fault(
                     found,
                     "changed",
@@ -182,7 +222,71 @@ def verify(
             number, done, previous = found, end, bytes(stored)
     for lost in sorted(told):
         yield Fault(lost, "missing", f"a witness knows block {lost}, and the log ends with {number}")
-    verdict.open = _scalar("SELECT count(*) FROM record.audit WHERE position > %s", [done])
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN, [AGE.total_seconds(), AGE.total_seconds(), done])
+        verdict.open, late, first = cursor.fetchone()
+    if late:
+        yield Fault(0, "open", f"{late} entries from position {first} on are not sealed, and not of now; {holder()}")
+    for one in seen:
+        if not beside.reaches(one.after, one.end) and _seen(one.after, one.end, one.gaps) != one:
+            yield Fault(0, "seen", f"positions {one.after + 1} to {one.end} are not what a witness was told of them")
+
+
+def look_at(after: int) -> Seen | None:
+    """What is there now beyond a position; None when that is nothing."""
+    enter(SYSTEM)
+    return _seen(after, _scalar(_DRAWN), None)
+
+
+def sealed() -> int:
+    """The last position that is sealed; 0 for none."""
+    return _scalar(_SEALED)
+
+
+def holder() -> str:
+    """Which transaction is the oldest that runs, and so keeps entries from being sealed, in words."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLDER)
+        row = cursor.fetchone()
+    return f"the process {row[0]} of the database has a transaction open since {iso(row[1])}" if row else "nobody waits"
+
+
+def untold(number: int) -> bool:
+    """Whether the log went on for longer than a witness may wait, without telling who knows it up to a block."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNTOLD, [number])
+        return bool(cursor.fetchone()[1] > AGE)
+
+
+def _seen(after: int, end: int, gaps: tuple[tuple[int, int], ...] | None) -> Seen | None:
+    """The entries of a stretch that are not in gaps; without gaps those are found."""
+    digest, found, done = sha256(), [], after
+    told = iter(gaps or ())
+    gap = next(told, None)
+    with transaction.atomic(), connection.connection.cursor(name="audit_seen") as rows:
+        rows.execute(_ENTRIES, [after, end])
+        for row in rows:
+            while gap and gap[1] < row[0]:
+                gap = next(told, None)
+            if gap and gap[0] <= row[0]:
+                continue
+            if row[0] > done + 1:
+                found.append((done + 1, row[0] - 1))
+            done = row[0]
+            digest.update(_line(row))
+    if gaps is None:
+        return Seen(after, done, tuple(found), digest.hexdigest()) if done > after else None
+    return Seen(after, end, gaps, digest.hexdigest())
+
+
+def _misplaced() -> Iterator[Fault]:
+    with connection.cursor() as cursor:
+        cursor.execute(_MISPLACED)
+        below, beyond = cursor.fetchone()
+    if below:
+        yield Fault(0, "misplaced", f"{below} entries have positions below 1, which are never drawn")
+    if beyond:
+        yield Fault(0, "misplaced", f"{beyond} entries have positions that were not drawn yet")
 
 
 def head() -> Head | None:
@@ -193,26 +297,27 @@ def head() -> Head | None:
     return Head(row[0], bytes(row[2]).hex()) if row else None
 
 
-def _read(previous: bytes, after: int, end: int, archived: list[tuple[Any, ...]]) -> tuple[bytes, int]:
+def _rows(after: int, end: int, archived: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(_ENTRIES, [after, end])
         rows = cursor.fetchall()
-    if archived:
-        rows = sorted([*rows, *archived], key=lambda row: (row[0], row[1], row[9]))
-    return _digest(previous, end, rows)
+    return sorted([*rows, *archived], key=lambda row: (row[0], row[1], row[9])) if archived else rows
 
 
-def _digest(previous: bytes, end: int, rows: list[tuple[Any, ...]]) -> tuple[bytes, int]:
-    """The hash of a block: the hash before it, the position where it ends, and a line of JSON for each entry."""
+def _digest(previous: bytes, end: int, at: datetime | None, rows: list[tuple[Any, ...]]) -> bytes:
+    """The hash of a block: the hash before it, the position where it ends and when it was closed, a line an entry."""
     digest = sha256(previous)
-    digest.update(b"%d\n" % end)
-    encode = msgspec.json.encode
-    for position, at, *rest in rows:
-        whole = (length for length in _LENGTHS if all(value is None for value in rest[length:]))
-        told = rest[: next(whole, len(rest))]
-        digest.update(encode([position, iso(at), *told]))
-        digest.update(b"\n")
-    return digest.digest(), len(rows)
+    digest.update(b"%d %s\n" % (end, iso(at).encode()) if at else b"%d\n" % end)
+    for row in rows:
+        digest.update(_line(row))
+    return digest.digest()
+
+
+def _line(row: tuple[Any, ...]) -> bytes:
+    """An entry as it is hashed: JSON, without the columns that came later where they are empty."""
+    position, at, *rest = row
+    whole = (length for length in _LENGTHS if all(value is None for value in rest[length:]))
+    return msgspec.json.encode([position, iso(at), *rest[: next(whole, len(rest))]]) + b"\n"
 
 
 def iso(at: datetime) -> str:

@@ -1,34 +1,47 @@
 """Those outside of the database who are told the head of the access log, and what they were told.
 
-A file gets each new head; a mail address and a timestamp authority (RFC 3161) get one a day, as told in a second file.
+A file gets each new head, and what is seen while nothing can be sealed; a mail address and a timestamp authority (RFC
+3161) get a head a day, as told in a second file.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import smtplib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha512
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Any, Protocol
 
+import certifi
 import httpx
+from cryptography import x509
 from django.core.mail import send_mail
-from rfc3161_client import TimestampRequestBuilder, decode_timestamp_response
+from rfc3161_client import TimestampRequestBuilder, VerificationError, VerifierBuilder, decode_timestamp_response
 
-from tuetinh.record.audit.chain import Head
+from tuetinh.record.audit.chain import Head, Seen
 
 NAME = "heads.jsonl"
 SECONDS = 15
 _EVERY = timedelta(days=1)
 _STAMPS = "stamps"
+_HASH = re.compile("[0-9a-f]{64}")
+_LONGEST = 1 << 20  # of a line
 
 
 class Refused(Exception):
     """A witness could not be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What is wrong with what a witness keeps."""
+
+    told: str
 
 
 class Witness(Protocol):
@@ -60,27 +73,60 @@ class File:
 
     def tell(self, head: Head) -> None:
         """Add a line and wait until it is on the disk."""
-        line = json.dumps({"number": head.number, "hash": head.hash, "at": datetime.now(UTC).isoformat()})
+        self._add({"number": head.number, "hash": head.hash})
+
+    def tell_seen(self, seen: Seen) -> None:
+        """Add a line of what is not sealed yet, and wait until it is on the disk."""
+        told = {"after": seen.after, "end": seen.end, "gaps": seen.gaps, "hash": seen.hash}
+        self._add({"seen": told})
+
+    def _add(self, told: dict[str, Any]) -> None:
+        line = json.dumps({**told, "at": datetime.now(UTC).isoformat()})
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a") as file:
-                file.write(line + "\n")
+            with self.path.open("a+b") as file:
+                _drop_half_a_line(file)
+                file.write(line.encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             raise Refused(f"{self.path}: {error.strerror}") from error
 
-    def heads(self) -> Iterator[Head]:
-        """What it was told. A line that was cut off, by a loss of power, is passed over."""
-        if not self.path.exists():
-            return
-        with self.path.open() as file:
-            for line in file:
-                try:
-                    told = json.loads(line)
-                    yield Head(told["number"], told["hash"])
-                except (ValueError, KeyError, TypeError):
-                    continue
+    def kept(self) -> Iterator[Head | Seen | Doubt]:
+        """What it was told. A last line that was cut off, by a loss of power, is passed over."""
+        number = 0
+        try:
+            with self.path.open("rb") as file:
+                for number, line in enumerate(file, 1):
+                    if line.endswith(b"\n"):
+                        yield _read(line) or Doubt(f"{self.path}: line {number} is none that a node writes")
+        except OSError as error:
+            yield Doubt(f"{self.path}: {error.strerror}")
+        else:
+            if not number:
+                yield Doubt(f"{self.path}: empty")
+
+
+def _read(line: bytes) -> Head | Seen | None:
+    try:
+        told = json.loads(line)
+        if "seen" in told:
+            seen = told["seen"]
+            gaps = tuple((int(first), int(last)) for first, last in seen["gaps"])
+            return Seen(int(seen["after"]), int(seen["end"]), gaps, str(seen["hash"]))
+        return Head(int(told["number"]), str(told["hash"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _drop_half_a_line(file: IO[bytes]) -> None:
+    """Take away what a loss of power left of a line that nobody was told to be there."""
+    size = file.seek(0, os.SEEK_END)
+    at = max(size - _LONGEST, 0)
+    file.seek(at)
+    tail = file.read()
+    if tail and not tail.endswith(b"\n"):
+        file.truncate(at + tail.rfind(b"\n") + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +152,14 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A timestamp authority (RFC 3161). Its tokens are kept in a folder, `NUMBER-HASH.tsr`."""
+    """A timestamp authority (RFC 3161). Its tokens are kept in a folder, `NUMBER-HASH.tsr`.
+
+    roots: a PEM file of the certificates that its signatures must lead to.
+    """
 
     url: str
     folder: Path
+    roots: Path
     every: timedelta = _EVERY
 
     @property
@@ -125,35 +175,46 @@ class Authority:
                 self.url, content=query, headers={"Content-Type": "application/timestamp-query"}, timeout=SECONDS
             )
             answer.raise_for_status()
-            whole = _stamps(answer.content, head.hash)
-        except (httpx.HTTPError, ValueError) as error:
+        except httpx.HTTPError as error:
             raise Refused(f"{self.url}: {type(error).__name__}") from error
-        if not whole:
-            raise Refused(f"{self.url}: the stamp is not for what was asked")
+        if wrong := self._doubt(answer.content, head.hash):
+            raise Refused(f"{self.url}: {wrong}")
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / f"{head.number}-{head.hash}.tsr").write_bytes(answer.content)
 
-    def heads(self) -> Iterator[Head]:
-        """What was stamped; a token that stamps something else than its name says has no hash."""
+    def kept(self) -> Iterator[Head | Doubt]:
+        """What was stamped, and each stamp that does not hold."""
         for path in sorted(self.folder.glob("*.tsr")):
             number, _, claimed = path.stem.partition("-")
-            try:
-                whole = _stamps(path.read_bytes(), claimed)
-            except ValueError:
-                whole = False
-            yield Head(int(number), claimed if whole else "")
+            if not (number.isascii() and number.isdigit()) or _HASH.fullmatch(claimed) is None:
+                yield Doubt(f"{path}: no name that a node gives")
+            elif wrong := self._doubt(path.read_bytes(), claimed):
+                yield Doubt(f"{path}: {wrong}")
+            else:
+                yield Head(int(number), claimed)
+
+    def _doubt(self, token: bytes, hash_: str) -> str:
+        """What is wrong with a token for a hash: it is none, of something else, or not signed by the authority."""
+        try:
+            stamp = decode_timestamp_response(token)
+            if stamp.status != 0 or stamp.tst_info.message_imprint.message != sha512(bytes.fromhex(hash_)).digest():
+                return "the stamp is not for what was asked"
+            known = x509.load_pem_x509_certificates(self.roots.read_bytes())
+            VerifierBuilder(roots=known).build().verify_message(stamp, bytes.fromhex(hash_))
+        except VerificationError:
+            return f"the signature does not lead to a certificate of {self.roots} (TUETINH_AUDIT_TSA_ROOTS)"
+        except OSError as error:
+            return f"{self.roots} (TUETINH_AUDIT_TSA_ROOTS): {error.strerror}"
+        except ValueError:
+            return "no stamp"
+        return ""
 
 
-def _stamps(token: bytes, hash_: str) -> bool:
-    """Whether a token was granted for the hash. Raises ValueError when it is none."""
-    stamp = decode_timestamp_response(token)
-    return stamp.status == 0 and stamp.tst_info.message_imprint.message == sha512(bytes.fromhex(hash_)).digest()
-
-
-def parse(folder: Path, words: str) -> list[File | Mail | Authority]:
+def parse(folder: Path, words: str, roots: str = "") -> list[File | Mail | Authority]:
     """The witnesses of a node: its own file in the folder, and those that are named with spaces between.
 
-    words: `file:/path`, `mailto:address`, `https://…` or `http://…` of a timestamp authority. Raises ValueError.
+    words: `file:/path`, `mailto:address`, `https://…` or `http://…` of a timestamp authority. roots: of these
+    authorities, a PEM file; without one those that web browsers trust. Raises ValueError.
     """
     found: list[File | Mail | Authority] = [File(folder / NAME)]
     for word in words.split():
@@ -163,7 +224,7 @@ def parse(folder: Path, words: str) -> list[File | Mail | Authority]:
         elif kind == "mailto" and "@" in rest:
             found.append(Mail(rest))
         elif kind in ("http", "https") and rest.startswith("//"):
-            found.append(Authority(word, folder / _STAMPS))
+            found.append(Authority(word, folder / _STAMPS, Path(roots or certifi.where())))
         else:
             message = f"{word!r} is no witness: file:/path, mailto:address, or the address of a timestamp authority"
             raise ValueError(message)
@@ -196,3 +257,18 @@ class Telling:
                 self._kept.parent.mkdir(parents=True, exist_ok=True)
                 self._kept.write_text(json.dumps(self._told))
         return wrong
+
+    def tell_seen(self, seen: Seen) -> list[str]:
+        """Tell the files what is there though it cannot be sealed; returns what went wrong."""
+        wrong = []
+        for witness in self.witnesses:
+            if isinstance(witness, File):
+                try:
+                    witness.tell_seen(seen)
+                except Refused as error:
+                    wrong.append(str(error))
+        return wrong
+
+    def stamped(self, authority: Authority) -> int:
+        """The last block that an authority has stamped, as far as is known; 0 for none."""
+        return self._told.get(authority.name, (0, ""))[0]

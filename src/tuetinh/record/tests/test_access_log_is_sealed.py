@@ -127,6 +127,8 @@ def test_what_is_logged_is_sealed_and_whole() -> None:
         "UPDATE record.audit SET position = 11 - position WHERE position IN (5, 6)",
         "UPDATE record.audit_block SET hash = sha256('x') WHERE number = 2",
         'UPDATE record.audit_block SET "end" = 5 WHERE number = 2',
+        "UPDATE record.audit_block SET entries = 0 WHERE number = 2",
+        "UPDATE record.audit_block SET at = at - interval '1 day' WHERE number = 2",
     ],
 )
 def test_tampering_is_found_where_it_happened(sql: str) -> None:
@@ -143,7 +145,85 @@ def test_an_entry_moved_to_another_block_changes_both() -> None:
     seal()
     tamper("UPDATE record.audit SET position = 90 WHERE position = 3")
     tamper("UPDATE record.audit SET position = 3 WHERE position = 7")
-    assert faults() == [(1, "changed"), (3, "changed")]
+    assert faults() == [(0, "misplaced"), (1, "changed"), (3, "changed")]
+
+
+FORGED = (
+    "INSERT INTO record.audit (position, at, account, role, facility, purpose, action, type, id, patient)"
+    " VALUES (%s, {}, '7', 'doctor', '12104', 'TREAT', 'read', 'Patient', 'p', 'p')"
+)
+
+
+@pytest.mark.usefixtures("started")
+@pytest.mark.parametrize("position", [0, -5, 2**62])
+def test_an_entry_at_a_position_that_is_never_drawn_is_found(position: int) -> None:
+    write(1)
+    seal()
+    tamper(FORGED.format("now()"), position)
+    assert faults() == [(0, "misplaced")]
+
+
+@pytest.mark.usefixtures("started")
+@pytest.mark.parametrize("at", ["now() - interval '11 minutes'", "now() + interval '11 minutes'"])
+def test_an_entry_that_is_not_sealed_in_time_is_told(at: str) -> None:
+    write(1)
+    seal()
+    tamper("SELECT setval('record.audit_position', 900)")
+    tamper(FORGED.format(at), 900)
+    verdict = Verdict()
+    (fault,) = chain.verify((), verdict)
+    assert fault.kind == "open"
+    assert fault.told.startswith("1 entries from position 900 on are not sealed, and not of now; ")
+    assert verdict.open == 1
+
+
+@pytest.mark.usefixtures("started")
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM record.audit WHERE position = 5",
+        "UPDATE record.audit SET account = '8' WHERE position = 5",
+        "DELETE FROM record.audit WHERE position = 7",
+    ],
+)
+def test_what_was_seen_before_it_could_be_sealed_is_missed(
+    other: psycopg.Connection[tuple[object, ...]], sql: str
+) -> None:
+    write(2)
+    seal()
+    other.execute(
+        "INSERT INTO record.audit (at, account, role, facility, purpose, client, action, type, id)"
+        " VALUES (now(), 'slow', '', '', '', '', 'read', 'Patient', '')"
+    )
+    write(2)
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        write(1)
+        _ = 1 / 0
+    write(1)
+    seen = chain.look_at(2)
+    assert seen is not None
+    assert (seen.after, seen.end, seen.gaps) == (2, 7, ((3, 3), (6, 6)))
+    assert list(chain.verify([seen])) == []
+    other.commit()
+    seal()
+    assert list(chain.verify([seen])) == []
+    assert chain.look_at(7) is None
+    tamper("DELETE FROM record.audit_block")  # as if nothing had been sealed when it went
+    tamper(sql)
+    seal()
+    assert list(chain.verify()) == []
+    assert [(fault.number, fault.kind) for fault in chain.verify([seen])] == [(0, "seen")]
+
+
+@pytest.mark.usefixtures("started")
+def test_a_block_that_was_closed_before_its_time_was_hashed_stays_whole() -> None:
+    write(1)
+    seal()
+    with superuser() as cursor:
+        cursor.execute(f"SELECT {chain.COLUMNS}, {chain.ADDED} FROM record.audit")
+        old = chain._digest(chain.START, 1, None, cursor.fetchall())
+        cursor.execute("UPDATE record.audit_block SET hash = %s", [old])
+    assert faults() == []
 
 
 @pytest.mark.usefixtures("started", "block_of_three")
@@ -317,7 +397,10 @@ def test_entries_from_before_a_column_are_hashed_as_they_were() -> None:
     lines = [[1, moment, *old], [2, moment, *old, None, "10.0.0.7", None, None]]
     lines.append([3, moment, *old, None, "10.0.0.7", None, None, "Firefox", "desk"])
     lines.append([4, moment, *old, None, None, None, None, None, None, ["Basic/a", "Basic/b"]])
-    digest = sha256(bytes(32) + b"4\n")
+    with superuser() as cursor:
+        cursor.execute("SELECT at FROM record.audit_block")
+        (closed,) = cursor.fetchone()
+    digest = sha256(bytes(32) + f"4 {chain.iso(closed)}\n".encode())
     for line in lines:
         digest.update(json.dumps(line, separators=(",", ":")).encode() + b"\n")
     assert head == Head(1, digest.hexdigest())
