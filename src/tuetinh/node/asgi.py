@@ -58,6 +58,7 @@ class Application:
         """Open the connections; needs a running event loop."""
         from tuetinh.care.imaging.api import DicomDoor, Together
         from tuetinh.commons.access import api as access
+        from tuetinh.commons.messages import channels
         from tuetinh.commons.messages.live import Live
         from tuetinh.record.door import Door
         from tuetinh.record.subscriptions.sockets import Sockets
@@ -75,7 +76,10 @@ class Application:
         async def authenticate(scope: Scope) -> Any:
             return await access.authenticate(scope, self.pool)
 
-        self.live = Live(url, authenticate, {access.TOPIC: self._forget})
+        async def may_follow(asker: Any, channel: str) -> bool:
+            return await self.door.run(asker, channels.may_follow(asker, channel))
+
+        self.live = Live(url, authenticate, may_follow, {access.TOPIC: self._forget})
         self._open = access.AppOrigins(self._answer, self.pool)
         self.live.start()
         self.door = Door(self.pool, authenticate)

@@ -1,10 +1,13 @@
-"""What other modules may call: `publish` when something on an open page has changed."""
+"""What other modules may call: `publish` when something on an open page has changed; who may follow it."""
 
 from __future__ import annotations
 
 from django.db import connection
 
+from tuetinh.commons.messages.channels import register as register_channel
 from tuetinh.commons.messages.live import TOPIC
+
+__all__ = ["publish", "register_channel"]
 
 
 def publish(channel: str) -> None:

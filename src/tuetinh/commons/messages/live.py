@@ -13,11 +13,11 @@ from urllib.parse import parse_qs
 
 import psycopg
 
+from tuetinh.commons.messages.channels import PUBLIC
 from tuetinh.record.asker import Asker
 
 TOPIC = "tuetinh_live"
 HEARTBEAT_SECONDS = 15
-PUBLIC = "queue:"  # waiting-room screens have nobody logged in; their channel says only that a queue moved
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -33,15 +33,16 @@ class Live:
         self,
         url: str,
         authenticate: Callable[[Scope], Awaitable[Asker | None]],
+        may_follow: Callable[[Asker, str], Awaitable[bool]],
         heard: Mapping[str, Callable[[], None]] = MappingProxyType({}),
     ) -> None:
-        """url: the database. authenticate: tells who asks, or None.
+        """url: the database. authenticate: tells who asks, or None. may_follow: whether they may a channel.
 
         heard: by other topics of the database what is called in this process at each notice, and when some may have
         been missed.
         """
         self._url, self._heard = url, heard
-        self._authenticate = authenticate
+        self._authenticate, self._may_follow = authenticate, may_follow
         self._followers: dict[str, set[asyncio.Queue[str]]] = defaultdict(set)
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -90,7 +91,7 @@ class Live:
                 queue.put_nowait(channel)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer `GET /events?channel=…` with a stream of `changed` events."""
+        """Answer `GET /events?channel=…` with a stream of `changed` events of what the asker may follow."""
         query = parse_qs(scope["query_string"].decode("latin-1"))
         channels = [c for c in query.get("channel", []) if c][:10]
         if not channels:
@@ -98,8 +99,12 @@ class Live:
             return
         if not all(c.startswith(PUBLIC) for c in channels):
             asker = await self._authenticate(scope)
-            if asker is None or not asker.scopes:
-                await _refuse(send, 401 if asker is None else 403)
+            if asker is None:
+                await _refuse(send, 401)
+                return
+            channels = [c for c in channels if c.startswith(PUBLIC) or await self._may_follow(asker, c)]
+            if not channels:
+                await _refuse(send, 403)
                 return
         queue: asyncio.Queue[str] = asyncio.Queue()
         for channel in channels:

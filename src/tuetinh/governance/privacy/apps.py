@@ -15,8 +15,11 @@ class PrivacyConfig(AppConfig):
     label = "privacy"
 
     def ready(self) -> None:
-        """Let what people asked for follow merges."""
+        """Let what people asked for follow merges, and officers alone what changes in it."""
+        from tuetinh.commons.messages.api import register_channel
         from tuetinh.record.api import Follower, register_follower
 
+        for channel in ("requests", "breaches"):
+            register_channel(channel, "archivist", "admin")
         for table in OF_PEOPLE:
             register_follower(Follower(f"privacy_{table}"))

@@ -69,6 +69,9 @@ def test_a_process_that_is_told_forgets() -> None:
     async def nobody(_: object) -> None:
         return None
 
+    async def no_channel(_asker: object, _channel: str) -> bool:
+        return False
+
     async def main() -> None:
         from psycopg_pool import AsyncConnectionPool
 
@@ -79,7 +82,7 @@ def test_a_process_that_is_told_forgets() -> None:
             api.forget()
             heard.set()
 
-        live = Live(url, nobody, {api.TOPIC: forget})
+        live = Live(url, nobody, no_channel, {api.TOPIC: forget})
         live.start()
         async with AsyncConnectionPool(url, min_size=1, kwargs={"autocommit": True}, open=False) as pool:
             await asyncio.wait_for(heard.wait(), PATIENCE)  # it listens now
