@@ -25,7 +25,7 @@ from tuetinh.record.audit import reading
 from tuetinh.record.audit.accesses import Access, accesses
 from tuetinh.record.audit.event import Entry
 from tuetinh.record.audit.exposure import Exposed, exposed
-from tuetinh.record.destroying import Destroyed, destroy, proof
+from tuetinh.record.destroying import Destroyed, destroy, proof, within
 from tuetinh.record.destroying import register as register_destruction
 from tuetinh.record.errors import BadRequest, Invalid, Unprocessable, issues_of
 from tuetinh.record.merging import followers
@@ -71,6 +71,7 @@ __all__ = [
     "register_projection",
     "search",
     "update",
+    "within",
     "written",
 ]
 

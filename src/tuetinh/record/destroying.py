@@ -7,6 +7,7 @@ log, which is not touched. `record.destroyed` keeps the SHA-256 of each version 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from hashlib import sha256
@@ -18,7 +19,7 @@ from tuetinh.record import audit, store
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import BadRequest
 from tuetinh.record.statements import array
-from tuetinh.record.steps import Query, Step, enter, run
+from tuetinh.record.steps import Query, Row, Step, enter, run
 
 _BODIES: Final = """SELECT version, updated, body FROM record."{type}_history"
 WHERE type = '{type}' AND id = %s AND body IS NOT NULL ORDER BY version"""
@@ -32,6 +33,17 @@ WHERE type = '{type}' AND id = %s AND body IS NOT NULL"""
 _FORGET: Final = "DELETE FROM record.content WHERE type = %s AND id = %s"
 _PROOF: Final = """SELECT type, id, version, updated, sha256, at FROM record.destroyed
 WHERE decision = %s AND (type, id, version) > (%s, %s, %s) ORDER BY type, id, version LIMIT %s"""
+# What is there with its body; what was deleted, with the last that it had.
+_NAMING: Final = """SELECT type, id, body FROM record.resource
+WHERE patient = %s AND NOT deleted AND position(convert_to(%s, 'UTF8') IN body) > 0
+UNION ALL
+SELECT * FROM (
+  SELECT DISTINCT ON (h.type, h.id) h.type, h.id, h.body FROM record.history h
+  JOIN record.resource r ON r.type = h.type AND r.id = h.id AND r.deleted
+  WHERE h.patient = %s AND h.body IS NOT NULL ORDER BY h.type, h.id, h.version DESC
+) gone WHERE position(convert_to(%s, 'UTF8') IN body) > 0"""
+WHOLE: Final = frozenset({"Encounter", "EpisodeOfCare", "Patient"})
+"""What may name a visit and is not written in it."""
 BLOCK: Final = 1000
 
 
@@ -74,6 +86,20 @@ def destroy(asker: Asker, type_: str, id_: str, decision: str) -> int:
             if follow := _followers.get(type_):
                 follow(asker, id_, decision)
     return gone[1] if gone else 0
+
+
+def within(asker: Asker, patient: str, encounter: str) -> list[tuple[str, str]]:
+    """Type and id of what was written in a visit of a person and has a body still, deleted or not; not the visit."""
+    named = rb'"(?:encounter|context)":\[?(?:\{[^{}]*\},)*\{[^{}]*"reference":"Encounter/' + re.escape(
+        encounter.encode()
+    )
+    pattern = re.compile(named + rb'(?:/_history/[^"]*)?"')
+    rows = run(asker, _naming(patient, f'"Encounter/{encounter}'))
+    return [(type_, id_) for type_, id_, body in rows if type_ not in WHOLE and pattern.search(bytes(body))]
+
+
+def _naming(patient: str, text: str) -> Step[list[Row]]:
+    return (yield Query(_NAMING, (patient, text, patient, text), prepare=False))
 
 
 def _destroyed(asker: Asker, type_: str, id_: str, decision: str) -> Step[tuple[str | None, int] | None]:

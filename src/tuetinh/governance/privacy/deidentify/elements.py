@@ -23,7 +23,12 @@ from tuetinh.commons.identity.api import administrative_units
 
 Rule = str | dict[str, Any]
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# Personal (CCCD, CMND), insurance and telephone numbers, where a code should be.
+_OF_SOMEBODY: Final = re.compile(r"(?:\+?84|0)?\d{9,12}|[A-Za-z]{2}\d{13}")
+_SNOMED: Final = "http://snomed.info/sct"
+_NUMERIC: Final = re.compile(r"[1-9]\d{5,17}")  # SNOMED CT identifiers, which never begin with 0
 _SYSTEM: Final = re.compile(r"(?:https?://|urn:)[\w./:#-]{1,200}")
+_BETWEEN: Final = re.compile("[ ._-]")
 _REFERENCE: Final = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
 _DAY: Final = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(T.*)?)?)?")
 ORGANIZATION: Final = "Organization"
@@ -119,7 +124,9 @@ class _Work:
         return _RULES[rule](self, value)
 
     def code(self, value: Any) -> str | None:
-        return value if isinstance(value, str) and _CODE.fullmatch(value) else None
+        """A code, unless it is one that a person has."""
+        known = isinstance(value, str) and _CODE.fullmatch(value)
+        return value if known and not _OF_SOMEBODY.fullmatch(_BETWEEN.sub("", value)) else None
 
     def boolean(self, value: Any) -> bool | None:
         return value if isinstance(value, bool) else None
@@ -130,7 +137,8 @@ class _Work:
     def coding(self, value: Any) -> dict[str, str] | None:
         """System and code; a code alone, or one that is no code, is free text."""
         system, code = value.get("system"), value.get("code")
-        known = isinstance(system, str) and _SYSTEM.fullmatch(system) and self.code(code)
+        is_number = system == _SNOMED and isinstance(code, str) and _NUMERIC.fullmatch(code)
+        known = isinstance(system, str) and _SYSTEM.fullmatch(system) and (is_number or self.code(code))
         return {"system": system, "code": code} if known else None
 
     def coded(self, value: Any) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ The people are read twice: once to see how large the groups are, then to be writ
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -33,7 +34,21 @@ BATCH: Final = 200
 DECADES: Final = 10
 _DENIED: Final = """SELECT DISTINCT patient FROM record.denial
 WHERE patient = ANY (%s) AND facility = '' AND purpose IN ('', %s) AND until > now()"""
+# Antiretrovirals (ATC J05AE, J05AG, J05AR and part of J05AF, J05AJ, J05AX): whoever takes them is known by them, some
+# for hepatitis B.
+_ANTIRETROVIRALS: Final = re.compile(
+    rb"J05A[EGR]|J05AF0[1-7]|J05AF0?9|J05AF11|J05AF13|J05AJ0|J05AX0[79]|J05AX1[23]|abacavir|atazanavir|darunavir"
+    rb"|didanosin|dolutegravir|efavirenz|emtricitabin|etravirin|lamivudin|lopinavir|nevirapin|raltegravir|rilpivirin"
+    rb"|ritonavir|stavudin|tenofovir|zidovudin",
+    re.IGNORECASE,
+)
 _encoder = msgspec.json.Encoder(decimal_format="number")
+
+
+def _labels(body: bytes) -> int:
+    """The labels of a resource; what tells of a treatment of HIV has the label of HIV."""
+    treats = body.startswith(b'{"resourceType":"Medication') and _ANTIRETROVIRALS.search(body)
+    return labels.of(body) | (labels.BITS["HIV"] if treats else 0)
 
 
 class Work:
@@ -51,6 +66,7 @@ class Work:
         self._left_out: set[str] = set()
         self._ages: Counter[tuple[int, str]] = Counter()
         self._diagnoses: Counter[tuple[str, str]] = Counter()
+        self._counted: set[int] = set()
         self.report: dict[str, Any] = {}
 
     def write(self, file: IO[bytes]) -> None:
@@ -76,7 +92,7 @@ class Work:
         """The resources of a type of people who may be in the export, labelled ones only where it may have them."""
         bodies = record.bodies(self._asker, type_)
         while batch := list(islice(bodies, BATCH)):
-            rows = [json.loads(body, parse_float=Decimal) for body in batch if not labels.of(body) & ~self._allowed]
+            rows = [json.loads(body, parse_float=Decimal) for body in batch if not _labels(body) & ~self._allowed]
             may = self._eligible({elements.patient_of(row) for row in rows} - {""})
             yield from (row for row in rows if elements.patient_of(row) in may)
 
@@ -103,7 +119,7 @@ class Work:
                     self._left_out.add(row["id"])
                     continue
                 if type_ == "Condition":
-                    self._diagnosed(made)
+                    self._diagnosed(elements.patient_of(row), made)
                 file.write(_encoder.encode(made) + b"\n")
                 count += 1
         return count
@@ -124,11 +140,14 @@ class Work:
             self._ages[(self._today.year - told.year) // DECADES * DECADES, told.gender or "unknown"] += 1
         return made
 
-    def _diagnosed(self, made: dict[str, Any]) -> None:
-        """Count a diagnosis by its three characters of ICD-10 and its year, as shifted."""
+    def _diagnosed(self, patient: str, made: dict[str, Any]) -> None:
+        """Count who has a diagnosis, by its three characters of ICD-10 and its year, as shifted; each person once."""
         year = str(made.get("recordedDate") or made.get("onsetDateTime") or "")[:4]
         for coding in made.get("code", {}).get("coding", [])[:1]:
-            self._diagnoses[coding["code"][:3], year] += 1
+            cell = (coding["code"][:3], year)
+            if (one := hash((patient, *cell))) not in self._counted:  # many are counted: their hashes are enough
+                self._counted.add(one)
+                self._diagnoses[cell] += 1
 
     def _tell(self, plan: groups.Plan, counts: dict[str, int]) -> None:
         self.report = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from django.db import transaction
 from django.utils import timezone
@@ -17,12 +17,12 @@ from tuetinh.governance.privacy.requests.facts import as_house
 from tuetinh.governance.privacy.retention import rules
 from tuetinh.record import api as record
 from tuetinh.record import r4
-from tuetinh.record.asker import Asker
+from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import RecordError
 from tuetinh.record.operations.everything import ENCOUNTER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tuetinh.commons.access.api import Account
 
@@ -31,7 +31,6 @@ COUNCIL: Final = 3  # members at least
 MOST: Final = 200  # records of one decision
 PAGE: Final = 25
 SHORTEST: Final = 10
-OF_A_VISIT: Final = ENCOUNTER | {"ImagingStudy": "encounter"}  # which is no part of FHIR's compartment
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,9 @@ def due(asker: Asker, facility: str, page: str | None = None) -> tuple[list[Due]
         f"&_sort=date&_count={PAGE}"
     )
     found = record.search(asker, "Encounter", query, page)
-    rows = [row for one in found.resources if isinstance(one, r4.Encounter) and (row := _row(one, today))]
+    visits = [one for one in found.resources if isinstance(one, r4.Encounter)]
+    known = _known(visits)
+    rows = [row for one in visits if (row := _row(one, today, *known(one)))]
     held = set(
         LegalHold.objects.filter(patient__in=[row.patient for row in rows], released=None).values_list(
             "patient", flat=True
@@ -68,13 +69,34 @@ def due(asker: Asker, facility: str, page: str | None = None) -> tuple[list[Due]
     return [replace(row, held=row.patient in held or row.encounter in studies) for row in rows], found.next
 
 
-def _row(visit: r4.Encounter, today: date) -> Due | None:
+def _known(visits: Sequence[r4.Encounter]) -> Callable[[r4.Encounter], tuple[list[r4.Condition], r4.Patient | None]]:
+    """What the kind of a record rests on beside the visit, whatever the officer sees: its conditions, its person."""
+    ids = [str(one.id) for one in visits]
+    conditions: dict[str, list[r4.Condition]] = {}
+    page: str | None = None
+    while ids:
+        query = f"encounter={','.join(f'Encounter/{id_}' for id_ in ids)}&_count=500"
+        found = record.search(SYSTEM, "Condition", query, page)
+        for one in cast("list[r4.Condition]", found.resources):
+            conditions.setdefault(_id(one.encounter), []).append(one)
+        page = found.next
+        if page is None:
+            break
+    people = cast("dict[str, r4.Patient]", record.read_many(SYSTEM, "Patient", {_id(one.subject) for one in visits}))
+    return lambda visit: (conditions.get(str(visit.id), []), people.get(_id(visit.subject)))
+
+
+def _id(reference: r4.Reference | None) -> str:
+    return ((reference.reference if reference else None) or "").rpartition("/")[2]
+
+
+def _row(visit: r4.Encounter, today: date, conditions: Sequence[r4.Condition], person: r4.Patient | None) -> Due | None:
     """What has come due of a visit; None while it must be kept, or where its end or its person is not known."""
     end = ((visit.period.end if visit.period else None) or "")[:10]
     patient = ((visit.subject.reference if visit.subject else None) or "").removeprefix("Patient/")
     if len(end) != 10 or not patient or visit.status != "finished":
         return None
-    ended, kind = date.fromisoformat(end), rules.kind_of(visit)
+    ended, kind = date.fromisoformat(end), rules.kind_of(visit, conditions, person)
     until = rules.kept_until(kind, ended, today)
     return Due(str(visit.id), patient, kind, ended, until) if until and until < today else None
 
@@ -127,7 +149,7 @@ def _now(by: Account, encounter: str) -> Due | None:
     provider = getattr(getattr(visit, "serviceProvider", None), "reference", "")
     if not isinstance(visit, r4.Encounter) or provider != f"Organization/{by.facility}":
         return None
-    row = _row(visit, timezone.localdate())
+    row = _row(visit, timezone.localdate(), *_known([visit])(visit))
     if row is None:
         return None
     held = LegalHold.objects.filter(patient=row.patient, released=None).exists()
@@ -186,10 +208,11 @@ def _exists(by: Account, encounter: str) -> bool:
 
 
 def _destroy(one: Destruction, item: DestructionItem) -> int:
-    """Destroy what was written in a visit, then the visit itself."""
+    """Destroy what was written in a visit, also what was deleted before, then the visit itself."""
     asker = as_house(one.confirmed_by, "HOPERAT")  # type: ignore[arg-type]
-    count = 0
-    for type_, parameter in OF_A_VISIT.items():
+    written = record.within(asker, item.patient, item.encounter)
+    count = sum(record.destroy(asker, type_, id_, decision(one)) for type_, id_ in written)
+    for type_, parameter in ENCOUNTER.items():
         while True:
             query = f"{parameter}=Encounter/{item.encounter}&_count=100"
             found = [str(row.id) for row in record.search(asker, type_, query).resources]

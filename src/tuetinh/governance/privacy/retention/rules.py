@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -48,12 +49,24 @@ def years(code: str, ended: date, today: date) -> int | None:
     return None if None in found else max(year for year in found if year is not None)
 
 
-def kind_of(visit: r4.Encounter) -> str:
-    """The kind of the record of a visit: of somebody who died, of mental health, or any other."""
+def kind_of(visit: r4.Encounter, conditions: Iterable[r4.Condition] = (), patient: r4.Patient | None = None) -> str:
+    """The kind of the record of a visit: of somebody who died in it, of mental health, or any other.
+
+    conditions: of the visit. patient: whose it is.
+    """
     disposition = visit.hospitalization.dischargeDisposition if visit.hospitalization else None
     if disposition and any(coding.code == DIED for coding in disposition.coding or []):
         return "death"
-    return "record-20" if labels.of(r4.encode(visit)) & MENTAL else "record"
+    if patient and _died_by(patient, ((visit.period.end if visit.period else None) or "")[:10]):
+        return "death"
+    written = (visit, *conditions)
+    return "record-20" if any(labels.of(r4.encode(one)) & MENTAL for one in written) else "record"
+
+
+def _died_by(patient: r4.Patient, end: str) -> bool:
+    """Whether somebody had died when a visit ended; who died on a day that is not known, may have."""
+    day = (patient.deceasedDateTime or "")[:10]
+    return day <= end if day else bool(patient.deceasedBoolean)
 
 
 def kept_until(kind: str, ended: date, today: date) -> date | None:

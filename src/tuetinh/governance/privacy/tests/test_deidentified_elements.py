@@ -174,3 +174,26 @@ def test_no_line_gives_a_hidden_cell_away(counts: list[list[int]], k: int) -> No
         assert all(n is None for n, cell in zip(told, line, strict=True) if 0 < cell < k)
         assert sum(n is None for n in told) != 1
         assert all(n is None or n == cell for n, cell in zip(told, line, strict=True))
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["012172000001", "012 172 000 001", "045123456", "0912345678", "0912.345.678", "84912345678", "GD4120000000017"],
+)
+def test_a_number_of_somebody_is_no_code(number: str) -> None:
+    for system in ("urn:x", "http://snomed.info/sct"):
+        code = {"coding": [{"system": system, "code": number}, {"system": ICD, "code": "E11.9"}]}
+        made = deidentified(
+            {"resourceType": "Condition", "id": "c", "code": code, "subject": {"reference": "Patient/p1"}}, SECRET
+        )
+        kept = [one["code"] for one in made["code"]["coding"]]
+        assert kept == (
+            ["84912345678", "E11.9"] if (system, number[:2]) == ("http://snomed.info/sct", "84") else ["E11.9"]
+        )
+
+
+def test_codes_of_terminologies_are_left() -> None:
+    codes = [("http://snomed.info/sct", "195967001"), ("http://loinc.org", "100157-7"), (ICD, "E11.9")]
+    code = {"coding": [{"system": system, "code": code} for system, code in codes]}
+    made = deidentified({"resourceType": "Condition", "id": "c", "code": code}, SECRET)
+    assert made["code"] == code

@@ -222,3 +222,45 @@ def test_the_command_writes_it_into_a_folder(two: tuple[Account, Account], peopl
     actions.decide(two[1], one.pk, approve=True, note="")
     assert write_deidentified(one.pk, tmp_path / "out") == {"Patient": 8, "Condition": 7}
     assert len((tmp_path / "out" / "Condition.ndjson").read_text().splitlines()) == 7
+
+
+def test_a_cell_counts_people_not_their_diagnoses(two: tuple[Account, Account], people: list[str]) -> None:
+    for number in range(20):
+        record.create(
+            SYSTEM,
+            r4.Condition(
+                id=f"again{number}",
+                subject=r4.Reference(reference="Patient/p3"),
+                code=r4.CodeableConcept(coding=[r4.Coding(system=ICD, code="A09")]),
+                recordedDate="2026-02-01",
+            ),
+        )
+    with ZipFile(actions.path_of(approved(two))) as file:
+        lines = file.read("bang-chan-doan-nam.csv").decode("utf-8-sig").splitlines()
+    [of_one] = [line.split(",")[1:] for line in lines if line.startswith("A09,")]
+    assert set(of_one) <= {"*", "0"}, "one person, twenty times"
+
+
+def test_what_treats_hiv_has_its_label(two: tuple[Account, Account], people: list[str]) -> None:
+    for id_, text in (("arv", "Tenofovir + Lamivudine + Dolutegravir"), ("plain", "Metformin")):
+        record.create(
+            SYSTEM,
+            r4.MedicationRequest(
+                id=id_,
+                status="active",
+                intent="order",
+                subject=r4.Reference(reference="Patient/p3"),
+                medicationCodeableConcept=r4.CodeableConcept(
+                    text=text, coding=[r4.Coding(system="urn:formulary", code=id_)]
+                ),
+            ),
+        )
+
+    def given(*labels: str) -> int:
+        one = actions.ask(two[0], "PUBHLTH", "Thuốc", "Theo quyết định 12", ["MedicationRequest"], labels=list(labels))
+        actions.decide(two[1], one.pk, approve=True, note="")
+        actions.make(one.pk)
+        one.refresh_from_db()
+        return int(one.report["counts"]["MedicationRequest"])
+
+    assert (given(), given("PSY"), given("HIV")) == (1, 1, 2)

@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pypdf import PdfReader
@@ -22,6 +23,7 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.errors import Gone
+from tuetinh.record.steps import enter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,3 +183,81 @@ def test_other_facilities_know_nothing_of_it(
     with pytest.raises(PrivacyError):
         actions.propose(second, "1/BB", timezone.localdate(), THREE, ["old"])
     assert record.read(SYSTEM, "Encounter", "old").id == "old"
+
+
+def test_everything_that_was_written_in_the_visit_is_destroyed(cast: dict[str, Account], second: Account) -> None:
+    now = timezone.localdate().year
+    visit("old", now - 12)
+    visit("kept", now - 2)
+    mine, there = r4.Reference(reference="Patient/cast-citizen"), r4.Reference(reference="Encounter/old")
+    text = r4.CodeableConcept(text="x")
+    written: list[r4.Resource] = [
+        r4.ImagingStudy(id="a", status="available", subject=mine, encounter=there),
+        r4.Immunization(
+            id="b", status="completed", vaccineCode=text, patient=mine, encounter=there, occurrenceString="x"
+        ),
+        r4.MedicationDispense(id="c", status="completed", medicationCodeableConcept=text, subject=mine, context=there),
+        r4.MedicationStatement(id="d", status="completed", medicationCodeableConcept=text, subject=mine, context=there),
+        r4.Task(id="e", status="completed", intent="order", for_=mine, encounter=there),
+        r4.AllergyIntolerance(
+            id="f", clinicalStatus=None, verificationStatus=_in_error(), patient=mine, encounter=there
+        ),
+        r4.Observation(id="gone", status="final", code=text, subject=mine, encounter=there),
+    ]
+    for one in written:
+        record.create(replace(SYSTEM, facility="12104"), one)
+    record.delete(SYSTEM, "Observation", "gone")
+    later = r4.Task(id="later", status="requested", intent="order", for_=mine, focus=there)
+    record.create(replace(SYSTEM, facility="12104"), later)
+    one = actions.propose(cast["archivist"], "1", timezone.localdate(), THREE, ["old"])
+    actions.decide(second, one.pk, confirm=True)
+    actions.carry_out(one.pk)
+    enter(SYSTEM)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT type, id FROM (SELECT type, id, body FROM record.history UNION ALL"
+            " SELECT type, id, body FROM record.resource) every"
+            " WHERE body IS NOT NULL"
+            " AND (position('Encounter/old'::bytea IN body) > 0 OR (type, id) = ('Encounter', 'old'))"
+        )
+        assert cursor.fetchall() == [("Task", "later")]
+    assert record.read(SYSTEM, "Condition", "c-kept").id == "c-kept"
+
+
+def _in_error() -> r4.CodeableConcept:
+    system = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
+    return r4.CodeableConcept(coding=[r4.Coding(system=system, code="entered-in-error")])
+
+
+def test_mental_health_is_known_by_the_diagnoses_and_death_by_the_person(cast: dict[str, Account]) -> None:
+    now = timezone.localdate().year
+    visit("old", now - 12)
+    visit("mind", now - 12)
+    icd = r4.Coding(system="http://hl7.org/fhir/sid/icd-10", code="F20")
+    there = r4.Reference(reference="Encounter/mind")
+    record.create(
+        replace(SYSTEM, facility="12104"),
+        r4.Condition(
+            subject=r4.Reference(reference="Patient/cast-citizen"),
+            encounter=there,
+            code=r4.CodeableConcept(coding=[icd]),
+        ),
+    )
+    desk = asker_of(cast["archivist"])
+
+    def listed() -> list[str]:
+        return [row.encounter for row in actions.due(desk, "12104")[0]]
+
+    assert listed() == ["old"]
+    person = record.read(SYSTEM, "Patient", "cast-citizen")
+    assert isinstance(person, r4.Patient)
+    for day, expected in (
+        (f"{now - 5}-01-01", ["old"]),
+        (f"{now - 12}-03-02", []),
+        (f"{now - 12}-03-01T08:00:00Z", []),
+    ):
+        person.deceasedDateTime = day
+        record.update(SYSTEM, person)
+        assert listed() == expected, day
+    with pytest.raises(PrivacyError):
+        actions.propose(cast["archivist"], "1", timezone.localdate(), THREE, ["old"])
