@@ -118,6 +118,7 @@ def _options(arguments: argparse.Namespace) -> Options:
     names = ("mllp", "astm", "dicom", "mqtt", "gateway", "bank", "machines")
     ports = {f"{name}_port": getattr(arguments, f"{name}_port") for name in names}
     options = Options(arguments.data, host or "127.0.0.1", int(port), roles, arguments.workers, **ports)
+    os.environ["TUETINH_BIND"] = options.host  # before the settings are read, which tell our names from it
     if not getattr(arguments, "build_only", False):
         check_ports(options)
     return options

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import socket
+from collections.abc import Mapping
 from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
@@ -73,11 +75,31 @@ def _transport(url: str) -> dict[str, object]:
     return {**secure, **proxied, "SECURE_HSTS_SECONDS": 365 * 86400, "SECURE_HSTS_INCLUDE_SUBDOMAINS": True}
 
 
+def hosts(told: Mapping[str, str]) -> list[str]:
+    """Under which names the node answers: those of `TUETINH_HOSTS`; else its own, as its address and machine tell them.
+
+    told: the environment. What is bound to every address of the machine answers by each of them.
+    """
+    if named := told.get("TUETINH_HOSTS", ""):
+        return [one.strip() for one in named.split(",") if one.strip()]
+    bound = told.get("TUETINH_BIND", "")
+    found = {"localhost", "127.0.0.1", "[::1]", urlsplit(told.get("TUETINH_URL", "")).hostname or "localhost"}
+    if bound in ("0.0.0.0", "::"):  # noqa: S104
+        import psutil
+
+        addresses = [one.address.partition("%")[0] for of in psutil.net_if_addrs().values() for one in of]
+        found |= {one if "." in one else f"[{one}]" for one in addresses if "." in one or one.count(":") < 8}
+        found |= {socket.gethostname().lower(), socket.getfqdn().lower()}
+    elif bound:
+        found.add(bound)
+    return sorted(found)
+
+
 SECRET_KEY = _secret_key()
 globals().update(_transport(os.environ.get("TUETINH_URL", "")))
 globals().update(_mail(os.environ.get("TUETINH_SMTP_URL", "smtp://localhost")))
 DEBUG = False
-ALLOWED_HOSTS = os.environ.get("TUETINH_HOSTS", "*").split(",")
+ALLOWED_HOSTS = hosts(os.environ)
 INSTALLED_APPS = [
     *(m for m in MODULES if find_spec(m)),
     "procrastinate.contrib.django",

@@ -61,6 +61,14 @@ def address_of(peer: str, forwarded: str) -> str:
     return address if parsed(address) else ""
 
 
+def scheme_of(peer: str, forwarded: str, own: str) -> str:
+    """`http` or `https`, as a request came: what a proxy of `TUETINH_PROXIES` says, else how it reached the node.
+
+    forwarded: the header X-Forwarded-Proto.
+    """
+    return forwarded if forwarded in ("http", "https") and _is_proxy(peer) else own
+
+
 def parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address as a number, None for what is none."""
     try:

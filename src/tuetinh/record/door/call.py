@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
@@ -11,7 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from wsgiref.handlers import format_date_time
 
 import msgspec
@@ -250,8 +251,12 @@ def base_of(scope: Scope, headers: dict[str, str]) -> str:
     if not (_HOST.fullmatch(host) and validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)):
         server = scope.get("server") or ("127.0.0.1", 80)
         host = f"{server[0]}:{server[1]}"
-    scheme = headers.get("x-forwarded-proto", "")
-    return f"{scheme if scheme in ('http', 'https') else scope.get('scheme', 'http')}://{host}/fhir"
+    url = urlsplit(os.environ.get("TUETINH_URL", ""))
+    if url.scheme == "https" and host == url.netloc:
+        return f"https://{host}/fhir"  # whatever stands in front of it
+    peer = (scope.get("client") or ("", 0))[0]
+    scheme = origin.scheme_of(peer, headers.get("x-forwarded-proto", ""), scope.get("scheme", "http"))
+    return f"{scheme}://{host}/fhir"
 
 
 async def read_body(receive: Receive, headers: dict[str, str], limit: int) -> bytes:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from tuetinh.care.imaging.dicomweb.multipart import parameters
+from tuetinh.record.origin import scheme_of
 
 JSON: Final = "application/dicom+json"
 Headers = Sequence[tuple[str, str]]
@@ -60,7 +61,9 @@ class Call:
     @property
     def base(self) -> str:
         """The address of the service, as the client has called it."""
-        scheme = self.headers.get("x-forwarded-proto", self.scope.get("scheme", "http"))
+        peer = (self.scope.get("client") or ("", 0))[0]
+        forwarded = self.headers.get("x-forwarded-proto", "")
+        scheme = scheme_of(peer, forwarded, self.scope.get("scheme", "http"))
         return f"{scheme}://{self.headers.get('host', 'localhost')}/dicom-web"
 
     @property
