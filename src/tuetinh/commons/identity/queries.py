@@ -6,6 +6,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import islice
 from typing import cast
 from zoneinfo import ZoneInfo
 
@@ -26,10 +27,12 @@ from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.audit import note
 from tuetinh.record.errors import Forbidden
+from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.steps import Query, Step, run
 from tuetinh.record.text import concept_text
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
+HIDDEN = 20  # people found besides, in whose place some whom the asker may not see may stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +110,25 @@ def find_people(asker: Asker, text: str, limit: int = 20) -> list[Hit]:
     typed = _scanned(text) if "|" in text else parse(text)
     if not typed:
         return []
-    found = run(asker, search.find(typed, facility=asker.facility, limit=limit, only=asker.patient))
-    hits = [_hit(person) for person in found]
+    hits = [_hit(person) for person in run(asker, _found(asker, typed, limit))]
     for hit in hits:
         note(asker, "search", "Patient", "", hit.id)
     return hits
+
+
+def _found(asker: Asker, typed: Typed, limit: int) -> Step[list[Found]]:
+    """Who fits and exists for the asker: the index of the search knows no labels."""
+    found = yield from search.find(typed, facility=asker.facility, limit=limit + HIDDEN, only=asker.patient)
+    shown = yield from _shown(asker, [one.id for one in found])
+    return [one for one in found if one.id in shown][:limit]
+
+
+def _shown(asker: Asker, ids: list[str]) -> Step[set[str]]:
+    """Those of these people who exist for the asker."""
+    if asker.sight == EVERYTHING or not ids:
+        return set(ids)
+    rows = yield Query("""SELECT id FROM record."Patient" WHERE type = 'Patient' AND id = ANY (%s)""", [ids])
+    return {id_ for (id_,) in rows}
 
 
 def _allow(asker: Asker) -> None:
@@ -161,8 +178,7 @@ def likely_duplicates(asker: Asker, draft: PersonDraft, limit: int = 5) -> list[
     `certain` when a personal, insurance or card number is the same; else what is told is weighed by the model.
     """
     _allow(asker)
-    person = matching.of_draft(draft)
-    return [_matched(person, match) for match in run(asker, matching.matches(person))[:limit]]
+    return run(asker, _alike(asker, matching.of_draft(draft), limit))
 
 
 def whose(number: str, name: str) -> str:
@@ -181,16 +197,30 @@ def _with_number(number: str) -> Step[list[tuple[str, str]]]:
 def alike(asker: Asker, patient_id: str, limit: int = 5) -> list[Hit]:
     """Return other records that may be this person's, likeliest first. None for a person who is not in the index."""
     _allow(asker)
-    return run(asker, _alike(patient_id, limit))
+    return run(asker, _alike_known(asker, patient_id, limit))
 
 
-def _alike(patient_id: str, limit: int) -> Step[list[Hit]]:
+def _alike_known(asker: Asker, patient_id: str, limit: int) -> Step[list[Hit]]:
     rows = yield from matching.people([patient_id])
     if patient_id not in rows:
         return []
-    person = matching.of_row(rows[patient_id])
+    return (yield from _alike(asker, matching.of_row(rows[patient_id]), limit))
+
+
+def _alike(asker: Asker, person: features.Features, limit: int) -> Step[list[Hit]]:
+    """Who may be the same person. Of whom the asker may not see nothing is told, but that there is a record already
+    where a number is the same: else a second one would be begun.
+    """
     found = yield from matching.matches(person)
-    return [_matched(person, match) for match in found[:limit]]
+    shown = yield from _shown(asker, [match.row[0] for match in found])
+    hits = [_matched(person, match) for match in found]
+    told = (hit if hit.id in shown else _hidden(hit) for hit in hits if hit.id in shown or hit.certain)
+    return list(islice(told, limit))
+
+
+def _hidden(hit: Hit) -> Hit:
+    name = gettext("Hồ sơ hạn chế xem")
+    return Hit(hit.id, name, "", "", "", "", "", "", "", None, hit.score, reasons=hit.reasons, certain=hit.certain)
 
 
 def _matched(person: features.Features, match: matching.Match) -> Hit:

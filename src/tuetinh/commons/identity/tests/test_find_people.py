@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from random import Random
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tuetinh.commons.access.api import asker_of
+from tuetinh.commons.access.models import Account
 from tuetinh.commons.identity import projection, search, words
-from tuetinh.commons.identity.api import PersonDraft, find_people, patient
+from tuetinh.commons.identity.api import PersonDraft, find_people, likely_duplicates, patient
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
-from tuetinh.record.errors import Forbidden
+from tuetinh.record.errors import Forbidden, NotFound
 from tuetinh.record.sight import EVERYTHING
-from tuetinh.record.steps import run
+from tuetinh.record.steps import enter, run
 
 FAMILIES = [
     "Lò",
@@ -268,3 +271,46 @@ def test_what_a_receptionist_types_puts_the_person_on_top(population: object, fo
     for person in PEOPLE[5:400:40]:
         text = form.format(**_typed(person))
         assert ids(text)[:1] == [person.id], text
+
+
+@pytest.mark.django_db
+def test_whom_a_desk_may_not_see_it_does_not_find(cast: dict[str, Account], as_role: Callable[[str], Client]) -> None:
+    known = PersonDraft(name="Giàng Thị Kín", birth="1980-02-03", gender="female", phone="0398111222")
+    numbered = PersonDraft(name="Giàng Thị Kín", birth="1980-02-03", gender="female", cccd="012180004321")
+    open_ = record.create(SYSTEM, patient(known))
+    assert isinstance(open_, r4.Patient)
+    desk = asker_of(cast["reception"])
+    assert [hit.id for hit in find_people(desk, "giang thi kin")] == [open_.id]
+    shut = patient(numbered)
+    system = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+    shut.meta = r4.Meta(security=[r4.Coding(system=system, code="V")])
+    secret = record.create(SYSTEM, shut)
+    with pytest.raises(NotFound):
+        record.read(desk, "Patient", str(secret.id))
+    assert [hit.id for hit in find_people(desk, "giang thi kin")] == [open_.id]
+    assert find_people(desk, "012180004321") == []
+    page = as_role("reception").post("/people", {"q": "012180004321"}, headers={"HX-Request": "true"})
+    assert ("Kín" in page.content.decode(), str(secret.id) in page.content.decode()) == (False, False)
+    [same] = [hit for hit in likely_duplicates(desk, numbered) if hit.certain]
+    assert (same.id, same.name, same.phone, same.number) == (secret.id, "Hồ sơ hạn chế xem", "", "")
+    assert [hit.id for hit in likely_duplicates(desk, known)] == [open_.id]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("sql", "index"),
+    [
+        ("SELECT patient FROM identity_person WHERE keys @@ 'pang'::tsquery AND active", "identity_person_keys"),
+        ("SELECT patient FROM identity_person WHERE blocks && ARRAY[1::bigint]", "identity_person_blocks"),
+        ("SELECT patient FROM identity_number WHERE value = ANY('{1}'::text[])", "identity_number_value"),
+        ("SELECT patient FROM identity_number WHERE value >= '1' AND value < '2'", "identity_number_value"),
+    ],
+)
+def test_the_indexes_are_used_beneath_the_row_policies(sql: str, index: str) -> None:
+    enter(SYSTEM)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {sql}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert index in plan
+    assert "Index Cond" in plan
