@@ -6,6 +6,7 @@ and writers of a running node wait for nothing. A file appears under its name on
 
 from __future__ import annotations
 
+import getpass
 import gzip
 import json
 import time
@@ -66,13 +67,17 @@ def export(folder: Path, wanted: Wanted) -> dict[str, int]:
     """
     from django.db import connection, transaction
 
-    from tuetinh.record.asker import SYSTEM
+    from tuetinh.record import audit
+    from tuetinh.record.asker import SYSTEM, Asker
 
     if unknown := set(wanted.types) - set(RESOURCE_TYPES):
         raise Refused(f"unknown resource types: {', '.join(sorted(unknown))}")
     types = wanted.types or tuple(RESOURCE_TYPES)
     counts: dict[str, int] = {}
     run(SYSTEM, contents.ready())
+    with transaction.atomic():  # before anything is shown
+        by = Asker(account=f"os:{getpass.getuser()}", role="operator", purpose="HSYSADMIN")
+        audit.act(by, "export", ",".join(wanted.types) or "*", "", wanted.patient or None)
     with transaction.atomic(), _Told() as told:
         with connection.cursor() as cursor:  # one snapshot for every file
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

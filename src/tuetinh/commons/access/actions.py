@@ -11,20 +11,27 @@ from django.utils import timezone
 
 from tuetinh.commons.access import sessions
 from tuetinh.commons.access.errors import AccessError
-from tuetinh.commons.access.models import OF_STAFF, Account, AccountEvent, Client, Grant, Token
+from tuetinh.commons.access.models import OF_STAFF, Account, Client, Grant, Token
 from tuetinh.commons.access.oauth.words import digest, new_secret
+from tuetinh.commons.access.places import place_name
 from tuetinh.commons.access.proof import attempts, policy
 from tuetinh.commons.access.proof.actions import forget_factors
 from tuetinh.commons.access.proof.codes import ALPHABET
 from tuetinh.commons.access.queries import OF_PROVINCE, administered, administered_clients, grantable
+from tuetinh.commons.access.telling import enter_log, note_account, tell_person
 from tuetinh.record import api as record
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.errors import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 CITIZENS_DESKS = ("reception", "station")  # where people show who they are
+SHORTEST_REASON = 10  # characters
+TOLD_RESET = (
+    "Mật khẩu tài khoản của bạn vừa được đặt lại tại {place}, vì có người trình giấy tờ của bạn. "
+    "Nếu không phải bạn, hãy báo ngay cho cơ sở đó."
+)
 
 
 @transaction.atomic
@@ -41,7 +48,7 @@ def create_account(by: Account, *, username: str, full_name: str, role: str, roo
     except IntegrityError:
         raise AccessError("taken") from None
     Account.objects.filter(pk=account.pk).update(must_change_password=True)
-    _note(account, by, "created")
+    note_account(account, by, "created")
     return account, password
 
 
@@ -69,7 +76,7 @@ def reset_password(by: Account, account_id: int) -> tuple[Account, str]:
     password = first_password()
     policy.set_password(account, password, must_change=True)
     _forgive(account)
-    _note(account, by, "password_reset")
+    note_account(account, by, "password_reset")
     return account, password
 
 
@@ -89,7 +96,7 @@ def change_role(by: Account, account_id: int, role: str) -> Account:
         account.for_emergency = False
         account.save(update_fields=["role", "reviewed", "for_emergency"])
         sessions.end_others(account, None)
-        _note(account, by, "role_changed")
+        note_account(account, by, "role_changed")
     return account
 
 
@@ -108,7 +115,7 @@ def move(by: Account, account_id: int, facility: str) -> Account:
         account.facility, account.room, account.reviewed = facility, "", timezone.now()
         account.save(update_fields=["facility", "room", "reviewed"])
         sessions.end_others(account, None)
-        _note(account, by, "moved")
+        note_account(account, by, "moved")
     return account
 
 
@@ -121,7 +128,8 @@ def confirm(by: Account, account_ids: Iterable[int]) -> int:
     accounts = administered(by).select_for_update().filter(OF_STAFF, pk__in=account_ids).order_by("pk")
     sure = [account for account in accounts if account.pk != by.pk or not another_administers(by)]
     Account.objects.filter(pk__in=[account.pk for account in sure]).update(reviewed=timezone.now())
-    AccountEvent.objects.bulk_create([AccountEvent(account=account, by=by, what="reviewed") for account in sure])
+    for account in sure:
+        note_account(account, by, "reviewed")
     return len(sure)
 
 
@@ -146,7 +154,7 @@ def keep_for_emergency(by: Account, account_id: int, *, kept: bool) -> Account:
         account.for_emergency, account.idle_told, account.reviewed = kept, None, timezone.now()
         account.last_used = account.reviewed
         account.save(update_fields=["for_emergency", "idle_told", "reviewed", "last_used"])
-        _note(account, by, "emergency_on" if kept else "emergency_off")
+        note_account(account, by, "emergency_on" if kept else "emergency_off")
     return account
 
 
@@ -170,7 +178,7 @@ def recover(username: str, full_name: str) -> tuple[Account, str]:
         account.save(update_fields=["is_active", "last_used", "idle_told"])
         policy.set_password(account, password, must_change=True)
         _forgive(account)
-    _note(account, None, "recovered")
+    note_account(account, None, "recovered")
     return account, password
 
 
@@ -188,26 +196,54 @@ def _is_place(facility: str, role: str) -> bool:
 def give_citizen_account(by: Account, *, patient: str, full_name: str, username: str) -> tuple[Account, str]:
     """Let a person see their own record; returns the account with its first password, which must be changed.
 
-    The desk has looked at the papers. Who has an account keeps it and gets a new password; their sessions end. Raises
-    AccessError `role`, or `taken` when the user name is another person's.
+    The desk has looked at the papers. Raises AccessError `role`, `has-account` for who has one, or `taken` when the
+    user name is another person's.
     """
     if by.role not in CITIZENS_DESKS or not patient:
         raise AccessError("role")
+    if has_account(patient):
+        raise AccessError("has-account")
     password = first_password()
-    account = Account.objects.select_for_update().filter(role="citizen", patient=patient).first()
-    if account:
-        policy.set_password(account, password, must_change=True)
-        _forgive(account)
-    else:
-        try:
-            with transaction.atomic():
-                account = Account.objects.create_account(
-                    username, password, full_name=full_name, role="citizen", patient=patient
-                )
-        except IntegrityError:
-            raise AccessError("taken") from None
+    try:
+        with transaction.atomic():
+            account = Account.objects.create_account(
+                username, password, full_name=full_name, role="citizen", patient=patient
+            )
+    except IntegrityError:
+        raise AccessError("taken") from None
     Account.objects.filter(pk=account.pk).update(must_change_password=True)
-    _note(account, by, "password_reset" if account.events.exists() else "created")
+    note_account(account, by, "created")
+    return account, password
+
+
+def has_account(patient: str) -> bool:
+    """Whether a person has an account for their own pages."""
+    return Account.objects.filter(role="citizen", patient=patient).exists()
+
+
+@transaction.atomic
+def reset_citizen_account(
+    by: Account, *, patient: str, numbers: Collection[str], number: str, reason: str
+) -> tuple[Account, str]:
+    """Give who has lost the password of their own pages a new one; the account with it, to be changed at the login.
+
+    numbers: of the person's identity papers as the record knows them. number: as the desk has read it from the paper
+    that was shown. Second factors stay; the person is told. Raises AccessError `role`, `paper`, `reason`, `no-account`.
+    """
+    if by.role not in CITIZENS_DESKS:
+        raise AccessError("role")
+    if not number or number not in numbers:
+        raise AccessError("paper")
+    if len(reason.strip()) < SHORTEST_REASON:
+        raise AccessError("reason")
+    account = Account.objects.select_for_update().filter(role="citizen", patient=patient).first()
+    if account is None:
+        raise AccessError("no-account")
+    password = first_password()
+    policy.set_password(account, password, must_change=True)
+    _forgive(account)
+    note_account(account, by, "password_reset", reason.strip())
+    tell_person(patient, TOLD_RESET.format(place=place_name("Organization", by.facility)), by.facility)
     return account, password
 
 
@@ -216,7 +252,7 @@ def unlock(by: Account, account_id: int) -> Account:
     """End the lock-out after wrong passwords, for every address."""
     account = _locked(by, account_id)
     _forgive(account)
-    _note(account, by, "unlocked")
+    note_account(account, by, "unlocked")
     return account
 
 
@@ -227,7 +263,7 @@ def change_own_password(account: Account, password: str) -> None:
     Every session ends; the page that the person is on begins a new one.
     """
     policy.set_password(account, password, must_change=False)
-    _note(account, account, "password_changed")
+    note_account(account, account, "password_changed")
 
 
 def choose_language(account: Account, language: str) -> None:
@@ -272,6 +308,7 @@ def register_client(
             client.save(force_insert=True)
     except IntegrityError:
         raise AccessError("client-taken") from None
+    enter_log(by, "create", "Client", client.pk, reason=scopes)
     return client, secret
 
 
@@ -288,6 +325,7 @@ def renew_secret(by: Account, client_id: str) -> tuple[Client, str]:
     client.secret_digest = digest(secret)
     client.save(update_fields=["secret_digest"])
     Token.objects.filter(client=client, grant=None).delete()
+    enter_log(by, "update", "Client", client.pk, reason="secret renewed")
     return client, secret
 
 
@@ -299,6 +337,7 @@ def replace_keys(by: Account, client_id: str, jwks: dict[str, object] | None, jw
         raise AccessError("no-secret")
     client.jwks, client.jwks_url = jwks, jwks_url
     client.save(update_fields=["jwks", "jwks_url"])
+    enter_log(by, "update", "Client", client.pk, reason="keys replaced")
     return client
 
 
@@ -311,6 +350,7 @@ def set_client_active(by: Account, client_id: str, *, active: bool) -> Client:
     if not active:
         Grant.objects.filter(client=client).update(ended=True)
         Token.objects.filter(client=client).delete()
+    enter_log(by, "update", "Client", client.pk, reason="enabled" if active else "disabled")
     return client
 
 
@@ -339,14 +379,10 @@ def _set_active(by: Account, account: Account, *, active: bool) -> Account:
         account.save(update_fields=["is_active"])
         if not active:
             sessions.end_others(account, None)
-        _note(account, by, "enabled" if active else "disabled")
+        note_account(account, by, "enabled" if active else "disabled")
     return account
 
 
 def _forgive(account: Account) -> None:
     reset(username=account.username)
     attempts.forgive(account.username)
-
-
-def _note(account: Account, by: Account | None, what: str) -> None:
-    AccountEvent.objects.create(account=account, by=by, what=what)

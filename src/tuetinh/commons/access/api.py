@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, TypeVar
 from django.contrib import messages
 from django.utils.translation import gettext as _
 
-from tuetinh.commons.access.actions import CITIZENS_DESKS, give_citizen_account, recover
+from tuetinh.commons.access.actions import (
+    CITIZENS_DESKS,
+    give_citizen_account,
+    has_account,
+    recover,
+    reset_citizen_account,
+)
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.oauth import asking
 from tuetinh.commons.access.oauth.asking import at_desk, authenticate, bearer_of
@@ -18,14 +24,15 @@ from tuetinh.commons.access.oauth.sample import register_sample
 from tuetinh.commons.access.places import Facility, facility, place_name
 from tuetinh.commons.access.proof import policy
 from tuetinh.commons.access.proof.policy import ACTIONS
-from tuetinh.commons.access.queries import apps_to_launch, owner_names
+from tuetinh.commons.access.queries import administrators_by_password, apps_to_launch, owner_names
 from tuetinh.commons.access.roles import CATALOGUE, DIRECTORY, ROLES, Role
-from tuetinh.commons.access.sight import carers, forbidding, rules, wards
+from tuetinh.commons.access.sight import carers, forbidding, guardianship, rules, wards
 from tuetinh.commons.access.sight.ages import agrees as minor_agrees
 from tuetinh.commons.access.sight.glass import may_open
 from tuetinh.commons.access.sight.relations import INVITATION
 from tuetinh.commons.access.sight.wards import Tie
 from tuetinh.commons.access.sight.words import ALL_PURPOSES, PURPOSES, RELATIONSHIPS
+from tuetinh.commons.access.telling import notices
 from tuetinh.commons.access.words import is_username
 from tuetinh.commons.ui.api import Place
 from tuetinh.record.asker import Asker
@@ -54,6 +61,7 @@ __all__ = [
     "Role",
     "Tie",
     "act_for",
+    "administrators_by_password",
     "apps_to_launch",
     "asker",
     "asker_of",
@@ -68,14 +76,18 @@ __all__ = [
     "forget",
     "fresh",
     "give_citizen_account",
+    "guardianship",
+    "has_account",
     "is_username",
     "may_open",
     "minor_agrees",
+    "notices",
     "open_to_all",
     "owner_names",
     "place_name",
     "recover",
     "register_sample",
+    "reset_citizen_account",
     "rules",
     "signed_in",
     "smart_configuration",

@@ -15,14 +15,18 @@ class AccessConfig(AppConfig):
         """Tell the record what an owner of a subscription may see; follow merged people; keep relations and labels."""
         from tuetinh.commons.access.oauth.standing import now
         from tuetinh.commons.access.sight import consents, labelled, relations
+        from tuetinh.commons.messages.api import register_channel
         from tuetinh.record import projections
         from tuetinh.record.api import Follower, register_follower
         from tuetinh.record.subscriptions import api as subscriptions
 
         subscriptions.register_owners(now)
+        register_channel("glass", "admin")
         register_follower(Follower("access_account"))
         register_follower(Follower("access_grant"))
-        register_follower(Follower("access_glass"))
+        register_follower(Follower("access_glass", relation="Glass"))
+        register_follower(Follower("access_guardianship", "ward", clash="s.accepted IS NULL AND t.accepted IS NULL"))
+        register_follower(Follower("access_guardianship", "carer", clash="s.accepted IS NULL AND t.accepted IS NULL"))
         labelled.register()
         for type_ in relations.TYPES:
             projections.register(type_, relations.follow)

@@ -13,8 +13,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from tuetinh.commons.access.models import OF_STAFF, Account, AccountEvent, Session
+from tuetinh.commons.access.models import OF_STAFF, Account, Session
 from tuetinh.commons.access.proof import policy
+from tuetinh.commons.access.telling import note_account
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -27,7 +28,7 @@ def used(account: Account) -> None:
     """Note that the person has come in, or one of their apps has. An account for emergencies tells of it."""
     Account.objects.filter(pk=account.pk).update(last_used=timezone.now(), idle_told=None)
     if account.for_emergency:
-        AccountEvent.objects.create(account=account, by=account, what="emergency_used")
+        note_account(account, account, "emergency_used")
 
 
 def tell(now: datetime | None = None) -> int:
@@ -78,7 +79,8 @@ def _each(accounts: QuerySet[Account], what: str, now: datetime) -> int:
             else:
                 Account.objects.filter(pk__in=ids).update(is_active=False, idle_told=None)
                 Session.objects.filter(account__in=ids).delete()
-            AccountEvent.objects.bulk_create([AccountEvent(account=account, what=what) for account in some])
+            for account in some:
+                note_account(account, None, what)
         done += len(some)
         if len(some) < AT_ONCE:
             return done

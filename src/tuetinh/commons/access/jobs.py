@@ -1,4 +1,4 @@
-"""Background work: forget sessions, allowances and proofs whose time is over; look for accounts that nobody uses."""
+"""Background work: forget sessions, allowances and proofs whose time is over; look for what nobody uses or reviews."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from procrastinate.contrib.django import app
 
 from tuetinh.commons.access import idle, limits
 from tuetinh.commons.access.models import Session
+from tuetinh.commons.access.sight import glass
 
 
 @app.periodic(cron="17 * * * *")
@@ -16,6 +17,14 @@ def tidy(timestamp: int) -> None:
     del timestamp
     Session.objects.filter(expire_date__lt=timezone.now()).delete()
     limits.tidy()
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="access.glass", queueing_lock="access.glass")
+def look_for_late_reviews(timestamp: int) -> None:
+    """Each ten minutes; safe to repeat."""
+    del timestamp
+    glass.tell_of_late()
 
 
 @app.periodic(cron="41 1 * * *")

@@ -158,9 +158,9 @@ class Pace(models.Model):
 class Provider(models.Model):
     """An identity provider outside (OpenID Connect), for the accounts of a facility, or with "" of the whole province.
 
-    secret: sealed. claim: names the person, by what an administrator linked (`Link`) or, with by_username, by our user
+    secret: sealed. claim: names the person, by what its owner linked (`Link`) or, with by_username, by our user
     name. role_claim, roles: a claim and which of our roles its values are; without them nothing outside gives a role.
-    is_strong: it asks for a second factor itself, so that we do not.
+    is_strong: it asks for a second factor itself, so that we do not; only the province says so of one, or by_username.
     """
 
     id = models.SlugField(max_length=40, primary_key=True)
@@ -175,6 +175,11 @@ class Provider(models.Model):
     roles = models.JSONField(default=dict)
     is_strong = models.BooleanField(default=False)
     is_active = models.BooleanField(default=True)
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether its word alone lets in whoever has a second factor here."""
+        return self.is_strong and not self.facility
 
 
 class Link(models.Model):
@@ -298,10 +303,36 @@ class SightChange(models.Model):
         indexes: ClassVar = [models.Index(fields=["facility", "role", "-at"])]
 
 
+class Guardianship(models.Model):
+    """That somebody becomes the guardian of an adult, asked for at a desk; counts when another has confirmed it.
+
+    paper: the number of the court's decision or of the authorisation. accepted: None until it was answered.
+    """
+
+    ward = models.CharField(max_length=64)
+    carer = models.CharField(max_length=64)
+    paper = models.CharField(max_length=100)
+    reason = models.CharField(max_length=500)
+    facility = models.CharField(max_length=64)
+    by = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+    accepted = models.BooleanField(null=True)
+    answered_by = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, related_name="+")
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["ward", "carer"], condition=models.Q(accepted=None), name="access_guardianship_once"
+            )
+        ]
+
+
 class Glass(models.Model):
     """A record opened in an emergency: by whom, why, until when, and what the reviewer said of it.
 
-    `verdict` is `ok` or `not-ok`, "" until it was reviewed; `due` is when it should have been.
+    `verdict` is `ok` or `not-ok`, "" until it was reviewed; `due` is when it should have been, `late_told` when it was
+    told that it was not.
     """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
@@ -311,6 +342,7 @@ class Glass(models.Model):
     at = models.DateTimeField()
     until = models.DateTimeField()
     due = models.DateTimeField()
+    late_told = models.DateTimeField(null=True)
     verdict = models.CharField(max_length=10, blank=True)
     note = models.CharField(max_length=500, blank=True)
     reviewed_by = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, related_name="+")

@@ -21,8 +21,8 @@ from tuetinh.commons.access import actions, idle
 from tuetinh.commons.access.api import desk, fresh, open_to_all, signed_in
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.forms import NewAccountForm, OwnPasswordForm
-from tuetinh.commons.access.models import Account, Provider
-from tuetinh.commons.access.outside.administering import for_account
+from tuetinh.commons.access.models import Account
+from tuetinh.commons.access.outside.administering import links_of
 from tuetinh.commons.access.proof.actions import reset_factors
 from tuetinh.commons.access.proof.signing_in import with_language
 from tuetinh.commons.access.queries import administered, find_accounts, grantable, locked_usernames, to_review
@@ -118,18 +118,12 @@ def account(request: HttpRequest, account_id: int) -> HttpResponse:
         "shown": shown,
         "label": ROLES[shown.role].label,
         "locked": shown.username in locked_usernames([shown.username]),
-        "links": _links(shown),
+        "links": links_of(shown),
         "roles": _roles(_account(request), shown),
         "going": idle.going_on(shown),
         "events": [(EVENTS[event.what], event) for event in events],
     }
     return render(request, "access/account.html", context)
-
-
-def _links(shown: Account) -> list[tuple[Provider, str]]:
-    """Who the account is at each provider that it could come from."""
-    linked = dict(shown.links.values_list("provider", "value"))
-    return [(provider, linked.get(provider.pk, "")) for provider in for_account(shown)]
 
 
 def _roles(by: Account, shown: Account) -> list[tuple[str, object]]:

@@ -34,6 +34,12 @@ def administered(by: Account) -> QuerySet[Account]:
     return Account.objects.filter(facility=by.facility) if by.facility else Account.objects.all()
 
 
+def administrators_by_password() -> tuple[int, int]:
+    """How many administrators there are, and how many of them come in by a password alone."""
+    admins = Account.objects.filter(role="admin", is_active=True)
+    return admins.count(), admins.filter(has_factor=False).count()
+
+
 def review_days() -> int:
     """After how many days somebody must have looked at an account again; 0 for never."""
     return int(policy.now().review_months) * 365 // 12

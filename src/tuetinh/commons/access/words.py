@@ -67,6 +67,8 @@ _ACTIONS = {
     "merge": gettext_lazy("Gộp hồ sơ"),
     "unmerge": gettext_lazy("Tách hồ sơ"),
     "notify": gettext_lazy("Gửi thông báo"),
+    "open": gettext_lazy("Mở khẩn cấp"),
+    "review": gettext_lazy("Xem xét lần mở khẩn cấp"),
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -13,13 +15,18 @@ from tuetinh.commons.access import api as access
 from tuetinh.commons.identity import queries
 from tuetinh.record.errors import Gone, NotFound
 
+if TYPE_CHECKING:
+    from tuetinh.record.asker import Asker
 
+
+@access.fresh("rules")
 @access.desk(*access.CITIZENS_DESKS)
 @never_cache
 @require_http_methods(["GET", "POST"])
 def guardians(request: HttpRequest, patient_id: str) -> HttpResponse:
-    """Who may open the person's record by law. By POST: `q` looks for somebody, `carer` with `code` records them,
-    `end` ends a record.
+    """Who may open the person's record by law. By POST: `q` looks for somebody, `carer` with `code` records them, for
+    an adult with `paper` and `reason` asks for it; `confirm` or `refuse` answers what a colleague asked; `end` ends a
+    record.
     """
     asker = access.asker(request)
     try:
@@ -29,16 +36,22 @@ def guardians(request: HttpRequest, patient_id: str) -> HttpResponse:
     typed, fault = request.POST.get("q", "").strip(), ""
     try:
         if carer := request.POST.get("carer", ""):
-            code, agreed = request.POST.get("code", ""), bool(request.POST.get("agreed"))
-            access.carers.link(asker, patient_id, carer, code, agreed=agreed)
-            messages.success(request, _("Đã ghi. Người này mở được hồ sơ từ tài khoản người dân của mình."))
+            messages.success(request, _recorded(request, asker, patient_id, carer))
             return redirect("identity:guardians", patient_id)
+        for verb in ("confirm", "refuse"):
+            if (asked := request.POST.get(verb, "")).isdecimal():
+                by = cast("access.Account", request.user)
+                access.guardianship.answer(by, asker, int(asked[:18]), accept=verb == "confirm")
+                messages.success(request, _("Đã ghi câu trả lời."))
+                return redirect("identity:guardians", patient_id)
         if tie := request.POST.get("end", ""):
             access.carers.unlink(asker, patient_id, tie)
             messages.success(request, _("Đã thôi. Có hiệu lực ngay."))
             return redirect("identity:guardians", patient_id)
     except access.AccessError as error:
         fault = str(error.message)
+    waiting = list(access.guardianship.waiting(patient_id))
+    named = access.guardianship.carers_of(waiting)
     held = [one for one in access.wards.of_ward(patient_id) if one.by_law]
     context = {
         "person": banner,
@@ -47,6 +60,21 @@ def guardians(request: HttpRequest, patient_id: str) -> HttpResponse:
         "hits": [hit for hit in queries.find_people(asker, typed) if hit.id != patient_id] if typed else [],
         "codes": [(code, access.RELATIONSHIPS[code]) for code in access.wards.BY_LAW],
         "fault": fault,
+        "waiting": [(one, named.get(one.carer, ""), one.by_id != request.user.pk) for one in waiting],
+        "minor": access.carers.is_minor_of(banner.birth),
+        "paper": request.POST.get("paper", "")[:100],
+        "reason": request.POST.get("reason", "")[:500],
         "agrees": access.minor_agrees(),
     }
     return render(request, "identity/guardians.html", context, status=422 if fault else 200)
+
+
+def _recorded(request: HttpRequest, asker: Asker, patient_id: str, carer: str) -> str:
+    """Record a minor's parent or guardian, or ask for an adult's; what was done, in words. Raises AccessError."""
+    code, paper = request.POST.get("code", ""), request.POST.get("paper")
+    if paper is not None and code == "GUARD":
+        by, reason = cast("access.Account", request.user), request.POST.get("reason", "")[:500]
+        access.guardianship.ask(by, patient_id, carer, paper[:100], reason)
+        return _("Đã gửi. Có hiệu lực khi người đó hoặc một đồng nghiệp khác xác nhận.")
+    access.carers.link(asker, patient_id, carer, code, agreed=bool(request.POST.get("agreed")))
+    return _("Đã ghi. Người này mở được hồ sơ từ tài khoản người dân của mình.")

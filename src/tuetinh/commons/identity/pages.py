@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tuetinh.commons.access import api as access
@@ -79,27 +79,50 @@ def person(request: HttpRequest, patient_id: str) -> HttpResponse:
         "person": banner,
         "links": links.links(asker.role, patient_id),
         "gives": asker.role in access.CITIZENS_DESKS,
+        "has_account": asker.role in access.CITIZENS_DESKS and access.has_account(patient_id),
         "reports": asker.role in report_pages.DESKS,
     }
     return render(request, "identity/person.html", context)
 
 
+PAPERS = ("cccd", "cmnd", "passport")
+
+
+@access.fresh("rules")
 @require_POST
 @access.desk(*access.CITIZENS_DESKS)
+@sensitive_post_parameters("number")
 @sensitive_variables("password")
 @never_cache
 def account(request: HttpRequest, patient_id: str) -> HttpResponse:
-    """Give the person whose papers the desk has seen an account for their own pages; its password is shown once."""
+    """Give the person whose papers the desk has seen an account for their own pages; its password is shown once.
+
+    Who has one already gets a new password, with the `number` of an identity paper and a `reason`.
+    """
     try:
         banner = queries.banner(access.asker(request), patient_id)
     except (NotFound, Gone) as error:
         raise Http404 from error
-    numbers = banner.identifiers
-    username = (numbers.get("cccd") or numbers.get("mrn") or f"nd-{patient_id[-8:]}").lower()
-    by = cast("access.Account", request.user)
+    by, numbers = cast("access.Account", request.user), banner.identifiers
+    typed = "number" in request.POST
+    if access.has_account(patient_id) and not typed:
+        return render(request, "identity/account_reset.html", {"person": banner})
     try:
-        given, password = access.give_citizen_account(by, patient=patient_id, full_name=banner.name, username=username)
+        if typed:
+            number, reason = request.POST["number"].strip()[:40], request.POST.get("reason", "")[:500]
+            papers = {numbers[kind] for kind in PAPERS if kind in numbers}
+            given, password = access.reset_citizen_account(
+                by, patient=patient_id, numbers=papers, number=number, reason=reason
+            )
+        else:
+            username = (numbers.get("cccd") or numbers.get("mrn") or f"nd-{patient_id[-8:]}").lower()
+            given, password = access.give_citizen_account(
+                by, patient=patient_id, full_name=banner.name, username=username
+            )
     except access.AccessError as error:
+        if typed:
+            context = {"person": banner, "fault": error.message, "reason": request.POST.get("reason", "")[:500]}
+            return render(request, "identity/account_reset.html", context, status=422)
         messages.error(request, str(error.message))
         return redirect("identity:person", patient_id)
     return render(request, "identity/account.html", {"person": banner, "account": given, "password": password})

@@ -46,6 +46,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     return render(request, "identity/review.html", context)
 
 
+@access.fresh("rules")
 @access.desk("archivist")
 @require_http_methods(["GET", "POST"])
 @never_cache
@@ -128,6 +129,7 @@ def merges(request: HttpRequest) -> HttpResponse:
     return render(request, "identity/merges.html", {"rows": rows})
 
 
+@access.fresh("rules")
 @access.desk("archivist")
 @require_http_methods(["GET", "POST"])
 @never_cache

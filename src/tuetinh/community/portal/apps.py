@@ -18,4 +18,4 @@ class PortalConfig(AppConfig):
         from tuetinh.record.api import Follower, register_follower
 
         doors.register_door(Door())
-        register_follower(Follower("portal_share"))
+        register_follower(Follower("portal_share", relation="Share"))

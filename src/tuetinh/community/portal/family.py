@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -10,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
+from tuetinh.commons.access import api as access
 from tuetinh.commons.access.api import (
     RELATIONSHIPS,
     AccessError,
@@ -19,6 +22,7 @@ from tuetinh.commons.access.api import (
     asker_of,
     carers,
     desk,
+    guardianship,
     ward,
     wards,
 )
@@ -42,11 +46,14 @@ def family(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("Đã gửi lời mời. Người đó đồng ý thì mới xem được hồ sơ."))
             return redirect("portal:family")
     subject = str(who.patient)
+    waiting = list(guardianship.waiting(str(own.patient)))
+    named = guardianship.carers_of(waiting)
     context = {
         "form": form,
         "decides": decides(request),
         "mine": [(one, RELATIONSHIPS.get(one.code, one.code)) for one in wards.of_carer(str(own.patient))],
         "asked": [(one, RELATIONSHIPS.get(one.code, one.code)) for one in carers.proposed(carer=str(own.patient))],
+        "guardians": [(one, named.get(one.carer, "")) for one in waiting],
         "theirs": [(one, RELATIONSHIPS.get(one.code, one.code)) for one in _theirs(subject)],
     }
     return render(request, "portal/family.html", context, status=422 if request.method == "POST" else 200)
@@ -75,11 +82,17 @@ def _asked(who: Asker, form: CarerForm) -> bool:
 @desk("citizen")
 @require_POST
 def answer(request: HttpRequest, tie_id: str, verb: str) -> HttpResponse:
-    """Accept or decline to be somebody's carer; end it, from either side."""
+    """Accept or decline to be somebody's carer; end it, from either side; confirm or refuse a guardian of one's own."""
     try:
         if verb == "end":
             carers.end(asker(request) if decides(request) else _own(request), tie_id)
             messages.success(request, _("Đã thôi. Có hiệu lực ngay."))
+        elif verb in ("confirm", "refuse"):
+            account = cast("access.Account", request.user)
+            guardianship.answer(
+                account, _own(request), int(tie_id) if tie_id.isdecimal() else 0, accept=verb == "confirm"
+            )
+            messages.success(request, _("Đã ghi câu trả lời."))
         else:
             tie = carers.answer(_own(request), tie_id, accept=verb == "accept")
             if verb == "accept":

@@ -19,7 +19,7 @@ from tuetinh.care.billing import api as billing
 from tuetinh.care.clinic import api as clinic
 from tuetinh.care.insurance.api import cards
 from tuetinh.care.reception import api as reception
-from tuetinh.commons.access.api import ROLES, asker, desk, owner_names, place_name
+from tuetinh.commons.access.api import ROLES, asker, desk, notices, owner_names, place_name
 from tuetinh.commons.documents.api import respond_pdf
 from tuetinh.commons.identity import api as identity
 from tuetinh.commons.ui.api import paginate
@@ -78,6 +78,7 @@ def today(request: HttpRequest, who: Asker) -> HttpResponse:
         "more": len(now) - 4,
         "looked": sum(1 for one in looked if one.last >= week),
         "known": bool(shown or now),
+        "notices": notices(who),
     }
     return render(request, "portal/today.html", context)
 

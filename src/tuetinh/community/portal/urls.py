@@ -23,7 +23,7 @@ urlpatterns = [
     path("me/record/sharing/<str:consent_id>", sharing.take_back, name="take-back"),
     path("me/record/family", family.family, name="family"),
     re_path(
-        r"^me/record/family/(?P<tie_id>[A-Za-z0-9.-]{1,64})/(?P<verb>accept|decline|end)$",
+        r"^me/record/family/(?P<tie_id>[A-Za-z0-9.-]{1,64})/(?P<verb>accept|decline|end|confirm|refuse)$",
         family.answer,
         name="family-answer",
     ),

@@ -7,6 +7,6 @@ lives in a partition for each month (`months`). It is answered as AuditEvent (`r
 
 from __future__ import annotations
 
-from tuetinh.record.audit.log import REFUSED, given_out, note, one_request, writer
+from tuetinh.record.audit.log import REFUSED, act, given_out, note, one_request, writer
 
-__all__ = ["REFUSED", "given_out", "note", "one_request", "writer"]
+__all__ = ["REFUSED", "act", "given_out", "note", "one_request", "writer"]

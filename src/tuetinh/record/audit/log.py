@@ -189,6 +189,15 @@ def note(
         request[who] = _Seen(action, type_, id_)
 
 
+def act(asker: Asker, action: str, type_: str, id_: str, patient: str | None, *, reason: str | None = None) -> None:
+    """Log something that was done, apart from what else the request does; with the transaction that is open."""
+    who = (
+        asker.account, asker.role, asker.facility, asker.purpose, asker.client, asker.practitioner or None, None,
+        reason, patient,
+    )  # fmt: skip
+    _store(list(_entries({who: _Seen(action, type_, id_)})))
+
+
 def given_out(action: str) -> bool:
     """Say that what this request read leaves the house (`print`, `export`); False when nobody but the house read."""
     read = [

@@ -11,6 +11,7 @@ from tuetinh.record.steps import Query, Step
 class Follower(NamedTuple):
     """A column that holds a Patient's id. by: `(column, type)` of a resource to which a row belongs, if to one.
 
+    relation: of what relations say that they come from such a row: `Glass` of those with the source `Glass/ID`.
     clash: what must not come together at the survivor, as a condition on the source's row `s` and the survivor's `t`.
     """
 
@@ -19,6 +20,7 @@ class Follower(NamedTuple):
     key: str = "id"
     by: tuple[str, str] | None = None
     clash: str = ""
+    relation: str = ""
 
 
 _followers: dict[str, Follower] = {}
@@ -54,7 +56,18 @@ def follow(merge: str, source: str, target: str) -> Step[int]:
             (target, source, merge, place),
         )
         count += len(rows)
+        yield from _relations(one, source, target)
     return count
+
+
+def _relations(one: Follower, before: str, after: str) -> Step[None]:
+    """Let the relations that come from a table's rows be of whom the rows are of now."""
+    if one.relation:
+        yield Query(
+            f"UPDATE record.relation SET patient = %s WHERE patient = %s AND source IN "
+            f'(SELECT %s || {one.key}::text FROM "{one.table}" WHERE {one.column} = %s)',
+            (after, before, f"{one.relation}/", after),
+        )
 
 
 def go_back(merge: Merge) -> Step[int]:
@@ -71,4 +84,5 @@ def go_back(merge: Merge) -> Step[int]:
             f'UPDATE "{one.table}" SET {one.column} = %s WHERE {one.column} = %s AND ({wanted}) RETURNING 1', params
         )
         count += len(rows)
+        yield from _relations(one, merge.target, merge.source)
     return count

@@ -1,4 +1,4 @@
-"""The administrators' pages of outside providers, and of who an account is there."""
+"""The administrators' pages of outside providers, and of who an account is no longer there."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ProviderForm(forms.Form):
     by_username = forms.BooleanField(
         label=gettext_lazy("Thông tin đó chính là tên đăng nhập ở đây"),
         required=False,
-        help_text=gettext_lazy("Nếu không, quản trị nối từng tài khoản."),
+        help_text=gettext_lazy("Nếu không, mỗi người tự nối tài khoản của mình."),
     )
     role_claim = forms.CharField(
         label=gettext_lazy("Thông tin về vai trò (claim)"),
@@ -78,6 +78,9 @@ class ProviderForm(forms.Form):
     def __init__(self, *args: Any, by: Account, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.by = by
+        if by.facility:
+            for name in ("by_username", "is_strong"):  # only the province vouches for so much
+                del self.fields[name]
 
     def clean_issuer(self) -> str:
         """An address that may be asked."""
@@ -146,17 +149,13 @@ def provider(request: HttpRequest, provider_id: str = "") -> HttpResponse:
 @fresh("rules")
 @desk("admin")
 @require_POST
-def link(request: HttpRequest, account_id: int) -> HttpResponse:
-    """Say who an account is at a `provider`: the `value` of its claim, empty for nobody."""
-    value = request.POST.get("value", "").strip()[:255]
+def unlink(request: HttpRequest, account_id: int) -> HttpResponse:
+    """End who an account is at a `provider`."""
     try:
-        administering.link(_by(request), account_id, request.POST.get("provider", ""), value)
-    except AccessError as error:
-        if error.code == "not-yours":
-            return forbidden(request)
-        messages.error(request, str(error.message))
-    else:
-        messages.success(request, _("Đã nối tài khoản.") if value else _("Đã bỏ nối tài khoản."))
+        administering.unlink(_by(request), account_id, request.POST.get("provider", ""))
+    except AccessError:
+        return forbidden(request)
+    messages.success(request, _("Đã bỏ nối tài khoản."))
     return redirect("access:account", account_id)
 
 

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from django.contrib import messages
 from django.contrib.auth.views import RedirectURLMixin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from tuetinh.commons.access import limits
+from tuetinh.commons.access.api import fresh as asks_who
 from tuetinh.commons.access.api import open_to_all, signed_in
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.models import Provider
-from tuetinh.commons.access.outside import providers, who
+from tuetinh.commons.access.outside import administering, providers, who
 from tuetinh.commons.access.proof import attempts, entering, fresh
 from tuetinh.commons.access.proof.signing_in import with_own_language
 
 if TYPE_CHECKING:
+    from tuetinh.commons.access.models import Account
     from tuetinh.commons.access.outside.providers import Claims
 
 GOING = "going"  # in the session: where to go when one is back
@@ -52,6 +56,19 @@ def again(request: HttpRequest, provider_id: str) -> HttpResponse:
     return _sent(request, _provider(provider_id), prompt="login", max_age=0)
 
 
+@asks_who("factors")
+@signed_in
+@never_cache
+@require_POST
+def link(request: HttpRequest, provider_id: str) -> HttpResponse:
+    """Send who is logged in to the provider, to come back as whom the own account is linked with there."""
+    provider = _provider(provider_id)
+    if not administering.for_account(cast("Account", request.user)).filter(pk=provider.pk).exists():
+        raise Http404
+    request.session[GOING] = {"next": reverse("access:security"), "link": request.user.pk}
+    return _sent(request, provider, prompt="login")
+
+
 def _sent(request: HttpRequest, provider: Provider, **more: Any) -> HttpResponse:
     back = request.build_absolute_uri(reverse("access:outside-back", args=[provider.pk]))
     try:
@@ -71,6 +88,8 @@ def back(request: HttpRequest, provider_id: str) -> HttpResponse:
         attempts.check(request, "")
         needed = [provider.claim, *([provider.role_claim] if provider.role_claim else [])]
         claims, token = providers.finish(request, provider, *needed)
+        if "link" in going:
+            return _linked(request, provider, claims, going)
         account = who.find(provider, claims)
         if "since" in going:
             return _proved(request, account.pk, claims, going)
@@ -79,7 +98,7 @@ def back(request: HttpRequest, provider_id: str) -> HttpResponse:
     except AccessError as error:
         attempts.failed(request, "")
         return _refused(request, error)
-    if account.has_factor and not provider.is_strong:
+    if account.has_factor and not provider.is_trusted:
         entering.wait(request, account, going["next"])
         request.session[entering.OUTSIDE] = {"provider": provider.pk, "token": token}
         return redirect("access:second")
@@ -90,6 +109,15 @@ def back(request: HttpRequest, provider_id: str) -> HttpResponse:
     entering.enter(request, account, "outside")
     request.session[entering.OUTSIDE] = {"provider": provider.pk, "token": token}
     return with_own_language(request, redirect(going["next"]))
+
+
+def _linked(request: HttpRequest, provider: Provider, claims: Claims, going: dict[str, Any]) -> HttpResponse:
+    """Remember who the person is at the provider. Raises AccessError `outside`, `linked`."""
+    if request.user.pk != going["link"]:
+        raise AccessError("outside")
+    administering.link(cast("Account", request.user), provider, claims.get(provider.claim))
+    messages.success(request, _("Đã nối tài khoản."))
+    return redirect(going["next"])
 
 
 def _proved(request: HttpRequest, account_id: int, claims: Claims, going: dict[str, Any]) -> HttpResponse:

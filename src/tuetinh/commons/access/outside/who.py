@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from tuetinh.commons.access.errors import AccessError
-from tuetinh.commons.access.models import Account, AccountEvent, Provider
+from tuetinh.commons.access.models import Account, Provider
 from tuetinh.commons.access.queries import GRANTABLE, OF_PROVINCE
+from tuetinh.commons.access.telling import note_account
 
 if TYPE_CHECKING:
     from tuetinh.commons.access.outside.providers import Claims
@@ -29,7 +30,7 @@ def find(provider: Provider, claims: Claims) -> Account:
     if role and role != account.role and account.role in _given(provider):
         account.role = role
         account.save(update_fields=["role"])
-        AccountEvent.objects.create(account=account, by=account, what="role_mapped")
+        note_account(account, account, "role_mapped")
     return account
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.db import transaction
 
 from tuetinh.commons.access.errors import AccessError
-from tuetinh.commons.access.models import Account, AccountEvent, Passkey, RecoveryCode, Totp
+from tuetinh.commons.access.models import Account, Passkey, RecoveryCode, Totp
 from tuetinh.commons.access.proof import codes, policy
 from tuetinh.commons.access.queries import administered
+from tuetinh.commons.access.telling import note_account
 
 
 @transaction.atomic
@@ -28,7 +29,7 @@ def added(account: Account, what: str) -> list[str]:
     is_first = not Account.objects.select_for_update().get(pk=account.pk).has_factor
     Account.objects.filter(pk=account.pk).update(has_factor=True)
     account.has_factor = True
-    _note(account, account, what)
+    note_account(account, account, what)
     return codes.new_recovery_codes(account) if is_first else []
 
 
@@ -37,7 +38,7 @@ def renew_recovery_codes(account: Account) -> list[str]:
     """Ten new codes, told this once. Raises AccessError `no-factor` when there is nothing to recover from."""
     if not Account.objects.select_for_update().get(pk=account.pk).has_factor:
         raise AccessError("no-factor")
-    _note(account, account, "codes_renewed")
+    note_account(account, account, "codes_renewed")
     return codes.new_recovery_codes(account)
 
 
@@ -88,8 +89,4 @@ def _removed(account: Account, by: Account, what: str) -> None:
         account.must_change_password = account.must_change_password or is_short
     account.has_factor = has_factor
     account.save(update_fields=["has_factor", "must_change_password"])
-    _note(account, by, what)
-
-
-def _note(account: Account, by: Account, what: str) -> None:
-    AccountEvent.objects.create(account=account, by=by, what=what)
+    note_account(account, by, what)

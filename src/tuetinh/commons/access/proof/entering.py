@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import authenticate, login
 
 from tuetinh.commons.access import idle, sessions
-from tuetinh.commons.access.models import Account, AccountEvent
+from tuetinh.commons.access.models import Account
 from tuetinh.commons.access.proof import attempts, codes, noting, passkeys, policy
+from tuetinh.commons.access.telling import note_account
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -56,7 +57,7 @@ def second(request: HttpRequest, account: Account, code: str, passkey: str) -> s
     if code and codes.use(account, code):
         return "totp"
     if code and codes.use_recovery_code(account, code):
-        AccountEvent.objects.create(account=account, by=account, what="code_used")
+        note_account(account, account, "code_used")
         return "recovery"
     attempts.failed_code(account.pk)
     noting.turned_away(account, "code")

@@ -23,7 +23,7 @@ OWN = frozenset({PASSWORD, CODE, PASSKEY, PATH, "csrfmiddlewaretoken"})
 WHY = {
     "sign": gettext_lazy("Bạn sắp ký. Xác nhận để không ai khác ký thay khi bạn rời máy."),
     "open": gettext_lazy("Mở hồ sơ khẩn cấp được ghi tên bạn. Hãy xác nhận đúng là bạn."),
-    "rules": gettext_lazy("Việc này đổi quyền của người khác. Hãy xác nhận đúng là bạn."),
+    "rules": gettext_lazy("Việc này đổi quyền hoặc hồ sơ của người khác. Hãy xác nhận đúng là bạn."),
     "take": gettext_lazy("Dữ liệu sẽ rời khỏi đây. Hãy xác nhận đúng là bạn."),
     "factors": gettext_lazy("Việc này đổi cách đăng nhập của bạn. Hãy xác nhận đúng là bạn."),
 }

@@ -13,8 +13,10 @@ from django.views.decorators.http import require_GET, require_POST
 from tuetinh.commons.access import sessions
 from tuetinh.commons.access.api import fresh, signed_in
 from tuetinh.commons.access.errors import AccessError
-from tuetinh.commons.access.models import Account, AccountEvent
+from tuetinh.commons.access.models import Account
+from tuetinh.commons.access.outside.administering import links_of
 from tuetinh.commons.access.proof import actions, codes, passkeys, policy
+from tuetinh.commons.access.telling import note_account
 from tuetinh.commons.documents.api import qr_on_screen
 from tuetinh.record import seals
 
@@ -33,6 +35,7 @@ def security(request: HttpRequest) -> HttpResponse:
         "codes_left": account.recovery_codes.count(),
         "needs_factor": policy.needs_factor(account),
         "open_sessions": account.sessions.count(),
+        "providers": links_of(account),
     }
     return render(request, "access/security.html", context)
 
@@ -144,7 +147,7 @@ def end_others(request: HttpRequest) -> HttpResponse:
     """Log out everywhere but here."""
     account = _account(request)
     if sessions.end_others(account, _key(request)):
-        AccountEvent.objects.create(account=account, by=account, what="sessions_ended")
+        note_account(account, account, "sessions_ended")
     messages.success(request, _("Đã đăng xuất mọi máy khác."))
     return redirect("access:sessions")
 

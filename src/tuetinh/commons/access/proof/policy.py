@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from tuetinh.commons.access import sessions
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.models import Account, PastPassword, Policy, PolicyChange
+from tuetinh.commons.access.telling import enter_log
 
 KEEP = 4.0  # seconds
 ACTIONS = ("sign", "open", "rules", "factors", "take")
@@ -51,7 +52,10 @@ def change(by: Account, fields: dict[str, Any]) -> bool:
     for name, value in fields.items():
         setattr(kept, name, value)
     kept.save()
-    PolicyChange.objects.create(by=by, before=before, after=_fields(kept))
+    after = _fields(kept)
+    PolicyChange.objects.create(by=by, before=before, after=after)
+    told = ", ".join(f"{name}: {before[name]} → {after[name]}" for name in after if after[name] != before[name])
+    enter_log(by, "update", "Policy", str(kept.pk), reason=told)
     transaction.on_commit(forget)
     return True
 

@@ -11,6 +11,7 @@ from tuetinh.commons.access.models import Account, SightChange, SightRule
 from tuetinh.commons.access.roles import ROLES
 from tuetinh.commons.access.sight import rules
 from tuetinh.commons.access.sight.rules import Rule
+from tuetinh.commons.access.telling import enter_log
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -35,6 +36,8 @@ def change(by: Account, role: str, rule: Rule) -> bool:
         return False
     SightRule.objects.update_or_create(role=role, facility=by.facility, defaults=after)
     SightChange.objects.create(role=role, facility=by.facility, by=by, before=before, after=after)
+    told = ", ".join(f"{name}: {before[name]} → {after[name]}" for name in after if after[name] != before[name])
+    enter_log(by, "update", "SightRule", role, reason=told)
     transaction.on_commit(rules.forget)
     return True
 

@@ -13,10 +13,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from tuetinh.commons.access.errors import AccessError
+from tuetinh.commons.access.places import place_name
 from tuetinh.commons.access.sight import ages, wards
 from tuetinh.commons.access.sight.consents import PROPOSED, SCOPE
 from tuetinh.commons.access.sight.relations import RELATED_PATIENT
 from tuetinh.commons.access.sight.wards import BY_LAW, BY_WILL, CONFIDENTIALITY, MOST, Tie
+from tuetinh.commons.access.telling import tell_person
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
@@ -25,6 +27,10 @@ from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.steps import Query, Step, run
 
 HL7: Final = "http://terminology.hl7.org/CodeSystem"
+TOLD_BOUND: Final = (
+    "Tại {place}, một người được ghi là cha mẹ hoặc người giám hộ của bạn và xem được hồ sơ này. "
+    "Tên người đó ở trang “Người thân, người chăm sóc”. Nếu không đúng, hãy báo cho cơ sở."
+)
 DESKS: Final = frozenset({"reception", "station"})  # where people show who they are
 _SCOPES: Final = frozenset({"user/Consent.crus", "user/RelatedPerson.crus", "user/Patient.rs"})
 
@@ -40,7 +46,7 @@ def propose(by: Asker, carer: str, code: str, *, until: str = "", sensitive: boo
         raise AccessError("carer-until")
     if code not in BY_WILL or by.patient is None:
         raise AccessError("relationship")
-    ward, person = _people(by.patient, carer)
+    ward, person = people(by.patient, carer)
     known = [*wards.of_ward(by.patient), *proposed(ward=by.patient)]
     if any(one.carer == carer and not one.by_law for one in known):
         raise AccessError("carer-exists")
@@ -79,23 +85,41 @@ def end(by: Asker, tie_id: str) -> Tie:
 def link(by: Asker, ward: str, carer: str, code: str, *, agreed: bool = False) -> str:
     """Record at a desk who is a person's parent or guardian, from papers that it has seen; counts at once.
 
-    code: of `BY_LAW`; all but `GUARD` need a minor. agreed: the minor lets sensitive data be seen.
-    Raises AccessError `role`, `carer-self`, `carer-exists`, `carer-age`, `relationship`.
+    code: of `BY_LAW`; all need a minor. agreed: the minor lets sensitive data be seen. The minor's page tells of it.
+    Raises AccessError `role`, `carer-self`, `carer-exists`, `carer-age`, `relationship`, or `adult` for a guardian of
+    one (`guardianship.ask`).
     """
     if by.role not in DESKS:
         raise AccessError("role")
     if code not in BY_LAW:
         raise AccessError("relationship")
-    child, person = _people(ward, carer)
-    passes = ages.turns(child.birthDate or "", ages.of_age())
-    if code != "GUARD" and (passes is None or passes <= timezone.localdate()):
-        raise AccessError("carer-age")
-    if any(one.carer == carer and one.by_law for one in wards.of_ward(ward)):
-        raise AccessError("carer-exists")
-    related = _related_person(record.new_id(), child, person, code, active=True)
-    record.create(by, related)
+    child, person = people(ward, carer)
+    if not is_minor(child):
+        raise AccessError("adult" if code == "GUARD" else "carer-age")
+    tie = bind(by, child, person, code)
     if agreed:
         _name(by, child, person, "PRN", sensitive=True, status="active")
+    return tie
+
+
+def is_minor(person: r4.Patient) -> bool:
+    """Whether somebody is known to be below the age of majority."""
+    return is_minor_of(person.birthDate or "")
+
+
+def is_minor_of(birth: str) -> bool:
+    """Whether who was born on an ISO date, or in its part, is below the age of majority."""
+    passes = ages.turns(birth, ages.of_age())
+    return passes is not None and passes > timezone.localdate()
+
+
+def bind(by: Asker, ward: r4.Patient, carer: r4.Patient, code: str) -> str:
+    """Store that somebody is a parent or guardian, and tell the ward; the id of the fact. Raises `carer-exists`."""
+    if any(one.carer == carer.id and one.by_law for one in wards.of_ward(str(ward.id))):
+        raise AccessError("carer-exists")
+    related = _related_person(record.new_id(), ward, carer, code, active=True)
+    record.create(by, related)
+    tell_person(str(ward.id), TOLD_BOUND.format(place=place_name("Organization", by.facility)), by.facility)
     return str(related.id)
 
 
@@ -134,7 +158,8 @@ def _proposed(ward: str, carer: str) -> Step[list[Tie]]:
     ]
 
 
-def _people(ward: str, carer: str) -> tuple[r4.Patient, r4.Patient]:
+def people(ward: str, carer: str) -> tuple[r4.Patient, r4.Patient]:
+    """Both of them. Raises AccessError `carer-self`, `carer-gone`."""
     if ward == carer:
         raise AccessError("carer-self")
     found = run(SYSTEM, wards.bodies(r4.Patient, [ward, carer]))
@@ -157,8 +182,8 @@ def _name(
     passes = ages.turns(ward.birthDate or "", ages.of_age())
     minor = passes is not None and passes > timezone.localdate()
     end = min(filter(None, (until, passes.isoformat() if minor and passes else "")), default="") or None
-    id_, writing = record.new_id(), _writing(by)
-    record.create(writing, _related_person(id_, ward, person, code, active=status == "active", until=end))
+    id_, scoped = record.new_id(), writing(by)
+    record.create(scoped, _related_person(id_, ward, person, code, active=status == "active", until=end))
     actor = r4.ConsentProvisionActor(
         role=r4.CodeableConcept(coding=[r4.Coding(system=f"{HL7}/v3-ParticipationType", code="IRCP")]),
         reference=r4.Reference(reference=f"Patient/{person.id}"),
@@ -182,7 +207,7 @@ def _name(
             provision=None if sensitive else [restricted],
         ),
     )
-    record.create(writing, consent)
+    record.create(scoped, consent)
     return id_
 
 
@@ -207,20 +232,20 @@ def _related_person(
 
 def _set(by: Asker, tie: Tie, status: str) -> None:
     """Bring both facts to a new state. Raises AccessError `carer-gone` when somebody else was quicker."""
-    writing = _writing(by)
-    related = record.read(writing, "RelatedPerson", tie.id)
+    scoped = writing(by)
+    related = record.read(scoped, "RelatedPerson", tie.id)
     assert isinstance(related, r4.RelatedPerson)  # noqa: S101
     related.active = status == "active"
     if status != "active":
         period = related.period or r4.Period()
         related.period = r4.Period(start=period.start, end=timezone.localdate().isoformat())
     try:
-        record.update(writing, related, _version(related))
+        record.update(scoped, related, _version(related))
         if not tie.by_law:
-            consent = record.read(writing, "Consent", tie.id)
+            consent = record.read(scoped, "Consent", tie.id)
             assert isinstance(consent, r4.Consent)  # noqa: S101
             consent.status = status
-            record.update(writing, consent, _version(consent))
+            record.update(scoped, consent, _version(consent))
     except PreconditionFailed as error:
         raise AccessError("carer-gone") from error
 
@@ -229,6 +254,6 @@ def _version(resource: r4.RelatedPerson | r4.Consent) -> int:
     return int((resource.meta.versionId if resource.meta else None) or 0)
 
 
-def _writing(by: Asker) -> Asker:
+def writing(by: Asker) -> Asker:
     """The asker for the facts of a tie, which are in the other's record for one of the two sides."""
     return replace(by, patient=None, scopes=_SCOPES, sight=EVERYTHING)

@@ -145,9 +145,9 @@ def of(related: r4.RelatedPerson, consent: r4.Consent | None, ward: r4.Patient, 
     return Tie(
         id=str(related.id),
         ward=str(ward.id),
-        ward_name=_name(ward),
+        ward_name=name_of(ward),
         carer=str(carer.id),
-        carer_name=_name(carer),
+        carer_name=name_of(carer),
         code=code,
         by_law=consent is None,
         passes=None if consent is None and _of_an_adult(related, code, ward) else _passes(ward),
@@ -187,7 +187,8 @@ def _withheld(consent: r4.Consent) -> bool:
     return any(part.type == "deny" and any(label.code == "R" for label in part.securityLabel or ()) for part in parts)
 
 
-def _name(person: r4.Patient) -> str:
+def name_of(person: r4.Patient) -> str:
+    """How a person is called."""
     names = person.name or []
     name = next((one for one in names if one.use == "official"), names[0] if names else r4.HumanName())
     return name.text or " ".join(part for part in (*(name.given or []), name.family) if part)

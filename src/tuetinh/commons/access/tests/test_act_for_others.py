@@ -10,14 +10,17 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from tuetinh.commons.access.api import asker_of, carers, wards
+from tuetinh.commons.access.api import asker_of, carers, guardianship, wards
 from tuetinh.commons.access.errors import AccessError
+from tuetinh.commons.access.models import Account, Guardianship
 from tuetinh.record import api, r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import NotFound
 
 if TYPE_CHECKING:
-    from tuetinh.commons.access.models import Account
+    from collections.abc import Callable
+
+    from django.test import Client
 
 pytestmark = pytest.mark.django_db
 ICD10 = "http://hl7.org/fhir/sid/icd-10"
@@ -111,15 +114,98 @@ def test_with_the_minor_s_agreement_sensitive_data_too(mother: Asker, desk: Aske
     assert wards.of_ward("be") == []
 
 
-def test_a_guardian_by_a_decision_for_an_adult(mother: Asker, desk: Asker) -> None:
+def test_a_desk_alone_makes_nobody_guardian_of_an_adult(mother: Asker, desk: Asker) -> None:
     person("cha", birth(70))
-    for code in ("MTH", "FTH", "ADOPTP"):
+    for code in ("MTH", "FTH", "ADOPTP", "GUARD"):
         with pytest.raises(AccessError) as refused:
             carers.link(desk, "cha", "cast-citizen", code)
-        assert refused.value.code == "carer-age"
+        assert refused.value.code == ("adult" if code == "GUARD" else "carer-age")
     assert sees(mother, "cha") == []
-    carers.link(desk, "cha", "cast-citizen", "GUARD")
+
+
+PAPER = ("12/2026/QĐST-VDS", "Tòa án giao giám hộ")
+
+
+def told(patient: str) -> list[str]:
+    found = api.search(SYSTEM, "Communication", f"recipient=Patient/{patient}&_sort=sent").resources
+    return [one.payload[0].contentString for one in found if isinstance(one, r4.Communication) and one.payload]
+
+
+def colleague(cast: dict[str, Account], **more: str) -> Account:
+    fields = {"role": "reception", "facility": "12104"} | more
+    return Account.objects.create_account("cast.second", "x", full_name="Vàng Thị Sáu", **fields)
+
+
+def test_a_guardian_of_an_adult_counts_when_a_second_colleague_confirms(
+    mother: Asker, cast: dict[str, Account]
+) -> None:
+    person("cha", birth(70))
+    by = cast["reception"]
+    asked = guardianship.ask(by, "cha", "cast-citizen", *PAPER)
+    assert sees(mother, "cha") == []
+    assert len(told("cha")) == 1
+    assert "theo văn bản 12/2026/QĐST-VDS" in told("cha")[0]
+    elsewhere = colleague(cast, facility="12001")
+    for stranger in (by, cast["doctor"], cast["citizen"], elsewhere):
+        with pytest.raises(AccessError) as refused:
+            guardianship.answer(stranger, asker_of(stranger), asked.pk, accept=True)
+        assert refused.value.code == "confirmed"
+    assert (sees(mother, "cha"), guardianship.waiting("cha").count()) == ([], 1)
+    elsewhere.facility = "12104"
+    elsewhere.save()
+    guardianship.answer(elsewhere, asker_of(elsewhere), asked.pk, accept=True)
     assert sees(mother, "cha") == ["hiv", "plain"]
+    assert len(told("cha")) == 2
+    with pytest.raises(AccessError):
+        guardianship.answer(elsewhere, asker_of(elsewhere), asked.pk, accept=False)
+
+
+def test_the_ward_confirms_or_refuses_a_guardian(mother: Asker, cast: dict[str, Account]) -> None:
+    person("cha", birth(70))
+    ward = Account.objects.create_account("cha", "x", full_name="Cha", role="citizen", patient="cha")
+    first = guardianship.ask(cast["reception"], "cha", "cast-citizen", *PAPER)
+    guardianship.answer(ward, asker_of(ward), first.pk, accept=False)
+    assert sees(mother, "cha") == []
+    again = guardianship.ask(cast["reception"], "cha", "cast-citizen", *PAPER)
+    guardianship.answer(ward, asker_of(ward), again.pk, accept=True)
+    assert sees(mother, "cha") == ["hiv", "plain"]
+
+
+@pytest.mark.parametrize(
+    ("ward", "paper", "reason", "code"),
+    [
+        ("cha", "", PAPER[1], "decision"),
+        ("cha", PAPER[0], "vì thế", "reason"),
+        ("cast-citizen", *PAPER, "carer-self"),
+        ("be", *PAPER, "relationship"),
+        ("nobody", *PAPER, "carer-gone"),
+    ],
+)
+def test_a_guardian_needs_a_paper_and_a_reason(
+    cast: dict[str, Account], ward: str, paper: str, reason: str, code: str
+) -> None:
+    person("cha", birth(70))
+    person("be", birth(3))
+    with pytest.raises(AccessError) as refused:
+        guardianship.ask(cast["reception"], ward, "cast-citizen", paper, reason)
+    assert refused.value.code == code
+    assert Guardianship.objects.count() == 0
+    assert told("cha") == []
+
+
+def test_the_pages_ask_and_confirm_a_guardian(as_role: Callable[[str], Client], cast: dict[str, Account]) -> None:
+    person("cha", birth(70))
+    desk, url = as_role("reception"), "/people/cha/guardians"
+    form = {"carer": "cast-citizen", "code": "GUARD", "q": "x"}
+    assert desk.post(url, form).status_code == 422
+    assert desk.post(url, form | {"paper": PAPER[0], "reason": PAPER[1]}).status_code == 302
+    asked = Guardianship.objects.get()
+    assert "Một đồng nghiệp khác xác nhận." in desk.get(url).content.decode()
+    assert desk.post(url, {"confirm": asked.pk}).status_code == 422
+    page = as_role("station").get(url).content.decode()
+    assert "12/2026/QĐST-VDS" in page
+    assert as_role("station").post(url, {"confirm": asked.pk}).status_code == 302
+    assert [tie.code for tie in wards.of_ward("cha")] == ["GUARD"]
 
 
 def test_a_guardian_of_a_minor_ends_with_the_age(mother: Asker, desk: Asker) -> None:

@@ -34,10 +34,10 @@ ID = "so-y-te"
 
 
 def make(cast: dict[str, Account], issuer: str, **changes: Any) -> Provider:
-    """A provider of the health centre; who is `id-NAME` there is whom the administrator linked."""
+    """A provider of the province; who is `id-NAME` there is who has linked the own account."""
     providers._parties.clear()
     fields = {"name": "Sở Y tế", "issuer": issuer, "client_id": "tuetinh", **changes}
-    return administering.save(cast["admin"], ID, fields, SECRET)
+    return administering.save(cast["province"], ID, fields, SECRET)
 
 
 def free_port() -> int:
@@ -142,7 +142,7 @@ def test_real_provider(real: str, people: Callable[[], Person], cast: dict[str, 
     person = people()
     assert "chưa nối với tài khoản nào" in person.come("lan").text
     assert not is_in(person.http)
-    administering.link(cast["admin"], cast["doctor"].pk, ID, "lan")
+    administering.link(cast["doctor"], Provider.objects.get(), "lan")
     page = person.come("lan", "/account/sessions")
     assert page.url.path == "/account/sessions"
     assert "bằng tài khoản ngoài" in page.text
@@ -181,7 +181,7 @@ def test_new_keys_of_a_real_provider_are_taken(
 @pytest.mark.django_db(transaction=True)
 def test_real_provider_proves_again(real: str, people: Callable[[], Person], cast: dict[str, Account]) -> None:
     make(cast, real)
-    administering.link(cast["admin"], cast["doctor"].pk, ID, "lan")
+    administering.link(cast["doctor"], Provider.objects.get(), "lan")
     person = people()
     person.come("lan", "/records/cast-citizen/open")
     row = Session.objects.get(account__isnull=False)
@@ -386,6 +386,7 @@ def test_nobody_is_found_by_mail_or_by_a_name_that_was_not_configured(liar: Liar
 @pytest.mark.parametrize("role", ["outsider", "citizen"])
 def test_a_facilitys_provider_is_for_its_accounts_only(liar: Liar, cast: dict[str, Account], role: str) -> None:
     provider = make(cast, liar.issuer, claim="preferred_username", by_username=True)
+    provider.facility = "12104"
     with pytest.raises(who.AccessError):
         who.find(provider, {"preferred_username": f"cast.{role}"})
     Account.objects.filter(role="doctor").update(is_active=False)
@@ -413,6 +414,7 @@ def test_a_role_comes_from_the_administrators_table_only(
     table = {"duoc": "pharmacist", "xet-nghiem": "lab", "quan-tri": "admin", "so": "official"}
     claims = {"sub": "id-lan", "groups": groups, "role": "admin"}
     provider = make(cast, liar.issuer, roles=table)
+    Provider.objects.update(facility="12104")
     Link.objects.create(provider=provider, value="id-lan", account=cast["nurse"])
     assert who.find(provider, claims).role == "nurse", "no claim is named"
     provider = make(cast, liar.issuer, roles=table, role_claim="groups")
@@ -491,28 +493,93 @@ def test_what_is_not_safe_is_not_kept(
     assert not Provider.objects.exists()
 
 
+def own_provider(cast: dict[str, Account], issuer: str, **more: Any) -> Provider:
+    """A provider of the health centre, made by its administrator."""
+    providers._parties.clear()
+    fields = {"name": "Tự lập", "issuer": issuer, "client_id": "tuetinh", **more}
+    return administering.save(cast["admin"], ID, fields, SECRET)
+
+
 def test_another_facilitys_provider_and_accounts_are_out_of_reach(
     as_role: Callable[[str], Client], cast: dict[str, Account]
 ) -> None:
-    own = make(cast, "https://id.example.vn")
-    Provider.objects.create(id="xa", name="Xa", facility="12001", issuer="https://x.example", client_id="x")
+    own = own_provider(cast, "https://id.example.vn")
+    xa = Provider.objects.create(id="xa", name="Xa", facility="12001", issuer="https://x.example", client_id="x")
+    Link.objects.create(provider=xa, value="a", account=cast["outsider"])
     before = list(Provider.objects.order_by("pk").values())
     browser = as_role("admin")
     assert browser.post("/accounts/providers/xa", FORM | {"id": "xa"}).status_code == 403
-    assert browser.post(f"/accounts/{cast['outsider'].pk}/link", {"provider": own.pk, "value": "a"}).status_code == 403
-    assert browser.post(f"/accounts/{cast['doctor'].pk}/link", {"provider": "xa", "value": "a"}).status_code == 403
+    assert browser.post(f"/accounts/{cast['outsider'].pk}/link", {"provider": own.pk}).status_code == 403
+    assert browser.post(f"/accounts/{cast['doctor'].pk}/link", {"provider": "xa"}).status_code == 403
     with pytest.raises(who.AccessError):
         administering.save(cast["doctor"], "moi", {"name": "x"}, "")
     assert list(Provider.objects.order_by("pk").values()) == before
+    assert Link.objects.count() == 1
+
+
+def test_a_facility_cannot_make_a_provider_that_is_believed_beyond_its_word(
+    liar: Liar, as_role: Callable[[str], Client], cast: dict[str, Account]
+) -> None:
+    for name in ("is_strong", "by_username"):
+        with pytest.raises(who.AccessError) as refused:
+            own_provider(cast, liar.issuer, **{name: True})
+        assert refused.value.code == "province"
+    assert not Provider.objects.exists()
+    as_role("admin").post("/accounts/providers/new", FORM | {"is_strong": "on", "by_username": "on"})
+    kept = Provider.objects.get()
+    assert (kept.facility, kept.is_strong, kept.by_username) == ("12104", False, False)
+
+
+def test_an_administrator_links_no_account_of_others(
+    liar: Liar, as_role: Callable[[str], Client], cast: dict[str, Account]
+) -> None:
+    own_provider(cast, liar.issuer)
+    as_role("admin").post(f"/accounts/{cast['doctor'].pk}/link", {"provider": ID, "value": "id-lan"})
+    assert not Link.objects.exists()
+    browser = Client()
+    assert come_back(browser, liar, go(browser)).status_code == 403
+    assert not Session.objects.filter(account=cast["doctor"]).exists()
+
+
+def test_a_provider_of_a_facility_passes_no_second_factor(liar: Liar, cast: dict[str, Account]) -> None:
+    provider = own_provider(cast, liar.issuer)
+    Provider.objects.update(is_strong=True)  # from before only the province could say so
+    administering.link(cast["doctor"], provider, "id-lan")
+    actions.added(cast["doctor"], "totp_added")
+    browser = Client()
+    assert come_back(browser, liar, go(browser))["Location"] == "/login/second"
+    assert not is_in(browser)
+
+
+def test_links_end_with_what_they_rest_on(liar: Liar, cast: dict[str, Account]) -> None:
+    administering.link(cast["doctor"], own_provider(cast, liar.issuer), "id-lan")
+    own_provider(cast, liar.issuer, name="Tên mới")
+    assert Link.objects.count() == 1
+    own_provider(cast, "https://evil.example")
     assert not Link.objects.exists()
 
 
-def test_one_person_outside_is_one_account_here(as_role: Callable[[str], Client], cast: dict[str, Account]) -> None:
-    make(cast, "https://id.example.vn")
-    browser = as_role("admin")
-    for role in ("doctor", "nurse"):
-        browser.post(f"/accounts/{cast[role].pk}/link", {"provider": ID, "value": "id-lan"})
+def test_one_links_the_own_account_after_the_own_login(
+    liar: Liar, as_role: Callable[[str], Client], cast: dict[str, Account]
+) -> None:
+    make(cast, liar.issuer)
+    for role, status in (("doctor", 302), ("nurse", 403)):
+        browser = as_role(role)
+        sent = browser.post(f"/login/outside/{ID}/link")
+        asked = {name: values[0] for name, values in parse_qs(urlsplit(sent["Location"]).query).items()}
+        assert asked["prompt"] == "login"
+        assert come_back(browser, liar, asked).status_code == status, "one person outside is one account here"
     assert Link.objects.get().account == cast["doctor"]
-    browser.post(f"/accounts/{cast['doctor'].pk}/link", {"provider": ID, "value": ""})
+    assert "Đã nối" in as_role("doctor").get("/account/security").content.decode()
+    as_role("admin").post(f"/accounts/{cast['doctor'].pk}/link", {"provider": ID})
     assert not Link.objects.exists()
     assert [event.what for event in AccountEvent.objects.order_by("pk")] == ["linked", "unlinked"]
+
+
+def test_only_where_one_could_come_from_one_links(as_role: Callable[[str], Client], cast: dict[str, Account]) -> None:
+    Provider.objects.create(id="xa", name="Xa", facility="12001", issuer="https://x.example", client_id="x")
+    assert as_role("doctor").post("/login/outside/xa/link").status_code == 404
+    session = (browser := as_role("doctor")).session
+    session["proved"] = 1
+    session.save()
+    assert browser.post("/login/outside/xa/link").status_code == 403

@@ -14,6 +14,7 @@ from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.models import Account, Glass, SightRule
 from tuetinh.commons.access.sight import glass, rules
+from tuetinh.commons.identity import merging
 from tuetinh.record import api, r4
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.audit.accesses import accesses
@@ -185,3 +186,63 @@ def test_the_queue_asks_a_fixed_number_of_queries(
     browser.get(QUEUE)
     with django_assert_max_num_queries(8):
         browser.get(QUEUE)
+
+
+def written(type_: str) -> list[tuple[str, str, str]]:
+    """Account, action and reason of the entries of the access log about a thing of this module, in their order."""
+    enter(SYSTEM)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT account, action, reason FROM record.audit WHERE type = %s ORDER BY position", [type_])
+        return cursor.fetchall()
+
+
+def told() -> list[str]:
+    found = api.search(SYSTEM, "Communication", "recipient=Patient/cast-citizen&_sort=sent").resources
+    return [one.payload[0].contentString or "" for one in found if isinstance(one, r4.Communication) and one.payload]
+
+
+def test_the_opening_and_its_review_are_entries_of_the_log(cast: dict[str, Account], as_role: Any) -> None:
+    as_role("doctor").post(OPEN, {"reason": REASON})
+    opened = Glass.objects.get()
+    as_role("admin").post(f"{QUEUE}/{opened.pk}", {"verdict": "not-ok", "note": "Không có cấp cứu"})
+    doctor, admin = str(cast["doctor"].pk), str(cast["admin"].pk)
+    assert written("Glass") == [(doctor, "open", REASON), (admin, "review", "not-ok: Không có cấp cứu")]
+
+
+def test_the_patient_is_told_at_once(cast: dict[str, Account], as_role: Callable[[str], Client]) -> None:
+    glass.open_record(cast["doctor"], "cast-citizen", REASON)
+    [text] = told()
+    assert text.startswith("Hồ sơ của bạn vừa được mở khẩn cấp bởi Bác sĩ tại Trung tâm Y tế huyện Than Uyên, đến ")
+    assert text.partition(", đến ")[0] in as_role("citizen").get("/me").content.decode()
+
+
+def test_an_overdue_review_is_told_once(
+    cast: dict[str, Account],
+    monkeypatch: pytest.MonkeyPatch,
+    mailoutbox: list[Any],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    monkeypatch.setenv("TUETINH_ALARM_MAIL", "truc@tinh.example, so@tinh.example")
+    late = glass.open_record(cast["doctor"], "cast-citizen", REASON)
+    glass.open_record(cast["nurse"], "cast-citizen", REASON)
+    assert glass.tell_of_late() == 0
+    Glass.objects.filter(pk=late.pk).update(due=timezone.now() - timedelta(minutes=1))
+    with django_capture_on_commit_callbacks(execute=True):
+        assert [glass.tell_of_late(), glass.tell_of_late()] == [1, 0]
+    [mail] = mailoutbox
+    assert mail.to == ["truc@tinh.example", "so@tinh.example"]
+    assert "1 hồ sơ mở khẩn cấp đã quá hạn xem xét, tại 12104." in mail.body
+    assert "cast-citizen" not in mail.body
+    assert written("Glass")[-1] == ("system", "notify", "review overdue")
+
+
+def test_an_open_emergency_follows_a_merge_and_goes_back(cast: dict[str, Account]) -> None:
+    api.create(SYSTEM, r4.Patient(id="same", name=[r4.HumanName(text="Lò Thị Pâng")]))
+    opened = glass.open_record(cast["doctor"], "cast-citizen", REASON)
+    merging.merge(SYSTEM, "cast-citizen", "same")
+    assert sees(cast["doctor"]) == ["hiv", "plain"]
+    glass.review(cast["admin"], opened.pk, "not-ok", "Không có cấp cứu")
+    assert sees(cast["doctor"]) == ["plain"]
+    merging.unmerge(SYSTEM, "cast-citizen", reason="nhầm")
+    glass.open_record(cast["doctor"], "same", REASON)
+    assert sees(cast["doctor"]) == ["plain"]

@@ -6,13 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from lxml import html
 
-from tuetinh.commons.access.models import Account
+from tuetinh.commons.access.models import Account, Totp
+from tuetinh.commons.identity.api import CCCD
+from tuetinh.node.testing import PASSWORD
 from tuetinh.record import api as record
+from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.imports import import_paths
+from tuetinh.record.steps import enter
 
 pytestmark = pytest.mark.django_db
 As = Callable[[str], Client]
@@ -82,16 +88,69 @@ def test_an_imported_person_reads_their_own_record(as_role: As, shared: Path) ->
     assert me.get("/reception").status_code == 403
 
 
-def test_a_second_time_gives_a_new_password_only(as_role: As) -> None:
+WHY = {"number": "012172000001", "reason": "Mất điện thoại, quên mật khẩu"}
+
+
+@pytest.fixture
+def owner(cast: dict[str, Account]) -> Account:
+    """The citizen, whose identity card the record knows, with an account in use and a second factor."""
+    person = record.read(SYSTEM, "Patient", "cast-citizen")
+    assert isinstance(person, r4.Patient)
+    person.identifier = [r4.Identifier(system=CCCD, value=WHY["number"])]
+    record.update(SYSTEM, person)
+    Account.objects.filter(pk=cast["citizen"].pk).update(has_factor=True, last_login=timezone.now())
+    Totp.objects.create(account=cast["citizen"], secret=b"x", last_step=0)
+    return cast["citizen"]
+
+
+def entries(patient: str) -> list[tuple[str, str, str]]:
+    enter(SYSTEM)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT account, action, reason FROM record.audit WHERE type = 'Account' AND patient = %s", [patient]
+        )
+        return cursor.fetchall()
+
+
+def test_an_account_in_use_is_not_taken_over_by_a_click(as_role: As, owner: Account) -> None:
+    page = as_role("reception").post("/people/cast-citizen/account")
+    assert (page.status_code, 'class="secret"' in page.content.decode()) == (200, False)
+    after = Account.objects.get(pk=owner.pk)
+    assert (after.password, after.must_change_password) == (owner.password, False)
+    assert entries("cast-citizen") == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"number": "012172000002"}, {"number": ""}, {"reason": "quên"}, {"reason": ""}], ids=str
+)
+def test_without_paper_or_reason_nothing_is_reset(as_role: As, owner: Account, wrong: dict[str, str]) -> None:
+    assert as_role("reception").post("/people/cast-citizen/account", WHY | wrong).status_code == 422
+    assert Account.objects.get(pk=owner.pk).password == owner.password
+    assert entries("cast-citizen") == []
+    assert record.search(SYSTEM, "Communication", "recipient=Patient/cast-citizen").resources == []
+
+
+def test_a_reset_is_proved_told_and_logged_and_ends_no_second_factor(
+    as_role: As, owner: Account, cast: dict[str, Account]
+) -> None:
     desk = as_role("reception")
-    first = given(desk, "cast-citizen")
-    assert first[0] == "cast.citizen"  # who has an account keeps it
-    me = entered(*first)
-    assert me.get("/me").status_code == 200
-    again = given(desk, "cast-citizen")
-    assert again[1] != first[1]
-    assert me.get("/me")["Location"].startswith("/login")
-    assert Account.objects.filter(patient="cast-citizen").count() == 1
+    session = desk.session
+    session["proved"] = 1
+    session.save()
+    assert desk.post("/people/cast-citizen/account", WHY).status_code == 403, "asks who one is"
+    assert Account.objects.get(pk=owner.pk).password == owner.password
+    page = desk.post("/people/cast-citizen/account", WHY | {"prove-password": PASSWORD})
+    password = html.fromstring(page.content.decode()).xpath("string(//*[@class='secret'])")
+    after = Account.objects.get(pk=owner.pk)
+    assert after.check_password(password)
+    assert (after.must_change_password, after.has_factor, Totp.objects.filter(account=after).count()) == (True, True, 1)
+    assert entries("cast-citizen") == [
+        (str(cast["reception"].pk), "update", "password_reset: Mất điện thoại, quên mật khẩu")
+    ]
+    Account.objects.filter(pk=owner.pk).update(must_change_password=False)
+    owner.refresh_from_db()
+    shown = as_role("citizen").get("/me").content.decode()
+    assert "Mật khẩu tài khoản của bạn vừa được đặt lại tại Trung tâm Y tế huyện Than Uyên" in shown
 
 
 @pytest.mark.parametrize("role", ["doctor", "cashier", "admin", "citizen", "outsider"])

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
+from tuetinh.commons.identity.merging import merge
 from tuetinh.community.portal import shares
 from tuetinh.community.portal.models import Miss, Opening, Share
 from tuetinh.record import api as record
@@ -266,3 +267,11 @@ def test_the_page_asks_a_fixed_number_of_queries(
     me.get(PAGE)
     with django_assert_max_num_queries(7):
         me.get(PAGE)
+
+
+def test_a_share_follows_a_merge(as_role: Browse) -> None:
+    code = make(as_role("citizen"))
+    assert "Tăng huyết áp" in shown(Client(), code)
+    record.create(SYSTEM, r4.Patient(id="same", name=[r4.HumanName(text="Lò Thị Pâng")], birthDate="1972-03-12"))
+    merge(SYSTEM, "cast-citizen", "same")
+    assert "Tăng huyết áp" in shown(Client(), code)
