@@ -76,7 +76,9 @@ def examine(data: Path, *, hashed: bool = True) -> Iterator[tuple[str, bool, str
     from django.db import connection
 
     from tuetinh.care.imaging import api as imaging
+    from tuetinh.commons.access import api as access
     from tuetinh.node import contents
+    from tuetinh.record.postgresql import owner
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('server_version_num')::int / 10000, current_setting('fsync')")
@@ -86,6 +88,10 @@ def examine(data: Path, *, hashed: bool = True) -> Iterator[tuple[str, bool, str
     try:
         call_command("migrate", check_unapplied=True, verbosity=0)
         yield "tables", True, "up to date"
+        yield "row security", *owner.examine()
+        admins, bare = access.administrators_by_password()
+        told = f"{bare} of {admins} administrators have none: their password alone opens every door"
+        yield "second factor", True, told if bare else f"all {admins} administrators have one"
         yield "files", *contents.examine(hashed=hashed)
         yield "pictures", *imaging.check()
     except SystemExit:

@@ -12,13 +12,15 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.http import urlencode
 
 from tuetinh.commons.access import sessions
-from tuetinh.commons.access.api import asker_of
+from tuetinh.commons.access.api import asker, asker_of
 from tuetinh.commons.access.pages import bad_request, forbidden
 from tuetinh.commons.access.proof import fresh, policy
 from tuetinh.commons.access.roles import ROLES
 from tuetinh.commons.ui.api import is_at
 from tuetinh.record.audit import REFUSED, given_out, note, one_request
 from tuetinh.record.origin import come_from
+from tuetinh.record.postgresql.base import NODE
+from tuetinh.record.steps import enter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +53,7 @@ class DeskMiddleware:
             return refusal
         if _has_nul(request, kwargs):
             return bad_request(request)
+        enter(asker(request) if request.user.is_authenticated else NODE)
         if roles is None or not request.user.is_authenticated:
             return None
         sessions.touch(request)

@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 
 # The index exists for whom the ImagingStudy would: see record/sql/lets.sql.
-EVERYTHING = "nullif(current_setting('tuetinh.everything', true), '') <> 'no'"
+EVERYTHING = "nullif(current_setting('tuetinh.everything', true) = 'yes', false) IS NOT NULL"
 CLOSED = "ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
 DOOR = CLOSED + " CREATE POLICY door ON {table} USING ({rows}) WITH CHECK ({rows});"
 STUDY = f"{EVERYTHING} OR record.lets('ImagingStudy', patient, custodian, 0)"
