@@ -19,7 +19,7 @@ import msgspec
 from django.conf import settings
 from django.db import connection, transaction
 
-from tuetinh.record import audit, contents, projections, r4, store
+from tuetinh.record import audit, contents, guards, projections, r4, store
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.audit import reading
 from tuetinh.record.audit.accesses import Access, accesses
@@ -68,6 +68,7 @@ __all__ = [
     "ref",
     "register_destruction",
     "register_follower",
+    "register_guard",
     "register_projection",
     "search",
     "update",
@@ -77,6 +78,7 @@ __all__ = [
 
 R = TypeVar("R", bound=r4.Resource)
 register_projection = projections.register
+register_guard = guards.register
 register_follower = followers.register
 
 

@@ -1,7 +1,8 @@
 """Looks at writes of some resource types before they happen: may refuse them, or keep back what is not to be stored.
 
-A guard is a module with two steps: `admit(asker, resource)` returns the resource to store, which is the given one or a
-copy; `release(asker, id)` comes before a deletion. Both run in the transaction of the write and raise what they refuse.
+A guard, a module or what a module above registers, has two steps: `admit(asker, resource)` returns the resource to
+store, which is the given one or a copy; `release(asker, id)` comes before a deletion. Both run in the transaction of
+the write and raise what they refuse.
 """
 
 from __future__ import annotations
@@ -31,9 +32,17 @@ class Guard(Protocol):
         """Let a resource be deleted."""
 
 
+_registered: dict[str, Guard] = {}
+
+
+def register(type_: str, guard: Guard) -> None:
+    """Let a module above guard a type that the record itself does not."""
+    _registered[type_] = guard
+
+
 def exists(type_: str) -> bool:
     """Whether writing the type needs more than the record's own statement."""
-    return type_ in MODULES
+    return type_ in MODULES or type_ in _registered
 
 
 def admit(asker: Asker, resource: R) -> Step[R]:
@@ -50,4 +59,4 @@ def release(asker: Asker, type_: str, id_: str) -> Step[None]:
 
 
 def _guard(type_: str) -> Guard:
-    return cast("Guard", import_module(MODULES[type_]))
+    return _registered.get(type_) or cast("Guard", import_module(MODULES[type_]))

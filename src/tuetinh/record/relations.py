@@ -13,13 +13,14 @@ from tuetinh.record.search.values import date_range
 from tuetinh.record.statements import array
 from tuetinh.record.steps import Query, Step
 
-__all__ = ["FOREVER", "Denial", "Relation", "date_range", "forbid", "keep"]
+__all__ = ["EVER", "FOREVER", "Denial", "Relation", "date_range", "forbid", "keep"]
 
 FOREVER = "infinity"
+EVER = "-infinity"
 
 
 class Relation(NamedTuple):
-    """holder: `Organization/12104`, `Practitioner/7`, `Account/17`, … until: an instant of PostgreSQL, or `FOREVER`.
+    """holder: `Organization/12104`, `Practitioner/7`, `Account/17`, … since, until: instants of PostgreSQL.
 
     kind: `treating`, `episode`, `referral` and `consultation` hold for some days after their end, as the asker's sight
     says; `registered`, `invitation`, `guardian` and `consent` end with it; so does `glass`, which holds whatever the
@@ -31,25 +32,33 @@ class Relation(NamedTuple):
     kind: str
     source: str
     until: str = FOREVER
+    since: str = EVER
 
 
 class Denial(NamedTuple):
-    """facility: id of the Organization, "" for every one. purpose: v3 PurposeOfUse, "" for every one."""
+    """facility: id of the Organization, "" for every one, or `Practitioner/7` for one person wherever they work.
+
+    purpose: v3 PurposeOfUse, "" for every one.
+    """
 
     patient: str
     facility: str
     purpose: str
     source: str
     until: str = FOREVER
+    since: str = EVER
 
 
-_KEEP = """WITH wanted AS (SELECT * FROM unnest({columns}, %s::timestamptz[]) AS w({names}, until)),
+_KEEP = """WITH wanted AS (
+  SELECT * FROM unnest({columns}, %s::timestamptz[], %s::timestamptz[]) AS w({names}, until, since)
+),
 gone AS (
   DELETE FROM record.{table} k WHERE k.source = ANY (%s::text[])
     AND NOT EXISTS (SELECT FROM wanted w WHERE ({keys_k}) = ({keys_w}))
 )
-INSERT INTO record.{table} AS k ({names}, until) SELECT {names}, until FROM wanted
-ON CONFLICT ({names}) DO UPDATE SET until = excluded.until WHERE k.until <> excluded.until"""
+INSERT INTO record.{table} AS k ({names}, until, since) SELECT {names}, until, since FROM wanted
+ON CONFLICT ({names}) DO UPDATE SET until = excluded.until, since = excluded.since
+  WHERE (k.until, k.since) <> (excluded.until, excluded.since)"""
 
 
 def _statement(table: str, names: Sequence[str]) -> str:
@@ -62,8 +71,8 @@ def _statement(table: str, names: Sequence[str]) -> str:
     )
 
 
-_RELATIONS = _statement("relation", Relation._fields[:-1])
-_DENIALS = _statement("denial", Denial._fields[:-1])
+_RELATIONS = _statement("relation", Relation._fields[:-2])
+_DENIALS = _statement("denial", Denial._fields[:-2])
 
 
 def keep(sources: Sequence[str], relations: Sequence[Relation]) -> Step[None]:
@@ -77,6 +86,6 @@ def forbid(sources: Sequence[str], denials: Sequence[Denial]) -> Step[None]:
 
 
 def _params(sources: Sequence[str], rows: Sequence[Relation | Denial], row: type[NamedTuple]) -> tuple[str, ...]:
-    unique = list(dict.fromkeys(rows))
+    unique = list({one[:-2]: one for one in sorted(rows, key=lambda one: one.until)}.values())  # the longest counts
     columns = list(zip(*unique, strict=True)) or [()] * len(row._fields)
     return (*(array(column) for column in columns), array(sources))

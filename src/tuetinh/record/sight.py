@@ -21,6 +21,9 @@ SETTINGS: Final = (
 ENTER: Final = "SELECT " + ", ".join(f"set_config('tuetinh.{name}', %s, false)" for name in SETTINGS)
 """Tells a connection who asks. The settings outlive the statement: they are told again when somebody else asks."""
 
+MEANWHILE: Final = ENTER.replace("%s, false", "%s, true")
+"""The same until the transaction ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sight:
@@ -35,6 +38,8 @@ class Sight:
         With `ALL_LABELS` neither labels nor what patients forbid count for whole types.
     here: bits of labels that it may see besides in rows that its facility answers for.
     after: days for which relations of care hold after its end.
+    elsewhere: types of which it may change what another facility answers for; `*` for all. closed: types that it may
+        not write at all, whatever its scopes say.
     """
 
     whole: str = ""
@@ -43,6 +48,12 @@ class Sight:
     labels: int = 0
     after: int = 0
     here: int = 0
+    elsewhere: str = "*"
+    closed: str = ""
+
+    def changes(self, type_: str, custodian: str | None, facility: str) -> bool:
+        """Whether it may change a row that this facility answers for, if any, when it works at that one."""
+        return custodian in (None, "", facility) or self.elsewhere == "*" or type_ in self.elsewhere.split()
 
 
 NOTHING = Sight()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from tuetinh.record import origin
+from tuetinh.record import inherited, labels, origin
 from tuetinh.record.search.entries import Index
 
 INDEXES = {
@@ -123,6 +123,14 @@ def _index_parts(type_: str, letters: str, *, many: bool) -> str:
     return parts
 
 
+def _labels(type_: str, own: str, names: str) -> str:
+    """The labels of a row: its own, and those of what it names where the type has them from others."""
+    if type_ not in inherited.TYPES:
+        return own
+    left = labels.ELSEWHERE if type_ in labels.AT_HOME else 0
+    return f"{own} | (record.inherited({names}::text[]) << {left})"
+
+
 RETURNING = "RETURNING id, key, shard, version, updated, patient, custodian, labels"
 
 
@@ -132,8 +140,8 @@ def insert(type_: str, letters: str) -> str:
     return (
         f"""WITH new AS (
   INSERT INTO record."{type_}" (type, id, shard, version, updated, patient, custodian, labels, tokens, body)
-  SELECT '{type_}', %s, %s, 1, %s::timestamptz, %s, %s, %s::integer, %s::bigint[], %b WHERE {CURRENT}
-    AND record.pass(%s::text[]) {RETURNING}
+  SELECT '{type_}', %s, %s, 1, %s::timestamptz, %s, %s, {_labels(type_, "%s::integer", "%s")},
+    %s::bigint[], %b WHERE {CURRENT} AND record.pass(%s::text[]) {RETURNING}
 ), """
         + _index_parts(type_, letters, many=False)
         + FEED.format(t=type_)
@@ -151,9 +159,10 @@ def insert_many(type_: str, letters: str) -> str:
   SELECT record.pass(%s::text[]) AS free
 ), new AS (
   INSERT INTO record."{type_}" (type, id, shard, version, updated, patient, custodian, labels, tokens, body)
-  SELECT '{type_}', i.id, i.shard, 1, %s::timestamptz, i.patient, i.custodian, i.labels, i.tokens::bigint[], i.body
-  FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %b::bytea[], %s::text[])
-    AS i(id, shard, patient, custodian, labels, tokens, body, people) CROSS JOIN gate
+  SELECT '{type_}', i.id, i.shard, 1, %s::timestamptz, i.patient, i.custodian,
+    {_labels(type_, "i.labels", "i.names")}, i.tokens::bigint[], i.body
+  FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %s::text[], %b::bytea[],
+    %s::text[]) AS i(id, shard, patient, custodian, labels, names, tokens, body, people) CROSS JOIN gate
   WHERE {CURRENT} AND (gate.free OR record.pass(i.people::text[])) {RETURNING}
 ), """
         + _index_parts(type_, letters, many=True)
@@ -180,7 +189,8 @@ def replace(type_: str, letters: str) -> str:
   SELECT type, id, shard, version, key, updated, xid, patient, custodian, labels, deleted, body FROM target
 ), new AS (
   UPDATE record."{type_}" AS r SET shard = %s, version = %s, updated = %s::timestamptz, xid = pg_current_xact_id(),
-    patient = %s, custodian = %s, labels = %s, deleted = %s, tokens = %s::bigint[], body = %b
+    patient = %s, custodian = %s, labels = {_labels(type_, "%s::integer", "%s")}, deleted = %s,
+    tokens = %s::bigint[], body = %b
   FROM target WHERE r.type = '{type_}' AND r.id = target.id
   RETURNING r.id, r.key, r.shard, r.version, r.updated, r.patient, r.custodian, r.labels
 ), """
@@ -200,8 +210,8 @@ def replace_many(type_: str, letters: str) -> str:
     return (
         f"""WITH given AS (
   SELECT * FROM unnest(
-    %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %b::bytea[])
-    AS g(id, updated, shard, patient, custodian, labels, tokens, body)
+    %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %s::text[],
+    %b::bytea[]) AS g(id, updated, shard, patient, custodian, labels, names, tokens, body)
 ), target AS (
   SELECT r.* FROM record."{type_}" r JOIN given USING (id) WHERE r.type = '{type_}'
 ), old AS (
@@ -210,7 +220,8 @@ def replace_many(type_: str, letters: str) -> str:
   SELECT type, id, shard, version, key, updated, xid, patient, custodian, labels, deleted, body FROM target
 ), new AS (
   UPDATE record."{type_}" AS r SET shard = g.shard, version = r.version + 1, updated = g.updated,
-    xid = pg_current_xact_id(), patient = g.patient, custodian = g.custodian, labels = g.labels,
+    xid = pg_current_xact_id(), patient = g.patient, custodian = g.custodian,
+    labels = {_labels(type_, "g.labels", "g.names")},
     tokens = g.tokens::bigint[], body = g.body
   FROM given g WHERE r.type = '{type_}' AND r.id = g.id
   RETURNING r.id, r.key, r.shard, r.version, r.updated, r.patient, r.custodian, r.labels

@@ -17,7 +17,7 @@ import psycopg
 from django.db import connection
 
 from tuetinh.record import sight
-from tuetinh.record.asker import Asker
+from tuetinh.record.asker import SYSTEM, Asker
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -88,6 +88,20 @@ async def aenter(asker: Asker, conn: psycopg.AsyncConnection[Row]) -> None:
         _entered.pop(conn, None)
         await conn.execute(sight.ENTER, sight.settings(asker))
         _entered[conn] = asker
+
+
+def through(asker: Asker, step: Step[T]) -> Step[T]:
+    """Drive a step that sees what exists for this asker, within a transaction of the house, which sees everything."""
+    yield Query(sight.MEANWHILE, sight.settings(asker))
+    try:
+        found = yield from step
+    except psycopg.Error:
+        raise  # which ends the transaction, and the settings with it
+    except Exception:
+        yield Query(sight.MEANWHILE, sight.settings(SYSTEM))
+        raise
+    yield Query(sight.MEANWHILE, sight.settings(SYSTEM))
+    return found
 
 
 def run(asker: Asker, step: Step[T]) -> T:

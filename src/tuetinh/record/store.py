@@ -19,7 +19,7 @@ from typing import NamedTuple
 import msgspec
 import psycopg
 
-from tuetinh.record import contents, granular, guards, labels, projections, r4, security_context, statements
+from tuetinh.record import contents, granular, guards, inherited, labels, projections, r4, security_context, statements
 from tuetinh.record.asker import Asker
 from tuetinh.record.contents.keeping import User
 from tuetinh.record.errors import (
@@ -37,6 +37,7 @@ from tuetinh.record.projections import Written
 from tuetinh.record.search import additions, entries, index
 from tuetinh.record.search.params import Added, added
 from tuetinh.record.security_context import DOCUMENTS, Owner
+from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.steps import Pause, Query, Row, Step, computed
 
 WORDS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"}
@@ -48,6 +49,11 @@ MOST_FOUND_BY = 20_000  # strings, dates and numbers of one resource; no sound o
 MOST_TOKENS = 300_000  # a code system of 100,000 codes stays below
 OWNED = frozenset({"Subscription"})
 """Types in no compartment that nevertheless belong to the patient on whose behalf they were made."""
+DIRECTORY = frozenset({"Organization", "Location", "Practitioner", "PractitionerRole", "HealthcareService"})
+"""Types that say who and where: made only by who may change them."""
+RESULTS = frozenset({"Observation", "DiagnosticReport", "ImagingStudy"})
+FINAL = frozenset({"final", "amended", "corrected", "appended", "available"})
+"""What somebody may have acted on; it goes only after it was said to be wrong."""
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})"')
 
@@ -121,6 +127,9 @@ def allow(asker: Asker, interaction: str, type_: str, *, whole: bool = False) ->
     if type_ == ACCESS_LOG and interaction in "cud":
         message = f"{type_} is answered from the access log, which nobody writes but the node itself"
         raise Forbidden(message)
+    if interaction in "cud" and type_ in asker.sight.closed.split():
+        message = f"{type_} is not written by this desk"
+        raise Forbidden(message)
     if not (asker.may(interaction, type_) or (not whole and asker.may_some(interaction, type_))):
         message = f"{WORDS[interaction]} of {type_} is not within the scopes of this account"
         raise Forbidden(message)
@@ -189,6 +198,13 @@ def _owner(asker: Asker, type_: str) -> Owner | None:
     return Owner(asker.patient, asker.facility or None) if type_ in OWNED and asker.patient is not None else None
 
 
+def _check_change(asker: Asker, type_: str, custodian: str | None) -> None:
+    """What another facility answers for is changed there; here it is answered by something new."""
+    if not asker.sight.changes(type_, custodian, asker.facility):
+        message = f"this {type_} is changed by Organization/{custodian}, which answers for it"
+        raise Forbidden(message)
+
+
 def _check_new(asker: Asker, interaction: str, item: Draft) -> None:
     if not sees(asker, item.patient):
         message = "the resource does not belong to the patient of this account"
@@ -221,6 +237,8 @@ def create(
         owner = owners.get(str(resource.id)) if type_ == "Binary" else _owner(asker, type_)
         item = yield from _drafted(kept, asker.facility, owner)
         _check_new(asker, "c", item)
+        if type_ in DIRECTORY:
+            _check_change(asker, type_, item.custodian)
         groups.setdefault(type_, []).append(item)
     if not checked:
         yield from check_targets(resources)
@@ -276,12 +294,12 @@ def _written(statement: Query) -> Step[list[Row]]:
 def _insertion(asker: Asker, type_: str, drafts: Sequence[Draft], bodies: Sequence[bytes], updated: datetime) -> Query:
     """The statement that stores first versions; it returns no rows, and does nothing, for an old generation."""
     at, generation = updated.isoformat(), min(item.generation for item in drafts)
-    bits = [labels.of(body) for body in bodies]
+    bits = [labels.row(body) for body in bodies]
     if len(drafts) == 1:
         one = drafts[0]
         letters, rows = statements.index_rows(one.found_by)
         tokens = statements.token_array(one.found_by.tokens)
-        who: tuple[object, ...] = (one.patient, one.custodian, bits[0])
+        who: tuple[object, ...] = (one.patient, one.custodian, bits[0], *_names(one.resource))
         named = statements.array(redirect.named(one.resource, bodies[0]))
         head: tuple[object, ...] = (one.id, one.shard, at, *who, tokens, bodies[0], generation, named)
         sql = statements.insert(type_, letters)
@@ -293,11 +311,17 @@ def _insertion(asker: Asker, type_: str, drafts: Sequence[Draft], bodies: Sequen
         head = (
             *(text(sorted({person for each in people for person in each})), at, text(ids)),
             *(text(i.shard for i in drafts), text(i.patient for i in drafts), text(i.custodian for i in drafts)),
-            *(text(map(str, bits)), text(statements.token_array(i.found_by.tokens) for i in drafts)),
+            *(text(map(str, bits)), text(text(inherited.named(i.resource)) for i in drafts)),
+            text(statements.token_array(i.found_by.tokens) for i in drafts),
             *(bodies, text(map(text, people)), generation),
         )
         sql = statements.insert_many(type_, letters)
     return Query(sql, (*head, *rows, *statements.write_params(asker, "create")))
+
+
+def _names(resource: r4.Resource) -> tuple[str, ...]:
+    """The parameter that says whose labels a resource takes, for types that take any."""
+    return (statements.array(inherited.named(resource)),) if resource.resourceType in inherited.TYPES else ()
 
 
 def put(asker: Asker, resource: r4.Resource, *, if_match: int | None = None, upsert: bool = True) -> Step[Stored]:
@@ -396,6 +420,7 @@ def _may_replace(asker: Asker, type_: str, row: Row) -> bool:
 def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
     """Write the version after the locked row."""
     type_ = resource.resourceType
+    _check_change(asker, type_, row[8])
     if not row[10]:
         yield from redirect.settle(resource)
     resource = yield from guards.admit(asker, resource)
@@ -422,7 +447,8 @@ def _replacement(asker: Asker, item: Draft, moment: tuple[int, str], body: bytes
     """The statement that stores a next version; it returns no rows, and does nothing, for an old generation."""
     letters, rows = statements.index_rows(item.found_by)
     tokens = statements.token_array(item.found_by.tokens)
-    head = (item.id, item.generation, item.shard, *moment, item.patient, item.custodian, labels.of(body))
+    who = (item.patient, item.custodian, labels.row(body), *_names(item.resource))
+    head = (item.id, item.generation, item.shard, *moment, *who)
     sql = statements.replace(item.resource.resourceType, letters)
     return Query(sql, (*head, False, tokens, body, *rows, *statements.write_params(asker, action)))
 
@@ -445,7 +471,8 @@ def rewrite(
     head = (
         *(text(i.id for i in items), text(at.isoformat() for at in updated), text(i.shard for i in items)),
         *(text(i.patient for i in items), text(i.custodian for i in items)),
-        text(str(labels.of(body)) for body in bodies),
+        text(str(labels.row(body)) for body in bodies),
+        text(text(inherited.named(i.resource)) for i in items),
         *(text(statements.token_array(i.found_by.tokens) for i in items), bodies),
     )
     said = statements.write_params(asker, action)
@@ -478,10 +505,15 @@ def delete(asker: Asker, type_: str, id_: str, *, if_match: int | None = None) -
         raise PreconditionFailed(message)
     if row[4]:
         return Stored(type_, id_, row[1], row[2], row[3], None)
+    _check_change(asker, type_, row[8])
+    if type_ in RESULTS and asker.sight != EVERYTHING and getattr(r4.decode(bytes(row[5])), "status", "") in FINAL:
+        message = f"a released {type_} is not deleted before it was marked as entered-in-error"
+        raise Forbidden(message)
     yield from guards.release(asker, type_, id_)
     version = row[1] + 1
     updated = max(now(), row[2] + timedelta(milliseconds=1))
-    head = (id_, None, row[7], version, updated.isoformat(), row[3], row[8], row[9], True, "{}", None)
+    names = ("{}",) if type_ in inherited.TYPES else ()
+    head = (id_, None, row[7], version, updated.isoformat(), row[3], row[8], row[9], *names, True, "{}", None)
     yield Query(statements.replace(type_, ""), (*head, *statements.write_params(asker, "delete")))
     if projections.exists(type_):
         yield from projections.project(type_, [Written(type_, id_, row[6], version, row[3], None)])

@@ -30,6 +30,7 @@ class Study(models.Model):
     resource = models.CharField(max_length=64, unique=True)  # id of the ImagingStudy
     custodian = models.CharField(max_length=64)
     patient = models.CharField(max_length=64, null=True)
+    labels = models.IntegerField(default=0, db_default=0)  # bits of `record.labels`, as the ImagingStudy has them
     order = models.CharField(max_length=64, blank=True)  # id of the ServiceRequest
     encounter = models.CharField(max_length=64, blank=True)
     patient_id = models.CharField(max_length=64, db_collation="C", blank=True)

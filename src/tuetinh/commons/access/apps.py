@@ -14,10 +14,10 @@ class AccessConfig(AppConfig):
     def ready(self) -> None:
         """Tell the record what an owner of a subscription may see; follow merged people; keep relations and labels."""
         from tuetinh.commons.access.oauth.standing import now
-        from tuetinh.commons.access.sight import consents, labelled, relations
+        from tuetinh.commons.access.sight import consents, guarding, labelled, relations
         from tuetinh.commons.messages.api import register_channel
         from tuetinh.record import projections
-        from tuetinh.record.api import Follower, register_follower
+        from tuetinh.record.api import Follower, register_follower, register_guard
         from tuetinh.record.subscriptions import api as subscriptions
 
         subscriptions.register_owners(now)
@@ -31,3 +31,5 @@ class AccessConfig(AppConfig):
         for type_ in relations.TYPES:
             projections.register(type_, relations.follow)
         projections.register("Consent", consents.follow)
+        register_guard("Consent", guarding.Guard("Consent", guarding.opens_or_shuts))
+        register_guard("RelatedPerson", guarding.Guard("RelatedPerson", guarding.ties))

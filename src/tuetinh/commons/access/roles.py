@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 DIRECTORY = "Organization Location Practitioner PractitionerRole HealthcareService"
+CONFORMANCE = (
+    "CapabilityStatement CodeSystem CompartmentDefinition ConceptMap GraphDefinition ImplementationGuide "
+    "MessageDefinition NamingSystem OperationDefinition SearchParameter StructureDefinition StructureMap "
+    "TerminologyCapabilities ValueSet"
+)
+"""What the whole province is understood by: written by its administrators."""
+CROSSING = (
+    "Patient RelatedPerson Coverage Appointment AppointmentResponse Task ServiceRequest Communication "
+    "CommunicationRequest Subscription"
+)
+"""What goes from one facility to another, so that both change it."""
 CATALOGUE = "Medication CodeSystem ValueSet ActivityDefinition PlanDefinition ChargeItemDefinition"
 PERSON = "Patient RelatedPerson Coverage"
 VISIT = "Encounter EpisodeOfCare Appointment Schedule Slot Flag Task Communication Provenance"
@@ -27,7 +38,8 @@ class Role:
     """One desk.
 
     label: its name on the screen. does: one sentence of what it is for.
-    reads, writes: resource types that it may read, and create or change, by its pages; `*` is every type.
+    reads, writes: resource types that it may read, and create or change, by its pages; `*` is every type. What
+        another facility answers for it changes only where the type is one of `CROSSING`.
     erases: whether it may also delete what it may write.
     purpose: v3 PurposeOfUse that its accesses are logged under.
     level: SMART level, `user` or `patient`.
@@ -64,6 +76,16 @@ class Role:
     def sees_patients(self) -> bool:
         """Whether it is a desk that works with people who come: staff that may read any Patient."""
         return self.level == "user" and not {"Patient", "*"}.isdisjoint(self.types)
+
+    def closed(self, facility: str) -> str:
+        """Types that it may not write at a facility, "" for the province, whatever else its `*` names."""
+        if self.name != "admin":
+            return f"{DIRECTORY} {CONFORMANCE}"
+        return CONFORMANCE if facility else ""
+
+    def elsewhere(self, facility: str) -> str:
+        """Types of which it changes what other facilities answer for."""
+        return "*" if self.name == "admin" and not facility else CROSSING
 
     @property
     def api_scopes(self) -> frozenset[str]:
@@ -142,7 +164,7 @@ _ALL = (
         gettext_lazy("Lưu trữ hồ sơ"),
         gettext_lazy("Nhận, soát, lưu và cho mượn hồ sơ bệnh án."),
         reads="*",
-        writes="Composition DocumentReference List Task Provenance",
+        writes="Composition DocumentReference List Task Provenance Consent",
         purpose="HOPERAT",
     ),
     Role(
@@ -177,6 +199,7 @@ _ALL = (
         gettext_lazy("Quản trị"),
         gettext_lazy("Cấp, khóa, mở khóa tài khoản của cơ sở."),
         reads=f"{DIRECTORY} AuditEvent",
+        writes=f"{DIRECTORY} {CONFORMANCE}",
         purpose="HOPERAT",
     ),
     Role(

@@ -6,10 +6,12 @@ element once, however many parameters look at it. What a value becomes is in `en
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Any
 
+from tuetinh.record import r4
 from tuetinh.record.hashes import token_hash
 from tuetinh.record.search import contained
 from tuetinh.record.search.composites import correlated
@@ -32,6 +34,8 @@ def extract(resource: Any, known: Added | None = None) -> Index:
     contained.add(found, resource, _by_itself)
     if type_ == "Binary" and (context := context_of(resource)):
         found.tokens.append(token_hash("securityContext", context))
+    if type_ in SHOWING:
+        found.tokens.extend(token_hash("attachment", name) for name in shown(resource))
     return _once(found)
 
 
@@ -167,13 +171,51 @@ def shard_of(resource: Any) -> tuple[str, str | None]:
         for reference in walk([resource], hops):
             if patient := _local(reference.reference, "Patient"):
                 return patient, patient
-    return resource.id, None
+    patient = _only_patient(resource) if type_ in GATHERING else None
+    return patient or resource.id, patient
+
+
+GATHERING = frozenset({"Bundle", "Linkage", "List", "MessageHeader", "QuestionnaireResponse"})
+"""Types that may hold or name what is of people, without being in the compartment of one (sql/lets.sql knows them)."""
+_PATIENT = re.compile(rb'"reference":"([^"]*)"')
+
+
+def _only_patient(resource: Any) -> str | None:
+    """Return the patient of the composition that a Bundle begins with, else the only patient that is named anywhere."""
+    inside = [entry.resource for entry in getattr(resource, "entry", None) or () if hasattr(entry, "resource")]
+    first = inside[0] if inside and type(inside[0]).__name__ == "Composition" else None
+    if first is not None and first.subject and (patient := _local(first.subject.reference, "Patient")):
+        return patient
+    named = {_local(link.decode(), "Patient") for link in _PATIENT.findall(r4.encode(resource))}
+    named |= {one.id for one in inside if type(one).__name__ == "Patient"}
+    return named.pop() if len(named := named - {None}) == 1 else None
 
 
 def context_of(binary: Any) -> str | None:
     """Return the resource, as `Type/id`, in whose place a Binary is to be protected (Binary.securityContext)."""
     link = binary.securityContext and binary.securityContext.reference
     return VERSION.sub("", link) if link else None
+
+
+# Documents whose attachments may be Binaries, and where they have them.
+SHOWING = {
+    "DocumentReference": ("content", "attachment"),
+    "DiagnosticReport": ("presentedForm",),
+    "Media": ("content",),
+}
+
+
+def shown(document: Any) -> list[str]:
+    """Return the Binaries, as `Binary/id`, that a document shows; they take its labels."""
+    found = [document]
+    for name in SHOWING[type(document).__name__]:
+        found = [one for each in found for one in _many(getattr(each, name))]
+    links = [VERSION.sub("", local(one.url or "")) for one in found]
+    return [link for link in links if link.startswith("Binary/")]
+
+
+def _many(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [] if given is None else [given]
 
 
 # Elements that name who answers for a resource, the most direct first.

@@ -29,34 +29,48 @@ BEGIN
       AND k.holder = ANY (current_setting('tuetinh.holders')::text[])
       AND (NOT forbidden OR k.kind = 'glass' OR k.kind = 'consent' AND NOT by_name
         OR starts_with(k.holder, 'Patient/') OR starts_with(k.holder, 'Share/'))
-      AND k.until > now() - CASE WHEN k.kind IN ('treating', 'episode', 'referral', 'consultation')
+      AND k.since <= now() AND k.until > now() - CASE WHEN k.kind IN ('treating', 'episode', 'referral', 'consultation')
         THEN make_interval(days => current_setting('tuetinh.after')::integer) ELSE interval '0' END
   );
 END $$;
 
--- Whether the patient forbids just the asker's facility, or the purpose.
+-- Whether the patient forbids just the asker's facility, the asker by name, or the purpose.
 CREATE OR REPLACE FUNCTION record.forbidden_by_name(who text) RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN
   RETURN EXISTS (
     SELECT FROM record.denial d WHERE d.patient = who AND (d.facility <> '' OR d.purpose <> '')
-      AND d.facility IN ('', current_setting('tuetinh.facility'))
-      AND d.purpose IN ('', current_setting('tuetinh.purpose')) AND d.until > now()
+      AND (d.facility IN ('', current_setting('tuetinh.facility'))
+        OR d.facility = ANY (current_setting('tuetinh.holders')::text[]))
+      AND d.purpose IN ('', current_setting('tuetinh.purpose')) AND d.since <= now() AND d.until > now()
   );
 END $$;
 
--- Whether the patient forbids the asker's facility or purpose.
+-- Whether the patient forbids a person by name, wherever they work; as it is, the asker.
+CREATE OR REPLACE FUNCTION record.forbidden_in_person(who text) RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE
+AS $$
+BEGIN
+  RETURN EXISTS (
+    SELECT FROM record.denial d WHERE d.patient = who AND starts_with(d.facility, 'Practitioner/')
+      AND d.facility = ANY (current_setting('tuetinh.holders')::text[])
+      AND d.purpose IN ('', current_setting('tuetinh.purpose')) AND d.since <= now() AND d.until > now()
+  );
+END $$;
+
+-- Whether the patient forbids the asker's facility, the asker, or the purpose.
 CREATE OR REPLACE FUNCTION record.forbidden(who text) RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN
   RETURN EXISTS (
     SELECT FROM record.denial d WHERE d.patient = who
-      AND d.facility IN ('', current_setting('tuetinh.facility'))
-      AND d.purpose IN ('', current_setting('tuetinh.purpose')) AND d.until > now()
+      AND (d.facility IN ('', current_setting('tuetinh.facility'))
+        OR d.facility = ANY (current_setting('tuetinh.holders')::text[]))
+      AND d.purpose IN ('', current_setting('tuetinh.purpose')) AND d.since <= now() AND d.until > now()
   );
 END $$;
 
 -- Whether a row exists for the asker. A labelled row needs a relation, also where its type is seen whole, or was written
--- by the asker's facility: who writes it down must be able to read it, though it may see no such label elsewhere. Who forbids a
--- facility is still known there by name, or a second record would be begun. Its COST is that of most askers' rows, for
+-- by the asker's facility (where labels that count elsewhere alone, those further left, are none): who writes it down must be able to read it, though it may see no such label elsewhere. Who forbids a
+-- facility is still known there by name, or a second record would be begun. What may hold things of people and is of none of
+-- them, or of several, is for who answers for it. Its COST is that of most askers' rows, for
 -- the planner not to shun tables by it.
 CREATE OR REPLACE FUNCTION record.lets(type text, patient text, custodian text, labels integer) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1 AS $$
@@ -69,11 +83,18 @@ BEGIN
   END IF;
   IF sight = 2 THEN RETURN true; END IF;
   IF custodian = current_setting('tuetinh.facility') AND custodian <> '' THEN
-    RETURN labels & ~(current_setting('tuetinh.labels')::integer
-      | coalesce(nullif(current_setting('tuetinh.here', true), ''), '0')::integer) = 0;
+    RETURN labels & 65535 & ~(current_setting('tuetinh.labels')::integer
+        | coalesce(nullif(current_setting('tuetinh.here', true), ''), '0')::integer) = 0
+      AND (type = 'Patient' OR patient IS NULL OR strpos(current_setting('tuetinh.holders'), 'Practitioner/') = 0
+        OR NOT record.forbidden_in_person(patient) OR record.related(patient));
   END IF;
-  IF labels <> 0 AND labels & ~current_setting('tuetinh.labels')::integer <> 0 THEN RETURN false; END IF;
-  IF patient IS NULL THEN RETURN sight = 3; END IF;
+  IF labels <> 0 THEN
+    labels := CASE WHEN patient IS NULL THEN labels & 65535 ELSE record.everywhere(labels) END;
+    IF labels & ~current_setting('tuetinh.labels')::integer <> 0 THEN RETURN false; END IF;
+  END IF;
+  IF patient IS NULL THEN
+    RETURN sight = 3 AND type NOT IN ('Bundle', 'Linkage', 'List', 'MessageHeader', 'QuestionnaireResponse');
+  END IF;
   IF sight = 3 AND labels = 0 AND (type = 'Patient' OR NOT record.forbidden(patient)) THEN RETURN true; END IF;
   RETURN record.related(patient);
 END $$;

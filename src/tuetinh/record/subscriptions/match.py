@@ -26,7 +26,7 @@ from tuetinh.record.search.expressions import walk
 from tuetinh.record.search.holds import Facts, holds, is_plain
 from tuetinh.record.search.parse import Search
 from tuetinh.record.search.resolve import contained, resolve
-from tuetinh.record.steps import Step
+from tuetinh.record.steps import Step, through
 from tuetinh.record.subscriptions.topics import Topic, Trigger
 from tuetinh.record.subscriptions.wanted import Wanted
 
@@ -156,9 +156,9 @@ class Interests:
         urls = self.groups.get(type_, {})
         return any(one.looks_back for url in urls if url in self.topics for one in self.topics[url].triggers)
 
-    def of(self, moment: Moment) -> Step[list[str]]:
-        """The ids of the subscriptions that the change is an event of."""
-        found: list[str] = []
+    def of(self, moment: Moment) -> Step[list[Interest]]:
+        """The subscriptions that the change is an event of."""
+        found: list[Interest] = []
         shown = moment.shown
         if shown is None:
             return found
@@ -167,7 +167,7 @@ class Interests:
                 continue
             for interest in group.candidates(shown).values():
                 if interest.may_see(shown) and (yield from _matches(interest, shown)):
-                    found.append(interest.id)
+                    found.append(interest)
         return found
 
 
@@ -214,7 +214,7 @@ def _matches(interest: Interest, version: Version) -> Step[bool]:
             return False
         asker = replace(interest.owner, scopes=interest.owner.scopes | {f"system/{version.facts.type}.s"})
         for condition in conditions:
-            if not is_plain(condition) and not (yield from _beyond(asker, condition, version)):
+            if not is_plain(condition) and not (yield from through(asker, _beyond(asker, condition, version))):
                 return False
     except (RecordError, ValueError, TypeError, ArithmeticError) as error:
         if isinstance(error, psycopg.Error):

@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from tuetinh.record.asker import Asker
 from tuetinh.record.errors import RecordError
 from tuetinh.record.feed import Change, Reader
+from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.statements import array
-from tuetinh.record.steps import Pause, Query, Step
-from tuetinh.record.subscriptions import tables, topics, wanted
+from tuetinh.record.steps import Pause, Query, Step, through
+from tuetinh.record.subscriptions import owners, tables, topics, wanted
 from tuetinh.record.subscriptions.match import Interest, Interests, Moment, Version
 from tuetinh.record.subscriptions.tables import Kept, Name, Seen
 
@@ -143,7 +145,7 @@ def _match(interests: Interests, changes: Sequence[Change], meet: object) -> Ste
         if change.type in interests.groups or meet is not None:
             names += _needed(interests, change)
     bodies = yield from tables.versions(names)
-    hits: list[Hit] = []
+    hits: list[tuple[Interest, Change]] = []
     for number, change in enumerate(changes):
         if change.type in ("Subscription", "Basic") and callable(meet):
             yield from meet(change)
@@ -151,16 +153,34 @@ def _match(interests: Interests, changes: Sequence[Change], meet: object) -> Ste
             missing = [name for name in _needed(interests, change) if name not in bodies]
             bodies |= yield from tables.versions(missing)
             moment = _moment(change, bodies)
-            hits += [(id_, change) for id_ in (yield from interests.of(moment))]
+            hits += [(interest, change) for interest in (yield from interests.of(moment))]
             if number % 20 == 19:
                 yield Pause()
-    return hits
+    return (yield from _seen(hits))
+
+
+def _seen(hits: Sequence[tuple[Interest, Change]]) -> Step[list[Hit]]:
+    """Those events whose versions exist for the owner of the subscription, as its rights are now: others are none."""
+    there: dict[Asker, set[Name]] = {}
+    for owner in dict.fromkeys(interest.owner for interest, _ in hits if interest.owner.sight != EVERYTHING):
+        asker = yield from owners.now(owner)
+        names = [_name(change) for interest, change in hits if interest.owner == owner]
+        there[owner] = set((yield from through(asker, tables.versions(names))) if asker is not None else ())
+    return [
+        (interest.id, change)
+        for interest, change in hits
+        if interest.owner not in there or _name(change) in there[interest.owner]
+    ]
+
+
+def _name(change: Change) -> Name:
+    return change.type, change.id, change.version
 
 
 def _needed(interests: Interests, change: Change) -> list[Name]:
     if change.type not in interests.groups:
         return []
-    names = [(change.type, change.id, change.version)]
+    names = [_name(change)]
     if change.version > 1 and interests.looks_back(change.type):
         names.append((change.type, change.id, change.version - 1))
     return names

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tuetinh.record.sight import Sight
 from tuetinh.record.tests.conftest import CAST, LABORATORY, Client, Subscriptions
 from tuetinh.record.tests.receivers import Receiver, plain, topical, wait_for
 from tuetinh.record.tests.test_subscriptions_arrive import SECRET, observation, status_of, subscribe
@@ -174,3 +175,26 @@ def test_what_the_house_imports_sends_nothing(fhir: Client, subscriptions: Subsc
     made = fhir.post("/Subscription", resource, "system").json()
     assert (made["status"], made["channel"]["header"]) == ("active", ["Authorization: ********"])
     assert ask("SELECT count(*) FROM record.subscription")[0][0] == 0
+
+
+@pytest.mark.parametrize("criteria", ["Observation?code=2345-7", "Observation?subject:Patient.gender=male"])
+def test_what_the_owner_does_not_see_is_not_counted(
+    fhir: Client,
+    subscriptions: Subscriptions,
+    receiver: Receiver,
+    askers: dict[str, Any],
+    criteria: str,
+) -> None:
+    askers["sees-no-label"] = replace(CAST["subscriber"], account="sees-no-label", sight=Sight("*"))
+    labelled = {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "HIV"}]}
+    hidden = fhir.post("/Patient", {"resourceType": "Patient", "gender": "male", "meta": labelled}).json()["id"]
+    shown = fhir.post("/Patient", {"resourceType": "Patient", "gender": "male"}).json()["id"]
+    id_ = subscribe(fhir, plain(criteria, receiver.url), "sees-no-label")
+    assert wait_for(lambda: status_of(fhir, id_, "sees-no-label") == "active")
+    by_chain = "Patient" in criteria  # the patient alone is labelled, and who asks after the gender learns it
+    fhir.post("/Observation", observation(hidden, **({} if by_chain else {"meta": labelled})))
+    fhir.post("/Observation", observation(shown))
+    receiver.wait(1)
+    (one,) = fhir.get(f"/Subscription/{id_}/$status", "sees-no-label").json()["entry"]
+    told = {part["name"]: part.get("valueString") for part in one["resource"]["parameter"]}
+    assert told["events-since-subscription-start"] == "1"

@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from tuetinh.record import r4, relations
 from tuetinh.record.projections import Written
-from tuetinh.record.relations import FOREVER, Denial, Relation, date_range
+from tuetinh.record.relations import EVER, FOREVER, Denial, Relation, date_range
 from tuetinh.record.steps import Query, Step
 
 SCOPE: Final = "patient-privacy"
@@ -15,6 +15,7 @@ PROPOSED: Final = "proposed"
 """Kind of a relation that holds for nothing yet: a person was asked to be a carer and has not answered."""
 _ORGANIZATION: Final = "Organization/"
 _PATIENT: Final = "Patient/"
+_PRACTITIONER: Final = "Practitioner/"
 
 
 def follow(written: Sequence[Written]) -> Step[None]:
@@ -25,15 +26,15 @@ def follow(written: Sequence[Written]) -> Step[None]:
 
 
 def denials(written: Written) -> list[Denial]:
-    """What a Consent forbids: to facilities, or to everybody; for purposes, or for all.
+    """What a Consent forbids: to facilities or practitioners, or to everybody; for purposes, or for all.
 
     A provision about some data alone is taken to forbid all, rather than nothing.
     """
     return [
-        Denial(str(written.patient), facility, purpose, f"Consent/{written.id}", _until(one))
+        Denial(str(written.patient), whom, purpose, f"Consent/{written.id}", *_time(one))
         for one in _provisions(written)
         if one.type == "deny" and not _others(one)
-        for facility in _facilities(one) or [""]
+        for whom in _shut_out(one) or [""]
         for purpose in [coding.code for coding in one.purpose or () if coding.code] or [""]
     ]
 
@@ -41,7 +42,7 @@ def denials(written: Written) -> list[Denial]:
 def allowances(written: Written) -> list[Relation]:
     """Facilities that a Consent lets see the record. A provision about some data or purposes alone allows nothing."""
     return [
-        Relation(str(written.patient), f"{_ORGANIZATION}{facility}", "consent", f"Consent/{written.id}", _until(one))
+        Relation(str(written.patient), f"{_ORGANIZATION}{facility}", "consent", f"Consent/{written.id}", *_time(one))
         for one in _provisions(written)
         if one.type == "permit" and not _narrow(one)
         for facility in _facilities(one)
@@ -53,7 +54,7 @@ def carers(written: Written) -> list[Relation]:
     status = cast("r4.Consent", written.resource).status if written.resource else ""
     kind, source = ("consent" if status == "active" else PROPOSED), f"Consent/{written.id}"
     return [
-        Relation(str(written.patient), person, kind, source, _until(one) if status == "active" else "-infinity")
+        Relation(str(written.patient), person, kind, source, *(_time(one) if status == "active" else (EVER,)))
         for one in _provisions(written, ("active", "proposed"))
         if one.type == "permit" and not _narrow(one)
         for person in _actors(one)
@@ -88,19 +89,26 @@ def _facilities(provision: r4.ConsentProvision) -> list[str]:
     return [one.removeprefix(_ORGANIZATION) for one in _actors(provision) if one.startswith(_ORGANIZATION)]
 
 
+def _shut_out(provision: r4.ConsentProvision) -> list[str]:
+    """Whom it forbids: facilities by their ids, people by reference."""
+    return _facilities(provision) + [one for one in _actors(provision) if one.startswith(_PRACTITIONER)]
+
+
 def _actors(provision: r4.ConsentProvision) -> list[str]:
     return [(actor.reference.reference or "") if actor.reference else "" for actor in provision.actor or ()]
 
 
 def _others(provision: r4.ConsentProvision) -> bool:
-    """Whether it is about actors none of whom is a facility: such a one says nothing of facilities."""
-    return bool(provision.actor) and not _facilities(provision)
+    """Whether it is about actors none of whom is a facility or practitioner: such a one says nothing of these."""
+    return bool(provision.actor) and not _shut_out(provision)
 
 
 def _narrow(one: r4.ConsentProvision) -> bool:
     return bool(one.action or one.securityLabel or one.purpose or one.class_ or one.code or one.dataPeriod or one.data)
 
 
-def _until(provision: r4.ConsentProvision) -> str:
-    end = date_range(provision.period.end) if provision.period and provision.period.end else None
-    return end[1] if end else FOREVER
+def _time(provision: r4.ConsentProvision) -> tuple[str, str]:
+    """Until when a provision holds, and since when."""
+    period = provision.period or r4.Period()
+    start, end = date_range(period.start or ""), date_range(period.end or "")
+    return end[1] if end else FOREVER, start[0] if start else EVER

@@ -102,8 +102,8 @@ def _explained(account: Account, patient: str) -> dict[str, Any]:
         "ties": [(KINDS.get(tie.kind, tie.kind), tie) for tie in found.ties if tie.holds],
         "past": [(KINDS.get(tie.kind, tie.kind), tie) for tie in found.ties if not tie.holds],
         "denials": [
-            (place_name("Organization", facility), PURPOSES.get(purpose, purpose))
-            for facility, purpose in found.denials
+            (account.full_name if "/" in whom else place_name("Organization", whom), PURPOSES.get(purpose, purpose))
+            for whom, purpose in found.denials
         ],
     }
 

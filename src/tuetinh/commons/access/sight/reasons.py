@@ -15,12 +15,13 @@ from tuetinh.record.steps import enter
 
 _RELATIONS = """
 SELECT kind, source, CASE WHEN until = 'infinity' THEN NULL ELSE until END,
-       until > now() - CASE WHEN kind IN ('treating', 'episode', 'referral', 'consultation')
+       since <= now() AND until > now() - CASE WHEN kind IN ('treating', 'episode', 'referral', 'consultation')
          THEN make_interval(days => %s) ELSE interval '0' END
 FROM record.relation WHERE patient = %s AND holder = ANY (%s) ORDER BY until DESC, kind, source LIMIT 50"""
 _DENIALS = """
 SELECT facility, purpose FROM record.denial
-WHERE patient = %s AND facility IN ('', %s) AND purpose IN ('', %s) AND until > now() ORDER BY 1, 2 LIMIT 50"""
+WHERE patient = %s AND (facility IN ('', %s) OR facility = ANY (%s)) AND purpose IN ('', %s) AND since <= now()
+  AND until > now() ORDER BY 1, 2 LIMIT 50"""
 _LETS = "SELECT record.lets(%s, %s, %s, %s)"
 
 
@@ -73,7 +74,7 @@ def why(account: Account, asker: Asker, rule: Rule, types: tuple[str, ...], pati
             held = list(holders(asker.account, asker.facility, asker.practitioner))
             cursor.execute(_RELATIONS, [rule.after_days, patient, held])
             ties = tuple(Tie(*row) for row in cursor.fetchall())
-            cursor.execute(_DENIALS, [patient, asker.facility, asker.purpose])
+            cursor.execute(_DENIALS, [patient, asker.facility, held, asker.purpose])
             denials = tuple(cursor.fetchall())
     own = account.role == "citizen"
     return Reasons(rule, bool(type_), own, sees, labels, own_labels, () if own else ties, () if own else denials)

@@ -22,10 +22,11 @@ GUARDIANS: Final = frozenset({"GUARD", "FTH", "MTH", "NPRN", "NFTH", "NMTH", "AD
 INVITATION: Final = "https://tuetinh.vn/fhir/CodeSystem/invitation"
 """System of the category of a ServiceRequest that asks for an opinion: what it opens ends with it, at once."""
 CONSULTANT: Final = "CON"  # v3 ParticipationType
-_VOID: Final = ("cancelled", "entered-in-error", "revoked", "draft", "noshow")
+# What is only planned is no care yet: who awaits somebody has an appointment or a referral.
+_VOID: Final = ("cancelled", "entered-in-error", "revoked", "draft", "noshow", "planned", "waitlist")
 _OPEN: Final = {
-    "Encounter": ("planned", "arrived", "triaged", "in-progress", "onleave"),
-    "EpisodeOfCare": ("planned", "waitlist", "active", "onhold"),
+    "Encounter": ("arrived", "triaged", "in-progress", "onleave"),
+    "EpisodeOfCare": ("active", "onhold"),
     "ServiceRequest": ("active", "on-hold"),
 }
 
@@ -58,7 +59,7 @@ def fill(type_: str, after: int, count: int = 1000) -> Step[int | None]:
     rows = yield Query(sql, [after])
     written = [Written(type_, id_, key, version, own, r4.decode(body)) for key, id_, version, own, body in rows]
     found = [relation for one in written for relation in of(one)]
-    yield from relations.keep([], found)
+    yield from relations.keep([f"{type_}/{one.id}" for one in written], found)
     return int(rows[-1][0]) if rows else None
 
 
@@ -70,9 +71,9 @@ def _holder(reference: r4.Reference | None, types: Sequence[str]) -> str:
 
 
 def _until(resource: r4.Encounter | r4.EpisodeOfCare | r4.ServiceRequest, period: r4.Period | None) -> str | None:
-    """When it ended: `FOREVER` while it is open, None when it never came about."""
+    """When it ended: `FOREVER` while it is open and its period has no end, None when it never came about."""
     if resource.status in _OPEN[resource.resourceType]:
-        return FOREVER
+        return _end(period.end if period else None) or FOREVER
     if resource.status in _VOID:
         return None
     changed = resource.meta.lastUpdated if resource.meta else None

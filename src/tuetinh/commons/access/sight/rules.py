@@ -12,7 +12,7 @@ from typing import Final
 
 import psycopg
 
-from tuetinh.commons.access.roles import CATALOGUE, DIRECTORY, ROLES
+from tuetinh.commons.access.roles import CATALOGUE, CONFORMANCE, CROSSING, DIRECTORY, ROLES
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.labels import BITS
 from tuetinh.record.sight import ALL_LABELS, EVERYTHING, NOTHING, Sight
@@ -80,7 +80,12 @@ class Rules:
         if role.level == "patient":
             return replace(asker, purpose=role.purpose, sight=Sight(whole=" ".join(role.types), labels=ALL_LABELS))
         rule = self.of(asker.role, asker.facility)
-        return replace(asker, purpose=rule.purpose or role.purpose, sight=_sight(rule, role.types, asker))
+        sight = replace(
+            _sight(rule, role.types, asker),
+            elsewhere=role.elsewhere(asker.facility),
+            closed=role.closed(asker.facility),
+        )
+        return replace(asker, purpose=rule.purpose or role.purpose, sight=sight)
 
 
 def _sight(rule: Rule, types: tuple[str, ...], asker: Asker) -> Sight:
@@ -115,6 +120,8 @@ def of_system(facility: str) -> Sight:
         holders=holders("", facility, ""),
         labels=sum(BITS.values()),
         after=AFTER_DAYS,
+        elsewhere=CROSSING,
+        closed=CONFORMANCE,
     )
 
 

@@ -110,7 +110,8 @@ def _holders(person: str) -> list[str]:
 def _related(where: str, *params: str | list[str]) -> Step[list[Tie]]:
     """The relations that hold by the ages of today, each with its facts: four reads, however many there are."""
     sql = f"""SELECT source, patient, holder FROM record.relation
-    WHERE {where} AND kind IN ('guardian', 'consent') AND until > now() ORDER BY patient, holder, source LIMIT {MOST}"""
+    WHERE {where} AND kind IN ('guardian', 'consent') AND until > now() AND since <= now()
+    ORDER BY patient, holder, source LIMIT {MOST}"""
     rows = yield Query(sql, params)
     sources = [source.partition("/")[2] for source, _, _ in rows]
     related = yield from bodies(r4.RelatedPerson, sources)

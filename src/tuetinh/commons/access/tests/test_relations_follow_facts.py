@@ -59,10 +59,20 @@ def kept(patient: str = "pang") -> list[tuple[str, ...]]:
         return cursor.fetchall()
 
 
-@pytest.mark.parametrize("status", ["planned", "arrived", "triaged", "in-progress", "onleave"])
+@pytest.mark.parametrize("status", ["arrived", "triaged", "in-progress", "onleave"])
 def test_an_open_visit_is_a_relation_without_end(status: str) -> None:
     api.create(SYSTEM, visit(status))
     assert kept() == [("Organization/here", "treating", "Encounter/v", "")]
+    api.update(SYSTEM, visit("planned"))
+    assert kept() == []
+
+
+def test_a_visit_that_nobody_closed_ends_with_its_period() -> None:
+    left_open = visit("arrived")
+    left_open.period = r4.Period(start="2019-03-01", end="2019-03-01")
+    api.create(SYSTEM, left_open)
+    (one,) = kept()
+    assert one[3] == "2019-03-01 17:00:00"
 
 
 def test_a_visit_ends_and_its_participants_with_it() -> None:
@@ -159,7 +169,7 @@ def test_the_other_facts() -> None:
 def test_bulk_loads_and_imports_keep_them_too(tmp_path: Path) -> None:
     list(api.load(SYSTEM, (visit(subject=to(f"Patient/p{n}")) for n in range(1))))
     assert kept("p0") == [("Organization/here", "treating", "Encounter/v", "")]
-    many = [visit("planned", subject=to(f"Patient/q{n}")) for n in range(3)]
+    many = [visit("arrived", subject=to(f"Patient/q{n}")) for n in range(3)]
     for n, one in enumerate(many):
         one.id = f"q{n}"
     (tmp_path / "e.ndjson").write_bytes(b"\n".join(r4.encode(one) for one in many))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from django.db import connection
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import SightRule
 from tuetinh.commons.access.roles import ROLES, SENSITIVE
-from tuetinh.commons.access.sight import rules
+from tuetinh.commons.access.sight import labelled, rules
 from tuetinh.record import api, labels, r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Forbidden, NotFound
@@ -75,12 +76,91 @@ def rule(role: str, facility: str = "", **fields: Any) -> None:
         *(("B20", "HIV"), ("B24", "HIV"), ("Z21", "HIV"), ("R75", "HIV"), ("B20.7", "HIV"), ("O98.7", "HIV")),
         *(("F10.2", "ETH"), ("F19", "ETH"), ("A50", "STD"), ("A64", "STD"), ("T74.2", "SDV"), ("Y05", "SDV")),
         *(("Y07.1", "SDV"), ("F20", "PSY"), ("F99", "PSY")),
-        *(("B25", ""), ("B19", ""), ("R74", ""), ("Z20", ""), ("A65", ""), ("A49", ""), ("F01", ""), ("T74.1", "")),
-        *(("Y04", ""), ("Y08", ""), ("I10", "")),
+        *(("B25", ""), ("B19", ""), ("R74", ""), ("Z20", ""), ("A65", ""), ("A49", ""), ("O98.4", "")),
+        *(("F01", "PSY"), ("T74.1", "SDV"), ("Y04", "SDV"), ("Z20.6", "HIV"), ("Z71.7", "HIV"), ("b20", "HIV")),
+        *(("O98.1", "STD"), ("O98.3", "STD")),
+        *(("Y08", ""), ("I10", "")),
     ],
 )
 def test_the_closed_lists(code: str, label: str) -> None:
     assert labels.of(r4.encode(condition("c", code))) == labels.BITS.get(label, 0)
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "label"),
+    [
+        ("http://hl7.org/fhir/sid/icd-10-cm", "B20", "HIV"),
+        ("http://hl7.org/fhir/sid/ICD-10-vn", "z21", "HIV"),
+        ("urn:oid:2.16.840.1.113883.6.3", "B24", "HIV"),
+        ("http://loinc.org", "68961-2", "HIV"),
+        ("urn:oid:2.16.840.1.113883.6.1", "75622-1", "HIV"),
+        ("http://snomed.info/sct", "86406008", "HIV"),
+        ("http://www.whocc.no/atc", "J05AF07", "HIV"),
+        ("http://www.whocc.no/atc", "N07BC02", "ETH"),
+        ("http://fhir.ehealth.gov.vn/core/CodeSystem/vn-core-procedureCode", "24.0169.1616", "HIV"),
+        ("http://fhir.ehealth.gov.vn/core/CodeSystem/vn-core-procedureCode", "24.0100.1708", "STD"),
+        ("http://fhir.ehealth.gov.vn/core/CodeSystem/vn-core-procedureCode", "24.0117.1646", ""),
+        ("http://www.whocc.no/atc", "J05AB01", ""),
+    ],
+)
+def test_the_closed_lists_of_other_systems(system: str, code: str, label: str) -> None:
+    one = condition("c", code)
+    one.code = r4.CodeableConcept(coding=[r4.Coding(system=system, code=code)])
+    assert labels.of(r4.encode(one)) == labels.BITS.get(label, 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "label"), [("MH", "PSY"), ("SUD", "ETH"), *((one, one) for one in labels.BITS if one not in "RV")]
+)
+def test_the_codes_of_security_labels(code: str, label: str) -> None:
+    one = condition("c", "I10")
+    one.meta = r4.Meta(security=[r4.Coding(system=labels.ACT_CODE, code=code)])
+    assert labels.of(r4.encode(one)) == labels.BITS[label]
+
+
+def test_every_line_of_the_lists_has_its_source() -> None:
+    with labelled.LISTS.open(encoding="utf-8", newline="") as lines:
+        assert [row for row in csv.DictReader(lines) if not row["source"] or not row["prefixes"].split()] == []
+
+
+def test_a_visit_is_known_where_it_was_and_tells_elsewhere_nothing_of_its_diagnosis(cast: dict[str, Account]) -> None:
+    made = visit(HERE)
+    made.id, made.diagnosis = "v", [r4.EncounterDiagnosis(condition=r4.Reference(reference="Condition/c"))]
+    api.create(at(HERE), made)
+    desk = replace(asker_of(cast["reception"]), scopes=frozenset({"user/Encounter.rs"}))
+
+    def found() -> list[int]:
+        there = replace(desk, facility=THERE)
+        return [len(api.search(who, "Encounter", "diagnosis=Condition/c").resources) for who in (desk, there)]
+
+    assert found() == [1, 1]
+    api.create(at(HERE), condition("c", "B20"))
+    assert found() == [1, 0]
+    api.update(at(HERE), made)
+    assert found() == [1, 0]
+
+
+def test_a_service_is_charged_at_the_desk_that_sees_no_label(cast: dict[str, Account]) -> None:
+    code = r4.Coding(system="http://fhir.ehealth.gov.vn/core/CodeSystem/vn-core-procedureCode", code="24.0169.1616")
+    me = r4.Reference(reference="Patient/cast-citizen")
+    item = r4.ChargeItem(id="i", status="billable", code=r4.CodeableConcept(coding=[code]), subject=me)
+    api.create(at(HERE), item)
+    cashier = asker_of(cast["cashier"])
+    assert api.read(cashier, "ChargeItem", "i").id == "i"
+    with pytest.raises(NotFound):
+        api.read(replace(cashier, facility=THERE), "ChargeItem", "i")
+
+
+def test_a_drug_of_the_catalogue_is_seen_and_who_is_given_it_is_not(cast: dict[str, Account]) -> None:
+    methadone = r4.CodeableConcept(coding=[r4.Coding(system="http://www.whocc.no/atc", code="N07BC02")])
+    api.create(at(THERE), r4.Medication(id="m", code=methadone))
+    me, drug = r4.Reference(reference="Patient/cast-citizen"), r4.Reference(reference="Medication/m")
+    order = r4.MedicationRequest(id="r", status="active", intent="order", subject=me, medicationReference=drug)
+    api.create(at(THERE), order)
+    cashier = asker_of(cast["cashier"])
+    assert api.read(cashier, "Medication", "m").id == "m"
+    with pytest.raises(NotFound):
+        api.read(cashier, "MedicationRequest", "r")
 
 
 def test_a_code_of_another_system_is_no_label() -> None:
@@ -217,7 +297,7 @@ def test_what_is_stored_already_is_labelled_once() -> None:
                 found.append(cursor.fetchall())
         return found
 
-    expected = [[("c", 2, 1)], [("c", 1, 0)], [("c", 1, 0), ("c", 2, 1)]]
+    expected = [[("c", 2, 1)], [("c", 1, 1)], [("c", 1, 1), ("c", 2, 1)]]
     assert kept() == expected
     with connection.cursor() as cursor:
         for table in tables:

@@ -106,7 +106,8 @@ def test_only_the_own_and_only_citizens(as_role: Callable[[str], Client], cast: 
     [
         (consent(type="deny"), [("", "")]),
         (consent(type="deny", actor=actor("Organization/12104")), [("12104", "")]),
-        (consent(type="deny", actor=actor("Practitioner/x")), []),
+        (consent(type="deny", actor=actor("Practitioner/x")), [("Practitioner/x", "")]),
+        (consent(type="deny", actor=actor("Patient/x")), []),
         (consent(type="deny", purpose=[r4.Coding(code="HRESCH")]), [("", "HRESCH")]),
         (consent(type="permit", provision=[r4.ConsentProvision(type="deny")]), [("", "")]),
         (consent("inactive", type="deny"), []),

@@ -33,7 +33,8 @@ from tuetinh.record.steps import enter
 BATCH: Final = 200
 DECADES: Final = 10
 _DENIED: Final = """SELECT DISTINCT patient FROM record.denial
-WHERE patient = ANY (%s) AND facility = '' AND purpose IN ('', %s) AND until > now()"""
+WHERE patient = ANY (%s) AND facility = '' AND purpose IN ('', %s)
+  AND since <= now() AND until > now()"""
 # Antiretrovirals (ATC J05AE, J05AG, J05AR and part of J05AF, J05AJ, J05AX): whoever takes them is known by them, some
 # for hepatitis B.
 _ANTIRETROVIRALS: Final = re.compile(

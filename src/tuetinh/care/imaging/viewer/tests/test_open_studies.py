@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -25,6 +26,7 @@ from tuetinh.commons.identity.facts import number
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
+from tuetinh.record.labels import ACT_CODE
 from tuetinh.record.steps import enter, run
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore::UserWarning:pydicom")]
@@ -173,3 +175,24 @@ def test_pages_lead_to_the_viewer(person: r4.Patient, as_role: Browser, cast: di
         assert "Xem ảnh" in shown
     assert f'src="{look.thumbnail}"' in browser.get("/imaging").content.decode()
     assert looks(asker_of(cast["outsider"]), {exam.order}) == {}
+
+
+def test_a_labelled_study_is_not_there_for_who_sees_no_label(person: r4.Patient, calls: Calls) -> None:
+    keep(HERE, part10())
+    study = Study.objects.get()
+    told = r4.ImagingStudy(id=study.resource, status="available", subject=record.ref(person))
+    here = replace(SYSTEM, facility="12104")
+
+    def found(role: str) -> tuple[int, int]:
+        with calls(role) as call:
+            metadata = call.get(f"/dicom-web/studies/{STUDY}/metadata").status_code
+            return len(call.get("/dicom-web/studies").json()), metadata
+
+    record.put_many(here, [told])
+    assert found("imaging") == (1, 200)
+    told.meta = r4.Meta(security=[r4.Coding(system=ACT_CODE, code="SDV")])
+    record.put_many(here, [told])
+    assert (found("imaging"), found("doctor")) == ((0, 404), (1, 200))
+    told.meta = None
+    record.put_many(here, [told])
+    assert found("imaging") == (1, 200)
