@@ -120,9 +120,8 @@ def _codings(value: Any) -> Iterator[tuple[str, str]]:
             yield from _codings(one)
     elif isinstance(value, dict):
         if isinstance(value.get("code"), str) and isinstance(value.get("system"), str):
-            icd = _ICD.search(value["system"]) is not None
-            code = value["code"].strip()
-            yield (_ICD10, code.upper()) if icd else (_SAME.get(value["system"], value["system"]), code)
+            system, code = str(value["system"]), value["code"].strip()
+            yield (_ICD10, code.upper()) if _ICD.search(system) else (_SAME.get(system, system), code)
         for one in value.values():
             if isinstance(one, (dict, list)):
                 yield from _codings(one)

@@ -19,8 +19,8 @@ def workbook(title: str, above: list[str], heads: list[str], lines: list[list[An
     sheet = book.create_sheet(title[:31])
     sheet.freeze_panes = f"B{len(above) + 2}"
     sheet.column_dimensions["A"].width = 36
-    for line in above:
-        sheet.append([line])
+    for head in above:
+        sheet.append([head])
     bold = [WriteOnlyCell(sheet, value=head) for head in heads]
     for cell in bold:
         cell.font = Font(bold=True)

@@ -16,8 +16,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import file_digest, sha256
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, Self
 from uuid import uuid4
 
 from django.conf import settings
@@ -158,7 +159,7 @@ class Arriving:
                 self._path.replace(target)
             sync(target.parent)
 
-    def __enter__(self) -> Arriving:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -192,7 +193,7 @@ def store(data: bytes) -> Content:
         return arriving.place()
 
 
-def opened(digest: bytes) -> BinaryIO:
+def opened(digest: bytes) -> BufferedReader:
     """A content, to be read from any place; one that lies elsewhere is brought back first.
 
     Raises FileNotFoundError, Away, NoSpace, sealing.Spoilt.

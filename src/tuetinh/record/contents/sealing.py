@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final
 from uuid import uuid4
 
 from cryptography.exceptions import InvalidTag
@@ -24,6 +24,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 MARK: Final = b"tuetinh sealed 1"
 HEAD: Final = 48
@@ -164,9 +167,9 @@ class _Plain(io.RawIOBase):
         self._at = max(0, base + offset)
         return self._at
 
-    def readinto(self, buffer: object) -> int:
+    def readinto(self, buffer: Buffer) -> int:
         """Fill a buffer with what one piece has of it. Raises Spoilt."""
-        view = memoryview(buffer)  # type: ignore[call-overload]
+        view = memoryview(buffer)
         number, offset = divmod(self._at, PIECE)
         if self._at >= self._size:
             return 0
@@ -202,12 +205,12 @@ def _opening(file: BinaryIO) -> _Sealing | None:
     return sealing if hmac.compare_digest(sealing.head, head) else None
 
 
-def opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> io.BufferedReader:
     """The content of a file, sealed or not, to be read from any place. Raises FileNotFoundError, Spoilt."""
     file = path.open("rb")
     try:
         sealing = _opening(file)
-        return cast(BinaryIO, io.BufferedReader(_Plain(file, sealing), PIECE)) if sealing else file
+        return io.BufferedReader(_Plain(file, sealing), PIECE) if sealing else file
     except BaseException:
         file.close()
         raise

@@ -307,7 +307,7 @@ def test_what_was_stored_before_is_found_and_given() -> None:
     with connection.cursor() as cursor:
         cursor.execute("UPDATE record.\"Bundle\" SET patient = NULL WHERE id = 'g'")
         cursor.execute("UPDATE record.\"DocumentReference\" SET tokens = '{}', labels = 1 WHERE id = 'd'")
-    import_module("tuetinh.record.migrations.0029_post_labels_rise").fill(None, None)
+    import_module("tuetinh.record.migrations.0030_post_labels_rise").fill(None, None)
     assert not hidden("Bundle", "g")
     put(binary())
     assert labels_of("Binary", "b") == [HIV]

@@ -6,6 +6,8 @@ from typing import ClassVar
 
 from django.db import migrations, models
 
+from tuetinh.record.postgresql import policies
+
 # In the transaction that labels the ImagingStudy, by whatever way (see record/sql/labels.sql); who writes it need not
 # see every study.
 FOLLOW = """
@@ -24,13 +26,12 @@ UPDATE imaging_study s SET labels = r.labels FROM record."ImagingStudy" r
   WHERE r.type = 'ImagingStudy' AND r.id = s.resource AND r.labels <> 0;
 SELECT set_config('tuetinh.everything', '', true);
 """
-ROWS = """nullif(current_setting('tuetinh.everything', true), '') <> 'no'
-  OR record.lets('ImagingStudy', patient, custodian, labels)"""
+ROWS = f"{policies.EVERYTHING} OR record.lets('ImagingStudy', patient, custodian, labels)"
 DOOR = f"DROP POLICY door ON imaging_study; CREATE POLICY door ON imaging_study USING ({ROWS}) WITH CHECK ({ROWS});"
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("imaging", "0001_pre_archive"), ("record", "0028_pre_labels_rise")]
+    dependencies: ClassVar = [("imaging", "0005_pre_reading"), ("record", "0029_pre_labels_rise")]
     operations: ClassVar = [
         migrations.AddField("study", "labels", models.IntegerField(db_default=0, default=0)),
         migrations.RunSQL(FOLLOW, "DROP TRIGGER labelled ON record.\"ImagingStudy\"; DROP FUNCTION imaging_labelled();"),

@@ -26,5 +26,5 @@ def renew(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies: ClassVar = [("access", "0015_pre_take"), ("record", "0029_post_labels_rise")]
+    dependencies: ClassVar = [("access", "0018_pre_row_policies"), ("record", "0030_post_labels_rise")]
     operations: ClassVar = [migrations.RunPython(renew, migrations.RunPython.noop)]

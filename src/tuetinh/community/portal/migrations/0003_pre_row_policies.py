@@ -10,7 +10,7 @@ from tuetinh.record.postgresql import policies
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("portal", "0001_pre_shares")]
+    dependencies: ClassVar = [("portal", "0002_pre_exams")]
     operations: ClassVar = [
         policies.close("portal_share"),
     ]

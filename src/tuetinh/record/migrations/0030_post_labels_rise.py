@@ -36,5 +36,5 @@ def fill(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:  # noqa: AR
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies: ClassVar = [("record", "0028_pre_labels_rise")]
+    dependencies: ClassVar = [("record", "0029_pre_labels_rise")]
     operations: ClassVar = [migrations.RunPython(fill, migrations.RunPython.noop)]

@@ -10,7 +10,7 @@ from tuetinh.record.postgresql import policies
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("insurance", "0018_pre_recall")]
+    dependencies: ClassVar = [("insurance", "0019_pre_strange")]
     operations: ClassVar = [
         policies.close("insurance_claimcase", patient="patient"),
         policies.close("insurance_transmission"),
