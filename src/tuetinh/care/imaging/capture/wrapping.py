@@ -29,6 +29,9 @@ UTF8: Final = "ISO_IR 192"
 PAPER: Final = "1.2.840.10008.5.1.4.1.1.104.1"
 TWELVE_LEADS, ANY_LEADS = "1.2.840.10008.5.1.4.1.1.9.1.1", "1.2.840.10008.5.1.4.1.1.9.1.2"
 MOST_CHANNELS: Final = 24  # of a General ECG (PS3.3 A.34.4.4.3)
+NAMES: Final = {
+    "XC": "Ảnh chụp", "ES": "Nội soi", "GM": "Kính hiển vi", "US": "Siêu âm", "DOC": "Tài liệu", "ECG": "Điện tim",
+}  # fmt: skip
 _SEXES: Final = {"male": "M", "female": "F", "other": "O"}
 
 
@@ -201,6 +204,7 @@ def _begun(whose: Whose, named: Named, sop_class: str, modality: str, series: in
         "ReferringPhysicianName": "",
         "SeriesInstanceUID": uid_of(exam, str(series)),
         "SeriesNumber": series,
+        "SeriesDescription": NAMES[modality],
         "Modality": modality,
         "InstitutionName": whose.place[:64],
         "OperatorsName": whose.by.replace(" ", "^", 1)[:64],

@@ -19,7 +19,7 @@ from tuetinh.care.imaging.handover.forms import GiveForm
 from tuetinh.care.imaging.handover.models import Package
 from tuetinh.care.imaging.models import Exam
 from tuetinh.commons.access.api import asker, desk, place_name
-from tuetinh.commons.documents.api import pdf, qr, respond_pdf
+from tuetinh.commons.documents.api import pdf, qr, qr_on_screen, respond_pdf
 from tuetinh.commons.identity.api import banner
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _made_page(request: HttpRequest, exam: Exam, made: Made, terms: Terms) -> Ht
         "terms": terms,
         "link": link,
         "code": _grouped(made.code),
-        "qr": mark_safe(qr(link)),  # noqa: S308 - drawn here, of our own link
+        "qr": mark_safe(qr_on_screen(link)),  # noqa: S308 - drawn here, of our own link
     }
     return render(request, "imaging/handover_made.html", context)
 

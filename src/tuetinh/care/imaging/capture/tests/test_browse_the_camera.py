@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.db import connections
 from django.test import Client
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -24,12 +25,14 @@ DEVICE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"
 
 
 @pytest.fixture
-def desk() -> Iterator[Page]:
+def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """A page of a browser with a video device."""
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright keeps an event loop in this thread
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*BROWSER, *DEVICE])
         yield browser.new_page()
         browser.close()
+        connections.close_all()  # while a loop runs in this thread, Django keeps a connection apart for it
 
 
 def stored() -> list[tuple[str, int]]:
