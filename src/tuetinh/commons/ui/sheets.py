@@ -25,9 +25,9 @@ def workbook(title: str, above: list[str], heads: list[str], lines: list[list[An
     for cell in bold:
         cell.font = Font(bold=True)
     sheet.append(bold)
-    for line in lines:
+    for cells in lines:
         sheet.append(
-            [f"'{one}" if isinstance(one, str) and one.startswith(("=", "+", "-", "@")) else one for one in line]
+            [f"'{one}" if isinstance(one, str) and one.startswith(("=", "+", "-", "@")) else one for one in cells]
         )
     out = io.BytesIO()
     book.save(out)

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
+    from _typeshed import WriteableBuffer
 
 MARK: Final = b"tuetinh sealed 1"
 HEAD: Final = 48
@@ -167,7 +167,7 @@ class _Plain(io.RawIOBase):
         self._at = max(0, base + offset)
         return self._at
 
-    def readinto(self, buffer: Buffer) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
         """Fill a buffer with what one piece has of it. Raises Spoilt."""
         view = memoryview(buffer)
         number, offset = divmod(self._at, PIECE)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import boto3
 import httpx
 import numpy as np
+import psycopg
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.sequence import Sequence
@@ -28,12 +30,17 @@ from tuetinh.care.imaging.archive.upkeep import JOBS, go_on
 from tuetinh.care.imaging.dicomweb import frames
 from tuetinh.care.imaging.models import Held, Instance
 from tuetinh.care.imaging.tests.conftest import HERE, part10
+from tuetinh.node.backup import base, portable, recover
+from tuetinh.node.backup.archive import Archive
+from tuetinh.node.backup.sealing import Identities, Recipients, make_key
 from tuetinh.node.contents import examine, sweep
 from tuetinh.node.tests.conftest import free_port
 from tuetinh.record import contents, r4
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.contents import files
+from tuetinh.record.contents.places import Folder
 from tuetinh.record.steps import enter, run
+from tuetinh.record.tests.door_world import url
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore::UserWarning:pydicom")]
 SIDE = 256
@@ -293,6 +300,34 @@ class TestStore:
         [kept] = [path for path in (folder / "store").rglob("*") if path.is_file()]
         assert b"BN000017" not in kept.read_bytes()
         assert content() == data
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("seals", ["", "1"])
+def test_backups_know_what_the_store_has(
+    person: r4.Patient, folder: Path, monkeypatch: pytest.MonkeyPatch, seals: str
+) -> None:
+    """A base backup lists it, so that it is not pruned; a restore leaves it there; what is sealed is restored plain."""
+    for name in ("store", "archive", "new"):
+        (folder / name).mkdir()
+    monkeypatch.setenv("TUETINH_IMAGING_STORE", str(folder / "store"))
+    monkeypatch.setenv("TUETINH_SEAL_FILES", seals)
+    monkeypatch.setenv("TUETINH_DATABASE_URL", url())
+    keep(HERE, picture())
+    age()
+    go_on(JOBS["store"])
+    stored = bytes(only().digest).hex()
+    young = part10(SOPInstanceUID="1.2.3.4.1.2")
+    keep(HERE, young)
+    recipients, archive = Recipients(make_key(folder / "key")), Archive(Folder(folder / "archive"))
+    assert base._contents(folder / "var", archive, recipients, "base/x/contents") == 1
+    listed = (folder / "archive" / "base" / "x" / "contents").read_text().split()
+    assert sorted(listed) == sorted([stored, sha256(young).hexdigest()])
+    with psycopg.connect(url(), autocommit=True) as conn:
+        conn.execute(f"SELECT {portable.ENTER}")
+        assert recover._fetch_contents(folder / "new", archive, Identities(folder / "key"), conn) == 1
+    [came] = [path for path in (folder / "new").rglob("*") if path.is_file()]
+    assert (came.name, came.read_bytes()) == (sha256(young).hexdigest(), young)
 
 
 def test_all_files_are_sealed_by_and_by(person: r4.Patient, monkeypatch: pytest.MonkeyPatch) -> None:
