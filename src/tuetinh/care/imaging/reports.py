@@ -218,7 +218,7 @@ def paper(asker: Asker, exam: Exam, reading: Reading, why: str = "") -> bytes:
         "why": why,
         "signer": _signer(asker, exam, reading),
         "signed": datetime.now(HANOI),
-        "pictures": keys.for_paper(exam),
+        "pictures": keys.for_paper(asker, exam),
     }
     return pdf("imaging/report.typ", data, "A4")
 

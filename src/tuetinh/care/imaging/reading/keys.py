@@ -12,7 +12,9 @@ from tuetinh.care.imaging.dicomweb.frames import Drawing, NoFrame, drawn
 from tuetinh.care.imaging.models import Exam, Instance, Study
 from tuetinh.care.imaging.reading.models import ReadingCase
 from tuetinh.care.imaging.reading.queries import case_of, studies_of
+from tuetinh.record.asker import Asker
 from tuetinh.record.contents.files import path_of
+from tuetinh.record.steps import enter
 
 MOST: Final = 12
 _ON_PAPER: Final = 640  # pixels of a side
@@ -38,7 +40,7 @@ def chosen(case: ReadingCase | None) -> list[Key]:
     return [Key(*one) for one in (case.keys if case else [])]
 
 
-def toggle(case: ReadingCase, exam: Exam, instance: str, frame: int) -> bool:
+def toggle(asker: Asker, case: ReadingCase, exam: Exam, instance: str, frame: int) -> bool:
     """Choose a picture of the examination's studies, or let it go; returns whether it is chosen now.
 
     The case is not saved. What is no picture of the examination, or one too many, changes nothing.
@@ -47,6 +49,7 @@ def toggle(case: ReadingCase, exam: Exam, instance: str, frame: int) -> bool:
     if len(known) < len(case.keys):
         case.keys = known
         return False
+    enter(asker)
     row = (
         Instance.objects.filter(study__in=Study.objects.filter(studies_of(exam)), sop_instance_uid=instance)
         .values_list("study__study_instance_uid", "series__series_instance_uid")
@@ -58,9 +61,10 @@ def toggle(case: ReadingCase, exam: Exam, instance: str, frame: int) -> bool:
     return True
 
 
-def for_paper(exam: Exam) -> list[str]:
+def for_paper(asker: Asker, exam: Exam) -> list[str]:
     """The key images as SVG for a form; one whose pixels cannot be drawn is left out."""
     keys = chosen(case_of(exam))
+    enter(asker)
     rows = Instance.objects.filter(sop_instance_uid__in=[one.instance for one in keys])
     files = {uid: path_of(bytes(digest)) for uid, digest in rows.values_list("sop_instance_uid", "digest")}
     found = []

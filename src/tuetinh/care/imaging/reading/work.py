@@ -87,7 +87,7 @@ def choose(asker: Asker, exam_id: int, instance: str, frame: int) -> bool:
     with transaction.atomic():
         exam = reports.lock(asker, exam_id)
         case = _case(exam)
-        chosen = keys.toggle(case, exam, instance, frame)
+        chosen = keys.toggle(asker, case, exam, instance, frame)
         case.save(update_fields=["keys"])
     return chosen
 

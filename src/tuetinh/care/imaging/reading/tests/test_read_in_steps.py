@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from io import BytesIO
-from typing import TYPE_CHECKING
-
 import pytest
 from django.test import Client
 from pydicom import Dataset, dcmread
@@ -21,13 +19,12 @@ from tuetinh.care.imaging.reading.work import Typed
 from tuetinh.care.imaging.tests.conftest import HERE, part10
 from tuetinh.record import api as record
 from tuetinh.record import r4
-from tuetinh.record.asker import SYSTEM
-
-if TYPE_CHECKING:
-    from tuetinh.record.asker import Asker
+from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.steps import enter
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore::UserWarning:pydicom")]
 Browser = Callable[[str], Client]
+NOBODY = Asker("nobody", "outsider", "12001")
 TRAUMA = "ct-so-nao-chan-thuong"
 WORDS = Typed("Máu tụ ngoài màng cứng trán phải.", "Máu tụ ngoài màng cứng.")
 
@@ -125,6 +122,15 @@ def test_earlier_pictures_of_the_same_region(pictured: Exam, as_role: Browser) -
     assert shown.count("data-prior") == 2
     for uid in ("1.7", "1.9"):
         assert f"/imaging/viewer?StudyInstanceUIDs={pictured.study_instance_uid},{uid}" in shown
+
+
+def test_a_key_image_is_chosen_whoever_asked_before(pictured: Exam, as_role: Browser) -> None:
+    browser = as_role("imaging")
+    enter(NOBODY)
+    url = f"/imaging/read/{pictured.pk}/choose"
+    assert browser.post(url, {"instance": "1.2.3.4.1.2", "frame": "1"}).json() == {"chosen": True}
+    assert browser.post(url, {"instance": "1.2.3.4.1.2", "frame": "1"}).json() == {"chosen": False}
+    assert ReadingCase.objects.get().keys == []
 
 
 def coded(meaning: str, value: str = "1") -> Dataset:
