@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from io import BytesIO
+
 import pytest
 from django.test import Client
 from pydicom import Dataset, dcmread
