@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
+from django.db import connection
 
 from tuetinh.care.imaging.archive import keeping
 from tuetinh.care.imaging.archive.keeping import Source, keep
@@ -25,7 +26,6 @@ from tuetinh.care.imaging.remote import sending
 from tuetinh.care.imaging.tests.conftest import part10
 from tuetinh.commons.access.api import asker_of
 from tuetinh.node.tests.conftest import Province, token
-from tuetinh.record.tests.door_world import url
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore::UserWarning:pydicom")]
 STUDY, COUNT, SIZE = "1.2.3.77", 12, 300_000
@@ -106,6 +106,14 @@ def taken(study: str) -> list[str]:
     return uids
 
 
+def database() -> str:
+    """The address of the database of the test, for another process."""
+    known = connection.settings_dict
+    who = f"{quote(known['USER'])}:{quote(known['PASSWORD'] or '')}"
+    port = f":{known['PORT']}" if known["PORT"] else ""
+    return f"postgresql://{who}@localhost{port}/{known['NAME']}?host={quote(known['HOST'] or 'localhost', safe='')}"
+
+
 def again() -> int:
     """Send what waits, as if its time had come."""
     Sending.objects.filter(done_at=None).update(next_at=datetime.now(UTC))
@@ -138,7 +146,7 @@ def test_a_killed_process_is_taken_up_too(province: Province, line: Line, cast: 
     line.left = 6 * SIZE  # near there it is killed, before the line would break
     code = "import django; django.setup(); from tuetinh.care.imaging.remote.sending import send_due; send_due()"
     process = subprocess.Popen(
-        [sys.executable, "-c", code], env=os.environ | {"TUETINH_DATABASE_URL": url()}, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", code], env=os.environ | {"TUETINH_DATABASE_URL": database()}, stderr=subprocess.DEVNULL
     )
     assert line.passed.wait(60)
     process.send_signal(signal.SIGKILL)
