@@ -76,9 +76,7 @@ ROWS = {
     "imaging/discs/<int:disc_id>": Row("imaging", "/imaging/discs"),
     "imaging/read": Row("imaging", states=("?list=second", "?list=mine&modality=CT&region=chest")),
     "imaging/read/<int:exam_id>": Row("imaging", "/imaging/read", states=("?template=xq-nguc-thang",)),
-    "imaging/look": Row("imaging", at="/imaging/look?studies=1.2.3.5"),
     "imaging/opinions": Row("doctor", states=("?list=asked", "?list=closed")),
-    "imaging/opinions/new": Row("doctor", at="/imaging/opinions/new?studies=1.2.3.5"),
     "imaging/opinions/<int:opinion_id>": Row("doctor", "/imaging/opinions?list=asked"),
     "imaging/peers/<int:review_id>": Row("imaging", at="/imaging/peers/1"),
     "imaging/exams/<int:exam_id>/teaching": Row("imaging", "imaging/exams/<int:exam_id>"),
@@ -154,6 +152,7 @@ NO_PAGES = {
     "catalogues/icd10", "catalogues/services", "catalogues/drugs", "catalogues/communes", "me/turn",  # parts of pages
     "apps/<slug:client_id>/launch",  # leads on to an app
     "login/outside/<slug:provider_id>/back",  # leads on from a provider: test_come_from_outside
+    "imaging/look", "imaging/opinions/new",  # of studies that are named: test_browse_together
     "imaging/viewer",  # OHIF, which needs pictures: test_browse_the_viewer
     "apps/sample/launch", "apps/sample/",  # an app of its own, that begins with a launch: test_sample_app
 }  # fmt: skip
