@@ -62,6 +62,11 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     table: str = ""
     supplies: bool | None = None
 
+    @property
+    def heading(self) -> str:
+        """The title as a page says it, which does not shout."""
+        return self.title.capitalize().replace("bhyt", "BHYT")
+
 
 class Book(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All forms. amounts: fields of table 1 that are summed; groups: of 01/BH; sections: of the cost list."""

@@ -119,7 +119,7 @@ def test_what_was_let_pass_is_shown_to_the_officer_of_its_facility_alone(
     passed("12001", "A02")
     page = as_role("cashier").get("/insurance/overrides").content.decode()
     assert page.count("data-override") == 1
-    assert "MA_BENH_CHINH = A01" in page
+    assert "Bệnh chính A01: mã chưa đủ cụ thể" in page
     assert "Chờ cấy máu" in page
     assert cast["doctor"].full_name in page
     assert as_role("doctor").get("/insurance/overrides").status_code == 403
