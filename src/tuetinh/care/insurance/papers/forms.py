@@ -16,6 +16,7 @@ from tuetinh.care.insurance.tables import in_force
 from tuetinh.commons.catalogues.api import codes
 
 DAY, MOMENT = "%d/%m/%Y", "%H:%M %d/%m/%Y"
+LONG = 255  # characters beyond which a line of its own is wanted
 TODAY = "9999-12-31"  # the newest step of a length or list
 WIDE = ("lines", "facility", "codes")
 NOTHING = [("", "—")]
@@ -62,11 +63,14 @@ class PaperForm(forms.Form):
 
     def wide(self) -> list[forms.BoundField]:
         """Questions that are answered in sentences, or by a long name."""
-        return [self[name] for name in self.fields if self.paper.kind(name) in WIDE]
+        return [self[name] for name in self.fields if self._is_wide(name)]
 
     def narrow(self) -> list[forms.BoundField]:
         """The others, several of which stand side by side."""
-        return [self[name] for name in self.fields if self.paper.kind(name) not in WIDE]
+        return [self[name] for name in self.fields if not self._is_wide(name)]
+
+    def _is_wide(self, name: str) -> bool:
+        return self.paper.kind(name) in WIDE or (getattr(self.fields[name], "max_length", None) or 0) > LONG
 
     def clean(self) -> dict[str, Any]:
         """Every answer as the table writes it."""

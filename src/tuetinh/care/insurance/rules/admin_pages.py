@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -14,13 +15,15 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from tuetinh.care.insurance.checks import Problem
+from tuetinh.care.insurance.checks import NUMBER, Problem
 from tuetinh.care.insurance.errors import BadRule
+from tuetinh.care.insurance.forms.writing import dotted
 from tuetinh.care.insurance.models import RuleChange, RuleOverride
 from tuetinh.care.insurance.rules import changes, vocabulary
 from tuetinh.care.insurance.rules.book import GROUPS, in_force
-from tuetinh.care.insurance.rules.language import Rule
+from tuetinh.care.insurance.rules.language import Rule, fields, is_number
 from tuetinh.care.insurance.rules.weigh import problem_of
+from tuetinh.care.insurance.tables import decision
 from tuetinh.commons.access.api import asker, desk, owner_names
 from tuetinh.commons.ui.api import DayField, paginate
 
@@ -145,7 +148,13 @@ def overrides(request: HttpRequest) -> HttpResponse:
     known, roles = in_force(asker(request).facility).rules, dict(MAY)
     people = owner_names({one.account for one in page.object_list}, ())[0]
     rows = [
-        (one, _said(known.get(one.rule), one), roles.get(one.role, one.role), people.get(one.account, one.account))
+        (
+            one,
+            _said(known.get(one.rule), one),
+            _read(one),
+            roles.get(one.role, one.role),
+            people.get(one.account, one.account),
+        )
         for one in page.object_list
     ]
     return render(request, "insurance/overrides.html", {"rows": rows, "page": page})
@@ -154,6 +163,13 @@ def overrides(request: HttpRequest) -> HttpResponse:
 def _said(rule: Rule | None, one: RuleOverride) -> Problem | None:
     """What the rule said of the value then; None for one that is no longer there."""
     return problem_of(rule, 0, {one.field: one.value}) if rule else None
+
+
+def _read(one: RuleOverride) -> str:
+    """The value as people read it: amounts with dots."""
+    told = fields(one.table).get(one.field) if one.table in decision("3176").tables else None
+    amount = told is not None and is_number(told) and NUMBER.fullmatch(one.value)
+    return dotted(Decimal(one.value)) if amount else one.value
 
 
 def _with(request: HttpRequest, code: str) -> Any:
