@@ -49,6 +49,7 @@ _SAME: Final = {
     "urn:oid:2.16.840.1.113883.6.73": "http://www.whocc.no/atc",
     "http://www.whocc.no/ATC": "http://www.whocc.no/atc",
 }
+_CODE: Final = re.compile(rb'"code":"\s*([^"]*)"')
 _ICD10: Final = "http://hl7.org/fhir/sid/icd-10"
 
 
@@ -67,7 +68,7 @@ _rules: list[Rule] = []
 def register(rules: Iterable[Rule]) -> None:
     """Label by these codes from now on; resources that are stored keep what they have. Registering twice is once."""
     _rules.extend(rule for rule in rules if rule not in _rules)
-    _hint.cache_clear()
+    _begins.cache_clear()
 
 
 def of(body: bytes) -> int:
@@ -77,7 +78,7 @@ def of(body: bytes) -> int:
 
 def row(body: bytes) -> int:
     """The labels of a resource as the column `labels` has them, those that count elsewhere alone further left."""
-    return 0 if _hint().search(body) is None else _bits(json.loads(body))
+    return _bits(json.loads(body)) if _may_have(body) else 0
 
 
 def everywhere(bits: int) -> int:
@@ -85,12 +86,21 @@ def everywhere(bits: int) -> int:
     return (bits | bits >> ELSEWHERE) & sum(BITS.values())
 
 
+def _may_have(body: bytes) -> bool:
+    """Whether something in JSON may be a label; quick, for it looks at everything that is written."""
+    begins = _begins()
+    return b'"security":[' in body or any(
+        code.startswith(begins[code[:2]]) for code in _CODE.findall(body) if code[:2] in begins
+    )
+
+
 @cache
-def _hint() -> re.Pattern[bytes]:
-    """Finds in JSON what may be a label; quick, for it looks at everything that is written."""
-    prefixes = sorted({re.escape(p) for rule in _rules for prefix in rule.prefixes for p in (prefix, prefix.lower())})
-    codes = rf'"code":"\s*(?:{"|".join(prefixes)})|' if prefixes else ""
-    return re.compile(rf'{codes}"security":\['.encode())
+def _begins() -> dict[bytes, tuple[bytes, ...]]:
+    """How codes of the lists begin, in any letter case, by their first two letters."""
+    found: dict[bytes, tuple[bytes, ...]] = {}
+    for prefix in sorted({way for rule in _rules for one in rule.prefixes for way in (one, one.lower())}):
+        found[prefix[:2].encode()] = (*found.get(prefix[:2].encode(), ()), prefix.encode())
+    return found
 
 
 def _bits(resource: Any) -> int:
@@ -120,8 +130,10 @@ def _codings(value: Any) -> Iterator[tuple[str, str]]:
             yield from _codings(one)
     elif isinstance(value, dict):
         if isinstance(value.get("code"), str) and isinstance(value.get("system"), str):
-            system, code = str(value["system"]), value["code"].strip()
-            yield (_ICD10, code.upper()) if _ICD.search(system) else (_SAME.get(system, system), code)
+            system, code = str(value["system"]), str(value["code"]).strip()
+            if _ICD.search(system):
+                system, code = _ICD10, code.upper()
+            yield _SAME.get(system, system), code
         for one in value.values():
             if isinstance(one, (dict, list)):
                 yield from _codings(one)

@@ -21,7 +21,7 @@ CONFORMANCE = (
 )
 """What the whole province is understood by: written by its administrators."""
 CROSSING = (
-    "Patient RelatedPerson Coverage Appointment AppointmentResponse Task ServiceRequest Communication "
+    "Patient RelatedPerson Coverage Appointment AppointmentResponse Task ServiceRequest Specimen Communication "
     "CommunicationRequest Subscription"
 )
 """What goes from one facility to another, so that both change it."""

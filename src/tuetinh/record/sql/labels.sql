@@ -31,12 +31,14 @@ BEGIN
   RETURN found;
 END $$;
 
--- A label rises: to the versions before, to the contents of the resource, and to what names it or is shown by it.
+-- A label rises: to the versions before, to the contents of the resource, and to what names it or is shown by it. What
+-- names it is found by its tokens; statements name their tables, so that their plans are kept.
 CREATE OR REPLACE FUNCTION record.rise() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   before text := current_setting('tuetinh.everything', true);
-  name text := NEW.type || '/' || NEW.id;
-  place record;
+  name text := E'\x1f' || NEW.type || '/' || NEW.id;
+  bits integer := record.everywhere(NEW.labels);
+  hashes bigint[];
 BEGIN
   PERFORM set_config('tuetinh.everything', 'yes', true);
   IF TG_OP = 'UPDATE' THEN
@@ -48,23 +50,36 @@ BEGIN
   END IF;
   UPDATE record.content c SET labels = c.labels | NEW.labels
   WHERE c.type = NEW.type AND c.id = NEW.id AND c.labels | NEW.labels <> c.labels;
-  FOR place IN SELECT * FROM (VALUES
-    ('DiagnosticReport', 'result', 'Observation'), ('DiagnosticReport', 'media', 'Media'), ('Composition', 'entry', ''),
-    ('DocumentReference', 'related', ''), ('List', 'item', ''), ('Binary', 'securityContext', ''),
-    ('Encounter', 'diagnosis', 'Condition'), ('Encounter', 'diagnosis', 'Procedure'),
-    ('Encounter', 'reason-reference', 'Condition'), ('Encounter', 'reason-reference', 'Procedure'),
-    ('Encounter', 'reason-reference', 'Observation'), ('MedicationAdministration', 'medication', 'Medication'),
-    ('MedicationDispense', 'medication', 'Medication'), ('MedicationRequest', 'medication', 'Medication'),
-    ('MedicationStatement', 'medication', 'Medication')
-  ) AS p(type, param, target) WHERE p.target IN ('', NEW.type) LOOP
-    EXECUTE format('UPDATE record.%I SET labels = labels | $1 WHERE type = %L AND tokens @> ARRAY[$2]
-      AND labels | $1 <> labels', place.type, place.type)
-      USING record.everywhere(NEW.labels) << CASE place.type WHEN 'Encounter' THEN 16 ELSE 0 END,
-        record.token_hash(place.param || E'\x1f' || name);
-  END LOOP;
+  hashes := ARRAY[record.token_hash('entry' || name)];
+  UPDATE record."Composition" r SET labels = r.labels | bits
+  WHERE r.type = 'Composition' AND r.tokens @> hashes AND r.labels | bits <> r.labels;
+  hashes := ARRAY[record.token_hash('related' || name)];
+  UPDATE record."DocumentReference" r SET labels = r.labels | bits
+  WHERE r.type = 'DocumentReference' AND r.tokens @> hashes AND r.labels | bits <> r.labels;
+  hashes := ARRAY[record.token_hash('item' || name)];
+  UPDATE record."List" r SET labels = r.labels | bits
+  WHERE r.type = 'List' AND r.tokens @> hashes AND r.labels | bits <> r.labels;
+  hashes := ARRAY[record.token_hash('securityContext' || name)];
+  UPDATE record."Binary" r SET labels = r.labels | bits
+  WHERE r.type = 'Binary' AND r.tokens @> hashes AND r.labels | bits <> r.labels;
+  IF NEW.type IN ('Observation', 'Media') THEN
+    hashes := ARRAY[record.token_hash('result' || name), record.token_hash('media' || name)];
+    UPDATE record."DiagnosticReport" r SET labels = r.labels | bits
+    WHERE r.type = 'DiagnosticReport' AND r.tokens && hashes AND r.labels | bits <> r.labels;
+  END IF;
+  IF NEW.type IN ('Condition', 'Procedure', 'Observation') THEN
+    hashes := ARRAY[record.token_hash('diagnosis' || name), record.token_hash('reason-reference' || name)];
+    UPDATE record."Encounter" r SET labels = r.labels | (bits << 16)
+    WHERE r.type = 'Encounter' AND r.tokens && hashes AND r.labels | (bits << 16) <> r.labels;
+  END IF;
+  IF NEW.type = 'Medication' THEN
+    UPDATE record.resource r SET labels = r.labels | bits
+    WHERE r.type IN ('MedicationAdministration', 'MedicationDispense', 'MedicationRequest', 'MedicationStatement')
+      AND r.tokens @> ARRAY[record.token_hash('medication' || name)] AND r.labels | bits <> r.labels;
+  END IF;
   IF NEW.type IN ('DocumentReference', 'DiagnosticReport', 'Media') AND NEW.body IS NOT NULL THEN
-    UPDATE record."Binary" b SET labels = b.labels | record.everywhere(NEW.labels)
-    WHERE b.type = 'Binary' AND b.labels | record.everywhere(NEW.labels) <> b.labels AND b.id IN (
+    UPDATE record."Binary" r SET labels = r.labels | bits
+    WHERE r.type = 'Binary' AND r.labels | bits <> r.labels AND r.id IN (
       SELECT substring(u #>> '{}' FROM 'Binary/([A-Za-z0-9.-]{1,64})')
       FROM jsonb_path_query(convert_from(NEW.body, 'UTF8')::jsonb, '$.**.url') AS u);
   END IF;

@@ -153,11 +153,13 @@ def test_a_service_is_charged_at_the_desk_that_sees_no_label(cast: dict[str, Acc
 
 def test_a_drug_of_the_catalogue_is_seen_and_who_is_given_it_is_not(cast: dict[str, Account]) -> None:
     methadone = r4.CodeableConcept(coding=[r4.Coding(system="http://www.whocc.no/atc", code="N07BC02")])
-    api.create(at(THERE), r4.Medication(id="m", code=methadone))
+    api.create(at(THERE), r4.Medication(id="m"))
     me, drug = r4.Reference(reference="Patient/cast-citizen"), r4.Reference(reference="Medication/m")
     order = r4.MedicationRequest(id="r", status="active", intent="order", subject=me, medicationReference=drug)
     api.create(at(THERE), order)
     cashier = asker_of(cast["cashier"])
+    assert api.read(cashier, "MedicationRequest", "r").id == "r"
+    api.update(at(THERE), r4.Medication(id="m", code=methadone))
     assert api.read(cashier, "Medication", "m").id == "m"
     with pytest.raises(NotFound):
         api.read(cashier, "MedicationRequest", "r")
