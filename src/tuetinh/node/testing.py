@@ -59,6 +59,7 @@ def pytest_load_initial_conftests() -> None:
         atexit.register(shutil.rmtree, root, ignore_errors=True)
     root = Path(os.environ["TUETINH_TEST_DATA"])
     os.environ["TUETINH_DATA"] = str(root)
+    os.environ.setdefault("TUETINH_HOSTS", "*")  # clients of tests call it by names of their own
     if url := os.environ.get("TUETINH_TEST_DATABASE_URL"):
         os.environ["TUETINH_DATABASE_URL"] = url
     database.start(root)
