@@ -25,10 +25,11 @@ AGENT = "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"
 
 
 def logged(columns: str = "account, action, outcome, reason") -> list[Row]:
-    """The entries of the test, but those of the house itself."""
+    """The entries of the test, but those of the house itself and of what is done to accounts."""
     enter(SYSTEM)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {columns} FROM record.audit WHERE account <> 'system' ORDER BY position")
+        kept = "account <> 'system' AND type <> 'Account'"
+        cursor.execute(f"SELECT {columns} FROM record.audit WHERE {kept} ORDER BY position")
         return list(cursor.fetchall())
 
 

@@ -63,7 +63,7 @@ def test_rules_policy_apps_and_providers(cast: dict[str, Account]) -> None:
     before, after = rule.glass_hours, rule.glass_hours + 1
     admin = str(by.pk)
     assert written() == [
-        (admin, "update", "SightRule", "nurse", f"glass_hours: {before} → {after}"),
+        (admin, "update", "SightRule", "nurse", f"purpose: TREAT → , glass_hours: {before} → {after}"),
         (province, "update", "Policy", written()[1][3], "idle_minutes: 120 → 30"),
         (admin, "create", "Client", "kho", "system/Patient.rs"),
         (admin, "update", "Client", "kho", "disabled"),
