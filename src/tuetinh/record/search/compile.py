@@ -2,8 +2,8 @@
 
 Order: newest first by `key`, which a resource keeps for life; `key` breaks the ties of every `_sort`, in the direction
 of its first key; values that are not there come last. A page continues after the last row of the page before (keyset),
-so resources written meanwhile move nothing. What a `_sort` compares may change between two pages: rows changed since
-the first page are left out here and put at the place of their former version by `moved`.
+so resources written meanwhile move nothing. What a resource is found and sorted by may change between two pages: rows
+changed since the first page are left out here and put at the place of their former version by `moved`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from tuetinh.record.search.conditions import AnyOf, Condition, Ids, Numbers, Str
 from tuetinh.record.search.expressions import rules
 from tuetinh.record.search.page import Position
 from tuetinh.record.search.parse import Search, Sort
-from tuetinh.record.search.where import Rows, Sql, bigints, exists, where
+from tuetinh.record.search.where import Rows, Sql, add, bigints, exists, where
+from tuetinh.record.steps import Row
 
 ROW = "r.type, r.id, r.key, r.version, r.updated, r.patient, r.body"
 SORT_COLUMNS = {
@@ -30,6 +31,7 @@ SORT_COLUMNS = {
 }
 MOST_CODES = 40
 MOST_MOVED = 2000
+FORMER = 9  # the columns of a page before those of the sort values, or of the former version
 
 # Beside rows that the first page's snapshot saw, those that this very transaction wrote before it.
 SEEN = "(pg_visible_in_snapshot(r.xid, %s::pg_snapshot) OR r.xid = pg_current_xact_id_if_assigned()) IS TRUE"
@@ -69,25 +71,55 @@ def page_statements(asker: Asker, search: Search, after: Position | None) -> lis
     return [_select(asker, search, after, turn) for turn in _turns(asker, search, after)]
 
 
-def moved_statement(asker: Asker, search: Search, after: Position) -> tuple[str, list[Any]]:
-    """Return the statement of matches changed since the first page, each with the version that its snapshot saw.
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Which rows that were changed since the first page are asked for.
 
-    Columns: those of a page without sort values, then the former version's moment and body.
+    scope: what must hold of them as they are now. beyond: of `holds.beyond`. last: the last row of the full page that
+    the unchanged ones make. key: of the last row of the statement before.
     """
-    found = where(rows_of(asker, search), search.conditions)
+
+    after: Position
+    scope: Sequence[Condition] = ()
+    beyond: Sequence[tuple[Sequence[str], Condition]] = ()
+    last: Row | None = None
+    key: int = 0
+
+
+def moved_statement(asker: Asker, search: Search, moved: Moved) -> tuple[str, list[Any]]:
+    """Return the statement of rows changed since the first page, each with the version that its snapshot saw.
+
+    Whether that version matches, only its body tells. Columns: those of a page without sort values, then the former
+    version's moment and body, and whether each of `beyond` holds.
+    """
+    after = moved.after
+    lasting = [c for c in search.conditions if isinstance(c, Ids)]  # what no change can make true or false
+    found = where(rows_of(asker, search), [*moved.scope, *lasting])
+    found.add("r.key > %s", moved.key)
     # Nothing that began an hour before the first page can still have been unseen by it.
     found.add(f"NOT ({SEEN}) AND r.version > 1", after.snapshot)
     found.add("r.updated >= %s::timestamptz - interval '1 hour'", after.began)
+    if is_stable(search):
+        columns = [_column(search, n, Sql()) for n in range(len(search.sort))]
+        sign = "<" if _falls(search) else ">"
+        found.add(*_beyond(columns, after.values, after.key, sign))
+        if moved.last is not None:
+            sql, *params = _beyond(columns, moved.last[FORMER:], moved.last[2], sign)
+            found.add(f"NOT ({sql})", *params)
     history = rows_of(asker, search).table("_history")
     former = (
-        f"SELECT h.updated, h.deleted, h.body FROM {history} h WHERE h.type = r.type AND h.id = r.id"
-        " AND pg_visible_in_snapshot(h.xid, %s::pg_snapshot) ORDER BY h.version DESC LIMIT 1"
+        f"SELECT r.key, h.type, h.id, h.updated, h.deleted, h.body FROM {history} h WHERE h.type = r.type"
+        " AND h.id = r.id AND pg_visible_in_snapshot(h.xid, %s::pg_snapshot) ORDER BY h.version DESC LIMIT 1"
     )
+    tests = Sql()
+    for types, condition in moved.beyond:
+        add(tests, Rows(tuple(types), "f", asker.patient, former=True), condition)
+    fields = [f"{ROW}, %s::text, %s::text, f.updated, f.body", *tests.parts]
     sql = (
-        f"SELECT {ROW}, %s::text, %s::text, former.updated, former.body FROM {_table(search)} r"
-        f" CROSS JOIN LATERAL ({former}) former WHERE {found.all_of()} AND NOT former.deleted LIMIT {MOST_MOVED}"
+        f"SELECT {', '.join(fields)} FROM {_table(search)} r CROSS JOIN LATERAL ({former}) f"
+        f" WHERE {found.all_of()} AND NOT f.deleted ORDER BY r.key + 0 LIMIT {MOST_MOVED}"
     )
-    return sql, [after.snapshot, after.began, after.snapshot, *found.params]
+    return sql, [after.snapshot, after.began, *tests.params, after.snapshot, *found.params]
 
 
 def count_statement(asker: Asker, search: Search) -> tuple[str, list[Any]]:
@@ -172,8 +204,7 @@ def _select(asker: Asker, search: Search, after: Position | None, turn: Turn) ->
     columns = [_first(search, found, lead, turn)] if search.sort else []
     columns += [_column(search, n, lead) for n in range(1, len(search.sort))]
     if after is not None:
-        if not is_stable(search):
-            found.add(SEEN, after.snapshot)
+        found.add(SEEN, after.snapshot)
         if not turn.fixed() or after.values[0] == (turn.code or None):
             found.add(*_beyond(columns, after.values, after.key, "<" if _falls(search) else ">"))
     moment = "%s::text AS snapshot, %s::text AS now" if after else "pg_current_snapshot()::text, now()::text"
@@ -242,7 +273,8 @@ def _column(search: Search, n: int, lead: Sql) -> Column:
     if by.param.type not in SORT_COLUMNS:
         value = f'{best}(t COLLATE "C")'
         if any(leaf.exists for leaf in by.param.leaves):
-            value = "CASE WHEN bool_or(t <> 'false') THEN 'true' WHEN count(*) > 0 THEN 'false' END"
+            there = "t <> 'false'" if any(leaf.truth for leaf in by.param.leaves) else "true"
+            value = f"CASE WHEN bool_or({there}) THEN 'true' ELSE 'false' END"
         sql = f"SELECT {value} AS value FROM record.texts(r.body, %s::jsonpath[]) t"
         lead.add(f"CROSS JOIN LATERAL ({sql}) k{n}", json_paths.array(by.param))
         return Column(f"k{n}.value", "text", by.descending, nullable=True)

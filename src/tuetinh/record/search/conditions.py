@@ -209,6 +209,19 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Canonicals:
+    """A canonical of the parameter is one of these, `url` or `url|version`; deeper: or of a version below one.
+
+    hashes: of their urls, of which each is indexed by one, whatever its version.
+    """
+
+    param: Param
+    hashes: tuple[int, ...]
+    texts: tuple[str, ...]
+    deeper: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Follows:
     """Like Linked to one type, with a condition that is resolved: looked at for each resource.
 
@@ -243,4 +256,4 @@ class Contained:
 
 Plain = Tokens | Present | Dates | Numbers | Strings | Ids | Updated | Within | InCompartment
 Beyond = Linked | Has | Near | Coded | Listed
-Condition = Plain | AllOf | AnyOf | OfType | Beyond | Follows | FollowedBy | Contained
+Condition = Plain | AllOf | AnyOf | OfType | Beyond | Canonicals | Follows | FollowedBy | Contained

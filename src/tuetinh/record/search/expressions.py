@@ -36,7 +36,8 @@ class Leaf:
     """A path to values of one datatype.
 
     resolves: only references to this resource type (`where(resolve() is Patient)`).
-    exists: the value of interest is whether something other than `false` is there.
+    exists: the value of interest is whether something is there, which it is of every resource; truth: something other
+    than `false`.
     targets: resource types that a reference at the end may point to; empty = any.
     codes: name of the value set to which a `code` at the end is bound.
     """
@@ -45,6 +46,7 @@ class Leaf:
     type: str
     resolves: str | None = None
     exists: bool = False
+    truth: bool = False
     targets: tuple[str, ...] = ()
     codes: str | None = None
 
@@ -75,7 +77,7 @@ _TRUTH = re.compile(r"(\S+)\.exists\(\) and \1 != false")
 def compile_expression(type_: str, expression: str) -> tuple[Leaf, ...]:
     """Resolve an expression about resources of `type_`. Raises Unsupported."""
     if match := _TRUTH.fullmatch(expression.strip()):
-        return tuple(replace(leaf, exists=True) for leaf in compile_expression(type_, match[1]))
+        return tuple(replace(leaf, exists=True, truth=True) for leaf in compile_expression(type_, match[1]))
     leaves = _Parser(type_, expression).union()
     return tuple(dict.fromkeys(leaves))
 

@@ -1,13 +1,13 @@
 """Whether the conditions of a search hold of one resource, by what it is found by, without asking the database.
 
-Says the same as the SQL of `where`. Conditions that look beyond the resource are none of this module.
+Says the same as the SQL of `where`. What conditions that look beyond the resource say, the caller has asked.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -16,13 +16,18 @@ from typing import Any
 from tuetinh.record.search.conditions import (
     AllOf,
     AnyOf,
+    Canonicals,
     Condition,
     Dates,
     DateValue,
+    FollowedBy,
+    Follows,
     Ids,
+    InCompartment,
     Name,
     Numbers,
     NumberValue,
+    OfType,
     Present,
     Strings,
     Tokens,
@@ -38,12 +43,13 @@ _MOMENT = timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class Facts:
-    """One version of a resource. found_by: of `index.extract`."""
+    """One version of a resource. found_by: of `index.extract`. beyond: whether the conditions of `beyond` hold."""
 
     type: str
     id: str
     updated: datetime
     found_by: Index
+    beyond: Mapping[Condition, bool] = field(default_factory=dict)
 
     @cached_property
     def tokens(self) -> frozenset[int]:
@@ -58,13 +64,32 @@ def is_plain(condition: Condition) -> bool:
     return isinstance(condition, PLAIN)
 
 
+def beyond(conditions: Iterable[Condition], types: Sequence[str]) -> Iterator[tuple[Sequence[str], Condition]]:
+    """Yield the parts of resolved conditions that look beyond a resource, and of which types it is there."""
+    for condition in conditions:
+        match condition:
+            case AllOf(parts) | AnyOf(parts):
+                yield from beyond(parts, types)
+            case OfType(type_, inner):
+                yield from beyond((inner,), (type_,))
+            case Follows() | FollowedBy() | Canonicals():
+                yield types, condition
+
+
 def holds(condition: Condition, facts: Facts) -> bool:
-    """Whether a plain condition holds. Raises TypeError for one that is not plain."""
+    """Whether a condition holds. Raises TypeError for one that looks beyond and of which nothing is known."""
     match condition:
         case AllOf(conditions):
             return all(holds(one, facts) for one in conditions)
         case AnyOf(conditions):
             return any(holds(one, facts) for one in conditions)
+        case OfType(type_, inner):
+            return facts.type == type_ and holds(inner, facts)
+        case InCompartment(tokens, own):
+            known = (hashes for types, hashes in tokens if facts.type in types)
+            return own == (facts.type, facts.id) or any(not facts.tokens.isdisjoint(hashes) for hashes in known)
+        case Follows() | FollowedBy() | Canonicals() if condition in facts.beyond:
+            return facts.beyond[condition]
         case Tokens(hashes, negate):
             return facts.tokens.isdisjoint(hashes) is negate
         case Ids(values, type_, negate):

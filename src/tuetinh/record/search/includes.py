@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from tuetinh.record import granular, r4
 from tuetinh.record.asker import Asker
 from tuetinh.record.hashes import token_hash
 from tuetinh.record.search import json_paths
+from tuetinh.record.search.params import params
 from tuetinh.record.search.parse import Include
 from tuetinh.record.search.where import bigints
 from tuetinh.record.steps import Query, Row, Step
@@ -44,31 +47,72 @@ def _round(
 ) -> Step[list[Row]]:
     """Follow each include once from the rows; `have` is what is on the page already and grows."""
     wanted: dict[str, dict[str, None]] = {}
-    pointing: list[Row] = []
+    named: dict[str, dict[str, None]] = {}
+    fresh: list[Row] = []
+
+    def take(type_: str, found: Iterable[Row]) -> None:
+        for row in _within(asker, type_, list(found)):
+            if (row[0], row[1]) not in have:
+                have.add((row[0], row[1]))
+                fresh.append(row)
+
     for include in includes:
         if include.reverse:
-            pointing += _within(asker, include.source, (yield from _pointing(asker, include, rows, limit)))
+            if len(fresh) < limit:
+                take(include.source, (yield from _pointing(asker, include, rows, limit)))
             continue
         for row in rows:
             if row[0] == include.source:
-                for type_, id_ in _links(include, bytes(row[6])):
+                resource = r4.decode(bytes(row[6]))
+                for type_, id_ in _links(include, resource):
                     if (type_, id_) not in have:
                         wanted.setdefault(type_, {})[id_] = None
+                for type_, text in _canonicals(include, resource):
+                    named.setdefault(type_, {})[text] = None
     for type_, ids in wanted.items():
-        pointing += _within(asker, type_, (yield from _by_id(asker, type_, list(ids), limit)))
-    fresh = []
-    for row in pointing:
-        if (row[0], row[1]) not in have:
-            have.add((row[0], row[1]))
-            fresh.append(row)
+        take(type_, (yield from _by_id(asker, type_, list(ids), limit)))
+    for type_, texts in named.items():
+        take(type_, (yield from _by_url(asker, type_, list(texts), limit)))
     return fresh
 
 
-def _links(include: Include, body: bytes) -> list[tuple[str, str]]:
+def _links(include: Include, resource: object) -> list[tuple[str, str]]:
     """Return type and id of the local references of the parameters."""
-    resource = r4.decode(body)
     found = [link for param in include.params for link in json_paths.links(param, resource)]
     return [link for link in found if include.target in (None, link[0])]
+
+
+def _canonicals(include: Include, resource: object) -> list[tuple[str, str]]:
+    """Return the canonicals of the parameters, as `url` or `url|version`, with each type that they may be of."""
+    found = []
+    for param in include.params:
+        if param.canonical:
+            texts = [text.partition("#")[0] for text in json_paths.texts(param, resource)]
+            types = [type_ for type_ in param.targets if include.target in (None, type_) and "url" in params(type_)]
+            found += [(type_, text) for text in texts if ":" in text for type_ in types]
+    return found
+
+
+class _Named(msgspec.Struct):
+    url: str = ""
+    version: str = ""
+
+
+def _names(body: bytes) -> tuple[str, str]:
+    """Return the canonicals by which a resource is referred to: without and with its version."""
+    named = msgspec.json.decode(body, type=_Named)
+    return named.url, f"{named.url}|{named.version}"
+
+
+def _by_url(asker: Asker, type_: str, texts: list[str], limit: int) -> Step[list[Row]]:
+    """Find the resources that canonicals name."""
+    own, own_params = _compartment(asker)
+    names = params(type_)["url"].indexed_as
+    hashes = [token_hash(name, text.partition("|")[0]) for name in names for text in texts]
+    where = f"r.tokens && %s::bigint[]{own} AND NOT r.deleted"
+    sql = f'SELECT {COLUMNS} FROM record."{type_}" r WHERE {where} ORDER BY r.key + 0 DESC LIMIT %s'
+    rows: list[Row] = yield Query(sql, [bigints(hashes), *own_params, max(limit, 0)])
+    return [row for row in rows if not set(_names(row[6])).isdisjoint(texts)]
 
 
 def _within(asker: Asker, type_: str, rows: list[Row]) -> list[Row]:
@@ -90,13 +134,14 @@ def _pointing(asker: Asker, include: Include, rows: Sequence[Row], limit: int) -
     """Find resources of the include's source that refer to one of the rows."""
     if not (asker.may_some("s", include.source) or asker.may_some("r", include.source)):
         return []
-    hashes = [
-        token_hash(name, f"{row[0]}/{row[1]}")
-        for row in rows
-        for param in include.params
-        if include.target in (None, row[0]) and param.resolves in (None, row[0])
-        for name in param.indexed_as
-    ]
+    hashes, texts = [], set[str]()
+    for row in rows:
+        known = [p for p in include.params if include.target in (None, row[0]) and p.resolves in (None, row[0])]
+        links = {f"{row[0]}/{row[1]}"}
+        hashes += [token_hash(name, link) for param in known for name in param.indexed_as for link in links]
+        if any(param.canonical for param in known) and (names := _names(row[6]))[0]:
+            texts |= {*names, *links}
+            hashes += [token_hash(name, names[0]) for param in known if param.canonical for name in param.indexed_as]
     if not hashes:
         return []
     own, own_params = _compartment(asker)
@@ -104,7 +149,17 @@ def _pointing(asker: Asker, include: Include, rows: Sequence[Row], limit: int) -
         f'SELECT {COLUMNS} FROM record."{include.source}" r WHERE r.tokens && %s::bigint[] AND NOT r.deleted{own}'
         " ORDER BY r.key + 0 DESC LIMIT %s"
     )
-    return (yield Query(sql, [bigints(hashes), *own_params, max(limit, 0)]))
+    found: list[Row] = yield Query(sql, [bigints(hashes), *own_params, max(limit, 0)])
+    return [row for row in found if _refers(include, row[6], texts)] if texts else found
+
+
+def _refers(include: Include, body: bytes, texts: set[str]) -> bool:
+    """Whether a resource that has the url of a canonical means one of these versions, or has a reference."""
+    resource = r4.decode(bytes(body))
+    if any(not param.canonical and json_paths.texts(param, resource) for param in include.params):
+        return True
+    found = (text for param in include.params if param.canonical for text in json_paths.texts(param, resource))
+    return any(text.partition("#")[0] in texts for text in found)
 
 
 def _compartment(asker: Asker) -> tuple[str, list[str]]:

@@ -81,7 +81,8 @@ def _extractor(type_: str, own: tuple[Param, ...], *, only: bool = False) -> Cal
         if param.type in INDEXED and param.code not in COLUMNS:
             for leaf in param.leaves:
                 writer.add(param, leaf)
-    source = "def extractor(r, out):\n" + ("\n".join(writer.lines(writer.root, "r", 1)) or "    pass")
+    lines = [*writer.lines(writer.root, "r", 1), *writer.told()] or ["    pass"]
+    source = "\n".join(["def extractor(r, out):", *writer.begun(), *lines])
     exec(compile(source, f"<search index of {type_}>", "exec"), writer.names)  # noqa: S102
     extractor: Callable[[Any, Index], None] = writer.names["extractor"]
     return extractor
@@ -92,13 +93,30 @@ class _Writer:
 
     def __init__(self) -> None:
         self.root: dict[Hop | None, Any] = {}
-        self.names: dict[str, Any] = {"is_": is_}
+        self.names: dict[str, Any] = {"is_": is_, "boolean": boolean}
+        self.questions: dict[Param, str] = {}
+        """Parameters that ask whether something is there, which is answered at the end, each with its variable."""
 
     def add(self, param: Param, leaf: Leaf) -> None:
+        if leaf.exists:
+            self.questions.setdefault(param, f"there{len(self.questions)}")
         node = self.root
         for hop in leaf.hops:
             node = node.setdefault(hop, {})
         node.setdefault(None, []).append((param, leaf))
+
+    def begun(self) -> list[str]:
+        """What stands before all lines."""
+        return [f"    {variable} = False" for variable in self.questions.values()]
+
+    def told(self) -> list[str]:
+        """What stands after all lines."""
+        found = []
+        for param, variable in self.questions.items():
+            found.append(f"    boolean(out, {param.stored!r}, {variable})")
+            if marks(param):
+                found.append(f"    out.tokens.append({token_hash(param.stored, '', '', '')})")
+        return found
 
     def lines(self, node: dict[Hop | None, Any], subject: str, depth: int) -> list[str]:
         found = []
@@ -124,16 +142,15 @@ class _Writer:
         return found
 
     def emit(self, param: Param, leaf: Leaf, subject: str, pad: str) -> list[str]:
+        if leaf.exists:
+            test = f"{subject} is not False" if leaf.truth else "True"
+            return [f"{pad}{self.questions[param]} = {self.questions[param]} or {test}"]
         found = []
         if leaf.resolves and leaf.type == "Reference":
             found.append(f"{pad}if is_({subject}, {leaf.resolves!r}):")
             pad += "    "
         if marks(param):
             found.append(f"{pad}out.tokens.append({token_hash(param.stored, '', '', '')})")
-        if leaf.exists:
-            name, subject = "boolean", f"{subject} is not False"
-            self.names[name] = boolean
-            return [*found, f"{pad}{name}(out, {param.stored!r}, {subject})"]
         if not param.sources:
             emit = EMITS[param.type, leaf.type]
             self.names[emit.__name__] = emit

@@ -1,31 +1,62 @@
-"""Resources that were changed between two pages of a sorted search, put where they stood when it began.
+"""Resources that were changed between two pages of a search, put where they stood when it began, if they matched then.
 
-What a sort key of a former version was, no index knows; it is taken out of that version again. Few resources are
-changed while one client turns pages.
+What a former version was found and sorted by, no index knows; it is taken out of that version again. Few resources are
+changed while one client turns pages. They are told as they are now; deleted ones are not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
-from functools import cmp_to_key
+from functools import cmp_to_key, partial
 from typing import Any
 
 from tuetinh.record import r4
+from tuetinh.record.asker import Asker
 from tuetinh.record.search import json_paths
-from tuetinh.record.search.compile import SORT_COLUMNS
+from tuetinh.record.search.compile import FORMER, MOST_MOVED, SORT_COLUMNS, Moved, moved_statement
+from tuetinh.record.search.conditions import Condition
+from tuetinh.record.search.holds import Facts, beyond, holds
 from tuetinh.record.search.index import extract
 from tuetinh.record.search.page import Position
 from tuetinh.record.search.parse import Search, Sort
 from tuetinh.record.search.values import instant
-from tuetinh.record.steps import Row
-
-FORMER = 9  # the columns of a page before those of the former version
+from tuetinh.record.steps import Query, Row, Step, computed
 
 
-def put_in(search: Search, rows: list[Row], moved: Iterable[Row], after: Position, limit: int) -> list[Row]:
-    """Return the first rows of a page and of what was changed since, in the order of the search."""
+def put_in(
+    asker: Asker, search: Search, rows: list[Row], after: Position, *, limit: int, scope: Sequence[Condition]
+) -> Step[list[Row]]:
+    """Return the first rows of a page and of what was changed since, in the order of the search.
+
+    scope: what must hold, for the asker, of a resource as it is now.
+    """
+    last = rows[-1] if len(rows) == limit else None
+    asked = Moved(after, scope, tuple(beyond(search.conditions, search.types)), last)
+    while True:
+        changed: list[Row] = yield Query(*moved_statement(asker, search, asked), prepare=False)
+        former = (yield from computed(partial(_matching, search, asked, changed))) if changed else []
+        rows = _merged(search, rows, former, after, limit)
+        if len(changed) < MOST_MOVED:
+            return rows
+        asked = replace(asked, key=changed[-1][2])
+
+
+def _matching(search: Search, asked: Moved, changed: Iterable[Row]) -> list[Row]:
+    """Return those whose former version matches, as rows of a page with its sort values."""
+    found = []
+    for row in changed:
+        updated, body, *tests = row[FORMER:]
+        resource: Any = r4.decode(bytes(body))
+        known = {condition: bool(test) for (_, condition), test in zip(asked.beyond, tests, strict=True)}
+        facts = Facts(row[0], row[1], updated, extract(resource), known)
+        if all(holds(condition, facts) for condition in search.conditions):
+            found.append((*row[:FORMER], *(_value(by, resource, facts) for by in search.sort)))
+    return found
+
+
+def _merged(search: Search, rows: list[Row], former: list[Row], after: Position, limit: int) -> list[Row]:
     falls = not search.sort or search.sort[0].descending
 
     def compare(one: Row, other: Row) -> int:
@@ -35,28 +66,22 @@ def put_in(search: Search, rows: list[Row], moved: Iterable[Row], after: Positio
         return int(other[2] - one[2]) if falls else int(one[2] - other[2])
 
     end = (*[None] * 2, after.key, *[None] * 6, *after.values)
-    former = [(*row[:FORMER], *_values(search, row)) for row in moved]
     beyond = [row for row in former if compare(row, end) > 0]
     return sorted([*rows, *beyond], key=cmp_to_key(compare))[:limit]
 
 
-def _values(search: Search, row: Row) -> list[str | None]:
-    """Return the sort values, as text, of the version that the first page saw."""
-    updated, body = row[FORMER:]
-    resource: Any = r4.decode(bytes(body))
-    return [_value(by, resource, row[1], updated) for by in search.sort]
-
-
-def _value(by: Sort, resource: Any, id_: str, updated: datetime) -> str | None:
+def _value(by: Sort, resource: Any, facts: Facts) -> str | None:
+    """Return a sort value, as text, of the version that the first page saw."""
     if by.param is None:
-        return id_ if by.code == "_id" else updated.isoformat()
+        return facts.id if by.code == "_id" else facts.updated.isoformat()
     best = max if by.descending else min
     if by.param.type not in SORT_COLUMNS:
         texts = json_paths.texts(by.param, resource)
         if any(leaf.exists for leaf in by.param.leaves):
-            return ("true" if any(text != "false" for text in texts) else "false") if texts else None
+            truth = any(leaf.truth for leaf in by.param.leaves)
+            return "true" if any(text != "false" or not truth for text in texts) else "false"
         return best(texts, default=None)
-    index, names = extract(resource), by.param.indexed_as
+    index, names = facts.found_by, by.param.indexed_as
     table, _, _ = SORT_COLUMNS[by.param.type]
     if table == "date":
         return best((low for name, low, _ in index.dates if name in names), key=instant, default=None)

@@ -21,12 +21,17 @@ class PageRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The last row of a page (sort values as text, key) and the moment of the first page."""
+    """The last row of a page (sort values as text, key), the moment of the first page and the total that it told.
+
+    survivors: the first page was answered with what survivors of merged people have.
+    """
 
     key: int
     values: tuple[str | None, ...]
     snapshot: str
     began: str
+    total: int | None = None
+    survivors: bool = False
 
 
 def _seal(secret: bytes, asker: Asker, search: Search, payload: bytes) -> bytes:

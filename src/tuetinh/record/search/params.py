@@ -105,6 +105,11 @@ class Param:
         return kinds.pop() if len(kinds) == 1 else None
 
     @cached_property
+    def canonical(self) -> bool:
+        """Whether it refers by canonical urls."""
+        return self.type == "reference" and any(leaf.type == "canonical" for leaf in self.leaves)
+
+    @cached_property
     def targets(self) -> tuple[str, ...]:
         """Resource types that a reference may point to."""
         if self.resolves:

@@ -169,7 +169,7 @@ class _Reader:
         elif code in ("_include", "_revinclude"):
             if modifier not in ("", "iterate"):
                 raise Refused("not-supported", f"takes no modifier {modifier!r}")
-            self.includes.append(self.include(value, reverse=code == "_revinclude", iterate=bool(modifier)))
+            self.includes += self.include(value, reverse=code == "_revinclude", iterate=bool(modifier))
         elif len(self.conditions) == MAX_CONDITIONS:
             raise Refused("too-costly", f"is more than the {MAX_CONDITIONS} conditions that a search may have")
         else:
@@ -240,11 +240,11 @@ class _Reader:
         elif name == "_summary":
             self.search = replace(self.search, summary=None if value == "false" else value)
 
-    def include(self, value: str, *, reverse: bool, iterate: bool) -> Include:
+    def include(self, value: str, *, reverse: bool, iterate: bool) -> list[Include]:
         source, _, rest = value.partition(":")
         code, _, target = rest.partition(":")
-        if value == "*" and not reverse and self.type:
-            source, code = self.type, "*"
+        if source == "*" and code in ("", "*") and target in ("", *TYPES):
+            return self.include_all(target or None, reverse=reverse, iterate=iterate)
         if source not in TYPES or not code or (target and target not in TYPES):
             raise Refused("invalid", f"{value!r} is not of the form Type:parameter or Type:parameter:Type")
         if source in ELSEWHERE:
@@ -255,7 +255,20 @@ class _Reader:
         if code != "*" and code not in known:
             raise Refused("invalid", f"{code!r} is not a reference parameter of {source}")
         followed = tuple(p for p in known.values() if p.ready) if code == "*" else (_ready(known[code]),)
-        return Include(source, followed, target or None, reverse, iterate)
+        return [Include(source, followed, target or None, reverse, iterate)]
+
+    def include_all(self, target: str | None, *, reverse: bool, iterate: bool) -> list[Include]:
+        """Read `*`: whatever the matches refer to, or refers to them; with `:iterate`, whatever is on the page."""
+        here = self.search.types
+        sources = here if here and not reverse and not iterate else sorted(TYPES - ELSEWHERE.keys())
+        wanted = frozenset(here) if reverse and not iterate else TYPES
+        found = []
+        for source in sources:
+            known = [p for p in params(source).values() if p.type == "reference" and p.leaves and p.ready]
+            followed = tuple(p for p in known if not wanted or not wanted.isdisjoint(p.targets))
+            if followed:
+                found.append(Include(source, followed, target, reverse, iterate))
+        return found
 
 
 # -- conditions, also beyond the resource -----------------------------------------------------------------------------
@@ -352,16 +365,22 @@ def in_compartment(search: Search, compartment: str, id_: str) -> Search:
     types = tuple(t for t in (search.types or RESOURCE_TYPES) if t in bound or t == compartment)
     groups: dict[tuple[int, ...], list[str]] = {}
     for type_ in types:
-        hashes: dict[int, None] = {}
-        for code in bound.get(type_, ()):
-            if (param := params(type_).get(code)) is not None and param.type == "reference":
-                hashes.update(dict.fromkeys(linked(param, [f"{compartment}/{id_}"], few=True).hashes))
-        if hashes:
-            groups.setdefault(tuple(hashes), []).append(type_)
+        if hashes := compartment_hashes(type_, compartment, [id_]):
+            groups.setdefault(hashes, []).append(type_)
     tokens = tuple((tuple(named), hashes) for hashes, named in groups.items())
     condition = InCompartment(tokens, (compartment, id_) if compartment in types else None)
     mark = ("compartment", f"{compartment}/{id_}")
     return replace(search, types=types, conditions=(*search.conditions, condition), place=mark)
+
+
+def compartment_hashes(type_: str, compartment: str, ids: Sequence[str]) -> tuple[int, ...]:
+    """Return the hashes of which a resource of the type has one if it is in the compartment of one of the ids."""
+    hashes: dict[int, None] = {}
+    links = [f"{compartment}/{id_}" for id_ in ids]
+    for code in compartments()[compartment].get(type_, ()):
+        if (param := params(type_).get(code)) is not None and param.type == "reference":
+            hashes.update(dict.fromkeys(linked(param, links, few=True).hashes))
+    return tuple(hashes)
 
 
 RESULT = {

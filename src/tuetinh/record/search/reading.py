@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -12,10 +13,13 @@ from tuetinh.record.search.composites import BAR, FIRST, SECOND, Composite, comp
 from tuetinh.record.search.conditions import (
     AllOf,
     AnyOf,
+    Canonicals,
     Coded,
     Condition,
     Dates,
     DateValue,
+    Ids,
+    Linked,
     Name,
     Near,
     Numbers,
@@ -180,6 +184,8 @@ def token_hashes(param: Param, name: str, parts: list[str]) -> list[int]:
 
 
 def _reference(param: Param, modifier: str, values: list[str]) -> Condition:
+    if modifier == "below" and param.canonical:
+        return canonicals(param, [unescape(value) for value in values], deeper=True)
     if modifier in ("above", "below"):
         return _near(param, modifier, values)
     if modifier and modifier != "identifier" and modifier not in TYPES:
@@ -190,7 +196,26 @@ def _reference(param: Param, modifier: str, values: list[str]) -> Condition:
         found = {h: None for value in values for name in param.indexed_as for h in _identifier_hashes(name, value)}
         return Tokens(tuple(found), selective=True)
     links = list(dict.fromkeys(link for value in values for link in _links(param, modifier, unescape(value))))
-    return linked(param, links, few=all(":" in link or link.split("/")[0] in personal() for link in links))
+    literal = linked(param, links, few=all(":" in link or link.split("/")[0] in personal() for link in links))
+    if not param.canonical:
+        return literal
+    named: dict[str, list[str]] = {}
+    for link in links:
+        if match := _LINK.fullmatch(link):
+            named.setdefault(match[1], []).append(match[2])
+    stored = tuple((type_, Ids(tuple(ids), type_)) for type_, ids in named.items() if type_ in param.targets)
+    return AnyOf((literal, Linked(param, stored))) if stored else literal
+
+
+def canonicals(param: Param, texts: Sequence[str], *, deeper: bool = False) -> Condition:
+    """Return the condition that the parameter refers by one of the canonicals; deeper: or by any version below it."""
+    urls = [text.partition("|")[0] for text in texts]
+    if deeper and not any("|" in text for text in texts):
+        return linked(param, urls, few=True)
+    hashes = linked(param, urls, few=True).hashes
+    bare = [text for text in texts if deeper and "|" not in text]
+    exact = Canonicals(param, hashes, tuple(dict.fromkeys(texts)), deeper)
+    return AnyOf((linked(param, bare, few=True), exact)) if bare else exact
 
 
 def linked(param: Param, links: list[str], *, few: bool) -> Tokens:

@@ -30,7 +30,7 @@ from tuetinh.record.search.conditions import (
 )
 from tuetinh.record.search.contained import inside, settle
 from tuetinh.record.search.params import params, personal
-from tuetinh.record.search.reading import HIERARCHIES, coded_hashes, linked
+from tuetinh.record.search.reading import HIERARCHIES, canonicals, coded_hashes, linked
 from tuetinh.record.search.where import Rows, names_patient, where
 from tuetinh.record.steps import Query, Row, Step
 from tuetinh.record.terminology import api as terminology
@@ -40,6 +40,7 @@ MOST_CODES = 10_000
 MOST_LISTED = 10_000
 MOST_NEAR = 10_000
 DENSE = 0.005
+NAMES = "".join(f", (SELECT min(x) FROM record.texts(t.body, '{{$.{name}}}') x)" for name in ("url", "version"))
 
 
 class TooCostly(RecordError):
@@ -109,10 +110,16 @@ def _linked(asker: Asker, condition: Linked) -> Step[Condition]:
         rows = Rows((type_,), "t", asker.patient)
         there = where(rows, (resolved,))
         size = "(SELECT greatest(reltuples, 0) FROM pg_class WHERE oid = %s::regclass)"
-        sql = f"SELECT t.id, {size} FROM {rows.table()} t WHERE {there.all_of()} LIMIT {MOST + 1}"
+        names = NAMES if condition.param.canonical else ""
+        sql = f"SELECT t.id, {size}{names} FROM {rows.table()} t WHERE {there.all_of()} LIMIT {MOST + 1}"
         ids = yield Query(sql, [rows.table(), *there.params], prepare=False)
         if (lies := inside(condition.param, type_, wanted)) is not None:
             found.append((yield from _contained(asker, condition.param.base, lies)))
+        if len(ids) > MOST and names:
+            raise TooCostly(f"{condition.param.code} leads to more than {MOST} of {type_}")
+        if named := [row for row in ids if names and row[2]]:
+            texts = [text for _, _, url, version in named for text in (url, f"{url}|{version or ''}")]
+            found.append(canonicals(condition.param, texts))
         if len(ids) > MOST:
             found.append(Follows(condition.param, type_, resolved))
             continue

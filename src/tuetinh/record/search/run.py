@@ -16,9 +16,7 @@ from tuetinh.record.search import page as pages
 from tuetinh.record.search.additions import refresh
 from tuetinh.record.search.compile import (
     count_statement,
-    is_stable,
     matching_statement,
-    moved_statement,
     page_statements,
     rows_of,
 )
@@ -78,11 +76,13 @@ def read(
 def search(asker: Asker, search: Search, *, secret: bytes, page: str | None = None) -> Step[Found]:
     """Find one page of what the asker may see. Raises PageRefused."""
     after = pages.read(secret, asker, search, page) if page else None
-    wanted = (yield from survivors(search)) if after else search
+    wanted = (yield from survivors(search)) if after and after.survivors else search
     found, last = yield from _page(asker, wanted, after)
-    if not found.hits and wanted is search and (wanted := (yield from survivors(search))) is not search:
+    if not found.hits and after is None and (wanted := (yield from survivors(search))) is not search:
         found, last = yield from _page(asker, wanted, after)
-    return replace(found, next=pages.write(secret, asker, search, last)) if last else found
+    if last is None:
+        return found
+    return replace(found, next=pages.write(secret, asker, search, replace(last, survivors=wanted is not search)))
 
 
 def _page(asker: Asker, search: Search, after: Position | None) -> Step[tuple[Found, Position | None]]:
@@ -90,22 +90,22 @@ def _page(asker: Asker, search: Search, after: Position | None) -> Step[tuple[Fo
     allowed = yield from _ready(asker, search)
     if allowed is None:
         return Found(total=0 if search.total != "none" else None), None
-    counted = yield from _total(asker, allowed)
+    counted = after.total if after else (yield from _total(asker, allowed))
     if search.count == 0 or search.summary == "count":
         return Found(total=counted if counted is not None else (yield from _count(asker, allowed))), None
     rows: list[Row] = []
     for sql, params in page_statements(asker, allowed, after):
         if len(rows) <= search.count:
             rows += yield Query(sql, [*params, search.count + 1 - len(rows)], prepare=False)
-    if after is not None and not is_stable(search):
-        changed = yield Query(*moved_statement(asker, allowed, after), prepare=False)
-        rows = moved.put_in(search, rows, changed, after, search.count + 1)
+    if after is not None:
+        limit = search.count + 1
+        rows = yield from moved.put_in(asker, allowed, rows, after, limit=limit, scope=_scope(asker, search))
     count = yield from contents.fitting([row[6] for row in rows[: search.count]])
     hits = [_hit(row, "match") for row in rows[:count]]
     end = None
     if len(rows) > count:
         last = rows[count - 1]
-        end = Position(last[2], tuple(last[9:]), last[7], last[8])
+        end = Position(last[2], tuple(last[9:]), last[7], last[8], counted)
     included, more = yield from bring(asker, search.includes, [row[:7] for row in rows[:count]])
     return Found(hits + [_hit(row, "include") for row in included], None, counted, more), end
 
@@ -166,10 +166,10 @@ def _allowed(asker: Asker, search: Search) -> Search | None:
     Raises Forbidden where a condition looks beyond the resource, for it could tell what a query leaves out.
     """
     if len(search.types) == 1 and asker.may_some("s", search.types[0]):
-        wanted = granular.clauses(asker.scopes, "s", search.types[0])
-        if any(not clause for clause in wanted):
+        wanted = _scope(asker, search)
+        if any(not one.hashes for one in wanted):
             return None
-        search = replace(search, conditions=(*search.conditions, *(Tokens(tuple(sorted(c))) for c in wanted)))
+        search = replace(search, conditions=(*search.conditions, *wanted))
     else:
         types = tuple(t for t in (search.types or RESOURCE_TYPES) if asker.may("s", t))
         search = replace(search, types=types)
@@ -177,6 +177,13 @@ def _allowed(asker: Asker, search: Search) -> Search | None:
         message = "a chained search is not possible with scopes that have a query"
         raise Forbidden(message)
     return search if search.types else None
+
+
+def _scope(asker: Asker, search: Search) -> list[Tokens]:
+    """What the queries of the asker's scopes ask of a resource."""
+    if len(search.types) != 1:
+        return []
+    return [Tokens(tuple(sorted(clause))) for clause in granular.clauses(asker.scopes, "s", search.types[0])]
 
 
 def _total(asker: Asker, search: Search) -> Step[int | None]:

@@ -14,6 +14,7 @@ from tuetinh.record.search import json_paths
 from tuetinh.record.search.conditions import (
     AllOf,
     AnyOf,
+    Canonicals,
     Condition,
     Dates,
     DateValue,
@@ -66,11 +67,13 @@ class Rows:
     """The rows that conditions are about: their types and the name of the table in the statement.
 
     patient: whose compartment is all that there is for the asker, here and wherever a condition leads.
+    former: they are former versions, of which type, id and body are known.
     """
 
     types: tuple[str, ...]
     alias: str = "r"
     patient: str | None = None
+    former: bool = False
 
     def table(self, suffix: str = "") -> str:
         """Return the table of the rows, or one beside it."""
@@ -246,13 +249,25 @@ def _within(found: Sql, rows: Rows, condition: Within) -> None:
     found.add(exists(rows, "number", sql), ["near"], *map(str, parallels), *place, condition.kilometres)
 
 
+def _canonicals(found: Sql, rows: Rows, condition: Canonicals) -> None:
+    """The index knows the url; the version is looked at in each row that has it."""
+    texts = f"record.texts({rows.alias}.body, %s::jsonpath[]) t JOIN unnest(%s::text[]) w"
+    test = "split_part(t, '#', 1) = w" + (" OR starts_with(t, w || '.')" if condition.deeper else "")
+    sql = f"EXISTS (SELECT FROM {texts} ON {test})"
+    params: list[Any] = [json_paths.array(condition.param), list(condition.texts)]
+    if rows.former:
+        found.add(sql, *params)
+    else:
+        found.add(f"({rows.alias}.tokens && %s::bigint[] AND {sql})", bigints(condition.hashes), *params)
+
+
 def _follows(found: Sql, rows: Rows, condition: Follows) -> None:
     """The ids in the row's references, or the patient that the row has in a column, are looked up."""
     target = rows.beyond(condition.target)
     row, there = rows.alias, target.alias
     inner = where(target, (condition.condition,))
-    one = len(condition.param.indexed_as) == 1
-    if not condition.within and condition.target == "Patient" and one and names_patient(condition.param, rows.types):
+    indexed = len(condition.param.indexed_as) == 1 and not condition.within and not rows.former
+    if indexed and condition.target == "Patient" and names_patient(condition.param, rows.types):
         mark = f"{condition.param.indexed_as[0]}\x1fPatient/"
         own = f"{row}.tokens @> ARRAY[record.token_hash(%s || {row}.patient)] AND "
         link, params = f"{there}.id = {row}.patient", [mark]
@@ -303,6 +318,7 @@ ADD: dict[type, Callable[[Sql, Rows, Any], None]] = {
     OfType: _of_type,
     Within: _within,
     InCompartment: _in_compartment,
+    Canonicals: _canonicals,
     Follows: _follows,
     FollowedBy: _followed_by,
 }

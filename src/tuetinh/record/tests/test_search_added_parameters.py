@@ -87,6 +87,17 @@ def issue(answer: Any, status: int) -> tuple[str, str]:
     return one["code"], one.get("expression", [""])[0]
 
 
+def test_whether_something_is_there_is_told_of_every_resource(fhir: Any, index: Any) -> None:
+    store(fhir, person("one") | {"multipleBirthBoolean": False}, person("none"))
+    store(fhir, parameter("twin", expression="Patient.multipleBirth.exists()"))
+    index()
+    store(fhir, person("later"), person("two") | {"multipleBirthInteger": 2})
+    assert ids(fhir.get("/Patient?twin=true")) == {"one", "two"}
+    assert ids(fhir.get("/Patient?twin=false")) == {"none", "later"}
+    found = fhir.get("/Patient?_sort=-twin,_id").json()["entry"]
+    assert [entry["resource"]["id"] for entry in found] == ["one", "two", "later", "none"]
+
+
 def test_what_was_stored_before_and_after_is_found(fhir: Any, index: Any) -> None:
     store(fhir, person("before", religion("x")), person("other", religion("y")), person("none"))
     store(fhir, parameter("religion"))

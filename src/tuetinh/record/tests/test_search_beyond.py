@@ -228,6 +228,78 @@ def test_includes_follow_what_was_included() -> None:
     assert included(back) == {"mai", "bp1", "hb"}
 
 
+def included(type_: str, query: str) -> set[str]:
+    wanted, problems = parse.parse(type_, query)
+    assert problems == []
+    found = run(SYSTEM, searching.search(SYSTEM, wanted, secret=SECRET))
+    return {f"{hit.type}/{hit.id}" for hit in found.hits if hit.mode == "include"}
+
+
+@pytest.mark.parametrize(
+    ("type_", "query", "found"),
+    [
+        ("Observation", "_id=hb&_include=*", "Patient/mai Encounter/visit Device/cuff"),
+        ("Observation", "_id=hb&_include=*:*", "Patient/mai Encounter/visit Device/cuff"),
+        ("Observation", "_id=hb&_include=*:*:Patient", "Patient/mai"),
+        ("Encounter", "_revinclude=*", "Observation/hb"),
+        ("Encounter", "_revinclude=*:*", "Observation/hb"),
+        ("Device", "_revinclude=*&_include=*", "Observation/hb Patient/mai"),
+        (
+            "DiagnosticReport",
+            "_include:iterate=*",
+            "Observation/hb Patient/mai Encounter/visit Device/cuff Organization/commune Organization/district"
+            " Organization/province",
+        ),
+        ("Organization", "_id=province&_revinclude:iterate=Patient:organization", "Patient/son"),
+    ],
+)
+def test_a_star_includes_whatever_refers(type_: str, query: str, found: str) -> None:
+    assert included(type_, query) == set(found.split())
+
+
+FORM = "https://example.org/form"
+
+
+@pytest.fixture
+def forms() -> None:
+    for version in ("1.0", "2.0"):
+        form = r4.Questionnaire(id=f"q{version[0]}", url=FORM, version=version, status="active")
+        answer = r4.QuestionnaireResponse(id=f"r{version[0]}", status="completed", questionnaire=f"{FORM}|{version}")
+        api.create_many(SYSTEM, [form, answer])
+    api.create(SYSTEM, r4.QuestionnaireResponse(id="any", status="completed", questionnaire=FORM))
+    api.create(SYSTEM, r4.QuestionnaireResponse(id="other", status="completed", questionnaire=f"{FORM}/2"))
+
+
+@pytest.mark.usefixtures("forms")
+def test_canonicals_are_followed() -> None:
+    include = "_include=QuestionnaireResponse:questionnaire"
+    assert included("QuestionnaireResponse", f"_id=r1&{include}") == {"Questionnaire/q1"}
+    assert included("QuestionnaireResponse", f"_id=any&{include}") == {"Questionnaire/q1", "Questionnaire/q2"}
+    assert included("QuestionnaireResponse", f"_id=other&{include}") == set()
+    back = {"QuestionnaireResponse/r1", "QuestionnaireResponse/any"}
+    assert included("Questionnaire", "_id=q1&_revinclude=QuestionnaireResponse:questionnaire") == back
+    assert included("Questionnaire", "_id=q1&_revinclude=*") == back
+
+
+@pytest.mark.usefixtures("forms")
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("questionnaire.version=1.0", {"r1", "any"}),
+        ("questionnaire:Questionnaire.status=active", {"r1", "r2", "any"}),
+        ("questionnaire=Questionnaire/q2", {"r2", "any"}),
+        ("questionnaire=Questionnaire/none", set()),
+        (f"questionnaire={FORM}", {"r1", "r2", "any"}),
+        (f"questionnaire={FORM}|1.0", {"r1"}),
+        (f"questionnaire:below={FORM}", {"r1", "r2", "any"}),
+        (f"questionnaire:below={FORM}|1", {"r1"}),
+        (f"questionnaire:below={FORM}|1,{FORM}/2", {"r1", "other"}),
+    ],
+)
+def test_canonicals_are_searched_and_chained(query: str, ids: set[str]) -> None:
+    assert set(find("QuestionnaireResponse", query)) == ids
+
+
 def test_a_chain_shows_nothing_that_the_asker_may_not_see() -> None:
     narrow = Asker("client:x", "system", "", "HOPERAT", frozenset({"system/Observation.rs"}), sight=EVERYTHING)
     with pytest.raises(Forbidden):

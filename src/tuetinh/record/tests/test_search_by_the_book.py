@@ -224,6 +224,7 @@ FOUND = {
         ("active=http://terminology.hl7.org/CodeSystem/special-values|true", "t-p1"),
         ("deceased=true", "t-p1 t-p3"),
         ("deceased=false", "t-p2"),
+        ("deceased:missing=true", ""),
         ("death-date=2020", "t-p1"),
         ("birthdate=1980", "t-p1 t-p2 t-p3"),
         ("birthdate=1980-02", "t-p1 t-p3"),

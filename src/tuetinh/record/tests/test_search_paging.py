@@ -13,6 +13,7 @@ from tuetinh.record import api, r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
+from tuetinh.record.search.conditions import Follows, Linked
 from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.steps import run
 
@@ -122,3 +123,68 @@ def test_page_tokens_fit_one_search_and_one_asker(basics: list[str]) -> None:
     for asker, wanted, secret, page in attempts:
         with pytest.raises(searching.PageRefused):
             run(asker, searching.search(asker, wanted, secret=secret, page=page))
+
+
+@pytest.mark.parametrize("sort", ["", "_id", "created", "-created", "-_lastUpdated", "_lastUpdated,created"])
+def test_later_pages_are_of_what_matched_at_first(basics: list[str], sort: str) -> None:
+    inside, outside = basics[1:12], basics[12:]
+    for id_ in inside:
+        tag(id_, "wanted")
+    tag(outside[0], "other")
+    query = "_tag=wanted&created=gt2020&_count=3&_total=accurate" + (f"&_sort={sort}" if sort else "")
+    search, problems = parse.parse("Basic", query)
+    assert problems == []
+    first = run(SYSTEM, searching.search(SYSTEM, search, secret=SECRET))
+    expected = len([id_ for id_ in inside if int(id_[-2:]) % 4])
+    assert first.total == expected
+    seen = [hit.id for hit in first.hits]
+    left = [id_ for id_ in inside if id_ not in seen and int(id_[-2:]) % 4]
+    tag(left[0], "other")
+    tag(left[1], "wanted", created=None)
+    tag(left[-1], "other", created="2019-01-01")
+    tag(outside[0], "wanted")
+    tag(outside[1], "wanted")
+    with transaction.atomic():
+        api.create(SYSTEM, tagged("aaa-new", "wanted", "2024-01-01"))
+        api.create(SYSTEM, tagged("zzz-new", "wanted", "2024-01-01"))
+    found = first
+    while found.next:
+        found = run(SYSTEM, searching.search(SYSTEM, search, secret=SECRET, page=found.next))
+        assert found.total == expected
+        seen += [hit.id for hit in found.hits]
+    assert sorted(seen) == [id_ for id_ in inside if int(id_[-2:]) % 4]
+
+
+def test_later_pages_of_a_chain_are_of_what_matched_at_first(basics: list[str]) -> None:
+    with transaction.atomic():
+        api.create(SYSTEM, r4.Patient(id="page-a", gender="male"))
+        api.create(SYSTEM, r4.Patient(id="page-b", gender="female"))
+    for id_ in basics[:6]:
+        tag(id_, "wanted", subject="page-a")
+    condition = parse.parse("Basic", "subject:Patient.gender=male&_count=2")[0]
+    (linked,) = condition.conditions
+    assert isinstance(linked, Linked)
+    search = dataclasses.replace(condition, conditions=(Follows(linked.param, *linked.targets[0]),))
+    first = run(SYSTEM, searching.search(SYSTEM, search, secret=SECRET))
+    tag(basics[1], "wanted", subject="page-b")
+    tag(basics[10], "wanted", subject="page-a")
+    seen, found = [hit.id for hit in first.hits], first
+    while found.next:
+        found = run(SYSTEM, searching.search(SYSTEM, search, secret=SECRET, page=found.next))
+        seen += [hit.id for hit in found.hits]
+    assert seen == basics[:6][::-1]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM record.\"Patient\" WHERE id LIKE 'page-%'")
+
+
+def tagged(id_: str, code: str, created: str | None, subject: str | None = None) -> r4.Basic:
+    made = basic(id_, created)
+    made.meta = r4.Meta(tag=[r4.Coding(code=code)])
+    made.subject = r4.Reference(reference=f"Patient/{subject}") if subject else None
+    return made
+
+
+def tag(id_: str, code: str, created: str | None = "", subject: str | None = None) -> None:
+    with transaction.atomic():
+        current: Any = api.read(SYSTEM, "Basic", id_)
+        api.update(SYSTEM, tagged(id_, code, current.created if created == "" else created, subject))
