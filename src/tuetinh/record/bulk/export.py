@@ -25,6 +25,7 @@ from tuetinh.record.errors import Unavailable
 from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
 from tuetinh.record.search.conditions import Tokens
+from tuetinh.record.search.parse import compartment_hashes
 from tuetinh.record.search.where import Rows, Sql, bigints, where
 from tuetinh.record.steps import run
 
@@ -52,7 +53,8 @@ class Part(NamedTuple):
     """What a turn is about, of some patients or (None) of all.
 
     kind: `output`, resources of a type; `people`, all records of one patient after the other; `rest`, resources of a
-    type that are no known patient's; `associated`, the Provenances of a type's resources; `deleted`, its deletions.
+    type that are no known patient's; `associated`, the Provenances of a type's resources; `deleted`, its deletions;
+    `beside`, resources of somebody else that name one of the patients as well, as their performer or a member.
     """
 
     kind: str
@@ -72,6 +74,7 @@ class Export:
         patients = ledger.patients_of(job.id)
         if job.asker.patient is not None:
             patients = [job.asker.patient]
+        self._patients = patients or []
         self._batches = None if patients is None else {id_: n // PATIENTS for n, id_ in enumerate(patients)}
         self._parts = list(_parts(self.asked, patients))
         self._people = organized.People(self)
@@ -158,13 +161,24 @@ class Export:
         for name, sign in (("since", ">"), ("until", "<=")):
             if self.asked[name]:
                 mine.add(f"r.updated {sign} %s::timestamptz", self.asked[name])
-        if part.patients is not None:
+        if part.kind == "beside":
+            self._beside(mine, part)
+        elif part.patients is not None:
             mine.add("r.patient = ANY(%s::text[])", list(part.patients))
         elif self.asked["compartment"]:
             mine.add("r.patient IS NOT NULL")
         if part.kind == "rest":
             mine.add(NOBODYS, self.place["top"])
         return mine
+
+    def _beside(self, found: Sql, part: Part) -> None:
+        """Whom a row names is told by its tokens; it is none of the patients', and of no batch before."""
+        patients = part.patients or ()
+        before = self._patients[: self._batches[patients[0]] * PATIENTS] if self._batches and patients else []
+        found.add("r.tokens && %s::bigint[]", bigints(compartment_hashes(part.type, "Patient", patients)))
+        found.add("(r.patient = ANY(%s::text[])) IS NOT TRUE", self._patients)
+        if before:
+            found.add("NOT r.tokens && %s::bigint[]", bigints(compartment_hashes(part.type, "Patient", before)))
 
     def output(self, type_: str) -> Part:
         """The part of all resources of a type, whoever the patients are."""
@@ -189,7 +203,7 @@ class Export:
 
     def _keys(self, part: Part, condition: Sql) -> list[tuple[int, int]]:
         """The next rows of a part: key and size of the body."""
-        size = "octet_length(r.body)" if part.kind in ("output", "rest") else "0"
+        size = "octet_length(r.body)" if part.kind in ("output", "rest", "beside") else "0"
         sql = (
             f'SELECT r.key, {size} FROM record."{part.type}" r WHERE {condition.all_of()} AND r.key > %s'
             " ORDER BY r.key LIMIT %s"
@@ -304,6 +318,8 @@ def _parts(asked: dict[str, Any], patients: Sequence[str] | None) -> Iterator[Pa
         kinds.append("associated")
     if asked["since"]:
         kinds.append("deleted")
+    if patients is not None and not asked.get("organized"):
+        kinds.append("beside")
     yield from (Part(kind, type_, batch) for kind in kinds for type_ in asked["types"] for batch in batches)
 
 

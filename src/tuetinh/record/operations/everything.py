@@ -23,6 +23,7 @@ from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Repl
 from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
 from tuetinh.record.search.values import date_range, instant
+from tuetinh.record.search.where import bigints
 from tuetinh.record.statements import array
 from tuetinh.record.steps import Query, Step
 from tuetinh.record.store import Stored
@@ -109,16 +110,19 @@ def of_patient(asked: Asked) -> Step[Reply]:
     where, params = "", []
     if since := asked.one("_since"):
         where, params = " AND updated >= %s::timestamptz", [datetime.fromisoformat(since).isoformat()]
+    # Of whom a resource is, its column says; who else is named in it, its tokens do, each type by its own parameters.
+    hashes = {type_: frozenset(parse.compartment_hashes(type_, "Patient", [person])) for type_ in types}
     rows = yield Query(
-        "SELECT type, id, version, updated, patient, body, key FROM record.resource"
-        f" WHERE patient = %s AND NOT deleted AND key > %s AND type = ANY(%s::text[]){where} ORDER BY key LIMIT %s",
-        [person, after, array(types), *params, count + 1],
+        "SELECT type, id, version, updated, patient, body, key, tokens FROM record.resource"
+        " WHERE (patient = %s OR tokens && %s::bigint[]) AND NOT deleted AND key > %s"
+        f" AND type = ANY(%s::text[]){where} ORDER BY key + 0 LIMIT %s",
+        [person, bigints(sorted(frozenset().union(*hashes.values()))), after, array(types), *params, count + 1],
         prepare=False,
     )
     found = [
         Stored(r[0], r[1], r[2], r[3], r[4], bytes(r[5]))
         for r in rows[:count]
-        if store.shows(asked.asker, "r", r[0], r[4], bytes(r[5]))
+        if (r[4] == person or not hashes[r[0]].isdisjoint(r[7])) and store.shows(asked.asker, "r", r[0], r[4], r[5])
     ]
     following = str(rows[count - 1][6]) if len(rows) > count else None
     chosen = [one for one in found if one.type == "Patient" or _within(one.body, asked)]

@@ -10,6 +10,31 @@ import pytest
 from tuetinh.record.tests.bulk_world import ASYNC, export
 
 pytestmark = pytest.mark.django_db
+
+
+def test_what_names_a_person_second_comes_with_the_person(fhir: Any) -> None:
+    for id_ in ("first", "second", "third"):
+        fhir.put(f"/Patient/{id_}", {"resourceType": "Patient", "id": id_})
+    first, second, third = ({"reference": f"Patient/{id_}"} for id_ in ("first", "second", "third"))
+    common = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": first}
+    fhir.put("/Observation/beside", common | {"id": "beside", "performer": [second]})
+    fhir.put("/Observation/alone", common | {"id": "alone"})
+    members = [{"entity": second}, {"entity": third}]
+    group = {"resourceType": "Group", "id": "both", "type": "person", "actual": True, "member": members}
+    fhir.put("/Group/both", group)
+    query = "_type=Patient,Observation,Group"
+    made = export(fhir, f"/Patient/$export?{query}&patient=Patient/second")
+    assert made.ids() == ["Group/both", "Observation/beside", "Patient/second"]
+    made = export(fhir, f"/Patient/$export?{query}&patient=Patient/second&patient=Patient/first")
+    assert made.ids() == ["Group/both", "Observation/alone", "Observation/beside", "Patient/first", "Patient/second"]
+    made = export(fhir, f"/Group/both/$export?{query}")
+    assert made.ids() == ["Group/both", "Observation/beside", "Patient/second", "Patient/third"]
+    for name in ("Group/both", "Observation/beside", "Observation/alone"):
+        fhir.send("DELETE", f"/{name}")
+    for name in ("first", "second", "third"):
+        fhir.send("DELETE", f"/Patient/{name}")
+
+
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 
 

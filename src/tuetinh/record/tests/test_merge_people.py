@@ -61,7 +61,7 @@ def test_a_search_for_the_source_finds_what_the_survivor_has(fhir: Any) -> None:
         url = next((x["url"].partition("/fhir")[2] for x in page["link"] if x["relation"] == "next"), "")
     assert [len(page) for page in pages] == [2, 1]
     everything = fhir.get(f"/Patient/{source}/$everything").json()["entry"]
-    assert {e["resource"]["id"] for e in everything} == {target, *ids}
+    assert {e["resource"]["id"] for e in everything} == {target, source, *ids}  # the source has a link to the target
 
 
 def test_what_is_written_in_the_name_of_the_source_comes_to_the_survivor(fhir: Any) -> None:

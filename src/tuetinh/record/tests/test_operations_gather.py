@@ -35,13 +35,31 @@ def cast(fhir: Any) -> dict[str, Any]:
              **(within if day == "2024-03-01" else {}))
         for codes, day in given
     ]  # fmt: skip
-    make("Observation", status="final", subject={"reference": f"Patient/{two}"}, code=code("a"))
-    return {"doctor": doctor, "one": one, "two": two, "visit": visit, "observations": observations}
+    own = make("Observation", status="final", subject={"reference": f"Patient/{two}"}, code=code("a"))
+    return {"own": own, "doctor": doctor, "one": one, "two": two, "visit": visit, "observations": observations}
 
 
 def names(answer: Any) -> set[str]:
     assert answer.status_code == 200, answer.text
     return {f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in answer.json().get("entry", [])}
+
+
+def test_everything_has_what_names_the_person_second(fhir: Any, cast: dict[str, Any]) -> None:
+    two = {"reference": f"Patient/{cast['two']}"}
+
+    def make(type_: str, **content: Any) -> str:
+        return f"{type_}/{fhir.post(f'/{type_}', {'resourceType': type_, **content}).json()['id']}"
+
+    one = {"reference": f"Patient/{cast['one']}"}
+    beside = {
+        make("Observation", status="final", subject=one, performer=[two], code=code("b")),
+        make("Appointment", status="proposed", participant=[{"actor": p, "status": "accepted"} for p in (one, two)]),
+        make("Group", type="person", actual=True, member=[{"entity": one}, {"entity": two}]),
+    }
+    make("Observation", status="final", subject=one, focus=[two], code=code("b"))
+    before = {f"Patient/{cast['two']}", f"Observation/{cast['own']}"}
+    assert names(fhir.get(f"/Patient/{cast['two']}/$everything")) == before | beside
+    assert names(fhir.get(f"/Patient/{cast['two']}/$everything?_type=Observation")) >= {sorted(beside)[-1]}
 
 
 def test_everything_of_a_patient(fhir: Any, cast: dict[str, Any]) -> None:
