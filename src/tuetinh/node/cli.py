@@ -72,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--since", default="", metavar="TIME", help="only what changed since YYYY-MM-DD[Thh:mm:ss]")
     export.add_argument("--patient", default="", metavar="ID", help="only this patient and what is about them")
     export.add_argument("--gzip", action="store_true", help="write .ndjson.gz")
+    view = "instead, the rows of the ViewDefinition (SQL on FHIR) in this file; may stand several times"
+    export.add_argument("--view", action="append", default=[], type=Path, metavar="FILE", help=view)
+    export.add_argument(
+        "--format", choices=("parquet", "ndjson", "csv"), default="parquet", help="of the rows of --view"
+    )
     deidentified = "instead, the de-identified export of this number, which a second officer has approved"
     export.add_argument("--deidentified", type=int, metavar="NUMBER", help=deidentified)
     arguments_of_backup(command("backup", _backup, "back the node up, while it runs; see that it comes back"))
@@ -186,6 +191,13 @@ def _export(arguments: argparse.Namespace) -> int:
 
     if arguments.deidentified is not None:
         return _deidentified(arguments)
+    if arguments.view:
+        if arguments.types or arguments.patient or arguments.gzip:
+            raise Refused("--view goes with --format and --since alone: the view says what is exported")
+        since = export.instant(arguments.since)
+        for name, count in export.export_views(arguments.folder, arguments.view, arguments.format, since).items():
+            print(f"{name:<36}{count:>12}")
+        return 0
     types = tuple(name for name in arguments.types.split(",") if name)
     patient = arguments.patient.removeprefix("Patient/")
     wanted = export.Wanted(types, export.instant(arguments.since), patient, arguments.gzip)

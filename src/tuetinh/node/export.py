@@ -10,7 +10,7 @@ import getpass
 import gzip
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -106,6 +106,33 @@ def export(folder: Path, wanted: Wanted) -> dict[str, int]:
     part = folder / "manifest.json.part"
     part.write_text(json.dumps({"at": at.isoformat(), **asked, "counts": counts}, indent=1) + "\n")
     part.rename(folder / "manifest.json")
+    return counts
+
+
+def export_views(folder: Path, files: Sequence[Path], form: str, since: datetime | None) -> dict[str, int]:
+    """Write the rows of each ViewDefinition into a file of its name; returns how many rows each file has.
+
+    Raises Refused for a file that holds none, and where the data does not fit it; then its file is not there.
+    """
+    from tuetinh.record.api import SYSTEM, export_view
+
+    folder.mkdir(parents=True, exist_ok=True)
+    counts: dict[str, int] = {}
+    for file in files:
+        try:
+            definition = json.loads(file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise Refused(f"{file} is not read as a ViewDefinition: {error}") from error
+        name = definition.get("name") if isinstance(definition, dict) else None
+        path = folder / f"{name if isinstance(name, str) and name.isidentifier() else file.stem}.{form}"
+        part = path.with_name(path.name + ".part")
+        try:
+            with part.open("wb") as out:
+                counts[path.name] = export_view(SYSTEM, definition, form, out, since.isoformat() if since else None)
+        except RecordError as error:
+            part.unlink()
+            raise Refused(f"{file}: {error}") from error
+        part.rename(path)
     return counts
 
 

@@ -256,18 +256,20 @@ def access_log(asker: Asker, asked: Sequence[tuple[str, str]]) -> tuple[list[Ent
     return entries, following
 
 
-def export_view(asker: Asker, definition: object, form: str, out: BinaryIO, since: str | None = None) -> None:
+def export_view(asker: Asker, definition: object, form: str, out: BinaryIO, since: str | None = None) -> int:
     """Write the rows of a ViewDefinition (SQL on FHIR) over the record as `json`, `ndjson`, `csv` or `parquet`.
 
-    Memory stays flat. With `since`, an instant, only of what changed after it. Raises Unprocessable for a definition
-    that is none, and where the data does not fit it.
+    Returns how many they are. Memory stays flat. With `since`, an instant, only of what changed after it. Raises
+    Unprocessable for a definition that is none, and where the data does not fit it.
     """
     from tuetinh.record.views import ViewError, output, read, source
 
     patients: dict[str | None, None] = {}
+    count = 0
 
     def rows() -> Iterator[tuple[object, ...]]:
-        for found in source.stream(source.Ask(asker, view, since=since)):
+        nonlocal count
+        for count, found in enumerate(source.stream(source.Ask(asker, view, since=since)), 1):  # noqa: B007
             patients[found.patient] = None
             yield found.row
 
@@ -278,6 +280,7 @@ def export_view(asker: Asker, definition: object, form: str, out: BinaryIO, sinc
         raise Unprocessable(str(error)) from None
     finally:
         _note(asker, "export", [(view.resource, patient) for patient in patients])
+    return count
 
 
 def ref(resource: r4.Resource, display: str | None = None) -> r4.Reference:

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import httpx
 
 from tuetinh.node.tests.conftest import Writers, run, start_node, token
@@ -63,6 +64,27 @@ def test_only_what_was_asked_for_is_written_while_a_node_runs(built: Path, folde
         node.process.wait(20)
     assert writers.kept
     assert writers.refused == []
+
+
+def test_the_rows_of_a_view_are_exported_and_asked_by_sql(built: Path, folder: Path) -> None:
+    columns = [{"name": "id", "path": "getResourceKey()"}, {"name": "gender", "path": "gender"}]
+    view = {"resourceType": "ViewDefinition", "name": "people", "resource": "Patient", "select": [{"column": columns}]}
+    folder.mkdir(exist_ok=True)
+    (folder / "view.json").write_text(json.dumps(view))
+    made = run(built, "export", str(folder / "rows"), "--view", str(folder / "view.json"))
+    assert made.returncode == 0, made.stderr
+    name, count = made.stdout.split()
+    assert name == "people.parquet"
+    assert int(count) > 0
+    file = folder / "rows" / name
+    assert duckdb.sql(f"SELECT count(DISTINCT id), count(gender) FROM '{file}'").fetchall() == [
+        (int(count), int(count))
+    ]
+    (folder / "view.json").write_text(json.dumps(view | {"select": []}))
+    refused = run(built, "export", str(folder / "none"), "--view", str(folder / "view.json"), "--format", "csv")
+    assert refused.returncode == 1
+    assert "selects something" in refused.stderr
+    assert list((folder / "none").iterdir()) == []
 
 
 def test_an_export_that_cannot_be_meant_is_refused(built: Path, folder: Path) -> None:

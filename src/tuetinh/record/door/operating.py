@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuetinh.record import audit
+from tuetinh.record.bulk.files import chunks
 from tuetinh.record.door.call import Call, Response
+from tuetinh.record.errors import BadRequest
 from tuetinh.record.operations import Asked, Operation, Reply, given
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ async def operation(door: Door, call: Call) -> Response:
         reply = await door.transact(call.asker, lambda: known.step(asked))
     else:
         reply = await door.run(call.asker, known.step(asked))
+    if reply.file is not None and call.inside_bundle:
+        reply.file.close()
+        raise BadRequest(f"what ${known.name} gives is no resource, which an entry of a Bundle could hold")
     for type_, id_, patient in dict.fromkeys(reply.seen):
         audit.note(call.asker, f"${known.name}", type_, id_, patient)
     return _response(reply)
@@ -59,6 +64,8 @@ def _asked(call: Call, known: Operation) -> Asked:
 def _response(reply: Reply) -> Response:
     response = Response(reply.status, reply.encoded())
     response.headers = dict(reply.headers)
+    if reply.file is not None:
+        response.chunks = chunks(reply.file, zipped=False)
     if reply.media:
         response.headers["content-type"] = reply.media
     return response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from tuetinh.record import r4, store
 from tuetinh.record.asker import Asker
@@ -81,6 +81,7 @@ class Asked:
 class Reply:
     """The answer. `body`: a resource, its JSON, or (with `media`) bytes of another format; None for no content.
 
+    file: what is sent in the place of a body, from where it stands, and closed.
     seen: (type, id, patient) of every record that the asker learned something of, for the access log.
     """
 
@@ -89,6 +90,7 @@ class Reply:
     media: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     seen: list[tuple[str, str, str | None]] = field(default_factory=list)
+    file: IO[bytes] | None = None
 
     def encoded(self) -> bytes:
         """The body as bytes."""

@@ -4,18 +4,23 @@ R4 has no type ViewDefinition. A view is given in the call (`viewResource`), or 
 application/json whose data is the ViewDefinition (`viewReference`: `Binary/id`). A query is a Library of R4 as the
 profile SQLQuery describes it; the views that it depends on are such Binaries, or Binaries that it contains (`#id`).
 
-Every row is made of resources that the asker may see: scopes and compartment hold as they do in a search.
+Every row is made of resources that the asker may see: scopes and compartment hold as they do in a search. Rows go to a
+file without a name and from there to the client, so that memory stays flat and nothing but a whole answer is given.
 """
 
 from __future__ import annotations
 
 import base64
-import io
+import tempfile
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import msgspec
+from django.conf import settings
 
 from tuetinh.record import contents, r4, store
 from tuetinh.record.errors import BadRequest, Unprocessable
@@ -24,13 +29,12 @@ from tuetinh.record.steps import Step, computed
 from tuetinh.record.views import View, ViewError, read
 from tuetinh.record.views import source as rows_of
 from tuetinh.record.views.flatten import Row, rows
-from tuetinh.record.views.output import MEDIA, write
+from tuetinh.record.views.output import MEDIA, Sheet, sheet
 from tuetinh.record.views.query import Query, QueryError, Table
 from tuetinh.record.views.query import read as read_query
 
 DEFINITION = "http://sql-on-fhir.org/OperationDefinition/$"
-# An answer is made in memory: more than this is for a bulk export.
-MOST_ROWS = 100_000
+# What takes longer is for `tuetinh export --view`.
 SECONDS = 60.0
 
 Seen = list[tuple[str, str, str | None]]
@@ -40,22 +44,30 @@ def viewdefinition_run(asked: Asked) -> Step[Reply]:
     """The rows of one view, over the record or over the resources that are given."""
     form = _form(asked)
     view = yield from _view(asked)
-    limit = _limit(asked)
-    given = asked.many("resource")
+    limit, given = _limit(asked), asked.many("resource")
     seen: Seen = []
-    if given:
-        found = yield from computed(lambda: _flattened(view, given, limit))
-    else:
-        found, seen = yield from _gathered(asked, view, limit)
-    header = asked.one("header") is not False
-    body = yield from computed(lambda: _written(view, found, form, header=header))
-    return Reply(body, media=_media(form), seen=seen)
+
+    def write(out: IO[bytes]) -> Step[None]:
+        with sheet(view, form, out, header=asked.one("header") is not False) as to:
+            if given:
+                yield from computed(lambda: to.add(_flattened(view, given, limit)))
+            else:
+                seen.extend((yield from _gather(asked, view, to, limit)))
+
+    file = yield from _filed(write)
+    return Reply(None, media=_media(form), seen=seen, file=file)
 
 
-def _written(view: View, found: list[Row], form: str, *, header: bool) -> bytes:
-    body = io.BytesIO()
-    write(view, found, form, body, header=header)
-    return body.getvalue()
+def _filed(write: Callable[[IO[bytes]], Step[None]]) -> Step[IO[bytes]]:
+    """What is written, as a file that stands at its begin and is gone when it is closed."""
+    out = tempfile.TemporaryFile(dir=settings.DATA)  # noqa: SIM115 - closed by who sends it
+    try:
+        yield from write(out)
+        out.seek(0)
+    except BaseException:
+        out.close()
+        raise
+    return out
 
 
 def sqlquery_run(asked: Asked) -> Step[Reply]:
@@ -67,26 +79,37 @@ def sqlquery_run(asked: Asked) -> Step[Reply]:
         values = query.bound(asked.one("parameters"))
     except QueryError as error:
         raise BadRequest(str(error)) from None
-    tables: list[Table] = []
     seen: Seen = []
-    for label, reference in query.views.items():
-        contained = _contained(library, reference)
-        view = contained or (yield from _stored(asked, reference))
-        found, of = yield from _gathered(asked, view, MOST_ROWS, whole=True)
-        tables.append(Table(label, view, found))
-        seen += of
-    limit, header = _limit(asked), asked.one("header") is not False
-    body = yield from computed(lambda: _answered(query, values, tables, form, limit, header=header))
-    return Reply(body, media=_media(form), seen=seen)
+    with tempfile.TemporaryDirectory(prefix="views-", dir=settings.DATA) as folder:
+        tables = [Table(label, Path(folder) / f"{number}.parquet") for number, label in enumerate(query.views)]
+        for table in tables:
+            reference = query.views[table.label]
+            view = _contained(library, reference) or (yield from _stored(asked, reference))
+            with table.path.open("xb") as parquet, sheet(view, "parquet", parquet) as to:
+                seen += yield from _gather(asked, view, to, None)
+        limit, header = _limit(asked), asked.one("header") is not False
+
+        def write(out: IO[bytes]) -> Step[None]:
+            yield from computed(lambda: _answer(query, values, tables, form, out, limit=limit, header=header))
+
+        file = yield from _filed(write)
+    return Reply(None, media=_media(form), seen=seen, file=file)
 
 
-def _answered(
-    query: Query, values: dict[str, Any], tables: list[Table], form: str, limit: int, *, header: bool
-) -> bytes:
+def _answer(
+    query: Query,
+    values: dict[str, Any],
+    tables: list[Table],
+    form: str,
+    out: IO[bytes],
+    *,
+    limit: int | None,
+    header: bool,
+) -> None:
     try:
         from tuetinh.record.views.answer import answer  # DuckDB and Arrow take memory, for those who ask for them
 
-        return answer(query, values, tables, form, limit, header=header)
+        answer(query, values, tables, form, out, limit=limit, header=header)
     except QueryError as error:
         raise Unprocessable(str(error)) from None
 
@@ -104,11 +127,11 @@ def _media(form: str) -> str:
     return "text/csv; charset=utf-8" if form == "csv" else MEDIA[form]
 
 
-def _limit(asked: Asked) -> int:
-    limit = asked.one("_limit", MOST_ROWS)
-    if not 0 < limit <= MOST_ROWS:
-        raise BadRequest(f"_limit is a number from 1 to {MOST_ROWS}", "_limit")
-    return int(limit)
+def _limit(asked: Asked) -> int | None:
+    limit = asked.one("_limit")
+    if limit is not None and limit < 1:
+        raise BadRequest("_limit is a number from 1 on", "_limit")
+    return limit if limit is None else int(limit)
 
 
 def _view(asked: Asked) -> Step[View]:
@@ -172,8 +195,8 @@ def _library(asked: Asked) -> Step[r4.Library]:
     return library
 
 
-def _gathered(asked: Asked, view: View, limit: int, *, whole: bool = False) -> Step[tuple[list[Row], Seen]]:
-    """The rows that the asker may see, up to the limit; `whole` refuses to answer from a part."""
+def _gather(asked: Asked, view: View, to: Sheet, limit: int | None) -> Step[Seen]:
+    """Write the rows that the asker may see, up to the limit; returns whose they are."""
     patient = asked.one("patient")
     ask = rows_of.Ask(
         asked.asker,
@@ -182,24 +205,24 @@ def _gathered(asked: Asked, view: View, limit: int, *, whole: bool = False) -> S
         since=asked.one("_since"),
         until=time.monotonic() + SECONDS,
     )
-    found: list[Row] = []
     seen: dict[tuple[str, str, str | None], None] = {}
     after: int | None = 0
-    while after is not None and len(found) < limit + whole:
-        page, after = yield from rows_of.page(ask, after)
+    left = limit
+    while after is not None and left != 0:
+        found, after = yield from rows_of.page(ask, after)
         if time.monotonic() > ask.until:
             raise Unprocessable("the view takes too long; narrow it, or export it")
-        for each in page:
-            found.append(each.row)
-            seen[view.resource, "", each.patient] = None
-    if len(found) > limit and whole:
-        raise Unprocessable(f"a view of the query has more than {limit} rows; export it instead")
-    return found[:limit], list(seen)
+        if left is not None:
+            found = found[:left]
+            left -= len(found)
+        yield from computed(partial(to.add, [each.row for each in found]))
+        seen |= {(view.resource, "", each.patient): None for each in found}
+    return list(seen)
 
 
-def _flattened(view: View, given: list[Any], limit: int) -> list[Row]:
+def _flattened(view: View, given: list[Any], limit: int | None) -> Iterator[Row]:
     try:
-        return list(islice(rows(view, given), limit))
+        yield from islice(rows(view, given), limit)
     except ViewError as error:
         raise Unprocessable(f"the view cannot be run: {error}") from None
 

@@ -1,17 +1,20 @@
-"""Runs a query: DuckDB over the rows of its views, with no files, network, extensions or settings, and an end."""
+"""Runs a query: DuckDB over the rows of its views, with no files, network, extensions or settings, and an end.
+
+The views are Parquet that Arrow reads as DuckDB wants it, and the result is written as it comes: memory stays flat.
+"""
 
 from __future__ import annotations
 
-import io
 import threading
-from typing import Any
+from collections.abc import Iterator
+from typing import IO, Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from tuetinh.record.views.arrow import batches, schema
-from tuetinh.record.views.output import write_text
+from tuetinh.record.views.output import Text
 from tuetinh.record.views.query import Query, QueryError, Table
 
 SECONDS = 20.0
@@ -19,47 +22,68 @@ MEMORY = "256MB"
 _CLOSED = ("enable_external_access = false", "python_enable_replacements = false")
 
 
-def answer(query: Query, values: dict[str, Any], tables: list[Table], form: str, limit: int, *, header: bool) -> bytes:
-    """The first rows of the result in a format of `output.MEDIA`. QueryError for SQL that fails or takes too long."""
+def answer(
+    query: Query,
+    values: dict[str, Any],
+    tables: list[Table],
+    form: str,
+    out: IO[bytes],
+    *,
+    limit: int | None,
+    header: bool,
+) -> None:
+    """Write the result, or its first rows, in a format of `output.MEDIA`.
+
+    Raises QueryError for SQL that fails or takes too long.
+    """
     connection = duckdb.connect(":memory:")
     try:
         for table in tables:
-            arrow = pa.Table.from_batches(batches(table.view, table.rows), schema(table.view))
-            connection.register(table.label, arrow)
+            connection.register(table.label, ds.dataset(table.path, format="parquet"))
         for setting in (f"memory_limit = '{MEMORY}'", "threads = 1", *_CLOSED):
             connection.execute(f"SET {setting}")
         connection.execute("SET lock_configuration = true")
         statements = connection.extract_statements(query.sql)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise QueryError("a query is one SELECT")
-        return _written(_executed(connection, query, values, limit), form, header=header)
+        _execute(connection, query, values, Limited(form, out, limit, header=header))
     except duckdb.Error as error:
         raise QueryError(f"the query failed: {str(error).splitlines()[0][:300]}") from None
     finally:
         connection.close()
 
 
-def _executed(connection: duckdb.DuckDBPyConnection, query: Query, values: dict[str, Any], limit: int) -> pa.Table:
-    """The first rows of the result. What takes too long is interrupted."""
+class Limited:
+    """Where the first rows of a result are written, or all."""
+
+    def __init__(self, form: str, out: IO[bytes], limit: int | None, *, header: bool) -> None:
+        self._form, self._out, self._limit, self._header = form, out, limit, header
+
+    def write(self, reader: pa.RecordBatchReader) -> None:
+        """Write what a query gives, batch by batch."""
+        if self._form == "parquet":
+            with pq.ParquetWriter(self._out, reader.schema, compression="zstd") as writer:
+                for batch in self._first(reader):
+                    writer.write_batch(batch)
+            return
+        with Text(reader.schema.names, self._form, self._out, header=self._header) as text:
+            for batch in self._first(reader):
+                text.add(tuple(row.values()) for row in batch.to_pylist())
+
+    def _first(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        left = self._limit
+        for batch in reader:
+            yield batch if left is None else batch.slice(0, left)
+            if left is not None and (left := left - batch.num_rows) <= 0:
+                return
+
+
+def _execute(connection: duckdb.DuckDBPyConnection, query: Query, values: dict[str, Any], to: Limited) -> None:
+    """Run a query. What takes too long is interrupted."""
     used = {name: value for name, value in values.items() if f"${name}" in query.sql}
     timer = threading.Timer(SECONDS, connection.interrupt)
     timer.start()
     try:
-        reader = connection.sql(query.sql, params=used or None).to_arrow_reader(1000)
-        read, number = [], 0
-        while number < limit and (batch := next(reader, None)) is not None:
-            read.append(batch)
-            number += batch.num_rows
-        return pa.Table.from_batches(read, reader.schema).slice(0, limit)
+        to.write(connection.sql(query.sql, params=used or None).to_arrow_reader(1000))
     finally:
         timer.cancel()
-
-
-def _written(result: pa.Table, form: str, *, header: bool) -> bytes:
-    out = io.BytesIO()
-    if form == "parquet":
-        pq.write_table(result, out, compression="zstd")
-    else:
-        rows = (tuple(row.values()) for batch in result.to_batches(1000) for row in batch.to_pylist())
-        write_text(result.column_names, rows, form, out, header=header)
-    return out.getvalue()

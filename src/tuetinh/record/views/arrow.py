@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from decimal import Decimal, DecimalException
 from itertools import islice
-from typing import Any, BinaryIO
+from types import TracebackType
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,11 +29,32 @@ _ARROW = {
 }
 
 
-def write(view: View, rows: Iterable[Row], out: BinaryIO) -> None:
-    """Write the rows as Parquet."""
-    with pq.ParquetWriter(out, schema(view), compression="zstd") as writer:
-        for batch in batches(view, rows):
-            writer.write_batch(batch)
+class Parquet:
+    """Rows that are written as Parquet, in groups of some thousand."""
+
+    def __init__(self, view: View, out: IO[bytes]) -> None:
+        self._view, self._waiting = view, list[Row]()
+        self._writer = pq.ParquetWriter(out, schema(view), compression="zstd")
+
+    def __enter__(self) -> Parquet:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        if kind is None:
+            self._write()
+        self._writer.close()
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Write some more."""
+        for row in rows:
+            self._waiting.append(row)
+            if len(self._waiting) == _BATCH:
+                self._write()
+
+    def _write(self) -> None:
+        for batch in batches(self._view, self._waiting):
+            self._writer.write_batch(batch)
+        self._waiting = []
 
 
 def schema(view: View) -> pa.Schema:

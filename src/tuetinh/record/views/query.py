@@ -10,11 +10,10 @@ import base64
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from tuetinh.record import r4
-from tuetinh.record.views.definition import View
-from tuetinh.record.views.flatten import Row
 
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}", re.ASCII)
 # A placeholder stands outside of quotes and is no part of a cast (`::`).
@@ -65,11 +64,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a view under the name that the query has for it."""
+    """The Parquet file of a view's rows under the name that the query has for it."""
 
     label: str
-    view: View
-    rows: list[Row]
+    path: Path
 
 
 def read(library: r4.Library) -> Query:
