@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from io import BufferedIOBase
 from pathlib import Path
 from typing import IO
@@ -23,8 +24,8 @@ from tuetinh.record.imports import Importer, Report, type_of
 from tuetinh.record.sources import Document
 from tuetinh.record.steps import run
 
-LINE_BYTES = 16 * 1024 * 1024  # as much as a body at the door
-NO_LINE = 1024**3  # bytes without the end of a line, after which a file is none of lines
+LINE_BYTES = 16 * 1024 * 1024  # as much as a body at the door, without large contents
+NO_LINE = 2 * 1024**3  # bytes without the end of a line, after which a file is none of lines
 TURN_LINES = 500
 TURN_BYTES = 8 * 1024 * 1024
 CHUNK = 256 * 1024
@@ -254,21 +255,32 @@ def opened(path: Path) -> BufferedIOBase:
 def lines(file: BufferedIOBase, start: int) -> Iterator[tuple[int, bytes | None]]:
     """Lines from a position, each with the position after it; None for one that is too long.
 
-    Memory stays within LINE_BYTES and a chunk, whatever the file holds or unpacks to.
+    Memory stays within LINE_BYTES and a chunk, whatever the file holds or unpacks to: large contents go to files.
     """
     file.seek(start)
-    kept: list[bytes] = []
     size, read = 0, start
-    while chunk := file.read1(CHUNK):  # what could be unpacked before a fault is not lost
-        *whole, rest = chunk.split(b"\n")
-        for piece in whole:
-            size += len(piece)
-            read += size + 1
-            yield read, b"".join([*kept, piece]) if size <= LINE_BYTES else None
-            kept, size = [], 0
-        size += len(rest)
-        kept = [*kept, rest] if size <= LINE_BYTES else []
-        if size > NO_LINE:
-            raise _NoLines(f"there is no end of a line in {NO_LINE} bytes")
-    if size:
-        yield read + size, b"".join(kept) if size <= LINE_BYTES else None
+    with ExitStack() as stack:
+
+        def begun() -> contents.Shortening:
+            return stack.enter_context(closing(contents.Shortening(LINE_BYTES)))
+
+        line = begun()
+        while chunk := file.read1(CHUNK):  # what could be unpacked before a fault is not lost
+            *whole, rest = chunk.split(b"\n")
+            for piece in whole:
+                line.feed(piece)
+                read += size + len(piece) + 1
+                yield read, _ended(line)
+                stack.close()
+                line, size = begun(), 0
+            line.feed(rest)
+            size += len(rest)
+            if size > NO_LINE:
+                raise _NoLines(f"there is no end of a line in {NO_LINE} bytes")
+        if size:
+            yield read + size, _ended(line)
+
+
+def _ended(line: contents.Shortening) -> bytes | None:
+    whole = line.end()
+    return None if line.is_over else whole

@@ -5,7 +5,7 @@ folder, named by their SHA-256, and the stored JSON has a stand-in of 96 charact
 record gets the value back, written out while it is sent, so memory stays flat and clients see what they gave.
 
 `stand_ins` makes and finds stand-ins, `files` is the folder, `keeping` are the steps of a write, `giving` what reads,
-`ndjson` what comes in long lines.
+`shortening` what comes in long JSON, `ndjson` in long lines.
 `record.content` says which resources use a file; what none uses is swept away.
 """
 
@@ -15,6 +15,7 @@ from tuetinh.record.contents.files import Arriving, NoSpace
 from tuetinh.record.contents.giving import PAGE, Part, Piece, fitting, given, length, parts, piece, stream, weight
 from tuetinh.record.contents.keeping import keep, shortened
 from tuetinh.record.contents.ndjson import lines
+from tuetinh.record.contents.shortening import Shortening
 from tuetinh.record.contents.stand_ins import LARGE, Content, content_of, may_hold, ready, stand_in
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "NoSpace",
     "Part",
     "Piece",
+    "Shortening",
     "content_of",
     "fitting",
     "given",

@@ -263,7 +263,7 @@ async def read_body(receive: Receive, headers: dict[str, str], limit: int) -> by
     """The whole body, unpacked when it came as gzip. Raises TooLarge without reading on."""
     said = headers.get("content-length", "")
     if said.isascii() and said.isdigit() and int(said[:20]) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     encoding = headers.get("content-encoding", "identity").lower()
     if encoding not in ("identity", "gzip"):
         message = f"the content encoding {encoding[:40]!r} is not understood"
@@ -289,7 +289,7 @@ async def _gather(receive: Receive, limit: int) -> bytes:
         chunk: bytes = message_.get("body", b"")
         size += len(chunk)
         if size > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         chunks.append(chunk)
         if not message_.get("more_body"):
             break
@@ -304,14 +304,15 @@ def _unzip(body: bytes, limit: int) -> bytes:
         message = "the body is no gzip"
         raise BadRequest(message) from error
     if len(data) > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     if not unpacker.eof:
         message = "the gzip of the body ends too early"
         raise BadRequest(message)
     return data
 
 
-def _too_large(limit: int) -> TooLarge:
+def too_large(limit: int) -> TooLarge:
+    """The refusal of a body."""
     return TooLarge(f"the body is larger than {limit} bytes, the limit that TUETINH_BODY_LIMIT sets on this node")
 
 

@@ -1,4 +1,4 @@
-"""Binaries that come as they are (FHIR R4 binary.html): any body that is not FHIR goes to a file while it arrives."""
+"""Contents that go to files while they arrive: Binaries as they are (R4 binary.html), and what is large in JSON."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 import zlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from tuetinh.record import contents, r4
 from tuetinh.record.contents import LARGE, Arriving, files
-from tuetinh.record.door.call import TAKEN, XML_TAKEN, Call, Receive
+from tuetinh.record.door.call import TAKEN, XML_TAKEN, Call, Receive, too_large
 from tuetinh.record.errors import BadRequest, Invalid, TooLarge, TooSlow, UnsupportedMedia
 from tuetinh.record.validate import check
 
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 LIMIT = 4 * 1024**3
 LIMIT_SETTING = "TUETINH_BINARY_LIMIT"
+JSON_LIMIT = 1024**3  # of a body with contents in its JSON; without these it is within TUETINH_BODY_LIMIT
 AT_ONCE = 1024 * 1024  # written to the disk in one go
 SLOW_SECONDS = 60.0
 SLOW_BYTES = 64 * 1024  # that come in so many seconds at least, or the client is given up
 INTERACTIONS = frozenset({"create", "update", "update_by"})
+WITH_CONTENTS = INTERACTIONS | {"bundle"}
 _MEDIA = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(?:\s*;[^\r\n]*)?")  # RFC 6838, 4.2
 _CONTEXT = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 
@@ -33,6 +35,38 @@ def comes_raw(call: Call, interaction: str) -> bool:
     """Whether the body is the content of a Binary itself."""
     kind = call.content_type()
     return call.type == "Binary" and interaction in INTERACTIONS and bool(kind) and kind not in TAKEN | XML_TAKEN
+
+
+def may_be_long(call: Call, interaction: str, limit: int) -> bool:
+    """Whether the body is JSON of resources that may be longer than what is held in memory."""
+    said = call.headers.get("content-length", "")
+    fits = said.isascii() and said.isdigit() and int(said[:20]) <= limit and "content-encoding" not in call.headers
+    return interaction in WITH_CONTENTS and call.content_type() in TAKEN and not fits
+
+
+async def receive_json(door: Door, call: Call, receive: Receive) -> bytes:
+    """Take a body of JSON in; what is large in it goes to files, and stand-ins come in its place.
+
+    Raises TooLarge, TooSlow, BadRequest (broken off, or a wrong length), NoSpace, UnsupportedMedia.
+    """
+    length = _announced(call, JSON_LIMIT)
+    await door.run(call.asker, contents.ready())
+    if length is not None and length > LARGE:
+        await asyncio.to_thread(files.room, length)
+    with closing(contents.Shortening(door.body_limit)) as body:
+        waiting = bytearray()
+        async for chunk in _unpacked(call, receive, length, JSON_LIMIT):
+            waiting += chunk
+            if len(waiting) >= AT_ONCE:
+                await asyncio.to_thread(body.feed, bytes(waiting))
+                waiting.clear()
+            if body.is_over:
+                break
+        await asyncio.to_thread(body.feed, bytes(waiting))
+        whole = await asyncio.to_thread(body.end)
+    if body.is_over:
+        raise too_large(door.body_limit)
+    return whole.removeprefix(b"\xef\xbb\xbf")
 
 
 async def receive_binary(door: Door, call: Call, receive: Receive) -> r4.Binary:
@@ -74,7 +108,8 @@ def _announced(call: Call, limit: int) -> int | None:
 
 
 def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"the content is larger than {limit} bytes, the limit that {LIMIT_SETTING} sets on this node")
+    why = "the most that comes in JSON" if limit == JSON_LIMIT else f"the limit that {LIMIT_SETTING} sets on this node"
+    return TooLarge(f"the content is larger than {limit} bytes, {why}")
 
 
 def _described(call: Call) -> r4.Binary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import threading
@@ -248,6 +249,19 @@ def test_a_redirection_leads_nowhere_else(fhir: Any, other: Server, monkeypatch:
     assert fhir.get("/Patient/secret").status_code == 404
     inner.http.shutdown()
     inner.http.server_close()
+
+
+def test_a_line_is_as_long_as_its_contents_make_it(fhir: Any, other: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "LINE_BYTES", 1_200_000)
+    data = base64.b64encode(bytes(range(256)) * 20_000).decode()
+    binary = {"resourceType": "Binary", "id": "long-line", "contentType": "a/b", "data": data}
+    too_long = {"resourceType": "Basic", "id": "too-long", "code": {"text": "x" * 1_300_000}}
+    url = other.holds("/long", [binary, too_long, patient("after-long")])
+    made = load(fhir, ("", url))
+    assert [text for text, _ in told(made)] == ["line 2: is longer than 1200000 bytes"]
+    read = fhir.get("/Binary/long-line", headers={"accept": "application/fhir+json"})
+    assert read.json()["data"] == data
+    assert fhir.get("/Patient/after-long").status_code == 200
 
 
 def test_plain_json_is_taken_as_well(fhir: Any, other: Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 from collections.abc import Callable
@@ -201,3 +202,57 @@ def test_the_stand_in_is_what_a_strict_reader_takes_for_base64(folder: Path) -> 
     assert (len(text), base64.b64encode(base64.b64decode(text, validate=True))) == (96, text)
     assert contents.content_of(text) == content
     assert contents.content_of(text[:-1] + b"A") is None
+
+
+BIG = base64.b64encode(SCAN * 40).decode()
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_json_is_as_long_as_its_contents_make_it(
+    fhir: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, *, zipped: bool
+) -> None:
+    monkeypatch.setattr(fhir.door, "body_limit", 1_200_000)
+
+    def send(method: str, path: str, body: dict[str, Any]) -> Any:
+        content = json.dumps(body).encode()
+        more = {"content-encoding": "gzip"} if zipped else {}
+        content = gzip.compress(content, 1) if zipped else content
+        return fhir.send(method, path, content=content, headers={"content-type": "application/fhir+json"} | more)
+
+    binary = {"resourceType": "Binary", "contentType": "application/pdf", "data": BIG}
+    made = send("POST", "/Binary", binary)
+    assert made.status_code == 201, made.text[:500]
+    place = f"/Binary/{made.json()['id']}"
+    read = fhir.get(place, headers={"accept": "application/fhir+json"}).json()
+    assert read["data"] == BIG
+    assert send("PUT", place, read | {"contentType": "application/dicom"}).status_code == 200
+    assert fhir.get(place, headers={"accept": "application/fhir+json"}).json()["data"] == BIG
+    documents = [
+        {"attachment": {"contentType": "a/b", "data": BIG}},
+        {"attachment": {"contentType": "a/b", "data": "AAAA"}},
+    ]
+    document = {"resourceType": "DocumentReference", "status": "current", "content": documents}
+    for kind in ("transaction", "batch"):
+        entries = [{"resource": document, "request": {"method": "POST", "url": "DocumentReference"}}] * 2
+        answer = send("POST", "/", {"resourceType": "Bundle", "type": kind, "entry": entries})
+        assert answer.status_code == 200, answer.text[:500]
+        for entry in answer.json()["entry"]:
+            path = entry["response"]["location"].removeprefix("http://record.test/fhir")
+            assert fhir.get(path).json()["content"] == documents
+    assert count(folder) == 1
+
+
+def test_json_that_is_long_by_itself_is_refused(
+    fhir: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, stored_count: Callable[[], int]
+) -> None:
+    monkeypatch.setattr(fhir.door, "body_limit", 1_200_000)
+    before = stored_count()
+    lines = "\n".join(BIG[start : start + 76] for start in range(0, len(BIG), 76))
+    for body in (
+        {"resourceType": "Basic", "code": {"text": "x" * 1_300_000}},
+        {"resourceType": "Binary", "contentType": "a/b", "data": lines},
+        {"resourceType": "Binary", "contentType": "a/b", "data": BIG + "?"},
+    ):
+        answer = fhir.post(f"/{body['resourceType']}", body)
+        assert answer.status_code == 413, answer.text[:500]
+    assert (count(folder), stored_count()) == (0, before)
