@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -108,6 +108,8 @@ class Work:
         self.type: str = match[1] if match else ""
         self.id: str | None = match[2] if match else None
         self.path = path
+        self.reads = self.method in ("GET", "HEAD") or (self.method == "POST" and "/$" in f"/{path}")
+        """Whether it only reads: also an operation, of which those that change something are refused."""
         self.match: conditional.Match | None = None
         self.resource: r4.Resource | None = None
         self.answer: Answer | None = None
@@ -119,7 +121,15 @@ class Work:
 
 
 _decoder = msgspec.json.Decoder(Envelope)
-Getter = Callable[[Asker, str], Step[Answer]]
+
+
+class Reading(NamedTuple):
+    """An entry that only reads, to be answered when all is written: what it asks for, with the names of new ones."""
+
+    number: int
+    method: str
+    url: str
+    entry: Entry
 
 
 def read_bundle(data: bytes) -> Envelope:
@@ -133,9 +143,10 @@ def read_bundle(data: bytes) -> Envelope:
         raise BadRequest(str(error)[:200], "Bundle") from error
 
 
-def transaction(asker: Asker, envelope: Envelope, get: Getter) -> Step[list[Answer]]:
+def transaction(asker: Asker, envelope: Envelope) -> Step[list[Answer | Reading]]:
     """Do what every entry asks for and return the answers in the Bundle's order. Needs a transaction around it.
 
+    Reads come last (http.html, 3.1.0.11.2), so they are left to the caller.
     Raises the first refusal, or Invalid with all problems of all entries, placed below `Bundle.entry[n]`.
     """
     works = _works(envelope)
@@ -151,7 +162,7 @@ def transaction(asker: Asker, envelope: Envelope, get: Getter) -> Step[list[Answ
     conditions: dict[str, str] = {}
     problems: list[RecordError] = []
     for work in works:
-        if work.method in ("POST", "PUT") and work.answer is None:
+        if work.method in ("POST", "PUT") and work.answer is None and not work.reads:
             try:
                 raw = bytes(work.entry.resource)
                 yield from resolve_conditions(asker, raw, conditions)
@@ -169,11 +180,14 @@ def transaction(asker: Asker, envelope: Envelope, get: Getter) -> Step[list[Answ
         try:
             if work.method == "PATCH":
                 work.answer = yield from _patch(asker, work, names, conditions)
-            elif work.method in ("GET", "HEAD"):
-                work.answer = yield from get(asker, rewrite_url(work.request.url, names))
         except RecordError as error:
             raise error.inside(work.place) from error
-    return [work.answer or Answer("200 OK") for work in works]
+    return [
+        Reading(work.number, work.method, rewrite_url(work.request.url, names), work.entry)
+        if work.reads
+        else work.answer or Answer("200 OK")
+        for work in works
+    ]
 
 
 def _works(envelope: Envelope) -> list[Work]:
@@ -188,7 +202,10 @@ def _works(envelope: Envelope) -> list[Work]:
         if work.method not in ORDER:
             message = f"the method {work.method[:20]!r} is not known"
             raise BadRequest(message, f"{place}.request.method")
-        if work.method not in ("GET", "HEAD") and work.type not in r4.RESOURCES:
+        if work.reads:
+            works.append(work)
+            continue
+        if work.type not in r4.RESOURCES:
             message = f"{work.request.url[:200]!r} leads to no resource type"
             raise BadRequest(message, f"{place}.request.url")
         if work.method in ("POST", "PUT", "PATCH") and not bytes(entry.resource):
@@ -197,7 +214,7 @@ def _works(envelope: Envelope) -> list[Work]:
         if work.method == "POST" and (work.id or work.query):
             message = "POST in a transaction goes to a resource type"
             raise BadRequest(message, f"{place}.request.url")
-        if work.method not in ("GET", "HEAD", "POST") and not work.id and not work.query:
+        if work.method != "POST" and not work.id and not work.query:
             message = f"{work.method} needs an id or a condition"
             raise BadRequest(message, f"{place}.request.url")
         if work.request.ifMatch:
@@ -211,6 +228,8 @@ def _works(envelope: Envelope) -> list[Work]:
 
 def _settle(asker: Asker, work: Work) -> Step[None]:
     """Find out which resource the entry means; give new ones their ids."""
+    if work.reads:
+        return
     if work.method == "POST":
         store.allow(asker, "c", work.type)
         if condition := work.request.ifNoneExist:
@@ -242,7 +261,7 @@ def _refuse_twice(works: Iterable[Work]) -> None:
     """No resource may be written by two entries."""
     written: dict[str, Work] = {}
     for work in works:
-        if work.method in ("GET", "HEAD") or work.id is None or (work.method == "POST" and work.match):
+        if work.reads or work.id is None or (work.method == "POST" and work.match):
             continue
         if other := written.get(work.name):
             message = f"{work.name} is written by this entry and by {other.place}"
@@ -255,7 +274,7 @@ def _names(works: Iterable[Work]) -> dict[str, str]:
     names: dict[str, str] = {}
     for work in works:
         url = work.entry.fullUrl
-        if not url or work.method not in ("POST", "PUT"):
+        if not url or work.reads or work.method not in ("POST", "PUT"):
             continue
         if url in names and names[url] != work.name:
             message = f"{url[:200]} is the fullUrl of two entries"
@@ -322,6 +341,18 @@ def resolve_conditions(asker: Asker, raw: bytes, known: dict[str, str]) -> Step[
             message = f"the conditional reference {text[:200]} matches nothing"
             raise PreconditionFailed(message)
         known[text] = f"{found.type}/{found.id}"
+
+
+def may_have_conditions(raw: bytes) -> bool:
+    """Whether there could be conditional references in the JSON of a resource."""
+    return b"?" in raw and any(_CONDITION.fullmatch(_text(quoted)) for key, quoted in _LINK.findall(raw))
+
+
+def with_conditions(asker: Asker, raw: bytes) -> Step[bytes]:
+    """The JSON of a resource with the conditional references in it resolved. Raises PreconditionFailed."""
+    conditions: dict[str, str] = {}
+    yield from resolve_conditions(asker, raw, conditions)
+    return rewrite(raw, {}, conditions) if conditions else raw
 
 
 def decode_entry(raw: bytes, type_: str, id_: str | None, *, same: bool = False) -> r4.Resource:
@@ -401,7 +432,7 @@ def patch_of(raw: bytes) -> Patch:
 
 
 def _patch(asker: Asker, work: Work, names: dict[str, str], conditions: dict[str, str]) -> Step[Answer]:
-    operations = patch_of(bytes(work.entry.resource))
+    operations = patch_of((yield from contents.given(bytes(work.entry.resource))))
     if operations.media != XML_PATCH:
         yield from resolve_conditions(asker, operations.data, conditions)
         operations = Patch(operations.media, rewrite(operations.data, names, conditions))
@@ -420,6 +451,7 @@ def patched(asker: Asker, type_: str, id_: str, operations: Patch, if_match: int
         raise PreconditionFailed(message)
     body = yield from contents.given(current.body)
     after = yield from computed(lambda: patch.apply(body, operations))
+    after = yield from with_conditions(asker, after)
     return (yield from store.put(asker, decode_entry(after, type_, id_), if_match=if_match, upsert=False))
 
 

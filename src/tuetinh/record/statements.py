@@ -283,11 +283,16 @@ UNION ALL SELECT {COLUMNS} FROM record."{type_}_history" WHERE type = '{type_}' 
 
 @lru_cache(maxsize=512)
 def versions(type_: str) -> str:
-    """Versions of one resource below a number, newest first."""
-    wanted = f"type = '{type_}' AND id = %s AND version < %s AND updated >= %s"
-    return f"""SELECT {COLUMNS} FROM record."{type_}" WHERE {wanted}
-UNION ALL SELECT {COLUMNS} FROM record."{type_}_history" WHERE {wanted}
-ORDER BY version DESC LIMIT %s"""
+    """Versions of one resource below a number, newest first, with how many there are of whatever number.
+
+    Of those since a moment, before another, and not replaced until a third.
+    """
+    wanted = f"type = '{type_}' AND id = %s AND updated >= %s AND updated < %s"
+    every = f"""SELECT {COLUMNS} FROM record."{type_}" WHERE {wanted}
+UNION ALL SELECT {COLUMNS} FROM record."{type_}_history" WHERE {wanted}"""
+    ranked = f"""SELECT {COLUMNS}, lead(updated, 1, 'infinity') OVER (ORDER BY version) AS until FROM ({every}) v"""
+    kept = f"SELECT {COLUMNS}, count(*) OVER () AS of FROM ({ranked}) v WHERE until > %s"
+    return f"SELECT {COLUMNS}, of FROM ({kept}) v WHERE version < %s ORDER BY version DESC LIMIT %s"
 
 
 @lru_cache(maxsize=512)

@@ -119,6 +119,17 @@ def instant(moment: datetime) -> str:
 ACCESS_LOG = "AuditEvent"
 
 
+class Span(NamedTuple):
+    """Which versions of a history: written since a moment; current after one and before another (`_at`)."""
+
+    since: str = "-infinity"
+    after: str = "-infinity"
+    before: str = "infinity"
+
+
+EVER = Span()
+
+
 def allow(asker: Asker, interaction: str, type_: str, *, whole: bool = False) -> None:
     """Raise Forbidden unless a scope of the asker names the interaction on the type.
 
@@ -606,12 +617,19 @@ def read_version(asker: Asker, type_: str, id_: str, version: int) -> Step[Store
 
 
 def versions(
-    asker: Asker, type_: str, id_: str, *, below: int = 2**31 - 1, since: datetime | None = None, limit: int = 100
+    asker: Asker, type_: str, id_: str, *, below: int = 2**31 - 1, span: Span = EVER, limit: int = 100
 ) -> Step[list[Stored]]:
     """Versions of a resource below a number, newest first, tombstones among them. Raises NotFound."""
+    return (yield from counted(asker, type_, id_, below=below, span=span, limit=limit))[0]
+
+
+def counted(
+    asker: Asker, type_: str, id_: str, *, below: int = 2**31 - 1, span: Span = EVER, limit: int = 100
+) -> Step[tuple[list[Stored], int]]:
+    """The same, and how many versions there are of any number. Raises NotFound."""
     allow(asker, "r", type_)
-    start = (since or datetime(1, 1, 1, tzinfo=UTC)).isoformat()
-    rows = yield Query(statements.versions(type_), (id_, below, start, id_, below, start, limit))
+    wanted = [id_, span.since, span.before]
+    rows = yield Query(statements.versions(type_), (*wanted, *wanted, span.after, below, limit))
     found = [
         Stored(type_, id_, r[1], r[2], r[3], r[5], created=r[1] == 1)
         for r in rows
@@ -621,7 +639,7 @@ def versions(
         exists = yield Query(statements.read(type_), (id_,))
         if not exists or not shows(asker, "r", type_, exists[0][3], exists[0][5]):
             raise _absent(type_, id_)
-    return found
+    return found, rows[0][6] if rows else 0
 
 
 def refuse_known(type_: str, ids: Sequence[str]) -> Step[None]:

@@ -49,7 +49,8 @@ _DATABASE = (
     OSError,
     TimeoutError,
 )
-Pool = AsyncConnectionPool[psycopg.AsyncConnection[Row]]
+Connection = psycopg.AsyncConnection[Row]
+Pool = AsyncConnectionPool[Connection]
 
 ATTEMPTS = 4
 _TOO_LONG = (psycopg.errors.QueryCanceled, psycopg.errors.IdleInTransactionSessionTimeout)
@@ -143,13 +144,16 @@ class Door:
             route = routes.find(call)
             if route.name not in routes.OPEN:
                 call.asker = await self._who(scope)
-                _allow(call, route)
+                routes.allow(call, route)
             if route.name != "bulk_file" and not downloading.gives_any_type(call, route.name):
                 call.check_format()
             if uploading.comes_raw(call, route.name):
                 call.binary = await uploading.receive_binary(self, call, receive)
             elif call.method in ("POST", "PUT", "PATCH"):
-                call.body = await read_body(receive, call.headers, self.body_limit)
+                if uploading.may_be_long(call, route.name, self.body_limit):
+                    call.body = await uploading.receive_json(self, call, receive)
+                else:
+                    call.body = await read_body(receive, call.headers, self.body_limit)
                 if call.headers.get("content-type") not in (None, JSON):
                     call.check_encoding()
                     if call.is_xml:
@@ -199,7 +203,7 @@ class Door:
         """Answer a call that is an entry of a batch; refusals are responses."""
         try:
             route = routes.find(call)
-            _allow(call, route)
+            routes.allow(call, route)
             if route.name == "bundle" or route.name.startswith("bulk_"):
                 message = "neither a Bundle nor bulk data can be inside of a batch"
                 raise BadRequest(message)
@@ -238,6 +242,10 @@ class Door:
 
     async def transact(self, asker: Asker, step: Callable[[], Step[T]]) -> T:
         """Drive a step in one transaction; one that others' locks broke is begun anew a few times."""
+        return await self.transacted(asker, lambda conn: arun(step(), conn))
+
+    async def transacted(self, asker: Asker, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do some work on a connection in one transaction, as `transact` does."""
         conn = await self.pool.getconn(POOL_SECONDS)
         try:
             conn.prepared_max = PREPARED
@@ -245,7 +253,7 @@ class Door:
             for attempt in range(ATTEMPTS):
                 try:
                     async with conn.transaction():
-                        return await arun(step(), conn)
+                        return await work(conn)
                 except _IN_THE_WAY:
                     if attempt == ATTEMPTS - 1:
                         raise
@@ -262,14 +270,6 @@ def _origin(scope: Scope, call: Call) -> Origin:
     if query := call.query:
         made.ask(f"{call.path}?{query}")
     return made
-
-
-def _allow(call: Call, route: routes.Route) -> None:
-    """Raise Forbidden for what the asker may not do at all, before anything else of the call is looked at."""
-    if route.letter and call.type:
-        store.allow(call.asker, route.letter, call.type)
-    if call.operation is not None:
-        call.operation.who(call.asker)
 
 
 def _only_looks(call: Call, route: routes.Route) -> bool:

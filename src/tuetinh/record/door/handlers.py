@@ -3,39 +3,53 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from copy import copy
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 import msgspec
 
 from tuetinh.record import audit, bundles, bundling, capability, conditional, contents, origin, r4, store, summary
 from tuetinh.record import history as feed
 from tuetinh.record.asker import SYSTEM, Asker
-from tuetinh.record.door import downloading, pages
+from tuetinh.record.door import downloading, pages, routes, within
 from tuetinh.record.door import openapi as description
 from tuetinh.record.door.access_log import read_audit_event, search_audit_events
 from tuetinh.record.door.bulk import bulk_delete, bulk_file, bulk_status
 from tuetinh.record.door.call import JSON, Call, Response, http_date, since
 from tuetinh.record.door.operating import operation
-from tuetinh.record.errors import BadRequest, Forbidden, Gone, NotFound, Unavailable, UnsupportedMedia
-from tuetinh.record.patch import MEDIA, MERGE_PATCH, Patch
+from tuetinh.record.errors import (
+    BadRequest,
+    Forbidden,
+    Gone,
+    NotFound,
+    RecordError,
+    Unavailable,
+    UnsupportedMedia,
+)
+from tuetinh.record.patch import JSON_PATCH, MEDIA, MERGE_PATCH, Patch
 from tuetinh.record.search import additions
-from tuetinh.record.steps import Step
+from tuetinh.record.search.values import date_range
+from tuetinh.record.steps import Step, arun
 from tuetinh.record.store import Stored
 from tuetinh.record.terminology.capabilities import statement as terminology_statement
 from tuetinh.record.terminology.shelf import current, refresh
 
 if TYPE_CHECKING:
-    from tuetinh.record.door.app import Door
+    from tuetinh.record.door.app import Connection, Door
 
 # found by the names of their routes, like every handler below
 __all__ = ["bulk_delete", "bulk_file", "bulk_status", "operation", "read_audit_event", "search_audit_events"]
 
 COUNT, MOST = 20, 1000
-HISTORY = frozenset({"_count", "_since", pages.PAGE, "_format", "_pretty"})
+HISTORY = frozenset({"_count", "_since", "_at", pages.PAGE, "_format", "_pretty"})
+
+
+_AT = re.compile(r"(eq|gt|lt|ge|le|sa|eb)?([0-9].*)")
+EVER_AFTER, EVER_BEFORE = store.EVER.before, store.EVER.after
 
 
 def warm() -> None:
@@ -139,12 +153,13 @@ async def search_all(door: Door, call: Call) -> Response:
 
 async def create(door: Door, call: Call) -> Response:
     """POST /Type, with If-None-Exist where it is conditional."""
-    resource = await call.resource(call.type)
+    resource = await _given(door, call)
     resource.id = None
     condition = call.headers.get("if-none-exist")
     if condition is None:
         condition = _condition(call) or None  # some clients name the condition in the address
-    if condition is None and call.binary is None and len(call.body) <= contents.LARGE:
+    small = call.binary is None and len(call.body) <= contents.LARGE and not contents.may_hold(call.body)
+    if condition is None and small:
         return _written(call, await door.together.create(call.asker, resource))
     if condition is None:
         return _written(call, await door.transact(call.asker, lambda: _create_alone(call.asker, resource)))
@@ -170,7 +185,7 @@ def _create_if_none(asker: Asker, resource: r4.Resource, condition: str) -> Step
 
 async def update(door: Door, call: Call) -> Response:
     """PUT /Type/id."""
-    resource = await call.resource(call.type)
+    resource = await _given(door, call)
     if resource.id != call.id:
         message = f"the id in the body must be the id in the address, {call.id}"
         raise BadRequest(message, f"{call.type}.id")
@@ -181,8 +196,17 @@ async def update(door: Door, call: Call) -> Response:
 
 async def update_by(door: Door, call: Call) -> Response:
     """PUT /Type?condition."""
-    resource = await call.resource(call.type)
+    resource = await _given(door, call)
     return _written(call, await door.transact(call.asker, lambda: _update_by(call, resource)))
+
+
+async def _given(door: Door, call: Call) -> r4.Resource:
+    """The resource that is sent, checked, its conditional references resolved. Raises PreconditionFailed."""
+    resource = await call.resource(call.type)
+    if call.binary is not None or not bundles.may_have_conditions(call.body):
+        return resource
+    resolved = await door.run(call.asker, bundles.with_conditions(call.asker, call.body))
+    return r4.decode(resolved)
 
 
 def _update_by(call: Call, given: r4.Resource) -> Step[Stored]:
@@ -220,15 +244,30 @@ def _patch_by(call: Call, operations: Patch) -> Step[Stored]:
 
 
 def _operations(call: Call) -> Patch:
-    """The patch of the body; an entry of a batch carries it as a resource."""
+    """The patch of the body; an entry of a batch carries it as a resource. Plain JSON is told by what it is."""
     if call.content_type() == "application/json" and not call.inside_bundle:
-        return Patch(MERGE_PATCH, call.body)
+        return _of_plain_json(call.body)
     if call.inside_bundle or call.content_type() == JSON:
         return bundles.patch_of(call.body)
     if call.content_type() not in MEDIA:
         message = f"PATCH takes {', '.join(MEDIA)}"
         raise UnsupportedMedia(message)
     return Patch(call.content_type(), call.body)
+
+
+class _Typed(msgspec.Struct):
+    resourceType: str = ""
+
+
+def _of_plain_json(body: bytes) -> Patch:
+    """A JSON Patch is a list, a FHIRPath Patch is Parameters, and any other object is a merge patch."""
+    if body.lstrip().startswith(b"["):
+        return Patch(JSON_PATCH, body)
+    try:
+        kind = msgspec.json.decode(body, type=_Typed).resourceType
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        kind = ""  # the patch says what is wrong with it
+    return bundles.patch_of(body) if kind == "Parameters" else Patch(MERGE_PATCH, body)
 
 
 async def delete(door: Door, call: Call) -> Response:
@@ -259,34 +298,35 @@ def _condition(call: Call) -> str:
 
 async def history(door: Door, call: Call) -> Response:
     """GET /Type/id/_history."""
-    count, moment, page = _history_options(call)
+    count, span, page = _history_options(call)
     below = page or 2**31 - 1
-    step = store.versions(call.asker, call.type, call.id, below=below, since=moment, limit=count + 1)
-    found = await door.run(call.asker, step)
+    step = store.counted(call.asker, call.type, call.id, below=below, span=span, limit=count + 1)
+    found, total = await door.run(call.asker, step)
     audit.note(call.asker, "history", call.type, call.id, found[0].patient if found else None)
     count = await door.run(call.asker, contents.fitting([one.body for one in found[:count]]))
     last = found[count - 1].version if len(found) > count else None
-    return _history_page(call, found[:count], last)
+    return _history_page(call, found[:count], last, None if call.asker.is_granular else total)
 
 
 async def history_type(door: Door, call: Call) -> Response:
     """GET /Type/_history."""
-    count, moment, page = _history_options(call)
+    count, span, page = _history_options(call)
     below = page or feed.END
-    step = feed.changes(call.asker, call.type or None, below=below, since=moment, limit=count + 1)
+    step = feed.changes(call.asker, call.type or None, below=below, span=span, limit=count + 1)
     found = await door.run(call.asker, step)
+    total = await door.run(call.asker, feed.count(call.asker, call.type or None, span=span))
     for patient in dict.fromkeys(one.patient for _, one in found):
         audit.note(call.asker, "history", call.type, "", patient)
     count = await door.run(call.asker, contents.fitting([one.body for _, one in found[:count]]))
     last = found[count - 1][0] if len(found) > count else None
-    return _history_page(call, [one for _, one in found[:count]], last)
+    return _history_page(call, [one for _, one in found[:count]], last, total)
 
 
 history_all = history_type
 
 
-def _history_options(call: Call) -> tuple[int, datetime | None, int | None]:
-    """`_count`, `_since` and the page of a history."""
+def _history_options(call: Call) -> tuple[int, store.Span, int | None]:
+    """`_count`, `_since` and `_at`, and the page of a history."""
     if not call.lenient and (unknown := [name for name, _ in call.pairs if name not in HISTORY]):
         message = f"the parameter {unknown[0][:80]!r} is not known to history"
         raise BadRequest(message, unknown[0][:80])
@@ -295,7 +335,30 @@ def _history_options(call: Call) -> tuple[int, datetime | None, int | None]:
         if value is not None and not (value.isascii() and value.isdigit() and len(value) < 19):
             message = f"{name} must be a number"
             raise BadRequest(message, name)
-    return min(int(count or COUNT), MOST) or COUNT, _moment(moment), int(page) if page else None
+    start = _moment(moment)
+    span = _at(call.option("_at"))
+    span = span._replace(since=start.isoformat()) if start else span
+    return min(int(count or COUNT), MOST) or COUNT, span, int(page) if page else None
+
+
+def _at(text: str | None) -> store.Span:
+    """Versions that were current at some moment of what `_at` means (R4 http.html, 3.1.0.15)."""
+    if text is None:
+        return store.EVER
+    match = _AT.fullmatch(text.replace(" ", "+"))
+    meant = date_range(match[2]) if match else None
+    if match is None or meant is None:
+        raise BadRequest("_at must be a date or time such as 2026-01-31 or ge2026-01-31T08:00:00+07:00", "_at")
+    low, high = meant
+    after, before = {
+        "gt": (high, EVER_AFTER),
+        "sa": (high, EVER_AFTER),
+        "ge": (low, EVER_AFTER),
+        "lt": (EVER_BEFORE, low),
+        "eb": (EVER_BEFORE, low),
+        "le": (EVER_BEFORE, high),
+    }.get(match[1] or "eq", (low, high))
+    return store.Span(after=after, before=before)
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -312,14 +375,16 @@ def _moment(text: str | None) -> datetime | None:
     raise BadRequest(message, "_since")
 
 
-def _history_page(call: Call, found: list[Stored], last: int | None) -> Response:
+def _history_page(call: Call, found: list[Stored], last: int | None, total: int | None) -> Response:
     address = f"{call.base}{call.path}"
     understood = [pair for pair in call.pairs if pair[0] in HISTORY]
     links = [("self", f"{address}?{urlencode(understood)}" if understood else address)]
     if last is not None:
         pairs = [*(p for p in understood if p[0] != pages.PAGE), (pages.PAGE, str(last))]
         links.append(("next", f"{address}?{urlencode(pairs)}"))
-    return Response(200, bundling.bundle("history", [pages.history_entry(one, call.base) for one in found], links))
+    return Response(
+        200, bundling.bundle("history", [pages.history_entry(one, call.base) for one in found], links, total)
+    )
 
 
 async def bundle(door: Door, call: Call) -> Response:
@@ -332,35 +397,41 @@ async def bundle(door: Door, call: Call) -> Response:
     full = call.prefer.get("return") == "representation"
     if envelope.type == "transaction":
         async with door.costly.turn(call.asker.account):
-            step = partial(bundles.transaction, call.asker, envelope, _getter(call))
-            answers = await door.transact(call.asker, step)
+            answers = await door.transacted(call.asker, partial(_transaction, door, call, envelope))
     else:
         answers = [await _batch_entry(door, call, n, entry) for n, entry in enumerate(envelope.entry)]
     told = partial(bundles.response_bundle, envelope.type, answers, call.base, full=full)
     return Response(200, await asyncio.to_thread(told) if call.is_large else told())
 
 
-def _getter(call: Call) -> bundles.Getter:
-    """Reads and searches inside of a transaction."""
+async def _transaction(door: Door, call: Call, envelope: bundles.Envelope, conn: Connection) -> list[bundles.Answer]:
+    """The answers to all entries; those that read are read at the end, and one that cannot be undoes everything."""
+    answers: list[bundles.Answer] = []
+    inside = within.within(door, conn)
+    for one in await arun(bundles.transaction(call.asker, envelope), conn):
+        if isinstance(one, bundles.Reading):
+            try:
+                answers.append(await _reading(inside, call, one))
+            except RecordError as error:
+                raise error.inside(f"Bundle.entry[{one.number}]") from error
+        else:
+            answers.append(one)
+    return answers
 
-    def get(asker: Asker, url: str) -> Step[bundles.Answer]:
-        path, _, query = url.removeprefix(call.base).partition("?")
-        parts = path.strip("/").split("/")
-        if len(parts) == 2 and parts[0] in r4.RESOURCES and store.is_id(parts[1]):
-            found = yield from store.read(asker, parts[0], parts[1])
-            audit.note(asker, "read", found.type, found.id, found.patient)
-            return bundles.Answer("200 OK", "", found.version, store.instant(found.updated), found.body)
-        if len(parts) == 1 and parts[0] in r4.RESOURCES:
-            store.allow(asker, "s", parts[0])
-            pairs = parse_qsl(query, keep_blank_values=True)
-            result = yield from pages.searchset(asker, parts[0], pairs, call.base, lenient=call.lenient)
-            for type_, patient in dict.fromkeys(result.seen):
-                audit.note(asker, "search", type_, "", patient)
-            return bundles.Answer("200 OK", body=result.body)
-        message = f"{url[:200]!r} cannot be read in a transaction"
-        raise BadRequest(message)
 
-    return get
+async def _reading(door: Door, call: Call, reading: bundles.Reading) -> bundles.Answer:
+    """Answer an entry of a transaction that only reads. Raises what refuses it."""
+    inner = _inner(call, reading.method, reading.url, reading.entry)
+    inner.body = await door.run(call.asker, contents.given(inner.body))
+    route = routes.find(inner)
+    within.check(inner, route)
+    routes.allow(inner, route)
+    response: Response = await globals()[route.name](door, inner)
+    if response.status >= 400:
+        error = RecordError(f"{reading.method} {reading.url[:200]} is answered with {response.status}")
+        error.status = response.status
+        raise error
+    return _answer(call, response)
 
 
 async def _batch_entry(door: Door, call: Call, number: int, entry: bundles.Entry) -> bundles.Answer:
@@ -374,16 +445,28 @@ async def _batch_entry(door: Door, call: Call, number: int, entry: bundles.Entry
     if request is None:
         error = BadRequest("an entry of a batch needs a request", f"Bundle.entry[{number}].request")
         return bundles.Answer("400 Bad Request", outcome=error.outcome())
-    path, _, query = request.url.removeprefix(call.base).partition("?")
+    inner = _inner(call, request.method, request.url, entry)
+    if inner.method == "PATCH" or "/$" in inner.path:  # which look into the contents
+        inner.body = await door.run(call.asker, contents.given(inner.body))
+    return _answer(call, await door.inner(inner))
+
+
+def _inner(call: Call, method: str, url: str, entry: bundles.Entry) -> Call:
+    """An entry of a Bundle as a request of its own."""
+    path, _, query = url.removeprefix(call.base).partition("?")
     names = (("if-match", "ifMatch"), ("if-none-match", "ifNoneMatch"), ("if-none-exist", "ifNoneExist"))
-    headers = {header: value for header, field in names if (value := getattr(request, field))}
+    headers = {header: value for header, field in names if (value := getattr(entry.request, field))}
     headers["content-type"] = JSON
     headers["prefer"] = call.headers.get("prefer", "return=minimal")
-    inner = Call(request.method, "/" + path.strip("/"), query, headers, call.base, body=bytes(entry.resource))
+    inner = Call(method, "/" + path.strip("/"), query, headers, call.base, body=bytes(entry.resource))
     inner.asker, inner.inside_bundle = call.asker, True
     if query:
         origin.current.get().ask(f"{inner.path}?{query}")
-    response = await door.inner(inner)
+    return inner
+
+
+def _answer(call: Call, response: Response) -> bundles.Answer:
+    """What an inner request is answered with, for Bundle.entry.response."""
     location = response.headers.get("location", "").removeprefix(call.base + "/")
     good = response.status < 400
     version = response.headers.get("etag", "")[3:-1]

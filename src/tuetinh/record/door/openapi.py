@@ -30,7 +30,7 @@ ANY = "*/*"
 RESULT = ("_count", "_sort", "_elements", "_summary", "_total", "_include", "_revinclude")
 _QUERY = {
     "read": ("_elements", "_summary"),
-    **dict.fromkeys(("history", "history_type", "history_all"), ("_count", "_since")),
+    **dict.fromkeys(("history", "history_type", "history_all"), ("_at", "_count", "_since")),
     "search_all": ("_type", *RESULT, "other"),
     "search": (*RESULT, "other"),
     "search_audit_events": ("_count", "_sort", "_elements", "_summary", "_total", "other"),

@@ -78,6 +78,14 @@ def find(call: Call) -> Route:
     return route
 
 
+def allow(call: Call, route: Route) -> None:
+    """Raise Forbidden for what the asker may not do at all, before anything else of the call is looked at."""
+    if route.letter and call.type:
+        store.allow(call.asker, route.letter, call.type)
+    if call.operation is not None:
+        call.operation.who(call.asker)
+
+
 def _operation(call: Call) -> Route:
     """The route of `$name` on the system, a type or a resource; sets the operation of the call."""
     *parts, name = call.path.strip("/").split("/")

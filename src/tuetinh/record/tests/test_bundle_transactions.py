@@ -146,6 +146,79 @@ def test_the_same_resource_twice_is_refused(fhir: Any, stored_count: Callable[[]
     assert stored_count() == before
 
 
+def test_a_transaction_reads_whatever_can_be_read(fhir: Any) -> None:
+    one = fhir.post("/Patient", patient(gender="male")).json()["id"]
+    url = {"name": "url", "valueUri": "http://hl7.org/fhir/ValueSet/administrative-gender"}
+    expand = {"resourceType": "Parameters", "parameter": [url]}
+    reads = {
+        f"Patient/{one}/_history": "Bundle",
+        f"Patient/{one}/_history/1": "Patient",
+        f"Patient/{one}/Observation?status=final": "Bundle",
+        f"Patient/{one}/$everything": "Bundle",
+        "?_type=Patient,Observation": "Bundle",
+        "metadata": "CapabilityStatement",
+        "_history?_count=1": "Bundle",
+        "Patient/_history?_count=1": "Bundle",
+    }
+    entries = [entry("GET", url) for url in reads]
+    made = entry("POST", "Observation", observation(f"Patient/{one}"))
+    sent = bundle(*entries, entry("POST", "ValueSet/$expand", expand), made)
+    answer = fhir.post("/", sent)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()["entry"]
+    assert [each["resource"]["resourceType"] for each in found[:-1]] == [*reads.values(), "ValueSet"]
+    assert [len(found[n]["resource"].get("entry", ())) for n in (2, 3)] == [1, 2]  # what was just written is there
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "status"),
+    [
+        ("GET", "Patient/{}/_history/7", 404),
+        ("GET", "Patient/{}/nothing", 404),
+        ("GET", "Patient?nonsense=1", 400),
+        ("GET", "_bulk/1", 400),
+        ("POST", "Patient/{}/$meta-add", 400),
+    ],
+)
+def test_a_read_that_is_refused_undoes_the_transaction(
+    fhir: Any, stored_count: Callable[[], int], method: str, url: str, status: int
+) -> None:
+    one = fhir.post("/Patient", patient()).json()["id"]
+    before = stored_count()
+    answer = fhir.post("/", bundle(entry("POST", "Patient", patient()), entry(method, url.format(one))))
+    assert answer.status_code == status, answer.text
+    assert answer.json()["issue"][0]["expression"][0].startswith("Bundle.entry[1]")
+    assert stored_count() == before
+
+
+def test_conditional_references_are_resolved_outside_of_transactions(
+    fhir: Any, stored_count: Callable[[], int]
+) -> None:
+    value = new_id()
+    one = fhir.post("/Patient", patient(identifier=[{"system": "urn:c", "value": value}])).json()["id"]
+    by = f"Patient?identifier=urn:c|{value}"
+    made = fhir.post("/Observation", observation(by)).json()
+    assert made["subject"]["reference"] == f"Patient/{one}"
+    put = fhir.put("/Observation/by-condition", observation(by, id="by-condition")).json()
+    assert put["subject"]["reference"] == f"Patient/{one}"
+    change = [{"op": "replace", "path": "/subject/reference", "value": by}]
+    patched = fhir.send("PATCH", f"/Observation/{made['id']}", json=change).json()
+    assert patched["subject"]["reference"] == f"Patient/{one}"
+    entries = [entry("POST", "Observation", observation(by)), entry("POST", "Observation", observation(f"{by}x"))]
+    good, bad = fhir.post("/", bundle(*entries, kind="batch"), headers={"prefer": "return=representation"}).json()[
+        "entry"
+    ]
+    assert good["resource"]["subject"]["reference"] == f"Patient/{one}"
+    assert bad["response"]["status"].startswith("412")
+    before = stored_count()
+    for sent in (
+        fhir.post("/Observation", observation("Patient?identifier=none")),
+        fhir.put("/Observation/by-condition", observation("Patient?identifier=none", id="by-condition")),
+    ):
+        assert sent.status_code == 412, sent.text
+    assert stored_count() == before
+
+
 def test_conditional_entries_find_what_is_there(fhir: Any) -> None:
     number = {"system": "http://example.org/number", "value": new_id()}
     search = f"identifier={number['system']}|{number['value']}"

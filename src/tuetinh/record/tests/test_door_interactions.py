@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any
@@ -95,6 +96,34 @@ def test_history_is_paged_without_gaps(fhir: Any) -> None:
         following = [link["url"] for link in page["link"] if link["relation"] == "next"]
         url = following[0].removeprefix("http://record.test/fhir") if following else ""
     assert seen == [7, 6, 5, 4, 3, 2, 1]
+
+
+def test_history_at_a_time_has_what_was_current_then(fhir: Any) -> None:
+    one = fhir.post("/Basic", {"resourceType": "Basic", "code": {"text": "1"}}).json()
+    for text in ("2", "3"):
+        time.sleep(0.02)
+        fhir.put(f"/Basic/{one['id']}", {"resourceType": "Basic", "id": one["id"], "code": {"text": text}})
+    place = f"/Basic/{one['id']}/_history"
+    whole = fhir.get(place).json()
+    assert whole["total"] == 3
+    moments = [entry["response"]["lastModified"] for entry in whole["entry"]][::-1]
+    cases = [
+        (moments[1], ["2"]),
+        (f"ge{moments[1]}", ["3", "2"]),
+        (f"gt{moments[1]}", ["3", "2"]),
+        (f"lt{moments[1]}", ["1"]),
+        (f"le{moments[1]}", ["2", "1"]),
+        ("lt2001", []),
+        (f"gt{moments[2]}", ["3"]),
+    ]
+    for path in (place, "/Basic/_history"):
+        for at, texts in cases:
+            page = fhir.get(path, params={"_at": at, "_count": 1000}).json()
+            mine = [e["resource"] for e in page.get("entry", ()) if e["resource"]["id"] == one["id"]]
+            assert [each["code"]["text"] for each in mine] == texts, (path, at)
+            assert page["total"] == len(page.get("entry", ()))
+    assert fhir.get(f"{place}?_count=1&_at=gt{moments[1]}").json()["total"] == 2
+    assert fhir.get(f"{place}?_at=yesterday").status_code == 400
 
 
 def test_history_of_a_type_and_of_all_names_each_change_once(fhir: Any) -> None:

@@ -30,6 +30,21 @@ def test_other_bodies_are_refused(patch: bytes) -> None:
         merge_patch.apply(b"{}", patch)
 
 
+def test_plain_json_is_the_patch_that_it_looks_like(fhir: Any) -> None:
+    one = fhir.post("/Patient", {"resourceType": "Patient", "gender": "male"}).json()["id"]
+    part = [{"name": name, "valueString": value} for name, value in (("path", "Patient.gender"),)]
+    part += [{"name": "type", "valueCode": "replace"}, {"name": "value", "valueCode": "other"}]
+    by_path = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": part}]}
+    for body, gender in (
+        ([{"op": "replace", "path": "/gender", "value": "female"}], "female"),
+        (by_path, "other"),
+        ({"gender": "unknown"}, "unknown"),
+    ):
+        answer = fhir.send("PATCH", f"/Patient/{one}", json=body, headers={"content-type": "application/json"})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["gender"] == gender
+
+
 @pytest.mark.parametrize("media", ["application/merge-patch+json", "application/json"])
 def test_the_door_takes_it(fhir: Any, media: str) -> None:
     id_ = fhir.post("/Patient", {"resourceType": "Patient", "gender": "male", "active": True}).json()["id"]
