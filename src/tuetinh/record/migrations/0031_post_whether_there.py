@@ -29,5 +29,5 @@ def remake(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:  # noqa: 
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("record", "0027_pre_audit_position")]
+    dependencies: ClassVar = [("record", "0030_post_labels_rise")]
     operations: ClassVar = [migrations.RunPython(remake, migrations.RunPython.noop)]
