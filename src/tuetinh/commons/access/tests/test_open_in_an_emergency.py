@@ -99,11 +99,12 @@ def test_the_log_and_the_citizen_are_told(cast: dict[str, Account], as_role: Cal
     who = str(doctor.pk)
     glass.open_record(doctor, "cast-citizen", REASON)
     seen = api.read(asker_of(doctor), "Condition", "plain")
-    api.update(asker_of(doctor), seen)
+    seen.id = None
+    api.create(asker_of(doctor), seen)
     as_role("nurse").get("/people/cast-citizen")
     logged = purposes()
     assert {(one, purpose) for one, purpose, _ in logged} == {(who, "BTG"), (str(cast["nurse"].pk), "TREAT")}
-    assert (who, "BTG", "update") in logged
+    assert (who, "BTG", "create") in logged
     mine = accesses(asker_of(cast["citizen"]), "cast-citizen")
     assert ("doctor", "BTG") in {(one.role, one.purpose) for one in mine}
     page = as_role("citizen").get("/me/record/accesses").content.decode()
