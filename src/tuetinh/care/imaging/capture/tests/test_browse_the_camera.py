@@ -49,8 +49,8 @@ def test_a_still_a_clip_and_a_large_file(
     log_in(desk, node, "cast.imaging")
     desk.goto(f"{node}/imaging/exams/{exam.pk}")
     desk.get_by_role("link", name="Chụp từ máy quay").click()
-    desk.wait_for_function("document.getElementById('live').videoWidth > 0")
-    expect(desk.locator("#device option")).not_to_have_count(0)
+    expect(desk.locator("#device option")).not_to_have_count(0)  # they are named once the device is open
+    desk.wait_for_timeout(700)
     desk.select_option("#kind", "US")
     desk.get_by_role("button", name="Chụp ảnh").click()
     expect(desk.locator("li[data-state=done]")).to_have_count(1)
