@@ -166,6 +166,7 @@ MENU = [
         label=gettext_lazy("Lưu trữ ảnh"),
         order=41,
         badge=_spoilt,
+        rare=True,
         at="province",
     ),
 ]
