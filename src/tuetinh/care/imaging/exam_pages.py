@@ -17,8 +17,7 @@ from tuetinh.care.imaging.dose.queries import of_exam as doses_of
 from tuetinh.care.imaging.errors import ImagingError
 from tuetinh.care.imaging.forms import PlanForm
 from tuetinh.care.imaging.models import Exam
-from tuetinh.care.imaging.rooms.queries import booking_of, protocol_of
-from tuetinh.care.imaging.rooms.queries import rooms as rooms_of
+from tuetinh.care.imaging.rooms.queries import booking_of, protocol_of, rooms_for
 from tuetinh.care.imaging.safety.checks import states
 from tuetinh.care.imaging.viewer.queries import looks
 from tuetinh.commons.access.api import asker, desk, fresh
@@ -93,6 +92,7 @@ def _exam_page(
     if chosen and not known.findings:
         known = reports.Reading(chosen.findings, chosen.conclusion, known.status)
     stage, icon = STAGES[row.stage]
+    protocol = protocol_of(row)
     context = {
         "exam": row,
         "stage": stage,
@@ -107,8 +107,8 @@ def _exam_page(
         "plan": plan or PlanForm(me.facility, initial={"device": row.device_id, "at": row.scheduled_at}),
         "error": error,
         "booking": booking_of(row),
-        "rooms": rooms_of(me.facility).exists(),
-        "protocol": protocol_of(row),
+        "rooms": rooms_for(row, protocol),
+        "protocol": protocol,
         "safety": states(me, [row]).get(row.pk, ""),
         "doses": doses_of(row),
     }
