@@ -1,7 +1,7 @@
 """Row policies of the tables beside the record: what migrations of the modules say of theirs.
 
 Nothing exists in a session that was not told who asks; of what is of a patient, only that of the own compartment where
-there is one. Conditions are comparisons with settings, and those without a column are asked once a statement.
+there is one. Conditions are comparisons with settings alone.
 """
 
 from __future__ import annotations

@@ -257,16 +257,6 @@ def test_every_other_table_is_closed_or_stands_here() -> None:
     assert [name for name, closed in tables.items() if not closed and not name.startswith(begins)] == []
 
 
-@pytest.mark.parametrize(
-    "table", ["relation", "denial", "merge", "merge_moved", "merge_row", "subscription_event", "bulk_job"]
-)
-def test_a_session_that_is_not_told_sees_nothing_beside_the_resources(table: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("RESET ALL")
-        cursor.execute(f"EXPLAIN SELECT 1 FROM record.{table}")
-        assert "One-Time Filter" in "".join(row[0] for row in cursor.fetchall()), "asked once, not for each row"
-
-
 def test_relations_and_what_is_forbidden_are_for_who_is_told() -> None:
     relate("pang", "Organization/here")
     with connection.cursor() as cursor:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, time
 from typing import Any, Final, TypeVar, cast
 
 from django.db import transaction
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from tuetinh.care.imaging.archive.reading import whole
 from tuetinh.care.imaging.dose import wire_rdsr, wire_tags
 from tuetinh.care.imaging.dose.models import Dose, DoseDue
 from tuetinh.care.imaging.dose.told import Told, once
@@ -22,7 +22,6 @@ from tuetinh.commons.identity.api import age
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
-from tuetinh.record.contents.files import path_of
 from tuetinh.record.steps import enter
 
 log = logging.getLogger(__name__)
@@ -130,7 +129,7 @@ def _of_pictures(study: Study) -> tuple[Told | None, str]:
 def _read(row: Instance, tags: Any, read: Callable[[Dataset], T | None]) -> T | None:
     """What an object of the archive tells, without its pixels and with these tags only; None where nothing is read."""
     try:
-        return read(dcmread(path_of(bytes(row.digest)), stop_before_pixels=True, specific_tags=tags))
+        return read(whole(bytes(row.digest), stop_before_pixels=True, specific_tags=tags))
     except Exception as error:  # pydicom raises whatever the bytes lead it to
         log.warning("imaging: the dose of an object is not read: %s", fault(error))
         return None

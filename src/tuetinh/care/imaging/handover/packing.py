@@ -16,11 +16,11 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 from django.contrib.staticfiles import finders
 from django.template.loader import render_to_string
 from pycdlib import PyCdlib
-from pydicom import dcmread
 from pydicom.dataset import FileDataset
 from pydicom.fileset import FileSet
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from tuetinh.care.imaging.archive.reading import whole as read_whole
 from tuetinh.care.imaging.archive.syntaxes import CannotConvert, explicit
 from tuetinh.care.imaging.dicomweb.frames import NoFrame
 from tuetinh.care.imaging.facts import HANOI
@@ -154,14 +154,15 @@ def _pages(whole: Whole, shown: dict[tuple[str, int], str]) -> Iterator[Entry]:
         yield "REPORT.PDF", whole.report, 0
 
 
-def _for_media(one: Shown) -> Path | bytes:
+def _for_media(one: Shown) -> contents.Part | bytes:
     """An object as media carry it (PS3.11): with explicit VR, little endian; compressed pixels stay as they are."""
+    as_it_is = contents.Part(one.object.digest, 0, one.object.size)
     if not _is_turned(one):
-        return one.object.path
+        return as_it_is
     try:
-        return explicit(dcmread(one.object.path))
+        return explicit(read_whole(one.object.digest))
     except CannotConvert:
-        return one.object.path
+        return as_it_is
 
 
 def _is_turned(one: Shown) -> bool:
@@ -187,7 +188,7 @@ def _directory(whole: Whole, scratch: Path) -> tuple[bytes, list[str]]:
 
 def _head(whole: Whole, one: Shown, place: int) -> FileDataset:
     """What the directory tells of an object; what it must tell and the object does not comes of the examination."""
-    head = dcmread(one.object.path, stop_before_pixels=True, specific_tags=list(_TOLD))
+    head = read_whole(one.object.digest, stop_before_pixels=True, specific_tags=list(_TOLD))
     began = (whole.exam.started_at or whole.exam.scheduled_at).astimezone(HANOI)
     usual = {
         "PatientID": whole.number,

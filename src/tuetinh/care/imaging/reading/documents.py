@@ -19,12 +19,13 @@ from highdicom.sr import (
     RelationshipTypeValues,
     TextContentItem,
 )
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import BasicTextSRStorage
 
 from tuetinh.care.imaging.archive.keeping import Source, keep
 from tuetinh.care.imaging.archive.queries import STRUCTURED
+from tuetinh.care.imaging.archive.reading import whole
 from tuetinh.care.imaging.models import Exam, Instance, Study
 from tuetinh.care.imaging.reading import keys
 from tuetinh.care.imaging.reading.models import ReadingCase
@@ -33,7 +34,6 @@ from tuetinh.commons.access.api import place_name
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
-from tuetinh.record.contents.files import path_of
 from tuetinh.record.steps import enter
 
 FIRST_SERIES: Final = 4001  # numbers of the series that the house adds
@@ -86,11 +86,11 @@ def _pictures(exam: Exam) -> list[Dataset]:
     found = [one for one in found if one.study_id == found[0].study_id]
     light = [_reference(one) for one in found]
     if found:
-        whole = dcmread(path_of(bytes(found[0].digest)), stop_before_pixels=True)
+        head = whole(bytes(found[0].digest), stop_before_pixels=True)
         for keyword in _NEEDED:
-            if keyword not in whole:
-                setattr(whole, keyword, "")
-        light[0] = whole
+            if keyword not in head:
+                setattr(head, keyword, "")
+        light[0] = head
     return light
 
 

@@ -13,7 +13,6 @@ from tuetinh.care.imaging.models import Exam, Instance, Study
 from tuetinh.care.imaging.reading.models import ReadingCase
 from tuetinh.care.imaging.reading.queries import case_of, studies_of
 from tuetinh.record.asker import Asker
-from tuetinh.record.contents.files import path_of
 from tuetinh.record.steps import enter
 
 MOST: Final = 12
@@ -66,11 +65,11 @@ def for_paper(asker: Asker, exam: Exam) -> list[str]:
     keys = chosen(case_of(exam))
     enter(asker)
     rows = Instance.objects.filter(sop_instance_uid__in=[one.instance for one in keys])
-    files = {uid: path_of(bytes(digest)) for uid, digest in rows.values_list("sop_instance_uid", "digest")}
+    kept = {uid: bytes(digest) for uid, digest in rows.values_list("sop_instance_uid", "digest")}
     found = []
     for one in keys:
         with suppress(NoFrame, CannotConvert, KeyError):
-            picture = drawn(files[one.instance], one.frame, Drawing(size=(_ON_PAPER, _ON_PAPER)), "JPEG")
+            picture = drawn(kept[one.instance], one.frame, Drawing(size=(_ON_PAPER, _ON_PAPER)), "JPEG")
             found.append(_svg(picture))
     return found
 

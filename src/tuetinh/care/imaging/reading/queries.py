@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from django.db.models import Q
 from django.db.models.functions import Coalesce
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 
 from tuetinh.care.imaging.archive.queries import STRUCTURED
+from tuetinh.care.imaging.archive.reading import whole
 from tuetinh.care.imaging.models import Exam, Instance, Study
 from tuetinh.care.imaging.reading import readers
 from tuetinh.care.imaging.reading.models import ReadingCase
@@ -18,7 +19,6 @@ from tuetinh.care.imaging.reading.tables import regions_of, target
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
-from tuetinh.record.contents.files import path_of
 from tuetinh.record.steps import enter
 
 LISTS: Final = ("first", "second", "mine")
@@ -148,18 +148,17 @@ class Measured:
 def measured(asker: Asker, exam: Exam) -> list[Measured]:
     """The measurements in the studies of an examination, newest document first (TID 1500)."""
     found: list[Measured] = []
-    for path in _documents(asker, exam):
-        dataset = dcmread(path, stop_before_pixels=True)
-        _numbers(dataset, "", found)
+    for digest in _documents(asker, exam):
+        _numbers(whole(digest, stop_before_pixels=True), "", found)
     return list(dict.fromkeys(found))
 
 
-def _documents(asker: Asker, exam: Exam) -> list[Any]:
+def _documents(asker: Asker, exam: Exam) -> list[bytes]:
     enter(asker)
     rows = Instance.objects.filter(
         study__in=Study.objects.filter(studies_of(exam)), sop_class_uid__startswith=STRUCTURED
     ).exclude(sop_class_uid=KEY)
-    return [path_of(bytes(digest)) for digest in rows.order_by("-pk").values_list("digest", flat=True)[:20]]
+    return [bytes(digest) for digest in rows.order_by("-pk").values_list("digest", flat=True)[:20]]
 
 
 def _numbers(item: Dataset, finding: str, found: list[Measured]) -> None:

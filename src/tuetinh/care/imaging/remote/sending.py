@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -17,7 +16,7 @@ from tuetinh.care.imaging.errors import NotAllowed, NoUpstream
 from tuetinh.care.imaging.models import Instance, Sending, SentObject, Study
 from tuetinh.commons.messages.api import publish
 from tuetinh.record.asker import SYSTEM, Asker
-from tuetinh.record.contents.files import path_of
+from tuetinh.record.contents.files import opened
 from tuetinh.record.steps import enter
 
 SENDS: Final = ("doctor", "imaging", "station")
@@ -119,8 +118,8 @@ def _send(there: Upstream, row: Sending) -> int:
         with httpx.Client(base_url=there.url, timeout=QUIET) as line:
             line.headers["Authorization"] = _token(line, there)
             while missing := _missing(row):  # more may have come meanwhile
-                for uid, path in missing:
-                    held = _store(line, row.study_instance_uid, path)
+                for uid, digest in missing:
+                    held = _store(line, row.study_instance_uid, digest)
                     SentObject.objects.get_or_create(sending=row, sop_instance_uid=uid, defaults={"held": held})
                     count += 1
                 publish(f"sending:{row.facility}")
@@ -135,13 +134,13 @@ def _send(there: Upstream, row: Sending) -> int:
     return count
 
 
-def _missing(row: Sending) -> list[tuple[str, Path]]:
+def _missing(row: Sending) -> list[tuple[str, bytes]]:
     """The objects that are not known to be there, in the order in which people look at them."""
     enter(SYSTEM)
     rows = Instance.objects.filter(study__study_instance_uid=row.study_instance_uid)
     rows = rows.exclude(sop_instance_uid__in=row.sent.values("sop_instance_uid"))
     found = rows.order_by("series__series_number", "series", "instance_number", "pk")
-    return [(uid, path_of(bytes(digest))) for uid, digest in found.values_list("sop_instance_uid", "digest")]
+    return [(uid, bytes(digest)) for uid, digest in found.values_list("sop_instance_uid", "digest")]
 
 
 class _Refused(Exception):
@@ -157,22 +156,24 @@ def _token(line: httpx.Client, there: Upstream) -> str:
     return f"Bearer {answer.json()['access_token']}"
 
 
-def _store(line: httpx.Client, study: str, path: Path) -> bool:
+def _store(line: httpx.Client, study: str, digest: bytes) -> bool:
     """Store one object (PS3.18, 10.5); whether it waits for a person there. Raises httpx.HTTPError, _Refused."""
     boundary = uuid4().hex
     head = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
     tail = f"\r\n--{boundary}--\r\n".encode()
+    with opened(digest) as file:
+        size = file.seek(0, os.SEEK_END)
 
     def body() -> Iterator[bytes]:
         yield head
-        with path.open("rb") as file:
+        with opened(digest) as file:
             while piece := file.read(PIECE):
                 yield piece
         yield tail
 
     headers = {
         "Content-Type": f'multipart/related; type="application/dicom"; boundary={boundary}',
-        "Content-Length": str(len(head) + path.stat().st_size + len(tail)),
+        "Content-Length": str(len(head) + size + len(tail)),
         "Accept": "application/dicom+json",
     }
     answer = line.post(f"/dicom-web/studies/{study}", content=body(), headers=headers)

@@ -29,7 +29,7 @@ from tuetinh.care.imaging.models import Held, Instance
 from tuetinh.record import api as record
 from tuetinh.record import audit, r4
 from tuetinh.record.asker import SYSTEM, Asker
-from tuetinh.record.contents.files import path_of, room
+from tuetinh.record.contents.files import room
 from tuetinh.record.errors import RecordError
 from tuetinh.record.steps import enter
 
@@ -198,10 +198,10 @@ def _told(person: r4.Patient, facility: str) -> dict[str, str]:
     return told
 
 
-def _known(head: Head) -> Path | None:
+def _known(head: Head) -> bytes | None:
     enter(SYSTEM)
     row = Instance.objects.filter(sop_instance_uid=head.sop_instance).first()
-    return path_of(bytes(row.digest)) if row else None
+    return bytes(row.digest) if row else None
 
 
 def _held(kept: keeping.Kept) -> str:

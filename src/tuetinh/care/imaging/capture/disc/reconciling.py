@@ -11,7 +11,7 @@ from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID
 
-from tuetinh.care.imaging.archive.reading import text
+from tuetinh.care.imaging.archive.reading import text, whole
 from tuetinh.care.imaging.facts import HANOI
 
 SYSTEM: Final = "TUETINH"
@@ -23,11 +23,11 @@ class CannotChange(Exception):
     """The object is written so that it cannot be written again."""
 
 
-def reconcile(source: Path, target: Path, told: dict[str, str], known: Path | None) -> None:
+def reconcile(source: Path, target: Path, told: dict[str, str], known: bytes | None) -> None:
     """Write the object with these values; those that it had are in its Original Attributes (PS3.3 C.12.1).
 
-    Names stay as they were written. Pixels are copied as they lie, so memory stays flat. known: the same object that
-    was made ours before: it is told to be changed at the same moment, so that it is the same to the byte.
+    Names stay as they were written. Pixels are copied as they lie, so memory stays flat. known: SHA-256 of the same
+    object that was made ours before: it is told to be changed at the same moment, so that it is the same to the byte.
 
     Raises CannotChange.
     """
@@ -47,9 +47,9 @@ def reconcile(source: Path, target: Path, told: dict[str, str], known: Path | No
             copyfileobj(file, out, PIECE)  # it stands before its pixels, or at its end
 
 
-def _moment(known: Path | None) -> str:
+def _moment(known: bytes | None) -> str:
     if known is not None:
-        head = dcmread(known, stop_before_pixels=True, specific_tags=["OriginalAttributesSequence"])
+        head = whole(known, stop_before_pixels=True, specific_tags=["OriginalAttributesSequence"])
         items = head.get("OriginalAttributesSequence") or [Dataset()]
         if told := items[-1].get(_MODIFIED):
             return str(told)

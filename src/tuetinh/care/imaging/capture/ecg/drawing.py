@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.waveforms import multiplex_array
 
@@ -25,12 +23,10 @@ _MILLIVOLTS: Final = {"uV": 1e-3, "mV": 1.0, "nV": 1e-6, "V": 1e3}
 Strip = tuple[str, NDArray[np.float64]]
 
 
-def drawn(path: Path) -> bytes:
+def drawn(dataset: Dataset) -> bytes:
     """The first group of a waveform object as SVG. Raises CannotConvert."""
-    if path.stat().st_size > MOST_BYTES:
-        raise CannotConvert("the waveform is too large")
     try:
-        return _drawn(dcmread(path)).encode()
+        return _drawn(dataset).encode()
     except Exception as error:  # whatever the bytes lead it to
         raise CannotConvert(str(error)) from error
 
