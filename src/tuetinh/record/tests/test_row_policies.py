@@ -257,13 +257,13 @@ def test_every_other_table_is_closed_or_stands_here() -> None:
     assert [name for name, closed in tables.items() if not closed and not name.startswith(begins)] == []
 
 
-def test_relations_and_what_is_forbidden_are_for_who_is_told() -> None:
+@pytest.mark.parametrize("table", ["relation", "denial"])
+def test_relations_and_what_is_forbidden_are_for_who_is_told(table: str) -> None:
     relate("pang", "Organization/here")
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO record.denial VALUES ('tam', 'there', '', 'c1')")
-    for table in ("relation", "denial"):
-        assert seen(f"SELECT patient FROM record.{table}", SYSTEM) != []
-        assert seen(f"SELECT patient FROM record.{table}", None) == []
+    assert seen(f"SELECT patient FROM record.{table}", SYSTEM) != []
+    assert seen(f"SELECT patient FROM record.{table}", None) == []
 
 
 @pytest.mark.usefixtures("people")
