@@ -22,7 +22,9 @@ def register(kind: str, *roles: str) -> None:
 
 def may_follow(asker: Asker, channel: str) -> Step[bool]:
     """Whether the asker may follow a channel: of a visit, who sees it; of a facility, its own staff, or some of it."""
-    kind, _, name = channel.partition(":")
+    kind, colon, name = channel.partition(":")
+    if not colon:
+        return False
     if kind in OF_A_VISIT:
         return asker.may("r", "Encounter") and bool((yield Query(_EXISTS, [name])))
     if asker.client or asker.role in NOT_STAFF or name != asker.facility:

@@ -71,9 +71,10 @@ def test_a_visit_is_followed_by_who_sees_it(cast: dict[str, Account]) -> None:
 
 def test_the_door_refuses_what_may_not_be_followed(cast: dict[str, Account]) -> None:
     asked: list[str] = []
+    citizen = asker_of(cast["citizen"])
 
     async def authenticate(_: Any) -> Asker:
-        return asker_of(cast["citizen"])
+        return citizen
 
     async def refuses(asker: Asker, channel: str) -> bool:
         asked.append(f"{asker.role} {channel}")
