@@ -27,6 +27,7 @@ RECORD = OPERATIONS | {
     "audit",
     "errors",
     "granular",
+    "postgresql",  # row policies of tables beside it
     "projections",
     "steps",
     "text",
