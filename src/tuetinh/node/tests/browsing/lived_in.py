@@ -117,10 +117,12 @@ Dose.objects.create(study_instance_uid=exam.study_instance_uid, facility=exam.fa
 from tuetinh.care.imaging.actions import begin, finish
 from tuetinh.care.imaging.models import Exam, PeerReview
 from tuetinh.care.imaging.reading import work
+from tuetinh.care.imaging.safety.actions import answer
 reader = asker_of(Account.objects.get(username="imaging"))
 for _ in range(2):
     coughs()
     taken = Exam.objects.latest("pk")
+    answer(reader, taken.pk, {"pregnant": "no"})
     begin(reader, taken.pk)
     finish(reader, taken.pk)
     work.tell(reader, taken.pk, "Tràn khí màng phổi")
