@@ -142,7 +142,7 @@ opinions.ask(doctor, ["1.2.3.5"], opinions.Question("Có tràn khí không?", el
 keep(here, b"broken")
 keep(here, part10(PatientID="UNKNOWN"))
 from tuetinh.care.imaging.capture.disc.actions import begin
-begin(asker_of(Account.objects.get(username="imaging")), coughs.id, "USB")
+begin(reader, exam.patient, "USB")
 """
 # A unit that was given and reacted to, another in the store, and a signed case of pathology.
 IN_THE_BLOOD_BANK = """
