@@ -136,6 +136,7 @@ def subscriptions(fhir: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sub
     yield made
     made.stop()
     with psycopg.connect(url(), autocommit=True) as conn:
+        conn.execute("SELECT set_config('tuetinh.account', 'tests', false)")  # for nobody there is nothing to delete
         for table in ("subscription_event", "subscription", "feed_reader"):
             conn.execute(f"DELETE FROM record.{table}")
 
