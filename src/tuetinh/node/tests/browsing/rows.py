@@ -79,7 +79,7 @@ ROWS = {
     "imaging/opinions": Row("doctor", states=("?list=asked", "?list=closed")),
     "imaging/opinions/<int:opinion_id>": Row("doctor", "/imaging/opinions?list=asked"),
     "imaging/peers/<int:review_id>": Row("imaging", at="/imaging/peers/1"),
-    "imaging/exams/<int:exam_id>/teaching": Row("imaging", "imaging/exams/<int:exam_id>"),
+    "imaging/exams/<int:exam_id>/teaching": Row("imaging", at="/imaging/exams/3/teaching"),
     "imaging/statistics": Row("imaging", states=("?kind=pictures&by=machine", "?kind=exams&by=reader")),
     "imaging/waiting": Row("imaging", states=("?list=nobody",)),
     "imaging/waiting/<int:held_id>": Row("imaging", "/imaging/waiting"),
