@@ -12,9 +12,9 @@ from tuetinh.care.imaging.handover import doors
 from tuetinh.care.imaging.handover.opened import Opened, opened, part_of
 from tuetinh.care.imaging.handover.serving import respond_piece
 from tuetinh.care.imaging.handover.showing import report_of
-from tuetinh.care.imaging.keeping_law.actions import destroyed, held_visits
 from tuetinh.care.imaging.remote.live import PATH as LIVE
 from tuetinh.care.imaging.remote.live import Together
+from tuetinh.care.imaging.retention.actions import destroyed, held_visits
 from tuetinh.care.imaging.rooms.actions import first_rooms
 from tuetinh.care.imaging.viewer.queries import Look, looks
 

@@ -15,8 +15,8 @@ class ImagingConfig(AppConfig):
         """Let orders become examinations, rows follow people who are merged, and libraries tell nothing of people."""
         from tuetinh.care.imaging.archive.elsewhere import Away
         from tuetinh.care.imaging.exams import follow_orders
-        from tuetinh.care.imaging.keeping_law.actions import follow_destruction
         from tuetinh.care.imaging.quiet import keep_quiet
+        from tuetinh.care.imaging.retention.actions import follow_destruction
         from tuetinh.record.api import Follower, register_destruction, register_follower, register_projection
         from tuetinh.record.contents.files import register_elsewhere
 

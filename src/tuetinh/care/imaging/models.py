@@ -13,9 +13,9 @@ from django.db.models import Q
 from tuetinh.care.imaging.archive.models import Finding, Stored, Upkeep  # noqa: F401
 from tuetinh.care.imaging.capture.disc.models import Disc  # noqa: F401
 from tuetinh.care.imaging.handover.models import Package  # noqa: F401
-from tuetinh.care.imaging.keeping_law.models import DestroyedObject, StudyHold  # noqa: F401
 from tuetinh.care.imaging.reading.models import PeerReview, Reader, ReadingCase, ReadingRules  # noqa: F401
 from tuetinh.care.imaging.remote.models import Opinion, Sending, SentObject  # noqa: F401
+from tuetinh.care.imaging.retention.models import DestroyedObject, StudyHold  # noqa: F401
 from tuetinh.care.imaging.statistics.models import PictureCount  # noqa: F401
 
 

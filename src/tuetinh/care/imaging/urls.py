@@ -10,9 +10,9 @@ from tuetinh.care.imaging.capture import pages as capture
 from tuetinh.care.imaging.capture.disc import pages as disc
 from tuetinh.care.imaging.dose import pages as dose_pages
 from tuetinh.care.imaging.handover import pages as handover
-from tuetinh.care.imaging.keeping_law.pages import study_holds
 from tuetinh.care.imaging.reading import pages as reading
 from tuetinh.care.imaging.remote import pages as remote
+from tuetinh.care.imaging.retention.pages import study_holds
 from tuetinh.care.imaging.rooms import pages as room_pages
 from tuetinh.care.imaging.rules import pages as rule_pages
 from tuetinh.care.imaging.safety import pages as safety_pages

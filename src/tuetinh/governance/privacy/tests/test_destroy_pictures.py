@@ -16,8 +16,8 @@ from tuetinh.care.imaging.archive import keeping
 from tuetinh.care.imaging.archive.keeping import ask, keep
 from tuetinh.care.imaging.archive.recording import record_studies
 from tuetinh.care.imaging.errors import Held
-from tuetinh.care.imaging.keeping_law.models import DestroyedObject, StudyHold
 from tuetinh.care.imaging.models import Instance, Series, Study
+from tuetinh.care.imaging.retention.models import DestroyedObject, StudyHold
 from tuetinh.care.imaging.tests.conftest import HERE, part10
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account

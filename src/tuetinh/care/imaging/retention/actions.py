@@ -11,8 +11,8 @@ from django.db.models import F, Q, QuerySet
 
 from tuetinh.care.imaging.archive.keeping import ask
 from tuetinh.care.imaging.errors import Held, NeedsReason, NotAllowed, NotThere
-from tuetinh.care.imaging.keeping_law.models import DestroyedObject, StudyHold
 from tuetinh.care.imaging.models import Instance, Study
+from tuetinh.care.imaging.retention.models import DestroyedObject, StudyHold
 from tuetinh.record import audit
 from tuetinh.record.api import Destroyed
 from tuetinh.record.asker import SYSTEM, Asker

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from tuetinh.care.imaging.errors import ImagingError, NotThere
-from tuetinh.care.imaging.keeping_law import actions
+from tuetinh.care.imaging.retention import actions
 from tuetinh.commons.access.api import asker, desk, owner_names
 from tuetinh.commons.ui.api import paginate
 
