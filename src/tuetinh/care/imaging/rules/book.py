@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
-from django.db.models import Max
 
 from tuetinh.care.imaging.rules.kinds import KINDS, Check, Protocol, Reference, Rule, Sheet
 from tuetinh.care.imaging.rules.models import RuleChange
+from tuetinh.commons.rules.api import Ledger
 from tuetinh.record.text import fold
 
 _DATA: Final = Path(__file__).parents[1] / "data"
@@ -75,22 +75,5 @@ class Book:
         return {quantity: one for quantity, (_, one) in best.items()}
 
 
-@cache
-def _delivered_book() -> Book:
-    return Book(delivered())
-
-
-def in_force(facility: str = "") -> Book:
-    """All rules as they are now at a facility, also those switched off; one query where nothing has changed."""
-    last = RuleChange.objects.aggregate(last=Max("id"))["last"]
-    return _as_of(last, facility) if last else _delivered_book()
-
-
-@lru_cache(maxsize=64)
-def _as_of(last: int, facility: str) -> Book:
-    """The rules with the changes up to this one; changes are never altered, so that this holds for good."""
-    rules = {rule.code: rule for rule in delivered()}
-    for place in dict.fromkeys(("", facility)):
-        changes = RuleChange.objects.filter(id__lte=last, facility=place).order_by("code", "-id").distinct("code")
-        rules |= {change.code: msgspec.convert(change.content, KINDS[change.kind]) for change in changes}
-    return Book(rules.values())
+LEDGER: Final = Ledger(RuleChange, KINDS, delivered, Book)
+in_force = LEDGER.in_force

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from tuetinh.care.imaging.errors import BadRule, NeedsReason
 from tuetinh.care.imaging.rules import changes
-from tuetinh.care.imaging.rules.book import in_force
+from tuetinh.care.imaging.rules.book import LEDGER, in_force
 from tuetinh.care.imaging.rules.forms import (
     CHECK_NAMES,
     CONTRAST_NAMES,
@@ -22,7 +22,6 @@ from tuetinh.care.imaging.rules.forms import (
     initial,
 )
 from tuetinh.care.imaging.rules.kinds import QUANTITIES, Check, Protocol, Reference, Rule, Sheet
-from tuetinh.care.imaging.rules.models import RuleChange
 from tuetinh.commons.access.api import asker, desk
 from tuetinh.commons.ui.api import paginate
 from tuetinh.record.text import fold
@@ -42,7 +41,7 @@ def rules(request: HttpRequest) -> HttpResponse:
         if changes.kind_of(rule) == kind
     ]
     told = [row for row in told if not scrap or scrap in fold(f"{row[0].code} {row[1]} {row[2]}")]
-    changed = set(RuleChange.objects.filter(facility__in={"", here.facility}).values_list("code", flat=True))
+    changed = LEDGER.changed(here.facility)
     page = paginate(request, told)
     context = {
         "rows": [(*row, row[0].code in changed) for row in page.object_list], "page": page,

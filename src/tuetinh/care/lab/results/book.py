@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from cel_expr_python import cel
-from django.db.models import Max
 
 from tuetinh.care.lab.models import RuleChange
 from tuetinh.care.lab.results.rules import (
@@ -36,6 +35,7 @@ from tuetinh.care.lab.results.rules import (
     of_tubes,
 )
 from tuetinh.commons.expressions.api import Expression
+from tuetinh.commons.rules.api import Ledger
 
 _DATA = Path(__file__).parents[1] / "data"
 R = TypeVar("R", bound=Rule)
@@ -110,22 +110,5 @@ class Book:
         return self._read[text]
 
 
-@cache
-def _delivered_book() -> Book:
-    return Book(delivered())
-
-
-def in_force(facility: str = "") -> Book:
-    """All rules as they are now at a facility, also those switched off; one query where nothing has changed."""
-    last = RuleChange.objects.aggregate(last=Max("id"))["last"]
-    return _as_of(last, facility) if last else _delivered_book()
-
-
-@lru_cache(maxsize=64)
-def _as_of(last: int, facility: str) -> Book:
-    """The rules with the changes up to this one; changes are never altered, so that this holds for good."""
-    rules = {rule.code: rule for rule in delivered()}
-    for place in dict.fromkeys(("", facility)):
-        changes = RuleChange.objects.filter(id__lte=last, facility=place).order_by("code", "-id").distinct("code")
-        rules |= {change.code: msgspec.convert(change.content, KINDS[change.kind]) for change in changes}
-    return Book(rules.values())
+LEDGER: Final = Ledger(RuleChange, KINDS, delivered, Book)
+in_force = LEDGER.in_force

@@ -15,9 +15,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 from tuetinh.care.lab import facts
 from tuetinh.care.lab.catalogue import analytes, test
 from tuetinh.care.lab.errors import BadRule, NeedsReason
-from tuetinh.care.lab.models import RuleChange
 from tuetinh.care.lab.results import changes
-from tuetinh.care.lab.results.book import in_force
+from tuetinh.care.lab.results.book import LEDGER, in_force
 from tuetinh.care.lab.results.rule_forms import KIND_NAMES, RuleForm, initial
 from tuetinh.care.lab.results.rules import (
     WORDS,
@@ -49,7 +48,7 @@ def rules(request: HttpRequest) -> HttpResponse:
     known = [rule for rule in in_force(here.facility).rules.values() if changes.kind_of(rule) == kind]
     told = [(rule, about(rule), says(rule)) for rule in known]
     told = [row for row in told if not scrap or scrap in fold(f"{row[0].code} {row[1]} {row[2]}")]
-    changed = set(RuleChange.objects.filter(facility__in={"", here.facility}).values_list("code", flat=True))
+    changed = LEDGER.changed(here.facility)
     page = paginate(request, told)
     rows = [(rule, name, said, rule.code in changed) for rule, name, said in page.object_list]
     context = {
