@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from pytest_django.fixtures import SettingsWrapper
 
 from tuetinh.node.settings import hosts
 from tuetinh.record.door.call import base_of
@@ -33,7 +32,7 @@ def test_what_is_bound_to_every_address_answers_by_each_but_not_by_any() -> None
 
 
 @pytest.mark.django_db
-def test_a_page_of_another_name_is_refused(settings: SettingsWrapper) -> None:
+def test_a_page_of_another_name_is_refused(settings: Any) -> None:
     settings.ALLOWED_HOSTS = hosts({})
     assert Client(headers={"host": "evil.example"}).get("/login").status_code == 400
     assert Client(headers={"host": "localhost"}).get("/login").status_code == 200
@@ -50,7 +49,7 @@ def test_a_page_of_another_name_is_refused(settings: SettingsWrapper) -> None:
     ],
 )
 def test_the_scheme_is_told_by_a_proxy_of_ours_alone(
-    settings: SettingsWrapper, monkeypatch: pytest.MonkeyPatch, peer: str, proxies: list[str], url: str, expected: str
+    settings: Any, monkeypatch: pytest.MonkeyPatch, peer: str, proxies: list[str], url: str, expected: str
 ) -> None:
     settings.PROXIES, settings.ALLOWED_HOSTS = [ip_network(one) for one in proxies], ["localhost"]
     monkeypatch.setenv("TUETINH_URL", url)
