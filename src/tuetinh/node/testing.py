@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zlib import crc32
 
 import hypothesis
 import pytest
@@ -43,7 +42,7 @@ PASSWORD = "mot-mat-khau-dai"  # noqa: S105 - of the cast, which lives as long a
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--screenshots DIR`: where browser tests leave the pictures of the documentation; `--long`: how many of these."""
     parser.addoption("--screenshots", default="", help="folder for the pictures that browser tests take")
-    told = "of the tests that are marked long: all, or another third each day"
+    told = "of the files that are marked long: all, or another third each day"
     parser.addoption("--long", choices=("all", "third"), default="all", help=told)
 
 
@@ -70,19 +69,16 @@ def pytest_load_initial_conftests() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the tests of whole nodes, which take longest, that no worker idles at the end; the rest is random.
 
-    Of the tests that are marked long, `--long third` takes those whose turn it is today.
+    Of the files that are marked long, `--long third` takes those whose turn it is today.
     """
     items.sort(key=lambda item: "node" not in item.path.parts)
     if config.getoption("--long") == "all":
         return
-    turn = datetime.now(UTC).timetuple().tm_yday % LONG_TURNS
-    left = [item for item in items if item.get_closest_marker("long") and _turn_of(item) != turn]
+    files = sorted({item.path for item in items if item.get_closest_marker("long")})
+    due = set(files[datetime.now(UTC).timetuple().tm_yday % LONG_TURNS :: LONG_TURNS])
+    left = [item for item in items if item.get_closest_marker("long") and item.path not in due]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in set(left)]
-
-
-def _turn_of(item: pytest.Item) -> int:
-    return crc32(item.nodeid.encode()) % LONG_TURNS
 
 
 @pytest.fixture(scope="session")

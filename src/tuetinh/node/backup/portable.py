@@ -29,6 +29,7 @@ from tuetinh.node.backup.sealing import Broken, Identities, Recipients, poured
 from tuetinh.node.errors import Refused
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.contents import files, sealing
+from tuetinh.record.postgresql import owner
 from tuetinh.record.sight import SETTINGS, settings
 
 SMALL = ("keys", "demo.json")
@@ -146,6 +147,8 @@ def restore(data: Path, source: Path, keys: Callable[[], Identities], *, force: 
         (data / ".restoring" / WITNESSED).rename(data / WITNESSED)
     _remove(data / ".restoring")
     _tidy()
+    with psycopg.connect(os.environ["TUETINH_DATABASE_URL"], autocommit=True) as conn:
+        owner.settle(conn.execute)  # a dump says nothing of the role that row policies bind
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from aiosmtpd.controller import Controller
 
 from tuetinh.node.tests.conftest import Province, copied, free_port, run, token
 
+pytestmark = pytest.mark.long
+
 TSA = """
 [tsa]
 default_tsa = made
@@ -108,7 +110,6 @@ def kill(node: Province) -> None:
     node.process.wait(20)
 
 
-@pytest.mark.long
 def test_a_log_is_sealed_by_itself_and_tampering_is_told(
     folder: Path, start: Callable[..., Province], built: Path
 ) -> None:
@@ -138,7 +139,6 @@ def test_a_log_is_sealed_by_itself_and_tampering_is_told(
     assert "a witness knows block" in emptied.stdout
 
 
-@pytest.mark.long
 def test_witnesses_outside_are_told(
     folder: Path, start: Callable[..., Province], built: Path, authority: str, mails: tuple[Mails, str], tmp_path: Path
 ) -> None:

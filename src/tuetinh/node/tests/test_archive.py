@@ -30,6 +30,8 @@ from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.contents.places import Folder
 
+pytestmark = pytest.mark.long
+
 LARGE = bytes(range(256)) * 400  # a content that is a file of its own
 
 

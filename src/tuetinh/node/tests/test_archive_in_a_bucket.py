@@ -17,6 +17,8 @@ import pytest
 from tuetinh.node.tests.conftest import free_port, missing, run
 from tuetinh.node.tests.test_archive import archive_env, copy, create, told, until
 
+pytestmark = pytest.mark.long
+
 SECRETS = {"AWS_ACCESS_KEY_ID": "node", "AWS_SECRET_ACCESS_KEY": "not-to-be-seen", "AWS_REGION": "ap-southeast-1"}
 
 
@@ -51,7 +53,6 @@ def _answers(url: str) -> bool:
         return False
 
 
-@pytest.mark.long
 def test_a_bucket_that_does_not_answer_stops_nothing_and_catches_up(
     bucket: tuple[str, subprocess.Popen[bytes]], built: Path, start: Callable[..., Any], folder: Path
 ) -> None:

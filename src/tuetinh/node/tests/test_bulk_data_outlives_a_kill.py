@@ -19,6 +19,8 @@ import pytest
 
 from tuetinh.node.tests.conftest import Province, token
 
+pytestmark = pytest.mark.long
+
 Start = Callable[..., Any]
 COUNT = 4_000
 SECONDS = 120.0
@@ -81,7 +83,6 @@ def ended(node: Province, place: str) -> dict[str, Any]:
     return until(ask)
 
 
-@pytest.mark.long
 def test_jobs_are_taken_up_where_they_were_killed(start: Start, built: Path, source: str) -> None:
     env = {"TUETINH_IMPORT_FROM": source.rpartition("/")[0]}
     node = start(built, env=env)

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tuetinh.node.tests.conftest import token
 from tuetinh.node.tests.test_kill_while_results_arrive import kill
+
+pytestmark = pytest.mark.long
 
 Start = Callable[..., Any]
 URL = "http://example.org/fhir/StructureDefinition/house"

@@ -19,7 +19,7 @@ from pynetdicom.sop_class import CTImageStorage  # type: ignore[attr-defined]
 from tuetinh.care.imaging.tests.conftest import part10
 from tuetinh.node.tests.conftest import token
 
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning:pydicom"), pytest.mark.long]
 Start = Callable[..., Any]
 
 
@@ -50,7 +50,6 @@ def send_until_the_end(node: Any, kill_at: int) -> list[str]:
     return kept
 
 
-@pytest.mark.long
 def test_every_acknowledged_picture_outlives_the_kill(start: Start, built: Path) -> None:
     kept = send_until_the_end(start(built, command="demo"), kill_at=40)
     assert 39 <= len(kept) < 499

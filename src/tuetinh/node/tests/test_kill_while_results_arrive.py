@@ -14,6 +14,8 @@ import pytest
 
 from tuetinh.node.journey.desk import Desk
 
+pytestmark = pytest.mark.long
+
 Start = Callable[..., Any]
 ORU = (
     rb"MSH|^~\&|K%d|LAB|TUETINH|LAB|20261121080000||ORU^R01|%d|P|2.5.1" + b"\r"
@@ -47,7 +49,6 @@ def kill(node: Any) -> None:
     node.process.wait(10)
 
 
-@pytest.mark.long
 def test_every_acknowledged_message_outlives_the_kill(start: Start, built: Path) -> None:
     acknowledged = send_until_the_end(start(built, command="demo"), kill_at=40)
     assert 40 <= acknowledged < 500

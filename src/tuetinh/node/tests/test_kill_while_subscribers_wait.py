@@ -16,6 +16,8 @@ from websockets.sync.client import connect
 from tuetinh.node.tests.conftest import token
 from tuetinh.record.tests.receivers import Receiver, plain, topical, wait_for
 
+pytestmark = pytest.mark.long
+
 Start = Callable[..., Any]
 HERE = {"TUETINH_SUBSCRIPTION_HOSTS": "127.0.0.1"}
 

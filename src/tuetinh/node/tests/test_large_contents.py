@@ -20,6 +20,8 @@ import pytest
 
 from tuetinh.node.tests.conftest import copied, run, token
 
+pytestmark = pytest.mark.long
+
 MIB = 2**20
 BLOCK = bytes(range(256)) * 4096  # a MiB
 DICOM = {"content-type": "application/dicom"}
@@ -90,7 +92,6 @@ def resource_of(url: str, version: dict[str, Any], count: int) -> Iterator[bytes
     yield base64.b64encode(left) + b'"}'
 
 
-@pytest.mark.long
 def test_large_contents_never_pass_through_memory(start: Callable[..., Any], own: Path) -> None:
     node = start(own)
     headers = token(node)
@@ -184,7 +185,6 @@ def test_a_client_that_leaves_takes_its_half_with_it(start: Callable[..., Any], 
     assert grown(own / "files", before) == set()
 
 
-@pytest.mark.long
 def test_files_outlive_a_backup_an_export_and_are_checked(start: Callable[..., Any], own: Path, folder: Path) -> None:
     node = start(own)
     headers = token(node)

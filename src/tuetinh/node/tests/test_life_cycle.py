@@ -21,6 +21,8 @@ from websockets.sync.client import connect
 
 from tuetinh.node.tests.conftest import Writers, clean_environment, command_line, missing, run, token
 
+pytestmark = pytest.mark.long
+
 Start = Callable[..., Any]
 LEAVE = 20.0  # seconds, far beyond what a node gives itself: one that is held back by something never leaves
 
@@ -39,7 +41,6 @@ def kill_database(data: Path) -> None:
     os.kill(int((data / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
 
 
-@pytest.mark.long
 def test_what_was_acknowledged_outlives_any_end(start: Start, built: Path) -> None:
     node = start(built)
     writers = work(node, signal.SIGTERM, 0.6)
@@ -90,7 +91,6 @@ def test_a_node_heals_when_its_database_is_killed_under_it(start: Start, built: 
     assert left == []
 
 
-@pytest.mark.long
 def test_a_province_whose_build_was_ended_is_finished_by_the_next(folder: Path) -> None:
     data = folder / "var"
     build = command_line(data, "demo", "--build-only", "--population", "40")
@@ -172,7 +172,6 @@ def test_a_folder_that_the_database_cannot_enter_is_told(tmp_path: Path) -> None
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.long
 def test_long_work_keeps_no_node_from_leaving(start: Start, built: Path) -> None:
     node = start(built)
     headers = token(node) | {"content-type": "application/fhir+json"}

@@ -19,7 +19,10 @@ from tuetinh.record.import_processes import how_many
 SINGLE = 9_000
 OFTEN = range(0, SINGLE, 1_500)  # lines that are versions of one resource
 
-pytestmark = pytest.mark.skipif(how_many() < 2, reason="this machine has one core, so one process imports")
+pytestmark = [
+    pytest.mark.skipif(how_many() < 2, reason="this machine has one core, so one process imports"),
+    pytest.mark.long,
+]
 
 
 def basic(id_: str, text: str) -> dict[str, Any]:
@@ -58,7 +61,6 @@ def counts(output: str) -> list[int]:
     return [int(number) for number in output.strip().splitlines()[-2].split()]
 
 
-@pytest.mark.long
 def test_versions_keep_their_order_and_refusals_their_lines(bare: Path, folder: Path, many: Path) -> None:
     imported = run(copied(bare, folder / "node"), "import", str(many))
     assert imported.returncode == 0, imported.stderr
@@ -74,7 +76,6 @@ def test_versions_keep_their_order_and_refusals_their_lines(bare: Path, folder: 
     assert counts(again.stdout) == [0, 0, SINGLE - 2 + 1, 2]
 
 
-@pytest.mark.long
 def test_a_process_that_is_killed_ends_the_import_and_another_one_stores_the_rest(
     bare: Path, folder: Path, many: Path
 ) -> None:

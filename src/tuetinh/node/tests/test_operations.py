@@ -14,6 +14,8 @@ import pytest
 from tuetinh.node.backup.sealing import make_key
 from tuetinh.node.tests.conftest import archive_a_month, copied, run
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def root(built: Path) -> Iterator[Path]:
@@ -24,7 +26,6 @@ def root(built: Path) -> Iterator[Path]:
         yield path
 
 
-@pytest.mark.long
 def test_a_restored_node_holds_exactly_what_was_kept(root: Path) -> None:
     kept = run(root / "one", "backup", str(root / "a.backup"))
     assert kept.returncode == 0, kept.stderr
@@ -42,7 +43,6 @@ def test_a_restored_node_holds_exactly_what_was_kept(root: Path) -> None:
     assert (root / "two" / "demo.json").read_bytes() == (root / "one" / "demo.json").read_bytes()
 
 
-@pytest.mark.long
 def test_a_backup_is_for_whoever_has_the_key(root: Path) -> None:
     """By default for a new key, which lies beside it until somebody takes it away."""
     kept = run(root / "one", "backup", str(root / "c.backup"))

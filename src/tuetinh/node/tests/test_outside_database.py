@@ -19,6 +19,8 @@ import pytest
 from tuetinh.node.backup.sealing import make_key
 from tuetinh.node.tests.conftest import run, spoilt
 
+pytestmark = pytest.mark.long
+
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
 

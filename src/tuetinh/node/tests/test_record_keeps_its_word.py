@@ -8,13 +8,14 @@ import pytest
 
 from tuetinh.node.safety.run import run
 
+pytestmark = pytest.mark.long
+
 FAULTS = {
     *("a web process killed", "a backend killed", "a connection ended", "the database killed"),
     *("the node killed", "node and database killed", "a web process paused", "a backend paused"),
 }
 
 
-@pytest.mark.long
 def test_no_promise_is_broken_whatever_breaks(built: Path) -> None:
     result = run(built, lambda faults: len(faults.done) == len(faults.all), seed=4)
     assert result.violations == []

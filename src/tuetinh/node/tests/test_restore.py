@@ -12,6 +12,8 @@ import pytest
 
 from tuetinh.node.tests.conftest import Writers, missing, run, spoilt, token
 
+pytestmark = pytest.mark.long
+
 
 def pages(node: Any, headers: dict[str, str]) -> list[str]:
     """The ids of all organizations, page by page."""
@@ -23,7 +25,6 @@ def pages(node: Any, headers: dict[str, str]) -> list[str]:
     return found
 
 
-@pytest.mark.long
 def test_a_backup_holds_all_that_was_acknowledged_before_it(
     start: Callable[..., Any], built: Path, folder: Path
 ) -> None:
@@ -62,7 +63,6 @@ def test_a_restore_that_fails_leaves_nothing(kept: Path, folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
-@pytest.mark.long
 def test_force_replaces_all_or_nothing(start: Callable[..., Any], kept: Path, folder: Path) -> None:
     data = folder / "var"
     assert run(data, "restore", str(kept)).returncode == 0

@@ -16,6 +16,8 @@ import pytest
 
 from tuetinh.node.tests.conftest import clean_environment, command_line, run, token
 
+pytestmark = pytest.mark.long
+
 
 class Processes:
     """One process a role, each with its log; they listen where `demo.json` says."""
@@ -59,7 +61,6 @@ def processes(built: Path, folder: Path) -> Iterator[Processes]:
         process.wait(20)
 
 
-@pytest.mark.long
 def test_a_journey_goes_through_three_processes(processes: Processes, built: Path) -> None:
     told = processes.wait_for(
         lambda health: health.get("worker") == "ok" and set(health["listeners"].values()) == {"ok"}

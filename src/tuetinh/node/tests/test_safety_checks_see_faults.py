@@ -13,6 +13,8 @@ from tuetinh.node.safety import checks, linear
 from tuetinh.node.safety.checks import Held
 from tuetinh.node.safety.history import History, Operation
 
+pytestmark = pytest.mark.long
+
 KEY = "Basic/a"
 
 

@@ -27,7 +27,11 @@ from tuetinh.care.imaging.tests.conftest import part10
 from tuetinh.commons.access.api import asker_of
 from tuetinh.node.tests.conftest import Province, token
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore::UserWarning:pydicom")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore::UserWarning:pydicom"),
+    pytest.mark.long,
+]
 STUDY, COUNT, SIZE = "1.2.3.77", 12, 300_000
 
 

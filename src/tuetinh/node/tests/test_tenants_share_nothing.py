@@ -16,7 +16,7 @@ from tuetinh.commons.access.models import Account
 from tuetinh.node.tests.permissions import roles, table
 from tuetinh.node.tests.permissions.world import PATIENTS, World, mark, patient_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.long]
 
 ROWS = {row["case"]: row for row in table("sight")}
 HIDDEN = "20"  # HIV, written at 12001, without a relation to 12104

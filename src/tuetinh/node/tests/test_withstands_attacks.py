@@ -20,6 +20,8 @@ from tuetinh.node.settings import _transport
 from tuetinh.node.tests.conftest import Province, token
 from tuetinh.node.tests.permissions import roles, table
 
+pytestmark = pytest.mark.long
+
 MACHINES = {
     "/oauth/token",
     "/oauth/revoke",

@@ -27,6 +27,7 @@ from tuetinh.record.asker import SYSTEM
 from tuetinh.record.steps import enter
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.peer,
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -206,7 +207,6 @@ def files(shared: Path) -> list[tuple[dict[str, str], bytes]]:
     return [(row, (folder / row["file"]).read_bytes()) for row in rows if (folder / row["file"]).is_file()]
 
 
-@pytest.mark.long
 def test_every_file_of_the_public_set_comes_back_as_it_went_in(web: Web, shared: Path) -> None:
     """By STOW-RS in, by WADO-RS out: byte by byte, and decoded with the same pixels."""
     told: dict[str, int] = {}
@@ -236,7 +236,6 @@ def _pixels(dataset: object) -> str:
     return hashlib.sha256(found.astype(found.dtype.newbyteorder("<")).tobytes()).hexdigest()
 
 
-@pytest.mark.long
 def test_every_file_of_the_public_set_by_dimse(port: int, shared: Path, tmp_path: Path, cast: object) -> None:
     from pynetdicom import AE
 

@@ -27,6 +27,7 @@ from tuetinh.record.asker import SYSTEM
 from tuetinh.record.steps import enter
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.peer,
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore::UserWarning"),
