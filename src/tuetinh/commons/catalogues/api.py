@@ -64,7 +64,7 @@ from .places import (
 from .queries import listed, price, price_rows, prices, starter_prices
 from .services import Service, Technique, consultations, equivalents, search_services, service, technique
 from .services import groups as service_groups
-from .workdays import after_working_days, is_working
+from .workdays import after_working_days, is_holiday, is_working
 
 __all__ = [
     "ETHNIC_GROUPS",
@@ -113,6 +113,7 @@ __all__ = [
     "facility_levels",
     "fold",
     "icd10",
+    "is_holiday",
     "is_working",
     "list_code",
     "listed",

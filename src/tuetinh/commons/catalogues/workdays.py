@@ -11,9 +11,12 @@ import msgspec
 
 def is_working(day: date) -> bool:
     """Whether offices are open: no weekend, no holiday."""
-    return (
-        day.weekday() < 5 and f"{day:%m-%d}" not in _holidays()["every"] and day.isoformat() not in _holidays()["days"]
-    )
+    return day.weekday() < 5 and not is_holiday(day)
+
+
+def is_holiday(day: date) -> bool:
+    """Whether a day is a public holiday, or a working day given for one."""
+    return f"{day:%m-%d}" in _holidays()["every"] or day.isoformat() in _holidays()["days"]
 
 
 def after_working_days(day: date, count: int) -> date:

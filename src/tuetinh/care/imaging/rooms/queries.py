@@ -13,10 +13,12 @@ from tuetinh.care.imaging.models import Exam
 from tuetinh.care.imaging.rooms.models import Booking, Chosen, Room
 from tuetinh.care.imaging.rules.book import in_force
 from tuetinh.care.imaging.rules.kinds import Protocol
+from tuetinh.commons.catalogues.api import is_holiday
 from tuetinh.commons.identity.api import names_of
 from tuetinh.record.asker import Asker
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
+SUNDAY = 7  # isoweekday
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,8 @@ def rooms_booked(exams: Sequence[Exam]) -> dict[int, str]:
 
 
 def grid(room: Room, day: date) -> list[datetime]:
-    """The times of a room on a day at which somebody may come; none where it is closed."""
-    if str(day.isoweekday()) not in room.days:
+    """The times of a room on a day at which somebody may come; none where it is closed. A holiday is as a Sunday."""
+    if str(SUNDAY if is_holiday(day) else day.isoweekday()) not in room.days:
         return []
     at, until = (datetime.combine(day, clock, HANOI) for clock in (room.opens, room.closes))
     step = timedelta(minutes=room.slot)

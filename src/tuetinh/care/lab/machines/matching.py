@@ -20,6 +20,7 @@ from tuetinh.care.lab.models import UNKNOWN_CONTROL, Analyser, Control, Fridge, 
 from tuetinh.care.lab.models import Message as Row
 from tuetinh.care.lab.quality import cold
 from tuetinh.care.lab.quality.actions import Measured, in_use
+from tuetinh.care.lab.results import pictures
 from tuetinh.care.lab.results.work import Work, Writes, recall, works_on
 from tuetinh.record.asker import Asker
 
@@ -181,9 +182,11 @@ def _order(
     if tube.stage == Tube.Stage.RELEASED and not reason:
         if any(not actions.same(work.results.get(id_), r) for id_, r in told.readings.items()):
             return Outcome(State.UNMATCHED, "already-released", tube=tube)
+        _pictures(bench, work, told)
         return Outcome(State.MATCHED, tube=tube)
     if told.readings:
         actions.keep_readings(bench.asker, work, told.readings, reason=reason, into=bench.writes)
+    _pictures(bench, work, told)
     if told.trouble:
         state, why, code = told.trouble
         return Outcome(state, why, code, tube=tube)
@@ -217,11 +220,15 @@ def meaning(code: Code, meanings: dict[str, Meaning], asked: Iterable[Analyte]) 
 
 @dataclass(slots=True)
 class _Told:
-    """What an order told: readings by the id of their Observation, the first trouble, a code that was not ordered."""
+    """What an order told: readings by the id of their Observation, the first trouble, a code that was not ordered.
+
+    pictures: their titles and contents.
+    """
 
     readings: dict[str, facts.Reading] = field(default_factory=dict)
     trouble: tuple[str, str, str] | None = None
     others: str = ""
+    pictures: list[tuple[str, bytes]] = field(default_factory=list)
 
 
 def _readings(
@@ -235,6 +242,9 @@ def _readings(
         if result.status in NOT_RESULTS:
             continue
         code = result.code.code or result.code.alternate or result.code.text
+        if picture := pictures.shown(result.content):
+            told.pictures.append((result.code.text or result.code.alternate_text or code, picture))
+            continue
         known = meaning(result.code, meanings, asked)
         if known is None:
             if meaning(result.code, {}, analytes().values()):
@@ -255,6 +265,15 @@ def _readings(
                     result, known.analyte, (number, unit), order.at, source
                 )
     return told
+
+
+def _pictures(bench: Bench, work: Work, told: _Told) -> None:
+    """Keep the pictures of an order of a message with the order whose results came with them, else the tube's first."""
+    open_ = [id_ for id_, order in work.orders.items() if order.status != "revoked"]
+    if not told.pictures or not open_:
+        return
+    of = [id_ for id_ in open_ if any(reading.startswith(f"{id_}-") for reading in told.readings)]
+    pictures.from_machine(bench.asker, work, (of or open_)[0], told.pictures, bench.writes)
 
 
 def measured(result: Result, known: Meaning) -> tuple[Decimal | None, str, str]:

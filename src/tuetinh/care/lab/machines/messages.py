@@ -59,6 +59,7 @@ class Result:
     """One OBX. `number` is set for quantities (with `comparator` <, >, <=, >=, for ranges `high`), `coded` for codes.
 
     `text` always says the value in words, also when it is embedded data of which only the kind is told.
+    content: the embedded data, where it could be decoded.
     """
 
     place: int
@@ -78,6 +79,7 @@ class Result:
     operator: str = ""
     device: str = ""
     notes: tuple[str, ...] = ()
+    content: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ tolerant of what analysers really send; what is refused is refused with a code o
 
 from __future__ import annotations
 
+import base64
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -347,7 +348,8 @@ def _result(obx: _Segment, order: Order) -> Result:
     elif kind == "SN":  # comparator ^ number ^ separator ^ number
         values = _structured(obx)
     elif kind in ("ED", "RP"):
-        values = {"text": " ".join(filter(None, (obx.get(5, 2), obx.get(5, 3)))) or obx.get(5)}
+        said = " ".join(filter(None, (obx.get(5, 2), obx.get(5, 3)))) or obx.get(5)
+        values = {"text": said, "content": _embedded(obx) if kind == "ED" else b""}
     elif kind in ("NM", "ST", "") and len(obx.repetitions(5)) == 1 and (found := number(obx.words(5))):
         values = {"text": obx.words(5), "comparator": found[0], "number": found[1]}
     return Result(
@@ -364,6 +366,17 @@ def _result(obx: _Segment, order: Order) -> Result:
         device=obx.get(18),
         **values,
     )
+
+
+def _embedded(obx: _Segment) -> bytes:
+    """Data of OBX-5: source ^ kind ^ subtype ^ encoding (table 0299) ^ data. What cannot be decoded is nothing."""
+    encoding, data = obx.get(5, 4).strip().lower(), re.sub(r"\s+", "", obx.get(5, 5))
+    try:
+        if encoding == "base64":
+            return base64.b64decode(data, validate=True)
+        return bytes.fromhex(data) if encoding == "hex" else b""
+    except ValueError:
+        return b""
 
 
 def _unit(obx: _Segment) -> str:

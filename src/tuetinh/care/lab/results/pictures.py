@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
+from io import BytesIO
 from typing import Final, cast
 
 from django.db import transaction
@@ -22,6 +25,7 @@ HOLDER: Final = SYSTEM
 LARGEST: Final = 10 * 1024 * 1024  # bytes
 # How a file of a kind begins: what a name or a browser says of it is not believed.
 _BEGINNINGS: Final = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"%PDF-": "application/pdf"}
+_DRAWN: Final = (b"BM", b"GIF8", b"II*\0", b"MM\0*")  # how files begin that browsers or documents do not show
 _CLOSED: Final = (Tube.Stage.ORDERED, Tube.Stage.REJECTED, Tube.Stage.CANCELLED)
 
 
@@ -42,6 +46,23 @@ class Picture:
 def kind_of(content: bytes) -> str:
     """The media type of a content that is accepted, or ""."""
     return next((kind for beginning, kind in _BEGINNINGS.items() if content.startswith(beginning)), "")
+
+
+def shown(content: bytes) -> bytes:
+    """A content in a kind that is accepted: bitmaps of machines (BMP, GIF, TIFF) become PNG; b"" for what is none."""
+    if kind_of(content):
+        return content if len(content) <= LARGEST else b""
+    if not content.startswith(_DRAWN):
+        return b""
+    from PIL import Image, UnidentifiedImageError
+
+    drawn = BytesIO()
+    try:
+        with Image.open(BytesIO(content)) as image:
+            image.convert("RGB").save(drawn, "PNG")
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError):
+        return b""
+    return drawn.getvalue() if drawn.tell() <= LARGEST else b""
 
 
 def attach(asker: Asker, number: str, order: str, title: str, content: bytes) -> r4.Media:
@@ -67,6 +88,24 @@ def keep(asker: Asker, request: r4.ServiceRequest, title: str, content: bytes) -
     binary = r4.Binary(id=record.new_id(), contentType=kind_of(content), securityContext=request.subject)
     record.create_binary(HOLDER, binary, [content])
     return record.create(actions.as_desk(asker), _media(asker, request, title.strip()[:200], binary, len(content)))
+
+
+def from_machine(asker: Asker, work: Work, order: str, found: Iterable[tuple[str, bytes]], into: Writes) -> None:
+    """Note pictures that a machine sent (title, content of an accepted kind) for an order of a locked tube in `into`.
+
+    What was sent before is not kept twice, nor what a person took back.
+    """
+    request = work.orders[order]
+    named = {f"{order}-{sha256(content).hexdigest()[:24]}": (title, content) for title, content in found}
+    known = record.read_many(into.desk, "Media", list(named))
+    new = [(id_, *named[id_]) for id_ in named if id_ not in known]
+    for id_, title, content in new:
+        binary = r4.Binary(id=record.new_id(), contentType=kind_of(content), securityContext=request.subject)
+        record.create_binary(HOLDER, binary, [content])
+        into.put(_media(asker, request, title.strip()[:200], binary, len(content), id_=id_), known=False)
+    if new:
+        linked = [*_links(work, order), *(r4.DiagnosticReportMedia(link=facts.ref("Media", id_)) for id_, *_ in new)]
+        _note(work, request, linked, into)
 
 
 def detach(asker: Asker, number: str, picture: str, reason: str) -> None:
@@ -147,21 +186,32 @@ def _links(work: Work, order: str) -> list[r4.DiagnosticReportMedia]:
 
 
 def _link(desk: Asker, work: Work, request: r4.ServiceRequest, links: list[r4.DiagnosticReportMedia]) -> None:
-    writes, old = Writes(desk), work.reports.get(facts.report_id(request.id or ""))
-    if isinstance(old, r4.DiagnosticReport):
-        report = old
-        report.issued = facts.now()
-        report.status = "appended" if old.status == "final" else old.status
-    else:
-        report = facts.report(request, [], "registered")
-    report.media = links or None
-    writes.put(report, known=report is old)
-    writes.tubes.append(work.tube)
+    writes = Writes(desk)
+    _note(work, request, links, writes)
     writes.keep()
 
 
-def _media(asker: Asker, request: r4.ServiceRequest, title: str, binary: r4.Binary, size: int) -> r4.Media:
+def _note(work: Work, request: r4.ServiceRequest, links: list[r4.DiagnosticReportMedia], writes: Writes) -> None:
+    """Give the report of an order its pictures: the one that is about to be written, or its next version."""
+    id_ = facts.report_id(request.id or "")
+    old = work.reports.get(id_)
+    report = old if isinstance(old, r4.DiagnosticReport) else facts.report(request, [], "registered")
+    report.media = links or None
+    if not any(report is one for one in (*writes.new, *writes.changed)):
+        if report is old:
+            report.issued = facts.now()
+            report.status = "appended" if old.status == "final" else old.status
+        writes.put(report, known=report is old)
+        work.reports[id_] = report
+    if work.tube not in writes.tubes:
+        writes.tubes.append(work.tube)
+
+
+def _media(
+    asker: Asker, request: r4.ServiceRequest, title: str, binary: r4.Binary, size: int, *, id_: str | None = None
+) -> r4.Media:
     return r4.Media(
+        id=id_,
         status="completed",
         type=r4.CodeableConcept(
             coding=[r4.Coding(system="http://terminology.hl7.org/CodeSystem/media-type", code="image")]

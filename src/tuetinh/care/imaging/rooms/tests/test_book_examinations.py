@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -171,6 +171,13 @@ def test_only_open_times_of_fitting_rooms(person: r4.Patient, room: Room, as_rol
     assert browser.post(url, {"room": room.pk, "at": at("08:00").isoformat()}).status_code == 422
     exam.refresh_from_db()
     assert (exam.stage, Booking.objects.count()) == ("ordered", 0)
+
+
+def test_a_holiday_is_as_a_sunday(room: Room) -> None:
+    new_year, friday = date(2027, 1, 1), date(2027, 1, 8)
+    assert (len(queries.grid(room, new_year)), len(queries.grid(room, friday))) == (16, 16)
+    room.days = "12345"
+    assert (len(queries.grid(room, new_year)), len(queries.grid(room, friday))) == (0, 16)
 
 
 def test_a_room_is_closed_for_a_while(person: r4.Patient, room: Room, desk: Asker, as_role: Browser) -> None:
