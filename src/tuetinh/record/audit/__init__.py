@@ -1,12 +1,12 @@
 """The access log: who did what with whose record, when, where and for what purpose.
 
-Writes are logged in the statement that writes (`record.statements`), reads a moment later (`log`). What is logged is
-sealed in blocks that are chained by their hashes (`chain`), so that a change, a removal or a reordering is found, and
-lives in a partition for each month (`months`). It is answered as AuditEvent (`reading`, `event`).
+Writes are logged in the statement that writes (`record.statements`), reads a moment later (`log`, `waiting`). What is
+logged is sealed in blocks that are chained by their hashes (`chain`), so that a change, a removal or a reordering is
+found, and lives in a partition for each month (`months`). It is answered as AuditEvent (`reading`, `event`).
 """
 
 from __future__ import annotations
 
-from tuetinh.record.audit.log import REFUSED, act, given_out, note, one_request, writer
+from tuetinh.record.audit.log import REFUSED, act, given_out, note, one_request, store_left, writer
 
-__all__ = ["REFUSED", "act", "given_out", "note", "one_request", "writer"]
+__all__ = ["REFUSED", "act", "given_out", "note", "one_request", "store_left", "writer"]

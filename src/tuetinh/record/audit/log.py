@@ -1,5 +1,7 @@
 """The access log of reads. Writes are logged in their own statement; reads are collected and stored a moment later.
 
+Until then they wait in a file (`waiting`): what was answered is logged, though the process is killed.
+
 One entry says who saw whom for what in one request: a page that reads fifty results of one patient is one entry.
 """
 
@@ -17,12 +19,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
 from tuetinh.record import origin
 from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.audit import waiting
 from tuetinh.record.origin import Origin
 from tuetinh.record.statements import PURPOSE, array
+from tuetinh.record.steps import enter
 
 FLUSH_SECONDS = 0.05
 IDLE_SECONDS = 0.3
@@ -38,6 +42,8 @@ _INSERT_MANY = (
     f" FROM unnest(%s::timestamptz[]{', %s::text[]' * 15}) AS e({COLUMNS})"  # no COPY
 )
 
+_OF_THE_TIME = "SELECT at, account, action, type, id, patient FROM record.audit WHERE at BETWEEN %s AND %s"
+
 Entry = tuple[Any, ...]
 log = logging.getLogger(__name__)
 
@@ -47,14 +53,19 @@ class Writer:
 
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque()
+        self._waiting = waiting.Waiting()
+        self._keeping = threading.Lock()  # of the entries together with the files in which they wait
         self._wake = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closing = False
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Take entries; never waits."""
-        self._entries.extend(entries)
+        """Take entries; never waits for the database."""
+        taken = list(entries)
+        with self._keeping:
+            self._waiting.keep(taken)
+            self._entries.extend(taken)
         if self._thread is None:
             self._start()
         self._wake.set()
@@ -90,10 +101,14 @@ class Writer:
                 threading.Event().wait(FLUSH_SECONDS)
         if conn is not None:
             conn.close()
+        with self._keeping:
+            self._waiting.end()
         self._thread = None
 
     def _flush(self, conn: psycopg.Connection[Any] | None) -> psycopg.Connection[Any] | None:
-        batch = [self._entries.popleft() for _ in range(len(self._entries))]
+        with self._keeping:
+            batch = [self._entries.popleft() for _ in range(len(self._entries))]
+            self._waiting.turn()
         try:
             if conn is None or conn.closed:
                 conn = psycopg.connect(**connections["default"].get_connection_params(), autocommit=True)
@@ -101,14 +116,37 @@ class Writer:
             with psycopg.Cursor(conn) as cursor:
                 cursor.execute(_INSERT_MANY, _columns(batch))
         except psycopg.Error as error:
-            self._entries.extendleft(reversed(batch))
+            with self._keeping:
+                self._entries.extendleft(reversed(batch))
             log.warning("access log waits for the database: %s", type(error).__name__)
             if self._closing:
-                log.error("%d entries of the access log could not be stored", len(self._entries))
+                log.error("%d entries of the access log wait in the data folder", len(self._entries))
                 self._entries.clear()
             threading.Event().wait(1)
             return None
+        with self._keeping:
+            self._waiting.stored()
         return conn
+
+
+def store_left() -> int:
+    """Store what processes left that were killed before they could; returns how many entries that were.
+
+    One that was killed between the two is told by its entries, which are in the log.
+    """
+    count = 0
+    for _, entries in waiting.left():
+        if not entries:
+            continue
+        with transaction.atomic(), connection.cursor() as cursor:
+            enter(SYSTEM)
+            cursor.execute(_OF_THE_TIME, [min(e[0] for e in entries), max(e[0] for e in entries)])
+            there = set(cursor.fetchall())
+            lost = [one for one in entries if (one[0], one[1], *one[6:10]) not in there]
+            if lost:
+                cursor.execute(_INSERT_MANY, _columns(lost))
+        count += len(lost)
+    return count
 
 
 writer = Writer()
