@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
@@ -18,7 +19,7 @@ from uuid import UUID
 
 import msgspec
 import psycopg
-from django.db import transaction
+from django.db import Error, connection, transaction
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -34,6 +35,7 @@ BATCH = 500
 ATTEMPTS = 5  # to store a batch that others are in the way of
 BATCH_BYTES = 8 * 1024 * 1024
 UNPACKED = frozenset({"transaction", "batch", "collection", "searchset", "document"})
+_LOCK = "hashtext('record import')"
 _UUID = re.compile(r"urn:uuid:([A-Za-z0-9\-]{1,64})")
 _TYPE = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"')
 
@@ -89,7 +91,7 @@ def import_paths(paths: list[str], asker: Asker, listener: Listener, processes: 
     work = Importer(asker, listener)
     started = time.monotonic()
     run(asker, contents.ready())
-    with Helpers(asker, work.hear, processes) as helpers:
+    with _under_way(), Helpers(asker, work.hear, processes) as helpers:
         for document in documents(paths):
             if helpers.take(document):
                 continue
@@ -101,6 +103,25 @@ def import_paths(paths: list[str], asker: Asker, listener: Listener, processes: 
     api.analyze({*work.report.created, *work.report.changed})
     work.report.seconds = time.monotonic() - started
     return work.report
+
+
+@contextmanager
+def _under_way() -> Iterator[None]:
+    """Let others see that an import goes on (`is_under_way`)."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_advisory_lock_shared({_LOCK})")
+    try:
+        yield
+    finally:
+        with suppress(Error), connection.cursor() as cursor:
+            cursor.execute(f"SELECT pg_advisory_unlock_shared({_LOCK})")
+
+
+def is_under_way() -> bool:
+    """Whether a long import goes on in any process: work that can wait leaves it the processors."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SELECT pg_try_advisory_xact_lock({_LOCK})")
+        return not cursor.fetchone()[0]
 
 
 class Importer:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from tuetinh.commons.identity import matching, merging, review
+from tuetinh.commons.identity import jobs, matching, merging, review
 from tuetinh.commons.identity.api import PersonDraft, likely_duplicates, register
 from tuetinh.record import api as record
-from tuetinh.record import r4
+from tuetinh.record import imports, r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Forbidden
 from tuetinh.record.sight import EVERYTHING
@@ -35,6 +37,35 @@ def pair() -> review.Pair:
         pass
     [found] = review.queue("open", limit=10)
     return found
+
+
+def test_people_wait_for_the_end_of_a_long_import() -> None:
+    register(DESK, PersonDraft("Lò Thị Pâng", "1985-03-12", "female"))
+    with psycopg.connect(**connection.get_connection_params(), autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock_shared(hashtext('record import'))")
+        jobs.compare()
+        assert review.waiting() == 1
+    jobs.compare()
+    assert review.waiting() == 0
+
+
+def test_an_import_tells_that_it_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_text('{"resourceType": "Patient"}')
+    told: list[bool] = []
+
+    def ask() -> bool:
+        with psycopg.connect(**connection.get_connection_params()) as other:
+            return not other.execute("SELECT pg_try_advisory_xact_lock(hashtext('record import'))").fetchone()[0]
+
+    class Listener:
+        def advanced(self, *_: object) -> None:
+            told.append(ask())
+
+        def refused(self, *_: object) -> None:
+            raise AssertionError
+
+    imports.import_paths([str(tmp_path / "one.json")], SYSTEM, Listener())
+    assert (told, ask()) == ([True], False)
 
 
 def subjects() -> set[str]:
