@@ -12,7 +12,7 @@ import pytest
 
 from tuetinh.node.tests.browsing.visiting import DESK, Visit, browser, go_through, lived_in, tabs, visit  # noqa: F401 - fixtures
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 ASKED = {"response_type": "code", "state": "a-page", "code_challenge": "x" * 43, "code_challenge_method": "S256"}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tuetinh.node.tests.browsing.visiting import Visit, browser, go_through, lived_in, tabs, visit  # noqa: F401 - fixtures
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 
 def test_every_page_of_the_laboratory_is_accessible(visit: Visit) -> None:  # noqa: F811

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, CDPSession, Page
     from pytest_django.live_server_helper import LiveServer
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.long]
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 AUTHENTICATOR = {
     "protocol": "ctap2",

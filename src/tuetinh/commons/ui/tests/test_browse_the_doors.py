@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tuetinh.commons.access.models import Account
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.long]
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
