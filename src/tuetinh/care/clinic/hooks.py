@@ -12,7 +12,6 @@ MENU = [
         roles=("doctor", "nurse"), url="clinic:worklist", icon="stethoscope", label=gettext_lazy("Khám bệnh"), order=10
     ),
     MenuItem(roles=("pharmacist",), url="clinic:prescriptions", icon="pill", label=gettext_lazy("Đơn thuốc"), order=10),
-    MenuItem(roles=("imaging",), url="clinic:pictures", icon="radioactive", label=gettext_lazy("Chỉ định"), order=10),
     MenuItem(roles=("archivist",), url="clinic:files", icon="archive", label=gettext_lazy("Hồ sơ"), order=10),
 ]
 PEOPLE = [

@@ -10,7 +10,6 @@ app_name = "clinic"
 urlpatterns = [
     path("clinic", pages.worklist, name="worklist"),
     path("clinic/prescriptions", worklist_pages.prescriptions, name="prescriptions"),
-    path("clinic/imaging", worklist_pages.pictures, name="pictures"),
     path("clinic/files", worklist_pages.files, name="files"),
     path("clinic/next", pages.call_next, name="next"),
     path("clinic/people/<str:patient_id>", pages.person, name="person"),

@@ -1,4 +1,4 @@
-"""The lists of the pharmacist, of imaging and of the archivist: what the doctors' desks have left for them."""
+"""The lists of the pharmacist and of the archivist: what the doctors' desks have left for them."""
 
 from __future__ import annotations
 
@@ -40,16 +40,6 @@ def prescriptions(request: HttpRequest) -> HttpResponse:
         "clinic/prescriptions.html",
         {"listed": listed, "day": day, "before": day - timedelta(days=1), "after": after},
     )
-
-
-@desk("imaging")
-@require_GET
-@never_cache
-def pictures(request: HttpRequest) -> HttpResponse:
-    """The imaging orders that wait."""
-    today = timezone.localdate()
-    listed = _listed(request, lambda page: worklists.pictures(asker(request), today, page))
-    return render(request, "clinic/pictures.html", {"listed": listed})
 
 
 @desk("archivist")

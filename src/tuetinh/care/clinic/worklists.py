@@ -1,4 +1,4 @@
-"""What waits for those who carry on after the doctor: prescriptions, imaging orders, visits to file. Read only."""
+"""What waits for those who carry on after the doctor: prescriptions, visits to file. Read only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext as _
 
 from tuetinh.care.clinic import queries
-from tuetinh.care.clinic.facts import IMAGING, SNOMED
 from tuetinh.commons.identity.api import display_name
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=r4.Resource)
 SHOWN = 25
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
-LOOKED_BACK = timedelta(days=7)  # an imaging order that nobody carried out in a week is a question for its doctor
 OPEN = "arrived,triaged,in-progress,onleave"
 
 
@@ -40,7 +38,6 @@ class Row:
     birth: str
     at: str
     told: list[str]
-    urgent: bool = False
     missing: list[str] = field(default_factory=list)
 
 
@@ -70,25 +67,6 @@ def prescriptions(asker: Asker, day: date, page: str | None = None) -> Listed:
         told = [f"{values['label']} · {values['quantity']}" for values in map(queries.line_values, standing)]
         if told:
             rows.append(_row(visit.id or "", visit.subject, _start(visit), told, found.included))
-    return Listed(rows, found.next)
-
-
-def pictures(asker: Asker, today: date, page: str | None = None) -> Listed:
-    """Imaging orders of the last week at the asker's facility that nobody has carried out, oldest first."""
-    kind = f"category={SNOMED}|{IMAGING}&status=active&authored=ge{(today - LOOKED_BACK).isoformat()}"
-    found = record.search(
-        asker,
-        "ServiceRequest",
-        f"{kind}&encounter.{_here(asker)}&_sort=authored&_count={SHOWN}&_include=ServiceRequest:subject",
-        page,
-    )
-    rows = []
-    for order in cast("list[r4.ServiceRequest]", found.resources):
-        site, question = (concept_text((told or [None])[0]) for told in (order.bodySite, order.reasonCode))
-        told = [text for text in (concept_text(order.code), site, question) if text]
-        visit = (order.encounter.reference or "").rpartition("/")[2] if order.encounter else ""
-        urgent = order.priority == "urgent"
-        rows.append(_row(visit, order.subject, order.authoredOn or "", told, found.included, urgent=urgent))
     return Listed(rows, found.next)
 
 
@@ -143,10 +121,9 @@ def _row(
     told: list[str],
     included: Iterable[r4.Resource],
     *,
-    urgent: bool = False,
     missing: list[str] | None = None,
 ) -> Row:
     id_ = (subject.reference or "").rpartition("/")[2] if subject else ""
     person = next((one for one in included if isinstance(one, r4.Patient) and one.id == id_), None)
     name, birth = (display_name(person), person.birthDate or "") if person else ("", "")
-    return Row(encounter, id_, name, birth, at, told, urgent, missing or [])
+    return Row(encounter, id_, name, birth, at, told, missing or [])

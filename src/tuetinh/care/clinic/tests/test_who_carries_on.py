@@ -25,7 +25,7 @@ from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
 
 pytestmark = pytest.mark.django_db
-AMLODIPINE, XRAY, GLUCOSE = "amlodipin-5-mg-vien-nang", "18.0119.0028", "23.0075.1494"
+AMLODIPINE, GLUCOSE = "amlodipin-5-mg-vien-nang", "23.0075.1494"
 
 
 @pytest.fixture
@@ -78,16 +78,6 @@ def test_who_carries_on_prints_the_same_paper(
             assert "Ăn nhạt" in words
 
 
-def test_an_imaging_order_waits_until_it_is_taken_back(cast: dict[str, Account], doctor: Asker, visit: str) -> None:
-    order = actions.order_imaging(doctor, visit, XRAY, question="Viêm phổi?", urgent=True)
-    me, today = replace(asker_of(cast["imaging"]), facility="12104"), timezone.localdate()
-    (row,) = worklists.pictures(me, today).rows
-    assert (row.encounter, row.urgent, row.told[1:]) == (visit, True, ["Viêm phổi?"])
-    assert worklists.pictures(_elsewhere(me), today).rows == []
-    actions.cancel_imaging(doctor, visit, str(order.id))
-    assert worklists.pictures(me, today).rows == []
-
-
 def test_a_file_says_what_it_lacks(cast: dict[str, Account], doctor: Asker, visit: str) -> None:
     me = replace(asker_of(cast["archivist"]), facility="12104")
     (row,) = worklists.files(me, closed=False).rows
@@ -110,7 +100,6 @@ def _reads(queries: CaptureQueriesContext) -> int:
     ("role", "path"),
     [
         ("pharmacist", "/clinic/prescriptions"),
-        ("imaging", "/clinic/imaging"),
         ("archivist", "/clinic/files?state=open"),
     ],
 )
@@ -119,7 +108,6 @@ def test_a_list_asks_the_same_however_long_it_is(
 ) -> None:
     def fill(encounter: str) -> None:
         actions.prescribe(doctor, encounter, [actions.Line(AMLODIPINE, Decimal(1), Decimal(1), Decimal(30))])
-        actions.order_imaging(doctor, encounter, XRAY)
 
     fill(visit)
     client = as_role(role)
@@ -144,7 +132,6 @@ def test_a_list_asks_the_same_however_long_it_is(
     [
         ("pharmacist", "/clinic/prescriptions?day=yesterday"),
         ("pharmacist", "/clinic/prescriptions?next=forged"),
-        ("imaging", "/clinic/imaging?next=forged"),
         ("archivist", "/clinic/files?next=forged"),
         ("station", "/people/of-the-station?next=forged"),
     ],
