@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,7 +71,12 @@ def entered(page: Page, node: str, account: Account) -> Page:
 
 @pytest.mark.browser
 def test_the_second_browser_follows(
-    page: Page, node: str, asked: Opinion, cast: dict[str, Account], far_account: Account
+    page: Page,
+    node: str,
+    asked: Opinion,
+    cast: dict[str, Account],
+    far_account: Account,
+    axe: Callable[[Page], list[str]],
 ) -> None:
     browser = page.context.browser
     assert browser
@@ -83,6 +89,7 @@ def test_the_second_browser_follows(
         expect(each.locator("#quick[data-quality=full] [data-stage] img")).to_be_visible(timeout=20_000)
     expect(one.locator("[data-people]")).to_have_text("Lò Thị Xa")
     expect(other.locator("[data-people]")).to_have_text(cast["doctor"].full_name)
+    assert axe(one) + axe(other) == []
 
     one.locator("[data-stage]").focus()
     one.keyboard.press("ArrowDown")
@@ -109,6 +116,8 @@ def test_the_second_browser_follows(
     opinions.close(asker_of(cast["doctor"]), asked.pk)
     expect(other.locator("[data-state]")).to_have_text("Phiên cùng xem đã kết thúc.", timeout=15_000)
     other.context.close()
+    one.goto(f"{node}/imaging/opinions/new?studies={asked.studies[0]}")
+    assert axe(one) == []
 
 
 @pytest.mark.browser
