@@ -90,6 +90,17 @@ def shared() -> Path:
     return root
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _quick_hashes() -> Iterator[None]:
+    """Hash passwords with the same algorithm, but for less than the tenth of a second that it takes on purpose."""
+    from django.contrib.auth.hashers import Argon2PasswordHasher
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, cost in (("time_cost", 1), ("memory_cost", 1024), ("parallelism", 1)):
+            patch.setattr(Argon2PasswordHasher, name, cost)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Believe nothing that the process keeps of what another test has made: policy, rules and names.
