@@ -91,16 +91,17 @@ def import_paths(paths: list[str], asker: Asker, listener: Listener, processes: 
     work = Importer(asker, listener)
     started = time.monotonic()
     run(asker, contents.ready())
-    with _under_way(), Helpers(asker, work.hear, processes) as helpers:
-        for document in documents(paths):
-            if helpers.take(document):
-                continue
-            work.take(document)
-            if helpers.next:
-                work.flush()
-        helpers.settle()
-    work.flush()
-    api.analyze({*work.report.created, *work.report.changed})
+    with _under_way():
+        with Helpers(asker, work.hear, processes) as helpers:
+            for document in documents(paths):
+                if helpers.take(document):
+                    continue
+                work.take(document)
+                if helpers.next:
+                    work.flush()
+            helpers.settle()
+        work.flush()
+        api.analyze({*work.report.created, *work.report.changed})
     work.report.seconds = time.monotonic() - started
     return work.report
 
