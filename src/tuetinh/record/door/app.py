@@ -16,8 +16,8 @@ from typing import Any, TypeVar, cast
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from tuetinh.record import audit, contents, formats, guards, projections, r4, store
-from tuetinh.record.asker import Asker
+from tuetinh.record import audit, contents, formats, granular, guards, projections, r4, store
+from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.door import downloading, handlers, routes, uploading
 from tuetinh.record.door.call import JSON, XML, Call, Receive, Response, Scope, Send, base_of, pretty, read_body
 from tuetinh.record.door.shares import Shares
@@ -144,6 +144,8 @@ class Door:
             route = routes.find(call)
             if route.name not in routes.OPEN:
                 call.asker = await self._who(scope)
+                if granular.asks_value_sets(call.asker.scopes):
+                    await self.run(SYSTEM, granular.ready(call.asker.scopes))
                 routes.allow(call, route)
             if route.name != "bulk_file" and not downloading.gives_any_type(call, route.name):
                 call.check_format()
