@@ -48,7 +48,8 @@ BINARY = (
 )
 AUDIT = (
     "The access log of the node, newest first. A keeper of a facility sees what its accounts have done, a person"
-    " what was done with the own record. Nobody writes it but the node."
+    " what was done with the own record. Connected systems add events of their own, in which meta.source and an agent"
+    " tell who sent them; an event is about one patient at most. Nothing is changed or deleted."
 )
 BULK_DATA = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
 SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
@@ -158,13 +159,15 @@ def _resource(type_: str) -> r4.CapabilityStatementRestResource:
 
 
 def _access_log() -> r4.CapabilityStatementRestResource:
-    """AuditEvent, which is read and searched only."""
+    """AuditEvent, which is read, searched and added to only."""
     known = params(reading.NAME)
     return r4.CapabilityStatementRestResource(
         type=reading.NAME,
         profile=f"http://hl7.org/fhir/StructureDefinition/{reading.NAME}",
         documentation=AUDIT,
-        interaction=[r4.CapabilityStatementRestResourceInteraction(code=code) for code in ("read", "search-type")],
+        interaction=[
+            r4.CapabilityStatementRestResourceInteraction(code=code) for code in ("read", "create", "search-type")
+        ],
         versioning="no-version",
         readHistory=False,
         updateCreate=False,

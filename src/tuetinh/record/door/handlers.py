@@ -17,7 +17,7 @@ from tuetinh.record import history as feed
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.door import downloading, pages, routes, within
 from tuetinh.record.door import openapi as description
-from tuetinh.record.door.access_log import read_audit_event, search_audit_events
+from tuetinh.record.door.access_log import read_audit_event, search_audit_events, send_audit_event
 from tuetinh.record.door.bulk import bulk_delete, bulk_file, bulk_status
 from tuetinh.record.door.call import JSON, Call, Response, http_date, since
 from tuetinh.record.door.operating import operation
@@ -42,7 +42,15 @@ if TYPE_CHECKING:
     from tuetinh.record.door.app import Connection, Door
 
 # found by the names of their routes, like every handler below
-__all__ = ["bulk_delete", "bulk_file", "bulk_status", "operation", "read_audit_event", "search_audit_events"]
+__all__ = [
+    "bulk_delete",
+    "bulk_file",
+    "bulk_status",
+    "operation",
+    "read_audit_event",
+    "search_audit_events",
+    "send_audit_event",
+]
 
 COUNT, MOST = 20, 1000
 HISTORY = frozenset({"_count", "_since", "_at", pages.PAGE, "_format", "_pretty"})
