@@ -49,8 +49,8 @@ def _coded(place: str, code: str = "code") -> Read:
 
 
 def _plain(place: str, test: str = "@ == $value") -> Read:
-    """Reads what has no system, where none is said."""
-    return lambda value: _path(f"{place} ? ({test})", value=value.removeprefix("|"))
+    """Reads what has no system, or that of R4 alone."""
+    return lambda value: _path(f"{place} ? ({test})", value=value.rpartition("|")[2])
 
 
 def _refers(place: str) -> Read:

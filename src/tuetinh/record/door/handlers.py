@@ -12,7 +12,19 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from tuetinh.record import audit, bundles, bundling, capability, conditional, contents, origin, r4, store, summary
+from tuetinh.record import (
+    audit,
+    built_in,
+    bundles,
+    bundling,
+    capability,
+    conditional,
+    contents,
+    origin,
+    r4,
+    store,
+    summary,
+)
 from tuetinh.record import history as feed
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.door import downloading, pages, routes, within
@@ -89,6 +101,13 @@ async def read(door: Door, call: Call) -> Response:
     except Gone as gone:
         response = Response(410, gone.outcome(), etag=_etag(gone.version))
         return response
+    except NotFound:
+        if call.type not in built_in.TYPES:
+            raise
+        own = await asyncio.to_thread(built_in.find, call.type, call.id)
+        if own is None:
+            raise
+        return await _one(door, call, own)
     audit.note(call.asker, "read", found.type, found.id, found.patient)
     return await _one(door, call, found)
 
@@ -140,6 +159,12 @@ async def search(door: Door, call: Call) -> Response:
     result = await door.run(call.asker, step)
     for type_, patient in dict.fromkeys(result.seen):
         audit.note(call.asker, "search", type_, "", patient)
+    if not result.found and call.type in built_in.TYPES:
+        own = await asyncio.to_thread(built_in.asked, call.type, pairs)
+        if own:
+            entries = [bundling.entry(one, call.base) for one in own]
+            links = [("self", f"{call.base}/{call.type}?{urlencode(pairs)}")]
+            return Response(200, bundling.bundle("searchset", entries, links, len(own)))
     return Response(200, result.body)
 
 

@@ -12,7 +12,12 @@ from typing import Any
 import msgspec
 
 from tuetinh.record import r4, store
+from tuetinh.record.errors import NotFound
 from tuetinh.record.operations.declare import Asked, Level, Operation, Param, Reply
+from tuetinh.record.profiles.library import CORE as CORE_TYPES
+from tuetinh.record.profiles.library import Library
+from tuetinh.record.profiles.stored import library as profiles
+from tuetinh.record.search.expressions import rules
 from tuetinh.record.steps import Step, computed
 from tuetinh.record.terminology.edge import as_r4
 from tuetinh.record.terminology.operate import answer
@@ -31,12 +36,30 @@ def terminology(asked: Asked) -> Step[Reply]:
         resource = msgspec.json.decode(found.body or b"{}", type=dict[str, Any])
         rows.append({"name": _WHOLE[asked.type], "resource": resource})
         seen.append((asked.type, asked.id, found.patient))
+    if (context := asked.one("context")) and not {"url", "valueSet"} & {row["name"] for row in rows}:
+        library = yield from profiles()
+        rows.append({"name": "url", "valueString": _bound(library, context)})
     shelf = yield from refresh()
     parameters = {"resourceType": "Parameters", "parameter": rows}
     status, body = yield from computed(
         lambda: answer(shelf.library, asked.type, asked.name, parameters, asked.language)
     )
     return Reply(_encode(as_r4(body)), status, seen=seen)
+
+
+def _bound(library: Library, context: str) -> str:
+    """The value set to which an element of a profile or type is bound: `http://…/StructureDefinition/x#Type.element`."""
+    url, _, path = context.partition("#")
+    rule = library.tree(f"{url}#{path}") if path else None
+    if rule is not None and rule.binding is not None:
+        return rule.binding[1]
+    found: dict[str, Any] = {"type": url.removeprefix(CORE_TYPES)}
+    type_, *names = path.split(".")
+    for name in names if type_ == found["type"] else ():
+        found = rules()["types"].get(found.get("type"), {}).get("elements", {}).get(name, {})
+    if "codes" not in found:
+        raise NotFound(f"no value set is bound to {context[:200]!r}, as far as it is known here")
+    return f"http://hl7.org/fhir/ValueSet/{found['codes']}"
 
 
 def _rows(asked: Asked) -> Iterator[dict[str, Any]]:
@@ -85,7 +108,7 @@ OPERATIONS = (
     Operation(
         "subsumes",
         CORE + "CodeSystem-subsumes",
-        _TYPE,
+        _BOTH,
         terminology,
         _CODE_SYSTEM,
         params=_params("codeA:code codeB:code system:uri version:string codingA:Coding codingB:Coding"),

@@ -243,3 +243,51 @@ def test_what_is_quoted_is_text_that_fhir_allows(fhir: Any) -> None:
     answer = fhir.get("/CodeSystem/$lookup?system=urn:nobody%00x&code=%00")
     assert answer.status_code == 404
     assert "\0" not in json.loads(answer.content)["issue"][0]["details"]["text"]
+
+
+def test_subsumes_on_a_stored_code_system(fruit: Any) -> None:
+    answer = fruit.get("/CodeSystem/fruit/$subsumes", params={"codeA": "citrus", "codeB": "lime"})
+    assert answer.json()["parameter"] == [{"name": "outcome", "valueCode": "subsumes"}]
+    other = fruit.get("/CodeSystem/fruit/$subsumes?system=http://x", params={"codeA": "citrus", "codeB": "lime"})
+    assert other.status_code == 400
+    assert fruit.get("/CodeSystem/nothing/$subsumes?codeA=a&codeB=b").status_code == 404
+
+
+def test_expands_what_is_bound_to_an_element(fruit: Any) -> None:
+    profile = {
+        "resourceType": "StructureDefinition",
+        "url": "http://tests.example/StructureDefinition/fruit",
+        "name": "Fruit",
+        "status": "active",
+        "kind": "resource",
+        "abstract": False,
+        "type": "Observation",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Observation",
+        "derivation": "constraint",
+        "differential": {
+            "element": [
+                {"id": "Observation", "path": "Observation"},
+                {
+                    "id": "Observation.code",
+                    "path": "Observation.code",
+                    "binding": {"strength": "required", "valueSet": VALUE_SET},
+                },
+            ]
+        },
+    }
+    assert fruit.post("/StructureDefinition", profile).status_code == 201
+
+    def codes(context: str, **more: str) -> Any:
+        answer = fruit.get("/ValueSet/$expand", params={"context": context, **more})
+        assert answer.status_code == 200, answer.text
+        return {one["code"] for one in answer.json()["expansion"]["contains"]}
+
+    assert codes(f"{profile['url']}#Observation.code") == {"orange", "lime"}
+    assert codes(f"{profile['url']}#Observation.code", filter="ora") == {"orange"}
+    core = "http://hl7.org/fhir/StructureDefinition/"
+    assert codes(f"{core}Observation#Observation.status") >= {"final", "amended", "entered-in-error"}
+    assert codes(f"{core}Patient#Patient.contact.gender") == {"male", "female", "other", "unknown"}
+    said = {"context": f"{core}Observation#Observation.status", "system": SYSTEM, "code": "lime"}
+    assert not fruit.get("/ValueSet/$validate-code", params=said).json()["parameter"][-1].get("valueBoolean")
+    for unknown in ("http://nowhere#Observation.code", f"{core}Observation#Observation.nothing", f"{core}Observation"):
+        assert fruit.get("/ValueSet/$expand", params={"context": unknown}).status_code == 404

@@ -142,7 +142,7 @@ def bearer_of(request: HttpRequest) -> Asker | None:
     if scheme.lower() != "bearer" or not token.strip():
         return None
     asker = asker_of(token.strip())
-    if asker is not None:
+    if asker is not None and granular.asks_value_sets(asker.scopes):
         run(SYSTEM, granular.ready(asker.scopes))
     return asker
 
