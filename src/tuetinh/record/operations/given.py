@@ -92,6 +92,8 @@ def _wrapped(body: bytes) -> bytes:
     """Parameters whose parts hold resources of types that R4 does not know, each as a Binary of its JSON."""
     try:
         parameters = msgspec.json.decode(body, type=_Loose)
+        if parameters.resourceType != "Parameters":
+            return body
         for parameter in parameters.parameter:
             parts = msgspec.json.decode(parameter.get("part", b"[]"), type=list[dict[str, msgspec.Raw]])
             for part in parts:

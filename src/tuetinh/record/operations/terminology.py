@@ -7,13 +7,14 @@ the operation of that name answers.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from tuetinh.record import r4, store
 from tuetinh.record.errors import NotFound
-from tuetinh.record.operations.declare import Asked, Level, Operation, Param, Reply
+from tuetinh.record.operations.declare import Asked, Level, Operation, Out, Param, Reply
 from tuetinh.record.profiles.library import CORE as CORE_TYPES
 from tuetinh.record.profiles.library import Library
 from tuetinh.record.profiles.stored import library as profiles
@@ -66,14 +67,21 @@ def _rows(asked: Asked) -> Iterator[dict[str, Any]]:
     """What was given, as rows of Parameters."""
     for name, values in asked.values.items():
         for value in values:
-            if isinstance(value, r4.Resource):
-                yield {"name": name, "resource": msgspec.json.decode(r4.encode(value))}
-            elif isinstance(value, r4.Element):
-                yield {"name": name, f"value{type(value).__name__}": msgspec.json.decode(_encode(value))}
-            elif isinstance(value, bool):
-                yield {"name": name, "valueBoolean": value}
-            else:
-                yield {"name": name, "valueString": value}
+            yield _row(name, value)
+
+
+def _row(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, r4.Resource):
+        return {"name": name, "resource": msgspec.json.decode(r4.encode(value))}
+    if isinstance(value, r4.Element):
+        return {"name": name, f"value{type(value).__name__}": msgspec.json.decode(_encode(value))}
+    if isinstance(value, dict):
+        return {"name": name, "part": [_row(inner, one) for inner, several in value.items() for one in several]}
+    if isinstance(value, bool):
+        return {"name": name, "valueBoolean": value}
+    if isinstance(value, int | Decimal):
+        return {"name": name, "valueInteger" if isinstance(value, int) else "valueDecimal": value}
+    return {"name": name, "valueString": value}
 
 
 def _params(text: str) -> tuple[Param, ...]:
@@ -104,6 +112,26 @@ OPERATIONS = (
         params=_params(
             _COMMON + _VERSIONS + "code:code system:uri version:string coding:Coding date:dateTime property:code*"
         ),
+    ),
+    Operation(
+        "find-matches",
+        CORE + "CodeSystem-find-matches",
+        _BOTH,
+        terminology,
+        _CODE_SYSTEM,
+        params=(
+            *_params("system:uri version:string exact:boolean compositional:boolean"),
+            Param(
+                "property",
+                max=None,
+                parts=(
+                    Param("code", "code", 1),
+                    Param("value", "Element", 1),
+                    Param("subproperty", max=None, parts=(Param("code", "code", 1), Param("value", "Element", 1))),
+                ),
+            ),
+        ),
+        out=(Out("match", "Element", 0, None),),
     ),
     Operation(
         "subsumes",

@@ -288,6 +288,55 @@ def test_expands_what_is_bound_to_an_element(fruit: Any) -> None:
     assert codes(f"{core}Observation#Observation.status") >= {"final", "amended", "entered-in-error"}
     assert codes(f"{core}Patient#Patient.contact.gender") == {"male", "female", "other", "unknown"}
     said = {"context": f"{core}Observation#Observation.status", "system": SYSTEM, "code": "lime"}
-    assert not fruit.get("/ValueSet/$validate-code", params=said).json()["parameter"][-1].get("valueBoolean")
+    assert _values(fruit.get("/ValueSet/$validate-code", params=said).json())["result"] is False
     for unknown in ("http://nowhere#Observation.code", f"{core}Observation#Observation.nothing", f"{core}Observation"):
         assert fruit.get("/ValueSet/$expand", params={"context": unknown}).status_code == 404
+
+
+def test_finds_the_concepts_that_have_properties(fruit: Any) -> None:
+    system = {
+        "resourceType": "CodeSystem",
+        "id": "colour",
+        "url": "http://tests.example/CodeSystem/colour",
+        "status": "active",
+        "content": "complete",
+        "property": [{"code": "hue", "type": "code"}, {"code": "dark", "type": "boolean"}],
+        "concept": [
+            {"code": code, "property": [{"code": "hue", "valueCode": hue}, {"code": "dark", "valueBoolean": dark}]}
+            for code, hue, dark in (("navy", "blue", True), ("sky", "blue", False), ("wine", "red", True))
+        ],
+    }
+    assert fruit.put("/CodeSystem/colour", system).status_code == 201
+    blue = [{"name": "code", "valueCode": "hue"}, {"name": "value", "valueCode": "blue"}]
+    dark = [{"name": "code", "valueCode": "dark"}, {"name": "value", "valueBoolean": True}]
+
+    def find(path: str, *properties: list[dict[str, Any]], **more: Any) -> Any:
+        rows = [{"name": "property", "part": part} for part in properties]
+        plain = [{"name": name.rstrip("_"), **value} for name, value in more.items()]
+        return fruit.post(path, {"resourceType": "Parameters", "parameter": [*rows, *plain]})
+
+    def codes(answer: Any) -> list[tuple[str, list[str]]]:
+        assert answer.status_code == 200, answer.text
+        assert [p for p in check(answer.content)[1] if p.severity == "error"] == []
+        return [
+            (
+                next(p["valueCoding"]["code"] for p in row["part"] if p["name"] == "code"),
+                [p["part"][0]["valueCode"] for p in row["part"] if p["name"] == "unmatched"],
+            )
+            for row in answer.json().get("parameter", [])
+        ]
+
+    exact, some = {"valueBoolean": True}, {"valueBoolean": False}
+    path = "/CodeSystem/colour/$find-matches"
+    assert codes(find(path, blue, dark, exact=exact)) == [("navy", [])]
+    assert codes(find(path, blue, dark, exact=some)) == [("navy", []), ("sky", ["dark"]), ("wine", ["hue"])]
+    by_type = find("/CodeSystem/$find-matches", blue, exact=exact, system={"valueUri": system["url"]})
+    assert codes(by_type) == [("navy", []), ("sky", [])]
+    below = [{"name": "code", "valueCode": "parent"}, {"name": "value", "valueCode": "citrus"}]
+    assert codes(find("/CodeSystem/fruit/$find-matches", below, exact=exact)) == [("orange", []), ("lime", [])]
+    assert find(path, exact=exact).status_code == 400
+    assert find(path, blue).status_code == 400
+    assert find(path, blue, exact=exact, compositional=exact).status_code == 422
+    ucum = {"valueUri": "http://unitsofmeasure.org"}
+    assert find("/CodeSystem/$find-matches", blue, exact=exact, system=ucum).status_code == 422
+    assert find("/CodeSystem/$find-matches", blue, exact=exact, system={"valueUri": "http://no"}).status_code == 404
