@@ -20,7 +20,7 @@ from tuetinh.record.search import params
 from tuetinh.record.store import Stored
 from tuetinh.record.types import RESOURCE_TYPES
 
-PUBLISHED = "2026-11-21"
+PUBLISHED = "2026-11-30"
 SINCE = datetime.fromisoformat(PUBLISHED).replace(tzinfo=UTC)
 COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/"
 TYPES = ("CompartmentDefinition", "OperationDefinition", "SearchParameter", "StructureDefinition")

@@ -55,16 +55,12 @@ class Writer:
     def add(self, entries: Iterable[Entry]) -> None:
         """Take entries; never waits."""
         self._entries.extend(entries)
-        if self._thread is None:
-            self._start()
-        self._wake.set()
-
-    def _start(self) -> None:
         with self._lock:
             if self._thread is None:
                 self._closing = False
                 self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
                 self._thread.start()
+        self._wake.set()
 
     def close(self) -> None:
         """Store what is left and end the thread."""
@@ -84,16 +80,24 @@ class Writer:
             self._wake.clear()
             if self._entries:
                 conn = self._flush(conn)
-            if self._closing and not self._entries:
+            if self._closing and self._ended():
                 break
             if woken and not self._closing:
                 threading.Event().wait(FLUSH_SECONDS)
         if conn is not None:
             conn.close()
-        self._thread = None
+
+    def _ended(self) -> bool:
+        """Whether nothing is left: who adds from now on begins a new thread."""
+        with self._lock:
+            if self._entries:
+                return False
+            self._thread = None
+            return True
 
     def _flush(self, conn: psycopg.Connection[Any] | None) -> psycopg.Connection[Any] | None:
         batch = [self._entries.popleft() for _ in range(len(self._entries))]
+        fresh = conn is None or conn.closed
         try:
             if conn is None or conn.closed:
                 conn = psycopg.connect(**connections["default"].get_connection_params(), autocommit=True)
@@ -102,6 +106,8 @@ class Writer:
                 cursor.execute(_INSERT_MANY, _columns(batch))
         except psycopg.Error as error:
             self._entries.extendleft(reversed(batch))
+            if not fresh:
+                return None  # the connection had gone; a new one is tried at once
             log.warning("access log waits for the database: %s", type(error).__name__)
             if self._closing:
                 log.error("%d entries of the access log could not be stored", len(self._entries))

@@ -28,7 +28,8 @@ def find_matches(library: Library, asked: Resource, accept_language: str = "") -
     found = [(concept, [one for one in wanted if not _has(concept, one)]) for concept in system.concepts.values()]
     matches = [each for each in found if len(each[1]) < (1 if exact else len(wanted))]
     matches.sort(key=lambda each: len(each[1]))
-    return parameters(_match(system, *each) for each in matches[:MOST])
+    rows = [_match(system, *each) for each in matches[:MOST]]
+    return parameters(rows) if rows else {"resourceType": "Parameters"}
 
 
 def _system(library: Library, inquiry: Inquiry) -> CodeSystem:

@@ -334,6 +334,8 @@ def test_finds_the_concepts_that_have_properties(fruit: Any) -> None:
     assert codes(by_type) == [("navy", []), ("sky", [])]
     below = [{"name": "code", "valueCode": "parent"}, {"name": "value", "valueCode": "citrus"}]
     assert codes(find("/CodeSystem/fruit/$find-matches", below, exact=exact)) == [("orange", []), ("lime", [])]
+    red = [{"name": "code", "valueCode": "hue"}, {"name": "value", "valueCode": "green"}]
+    assert codes(find(path, red, exact=exact)) == []
     assert find(path, exact=exact).status_code == 400
     assert find(path, blue).status_code == 400
     assert find(path, blue, exact=exact, compositional=exact).status_code == 422
