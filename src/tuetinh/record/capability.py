@@ -10,6 +10,8 @@ from typing import Any
 
 from tuetinh.record import operations, r4
 from tuetinh.record.audit import reading
+from tuetinh.record.built_in import PUBLISHED
+from tuetinh.record.built_in import TYPES as DEFINING
 from tuetinh.record.patch import MEDIA
 from tuetinh.record.search.params import INDEXED, SPECIAL, UNANSWERED, WORDS, Param, added, official, params
 from tuetinh.record.subscriptions import topics
@@ -17,7 +19,6 @@ from tuetinh.record.subscriptions.sockets import PATH
 from tuetinh.record.subscriptions.wanted import BACKPORT
 from tuetinh.record.validate import check
 
-PUBLISHED = "2026-11-21"
 TYPE_INTERACTIONS = (
     "read",
     "vread",
@@ -48,8 +49,10 @@ BINARY = (
 )
 AUDIT = (
     "The access log of the node, newest first. A keeper of a facility sees what its accounts have done, a person"
-    " what was done with the own record. Nobody writes it but the node."
+    " what was done with the own record. Connected systems add events of their own, in which meta.source and an agent"
+    " tell who sent them; an event is about one patient at most. Nothing is changed or deleted."
 )
+DEFINED = "Also what the server itself defines, read by id and searched by url or _id alone."
 BULK_DATA = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
 SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 SUBSCRIPTION = (
@@ -135,7 +138,7 @@ def _resource(type_: str) -> r4.CapabilityStatementRestResource:
     return r4.CapabilityStatementRestResource(
         type=type_,
         profile=f"http://hl7.org/fhir/StructureDefinition/{type_}",
-        documentation={"Binary": BINARY, "Subscription": SUBSCRIPTION}.get(type_),
+        documentation={"Binary": BINARY, "Subscription": SUBSCRIPTION, **dict.fromkeys(DEFINING, DEFINED)}.get(type_),
         interaction=[r4.CapabilityStatementRestResourceInteraction(code=code) for code in TYPE_INTERACTIONS],
         versioning="versioned-update",
         readHistory=True,
@@ -158,13 +161,15 @@ def _resource(type_: str) -> r4.CapabilityStatementRestResource:
 
 
 def _access_log() -> r4.CapabilityStatementRestResource:
-    """AuditEvent, which is read and searched only."""
+    """AuditEvent, which is read, searched and added to only."""
     known = params(reading.NAME)
     return r4.CapabilityStatementRestResource(
         type=reading.NAME,
         profile=f"http://hl7.org/fhir/StructureDefinition/{reading.NAME}",
         documentation=AUDIT,
-        interaction=[r4.CapabilityStatementRestResourceInteraction(code=code) for code in ("read", "search-type")],
+        interaction=[
+            r4.CapabilityStatementRestResourceInteraction(code=code) for code in ("read", "create", "search-type")
+        ],
         versioning="no-version",
         readHistory=False,
         updateCreate=False,

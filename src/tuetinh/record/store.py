@@ -136,7 +136,7 @@ def allow(asker: Asker, interaction: str, type_: str, *, whole: bool = False) ->
     whole: a scope with a query is not enough, where what is done cannot leave out what the query does not find.
     """
     if type_ == ACCESS_LOG and interaction in "cud":
-        message = f"{type_} is answered from the access log, which nobody writes but the node itself"
+        message = f"{type_} is answered from the access log; events of other systems are sent alone, or in a batch"
         raise Forbidden(message)
     if interaction in "cud" and type_ in asker.sight.closed.split():
         message = f"{type_} is not written by this desk"

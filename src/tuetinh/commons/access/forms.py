@@ -168,9 +168,10 @@ class NewAppForm(KeysForm):
         if data.get("proof") == "keys" and not (data.get("jwks") or data.get("jwks_url")):
             self.add_error("jwks", gettext_lazy("Cần khóa, hoặc địa chỉ của khóa."))
         levels = {name.partition("/")[0] for name in data.get("scopes", "").split() if name not in scopes.PLAIN}
-        if "system" in levels and (data.get("redirect_uris") or len(levels) > 1 or data.get("proof") == "none"):
+        is_system = "system" in levels or scopes.INTROSPECTION in data.get("scopes", "").split()
+        if is_system and (data.get("redirect_uris") or levels - {"system"} or data.get("proof") == "none"):
             self.add_error("scopes", gettext_lazy("Phạm vi system/ chỉ dành cho hệ thống tự kết nối."))
-        if "system" not in levels and not data.get("redirect_uris"):
+        if not is_system and not data.get("redirect_uris"):
             self.add_error("redirect_uris", gettext_lazy("Ứng dụng cần ít nhất một địa chỉ quay về."))
         return data
 

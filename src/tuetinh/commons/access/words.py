@@ -69,6 +69,7 @@ _ACTIONS = {
     "notify": gettext_lazy("Gửi thông báo"),
     "open": gettext_lazy("Mở khẩn cấp"),
     "review": gettext_lazy("Xem xét lần mở khẩn cấp"),
+    "sent": gettext_lazy("Hệ thống khác báo"),
 }
 
 

@@ -2,7 +2,8 @@
 
 Writes are logged in the statement that writes (`record.statements`), reads a moment later (`log`, `waiting`). What is
 logged is sealed in blocks that are chained by their hashes (`chain`), so that a change, a removal or a reordering is
-found, and lives in a partition for each month (`months`). It is answered as AuditEvent (`reading`, `event`).
+found, and lives in a partition for each month (`months`). It is answered as AuditEvent (`reading`, `event`), and
+takes events of other systems (`sent`).
 """
 
 from __future__ import annotations

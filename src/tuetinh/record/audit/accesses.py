@@ -1,4 +1,4 @@
-"""Who has looked at a person's record: the access log, gathered so that a person can read it."""
+"""Who has looked at a person's record here: the access log, gathered so that a person can read it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DAYS = """
 SELECT max(position), min(at), max(at), role, facility, purpose, array_agg(DISTINCT one ORDER BY one),
        bool_or(action = ANY(%s)), CASE WHEN role = %s THEN account ELSE '' END
 FROM record.audit, string_to_table(type, ',') AS one
-WHERE patient = %s AND account <> %s
+WHERE patient = %s AND account <> %s AND event IS NULL
 GROUP BY (at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date, account, role, facility, purpose
 HAVING max(position) < %s
 ORDER BY max(position) DESC LIMIT %s

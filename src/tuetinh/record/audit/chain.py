@@ -27,14 +27,14 @@ from tuetinh.record.steps import enter
 
 BLOCK = 2000
 COLUMNS = "position, at, account, role, facility, purpose, client, action, type, id, patient"
-ADDED = "practitioner, address, query, outcome, agent, reason, what"
-"""Columns that came later, four, two and one: an entry without any of those is hashed as before, so older blocks stay
-whole."""
+ADDED = "practitioner, address, query, outcome, agent, reason, what, event"
+"""Columns that came later, four, two, one and one: an entry without any of those is hashed as before, so older blocks
+stay whole."""
 START = bytes(32)
 AGE = timedelta(minutes=10)
 """How long an entry may wait for its block, or a block for its witness, until that is a finding."""
 _KNOWN = COLUMNS.count(",") - 1  # columns of old after the position and the moment
-_LENGTHS = (_KNOWN, _KNOWN + 4, _KNOWN + 6)
+_LENGTHS = (_KNOWN, _KNOWN + 4, _KNOWN + 6, _KNOWN + 7)
 _LATER = ADDED.split(", ")
 
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('record.audit chain'))"

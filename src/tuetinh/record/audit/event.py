@@ -67,10 +67,13 @@ class Entry(NamedTuple):
     agent: str | None
     reason: str | None
     what: list[str] | None  # Type/id of each resource, where there are several
+    event: str | None  # an AuditEvent as another system sent it
 
 
 def audit_event(entry: Entry, asker: Asker) -> r4.AuditEvent:
     """The entry as it is told to the asker."""
+    if entry.event is not None:
+        return _sent(entry, entry.event, hides=asker.patient is not None)
     recorded = store.instant(entry.at.astimezone(UTC))
     return r4.AuditEvent(
         id=str(entry.position),
@@ -88,6 +91,41 @@ def audit_event(entry: Entry, asker: Asker) -> r4.AuditEvent:
             type=[r4.Coding(system=f"{_TERMINOLOGY}security-source-type", code="4", display="Application Server")],
         ),
         entity=list(_entities(entry)) or None,
+    )
+
+
+def _sent(entry: Entry, event: str, *, hides: bool) -> r4.AuditEvent:
+    """What another system told, with who sent it: in `meta.source`, which is the node's own to say, and as an agent."""
+    told = r4.decode(event.encode())
+    if not isinstance(told, r4.AuditEvent):
+        raise AssertionError  # it was taken as one
+    told.id = str(entry.position)
+    sender = entry.client or entry.account
+    lastly = store.instant(entry.at.astimezone(UTC))
+    told.meta = r4.Meta(versionId="1", lastUpdated=lastly, source=f"{CLIENT}/{sender}")
+    if hides:
+        told.agent = [_unnamed(agent) for agent in told.agent or ()]
+        told.text = told.contained = told.extension = told.outcomeDesc = None
+        for entity in told.entity or ():
+            entity.detail = entity.description = None
+    device = r4.Reference(type="Device", identifier=r4.Identifier(system=CLIENT, value=sender))
+    network = r4.AuditEventAgentNetwork(address=entry.address, type="2") if entry.address and not hides else None
+    told.agent = [
+        *(told.agent or ()),
+        r4.AuditEventAgent(type=_concept(DCM, *_SOURCE), who=device, requestor=False, network=network),
+    ]
+    return told
+
+
+def _unnamed(agent: r4.AuditEventAgent) -> r4.AuditEventAgent:
+    """An agent as the person is told of it: by its role and facility."""
+    known = agent.who is not None and (agent.who.reference or "").startswith("Organization/")
+    return r4.AuditEventAgent(
+        type=agent.type,
+        role=agent.role,
+        who=agent.who if known else None,
+        requestor=agent.requestor,
+        purposeOfUse=agent.purposeOfUse,
     )
 
 

@@ -19,7 +19,7 @@ CHUNK: Final = 5000  # patients of one statement
 _SEEN: Final = """
 SELECT patient, min(at), max(at), count(*), bool_or(action = ANY(%s))
 FROM record.audit
-WHERE at >= %s AND at < %s AND {by} AND patient > %s AND coalesce(outcome, '0') = '0'
+WHERE at >= %s AND at < %s AND {by} AND patient > %s AND coalesce(outcome, '0') = '0' AND event IS NULL
 GROUP BY patient ORDER BY patient LIMIT %s
 """
 _BY: Final = ("account", "client", "address")

@@ -54,28 +54,22 @@ class Writer:
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque()
         self._waiting = waiting.Waiting()
-        self._keeping = threading.Lock()  # of the entries together with the files in which they wait
         self._wake = threading.Event()
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of the entries together with the files in which they wait
         self._thread: threading.Thread | None = None
         self._closing = False
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Take entries; never waits for the database."""
         taken = list(entries)
-        with self._keeping:
+        with self._lock:
             self._waiting.keep(taken)
             self._entries.extend(taken)
-        if self._thread is None:
-            self._start()
-        self._wake.set()
-
-    def _start(self) -> None:
-        with self._lock:
             if self._thread is None:
                 self._closing = False
                 self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
                 self._thread.start()
+        self._wake.set()
 
     def close(self) -> None:
         """Store what is left and end the thread."""
@@ -95,20 +89,27 @@ class Writer:
             self._wake.clear()
             if self._entries:
                 conn = self._flush(conn)
-            if self._closing and not self._entries:
+            if self._closing and self._ended():
                 break
             if woken and not self._closing:
                 threading.Event().wait(FLUSH_SECONDS)
         if conn is not None:
             conn.close()
-        with self._keeping:
+
+    def _ended(self) -> bool:
+        """Whether nothing is left: who adds from now on begins a new thread."""
+        with self._lock:
+            if self._entries:
+                return False
             self._waiting.end()
-        self._thread = None
+            self._thread = None
+            return True
 
     def _flush(self, conn: psycopg.Connection[Any] | None) -> psycopg.Connection[Any] | None:
-        with self._keeping:
+        with self._lock:
             batch = [self._entries.popleft() for _ in range(len(self._entries))]
             self._waiting.turn()
+        fresh = conn is None or conn.closed
         try:
             if conn is None or conn.closed:
                 conn = psycopg.connect(**connections["default"].get_connection_params(), autocommit=True)
@@ -116,15 +117,17 @@ class Writer:
             with psycopg.Cursor(conn) as cursor:
                 cursor.execute(_INSERT_MANY, _columns(batch))
         except psycopg.Error as error:
-            with self._keeping:
+            with self._lock:
                 self._entries.extendleft(reversed(batch))
+            if not fresh:
+                return None  # the connection had gone; a new one is tried at once
             log.warning("access log waits for the database: %s", type(error).__name__)
             if self._closing:
                 log.error("%d entries of the access log wait in the data folder", len(self._entries))
                 self._entries.clear()
             threading.Event().wait(1)
             return None
-        with self._keeping:
+        with self._lock:
             self._waiting.stored()
         return conn
 

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
-from tuetinh.record import store, summary
+from tuetinh.record import summary
 from tuetinh.record.asker import Asker
-from tuetinh.record.audit import chain
+from tuetinh.record.audit import chain, of_sent
 from tuetinh.record.audit.event import (
     ACCESS,
     ACCOUNT,
@@ -29,6 +29,7 @@ from tuetinh.record.audit.event import (
     TYPE,
     Entry,
 )
+from tuetinh.record.audit.of_sent import Condition, Read, named
 from tuetinh.record.errors import BadRequest, Forbidden, NotFound
 from tuetinh.record.search.values import date_range
 from tuetinh.record.search.where import Sql
@@ -39,10 +40,6 @@ NAME: Final = "AuditEvent"
 PAGE: Final = "_page"
 COUNT, MOST, MOST_VALUES = 20, 1000, 50
 _ENTRY: Final = f"SELECT {chain.COLUMNS}, {chain.ADDED} FROM record.audit"
-_REFERENCE: Final = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
-
-Condition = tuple[str, Sequence[object]]
-Read = Callable[[str], Condition]
 
 
 @dataclass(slots=True)
@@ -162,7 +159,8 @@ def condition(asker: Asker, name: str, value: str) -> tuple[str, *tuple[object, 
     code, _, modifier = name.partition(":")
     param = _params(asker)[code]
     if modifier == "missing" and value in ("true", "false"):
-        return (f"({param.missing}) = {value == 'true'}",)
+        missing = f"CASE WHEN event IS NULL THEN {param.missing} ELSE {of_sent.MISSING.get(code, param.missing)} END"
+        return (f"({missing}) = {value == 'true'}",)
     values = value.split(",")
     if len(values) > MOST_VALUES:
         raise BadRequest(f"{code} has more than {MOST_VALUES} values", code)
@@ -171,8 +169,21 @@ def condition(asker: Asker, name: str, value: str) -> tuple[str, *tuple[object, 
         raise BadRequest(f"{code} takes no modifier {modifier[:40]!r}", code)
     read = [reader(one) for one in values]
     sql = " OR ".join(f"({one})" for one, _ in read)
+    if told := _of_sent(asker, code, "" if modifier == "not" else modifier):
+        also = [told(one) for one in values]
+        sql = f"event IS NULL AND ({sql}) OR event IS NOT NULL AND ({' OR '.join(f'({one})' for one, _ in also)})"
+        read += also
     negated = f"NOT coalesce(({sql}), false)" if modifier == "not" else f"({sql})"
     return negated, *(each for _, params in read for each in params)
+
+
+def _of_sent(asker: Asker, code: str, modifier: str) -> Read | None:
+    """What reads the value for events that others sent; None where the columns tell it of these as well."""
+    if code == "date":
+        return _date("(event::jsonb->>'recorded')::timestamptz")
+    if code == "agent" and asker.patient is not None:
+        return of_sent.facility
+    return of_sent.READ.get(f"{code}:{modifier}" if modifier else code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,16 +202,21 @@ class Param:
         return dict(self.more).get(modifier)
 
 
-def _date(value: str) -> Condition:
-    prefix, text = (value[:2], value[2:]) if value[:2].isalpha() else ("eq", value)
-    bounds = date_range(text)
-    if bounds is None or prefix not in _DATES:
-        raise BadRequest(f"{value[:80]!r} is no date", "date")
-    low, high = bounds
-    if prefix == "ap":
-        low, high = ((datetime.fromisoformat(one) + timedelta(days=d)).isoformat() for one, d in ((low, -1), (high, 1)))
-    sql, params = _DATES[prefix], {"low": low, "high": high}
-    return re.sub(r":(low|high)", "%s::timestamptz", sql), [params[name] for name in re.findall(r":(low|high)", sql)]
+def _date(column: str) -> Read:
+    def read(value: str) -> Condition:
+        prefix, text = (value[:2], value[2:]) if value[:2].isalpha() else ("eq", value)
+        bounds = date_range(text)
+        if bounds is None or prefix not in _DATES:
+            raise BadRequest(f"{value[:80]!r} is no date", "date")
+        low, high = bounds
+        if prefix == "ap":
+            earlier, later = (datetime.fromisoformat(one) + timedelta(days=d) for one, d in ((low, -1), (high, 1)))
+            low, high = earlier.isoformat(), later.isoformat()
+        sql, params = _DATES[prefix], {"low": low, "high": high}
+        made = re.sub(r":(low|high)", "%s::timestamptz", sql.replace("at ", f"{column} "))
+        return made, [params[name] for name in re.findall(r":(low|high)", sql)]
+
+    return read
 
 
 _DATES: Final = {
@@ -213,23 +229,13 @@ _DATES: Final = {
 }
 
 
-def _named(value: str) -> tuple[str, str]:
-    """Type ("" where none is said) and id of a reference."""
-    match = _REFERENCE.fullmatch(value)
-    if match:
-        return match[1], match[2]
-    if not store.is_id(value):
-        raise BadRequest(f"{value[:80]!r} is no reference")
-    return "", value
-
-
 def _patient(value: str) -> Condition:
-    type_, id_ = _named(value)
+    type_, id_ = named(value)
     return ("patient = %s", [id_]) if type_ in ("", "Patient") else ("FALSE", [])
 
 
 def _agent(value: str) -> Condition:
-    type_, id_ = _named(value)
+    type_, id_ = named(value)
     column = {"Practitioner": "practitioner = %s", "Organization": "facility = %s"}
     if not type_:
         return " OR ".join(column.values()), [id_, id_]
@@ -237,12 +243,12 @@ def _agent(value: str) -> Condition:
 
 
 def _facility(value: str) -> Condition:
-    type_, id_ = _named(value)
+    type_, id_ = named(value)
     return ("facility = %s", [id_]) if type_ in ("", "Organization") else ("FALSE", [])
 
 
 def _entity(value: str) -> Condition:
-    type_, id_ = _named(value)
+    type_, id_ = named(value)
     if not type_:
         return "id = %s OR patient = %s OR EXISTS (SELECT FROM unnest(what) w WHERE w LIKE '%%/' || %s)", [id_] * 3
     own = ("type = %s AND id = %s OR what @> ARRAY[%s]", [type_, id_, f"{type_}/{id_}"])
@@ -304,7 +310,7 @@ def _is_position(text: str) -> bool:
 
 PARAMS: Final = {
     "_id": Param("token", _id),
-    "_lastUpdated": Param("date", _date),
+    "_lastUpdated": Param("date", _date("at")),
     "action": Param("token", _action),
     "address": Param(
         "string",
@@ -315,7 +321,7 @@ PARAMS: Final = {
     "agent": Param("reference", _agent, more=(("identifier", _token(ACCOUNT, "account = %s")),)),
     "agent-role": Param("token", _token(DESK, "role = %s")),
     "altid": Param("token", _token("", "account = %s")),
-    "date": Param("date", _date),
+    "date": Param("date", _date("at")),
     "entity": Param("reference", _entity, "type = '' AND patient IS NULL"),
     "outcome": Param("token", _outcome),
     "patient": Param("reference", _patient, "patient IS NULL"),

@@ -162,6 +162,24 @@ def _filters(asked: Asked, types: Sequence[str]) -> Step[dict[str, list[str]]]:
 # -- whose records ----------------------------------------------------------------------------------------------------
 
 
+def within(asker: Asker, patients: Sequence[r4.Reference], groups: Sequence[r4.Reference]) -> Step[list[str] | None]:
+    """Those of the patients who are in one of the groups; None where neither says whom.
+
+    Raises NotFound, BadRequest or Unprocessable with the parameter.
+    """
+    members: dict[str, None] = {}
+    for reference in groups:
+        match = _GROUP.fullmatch(reference.reference or "")
+        if match is None:
+            raise BadRequest(f"{(reference.reference or '')[:80]!r} refers to no Group", "group")
+        members |= dict.fromkeys((yield from _members(asker, match[1])))
+    named = _named(patients)
+    yield from _check_known(asker, named)
+    if not patients:
+        return list(members) if groups else None
+    return [id_ for id_ in named if id_ in members] if groups else named
+
+
 def _patients(asked: Asked) -> Step[list[str] | None]:
     """The patients that the export is limited to. `patient` names some of those that the place of the call means."""
     members = (yield from _members(asked.asker, asked.id)) if asked.type == "Group" else None
@@ -170,17 +188,22 @@ def _patients(asked: Asked) -> Step[list[str] | None]:
         return members
     if not asked.type:
         raise BadRequest("patient is for the export of Patient and Group", "patient")
-    named = []
-    for reference in given:
-        match = _PATIENT.fullmatch(reference.reference or "")
-        if match is None:
-            raise BadRequest(f"{(reference.reference or '')[:80]!r} refers to no Patient", "patient")
-        named.append(match[1])
-    named = list(dict.fromkeys(named))
+    named = _named(given)
     if members is not None and (strangers := set(named) - set(members)):
         raise Unprocessable(issues=[_no_patient(id_, "is no member of the Group") for id_ in sorted(strangers)])
     yield from _check_known(asked.asker, named)
     return named
+
+
+def _named(references: Sequence[r4.Reference]) -> list[str]:
+    """The ids of the Patients that are referred to, each once."""
+    named = []
+    for reference in references:
+        match = _PATIENT.fullmatch(reference.reference or "")
+        if match is None:
+            raise BadRequest(f"{(reference.reference or '')[:80]!r} refers to no Patient", "patient")
+        named.append(match[1])
+    return list(dict.fromkeys(named))
 
 
 def _check_known(asker: Asker, ids: Sequence[str]) -> Step[None]:

@@ -1,8 +1,7 @@
 """The work of `$export`: type by type, in the order of keys, a few megabytes a turn.
 
-`transactionTime` is drawn first. Then every transaction that could still store a version of that time is waited for, so
-that nothing of it can come late; what a resource is when its turn comes is written. What changed since is found by the
-next export with `_since`. A turn reads the keys and sizes of a page, then bodies up to a number of bytes at once.
+First `settling`; what a resource is when its turn comes is written. What changed since is found by the next export with
+`_since`. A turn reads the keys and sizes of a page, then bodies up to a number of bytes at once.
 """
 
 from __future__ import annotations
@@ -10,18 +9,17 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from itertools import chain
 from typing import IO, Any, NamedTuple
 
 import msgspec
 
-from tuetinh.record import contents, granular, store, summary
+from tuetinh.record import contents, granular, summary
+from tuetinh.record.asker import SYSTEM
 from tuetinh.record.audit import reading
-from tuetinh.record.bulk import associated, files, ledger, logged, organized
+from tuetinh.record.bulk import associated, files, ledger, logged, organized, settling
 from tuetinh.record.bulk.ledger import LETTERS, Call, File, Job
 from tuetinh.record.bulk.reading import groups, one, rows
-from tuetinh.record.errors import Unavailable
 from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
 from tuetinh.record.search.conditions import Tokens
@@ -29,10 +27,6 @@ from tuetinh.record.search.parse import compartment_hashes
 from tuetinh.record.search.where import Rows, Sql, bigints, where
 from tuetinh.record.steps import run
 
-# A version's time is drawn just before its statement is sent.
-SETTLE = timedelta(seconds=0.5)
-SETTLE_SECONDS = 300.0
-PAUSE_SECONDS = 0.05
 KEYS = 5000  # that a page looks at
 TURN = 32 * 1024 * 1024  # bytes after which what was written is made safe and told
 TURN_SECONDS = 0.5
@@ -41,8 +35,6 @@ FILE_COUNT = 1_000_000
 PATIENTS = 500  # whose records are asked for in one statement
 NOBODYS = """(r.patient IS NULL OR NOT EXISTS (
 SELECT FROM record."Patient" p WHERE p.type = 'Patient' AND p.id = r.patient AND NOT p.deleted AND p.key <= %s))"""
-WRITING = """SELECT backend_xid::text FROM pg_stat_activity
-WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()"""
 
 
 Seen = defaultdict[str, set[str]]
@@ -71,6 +63,7 @@ class Export:
         self._file: IO[bytes] | None = None
         self._began = time.monotonic()
         run(job.asker, contents.ready())
+        run(SYSTEM, granular.ready(job.asker.scopes))
         patients = ledger.patients_of(job.id)
         if job.asker.patient is not None:
             patients = [job.asker.patient]
@@ -132,19 +125,10 @@ class Export:
 
     def _settle(self) -> bool:
         """Draw transactionTime, and wait until no transaction that began before is left."""
-        if self.job.moment is None:
-            self.job.moment = store.now()
-            self.job.progress = "waiting for what is being written"
-        elif "until" not in self.place:
-            if store.now() >= self.job.moment + SETTLE:
-                self.place["until"] = [row[0] for row in rows(self.job.asker, WRITING, [])]
-        elif not {row[0] for row in rows(self.job.asker, WRITING, [])} & set(self.place["until"]):
+        if settling.settled(self.job, self._began):
             top = one(self.job.asker, "SELECT last_value FROM record.resource_key")
             self.place |= {"top": top, "part": 0, "after": 0}
-        elif time.monotonic() - self._began > SETTLE_SECONDS:
-            raise Unavailable("a transaction of somebody has been open for minutes; try again later")
         ledger.move(self.job)
-        time.sleep(PAUSE_SECONDS)
         return True
 
     # -- what ---------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ _MOVE = """UPDATE record.bulk_job SET moment = %s::timestamptz, progress = %s, p
 WHERE id = %s AND state = 'running' RETURNING id"""
 _SEE = """INSERT INTO record.bulk_seen (job, patient, type) SELECT %s, unnest(%s::text[]), %s ON CONFLICT DO NOTHING"""
 _LOG = """INSERT INTO record.audit (at, account, role, facility, purpose, client, action, type, id, patient)
-SELECT now(), %s, %s, %s, %s, %s, '$export', string_agg(type, ',' ORDER BY type), '', nullif(patient, '')
+SELECT now(), %s, %s, %s, %s, %s, %s, string_agg(type, ',' ORDER BY type), '', nullif(patient, '')
 FROM record.bulk_seen WHERE job = %s GROUP BY patient"""
 
 
@@ -66,7 +66,7 @@ class File:
 
 @dataclass
 class Job:
-    """A job. `asked` and `position` are what its kind of work makes of them."""
+    """A job. kind: its operation, without `$`. `asked` and `position` are what its kind of work makes of them."""
 
     id: str
     kind: str
@@ -165,7 +165,7 @@ def finish(job: Job) -> None:
     who = job.asker
     with transaction.atomic():
         _move(job)
-        run(SYSTEM, _rows(_LOG, who.account, who.role, who.facility, who.purpose, who.client, job.id))
+        run(SYSTEM, _rows(_LOG, who.account, who.role, who.facility, who.purpose, who.client, f"${job.kind}", job.id))
         run(SYSTEM, _rows("DELETE FROM record.bulk_seen WHERE job = %s", job.id))
         _end(job.id, "done", "")
 

@@ -21,8 +21,10 @@ from tuetinh.record.bulk import files, ledger
 from tuetinh.record.bulk.export import Export
 from tuetinh.record.bulk.importing import Import
 from tuetinh.record.bulk.ledger import Call, Cancelled, Job
+from tuetinh.record.bulk.tables import Tables
 from tuetinh.record.errors import RecordError
 
+_KINDS = {"export": Export, "import": Import, "viewdefinition-export": Tables}
 _DATABASE = (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError)
 log = logging.getLogger(__name__)
 
@@ -59,9 +61,9 @@ def _leave() -> None:
 
 
 async def _work(job: Job, call: Call) -> None:
-    work: Export | Import | None = None
+    work: Export | Import | Tables | None = None
     try:
-        work = await call({"export": Export, "import": Import}[job.kind], job)
+        work = await call(_KINDS[job.kind], job)
         await work.go_on(call)
     except Cancelled:
         await call(files.remove, job.id)

@@ -1,11 +1,12 @@
-"""AuditEvent at the door: read and searched, from the access log itself (`record.audit.reading`)."""
+"""AuditEvent at the door: read, searched and added to, in the access log itself (`record.audit`)."""
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from tuetinh.record import audit, r4, summary
-from tuetinh.record.audit import reading
+from tuetinh.record.audit import reading, sent
 from tuetinh.record.audit.event import audit_event
 from tuetinh.record.bundling import bundle
 from tuetinh.record.door.call import Call, Response, http_date
@@ -26,6 +27,25 @@ async def read_audit_event(door: Door, call: Call) -> Response:
     body = r4.encode(audit_event(entry, call.asker))
     response = Response(200, summary.cut(body, summary.check_mode(call.option("_summary")), elements))
     response.headers |= {"etag": 'W/"1"', "last-modified": http_date(entry.at)}
+    return response
+
+
+async def send_audit_event(door: Door, call: Call) -> Response:
+    """POST /AuditEvent: an event of another system."""
+    if call.headers.get("if-none-exist") is not None:
+        raise BadRequest(f"{reading.NAME} is not created conditionally: each that is sent is kept", "If-None-Exist")
+    event = await call.resource(reading.NAME)
+    if not isinstance(event, r4.AuditEvent):
+        raise AssertionError  # it was read as one
+    entry = await door.transact(call.asker, lambda: sent.send(call.asker, copy(event), call.base))
+    response = Response(201, r4.encode(audit_event(entry, call.asker)))
+    response.headers = {
+        "location": f"{call.base}/{reading.NAME}/{entry.position}",
+        "etag": 'W/"1"',
+        "last-modified": http_date(entry.at),
+    }
+    if call.prefer.get("return") == "minimal":
+        response.body = b""
     return response
 
 

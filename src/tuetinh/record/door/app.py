@@ -16,8 +16,8 @@ from typing import Any, TypeVar, cast
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from tuetinh.record import audit, contents, formats, guards, projections, r4, store
-from tuetinh.record.asker import Asker
+from tuetinh.record import audit, contents, formats, granular, guards, projections, r4, store
+from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.door import downloading, handlers, routes, uploading
 from tuetinh.record.door.call import JSON, XML, Call, Receive, Response, Scope, Send, base_of, pretty, read_body
 from tuetinh.record.door.shares import Shares
@@ -117,6 +117,8 @@ class Door:
             response = await self._safely(call, scope, receive)
         if call.format == "xml" and response.body and "content-type" not in response.headers:
             response.body = await asyncio.to_thread(formats.write, response.body)
+            if "_pretty=true" in query:
+                response.body = await asyncio.to_thread(formats.pretty, response.body)
             response.headers["content-type"] = f"{XML}; charset=utf-8"
         if "_pretty=true" in query and response.body and response.headers.get("content-type", JSON) == JSON:
             response.body = pretty(response.body)
@@ -144,6 +146,8 @@ class Door:
             route = routes.find(call)
             if route.name not in routes.OPEN:
                 call.asker = await self._who(scope)
+                if granular.asks_value_sets(call.asker.scopes):
+                    await self.run(SYSTEM, granular.ready(call.asker.scopes))
                 routes.allow(call, route)
             if route.name != "bulk_file" and not downloading.gives_any_type(call, route.name):
                 call.check_format()

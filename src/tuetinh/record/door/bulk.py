@@ -8,30 +8,46 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tuetinh.record import audit, store
-from tuetinh.record.bulk import files, ledger
+from tuetinh.record import audit, r4, store
+from tuetinh.record.bulk import files, ledger, tables
 from tuetinh.record.bulk.asking import NDJSON
 from tuetinh.record.bulk.ledger import File, Job
 from tuetinh.record.door.call import Call, Response, http_date
 from tuetinh.record.errors import Forbidden, Issue, NotFound, outcome
 from tuetinh.record.operations.bulk import PLACE
+from tuetinh.record.operations.view_export import told
+from tuetinh.record.operations.views import media_of
 
 if TYPE_CHECKING:
     from tuetinh.record.door.app import Door
 
 AGAIN_SECONDS = (1, 30)  # how soon to ask again: of a job that is new, and of one that takes long
 JSON = "application/json"
+VIEWS = "viewdefinition-export"
+RESULT = "result"  # in the place of a file's name, which has a dot
 
 
 async def bulk_status(door: Door, call: Call) -> Response:
-    """GET /_bulk/job: 202 with how far it is, 200 with the manifest, 500 with why it failed."""
+    """GET /_bulk/job: 202 with how far it is, 200 with the manifest, 500 with why it failed.
+
+    An export of views leads (303) to its result instead, as its draft has it.
+    """
     job = await door.run(call.asker, ledger.find(call.asker, call.id))
     if job.state in ("accepted", "running"):
-        response = Response(202, x_progress=job.progress or "waiting for its turn")
+        response = Response(202, _under_way(job, call), x_progress=job.progress or "waiting for its turn")
         response.headers["retry-after"] = str(_again(job))
         return response
+    if job.kind == VIEWS:
+        return Response(303, location=f"{call.base}/{PLACE}/{job.id}/{RESULT}")
+    return _ended(job, call)
+
+
+def _ended(job: Job, call: Call) -> Response:
+    """What has come out: the manifest, or why nothing has."""
     if job.state == "failed":
         response = Response(500, outcome([Issue("fatal", "exception", f"the {job.kind} failed: {job.problem}")]))
+    elif job.kind == VIEWS:
+        response = Response(200, _views(job, call))
     else:
         response = Response(200, msgspec.json.encode(_manifest(job, call)), content_type=JSON)
     if job.expires:
@@ -51,6 +67,8 @@ async def bulk_delete(door: Door, call: Call) -> Response:
 async def bulk_file(door: Door, call: Call) -> Response:
     """GET /_bulk/job/file, as a gzip where the client takes it."""
     job = await door.run(call.asker, ledger.find(call.asker, call.id))
+    if job.kind == VIEWS and call.version == RESULT and job.state in ("done", "failed"):
+        return _ended(job, call)
     file = next((f for f in job.files if f.name == call.version and f.whole and job.state == "done"), None)
     if file is None:
         message = f"the {job.kind} has no file {call.version[:80]!r}"
@@ -65,7 +83,8 @@ async def bulk_file(door: Door, call: Call) -> Response:
         raise NotFound(message) from error
     audit.note(call.asker, "download", file.type, "", None)
     zipped = "gzip" in call.headers.get("accept-encoding", "").lower()
-    response = Response(200, content_type=NDJSON, vary="accept-encoding", cache_control="no-store")
+    media = media_of(job.asked["form"]) if job.kind == VIEWS and file.kind == "output" else NDJSON
+    response = Response(200, content_type=media, vary="accept-encoding", cache_control="no-store")
     if zipped:
         response.headers["content-encoding"] = "gzip"
     else:
@@ -74,6 +93,31 @@ async def bulk_file(door: Door, call: Call) -> Response:
         response.headers["expires"] = http_date(job.expires)
     response.chunks = files.chunks(opened, zipped=zipped)
     return response
+
+
+def _under_way(job: Job, call: Call) -> bytes:
+    """What is told while a job is not done."""
+    if job.kind != VIEWS:
+        return b""
+    status = "accepted" if job.state == "accepted" else "in-progress"
+    return r4.encode(told(job.id, f"{call.base}/{PLACE}/{job.id}", job.asked["tracking"], status))
+
+
+def _views(job: Job, call: Call) -> bytes:
+    """What an export of views has made: the address of each file, by view."""
+    place = f"{call.base}/{PLACE}/{job.id}"
+    parts: dict[str, list[r4.ParametersParameter]] = {}
+    for file in job.files:
+        name = tables.part_of(file)
+        parts.setdefault(name, [r4.ParametersParameter(name="name", valueString=name)]).append(
+            r4.ParametersParameter(name="location", valueUri=f"{place}/{file.name}")
+        )
+    more = [
+        r4.ParametersParameter(name="_format", valueCode=job.asked["form"]),
+        r4.ParametersParameter(name="exportStartTime", valueInstant=store.instant(job.moment or datetime.now(UTC))),
+        *(r4.ParametersParameter(name="output", part=each) for each in parts.values()),
+    ]
+    return r4.encode(told(job.id, place, job.asked["tracking"], "completed", *more))
 
 
 def _again(job: Job) -> int:

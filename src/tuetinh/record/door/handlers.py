@@ -12,12 +12,24 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from tuetinh.record import audit, bundles, bundling, capability, conditional, contents, origin, r4, store, summary
+from tuetinh.record import (
+    audit,
+    built_in,
+    bundles,
+    bundling,
+    capability,
+    conditional,
+    contents,
+    origin,
+    r4,
+    store,
+    summary,
+)
 from tuetinh.record import history as feed
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.door import downloading, pages, routes, within
 from tuetinh.record.door import openapi as description
-from tuetinh.record.door.access_log import read_audit_event, search_audit_events
+from tuetinh.record.door.access_log import read_audit_event, search_audit_events, send_audit_event
 from tuetinh.record.door.bulk import bulk_delete, bulk_file, bulk_status
 from tuetinh.record.door.call import JSON, Call, Response, http_date, since
 from tuetinh.record.door.operating import operation
@@ -42,7 +54,15 @@ if TYPE_CHECKING:
     from tuetinh.record.door.app import Connection, Door
 
 # found by the names of their routes, like every handler below
-__all__ = ["bulk_delete", "bulk_file", "bulk_status", "operation", "read_audit_event", "search_audit_events"]
+__all__ = [
+    "bulk_delete",
+    "bulk_file",
+    "bulk_status",
+    "operation",
+    "read_audit_event",
+    "search_audit_events",
+    "send_audit_event",
+]
 
 COUNT, MOST = 20, 1000
 HISTORY = frozenset({"_count", "_since", "_at", pages.PAGE, "_format", "_pretty"})
@@ -81,6 +101,13 @@ async def read(door: Door, call: Call) -> Response:
     except Gone as gone:
         response = Response(410, gone.outcome(), etag=_etag(gone.version))
         return response
+    except NotFound:
+        if call.type not in built_in.TYPES:
+            raise
+        own = await asyncio.to_thread(built_in.find, call.type, call.id)
+        if own is None:
+            raise
+        return await _one(door, call, own)
     audit.note(call.asker, "read", found.type, found.id, found.patient)
     return await _one(door, call, found)
 
@@ -132,6 +159,12 @@ async def search(door: Door, call: Call) -> Response:
     result = await door.run(call.asker, step)
     for type_, patient in dict.fromkeys(result.seen):
         audit.note(call.asker, "search", type_, "", patient)
+    if not result.found and call.type in built_in.TYPES:
+        own = await asyncio.to_thread(built_in.asked, call.type, pairs)
+        if own:
+            entries = [bundling.entry(one, call.base) for one in own]
+            links = [("self", f"{call.base}/{call.type}?{urlencode(pairs)}")]
+            return Response(200, bundling.bundle("searchset", entries, links, len(own)))
     return Response(200, result.body)
 
 

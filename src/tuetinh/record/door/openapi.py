@@ -46,6 +46,7 @@ _HEADERS = {
     **dict.fromkeys(("update", "update_by", "patch", "patch_by"), ("If-Match", "Prefer")),
     "delete": ("If-Match",),
     "delete_by": ("If-Match",),
+    "send_audit_event": ("Prefer",),
     "bundle": ("Prefer",),
 }
 # Statuses of what went well, each with its answer among the `_responses`.
@@ -61,8 +62,9 @@ _ANSWERS = {
     "delete_by": {"204": "Nothing"},
     "read": {"200": "Resource", "304": "Nothing"},
     "read_audit_event": {"200": "Resource", "304": "Nothing"},
+    "send_audit_event": {"201": "Resource"},
     "vread": {"200": "Resource", "304": "Nothing"},
-    "bulk_status": {"200": "Document", "202": "Nothing", "500": "OperationOutcome"},
+    "bulk_status": {"200": "Document", "202": "Nothing", "303": "Nothing", "500": "OperationOutcome"},
     "bulk_delete": {"202": "OperationOutcome"},
     "bulk_file": {"200": "Lines"},
 }

@@ -25,10 +25,10 @@ Pairs = Sequence[tuple[str, str]]
 
 
 class Result:
-    """A searchset and whose resources are in it."""
+    """A searchset and whose resources are in it. found: whether there are any."""
 
-    def __init__(self, body: bytes, seen: list[tuple[str, str | None]]) -> None:
-        self.body, self.seen = body, seen
+    def __init__(self, body: bytes, seen: list[tuple[str, str | None]], *, found: bool = True) -> None:
+        self.body, self.seen, self.found = body, seen, found
 
 
 def searchset(
@@ -85,7 +85,7 @@ def searchset(
         problems = [*problems, Problem("warning", "too-costly", "", text)]
     if problems:
         entries.append(b'{"resource":%b,"search":{"mode":"outcome"}}' % outcome(issues_of(problems)))
-    return Result(bundle("searchset", entries, links, found.total), seen or [(type_ or "", None)])
+    return Result(bundle("searchset", entries, links, found.total), seen or [(type_ or "", None)], found=bool(seen))
 
 
 def _link(address: str, query: str, page: str | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tuetinh.record import operations, store
+from tuetinh.record.audit import sent
 from tuetinh.record.audit.reading import NAME as AUDIT_EVENT
 from tuetinh.record.door.access_log import check_compartment
 from tuetinh.record.door.call import Call
@@ -48,6 +49,7 @@ ROUTES = (
     Route("POST", "/{compartment}/{id}/{type}/_search", "search_compartment", "s"),
     Route("GET", "/{type}/{id}/_history/{version}", "vread", "r"),
     Route("GET", "/AuditEvent", "search_audit_events", "s"),
+    Route("POST", "/AuditEvent", "send_audit_event", ""),  # who may is looked at in `allow`
     Route("POST", "/AuditEvent/_search", "search_audit_events", "s"),
     Route("GET", "/AuditEvent/{id}", "read_audit_event", "r"),
     Route("GET", "/{compartment}/{id}/AuditEvent", "search_audit_events", "s"),
@@ -82,6 +84,8 @@ def allow(call: Call, route: Route) -> None:
     """Raise Forbidden for what the asker may not do at all, before anything else of the call is looked at."""
     if route.letter and call.type:
         store.allow(call.asker, route.letter, call.type)
+    if route.name == "send_audit_event":
+        sent.allow(call.asker)
     if call.operation is not None:
         call.operation.who(call.asker)
 
@@ -146,7 +150,7 @@ def _shape(call: Call) -> str:
 
 
 def _of_access_log(call: Call, parts: list[str]) -> str:
-    """The shape of an address of AuditEvent, which has no versions and is not written."""
+    """The shape of an address of AuditEvent, which has no versions and is not changed."""
     if len(parts) == 1:
         return "/AuditEvent"
     if len(parts) > 2 or parts[1] == "_history":

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from tuetinh.record.formats.safely import XmlRefused
 from tuetinh.record.formats.xml_read import read
-from tuetinh.record.formats.xml_write import write
+from tuetinh.record.formats.xml_write import pretty, write
 
-__all__ = ["XmlRefused", "read", "write"]
+__all__ = ["XmlRefused", "pretty", "read", "write"]

@@ -8,7 +8,9 @@ from html.entities import name2codepoint
 from itertools import zip_longest
 from typing import Any
 
-from tuetinh.record.formats.safely import FHIR
+from lxml import etree
+
+from tuetinh.record.formats.safely import FHIR, XHTML, local, parse
 from tuetinh.record.validate.model import TYPES, Element, Type
 from tuetinh.record.validate.parse import quick
 
@@ -25,6 +27,24 @@ def write(data: bytes) -> bytes:
     out: list[str] = [HEAD]
     _resource(plain, out, f' xmlns="{FHIR}"')
     return "".join(out).encode()
+
+
+def pretty(data: bytes) -> bytes:
+    """The same XML on many lines; narratives, where spaces count, stay as they are."""
+    root = parse(data)
+    _indent(root, "\n")
+    return HEAD.encode() + b"\n" + etree.tostring(root, encoding="utf-8") + b"\n"
+
+
+def _indent(node: etree._Element, line: str) -> None:
+    """Give each child of an element a line of its own; line: how the element's own begins."""
+    if not len(node) or local(node)[0] == XHTML:
+        return
+    node.text = line + "  "
+    for child in node:
+        _indent(child, line + "  ")
+        child.tail = line + "  "
+    node[-1].tail = line
 
 
 def _escape(text: str) -> str:

@@ -102,12 +102,16 @@ def _parameters(plain: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _accepted(asked: Asked, kind: str, wanted: dict[str, Any], patients: list[str] | None) -> Step[Reply]:
-    """Keep the job and have it done: both or, when this process dies, neither."""
+def accepted(asked: Asked, kind: str, wanted: dict[str, Any], patients: list[str] | None) -> Step[tuple[Job, str]]:
+    """Keep the job and have it done: both or, when this process dies, neither. Returns where it is asked for, too."""
     request = f"{asked.path}?{urlencode(asked.pairs)}" if asked.pairs else asked.path
     job = Job(store.new_id(), kind, asked.asker, request, wanted)
     yield from computed(lambda: _keep(job, patients))
-    address = f"{asked.base}/{PLACE}/{job.id}"
+    return job, f"{asked.base}/{PLACE}/{job.id}"
+
+
+def _accepted(asked: Asked, kind: str, wanted: dict[str, Any], patients: list[str] | None) -> Step[Reply]:
+    _, address = yield from accepted(asked, kind, wanted, patients)
     told = outcome([Issue("information", "informational", f"the {kind} is under way; ask {address} how far it is")])
     return Reply(told, 202, headers={"content-location": address})
 

@@ -20,7 +20,8 @@ class Param:
 
     type: FHIR's name of the type: a primitive (`uri`, `date`, `integer`…), a datatype (`Coding`, `Reference`, …), a
     resource type or `Resource`; "" when it has `parts`, `Element` for a value of any datatype. max: None for any
-    number. raw: a resource that arrives as its JSON, unchecked, because what is wrong with it is the answer.
+    number. raw: a resource that arrives as its JSON, unchecked, because what is wrong with it is the answer; among
+    parts one whose type R4 does not know, which arrives as a Binary of its JSON.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""`Patient/id/$everything` and `Encounter/id/$everything` (patient.html#everything): a compartment, page by page.
+"""`$everything` of a patient, an encounter, a group and of all patients (patient.html#everything), page by page.
 
 What the compartment's resources refer to outside of it (practitioners, organizations, places, medicines) comes along on
 the page that refers to it.
@@ -7,7 +7,7 @@ the page that refers to it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -16,10 +16,11 @@ import msgspec
 
 from tuetinh.record import r4, store
 from tuetinh.record.asker import Asker
+from tuetinh.record.bulk import asking
 from tuetinh.record.bundling import bundle, entry
 from tuetinh.record.errors import BadRequest, issues_of
 from tuetinh.record.merging import ledger
-from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply
+from tuetinh.record.operations.declare import Asked, Level, Operation, Out, Param, Reply
 from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
 from tuetinh.record.search.values import date_range, instant
@@ -127,6 +128,44 @@ def of_patient(asked: Asked) -> Step[Reply]:
     following = str(rows[count - 1][6]) if len(rows) > count else None
     chosen = [one for one in found if one.type == "Patient" or _within(one.body, asked)]
     return (yield from _page(asked, chosen, following, first.patient))
+
+
+def of_all(asked: Asked) -> Step[Reply]:
+    """What belongs to any patient whom the asker may see."""
+    return (yield from _of_many(asked, None))
+
+
+def of_group(asked: Asked) -> Step[Reply]:
+    """A Group, and what belongs to those who are its members now."""
+    group = yield from store.read(asked.asker, "Group", asked.id)
+    people = yield from asking.within(asked.asker, [], [r4.Reference(reference=f"Group/{asked.id}")])
+    return (yield from _of_many(asked, people or [], group))
+
+
+def _of_many(asked: Asked, people: list[str] | None, group: Stored | None = None) -> Step[Reply]:
+    """What belongs to these patients, or (None) to any, in the order in which it came; the group goes before it all."""
+    after, count = _position(asked), _count(asked)
+    where, params = "patient IS NOT NULL", []
+    if people is not None:
+        where, params = "patient = ANY(%s::text[])", [array(people)]
+    if group is not None:
+        where, params = f"{where} AND NOT (type = 'Group' AND id = %s)", [*params, group.id]
+    if asked.asker.patient is not None:
+        where, params = f"{where} AND patient = %s", [*params, asked.asker.patient]
+    if since := asked.one("_since"):
+        where, params = f"{where} AND updated >= %s::timestamptz", [*params, datetime.fromisoformat(since).isoformat()]
+    rows = yield Query(
+        "SELECT type, id, version, updated, patient, body, key FROM record.resource"
+        f" WHERE {where} AND NOT deleted AND key > %s AND type = ANY(%s::text[]) ORDER BY key LIMIT %s",
+        [*params, after, array(_types(asked)), count + 1],
+        prepare=False,
+    )
+    found = [Stored(*row[:5], bytes(row[5])) for row in rows[:count]]
+    found = [one for one in found if store.shows(asked.asker, "r", one.type, one.patient, one.body)]
+    following = str(rows[count - 1][6]) if len(rows) > count else None
+    chosen = [one for one in found if one.type == "Patient" or _within(one.body, asked)]
+    first = [group] if group is not None and not after and "Group" in _types(asked) else []
+    return (yield from _page(asked, [*first, *chosen], following, None))
 
 
 def of_encounter(asked: Asked) -> Step[Reply]:
@@ -250,18 +289,21 @@ _PARAMS = (
 _CARE = (Param("start", "date"), Param("end", "date"))
 _DEFINITION = "http://hl7.org/fhir/OperationDefinition/{}-everything"
 _OUT = (Out("return", "Bundle", 1),)
+_PLACES: tuple[tuple[str, Level, Callable[[Asked], Step[Reply]], tuple[Param, ...]], ...] = (
+    ("Patient", "instance", of_patient, _CARE + _PARAMS),
+    ("Patient", "type", of_all, _CARE + _PARAMS),
+    ("Group", "instance", of_group, _CARE + _PARAMS),
+    ("Encounter", "instance", of_encounter, _PARAMS),
+)
 OPERATIONS = tuple(
     Operation(
         "everything",
         _DEFINITION.format(type_),
-        ("instance",),
+        (level,),
         step,
         types=frozenset({type_}),
         params=params,
         out=_OUT,
     )
-    for type_, step, params in (
-        ("Patient", of_patient, _CARE + _PARAMS),
-        ("Encounter", of_encounter, _PARAMS),
-    )
+    for type_, level, step, params in _PLACES
 )

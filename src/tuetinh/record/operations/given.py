@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -51,6 +52,8 @@ def from_body(operation: Operation, body: bytes, *, lenient: bool = False) -> tu
             return values, []
     else:
         values = {}
+        if any(part.raw for param in operation.params for part in param.parts):
+            body = _wrapped(body)
     resource, problems = check(body)
     if isinstance(resource, r4.Parameters):
         parts, others = resource.parameter or [], []
@@ -83,6 +86,30 @@ def _set_apart(raw: Param, body: bytes) -> tuple[Values, bytes]:
     rest = [p for p in parameters.parameter if p not in mine]
     left = msgspec.json.encode({"resourceType": "Parameters", "parameter": rest}) if rest else b""
     return {raw.name: [bytes(p["resource"]) for p in mine]} if mine else {}, left
+
+
+def _wrapped(body: bytes) -> bytes:
+    """Parameters whose parts hold resources of types that R4 does not know, each as a Binary of its JSON."""
+    try:
+        parameters = msgspec.json.decode(body, type=_Loose)
+        if parameters.resourceType != "Parameters":
+            return body
+        for parameter in parameters.parameter:
+            parts = msgspec.json.decode(parameter.get("part", b"[]"), type=list[dict[str, msgspec.Raw]])
+            for part in parts:
+                given = part.get("resource", b"{}")
+                if msgspec.json.decode(given, type=_Typed).resourceType not in ("", *r4.RESOURCES):
+                    binary = r4.Binary(contentType="application/json", data=base64.b64encode(given).decode())
+                    part["resource"] = msgspec.Raw(r4.encode(binary))
+            if parts:
+                parameter["part"] = msgspec.Raw(msgspec.json.encode(parts))
+        return msgspec.json.encode(parameters)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return body  # what is wrong with it is told where it is checked
+
+
+class _Typed(msgspec.Struct):
+    resourceType: str = ""
 
 
 class _Loose(msgspec.Struct):

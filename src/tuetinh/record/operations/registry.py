@@ -23,6 +23,7 @@ MODULES = (
     "tuetinh.record.operations.validate",
     "tuetinh.record.operations.terminology",
     "tuetinh.record.operations.views",
+    "tuetinh.record.operations.view_export",
 )
 
 

@@ -7,12 +7,18 @@ the operation of that name answers.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from tuetinh.record import r4, store
-from tuetinh.record.operations.declare import Asked, Level, Operation, Param, Reply
+from tuetinh.record.errors import NotFound
+from tuetinh.record.operations.declare import Asked, Level, Operation, Out, Param, Reply
+from tuetinh.record.profiles.library import CORE as CORE_TYPES
+from tuetinh.record.profiles.library import Library
+from tuetinh.record.profiles.stored import library as profiles
+from tuetinh.record.search.expressions import rules
 from tuetinh.record.steps import Step, computed
 from tuetinh.record.terminology.edge import as_r4
 from tuetinh.record.terminology.operate import answer
@@ -31,6 +37,9 @@ def terminology(asked: Asked) -> Step[Reply]:
         resource = msgspec.json.decode(found.body or b"{}", type=dict[str, Any])
         rows.append({"name": _WHOLE[asked.type], "resource": resource})
         seen.append((asked.type, asked.id, found.patient))
+    if (context := asked.one("context")) and not {"url", "valueSet"} & {row["name"] for row in rows}:
+        library = yield from profiles()
+        rows.append({"name": "url", "valueString": _bound(library, context)})
     shelf = yield from refresh()
     parameters = {"resourceType": "Parameters", "parameter": rows}
     status, body = yield from computed(
@@ -39,18 +48,40 @@ def terminology(asked: Asked) -> Step[Reply]:
     return Reply(_encode(as_r4(body)), status, seen=seen)
 
 
+def _bound(library: Library, context: str) -> str:
+    """The value set to which an element of a profile or type is bound: `http://…/StructureDefinition/x#Type.element`."""
+    url, _, path = context.partition("#")
+    rule = library.tree(f"{url}#{path}") if path else None
+    if rule is not None and rule.binding is not None:
+        return rule.binding[1]
+    found: dict[str, Any] = {"type": url.removeprefix(CORE_TYPES)}
+    type_, *names = path.split(".")
+    for name in names if type_ == found["type"] else ():
+        found = rules()["types"].get(found.get("type"), {}).get("elements", {}).get(name, {})
+    if "codes" not in found:
+        raise NotFound(f"no value set is bound to {context[:200]!r}, as far as it is known here")
+    return f"http://hl7.org/fhir/ValueSet/{found['codes']}"
+
+
 def _rows(asked: Asked) -> Iterator[dict[str, Any]]:
     """What was given, as rows of Parameters."""
     for name, values in asked.values.items():
         for value in values:
-            if isinstance(value, r4.Resource):
-                yield {"name": name, "resource": msgspec.json.decode(r4.encode(value))}
-            elif isinstance(value, r4.Element):
-                yield {"name": name, f"value{type(value).__name__}": msgspec.json.decode(_encode(value))}
-            elif isinstance(value, bool):
-                yield {"name": name, "valueBoolean": value}
-            else:
-                yield {"name": name, "valueString": value}
+            yield _row(name, value)
+
+
+def _row(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, r4.Resource):
+        return {"name": name, "resource": msgspec.json.decode(r4.encode(value))}
+    if isinstance(value, r4.Element):
+        return {"name": name, f"value{type(value).__name__}": msgspec.json.decode(_encode(value))}
+    if isinstance(value, dict):
+        return {"name": name, "part": [_row(inner, one) for inner, several in value.items() for one in several]}
+    if isinstance(value, bool):
+        return {"name": name, "valueBoolean": value}
+    if isinstance(value, int | Decimal):
+        return {"name": name, "valueInteger" if isinstance(value, int) else "valueDecimal": value}
+    return {"name": name, "valueString": value}
 
 
 def _params(text: str) -> tuple[Param, ...]:
@@ -83,9 +114,29 @@ OPERATIONS = (
         ),
     ),
     Operation(
+        "find-matches",
+        CORE + "CodeSystem-find-matches",
+        _BOTH,
+        terminology,
+        _CODE_SYSTEM,
+        params=(
+            *_params("system:uri version:string exact:boolean compositional:boolean"),
+            Param(
+                "property",
+                max=None,
+                parts=(
+                    Param("code", "code", 1),
+                    Param("value", "Element", 1),
+                    Param("subproperty", max=None, parts=(Param("code", "code", 1), Param("value", "Element", 1))),
+                ),
+            ),
+        ),
+        out=(Out("match", "Element", 0, None),),
+    ),
+    Operation(
         "subsumes",
         CORE + "CodeSystem-subsumes",
-        _TYPE,
+        _BOTH,
         terminology,
         _CODE_SYSTEM,
         params=_params("codeA:code codeB:code system:uri version:string codingA:Coding codingB:Coding"),

@@ -42,7 +42,7 @@ Seen = list[tuple[str, str, str | None]]
 
 def viewdefinition_run(asked: Asked) -> Step[Reply]:
     """The rows of one view, over the record or over the resources that are given."""
-    form = _form(asked)
+    form = form_of(asked)
     view = yield from _view(asked)
     limit, given = _limit(asked), asked.many("resource")
     seen: Seen = []
@@ -55,7 +55,7 @@ def viewdefinition_run(asked: Asked) -> Step[Reply]:
                 seen.extend((yield from _gather(asked, view, to, limit)))
 
     file = yield from _filed(write)
-    return Reply(None, media=_media(form), seen=seen, file=file)
+    return Reply(None, media=media_of(form), seen=seen, file=file)
 
 
 def _filed(write: Callable[[IO[bytes]], Step[None]]) -> Step[IO[bytes]]:
@@ -72,7 +72,7 @@ def _filed(write: Callable[[IO[bytes]], Step[None]]) -> Step[IO[bytes]]:
 
 def sqlquery_run(asked: Asked) -> Step[Reply]:
     """The result of a query over views of the record."""
-    form = _form(asked)
+    form = form_of(asked)
     library = yield from _library(asked)
     try:
         query = read_query(library)
@@ -84,7 +84,7 @@ def sqlquery_run(asked: Asked) -> Step[Reply]:
         tables = [Table(label, Path(folder) / f"{number}.parquet") for number, label in enumerate(query.views)]
         for table in tables:
             reference = query.views[table.label]
-            view = _contained(library, reference) or (yield from _stored(asked, reference))
+            view = _contained(library, reference) or read_view((yield from stored(asked, reference)))
             with table.path.open("xb") as parquet, sheet(view, "parquet", parquet) as to:
                 seen += yield from _gather(asked, view, to, None)
         limit, header = _limit(asked), asked.one("header") is not False
@@ -93,7 +93,7 @@ def sqlquery_run(asked: Asked) -> Step[Reply]:
             yield from computed(lambda: _answer(query, values, tables, form, out, limit=limit, header=header))
 
         file = yield from _filed(write)
-    return Reply(None, media=_media(form), seen=seen, file=file)
+    return Reply(None, media=media_of(form), seen=seen, file=file)
 
 
 def _answer(
@@ -114,7 +114,7 @@ def _answer(
         raise Unprocessable(str(error)) from None
 
 
-def _form(asked: Asked) -> str:
+def form_of(asked: Asked) -> str:
     """The format: `_format` before Accept, NDJSON when neither says."""
     wanted = asked.one("_format") or asked.accept
     form = wanted if wanted in MEDIA else next((name for name, media in MEDIA.items() if media == wanted), "")
@@ -123,7 +123,8 @@ def _form(asked: Asked) -> str:
     return form or ("parquet" if wanted else "ndjson")
 
 
-def _media(form: str) -> str:
+def media_of(form: str) -> str:
+    """The content type of a format."""
     return "text/csv; charset=utf-8" if form == "csv" else MEDIA[form]
 
 
@@ -139,38 +140,37 @@ def _view(asked: Asked) -> Step[View]:
     if len(given) + (reference is not None) != 1:
         raise BadRequest("one of viewResource and viewReference is required", "viewResource")
     if given:
-        return _read(given[0])
-    return (yield from _stored(asked, reference.reference or ""))
+        return read_view(given[0])
+    return read_view((yield from stored(asked, reference.reference or "")))
 
 
 def _contained(library: r4.Library, reference: str) -> View | None:
     """The view in a Binary that the Library carries along."""
     found = (each for each in library.contained or [] if isinstance(each, r4.Binary) and f"#{each.id}" == reference)
-    return next((_decoded(each) for each in found), None)
+    return next((read_view(held(each)) for each in found), None)
 
 
-def _stored(asked: Asked, reference: str) -> Step[View]:
-    """The view in a Binary of the record. Raises NotFound."""
+def stored(asked: Asked, reference: str) -> Step[bytes]:
+    """The JSON of the view in a Binary of the record. Raises NotFound."""
     type_, _, id_ = reference.removeprefix(f"{asked.base}/").partition("/")
     if type_ != "Binary" or not store.is_id(id_):
         raise BadRequest(f"a view is stored as a Binary; {reference[:200]!r} names none", "viewReference")
     store.allow(asked.asker, "r", "Binary")
     found = yield from store.read(asked.asker, "Binary", id_)
     binary = r4.decode((yield from contents.given(found.body)))
-    return _decoded(binary)
+    return held(binary)
 
 
-def _decoded(binary: r4.Resource) -> View:
-    if not isinstance(binary, r4.Binary):
-        raise Unprocessable("the Binary holds no view")
+def held(binary: r4.Resource) -> bytes:
+    """The JSON of the view in a Binary. Raises Unprocessable."""
     try:
-        return _read(base64.b64decode(binary.data or ""))
+        return base64.b64decode(binary.data or "") if isinstance(binary, r4.Binary) else b""
     except ValueError:
         raise Unprocessable("the Binary holds no view") from None
 
 
-def _read(data: bytes) -> View:
-    """Raises Unprocessable with the place of what is wrong."""
+def read_view(data: bytes) -> View:
+    """The view that is written so. Raises Unprocessable with the place of what is wrong."""
     try:
         return read(msgspec.json.decode(data))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -201,7 +201,7 @@ def _gather(asked: Asked, view: View, to: Sheet, limit: int | None) -> Step[Seen
     ask = rows_of.Ask(
         asked.asker,
         view,
-        patient=None if patient is None else (patient.reference or "").rpartition("/")[2],
+        patients=None if patient is None else [(patient.reference or "").rpartition("/")[2]],
         since=asked.one("_since"),
         until=time.monotonic() + SECONDS,
     )

@@ -40,6 +40,11 @@ def guide_codes() -> list[Json]:
     return _standard()[1]
 
 
+def known_profiles() -> list[Json]:
+    """The profiles and extensions of FHIR R4 and of VN Core: what they ask, without their names and texts."""
+    return list(_standard()[0].values())
+
+
 class Library:
     """Profiles, and the value sets that they bind to. `add` everything before the first use."""
 

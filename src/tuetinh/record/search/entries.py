@@ -44,12 +44,14 @@ class Index:
 
 
 def phone(value: str) -> str:
-    """Return a phone number without what people put between its digits; anything else as it is.
+    """Return a phone number without what people put between its digits, an e-mail address in small letters.
 
-    A space before it is the plus of a query that was not escaped.
+    Anything else stays. A space before a number is the plus of a query that was not escaped.
     """
-    if "@" in value or "/" in value:
+    if "/" in value:
         return value
+    if "@" in value:
+        return value.lower()
     return ("+" if value.startswith(" ") else "") + _PHONE.sub("", value)
 
 

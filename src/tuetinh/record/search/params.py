@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -212,6 +213,19 @@ def _with(type_: str, own: tuple[Param, ...]) -> dict[str, Param]:
     return official(type_) | {param.code: param for param in own}
 
 
+def defined() -> Iterator[tuple[str, Param]]:
+    """Every official parameter with the type for which it is defined: `Resource` and `DomainResource` are such, too."""
+    for family, rows in _data()["types"].items():
+        for code, row in rows.items():
+            yield family, _param(family, code, row)
+
+
+def _param(type_: str, code: str, row: list[Any]) -> Param:
+    kind, expression, targets, id_, *rest = row
+    parts = tuple((a, b) for a, b in (rest[0] if rest else ()))
+    return Param(type_, code, kind, expression, tuple(targets), URL + id_, parts)
+
+
 @cache
 def official(type_: str) -> dict[str, Param]:
     """Return the official parameters of a resource type, those of all resources among them."""
@@ -221,9 +235,7 @@ def official(type_: str) -> dict[str, Param]:
     )
     for family in families:
         for code, row in _data()["types"].get(family, {}).items():
-            kind, expression, targets, id_, *rest = row
-            parts = tuple((a, b) for a, b in (rest[0] if rest else ()))
-            found[code] = Param(type_, code, kind, expression, tuple(targets), URL + id_, parts)
+            found[code] = _param(type_, code, row)
     return found
 
 

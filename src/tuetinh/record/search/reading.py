@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from unicodedata import normalize
 
 from tuetinh.record.hashes import token_hash
 from tuetinh.record.search.composites import BAR, FIRST, SECOND, Composite, composites, pair
@@ -175,8 +176,8 @@ def token_hashes(param: Param, name: str, parts: list[str]) -> list[int]:
         if system not in implied and (system or implied):
             return []
         return [token_hash(name, code)] if code else [token_hash(name, "", "", "")]
-    if "ContactPoint" in kinds:
-        code = phone(code)
+    if "ContactPoint" in kinds:  # as it is, too: addresses that were indexed before were not made small
+        return [token_hash(name, system, code), token_hash(name, system, phone(code))]
     return [token_hash(name, system, code)]
 
 
@@ -368,7 +369,10 @@ def _string(param: Param, modifier: str, values: list[str]) -> Condition:
     if modifier not in ("", "exact", "contains"):
         raise _refuse(param, modifier)
     texts = [unescape(value) for value in values]
-    if modifier != "exact":
+    if modifier == "exact":  # the same letters, whether a mark is part of one or stands behind it
+        texts = [form for text in texts for form in (text, normalize("NFC", text), normalize("NFD", text))]
+        texts = list(dict.fromkeys(texts))
+    else:
         texts = [fold(text)[:STRING_LIMIT] for text in texts]
     return Strings(param.indexed_as, modifier or "starts", tuple(texts))
 

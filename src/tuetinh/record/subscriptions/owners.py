@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tuetinh.record import granular
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.steps import Step
@@ -35,4 +36,7 @@ def register(resolve: Resolve) -> None:
 
 def now(owner: Asker) -> Step[Asker | None]:
     """The owner with the rights it has now, within those that it had when it wrote the subscription."""
-    return (yield from _resolve[0](owner))
+    found = yield from _resolve[0](owner)
+    if found is not None:
+        yield from granular.ready(found.scopes)
+    return found

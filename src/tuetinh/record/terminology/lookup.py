@@ -107,6 +107,11 @@ def subsumes(library: Library, asked: Resource, accept_language: str = "") -> di
     """How two codes of a system are related (R4 codesystem-operation-subsumes.html)."""
     inquiry = Inquiry(library, asked, accept_language)
     url, version = versions.split(inquiry.text("system"))
+    if (given := inquiry.resource("codeSystem", "CodeSystem")) is not None:
+        if url not in ("", given.get("url")):
+            raise missing(f"The code system that is asked is not {url}")
+        library = library.over([given])
+        url, version = given.get("url", ""), given.get("version", "")
     codes = []
     for letter in "AB":
         coding = inquiry.one(f"coding{letter}")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tuetinh.record.terminology.expand import expand
+from tuetinh.record.terminology.find import find_matches
 from tuetinh.record.terminology.issues import TerminologyError, outcome
 from tuetinh.record.terminology.library import Library
 from tuetinh.record.terminology.lookup import lookup, subsumes
@@ -18,6 +19,7 @@ Operation = Callable[[Library, Resource, str], dict[str, Any]]
 
 # By resource type and operation, as in the path: `/ValueSet/$expand`.
 OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("CodeSystem", "find-matches"): find_matches,
     ("CodeSystem", "lookup"): lookup,
     ("CodeSystem", "subsumes"): subsumes,
     ("CodeSystem", "validate-code"): validate_in_code_system,

@@ -19,9 +19,10 @@ from django.test.utils import CaptureQueriesContext
 
 from tuetinh.record import api, audit, r4
 from tuetinh.record.asker import Asker
-from tuetinh.record.audit import archive, chain, months
+from tuetinh.record.audit import archive, chain, months, sent
 from tuetinh.record.audit.chain import Fault, Head, Sealer, Verdict
 from tuetinh.record.sight import EVERYTHING
+from tuetinh.record.steps import run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DOCTOR = Asker("7", "doctor", "12104", "TREAT", frozenset({"user/*.cruds"}), sight=EVERYTHING)
@@ -124,6 +125,7 @@ def test_what_is_logged_is_sealed_and_whole() -> None:
         "INSERT INTO record.audit (position, at, account, role, facility, purpose, action, type, id)"
         " SELECT position, at, account, role, facility, purpose, action, type, id FROM record.audit WHERE position = 5",
         "UPDATE record.audit SET what = ARRAY['Basic/other'] WHERE position = 5",
+        "UPDATE record.audit SET event = '{}' WHERE position = 5",
         "UPDATE record.audit SET position = 11 - position WHERE position IN (5, 6)",
         "UPDATE record.audit_block SET hash = sha256('x') WHERE number = 2",
         'UPDATE record.audit_block SET "end" = 5 WHERE number = 2',
@@ -137,6 +139,23 @@ def test_tampering_is_found_where_it_happened(sql: str) -> None:
     assert faults() == []
     assert tamper(sql) in (1, 2)
     assert (2, "changed") in faults()
+
+
+@pytest.mark.usefixtures("started", "block_of_three")
+def test_what_another_system_sent_is_sealed_with_who_sent_it() -> None:
+    """What it tells, in whatever letters, is hashed by the database and by Python alike."""
+    system = Asker("client:ris", "system", "12104", "HOPERAT", frozenset({"system/AuditEvent.c"}), client="ris")
+    write(1)
+    event = r4.AuditEvent(outcomeDesc='Đã "xem"\\\n\u2028', agent=[r4.AuditEventAgent(altId="x", requestor=True)])
+    entry = run(system, sent.send(system, event, "http://node.test/fhir"))
+    write(4)
+    seal()
+    assert faults() == []
+    for change in ("client = 'pacs'", "event = replace(event, 'xem', 'ghi')", "event = NULL"):
+        tamper(f"UPDATE record.audit SET {change} WHERE position = {entry.position}")
+        assert faults() == [(1, "changed")]
+        tamper("UPDATE record.audit SET client = 'ris', event = %s WHERE position = %s", entry.event, entry.position)
+        assert faults() == []
 
 
 @pytest.mark.usefixtures("started", "block_of_three")

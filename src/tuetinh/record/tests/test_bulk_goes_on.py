@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tuetinh.record.bulk import export as exporting
-from tuetinh.record.bulk import files, importing, ledger, organized, reading, running
+from tuetinh.record.bulk import files, importing, ledger, organized, reading, running, settling
 from tuetinh.record.bulk.export import Export
 from tuetinh.record.bulk.importing import Import
 from tuetinh.record.tests.bulk_world import ASYNC, Made, aside, ended, export, path_of, work
@@ -72,7 +72,7 @@ def untold(work: Export) -> None:
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("turns", [0, 1, 11, 12, 13, 14, 15, 16])
 def test_an_export_goes_on_where_it_was_left(there: Any, turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "SETTLE", exporting.SETTLE * 0.9)
+    monkeypatch.setattr(settling, "SETTLE", settling.SETTLE * 0.9)
     place, id_ = begun(there)
     left_after(id_, turns, untold)
     running_ = there.get(place)

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from tuetinh.record import granular
+from tuetinh.record.asker import Asker
+from tuetinh.record.sight import EVERYTHING
 
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 pytestmark = pytest.mark.django_db
@@ -137,9 +139,22 @@ def test_views_need_the_whole_type(there: Any) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["", "category", "category=", "date=gt2020", "code:in=http://x", "_id=1", "subject=Patient/1", "category=a|b|c"],
+    [
+        "",
+        "category",
+        "category=",
+        "date=gt2020",
+        "code:in=http://x",
+        "_id=1",
+        "category=a|b|c",
+        "subject=a b",
+        "subject:identifier=a|b",
+        "code:not=x",
+        "code:in=",
+        "subject:in=http://x",
+    ],
 )
-def test_only_token_parameters_narrow(query: str) -> None:
+def test_only_tokens_and_references_narrow(query: str) -> None:
     with pytest.raises(granular.NotGranular):
         granular.query_clauses("Observation", query)
 
@@ -148,3 +163,46 @@ def test_a_query_that_is_not_understood_shows_nothing() -> None:
     assert granular.clauses(frozenset({"user/Observation.rs?date=gt2020"}), "r", "Observation") == granular.NOTHING
     assert granular.clauses(frozenset({"user/Observation.rs"}), "r", "Observation") == ()
     assert granular.clauses(frozenset({"user/Observation.rs"}), "c", "Observation") == granular.NOTHING
+
+
+def test_a_reference_narrows(there: Any, askers: dict[str, Asker]) -> None:
+    askers["of-two"] = app("user/Observation.cruds?subject=Patient/two")
+    assert ids(there, "/Observation", "of-two") == {"two-laboratory", "two-vital-signs"}
+    assert there.get("/Observation/one-laboratory", "of-two").status_code == 404
+    assert there.post("/Observation", observation("x", "laboratory", "one"), "of-two").status_code == 403
+
+
+VALUES = {
+    "resourceType": "ValueSet",
+    "id": "shown",
+    "url": "http://test/ValueSet/shown",
+    "status": "active",
+    "compose": {"include": [{"system": CATEGORY, "concept": [{"code": "laboratory"}]}]},
+}
+
+
+def test_a_value_set_narrows_to_the_codes_that_it_has_now(there: Any, askers: dict[str, Asker]) -> None:
+    askers["of-set"] = app(f"user/Observation.rs?category:in={VALUES['url']}")
+    assert ids(there, "/Observation", "of-set") == set()  # of a value set that is not known, nothing is shown
+    for code, others in (("laboratory", "vital-signs"), ("vital-signs", "laboratory")):
+        include = [{"system": CATEGORY, "concept": [{"code": code}]}]
+        there.put("/ValueSet/shown", VALUES | {"compose": {"include": include}})
+        found = ids(there, "/Observation", "of-set")
+        assert found >= {f"one-{code}", f"two-{code}"}
+        assert not any(others in id_ for id_ in found)
+        assert there.get(f"/Observation/one-{others}", "of-set").status_code == 404
+        assert there.get(f"/Observation/one-{code}", "of-set").status_code == 200
+    there.send("DELETE", "/ValueSet/shown")
+    assert there.get("/Observation/one-vital-signs", "of-set").status_code == 404
+
+
+def test_a_scope_that_cannot_be_answered_takes_nothing_from_others(there: Any, askers: dict[str, Asker]) -> None:
+    askers["of-both"] = app(
+        f"user/Observation.rs?category:in={VALUES['url']}", "user/Observation.rs?subject=Patient/two"
+    )
+    assert ids(there, "/Observation", "of-both") == {"two-laboratory", "two-vital-signs"}
+
+
+def app(*scopes: str) -> Asker:
+    """An app with these scopes, which the cast gets for the module."""
+    return Asker(scopes[0], "doctor", "", "TREAT", frozenset(scopes), sight=EVERYTHING)

@@ -225,3 +225,53 @@ def test_lastn_takes_the_conditions_of_a_search_in_parameters_too(fhir: Any, cas
     two = names(asked(named, {"name": "max", "valuePositiveInt": 2}, {"name": "code", "valueString": "a"}))
     assert len(two) == 2
     assert asked({"name": "patient", "valuePeriod": {"start": "2024"}}).status_code == 400
+
+
+def pages(fhir: Any, path: str, who: str = "system") -> list[set[str]]:
+    """What each page brings, but for what comes along."""
+    found = []
+    while path:
+        answer = fhir.get(path, who)
+        assert answer.status_code == 200, answer.text
+        bundle = answer.json()
+        found.append(
+            {
+                f"{e['resource']['resourceType']}/{e['resource']['id']}"
+                for e in bundle.get("entry", [])
+                if e["search"]["mode"] == "match"
+            }
+        )
+        following = [link["url"] for link in bundle["link"] if link["relation"] == "next"]
+        path = following[0].removeprefix("http://record.test/fhir") if following else ""
+    return found
+
+
+def test_everything_of_all_patients_page_by_page(fhir: Any, cast: dict[str, Any]) -> None:
+    mine = {f"Observation/{id_}" for id_ in (*cast["observations"], cast["own"])}
+    mine |= {f"Patient/{cast['one']}", f"Patient/{cast['two']}", f"Encounter/{cast['visit']}"}
+    every = pages(fhir, "/Patient/$everything?_count=3")
+    assert max(map(len, every)) <= 3
+    assert sum(map(len, every)) == len(set().union(*every))
+    assert mine <= set().union(*every)
+    assert not any(name.startswith("Practitioner/") for name in set().union(*every))
+    along = fhir.get("/Patient/$everything?_count=1000&_type=Encounter").json()["entry"]
+    assert f"Practitioner/{cast['doctor']}" in {f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in along}
+    kinds = {name.partition("/")[0] for page in pages(fhir, "/Patient/$everything?_type=Observation") for name in page}
+    assert kinds == {"Observation"}
+    assert pages(fhir, "/Patient/$everything?_since=2099-01-01T00:00:00Z") == [set()]
+    assert fhir.get("/Patient/$everything", "outsider").status_code == 403
+    assert pages(fhir, "/Patient/$everything", "citizen") == [set()]
+
+
+def test_everything_of_a_group(fhir: Any, cast: dict[str, Any]) -> None:
+    group = {"resourceType": "Group", "type": "person", "actual": True}
+    member = [{"entity": {"reference": f"Patient/{cast['two']}"}}]
+    gone = {"entity": {"reference": f"Patient/{cast['one']}"}, "inactive": True}
+    id_ = fhir.post("/Group", group | {"member": [*member, gone]}).json()["id"]
+    wanted = [f"Group/{id_}", f"Patient/{cast['two']}", f"Observation/{cast['own']}"]
+    assert pages(fhir, f"/Group/{id_}/$everything") == [set(wanted)]
+    assert pages(fhir, f"/Group/{id_}/$everything?_count=1") == [set(wanted[:2]), {wanted[2]}]
+    empty = fhir.post("/Group", group).json()["id"]
+    assert pages(fhir, f"/Group/{empty}/$everything") == [{f"Group/{empty}"}]
+    assert fhir.get("/Group/nothing/$everything").status_code == 404
+    assert fhir.get(f"/Group/{id_}/$everything", "outsider").status_code == 403

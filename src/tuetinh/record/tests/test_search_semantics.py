@@ -55,8 +55,9 @@ PATIENTS = [
     ),
     r4.Patient(
         id="dang",
-        name=[r4.HumanName(family="Đặng", given=["Văn"])],
+        name=[r4.HumanName(family="Đặng", given=["Va\u0306n"])],
         gender="male",
+        telecom=[r4.ContactPoint(system="email", value="Dang@Example.vn")],
         birthDate="1980",
         deceasedDateTime="2020-01-01",
         generalPractitioner=[r4.Reference(identifier=r4.Identifier(system="urn:npi", value="7"))],
@@ -160,6 +161,9 @@ ALL = {"o1", "o2", "o3", "o4"}
         ("Patient", "telecom=0912 345 678", {"pang"}),
         ("Patient", "telecom=mobile|0912345678", {"pang"}),
         ("Patient", "email=0912345678", set()),
+        ("Patient", "email=dang@example.VN", {"dang"}),
+        ("Patient", "telecom=email|DANG@example.vn", {"dang"}),
+        ("Patient", "phone=dang@example.vn", set()),
         ("Patient", "_tag=urn:tag|vip", {"empty"}),
         ("Patient", "_profile=http://p", {"empty"}),
         ("Patient", "_id=pang,dang,nobody", {"pang", "dang"}),
@@ -179,6 +183,9 @@ ALL = {"o1", "o2", "o3", "o4"}
         ("Patient", "name:contains=ang", {"pang", "dang"}),
         ("Patient", "family:exact=Đặng", {"dang"}),
         ("Patient", "family:exact=Dang", set()),
+        ("Patient", "family:exact=\u0110a\u0306\u0323ng", {"dang"}),  # the marks of ă and ạ behind their letter
+        ("Patient", "given:exact=Pa\u0302ng", {"pang"}),
+        ("Patient", "given:exact=V\u0103n", {"dang"}),  # stored with its mark behind
         ("Patient", "name=ang", set()),
         ("Patient", "address=lai chau", {"pang"}),
         ("Patient", "address:contains=na cung", {"pang"}),

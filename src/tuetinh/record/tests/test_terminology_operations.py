@@ -243,3 +243,102 @@ def test_what_is_quoted_is_text_that_fhir_allows(fhir: Any) -> None:
     answer = fhir.get("/CodeSystem/$lookup?system=urn:nobody%00x&code=%00")
     assert answer.status_code == 404
     assert "\0" not in json.loads(answer.content)["issue"][0]["details"]["text"]
+
+
+def test_subsumes_on_a_stored_code_system(fruit: Any) -> None:
+    answer = fruit.get("/CodeSystem/fruit/$subsumes", params={"codeA": "citrus", "codeB": "lime"})
+    assert answer.json()["parameter"] == [{"name": "outcome", "valueCode": "subsumes"}]
+    other = fruit.get("/CodeSystem/fruit/$subsumes?system=http://x", params={"codeA": "citrus", "codeB": "lime"})
+    assert other.status_code == 400
+    assert fruit.get("/CodeSystem/nothing/$subsumes?codeA=a&codeB=b").status_code == 404
+
+
+def test_expands_what_is_bound_to_an_element(fruit: Any) -> None:
+    profile = {
+        "resourceType": "StructureDefinition",
+        "url": "http://tests.example/StructureDefinition/fruit",
+        "name": "Fruit",
+        "status": "active",
+        "kind": "resource",
+        "abstract": False,
+        "type": "Observation",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Observation",
+        "derivation": "constraint",
+        "differential": {
+            "element": [
+                {"id": "Observation", "path": "Observation"},
+                {
+                    "id": "Observation.code",
+                    "path": "Observation.code",
+                    "binding": {"strength": "required", "valueSet": VALUE_SET},
+                },
+            ]
+        },
+    }
+    assert fruit.post("/StructureDefinition", profile).status_code == 201
+
+    def codes(context: str, **more: str) -> Any:
+        answer = fruit.get("/ValueSet/$expand", params={"context": context, **more})
+        assert answer.status_code == 200, answer.text
+        return {one["code"] for one in answer.json()["expansion"]["contains"]}
+
+    assert codes(f"{profile['url']}#Observation.code") == {"orange", "lime"}
+    assert codes(f"{profile['url']}#Observation.code", filter="ora") == {"orange"}
+    core = "http://hl7.org/fhir/StructureDefinition/"
+    assert codes(f"{core}Observation#Observation.status") >= {"final", "amended", "entered-in-error"}
+    assert codes(f"{core}Patient#Patient.contact.gender") == {"male", "female", "other", "unknown"}
+    said = {"context": f"{core}Observation#Observation.status", "system": SYSTEM, "code": "lime"}
+    assert _values(fruit.get("/ValueSet/$validate-code", params=said).json())["result"] is False
+    for unknown in ("http://nowhere#Observation.code", f"{core}Observation#Observation.nothing", f"{core}Observation"):
+        assert fruit.get("/ValueSet/$expand", params={"context": unknown}).status_code == 404
+
+
+def test_finds_the_concepts_that_have_properties(fruit: Any) -> None:
+    system = {
+        "resourceType": "CodeSystem",
+        "id": "colour",
+        "url": "http://tests.example/CodeSystem/colour",
+        "status": "active",
+        "content": "complete",
+        "property": [{"code": "hue", "type": "code"}, {"code": "dark", "type": "boolean"}],
+        "concept": [
+            {"code": code, "property": [{"code": "hue", "valueCode": hue}, {"code": "dark", "valueBoolean": dark}]}
+            for code, hue, dark in (("navy", "blue", True), ("sky", "blue", False), ("wine", "red", True))
+        ],
+    }
+    assert fruit.put("/CodeSystem/colour", system).status_code == 201
+    blue = [{"name": "code", "valueCode": "hue"}, {"name": "value", "valueCode": "blue"}]
+    dark = [{"name": "code", "valueCode": "dark"}, {"name": "value", "valueBoolean": True}]
+
+    def find(path: str, *properties: list[dict[str, Any]], **more: Any) -> Any:
+        rows = [{"name": "property", "part": part} for part in properties]
+        plain = [{"name": name.rstrip("_"), **value} for name, value in more.items()]
+        return fruit.post(path, {"resourceType": "Parameters", "parameter": [*rows, *plain]})
+
+    def codes(answer: Any) -> list[tuple[str, list[str]]]:
+        assert answer.status_code == 200, answer.text
+        assert [p for p in check(answer.content)[1] if p.severity == "error"] == []
+        return [
+            (
+                next(p["valueCoding"]["code"] for p in row["part"] if p["name"] == "code"),
+                [p["part"][0]["valueCode"] for p in row["part"] if p["name"] == "unmatched"],
+            )
+            for row in answer.json().get("parameter", [])
+        ]
+
+    exact, some = {"valueBoolean": True}, {"valueBoolean": False}
+    path = "/CodeSystem/colour/$find-matches"
+    assert codes(find(path, blue, dark, exact=exact)) == [("navy", [])]
+    assert codes(find(path, blue, dark, exact=some)) == [("navy", []), ("sky", ["dark"]), ("wine", ["hue"])]
+    by_type = find("/CodeSystem/$find-matches", blue, exact=exact, system={"valueUri": system["url"]})
+    assert codes(by_type) == [("navy", []), ("sky", [])]
+    below = [{"name": "code", "valueCode": "parent"}, {"name": "value", "valueCode": "citrus"}]
+    assert codes(find("/CodeSystem/fruit/$find-matches", below, exact=exact)) == [("orange", []), ("lime", [])]
+    red = [{"name": "code", "valueCode": "hue"}, {"name": "value", "valueCode": "green"}]
+    assert codes(find(path, red, exact=exact)) == []
+    assert find(path, exact=exact).status_code == 400
+    assert find(path, blue).status_code == 400
+    assert find(path, blue, exact=exact, compositional=exact).status_code == 422
+    ucum = {"valueUri": "http://unitsofmeasure.org"}
+    assert find("/CodeSystem/$find-matches", blue, exact=exact, system=ucum).status_code == 422
+    assert find("/CodeSystem/$find-matches", blue, exact=exact, system={"valueUri": "http://no"}).status_code == 404

@@ -184,3 +184,19 @@ def test_other_encodings_are_refused(fhir: Any) -> None:
     assert fhir.send("POST", "/Patient", content=PATIENT, headers=headers).status_code == 415
     headers = {"content-type": 'application/fhir+xml; charset="UTF-8"'}
     assert fhir.send("POST", "/Patient", content=PATIENT, headers=headers).status_code == 201
+
+
+def test_pretty_xml_is_the_same_resource_on_lines(fhir: Any) -> None:
+    div = '<div xmlns="http://www.w3.org/1999/xhtml"><p>Anh <b>Páo</b> <i>khỏe</i></p></div>'
+    text = {"status": "generated", "div": div}
+    made = {"resourceType": "Patient", "text": text, "name": [{"given": ["A", "B"]}]}
+    id_ = fhir.post("/Patient", made).json()["id"]
+    answer = fhir.get(f"/Patient/{id_}?_pretty=true&_format=xml")
+    assert answer.headers["content-type"] == "application/fhir+xml; charset=utf-8"
+    lines = answer.text.splitlines()
+    assert lines[0] == '<?xml version="1.0" encoding="UTF-8"?>'
+    assert lines[1:3] == ['<Patient xmlns="http://hl7.org/fhir">', f'  <id value="{id_}"/>']
+    assert f"    {div}" in lines
+    assert lines[-5:] == ["  <name>", '    <given value="A"/>', '    <given value="B"/>', "  </name>", "</Patient>"]
+    plain = fhir.get(f"/Patient/{id_}?_format=xml").content
+    assert formats.read(answer.content) == formats.read(plain)

@@ -18,6 +18,7 @@ from tuetinh.record import contents, steps, store
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import Unprocessable
 from tuetinh.record.fhirpath.nodes import root
+from tuetinh.record.statements import array
 from tuetinh.record.steps import Query, Step, computed
 from tuetinh.record.views.definition import View, ViewError
 from tuetinh.record.views.flatten import Row, rows_of
@@ -31,14 +32,14 @@ _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 @dataclass(frozen=True)
 class Ask:
-    """Who wants which view of what: of one patient's compartment, or only of what changed since an instant.
+    """Who wants which view of what: of some patients alone, or only of what changed since an instant.
 
     until: the `time.monotonic()` after which it is given up.
     """
 
     asker: Asker
     view: View
-    patient: str | None = None
+    patients: Sequence[str] | None = None
     since: str | None = None
     compiled: bool = True
     until: float = math.inf
@@ -68,14 +69,18 @@ def compiles(view: View) -> str:
     return ""
 
 
+def allow(asker: Asker, view: View) -> None:
+    """Raise Forbidden for who may not see all resources of the view's type."""
+    if not asker.may("s", view.resource):
+        store.allow(asker, "r", view.resource, whole=True)
+
+
 def page(ask: Ask, after: int = 0) -> Step[Page]:
     """The rows of the next resources that the asker may see.
 
     Raises Forbidden, and Unprocessable where data does not fit the view or it takes too long.
     """
-    type_ = ask.view.resource
-    if not ask.asker.may("s", type_):
-        store.allow(ask.asker, "r", type_, whole=True)
+    allow(ask.asker, ask.view)
     try:
         sql = statement(ask.view, _source(ask, "convert_from(body, 'UTF8')::jsonb AS doc")) if ask.compiled else ""
     except Uncompiled:
@@ -165,7 +170,10 @@ def _misfit(reason: object) -> Unprocessable:
 def _source(ask: Ask, doc: str) -> str:
     """The page of resources that the asker may see."""
     where = ["NOT deleted", "key > %s"]
-    where += ["patient = %s" for patient in (ask.asker.patient, ask.patient) if patient is not None]
+    if ask.asker.patient is not None:
+        where.append("patient = %s")
+    if ask.patients is not None:
+        where.append("patient = ANY(%s::text[])")
     if ask.since is not None:
         where.append("updated > %s::timestamptz")
     table = f'record."{ask.view.resource}"'
@@ -173,7 +181,7 @@ def _source(ask: Ask, doc: str) -> str:
 
 
 def _params(ask: Ask) -> list[Any]:
-    given = [ask.asker.patient, ask.patient, ask.since]
+    given = [ask.asker.patient, None if ask.patients is None else array(ask.patients), ask.since]
     return [each for each in given if each is not None]
 
 

@@ -25,7 +25,9 @@ from tuetinh.commons.access.roles import ROLES
 from tuetinh.commons.access.sessions import SessionStore
 from tuetinh.commons.access.sight import rules
 from tuetinh.commons.access.sight.rules import Rules
-from tuetinh.record.asker import Asker
+from tuetinh.record import granular
+from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.steps import run
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -139,8 +141,16 @@ def bearer_of(request: HttpRequest) -> Asker | None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         return None
+    asker = asker_of(token.strip())
+    if asker is not None and granular.asks_value_sets(asker.scopes):
+        run(SYSTEM, granular.ready(asker.scopes))
+    return asker
+
+
+def asker_of(token: str) -> Asker | None:
+    """Whom the door would take the bearer of a token for; None for nobody."""
     with connection.cursor() as cursor:
-        cursor.execute(_BEARER, [digest(token.strip())])
+        cursor.execute(_BEARER, [digest(token)])
         return _of_token(cursor.fetchone(), rules.now())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tuetinh.commons.access.oauth import keys
 from tuetinh.commons.access.oauth.clients import ALGORITHMS
+from tuetinh.commons.access.oauth.scopes import INTROSPECTION
 
 METHODS = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
 
@@ -20,6 +21,7 @@ def smart_configuration(base: str) -> dict[str, object]:
         "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
         "scopes_supported": [
             *("openid", "fhirUser", "profile", "launch", "launch/patient", "offline_access", "online_access"),
+            INTROSPECTION,
             *(f"{level}/*.{letters}" for level in ("patient", "user", "system") for letters in ("cruds", "rs")),
         ],
         "response_types_supported": ["code"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -15,13 +14,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from tuetinh.commons.access import limits
 from tuetinh.commons.access.api import open_to_all
-from tuetinh.commons.access.oauth import configuration, grants, keys
+from tuetinh.commons.access.models import Client
+from tuetinh.commons.access.oauth import asking, configuration, grants, keys
 from tuetinh.commons.access.oauth.clients import ASSERTION, Proof, prove
+from tuetinh.commons.access.oauth.scopes import INTROSPECTION
 from tuetinh.commons.access.oauth.words import LIFETIME, OAuthError
 from tuetinh.commons.access.proof import attempts, noting
-
-if TYPE_CHECKING:
-    from tuetinh.commons.access.models import Client
 
 CALLS_AN_HOUR = 20_000  # of one client: tokens live for an hour, so nobody needs as many
 
@@ -91,12 +89,27 @@ def revoke(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 @require_POST
 def introspect(request: HttpRequest) -> JsonResponse:
-    """What a token is good for (RFC 7662); the client proves itself first, so a public one cannot ask."""
+    """What a token is good for (RFC 7662). The client proves itself first, or by a token that may introspect."""
     try:
-        client = _proved(request, public=False)
+        client = _introspecting(request)
+        if not (asked := request.POST.get("token", "")):
+            raise OAuthError("invalid_request", "token is required")
     except OAuthError as error:
         return refusal(request, error)
-    return JsonResponse(grants.introspect(client, request.POST.get("token", ""), base_of(request)))
+    return JsonResponse(grants.introspect(client, asked, base_of(request)))
+
+
+def _introspecting(request: HttpRequest) -> Client:
+    """Who asks: by its own proof, so that a public client cannot, or by a Bearer token (RFC 7662, 2.1 and 2.3)."""
+    if not request.headers.get("Authorization", "").lower().startswith("bearer "):
+        return _proved(request, public=False)
+    asker = asking.bearer_of(request)
+    if asker is None:
+        raise OAuthError("invalid_token", "the token is not known, expired or revoked", 401)
+    if INTROSPECTION not in asker.scopes:
+        raise OAuthError("insufficient_scope", f"the token needs the scope {INTROSPECTION}", 401)
+    _spend(asker.client)
+    return Client.objects.get(pk=asker.client)
 
 
 @open_to_all
@@ -127,7 +140,9 @@ def refusal(request: HttpRequest, error: OAuthError) -> JsonResponse:
     headers = {"Pragma": "no-cache", "Cache-Control": "no-store"}
     if error.wait:
         headers["Retry-After"] = str(error.wait)
-    if error.status == 401 and not request.POST.get("client_assertion"):
+    if error.code in ("invalid_token", "insufficient_scope"):
+        headers["WWW-Authenticate"] = f'Bearer realm="tuetinh", error="{error.code}"'  # RFC 6750, 3
+    elif error.status == 401 and not request.POST.get("client_assertion"):
         headers["WWW-Authenticate"] = 'Basic realm="tuetinh"'
     return JsonResponse(body, status=error.status, headers=headers)
 
@@ -139,14 +154,21 @@ def _proved(request: HttpRequest, *, public: bool = True) -> Client:
     try:
         attempts.check(request, who)
         client = prove(proof, public=public)
-        limits.spend("client", client.pk, CALLS_AN_HOUR)
     except limits.Slow as slow:
         raise OAuthError("slow_down", "too many requests, or too many that failed", 429, slow.seconds) from None
     except OAuthError as error:
         attempts.failed(request, who)
         noting.system_turned_away(proof.client_id, error.code)
         raise
+    _spend(client.pk)
     return client
+
+
+def _spend(client: str) -> None:
+    try:
+        limits.spend("client", client, CALLS_AN_HOUR)
+    except limits.Slow as slow:
+        raise OAuthError("slow_down", "too many requests", 429, slow.seconds) from None
 
 
 def _proof(request: HttpRequest) -> Proof:

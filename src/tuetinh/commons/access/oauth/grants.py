@@ -16,7 +16,7 @@ from django.db.models import Q
 
 from tuetinh.commons.access import idle
 from tuetinh.commons.access.models import Client, Grant, Launch, Refresh, Session, Token
-from tuetinh.commons.access.oauth import keys, scopes
+from tuetinh.commons.access.oauth import asking, keys, scopes
 from tuetinh.commons.access.oauth.words import CODE, LAUNCH, LIFETIME, ONLINE, REFRESH, OAuthError, digest, new_secret
 from tuetinh.commons.access.roles import ROLES
 
@@ -217,10 +217,7 @@ def _answer(grant: Grant, base: str, names: list[str], *, fresh: bool) -> Answer
         "expires_in": int(LIFETIME.total_seconds()),
         "scope": " ".join(names),
     }
-    if grant.patient:
-        answer |= {"patient": grant.patient, "need_patient_banner": True}
-    if grant.encounter:
-        answer["encounter"] = grant.encounter
+    answer |= _context(grant)
     granted = grant.scopes.split()
     for scope, lifetime in (("offline_access", REFRESH), ("online_access", ONLINE)):
         if scope in granted:
@@ -233,6 +230,12 @@ def _answer(grant: Grant, base: str, names: list[str], *, fresh: bool) -> Answer
     if "openid" in names:
         answer["id_token"] = _identity(grant, base, names, fresh=fresh)
     return answer
+
+
+def _context(grant: Grant) -> Answer:
+    """The launch context as apps are told it (SMART App Launch 2, "launch context arrives with your access_token")."""
+    told: Answer = {"patient": grant.patient, "need_patient_banner": True} if grant.patient else {}
+    return told | ({"encounter": grant.encounter} if grant.encounter else {})
 
 
 def fhir_user(account: Account, base: str) -> str:
@@ -274,14 +277,15 @@ def revoke(client: Client, token: str) -> None:
 
 
 def introspect(client: Client, token: str, base: str) -> Answer:
-    """What a token is good for (RFC 7662, SMART "token introspection"). A client is told of its own tokens only."""
-    now = datetime.now(UTC)
-    found = (
-        Token.objects.select_related("grant", "grant__account", "client")
-        .filter(Q(grant=None) | Q(grant__ended=False), digest=digest(token), client=client, expires__gt=now)
-        .first()
-    )
-    if found is None or (found.grant is not None and _over(found.grant)):
+    """What a token is good for (RFC 7662, SMART "token introspection"): active as long as the door takes it.
+
+    A client is told of its own tokens, one with the scope `introspection` of everyone's. Scopes are those that the
+    token has now: within what the person's desk may.
+    """
+    whose = {} if scopes.INTROSPECTION in client.scopes.split() else {"client": client}
+    found = Token.objects.select_related("grant", "grant__account").filter(digest=digest(token), **whose).first()
+    asker = asking.asker_of(token) if found else None
+    if found is None or asker is None:
         return {"active": False}
     answer: Answer = {
         "active": True,
@@ -294,11 +298,9 @@ def introspect(client: Client, token: str, base: str) -> Answer:
     grant = found.grant
     if grant is None:
         return answer | {"sub": found.client_id}
-    answer |= {"sub": str(grant.account_id)}
-    for name in ("patient", "encounter"):
-        if getattr(grant, name):
-            answer[name] = getattr(grant, name)
-    if "fhirUser" in found.scopes.split() and (user := fhir_user(grant.account, base)):
+    plain, _data = scopes.split(found.scopes)
+    answer |= {"scope": " ".join([*plain, *sorted(asker.scopes)]), "sub": str(grant.account_id)} | _context(grant)
+    if "fhirUser" in plain and (user := fhir_user(grant.account, base)):
         answer["fhirUser"] = user
     return answer
 
@@ -315,7 +317,7 @@ def what_may(client: Client, account: Account, wanted: str) -> list[str]:
     met = scopes.cut(data, [one for one in allowed if one.level != "system"])
     own = [scopes.read(s) for s in ROLES[account.role].scopes]
     within = [one for scope in met for limit in own if (one := scopes.meet(scope, limit))]
-    granted = [name for name in plain if name in allowed_plain]
+    granted = [name for name in plain if name in allowed_plain and name != scopes.INTROSPECTION]
     if data and not within:
         raise OAuthError("invalid_scope", "none of the requested scopes is allowed to this app and this person")
     if not granted and not within:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from tuetinh.commons.access.oauth.words import OAuthError
-from tuetinh.record.granular import NotGranular, query_clauses
+from tuetinh.record.granular import NotGranular, read_query
 from tuetinh.record.types import RESOURCE_TYPES
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 LAUNCH = frozenset({"launch", "launch/patient", "launch/encounter"})
 IDENTITY = frozenset({"openid", "fhirUser", "profile"})
 REFRESHING = frozenset({"offline_access", "online_access"})
-PLAIN = LAUNCH | IDENTITY | REFRESHING
+INTROSPECTION = "introspection"  # of a resource server: it may ask what the tokens of others are good for
+PLAIN = LAUNCH | IDENTITY | REFRESHING | {INTROSPECTION}
 MOST = 4000  # characters of a request's scopes
 
 _SCOPE = re.compile(r"(system|user|patient)/(\*|[A-Z][A-Za-z]+)\.(\*|read|write|c?r?u?d?s?)(?:\?([^\s?]{1,500}))?")
@@ -45,7 +46,7 @@ def read(scope: str) -> Scope:
         if found.type == "*":
             raise OAuthError("invalid_scope", f"scope {scope[:80]!r} has a query, so it needs a resource type")
         try:
-            query_clauses(found.type, found.query)
+            read_query(found.type, found.query)
         except NotGranular as error:
             raise OAuthError("invalid_scope", f"scope {scope[:80]!r}: {error}") from None
     return found
@@ -95,9 +96,10 @@ def cut(wanted: Iterable[Scope], allowed: Iterable[Scope]) -> list[Scope]:
 def grant(wanted: str, allowed: str) -> list[str]:
     """Cut what a system wants down to what it may have; no wish means all. Nothing left is `invalid_scope`."""
     plain, data = split(wanted or allowed)
-    if plain or any(one.level != "system" for one in data):
-        raise OAuthError("invalid_scope", "a system gets scopes of the form system/Type.cruds only")
-    scopes = [str(one) for one in cut(data, split(allowed)[1])]
+    if set(plain) - {INTROSPECTION} or any(one.level != "system" for one in data):
+        raise OAuthError("invalid_scope", f"a system gets scopes of the form system/Type.cruds, and {INTROSPECTION}")
+    allowed_plain, limits = split(allowed)
+    scopes = [*(name for name in plain if name in allowed_plain), *map(str, cut(data, limits))]
     if not scopes:
         raise OAuthError("invalid_scope", "none of the requested scopes is allowed to this client")
     return scopes

@@ -52,6 +52,8 @@ def test_registered_with_a_secret_that_is_told_once(as_role: Callable[[str], Cli
         FORM | {"proof": "keys"},
         FORM | {"proof": "keys", "jwks_url": "http://keys.example/jwks"},
         FORM | {"proof": "none"},
+        FORM | {"proof": "none", "scopes": "introspection"},
+        APP | {"scopes": "introspection patient/Patient.rs"},
         FORM | {"redirect_uris": "https://app.example/back"},
         APP | {"redirect_uris": ""},
         APP | {"redirect_uris": "http://app.example/back"},
@@ -64,6 +66,11 @@ def test_registered_with_a_secret_that_is_told_once(as_role: Callable[[str], Cli
 def test_what_is_not_registered(as_role: Callable[[str], Client], form: dict[str, str]) -> None:
     assert as_role("admin").post("/accounts/apps/new", form).status_code == 422
     assert App.objects.count() == 0
+
+
+def test_resource_servers_need_no_scope_on_data(as_role: Callable[[str], Client]) -> None:
+    assert as_role("admin").post("/accounts/apps/new", FORM | {"scopes": "introspection"}).status_code == 200
+    assert App.objects.get(pk="kho").scopes == "introspection"
 
 
 def test_apps_of_another_facility_are_not_this_administrators(as_role: Callable[[str], Client]) -> None:

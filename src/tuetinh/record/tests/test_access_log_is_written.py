@@ -1,0 +1,67 @@
+"""Reads that are logged beside the request reach the table, whatever ends meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+
+from tuetinh.record.audit.log import Entry, Writer
+from tuetinh.record.tests.door_world import rows, url
+
+pytestmark = pytest.mark.django_db
+COUNT = "SELECT count(*) FROM record.audit WHERE account = 'of-the-writer'"
+
+
+@pytest.fixture
+def writer(emptied: None) -> Iterator[Writer]:
+    made = Writer()
+    yield made
+    made.close()
+
+
+def entry() -> Entry:
+    who: list[Any] = ["of-the-writer", "nurse", "", "TREAT", "", "read", "Patient", "x", None]
+    return (datetime.now(UTC), *who, None, None, None, None, None, None)
+
+
+def count() -> int:
+    return int(rows(COUNT)[0][0])
+
+
+def test_what_is_added_while_it_closes_is_stored(writer: Writer) -> None:
+    before, several = count(), 300
+
+    def add() -> None:
+        for _ in range(several):
+            writer.add([entry()])
+
+    adding = threading.Thread(target=add)
+    adding.start()
+    while adding.is_alive():
+        writer.close()
+    writer.close()
+    assert count() == before + several
+
+
+def test_a_connection_that_went_away_loses_nothing_at_the_end(writer: Writer) -> None:
+    before = count()
+    writer.add([entry()])
+    while count() == before:
+        pass
+    name = connection.settings_dict["NAME"]
+    with psycopg.connect(url(), autocommit=True) as conn:
+        ended = conn.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = %s AND query LIKE 'INSERT INTO record.audit%%' AND pid <> pg_backend_pid()",
+            [name],
+        ).fetchall()
+    assert ended == [(True,)]
+    writer.add([entry()])
+    writer.close()
+    assert count() == before + 2
