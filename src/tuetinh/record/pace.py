@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import threading
-import time
+from time import monotonic
 from typing import Final
 
 from tuetinh.record import audit
@@ -39,7 +39,7 @@ class Pace:
         if not self._each:
             return 0.0
         with self._lock:
-            now = time.monotonic()
+            now = monotonic()
             whole = max(self._whole.get(key, 0.0), now) + self._each
             if whole > now + MINUTE:
                 return whole - now - MINUTE
@@ -51,9 +51,12 @@ class Pace:
     def is_first(self, key: str) -> bool:
         """Whether nobody was told within a minute that this key has used up its allowance."""
         with self._lock:
-            now = time.monotonic()
+            now = monotonic()
             self._told = {one: until for one, until in self._told.items() if until > now}
-            return self._told.setdefault(key, now + MINUTE) == now + MINUTE
+            if key in self._told:
+                return False
+            self._told[key] = now + MINUTE
+            return True
 
 
 def allowed(name: str) -> int:
