@@ -292,12 +292,12 @@ def register_client(
     """Register a connected system or an app at the administrator's facility.
 
     proof: `secret`, `keys` or `none` (a public app). Returns the client and its secret, told this once only, or "". A
-    system of the whole province is not in force before `confirm_client`.
+    system of the whole province is not in force before `confirm_client`, where somebody else could do that.
     """
     if by.role != "admin":
         raise AccessError("role")
     secret = new_secret() if proof == "secret" else ""
-    awaits = not by.facility and any(one.level == "system" for one in split(scopes)[1])
+    awaits = not by.facility and any(one.level == "system" for one in split(scopes)[1]) and _others(by)
     client = Client(
         id=client_id,
         name=name,
@@ -378,6 +378,11 @@ def confirm_client(by: Account, client_id: str) -> Client:
     client.save(update_fields=["awaits", "is_active", "confirmed_by"])
     enter_log(by, "update", "Client", client.pk, reason="confirmed")
     return client
+
+
+def _others(by: Account) -> bool:
+    """Whether the province has another administrator."""
+    return Account.objects.filter(role="admin", facility="", is_active=True).exclude(pk=by.pk).exists()
 
 
 def first_password() -> str:

@@ -152,6 +152,11 @@ def test_a_system_of_the_province_waits_for_a_second_administrator(
         assert cursor.fetchall() == [(str(first.pk), "system/Condition.rs"), (str(second.pk), "confirmed")]
 
 
+def test_the_only_administrator_of_the_province_waits_for_nobody(cast: dict[str, Account]) -> None:
+    registered(cast["province"], scopes="system/Condition.rs")
+    assert System.objects.values_list("is_active", "awaits").get() == (True, False)
+
+
 def test_apps_that_people_use_and_systems_of_a_facility_wait_for_nobody(cast: dict[str, Account]) -> None:
     registered(cast["admin"])
     app = {"client_id": "chart", "proof": "none", "redirect_uris": "https://app.example/back"}
