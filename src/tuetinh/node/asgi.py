@@ -7,8 +7,9 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 import orjson
@@ -20,6 +21,9 @@ from tuetinh.node import interfaces
 from tuetinh.node.backup import service as backups
 from tuetinh.node.serve import PRESENCE, ROLES
 from tuetinh.record.subscriptions.sockets import PATH
+
+if TYPE_CHECKING:
+    from tuetinh.care.imaging.dicomweb.door import DicomDoor
 
 Scope = MutableMapping[str, Any]
 App = Callable[..., Awaitable[None]]
@@ -56,7 +60,7 @@ class Application:
 
     async def startup(self) -> None:
         """Open the connections; needs a running event loop."""
-        from tuetinh.care.imaging.api import DicomDoor, Together
+        from tuetinh.care.imaging.api import Together
         from tuetinh.commons.access import api as access
         from tuetinh.commons.messages import channels
         from tuetinh.commons.messages.live import Live
@@ -84,7 +88,8 @@ class Application:
         self.live.start()
         self.door = Door(self.pool, authenticate)
         await self.door.startup()
-        self.pictures = DicomDoor(self.pool, authenticate)
+        self._authenticate = authenticate
+        self.pictures: DicomDoor | None = None
         self.sockets = Sockets(url, self.door.run, authenticate)
         self.sockets.start()
         self.together = Together(url, self.door.run, authenticate)
@@ -105,7 +110,8 @@ class Application:
         """Finish what is in flight and close the connections."""
         await self.end_streams()
         await self.door.shutdown()
-        await self.pictures.close()
+        if self.pictures:
+            await self.pictures.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
         await self.pool.close(timeout=1)
 
@@ -137,7 +143,7 @@ class Application:
         elif path.startswith("/fhir") and path[5:6] in ("", "/"):
             await self.door(scope, receive, send)
         elif path.startswith("/dicom-web/"):
-            await self.pictures(scope, receive, send)
+            await (await self._dicom_web())(scope, receive, send)
         elif path == "/events":
             await self.live(scope, receive, send)
         elif path == "/healthz":
@@ -147,6 +153,13 @@ class Application:
                 scope["query_string"] = quote(scope["query_string"], safe="=&%+;/?:@!$'()*,-._~").encode()
 
             await self._page(scope, receive, send)
+
+    async def _dicom_web(self) -> DicomDoor:
+        """The door to pictures. What reads and draws them takes much memory, and is loaded when first asked for."""
+        if self.pictures is None:
+            door = await asyncio.to_thread(import_module, "tuetinh.care.imaging.dicomweb.door")
+            self.pictures = self.pictures or door.DicomDoor(self.pool, self._authenticate)
+        return self.pictures
 
     async def _page(self, scope: Scope, receive: Any, send: Any) -> None:
         """Hand a request to Django once its body is here: a slow client must not hold one of the few threads."""

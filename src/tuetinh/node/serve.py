@@ -329,7 +329,7 @@ async def _astm(options: Options, stop: asyncio.Event) -> None:
 
 
 async def _dicom(options: Options, stop: asyncio.Event) -> None:
-    from tuetinh.care.imaging.api import serve_dicom
+    from tuetinh.care.imaging.dimse.listening import serve_dicom
 
     await serve_dicom(options.host, options.dicom_port, stop)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from tuetinh.care.imaging.archive.overview import check
 from tuetinh.care.imaging.devices import first_device
-from tuetinh.care.imaging.dicomweb.door import DicomDoor
-from tuetinh.care.imaging.dimse.service import TITLE, serve_dicom
 from tuetinh.care.imaging.errors import Held
 from tuetinh.care.imaging.exams import has_begun
 from tuetinh.care.imaging.handover import doors
@@ -20,8 +18,6 @@ from tuetinh.care.imaging.viewer.queries import Look, looks
 
 __all__ = [
     "LIVE",
-    "TITLE",
-    "DicomDoor",
     "Held",
     "Look",
     "Opened",
@@ -38,5 +34,4 @@ __all__ = [
     "part_of",
     "report_of",
     "respond_piece",
-    "serve_dicom",
 ]

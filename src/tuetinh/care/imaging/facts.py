@@ -8,8 +8,6 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from pydicom.uid import UID
-
 from tuetinh.care.imaging.models import Instance, Series, Study
 from tuetinh.record import r4
 
@@ -99,6 +97,8 @@ def _unsigned(number: int | None) -> int | None:
 
 
 def _name_of(uid: str) -> str | None:
+    from pydicom.uid import UID
+
     name = UID(uid).name
     return name if name != uid else None
 

@@ -5,7 +5,8 @@ Study, Series and Instance exist for whom the ImagingStudy would (row policies o
 
 from __future__ import annotations
 
-from typing import ClassVar
+from datetime import UTC, datetime
+from typing import ClassVar, Final
 
 from django.db import models
 from django.db.models import Q
@@ -192,6 +193,13 @@ class Commitment(models.Model):
     sent_at = models.DateTimeField(null=True)
     tries = models.PositiveIntegerField(default=0)
     next_at = models.DateTimeField(db_index=True)
+
+    TRIES: Final = 12  # the last after about three days
+
+    @classmethod
+    def due(cls) -> models.QuerySet[Commitment]:
+        """Those whose answer is to be delivered now."""
+        return cls.objects.filter(sent_at=None, next_at__lte=datetime.now(UTC), tries__lt=cls.TRIES)
 
 
 class Exam(models.Model):

@@ -14,8 +14,6 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import msgspec
-import segno
-import typst
 from django.http import HttpResponse
 
 import tuetinh
@@ -25,6 +23,7 @@ from tuetinh.commons.ui.api import PRINT_FONTS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import typst
     from django.http import HttpRequest
 
 __all__ = ["PAPERS", "Paper", "in_words", "pdf", "qr", "qr_on_screen", "respond_pdf"]
@@ -58,6 +57,8 @@ def pdf(template: str, data: Mapping[str, Any], paper: Paper = "A4") -> bytes:
 
 def qr(text: str) -> str:
     """Draw a QR code as SVG, as large as its place, for a form (`image(bytes(data.qr))`) or a page."""
+    import segno
+
     out = io.BytesIO()
     drawn = segno.make(text, error="m", micro=False)
     drawn.save(out, kind="svg", border=0, xmldecl=False, svgns=True, nl=False, omitsize=True)
@@ -66,6 +67,8 @@ def qr(text: str) -> str:
 
 def qr_on_screen(text: str) -> str:
     """Draw a QR code as SVG to be read from a screen: large, dark on light with its margin also at night."""
+    import segno
+
     out = io.BytesIO()
     code = segno.make(text, error="m", micro=False)
     code.save(out, kind="svg", scale=5, border=4, light="#fff", xmldecl=False, svgns=True, nl=False)
@@ -114,6 +117,8 @@ def _compiler() -> typst.Compiler:
         if not PRINT_FONTS.is_dir():
             message = "page assets are not built: run python tools/assets/build.py"
             raise FileNotFoundError(message)
+        import typst
+
         fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=True, font_paths=[str(PRINT_FONTS)])
         _thread.compiler = typst.Compiler(root=str(ROOT), font_paths=fonts)
     compiler: typst.Compiler = _thread.compiler

@@ -5,16 +5,16 @@ from __future__ import annotations
 import io
 from typing import Any, Final
 
-import openpyxl
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
-
 SHEET: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 """The media type."""
 
 
 def workbook(title: str, above: list[str], heads: list[str], lines: list[list[Any]]) -> bytes:
     """A table as XLSX: numbers as numbers, words of people never as formulas."""
+    import openpyxl
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet(title[:31])
     sheet.freeze_panes = f"B{len(above) + 2}"

@@ -8,21 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import obstore
-from obstore.exceptions import BaseError, NotFoundError
-from obstore.store import S3Store
-
 CHUNK = 1 << 20
-PART = 16 << 20  # of an upload; S3 takes 10,000 of them
-PARTS_AT_ONCE = 2
 ARRIVING = ".arriving"
-CONNECT, ANSWER, TRIES = timedelta(seconds=5), timedelta(seconds=60), timedelta(seconds=15)
 
 
 class Unreachable(Exception):
@@ -151,76 +144,13 @@ class Folder:
             _sync(folder.parent)
 
 
-class Bucket:
-    """A bucket, or a part of one. Address and secrets come from AWS's own settings in the environment."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
-        plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
-        self._store = S3Store.from_url(
-            self._url,
-            client_options={"connect_timeout": CONNECT, "timeout": ANSWER, "allow_http": plain},
-            retry_config={"max_retries": 3, "retry_timeout": TRIES},
-        )
-
-    def __str__(self) -> str:
-        return self._url
-
-    def put(self, name: str, write: Write) -> None:
-        try:
-            writer = obstore.open_writer(self._store, name, buffer_size=PART, max_concurrency=PARTS_AT_ONCE)
-            write(cast(BinaryIO, writer))  # one that is not closed leaves nothing
-            writer.close()
-        except (BaseError, OSError) as error:
-            raise self._unreachable(name, error) from error
-
-    def get(self, name: str) -> Iterator[bytes]:
-        try:
-            for chunk in obstore.get(self._store, name).stream(CHUNK):
-                yield bytes(chunk)
-        except (NotFoundError, FileNotFoundError) as error:
-            raise Missing(f"{self._url}/{name} is missing") from error
-        except (BaseError, OSError) as error:
-            raise self._unreachable(name, error) from error
-
-    def size(self, name: str) -> int:
-        try:
-            return int(obstore.head(self._store, name)["size"])
-        except (NotFoundError, FileNotFoundError) as error:
-            raise Missing(f"{self._url}/{name} is missing") from error
-        except (BaseError, OSError) as error:
-            raise self._unreachable(name, error) from error
-
-    def entries(self, below: str = "") -> Iterator[Entry]:
-        try:
-            for batch in obstore.list(self._store, prefix=below or None):
-                for found in batch:
-                    yield Entry(found["path"], found["size"], found["last_modified"])
-        except (BaseError, OSError) as error:
-            raise self._unreachable(below, error) from error
-
-    def delete(self, names: Iterable[str]) -> None:
-        for name in names:
-            try:
-                obstore.delete(self._store, name)
-            except (NotFoundError, FileNotFoundError):
-                continue
-            except (BaseError, OSError) as error:
-                raise self._unreachable(name, error) from error
-
-    def _unreachable(self, name: str, error: Exception) -> Unreachable:
-        told = str(error).strip().partition("\n")[0][:300]  # the rest are details of the library
-        return Unreachable(f"{self._url}/{name}: {told}")
-
-
 def open_place(address: str) -> Place:
     """The place of an address: a folder's path, `file:///…` or `s3://bucket/prefix`. Raises NoPlace."""
     parts = urlsplit(address)
     if parts.scheme in ("s3", "s3a"):
-        try:
-            return Bucket(address)
-        except (BaseError, ValueError) as error:
-            raise NoPlace(f"{address}: {error}") from error
+        from tuetinh.record.contents.buckets import open_bucket  # whose library takes memory, for those who have one
+
+        return open_bucket(address)
     if "://" in address and parts.scheme != "file":
         raise NoPlace(f"{address} is neither a folder nor s3://BUCKET/PREFIX")
     return Folder(Path(parts.path if parts.scheme == "file" else address).resolve())

@@ -6,32 +6,25 @@ import contextlib
 import csv
 import math
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pydicom import config
-from pydicom.datadict import tag_for_keyword
-from pydicom.dataset import Dataset
-from pydicom.tag import Tag
-
-# Machines write what the standard forbids; the archive keeps what they write.
-config.settings.reading_validation_mode = config.IGNORE
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 _FILE: Final = Path(__file__).parents[1] / "data" / "attributes.csv"
+with _FILE.open(encoding="utf-8", newline="") as _file:
+    _ROWS: Final = [(row["level"], row["keyword"], int(row["tag"], 16), row["vr"]) for row in csv.DictReader(_file)]
 
-
-def _levels() -> dict[str, list[str]]:
-    levels: dict[str, list[str]] = {}
-    with _FILE.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            levels.setdefault(row["level"], []).append(row["keyword"])
-    return levels
-
-
-LEVELS: Final = _levels()
-"""The keywords of the levels PATIENT, STUDY, SERIES and IMAGE."""
-LEVEL_OF: Final = {tag_for_keyword(word): level for level, words in LEVELS.items() for word in words}
+LEVELS: Final = {
+    level: [keyword for at, keyword, *_ in _ROWS if at == level] for level in ("PATIENT", "STUDY", "SERIES", "IMAGE")
+}
+"""The keywords of the levels."""
+TAG_OF: Final = {keyword: tag for _, keyword, tag, _ in _ROWS}
+"""The tag of an attribute by its keyword."""
+LEVEL_OF: Final = {tag: level for level, _, tag, _ in _ROWS}
 """The level of an attribute by its tag."""
-TAGS: Final = [Tag(tag) for tag in LEVEL_OF]
+VR_OF: Final = {tag: vr for *_, tag, vr in _ROWS}
+"""The value representation of an attribute by its tag."""
 
 
 def as_json(head: Dataset, level: str) -> dict[str, Any]:

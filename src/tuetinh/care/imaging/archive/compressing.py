@@ -6,32 +6,26 @@ and what cannot be compared are left as they came.
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any, Final
 
 from django.db import transaction
-from pydicom import dcmread, dcmwrite
+from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.pixels import iter_pixels
 from pydicom.uid import JPEGLSLossless
 
 from tuetinh.care.imaging.archive.elsewhere import days
 from tuetinh.care.imaging.archive.keeping import ask
+from tuetinh.care.imaging.archive.lenient import dcmread
 from tuetinh.care.imaging.archive.reading import dataset_digest
 from tuetinh.care.imaging.archive.syntaxes import PLAIN
 from tuetinh.record.contents import Arriving, files
-from tuetinh.record.steps import Row
 
 SMALLEST, LARGEST = 16 * 1024, 512 * 2**20  # bytes of an object that is compressed
 _SIGNED: Final = {0xFFFAFFFA, 0x4FFE0001}  # Digital Signatures Sequence, MAC Parameters Sequence
 _PIXELS: Final = 0x7FE00010
-
-
-def wanted() -> bool:
-    """Whether anything is to be compressed."""
-    return bool(os.environ.get("TUETINH_IMAGING_COMPRESS_DAYS", "").strip())
 
 
 def cutoff() -> datetime:
@@ -135,8 +129,3 @@ def candidates() -> tuple[str, tuple[Any, ...]]:
 _NEXT: Final = """
 SELECT id, digest, size FROM imaging_instance
 WHERE id > %s AND compression = '' AND transfer_syntax_uid = ANY(%s) AND received_at < %s ORDER BY id LIMIT %s"""
-
-
-def one(row: Row) -> int | None:
-    """Compress the object of a row."""
-    return compress(row[0], bytes(row[1]), row[2])

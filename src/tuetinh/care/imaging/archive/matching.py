@@ -11,9 +11,8 @@ from datetime import date, time
 from typing import Any, Final
 
 import orjson
-from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-from tuetinh.care.imaging.archive.attributes import LEVEL_OF
+from tuetinh.care.imaging.archive.attributes import LEVEL_OF, TAG_OF, VR_OF
 from tuetinh.care.imaging.archive.reading import clock, day, words
 
 ORDER: Final = ("PATIENT", "STUDY", "SERIES", "IMAGE")
@@ -27,7 +26,7 @@ _PATIENT_COUNTS, _STUDY_COUNTS, _SERIES_COUNT = (
 )
 COUNTED: Final = (_MODALITIES, _CLASSES, *_PATIENT_COUNTS, *_STUDY_COUNTS, _SERIES_COUNT)
 _COLUMNS: Final = {
-    tag_for_keyword(keyword): (column, kind)
+    TAG_OF[keyword]: (column, kind)
     for keyword, column, kind in (
         ("PatientID", "st.patient_id", "text"),
         ("PatientName", "st.name_words", "name"),
@@ -157,13 +156,13 @@ def _match(made: Sql, wanted: Wanted, tag: int, values: list[str]) -> None:
         made.add(_EXISTS[tag].format(inner.conditions[0]), *inner.params)
         return
     level = LEVEL_OF.get(tag)
-    if level is None or ORDER.index(level) > ORDER.index(wanted.level) or dictionary_VR(tag) == "SQ":
+    if level is None or ORDER.index(level) > ORDER.index(wanted.level) or VR_OF[tag] == "SQ":
         made.unmatched.append(tag)
         return
     if tag in _COLUMNS:
         column, kind = _COLUMNS[tag]
     else:
-        vr = dictionary_VR(tag)
+        vr = VR_OF[tag]
         path = f"{{{tag:08X},Value,0}}" if vr != "PN" else f"{{{tag:08X},Value,0,Alphabetic}}"
         column, kind = f"({_ALIASES[level]}.attributes #>> '{path}')", "range" if vr in ("DA", "TM", "DT") else "text"
     _one_of(made, column, kind, tag, values, fuzzy=wanted.fuzzy)

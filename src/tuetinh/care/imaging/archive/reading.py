@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from hashlib import sha256
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from pydicom import dcmread
-from pydicom.dataset import Dataset, FileDataset
-from pydicom.filereader import read_dataset
-from pydicom.uid import UID
-
-from tuetinh.care.imaging.archive.attributes import TAGS, as_json
+from tuetinh.care.imaging.archive.attributes import LEVEL_OF, as_json
 from tuetinh.record.contents.files import folder, opened
 from tuetinh.record.text import fold
 
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset, FileDataset
+
 PREAMBLE = 128
 LONGEST = 64  # characters of a UID (PS3.5, 9.1), and of an LO
+_UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*")
 
 
 class Broken(Exception):
@@ -87,6 +87,8 @@ def whole(digest: bytes, **options: Any) -> FileDataset:
 
 def whole_of(file: BinaryIO, digest: bytes, **options: Any) -> FileDataset:
     """The same of one that is opened already, which stands where reading ended."""
+    from tuetinh.care.imaging.archive.lenient import dcmread
+
     dataset = dcmread(file, **options)
     dataset.filename, dataset.timestamp = str(folder()), None  # by which the library would look for it
     dataset.fileobj_type = lambda *_: opened(digest)
@@ -95,11 +97,13 @@ def whole_of(file: BinaryIO, digest: bytes, **options: Any) -> FileDataset:
 
 def read(file: BinaryIO) -> Head:
     """The head of a Part 10 file. Raises Broken, Missing."""
+    from tuetinh.care.imaging.archive.lenient import dcmread
+
     if file.read(PREAMBLE + 4)[PREAMBLE:] != b"DICM":
         raise Broken("no Part 10 header")
     file.seek(0)
     try:
-        head = dcmread(file, stop_before_pixels=True, specific_tags=TAGS)
+        head = dcmread(file, stop_before_pixels=True, specific_tags=list(LEVEL_OF))
         syntax = str(head.file_meta.TransferSyntaxUID)
         found = {keyword: text(head, keyword) for keyword in ("SOPClassUID", "SOPInstanceUID", *_PLACE)}
     except Exception as error:  # pydicom raises whatever the bytes lead it to
@@ -127,6 +131,8 @@ _PLACE = ("StudyInstanceUID", "SeriesInstanceUID")
 
 def to_dataset(file: BinaryIO) -> None:
     """Go to where the data set of a Part 10 file begins, after its header (PS3.10, 7.1)."""
+    from pydicom.filereader import read_dataset
+
     file.seek(PREAMBLE + 4)
     read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, vr, length: tag.group != 2)
 
@@ -182,4 +188,4 @@ def words(name: str) -> str:
 
 def is_uid(value: str) -> bool:
     """Whether the value can be a UID."""
-    return bool(value) and len(value) <= LONGEST and UID(value).is_valid
+    return len(value) <= LONGEST and _UID.fullmatch(value) is not None

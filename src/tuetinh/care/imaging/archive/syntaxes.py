@@ -6,11 +6,12 @@ from collections.abc import Collection
 from io import BytesIO
 
 import numpy as np
-from pydicom import dcmread, dcmwrite
+from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.pixels import pack_bits
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from tuetinh.care.imaging.archive.lenient import dcmread
 from tuetinh.care.imaging.archive.reading import whole
 
 PLAIN = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from tuetinh.care.imaging.archive import compressing, stores
+from tuetinh.care.imaging.archive import stores
 from tuetinh.care.imaging.archive.elsewhere import address, days
 from tuetinh.care.imaging.archive.keeping import ask
 from tuetinh.care.imaging.archive.models import Upkeep
@@ -91,6 +91,22 @@ SELECT i.id, i.digest, i.size FROM imaging_instance i WHERE i.id > %s AND i.rece
   AND NOT EXISTS (SELECT FROM imaging_stored s WHERE s.digest = i.digest) ORDER BY i.id LIMIT %s"""
 
 
+def _compresses() -> bool:
+    return bool(os.environ.get("TUETINH_IMAGING_COMPRESS_DAYS", "").strip())
+
+
+def _to_compress() -> tuple[str, tuple[Any, ...]]:
+    from tuetinh.care.imaging.archive import compressing  # with what decodes pictures, for those who compress
+
+    return compressing.candidates()
+
+
+def _compress(row: Row) -> int | None:
+    from tuetinh.care.imaging.archive import compressing
+
+    return compressing.compress(row[0], bytes(row[1]), row[2])
+
+
 def _seal(row: Row) -> int | None:
     digest = bytes(row[1])
     if not files.path_of(digest).exists():  # in the store: sealed there, or brought back some day
@@ -142,7 +158,7 @@ JOBS: Final = {
     job.name: job
     for job in (
         Job("seal", sealing.wanted, lambda: (_ALL, ()), _seal, _day),
-        Job("compress", compressing.wanted, compressing.candidates, compressing.one, _day),
+        Job("compress", _compresses, _to_compress, _compress, _day),
         Job("store", lambda: bool(address()), lambda: (_TO_STORE, (stores.cutoff(),)), _store, _day, _tidy),
         Job("look", lambda: True, lambda: (_ALL, ()), look, lambda: days("TUETINH_IMAGING_LOOK_DAYS", 30)),
     )

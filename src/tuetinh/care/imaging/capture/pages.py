@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from django.contrib import messages
@@ -14,8 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from tuetinh.care.imaging.capture import adding, arriving
-from tuetinh.care.imaging.capture.adding import Added
+from tuetinh.care.imaging.capture import arriving
 from tuetinh.care.imaging.errors import ImagingError
 from tuetinh.care.imaging.handover.opened import part_of
 from tuetinh.care.imaging.handover.serving import respond_piece
@@ -24,6 +23,9 @@ from tuetinh.care.imaging.reports import READ
 from tuetinh.commons.access.api import asker, desk
 from tuetinh.commons.identity.api import banner
 from tuetinh.record.contents import NoSpace
+
+if TYPE_CHECKING:
+    from tuetinh.care.imaging.capture.adding import Added
 
 KINDS = {
     "XC": gettext_lazy("Ảnh chụp ngoài"),
@@ -45,6 +47,8 @@ FULL = gettext_lazy("Máy chủ hết chỗ. Hãy báo người quản trị.")
 @never_cache
 def add(request: HttpRequest, exam_id: int) -> HttpResponse:
     """Add files to an examination: those of a form, or one of a script's (`name`; `file`, or `key` of its pieces)."""
+    from tuetinh.care.imaging.capture import adding
+
     exam = _owned(request, exam_id)
     if request.method == "GET":
         return render(request, "imaging/add.html", _context(request, exam))
@@ -67,6 +71,8 @@ def add(request: HttpRequest, exam_id: int) -> HttpResponse:
 
 
 def _arrived(request: HttpRequest, exam: Exam) -> Added:
+    from tuetinh.care.imaging.capture import adding
+
     if single := request.FILES.get("file"):
         path = arriving.set_down(asker(request), str(uuid4()), single.file)
     else:
@@ -105,6 +111,8 @@ def piece_words() -> dict[str, str]:
 
 
 def _context(request: HttpRequest, exam: Exam) -> dict[str, Any]:
+    from tuetinh.care.imaging.capture import adding
+
     kind = request.POST.get("kind", "")
     return {
         "exam": exam,
@@ -160,6 +168,8 @@ def camera(request: HttpRequest, exam_id: int) -> HttpResponse:
 @never_cache
 def clip(request: HttpRequest, exam_id: int) -> JsonResponse:
     """Add a clip of stills (`clip`: one JPEG after the other, `sizes`, `rate`, `kind`)."""
+    from tuetinh.care.imaging.capture import adding
+
     exam, data = _owned(request, exam_id), request.FILES.get("clip")
     if data is None:
         raise Http404

@@ -12,12 +12,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom import dcmread
 from pydicom.dataset import FileDataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
 from pydicom.uid import UID
 
+from tuetinh.care.imaging.archive.lenient import dcmread
 from tuetinh.care.imaging.archive.reading import whole_of
 from tuetinh.care.imaging.archive.syntaxes import CannotConvert
 from tuetinh.record.contents.files import opened

@@ -31,7 +31,6 @@ ALL, SOME = 1, 2  # Event Type ID: all are kept, or failures exist
 NO_SUCH_INSTANCE, CLASS_CONFLICT, PROCESSING_FAILURE = 0x0112, 0x0119, 0x0110  # Failure Reason (PS3.3 C.14.1.1)
 NO_SUCH_ACTION: Final = 0x0123
 INVALID: Final = 0x0115
-TRIES: Final = 12  # the last after about three days
 _INSTANCES: Final = """SELECT sop_instance_uid, sop_class_uid, digest, size FROM imaging_instance
 WHERE sop_instance_uid = ANY(%s)"""
 
@@ -126,5 +125,4 @@ def _report(ae: AE, row: Commitment, event: int, told: Dataset, options: dict[st
 
 def due() -> list[int]:
     """The answers to deliver now."""
-    rows = Commitment.objects.filter(sent_at=None, next_at__lte=datetime.now(UTC), tries__lt=TRIES)
-    return list(rows.order_by("next_at").values_list("pk", flat=True)[:100])
+    return list(Commitment.due().order_by("next_at").values_list("pk", flat=True)[:100])

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
-import os
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
-from socketserver import BaseServer
+from collections.abc import Iterator
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -34,15 +30,14 @@ from pynetdicom.transport import ThreadedAssociationServer
 from tuetinh.care.imaging.archive.matching import BadKey
 from tuetinh.care.imaging.archive.workers import Workers
 from tuetinh.care.imaging.dimse.giving import Caller, contexts_for, sub_operations
+from tuetinh.care.imaging.dimse.listening import ASSOCIATIONS, Listener, listen, tls_context
 from tuetinh.care.imaging.dimse.receiving import Handler, closed
 from tuetinh.care.imaging.quiet import fault
 
 log = logging.getLogger(__name__)
 TITLE: Final = "TUETINH"
 THREADS: Final = 8  # that ask the database
-ASSOCIATIONS: Final = 64
 PDU: Final = 256 * 1024  # larger ones cost fewer turns of the protocol's machine
-LOOK: Final = 30.0  # seconds between looks for answers that are due
 CANCELLED, PENDING, PENDING_WARNED, SUCCESS = 0xFE00, 0xFF00, 0xFF01, 0x0000
 BAD_IDENTIFIER, UNABLE, NOT_AUTHORISED = 0xA900, 0xC000, 0x0124
 _SERVICES: Final = (
@@ -63,42 +58,14 @@ _config.LOG_HANDLER_LEVEL = "none"  # else each message is told, with the names 
 _config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False  # which would be made for no log
 
 
-async def serve_dicom(
-    host: str, port: int, stop: asyncio.Event, *, title: str = TITLE, ready: Callable[[int], None] | None = None
-) -> None:
-    """Answer as a DICOM application entity until `stop` is set.
-
-    `TUETINH_DICOM_CERTIFICATE` and `TUETINH_DICOM_KEY` (files) add TLS on `TUETINH_DICOM_TLS_PORT` (2762), and
-    `TUETINH_DICOM_CA` asks callers there for a certificate of that authority (PS3.15 B.9).
-    """
-    entity = Entity(title)
-    ports = await asyncio.to_thread(entity.start, host, port)
-    if ready:
-        ready(ports)
-    try:
-        while not stop.is_set():
-            await asyncio.to_thread(entity.deliver_due)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), LOOK)
-    finally:
-        await asyncio.to_thread(entity.close)
-
-
 class _Server(ThreadedAssociationServer):
-    """Listens, and shares its port with other processes of the node."""
-
-    request_queue_size = ASSOCIATIONS
+    """Makes associations of callers whom a `Listener` lets in; listens to nobody itself."""
 
     def server_bind(self) -> None:
-        """Bind the port so that others may as well."""
-        if hasattr(socket, "SO_REUSEPORT"):
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        super().server_bind()
+        """Take no port."""
 
-    def shutdown(self) -> None:
-        """Stop listening. The entity of pynetdicom knows only servers that it started itself."""
-        BaseServer.shutdown(self)
-        self.server_close()
+    def server_activate(self) -> None:
+        """Do not listen."""
 
 
 class Entity:
@@ -109,7 +76,7 @@ class Entity:
         self.workers = Workers(THREADS, "dicom")
         self._peers: WeakKeyDictionary[Association, Any] = WeakKeyDictionary()
         self._came: WeakKeyDictionary[Association, set[str]] = WeakKeyDictionary()
-        self._servers: list[ThreadedAssociationServer] = []
+        self._listeners: list[Listener] = []
         self.ae = Caller(title)
         self.ae.maximum_pdu_size = PDU
         self.ae.maximum_associations = ASSOCIATIONS
@@ -129,31 +96,25 @@ class Entity:
             (evt.EVT_N_CREATE, self._begin),
             (evt.EVT_N_SET, self._change),
         ]
+        self._server = self.ae.make_server(
+            ("localhost", 0), evt_handlers=self.handlers, server_class=_Server, request_handler=Handler
+        )
 
     def start(self, host: str, port: int) -> int:
         """Listen; returns the port."""
-        found = self._listen(host, port, None)
-        if context := _tls(server_side=True):
-            self._listen(host, int(os.environ.get("TUETINH_DICOM_TLS_PORT", "2762")), context)
-        return found
+        self._listeners = listen(host, port, self.answer)
+        return int(self._listeners[0].server_address[1])
 
-    def _listen(self, host: str, port: int, context: ssl.SSLContext | None) -> int:
-        server = self.ae.make_server(
-            (host, port),
-            ssl_context=context,
-            evt_handlers=self.handlers,
-            server_class=_Server,
-            request_handler=Handler,
-        )
-        self._servers.append(server)
-        threading.Thread(target=server.serve_forever, name=f"dicom:{port}", daemon=True).start()
-        return int(server.socket.getsockname()[1])
+    def answer(self, connection: socket.socket, address: tuple[str, int]) -> None:
+        """Answer a caller, on threads of its own."""
+        self._server.process_request_thread(connection, address)
 
     def close(self) -> None:
         """Take no more calls, end the open ones, leave the database."""
-        for server in self._servers:
-            server.shutdown()
+        for listener in self._listeners:
+            listener.close()
         self.ae.shutdown()
+        self._server.server_close()
         self.workers.close()
 
     def deliver_due(self) -> None:
@@ -327,24 +288,6 @@ def _without_delay(event: evt.Event) -> None:
 def calling(tls: bool) -> dict[str, Any]:  # noqa: FBT001
     """How this entity calls another one."""
     options: dict[str, Any] = {"evt_handlers": [(evt.EVT_CONN_OPEN, _without_delay)], "max_pdu": PDU}
-    if tls and (context := _tls(server_side=False)):
+    if tls and (context := tls_context(server_side=False)):
         options["tls_args"] = (context, None)  # no name, which "" would be
     return options
-
-
-def _tls(*, server_side: bool) -> ssl.SSLContext | None:
-    certificate, key = os.environ.get("TUETINH_DICOM_CERTIFICATE"), os.environ.get("TUETINH_DICOM_KEY")
-    if not certificate or not key:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(certificate, key)
-    authority = os.environ.get("TUETINH_DICOM_CA")
-    if authority:
-        context.load_verify_locations(authority)
-    if server_side:
-        context.verify_mode = ssl.CERT_REQUIRED if authority else ssl.CERT_NONE
-    else:
-        context.check_hostname = False  # machines are known by their authority, not by names
-        context.verify_mode = ssl.CERT_REQUIRED if authority else ssl.CERT_NONE
-    return context

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-import openpyxl
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,8 +15,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
 
 from tuetinh.care.imaging.dose import queries
 from tuetinh.care.imaging.dose.charts import Bar, bars
@@ -134,6 +131,8 @@ def _bar(row: dict[str, Any]) -> Bar:
 @never_cache
 def file(request: HttpRequest) -> HttpResponse:
     """The sums, and the examinations one by one without names, as XLSX."""
+    import openpyxl
+
     me = asker(request)
     _form, asked = _asked(request, me.facility)
     if asked is None:
@@ -186,6 +185,9 @@ def file(request: HttpRequest) -> HttpResponse:
 
 
 def _heads(sheet: Any, words: list[str]) -> None:
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+
     cells = [WriteOnlyCell(sheet, value=word) for word in words]
     for cell in cells:
         cell.font = Font(bold=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, time
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from django.db import transaction
-from pydicom.dataset import Dataset
 
 from tuetinh.care.imaging.archive.reading import whole
 from tuetinh.care.imaging.dose import wire_rdsr, wire_tags
@@ -23,6 +22,9 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.steps import enter
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -119,7 +121,7 @@ def _of_pictures(study: Study) -> tuple[Told | None, str]:
         looked += 1
         if looked > PICTURES:
             break
-        if found := _read(row, wire_tags.TAGS, wire_tags.of_image):
+        if found := _read(row, wire_tags.KEYWORDS, wire_tags.of_image):
             event, told.machine = found
             told.events.append(event)
             told.modality, sent_by = row.series.modality, row.source

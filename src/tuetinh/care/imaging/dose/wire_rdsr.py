@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, Final
-
-from pydicom.dataset import Dataset
+from typing import TYPE_CHECKING, Any, Final
 
 from tuetinh.care.imaging.archive.reading import text
 from tuetinh.care.imaging.dose.told import Event, Told, amount
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 CLASSES: Final = (
     "1.2.840.10008.5.1.4.1.1.88.67",  # X-Ray Radiation Dose SR

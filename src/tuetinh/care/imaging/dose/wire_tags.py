@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, Final
-
-from pydicom.dataset import Dataset
-from pydicom.tag import Tag
+from typing import TYPE_CHECKING, Any, Final
 
 from tuetinh.care.imaging.archive.reading import text
 from tuetinh.care.imaging.dose.told import Event, Told, amount
 from tuetinh.care.imaging.dose.wire_rdsr import machine
 
-KEYWORDS: Final = (
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+KEYWORDS: Final = [
     "CTDIvol", "ImageAndFluoroscopyAreaDoseProduct", "OrganDose", "IrradiationEventUID", "ProtocolName",
     "BodyPartExamined", "SeriesInstanceUID", "AcquisitionNumber", "Manufacturer", "ManufacturerModelName",
     "StationName",
-)  # fmt: skip
-TAGS: Final = [Tag(word) for word in KEYWORDS]
+]  # fmt: skip
 # Their units by the standard: mGy; dGy·cm²; dGy.
 _MEASURED: Final = (
     ("CTDIvol", "ctdi", "mGy", "00189345"),

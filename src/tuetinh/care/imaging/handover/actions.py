@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from django.conf import settings
@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tuetinh.care.imaging.errors import ImagingError, NotAllowed
-from tuetinh.care.imaging.handover import packing, showing
+from tuetinh.care.imaging.handover import showing
 from tuetinh.care.imaging.handover.models import Package
 from tuetinh.care.imaging.models import Exam
 from tuetinh.commons.access.api import place_name
@@ -25,6 +25,9 @@ from tuetinh.record import audit
 from tuetinh.record.asker import Asker, pack, unpack
 from tuetinh.record.contents.files import room
 from tuetinh.record.errors import RecordError
+
+if TYPE_CHECKING:
+    from tuetinh.care.imaging.handover import packing
 
 State = Package.State
 KEPT: Final = timedelta(days=2)
@@ -72,6 +75,8 @@ def ask(asker: Asker, exam: Exam, kind: str) -> Package:
 
 def make(package_id: int) -> None:
     """Write the file; safe to repeat and to be killed. What exists for the asker at this moment is in it."""
+    from tuetinh.care.imaging.handover import packing
+
     one = Package.objects.select_related("exam").get(pk=package_id)
     if one.state != State.WAITING:
         return
@@ -99,6 +104,8 @@ def make(package_id: int) -> None:
 
 
 def _whole(asker: Asker, exam: Exam) -> packing.Whole:
+    from tuetinh.care.imaging.handover import packing
+
     person = banner(asker, exam.patient)
     return packing.Whole(
         exam=exam,

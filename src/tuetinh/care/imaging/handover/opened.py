@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tuetinh.care.imaging.archive.syntaxes import CannotConvert
-from tuetinh.care.imaging.dicomweb.frames import NoFrame
-from tuetinh.care.imaging.handover import contents, showing
+from tuetinh.care.imaging.handover import showing
 from tuetinh.care.imaging.handover.serving import Piece
 from tuetinh.care.imaging.models import Exam
 from tuetinh.commons.access.api import place_name
@@ -38,6 +36,9 @@ def opened(asker: Asker, order: str, address: Callable[[str, int], str]) -> Open
 
 def part_of(asker: Asker, order: str, sop_instance: str, frame: int) -> Piece | None:
     """A frame of an object of the examination, or the whole of it at 0; None where there is nothing to look at."""
+    from tuetinh.care.imaging.archive.syntaxes import CannotConvert
+    from tuetinh.care.imaging.dicomweb.frames import NoFrame
+
     exam = Exam.objects.filter(order=order).first()
     found = showing.shown(asker, exam, sop_instance) if exam and sop_instance else []
     try:
@@ -47,6 +48,8 @@ def part_of(asker: Asker, order: str, sop_instance: str, frame: int) -> Piece | 
 
 
 def _piece(one: showing.Shown, frame: int) -> Piece | None:
+    from tuetinh.care.imaging.handover import contents
+
     if one.kind == "frames" and frame:
         return _whole("image/jpeg", contents.picture(one, frame))
     if one.kind == "film" and not frame:

@@ -7,8 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from tuetinh.care.imaging.archive.syntaxes import CannotConvert
-from tuetinh.care.imaging.dicomweb.frames import Drawing, NoFrame, drawn
 from tuetinh.care.imaging.models import Exam, Instance, Study
 from tuetinh.care.imaging.reading.models import ReadingCase
 from tuetinh.care.imaging.reading.queries import case_of, studies_of
@@ -62,6 +60,9 @@ def toggle(asker: Asker, case: ReadingCase, exam: Exam, instance: str, frame: in
 
 def for_paper(asker: Asker, exam: Exam) -> list[str]:
     """The key images as SVG for a form; one whose pixels cannot be drawn is left out."""
+    from tuetinh.care.imaging.archive.syntaxes import CannotConvert
+    from tuetinh.care.imaging.dicomweb.frames import Drawing, NoFrame, drawn
+
     keys = chosen(case_of(exam))
     enter(asker)
     rows = Instance.objects.filter(sop_instance_uid__in=[one.instance for one in keys])

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import Q
 from django.db.models.functions import Coalesce
-from pydicom import Dataset
 
 from tuetinh.care.imaging.archive.queries import STRUCTURED
 from tuetinh.care.imaging.archive.reading import whole
@@ -20,6 +19,9 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 from tuetinh.record.steps import enter
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 LISTS: Final = ("first", "second", "mine")
 MOST: Final = 2000  # of a list

@@ -10,22 +10,24 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 from zipfile import ZIP_STORED, ZipFile
 
 from django.db import transaction
 from django.utils.translation import gettext as _
-from pydicom import dcmwrite
-from pydicom.dataset import Dataset
 
 from tuetinh.care.imaging.archive.reading import whole
 from tuetinh.care.imaging.errors import MustLook, NeedsReason, NotAllowed, NothingToGive, TooLarge
 from tuetinh.care.imaging.models import Change, Exam, Instance, Study
-from tuetinh.care.imaging.teaching.hiding import Secret, hide
 from tuetinh.care.imaging.viewer.queries import looks
 from tuetinh.record import audit
 from tuetinh.record.asker import Asker
 from tuetinh.record.steps import enter
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+    from tuetinh.care.imaging.teaching.hiding import Secret
 
 MOST, LARGEST = 5000, 4 << 30  # objects and bytes of one export
 SHORTEST: Final = 10
@@ -122,6 +124,10 @@ def export(asker: Asker, exam: Exam, why: str, *, seen: bool) -> IO[bytes]:
 
 
 def _write(asker: Asker, file: IO[bytes], pictures: list[int], looked: Looked) -> None:
+    from pydicom import dcmwrite
+
+    from tuetinh.care.imaging.teaching.hiding import Secret
+
     secret = Secret(secrets.token_bytes(32), 1 + secrets.randbelow(SHIFT))
     rows = [["file", "modality", "study", "series", "instance"]]
     with ZipFile(file, "w", ZIP_STORED) as archive:
@@ -142,6 +148,8 @@ _UIDS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 
 
 def _hidden(asker: Asker, pictures: list[int], secret: Secret) -> Iterator[Dataset]:
+    from tuetinh.care.imaging.teaching.hiding import hide
+
     for pk in pictures:
         enter(asker)
         dataset = whole(bytes(Instance.objects.values_list("digest", flat=True).get(pk=pk)))

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from django.db import connection, transaction
 from pydicom import dcmread
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 
+from tuetinh.care.imaging.archive.attributes import TAG_OF, VR_OF
 from tuetinh.care.imaging.archive.keeping import Source, ask, keep, resource_id
 from tuetinh.care.imaging.exams import modality_of
 from tuetinh.care.imaging.models import Held, Instance, Series, Study
@@ -29,6 +31,11 @@ def counts() -> tuple[int, int, int, int]:
     """How many studies, series, instances and waiting objects there are."""
     enter(SYSTEM)
     return Study.objects.count(), Series.objects.count(), Instance.objects.count(), Held.objects.count()
+
+
+def test_the_index_knows_attributes_by_their_tags() -> None:
+    told = {word: (tag, VR_OF[tag]) for word, tag in TAG_OF.items()}
+    assert told == {word: (tag_for_keyword(word), dictionary_VR(word)) for word in TAG_OF}
 
 
 def test_an_object_is_kept_as_it_came(person: r4.Patient) -> None:

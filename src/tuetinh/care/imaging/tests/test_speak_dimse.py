@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from io import BytesIO
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -28,7 +30,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
-from tuetinh.care.imaging.dimse import finding, giving, receiving, working
+from tuetinh.care.imaging.dimse import finding, giving, listening, receiving, working
 from tuetinh.care.imaging.dimse.service import Entity
 from tuetinh.care.imaging.models import Commitment, Device, Exam, Held, Instance, Step
 from tuetinh.care.imaging.tests.conftest import FACILITY, part10
@@ -391,3 +393,19 @@ def test_a_revoked_order_leaves_the_worklist(port: int, person: r4.Patient) -> N
     record.update(SYSTEM, wanted)
     assert Exam.objects.get().stage == "cancelled"
     assert find(port, ModalityWorklistInformationFind, PatientName="") == []
+
+
+def test_who_says_nothing_is_not_answered() -> None:
+    heard: Queue[socket.socket] = Queue()
+    [listener] = listening.listen("127.0.0.1", 0, lambda connection, _: heard.put(connection))
+    try:
+        with socket.create_connection(listener.server_address) as caller:  # as who looks whether a port answers
+            caller.shutdown(socket.SHUT_WR)
+            assert caller.recv(1) == b""
+        with socket.create_connection(listener.server_address) as caller:
+            caller.sendall(b"\x01")
+            with heard.get(timeout=20) as connection:
+                assert connection.recv(1) == b"\x01"
+        assert heard.empty()
+    finally:
+        listener.close()

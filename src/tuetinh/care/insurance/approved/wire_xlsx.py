@@ -13,7 +13,6 @@ from typing import Any
 from zipfile import BadZipFile
 
 import msgspec
-import openpyxl
 
 from tuetinh.care.insurance.errors import BadCatalogue, BadResults
 from tuetinh.care.insurance.results.wire import amount
@@ -62,6 +61,8 @@ def read(data: bytes, number: str, site: str) -> Iterator[Approved | str]:
 
     Raises BadCatalogue for a file that is none of this catalogue.
     """
+    import openpyxl
+
     kind = catalogues()[number]
     try:
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)

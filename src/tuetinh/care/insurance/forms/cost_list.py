@@ -12,13 +12,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-import openpyxl
-from openpyxl.cell import WriteOnlyCell
-
 from tuetinh.care.insurance.claims import open_tables
 from tuetinh.care.insurance.errors import NoVisit
 from tuetinh.care.insurance.forms.layouts import Column, book, section_of
-from tuetinh.care.insurance.forms.writing import BOLD, dotted
+from tuetinh.care.insurance.forms.writing import dotted
 from tuetinh.care.insurance.models import Transmission
 from tuetinh.care.insurance.results.comparing import money, sent_file
 from tuetinh.care.insurance.rules.desk import RULES
@@ -130,6 +127,11 @@ def as_pdf(found: CostList) -> bytes:
 
 def as_xlsx(found: CostList) -> bytes:
     """The list as XLSX, amounts as numbers."""
+    import openpyxl
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+
+    bold = Font(bold=True)
     workbook = openpyxl.Workbook(write_only=True)
     sheet = workbook.create_sheet("01-KBCB")
     sheet.append([found.facility])
@@ -141,7 +143,7 @@ def as_xlsx(found: CostList) -> bytes:
     for line in found.lines:
         row = [WriteOnlyCell(sheet, value=_number(line, column)) for column in COLUMNS]
         for cell in row if line.kind != "row" else []:
-            cell.font = BOLD
+            cell.font = bold
         sheet.append(row)
     out = io.BytesIO()
     workbook.save(out)

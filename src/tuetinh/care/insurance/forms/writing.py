@@ -8,34 +8,37 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import islice
 from tempfile import TemporaryFile
-from typing import Any
-
-import openpyxl
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Alignment, Font
-from openpyxl.utils import get_column_letter
+from typing import TYPE_CHECKING, Any
 
 from tuetinh.care.insurance.forms.filling import Line
 from tuetinh.care.insurance.forms.layouts import Column, Layout, columns_of
 from tuetinh.commons.documents.api import in_words, pdf
 
+if TYPE_CHECKING:
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+
 PART = 1000  # rows of a PDF: a longer form is several, in one ZIP
-BOLD, TITLE = Font(bold=True), Font(bold=True, size=14)
 
 
 def xlsx(layout: Layout, rows: Iterable[Line], *, facility: str, period: str) -> bytes:
     """The form as XLSX; rows go to the file one by one, amounts as numbers."""
+    import openpyxl
+    from openpyxl.styles import Font
+    from openpyxl.utils import get_column_letter
+
+    bold, large = Font(bold=True), Font(bold=True, size=14)
     columns = columns_of(layout)
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet(layout.number.replace("/", "-")[:31])
     for place, column in enumerate(columns, 1):
         sheet.column_dimensions[get_column_letter(place)].width = column.width
     sheet.freeze_panes = "A6"
-    for text, font in ((facility, BOLD), (layout.number, None), (layout.title, TITLE), (period, None)):
+    for text, font in ((facility, bold), (layout.number, None), (layout.title, large), (period, None)):
         sheet.append([_cell(sheet, text, font)])
-    sheet.append([_cell(sheet, column.label, BOLD, wrap=True) for column in columns])
+    sheet.append([_cell(sheet, column.label, bold, wrap=True) for column in columns])
     for row in rows:
-        font = None if row["kind"] == "row" else BOLD
+        font = None if row["kind"] == "row" else bold
         sheet.append([_cell(sheet, _value(row, column), font, money=column.is_money) for column in columns])
     out = io.BytesIO()
     book.save(out)
@@ -103,6 +106,9 @@ def dotted(amount: Decimal) -> str:
 
 
 def _cell(sheet: Any, value: Any, font: Font | None, *, money: bool = False, wrap: bool = False) -> WriteOnlyCell:
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Alignment
+
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@")):
         value = f"'{value}"  # text of people is no formula
     cell = WriteOnlyCell(sheet, value=value)

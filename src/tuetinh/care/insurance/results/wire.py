@@ -19,7 +19,6 @@ from typing import Any, Final
 from zipfile import BadZipFile
 
 import msgspec
-import openpyxl
 from lxml import etree  # type: ignore[import-untyped]
 
 from tuetinh.care.insurance.errors import BadResults, WireError
@@ -98,6 +97,8 @@ def _xml(data: bytes) -> list[_Record]:
 
 
 def _xlsx(data: bytes) -> list[_Record]:
+    import openpyxl
+
     try:
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         return _flat(list(row) for row in book.worksheets[0].iter_rows(values_only=True))

@@ -10,24 +10,17 @@ import base64
 import hashlib
 import os
 import time
-from threading import Lock
 from typing import Any
 
 import httpx
 import msgspec
-import pkcs11
 from cryptography.hazmat.primitives.hashes import SHA256
-from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
-from pkcs11.exceptions import PinExpired, PinIncorrect, PinInvalid, PinLenRange, PinLocked, PKCS11Error
 
 from tuetinh.care.insurance.errors import BadKeyFile, KeyRefused, SignerAway
 
-PIN_REFUSED = (PinIncorrect, PinInvalid, PinLenRange, PinExpired, PinLocked)
-SHA256_INFO = bytes.fromhex("3031300d060960864801650304020105000420")  # RFC 8017, 9.2: DigestInfo of SHA-256
 HASH_ALGORITHM, SIGN_ALGORITHM = "2.16.840.1.101.3.4.2.1", "1.2.840.113549.1.1.11"  # SHA-256, RSA with it
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 EARLY = 30.0  # seconds before its end from which a token of access is not used any more
-_token = Lock()  # a module knows of one login for each token of the process
 _access: dict[tuple[str, str], tuple[str, float]] = {}
 
 
@@ -52,80 +45,16 @@ class OnToken(msgspec.Struct, frozen=True, tag="pkcs11"):
 
     def found(self) -> OnToken:
         """The same with the certificate that lies beside the key. Raises BadKeyFile, KeyRefused, SignerAway."""
-        wanted = {Attribute.CLASS: ObjectClass.CERTIFICATE}
-        with self._session() as session:
-            key = self._key(session)
-            held = list(session.get_objects(wanted))
-            same = [one for one in held if key.id and _said(one, Attribute.ID) == key.id]
-            named = [one for one in held if _said(one, Attribute.LABEL) == self.label]
-            if not (same or named):
-                raise BadKeyFile
-            told = base64.b64encode((same or named)[0][Attribute.VALUE]).decode()
-        return msgspec.structs.replace(self, certificate=told)
+        from tuetinh.care.insurance.sending import tokens
+
+        return msgspec.structs.replace(self, certificate=base64.b64encode(tokens.certificate(self)).decode())
 
     def sign(self, data: bytes, padding: object, algorithm: object) -> bytes:
         """Sign as a private key of `cryptography` does. Raises KeyRefused, SignerAway."""
+        from tuetinh.care.insurance.sending import tokens
+
         _only_sha256(algorithm)
-        with self._session() as session:
-            return bytes(
-                self._key(session).sign(SHA256_INFO + hashlib.sha256(data).digest(), mechanism=Mechanism.RSA_PKCS)
-            )
-
-    def _session(self) -> _Session:
-        if self.module not in modules():
-            raise KeyRefused
-        return _Session(self)
-
-    def _key(self, session: pkcs11.Session) -> pkcs11.PrivateKey:
-        wanted = {
-            Attribute.CLASS: ObjectClass.PRIVATE_KEY,
-            Attribute.KEY_TYPE: KeyType.RSA,
-            Attribute.LABEL: self.label,
-        }
-        key = next(iter(session.get_objects(wanted)), None)
-        if key is None:
-            raise BadKeyFile
-        return key
-
-
-def _said(one: Any, attribute: Attribute) -> Any:
-    try:
-        return one[attribute]
-    except PKCS11Error:
-        return None
-
-
-class _Session:
-    """A session with a token, alone in this process; what goes wrong in it is told as what it means for the queue."""
-
-    def __init__(self, where: OnToken) -> None:
-        self.where = where
-
-    def __enter__(self) -> pkcs11.Session:
-        _token.acquire()
-        try:
-            found = pkcs11.lib(self.where.module).get_token(token_label=self.where.token)
-            self.session = found.open(user_pin=self.where.pin)
-        except PIN_REFUSED as error:
-            _token.release()
-            raise KeyRefused from error
-        except (PKCS11Error, RuntimeError, OSError) as error:
-            _token.release()
-            raise SignerAway from error
-        except BaseException:
-            _token.release()
-            raise
-        return self.session
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        try:
-            self.session.close()
-        except PKCS11Error:
-            pass
-        finally:
-            _token.release()
-        if isinstance(error, PKCS11Error):
-            raise SignerAway from error
+        return tokens.sign(self, data)
 
 
 class Remote(msgspec.Struct, frozen=True, tag="csc"):

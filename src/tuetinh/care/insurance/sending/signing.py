@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from datetime import date
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 from cryptography import x509
@@ -16,14 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import pkcs12
 from lxml import etree
-from signxml.algorithms import SignatureConstructionMethod
-from signxml.exceptions import SignXMLException
-from signxml.signer import XMLSigner
-from signxml.verifier import VerifyResult, XMLVerifier
 
 from tuetinh.care.insurance.errors import BadKeyFile
 from tuetinh.care.insurance.sending.elsewhere import OnToken, Remote
 from tuetinh.care.insurance.wire_xml3176 import parse
+
+if TYPE_CHECKING:
+    from signxml.verifier import VerifyResult
 
 C14N = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 DS = "http://www.w3.org/2000/09/xmldsig#"
@@ -82,6 +81,9 @@ def _certificate(where: OnToken | Remote) -> x509.Certificate:
 
 def sign(document: bytes, secret: str) -> bytes:
     """Fill CHUKYDONVI of a document with the signature of a key (`Key.secret`). Raises KeyRefused, SignerAway."""
+    from signxml.algorithms import SignatureConstructionMethod
+    from signxml.signer import XMLSigner
+
     root = etree.fromstring(document, etree.XMLParser(resolve_entities=False, no_network=True, strip_cdata=False))
     place = root.find("CHUKYDONVI")
     etree.SubElement(place, f"{{{DS}}}Signature", Id="placeholder", nsmap={"ds": DS})
@@ -111,6 +113,9 @@ def signer_of(document: bytes) -> str | None:
     Raises ValueError for a wrong signature, WireError for what is no document.
     That the certificate is the facility's own is for whoever keeps the register of certificates to say.
     """
+    from signxml.exceptions import SignXMLException
+    from signxml.verifier import XMLVerifier
+
     root = parse(document, "file")
     told = root.findtext(f"CHUKYDONVI/{{{DS}}}Signature/{{{DS}}}KeyInfo/{{{DS}}}X509Data/{{{DS}}}X509Certificate")
     if not told:
@@ -118,7 +123,7 @@ def signer_of(document: bytes) -> str | None:
     pem = f"-----BEGIN CERTIFICATE-----\n{told.strip()}\n-----END CERTIFICATE-----\n"
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode())
-        signed = cast(VerifyResult, XMLVerifier().verify(document, x509_cert=certificate)).signed_xml
+        signed = cast("VerifyResult", XMLVerifier().verify(document, x509_cert=certificate)).signed_xml
     except (SignXMLException, InvalidSignature, ValueError) as error:
         raise ValueError("the signature does not fit the document") from error
     if signed is None or signed.tag != root.tag:

@@ -16,8 +16,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
 from lxml import etree
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
 
 from tuetinh.care.lab.machines.drivers import Driver, Table, recognise
 from tuetinh.care.lab.machines.messages import Code, Header, Message, Order, Refused, Result, number, timestamp
@@ -70,14 +68,7 @@ def read(file: File, driver: Driver | None = None) -> Message:
     except Refused as refused:
         refused.header = refused.header or header
         raise
-    except (
-        ValueError,
-        LookupError,
-        csv.Error,
-        etree.XMLSyntaxError,
-        zipfile.BadZipFile,
-        InvalidFileException,
-    ) as error:
+    except (ValueError, LookupError, csv.Error, etree.XMLSyntaxError, zipfile.BadZipFile) as error:
         raise Refused("AE", "102", "", header) from error
 
 
@@ -118,6 +109,8 @@ def _delimiter(text: str) -> str:
 
 
 def _xlsx(payload: bytes) -> Cells:
+    from openpyxl import load_workbook
+
     book = load_workbook(io.BytesIO(payload), read_only=True, data_only=True)
     rows: Cells = []
     count = 0

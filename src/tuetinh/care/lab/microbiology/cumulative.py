@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
-import openpyxl
 from django.utils.translation import gettext as _
 
 from tuetinh.care.lab import facts as lab_facts
@@ -95,6 +94,8 @@ def _count(row: Row, told: facts.Isolate) -> None:
 
 def xlsx(found: Antibiogram, first: date, last: date) -> bytes:
     """The cumulative antibiogram as a workbook: %S, and the counts behind it."""
+    import openpyxl
+
     book = openpyxl.Workbook()
     book.remove(book.worksheets[0])
     shares, counts = book.create_sheet("%S"), book.create_sheet(_("Số chủng"))

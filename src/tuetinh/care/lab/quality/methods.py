@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 Pairs = Sequence[tuple[float, float]]
 FEWEST = 10  # pairs; CLSI EP09 asks for 40
@@ -42,6 +44,8 @@ class Agreement:
 
 def passing_bablok(pairs: Pairs) -> Line:
     """Regression of the second on the first method (J Clin Chem Clin Biochem 1983;21:709). Raises ValueError."""
+    import numpy as np
+
     x, y = np.array(pairs, dtype=float).T
     n = len(x)
     if n < FEWEST or np.ptp(x) == 0:
@@ -76,6 +80,8 @@ def bland_altman(pairs: Pairs) -> Agreement:
     if len(pairs) < 2:
         message = "too few pairs"
         raise ValueError(message)
+    import numpy as np
+
     differences = np.array([second - first for first, second in pairs])
     bias, sd = float(differences.mean()), float(differences.std(ddof=1))
     return Agreement(bias, sd, bias - 1.96 * sd, bias + 1.96 * sd)
@@ -97,6 +103,8 @@ def uncertainty(controls: Sequence[Sequence[float]], rounds: Sequence[tuple[floa
     controls: the results of each control material; rounds: of external assessment, each our value, the assigned one
     and its relative uncertainty in per cent; without them the bias is left out. Raises ValueError without controls.
     """
+    import numpy as np
+
     spreads = [(np.std(values, ddof=1) / np.mean(values) * 100, len(values)) for values in controls if len(values) > 1]
     if not spreads:
         message = "no control"

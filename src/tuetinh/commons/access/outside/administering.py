@@ -7,17 +7,19 @@ who has linked the own account: else its administrators could make a provider of
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.models import Account, Link, Provider
-from tuetinh.commons.access.outside.providers import PURPOSE
+from tuetinh.commons.access.oauth.clients import LOCAL
 from tuetinh.commons.access.queries import administered
 from tuetinh.commons.access.telling import enter_log, note_account
 from tuetinh.record import seals
 
+PURPOSE = "identity providers"  # of the seal of their secrets
 LONGEST = 255  # value of a claim
 RESTS_ON = ("issuer", "client_id", "claim")
 
@@ -27,6 +29,16 @@ def administered_providers(by: Account) -> QuerySet[Provider]:
     if by.role != "admin":
         return Provider.objects.none()
     return Provider.objects.filter(facility=by.facility) if by.facility else Provider.objects.all()
+
+
+def check_address(url: str) -> str:
+    """The issuer's address: https, or http on this very machine, without a slash at the end. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.username or parts.password or parts.fragment or parts.query or not parts.hostname:
+        raise ValueError("not an issuer")
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOCAL):
+        raise ValueError("an issuer is reached by https")
+    return url.rstrip("/")
 
 
 def for_account(account: Account) -> QuerySet[Provider]:

@@ -20,7 +20,6 @@ from tuetinh.commons.access.api import desk, fresh
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.models import Account, Provider
 from tuetinh.commons.access.outside import administering
-from tuetinh.commons.access.outside.providers import check_address
 from tuetinh.commons.access.pages import forbidden
 from tuetinh.commons.access.queries import grantable
 from tuetinh.commons.ui.api import paginate
@@ -85,7 +84,7 @@ class ProviderForm(forms.Form):
     def clean_issuer(self) -> str:
         """An address that may be asked."""
         try:
-            return check_address(self.cleaned_data["issuer"].strip())
+            return administering.check_address(self.cleaned_data["issuer"].strip())
         except ValueError:
             raise forms.ValidationError(_("Địa chỉ phải bắt đầu bằng https://.")) from None
 

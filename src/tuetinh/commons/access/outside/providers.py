@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 import requests
 from authlib.integrations.base_client.errors import OAuthError
@@ -13,7 +12,7 @@ from authlib.integrations.django_client.integration import DjangoIntegration
 from joserfc.errors import JoseError
 
 from tuetinh.commons.access.errors import AccessError
-from tuetinh.commons.access.oauth.clients import LOCAL
+from tuetinh.commons.access.outside.administering import PURPOSE, check_address
 from tuetinh.record import seals
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from tuetinh.commons.access.models import Provider
 
-PURPOSE = "identity providers"
 KEEP = 3600.0  # seconds for which metadata and keys are believed; an unknown key makes us look again at once
 SECONDS = 10  # that a provider may take
 LEEWAY = 60  # seconds between its clock and ours
@@ -77,16 +75,6 @@ def logout_url(provider: Provider, id_token: str, back: str) -> str:
         return str(told["url"])
     except (requests.RequestException, OAuthError, RuntimeError, ValueError, AccessError):
         return ""
-
-
-def check_address(url: str) -> str:
-    """The issuer's address: https, or http on this very machine, without a slash at the end. Raises ValueError."""
-    parts = urlsplit(url)
-    if parts.username or parts.password or parts.fragment or parts.query or not parts.hostname:
-        raise ValueError("not an issuer")
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOCAL):
-        raise ValueError("an issuer is reached by https")
-    return url.rstrip("/")
 
 
 def _party(provider: Provider) -> DjangoOAuth2App:

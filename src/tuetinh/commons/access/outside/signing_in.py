@@ -20,7 +20,7 @@ from tuetinh.commons.access.api import fresh as asks_who
 from tuetinh.commons.access.api import open_to_all, signed_in
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.models import Provider
-from tuetinh.commons.access.outside import administering, providers, who
+from tuetinh.commons.access.outside import administering, who
 from tuetinh.commons.access.proof import attempts, entering, fresh
 from tuetinh.commons.access.proof.signing_in import with_own_language
 
@@ -70,6 +70,8 @@ def link(request: HttpRequest, provider_id: str) -> HttpResponse:
 
 
 def _sent(request: HttpRequest, provider: Provider, **more: Any) -> HttpResponse:
+    from tuetinh.commons.access.outside import providers
+
     back = request.build_absolute_uri(reverse("access:outside-back", args=[provider.pk]))
     try:
         return providers.begin(request, provider, back, **more)
@@ -82,6 +84,8 @@ def _sent(request: HttpRequest, provider: Provider, **more: Any) -> HttpResponse
 @require_GET
 def back(request: HttpRequest, provider_id: str) -> HttpResponse:
     """Whoever comes back from the provider is logged in, or goes on with what was to be done."""
+    from tuetinh.commons.access.outside import providers
+
     provider = _provider(provider_id)
     going: dict[str, Any] = request.session.pop(GOING, {"next": "/"})
     try:

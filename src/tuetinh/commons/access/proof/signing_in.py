@@ -19,7 +19,6 @@ from tuetinh.commons.access import actions, limits
 from tuetinh.commons.access.api import open_to_all
 from tuetinh.commons.access.forms import LoginForm
 from tuetinh.commons.access.models import Account, Provider
-from tuetinh.commons.access.outside import providers
 from tuetinh.commons.access.proof import attempts, entering, noting, passkeys
 
 if TYPE_CHECKING:
@@ -77,6 +76,8 @@ class Logout(LogoutView):
         provider = Provider.objects.filter(pk=came.get("provider", "")).first()
         response = super().post(request, *args, **kwargs)
         if provider:
+            from tuetinh.commons.access.outside import providers
+
             back = request.build_absolute_uri(self.next_page)
             response = redirect(providers.logout_url(provider, came["token"], back) or self.next_page)
         response.delete_cookie(settings.LANGUAGE_COOKIE_NAME)

@@ -13,7 +13,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
-from pydicom import dcmread
 
 from tuetinh.care.imaging.archive import keeping
 from tuetinh.care.imaging.archive.keeping import Source, hold, keep
@@ -23,7 +22,6 @@ from tuetinh.care.imaging.archive.recording import record_new
 from tuetinh.care.imaging.capture import arriving
 from tuetinh.care.imaging.capture.arriving import come
 from tuetinh.care.imaging.capture.disc.models import Disc
-from tuetinh.care.imaging.capture.disc.reconciling import CannotChange, reconcile
 from tuetinh.care.imaging.errors import ImagingError, NoPerson, NotAllowed
 from tuetinh.care.imaging.models import Held, Instance
 from tuetinh.record import api as record
@@ -176,6 +174,8 @@ def _one(disc: Disc, path: Path) -> tuple[str, str]:
 
 
 def _ours(disc: Disc, path: Path, head: Head, person: r4.Patient, source: Source) -> tuple[str, str]:
+    from tuetinh.care.imaging.capture.disc.reconciling import CannotChange, reconcile
+
     made, patient = path.with_name(str(uuid4())), str(person.id)
     try:
         reconcile(path, made, _told(person, disc.facility), _known(head))
@@ -210,6 +210,8 @@ def _held(kept: keeping.Kept) -> str:
 
 def _list(disc: Disc, path: Path) -> bool:
     """Remember what a DICOMDIR names; False where the file is none."""
+    from tuetinh.care.imaging.archive.lenient import dcmread
+
     try:
         directory = dcmread(path)
         if directory.file_meta.MediaStorageSOPClassUID != DIRECTORY:

@@ -7,10 +7,11 @@ from pathlib import Path
 from shutil import copyfileobj
 from typing import Final
 
-from pydicom import dcmread, dcmwrite
+from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID
 
+from tuetinh.care.imaging.archive.lenient import dcmread
 from tuetinh.care.imaging.archive.reading import text, whole
 from tuetinh.care.imaging.facts import HANOI
 

@@ -241,7 +241,7 @@ def test_what_cannot_be_written_again_is_kept_as_it_came(
     def refuse(*_: object) -> None:
         raise CannotChange
 
-    monkeypatch.setattr(actions, "reconcile", refuse)
+    monkeypatch.setattr(reconciling, "reconcile", refuse)
     data = foreign()
     assert bring(as_role("imaging"), disc, a=data) == {"a": "stored"}
     enter(SYSTEM)
