@@ -1,9 +1,11 @@
 """How the record grows: `python -m bench.scale [--sizes 100000,1000000,10000000] [--runs N] [--data DIR] [--save]`.
 
 One node is filled to each size in turn by `tuetinh import`, with people made from a seed, and asked over HTTP by one
-client, for values sampled from these people. Printed for each size: how fast the import was, how large the record is,
-and the median and 95th percentile of each query in milliseconds; between two sizes, how many times the median grew.
-What an index answers grows by little; what grows as the record does (ten times) looks at every resource.
+client, for values sampled from these people. In a folder that is named it stays: called again, the same command goes on
+from the last size that was filled, and asks at that size anew. Printed for each size: how fast the import was, how
+large the record is, and the median and 95th percentile of each query in milliseconds; between two sizes, how many times
+the median grew. What an index answers grows by little; what grows as the record does (ten times) looks at every
+resource.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import argparse
 import http.client
 import json
 import os
+import pickle
 import random
 import shutil
 import statistics
@@ -21,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,17 +49,21 @@ def main() -> int:
     """Fill, measure, print, and keep when asked."""
     options = _options()
     sizes = [int(size) for size in options.sizes.split(",")]
-    told: dict[str, Any] = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "sizes": {}}
+    told: dict[str, Any] = {"at": datetime.now(UTC).isoformat(timespec="seconds")}
     with _folder(options.data) as scratch, running(scratch / "node", DEMO_PEOPLE) as node:
         told["machine"] = machine.facts(scratch, postgres_version())
         print(*(f"{key:16} {value}" for key, value in told["machine"].items()), sep="\n", flush=True)
         with psycopg.connect(f"postgresql://postgres@/tuetinh?host={scratch}/node/postgres", autocommit=True) as conn:
-            before, written = _size(conn), Written()
+            filled = _kept(scratch) or Filled(_size(conn), Written(), {})
             for size in sizes:
-                found = _fill(scratch, size, written, conn, before)
-                found["queries"] = _ask(node, written, options.runs)
-                told["sizes"][size] = found
-                _print_size(size, found)
+                if size not in filled.sizes:
+                    filled.sizes[size] = _fill(scratch, size, filled.written, conn, filled.before)
+                    _keep(scratch, filled)
+                if size == max(filled.sizes):  # the record has grown beyond what was filled before
+                    filled.sizes[size]["queries"] = _ask(node, filled.written, options.runs)
+                    _keep(scratch, filled)
+                _print_size(size, filled.sizes[size])
+    told["sizes"] = filled.sizes
     _print_growth(told["sizes"])
     if options.save:
         folder = HERE / "results"
@@ -70,17 +78,41 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.scale", description=__doc__)
     parser.add_argument("--sizes", default="100000,1000000", help="resources, ascending (default 100000,1000000)")
     parser.add_argument("--runs", type=int, default=300, help="of each query at each size")
-    parser.add_argument("--data", default="", help="an empty folder on the disk that is to be measured")
+    parser.add_argument("--data", default="", help="a folder on the disk that is to be measured, which stays")
     parser.add_argument("--save", action="store_true", help="keep the figures in bench/results/")
     return parser.parse_args()
 
 
 @contextmanager
 def _folder(given: str) -> Iterator[Path]:
-    """A folder that the database's account can enter; taken away at the end."""
-    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-", dir=given or None) as name:
+    """A folder that the database's account can enter; without a name one that is taken away at the end."""
+    if given:
+        Path(given).mkdir(mode=0o755, parents=True, exist_ok=True)
+        yield Path(given).resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
+
+
+@dataclass
+class Filled:
+    """What a folder holds. before: bytes of the database of the demo alone. sizes: what was measured at each."""
+
+    before: int
+    written: Written
+    sizes: dict[int, dict[str, Any]]
+
+
+def _kept(scratch: Path) -> Filled | None:
+    file = scratch / "filled.pickle"
+    return pickle.loads(file.read_bytes()) if file.exists() else None
+
+
+def _keep(scratch: Path, filled: Filled) -> None:
+    file = scratch / "filled.pickle"
+    file.with_suffix(".new").write_bytes(pickle.dumps(filled))
+    file.with_suffix(".new").replace(file)
 
 
 # -- filling ----------------------------------------------------------------------------------------------------------
@@ -89,6 +121,7 @@ def _folder(given: str) -> Iterator[Path]:
 def _fill(scratch: Path, size: int, written: Written, conn: psycopg.Connection, before: int) -> dict[str, Any]:
     """Import people until the record has so many resources more than the demo; returns what that took."""
     folder = scratch / "ndjson"
+    shutil.rmtree(folder, ignore_errors=True)  # of one that was ended
     folder.mkdir()
     already = written.resources
     write(folder, size, SEED, written)

@@ -235,7 +235,9 @@ def _replayed(cluster: Path, source: Archive, wanted: Plan, *, lasting: bool) ->
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         user = "pgserver"
         ensure_user_exists(user)
-    settings = (cluster / "postgresql.auto.conf").read_text() if (cluster / "postgresql.auto.conf").exists() else ""
+    kept = (cluster / "postgresql.auto.conf").read_text() if (cluster / "postgresql.auto.conf").exists() else ""
+    # Nobody follows a restored server: what commits there must not wait for an archive.
+    settings = "".join(line for line in kept.splitlines(keepends=True) if not line.startswith("synchronous_standby"))
     programs = Path(portable.program("pg_ctl", wanted.base.version)).parent
     with tempfile.TemporaryDirectory(prefix="tuetinh-") as sockets:  # short enough for the name of a socket
         log = Path(sockets) / "log"
