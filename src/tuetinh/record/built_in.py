@@ -105,7 +105,7 @@ def _operations() -> Iterator[Definition]:
                 description=f"${first.name} as this server answers it.",
                 affectsState=any(one.affects for one in several),
                 code=first.name,
-                resource=sorted(types) or None,
+                resource=[*sorted(types)] or None,
                 system="system" in levels,
                 type="type" in levels,
                 instance="instance" in levels,
@@ -157,7 +157,7 @@ def _parameters() -> Iterator[Definition]:
                 base=[one.base for one in several],
                 type=first.type,
                 expression=" | ".join(dict.fromkeys(one.expression for one in several if one.expression)) or None,
-                target=sorted(targets) or None,
+                target=[*sorted(targets)] or None,
                 component=components or None,
             )
         )
@@ -172,7 +172,8 @@ def _compartments() -> Iterator[Definition]:
                 code=code,
                 search=True,
                 resource=[
-                    r4.CompartmentDefinitionResource(code=type_, param=bound.get(type_)) for type_ in RESOURCE_TYPES
+                    r4.CompartmentDefinitionResource(code=type_, param=[*bound.get(type_, ())] or None)
+                    for type_ in RESOURCE_TYPES
                 ],
             )
         )

@@ -33,7 +33,7 @@ def pretty(data: bytes) -> bytes:
     """The same XML on many lines; narratives, where spaces count, stay as they are."""
     root = parse(data)
     _indent(root, "\n")
-    return HEAD.encode() + b"\n" + etree.tostring(root, encoding="utf-8") + b"\n"
+    return f"{HEAD}\n{etree.tostring(root, encoding='unicode')}\n".encode()
 
 
 def _indent(node: etree._Element, line: str) -> None:

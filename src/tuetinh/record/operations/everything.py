@@ -160,7 +160,7 @@ def _of_many(asked: Asked, people: list[str] | None, group: Stored | None = None
         [*params, after, array(_types(asked)), count + 1],
         prepare=False,
     )
-    found = [Stored(*row[:5], bytes(row[5])) for row in rows[:count]]
+    found = [Stored(row[0], row[1], row[2], row[3], row[4], bytes(row[5])) for row in rows[:count]]
     found = [one for one in found if store.shows(asked.asker, "r", one.type, one.patient, one.body)]
     following = str(rows[count - 1][6]) if len(rows) > count else None
     chosen = [one for one in found if one.type == "Patient" or _within(one.body, asked)]
