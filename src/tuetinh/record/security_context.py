@@ -18,21 +18,7 @@ from tuetinh.record.steps import Query, Step
 DOCUMENTS = frozenset({"DocumentReference", "DocumentManifest", "DiagnosticReport", "Media", "Composition"})
 """Types that may come after the Binaries that name them; the patient of any type is followed when it changes."""
 
-_FOLLOW = """WITH new AS (
-  SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) AS n(token, context, patient, custodian)
-), target AS (
-  SELECT b.id, b.patient AS before, new.context, new.patient, new.custodian
-  FROM new JOIN record."Binary" AS b ON b.type = 'Binary' AND b.tokens @> ARRAY[new.token] FOR UPDATE OF b
-), current AS (
-  UPDATE record."Binary" AS b SET patient = t.patient, custodian = t.custodian FROM target AS t
-  WHERE b.type = 'Binary' AND b.id = t.id
-), old AS (
-  UPDATE record."Binary_history" AS h SET patient = t.patient, custodian = t.custodian FROM target AS t
-  WHERE h.type = 'Binary' AND h.id = t.id AND h.body IS NOT NULL
-    AND split_part(convert_from(h.body, 'UTF8')::jsonb #>> '{securityContext,reference}', '/_history/', 1) = t.context
-)
-UPDATE record.content AS c SET patient = t.patient, custodian = t.custodian FROM target AS t
-WHERE c.type = 'Binary' AND c.id = t.id AND c.patient IS NOT DISTINCT FROM t.before"""
+_FOLLOW = "SELECT record.follow(%s::bigint[], %s::text[], %s::text[], %s::text[])"
 
 
 class Owner(NamedTuple):

@@ -16,7 +16,7 @@ ALL_LABELS: Final = -1
 
 SETTINGS: Final = (
     *("account", "facility", "own", "whole", "related", "holders"),
-    *("labels", "purpose", "after", "everything", "open", "here"),
+    *("labels", "purpose", "after", "everything", "open", "here", "elsewhere", "closed"),
 )
 ENTER: Final = "SELECT " + ", ".join(f"set_config('tuetinh.{name}', %s, false)" for name in SETTINGS)
 """Tells a connection who asks. The settings outlive the statement: they are told again when somebody else asks."""
@@ -78,4 +78,6 @@ def settings(asker: Asker) -> tuple[str, ...]:
         "yes" if sight == EVERYTHING and asker.patient is None else "no",
         f" {sight.whole} " if asker.account and asker.patient is None else "",
         str(sight.here),
+        f" {sight.elsewhere} ",
+        f" {sight.closed} ",
     )

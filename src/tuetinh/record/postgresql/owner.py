@@ -90,11 +90,15 @@ AND (c.relnamespace = 'record'::regnamespace AND c.relname <> ALL (%s)
 _LOOSE = """SELECT DISTINCT polrelid::regclass::text FROM pg_policy
 WHERE pg_get_expr(polqual, polrelid) LIKE '%%tuetinh.everything%%<> %%'
    OR pg_get_expr(polwithcheck, polrelid) LIKE '%%tuetinh.everything%%<> %%' ORDER BY 1"""
+_UNANSWERED = """SELECT c.oid::regclass::text FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+WHERE coalesce(i.inhparent, c.oid)::regclass::text = ANY ('{record.resource,record.history,record.content,record.feed}')
+AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'answers' AND t.tgenabled <> 'D')
+ORDER BY 1"""
 _PASSES = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
 
 
 def examine() -> tuple[bool, str]:
-    """Whether row policies hold for the sessions of the node, and what was found."""
+    """Whether row policies, and the triggers beside them, hold for the sessions of the node, and what was found."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -105,8 +109,10 @@ def examine() -> tuple[bool, str]:
         open_ = [row[0] for row in cursor.fetchall()]
         cursor.execute(_LOOSE, [])
         loose = [row[0] for row in cursor.fetchall()]
-    if open_ or loose:
-        return False, f"off at {', '.join(open_ or loose)}"
+        cursor.execute(_UNANSWERED, [])
+        unanswered = [row[0] for row in cursor.fetchall()]
+    if off := open_ or loose or unanswered:
+        return False, f"off at {', '.join(off)}"
     return True, "forced on every table that says something of a person"
 
 

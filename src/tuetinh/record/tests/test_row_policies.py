@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import ProgrammingError, connection, transaction
 
 from tuetinh.record import api, r4
 from tuetinh.record.asker import SYSTEM, Asker
@@ -47,6 +47,10 @@ def observation(id_: str, patient: str, **more: Any) -> r4.Observation:
         valueQuantity=r4.Quantity(value=1, unit="g"),
         **more,
     )
+
+
+def to(name: str) -> r4.Reference:
+    return r4.Reference(reference=name)
 
 
 def secret(*labels: str) -> r4.Meta | None:
@@ -210,6 +214,77 @@ def test_nobody_changes_the_access_log_and_nobody_writes_for_others() -> None:
         cursor.execute(stolen)
 
 
+NURSE = replace(DOCTOR, sight=Sight("*", elsewhere="Patient Task", closed="Organization"))
+"""Sees every Observation, also those of `there`, and changes those of `here`."""
+CHANGES = [
+    *(f'UPDATE record."Observation" SET {change} WHERE id = %s' for change in ("deleted = true", "custodian = 'here'")),
+    'DELETE FROM record."Observation" WHERE id = %s',
+    "UPDATE record.resource SET body = 'x' WHERE type = 'Observation' AND id = %s",
+    "UPDATE record.\"Observation_history\" SET body = 'x' WHERE id = %s",
+    "DELETE FROM record.history WHERE type = 'Observation' AND id = %s",
+]
+
+
+@pytest.mark.parametrize("sql", CHANGES)
+@pytest.mark.usefixtures("people")
+def test_what_another_facility_answers_for_no_statement_changes(sql: str) -> None:
+    rows = """SELECT row(id, version, custodian, deleted, body)::text FROM record."Observation" UNION ALL
+        SELECT row(id, version, custodian, deleted, body)::text FROM record."Observation_history\""""
+    before = seen(rows, SYSTEM)
+    enter(NURSE)
+    with connection.cursor() as cursor:
+        cursor.execute('SELECT id FROM record."Observation" FOR UPDATE')
+        assert sorted(cursor.fetchall()) == [("of-pang",), ("of-tam",)]
+        with pytest.raises(ProgrammingError, match="Observation"), transaction.atomic():
+            cursor.execute(sql, ["of-tam"])
+        assert seen(rows, SYSTEM) == before
+        enter(NURSE)
+        cursor.execute(sql, ["of-pang"])
+        assert cursor.rowcount == 1
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM record.feed", "UPDATE record.feed SET change = 'x'"])
+@pytest.mark.usefixtures("people")
+def test_nobody_rewrites_the_feed(change: str) -> None:
+    enter(NURSE)
+    with pytest.raises(ProgrammingError, match="feed"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(change)
+    assert len(seen("SELECT position FROM record.feed", SYSTEM)) == 6
+
+
+def test_types_that_go_between_facilities_and_those_that_a_desk_does_not_write() -> None:
+    there = replace(SYSTEM, facility="there")
+    api.create(there, r4.Patient(id="tam"))
+    api.create(there, r4.Organization(id="there", name="x"))
+    enter(NURSE)
+    copied = "type, id || 'x', shard, 1, now(), patient, custodian, tokens, body"
+    insert = f"""INSERT INTO record.resource (type, id, shard, version, updated, patient, custodian, tokens, body)
+        SELECT {copied} FROM record.resource WHERE type = %s"""
+    with connection.cursor() as cursor:
+        cursor.execute('UPDATE record."Patient" SET version = 2')
+        assert cursor.rowcount == 1
+        cursor.execute(insert, ["Patient"])
+        for sql in ("UPDATE record.resource SET version = 2 WHERE type = %s", insert):
+            with pytest.raises(ProgrammingError, match="Organization"), transaction.atomic():
+                cursor.execute(sql, ["Organization"])
+    assert seen('SELECT id || version FROM record."Organization"', SYSTEM) == ["there1"]
+
+
+def test_a_binary_follows_the_document_of_another_facility() -> None:
+    scan = r4.Binary(id="scan", contentType="text/plain", securityContext=to("DocumentReference/d"))
+    api.create(replace(SYSTEM, facility="there"), scan)
+    nurse = replace(NURSE, sight=Sight("*", elsewhere=""))
+    attached = [r4.DocumentReferenceContent(attachment=r4.Attachment(title="x"))]
+    document = r4.DocumentReference(id="d", status="current", subject=to("Patient/pang"), content=attached)
+    api.put_many(nurse, [document])
+    owners = 'SELECT patient || custodian FROM record."Binary"'
+    assert seen(owners, SYSTEM) == ["panghere"]
+    with connection.cursor() as cursor:
+        enter(nurse)
+        cursor.execute("SELECT record.follow('{}', '{}', '{}', '{}'), current_setting('tuetinh.elsewhere')")
+        assert cursor.fetchone() == ("", "  ")
+
+
 @pytest.mark.usefixtures("people")
 def test_a_rollback_makes_nobody_somebody_else() -> None:
     outsider = Asker("2", "outsider", scopes=ALL)
@@ -282,6 +357,9 @@ def test_a_table_that_was_opened_is_told() -> None:
         cursor.execute("ALTER TABLE identity_number NO FORCE ROW LEVEL SECURITY")
         assert owner.examine() == (False, "off at identity_number")
         cursor.execute("ALTER TABLE identity_number FORCE ROW LEVEL SECURITY")
+        cursor.execute('ALTER TABLE record."Observation" DISABLE TRIGGER answers')
+        assert owner.examine() == (False, 'off at record."Observation"')
+        cursor.execute('ALTER TABLE record."Observation" ENABLE TRIGGER answers')
         cursor.execute("DROP POLICY door ON record.feed")
         cursor.execute("CREATE POLICY door ON record.feed USING (current_setting('tuetinh.everything', true) <> 'no')")
         assert owner.examine() == (False, "off at record.feed")
