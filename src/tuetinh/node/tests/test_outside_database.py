@@ -153,7 +153,7 @@ def test_an_outside_server_is_archived_and_comes_back(server: Server, kept: Path
     env = {"TUETINH_BACKUP": str(folder / "archive"), "TUETINH_BACKUP_RECIPIENTS": public, "TUETINH_DATABASE_URL": url}
     assert run(folder / "var", "restore", str(kept), env=env).returncode == 0
     server.call(
-        *("psql", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-d", "archived", "-c"),
+        *("psql", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-d", "postgres", "-c"),
         "CREATE ROLE plain LOGIN",
     )
     plain = run(folder / "var", "backup", env=env | {"TUETINH_DATABASE_URL": url.replace("postgres@", "plain@")})
