@@ -82,7 +82,7 @@ def test_they_are_read_as_others_are(fhir: Any) -> None:
     assert set(fhir.get(f"{path}?_elements=code").json()) >= {"resourceType", "id", "code"}
     assert "parameter" not in fhir.get(f"{path}?_elements=code").json()
     xml = fhir.get(path, headers={"accept": "application/fhir+xml"})
-    assert xml.text.startswith("<OperationDefinition")
+    assert "<OperationDefinition " in xml.text
     entry = {"request": {"method": "GET", "url": path[1:]}}
     batch = fhir.post("", {"resourceType": "Bundle", "type": "batch", "entry": [entry]}).json()
     assert batch["entry"][0]["resource"]["id"] == "Patient-everything"
@@ -94,24 +94,14 @@ def test_who_may_not_read_the_type_reads_none(fhir: Any) -> None:
 
 
 def test_what_users_store_goes_before(fhir: Any) -> None:
-    url = "http://hl7.org/fhir/OperationDefinition/Patient-everything"
-    mine = {
-        "resourceType": "OperationDefinition",
-        "id": "Patient-everything",
-        "url": url,
-        "name": "Mine",
-        "status": "draft",
-        "kind": "operation",
-        "code": "everything",
-        "system": False,
-        "type": False,
-        "instance": True,
-    }
-    assert fhir.put("/OperationDefinition/Patient-everything", mine).status_code == 201
-    assert fhir.get("/OperationDefinition/Patient-everything").json()["name"] == "Mine"
-    assert [one["name"] for one in found(fhir, f"/OperationDefinition?url={url}")] == ["Mine"]
-    fhir.send("DELETE", "/OperationDefinition/Patient-everything")
-    assert fhir.get("/OperationDefinition/Patient-everything").status_code == 410
+    url = "http://hl7.org/fhir/CompartmentDefinition/device"
+    mine = fhir.get("/CompartmentDefinition/device").json() | {"name": "Mine"}
+    assert fhir.put("/CompartmentDefinition/device", mine).status_code == 201
+    assert fhir.get("/CompartmentDefinition/device").json()["name"] == "Mine"
+    assert [one["name"] for one in found(fhir, f"/CompartmentDefinition?url={url}")] == ["Mine"]
+    fhir.send("DELETE", "/CompartmentDefinition/device")
+    assert fhir.get("/CompartmentDefinition/device").status_code == 410
+    assert [one["name"] for one in found(fhir, f"/CompartmentDefinition?url={url}")] == ["CompartmentOfDevice"]
 
 
 @pytest.mark.parametrize(
