@@ -133,6 +133,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     options = _options(arguments)
+    os.environ.setdefault("TUETINH_READS", "0")  # its accounts are for whoever tries and measures
     prepare(options.data)
     from tuetinh.node import demo
 

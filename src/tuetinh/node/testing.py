@@ -60,6 +60,7 @@ def pytest_load_initial_conftests() -> None:
     root = Path(os.environ["TUETINH_TEST_DATA"])
     os.environ["TUETINH_DATA"] = str(root)
     os.environ.setdefault("TUETINH_HOSTS", "*")  # clients of tests call it by names of their own
+    os.environ.setdefault("TUETINH_READS", "0")  # and read as fast as they can
     if url := os.environ.get("TUETINH_TEST_DATABASE_URL"):
         os.environ["TUETINH_DATABASE_URL"] = url
     database.start(root)

@@ -197,10 +197,15 @@ class UnsupportedMedia(RecordError):
 
 
 class TooMany(RecordError):
-    """The account asks for more at once than it may."""
+    """The account asks for more at once than it may. seconds: after which to ask again."""
 
     status = 429
     code = "throttled"
+    seconds = 2
+
+    def __init__(self, text: str, *, seconds: int = 2) -> None:
+        super().__init__(text)
+        self.seconds = seconds
 
 
 class Unprocessable(RecordError):

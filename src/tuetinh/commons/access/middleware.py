@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.http import HttpResponse
-from django.shortcuts import redirect, resolve_url
+from django.shortcuts import redirect, render, resolve_url
 from django.utils import translation
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import urlencode
@@ -17,7 +17,9 @@ from tuetinh.commons.access.pages import bad_request, forbidden
 from tuetinh.commons.access.proof import fresh, policy
 from tuetinh.commons.access.roles import ROLES
 from tuetinh.commons.ui.api import is_at
+from tuetinh.record import pace
 from tuetinh.record.audit import REFUSED, given_out, note, one_request
+from tuetinh.record.errors import TooMany
 from tuetinh.record.origin import come_from
 from tuetinh.record.postgresql.base import NODE
 from tuetinh.record.steps import enter
@@ -56,6 +58,8 @@ class DeskMiddleware:
         enter(asker(request) if request.user.is_authenticated else NODE)
         if roles is None or not request.user.is_authenticated:
             return None
+        if request.method in ("GET", "HEAD") and (slow := _too_fast(request)) is not None:
+            return slow
         sessions.touch(request)
         if not roles.issuperset(ROLES):
             if request.user.must_change_password:
@@ -72,6 +76,17 @@ def _refused(request: HttpRequest, view: Callable[..., object], roles: frozenset
         return _to_login(request)
     if request.user.role not in roles or not is_at(getattr(view, "desk_at", ""), request.user.facility):
         return forbidden(request)
+    return None
+
+
+def _too_fast(request: HttpRequest) -> HttpResponse | None:
+    """The answer to whoever opens more pages than a person does (`record.pace`), else None."""
+    try:
+        pace.read(asker(request))
+    except TooMany as error:
+        response = render(request, "access/fast.html", {"seconds": error.seconds}, status=429)
+        response["Retry-After"] = str(error.seconds)
+        return response
     return None
 
 

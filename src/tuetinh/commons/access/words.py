@@ -84,6 +84,7 @@ _REASONS = {
     "desk": gettext_lazy("không phải bàn làm việc của mình"),
     "forbidden": gettext_lazy("không đủ quyền"),
     "not-found": gettext_lazy("không có, hoặc không được biết là có"),
+    "throttled": gettext_lazy("đọc quá nhanh"),
 }
 
 

@@ -30,6 +30,7 @@ from tuetinh.record.errors import (
     NotAllowed,
     RecordError,
     StorageFull,
+    TooMany,
     Unauthorized,
     Unavailable,
     Unprocessable,
@@ -343,7 +344,7 @@ def refusal(error: RecordError, status: int | None = None) -> Response:
     if error.status == 401:
         response.headers["www-authenticate"] = 'Bearer realm="fhir"'
     if error.status in (429, 503):
-        response.headers["retry-after"] = RETRY_SECONDS
+        response.headers["retry-after"] = str(error.seconds) if isinstance(error, TooMany) else RETRY_SECONDS
     if isinstance(error, NotAllowed):
         response.headers["allow"] = error.allow
     return response

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tuetinh.record import operations, store
+from tuetinh.record import operations, pace, store
 from tuetinh.record.audit.reading import NAME as AUDIT_EVENT
 from tuetinh.record.door.access_log import check_compartment
 from tuetinh.record.door.call import Call
@@ -79,11 +79,13 @@ def find(call: Call) -> Route:
 
 
 def allow(call: Call, route: Route) -> None:
-    """Raise Forbidden for what the asker may not do at all, before anything else of the call is looked at."""
+    """Raise Forbidden for what the asker may not do at all, TooMany where it reads too fast; before all else."""
     if route.letter and call.type:
         store.allow(call.asker, route.letter, call.type)
     if call.operation is not None:
         call.operation.who(call.asker)
+    if route.letter in ("r", "s") or (call.operation is not None and not call.operation.affects):
+        pace.read(call.asker)
 
 
 def _operation(call: Call) -> Route:

@@ -12,10 +12,13 @@ from django.db.models.functions import Now
 from django.test import Client, RequestFactory
 
 from tuetinh.commons.access import actions, limits
-from tuetinh.commons.access.models import Pace, Policy
+from tuetinh.commons.access.models import Pace as Spent
+from tuetinh.commons.access.models import Policy
 from tuetinh.commons.access.oauth.clients import create_client
 from tuetinh.commons.access.proof import policy
 from tuetinh.node.testing import PASSWORD
+from tuetinh.record import pace
+from tuetinh.record.pace import Pace
 
 if TYPE_CHECKING:
     from django.http import HttpResponse
@@ -46,20 +49,20 @@ def test_an_allowance_is_spent_at_once_and_comes_back_evenly(db: None) -> None:
 
 def test_refusals_cost_nothing(db: None) -> None:
     limits.spend("x", "a", 1)
-    before = Pace.objects.values().get()
+    before = Spent.objects.values().get()
     for _ in range(5):
         waits("x", "a", 1)
-    assert Pace.objects.values().get() == before
+    assert Spent.objects.values().get() == before
 
 
 def test_what_is_whole_is_forgotten(db: None) -> None:
     limits.spend("x", "a", 60)
     limits.spend("x", "b", 60)
-    spent = Pace.objects.order_by("pk").first()
+    spent = Spent.objects.order_by("pk").first()
     assert spent is not None
-    Pace.objects.filter(pk=spent.pk).update(full=Now() - timedelta(seconds=1))
+    Spent.objects.filter(pk=spent.pk).update(full=Now() - timedelta(seconds=1))
     assert limits.tidy() == 1
-    assert Pace.objects.count() == 1
+    assert Spent.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -121,18 +124,18 @@ def test_a_hospital_behind_one_address_logs_in_all_morning(cast: dict[str, Accou
     policy.forget()
     for _ in range(25):
         assert try_password(PASSWORD, "10.0.0.1").status_code == 302
-    assert Pace.objects.count() == 0
+    assert Spent.objects.count() == 0
 
 
 def test_forms_left_empty_are_no_failures(cast: dict[str, Account]) -> None:
     try_password("", "10.0.0.1")
     try_password("x", "10.0.0.1", "")
-    assert Pace.objects.count() == 0
+    assert Spent.objects.count() == 0
 
 
 def test_names_are_not_kept(cast: dict[str, Account]) -> None:
     try_password("sai", "10.0.0.1")
-    assert sorted(len(bytes(row.key)) for row in Pace.objects.all()) == [32, 32]
+    assert sorted(len(bytes(row.key)) for row in Spent.objects.all()) == [32, 32]
 
 
 def test_clients_with_wrong_secrets_wait_too(db: None) -> None:
@@ -171,3 +174,18 @@ def test_only_known_proxies_say_whom_they_speak_for(settings: object, sender: st
 def test_one_customer_of_ipv6_is_one() -> None:
     request = RequestFactory(REMOTE_ADDR="2001:db8:1:2:aaaa::7").get("/")
     assert limits.network_of(request) == "2001:db8:1:2::/64"
+
+
+def test_who_opens_pages_faster_than_a_person_waits(cast: dict[str, Account], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "people", Pace(2))
+    monkeypatch.setattr(pace, "monotonic", lambda: 1000.0)
+    desk, other = Client(), Client()
+    desk.force_login(cast["doctor"])
+    other.force_login(cast["nurse"])
+    assert [desk.get("/account/security").status_code for _ in range(2)] == [200, 200]
+    refused = desk.get("/account/security")
+    assert (refused.status_code, refused.templates[0].name) == (429, "access/fast.html")
+    assert refused["Retry-After"] == "30"
+    assert "Hãy thử lại sau" in refused.content.decode()
+    assert other.get("/account/security").status_code == 200
+    assert desk.post("/logout").status_code == 302
