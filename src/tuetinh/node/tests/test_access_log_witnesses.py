@@ -99,6 +99,19 @@ def test_what_cannot_be_sealed_is_told_and_missed_when_it_goes(
     assert told(data) == ["seen: positions 4 to 5 are not what a witness was told of them"]
 
 
+def test_a_log_that_was_emptied_is_missed_also_while_nothing_can_be_sealed(data: Path) -> None:
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("SELECT pg_current_xact_id()")
+        with superuser() as cursor:
+            cursor.execute("DELETE FROM record.audit; DELETE FROM record.audit_block")
+        assert told(data) == [
+            f"block {number}: missing: a witness knows block {number}, and the log ends with 0" for number in (1, 2, 3)
+        ]
+        (data / "audit" / "heads.jsonl").unlink()
+        assert told(data) == []  # as of a node that has sealed nothing yet
+        other.rollback()
+
+
 def test_a_node_that_begins_tells_what_the_log_ends_with(data: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = data / "audit" / "heads.jsonl"
     file.unlink()
