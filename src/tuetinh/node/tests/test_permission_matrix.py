@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from tuetinh.node.tests.permissions import rights, table
-from tuetinh.node.tests.permissions.world import PATIENTS, World, mark, patient_of
+from tuetinh.node.tests.permissions.world import OTHERS, PATIENTS, World, mark, patient_of
 from tuetinh.record import operations
 from tuetinh.record.door.routes import ROUTES
 
@@ -127,9 +127,9 @@ def visible(who: str) -> frozenset[str]:
     return frozenset(row["case"] for row in table("sight") if row[who] == "+")
 
 
-def marks(text: str) -> set[str]:
+def marks(text: str, word: str = "DAU") -> set[str]:
     """The cases whose words are in a text."""
-    return set(re.findall(r"DAU-(\d\d)", text))
+    return set(re.findall(rf"{word}-(\d\d)", text))
 
 
 def each(matrix: World, who: str, urls: list[str], good: str = "200") -> set[str]:
@@ -228,6 +228,22 @@ def test_who_has_no_right_on_observations_finds_none_on_any_way(matrix: World, w
 def test_numbers_tell_of_nothing_else(matrix: World, who: str) -> None:
     for path in ("/Observation?code=matrix&_summary=count", "/Observation?code=matrix&_total=accurate&_count=1"):
         assert matrix.get(path, who).json()["total"] == len(visible(who))
+
+
+@pytest.mark.parametrize("who", SEEING)
+def test_other_types_follow_the_same_rows(matrix: World, who: str) -> None:
+    for type_, word in OTHERS.items():
+        expected = set(visible(who)) if "s" in rights(who, type_) else set()
+        seen = {
+            "search": marks(matrix.get(f"/{type_}?patient={EVERYBODY}&_count=100", who).text, word),
+            "history of the type": marks(matrix.get(f"/{type_}/_history?_count=200", who).text, word),
+            "read": each(matrix, who, [f"{type_}/x-{case}" for case in CASES]),
+            "version read": each(matrix, who, [f"{type_}/x-{case}/_history/1" for case in CASES]),
+            "compartment": set[str]().union(
+                *(marks(matrix.get(f"/Patient/{one}/{type_}?_count=100", who).text, word) for one in PATIENTS)
+            ),
+        }
+        assert [way for way in seen if seen[way] != expected] == [], type_
 
 
 @pytest.mark.parametrize("who", [who for who in SEEING if who != "vital-signs-app"])

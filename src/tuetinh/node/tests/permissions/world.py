@@ -1,4 +1,4 @@
-"""Four patients with an Observation for each row of `sight.csv`, the whole cast, and the door that asks who it is."""
+"""Four patients with an Observation and one of each of `OTHERS` for each row of `sight.csv`, the cast, and the door."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ SCOPES = {
     "vital-signs-app": ("doctor", "user/Observation.rs?category=vital-signs", ""),
     "citizen-app": ("citizen", "patient/*.cruds", MINE),
 }
+OTHERS = {"Condition": "BENH", "MedicationRequest": "THUOC", "DocumentReference": "GIAY", "ImagingStudy": "PHIM"}
+"""Further types that follow the rows, with the word by which their marks are known."""
 SYSTEMS = {"system": "system/*.cruds", "system-of-patients": "system/Patient.rs"}
 
 
@@ -44,9 +46,9 @@ def patient_of(row: dict[str, str]) -> str:
     return f"p-{row['relation to 12104']}-{row['12104 forbidden']}"
 
 
-def mark(case: str) -> str:
-    """What the Observation of a case says, and nothing else does."""
-    return f"DAU-{case}"
+def mark(case: str, word: str = "DAU") -> str:
+    """What the resource of a case says, an Observation or one of `OTHERS`, and nothing else does."""
+    return f"{word}-{case}"
 
 
 PATIENTS = sorted({patient_of(row) for row in table("sight")})
@@ -100,7 +102,9 @@ def _facts() -> None:
             with connection.cursor() as cursor:
                 cursor.execute("INSERT INTO record.denial VALUES (%s, %s, '', 'Consent/x')", [id_, HOME])
     for row in table("sight"):
-        api.create(replace(SYSTEM, facility=row["written at"]), _observation(row))
+        at = replace(SYSTEM, facility=row["written at"])
+        api.create(at, _observation(row))
+        api.create_many(at, _others(row))
     results = [r4.Reference(reference=f"Observation/o-{row['case']}") for row in table("sight")]
     code = r4.CodeableConcept(text="matrix")
     api.create(replace(SYSTEM, facility=HOME), r4.DiagnosticReport(id="all", status="final", code=code, result=results))
@@ -119,6 +123,34 @@ def _observation(row: dict[str, str]) -> r4.Observation:
         effectiveDateTime="2026-01-01",
         valueString=mark(row["case"]),
     )
+
+
+def _condition(case: str, **common: Any) -> r4.Resource:
+    return r4.Condition(code=r4.CodeableConcept(text=mark(case, OTHERS["Condition"])), **common)
+
+
+def _prescription(case: str, **common: Any) -> r4.Resource:
+    drug = r4.CodeableConcept(text=mark(case, OTHERS["MedicationRequest"]))
+    return r4.MedicationRequest(status="active", intent="order", medicationCodeableConcept=drug, **common)
+
+
+def _document(case: str, **common: Any) -> r4.Resource:
+    attachment = r4.Attachment(title=mark(case, OTHERS["DocumentReference"]))
+    content = [r4.DocumentReferenceContent(attachment=attachment)]
+    return r4.DocumentReference(status="current", content=content, **common)
+
+
+def _study(case: str, **common: Any) -> r4.Resource:
+    return r4.ImagingStudy(status="available", description=mark(case, OTHERS["ImagingStudy"]), **common)
+
+
+def _others(row: dict[str, str]) -> list[r4.Resource]:
+    """The resources of `OTHERS` of a row; each has the id `x-CASE`."""
+    case, subject = row["case"], r4.Reference(reference=f"Patient/{patient_of(row)}")
+    labels = [] if row["label"] == "none" else [r4.Coding(system=ACT_CODE, code=row["label"])]
+    makers = (_condition, _prescription, _document, _study)
+    meta = [r4.Meta(security=labels) if labels else None for _ in makers]
+    return [make(case, id=f"x-{case}", meta=one, subject=subject) for make, one in zip(makers, meta, strict=True)]
 
 
 def _cast() -> dict[str, dict[str, str]]:
