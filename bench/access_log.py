@@ -31,7 +31,7 @@ SETTLE_SECONDS = 0.5
 
 def main() -> None:
     """Measure and print a line for each case."""
-    options = pairs.options("bench.access_log", __doc__)
+    options = pairs.parser("bench.access_log", __doc__).parse_args()
     with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as folder:
         scratch = Path(folder)
         scratch.chmod(0o755)

@@ -52,7 +52,7 @@ HOSTILE = (
 
 def main() -> None:
     """Measure the pairs and print the ratio of their p95."""
-    options = pairs.options("bench.hostile", __doc__)
+    options = pairs.parser("bench.hostile", __doc__).parse_args()
     half = max(1, options.clients // 2)
     with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as folder:
         scratch = Path(folder)

@@ -22,13 +22,13 @@ from bench.node import Node
 CASES = ("read", "search by name", "search by identifier", "search by patient and code")
 
 
-def options(prog: str, text: str | None) -> argparse.Namespace:
+def parser(prog: str, text: str | None) -> argparse.ArgumentParser:
     """What such a measurement takes."""
-    parser = argparse.ArgumentParser(prog=prog, description=text)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=2)
-    parser.add_argument("--clients", type=int, default=16)
-    return parser.parse_args()
+    made = argparse.ArgumentParser(prog=prog, description=text)
+    made.add_argument("--rounds", type=int, default=7)
+    made.add_argument("--seconds", type=float, default=2)
+    made.add_argument("--clients", type=int, default=16)
+    return made
 
 
 def compare(node: Node, scratch: Path, switch: Callable[[bool], None], asked: argparse.Namespace) -> None:
@@ -40,11 +40,11 @@ def compare(node: Node, scratch: Path, switch: Callable[[bool], None], asked: ar
         for on in (True, False):
             switch(on)
             for name, some in cases.items():
-                before, began = _processor_seconds(node, scratch), time.perf_counter()
+                before, began = processor_seconds(node, scratch), time.perf_counter()
                 run = load.run(node.url, node.bearer, some, asked.clients, asked.seconds, scratch)
                 took = time.perf_counter() - began
                 rates[name, on].append(run.rate)
-                processor[name, on].append((_processor_seconds(node, scratch) - before) / (run.rate * took) * 1e6)
+                processor[name, on].append((processor_seconds(node, scratch) - before) / (run.rate * took) * 1e6)
     print(f"{'':28}{'answers/s':>10}{'without':>10}{'cost':>8}{'processor µs':>14}{'without':>10}{'cost':>8}")
     for name in cases:
         rate = [statistics.median(rates[name, on]) for on in (True, False)]
@@ -54,7 +54,7 @@ def compare(node: Node, scratch: Path, switch: Callable[[bool], None], asked: ar
         print(f"{name:28}{rate[0]:>10,.0f}{rate[1]:>10,.0f}{cost:>8.1%}{used[0]:>14,.0f}{used[1]:>10,.0f}{more:>8.1%}")
 
 
-def _processor_seconds(node: Node, scratch: Path) -> float:
+def processor_seconds(node: Node, scratch: Path) -> float:
     """What the processes of the node and of its database have used, with those of theirs that have ended."""
     postmaster = int((scratch / "node/postgres/postmaster.pid").read_text(encoding="utf-8").split()[0])
     used = 0.0

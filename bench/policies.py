@@ -5,14 +5,13 @@ usage: python -m bench.policies [--rounds N] [--seconds S] [--clients N]
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 from pathlib import Path
 
 import psycopg
 
-from bench import load
+from bench import load, pairs
 from bench.__main__ import shapes
 from bench.node import running
 
@@ -20,22 +19,17 @@ TABLES = """SELECT c.oid::regclass::text FROM pg_class c
 WHERE c.relnamespace = 'record'::regnamespace AND c.relkind IN ('r', 'p')
   AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid)"""
 ROLES = ("doctor", "reception")  # who sees types whole but for labels and what patients forbid
-CASES = ("read", "search by name", "search by identifier", "search by patient and code")
 
 
 def main() -> None:
     """Measure and print a line for each case."""
-    parser = argparse.ArgumentParser(prog="bench.policies", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=2)
-    parser.add_argument("--clients", type=int, default=16)
-    options = parser.parse_args()
+    options = pairs.parser("bench.policies", __doc__).parse_args()
     with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as folder:
         scratch = Path(folder)
         scratch.chmod(0o755)
         with running(scratch / "node", 300) as node:
             url = f"postgresql://postgres@/tuetinh?host={scratch}/node/postgres"
-            asked = {name: some for name, some in shapes(node).items() if name in CASES}
+            asked = {name: some for name, some in shapes(node).items() if name in pairs.CASES}
             who = {"system": node.bearer} | {role: node.cookie(role) for role in ROLES}
             cases = [(asker, name) for asker in who for name in asked]
             rates: dict[tuple[str, str, bool], list[float]] = {
@@ -45,21 +39,21 @@ def main() -> None:
             for _ in range(options.rounds):
                 for asker, name in cases:
                     for on in (True, False):
-                        _switch(url, on=on)
+                        switch(url, on=on)
                         run = load.run(node.url, who[asker], asked[name], options.clients, options.seconds, scratch)
                         rates[asker, name, on].append(run.rate)
                         if run.errors:
                             refused.add((asker, name))
     print(f"{'answers/s':40}{'with':>10}{'without':>10}   cost (median of pairs)")
     for case in cases:
-        pairs = list(zip(rates[*case, True], rates[*case, False], strict=True))
-        cost = statistics.median(1 - one / other for one, other in pairs)
+        taken = list(zip(rates[*case, True], rates[*case, False], strict=True))
+        cost = statistics.median(1 - one / other for one, other in taken)
         told = [statistics.median(rates[*case, on]) for on in (True, False)]
         said = "refused" if case in refused else f"{cost:.1%}"
         print(f"{': '.join(case):40}{told[0]:>10,.0f}{told[1]:>10,.0f}   {said}")
 
 
-def _switch(url: str, *, on: bool) -> None:
+def switch(url: str, *, on: bool) -> None:
     """Put row security of every table of the record on or off."""
     word = "ENABLE" if on else "DISABLE"
     with psycopg.connect(url) as conn:

@@ -1,0 +1,74 @@
+"""What row security and the access log cost a desk's reads and searches, on one node in one run.
+
+usage: python -m bench.access_cost [--rounds N] [--seconds S] [--clients N] [--role ROLE]
+
+Each case is asked with both, without policies, and without the log, in turn. A superuser of the database puts the
+policies off; the log goes by a signal that only the node of a measurement knows (`access_log`). Told are the median
+answers a second, the processor time of one answer, and what each of the two adds: 15 % and 10 % at most are aimed at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from bench import load, pairs, policies
+from bench.__main__ import shapes
+from bench.access_log import BEFORE, SETTLE_SECONDS
+from bench.node import Node, running
+
+AIMS = {"policies": 0.15, "log": 0.10}
+BOTH = "both"
+
+
+def main() -> None:
+    """Measure and print a line for each case."""
+    parser = pairs.parser("bench.access_cost", __doc__)
+    parser.add_argument("--role", default="doctor", help="whose desk (default %(default)s)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as folder:
+        scratch = Path(folder)
+        scratch.chmod(0o755)
+        with running(scratch / "node", 300, BEFORE, workers=1) as node:
+            _compare(node, scratch, options)
+
+
+def _compare(node: Node, scratch: Path, options: argparse.Namespace) -> None:
+    url = f"postgresql://postgres@/tuetinh?host={scratch}/node/postgres"
+    cases = {name: some for name, some in shapes(node).items() if name in pairs.CASES}
+    states = (BOTH, *AIMS)
+    rates: dict[tuple[str, str], list[float]] = {(name, state): [] for name in cases for state in states}
+    used: dict[tuple[str, str], list[float]] = {key: [] for key in rates}
+    who = node.cookie(options.role)
+    for turn in range(options.rounds):
+        for state in states[turn % 3 :] + states[: turn % 3]:
+            policies.switch(url, on=state != "policies")
+            os.kill(node.process, signal.SIGUSR1 if state == "log" else signal.SIGUSR2)
+            time.sleep(SETTLE_SECONDS)
+            for name, some in cases.items():
+                before, began = pairs.processor_seconds(node, scratch), time.perf_counter()
+                run = load.run(node.url, who, some, options.clients, options.seconds, scratch)
+                if run.errors:
+                    message = f"{run.errors} answers of “{name}” were refusals or failures"
+                    raise RuntimeError(message)
+                took = time.perf_counter() - began
+                rates[name, state].append(run.rate)
+                used[name, state].append((pairs.processor_seconds(node, scratch) - before) / (run.rate * took) * 1e6)
+    print(f"{options.role:28}{'answers/s':>10}{'processor µs':>14}" + "".join(f"{'of ' + part:>22}" for part in AIMS))
+    for name in cases:
+        line = f"{name:28}{statistics.median(rates[name, BOTH]):>10,.0f}{statistics.median(used[name, BOTH]):>14,.0f}"
+        for part, aim in AIMS.items():
+            slower = statistics.median(b / a - 1 for a, b in zip(rates[name, BOTH], rates[name, part], strict=True))
+            more = statistics.median(a / b - 1 for a, b in zip(used[name, BOTH], used[name, part], strict=True))
+            line += f"{slower:>9.1%} {more:>6.1%} {'aim' if max(slower, more) <= aim else 'over':>5}"
+        print(line)
+    print("each: how much longer an answer takes, how much more of the processors, and whether both are within the aim")
+
+
+if __name__ == "__main__":
+    main()
