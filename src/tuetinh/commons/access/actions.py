@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from tuetinh.commons.access import sessions
 from tuetinh.commons.access.errors import AccessError
-from tuetinh.commons.access.models import OF_STAFF, Account, Client, Grant, Token
+from tuetinh.commons.access.models import OF_STAFF, Account, Client, Grant, Policy, Token
+from tuetinh.commons.access.oauth.scopes import split
 from tuetinh.commons.access.oauth.words import digest, new_secret
 from tuetinh.commons.access.places import place_name
 from tuetinh.commons.access.proof import attempts, policy
@@ -162,12 +163,16 @@ def keep_for_emergency(by: Account, account_id: int, *, kept: bool) -> Account:
 def recover(username: str, full_name: str) -> tuple[Account, str]:
     """Make an administrator of the province, or let the one of that name in again; for who keeps the node.
 
-    Second factors that were lost are gone with it. Returns the account and its first password. Raises AccessError
-    `taken` for the name of another account.
+    Second factors that were lost are gone with it. The first administrator of a node brings the policy that
+    administrators must have one. Returns the account and its first password. Raises AccessError `taken` for the name of
+    another account.
     """
     password = first_password()
     account = Account.objects.select_for_update().filter(username=username).first()
     if account is None:
+        if not (Account.objects.filter(role="admin").exists() or Policy.objects.exists()):
+            Policy.objects.create(factor_roles="admin")
+            transaction.on_commit(policy.forget)
         account = Account.objects.create_account(username, password, full_name=full_name, role="admin")
         Account.objects.filter(pk=account.pk).update(must_change_password=True)
     elif account.role != "admin" or account.facility:
@@ -286,11 +291,13 @@ def register_client(
 ) -> tuple[Client, str]:
     """Register a connected system or an app at the administrator's facility.
 
-    proof: `secret`, `keys` or `none` (a public app). Returns the client and its secret, told this once only, or "".
+    proof: `secret`, `keys` or `none` (a public app). Returns the client and its secret, told this once only, or "". A
+    system of the whole province is not in force before `confirm_client`.
     """
     if by.role != "admin":
         raise AccessError("role")
     secret = new_secret() if proof == "secret" else ""
+    awaits = not by.facility and any(one.level == "system" for one in split(scopes)[1])
     client = Client(
         id=client_id,
         name=name,
@@ -302,6 +309,8 @@ def register_client(
         redirect_uris=redirect_uris,
         launch_url=launch_url,
         registered_by=by,
+        awaits=awaits,
+        is_active=not awaits,
     )
     try:
         with transaction.atomic():
@@ -343,14 +352,31 @@ def replace_keys(by: Account, client_id: str, jwks: dict[str, object] | None, jw
 
 @transaction.atomic
 def set_client_active(by: Account, client_id: str, *, active: bool) -> Client:
-    """Shut a client out, which ends all that it holds, or let it in again. Raises AccessError `not-yours`."""
+    """Shut a client out, which ends all that it holds, or let it in again. Raises AccessError `not-yours`, `second`."""
     client = _locked_client(by, client_id)
+    if active and client.awaits:
+        raise AccessError("second")
     client.is_active = active
     client.save(update_fields=["is_active"])
     if not active:
         Grant.objects.filter(client=client).update(ended=True)
         Token.objects.filter(client=client).delete()
     enter_log(by, "update", "Client", client.pk, reason="enabled" if active else "disabled")
+    return client
+
+
+@transaction.atomic
+def confirm_client(by: Account, client_id: str) -> Client:
+    """Let a system of the whole province in, as another administrator than the one who registered it.
+
+    Raises AccessError `not-yours`, `second`.
+    """
+    client = _locked_client(by, client_id)
+    if not client.awaits or client.registered_by_id == by.pk:
+        raise AccessError("second")
+    client.awaits, client.is_active, client.confirmed_by = False, True, by
+    client.save(update_fields=["awaits", "is_active", "confirmed_by"])
+    enter_log(by, "update", "Client", client.pk, reason="confirmed")
     return client
 
 

@@ -38,6 +38,7 @@ MESSAGES = {
     ),
     "carer-until": gettext_lazy("Ngày này đã qua."),
     "carer-gone": gettext_lazy("Lời mời hoặc quyền này không còn nữa."),
+    "second": gettext_lazy("Hệ thống của cả tỉnh cần một quản trị khác của tỉnh xác nhận."),
     "no-secret": gettext_lazy("Hệ thống này không chứng minh bằng cách đó."),
     "outside": gettext_lazy("Nhà cung cấp tài khoản chưa xác nhận được bạn. Hãy thử lại, hoặc dùng mật khẩu."),
     "unlinked": gettext_lazy("Tài khoản ngoài này chưa nối với tài khoản nào ở đây. Hãy hỏi quản trị của cơ sở."),

@@ -359,6 +359,7 @@ class Client(models.Model):
     redirect_uris: where an app may be sent back to, one a line; with none it gets tokens as a system only. One of
         the node itself begins with its path.
     launch_url: where an app begins when it is launched from a person's page.
+    awaits: it was registered for the whole province and is not in force until a second administrator confirms it.
     """
 
     id = models.CharField(max_length=64, primary_key=True)
@@ -372,6 +373,8 @@ class Client(models.Model):
     redirect_uris = models.TextField(blank=True)
     launch_url = models.CharField(max_length=500, blank=True)
     registered_by = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, related_name="+")
+    awaits = models.BooleanField(default=False, db_default=False)
+    confirmed_by = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, related_name="+")
     last_used = models.DateTimeField(null=True)
 
     @property

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from tuetinh.commons.access.models import Account, AccountEvent, RecoveryCode, Totp
-from tuetinh.commons.access.proof import codes
+from tuetinh.commons.access.models import Account, AccountEvent, Policy, RecoveryCode, Totp
+from tuetinh.commons.access.proof import codes, policy
 from tuetinh.node import operations
 from tuetinh.node.errors import Refused
 from tuetinh.node.testing import PASSWORD
@@ -28,6 +28,26 @@ def test_the_first_one_is_made(db: None) -> None:
     )
     event = AccountEvent.objects.get()
     assert (event.what, event.by) == ("recovered", None)
+
+
+def test_the_first_one_sets_up_a_second_factor(db: None) -> None:
+    _, password = operations.administrator("sep.tinh", "")
+    policy.forget()
+    browser = Client()
+    browser.post("/login", {"username": "sep.tinh", "password": password})
+    assert browser.get("/accounts")["Location"] == "/account/password"
+    new = "mot-mat-khau-rat-dai-7"
+    form = {"old_password": password, "new_password1": new, "new_password2": new}
+    assert browser.post("/account/password", form).status_code == 302
+    assert browser.get("/accounts")["Location"] == "/account/security"
+    assert browser.get("/account/security").status_code == 200
+    Account.objects.update(has_factor=True)
+    assert browser.get("/accounts").status_code == 200
+
+
+def test_a_node_with_administrators_keeps_its_policy(cast: dict[str, Account]) -> None:
+    operations.administrator("sep.tinh", "")
+    assert not Policy.objects.exists()
 
 
 def test_one_who_lost_everything_comes_in_again(cast: dict[str, Account]) -> None:

@@ -53,7 +53,7 @@ def new_app(request: HttpRequest) -> HttpResponse:
 def app(request: HttpRequest, client_id: str) -> HttpResponse:
     """One system or app: what it may, when it was last used; its keys can be replaced."""
     by: Account = request.user  # type: ignore[assignment]
-    shown = administered_clients(by).select_related("registered_by").filter(pk=client_id).first()
+    shown = administered_clients(by).select_related("registered_by", "confirmed_by").filter(pk=client_id).first()
     if shown is None:
         return forbidden(request)
     by_keys = bool(shown.jwks or shown.jwks_url)
@@ -76,16 +76,23 @@ def app(request: HttpRequest, client_id: str) -> HttpResponse:
 @never_cache
 @require_POST
 def change_app(request: HttpRequest, client_id: str, verb: str) -> HttpResponse:
-    """Shut a system or an app out, let it in again, or give it a new secret, shown once."""
-    if verb not in ("disable", "enable", "renew"):
+    """Shut a system or an app out, let it in again, confirm it, or give it a new secret, shown once."""
+    if verb not in ("disable", "enable", "renew", "confirm"):
         return forbidden(request)
     try:
         if verb == "renew":
             client, secret = actions.renew_secret(request.user, client_id)  # type: ignore[arg-type]
             return render(request, "access/app_registered.html", {"client": client, "secret": secret})
-        client = actions.set_client_active(request.user, client_id, active=verb == "enable")  # type: ignore[arg-type]
+        if verb == "confirm":
+            client = actions.confirm_client(request.user, client_id)  # type: ignore[arg-type]
+        else:
+            client = actions.set_client_active(request.user, client_id, active=verb == "enable")  # type: ignore[arg-type]
     except AccessError:
         return forbidden(request)
-    told = {"disable": _("Đã khóa %(name)s; mọi quyền truy cập của nó đã hết."), "enable": _("Đã mở lại %(name)s.")}
+    told = {
+        "disable": _("Đã khóa %(name)s; mọi quyền truy cập của nó đã hết."),
+        "enable": _("Đã mở lại %(name)s."),
+        "confirm": _("Đã xác nhận %(name)s; từ nay nó được kết nối."),
+    }
     messages.success(request, told[verb] % {"name": client.name})
     return redirect("access:app", client_id)

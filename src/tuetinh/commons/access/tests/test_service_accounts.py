@@ -7,22 +7,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection
 from django.test import Client, RequestFactory
 from joserfc.jwk import ECKey
 
 from tuetinh.commons.access import actions
 from tuetinh.commons.access.errors import AccessError
+from tuetinh.commons.access.models import Account, Token
 from tuetinh.commons.access.models import Client as System
-from tuetinh.commons.access.models import Token
 from tuetinh.commons.access.oauth.asking import bearer_of
 from tuetinh.commons.access.oauth.clients import create_client
 from tuetinh.record import api, r4
 from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.steps import enter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tuetinh.commons.access.models import Account
 
 KEY = ECKey.generate_key("P-384", {"kid": "one"})
 FORM = {"name": "Kho", "client_id": "kho", "proof": "secret", "scopes": "system/Condition.rs", "redirect_uris": ""}
@@ -115,3 +115,45 @@ def test_a_facilitys_system_sees_what_concerns_the_facility(cast: dict[str, Acco
     of_province = create_client("kho", "Kho", scopes="system/Condition.rs")
     seen = api.search(asks(of_province), "Condition", "").resources
     assert sorted(str(one.id) for one in seen) == ["ours", "theirs"]
+
+
+def browser_of(account: Account) -> Client:
+    browser = Client()
+    browser.force_login(account)
+    return browser
+
+
+def test_a_system_of_the_province_waits_for_a_second_administrator(
+    cast: dict[str, Account],
+) -> None:
+    first = cast["province"]
+    second = Account.objects.create(username="second", full_name="Vàng A Páo", role="admin")
+    page = browser_of(first).post("/accounts/apps/new", FORM).content.decode()
+    assert "khi một quản trị khác của tỉnh đã xác nhận" in page
+    secret = page.split('class="secret">')[1].split("<")[0]
+    assert token(secret).status_code == 401
+    own = browser_of(first)
+    assert "/accounts/apps/kho/confirm" not in own.get("/accounts/apps/kho").content.decode()
+    assert "Chờ người thứ hai xác nhận" in own.get("/accounts/apps").content.decode()
+    for who in (first, second):
+        assert browser_of(who).post("/accounts/apps/kho/enable").status_code == 403
+    for who in (first, cast["admin"], cast["doctor"]):
+        assert browser_of(who).post("/accounts/apps/kho/confirm").status_code == 403
+    assert token(secret).status_code == 401
+    other = browser_of(second)
+    assert "/accounts/apps/kho/confirm" in other.get("/accounts/apps/kho").content.decode()
+    assert other.post("/accounts/apps/kho/confirm")["Location"] == "/accounts/apps/kho"
+    assert token(secret).status_code == 200
+    assert "Vàng A Páo" in own.get("/accounts/apps/kho").content.decode()
+    assert other.post("/accounts/apps/kho/confirm").status_code == 403
+    enter(SYSTEM)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT account, reason FROM record.audit WHERE type = 'Client' ORDER BY position")
+        assert cursor.fetchall() == [(str(first.pk), "system/Condition.rs"), (str(second.pk), "confirmed")]
+
+
+def test_apps_that_people_use_and_systems_of_a_facility_wait_for_nobody(cast: dict[str, Account]) -> None:
+    registered(cast["admin"])
+    app = {"client_id": "chart", "proof": "none", "redirect_uris": "https://app.example/back"}
+    registered(cast["province"], scopes="launch user/Patient.rs", **app)
+    assert list(System.objects.values_list("is_active", "awaits")) == [(True, False)] * 2
