@@ -189,8 +189,9 @@ def take_out(data: Path, month: str, folder: Path | None) -> str:
 
 def anchor(data: Path) -> tuple[str, list[str]]:
     """Tell the head to every witness now; the head, and what went wrong. Raises Refused when there is no block."""
+    telling = Telling(witnesses(data), data / FOLDER)
     head = chain.head()
     if head is None:
         raise Refused("the access log has no block yet; a running node closes one each second")
-    wrong = Telling(witnesses(data), data / FOLDER).tell(head, all_=True)
+    wrong = telling.tell(head, all_=True)
     return f"{head.number} {head.hash}", wrong
