@@ -11,7 +11,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
@@ -19,7 +18,7 @@ from uuid import UUID
 
 import msgspec
 import psycopg
-from django.db import Error, connection, transaction
+from django.db import transaction
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -27,6 +26,7 @@ from tuetinh.record import api, bundles, conditional, contents, r4, store
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Invalid, Issue, RecordError
 from tuetinh.record.import_processes import Answer, Helpers, how_many
+from tuetinh.record.importing import importing
 from tuetinh.record.sources import Document, documents
 from tuetinh.record.steps import BROKEN_BY_OTHERS, Step, run
 from tuetinh.record.validate import check
@@ -35,7 +35,6 @@ BATCH = 500
 ATTEMPTS = 5  # to store a batch that others are in the way of
 BATCH_BYTES = 8 * 1024 * 1024
 UNPACKED = frozenset({"transaction", "batch", "collection", "searchset", "document"})
-_LOCK = "hashtext('record import')"
 _UUID = re.compile(r"urn:uuid:([A-Za-z0-9\-]{1,64})")
 _TYPE = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"')
 
@@ -91,7 +90,7 @@ def import_paths(paths: list[str], asker: Asker, listener: Listener, processes: 
     work = Importer(asker, listener)
     started = time.monotonic()
     run(asker, contents.ready())
-    with _under_way():
+    with importing():
         with Helpers(asker, work.hear, processes) as helpers:
             for document in documents(paths):
                 if helpers.take(document):
@@ -104,25 +103,6 @@ def import_paths(paths: list[str], asker: Asker, listener: Listener, processes: 
         api.analyze({*work.report.created, *work.report.changed})
     work.report.seconds = time.monotonic() - started
     return work.report
-
-
-@contextmanager
-def _under_way() -> Iterator[None]:
-    """Let others see that an import goes on (`is_under_way`)."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_advisory_lock_shared({_LOCK})")
-    try:
-        yield
-    finally:
-        with suppress(Error), connection.cursor() as cursor:
-            cursor.execute(f"SELECT pg_advisory_unlock_shared({_LOCK})")
-
-
-def is_under_way() -> bool:
-    """Whether a long import goes on in any process: work that can wait leaves it the processors."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_try_advisory_xact_lock({_LOCK})")
-        return not cursor.fetchone()[0]
 
 
 class Importer:

@@ -18,13 +18,13 @@ def compare(timestamp: int = 0) -> None:
     During a long import people wait for its end, when all of them can be compared at once.
     """
     from tuetinh.commons.identity.review import compare_all, compare_due, waiting
-    from tuetinh.record.imports import is_under_way
+    from tuetinh.record.api import is_importing
 
-    if is_under_way():
+    if is_importing():
         return
     if waiting() > MANY:
         compare_all()
         return
     until = time.monotonic() + SECONDS
-    while compare_due() and time.monotonic() < until and not is_under_way():
+    while compare_due() and time.monotonic() < until and not is_importing():
         pass

@@ -20,6 +20,7 @@ RECORD = OPERATIONS | {
     "asker",
     "sight",
     "labels",
+    "pace",
     "origin",
     "relations",
     "relabelling",

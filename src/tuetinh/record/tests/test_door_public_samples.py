@@ -17,7 +17,6 @@ def samples(shared: Path) -> list[Path]:
 
 # What is not taken, alone and as it is, and why: what stands in the answer.
 REFUSED = {
-    "auditevent-example.json": (405, "POST is not possible here"),
     "Bundle-TransactionWithReferenceInResourceBody.json": (412, "Patient"),
     "DocumentReference-example-relatesTo-code-appends.indexes.json": (400, "must be a JSON object"),
     "DocumentReference-example-relatesTo-code-transforms-replaces-target.indexes.json": (400, "must be a JSON object"),

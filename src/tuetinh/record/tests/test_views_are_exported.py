@@ -257,6 +257,7 @@ def test_another_worker_goes_on_with_whole_files(there: Any, monkeypatch: pytest
         monkeypatch.setattr(tables, "FILE_ROWS", 100)
         first._page("people", first._views[0][1], set())
         assert [file.whole for file in ledger.take(id_).files] == [True]  # type: ignore[union-attr]
+        first.close()
 
     aside(leave)
     made = result(there, path)["people"]
