@@ -191,7 +191,7 @@ def test_only_systems_with_the_scope_send(world: Any, ask: Any, who: str) -> Non
 @pytest.mark.parametrize(
     ("change", "status", "told"),
     [
-        ({"agent": []}, 422, "AuditEvent.agent"),
+        ({"agent": []}, 400, "AuditEvent.agent"),
         ({"action": "X"}, 422, "AuditEvent.action"),
         ({"entity": [{"what": {"reference": f"Patient/{id_}"}} for id_ in ("pang", "tam")]}, 400, "one patient"),
         ({"outcomeDesc": "x" * 70_000}, 413, "65536"),

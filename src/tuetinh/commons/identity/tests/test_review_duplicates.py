@@ -45,6 +45,7 @@ def test_people_wait_for_the_end_of_a_long_import() -> None:
         other.execute("SELECT pg_advisory_lock_shared(hashtext('record import'))")
         jobs.compare()
         assert review.waiting() == 1
+        other.execute("SELECT pg_advisory_unlock_shared(hashtext('record import'))")
     jobs.compare()
     assert review.waiting() == 0
 
