@@ -14,7 +14,7 @@ def as_r4(resource: Mapping[str, Any]) -> dict[str, Any]:
 
     A match of $translate names its map as R4 does (`source`), too.
     """
-    if resource.get("resourceType") == "Parameters":
+    if resource.get("resourceType") == "Parameters" and "parameter" in resource:
         return {**resource, "parameter": [_match(row) for row in resource.get("parameter", ())]}
     expansion = resource.get("expansion")
     if resource.get("resourceType") != "ValueSet" or not isinstance(expansion, Mapping):

@@ -56,6 +56,7 @@ def test_a_connection_that_went_away_loses_nothing_at_the_end(writer: Writer) ->
         pass
     name = connection.settings_dict["NAME"]
     with psycopg.connect(url(), autocommit=True) as conn:
+        conn.execute("SET ROLE NONE")
         ended = conn.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = %s AND query LIKE 'INSERT INTO record.audit%%' AND pid <> pg_backend_pid()",

@@ -66,7 +66,7 @@ def test_parameters_compartments_and_profiles(fhir: Any) -> None:
         if definition := parameter.get("definition"):
             assert [one["url"] for one in found(fhir, f"/SearchParameter?url={definition}")] == [definition]
     patient = fhir.get("/CompartmentDefinition/patient").json()
-    assert {"code": "Encounter", "param": ["patient"]} in patient["resource"]
+    assert {"code": "Encounter", "param": ["subject"]} in patient["resource"]
     assert patient["url"] == "http://hl7.org/fhir/CompartmentDefinition/patient"
     profile = found(
         fhir, "/StructureDefinition?url=http://fhir.ehealth.gov.vn/core/StructureDefinition/vn-core-patient"
