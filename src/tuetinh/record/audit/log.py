@@ -119,9 +119,10 @@ class Writer:
         except psycopg.Error as error:
             with self._lock:
                 self._entries.extendleft(reversed(batch))
-            if conn is not None and not fresh:
+            if conn is not None:
                 conn.close()
-                return None  # it had gone; a new one is tried at once
+                if not fresh:
+                    return None  # it had gone; a new one is tried at once
             log.warning("access log waits for the database: %s", type(error).__name__)
             if self._closing:
                 log.error("%d entries of the access log wait in the data folder", len(self._entries))

@@ -75,6 +75,7 @@ def test_a_blood_culture_goes_from_the_first_reading_to_the_signed_result(
     page.check("[name=read_back]")
     page.get_by_role("button", name="Xác nhận đã báo").click()
     expect(page.get_by_text("BS Hà, khoa Nội")).to_be_visible()
+    page.wait_for_load_state()
     page.keyboard.press("F9")
     expect(page.get_by_text("Đã trả kết quả").first).to_be_visible()
     assert axe(page) == []

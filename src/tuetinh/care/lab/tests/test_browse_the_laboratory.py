@@ -59,9 +59,9 @@ def test_from_the_tube_to_the_result_by_keyboard(
     page.check("[name=read_back]")
     page.get_by_role("button", name="Xác nhận đã báo").press("Enter")
     expect(page.get_by_text("Đã xác nhận.")).to_be_visible()
+    page.wait_for_load_state()
     page.keyboard.press("F9")
     expect(page.get_by_text("Đã trả kết quả.")).to_be_visible()
-    page.wait_for_load_state("networkidle")
     assert Tube.objects.get(pk=tube.pk).stage == "released"
     page.goto(f"{live_server.url}/lab")
     if folder:
