@@ -73,9 +73,10 @@ class Writer:
 
     def close(self) -> None:
         """Store what is left and end the thread."""
-        thread = self._thread
+        with self._lock:
+            thread = self._thread
+            self._closing = thread is not None
         if thread is not None:
-            self._closing = True
             self._wake.set()
             thread.join(timeout=5)
 
