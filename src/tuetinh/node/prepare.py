@@ -27,7 +27,7 @@ def prepare(data: Path, *, migrate: bool = True) -> None:
     atexit.register(audit.writer.close)  # what is registered last comes first: before the database is left
     if migrate:
         _migrate()
-        audit.store_left()
+    audit.store_left()  # of processes that were killed, also of one of a node that runs on
 
 
 def load_alone() -> None:

@@ -28,7 +28,7 @@ from tuetinh.record.audit.exposure import Exposed, exposed
 from tuetinh.record.destroying import Destroyed, destroy, proof, within
 from tuetinh.record.destroying import register as register_destruction
 from tuetinh.record.errors import BadRequest, Invalid, Unprocessable, issues_of
-from tuetinh.record.importing import is_importing
+from tuetinh.record.import_lock import is_importing
 from tuetinh.record.merging import followers
 from tuetinh.record.merging.followers import Follower
 from tuetinh.record.search import run as searching

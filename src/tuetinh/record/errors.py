@@ -201,7 +201,6 @@ class TooMany(RecordError):
 
     status = 429
     code = "throttled"
-    seconds = 2
 
     def __init__(self, text: str, *, seconds: int = 2) -> None:
         super().__init__(text)

@@ -25,8 +25,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from tuetinh.record import api, bundles, conditional, contents, r4, store
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Invalid, Issue, RecordError
+from tuetinh.record.import_lock import importing
 from tuetinh.record.import_processes import Answer, Helpers, how_many
-from tuetinh.record.importing import importing
 from tuetinh.record.sources import Document, documents
 from tuetinh.record.steps import BROKEN_BY_OTHERS, Step, run
 from tuetinh.record.validate import check

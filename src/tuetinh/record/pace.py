@@ -20,8 +20,8 @@ from tuetinh.record.errors import TooMany
 MINUTE: Final = 60.0
 PEOPLE, SYSTEMS = "TUETINH_READS", "TUETINH_CLIENT_READS"
 DEFAULTS: Final = {PEOPLE: 12_000, SYSTEMS: 0}
-"""Reads a minute; 0 for as many as come. A viewer fetches thousands of slices of a study; two hundred reads a second
-for minutes on end are no person at a desk."""
+"""Reads a minute; 0 for as many as come. Pages with many small pictures ask for each; two hundred reads a second for
+minutes on end are no person at a desk."""
 TIDY: Final = 10_000
 """Keys from which on those are forgotten that have their whole allowance."""
 

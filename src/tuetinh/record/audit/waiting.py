@@ -2,7 +2,7 @@
 
 A process writes entries to one of two files before the request is answered; while what lies in it is being stored, it
 goes on in the other. Its files are locked as long as it lives. What a dead process left is stored by the next that
-starts. The files outlive the process, not a power cut: they are not synced.
+starts (`log.store_left`). The files outlive the process, not a power cut: they are not synced.
 """
 
 from __future__ import annotations
