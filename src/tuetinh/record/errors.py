@@ -76,7 +76,7 @@ class RecordError(Exception):
         moved = [i._replace(expression=_moved(place, i.expression)) for i in self.issues]
         error = type(self).__new__(type(self))
         RecordError.__init__(error, issues=moved)
-        error.status = self.status
+        vars(error).update({**vars(self), **vars(error)})  # what its kind tells besides
         return error
 
 
