@@ -201,7 +201,7 @@ def test_the_stand_in_is_what_a_strict_reader_takes_for_base64(folder: Path) -> 
     text = contents.stand_in(content)
     assert (len(text), base64.b64encode(base64.b64decode(text, validate=True))) == (96, text)
     assert contents.content_of(text) == content
-    assert contents.content_of(text[:-1] + b"A") is None
+    assert contents.content_of(text[:-1] + (b"B" if text.endswith(b"A") else b"A")) is None
 
 
 BIG = base64.b64encode(SCAN * 40).decode()
