@@ -93,6 +93,7 @@ def plan(asker: Asker, type_: str, query: str) -> tuple[set[str], set[str]]:
         (SYSTEM, "Observation", "patient=p&_sort=code", "Observation_tokens_idx"),
         (SYSTEM, "Observation", "component-code-value-quantity=l|8480-6$gt140", "Observation_number_param_low_key_idx"),
         (SYSTEM, "Observation", f"value-quantity=5|{UCUM}|mg", "Observation_number_"),
+        (SYSTEM, "Observation", f"value-quantity=gt299|{UCUM}|mg", "Observation_number_param_base_base_high_key_idx"),
     ],
 )
 def test_hot_searches_use_their_index(asker: Asker, type_: str, query: str, index: str) -> None:
