@@ -57,9 +57,9 @@ assets: .venv/run.stamp
 	@$(BIN)/python tools/messages.py --compile
 	@$(BIN)/python -m compileall -q src  # also where Python is told to keep no bytecode: every command starts sooner
 
-lock:  ## renew the locked requirements
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml --extra build -o requirements/run.lock
+lock:  ## renew the locked requirements; what runs has the versions that are tested
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml --extra build --extra dev -o requirements/dev.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml --extra build -c requirements/dev.lock -o requirements/run.lock
 
 .venv/run.stamp: requirements/run.lock pyproject.toml tools/setup.py
 	$(PYTHON) tools/setup.py run
