@@ -21,10 +21,11 @@ from tuetinh.record.bulk import files, ledger
 from tuetinh.record.bulk.export import Export
 from tuetinh.record.bulk.importing import Import
 from tuetinh.record.bulk.ledger import Call, Cancelled, Job
+from tuetinh.record.bulk.queries import Queries
 from tuetinh.record.bulk.tables import Tables
 from tuetinh.record.errors import RecordError
 
-_KINDS = {"export": Export, "import": Import, "viewdefinition-export": Tables}
+_KINDS = {"export": Export, "import": Import, "viewdefinition-export": Tables, "sqlquery-export": Queries}
 _DATABASE = (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError)
 log = logging.getLogger(__name__)
 

@@ -23,8 +23,10 @@ FILE_ROWS = 1_000_000
 class Tables:
     """An export of views that stands where its job says; called on one thread, with Django's connection."""
 
+    kind = "output"
+
     def __init__(self, job: Job) -> None:
-        self.job, self.place = job, job.position
+        self.job, self.place, self.form = job, job.position, job.asked["form"]
         job.files = [file for file in job.files if file.whole]
         self._views = [(each["name"], read(each["view"])) for each in job.asked["views"]]
         self._patients = ledger.patients_of(job.id)
@@ -52,8 +54,7 @@ class Tables:
             ledger.move(self.job)
             return True
         if self.place["view"] == len(self._views):
-            ledger.finish(self.job)
-            return False
+            return self._all_written()
         name, view = self._views[self.place["view"]]
         seen: set[str] = set()
         began = time.monotonic()
@@ -63,6 +64,11 @@ class Tables:
         self.job.progress = f"{name[:40]}: view {self.place['view'] + 1} of {len(self._views)}; {count} rows written"
         ledger.move(self.job, [(view.resource, seen)] if seen else ())
         return True
+
+    def _all_written(self) -> bool:
+        """What comes after the last view; False when nothing does."""
+        ledger.finish(self.job)
+        return False
 
     def _page(self, name: str, view: View, seen: set[str]) -> bool:
         """Write the next rows of a view, and note whose they are; False when a file was ended."""
@@ -82,13 +88,12 @@ class Tables:
 
     def _begin(self, name: str, view: View) -> Sheet:
         number = 1 + sum(1 for file in self.job.files if part_of(file) == name)
-        form = self.job.asked["form"]
-        current = File("output", view.resource, f"{name}.part{number}.{form}")
+        current = File(self.kind, view.resource, f"{name}.part{number}.{self.form}")
         self.job.files.append(current)
         self._after = self.place["after"]
         file = self._open.enter_context(files.opened(self.job.id, current.name, 0))
         self._open.callback(lambda: setattr(current, "bytes", files.keep(file)))
-        return self._open.enter_context(sheet(view, form, file, header=self.job.asked["header"]))
+        return self._open.enter_context(sheet(view, self.form, file, header=self.job.asked["header"]))
 
     def _end(self) -> None:
         """Make the file safe, and name it."""

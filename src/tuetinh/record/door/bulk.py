@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 AGAIN_SECONDS = (1, 30)  # how soon to ask again: of a job that is new, and of one that takes long
 JSON = "application/json"
-VIEWS = "viewdefinition-export"
+TABLES = frozenset({"viewdefinition-export", "sqlquery-export"})
 RESULT = "result"  # in the place of a file's name, which has a dot
 
 
 async def bulk_status(door: Door, call: Call) -> Response:
     """GET /_bulk/job: 202 with how far it is, 200 with the manifest, 500 with why it failed.
 
-    An export of views leads (303) to its result instead, as its draft has it.
+    An export of views or queries leads (303) to its result instead, as its draft has it.
     """
     job = await door.run(call.asker, ledger.find(call.asker, call.id))
     if job.state in ("accepted", "running"):
         response = Response(202, _under_way(job, call), x_progress=job.progress or "waiting for its turn")
         response.headers["retry-after"] = str(_again(job))
         return response
-    if job.kind == VIEWS:
+    if job.kind in TABLES:
         return Response(303, location=f"{call.base}/{PLACE}/{job.id}/{RESULT}")
     return _ended(job, call)
 
@@ -46,7 +46,7 @@ def _ended(job: Job, call: Call) -> Response:
     """What has come out: the manifest, or why nothing has."""
     if job.state == "failed":
         response = Response(500, outcome([Issue("fatal", "exception", f"the {job.kind} failed: {job.problem}")]))
-    elif job.kind == VIEWS:
+    elif job.kind in TABLES:
         response = Response(200, _views(job, call))
     else:
         response = Response(200, msgspec.json.encode(_manifest(job, call)), content_type=JSON)
@@ -67,7 +67,7 @@ async def bulk_delete(door: Door, call: Call) -> Response:
 async def bulk_file(door: Door, call: Call) -> Response:
     """GET /_bulk/job/file, as a gzip where the client takes it."""
     job = await door.run(call.asker, ledger.find(call.asker, call.id))
-    if job.kind == VIEWS and call.version == RESULT and job.state in ("done", "failed"):
+    if job.kind in TABLES and call.version == RESULT and job.state in ("done", "failed"):
         return _ended(job, call)
     file = next((f for f in job.files if f.name == call.version and f.whole and job.state == "done"), None)
     if file is None:
@@ -83,7 +83,7 @@ async def bulk_file(door: Door, call: Call) -> Response:
         raise NotFound(message) from error
     audit.note(call.asker, "download", file.type, "", None)
     zipped = "gzip" in call.headers.get("accept-encoding", "").lower()
-    media = media_of(job.asked["form"]) if job.kind == VIEWS and file.kind == "output" else NDJSON
+    media = media_of(job.asked["form"]) if job.kind in TABLES and file.kind == "output" else NDJSON
     response = Response(200, content_type=media, vary="accept-encoding", cache_control="no-store")
     if zipped:
         response.headers["content-encoding"] = "gzip"
@@ -97,14 +97,14 @@ async def bulk_file(door: Door, call: Call) -> Response:
 
 def _under_way(job: Job, call: Call) -> bytes:
     """What is told while a job is not done."""
-    if job.kind != VIEWS:
+    if job.kind not in TABLES:
         return b""
     status = "accepted" if job.state == "accepted" else "in-progress"
     return r4.encode(told(job.id, f"{call.base}/{PLACE}/{job.id}", job.asked["tracking"], status))
 
 
 def _views(job: Job, call: Call) -> bytes:
-    """What an export of views has made: the address of each file, by view."""
+    """What an export of views or queries has made: the address of each file, by name."""
     place = f"{call.base}/{PLACE}/{job.id}"
     parts: dict[str, list[r4.ParametersParameter]] = {}
     for file in job.files:

@@ -24,6 +24,7 @@ MODULES = (
     "tuetinh.record.operations.terminology",
     "tuetinh.record.operations.views",
     "tuetinh.record.operations.view_export",
+    "tuetinh.record.operations.query_export",
 )
 
 

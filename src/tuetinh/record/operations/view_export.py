@@ -7,6 +7,7 @@ Whose rows these are is decided as there. Jobs, their files and their end are th
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Mapping
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from tuetinh.record.operations.views import DEFINITION, form_of, held, read_view
 from tuetinh.record.steps import Step
 from tuetinh.record.views import source
 
-MOST_VIEWS = 100
+MOST = 100
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -29,26 +30,44 @@ def viewdefinition_export(asked: Asked) -> Step[Reply]:
     if "respond-async" not in asked.prefer:
         raise BadRequest("an export is asynchronous: send Prefer: respond-async")
     form = form_of(asked)
-    given = asked.many("view")
-    if len(given) > MOST_VIEWS:
-        raise BadRequest(f"more than {MOST_VIEWS} views", "view")
     views: dict[str, dict[str, Any]] = {}
-    for number, one in enumerate(given, 1):
-        definition = yield from _definition(asked, one)
+    for number, one in enumerate(few(asked, "view"), 1):
+        definition = yield from definition_of(asked, one)
         view = read_view(definition)
         source.allow(asked.asker, view)
         plain = msgspec.json.decode(definition)
-        name = one.get("name", [plain.get("name") or f"view-{number}"])[0]
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise BadRequest("a view, and so its files, has a name of 1 to 64 letters, digits, - and _", "view.name")
-        if name in views:
-            raise BadRequest(f"two views have the name {name}", "view.name")
+        name = named(one, "view", plain.get("name"), number, views)
         views[name] = {"name": name, "view": plain}
+    return (yield from begin(asked, {"views": list(views.values()), "form": form}))
+
+
+def few(asked: Asked, name: str) -> list[dict[str, list[Any]]]:
+    """What is given for a parameter that may come many times, but not any number of times. Raises BadRequest."""
+    given = asked.many(name)
+    if len(given) > MOST:
+        raise BadRequest(f"{name} is given more than {MOST} times", name)
+    return given
+
+
+def named(one: Mapping[str, list[Any]], kind: str, own: object, number: int, taken: Container[str]) -> str:
+    """The name of a view or query, and so of its files: the given one, its own, or one by its number.
+
+    Raises BadRequest for one that is no name or is taken.
+    """
+    name = one["name"][0] if "name" in one else own if isinstance(own, str) and _NAME.fullmatch(own) else ""
+    name = name or f"{kind}-{number}"
+    if not _NAME.fullmatch(name):
+        raise BadRequest(f"a {kind}, and so its files, has a name of 1 to 64 letters, digits, - and _", f"{kind}.name")
+    if name in taken:
+        raise BadRequest(f"two of them have the name {name}", f"{kind}.name")
+    return name
+
+
+def begin(asked: Asked, wanted: dict[str, Any]) -> Step[Reply]:
+    """Have the work done, of the people and since the time that are asked for."""
     patients = yield from asking.within(asked.asker, asked.many("patient"), asked.many("group"))
     tracking = asked.one("clientTrackingId", "")
-    wanted = {
-        "views": list(views.values()),
-        "form": form,
+    wanted |= {
         "header": asked.one("header") is not False,
         "since": asked.one("_since", ""),
         "tracking": tracking,
@@ -69,7 +88,7 @@ def told(id_: str, address: str, tracking: str, status: str, *more: r4.Parameter
     return r4.Parameters(parameter=[*parameters, *more])
 
 
-def _definition(asked: Asked, one: dict[str, list[Any]]) -> Step[bytes]:
+def definition_of(asked: Asked, one: dict[str, list[Any]]) -> Step[bytes]:
     """The JSON of one of the views."""
     if ("viewResource" in one) == ("viewReference" in one):
         raise BadRequest("one of viewResource and viewReference is required", "view")
@@ -78,6 +97,30 @@ def _definition(asked: Asked, one: dict[str, list[Any]]) -> Step[bytes]:
     return (yield from stored(asked, one["viewReference"][0].reference or ""))
 
 
+VIEWS = Param(
+    "view",
+    min=1,
+    max=None,
+    parts=(
+        Param("name", "string"),
+        Param("viewReference", "Reference"),
+        Param("viewResource", "Resource", raw=True),
+    ),
+)
+COMMON = (
+    Param("clientTrackingId", "string"),
+    Param("_format", "code"),
+    Param("header", "boolean"),
+    Param("patient", "Reference", max=None),
+    Param("group", "Reference", max=None),
+    Param("_since", "instant"),
+)
+OUT = (
+    Out("exportId", "string", 1),
+    Out("clientTrackingId", "string"),
+    Out("status", "code", 1),
+    Out("location", "uri", 1),
+)
 OPERATIONS = (
     Operation(
         "viewdefinition-export",
@@ -87,29 +130,7 @@ OPERATIONS = (
         affects=True,
         letter="",
         who=of_some_type("r"),
-        params=(
-            Param(
-                "view",
-                min=1,
-                max=None,
-                parts=(
-                    Param("name", "string"),
-                    Param("viewReference", "Reference"),
-                    Param("viewResource", "Resource", raw=True),
-                ),
-            ),
-            Param("clientTrackingId", "string"),
-            Param("_format", "code"),
-            Param("header", "boolean"),
-            Param("patient", "Reference", max=None),
-            Param("group", "Reference", max=None),
-            Param("_since", "instant"),
-        ),
-        out=(
-            Out("exportId", "string", 1),
-            Out("clientTrackingId", "string"),
-            Out("status", "code", 1),
-            Out("location", "uri", 1),
-        ),
+        params=(VIEWS, *COMMON),
+        out=OUT,
     ),
 )

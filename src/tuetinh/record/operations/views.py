@@ -23,6 +23,7 @@ import msgspec
 from django.conf import settings
 
 from tuetinh.record import contents, r4, store
+from tuetinh.record.bulk import asking
 from tuetinh.record.errors import BadRequest, Unprocessable
 from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply, of_some_type
 from tuetinh.record.steps import Step, computed
@@ -73,19 +74,15 @@ def _filed(write: Callable[[IO[bytes]], Step[None]]) -> Step[IO[bytes]]:
 def sqlquery_run(asked: Asked) -> Step[Reply]:
     """The result of a query over views of the record."""
     form = form_of(asked)
-    library = yield from _library(asked)
-    try:
-        query = read_query(library)
-        values = query.bound(asked.one("parameters"))
-    except QueryError as error:
-        raise BadRequest(str(error)) from None
+    library = yield from library_of(asked, asked.one("queryResource"), asked.one("queryReference"))
+    query, values = bound(library, asked.one("parameters"))
     seen: Seen = []
     with tempfile.TemporaryDirectory(prefix="views-", dir=settings.DATA) as folder:
-        tables = [Table(label, Path(folder) / f"{number}.parquet") for number, label in enumerate(query.views)]
+        tables = [Table(label, (Path(folder) / f"{number}.parquet",)) for number, label in enumerate(query.views)]
         for table in tables:
             reference = query.views[table.label]
-            view = _contained(library, reference) or read_view((yield from stored(asked, reference)))
-            with table.path.open("xb") as parquet, sheet(view, "parquet", parquet) as to:
+            view = read_view(contained(library, reference) or (yield from stored(asked, reference)))
+            with table.paths[0].open("xb") as parquet, sheet(view, "parquet", parquet) as to:
                 seen += yield from _gather(asked, view, to, None)
         limit, header = _limit(asked), asked.one("header") is not False
 
@@ -144,10 +141,10 @@ def _view(asked: Asked) -> Step[View]:
     return read_view((yield from stored(asked, reference.reference or "")))
 
 
-def _contained(library: r4.Library, reference: str) -> View | None:
-    """The view in a Binary that the Library carries along."""
+def contained(library: r4.Library, reference: str) -> bytes | None:
+    """The JSON of the view in a Binary that the Library carries along."""
     found = (each for each in library.contained or [] if isinstance(each, r4.Binary) and f"#{each.id}" == reference)
-    return next((read_view(held(each)) for each in found), None)
+    return next((held(each) for each in found), None)
 
 
 def stored(asked: Asked, reference: str) -> Step[bytes]:
@@ -179,8 +176,17 @@ def read_view(data: bytes) -> View:
         raise Unprocessable(f"the view cannot be run: {error}", "viewResource") from None
 
 
-def _library(asked: Asked) -> Step[r4.Library]:
-    given, reference = asked.one("queryResource"), asked.one("queryReference")
+def bound(library: r4.Library, parameters: r4.Parameters | None) -> tuple[Query, dict[str, Any]]:
+    """The query of a Library, with the values of its parameters. Raises BadRequest."""
+    try:
+        query = read_query(library)
+        return query, query.bound(parameters)
+    except QueryError as error:
+        raise BadRequest(str(error)) from None
+
+
+def library_of(asked: Asked, given: r4.Library | None, reference: r4.Reference | None) -> Step[r4.Library]:
+    """The Library at whose place the operation is called, which is given, or which is referred to."""
     if isinstance(given, r4.Library) and not asked.id and reference is None:
         return given
     name = "" if reference is None else reference.reference or ""
@@ -197,11 +203,11 @@ def _library(asked: Asked) -> Step[r4.Library]:
 
 def _gather(asked: Asked, view: View, to: Sheet, limit: int | None) -> Step[Seen]:
     """Write the rows that the asker may see, up to the limit; returns whose they are."""
-    patient = asked.one("patient")
+    patients = yield from asking.within(asked.asker, asked.many("patient"), asked.many("group"))
     ask = rows_of.Ask(
         asked.asker,
         view,
-        patients=None if patient is None else [(patient.reference or "").rpartition("/")[2]],
+        patients=patients,
         since=asked.one("_since"),
         until=time.monotonic() + SECONDS,
     )
@@ -231,6 +237,7 @@ _COMMON = (
     Param("_format", "code"),
     Param("header", "boolean"),
     Param("patient", "Reference"),
+    Param("group", "Reference", max=None),
     Param("_limit", "integer"),
     Param("_since", "instant"),
 )

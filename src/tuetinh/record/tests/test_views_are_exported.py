@@ -1,4 +1,4 @@
-"""`$viewdefinition-export`: kick-off, waiting, result, files of every format, whose rows, every way to be refused."""
+"""`$viewdefinition-export`, `$sqlquery-export`: from the kick-off to files of every format, whose rows, refusals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tuetinh.record.asker import Asker
-from tuetinh.record.bulk import ledger, running, tables
+from tuetinh.record.bulk import files, ledger, queries, running, tables
 from tuetinh.record.tests.bulk_world import ASYNC, aside, path_of, work
 
 pytestmark = pytest.mark.django_db
@@ -203,7 +203,7 @@ TWICE = asked({"name": "a", "viewResource": VIEW}, {"name": "a", "viewResource":
     [
         (asked(header={"valueBoolean": True}), 400, "the parameter view is required"),
         (asked({"name": "../x", "viewResource": VIEW}), 400, "has a name of 1 to 64 letters"),
-        (TWICE, 400, "two views have the name a"),
+        (TWICE, 400, "two of them have the name a"),
         (asked({"name": "a"}), 400, "one of viewResource and viewReference is required"),
         (asked(VIEW | {"select": []}), 422, "the view cannot be run"),
         (asked({"resourceType": "Patient"}), 422, "the view is not JSON"),
@@ -267,3 +267,142 @@ def test_another_worker_goes_on_with_whole_files(there: Any, monkeypatch: pytest
         "parquet": lambda content: pq.read_table(io.BytesIO(content)).to_pylist(),
     }[form]
     assert [read(there.get(one).content) for one in made] == [[HOA], [BINH]]
+
+
+# -- queries over views -----------------------------------------------------------------------------------------------
+
+QUERIES = "/$sqlquery-export"
+
+
+def library(sql: str, *views: str, **more: Any) -> dict[str, Any]:
+    """A query over `people`, and what else it names."""
+    return {
+        "resourceType": "Library",
+        "status": "active",
+        "type": {"coding": [{"code": "sql-query"}]},
+        "relatedArtifact": [{"type": "depends-on", "resource": one, "label": one.rpartition("/")[2]} for one in views],
+        "content": [{"contentType": "application/sql", "data": base64.b64encode(sql.encode()).decode()}],
+    } | more
+
+
+def queried(*queries: dict[str, Any], views: tuple[dict[str, Any], ...] = (VIEW,), **values: Any) -> dict[str, Any]:
+    """A kick-off. queries: the parts of each by their names."""
+    kinds = {"name": "valueString", "queryReference": "valueReference"}
+    parts = [[{"name": name, kinds.get(name, "resource"): value} for name, value in one.items()] for one in queries]
+    body = asked(*views, **values)
+    return body | {"parameter": [*({"name": "query", "part": part} for part in parts), *body["parameter"]]}
+
+
+def query_start(fhir: Any, body: dict[str, Any], who: str = "system", path: str = QUERIES) -> Any:
+    return fhir.send("POST", path, who, headers=ASYNC, json=body)
+
+
+def told(fhir: Any, answer: Any, who: str = "system") -> dict[str, list[Any]]:
+    """The rows of an export of queries as NDJSON, by query."""
+    made = result(fhir, path_of(answer), who)
+    texts = {name: "".join(fhir.get(path, who).text for path in paths) for name, paths in made.items()}
+    return {name: [json.loads(line) for line in text.splitlines()] for name, text in texts.items()}
+
+
+PEOPLE = library("SELECT gender, count(*)::integer AS n FROM people GROUP BY 1 ORDER BY 1", "people")
+BOUND = {"parameter": [{"name": "g", "type": "code", "use": "in"}]}
+GIVEN = {"resourceType": "Parameters", "parameter": [{"name": "g", "valueCode": "male"}]}
+
+
+def test_queries_over_views_that_come_along(there: Any) -> None:
+    """Each by its name, with its own parameters; the rows of the views themselves are given to nobody."""
+    of_gender = library("SELECT id FROM people WHERE gender = :g", "https://example.org/people|2", **BOUND)
+    of_gender["relatedArtifact"][0]["label"] = "people"
+    body = queried(
+        {"queryResource": PEOPLE},
+        {"name": "men", "queryResource": of_gender, "parameters": GIVEN},
+        views=(VIEW | {"url": "https://example.org/people"},),
+    )
+    answer = query_start(there, body)
+    counted = [{"gender": "female", "n": 1}, {"gender": "male", "n": 1}]
+    assert told(there, answer) == {"query-1": counted, "men": [{"id": "binh"}]}
+    path = path_of(answer)
+    assert sorted(file.name for file in files.folder(path.rpartition("/")[2]).iterdir()) == [
+        "men.part1.ndjson",
+        "query-1.part1.ndjson",
+    ]
+    assert there.get(f"{path}/table.1.part1.parquet").status_code == 404
+
+
+def test_a_stored_query_with_stored_views_is_exported_where_it_stands(there: Any) -> None:
+    data = base64.b64encode(json.dumps(VIEW).encode()).decode()
+    binary = {"resourceType": "Binary", "contentType": "application/json", "data": data}
+    people = there.post("/Binary", binary).json()["id"]
+    query = library("SELECT id FROM people WHERE gender = :g", f"Binary/{people}", name="Men", **BOUND)
+    query["relatedArtifact"][0]["label"] = "people"
+    id_ = there.post("/Library", query).json()["id"]
+    body = {"resourceType": "Parameters", "parameter": [{"name": "parameters", "resource": GIVEN}]}
+    assert told(there, query_start(there, body, path=f"/Library/{id_}{QUERIES}")) == {"Men": [{"id": "binh"}]}
+    named = queried({"queryReference": {"reference": f"Library/{id_}"}, "parameters": GIVEN}, views=())
+    assert told(there, query_start(there, named, path=f"/Library{QUERIES}")) == {"Men": [{"id": "binh"}]}
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_queries_of_some_people_in_other_formats(there: Any, form: str) -> None:
+    group = {"valueReference": {"reference": "Group/g"}}
+    body = queried({"queryResource": PEOPLE}, _format={"valueCode": form}, group=group)
+    made = result(there, path_of(query_start(there, body)))
+    content = there.get(made["query-1"][0]).content
+    if form == "csv":
+        assert content == b"gender,n\r\nmale,1\r\n"
+    else:
+        assert pq.read_table(io.BytesIO(content)).to_pylist() == [{"gender": "male", "n": 1}]
+
+
+def test_a_query_gets_rows_of_the_own_compartment_and_is_in_the_access_log(there: Any, ask: Any) -> None:
+    answer = query_start(there, queried({"queryResource": PEOPLE}), "hoa")
+    assert told(there, answer, "hoa") == {"query-1": [{"gender": "female", "n": 1}]}
+    logged = "SELECT patient, type FROM record.audit WHERE action = '$sqlquery-export' ORDER BY position"
+    assert ask(logged)[-1] == ("hoa", "Patient")
+    assert query_start(there, queried({"queryResource": PEOPLE}), "narrow").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "why"),
+    [
+        (queried(), 400, "query is for the calls that do not name the Library, and required there"),
+        (queried({"name": "a"}), 400, "one of queryResource and queryReference is required"),
+        (queried({"queryReference": {"reference": "Library/no"}}), 404, "Library/no"),
+        (queried({"queryResource": PEOPLE | {"content": [{"contentType": "text/plain"}]}}), 400, "application/sql"),
+        (queried({"queryResource": library("SELEC 1", "people")}), 422, "syntax error"),
+        (queried({"queryResource": library("DELETE FROM people", "people")}), 422, "one SELECT"),
+        (queried({"queryResource": PEOPLE}, views=()), 400, "a view is stored as a Binary; 'people' names none"),
+        (queried({"queryResource": PEOPLE | BOUND}), 400, "the parameter g is required"),
+        (queried(*[{"name": "a", "queryResource": PEOPLE}] * 2), 400, "two of them have the name a"),
+        (queried({"queryResource": PEOPLE}, source={"valueString": "s3://x"}), 400, "no parameter 'source'"),
+    ],
+)
+def test_queries_that_cannot_be_run_are_refused_at_once(there: Any, body: Any, status: int, why: str) -> None:
+    answer = query_start(there, body)
+    assert answer.status_code == status, answer.text
+    assert why in answer.text
+
+
+def test_sql_that_fails_ends_the_export(there: Any) -> None:
+    path = path_of(query_start(there, queried({"queryResource": library("SELECT nothing FROM people", "people")})))
+    work()
+    failed = there.get(f"{path}/result")
+    assert failed.status_code == 500
+    assert "query-1: the query failed" in failed.text
+    assert not files.folder(path.rpartition("/")[2]).exists()
+
+
+def test_another_worker_goes_on_with_the_next_query(there: Any) -> None:
+    body = queried({"name": "a", "queryResource": PEOPLE}, {"name": "b", "queryResource": PEOPLE})
+    path = path_of(query_start(there, body))
+
+    def leave() -> None:
+        job = running._taken(path.rpartition("/")[2])
+        assert job is not None
+        first = queries.Queries(job)
+        while first.place.get("query") != 1:
+            assert first._turn()
+        first.close()
+
+    aside(leave)
+    assert sorted(result(there, path)) == ["a", "b"]

@@ -145,6 +145,19 @@ def test_one_patient_is_asked_for(fhir: Any, people: list[str]) -> None:
     assert {row["key"] for row in answer.json()} == {people[1]}
 
 
+def test_members_of_a_group_are_asked_for(fhir: Any, people: list[str]) -> None:
+    member = [{"entity": {"reference": people[2]}}]
+    group = {"resourceType": "Group", "type": "person", "actual": True, "member": member}
+    id_ = fhir.post("/Group", group).json()["id"]
+    for query in (f"group=Group/{id_}", f"group=Group/{id_}&patient={people[2]}"):
+        answer = fhir.post(f"/$viewdefinition-run?{query}&_format=json", given(viewResource=VIEW))
+        assert [row["key"] for row in answer.json()] == [people[2]], answer.text
+    nobody = fhir.post(f"/$viewdefinition-run?group=Group/{id_}&patient={people[0]}", given(viewResource=VIEW))
+    assert (nobody.status_code, nobody.text) == (200, "")
+    assert fhir.post("/$viewdefinition-run?group=Group/none", given(viewResource=VIEW)).status_code == 404
+    assert fhir.post("/$viewdefinition-run?patient=Patient/none", given(viewResource=VIEW)).status_code == 422
+
+
 def test_an_outsider_is_refused(fhir: Any, people: list[str]) -> None:
     answer = fhir.post("/$viewdefinition-run", given(viewResource=VIEW), "outsider")
     assert answer.status_code == 403

@@ -6,7 +6,7 @@ The views are Parquet that Arrow reads as DuckDB wants it, and the result is wri
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import duckdb
@@ -31,26 +31,44 @@ def answer(
     *,
     limit: int | None,
     header: bool,
+    seconds: float = SECONDS,
+    begun: Callable[[Callable[[], None]], None] = lambda _: None,
 ) -> None:
     """Write the result, or its first rows, in a format of `output.MEDIA`.
 
-    Raises QueryError for SQL that fails or takes too long.
+    begun: is told what interrupts the query. Raises QueryError for SQL that fails or takes too long.
     """
     connection = duckdb.connect(":memory:")
     try:
+        begun(connection.interrupt)
         for table in tables:
-            connection.register(table.label, ds.dataset(table.path, format="parquet"))
+            connection.register(table.label, ds.dataset([str(path) for path in table.paths], format="parquet"))
         for setting in (f"memory_limit = '{MEMORY}'", "threads = 1", *_CLOSED):
             connection.execute(f"SET {setting}")
         connection.execute("SET lock_configuration = true")
-        statements = connection.extract_statements(query.sql)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise QueryError("a query is one SELECT")
-        _execute(connection, query, values, Limited(form, out, limit, header=header))
+        _check_one_select(connection, query)
+        _execute(connection, query, values, Limited(form, out, limit, header=header), seconds)
     except duckdb.Error as error:
         raise QueryError(f"the query failed: {str(error).splitlines()[0][:300]}") from None
     finally:
         connection.close()
+
+
+def check(query: Query) -> None:
+    """Raise QueryError for what is not one SELECT; what it asks for is looked at when it runs."""
+    connection = duckdb.connect(":memory:")
+    try:
+        _check_one_select(connection, query)
+    except duckdb.Error as error:
+        raise QueryError(f"the query cannot be read: {str(error).splitlines()[0][:300]}") from None
+    finally:
+        connection.close()
+
+
+def _check_one_select(connection: duckdb.DuckDBPyConnection, query: Query) -> None:
+    statements = connection.extract_statements(query.sql)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise QueryError("a query is one SELECT")
 
 
 class Limited:
@@ -78,10 +96,12 @@ class Limited:
                 return
 
 
-def _execute(connection: duckdb.DuckDBPyConnection, query: Query, values: dict[str, Any], to: Limited) -> None:
+def _execute(
+    connection: duckdb.DuckDBPyConnection, query: Query, values: dict[str, Any], to: Limited, seconds: float
+) -> None:
     """Run a query. What takes too long is interrupted."""
     used = {name: value for name, value in values.items() if f"${name}" in query.sql}
-    timer = threading.Timer(SECONDS, connection.interrupt)
+    timer = threading.Timer(seconds, connection.interrupt)
     timer.start()
     try:
         to.write(connection.sql(query.sql, params=used or None).to_arrow_reader(1000))

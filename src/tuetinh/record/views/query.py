@@ -64,10 +64,10 @@ class Query:
 
 @dataclass(frozen=True)
 class Table:
-    """The Parquet file of a view's rows under the name that the query has for it."""
+    """The Parquet files of a view's rows under the name that the query has for it."""
 
     label: str
-    path: Path
+    paths: tuple[Path, ...]
 
 
 def read(library: r4.Library) -> Query:
