@@ -332,6 +332,9 @@ def _reading(
 _WORDS = {
     "Âm tính": {"neg", "negative", "-", "nonreactive", "non-reactive", "not detected", "am tinh", "âm tính", "(-)"},
     "Dương tính": {"pos", "positive", "+", "reactive", "detected", "duong tinh", "dương tính", "(+)"},
+    "Bình thường": {"normal", "norm", "neg", "negative", "-"},
+    "Vết": {"trace", "tr", "+-", "+/-", "±", "vết"},
+    **{f"{n}+": {n * "+", f"+{n}", f"{n}+", f"({n}+)"} for n in range(1, 5)},
 }
 
 

@@ -147,7 +147,8 @@ class Message:
         return [r for o in self.orders for r in o.results]
 
 
-NOTHING = re.compile(r"\s*(?:[-+*.?\s]{2,}|NULL|N/?A)?\s*", re.IGNORECASE)  # what stands where there is no value
+# What stands where there is no value. `++` is one, of a strip.
+NOTHING = re.compile(r"\s*(?:[-*.?\s]{2,}|NULL|N/?A)?\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"(<=|>=|<|>|≤|≥)?\s*([+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?)")
 
 

@@ -116,7 +116,8 @@ def decode(payload: bytes) -> str:
 
 def records(payload: bytes) -> Iterator[Record]:
     """The records of a message. Empty lines and those that begin with # are nobody's. Raises Refused."""
-    lines = [line for line in re.split(r"[\r\n]+", decode(payload)) if line.strip() and not line.startswith("#")]
+    found = (line.lstrip(" ") for line in re.split(r"[\r\n]+", decode(payload)))
+    lines = [line for line in found if line.strip() and not line.startswith("#")]
     if not lines or not re.match(r"H[^\w\s]", lines[0]):
         raise Refused("AE", "100", "H")
     signs = _delimiters(lines[0])
