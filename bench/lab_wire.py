@@ -1,20 +1,24 @@
-"""Measure the laboratory's wire: `python -m bench.lab_wire [--machines N] [--messages N] [--rate N]`.
+"""Measure the laboratory's wire: `python -m bench.lab_wire [--machines N] [--messages N] [--rate N] [--whole]`.
 
-A node of its own listens for HL7 v2; machines that stay connected send one ORU^R01 after the other, each for
-a tube that was ordered before, at a rate or as fast as they are answered. Some results are searched for at once.
+A process of the role `mllp` listens beside a node, as a busy laboratory runs it; with --whole the node does it all.
+Machines that stay connected send one ORU^R01 after the other, each for a tube that was ordered before, at a rate or as
+fast as they are answered. Some results are searched for at once.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -50,14 +54,39 @@ def main() -> int:
     parser.add_argument("--machines", type=int, default=200)
     parser.add_argument("--messages", type=int, default=4000)
     parser.add_argument("--rate", type=float, default=0.0, help="messages a second of all machines; 0: as many as go")
+    parser.add_argument("--whole", action="store_true", help="no process of its own for the machines")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as name:
         scratch = Path(name)
         scratch.chmod(0o755)
         with running(scratch / "node", 200) as node:
             tubes = _ordered(scratch / "node", options.messages)
-            print(json.dumps(asyncio.run(_measure(node, scratch / "node", tubes, options)), indent=1))
+            with _listening(node, scratch / "node", whole=options.whole) as (port, process):
+                print(json.dumps(asyncio.run(_measure(node, port, process, tubes, options)), indent=1))
     return 0
+
+
+@contextlib.contextmanager
+def _listening(node: Node, data: Path, *, whole: bool) -> Iterator[tuple[int, psutil.Process]]:
+    """Where the machines call, and the process that answers."""
+    if whole:
+        ports = json.loads((data / "demo.json").read_text(encoding="utf-8"))["ports"]
+        yield int(ports["mllp"]), psutil.Process(node.process)
+        return
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "tuetinh.node.cli", "serve", "--roles", "mllp", "--workers", "1", "--no-browser"]
+    process = subprocess.Popen([*command, "--data", str(data), "--mllp-port", str(port)])
+    try:
+        for _ in range(300):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            time.sleep(0.2)
+        yield port, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(15)
 
 
 def _ordered(data: Path, count: int) -> list[tuple[str, str]]:
@@ -78,10 +107,9 @@ def _oru(machine: int, control: int, tube: str) -> bytes:
 
 
 async def _measure(
-    node: Node, data: Path, tubes: list[tuple[str, str]], options: argparse.Namespace
+    node: Node, port: int, process: psutil.Process, tubes: list[tuple[str, str]], options: argparse.Namespace
 ) -> dict[str, object]:
-    port = int(json.loads((data / "demo.json").read_text(encoding="utf-8"))["ports"]["mllp"])
-    process, machines = psutil.Process(node.process), options.machines
+    machines = options.machines
     waited: list[float] = []
     seen: list[float] = []
     async with httpx.AsyncClient(base_url=node.url, headers=[node.bearer], timeout=30) as client:
@@ -121,7 +149,7 @@ async def _measure(
         "messages a second": round(len(waited) / took),
         "acknowledged after ms (p50, p95)": _quantiles(waited),
         "seen by a FHIR search after ms (p50, p95)": _quantiles(seen),
-        "MiB of the node's process (idle, all connected, after)": [
+        "MiB of the listening process (idle, all connected, after)": [
             round(rss / 2**20) for rss in (before, connected, process.memory_info().rss)
         ],
     }

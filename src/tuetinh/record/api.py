@@ -21,7 +21,7 @@ from django.db import connection, transaction
 
 from tuetinh.record import audit, contents, guards, projections, r4, store
 from tuetinh.record.asker import SYSTEM, Asker
-from tuetinh.record.audit import reading
+from tuetinh.record.audit import one_request, reading
 from tuetinh.record.audit.accesses import Access, accesses
 from tuetinh.record.audit.event import Entry
 from tuetinh.record.audit.exposure import Exposed, exposed
@@ -62,6 +62,7 @@ __all__ = [
     "is_importing",
     "lock_many",
     "new_id",
+    "one_request",
     "proof",
     "put_many",
     "read",

@@ -415,6 +415,7 @@ def _built(
             bounds=work.judge.bounds(analyte, reading.device),
             status="preliminary",
             delta=work.judge.delta(analyte, reading, before.get(analyte.loinc)),
+            indicator=work.judge.indicator(analyte),
         )
         for order, analyte, reading in new
     ]

@@ -11,7 +11,7 @@ from typing import Final
 
 from tuetinh.care.lab import units
 from tuetinh.care.lab.catalogue import SPECIMEN_CODES, SPECIMENS, Analyte, Bounds, Range, Test, analytes, test_of
-from tuetinh.commons.catalogues.api import SERVICES, service
+from tuetinh.commons.catalogues.api import INDICATORS, SERVICES, service
 from tuetinh.record import r4
 
 LOINC: Final = "http://loinc.org"
@@ -249,8 +249,12 @@ def observation(
     bounds: Bounds,
     status: str,
     delta: str = "",
+    indicator: str = "",
 ) -> r4.Observation:
-    """Build the result of one analyte. delta: `U` or `D` where it has jumped since the last one."""
+    """Build the result of one analyte. delta: `U` or `D` where it has jumped since the last one.
+
+    indicator: the shared code under which it is reported (QĐ 1227/QĐ-BYT).
+    """
     code = flag(analyte, reading, bounds)
     shown = reading.unit or analyte.shown
     coded = analyte.unit if not reading.unit or units.same(reading.unit, analyte) else None
@@ -260,7 +264,11 @@ def observation(
         status=status,
         category=[LABORATORY],
         code=r4.CodeableConcept(
-            coding=[r4.Coding(system=LOINC, code=analyte.loinc, display=analyte.names[1])], text=analyte.names[0]
+            coding=[
+                r4.Coding(system=LOINC, code=analyte.loinc, display=analyte.names[1]),
+                *([r4.Coding(system=INDICATORS, code=indicator)] if indicator else []),
+            ],
+            text=analyte.names[0],
         ),
         subject=order.subject,
         encounter=order.encounter,

@@ -110,6 +110,8 @@ class Tube(models.Model):
             models.Index(fields=["encounter"]),
             models.Index(fields=["facility", "ordered_at"], name="lab_tube_ordered"),
             models.Index(fields=["patient", "ordered_at"], name="lab_tube_patient"),
+            models.Index(fields=["facility", "-released_at"], name="lab_tube_released", condition=Q(stage="released")),
+            models.Index(fields=["facility", "critical_at"], name="lab_tube_critical", condition=Q(critical=True)),
         ]
 
 
@@ -237,6 +239,8 @@ class Message(models.Model):
                 name="lab_message_open",
                 condition=Q(state__in=OPEN),
             ),
+            models.Index(fields=["facility", "-received_at"], name="lab_message_again", condition=Q(copies__gt=1)),
+            models.Index(fields=["facility", "state", "-received_at"], name="lab_message_state"),
             models.Index(fields=["-received_at"], name="lab_message_received"),
             models.Index(fields=["analyser", "-received_at"], name="lab_message_analyser"),
         ]

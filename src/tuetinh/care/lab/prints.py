@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuetinh.care.lab import actions, queries, words
 from tuetinh.care.lab.barcode import code128_svg, datamatrix_svg
+from tuetinh.care.lab.results import pictures
 from tuetinh.care.lab.results.work import work_on
 from tuetinh.commons.access.api import place_name
 from tuetinh.commons.documents.api import Paper, pdf
@@ -42,7 +43,8 @@ def label_of(*, number: str, name: str, about: str, tests: str, urgent: bool) ->
 def sheet(asker: Asker, tube: Tube, paper: Paper = "A5") -> bytes:
     """The sheet of the results of a tube; what is not released is not on it."""
     person = banner(asker, tube.patient)
-    grid = queries.grid(asker, work_on(asker, tube))
+    work = work_on(asker, tube)
+    grid = queries.grid(asker, work)
     rows = [
         {
             "test": row.test,
@@ -69,6 +71,12 @@ def sheet(asker: Asker, tube: Tube, paper: Paper = "A5") -> bytes:
         "released": tube.released_at or datetime.now(actions.HANOI),
         "rows": rows,
         "isolates": _isolates(grid),
+        "pictures": [
+            {"title": one.title, "drawn": drawn}
+            for found in pictures.of_reports(asker, list(work.orders)).values()
+            for one in found
+            if (drawn := pictures.as_svg(asker, one.id))
+        ],
     }
     return pdf("lab/sheet.typ", data, paper)
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
+from functools import reduce
+from operator import or_
 from typing import cast
 
 from django.db.models import Count, Q, QuerySet
@@ -56,10 +58,11 @@ def worklist(facility: str, which: str, text: str = "", bench: str = "") -> Quer
 
 def counts(facility: str, bench: str = "") -> dict[str, int]:
     """How many tubes each list has, in one query."""
-    rows = Tube.objects.filter(facility=facility)
+    lists = _filters()
+    rows = Tube.objects.filter(reduce(or_, lists.values()), facility=facility)  # what left the lists is not looked at
     if bench:
         rows = rows.filter(benches__contains=[bench])
-    return rows.aggregate(**{k: Count("id", filter=q) for k, q in _filters().items()})
+    return rows.aggregate(**{k: Count("id", filter=q) for k, q in lists.items()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ SERVICES = f"{_VN}/CodeSystem/vn-core-procedureCode"
 SUBSTANCES = f"{_VN}/CodeSystem/vn-core-medicationCode"
 PLACES = f"{_VN}/CodeSystem/vn-core-administrative-address"
 ETHNIC_GROUPS = f"{_VN}/CodeSystem/vn-core-race"  # VN Core calls dân tộc "race" and tôn giáo "ethic"
+INDICATORS = "http://fhir.hl7.org.vn/core/CodeSystem/vn-cls-cs"  # QĐ 1227/QĐ-BYT 2025, as HL7 Vietnam names it
 FORMULARY = f"{_OURS}/formulary"
 ADDRESS_EXTENSION = f"{_VN}/StructureDefinition/extension-administrative-address"
 ETHNICITY_EXTENSION = f"{_VN}/StructureDefinition/extension-race"

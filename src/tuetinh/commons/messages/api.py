@@ -10,11 +10,11 @@ from tuetinh.commons.messages.live import TOPIC
 __all__ = ["publish", "register_channel"]
 
 
-def publish(channel: str) -> None:
-    """Tell every page that follows the channel to fetch itself again, once the caller's transaction is committed.
+def publish(*channels: str) -> None:
+    """Tell every page that follows a channel to fetch itself again, once the caller's transaction is committed.
 
-    channel: what changed, e.g. `visit:ENCOUNTERID`, `queue:LOCATIONID`. It carries no content: pages ask for it with
+    channels: what changed, e.g. `visit:ENCOUNTERID`, `queue:LOCATIONID`. They carry no content: pages ask for it with
     their own permission.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [TOPIC, channel])
+        cursor.execute("SELECT pg_notify(%s, c) FROM unnest(%s::text[]) c", [TOPIC, list(channels)])

@@ -12,6 +12,7 @@ from tuetinh.care.insurance.filling.summary import key
 from tuetinh.care.insurance.filling.visit import FINAL, Visit
 from tuetinh.care.insurance.situations import moment
 from tuetinh.care.insurance.wire_xml3176 import moment as written
+from tuetinh.commons.catalogues.api import INDICATORS
 from tuetinh.record import r4
 
 PROGRESS_FOR: Final = ("02", "03", "04", "05", "06", "08", "09")  # envelope §3: when table 5 is sent
@@ -71,6 +72,12 @@ def _value(r: Result) -> str:
     return quantity(r.one) if r.one.valueQuantity else r.one.valueString or text(r.one.valueCodeableConcept)
 
 
+def _index(r: Result) -> str:
+    """MA_CHI_SO: the shared code (QĐ 1227/QĐ-BYT) where the result has it, else its first one."""
+    concept = r.one.code if r.one else None
+    return code(concept, INDICATORS) or code(concept)
+
+
 def _unit(r: Result) -> str:
     value = r.one.valueQuantity if r.one else None
     return (value.unit or value.code or "") if value else ""
@@ -102,7 +109,7 @@ RESULTS: Final = Filling(
         "MA_LK": Fill("XML1.MA_LK", lambda r: key(r.visit)),
         "STT": NUMBERED,
         "MA_DICH_VU": Fill("ServiceRequest.code", lambda r: code(r.request.code) if r.request else ""),
-        "MA_CHI_SO": Fill("Observation.code", lambda r: code(r.one.code) if r.one else ""),
+        "MA_CHI_SO": Fill("Observation.code", _index),
         "TEN_CHI_SO": Fill(
             "Observation.code, DiagnosticReport.code", lambda r: text(r.one.code if r.one else r.report.code)
         ),

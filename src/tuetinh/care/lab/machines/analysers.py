@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
 
 from django.db import IntegrityError, transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
@@ -105,11 +106,17 @@ def driver_of(analyser: Analyser | None, header: Header) -> Driver | None:
 def dictionary(analyser: Analyser | None, header: Header) -> dict[str, Meaning]:
     """What the analyser's codes mean: its model's, and above them what was taught."""
     known, model = analytes(), driver_of(analyser, header)
-    usual = model.codes if model else {}
-    sure = bool(analyser and analyser.driver) or (model is not None and model.description.at.get("unit") == ())
-    told = {code: Meaning(known.get(m.analyte), m.unit, m.factor, sure) for code, m in usual.items()}
+    told = _usual(model.key, bool(analyser and analyser.driver)) if model else {}
     taught = analyser.meanings.all() if analyser else ()
     return told | {row.code: Meaning(known.get(row.analyte), row.unit, row.factor, taught=True) for row in taught}
+
+
+@cache
+def _usual(key: str, named: bool) -> dict[str, Meaning]:  # noqa: FBT001  (of a cache)
+    """What the codes of a model mean. named: whether somebody said that the machine is of this model."""
+    model, known = drivers.drivers()[key], analytes()
+    sure = named or model.description.at.get("unit") == ()
+    return {code: Meaning(known.get(m.analyte), m.unit, m.factor, sure) for code, m in model.codes.items()}
 
 
 def listed(asker: Asker) -> QuerySet[Analyser]:

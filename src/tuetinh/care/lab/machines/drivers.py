@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,12 +58,30 @@ class Queries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     download: Literal["", "lis2", "orm", "oml"] = ""
 
 
+class Histogram(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the model sends one of its curves. at: the code of the result, or the name in the M record, that holds it.
+
+    form: `counts` are whole numbers, one a channel, of `width` bytes each, the highest first; `axes` and `matrix` are
+    numbers that begin with the axes (`curves.py` says how). width_at: the result that says the width, where one does.
+    lines: the results that are its discriminators. unit: of the sizes, "" for channels.
+    """
+
+    title: str
+    at: str
+    form: Literal["counts", "axes", "matrix"] = "counts"
+    width: Literal[1, 2, 4] = 1
+    width_at: str = ""
+    lines: tuple[str, ...] = ()
+    unit: str = ""
+
+
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One file of `data/drivers`. known_by: what its sender name, file name or text looks like.
 
     at: where things stand, the first that holds something. `O.3.2` is the second component of field 3 of a record;
     of a table, a column's name. codes: our analyte, then its unit and a factor where needed; null: never reported.
-    words: of results, in ours. numbered: whether its frames are in order. source: from where this is known.
+    words: of results, in ours. never: what type and code (`IS 12045`) of results look like that are never reported,
+    besides those of `codes`. numbered: whether its frames are in order. source: from where this is known.
     """
 
     model: str
@@ -77,6 +95,8 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     controls: tuple[Control, ...] = ()
     codes: dict[str, str | None] = {}
     words: dict[str, str] = {}
+    never: str = ""
+    histograms: tuple[Histogram, ...] = ()
     serial: Serial = Serial()
     table: Table | None = None
     queries: Queries | None = None
@@ -125,6 +145,10 @@ class Driver:
         """A result's word in ours, where it has one."""
         return self.description.words.get(text.strip().casefold(), text)
 
+    def silent(self, what: str) -> bool:
+        """Whether a result of this type and code (`IS 12045`) is never reported."""
+        return bool(self.description.never) and re.search(self.description.never, what) is not None
+
     def machine_code(self, analyte: str) -> str:
         """By which code the model knows an analyte; "" when it measures no such thing."""
         return next((code for code, known in self.codes.items() if known.analyte == analyte), "")
@@ -157,6 +181,7 @@ def _patterns() -> list[tuple[re.Pattern[str], Driver]]:
     return [(re.compile(d.description.known_by, re.IGNORECASE), d) for d in drivers().values()]
 
 
+@lru_cache(maxsize=200)  # machines say their name in every message
 def recognise(text: str, *wires: Wire) -> Driver | None:
     """The model whose sender name, file name or text this is: the one that says the most of it."""
     best: tuple[int, Driver | None] = (0, None)

@@ -30,6 +30,7 @@ from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import OPEN, Analyser, Message, Tube
 from tuetinh.care.lab.quality import actions as quality
 from tuetinh.commons.messages.api import publish
+from tuetinh.record import api as record
 from tuetinh.record.asker import Asker
 
 log = logging.getLogger(__name__)
@@ -76,10 +77,11 @@ def joined(frame: Frame, answers: Sequence[bytes | None]) -> bytes | None:
     return wire.batch(found) if len(found) > 1 or wire.is_batch(frame.payload) else found[0]
 
 
+@record.one_request()
 def take_many(arrivals: Sequence[Arrival]) -> list[bytes | None]:
     """Keep arrivals, in order, and return their answers, None where none is due. Returns only after the commit.
 
-    What one of them breaks, breaks nothing for the others.
+    What one of them breaks, breaks nothing for the others. They are one request to the access log: each person once.
     """
     answers: list[bytes | None] = []
     lines = analysers.by_line({arrival.peer for arrival in arrivals})
@@ -187,8 +189,8 @@ def _rows(items: list[_Item]) -> dict[_Key, Message]:
     for _, row, outcome in made:
         if outcome.controls:
             quality.from_machine(row, outcome.controls)
-    for facility in {row.facility for _, row, _ in made if row.facility}:
-        publish(f"lab:{facility}")
+    if channels := {f"lab:{row.facility}" for _, row, _ in made if row.facility}:
+        publish(*channels)
     return {item.key: row for item, row, _ in made}
 
 

@@ -20,7 +20,7 @@ from tuetinh.care.lab.models import UNKNOWN_CONTROL, Analyser, Control, Fridge, 
 from tuetinh.care.lab.models import Message as Row
 from tuetinh.care.lab.quality import cold
 from tuetinh.care.lab.quality.actions import Measured, in_use
-from tuetinh.care.lab.results import pictures
+from tuetinh.care.lab.results import drawing, pictures
 from tuetinh.care.lab.results.work import Work, Writes, recall, works_on
 from tuetinh.record.asker import Asker
 
@@ -139,7 +139,7 @@ def _settle(bench: Bench, message: Message, analyser: Analyser | None, chosen: T
             found, odd = _measured(order, lots, meanings)
             controls += found
             troubles += [Outcome(State.UNIT, State.UNIT, odd)] if odd else []
-        elif order.results:
+        elif order.results or order.curves:
             outcome = _order(bench, order, place, meanings, analyser, chosen=chosen, reason=reason)
             done = done or (outcome.tube if outcome.state == State.MATCHED else None)
             troubles += [outcome] if outcome.reason else []
@@ -151,7 +151,7 @@ def _settle(bench: Bench, message: Message, analyser: Analyser | None, chosen: T
         return Outcome(State.CONTROL, UNKNOWN_CONTROL if unknown else "", unknown, controls=controls)
     if of_fridge and not done:
         return Outcome(State.NOTED)
-    if not done and not any(order.results for order in message.orders):
+    if not done and not any(order.results or order.curves for order in message.orders):
         return Outcome(State.NOTED, "no-results" if message.orders else "")
     return Outcome(State.MATCHED, tube=done, controls=controls)
 
@@ -222,13 +222,13 @@ def meaning(code: Code, meanings: dict[str, Meaning], asked: Iterable[Analyte]) 
 class _Told:
     """What an order told: readings by the id of their Observation, the first trouble, a code that was not ordered.
 
-    pictures: their titles and contents.
+    pictures: what it holds of them.
     """
 
     readings: dict[str, facts.Reading] = field(default_factory=dict)
     trouble: tuple[str, str, str] | None = None
     others: str = ""
-    pictures: list[tuple[str, bytes]] = field(default_factory=list)
+    pictures: list[pictures.Sent] = field(default_factory=list)
 
 
 def _readings(
@@ -237,13 +237,14 @@ def _readings(
     measured_here = [(o, analyte) for o, analyte in work.slots() if analyte.kind != "culture"]
     slots = {analyte.key: facts.observation_id(o.id or "", analyte.key) for o, analyte in measured_here}
     asked = [analyte for _, analyte in measured_here]
-    told = _Told()
+    told = _Told(pictures=[pictures.Sent(one.title, drawing.curve(one), pictures.SVG) for one in order.curves])
     for result in order.results:
         if result.status in NOT_RESULTS:
             continue
         code = result.code.code or result.code.alternate or result.code.text
         if picture := pictures.shown(result.content):
-            told.pictures.append((result.code.text or result.code.alternate_text or code, picture))
+            title = result.code.text or result.code.alternate_text or code
+            told.pictures.append(pictures.Sent(title, picture, pictures.kind_of(picture)))
             continue
         known = meaning(result.code, meanings, asked)
         if known is None:
@@ -331,6 +332,9 @@ def _reading(
 _WORDS = {
     "Âm tính": {"neg", "negative", "-", "nonreactive", "non-reactive", "not detected", "am tinh", "âm tính", "(-)"},
     "Dương tính": {"pos", "positive", "+", "reactive", "detected", "duong tinh", "dương tính", "(+)"},
+    "Bình thường": {"normal", "norm", "neg", "negative", "-"},
+    "Vết": {"trace", "tr", "+-", "+/-", "±", "vết"},
+    **{f"{n}+": {n * "+", f"+{n}", f"{n}+", f"({n}+)"} for n in range(1, 5)},
 }
 
 

@@ -83,6 +83,23 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """What a machine counted, as it draws it: counts by size, joined, or cells as dots.
+
+    lines: the sizes between which it counts its populations. ticks, limits: of the axes, where it says them (limits:
+    left, right, low, high). unit: of the sizes, "" for channels.
+    """
+
+    title: str
+    points: tuple[tuple[float, float], ...]
+    lines: tuple[float, ...] = ()
+    ticks: tuple[float, ...] = ()
+    limits: tuple[float, float, float, float] | None = None
+    unit: str = ""
+    dots: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """A machine asks what to do. keys: identifiers of tubes; none means everything that waits. tag: of the question."""
 
@@ -104,6 +121,7 @@ class Order:
     notes: list[str] = field(default_factory=list)
     specimen_results: list[Result] = field(default_factory=list)
     control: str = ""  # the material, where this is quality control
+    curves: list[Curve] = field(default_factory=list)
 
     @property
     def keys(self) -> list[str]:
@@ -129,6 +147,8 @@ class Message:
         return [r for o in self.orders for r in o.results]
 
 
+# What stands where there is no value. `++` is one, of a strip.
+NOTHING = re.compile(r"\s*(?:[-*.?\s]{2,}|NULL|N/?A)?\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"(<=|>=|<|>|≤|≥)?\s*([+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?)")
 
 

@@ -18,7 +18,7 @@ from typing import Final
 from lxml import etree
 
 from tuetinh.care.lab.machines.drivers import Driver, Table, recognise
-from tuetinh.care.lab.machines.messages import Code, Header, Message, Order, Refused, Result, number, timestamp
+from tuetinh.care.lab.machines.messages import NOTHING, Code, Header, Message, Order, Refused, Result, number, timestamp
 
 Cells = list[list[str]]
 HANOI = timezone(timedelta(hours=7))
@@ -42,7 +42,6 @@ USUAL: Final = {
     "serial": ("Instrument", "Instrument SN", "Instrument S/N", "Instrument Serial Number", "Instrument ID"),
     "control": ("Sample ID", "SampleID", "Sample Name", "Sample"),
 }  # fmt: skip
-_NOTHING = re.compile(r"\s*(?:[-+*.?]{2,}|NULL|N/?A|TND)?\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +184,7 @@ class _Rows:
             Result(
                 place=place,
                 code=Code(code or self.find("code", get)),
-                text="" if _NOTHING.fullmatch(text) and text.strip().upper() != "TND" else text.strip(),
+                text="" if NOTHING.fullmatch(text) else text.strip(),
                 number=measured[1] if measured else None,
                 comparator=measured[0] if measured else "",
                 unit=unit or self.find("unit", get),

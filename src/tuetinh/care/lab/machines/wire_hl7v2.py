@@ -17,8 +17,20 @@ from uuid import uuid4
 
 import hl7
 
+from tuetinh.care.lab.machines import curves
 from tuetinh.care.lab.machines.drivers import Driver, recognise
-from tuetinh.care.lab.machines.messages import Code, Header, Message, Order, Query, Refused, Result, number, timestamp
+from tuetinh.care.lab.machines.messages import (
+    NOTHING,
+    Code,
+    Header,
+    Message,
+    Order,
+    Query,
+    Refused,
+    Result,
+    number,
+    timestamp,
+)
 
 # MSH-12. 2.3 to 2.5.1 are what analysers speak; later versions only add to them.
 VERSIONS: Final = frozenset(
@@ -156,6 +168,10 @@ def is_batch(payload: bytes) -> bool:
 
 def read_header(message: bytes) -> Header:
     """Read MSH without decoding the rest. Raises Refused (AR) when there is none, or a required field is empty."""
+    return _begin(message)[0]
+
+
+def _begin(message: bytes) -> tuple[Header, _Segment]:
     if message[:3] != b"MSH" or len(message) < 8:
         raise Refused("AR", "100", "MSH")
     line = re.split(rb"[\r\n]", message, maxsplit=1)[0].decode("utf-8", "replace").replace("\0", "")
@@ -173,7 +189,7 @@ def read_header(message: bytes) -> Header:
             raise Refused("AR", "101", f"MSH^1^{place}", header)
     if header.version not in VERSIONS:
         raise Refused("AR", "203", "MSH^1^12", header)
-    return header
+    return header, msh
 
 
 def decode(message: bytes, header: Header) -> str:
@@ -207,7 +223,7 @@ def read(message: bytes, driver: Driver | None = None) -> Message:
     driver: of the machine, else found by its name. Raises Refused with the right acknowledgement code, condition and
     place, and the header as far as it was read.
     """
-    header = read_header(message)
+    header, msh = _begin(message)
     if header.type not in RESULTS and header.type not in QUERIES and header.type not in ANSWERS:
         raise Refused("AR", "200", "MSH^1^9", header)
     if header.type in QUERIES and header.event and header.event not in QUERIES[header.type]:
@@ -215,7 +231,7 @@ def read(message: bytes, driver: Driver | None = None) -> Message:
     if header.type in RESULTS and header.event and header.event not in RESULTS[header.type]:
         raise Refused("AR", "201", "MSH^1^9", header)
     try:
-        segments = list(_segments(decode(message, header)))
+        segments = [msh, *_segments(decode(message, header))]
         found = _assemble(header, segments)
     except (Refused, RecursionError):
         raise
@@ -225,8 +241,22 @@ def read(message: bytes, driver: Driver | None = None) -> Message:
         raise Refused("AE", "100", "OBX" if found.orders else "OBR", header)
     if header.type in QUERIES and not found.queries:
         raise Refused("AE", "100", "QRD" if header.type == "QRY" else "QPD", header)
-    _mark_controls(found, segments, driver or recognise(header.sender, "hl7v2"))
+    known = driver or recognise(header.sender, "hl7v2")
+    _mark_controls(found, segments, known)
+    for order in found.orders if known else ():
+        curves.of_results(order, known)
+        _set_apart(order, known)
     return found
+
+
+def _set_apart(order: Order, driver: Driver) -> None:
+    """Leave out what the model never reports; alarms that it raises (`IS` with `T`) are a note of the first result."""
+    silent = [driver.silent(f"{result.kind} {result.code.code}") for result in order.results]
+    alarms = [r.code.text for r, never in zip(order.results, silent, strict=True) if never and r.text == "T"]
+    order.results = [r for r, never in zip(order.results, silent, strict=True) if not never]
+    if alarms and order.results:
+        first = order.results[0]
+        order.results[0] = replace(first, notes=(*first.notes, f"Máy báo: {', '.join(filter(None, alarms))}"))
 
 
 def _mark_controls(found: Message, segments: list[_Segment], driver: Driver | None) -> None:
@@ -248,15 +278,16 @@ def _mark_controls(found: Message, segments: list[_Segment], driver: Driver | No
 
 
 def _segments(text: str) -> Iterator[_Segment]:
-    """Parse the segments. A line that cannot begin one goes on with the text of the one before it."""
-    separator = re.escape(text[3])
-    lines: list[str] = []
-    for line in re.split(r"\r\n|\r|\n", text):
-        if not lines or re.match(rf"[A-Z][A-Z0-9]{{2}}(?:{separator}|$)", line):
+    """Parse the segments after MSH. A line that cannot begin one goes on with the text of the one before it."""
+    first, *rest = text.replace("\r\n", "\r").replace("\n", "\r").split("\r")
+    begins = re.compile(rf"[A-Z][A-Z0-9]{{2}}(?:{re.escape(text[3])}|$)")
+    lines = [text[3].join(first.split(text[3])[:2]) + 4 * text[3]]  # the signs are enough: MSH itself was read
+    for line in rest:
+        if begins.match(line):
             lines.append(line)
-        elif line.strip():
+        elif line.strip() and len(lines) > 1:
             lines[-1] += "\n" + line
-    yield from (_Segment(segment) for segment in hl7.parse("\r".join(lines)) if str(segment[0]))
+    yield from (_Segment(segment) for segment in hl7.parse("\r".join(lines))[1:] if str(segment[0]))
 
 
 def _assemble(header: Header, segments: list[_Segment]) -> Message:
@@ -352,6 +383,8 @@ def _result(obx: _Segment, order: Order) -> Result:
         values = {"text": said, "content": _embedded(obx) if kind == "ED" else b""}
     elif kind in ("NM", "ST", "") and len(obx.repetitions(5)) == 1 and (found := number(obx.words(5))):
         values = {"text": obx.words(5), "comparator": found[0], "number": found[1]}
+    elif kind == "NM" and NOTHING.fullmatch(obx.words(5)):
+        values = {"text": ""}
     return Result(
         place=len(order.results) + 1,
         code=obx.code(3),

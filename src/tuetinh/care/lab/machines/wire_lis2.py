@@ -14,13 +14,24 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Final
 
+from tuetinh.care.lab.machines import curves
 from tuetinh.care.lab.machines.drivers import Control, Driver, recognise
-from tuetinh.care.lab.machines.messages import Code, Header, Message, Order, Query, Refused, Result, number, timestamp
+from tuetinh.care.lab.machines.messages import (
+    NOTHING,
+    Code,
+    Header,
+    Message,
+    Order,
+    Query,
+    Refused,
+    Result,
+    number,
+    timestamp,
+)
 
 TYPES: Final = frozenset("HPORCQMSL")
 _HEADER = re.compile(rb"(?:^|(?<=[\r\n]))H(?=[^\w\s])")
 _CONTROL_WORDS = re.compile(r"(?:QC|CTRL|CONTROL)\b", re.IGNORECASE)  # 9.4.16, where it names no specimen of a person
-_NOTHING = re.compile(r"\s*(?:[-+*.?\s]{2,}|NULL|N/?A)?\s*", re.IGNORECASE)
 _TIME = re.compile(r"\d{8}(?:\d{4}(?:\d\d)?)?")
 # Where things stand in a message of the standard.
 USUAL: Final = {
@@ -105,7 +116,8 @@ def decode(payload: bytes) -> str:
 
 def records(payload: bytes) -> Iterator[Record]:
     """The records of a message. Empty lines and those that begin with # are nobody's. Raises Refused."""
-    lines = [line for line in re.split(r"[\r\n]+", decode(payload)) if line.strip() and not line.startswith("#")]
+    found = (line.lstrip(" ") for line in re.split(r"[\r\n]+", decode(payload)))
+    lines = [line for line in found if line.strip() and not line.startswith("#")]
     if not lines or not re.match(r"H[^\w\s]", lines[0]):
         raise Refused("AE", "100", "H")
     signs = _delimiters(lines[0])
@@ -189,10 +201,12 @@ def _take(found: _Reading, record: Record) -> None:
             _comment(found, record)
         case "Q":
             _question(found, record)
+        case "M":
+            _picture(found, record)
         case "L":
             found.ended = True
         case _:
-            pass  # M and S are the maker's: kept with the message
+            pass  # S is the maker's, as is most of M: kept with the message
 
 
 def _header(found: _Reading, record: Record) -> None:
@@ -238,7 +252,7 @@ def _result(found: _Reading) -> Result:
     text, flags = found.find("value"), tuple(filter(None, re.split(r"[\\^~ ]", found.find("flag"))))
     if found.driver:
         text = found.driver.word(text)
-    values: dict[str, object] = {"text": "" if _NOTHING.fullmatch(text) else text}
+    values: dict[str, object] = {"text": "" if NOTHING.fullmatch(text) else text}
     if measured := number(text):
         sign = next((f for f in flags if f in ("<", ">")), "")  # 10.1.7: outside of what can be measured
         values |= {"comparator": measured[0] or sign, "number": measured[1]}
@@ -268,6 +282,13 @@ def _comment(found: _Reading, record: Record) -> None:
     last = found.order.results[-1]
     values = {name: getattr(last, name) for name in Result.__slots__} | {"notes": (*last.notes, text)}
     found.order.results[-1] = Result(**values)
+
+
+def _picture(found: _Reading, record: Record) -> None:
+    """A curve of the order before it: `M|1|HISTOGRAM|…|name|lines|points`."""
+    if found.driver and found.order and record.raw(3) in ("HISTOGRAM", "MATRIX"):
+        curve = curves.of_streams(found.driver, record.raw(5), record.raw(6), record.raw(7))
+        found.order.curves += [curve] if curve else []
 
 
 def _question(found: _Reading, record: Record) -> None:

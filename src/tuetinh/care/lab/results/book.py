@@ -6,7 +6,7 @@ import csv
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import msgspec
 from cel_expr_python import cel
@@ -20,6 +20,7 @@ from tuetinh.care.lab.results.rules import (
     Expert,
     Formula,
     Hold,
+    Indicator,
     Interval,
     Intrinsic,
     Marker,
@@ -78,10 +79,16 @@ class Book:
             if isinstance(rule, Normal | Critical):
                 self._limits.setdefault((type(rule), rule.analyte), []).append(rule)
         self._read: dict[str, Expression] = {}
+        self._days: dict[tuple[type[Rule], str], list[Rule]] = {}
 
     def of(self, kind: type[R], day: str) -> list[R]:
-        """The rules of a kind that are in force on a day (ISO)."""
-        return [rule for rule in self.rules.values() if isinstance(rule, kind) and rule.holds_on(day)]
+        """The rules of a kind that are in force on a day (ISO). The list is everybody's: not to be changed."""
+        if (kind, day) not in self._days:
+            if len(self._days) > 10 * len(KINDS):  # days that went by
+                self._days.clear()
+            found = [rule for rule in self.rules.values() if isinstance(rule, kind) and rule.holds_on(day)]
+            self._days[kind, day] = list(found)
+        return cast("list[R]", self._days[kind, day])
 
     def limits(self, kind: type[Rule], analyte: str, day: str) -> list[Normal | Critical]:
         """The limits of an analyte in force on a day."""
@@ -91,6 +98,10 @@ class Book:
         """How far an analyte may move: its own rule, else the one for every other."""
         rules = {rule.analyte: rule for rule in self.of(Delta, day)}
         return rules.get(analyte) or rules.get("")
+
+    def indicator(self, analyte: str, day: str) -> str:
+        """The shared code under which an analyte is reported, "" where nobody has given one."""
+        return next((rule.number for rule in self.of(Indicator, day) if rule.analyte == analyte), "")
 
     def result(self, condition: str) -> Expression:
         """A condition about one result."""

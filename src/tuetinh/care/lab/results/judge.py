@@ -47,6 +47,10 @@ class Judge:
         """Its limits for this person; where the sex is not known, the widest of both."""
         return Bounds(self._range(Normal, analyte, method), self._range(Critical, analyte, method))
 
+    def indicator(self, analyte: Analyte) -> str:
+        """The shared code under which it is reported."""
+        return self.book.indicator(analyte.key, self.day)
+
     def _range(self, kind: type[Limits], analyte: Analyte, method: str) -> Range:
         rules = self.book.limits(kind, analyte.key, self.day)
         sexes = [self.person.sex] if self.person.sex in SEXES else SEXES

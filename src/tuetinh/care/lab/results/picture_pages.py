@@ -54,6 +54,8 @@ def picture(request: HttpRequest, picture: str) -> HttpResponse:
         raise Http404 from error
     response = HttpResponse(content, content_type=kind)
     response["Content-Disposition"] = "inline"
+    if kind == pictures.SVG:  # looked at by itself it is a page of ours: nothing in it may run
+        response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     return response
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -25,7 +26,9 @@ HOLDER: Final = SYSTEM
 LARGEST: Final = 10 * 1024 * 1024  # bytes
 # How a file of a kind begins: what a name or a browser says of it is not believed.
 _BEGINNINGS: Final = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"%PDF-": "application/pdf"}
+SVG: Final = "image/svg+xml"  # only what we have drawn ourselves: one that came from elsewhere may hold a script
 _DRAWN: Final = (b"BM", b"GIF8", b"II*\0", b"MM\0*")  # how files begin that browsers or documents do not show
+_PRINTED: Final = 900  # pixels of the longer side on paper
 _CLOSED: Final = (Tube.Stage.ORDERED, Tube.Stage.REJECTED, Tube.Stage.CANCELLED)
 
 
@@ -41,6 +44,15 @@ class Picture:
     def drawable(self) -> bool:
         """Whether a page can show it in its place."""
         return self.kind.startswith("image/")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A picture that a machine sent, or that was drawn of what it sent. kind: its media type."""
+
+    title: str
+    content: bytes
+    kind: str
 
 
 def kind_of(content: bytes) -> str:
@@ -85,24 +97,28 @@ def attach(asker: Asker, number: str, order: str, title: str, content: bytes) ->
 
 def keep(asker: Asker, request: r4.ServiceRequest, title: str, content: bytes) -> r4.Media:
     """Keep a picture of an order, within the caller's transaction; its kind is known (`kind_of`)."""
-    binary = r4.Binary(id=record.new_id(), contentType=kind_of(content), securityContext=request.subject)
-    record.create_binary(HOLDER, binary, [content])
+    binary = _held(request, content, kind_of(content))
     return record.create(actions.as_desk(asker), _media(asker, request, title.strip()[:200], binary, len(content)))
 
 
-def from_machine(asker: Asker, work: Work, order: str, found: Iterable[tuple[str, bytes]], into: Writes) -> None:
-    """Note pictures that a machine sent (title, content of an accepted kind) for an order of a locked tube in `into`.
+def _held(request: r4.ServiceRequest, content: bytes, kind: str) -> r4.Binary:
+    binary = r4.Binary(id=record.new_id(), contentType=kind, securityContext=request.subject)
+    record.create_binary(HOLDER, binary, [content])
+    return binary
+
+
+def from_machine(asker: Asker, work: Work, order: str, found: Iterable[Sent], into: Writes) -> None:
+    """Note pictures that a machine sent for an order of a locked tube in `into`.
 
     What was sent before is not kept twice, nor what a person took back.
     """
     request = work.orders[order]
-    named = {f"{order}-{sha256(content).hexdigest()[:24]}": (title, content) for title, content in found}
+    named = {f"{order}-{sha256(one.content).hexdigest()[:24]}": one for one in found}
     known = record.read_many(into.desk, "Media", list(named))
-    new = [(id_, *named[id_]) for id_ in named if id_ not in known]
-    for id_, title, content in new:
-        binary = r4.Binary(id=record.new_id(), contentType=kind_of(content), securityContext=request.subject)
-        record.create_binary(HOLDER, binary, [content])
-        into.put(_media(asker, request, title.strip()[:200], binary, len(content), id_=id_), known=False)
+    new = [(id_, one) for id_, one in named.items() if id_ not in known]
+    for id_, one in new:
+        binary = _held(request, one.content, one.kind)
+        into.put(_media(asker, request, one.title.strip()[:200], binary, len(one.content), id_=id_), known=False)
     if new:
         linked = [*_links(work, order), *(r4.DiagnosticReportMedia(link=facts.ref("Media", id_)) for id_, *_ in new)]
         _note(work, request, linked, into)
@@ -168,9 +184,38 @@ def content(asker: Asker, picture: str) -> tuple[str, bytes]:
     if type_ != "Binary":
         raise NotFound
     held = record.read_binary(HOLDER, id_)
-    if held.patient != facts.id_of(media.subject) or held.media not in _BEGINNINGS.values():
+    if held.patient != facts.id_of(media.subject) or held.media not in {*_BEGINNINGS.values(), SVG}:
         raise NotFound
     return held.media, b"".join(held.chunks())
+
+
+def as_svg(asker: Asker, picture: str) -> str:
+    """A picture that the asker may see as SVG for a print, no larger than one needs; "" for what cannot be drawn.
+
+    Raises NotFound.
+    """
+    kind, held = content(asker, picture)
+    if kind == SVG:
+        return held.decode()
+    return _wrapped(held) if kind.startswith("image/") else ""
+
+
+def _wrapped(held: bytes) -> str:
+    from PIL import Image, UnidentifiedImageError
+
+    drawn = BytesIO()
+    try:
+        with Image.open(BytesIO(held)) as image:
+            small = image.convert("RGB")
+        small.thumbnail((_PRINTED, _PRINTED))
+        small.save(drawn, "JPEG", quality=85)
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
+        return ""
+    (wide, tall), data = small.size, b64encode(drawn.getvalue()).decode()
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {tall}">'
+        f'<image width="{wide}" height="{tall}" href="data:image/jpeg;base64,{data}"/></svg>'
+    )
 
 
 def _at_work(asker: Asker, number: str) -> Work:

@@ -31,6 +31,7 @@ KIND_NAMES = {
     "profile": _("Gói xét nghiệm"),
     "stability": _("Mẫu còn dùng được"),
     "interval": _("Khoảng chỉ định lại"),
+    "indicator": _("Mã chỉ số dùng chung"),
 }
 _SEXES = [("", _("Mọi người")), ("male", _("Nam")), ("female", _("Nữ"))]
 _SIGNS = {"": _("Không hỏi"), "yes": _("Đang mang thai")}
@@ -58,6 +59,9 @@ FIELDS: dict[str, Callable[[], forms.Field]] = {
     "code": lambda: _text(_("Mã quy tắc"), 60),
     "on": lambda: forms.BooleanField(label=_("Đang dùng"), required=False, initial=True),
     "analyte": lambda: _analyte(_("Chỉ số")),
+    "number": lambda: forms.CharField(
+        label=_("Mã chỉ số"), max_length=7, help_text=_("7 chữ số, theo QĐ 1227/QĐ-BYT; ghi vào XML4.")
+    ),
     "host": lambda: _analyte(_("Đi cùng chỉ định có chỉ số")),
     "analytes": lambda: forms.CharField(
         label=_("Của các chỉ số"), max_length=500, required=False, help_text=_("Mã cách nhau bằng dấu cách, như K NA.")

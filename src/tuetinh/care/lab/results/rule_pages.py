@@ -23,6 +23,7 @@ from tuetinh.care.lab.results.rules import (
     Counting,
     Delta,
     Formula,
+    Indicator,
     Intrinsic,
     Limits,
     OfTests,
@@ -87,6 +88,8 @@ def says(rule: Rule) -> str:
         return f"{rule.rule}: {_('chặn trả kết quả') if rule.action == 'reject' else _('chỉ lưu ý')}"
     if isinstance(rule, Intrinsic):
         return f"{' '.join(rule.organisms)}: {' '.join(rule.antibiotics)}"
+    if isinstance(rule, Indicator):
+        return rule.number
     if isinstance(rule, Counting):
         return _("từ %(count)s chủng") % {"count": rule.minimum}
     if isinstance(rule, OfTests):

@@ -339,10 +339,25 @@ class Interval(OfTests, frozen=True, kw_only=True):
     hours: int
 
 
+class Indicator(Rule, frozen=True, kw_only=True):
+    """Under which shared code an analyte is reported: seven digits (QĐ 1227/QĐ-BYT 2025), which stand in XML4."""
+
+    analyte: str
+    number: str
+
+    def check(self) -> None:
+        """Raise BadRule for what cannot be kept."""
+        super().check()
+        known(self.analyte, "analyte")
+        if not re.fullmatch(r"[0-9]{7}", self.number):
+            raise BadRule("number", _("Mã chỉ số gồm 7 chữ số."))
+
+
 KINDS: dict[str, type[Rule]] = {
     "normal": Normal, "critical": Critical, "delta": Delta, "formula": Formula, "hold": Hold, "reflex": Reflex,
     "notifiable": Notifiable, "westgard": Westgard, "intrinsic": Intrinsic, "expert": Expert, "marker": Marker,
     "counting": Counting, "profile": Profile, "stability": Stability, "interval": Interval,
+    "indicator": Indicator,
 }  # fmt: skip
 
 

@@ -5,10 +5,12 @@ Everything is read and written for many tubes at once, a statement for each kind
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from django.db import connection
 from django.utils import timezone
 
 from tuetinh.care.lab import facts
@@ -26,7 +28,13 @@ from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 
 FERTILE = (10, 56)  # years between which a woman may be pregnant
-_WORKED = ("stage", "critical", "critical_at", "holds", "received_at", "due_at")
+_KEEP = """
+UPDATE lab_tube SET stage = n.stage, critical = n.critical, critical_at = n.critical_at, holds = n.holds::jsonb,
+    received_at = n.received_at, due_at = n.due_at
+FROM unnest(%s::bigint[], %s::text[], %s::bool[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+    AS n(id, stage, critical, critical_at, holds, received_at, due_at)
+WHERE lab_tube.id = n.id
+"""  # one statement to plan, however many: `bulk_update` writes a CASE for each value
 
 
 @dataclass(slots=True)
@@ -92,9 +100,17 @@ class Writes:
         for resource in self.changed:  # one after the other: a message may tell a result twice
             record.update(self.desk, resource)
         if self.tubes:
-            Tube.objects.bulk_update(self.tubes, _WORKED)
-        for channel in dict.fromkeys(c for t in self.tubes for c in (f"lab:{t.facility}", f"visit:{t.encounter}")):
-            publish(channel)
+            _keep(self.tubes)
+            publish(*dict.fromkeys(c for t in self.tubes for c in (f"lab:{t.facility}", f"visit:{t.encounter}")))
+
+
+def _keep(tubes: Iterable[Tube]) -> None:
+    rows = {
+        t.pk: (t.pk, str(t.stage), t.critical, t.critical_at, json.dumps(t.holds), t.received_at, t.due_at)
+        for t in tubes
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP, [list(column) for column in zip(*rows.values(), strict=True)])
 
 
 def work_on(asker: Asker, tube: Tube) -> Work:

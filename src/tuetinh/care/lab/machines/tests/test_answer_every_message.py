@@ -87,6 +87,8 @@ def test_a_unit_is_read_though_it_was_not_escaped(sent: bytes, unit: str) -> Non
     ("kind", "value", "text"),
     [
         (b"NM", b"5.4", "5.4"),
+        (b"NM", b"----", ""),
+        (b"NM", b"5.4*", "5.4*"),
         (b"SN", b"<^0.5", "<0.5"),
         (b"SN", b"^2^-^5", "2-5"),
         (b"ST", b"A~B", "A\nB"),

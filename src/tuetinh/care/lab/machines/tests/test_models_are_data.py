@@ -13,6 +13,8 @@ from tuetinh.care.lab.machines.drivers import FOLDER, drivers, read, recognise
 from tuetinh.care.lab.machines.matching import possible_of
 from tuetinh.care.lab.machines.messages import Code, Result
 from tuetinh.care.lab.machines.simulator import results
+from tuetinh.care.lab.machines.wire_files import File
+from tuetinh.care.lab.machines.wire_files import read as read_file
 from tuetinh.care.lab.machines.wire_hl7v2 import read as read_hl7v2
 from tuetinh.care.lab.machines.wire_lis2 import read as read_lis2
 from tuetinh.care.lab.results.book import delivered
@@ -48,6 +50,8 @@ def test_no_two_models_have_one_name() -> None:
         ("MINDRAY|BS-360E", "hl7v2", "mindray-bs"),
         ("STAGO^START4^V1.0", "lis2", "stago-start4"),
         ("Architect|", "lis2", "abbott-architect"),
+        ("ACCESS^575707", "lis2", "beckman-access2"),
+        ("order_id,test_name,result_concentration", "file", "roche-integra-file"),
         ("TEST|", "lis2", None),
     ],
 )
@@ -71,6 +75,28 @@ def test_a_number_is_brought_to_our_unit(key: str, analyte: str, sent: str, ours
     known = driver.codes[driver.machine_code(analyte)]
     meaning = Meaning(analytes()[analyte], known.unit, known.factor)
     assert meaning.number(Result(1, Code(), number=Decimal(sent)))[0] == Decimal(ours)
+
+
+def test_a_result_and_a_question_of_an_access_2_are_read() -> None:
+    header = r"H|\^&|||ACCESS^575707|||||LIS||P|1|20250701185020"
+    lines = [header, "P|1|", "O|1|2025105867|^1316^1|^^^HCG5|||||Serum|||||II^1||||||||||F"]
+    told = read_lis2(
+        "\r".join([*lines, "R|1|^^^HCG5^1|131|mIU/mL|0 to 5^normal|H|N|F||||20250701184502|575707", "L|1|F\r"]).encode()
+    )
+    [order] = told.orders
+    assert (told.header.serial, order.keys[0], order.results[0].code.code) == ("575707", "2025105867", "HCG5")
+    assert drivers()["beckman-access2"].codes["HCG5"].analyte == "HCG"
+    asked = read_lis2("\r".join([header, "Q|1|^1200013589||ALL||||||||O", "L|1|F\r"]).encode())
+    assert [query.keys for query in asked.queries] == [("1200013589",)]
+
+
+def test_an_export_of_an_integra_is_read() -> None:
+    sheet = (
+        b"order_id,test_name,result_concentration\n2611291210400001,ALTL,41.2\n2611291210400001,NA,140\nPNU12,ALTL,40\n"
+    )
+    patient, control = read_file(File("integra.csv", sheet)).orders
+    assert [(r.code.code, r.text) for r in patient.results] == [("ALTL", "41.2"), ("NA", "140")]
+    assert (patient.keys, patient.control, control.control) == (["2611291210400001"], "", "PNU12")
 
 
 def test_a_unit_that_was_not_sent_is_only_supposed_where_the_model_is_sure() -> None:

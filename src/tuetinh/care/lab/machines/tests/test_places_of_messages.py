@@ -8,11 +8,13 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 
-from tuetinh.care.lab import actions, api, errors
+from tuetinh.care.lab import actions, api, errors, facts
 from tuetinh.care.lab.machines import analysers, inbox, queries
 from tuetinh.care.lab.machines.reading import Arrival
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Message, Tube
+from tuetinh.care.lab.results.work import work_on
+from tuetinh.record.asker import SYSTEM
 
 pytestmark = pytest.mark.django_db
 GLU, CREA = "23.0075.1494", "23.0051.1494"
@@ -61,6 +63,20 @@ def test_a_value_that_cannot_be_is_only_kept_by_who_gives_a_reason(world, oru) -
         inbox.match(world.lab, row.pk, tube.number)
     assert inbox.match(world.lab, row.pk, tube.number, reason="đo lại hai lần").state == "matched"
     assert values(world) == ["540"]
+
+
+def test_the_crosses_of_a_strip_are_results(world) -> None:
+    tube = order(world, "23.0206.1596")
+    said = {"PRO": "+++", "GLU": "-", "KET": "+-", "UBG": "norm", "BLD": "2+", "NIT": "pos", "LEU": "--"}
+    results = [f"R|{n}|^^^{code}|{value}|||||F" for n, (code, value) in enumerate(said.items(), 1)]
+    lines = [r"H|\^&|||STRIP|||||||P|LIS2-A2|20261121080000", "P|1", f"O|1|{tube.number}||^^^UA|R", *results, "L|1|N"]
+    inbox.take_many([Arrival(("\r".join(lines) + "\r").encode(), wire="lis2")])
+    assert Message.objects.get().state == "matched"
+    found = {facts.key_of(one): facts.value_of(one) for one in work_on(SYSTEM, tube).results.values()}
+    assert found == {
+        "UPRO": "3+", "UGLU": "Âm tính", "UKET": "Vết", "UUBG": "Bình thường", "UERY": "2+", "UNIT": "Dương tính",
+        "ULEU": "",
+    }  # fmt: skip
 
 
 def test_messages_that_come_together_do_not_hinder_each_other(world, oru) -> None:

@@ -9,9 +9,13 @@ import pytest
 from tuetinh.care.insurance.api import claim
 from tuetinh.care.insurance.wire_xml3176 import read
 from tuetinh.care.lab import actions
+from tuetinh.care.lab.errors import BadRule
 from tuetinh.care.lab.machines import analysers, inbox
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, Tube
+from tuetinh.care.lab.results import changes
+from tuetinh.care.lab.results.rules import Indicator
+from tuetinh.commons.access import api as access
 from tuetinh.node.claims.build import build
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -34,6 +38,13 @@ def measured(world, oru) -> r4.Observation:
     inbox.take(Frame(oru(tube.number, {"GLU": "5.4"}, control=tube.number, unit="mmol/L")), "")
     actions.release(world.lab, tube.number)
     return record.read(SYSTEM, "Observation", f"{tube.orders[0]}-GLU")
+
+
+def finish(world) -> None:
+    visit = record.read(SYSTEM, "Encounter", world.encounter.id)
+    visit.status = "finished"
+    visit.period = r4.Period(start="2026-11-02T08:00:00+07:00", end="2026-11-02T10:00:00+07:00")
+    record.update(SYSTEM, visit)
 
 
 def test_a_machine_is_a_device_of_the_record_that_follows_its_page(world, machine: Analyser) -> None:
@@ -63,10 +74,7 @@ def test_a_result_keeps_the_code_of_the_day_on_which_it_was_measured(world, mach
 
 def test_claims_build_fills_ma_may(world, machine: Analyser, oru, tmp_path: Path) -> None:
     measured(world, oru)
-    visit = record.read(SYSTEM, "Encounter", world.encounter.id)
-    visit.status = "finished"
-    visit.period = r4.Period(start="2026-11-02T08:00:00+07:00", end="2026-11-02T10:00:00+07:00")
-    record.update(SYSTEM, visit)
+    finish(world)
     assert build(tmp_path)[0] == 1
     [path] = tmp_path.glob("*.xml")
     told = read(path.read_bytes())
@@ -74,6 +82,22 @@ def test_claims_build_fills_ma_may(world, machine: Analyser, oru, tmp_path: Path
     assert [(row["MA_CHI_SO"], row["GIA_TRI"]) for row in told.tables["XML4"]] == [("14749-6", "5.4")]
     older = claim(SYSTEM, world.encounter.id, by="4210")
     assert [row["MA_MAY"] for row in older.tables["XML4"]] == [CODE]
+
+
+def test_a_claim_has_the_shared_code_of_what_was_measured(world, cast, oru, tmp_path: Path) -> None:
+    shared = Indicator(code="IND-GLU", analyte="GLU", number="1010133")
+    changes.change(access.asker_of(cast["admin"]), shared, "QĐ 1227/QĐ-BYT")
+    assert [one.code for one in measured(world, oru).code.coding] == ["14749-6", "1010133"]
+    finish(world)
+    build(tmp_path)
+    [path] = tmp_path.glob("*.xml")
+    assert [row["MA_CHI_SO"] for row in read(path.read_bytes()).tables["XML4"]] == ["1010133"]
+
+
+def test_a_shared_code_has_seven_digits(cast) -> None:
+    with pytest.raises(BadRule) as refused:
+        changes.change(access.asker_of(cast["admin"]), Indicator(code="IND-GLU", analyte="GLU", number="14749-6"), "x")
+    assert refused.value.field == "number"
 
 
 def test_the_page_refuses_a_code_that_no_claim_takes(world, as_role) -> None:
