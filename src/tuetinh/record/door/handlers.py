@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from copy import copy
 from datetime import UTC, datetime
@@ -97,17 +98,10 @@ async def openapi(door: Door, call: Call) -> Response:
 async def read(door: Door, call: Call) -> Response:
     """GET /Type/id."""
     try:
-        found = await door.run(call.asker, store.read(call.asker, call.type, call.id))
+        found = await door.run(call.asker, built_in.read(call.asker, call.type, call.id))
     except Gone as gone:
         response = Response(410, gone.outcome(), etag=_etag(gone.version))
         return response
-    except NotFound:
-        if call.type not in built_in.TYPES:
-            raise
-        own = await asyncio.to_thread(built_in.find, call.type, call.id)
-        if own is None:
-            raise
-        return await _one(door, call, own)
     audit.note(call.asker, "read", found.type, found.id, found.patient)
     return await _one(door, call, found)
 
@@ -159,12 +153,6 @@ async def search(door: Door, call: Call) -> Response:
     result = await door.run(call.asker, step)
     for type_, patient in dict.fromkeys(result.seen):
         audit.note(call.asker, "search", type_, "", patient)
-    if not result.found and call.type in built_in.TYPES:
-        own = await asyncio.to_thread(built_in.asked, call.type, pairs)
-        if own:
-            entries = [bundling.entry(one, call.base) for one in own]
-            links = [("self", f"{call.base}/{call.type}?{urlencode(pairs)}")]
-            return Response(200, bundling.bundle("searchset", entries, links, len(own)))
     return Response(200, result.body)
 
 
@@ -223,7 +211,8 @@ async def update(door: Door, call: Call) -> Response:
         message = f"the id in the body must be the id in the address, {call.id}"
         raise BadRequest(message, f"{call.type}.id")
     upsert = call.headers.get("if-match", "").strip() != "*"
-    step = partial(store.put, call.asker, resource, if_match=call.if_match(), upsert=upsert)
+    fresh = call.headers.get("if-none-match", "").strip() == "*"
+    step = partial(store.put, call.asker, resource, if_match=call.if_match(), upsert=upsert, fresh=fresh)
     return _written(call, await door.transact(call.asker, step))
 
 
@@ -368,7 +357,7 @@ def _history_options(call: Call) -> tuple[int, store.Span, int | None]:
         if value is not None and not (value.isascii() and value.isdigit() and len(value) < 19):
             message = f"{name} must be a number"
             raise BadRequest(message, name)
-    start = _moment(moment)
+    start = None if moment is None else _moment(moment)
     span = _at(call.option("_at"))
     span = span._replace(since=start.isoformat()) if start else span
     return min(int(count or COUNT), MOST) or COUNT, span, int(page) if page else None
@@ -394,9 +383,7 @@ def _at(text: str | None) -> store.Span:
     return store.Span(after=after, before=before)
 
 
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
+def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+"))
         if moment.tzinfo is not None:
@@ -489,6 +476,9 @@ def _inner(call: Call, method: str, url: str, entry: bundles.Entry) -> Call:
     path, _, query = url.removeprefix(call.base).partition("?")
     names = (("if-match", "ifMatch"), ("if-none-match", "ifNoneMatch"), ("if-none-exist", "ifNoneExist"))
     headers = {header: value for header, field in names if (value := getattr(entry.request, field))}
+    if entry.request and entry.request.ifModifiedSince:
+        with contextlib.suppress(BadRequest):  # what is no date is passed over, as it is in the header
+            headers["if-modified-since"] = http_date(_moment(entry.request.ifModifiedSince))
     headers["content-type"] = JSON
     headers["prefer"] = call.headers.get("prefer", "return=minimal")
     inner = Call(method, "/" + path.strip("/"), query, headers, call.base, body=bytes(entry.resource))
