@@ -26,7 +26,7 @@ from tuetinh.record.search import run as searching
 from tuetinh.record.search.conditions import Condition
 from tuetinh.record.search.holds import Facts, holds, is_plain
 from tuetinh.record.search.index import extract
-from tuetinh.record.search.parse import Search
+from tuetinh.record.search.parse import Search, Sort
 from tuetinh.record.search.resolve import resolve
 from tuetinh.record.search.run import Found, Hit
 from tuetinh.record.search.where import bigints
@@ -135,9 +135,13 @@ def _matching(asker: Asker, search: Search) -> Step[list[Definition]]:
 def _in_order(type_: str, search: Search, conditions: Sequence[Condition]) -> list[Definition]:
     found = [row for row in _facts(type_) if all(holds(condition, row[1]) for condition in conditions)]
     for by in reversed(search.sort):
-        keys = {id(facts): moved.value(by, r4.decode(one.body()), facts) for one, facts in found}
-        found.sort(key=lambda row, by=by, keys=keys: moved.key(by, keys[id(row[1])]))  # type: ignore[misc]
+        found.sort(key=partial(_sort_key, by))
     return [one for one, _ in found]
+
+
+def _sort_key(by: Sort, row: tuple[Definition, Facts]) -> Any:
+    definition, facts = row
+    return moved.key(by, moved.value(by, r4.decode(definition.body()), facts))
 
 
 def _overridden(type_: str, found: Sequence[Definition]) -> Step[frozenset[str]]:

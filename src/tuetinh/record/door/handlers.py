@@ -126,7 +126,7 @@ async def _one(door: Door, call: Call, found: Stored) -> Response:
     headers = {"etag": _etag(found.version), "last-modified": http_date(found.updated)}
     known = call.headers.get("if-none-match")
     if known is not None:
-        fresh = _etag(found.version) not in known and known.strip() != "*"
+        fresh = f'"{found.version}"' not in known and known.strip() != "*"  # weak or not (RFC 9110, 13.1.2)
     else:
         moment = since(call.headers.get("if-modified-since"))
         fresh = moment is None or found.updated.replace(microsecond=0) > moment

@@ -176,11 +176,23 @@ def test_patch_that_does_not_fit_changes_nothing(fhir: Any, operations: str, sta
     assert fhir.get(path).headers["etag"] == 'W/"1"'
 
 
+def test_a_put_that_must_be_the_first_is_refused_where_there_is_one(fhir: Any) -> None:
+    path, first = f"/Patient/{new_id()}", {"if-none-match": "*"}
+    body = patient(id=path.rpartition("/")[2])
+    assert fhir.put(path, body, headers=first).status_code == 201
+    assert fhir.put(path, body, headers=first).status_code == 412
+    assert fhir.get(path).headers["etag"] == 'W/"1"'
+    fhir.send("DELETE", path)
+    assert fhir.put(path, body, headers=first).status_code == 201
+    assert fhir.get(path).headers["etag"] == 'W/"3"'
+
+
 def test_a_client_that_has_the_version_gets_304(fhir: Any) -> None:
     made = fhir.post("/Patient", patient())
     path = f"/Patient/{made.json()['id']}"
     same = fhir.get(path, headers={"if-none-match": 'W/"1"'})
     assert (same.status_code, same.content) == (304, b"")
+    assert fhir.get(path, headers={"if-none-match": '"7", "1"'}).status_code == 304
     assert fhir.get(path, headers={"if-none-match": 'W/"2"'}).status_code == 200
     assert fhir.get(path, headers={"if-modified-since": made.headers["last-modified"]}).status_code == 304
     assert fhir.get(path, headers={"if-modified-since": "Mon, 01 Jan 2001 00:00:00 GMT"}).status_code == 200
