@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from collections.abc import Collection
 from copy import copy
 from datetime import UTC, datetime
 from functools import partial
@@ -66,7 +67,7 @@ __all__ = [
 ]
 
 COUNT, MOST = 20, 1000
-HISTORY = frozenset({"_count", "_since", "_at", pages.PAGE, "_format", "_pretty"})
+HISTORY = frozenset({"_count", "_since", "_at", pages.PAGE, "_format", "_pretty", "_summary", "_elements"})
 
 
 _AT = re.compile(r"(eq|gt|lt|ge|le|sa|eb)?([0-9].*)")
@@ -133,11 +134,19 @@ async def _one(door: Door, call: Call, found: Stored) -> Response:
     response = Response(200, found.body or b"") if fresh else Response(304)
     response.headers |= headers
     if fresh and ("_summary" in call.query or "_elements" in call.query):
-        mode = summary.check_mode(call.option("_summary"))
-        elements = [e for e in (call.option("_elements") or "").split(",") if e]
-        summary.check_elements([found.type], elements)
-        response.body = summary.cut(response.body, mode, elements)
+        response.body = summary.cut(response.body, *_parts(call, [found.type]))
     return response
+
+
+def _parts(call: Call, types: Collection[str]) -> tuple[str | None, list[str]]:
+    """What `_summary` and `_elements` ask of resources of the types. Raises BadRequest."""
+    mode = summary.check_mode(call.option("_summary"))
+    if mode == "count":
+        message = "_summary=count is for searches"
+        raise BadRequest(message, "_summary")
+    elements = [e for e in (call.option("_elements") or "").split(",") if e]
+    summary.check_elements(types, elements)
+    return mode, elements
 
 
 def _etag(version: int) -> str:
@@ -397,14 +406,14 @@ def _moment(text: str) -> datetime:
 
 def _history_page(call: Call, found: list[Stored], last: int | None, total: int | None) -> Response:
     address = f"{call.base}{call.path}"
+    mode, elements = _parts(call, [call.type] if call.type else r4.RESOURCES)
     understood = [pair for pair in call.pairs if pair[0] in HISTORY]
     links = [("self", f"{address}?{urlencode(understood)}" if understood else address)]
     if last is not None:
         pairs = [*(p for p in understood if p[0] != pages.PAGE), (pages.PAGE, str(last))]
         links.append(("next", f"{address}?{urlencode(pairs)}"))
-    return Response(
-        200, bundling.bundle("history", [pages.history_entry(one, call.base) for one in found], links, total)
-    )
+    entries = [pages.history_entry(one, call.base, mode, elements) for one in found]
+    return Response(200, bundling.bundle("history", entries, links, total))
 
 
 async def bundle(door: Door, call: Call) -> Response:

@@ -95,12 +95,12 @@ def _link(address: str, query: str, page: str | None) -> str:
     return f"{address}?{'&'.join(parts)}" if parts else address
 
 
-def history_entry(one: Stored, base: str) -> bytes:
-    """A version as an entry of a history Bundle."""
+def history_entry(one: Stored, base: str, mode: str | None = None, elements: Sequence[str] = ()) -> bytes:
+    """A version, or the parts of it that are asked for, as an entry of a history Bundle."""
     name = f"{one.type}/{one.id}"
     entry: dict[str, object] = {"fullUrl": f"{base}/{name}"}
     if one.body is not None:
-        entry["resource"] = msgspec.Raw(one.body)
+        entry["resource"] = msgspec.Raw(summary.cut(one.body, mode, elements))
     method = "DELETE" if one.body is None else "POST" if one.version == 1 else "PUT"
     entry["request"] = {"method": method, "url": one.type if method == "POST" else name}
     status = {"DELETE": "204 No Content", "POST": "201 Created", "PUT": "200 OK"}[method]

@@ -216,6 +216,17 @@ def test_parts_of_a_resource_are_marked(fhir: Any) -> None:
     assert "birthDate" in fhir.get(f"/Patient/{made['id']}?_summary=true").json()
 
 
+def test_parts_of_versions_are_marked_in_a_history(fhir: Any) -> None:
+    path = f"/Patient/{fhir.post('/Patient', patient(gender='male', birthDate='2000')).json()['id']}"
+    for query, names in (("_elements=gender", {"gender"}), ("_summary=true", {"gender", "birthDate"})):
+        for place in (f"{path}/_history", "/Patient/_history"):
+            (one,) = fhir.get(f"{place}?{query}&_count=1").json()["entry"]
+            assert set(one["resource"]) == {"resourceType", "id", "meta", *names}
+            assert one["resource"]["meta"]["tag"][0]["code"] == "SUBSETTED"
+    for wrong in (f"{path}?_summary=count", f"{path}/_history?_summary=count", f"{path}/_history?_elements=no"):
+        assert fhir.get(wrong).status_code == 400
+
+
 def test_head_gives_the_headers_only(fhir: Any) -> None:
     made = fhir.post("/Patient", patient()).json()
     head = fhir.send("HEAD", f"/Patient/{made['id']}")
