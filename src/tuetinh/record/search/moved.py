@@ -102,7 +102,11 @@ def _order(by: Sort, one: str | None, other: str | None) -> int:
 
 def key(by: Sort, text: str | None) -> Any:
     """Return by what a sort value is compared to others, as the database does."""
-    return cmp_to_key(lambda one, other: _order(by, one, other))(text)
+
+    def compare(one: str | None, other: str | None) -> int:
+        return _order(by, one, other)
+
+    return cmp_to_key(compare)(text)
 
 
 def _comparable(by: Sort, text: str) -> Any:
