@@ -1,36 +1,61 @@
 """What the server itself defines, readable as if it was stored: what users store under the same id or URL goes before.
 
-Its operations, the search parameters and compartments of R4 as it answers them, and the profiles that it checks by.
+Its operations, the search parameters and compartments of R4 as it answers them, the profiles that it checks by, and
+the base definitions, code systems, value sets and maps of HL7.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
-from typing import NamedTuple
+from functools import cache, partial
+from typing import Any
 
 import msgspec
 
-from tuetinh.record import operations, r4
+from tuetinh.record import operations, published, r4, store
+from tuetinh.record.asker import Asker
+from tuetinh.record.errors import NotFound
+from tuetinh.record.hashes import token_hash
 from tuetinh.record.operations import Operation, Out, Param
-from tuetinh.record.profiles.library import known_profiles
-from tuetinh.record.search import params
+from tuetinh.record.profiles.library import guide_codes, known_profiles
+from tuetinh.record.search import moved, params
+from tuetinh.record.search import run as searching
+from tuetinh.record.search.conditions import Condition
+from tuetinh.record.search.holds import Facts, holds, is_plain
+from tuetinh.record.search.index import extract
+from tuetinh.record.search.parse import Search, Sort
+from tuetinh.record.search.resolve import resolve
+from tuetinh.record.search.run import Found, Hit
+from tuetinh.record.search.where import bigints
+from tuetinh.record.steps import Query, Step, computed
 from tuetinh.record.store import Stored
+from tuetinh.record.terminology import standard
 from tuetinh.record.types import RESOURCE_TYPES
 
 PUBLISHED = "2026-11-30"
 SINCE = datetime.fromisoformat(PUBLISHED).replace(tzinfo=UTC)
 COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/"
-TYPES = ("CompartmentDefinition", "OperationDefinition", "SearchParameter", "StructureDefinition")
+MARK = "own-"  # of a page token: before the number of definitions that earlier pages had
+TERMINOLOGY = ("CodeSystem", "ConceptMap", "ValueSet")
+TYPES = (*TERMINOLOGY, "CompartmentDefinition", "OperationDefinition", "SearchParameter", "StructureDefinition")
 
 
-class Definition(NamedTuple):
-    """A definition with its canonical URL."""
+@dataclass(frozen=True)
+class Definition:
+    """A definition by its id and its canonical URL. body: gives its JSON."""
 
+    type: str
+    id: str
     url: str
-    stored: Stored
+    body: Callable[[], bytes]
+
+    @property
+    def stored(self) -> Stored:
+        """As if it was stored."""
+        return Stored(self.type, self.id, 1, SINCE, None, self.body())
 
 
 def find(type_: str, id_: str) -> Stored | None:
@@ -39,27 +64,116 @@ def find(type_: str, id_: str) -> Stored | None:
     return found.stored if found else None
 
 
-def asked(type_: str, pairs: Sequence[tuple[str, str]]) -> list[Stored]:
-    """What a search by nothing but `url` or `_id` means."""
-    named = {name: value for name, value in pairs if name not in ("_format", "_pretty", "_count", "_total")}
-    if len(named) != 1:
+def read(asker: Asker, type_: str, id_: str) -> Step[Stored]:
+    """The current version of a stored resource, else the definition of this id. Raises what `store.read` does."""
+    try:
+        return (yield from store.read(asker, type_, id_))
+    except NotFound:
+        own = (yield from computed(lambda: find(type_, id_))) if type_ in TYPES else None
+        if own is None:
+            raise
+        return own
+
+
+def search(asker: Asker, wanted: Search, *, secret: bytes, page: str | None = None) -> Step[Found]:
+    """Find one page as `run.search` does: what is stored, then what the server defines. Raises PageRefused."""
+    if not _is_ours(wanted):
+        return (yield from searching.search(asker, wanted, secret=secret, page=page))
+    skipped = _skipped(page)
+    if skipped is None:
+        found = yield from searching.search(asker, wanted, secret=secret, page=page)
+    else:
+        found = Found(total=None if wanted.total == "none" else (yield from searching.total(asker, wanted)))
+    if found.next and found.total is None:
+        return found
+    ours = yield from _matching(asker, wanted)
+    whole = None if found.total is None else found.total + len(ours)
+    if found.next:
+        return replace(found, total=whole)
+    first = skipped or 0
+    last = first + wanted.count - sum(1 for hit in found.hits if hit.mode == "match")
+    hits = [_hit(one.stored) for one in ours[first:last]]
+    return replace(found, hits=[*found.hits, *hits], total=whole, next=f"{MARK}{last}" if len(ours) > last else None)
+
+
+def total(asker: Asker, wanted: Search) -> Step[int]:
+    """Count every match, of what is stored and of what the server defines."""
+    found = yield from searching.total(asker, wanted)
+    return found + (len((yield from _matching(asker, wanted))) if _is_ours(wanted) else 0)
+
+
+def _is_ours(wanted: Search) -> bool:
+    return len(wanted.types) == 1 and wanted.types[0] in TYPES and wanted.place == ("", "")
+
+
+def _skipped(page: str | None) -> int | None:
+    """Return how many of the definitions came on earlier pages; None for a page of what is stored."""
+    number = (page or "").removeprefix(MARK)
+    return int(number) if page != number and number.isascii() and number.isdigit() and len(number) < 9 else None
+
+
+def _hit(one: Stored) -> Hit:
+    return Hit(one.type, one.id, 0, one.version, one.updated, None, one.body or b"", "match")
+
+
+def _matching(asker: Asker, search: Search) -> Step[list[Definition]]:
+    """Return what matches, in the order of the search; none of what users have stored under the same id or URL.
+
+    Nothing for scopes with a query, nor where a condition looks beyond the resource.
+    """
+    (type_,) = search.types
+    if not asker.may("s", type_):
         return []
-    ((name, value),) = named.items()
-    wanted = set(value.split(","))
-    if name == "url":
-        return [one.stored for one in _of_type(type_).values() if one.url in wanted]
-    return [one.stored for id_, one in _of_type(type_).items() if name == "_id" and id_ in wanted]
+    conditions = yield from resolve(asker, search.types, search.conditions)
+    if not all(is_plain(condition) for condition in conditions):
+        return []
+    found: list[Definition] = yield from computed(lambda: _in_order(type_, search, conditions))
+    taken = yield from _overridden(type_, found)
+    return [one for one in found if one.id not in taken and one.url not in taken]
+
+
+def _in_order(type_: str, search: Search, conditions: Sequence[Condition]) -> list[Definition]:
+    found = [row for row in _facts(type_) if all(holds(condition, row[1]) for condition in conditions)]
+    for by in reversed(search.sort):
+        found.sort(key=partial(_sort_key, by))
+    return [one for one, _ in found]
+
+
+def _sort_key(by: Sort, row: tuple[Definition, Facts]) -> Any:
+    definition, facts = row
+    return moved.key(by, moved.value(by, r4.decode(definition.body()), facts))
+
+
+def _overridden(type_: str, found: Sequence[Definition]) -> Step[frozenset[str]]:
+    """Return which of the ids and URLs are those of stored resources."""
+    if not found:
+        return frozenset()
+    (name,) = params.params(type_)["url"].indexed_as
+    urls = {token_hash(name, one.url): one.url for one in found}
+    sql = f"""SELECT id, ARRAY(SELECT unnest(tokens) INTERSECT SELECT unnest(%s::bigint[])) FROM record."{type_}"
+WHERE NOT deleted AND (id = ANY(%s::text[]) OR tokens && %s::bigint[])"""
+    hashes = bigints(list(urls))
+    rows = yield Query(sql, [hashes, [one.id for one in found], hashes], prepare=False)
+    return frozenset({row[0] for row in rows} | {urls[one] for row in rows for one in row[1]})
+
+
+@cache
+def _facts(type_: str) -> list[tuple[Definition, Facts]]:
+    """Every definition of a type with what it is found by, by its URL."""
+    every = sorted(_of_type(type_).values(), key=lambda one: one.url)
+    return [(one, Facts(type_, one.id, SINCE, extract(r4.decode(one.body()), params.Added()))) for one in every]
 
 
 @cache
 def _of_type(type_: str) -> dict[str, Definition]:
-    makers = {
+    makers: dict[str, Callable[[], Iterator[Definition]]] = {
+        **{each: partial(_codes, each) for each in TERMINOLOGY},
         "CompartmentDefinition": _compartments,
         "OperationDefinition": _operations,
         "SearchParameter": _parameters,
-        "StructureDefinition": _profiles,
+        "StructureDefinition": _structures,
     }
-    return {one.stored.id: one for one in makers[type_]()}
+    return {one.id: one for one in makers[type_]()}
 
 
 def _made(resource: r4.OperationDefinition | r4.SearchParameter | r4.CompartmentDefinition) -> Definition:
@@ -73,15 +187,42 @@ def _id(url: str) -> str:
 
 
 def _definition(type_: str, id_: str, url: str, body: bytes) -> Definition:
-    return Definition(url, Stored(type_, id_, 1, SINCE, None, body))
+    return Definition(type_, id_, url, lambda: body)
 
 
-def _profiles() -> Iterator[Definition]:
-    """What profiles ask, with the names that R4 requires of them."""
+def _structures() -> Iterator[Definition]:
+    """HL7's own, and what other profiles ask, with the names that R4 requires of them."""
+    own = published.structures()
+    for id_, place in own.items():
+        yield Definition("StructureDefinition", id_, place.url, partial(published.structure, id_))
+    urls = {place.url for place in own.values()}
     for one in known_profiles():
-        id_ = _id(one["url"])
-        whole = {"resourceType": "StructureDefinition", "id": id_, **one, "name": _name(one["url"]), "status": "active"}
-        yield _definition("StructureDefinition", id_, one["url"], msgspec.json.encode(whole))
+        if one["url"] not in urls:
+            id_ = _id(one["url"])
+            named = {"name": _name(one["url"]), "status": "active"}
+            whole = {"resourceType": "StructureDefinition", "id": id_, **one, **named}
+            yield _definition("StructureDefinition", id_, one["url"], msgspec.json.encode(whole))
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
+def _codes(type_: str) -> Iterator[Definition]:
+    """HL7's code systems, value sets or maps, without what only people read, and those of VN Core."""
+    for (kind, url, _, _), line in standard.published():
+        if kind == type_:
+            yield _definition(type_, msgspec.json.decode(line, type=_Named).id, url, line)
+    for one in guide_codes():
+        if one["resourceType"] == type_:
+            yield _definition(type_, one["id"], one["url"], msgspec.json.encode(_without_blanks(one)))
+
+
+def _without_blanks(value: Any) -> Any:
+    """Leave out the empty texts that the guide has where it says nothing; FHIR allows none."""
+    if isinstance(value, dict):
+        return {name: _without_blanks(one) for name, one in value.items() if one != ""}
+    return [_without_blanks(one) for one in value] if isinstance(value, list) else value
 
 
 # -- operations -------------------------------------------------------------------------------------------------------

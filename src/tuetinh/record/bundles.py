@@ -115,6 +115,11 @@ class Work:
         self.answer: Answer | None = None
 
     @property
+    def is_guarded(self) -> bool:
+        """Whether it is written only at a version, or only where there is nothing yet."""
+        return bool(self.request.ifMatch) or self.request.ifNoneMatch == "*"
+
+    @property
     def name(self) -> str:
         """The address of the resource, as references name it."""
         return f"{self.type}/{self.id}"
@@ -384,10 +389,11 @@ def _write(asker: Asker, works: list[Work]) -> Step[None]:
     ):
         work.answer = _answer(stored)
     puts = [w for w in works if w.method == "PUT" and w.resource is not None]
-    for work in sorted((w for w in puts if w.request.ifMatch), key=lambda w: w.name):
-        put = store.put(asker, work.resource, if_match=version_of(work.request.ifMatch))  # type: ignore[arg-type]
+    for work in sorted((w for w in puts if w.is_guarded), key=lambda w: w.name):
+        if_match = version_of(work.request.ifMatch) if work.request.ifMatch else None
+        put = store.put(asker, work.resource, if_match=if_match, fresh=not work.request.ifMatch)  # type: ignore[arg-type]
         work.answer = _answer((yield from _placed(work, put)))
-    plain = [w for w in puts if not w.request.ifMatch]
+    plain = [w for w in puts if not w.is_guarded]
     versions, _ = yield from store.put_many(asker, [w.resource for w in plain if w.resource])
     for work, stored in zip(plain, versions, strict=True):
         work.answer = _answer(stored)

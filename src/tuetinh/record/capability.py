@@ -52,7 +52,7 @@ AUDIT = (
     " what was done with the own record. Connected systems add events of their own, in which meta.source and an agent"
     " tell who sent them; an event is about one patient at most. Nothing is changed or deleted."
 )
-DEFINED = "Also what the server itself defines, read by id and searched by url or _id alone."
+DEFINED = "Also what the server itself defines and HL7 publishes of R4: read by id, found after what is stored."
 BULK_DATA = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
 SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 SUBSCRIPTION = (

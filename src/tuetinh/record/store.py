@@ -335,10 +335,13 @@ def _names(resource: r4.Resource) -> tuple[str, ...]:
     return (statements.array(inherited.named(resource)),) if resource.resourceType in inherited.TYPES else ()
 
 
-def put(asker: Asker, resource: r4.Resource, *, if_match: int | None = None, upsert: bool = True) -> Step[Stored]:
+def put(
+    asker: Asker, resource: r4.Resource, *, if_match: int | None = None, upsert: bool = True, fresh: bool = False
+) -> Step[Stored]:
     """Store the next version of the resource, or its first one where there is none yet (`upsert`).
 
-    Needs a transaction. Raises NotFound, PreconditionFailed (`if_match`), Forbidden.
+    fresh: only where there is none. Needs a transaction. Raises NotFound, PreconditionFailed (`if_match`, `fresh`),
+    Forbidden.
     """
     type_, id_ = resource.resourceType, str(resource.id)
     allow(asker, "u", type_)
@@ -360,6 +363,9 @@ def put(asker: Asker, resource: r4.Resource, *, if_match: int | None = None, ups
         raise _absent(type_, id_)
     if if_match is not None and row[1] != if_match:
         message = f"{type_}/{id_} is at version {row[1]}, not {if_match}"
+        raise PreconditionFailed(message)
+    if fresh and not row[4]:
+        message = f"{type_}/{id_} is there already, at version {row[1]}"
         raise PreconditionFailed(message)
     yield from check_targets([resource])
     return (yield from _replace(asker, resource, row))

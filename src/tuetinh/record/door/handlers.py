@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+from collections.abc import Collection
 from copy import copy
 from datetime import UTC, datetime
 from functools import partial
@@ -65,7 +67,7 @@ __all__ = [
 ]
 
 COUNT, MOST = 20, 1000
-HISTORY = frozenset({"_count", "_since", "_at", pages.PAGE, "_format", "_pretty"})
+HISTORY = frozenset({"_count", "_since", "_at", pages.PAGE, "_format", "_pretty", "_summary", "_elements"})
 
 
 _AT = re.compile(r"(eq|gt|lt|ge|le|sa|eb)?([0-9].*)")
@@ -97,17 +99,10 @@ async def openapi(door: Door, call: Call) -> Response:
 async def read(door: Door, call: Call) -> Response:
     """GET /Type/id."""
     try:
-        found = await door.run(call.asker, store.read(call.asker, call.type, call.id))
+        found = await door.run(call.asker, built_in.read(call.asker, call.type, call.id))
     except Gone as gone:
         response = Response(410, gone.outcome(), etag=_etag(gone.version))
         return response
-    except NotFound:
-        if call.type not in built_in.TYPES:
-            raise
-        own = await asyncio.to_thread(built_in.find, call.type, call.id)
-        if own is None:
-            raise
-        return await _one(door, call, own)
     audit.note(call.asker, "read", found.type, found.id, found.patient)
     return await _one(door, call, found)
 
@@ -132,18 +127,26 @@ async def _one(door: Door, call: Call, found: Stored) -> Response:
     headers = {"etag": _etag(found.version), "last-modified": http_date(found.updated)}
     known = call.headers.get("if-none-match")
     if known is not None:
-        fresh = _etag(found.version) not in known and known.strip() != "*"
+        fresh = f'"{found.version}"' not in known and known.strip() != "*"  # weak or not (RFC 9110, 13.1.2)
     else:
         moment = since(call.headers.get("if-modified-since"))
         fresh = moment is None or found.updated.replace(microsecond=0) > moment
     response = Response(200, found.body or b"") if fresh else Response(304)
     response.headers |= headers
     if fresh and ("_summary" in call.query or "_elements" in call.query):
-        mode = summary.check_mode(call.option("_summary"))
-        elements = [e for e in (call.option("_elements") or "").split(",") if e]
-        summary.check_elements([found.type], elements)
-        response.body = summary.cut(response.body, mode, elements)
+        response.body = summary.cut(response.body, *_parts(call, [found.type]))
     return response
+
+
+def _parts(call: Call, types: Collection[str]) -> tuple[str | None, list[str]]:
+    """What `_summary` and `_elements` ask of resources of the types. Raises BadRequest."""
+    mode = summary.check_mode(call.option("_summary"))
+    if mode == "count":
+        message = "_summary=count is for searches"
+        raise BadRequest(message, "_summary")
+    elements = [e for e in (call.option("_elements") or "").split(",") if e]
+    summary.check_elements(types, elements)
+    return mode, elements
 
 
 def _etag(version: int) -> str:
@@ -159,12 +162,6 @@ async def search(door: Door, call: Call) -> Response:
     result = await door.run(call.asker, step)
     for type_, patient in dict.fromkeys(result.seen):
         audit.note(call.asker, "search", type_, "", patient)
-    if not result.found and call.type in built_in.TYPES:
-        own = await asyncio.to_thread(built_in.asked, call.type, pairs)
-        if own:
-            entries = [bundling.entry(one, call.base) for one in own]
-            links = [("self", f"{call.base}/{call.type}?{urlencode(pairs)}")]
-            return Response(200, bundling.bundle("searchset", entries, links, len(own)))
     return Response(200, result.body)
 
 
@@ -223,7 +220,8 @@ async def update(door: Door, call: Call) -> Response:
         message = f"the id in the body must be the id in the address, {call.id}"
         raise BadRequest(message, f"{call.type}.id")
     upsert = call.headers.get("if-match", "").strip() != "*"
-    step = partial(store.put, call.asker, resource, if_match=call.if_match(), upsert=upsert)
+    fresh = call.headers.get("if-none-match", "").strip() == "*"
+    step = partial(store.put, call.asker, resource, if_match=call.if_match(), upsert=upsert, fresh=fresh)
     return _written(call, await door.transact(call.asker, step))
 
 
@@ -368,7 +366,7 @@ def _history_options(call: Call) -> tuple[int, store.Span, int | None]:
         if value is not None and not (value.isascii() and value.isdigit() and len(value) < 19):
             message = f"{name} must be a number"
             raise BadRequest(message, name)
-    start = _moment(moment)
+    start = None if moment is None else _moment(moment)
     span = _at(call.option("_at"))
     span = span._replace(since=start.isoformat()) if start else span
     return min(int(count or COUNT), MOST) or COUNT, span, int(page) if page else None
@@ -394,9 +392,7 @@ def _at(text: str | None) -> store.Span:
     return store.Span(after=after, before=before)
 
 
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
+def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text.replace(" ", "+"))
         if moment.tzinfo is not None:
@@ -410,14 +406,14 @@ def _moment(text: str | None) -> datetime | None:
 
 def _history_page(call: Call, found: list[Stored], last: int | None, total: int | None) -> Response:
     address = f"{call.base}{call.path}"
+    mode, elements = _parts(call, [call.type] if call.type else r4.RESOURCES)
     understood = [pair for pair in call.pairs if pair[0] in HISTORY]
     links = [("self", f"{address}?{urlencode(understood)}" if understood else address)]
     if last is not None:
         pairs = [*(p for p in understood if p[0] != pages.PAGE), (pages.PAGE, str(last))]
         links.append(("next", f"{address}?{urlencode(pairs)}"))
-    return Response(
-        200, bundling.bundle("history", [pages.history_entry(one, call.base) for one in found], links, total)
-    )
+    entries = [pages.history_entry(one, call.base, mode, elements) for one in found]
+    return Response(200, bundling.bundle("history", entries, links, total))
 
 
 async def bundle(door: Door, call: Call) -> Response:
@@ -489,6 +485,9 @@ def _inner(call: Call, method: str, url: str, entry: bundles.Entry) -> Call:
     path, _, query = url.removeprefix(call.base).partition("?")
     names = (("if-match", "ifMatch"), ("if-none-match", "ifNoneMatch"), ("if-none-exist", "ifNoneExist"))
     headers = {header: value for header, field in names if (value := getattr(entry.request, field))}
+    if entry.request and entry.request.ifModifiedSince:
+        with contextlib.suppress(BadRequest):  # what is no date is passed over, as it is in the header
+            headers["if-modified-since"] = http_date(_moment(entry.request.ifModifiedSince))
     headers["content-type"] = JSON
     headers["prefer"] = call.headers.get("prefer", "return=minimal")
     inner = Call(method, "/" + path.strip("/"), query, headers, call.base, body=bytes(entry.resource))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
 from django.conf import settings
 
-from tuetinh.record import r4, store, summary
+from tuetinh.record import built_in, r4, store, summary
 from tuetinh.record.asker import Asker
 from tuetinh.record.bundling import bundle
 from tuetinh.record.errors import BadRequest, Issue, issues_of, outcome
@@ -24,11 +25,11 @@ Seen = Callable[[str, str | None], None]
 Pairs = Sequence[tuple[str, str]]
 
 
-class Result:
-    """A searchset and whose resources are in it. found: whether there are any."""
+class Result(NamedTuple):
+    """A searchset and whose resources are in it."""
 
-    def __init__(self, body: bytes, seen: list[tuple[str, str | None]], *, found: bool = True) -> None:
-        self.body, self.seen, self.found = body, seen, found
+    body: bytes
+    seen: list[tuple[str, str | None]]
 
 
 def searchset(
@@ -61,10 +62,10 @@ def searchset(
     query = wanted.query()
     links = [("self", _link(address, query, page))]
     if mode == "count" or wanted.count == 0:
-        total = yield from searching.total(asker, wanted)
+        total = yield from built_in.total(asker, wanted)
         return Result(bundle("searchset", [], links, total), [(type_ or "", None)])
     try:
-        found = yield from searching.search(asker, wanted, secret=settings.SECRET_KEY.encode(), page=page)
+        found = yield from built_in.search(asker, wanted, secret=settings.SECRET_KEY.encode(), page=page)
     except searching.PageRefused as error:
         message = "the page token is not of this search"
         raise BadRequest(message, PAGE) from error
@@ -85,7 +86,7 @@ def searchset(
         problems = [*problems, Problem("warning", "too-costly", "", text)]
     if problems:
         entries.append(b'{"resource":%b,"search":{"mode":"outcome"}}' % outcome(issues_of(problems)))
-    return Result(bundle("searchset", entries, links, found.total), seen or [(type_ or "", None)], found=bool(seen))
+    return Result(bundle("searchset", entries, links, found.total), seen or [(type_ or "", None)])
 
 
 def _link(address: str, query: str, page: str | None) -> str:
@@ -94,12 +95,12 @@ def _link(address: str, query: str, page: str | None) -> str:
     return f"{address}?{'&'.join(parts)}" if parts else address
 
 
-def history_entry(one: Stored, base: str) -> bytes:
-    """A version as an entry of a history Bundle."""
+def history_entry(one: Stored, base: str, mode: str | None = None, elements: Sequence[str] = ()) -> bytes:
+    """A version, or the parts of it that are asked for, as an entry of a history Bundle."""
     name = f"{one.type}/{one.id}"
     entry: dict[str, object] = {"fullUrl": f"{base}/{name}"}
     if one.body is not None:
-        entry["resource"] = msgspec.Raw(one.body)
+        entry["resource"] = msgspec.Raw(summary.cut(one.body, mode, elements))
     method = "DELETE" if one.body is None else "POST" if one.version == 1 else "PUT"
     entry["request"] = {"method": method, "url": one.type if method == "POST" else name}
     status = {"DELETE": "204 No Content", "POST": "201 Created", "PUT": "200 OK"}[method]

@@ -27,6 +27,20 @@ _IN_ORDER = frozenset({"first", "last", "skip", "tail", "take"})
 _CHOOSING = {"checkModifiers", "defineVariable", "distinct", "exclude", "intersect", "single", "sort", "trace", "where"}
 _SAME = _IN_ORDER | _CHOOSING
 _BY_ITEM = frozenset({"aggregate", "all", "exists", "repeat", "repeatAll", "select", "sort", "trace", "where"})
+_DECIDING = frozenset({"=", "!=", "~", "!~", "<", "<=", ">", ">=", "and", "or", "xor", "implies", "in", "contains"})
+# The types of what these functions give.
+_GIVING = {
+    **dict.fromkeys(("all", "allFalse", "allTrue", "anyFalse", "anyTrue", "empty", "exists", "hasValue"), "boolean"),
+    **dict.fromkeys(("isDistinct", "not", "subsetOf", "supersetOf", "contains", "startsWith", "endsWith"), "boolean"),
+    **dict.fromkeys(("matches", "matchesFull", "toBoolean"), "boolean"),
+    **dict.fromkeys(("lower", "upper", "substring", "replace", "replaceMatches", "trim", "join", "split"), "string"),
+    **dict.fromkeys(("encode", "decode", "escape", "unescape", "toChars", "toString"), "string"),
+    **dict.fromkeys(("count", "length", "indexOf", "lastIndexOf", "toInteger"), "integer"),
+    "toDecimal": "decimal",
+    "toDate": "date",
+    "toDateTime": "dateTime",
+    "toQuantity": "Quantity",
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,16 @@ def check(expression: Expression, type_name: str, *, order: bool = False) -> Non
         raise SemanticError(f"there is no type {type_name}")
     here = Shape(frozenset([kinds()[type_name]]))
     _Check(here, order=order).shape(expression.tree, here, here, first=True)
+
+
+def types(expression: Expression, type_name: str) -> frozenset[str] | None:
+    """The names of the types that its items can have, over a type; None when that is not known.
+
+    SemanticError when a path cannot exist.
+    """
+    here = Shape(frozenset([kinds()[type_name]]))
+    found = _Check(here, order=False).shape(expression.tree, here, here, first=True).kinds
+    return None if found is None else frozenset(kind.name for kind in found)
 
 
 class _Check:
@@ -76,10 +100,12 @@ class _Check:
                 self.shape(operand, focus, this, first=True)
             case TypeTest(operator, operand, type_name):
                 found = self.shape(operand, focus, this, first=True)
-                return self.typed(type_name, found) if operator == "as" else _ANY
+                return self.typed(type_name, found) if operator == "as" else _of("boolean")
             case Binary(operator, left, right):
                 sides = self.shape(left, focus, this, first=True), self.shape(right, focus, this, first=True)
-                return _either(*sides) if operator == "|" else _ANY
+                if operator == "|":
+                    return _either(*sides)
+                return _of("string") if operator == "&" else _of("boolean") if operator in _DECIDING else _ANY
         return _ANY
 
     def member(self, name: str, focus: Shape, *, first: bool) -> Shape:
@@ -99,7 +125,7 @@ class _Check:
 
     def call(self, name: str, arguments: tuple[Node, ...], focus: Shape, this: Shape) -> Shape:
         if name in ("is", "as", "ofType"):
-            return _ANY if name == "is" else self.typed(named_type(arguments[0]), focus)
+            return _of("boolean") if name == "is" else self.typed(named_type(arguments[0]), focus)
         if name == "getReferenceKey":
             return _ANY
         inner = replace(focus, ordered=True) if name in (*_BY_ITEM, "iif", "defineVariable") else this
@@ -119,7 +145,7 @@ class _Check:
                 return Shape(frozenset([kinds()["Extension"]]))
             case "children" | "descendants":
                 return Shape(None, ordered=False)
-        return _ANY
+        return _of(_GIVING[name]) if name in _GIVING else _ANY
 
     def in_order(self, what: str, focus: Shape) -> Shape:
         if self.order and not focus.ordered:
@@ -130,6 +156,10 @@ class _Check:
     def typed(type_name: TypeName, focus: Shape) -> Shape:
         fhir = type_name.namespace in ("", "FHIR") and type_name.name in kinds()
         return Shape(frozenset([kinds()[type_name.name]]) if fhir else None, focus.ordered)
+
+
+def _of(name: str) -> Shape:
+    return Shape(frozenset([kinds()[name]]))
 
 
 def _either(one: Shape, other: Shape) -> Shape:

@@ -264,9 +264,11 @@ class Asking:
             raise BadRequest(issues=issues_of(problems))
         if form != "List" and any(part.name.value == "count" for part in self.plain_fields(field)):
             wanted = replace(wanted, total="accurate")
+        from tuetinh.record import built_in  # which names all operations
+
         secret = settings.SECRET_KEY.encode()
         try:
-            found = yield from searching.search(self.asker, wanted, secret=secret, page=page and str(page))
+            found = yield from built_in.search(self.asker, wanted, secret=secret, page=page and str(page))
         except searching.PageRefused as error:
             message = "the cursor is not of this search"
             raise BadRequest(message, "_cursor") from error

@@ -7,6 +7,7 @@ call (`view`, found by its URL, else by its name as the query has it), or is a B
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -39,7 +40,7 @@ def sqlquery_export(asked: Asked) -> Step[Reply]:
         library = yield from library_of(asked, _first(one, "queryResource"), _first(one, "queryReference"))
         parameters = _first(one, "parameters")
         query, _ = bound(library, parameters)
-        yield from computed(lambda query=query: _check(query))
+        yield from computed(partial(_check, query))
         name = named(one, "query", library.name, number, queries)
         tables: dict[str, str] = {}
         for label, reference in query.views.items():

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tuetinh.record import r4, store
+from tuetinh.record import r4
 from tuetinh.record.errors import NotFound
 from tuetinh.record.operations.declare import Asked, Level, Operation, Out, Param, Reply
 from tuetinh.record.profiles.library import CORE as CORE_TYPES
@@ -33,7 +33,9 @@ def terminology(asked: Asked) -> Step[Reply]:
     rows = list(_rows(asked))
     seen = []
     if asked.id:
-        found = yield from store.read(asked.asker, asked.type, asked.id)
+        from tuetinh.record import built_in  # which names all operations
+
+        found = yield from built_in.read(asked.asker, asked.type, asked.id)
         resource = msgspec.json.decode(found.body or b"{}", type=dict[str, Any])
         rows.append({"name": _WHOLE[asked.type], "resource": resource})
         seen.append((asked.type, asked.id, found.patient))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import structs
 
-from tuetinh.record.fhirpath import Node
+from tuetinh.record.fhirpath import Node, kinds
 from tuetinh.record.fhirpath.nodes import root
 from tuetinh.record.profiles import (
     codings,
@@ -94,8 +94,13 @@ class Validation:
     def _profile(self, judge: Judge, node: Node, url: str) -> list[Problem]:
         tree = self.library.tree(url)
         if tree is None:
-            if base_type(url.partition("|")[0]) == node.kind.name:
+            base = base_type(url.partition("|")[0])
+            if node.kind.is_a(base):
                 return []
+            if base in kinds():
+                return [
+                    Problem("error", "structure", node.path, f"a {node.kind.name} is no {base}, as {url[:200]} asks")
+                ]
             return [
                 Problem("warning", "not-found", node.path, f"the profile {url[:200]} is not known, and not checked")
             ]

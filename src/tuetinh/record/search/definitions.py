@@ -129,7 +129,7 @@ def _fits(param: Param) -> Iterator[Issue]:
     try:
         leaves = param.leaves
     except Unsupported as error:
-        yield Issue("error", "not-supported", f"{error}; paths, casts, where() and extension() are indexed", place)
+        yield Issue("error", "not-supported", str(error), place)
         return
     if not leaves:
         text = f"the expression leads to nothing of {param.base} that a {param.type} can be"

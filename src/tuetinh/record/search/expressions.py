@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from keyword import iskeyword
 from pathlib import Path
 from typing import Any
+
+from tuetinh.record.search import evaluated
 
 RULES = Path(__file__).parent.parent / "r4" / "data" / "rules.json"
 
@@ -23,12 +26,16 @@ class Unsupported(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One element on the way: its attribute, whether it repeats, and `where(attribute = value)` or `[index]` on it."""
+    """One element on the way: its attribute, whether it repeats, and `where(attribute = value)` or `[index]` on it.
+
+    evaluated: FHIRPath whose values of the datatype `attribute` are meant, instead of an element's.
+    """
 
     attribute: str
     many: bool
     where: tuple[str, str] | None = None
     index: int | None = None
+    evaluated: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,16 @@ def compile_expression(type_: str, expression: str) -> tuple[Leaf, ...]:
         return tuple(replace(leaf, exists=True, truth=True) for leaf in compile_expression(type_, match[1]))
     leaves = _Parser(type_, expression).union()
     return tuple(dict.fromkeys(leaves))
+
+
+def evaluated_leaves(type_: str, expression: str, wanted: Iterable[str]) -> tuple[Leaf, ...]:
+    """Return one leaf for each datatype that an expression may give, of those that are wanted. Raises Unsupported."""
+    try:
+        possible = evaluated.types(type_, expression)
+    except ValueError as error:
+        raise Unsupported(f"{expression!r}: {error}") from None
+    found = sorted(each for each in wanted if possible is None or each in possible)
+    return tuple(Leaf((Hop(each, many=True, evaluated=expression),), each) for each in found)
 
 
 class _Parser:
@@ -217,6 +234,9 @@ def descend(leaves: list[Leaf], name: str) -> list[Leaf]:
 def walk(values: list[Any], hops: tuple[Hop, ...]) -> list[Any]:
     """Return the values at the end of a path through resources."""
     for hop in hops:
+        if hop.evaluated is not None:
+            values = [x for value in values for x in evaluated.values(value, hop.evaluated).get(hop.attribute, ())]
+            continue
         children = [getattr(value, hop.attribute) for value in values]
         if hop.index is not None:
             children = [(child or [])[hop.index : hop.index + 1] for child in children]

@@ -16,6 +16,7 @@ from tuetinh.record.hashes import token_hash
 from tuetinh.record.search import contained
 from tuetinh.record.search.composites import correlated
 from tuetinh.record.search.entries import EMITS, VERSION, Index, boolean, is_, local, position, words
+from tuetinh.record.search.evaluated import values
 from tuetinh.record.search.expressions import Hop, Leaf, walk
 from tuetinh.record.search.params import INDEXED, Added, Param, added, params, patient_params
 
@@ -93,21 +94,26 @@ class _Writer:
 
     def __init__(self) -> None:
         self.root: dict[Hop | None, Any] = {}
-        self.names: dict[str, Any] = {"is_": is_, "boolean": boolean}
+        self.names: dict[str, Any] = {"is_": is_, "boolean": boolean, "values": values}
         self.questions: dict[Param, str] = {}
         """Parameters that ask whether something is there, which is answered at the end, each with its variable."""
+        self.evaluated: dict[str, str] = {}
+        """Expressions that are evaluated, each with the variable that holds what it gave."""
 
     def add(self, param: Param, leaf: Leaf) -> None:
         if leaf.exists:
             self.questions.setdefault(param, f"there{len(self.questions)}")
         node = self.root
         for hop in leaf.hops:
+            if hop.evaluated is not None:
+                self.evaluated.setdefault(hop.evaluated, f"given{len(self.evaluated)}")
             node = node.setdefault(hop, {})
         node.setdefault(None, []).append((param, leaf))
 
     def begun(self) -> list[str]:
         """What stands before all lines."""
-        return [f"    {variable} = False" for variable in self.questions.values()]
+        given = [f"    {variable} = values(r, {text!r})" for text, variable in self.evaluated.items()]
+        return [*(f"    {variable} = False" for variable in self.questions.values()), *given]
 
     def told(self) -> list[str]:
         """What stands after all lines."""
@@ -127,7 +133,9 @@ class _Writer:
         for hop, child in node.items():
             if hop is None:
                 continue
-            if hop.many and hop.index is None:
+            if hop.evaluated is not None:
+                found.append(f"{pad}for {value} in {self.evaluated[hop.evaluated]}.get({hop.attribute!r}, ()):")
+            elif hop.many and hop.index is None:
                 found.append(f"{pad}for {value} in {subject}.{hop.attribute} or ():")
             elif hop.many and hop.index is not None:
                 found.append(f"{pad}for {value} in ({subject}.{hop.attribute} or ())[{hop.index}:{hop.index + 1}]:")

@@ -52,7 +52,7 @@ def _matching(search: Search, asked: Moved, changed: Iterable[Row]) -> list[Row]
         known = {condition: bool(test) for (_, condition), test in zip(asked.beyond, tests, strict=True)}
         facts = Facts(row[0], row[1], updated, extract(resource), known)
         if all(holds(condition, facts) for condition in search.conditions):
-            found.append((*row[:FORMER], *(_value(by, resource, facts) for by in search.sort)))
+            found.append((*row[:FORMER], *(value(by, resource, facts) for by in search.sort)))
     return found
 
 
@@ -70,8 +70,8 @@ def _merged(search: Search, rows: list[Row], former: list[Row], after: Position,
     return sorted([*rows, *beyond], key=cmp_to_key(compare))[:limit]
 
 
-def _value(by: Sort, resource: Any, facts: Facts) -> str | None:
-    """Return a sort value, as text, of the version that the first page saw."""
+def value(by: Sort, resource: Any, facts: Facts) -> str | None:
+    """Return a sort value, as text, of a version: such as that which the first page saw."""
     if by.param is None:
         return facts.id if by.code == "_id" else facts.updated.isoformat()
     best = max if by.descending else min
@@ -98,6 +98,15 @@ def _order(by: Sort, one: str | None, other: str | None) -> int:
     a, b = _comparable(by, one), _comparable(by, other)
     order = int(a > b) - int(a < b)
     return -order if by.descending else order
+
+
+def key(by: Sort, text: str | None) -> Any:
+    """Return by what a sort value is compared to others, as the database does."""
+
+    def compare(one: str | None, other: str | None) -> int:
+        return _order(by, one, other)
+
+    return cmp_to_key(compare)(text)
 
 
 def _comparable(by: Sort, text: str) -> Any:

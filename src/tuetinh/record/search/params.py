@@ -9,7 +9,7 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tuetinh.record.search.expressions import Leaf, Unsupported, compile_expression, rules
+from tuetinh.record.search.expressions import Leaf, Unsupported, compile_expression, evaluated_leaves, rules
 from tuetinh.record.types import RESOURCE_TYPES
 
 DATA = Path(__file__).parent / "data" / "parameters.json"
@@ -78,9 +78,16 @@ class Param:
     def leaves(self) -> tuple[Leaf, ...]:
         if self.type not in INDEXED or not self.expression:
             return ()
-        return tuple(
-            x for x in compile_expression(self.base, self.expression) if x.exists or x.type in CAN_INDEX[self.type]
-        )
+        try:
+            found = compile_expression(self.base, self.expression)
+        except Unsupported:
+            found = evaluated_leaves(self.base, self.expression, CAN_INDEX[self.type])
+        return tuple(x for x in found if x.exists or x.type in CAN_INDEX[self.type])
+
+    @cached_property
+    def evaluated(self) -> bool:
+        """Whether its expression is more than paths: no path leads to its values, they are in the index alone."""
+        return any(hop.evaluated is not None for leaf in self.leaves for hop in leaf.hops)
 
     @cached_property
     def single(self) -> bool:
@@ -108,7 +115,7 @@ class Param:
     @cached_property
     def canonical(self) -> bool:
         """Whether it refers by canonical urls."""
-        return self.type == "reference" and any(leaf.type == "canonical" for leaf in self.leaves)
+        return self.type == "reference" and not self.evaluated and any(leaf.type == "canonical" for leaf in self.leaves)
 
     @cached_property
     def targets(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from tuetinh.record.search.conditions import (
     Updated,
 )
 from tuetinh.record.search.params import INDEXED, SPECIAL, UNANSWERED, Param, compartments, params
-from tuetinh.record.search.reading import date_values, linked, read_condition, split
+from tuetinh.record.search.reading import TABLES, date_values, linked, read_condition, split
 from tuetinh.record.types import RESOURCE_TYPES
 from tuetinh.record.validate.problem import Problem
 
@@ -215,7 +215,7 @@ class _Reader:
                 keys.append(Sort(code, part.startswith("-")))
                 continue
             param = param_of(self.type, code)
-            if param.type not in SORTABLE or not param.leaves:
+            if param.type not in SORTABLE or not param.leaves or (param.evaluated and param.type not in TABLES):
                 raise Refused("not-supported", f"nothing can be sorted by {code!r}, a {param.type}")
             keys.append(Sort(code, part.startswith("-"), param))
         if len({key.code for key in keys}) < len(keys):
@@ -330,6 +330,7 @@ def _chained(type_: str | None, name: str, values: list[str], hops: int) -> Cond
     param = param_of(type_, code)
     if param.type != "reference":
         raise Refused("invalid", f"{code!r} is no reference to follow")
+    _check_followed(param)
     targets = [t for t in param.targets if target in ("", t)]
     if not targets:
         raise Refused("invalid", f"{code!r} does not refer to a {target}")
@@ -346,6 +347,13 @@ def _chained(type_: str | None, name: str, values: list[str], hops: int) -> Cond
     return Linked(param, tuple(found))
 
 
+def _check_followed(param: Param) -> None:
+    """Raise Refused for references that no path leads to: the database could not follow them."""
+    if param.evaluated:
+        text = f"{param.code!r} of {param.base} is found by itself alone: its expression is more than paths"
+        raise Refused("not-supported", text)
+
+
 def _has(type_: str | None, name: str, values: list[str], hops: int) -> Condition:
     """Read `_has:source:code:rest`."""
     parts = name.split(":", 3)
@@ -356,6 +364,7 @@ def _has(type_: str | None, name: str, values: list[str], hops: int) -> Conditio
     param = param_of(parts[1], parts[2])
     if param.type != "reference" or type_ not in param.targets:
         raise Refused("invalid", f"{parts[2]!r} of {parts[1]} does not refer to a {type_}")
+    _check_followed(param)
     return Has(parts[1], param, read_named(parts[1], parts[3], values, hops + 1))
 
 

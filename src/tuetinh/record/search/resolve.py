@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import BadRequest, Forbidden, Issue, RecordError
+from tuetinh.record.hashes import token_hash
 from tuetinh.record.search import json_paths
 from tuetinh.record.search.conditions import (
     AllOf,
@@ -29,9 +30,10 @@ from tuetinh.record.search.conditions import (
     Tokens,
 )
 from tuetinh.record.search.contained import inside, settle
-from tuetinh.record.search.params import params, personal
+from tuetinh.record.search.entries import local
+from tuetinh.record.search.params import Param, params, personal
 from tuetinh.record.search.reading import HIERARCHIES, canonicals, coded_hashes, linked
-from tuetinh.record.search.where import Rows, names_patient, where
+from tuetinh.record.search.where import Rows, Sql, names_patient, where
 from tuetinh.record.steps import Query, Row, Step
 from tuetinh.record.terminology import api as terminology
 
@@ -144,6 +146,8 @@ def _has(asker: Asker, type_: str, condition: Has) -> Step[Condition]:
         return FollowedBy(condition.source, condition.param, resolved)  # joined by a column, be it many or few
     rows = Rows((condition.source,), "t", asker.patient)
     there = where(rows, (resolved,))
+    if condition.param.canonical and {"url", "version"} <= params(type_).keys():
+        return (yield from _named(type_, condition.param, rows, there))
     some = f"SELECT t.body FROM {rows.table()} t WHERE {there.all_of()} LIMIT {MOST + 1}"
     links = "SELECT record.links(m.body, %s::jsonpath[], %s) AS ids, count(*) OVER () AS of"
     sql = f"SELECT link, n.of FROM ({links} FROM ({some}) m) n LEFT JOIN unnest(n.ids) link ON true"
@@ -151,6 +155,23 @@ def _has(asker: Asker, type_: str, condition: Has) -> Step[Condition]:
     if found and found[0][1] > MOST:
         return FollowedBy(condition.source, condition.param, resolved)
     return Ids(tuple(sorted({row[0] for row in found if row[0] is not None})))
+
+
+def _named(type_: str, param: Param, rows: Rows, there: Sql) -> Step[Condition]:
+    """What the canonicals of some rows name, by URL and (where they say it) version, and what they refer to."""
+    texts = "SELECT record.texts(t.body, %s::jsonpath[])"
+    sql = f"{texts} FROM {rows.table()} t WHERE {there.all_of()} LIMIT {MOST_LISTED + 1}"
+    found = yield Query(sql, [json_paths.array(param), *there.params], prepare=False)
+    if len(found) > MOST_LISTED:
+        raise TooCostly(f"more than {MOST_LISTED} canonicals would be followed")
+    names = {local(text.partition("#")[0]) for (text,) in found}
+    links = (name.split("/") for name in names if name.startswith(f"{type_}/"))
+    ids = tuple(sorted(link[1] for link in links if len(link) == 2))
+    (url,), (version,) = (params(type_)[name].indexed_as for name in ("url", "version"))
+    bare = sorted(token_hash(url, name) for name in names if "|" not in name)
+    exact = (name.split("|", maxsplit=1) for name in sorted(names) if "|" in name)
+    both = (AllOf((Tokens((token_hash(url, u),)), Tokens((token_hash(version, v),)))) for u, v in exact)
+    return AnyOf((Tokens(tuple(bare)), Ids(ids, type_), *both))
 
 
 def _near(asker: Asker, condition: Near) -> Step[Condition]:

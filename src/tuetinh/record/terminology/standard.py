@@ -18,12 +18,18 @@ _FILE = Path(__file__).parent / "data" / "hl7.jsonl.gz"
 
 
 @cache
+def published() -> list[tuple[tuple[str, str, str, str], bytes]]:
+    """Type, URL, version and value set of all codes of each resource that HL7 defines, with its JSON."""
+    index, *lines = gzip.decompress(_FILE.read_bytes()).split(b"\n")
+    rows: list[tuple[str, str, str, str]] = msgspec.json.decode(index, type=list[tuple[str, str, str, str]])
+    return list(zip(rows, lines, strict=True))
+
+
+@cache
 def standard_library() -> Library:
     """A library of what the standard defines, of ISO's lists, and of the code systems that have a grammar."""
     library = Library()
-    index, *lines = gzip.decompress(_FILE.read_bytes()).split(b"\n")
-    rows: list[tuple[str, str, str, str]] = msgspec.json.decode(index, type=list[tuple[str, str, str, str]])
-    for (type_, url, version, all_codes), line in zip(rows, lines, strict=True):
+    for (type_, url, version, all_codes), line in published():
         if type_ == "CodeSystem":
             library.register(url, version, _builder(line), all_codes)
         else:

@@ -327,6 +327,21 @@ def test_entries_of_a_batch_stand_alone(fhir: Any) -> None:
     assert answer.json()["entry"][1]["resource"]["id"] == who
 
 
+def test_entries_have_the_preconditions_of_requests(fhir: Any, stored_count: Callable[[], int]) -> None:
+    who = fhir.post("/Patient", patient()).json()["id"]
+    later, long_ago = "2099-01-01T00:00:00+07:00", "2001-01-01T00:00:00Z"
+    reads = [entry("GET", f"Patient/{who}", ifModifiedSince=moment) for moment in (later, long_ago, "no date")]
+    answer = fhir.post("", bundle(*reads, kind="batch")).json()
+    assert [e["response"]["status"][:3] for e in answer["entry"]] == ["304", "200", "200"]
+    before = stored_count()
+    first = entry("PUT", f"Patient/{who}", patient(id=who), ifNoneMatch="*")
+    refused = fhir.post("", bundle(entry("POST", "Patient", patient()), first))
+    assert (refused.status_code, stored_count()) == (412, before)
+    assert refused.json()["issue"][0]["expression"] == ["Bundle.entry[1]"]
+    fresh = entry("PUT", "Patient/first-of-all", patient(id="first-of-all"), ifNoneMatch="*")
+    assert fhir.post("", bundle(fresh)).json()["entry"][0]["response"]["status"] == "201 Created"
+
+
 def test_a_transaction_returns_resources_when_asked_to(fhir: Any) -> None:
     answer = fhir.post(
         "", bundle(entry("POST", "Patient", patient(gender="male"))), headers={"prefer": "return=representation"}

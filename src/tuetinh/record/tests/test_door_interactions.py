@@ -176,11 +176,23 @@ def test_patch_that_does_not_fit_changes_nothing(fhir: Any, operations: str, sta
     assert fhir.get(path).headers["etag"] == 'W/"1"'
 
 
+def test_a_put_that_must_be_the_first_is_refused_where_there_is_one(fhir: Any) -> None:
+    path, first = f"/Patient/{new_id()}", {"if-none-match": "*"}
+    body = patient(id=path.rpartition("/")[2])
+    assert fhir.put(path, body, headers=first).status_code == 201
+    assert fhir.put(path, body, headers=first).status_code == 412
+    assert fhir.get(path).headers["etag"] == 'W/"1"'
+    fhir.send("DELETE", path)
+    assert fhir.put(path, body, headers=first).status_code == 201
+    assert fhir.get(path).headers["etag"] == 'W/"3"'
+
+
 def test_a_client_that_has_the_version_gets_304(fhir: Any) -> None:
     made = fhir.post("/Patient", patient())
     path = f"/Patient/{made.json()['id']}"
     same = fhir.get(path, headers={"if-none-match": 'W/"1"'})
     assert (same.status_code, same.content) == (304, b"")
+    assert fhir.get(path, headers={"if-none-match": '"7", "1"'}).status_code == 304
     assert fhir.get(path, headers={"if-none-match": 'W/"2"'}).status_code == 200
     assert fhir.get(path, headers={"if-modified-since": made.headers["last-modified"]}).status_code == 304
     assert fhir.get(path, headers={"if-modified-since": "Mon, 01 Jan 2001 00:00:00 GMT"}).status_code == 200
@@ -202,6 +214,17 @@ def test_parts_of_a_resource_are_marked(fhir: Any) -> None:
     assert set(cut) == {"resourceType", "id", "meta", "gender"}
     assert cut["meta"]["tag"][0]["code"] == "SUBSETTED"
     assert "birthDate" in fhir.get(f"/Patient/{made['id']}?_summary=true").json()
+
+
+def test_parts_of_versions_are_marked_in_a_history(fhir: Any) -> None:
+    path = f"/Patient/{fhir.post('/Patient', patient(gender='male', birthDate='2000')).json()['id']}"
+    for query, names in (("_elements=gender", {"gender"}), ("_summary=true", {"gender", "birthDate", "name"})):
+        for place in (f"{path}/_history", "/Patient/_history"):
+            (one,) = fhir.get(f"{place}?{query}&_count=1").json()["entry"]
+            assert set(one["resource"]) == {"resourceType", "id", "meta", *names}
+            assert one["resource"]["meta"]["tag"][0]["code"] == "SUBSETTED"
+    for wrong in (f"{path}?_summary=count", f"{path}/_history?_summary=count", f"{path}/_history?_elements=no"):
+        assert fhir.get(wrong).status_code == 400
 
 
 def test_head_gives_the_headers_only(fhir: Any) -> None:

@@ -53,6 +53,12 @@ def errors(resource: dict[str, Any], *profiles: str) -> set[str]:
     return {p.path for p in found if p.severity == "error"}
 
 
+def test_a_base_definition_is_met_by_its_type_alone() -> None:
+    base = "http://hl7.org/fhir/StructureDefinition/"
+    assert errors(GOOD, base + "Patient", base + "DomainResource", base + "Patient|4.0.1") == set()
+    assert errors(GOOD, base + "Observation") == {"Patient"}
+
+
 @pytest.mark.parametrize(
     ("change", "places"),
     [

@@ -61,11 +61,11 @@ def index(fhir: Any) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _none_left(fhir: Any, index: Any) -> Any:
+def _none_left(fhir: Any, index: Any, ask: Any) -> Any:
     yield
-    for type_ in ("SearchParameter", "Patient"):  # at once: a composite goes with its parts
-        found = fhir.get(f"/{type_}?_count=1000").json().get("entry", ())
-        gone = [{"request": {"method": "DELETE", "url": f"{type_}/{entry['resource']['id']}"}} for entry in found]
+    for type_ in ("SearchParameter", "Patient"):  # a composite goes before its parts
+        found = ask(f'SELECT id FROM record."{type_}" WHERE NOT deleted ORDER BY key DESC')
+        gone = [{"request": {"method": "DELETE", "url": f"{type_}/{id_}"}} for (id_,) in found]
         assert fhir.post("/", {"resourceType": "Bundle", "type": "transaction", "entry": gone}).status_code == 200
     index()
 
@@ -162,6 +162,61 @@ def test_chains_and_includes_follow_an_added_reference(fhir: Any, index: Any) ->
     assert ids(fhir.get("/Organization?_id=o&_revinclude=Patient:home")) == {"o", "one"}
 
 
+NAMES = [{"use": "official", "family": "Lò", "given": ["Văn", "Cầu"]}, {"use": "old", "family": "Lù"}]
+OLDER = {"birthDate": "1950-02-03", "gender": "male", "multipleBirthInteger": 2}
+TELECOM = [{"system": "phone", "value": value, "use": use} for value, use in (("0912 345 678", "home"), ("1", "work"))]
+STATION, DOCTOR = {"reference": "Organization/o"}, {"reference": "Practitioner/p"}
+OTHERS = {"managingOrganization": STATION, "generalPractitioner": [DOCTOR]}
+
+
+@pytest.mark.parametrize(
+    ("type_", "expression", "matches", "differs"),
+    [
+        ("string", "Patient.name.where(use = 'official' and family.exists()).family", "lo", "lu"),
+        ("string", "Patient.name.select(family + ' ' + given.first())", "lo van", "lo cau"),
+        ("string", "Patient.name.family.first().lower() | Patient.contact.name.family", "lo", "lu"),
+        ("string", "Patient.name.given.join('').lower()", "vancau", "cau"),
+        ("token", "Patient.name.where(use = 'old').exists() and Patient.gender = 'male'", "true", "false"),
+        ("token", "iif(Patient.gender = 'male', 'nam', 'nu')", "nam", "nu"),
+        ("token", "Patient.telecom.where(system = 'phone' and use != 'work')", "0912345678", "1"),
+        ("token", "Patient.extension.where(url.endsWith('religion')).value.ofType(Coding)", f"{SYSTEM}|x", "y"),
+        ("number", "Patient.name.count()", "2", "3"),
+        ("date", "Patient.birthDate.select($this)", "lt1951", "ge1951"),
+        ("reference", "Patient.generalPractitioner.where(resolve() is Practitioner and reference.exists())", "p", "q"),
+        ("quantity", "(Patient.multipleBirth.ofType(integer).toQuantity())", "2", "3"),
+    ],
+)
+def test_whatever_follows_from_the_resource_can_be_searched(
+    fhir: Any, index: Any, type_: str, expression: str, matches: str, differs: str
+) -> None:
+    """FHIRPath that is more than paths is evaluated: of what was there before, and of what comes."""
+    some = [person(id_, religion("x"), name=NAMES, telecom=TELECOM, **OLDER, **OTHERS) for id_ in ("old", "new")]
+    store(fhir, some[0])
+    store(fhir, parameter("any", expression, type_))
+    index()
+    store(fhir, some[1], person("bare", gender="female", birthDate="2000", telecom=[{"system": "other", "value": "x"}]))
+    assert ids(fhir.get(f"/Patient?any={matches}&_id=old,new")) == {"old", "new"}
+    assert ids(fhir.get(f"/Patient?any={differs}&_id=old,new")) == set()
+    store(fhir, person("old"))
+    assert ids(fhir.get(f"/Patient?any={matches}&_id=old")) == set()
+
+
+def test_what_is_evaluated_is_found_and_included_but_not_followed(fhir: Any, index: Any) -> None:
+    """A person of whom the expression gives no answer, as it takes one value, is stored, and not found by it."""
+    store(fhir, {"resourceType": "Organization", "id": "o", "name": "Trạm"})
+    store(fhir, parameter("near", "Patient.managingOrganization.where(reference.length() > 3)", "reference"))
+    store(fhir, parameter("last", "Patient.name.family.upper()", "string"), parameter("kind", "Patient.gender & 'x'"))
+    index()
+    store(fhir, person("one", name=NAMES[:1], **OTHERS), person("two", name=NAMES))
+    assert ids(fhir.get("/Patient?near=Organization/o")) == {"one"}
+    assert ids(fhir.get("/Patient?_id=one&_include=Patient:near")) == {"one", "o"}
+    assert ids(fhir.get("/Organization?_id=o&_revinclude=Patient:near")) == {"one", "o"}
+    assert ids(fhir.get("/Patient?last=lo")) == {"one"}
+    assert [e["resource"]["id"] for e in fhir.get("/Patient?_sort=last&_id=one,two").json()["entry"]] == ["one", "two"]
+    for refused in ("/Patient?near.name=tram", "/Patient?_sort=kind", "/Organization?_has:Patient:near:_id=one"):
+        assert issue(fhir.get(refused), 400)[0] == "not-supported"
+
+
 def test_a_composite_of_added_parameters(fhir: Any, index: Any) -> None:
     store(fhir, parameter("religion"), parameter("visits", f"Patient.extension('{VISITS}').value", "number"))
     both = parameter("religion-visits", "Patient", "composite")
@@ -183,7 +238,14 @@ def test_a_composite_of_added_parameters(fhir: Any, index: Any) -> None:
     [
         ({"expression": "Patient.name.("}, "SearchParameter.expression"),
         ({"expression": "Patient.nothing"}, "SearchParameter.expression"),
-        ({"expression": "Patient.name.select(given + family)"}, "SearchParameter.expression"),
+        ({"expression": "Patient.name.select(given + other)"}, "SearchParameter.expression"),
+        ({"expression": "Patient.name.exists()", "type": "string"}, "SearchParameter.type"),
+        ({"expression": "Patient.name.family.lower()", "type": "date"}, "SearchParameter.type"),
+        ({"expression": "Patient.name.family.lowest()"}, "SearchParameter.expression"),
+        ({"expression": "Patient.birthDate > today() - 18 years"}, "SearchParameter.expression"),
+        ({"expression": "Patient.managingOrganization.resolve().name", "type": "string"}, "SearchParameter.expression"),
+        ({"expression": "Patient.gender.memberOf('http://x.vn')"}, "SearchParameter.expression"),
+        ({"expression": "Patient.name.where(family = %unknown)"}, "SearchParameter.expression"),
         ({"expression": "Patient.telecom.where(nothing = 'x').value"}, "SearchParameter.expression"),
         ({"expression": "Observation.code"}, "SearchParameter.expression"),
         ({"expression": "Patient.birthDate"}, "SearchParameter.type"),

@@ -300,6 +300,15 @@ def test_canonicals_are_searched_and_chained(query: str, ids: set[str]) -> None:
     assert set(find("QuestionnaireResponse", query)) == ids
 
 
+@pytest.mark.usefixtures("forms")
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [("_id=r1", {"q1"}), ("_id=r1,r2", {"q1", "q2"}), ("_id=any", {"q1", "q2"}), ("_id=other", set())],
+)
+def test_canonicals_are_followed_backwards(query: str, ids: set[str]) -> None:
+    assert set(find("Questionnaire", f"_has:QuestionnaireResponse:questionnaire:{query}")) == ids
+
+
 def test_a_chain_shows_nothing_that_the_asker_may_not_see() -> None:
     narrow = Asker("client:x", "system", "", "HOPERAT", frozenset({"system/Observation.rs"}), sight=EVERYTHING)
     with pytest.raises(Forbidden):
