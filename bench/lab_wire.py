@@ -38,13 +38,15 @@ from tuetinh.care.lab.models import Tube
 from tuetinh.node.demo import places
 from tuetinh.record import api as record, r4
 from tuetinh.record.asker import SYSTEM
-patient = record.create(SYSTEM, r4.Patient(gender="female", birthDate="1986-03-01"))
-visit = record.create(SYSTEM, r4.Encounter(status="in-progress", subject=record.ref(patient),
-    class_=r4.Coding(system="http://terminology.hl7.org/CodeSystem/v3-ActCode", code="AMB"),
-    serviceProvider=r4.Reference(reference=f"Organization/{places.CAST}")))
-for _ in range(int(sys.argv[2])):
-    actions.order_tests(SYSTEM, visit, ["23.0075.1494"])
-print(json.dumps([[t.number, t.orders[0]] for t in Tube.objects.filter(encounter=visit.id)]))
+known = set(Tube.objects.values_list("pk", flat=True))
+for number in range(int(sys.argv[2])):
+    if number % 4 == 0:
+        patient = record.create(SYSTEM, r4.Patient(gender="female", birthDate="1986-03-01"))
+        visit = record.create(SYSTEM, r4.Encounter(status="in-progress", subject=record.ref(patient),
+            class_=r4.Coding(system="http://terminology.hl7.org/CodeSystem/v3-ActCode", code="AMB"),
+            serviceProvider=r4.Reference(reference=f"Organization/{places.CAST}")))
+    actions.order_tests(SYSTEM, visit, ["23.0075.1494"], alone=True)
+print(json.dumps([[t.number, t.orders[0]] for t in Tube.objects.order_by("pk") if t.pk not in known]))
 """
 
 

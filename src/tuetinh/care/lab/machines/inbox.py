@@ -41,7 +41,7 @@ _Key = tuple[str, str, bytes]
 
 
 @dataclass(slots=True)
-class _Item:
+class Item:
     """One arrival on its way: what was read of it, or why it could not be."""
 
     arrival: Arrival
@@ -77,15 +77,30 @@ def joined(frame: Frame, answers: Sequence[bytes | None]) -> bytes | None:
     return wire.batch(found) if len(found) > 1 or wire.is_batch(frame.payload) else found[0]
 
 
+def opened(arrival: Arrival, machine: Analyser | None = None) -> Item:
+    """Read an arrival, which asks no database. machine: the one that the line belongs to, where it is known by it."""
+    message, refused, header = None, None, Header(wire=arrival.wire)
+    try:
+        message = read(arrival, driver(machine.driver) if machine and machine.driver else None)
+        header = message.header
+    except Refused as error:
+        refused, header = error, error.header or header
+    except Exception:  # an error of ours: it is kept as broken, and hinders no other
+        log.exception("lab: a message could not be read")
+        refused = Refused("AE", "207")
+    return Item(arrival, None, message, refused, header, arrival.digest)
+
+
 @record.one_request()
-def take_many(arrivals: Sequence[Arrival]) -> list[bytes | None]:
+def take_many(arrivals: Sequence[Arrival | Item]) -> list[bytes | None]:
     """Keep arrivals, in order, and return their answers, None where none is due. Returns only after the commit.
 
     What one of them breaks, breaks nothing for the others. They are one request to the access log: each person once.
     """
     answers: list[bytes | None] = []
-    lines = analysers.by_line({arrival.peer for arrival in arrivals})
-    for group in _apart([_item(arrival, lines.get(arrival.peer)) for arrival in arrivals]):
+    items = [one if isinstance(one, Item) else opened(one) for one in arrivals]
+    lines = analysers.by_line({item.arrival.peer for item in items})
+    for group in _apart([opened(i.arrival, lines[i.arrival.peer]) if i.arrival.peer in lines else i for i in items]):
         try:
             answers += _keep(group)
         except Exception:
@@ -104,33 +119,23 @@ def lis2_reply(arrival: Arrival) -> bytes | None:
         return None
 
 
-def _alone(item: _Item) -> list[bytes | None]:
+def _alone(item: Item) -> list[bytes | None]:
     try:
         return _keep([item])
     except Exception:
         return [_broken(item)]
 
 
-def _broken(item: _Item) -> bytes | None:
+def _broken(item: Item) -> bytes | None:
     """An error of ours leaves the message broken, never lost. Raises when even that cannot be kept."""
     log.exception("lab: a message could not be written")
     item.message, item.refused = None, Refused("AE", "207", "", item.header)
     return _keep([item])[0]
 
 
-def _item(arrival: Arrival, machine: Analyser | None) -> _Item:
-    message, refused, header = None, None, Header(wire=arrival.wire)
-    try:
-        message = read(arrival, driver(machine.driver) if machine and machine.driver else None)
-        header = message.header
-    except Refused as error:
-        refused, header = error, error.header or header
-    return _Item(arrival, None, message, refused, header, arrival.digest)
-
-
-def _apart(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+def _apart(items: Iterable[Item]) -> Iterator[list[Item]]:
     """Cut into groups in which no two say something of the same tube: each result keeps a version of its own."""
-    group: list[_Item] = []
+    group: list[Item] = []
     named: set[str] = set()
     for item in items:
         keys = {key for order in (item.message.orders if item.message else []) for key in order.keys}
@@ -143,12 +148,12 @@ def _apart(items: Iterable[_Item]) -> Iterator[list[_Item]]:
         yield group
 
 
-def _keep(items: list[_Item]) -> list[bytes | None]:
+def _keep(items: list[Item]) -> list[bytes | None]:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ONE_WRITER])
         known = _known(items)
-        fresh: dict[_Key, _Item] = {}
+        fresh: dict[_Key, Item] = {}
         again: list[int] = []
         for item in items:
             if item.key in known:
@@ -165,20 +170,20 @@ def _keep(items: list[_Item]) -> list[bytes | None]:
         return [bytes(ack) if (ack := found[item.key].ack) else None for item in items]
 
 
-def _known(items: list[_Item]) -> dict[_Key, Message]:
+def _known(items: list[Item]) -> dict[_Key, Message]:
     """Those that came before, by what makes them the same."""
     rows = Message.objects.filter(digest__in=[item.digest for item in items])
     return {(r.sender, r.control_id, bytes(r.digest)): r for r in rows.only("sender", "control_id", "digest", "ack")}
 
 
-def _rows(items: list[_Item]) -> dict[_Key, Message]:
+def _rows(items: list[Item]) -> dict[_Key, Message]:
     """Work on messages that are new, and insert their rows."""
     senders = analysers.find_all([(item.header.sender, item.arrival.peer) for item in items])
     for item, analyser in zip(items, senders, strict=True):
         item.analyser = analyser
     readable = [item.message for item in items if item.message and item.message.header.type in matching.TYPES]
     bench = matching.lay(LISTENER, readable)
-    made: list[tuple[_Item, Message, Outcome]] = []
+    made: list[tuple[Item, Message, Outcome]] = []
     now = datetime.now(UTC)
     for item in items:
         outcome = _process(bench, item)
@@ -194,7 +199,7 @@ def _rows(items: list[_Item]) -> dict[_Key, Message]:
     return {item.key: row for item, row, _ in made}
 
 
-def _row(item: _Item, outcome: Outcome, ack: bytes | None, now: datetime) -> Message:
+def _row(item: Item, outcome: Outcome, ack: bytes | None, now: datetime) -> Message:
     sender, control_id, digest = item.key
     return Message(
         received_at=now, peer=item.arrival.peer[:64], wire=item.arrival.wire, facility=outcome.facility, sender=sender,
@@ -204,7 +209,7 @@ def _row(item: _Item, outcome: Outcome, ack: bytes | None, now: datetime) -> Mes
     )  # fmt: skip
 
 
-def _process(bench: Bench, item: _Item) -> Outcome:
+def _process(bench: Bench, item: Item) -> Outcome:
     facility = item.analyser.facility if item.analyser else ""
     if item.refused or not item.message:
         refused = item.refused or Refused("AE", "207")

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from django.db import close_old_connections, connections
 
 from tuetinh.care.lab.machines.reading import Arrival
 
+if TYPE_CHECKING:
+    from tuetinh.care.lab.machines.inbox import Item
+
 T = TypeVar("T")
 MOST = 64  # messages in one transaction
+SMALL = 32 * 1024  # bytes
 Answers = list[bytes | None]
 
 
@@ -21,7 +25,7 @@ class Intake:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
-        self._waiting: list[tuple[Sequence[Arrival], asyncio.Future[Answers]]] = []
+        self._waiting: list[tuple[Sequence[Arrival | Item], asyncio.Future[Answers]]] = []
         self._working: asyncio.Task[None] | None = None
 
     async def keep(self, arrivals: Sequence[Arrival]) -> Answers:
@@ -29,7 +33,7 @@ class Intake:
         if not arrivals:
             return []
         done: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
-        self._waiting.append((arrivals, done))
+        self._waiting.append(([_opened(one) for one in arrivals], done))
         if self._working is None or self._working.done():
             self._working = asyncio.create_task(self._work())
         return await done
@@ -65,7 +69,14 @@ class Intake:
         self._thread.shutdown(wait=False)
 
 
-def _take(arrivals: list[Arrival]) -> Answers:
+def _opened(arrival: Arrival) -> Arrival | Item:
+    """A small message is read while the thread waits for the database; a large one would keep all lines waiting."""
+    from tuetinh.care.lab.machines import inbox
+
+    return arrival if len(arrival.raw) > SMALL else inbox.opened(arrival)
+
+
+def _take(arrivals: list[Arrival | Item]) -> Answers:
     from tuetinh.care.lab.machines import inbox  # models, which are ready when the first message comes
 
     return inbox.take_many(arrivals)
