@@ -12,7 +12,14 @@ from tuetinh.care.imaging.handover.serving import respond_piece
 from tuetinh.care.imaging.handover.showing import report_of
 from tuetinh.care.imaging.remote.live import PATH as LIVE
 from tuetinh.care.imaging.remote.live import Together
-from tuetinh.care.imaging.retention.actions import destroyed, held_visits
+from tuetinh.care.imaging.retention.actions import (
+    Unvisited,
+    destroy_study,
+    destroyed,
+    held_visits,
+    unvisited,
+    unvisited_study,
+)
 from tuetinh.care.imaging.rooms.actions import first_rooms
 from tuetinh.care.imaging.viewer.queries import Look, looks
 
@@ -22,7 +29,9 @@ __all__ = [
     "Look",
     "Opened",
     "Together",
+    "Unvisited",
     "check",
+    "destroy_study",
     "destroyed",
     "doors",
     "first_device",
@@ -34,4 +43,6 @@ __all__ = [
     "part_of",
     "report_of",
     "respond_piece",
+    "unvisited",
+    "unvisited_study",
 ]

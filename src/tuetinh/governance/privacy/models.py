@@ -354,7 +354,10 @@ class Destruction(models.Model):
 
 
 class DestructionItem(models.Model):
-    """The record of one visit that a decision destroys. kind: of `data/retention.json`. skipped: why it was not."""
+    """The record of one visit, or a study without one, that a decision destroys. skipped: why it was not.
+
+    encounter: the visit, or `ImagingStudy/ID`. kind: of `data/retention.json`.
+    """
 
     destruction = models.ForeignKey(Destruction, on_delete=models.PROTECT, related_name="items")
     encounter = models.CharField(max_length=64)

@@ -135,12 +135,16 @@ class Arriving:
         self._end()
         return sealing.opened(self._path)
 
+    def content(self) -> Content:
+        """What has come, as it is named."""
+        return Content(self._hash.digest(), self.size)
+
     def place(self) -> Content:
         """Make it a file that counts, on the disk; one of the same content is replaced. Raises NoSpace.
 
         Where it can, it has its name before it is synced, so that the file system writes its journal once for both.
         """
-        content = Content(self._hash.digest(), self.size)
+        content = self.content()
         self._end()
         self._placed(path_of(content.digest))
         with _told_when_full():

@@ -15,10 +15,10 @@ _FILE: Final = Path(__file__).parents[1] / "data" / "attributes.csv"
 with _FILE.open(encoding="utf-8", newline="") as _file:
     _ROWS: Final = [(row["level"], row["keyword"], int(row["tag"], 16), row["vr"]) for row in csv.DictReader(_file)]
 
-LEVELS: Final = {
-    level: [keyword for at, keyword, *_ in _ROWS if at == level] for level in ("PATIENT", "STUDY", "SERIES", "IMAGE")
+_TAGS: Final = {
+    level: [tag for at, _, tag, _ in _ROWS if at in levels]  # what is told of the patient is kept with the study
+    for level, levels in {"STUDY": ("STUDY", "PATIENT"), "SERIES": ("SERIES",), "IMAGE": ("IMAGE",)}.items()
 }
-"""The keywords of the levels."""
 TAG_OF: Final = {keyword: tag for _, keyword, tag, _ in _ROWS}
 """The tag of an attribute by its keyword."""
 LEVEL_OF: Final = {tag: level for level, _, tag, _ in _ROWS}
@@ -28,15 +28,13 @@ VR_OF: Final = {tag: vr for *_, tag, vr in _ROWS}
 
 
 def as_json(head: Dataset, level: str) -> dict[str, Any]:
-    """The DICOM JSON (PS3.18 F) of what an object tells at a level.
-
-    What it tells of the patient is kept with the study; what cannot be written is left out.
-    """
+    """The DICOM JSON (PS3.18 F) of what an object tells at a level; what cannot be written is left out."""
     found: dict[str, Any] = {}
-    for word in LEVELS[level] + (LEVELS["PATIENT"] if level == "STUDY" else []):
-        with contextlib.suppress(Exception):  # it is not there, or its value is none of its VR
-            element = head[word]
-            found[f"{element.tag:08X}"] = clean(element.to_json_dict(None, 0))
+    there = head.keys()
+    for tag in _TAGS[level]:
+        if tag in there:
+            with contextlib.suppress(Exception):  # its value is none of its VR
+                found[f"{tag:08X}"] = clean(head[tag].to_json_dict(None, 0))
     return found
 
 

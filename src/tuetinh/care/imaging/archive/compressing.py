@@ -13,14 +13,13 @@ from typing import Any, Final
 from django.db import transaction
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.pixels import iter_pixels
 from pydicom.uid import JPEGLSLossless
 
 from tuetinh.care.imaging.archive.elsewhere import days
 from tuetinh.care.imaging.archive.keeping import ask
 from tuetinh.care.imaging.archive.lenient import dcmread
 from tuetinh.care.imaging.archive.reading import dataset_digest
-from tuetinh.care.imaging.archive.syntaxes import PLAIN
+from tuetinh.care.imaging.archive.syntaxes import PLAIN, is_of_same_pixels
 from tuetinh.record.contents import Arriving, files
 
 SMALLEST, LARGEST = 16 * 1024, 512 * 2**20  # bytes of an object that is compressed
@@ -110,15 +109,7 @@ def _may_be(dataset: Dataset) -> bool:
 def _is_same(was: FileDataset, made: FileDataset) -> bool:
     """Whether both tell the same, and the new one decodes to the bytes of the old one."""
     told, tells = ({int(one.tag): one.value for one in data if int(one.tag) != _PIXELS} for data in (was, made))
-    if told != tells:
-        return False
-    at, pixels = 0, memoryview(was.PixelData)
-    for frame in iter_pixels(made, raw=True):
-        found = frame.astype(frame.dtype.newbyteorder("<"), copy=False).tobytes()
-        if pixels[at : at + len(found)] != found:
-            return False
-        at += len(found)
-    return len(pixels) - at in (0, 1)  # of an odd number of bytes, one more (PS3.5, 8.1.1)
+    return told == tells and is_of_same_pixels(was, made)
 
 
 def candidates() -> tuple[str, tuple[Any, ...]]:

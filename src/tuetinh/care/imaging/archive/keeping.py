@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 from uuid import NAMESPACE_OID, uuid5
 
 import orjson
 import psycopg
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from tuetinh.care.imaging.archive import reading
 from tuetinh.care.imaging.archive.persons import Told, named, told_by, whose
@@ -29,6 +30,7 @@ from tuetinh.record.steps import BROKEN_BY_OTHERS, Query, Row, Step, run
 KNOWN = 2000  # series that a process remembers
 TRIES = 5  # to add an object while others change its study
 PIECE = 2**20  # of files that are compared
+PLACERS = 8  # threads that wait for the disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,23 @@ class Place(NamedTuple):
     custodian: str
 
 
+class _Content:
+    """A content that is being laid on the disk."""
+
+    def __init__(self, arriving: Arriving, future: Future[Content]) -> None:
+        self.digest, self.size = arriving.content()
+        self._future = future
+
+    def placed(self) -> Content:
+        """Wait until it is there. Raises NoSpace."""
+        return self._future.result()
+
+
 class _Wrong(Exception):
     """The object does not fit: reason and detail."""
 
 
+_beside = ThreadPoolExecutor(PLACERS, "placing")
 _known: OrderedDict[tuple[str, str, str, Told], Place] = OrderedDict()  # by UIDs and what objects tell of the patient
 
 
@@ -97,35 +112,44 @@ def keep(
     with came if isinstance(came, Arriving) else Arriving() as arriving:
         if not isinstance(came, Arriving):
             arriving.write(came)
-        head, fault = _read(arriving)
+        with arriving.opened() as file:
+            # Where nothing is refused the disk begins at once, while the object is read and indexed.
+            placed = None if allowed or study else _beside.submit(arriving.place)
+            head, fault = _read(file)
         if allowed and not head:
             return Kept("held", *fault)
         if study and head and head.study != study:  # PS3.18, 10.5.1.1: such an object is not stored
             return Kept("held", "other-study", "", head.sop_class, head.sop_instance, head.study)
         if allowed and head and not allowed(head):
             return Kept("held", "not-allowed", "", head.sop_class, head.sop_instance, head.study)
-        content = arriving.place()
+        content = _Content(arriving, placed or _beside.submit(arriving.place))
+        try:
+            return _kept(source, head, content, fault, patient)
+        finally:
+            content.placed()
+
+
+def _kept(source: Source, head: Head | None, content: _Content, fault: tuple[str, str], patient: str) -> Kept:
     if not head:
-        return hold(source, content, None, *fault)
+        return hold(source, content.placed(), None, *fault)
     try:
         fresh = _index_at_last(source, head, content, patient)
     except _Wrong as wrong:
-        return hold(source, content, head, *wrong.args)
+        return hold(source, content.placed(), head, *wrong.args)
     return Kept("stored" if fresh else "duplicate", "", "", head.sop_class, head.sop_instance, head.study)
 
 
-def _read(arriving: Arriving) -> tuple[Head | None, tuple[str, str]]:
+def _read(file: BinaryIO) -> tuple[Head | None, tuple[str, str]]:
     """The head of an object, or why it has none: reason and detail."""
-    with arriving.opened() as file:
-        try:
-            return reading.read(file), ("", "")
-        except reading.Broken as error:
-            return None, ("broken", str(error))
-        except reading.Missing as error:
-            return None, ("missing", str(error))
+    try:
+        return reading.read(file), ("", "")
+    except reading.Broken as error:
+        return None, ("broken", str(error))
+    except reading.Missing as error:
+        return None, ("missing", str(error))
 
 
-def _index_at_last(source: Source, head: Head, content: Content, patient: str) -> bool:
+def _index_at_last(source: Source, head: Head, content: _Content, patient: str) -> bool:
     """`_index`, begun anew where others were in its way."""
     for _ in range(TRIES):
         try:
@@ -136,14 +160,15 @@ def _index_at_last(source: Source, head: Head, content: Content, patient: str) -
     return _index(source, head, content, patient)
 
 
-def _index(source: Source, head: Head, content: Content, patient: str) -> bool:
+def _index(source: Source, head: Head, content: _Content, patient: str) -> bool:
     """Add an object to the index; False where it is there already. Raises _Wrong."""
     key = (head.study, head.series, head.patient_id, told_by(head))
     place = None if patient else _known.get(key)
     if place and _is_open_to(place.custodian, source):
         try:
-            return _add(source, head, content, place)
-        except psycopg.errors.ForeignKeyViolation:  # it was deleted since
+            with transaction.atomic():
+                return _add(source, head, content, place)
+        except (psycopg.errors.ForeignKeyViolation, IntegrityError):  # it was deleted since
             _known.pop(key, None)
     with transaction.atomic():  # what does not fit leaves no study and no series behind
         place = _place(source, head, patient)
@@ -181,8 +206,8 @@ WITH added AS (
 SELECT 1 FROM added"""
 
 
-def _add(source: Source, head: Head, content: Content, place: Place) -> bool:
-    """Add an object to its series; False where it is there already. Raises _Wrong."""
+def _add(source: Source, head: Head, content: _Content, place: Place) -> bool:
+    """Add an object to its series, when its file is on the disk; False where it is there already. Raises _Wrong."""
     rows = ask(
         _ADD,
         *(place.study, place.series, head.sop_instance, head.sop_class, head.transfer_syntax),
@@ -190,8 +215,9 @@ def _add(source: Source, head: Head, content: Content, place: Place) -> bool:
         as_json_text(head.attributes("IMAGE")),
         *(content.digest, content.size, source.name[:80]),
     )
+    placed = content.placed()
     if not rows:
-        _check_same(head, content)
+        _check_same(head, placed)
     return bool(rows)
 
 

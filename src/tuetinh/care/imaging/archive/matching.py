@@ -5,9 +5,10 @@ Columns of the index are matched where there is one, the kept attributes else. W
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
+from functools import cache
 from typing import Any, Final
 
 import orjson
@@ -53,6 +54,8 @@ _EXISTS: Final = {
 }
 _EXISTS_COLUMN: Final = {_MODALITIES: ("m.modality", "text"), _CLASSES: ("m.sop_class_uid", "uid")}
 
+_NAMES: Final = frozenset(TAG_OF[keyword] for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"))
+
 
 class BadKey(Exception):
     """A value that cannot be matched against its attribute. args: tag, value."""
@@ -68,6 +71,11 @@ class Wanted:
     limit: int = MOST
     offset: int = 0
     beside: str = ""
+
+    @property
+    def is_by_name(self) -> bool:
+        """Whether it names what it wants by UIDs alone: one plan is good for all of these."""
+        return bool(self.keys) and not self.beside and _NAMES.issuperset(self.keys)
 
 
 @dataclass(slots=True)
@@ -92,7 +100,7 @@ class Sql:
 def compile_query(wanted: Wanted) -> tuple[str, list[Any], list[int]]:
     """The statement, its parameters, and the tags that it does not match. Raises BadKey.
 
-    Rows are: attributes of study, series and instance, ids of the three, study's resource, patient; see `answer`. There
+    Rows are: attributes of study, series and instance, the three ids, study's resource, patient; see `answers`. There
     is one beyond the limit where there are more matches.
     """
     made = _conditions(wanted)
@@ -267,11 +275,16 @@ def _number(made: Sql, column: str, tag: int, value: str, fuzzy: bool) -> None: 
 _KINDS: Final = {"text": _text, "name": _name, "date": _date, "time": _time, "range": _range, "number": _number}
 
 
-def answer(level: str, row: Sequence[Any]) -> dict[str, Any]:
-    """The DICOM JSON of a row of `compile_query`, with what is counted for its level."""
+def answers(level: str, rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """The DICOM JSON of rows of `compile_query`, with what is counted for their level."""
+    read = cache(orjson.loads)  # many objects are of one study and series
+    return [_answer(level, row, read) for row in rows]
+
+
+def _answer(level: str, row: Sequence[Any], read: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for told in row[:3]:
-        found |= orjson.loads(told) if told else {}
+        found |= read(told) if told else {}
     if level == "PATIENT":
         return {tag: value for tag, value in found.items() if LEVEL_OF.get(int(tag, 16)) == "PATIENT"}
     if level == "STUDY":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
-from tuetinh.care.imaging.archive.matching import Wanted, answer, compile_objects, compile_query
+from tuetinh.care.imaging.archive.matching import Wanted, answers, compile_objects, compile_query
 from tuetinh.record import audit
 from tuetinh.record.asker import Asker
 from tuetinh.record.contents.files import opened
@@ -54,16 +54,16 @@ class Found:
 def find(asker: Asker, wanted: Wanted) -> Step[Found]:
     """What a query finds for the asker. Raises matching.BadKey."""
     sql, params, unmatched = compile_query(wanted)
-    rows = yield Query(sql, params, prepare=False)
+    rows = yield Query(sql, params, prepare=None if wanted.is_by_name else False)
     more, rows = len(rows) > wanted.limit, rows[: wanted.limit]
     _note(asker, "search", rows, 6)
-    return Found([answer(wanted.level, row) for row in rows], unmatched, more)
+    return Found(answers(wanted.level, rows), unmatched, more)
 
 
 def objects(asker: Asker, wanted: Wanted) -> Step[list[Object]]:
     """The objects that a query finds for the asker, in the order in which people look at them. Raises BadKey."""
     sql, params = compile_objects(wanted)
-    rows = yield Query(sql, params, prepare=False)
+    rows = yield Query(sql, params, prepare=None if wanted.is_by_name else False)
     _note(asker, "read", rows, 7)
     return [Object(*row[:5], bytes(row[5]), row[6]) for row in rows]
 

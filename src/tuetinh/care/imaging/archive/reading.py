@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, time
+from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -15,6 +16,7 @@ from tuetinh.record.text import fold
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset, FileDataset
+    from pydicom.tag import BaseTag
 
 PREAMBLE = 128
 LONGEST = 64  # characters of a UID (PS3.5, 9.1), and of an LO
@@ -103,7 +105,7 @@ def read(file: BinaryIO) -> Head:
         raise Broken("no Part 10 header")
     file.seek(0)
     try:
-        head = dcmread(file, stop_before_pixels=True, specific_tags=list(LEVEL_OF))
+        head = dcmread(file, stop_before_pixels=True, specific_tags=_wanted())
         syntax = str(head.file_meta.TransferSyntaxUID)
         found = {keyword: text(head, keyword) for keyword in ("SOPClassUID", "SOPInstanceUID", *_PLACE)}
     except Exception as error:  # pydicom raises whatever the bytes lead it to
@@ -124,6 +126,14 @@ def read(file: BinaryIO) -> Head:
         accession=text(head, "AccessionNumber")[:LONGEST],
         dataset=head,
     )
+
+
+@cache
+def _wanted() -> list[BaseTag]:
+    """The tags of the index, as the library would else make them for each object."""
+    from pydicom.tag import BaseTag
+
+    return [BaseTag(tag) for tag in LEVEL_OF]
 
 
 _PLACE = ("StudyInstanceUID", "SeriesInstanceUID")

@@ -1,4 +1,4 @@
-"""Objects in other transfer syntaxes than their own: uncompressed, in the byte order of today."""
+"""Objects in other transfer syntaxes than their own: uncompressed, in the byte order of today, or without loss."""
 
 from __future__ import annotations
 
@@ -8,17 +8,26 @@ from io import BytesIO
 import numpy as np
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.pixels import pack_bits
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.pixels import iter_pixels, pack_bits
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    RLELossless,
+)
 
 from tuetinh.care.imaging.archive.lenient import dcmread
 from tuetinh.care.imaging.archive.reading import whole
 
 PLAIN = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
+WITHOUT_LOSS = (str(JPEGLSLossless), str(JPEG2000Lossless), str(RLELossless))
+"""Compressed syntaxes that an object can be given in."""
 
 
 class CannotConvert(Exception):
-    """The pixels of the object cannot be decoded."""
+    """The pixels of the object cannot be decoded, or not be written so."""
 
 
 def in_one_of(digest: bytes, accepted: Collection[str]) -> FileDataset:
@@ -46,6 +55,33 @@ def explicit(dataset: FileDataset) -> bytes:
     except Exception as error:  # decoders raise whatever the bytes lead them to
         raise CannotConvert(str(error)) from error
     return out.getvalue()
+
+
+def without_loss(dataset: FileDataset, syntax: str) -> bytes:
+    """The object as a Part 10 file in one of `WITHOUT_LOSS`. Raises CannotConvert."""
+    plain = explicit(dataset)
+    made = dcmread(BytesIO(plain))
+    out = BytesIO()
+    try:
+        made.compress(syntax, generate_instance_uid=False)
+        dcmwrite(out, made, enforce_file_format=True)
+        is_same = is_of_same_pixels(dcmread(BytesIO(plain)), dcmread(BytesIO(out.getvalue())))
+    except Exception as error:  # encoders, too
+        raise CannotConvert(str(error)) from error
+    if not is_same:  # as where bits are used that are not said to be
+        raise CannotConvert("pixels would be lost")
+    return out.getvalue()
+
+
+def is_of_same_pixels(was: Dataset, made: Dataset) -> bool:
+    """Whether one object decodes to the bytes that the other, which is not compressed, has."""
+    at, pixels = 0, memoryview(was.PixelData)
+    for frame in iter_pixels(made, raw=True):
+        found = frame.astype(frame.dtype.newbyteorder("<"), copy=False).tobytes()
+        if pixels[at : at + len(found)] != found:
+            return False
+        at += len(found)
+    return len(pixels) - at in (0, 1)  # of an odd number of bytes, one more (PS3.5, 8.1.1)
 
 
 def _pack(dataset: Dataset) -> None:

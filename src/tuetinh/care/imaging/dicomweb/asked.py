@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import orjson
 
+from tuetinh.care.imaging.dicomweb import multipart, native
 from tuetinh.care.imaging.dicomweb.multipart import parameters
 from tuetinh.record.origin import scheme_of
 
 JSON: Final = "application/dicom+json"
+_JSON: Final = (JSON, "application/json", "application/*", "*/*", "")
 Headers = Sequence[tuple[str, str]]
 
 
@@ -77,6 +79,24 @@ class Call:
             found.append((weight, Accepted(told[""], told.get("type", "").lower(), told.get("transfer-syntax", ""))))
         return [accepted for weight, accepted in sorted(found, key=lambda pair: -pair[0]) if weight > 0]
 
+    def accepting(self, fits: Callable[[Accepted], bool]) -> Accepted:
+        """The media type that the client prefers of those that can be given. Raises Refused."""
+        found = next((one for one in self.accepts if fits(one)), None)
+        if found is None:
+            raise Refused(406, "none of the media types that are accepted can be given")
+        return found
+
+    def wants_xml(self, *, parts: bool = True) -> bool:
+        """Whether metadata is to be XML rather than JSON. Raises Refused where it may be neither.
+
+        parts: of several data sets, each of which is a document of its own (PS3.18, 8.7.3.2).
+        """
+
+        def fits(one: Accepted) -> bool:
+            return one.media in _JSON or (one.inner == native.MEDIA and one.is_multipart == parts)
+
+        return self.accepting(fits).inner == native.MEDIA
+
     def option(self, name: str, usual: str = "") -> str:
         """The value of a query parameter."""
         return next((value for key, value in self.query if key == name), usual)
@@ -100,6 +120,15 @@ class Call:
     async def answer_json(self, value: object, status: int = 200, headers: Headers = ()) -> None:
         """Send DICOM JSON."""
         await self.answer(status, JSON, orjson.dumps(value), headers)
+
+    async def answer_parts(self, values: Iterable[bytes], media: str, headers: Headers = ()) -> None:
+        """Send documents, each as a part."""
+        boundary = multipart.new_boundary()
+        await self.start(200, f'multipart/related; type="{media}"; boundary={boundary}', headers)
+        for number, value in enumerate(values):
+            await self.more(multipart.head(boundary, media, first=number == 0) + value)
+        await self.more(multipart.tail(boundary))
+        await self.end()
 
     async def start(self, status: int, media: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         """Send the head of an answer; nothing of it is kept by anybody on the way."""

@@ -113,12 +113,13 @@ class DicomDoor:
     async def _read(self, call: Call, asker: Asker, name: str, groups: tuple[str | None, ...], beside: str) -> None:
         within = {tag: uid for tag, uid in zip((_STUDY, _SERIES, _INSTANCE), groups, strict=False) if uid}
         if name in _LEVELS:
+            xml = call.wants_xml()
             wanted = qido.wanted(call, _LEVELS[name], within, beside)
             try:
                 found = await self._run(asker, queries.find(asker, wanted))
             except BadKey as error:
                 raise qido.refused(error) from error
-            await qido.answer(call, found, _LEVELS[name], within)
+            await qido.answer(call, found, _LEVELS[name], within, xml=xml)
             return
         await _give(call, name, groups, await self._objects(asker, within))
 

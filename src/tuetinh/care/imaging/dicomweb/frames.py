@@ -141,6 +141,18 @@ def decoded(digest: bytes, numbers: list[int]) -> list[bytes]:
     return [_decoded(where, number) for number in numbers]
 
 
+def lying(digest: bytes) -> tuple[int, int]:
+    """Where all frames lie in the file as they are to be sent, and how many bytes they are; 0 where they do not so.
+
+    Raises NoFrame, CannotConvert.
+    """
+    where = pixels(digest)
+    size = where.plain_size() * where.count
+    if size > where.length >= 0:
+        raise CannotConvert("the pixel data is too short")
+    return where.start, size
+
+
 def all_decoded(digest: bytes) -> Iterator[bytes]:
     """Every frame, one after the other. Raises NoFrame, CannotConvert."""
     where = pixels(digest)

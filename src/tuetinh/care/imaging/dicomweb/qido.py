@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import cache
 from typing import Any, Final
 
 from pydicom.datadict import tag_for_keyword
@@ -9,6 +11,7 @@ from pydicom.datadict import tag_for_keyword
 from tuetinh.care.imaging.archive.attributes import LEVEL_OF
 from tuetinh.care.imaging.archive.matching import COUNTED, MOST, BadKey, Wanted
 from tuetinh.care.imaging.archive.queries import Found
+from tuetinh.care.imaging.dicomweb import native
 from tuetinh.care.imaging.dicomweb.asked import Call, Refused
 
 _PARENTS: Final = {"STUDY": (), "SERIES": ("0020000D",), "IMAGE": ("0020000D", "0020000E")}
@@ -52,7 +55,7 @@ def tag_of(name: str) -> int | None:
     return tag_for_keyword(first)
 
 
-async def answer(call: Call, found: Found, level: str, within: dict[int, str]) -> None:
+async def answer(call: Call, found: Found, level: str, within: dict[int, str], *, xml: bool) -> None:
     """Send what was found: the attributes of the level, its parents' UIDs, and more where asked for."""
     included = {one for name, value in call.query if name == "includefield" for one in value.split(",")}
     tags = {f"{tag:08X}" for one in included if (tag := tag_of(one)) is not None}
@@ -68,7 +71,12 @@ async def answer(call: Call, found: Found, level: str, within: dict[int, str]) -
         told["00080056"] = {"vr": "CS", "Value": ["ONLINE"]}
         told["00080005"] = {"vr": "CS", "Value": ["ISO_IR 192"]}
         matches.append(dict(sorted(told.items())))
-    await call.answer_json(matches, headers=[("warning", f'299 tuetinh "{text}"') for text in _warnings(found)])
+    headers = [("warning", f'299 tuetinh "{text}"') for text in _warnings(found)]
+    if xml and matches:
+        told = await asyncio.to_thread(lambda: [native.as_xml(match) for match in matches])
+        await call.answer_parts(told, native.MEDIA, headers)
+    else:
+        await call.answer_json(matches, headers=headers)
 
 
 def _warnings(found: Found) -> list[str]:
@@ -77,6 +85,7 @@ def _warnings(found: Found) -> list[str]:
     return [*told, "There are additional results that can be requested"] if found.more else told
 
 
+@cache
 def _level(tag: str) -> str:
     number = int(tag, 16)
     if number in COUNTED:

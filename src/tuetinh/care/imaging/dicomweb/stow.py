@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, Final
 
 from tuetinh.care.imaging.archive.keeping import Kept, Source, keep
 from tuetinh.care.imaging.archive.queries import STRUCTURED
 from tuetinh.care.imaging.archive.reading import Head
 from tuetinh.care.imaging.archive.recording import record_new, record_studies
+from tuetinh.care.imaging.dicomweb import native
 from tuetinh.care.imaging.dicomweb.asked import Call, Refused
 from tuetinh.care.imaging.dicomweb.multipart import NotMultipart, parameters, parts
 from tuetinh.record import audit
@@ -117,6 +118,10 @@ async def _answer(call: Call, study: str, outcomes: list[tuple[Kept, int]]) -> N
     if stored:
         answer["00081199"] = {"vr": "SQ", "Value": stored}
     status = 200 if not failed else 202 if stored else 409
+    with suppress(Refused):  # whoever takes neither is told in JSON: the objects are stored
+        if call.wants_xml(parts=False):
+            await call.answer(status, native.MEDIA, native.as_xml(answer))
+            return
     await call.answer_json(answer, status)
 
 

@@ -6,25 +6,29 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import BinaryIO, Final, TypeVar
 
 from tuetinh.care.imaging.archive.queries import Object
 from tuetinh.care.imaging.archive.reading import whole
-from tuetinh.care.imaging.archive.syntaxes import PLAIN, CannotConvert, explicit
-from tuetinh.care.imaging.dicomweb import frames, metadata, multipart
+from tuetinh.care.imaging.archive.syntaxes import PLAIN, WITHOUT_LOSS, CannotConvert, explicit, without_loss
+from tuetinh.care.imaging.dicomweb import frames, metadata, multipart, native
 from tuetinh.care.imaging.dicomweb.asked import JSON, Accepted, Call, Refused
 
 T = TypeVar("T")
 CHUNK: Final = 1024 * 1024
 DICOM: Final = "application/dicom"
 BYTES: Final = "application/octet-stream"
+PDF: Final = "application/pdf"
+PAPER: Final = "1.2.840.10008.5.1.4.1.1.104.1"  # Encapsulated PDF Storage
 EXPLICIT: Final = PLAIN[0]
+CONVERTIBLE: Final = (EXPLICIT, *WITHOUT_LOSS)
 CONVERTED: Final = 256 * 2**20  # bytes of the largest object that is converted, in some times its size of memory
 
 
 async def objects(call: Call, found: list[Object]) -> None:
     """Send objects, each as a part; one alone as it is, if that is asked for, with ranges."""
-    accepted = _accepting(call, lambda one: one.inner in (DICOM, "*/*", "application/*", ""))
+    can = {"", "*", *CONVERTIBLE, *(one.transfer_syntax for one in found)}
+    accepted = call.accepting(lambda a: a.inner in (DICOM, "*/*", "application/*", "") and a.syntax in can)
     if not accepted.is_multipart and accepted.media == DICOM and len(found) == 1:
         await _single(call, found[0], accepted.syntax)
         return
@@ -43,50 +47,61 @@ async def objects(call: Call, found: list[Object]) -> None:
     await call.end()
 
 
-def _accepting(call: Call, fits: Callable[[Accepted], bool]) -> Accepted:
-    found = next((one for one in call.accepts if fits(one)), None)
-    if found is None:
-        raise Refused(406, "none of the media types that are accepted can be given")
-    return found
-
-
 async def _given(one: Object, syntax: str) -> tuple[bytes, str]:
     """The bytes of an object in the syntax that is wanted; none where it is given as it is kept.
 
     Without a wish it is Explicit VR Little Endian (PS3.18, 8.7.3.5); `*` is as it is kept.
     """
-    if syntax in ("", EXPLICIT) and one.transfer_syntax != EXPLICIT and one.size <= CONVERTED:
+    wanted = syntax or EXPLICIT
+    if wanted in CONVERTIBLE and wanted != one.transfer_syntax and one.size <= CONVERTED:
         with suppress(CannotConvert):
-            return await asyncio.to_thread(lambda: explicit(whole(one.digest))), EXPLICIT
+            return await asyncio.to_thread(_converted, one, wanted), wanted
     return b"", one.transfer_syntax
+
+
+def _converted(one: Object, syntax: str) -> bytes:
+    dataset = whole(one.digest)
+    return explicit(dataset) if syntax == EXPLICIT else without_loss(dataset, syntax)
 
 
 async def _file(one: Object, start: int, stop: int) -> AsyncIterator[bytes]:
     """The bytes of a file from one place to another."""
-    file = await asyncio.to_thread(one.opened)
-    file.seek(start)
+
+    def begun() -> tuple[BinaryIO, bytes]:
+        file = one.opened()
+        file.seek(start)
+        return file, file.read(min(CHUNK, stop - start))
+
+    file, chunk = await asyncio.to_thread(begun)
     try:
-        while start < stop and (chunk := await asyncio.to_thread(file.read, min(CHUNK, stop - start))):
-            start += len(chunk)
+        while chunk:
             yield chunk
+            start += len(chunk)
+            chunk = await asyncio.to_thread(file.read, min(CHUNK, stop - start)) if start < stop else b""
     finally:
         file.close()
 
 
 async def _single(call: Call, one: Object, syntax: str) -> None:
     data, told = await _given(one, syntax)
+    if syntax in WITHOUT_LOSS and told != syntax:
+        raise Refused(406, "the object cannot be given in that transfer syntax")
     kind = f"{DICOM}; transfer-syntax={told}"
     if data:
         await call.answer(200, kind, data)
         return
-    size = one.size
+    await _ranged(call, kind, one.size, lambda start, stop: _file(one, start, stop))
+
+
+async def _ranged(call: Call, kind: str, size: int, between: Callable[[int, int], AsyncIterator[bytes]]) -> None:
+    """Send so many bytes, or those that are asked for; `between` reads them from one place to another."""
     start, stop = _range(call.headers.get("range", ""), size)
     headers = [("accept-ranges", "bytes"), ("content-length", str(stop - start))]
     partial = (start, stop) != (0, size)
     headers += [("content-range", f"bytes {start}-{stop - 1}/{size}")] if partial else []
     await call.start(206 if partial else 200, kind, headers)
     if call.scope["method"] != "HEAD":
-        async for chunk in _file(one, start, stop):
+        async for chunk in between(start, stop):
             await call.more(chunk)
     await call.end()
 
@@ -105,13 +120,19 @@ def _range(text: str, size: int) -> tuple[int, int]:
 
 
 async def all_metadata(call: Call, found: list[Object]) -> None:
-    """Send the metadata of objects as one JSON array, as it is read."""
-    _accepting(call, lambda one: one.inner in (JSON, "application/json", "*/*", "application/*"))
-    await call.start(200, JSON)
+    """Send the metadata of objects, as it is read: one JSON array, or a part of XML for each."""
+    boundary = multipart.new_boundary() if call.wants_xml() else ""
+    await call.start(200, f'multipart/related; type="{native.MEDIA}"; boundary={boundary}' if boundary else JSON)
     for batch in _batches(found, 50):
-        told = await asyncio.to_thread(lambda b=batch: [metadata.metadata(call.base, one) for one in b])
-        await call.more((b"[" if batch[0] is found[0] else b",") + b",".join(told))
-    await call.more(b"]")
+        first = batch[0] is found[0]
+        if boundary:
+            told = await asyncio.to_thread(lambda b=batch: [native.of(metadata.metadata(call.base, one)) for one in b])
+            heads = (multipart.head(boundary, native.MEDIA, first=first and not at) for at in range(len(told)))
+            await call.more(b"".join(head + one for head, one in zip(heads, told, strict=True)))
+        else:
+            told = await asyncio.to_thread(lambda b=batch: [metadata.metadata(call.base, one) for one in b])
+            await call.more((b"[" if first else b",") + b",".join(told))
+    await call.more(multipart.tail(boundary) if boundary else b"]")
     await call.end()
 
 
@@ -127,7 +148,7 @@ async def some_frames(call: Call, one: Object, numbers: list[int]) -> None:
     def fits(accepted: Accepted) -> bool:
         return accepted.inner in (BYTES, "*/*", "application/*", "") or bool(own and accepted.inner in (own, "image/*"))
 
-    accepted = _accepting(call, fits)
+    accepted = call.accepting(fits)
     wants_own = accepted.inner in (own, "image/*") or accepted.syntax in ("*", one.transfer_syntax)
     if own and wants_own:
         bodies = await _worked(lambda: frames.kept(one.digest, numbers))
@@ -151,23 +172,23 @@ async def _in_parts(call: Call, kind: str, bodies: list[bytes], url: str, number
 
 
 async def bulk(call: Call, one: Object, tag: str) -> None:
-    """Send the bytes of an element; pixels frame by frame."""
-    accepted = _accepting(call, lambda a: a.inner in (BYTES, "*/*", "application/*", ""))
-    if tag.upper() == "7FE00010":
-        pieces = frames.all_decoded(one.digest)
-        first = await _worked(lambda: next(pieces))  # what cannot be given is refused before anything is sent
-    else:
+    """Send the bytes of an element, those that are asked for of it (PS3.18, 10.4.1.1.4); pixels frame by frame."""
+    accepted = call.accepting(lambda a: a.inner in (BYTES, "*/*", "application/*", ""))
+    if tag.upper() != "7FE00010":
         found = await asyncio.to_thread(metadata.bulk, one.digest, tag)
         if found is None:
             raise Refused(404, "no such element")
-        first, pieces = found, iter(())
+        await _bulk(call, accepted, len(found), lambda start, stop: _one(found[start:stop]))
+        return
+    start, size = await _worked(lambda: frames.lying(one.digest))
+    if size:
+        await _bulk(call, accepted, size, lambda at, end: _file(one, start + at, start + end))
+        return
+    pieces = frames.all_decoded(one.digest)
+    first = await _worked(lambda: next(pieces))  # what cannot be given is refused before anything is sent
     boundary = multipart.new_boundary() if accepted.is_multipart else ""
-    if boundary:
-        await call.start(200, f'multipart/related; type="{BYTES}"; boundary={boundary}')
-        await call.more(multipart.head(boundary, BYTES, first=True))
-    else:
-        await call.start(200, BYTES)
-    await call.more(first)
+    await call.start(200, f'multipart/related; type="{BYTES}"; boundary={boundary}' if boundary else BYTES)
+    await call.more((multipart.head(boundary, BYTES, first=True) if boundary else b"") + first)
     while (piece := await _worked(lambda: next(pieces, None))) is not None:
         await call.more(piece)
     if boundary:
@@ -175,9 +196,37 @@ async def bulk(call: Call, one: Object, tag: str) -> None:
     await call.end()
 
 
+async def _bulk(call: Call, accepted: Accepted, size: int, between: Callable[[int, int], AsyncIterator[bytes]]) -> None:
+    """Send bytes whose number is known, as a part where that is asked for."""
+    if not accepted.is_multipart:
+        await _ranged(call, BYTES, size, between)
+        return
+    boundary = multipart.new_boundary()
+    await call.start(200, f'multipart/related; type="{BYTES}"; boundary={boundary}')
+    await call.more(multipart.head(boundary, BYTES, first=True))
+    async for chunk in between(0, size):
+        await call.more(chunk)
+    await call.more(multipart.tail(boundary))
+    await call.end()
+
+
+async def _one(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
 async def rendered(call: Call, one: Object, number: int, *, thumbnail: bool = False) -> None:
-    """Send a frame as people see it (PS3.18, 8.3.5): `viewport`, `window` and `quality` are understood."""
-    accepted = _accepting(call, lambda a: a.media in ("image/jpeg", "image/png", "image/*", "*/*"))
+    """Send a frame as people see it (PS3.18, 8.3.5): `viewport`, `window` and `quality` are understood.
+
+    A document that is kept is given itself (PS3.18, 8.7.4).
+    """
+    if one.sop_class == PAPER and not thumbnail:
+        call.accepting(lambda a: a.media in (PDF, "application/*", "*/*"))
+        document = await asyncio.to_thread(metadata.bulk, one.digest, "00420011")
+        if document is None:
+            raise Refused(404, "there is no document in the object")
+        await call.answer(200, PDF, document)
+        return
+    accepted = call.accepting(lambda a: a.media in ("image/jpeg", "image/png", "image/*", "*/*"))
     drawing = frames.Drawing(
         _window(call.option("window")),
         _viewport(call.option("viewport")) or ((frames.THUMBNAIL,) * 2 if thumbnail else None),

@@ -205,20 +205,24 @@ class Entity:
         yield from _given(event, objects)
 
     def _get(self, event: evt.Event) -> Iterator[Any]:
-        objects = self._objects(event) if self._peers[event.assoc].device.retrieves else None
-        if objects is None:
-            yield 0
-            yield NOT_AUTHORISED, None
+        from tuetinh.care.imaging.dimse import finding
+
+        refused = 0 if self._peers[event.assoc].device.retrieves else NOT_AUTHORISED
+        try:
+            objects = [] if refused else self._objects(event)
+        except finding.BadIdentifier:
+            refused = BAD_IDENTIFIER
+        if refused:
+            yield 1  # for none is a success
+            yield refused, None
             return
         yield from _given(event, objects)
 
     def _objects(self, event: evt.Event) -> list[Any]:
+        """The objects that are asked for. Raises finding.BadIdentifier, which C-MOVE tells as unable to process."""
         from tuetinh.care.imaging.dimse import finding
 
-        try:
-            return self.workers.run(_objects, self._peers[event.assoc].asker, finding.wanted_objects(event.identifier))
-        except finding.BadIdentifier:
-            return []
+        return self.workers.run(_objects, self._peers[event.assoc].asker, finding.wanted_objects(event.identifier))
 
     def _commit(self, event: evt.Event) -> tuple[int, None]:
         from tuetinh.care.imaging.dimse import committing

@@ -29,7 +29,7 @@ from tuetinh.record.asker import SYSTEM
 HANOI: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 OPEN: Final = (Exam.Stage.ORDERED, Exam.Stage.SCHEDULED)
 MOST: Final = 1000
-DUPLICATE, NO_SUCH, INVALID, MISSING = 0x0111, 0x0112, 0x0106, 0x0120
+DUPLICATE, NO_SUCH, INVALID, MISSING, NO_INSTANCE = 0x0111, 0x0112, 0x0106, 0x0120, 0x0117
 IN_PROGRESS, COMPLETED, DISCONTINUED = "IN PROGRESS", "COMPLETED", "DISCONTINUED"
 _SEXES: Final = {"male": "M", "female": "F", "other": "O"}
 
@@ -155,6 +155,8 @@ def begin(peer: Peer, uid: str, told: Dataset) -> int:
     """N-CREATE: a machine has begun a step (F.7.2.1). Returns the status to answer."""
     if not peer.device.works:
         return NOT_AUTHORISED
+    if not uid:
+        return NO_INSTANCE
     if str(told.get("PerformedProcedureStepStatus") or "") != IN_PROGRESS:
         return INVALID
     steps = told.get("ScheduledStepAttributesSequence")

@@ -51,14 +51,16 @@ def look(request: HttpRequest) -> HttpResponse:
         raise Http404
     exam = _exam(me, request.GET.get("exam", ""))
     row = _opinion(me, request.GET.get("opinion", ""))
+    opinion = row if row and row.closed_at is None else None
+    viewer = Look(tuple(one.study_instance_uid for one in studies)).url
     chosen = [[one.instance, one.frame] for one in keys.chosen(case_of(exam))] if exam else []
     context = {
         "studies": ",".join(one.study_instance_uid for one in studies),
-        "viewer": Look(tuple(one.study_instance_uid for one in studies)).url,
+        "viewer": f"{viewer}&opinion={opinion.pk}" if opinion else viewer,
         "series": looking.series(me, studies),
         "exam": exam,
         "keys": chosen,
-        "opinion": row if row and row.closed_at is None else None,
+        "opinion": opinion,
         "asks": me.role in PARTIES and bool(me.facility),
         "sends": me.role in sending.SENDS and sending.upstream() is not None,
         "banner": banner(me, studies[0].patient) if studies[0].patient else None,

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Final
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
+from django.utils import timezone
 
 from tuetinh.care.imaging.archive.keeping import ask
 from tuetinh.care.imaging.errors import Held, NeedsReason, NotAllowed, NotThere
 from tuetinh.care.imaging.models import Instance, Study
 from tuetinh.care.imaging.retention.models import DestroyedObject, StudyHold
+from tuetinh.record import api as record
 from tuetinh.record import audit
 from tuetinh.record.api import Destroyed
 from tuetinh.record.asker import SYSTEM, Asker
@@ -76,6 +79,68 @@ def held_visits(encounters: Collection[str]) -> set[str]:
 _HELD: Final = """
 SELECT DISTINCT s.encounter FROM imaging_studyhold h JOIN imaging_study s ON s.id = h.study_id
 WHERE h.released_at IS NULL AND s.encounter = ANY(%s)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unvisited:
+    """A study that belongs to no visit. resource: id of its ImagingStudy. patient: "" where nobody knows whose it is.
+
+    made: when, else when it came. labels: bits of `record.labels`. held: it must not be destroyed for now.
+    """
+
+    resource: str
+    patient: str
+    made: date
+    labels: int
+    held: bool
+
+
+def unvisited(asker: Asker, before: date, at: int, most: int) -> list[Unvisited]:
+    """Studies of the asker's facility that belong to no visit and were made before a day, from a place of the list."""
+    enter(asker)
+    old = Q(study_date__lt=before) | Q(study_date=None, received_at__date__lt=before)
+    rows = Study.objects.filter(old, custodian=asker.facility, encounter="")
+    return _told(rows.order_by("study_date", "id")[at : at + most])
+
+
+def unvisited_study(asker: Asker, resource: str) -> Unvisited | None:
+    """One of them."""
+    enter(asker)
+    rows = Study.objects.filter(custodian=asker.facility, encounter="", resource=resource)
+    return next(iter(_told(rows)), None)
+
+
+def _told(rows: QuerySet[Study]) -> list[Unvisited]:
+    studies = list(rows)
+    held = StudyHold.objects.filter(study__in=studies, released_at=None).values_list("study_id", flat=True)
+    kept = set(held)
+    return [
+        Unvisited(
+            one.resource,
+            one.patient or "",
+            one.study_date or timezone.localdate(one.received_at),
+            one.labels,
+            one.pk in kept,
+        )
+        for one in studies
+    ]
+
+
+def destroy_study(asker: Asker, resource: str, decision: str) -> int:
+    """Destroy a study that belongs to no visit, also one of nobody, which the record does not know.
+
+    Returns how many versions of its ImagingStudy there were, or objects of nobody. Raises Held, and as
+    `record.destroy`.
+    """
+    with transaction.atomic():
+        enter(asker)
+        study = Study.objects.filter(resource=resource, patient=None).first()
+        if study:
+            count = Instance.objects.filter(study=study).count()
+            follow_destruction(asker, resource, decision)
+            audit.note(asker, "destroy", "ImagingStudy", resource, None)
+            return count
+        return record.destroy(asker, "ImagingStudy", resource, decision)
 
 
 def follow_destruction(asker: Asker, resource: str, decision: str) -> None:

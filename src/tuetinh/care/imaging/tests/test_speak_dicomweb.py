@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Set
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import httpx
 import pytest
 from dicomweb_client.api import DICOMwebClient
 from PIL import Image
-from pydicom import dcmread, examples
+from pydicom import Dataset, dcmread, examples
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 from requests import Session
 
-from tuetinh.care.imaging.dicomweb import frames
+from tuetinh.care.imaging.dicomweb import frames, native, wado
+from tuetinh.care.imaging.dicomweb.multipart import parameters
 from tuetinh.care.imaging.models import Held, Instance
 from tuetinh.care.imaging.tests.conftest import Web, part10
 from tuetinh.record.asker import SYSTEM
@@ -141,6 +147,108 @@ def test_metadata_frames_bulk_data_and_pictures(web: Web) -> None:
     assert web.get(f"{ONE}/rendered?window=100,50,linear&viewport=2,2").headers["content-type"] == "image/jpeg"
     assert web.get(f"{ONE}/rendered?window=x").status_code == 400
     assert web.get("/studies/1.2.3.4/thumbnail").status_code == 200
+
+
+def test_a_document_is_drawn_as_itself(web: Web) -> None:
+    paper = dcmread(BytesIO(part10(SOPClassUID=wado.PAPER, SOPInstanceUID="1.2.3.4.1.1", Modality="DOC", Rows=None)))
+    del paper.PixelData
+    paper.EncapsulatedDocument, paper.MIMETypeOfEncapsulatedDocument = b"%PDF-1.7 paper ", "application/pdf"
+    out = BytesIO()
+    paper.save_as(out)
+    assert web.store(out.getvalue()).status_code == 200
+    answer = web.get(f"{ONE}/rendered", "application/pdf")
+    assert (answer.headers["content-type"], answer.content) == ("application/pdf", b"%PDF-1.7 paper ")
+    assert web.get("/studies/1.2.3.4/rendered").content == answer.content
+    assert web.get(f"{ONE}/rendered", "image/png").status_code == 406
+
+
+def test_bulk_data_is_given_in_pieces(web: Web) -> None:
+    """Pixels as they lie in the file, and any other element."""
+    web.store(part10(SOPInstanceUID="1.2.3.4.1.1", NumberOfFrames=2, Rows=2, ICCProfile=bytes(range(250)) * 8))
+    for tag, data in (("7FE00010", bytes(range(32))), ("00282000", bytes(range(250)) * 8)):
+        url = f"{ONE}/bulkdata/{tag}"
+        whole = web.get(url, "application/octet-stream")
+        assert (whole.status_code, whole.content, whole.headers["accept-ranges"]) == (200, data, "bytes")
+        piece = web.get(url, "application/octet-stream", Range="bytes=8-11")
+        assert (piece.status_code, piece.content) == (206, data[8:12])
+        assert piece.headers["content-range"] == f"bytes 8-11/{len(data)}"
+        assert web.get(url, "application/octet-stream", Range="bytes=99999-").status_code == 416
+        assert data in web.get(url, 'multipart/related; type="application/octet-stream"').content
+
+
+def test_objects_are_given_in_the_syntax_that_is_asked_for(web: Web) -> None:
+    pixels = bytes(value for number in range(64 * 64) for value in (number % 256, number % 16))
+    web.store(part10(SOPInstanceUID="1.2.3.4.1.1", Rows=64, Columns=64, PixelData=pixels))
+    for syntax in (JPEGLSLossless, JPEG2000Lossless, RLELossless):
+        answer = web.get(ONE, f"{DICOM}; transfer-syntax={syntax}")
+        assert answer.headers["content-type"] == f"{DICOM}; transfer-syntax={syntax}"
+        found = dcmread(BytesIO(answer.content))
+        assert found.file_meta.TransferSyntaxUID == syntax
+        found.decompress(generate_instance_uid=False)
+        assert (found.PixelData, found.SOPInstanceUID) == (pixels, "1.2.3.4.1.1")
+    related = f'multipart/related; type="{DICOM}"; transfer-syntax={JPEGLSLossless}'
+    assert f"transfer-syntax={JPEGLSLossless}".encode() in web.get("/studies/1.2.3.4", related).content
+    lossy = f"{DICOM}; transfer-syntax=1.2.840.10008.1.2.4.50"
+    assert web.get(ONE, lossy).status_code == 406
+    assert web.get(ONE, f"{lossy}, {DICOM}; transfer-syntax=*; q=0.5").status_code == 200
+    beyond = part10(SOPInstanceUID="1.2.3.4.1.2", Rows=64, Columns=64, PixelData=b"\xff" * 8192)  # of twelve bits
+    web.store(beyond)
+    other = ONE.removesuffix("1") + "2"
+    assert web.get(other, f"{DICOM}; transfer-syntax={JPEGLSLossless}").status_code == 406
+
+
+def test_metadata_and_answers_are_xml_where_that_is_asked_for(web: Web, tmp_path: Path) -> None:
+    """As dcmtk writes the Native DICOM Model."""
+    data = part10(SOPInstanceUID="1.2.3.4.1.1", PatientComments="a < b")
+    block = dcmread(BytesIO(data))
+    block.private_block(0x0009, "TUETINH TEST", create=True).add_new(1, "LO", ["x", "y"])
+    block.ProcedureCodeSequence = [Dataset()]
+    block.ProcedureCodeSequence[0].CodeValue = "C1"
+    block.save_as(tmp_path / "one.dcm")
+    related = f'multipart/related; type="{native.MEDIA}"'
+    body = b"--x\r\nContent-Type: application/dicom\r\n\r\n" + (tmp_path / "one.dcm").read_bytes() + b"\r\n--x--"
+    kind = "multipart/related; type=application/dicom; boundary=x"
+    told = httpx.post(
+        f"{web.url}/studies",
+        content=body,
+        headers={"Authorization": "Bearer system", "Content-Type": kind, "Accept": native.MEDIA},
+    )
+    assert (told.status_code, told.headers["content-type"]) == (200, native.MEDIA)
+    assert attributes(told.content)["00081190"] == [f"{web.url}/studies/1.2.3.4"]
+    theirs = subprocess.run(["dcm2xml", "-nat", tmp_path / "one.dcm"], capture_output=True, check=True).stdout
+    [ours] = xml_parts(web.get(f"{ONE}/metadata", related))
+    left_out = {"7FE00010", "00083002"}  # an address here, bytes there; what it can be given in
+    wanted, found = (attributes(text, left_out) for text in (theirs, ours))
+    assert found == wanted
+    assert (found["00104000"], found["00090001"], found["00081032"]) == (["a < b"], ["x", "y"], ["C1"])
+    matches = web.get("/studies?limit=5", related)
+    assert [attributes(one)["0020000D"] for one in xml_parts(matches)] == [["1.2.3.4"]]
+    assert web.get("/studies", native.MEDIA).status_code == 406  # matches are several documents
+    assert web.get("/studies", "text/html").status_code == 406
+    assert web.get(f"{ONE}/metadata", "text/html").status_code == 406
+    assert web.get("/studies", f"{native.MEDIA}, application/json").headers["content-type"] == "application/dicom+json"
+
+
+def xml_parts(answer: httpx.Response) -> list[bytes]:
+    """The documents of a multipart answer."""
+    assert answer.status_code == 200
+    boundary = parameters(answer.headers["content-type"])["boundary"].encode()
+    parts = answer.content.split(b"--" + boundary)[1:-1]
+    return [part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n") for part in parts]
+
+
+def attributes(document: bytes, left_out: Set[str] = frozenset()) -> dict[str, list[str]]:
+    """What a Native DICOM Model tells, and by which names: all text within each attribute."""
+    root = ElementTree.fromstring(document)
+    assert root.tag.endswith("NativeDicomModel")
+    found = {}
+    for one in root:
+        tag = one.attrib["tag"].upper()
+        if tag not in left_out:
+            texts = [inner.text for inner in one.iter() if inner.text and inner.text.strip()]
+            found[tag] = texts
+            found[f"{tag} as"] = [one.attrib["vr"], one.get("privateCreator", ""), one.get("keyword", "")]
+    return found
 
 
 @pytest.mark.parametrize("name", ["ybr_color", "jpeg2k"])

@@ -14,7 +14,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
-from pynetdicom.dimse_messages import C_STORE_RQ  # type: ignore[attr-defined]
+from pynetdicom.dimse_messages import C_STORE_RQ, C_STORE_RSP  # type: ignore[attr-defined]
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import create_file_meta, encode, encode_file_meta
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
@@ -128,6 +128,16 @@ def until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < limit
         time.sleep(0.02)
+
+
+def test_the_answer_to_storing_is_the_librarys_own() -> None:
+    answer = C_STORE()
+    answer.MessageIDBeingRespondedTo, answer.Status = 7, 0xA900
+    answer.AffectedSOPClassUID, answer.AffectedSOPInstanceUID = CTImageStorage, "1.2.3.45"
+    message = C_STORE_RSP()
+    message.primitive_to_message(answer)
+    [part] = message.encode_msg(1, 16384)
+    assert part.presentation_data_value_list == [(1, b"\x03" + receiving.stored(answer))]
 
 
 def test_what_is_broken_off_leaves_nothing(port: int) -> None:
@@ -254,6 +264,35 @@ def test_objects_come_back_by_get(port: int) -> None:
     came, told = get(port)
     assert told[-1].Status == 0
     assert [one.PixelData for one in came] == [pixels]
+
+
+def test_what_cannot_be_asked_for_is_no_success(port: int) -> None:
+    """Of who may not retrieve, and of a question that names nothing."""
+    send(port, part10())
+    named, nothing = Dataset(), Dataset()
+    named.QueryRetrieveLevel = nothing.QueryRetrieveLevel = "STUDY"
+    named.StudyInstanceUID, nothing.StudyInstanceUID = "1.2.3.4", ""
+
+    def got(asked: Dataset) -> list[int]:
+        association = call(
+            port, StudyRootQueryRetrieveInformationModelGet, CTImageStorage,
+            ext_neg=[build_role(CTImageStorage, scp_role=True)],
+        )  # fmt: skip
+        told = association.send_c_get(asked, StudyRootQueryRetrieveInformationModelGet)
+        statuses = [status.Status for status, _ in told]
+        association.release()
+        return statuses
+
+    association = call(port, StudyRootQueryRetrieveInformationModelMove)
+    moved = association.send_c_move(nothing, "CT1", StudyRootQueryRetrieveInformationModelMove)
+    assert [status.Status for status, _ in moved] == [0xA801]  # where it cannot be sent
+    Device.objects.update(host="127.0.0.1", port=1)
+    moved = association.send_c_move(nothing, "CT1", StudyRootQueryRetrieveInformationModelMove)
+    assert [status.Status for status, _ in moved] == [0xC514]
+    association.release()
+    assert got(nothing) == [0xA900]
+    Device.objects.update(retrieves=False)
+    assert got(named) == [0x0124]
 
 
 def test_more_objects_come_than_can_be_counted(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,12 +32,18 @@ NEEDS = {
 @require_GET
 @never_cache
 def viewer(request: HttpRequest) -> HttpResponse:
-    """Studies of one person (`?StudyInstanceUIDs=`, commas between them), and all others of theirs beside them."""
+    """Studies of one person (`?StudyInstanceUIDs=`, commas between them), and all others of theirs beside them.
+
+    opinion: the question about them in which others look along (`remote/live` asks who may).
+    """
     me = asker(request)
     studies = queries.opened(me, request.GET.get("StudyInstanceUIDs", "").split(","))
     if not studies:
         raise Http404
     context = {"studies": studies, "ohif": _built(), "may_report": may_report(me)}
+    opinion = request.GET.get("opinion", "")
+    context["opinion"] = opinion if opinion.isdecimal() and opinion.isascii() and len(opinion) < 19 else ""
+    context["first"] = queries.first_picture(studies[0])
     return render(request, "imaging/viewer.html", context)
 
 

@@ -33,9 +33,12 @@ PAGE: Final = 25
 SHORTEST: Final = 10
 
 
+PICTURES: Final = "ImagingStudy/"  # before the id of a study that belongs to no visit, where else that of a visit is
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The record of a visit whose time is over. held: a legal hold keeps it."""
+    """A record whose time is over. encounter: its visit, or `PICTURES` and a study. held: a legal hold keeps it."""
 
     encounter: str
     patient: str
@@ -51,22 +54,48 @@ def due(asker: Asker, facility: str, page: str | None = None) -> tuple[list[Due]
     Visits of which the law keeps some longer may leave a page short, or empty.
     """
     today = timezone.localdate()
-    shortest = min(one.years for one in rules.classes() if one.years is not None and one.code.startswith("record"))
     query = (
-        f"service-provider=Organization/{facility}&status=finished&date=lt{today.year - shortest}-01-01"
+        f"service-provider=Organization/{facility}&status=finished&date=lt{today.year - rules.shortest()}-01-01"
         f"&_sort=date&_count={PAGE}"
     )
     found = record.search(asker, "Encounter", query, page)
     visits = [one for one in found.resources if isinstance(one, r4.Encounter)]
     known = _known(visits)
     rows = [row for one in visits if (row := _row(one, today, *known(one)))]
-    held = set(
-        LegalHold.objects.filter(patient__in=[row.patient for row in rows], released=None).values_list(
-            "patient", flat=True
-        )
-    )
+    held = _held(rows)
     studies = imaging.held_visits([row.encounter for row in rows])
     return [replace(row, held=row.patient in held or row.encounter in studies) for row in rows], found.next
+
+
+def _held(rows: Sequence[Due]) -> set[str]:
+    """Those of these people of whom everything is kept."""
+    people = [row.patient for row in rows]
+    return set(LegalHold.objects.filter(patient__in=people, released=None).values_list("patient", flat=True))
+
+
+def due_pictures(asker: Asker, at: int = 0) -> tuple[list[Due], int | None]:
+    """Pictures of the asker's facility that belong to no visit and whose time is over, the oldest first.
+
+    A page of them from a place of the list, and the place of the next page.
+    """
+    today = timezone.localdate()
+    before = date(today.year - rules.shortest(), 1, 1)
+    found = imaging.unvisited(asker, before, at, PAGE + 1)
+    rows = _pictures(found[:PAGE], today)
+    held = _held(rows)
+    return [replace(row, held=row.held or row.patient in held) for row in rows], at + PAGE if found[PAGE:] else None
+
+
+def _pictures(found: Sequence[imaging.Unvisited], today: date) -> list[Due]:
+    """Those of these studies whose time is over."""
+    people = cast("dict[str, r4.Patient]", record.read_many(SYSTEM, "Patient", {one.patient for one in found} - {""}))
+    rows = []
+    for one in found:
+        kind = rules.kind_of_pictures(one.labels, one.made, people.get(one.patient))
+        until = rules.kept_until(kind, one.made, today)
+        if until and until < today:
+            rows.append(Due(f"{PICTURES}{one.resource}", one.patient, kind, one.made, until, one.held))
+    return rows
 
 
 def _known(visits: Sequence[r4.Encounter]) -> Callable[[r4.Encounter], tuple[list[r4.Condition], r4.Patient | None]]:
@@ -141,7 +170,11 @@ def propose(
 
 
 def _now(by: Account, encounter: str) -> Due | None:
-    """What has come due of a visit of the facility, as it is now."""
+    """What has come due of a visit, or a study without one, of the facility, as it is now."""
+    if encounter.startswith(PICTURES):
+        study = imaging.unvisited_study(as_house(by, "HOPERAT"), encounter.removeprefix(PICTURES))
+        rows = _pictures([study], timezone.localdate()) if study else []
+        return replace(rows[0], held=rows[0].held or bool(_held(rows))) if rows else None
     try:
         visit = record.read(as_house(by, "HOPERAT"), "Encounter", encounter)
     except RecordError:
@@ -204,12 +237,16 @@ def _carry_out(one: Destruction, by: Account, item: DestructionItem) -> int:
 
 
 def _exists(by: Account, encounter: str) -> bool:
+    if encounter.startswith(PICTURES):
+        return imaging.unvisited_study(as_house(by, "HOPERAT"), encounter.removeprefix(PICTURES)) is not None
     return bool(record.read_many(as_house(by, "HOPERAT"), "Encounter", [encounter]))
 
 
 def _destroy(one: Destruction, item: DestructionItem) -> int:
-    """Destroy what was written in a visit, also what was deleted before, then the visit itself."""
+    """Destroy what was written in a visit, also what was deleted before, then the visit itself; or a study."""
     asker = as_house(one.confirmed_by, "HOPERAT")  # type: ignore[arg-type]
+    if item.encounter.startswith(PICTURES):
+        return imaging.destroy_study(asker, item.encounter.removeprefix(PICTURES), decision(one))
     written = record.within(asker, item.patient, item.encounter)
     count = sum(record.destroy(asker, type_, id_, decision(one)) for type_, id_ in written)
     for type_, parameter in ENCOUNTER.items():

@@ -51,12 +51,14 @@ def retention(request: HttpRequest) -> HttpResponse:
             return redirect("privacy:destruction", made.pk)
     try:
         rows, following = actions.due(asker(request), by.facility, request.GET.get("next") or None)
+        pictures, more = actions.due_pictures(asker(request), _place(request.GET.get("pictures", "")))
     except ValueError as error:
         raise Http404 from error
     decisions = Destruction.objects.filter(facility=by.facility).order_by("-pk")
     page = paginate(request, decisions)
     context = {
         "rows": [(row, RETENTION[row.kind]) for row in rows], "next": following, "page": page, "fault": fault,
+        "pictures": [(row, RETENTION[row.kind]) for row in pictures], "more": more,
         "decisions": [(one, DESTRUCTIONS[one.state]) for one in page],
     }  # fmt: skip
     return render(request, "privacy/retention.html", context, status=422 if fault else 200)
@@ -144,6 +146,11 @@ def _found(request: HttpRequest, destruction_id: int) -> Destruction:
     if not facility or (one := found.first()) is None:
         raise Http404
     return one
+
+
+def _place(text: str) -> int:
+    """A place of a list. Raises ValueError."""
+    return int(text[:9]) if text.isdecimal() else 0
 
 
 def _day(text: str) -> date:

@@ -63,6 +63,18 @@ def kind_of(visit: r4.Encounter, conditions: Iterable[r4.Condition] = (), patien
     return "record-20" if any(labels.of(r4.encode(one)) & MENTAL for one in written) else "record"
 
 
+def kind_of_pictures(bits: int, made: date, patient: r4.Patient | None = None) -> str:
+    """The same of pictures that belong to no visit. bits: of their labels."""
+    if patient and _died_by(patient, made.isoformat()):
+        return "death"
+    return "record-20" if bits & MENTAL else "record"
+
+
+def shortest() -> int:
+    """The fewest years for which any record of a treatment is kept."""
+    return min(one.years for one in classes() if one.years is not None and one.code.startswith("record"))
+
+
 def _died_by(patient: r4.Patient, end: str) -> bool:
     """Whether somebody had died when a visit ended; who died on a day that is not known, may have."""
     day = (patient.deceasedDateTime or "")[:10]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -31,6 +32,16 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore::UserWarning:pydicom")]
 SLICES = "dcmqi/segmentations/ct-3slice/0{}.dcm"
+
+# Which picture OHIF shows, how bright, and where in it somebody else points.
+VIEWPORT = "const { viewport } = cornerstone.getEnabledElements()[0];"
+SHOWN = f"uid => {{ {VIEWPORT} return viewport.getCurrentImageId().includes(`/instances/${{uid}}/`); }}"
+WINDOW = f"""([lower, upper]) => {{ {VIEWPORT} const {{ voiRange }} = viewport.getProperties();
+  return Math.abs(voiRange.lower - lower) < 2 && Math.abs(voiRange.upper - upper) < 2; }}"""
+POINTED = f"""([x, y]) => {{ {VIEWPORT} const {{ imageData, dimensions }} = viewport.getImageData();
+  const {{ left, top }} = document.querySelector(".shared-pointer").style;
+  const [i, j] = imageData.worldToIndex(viewport.canvasToWorld([parseFloat(left), parseFloat(top)]));
+  return Math.abs(i / dimensions[0] - x) < 0.02 && Math.abs(j / dimensions[1] - y) < 0.02; }}"""
 
 
 def session(account: Account) -> str:
@@ -118,6 +129,46 @@ def test_the_second_browser_follows(
     other.context.close()
     one.goto(f"{node}/imaging/opinions/new?studies={asked.studies[0]}")
     assert axe(one) == []
+
+
+@pytest.mark.browser
+def test_the_full_viewer_looks_along(
+    page: Page, node: str, asked: Opinion, cast: dict[str, Account], far_account: Account
+) -> None:
+    """One has quick pictures, the other OHIF: each turns to what the other turns to, and sees where they point."""
+    browser = page.context.browser
+    assert browser
+    one = entered(page, node, cast["doctor"])
+    other = entered(browser.new_context().new_page(), node, far_account)
+    one.goto(f"{node}/imaging/look?studies={asked.studies[0]}&opinion={asked.pk}")
+    expect(one.locator("#quick[data-quality=full] [data-stage] img")).to_be_visible(timeout=20_000)
+    expect(one.get_by_role("link", name="Trình xem đầy đủ")).to_have_attribute("href", re.compile("opinion="))
+    other.goto(f"{node}/imaging/viewer?StudyInstanceUIDs={asked.studies[0]}&opinion={asked.pk}")
+    expect(one.locator("[data-people]")).to_have_text("Lò Thị Xa", timeout=60_000)
+    expect(other.locator("#together")).to_have_text(f"Cùng xem: {cast['doctor'].full_name}")
+    expect(other.locator("#first")).to_have_count(0, timeout=60_000)
+
+    [series] = json.loads(one.locator("#series").text_content() or "")
+    for at in (2, 0):
+        one.locator("[data-range]").fill(str(at + 1))
+        other.wait_for_function(SHOWN, arg=series["pictures"][at][0])
+    one.locator("[data-windows]").select_option("400,1800")
+    other.wait_for_function(WINDOW, arg=[-500, 1300])
+    box = one.locator("[data-stage] img").bounding_box()
+    assert box
+    side = min(box["width"], box["height"])  # of a square picture
+    one.mouse.move(box["x"] + box["width"] / 2, box["y"] + (box["height"] - side) / 2 + side / 4)
+    expect(other.locator(".shared-pointer")).to_have_text(cast["doctor"].full_name)
+    other.wait_for_function(POINTED, arg=[0.5, 0.25])
+
+    stage = other.locator("[data-cy=viewport-pane]").first
+    pane = stage.bounding_box()
+    assert pane
+    other.mouse.move(pane["x"] + pane["width"] / 2, pane["y"] + pane["height"] / 2)
+    expect(one.locator(".quick-pointer")).to_have_text("Lò Thị Xa")
+    other.mouse.wheel(0, 100)
+    expect(one.locator("[data-count]")).to_have_text("2 / 3")
+    other.context.close()
 
 
 @pytest.mark.browser

@@ -119,7 +119,7 @@
 
   // ---- Together: what one looks at the others look at; where one points the others see it.
   const dots = new Map(); // by who
-  let socket = null, pause = 500, last = 0, waiting = 0, pointer = null;
+  let say = () => {}, pointer = null;
   // Where the picture is within its place, which it does not fill.
   function inner() {
     const { left, top, width, height } = shown.getBoundingClientRect();
@@ -133,26 +133,21 @@
     pointer = [(event.clientX - left) / width, (event.clientY - top) / height].map((one) => Math.round(one * 1000) / 1000);
     say();
   }
-  function say() {
-    if (!opinion || socket?.readyState !== WebSocket.OPEN || waiting) return;
-    waiting = setTimeout(() => {
-      waiting = 0;
-      last = Date.now();
-      if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ study: now().study, series: now().uid, at: view.at, window: view.window, pointer }));
-    }, Math.max(0, 80 - (Date.now() - last)));
-  }
+  const told = () => ({ study: now().study, series: now().uid, picture: picture(), window: view.window, pointer });
   function hear({ id, who, state: told }) {
     const fresh = !dots.has(id);
     const dot = dots.get(id) || { mark: document.createElement("span"), at: null };
     Object.assign(dot, { who, at: told.pointer, heard: Date.now() });
     dots.set(id, dot);
     if (fresh) { dot.mark.className = "quick-pointer"; dot.mark.textContent = who; stage.append(dot.mark); if (!told.hello) say(); }
-    if (told.hello) say(); else {
+    if (!told.hello) {
       const found = series.findIndex((one) => one.study === told.study && one.uid === told.series);
-      const same = found === view.series && told.at === view.at && JSON.stringify(told.window) === JSON.stringify(view.window);
-      if (found >= 0 && !same && Number.isInteger(told.at)) {
+      const key = Array.isArray(told.picture) ? told.picture.join("/") : "";
+      const at = found < 0 ? -1 : series[found].pictures.findIndex((one) => one.join("/") === key);
+      const same = found === view.series && at === view.at && JSON.stringify(told.window) === JSON.stringify(view.window);
+      if (at >= 0 && !same) {
         windows.value = "";
-        go({ series: found, at: told.at, window: Array.isArray(told.window) ? told.window.map(Number) : null }, false);
+        go({ series: found, at, window: Array.isArray(told.window) ? told.window.map(Number) : null }, false);
       }
     }
     place();
@@ -172,20 +167,10 @@
     for (const [id, dot] of dots) if (Date.now() - dot.heard > 15000) { dot.mark.remove(); dots.delete(id); }
     if (people) people.textContent = [...new Set([...dots.values()].map((dot) => dot.who))].join(", ") || words.alone;
   }
-  function join() {
-    socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/imaging/live/${opinion}`);
-    socket.addEventListener("open", () => { pause = 500; state.textContent = ""; socket.send(JSON.stringify({ hello: true })); });
-    socket.addEventListener("message", (event) => hear(JSON.parse(event.data)));
-    socket.addEventListener("close", (event) => {
-      if (event.code === 1008) { state.textContent = words.ended; return; }
-      state.textContent = words.lost;
-      setTimeout(join, pause);
-      pause = Math.min(pause * 2, 10000);
-    });
-  }
   if (opinion) {
-    join();
-    setInterval(() => { present(); if (Date.now() - last > 5000) say(); }, 1000);
+    const states = { joined: "", lost: words.lost, ended: words.ended };
+    say = lookTogether(opinion, { told, hear, change: (to) => { state.textContent = states[to]; } });
+    setInterval(present, 1000);
   }
   addEventListener("resize", place);
   if (series.length) show();
