@@ -27,6 +27,7 @@ from tuetinh.care.insurance.approved.checking import (
     Book,
 )
 from tuetinh.care.insurance.entitlement import CardTerm, base_salary, highest_rate, possible_rates
+from tuetinh.care.insurance.repeats import drug_days, longest_drug, served_days
 from tuetinh.care.insurance.tables import STAYS, Row, Tables
 from tuetinh.commons.catalogues.api import check_diagnosis, companions
 from tuetinh.commons.catalogues.api import codes as listed
@@ -252,17 +253,6 @@ def _rates(facts: Facts, at: str) -> list[float]:
     return [float(rate) for rate in found]
 
 
-def _served_days(facts: Facts) -> float:
-    rows = facts.tables.get("XML3") or []
-    return float(len({(r.get("NGAY_TH_YL") or r.get("NGAY_YL", ""))[:8] for r in rows if r.get("MA_DICH_VU")}))
-
-
-def _longest_drug(facts: Facts) -> float:
-    """Days of the drug that is taken longest; 0 where no dose says any."""
-    days_ = [_days_of(row) for row in facts.tables.get("XML2") or []]
-    return max((told for told in days_ if not math.isnan(told)), default=0.0)
-
-
 def _examinations(facts: Facts) -> dict[int, int]:
     """By row of table 3: the place of an examination among those of its day, the one that is paid most first."""
     of_day: dict[str, list[tuple[float, int]]] = defaultdict(list)
@@ -336,13 +326,8 @@ def _same_medicine(facts: Facts) -> Counter[tuple[str, str, str]]:
 
 
 def _days_of(row: Row) -> float:
-    """Days of a prescription line (QĐ 3176, bảng 2, trường 12: `… * 10 ngày […]`); NaN where the dose does not say."""
-    parts = [part.strip() for part in row.get("LIEU_DUNG", "").split("*")]
-    for part in parts:
-        digits, _space, unit = part.partition(" ")
-        if unit.startswith("ngày") and digits.replace(".", "", 1).isdigit():
-            return float(digits)
-    return NAN
+    found = drug_days(row)
+    return NAN if found is None else float(found)
 
 
 def _results(facts: Facts) -> dict[tuple[str, str, str], set[str]]:
@@ -391,9 +376,9 @@ OF_VISIT = [
     Word("TINH_THE", _TEXTS, _("mã tỉnh (ký tự 4, 5) của các thẻ, trừ thẻ của quân đội, công an, cơ yếu"),
          lambda _f, _n, r: [card[3:5] for card in _codes(r.get("MA_THE_BHYT", "")) if card[2:3] != "5"]),
     Word("SO_NGAY_DVKT", cel.Type.DOUBLE, _("số ngày khác nhau có dịch vụ ở bảng 3"),
-         lambda f, _n, _r: _served_days(f)),
+         lambda f, _n, _r: float(served_days(f.tables.get("XML3") or []))),
     Word("SO_NGAY_DON", cel.Type.DOUBLE, _("số ngày của thuốc dùng dài nhất theo LIEU_DUNG, 0 khi không ghi"),
-         lambda f, _n, _r: _longest_drug(f)),
+         lambda f, _n, _r: float(longest_drug(f.tables.get("XML2") or []))),
     Word("GIO_TU_LUOT_TRUOC", cel.Type.DOUBLE, _("số giờ từ khi lượt khám trước kết thúc, ở bất kỳ cơ sở nào, trong "
          "2 ngày; âm khi hai lượt chồng nhau"),
          lambda f, _n, _r: NAN if f.around.hours_since_last is None else f.around.hours_since_last),
