@@ -52,6 +52,7 @@ ORDER = {
     "NGAY_RA": ["NGAY_VAO"],
     "NGAY_VAO_NOI_TRU": ["NGAY_VAO"],
     "NGAY_TTOAN": ["NGAY_VAO"],
+    "NGAY_YL": ["NGAY_VAO"],
     "GT_THE_DEN": ["GT_THE_TU"],
     "NGAY_TH_YL": ["NGAY_YL"],
     "NGAY_KQ": ["NGAY_YL", "NGAY_TH_YL"],
@@ -75,6 +76,13 @@ READINGS: dict[tuple[str, str], list[list[Any]]] = {
     ("XML7", "SO_NGAY_NGHI"): [["NGOAITRU_TUNGAY", "present"]],
     ("XML7", "NGOAITRU_TUNGAY"): [["NGOAITRU_DENNGAY", "present"]],
     ("XML7", "NGOAITRU_DENNGAY"): [["SO_NGAY_NGHI", "present"]],
+}
+# QĐ 4210 has the same conditions, which its field list does not write.
+READINGS_4210: dict[tuple[str, str], list[list[Any]]] = {
+    ("XML3", "MA_DICH_VU"): [["MA_VAT_TU", "blank"]],
+    ("XML3", "MA_VAT_TU"): [["MA_DICH_VU", "blank"]],
+    ("XML3", "TEN_DICH_VU"): [["MA_DICH_VU", "present"]],
+    ("XML3", "TEN_VAT_TU"): [["MA_VAT_TU", "present"]],
 }
 # Flagged as conditional or required, but nothing in the tables tells when.
 UNTOLD = {
@@ -215,8 +223,9 @@ def field(table: str, row: dict[str, str], names: set[str]) -> dict[str, Any]:
 def _required(key: tuple[str, str], row: dict[str, str]) -> dict[str, Any]:
     if key in UNTOLD_4210 and row["decision"] == "4210":
         return {}
-    if key in READINGS and row["decision"] != "4210":
-        return {"required_if": READINGS[key]}
+    readings = READINGS_4210 if row["decision"] == "4210" else READINGS
+    if key in readings:
+        return {"required_if": readings[key]}
     if key in UNTOLD or key in ALLOWED_BLANK:
         return {}
     if row["field"] == "MAHUYEN_CU_TRU":  # there is no district since 01/07/2025

@@ -51,8 +51,8 @@ def examine_file_claim(claim: FileClaim) -> list[Problem]:
     if claim.error is not None:
         return []
     now = timezone.localtime().strftime("%Y%m%d%H%M")
-    made = claim.made if re.fullmatch(r"[0-9]{8}", claim.made) else ""
-    found = examine(claim.tables, in_force(), by=claim.decision, around=Around(now=max(now, f"{made}2359")))
+    made = f"{claim.made}2359" if re.fullmatch(r"[0-9]{8}", claim.made) else now
+    found = examine(claim.tables, in_force(), by=claim.decision, around=Around(now=max(now, made)))
     return [*_around_claim(claim, now), *_sequence(claim), *found]
 
 

@@ -6,6 +6,7 @@ import base64
 import copy
 import io
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,9 @@ import pytest
 from tuetinh.care.insurance.rules.book import delivered_book
 from tuetinh.care.insurance.rules.files import claims_in
 from tuetinh.care.insurance.rules.vocabulary import Around
-from tuetinh.care.insurance.rules.weigh import examine
+from tuetinh.care.insurance.rules.weigh import examine, examine_file_claim
 from tuetinh.care.insurance.tables import Tables
-from tuetinh.care.insurance.wire_xml3176 import read
+from tuetinh.care.insurance.wire_xml3176 import read, write
 
 FILE = (Path(__file__).parent / "golden" / "claim_3176.xml").read_bytes()
 GOLDEN = read(FILE).tables
@@ -100,3 +101,46 @@ def test_a_document_is_read_however_it_was_put_into_its_element(how: str) -> Non
     file = file if how == "lower case" else re.sub(rb"<NOIDUNGFILE>([^<]*)</NOIDUNGFILE>", put, file)
     assert file != FILE
     assert [(claim.error, claim.tables) for claim in claims_in(io.BytesIO(file))] == [(None, GOLDEN)]
+
+
+def test_a_visit_in_the_future_is_told_also_where_no_day_of_making_is() -> None:
+    def codes(file: bytes) -> set[str]:
+        (claim, *_) = claims_in(io.BytesIO(file))
+        return {problem.code for problem in examine_file_claim(claim)}
+
+    future = write(changed(XML1={"NGAY_RA": "209911021040"}), facility="12001", made=date(2026, 11, 3), by="3176")
+    assert "TIME-END" in codes(future)
+    assert "TIME-END" in codes(re.sub(rb"<NGAYLAP>[0-9]*</NGAYLAP>", b"", future))
+
+
+def test_nothing_is_found_in_a_good_claim_of_old() -> None:
+    """QĐ 4210: a visit of 2023 with a medicine and an examination."""
+    line = {
+        "MA_LK": "L1", "STT": "1", "PHAM_VI": "1", "TYLE_TT": "100", "MUC_HUONG": "80", "T_NGUONKHAC": "0",
+        "T_BNTT": "0", "T_NGOAIDS": "0", "MA_KHOA": "K01", "MA_BAC_SI": "1/LCH-CCHN", "MA_BENH": "I10",
+        "NGAY_YL": "202303010830", "MA_PTTT": "1",
+    }  # fmt: skip
+    medicine = line | {
+        "MA_THUOC": "40.491", "MA_NHOM": "4", "TEN_THUOC": "Amlodipin", "DON_VI_TINH": "Viên", "DUONG_DUNG": "1.01",
+        "LIEU_DUNG": "1 viên/ngày", "SO_LUONG": "30", "DON_GIA": "10000", "THANH_TIEN": "300000", "T_BHTT": "240000",
+        "T_BNCCT": "60000",
+    }  # fmt: skip
+    examination = line | {
+        "MA_DICH_VU": "02.1898", "MA_NHOM": "13", "TEN_DICH_VU": "Khám Nội", "DON_VI_TINH": "Lần", "SO_LUONG": "1",
+        "DON_GIA": "39000", "THANH_TIEN": "39000", "T_BHTT": "31200", "T_BNCCT": "7800",
+    }  # fmt: skip
+    supply = line | {
+        "STT": "2", "MA_VAT_TU": "N07.01.010", "MA_NHOM": "10", "TEN_VAT_TU": "Chỉ khâu", "DON_VI_TINH": "Sợi",
+        "SO_LUONG": "1", "DON_GIA": "1000", "THANH_TIEN": "1000", "T_BHTT": "800", "T_BNCCT": "200",
+    }  # fmt: skip
+    visit = {
+        "MA_LK": "L1", "STT": "1", "MA_BN": "1", "HO_TEN": "Lò Thị Thử", "NGAY_SINH": "1960", "GIOI_TINH": "2",
+        "DIA_CHI": "Xã Bình Lư", "MA_THE": "GD4120000000017", "MA_DKBD": "12001", "GT_THE_TU": "20230101",
+        "GT_THE_DEN": "20231231", "TEN_BENH": "Tăng huyết áp", "MA_BENH": "I10", "MA_BENHKHAC": "E11.9;K29.7",
+        "MA_LYDO_VVIEN": "1", "NGAY_VAO": "202303010800", "NGAY_RA": "202303011000", "SO_NGAY_DTRI": "1",
+        "KET_QUA_DTRI": "2", "TINH_TRANG_RV": "1", "T_THUOC": "300000", "T_VTYT": "1000", "T_TONGCHI": "340000",
+        "T_BNTT": "0", "T_BNCCT": "68000", "T_BHTT": "272000", "T_NGUONKHAC": "0", "T_NGOAIDS": "0", "NAM_QT": "2023",
+        "THANG_QT": "03", "MA_LOAI_KCB": "1", "MA_KHOA": "K01", "MA_CSKCB": "12001",
+    }  # fmt: skip
+    tables = {"XML1": [visit], "XML2": [medicine], "XML3": [examination, supply]}
+    assert examine(tables, delivered_book(), by="4210", around=Around(now="202612010800")) == []
