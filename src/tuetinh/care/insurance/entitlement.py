@@ -174,9 +174,9 @@ def copay_limit(on: date) -> Decimal:
 
 def in_force(steps: list[list[Any]], on: date) -> Any:
     """The last value whose day has come; the first when none has."""
-    value = steps[0][1]
+    value, day = steps[0][1], on.isoformat()
     for since, step in steps:
-        if since <= on.isoformat():
+        if since <= day:
             value = step
     return value
 

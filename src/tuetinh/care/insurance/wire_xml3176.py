@@ -116,6 +116,7 @@ def number(value: Decimal | int | None) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+@lru_cache(maxsize=4096)
 def moment(value: datetime | None) -> str:
     """Write a moment as yyyymmddHHMM in Vietnam's time."""
     return value.astimezone(HANOI).strftime("%Y%m%d%H%M") if value else ""

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 SEVERITIES = ("block", "warn", "hint")
 MOMENTS = ("diagnose", "order", "prescribe", "result", "pay", "claim")
 MOST_MADE = 500  # programs that are kept: of as many sets of rules that may hold together, and of as many days
+VISIT = "XML1."  # before a field of the visit, in the other tables
 _NUMBERS = ("SO_LUONG", "SO_NGAY", "DON_GIA", "THANH_TIEN", "T_", "TYLE_", "MUC_HUONG")
 _STRINGS = re.compile(r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'")
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*(?:\.[A-Z][A-Z0-9_]*)?")
@@ -69,35 +70,46 @@ class Program:
     def __init__(self, table: str, rules: Sequence[Rule]) -> None:
         self.table, self.rules = table, list(rules)
         texts: dict[str, set[str]] = {}
-        self.by_text: list[list[Guard]] = []  # by rule: what is asked of the texts of a row alone
-        self.beyond: list[list[Guard]] = []
+        self.by_text: list[list[Guard]] = []  # by rule: what is asked of the texts of a row or its visit alone
+        self.beyond: list[list[Callable[[Mapping[str, Any]], bool]]] = []
         for rule in rules:
             found = guards(rule.condition)
             self.by_text.append([guard for guard in found if is_text(table, guard.word)])
-            self.beyond.append([guard for guard in found if not is_text(table, guard.word)])
+            self.beyond.append([guard.test for guard in found if not is_text(table, guard.word)])
             for guard in self.by_text[-1]:
                 texts.setdefault(guard.word, set()).update(guard.texts)
-        self.texts = list(texts.items())
+        self.own = [(word, some) for word, some in texts.items() if not word.startswith(VISIT)]
+        self.of_visit = [(word[len(VISIT) :], some) for word, some in texts.items() if word.startswith(VISIT)]
         self.may: dict[tuple[str | None, ...], list[int]] = {}  # rules that may hold of a row with these texts
         self.words = [sorted(set(names_in(rule.condition)) & types(table).keys()) for rule in rules]
         self.made: dict[tuple[int, ...], tuple[cel.Expression, list[str]]] = {}
 
-    def faults(self, known: Mapping[str, Any]) -> list[Rule]:
-        """The rules whose condition is true. known: value by word; a condition that cannot be told is no fault."""
-        asked = tuple(n for n in self._candidates(known) if all(guard.test(known) for guard in self.beyond[n]))
+    def faults(self, known: Known) -> list[Rule]:
+        """The rules whose condition is true; one that cannot be told is no fault."""
+        asked: tuple[int, ...] = ()
+        for n in self._candidates(known):
+            for test in self.beyond[n]:
+                if not test(known):
+                    break
+            else:
+                asked += (n,)
         if not asked:
             return []
         if asked not in self.made and len(self.made) >= MOST_MADE:
             asked = tuple(range(len(self.rules)))
         answer = self._answer(asked, known)
-        if isinstance(answer, list):
+        if answer is not None:
             return [self.rules[n] for n, said in zip(asked, answer, strict=True) if said is True]
         # one of them is beyond the number of steps, or cannot be told: each is asked by itself
         return [self.rules[n] for n in asked if self._answer((n,), known) == [True]]
 
-    def _candidates(self, known: Mapping[str, Any]) -> list[int]:
+    def _candidates(self, known: Known) -> list[int]:
         """The rules that are about a row by its texts; rows are of few kinds."""
-        kind = tuple([value if (value := known[word]) in texts else None for word, texts in self.texts])
+        row, visit = known.row, known.facts.visit
+        kind = tuple(
+            [value if (value := row.get(name, "")) in some else None for name, some in self.own]
+            + [value if (value := visit.get(name, "")) in some else None for name, some in self.of_visit]
+        )
         if kind not in self.may:
             if len(self.may) >= MOST_MADE:
                 self.may.clear()
@@ -187,7 +199,7 @@ def types(table: str) -> dict[str, cel.Type]:
     def of(field: Field) -> cel.Type:
         return cel.Type.DOUBLE if is_number(field) else cel.Type.STRING
 
-    visit = {f"XML1.{name}": of(field) for name, field in fields("XML1").items()}
+    visit = {f"{VISIT}{name}": of(field) for name, field in fields("XML1").items()}
     own = {name: of(field) for name, field in fields(table).items()}
     return visit | own | {word.name: word.type for word in vocabulary.words(table)}
 
@@ -195,8 +207,8 @@ def types(table: str) -> dict[str, cel.Type]:
 @cache
 def is_text(table: str, word: str) -> bool:
     """Whether a word is a field of the row or of the visit that is no amount."""
-    own, visit = fields(table).get(word), fields("XML1").get(word.removeprefix("XML1."))
-    field = visit if word.startswith("XML1.") else own
+    of_visit = word.startswith(VISIT)
+    field = fields("XML1").get(word[len(VISIT) :]) if of_visit else fields(table).get(word)
     return field is not None and not is_number(field)
 
 
@@ -216,7 +228,7 @@ def sources(table: str) -> dict[str, Callable[[vocabulary.Facts, int, Row], Any]
             return lambda _facts, _place, row: vocabulary.number(row.get(name, ""))
         return lambda _facts, _place, row: row.get(name, "")
 
-    of_visit = {f"XML1.{name}": visit(field) for name, field in fields("XML1").items()}
+    of_visit = {f"{VISIT}{name}": visit(field) for name, field in fields("XML1").items()}
     of_row = {name: own(field) for name, field in fields(table).items()}
     return of_visit | of_row | {word.name: word.worth for word in vocabulary.words(table)}
 

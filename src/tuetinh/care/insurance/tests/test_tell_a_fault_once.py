@@ -103,6 +103,7 @@ def test_a_document_is_read_however_it_was_put_into_its_element(how: str) -> Non
     assert [(claim.error, claim.tables) for claim in claims_in(io.BytesIO(file))] == [(None, GOLDEN)]
 
 
+@pytest.mark.django_db
 def test_a_visit_in_the_future_is_told_also_where_no_day_of_making_is() -> None:
     def codes(file: bytes) -> set[str]:
         (claim, *_) = claims_in(io.BytesIO(file))
