@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 SEVERITIES = ("block", "warn", "hint")
 MOMENTS = ("diagnose", "order", "prescribe", "result", "pay", "claim")
 MOST_MADE = 500  # programs that are kept: of as many sets of rules that may hold together, and of as many days
+MOST_KINDS = 10_000  # of rows, by the texts that rules ask for
 VISIT = "XML1."  # before a field of the visit, in the other tables
 _NUMBERS = ("SO_LUONG", "SO_NGAY", "DON_GIA", "THANH_TIEN", "T_", "TYLE_", "MUC_HUONG")
 _STRINGS = re.compile(r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'")
@@ -111,7 +112,7 @@ class Program:
             + [value if (value := visit.get(name, "")) in some else None for name, some in self.of_visit]
         )
         if kind not in self.may:
-            if len(self.may) >= MOST_MADE:
+            if len(self.may) >= MOST_KINDS:
                 self.may.clear()
             every = enumerate(self.by_text)
             self.may[kind] = [n for n, needed in every if all(guard.test(known) for guard in needed)]
