@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
 from tuetinh.care.insurance.benefits import Line, Role, Split, split
-from tuetinh.care.insurance.entitlement import HUNDRED, ZERO, CardTerm, Former, Level, Reason, Situation, rows_of
+from tuetinh.care.insurance.entitlement import HUNDRED, ZERO, CardTerm, Former, Level, Reason, Situation, told_rows
 from tuetinh.care.insurance.errors import BadCase
 from tuetinh.care.insurance.repeats import bed_days
 from tuetinh.care.insurance.situations import DRUG_GROUPS, HANOI
@@ -79,9 +79,9 @@ def _situation(told: dict[str, Any]) -> Situation:
     if began and began > on:
         raise BadCase("began", "is later than the end of the visit")
     inpatient = told["inpatient"] if "inpatient" in told else told.get("kind_of_care") in INPATIENT
-    if code and not rows_of(code, on, inpatient=inpatient):  # of those that are for inpatients alone, none need say so
+    if code and not told_rows(code, on, inpatient=inpatient):  # where it is for inpatients alone, none need say so
         inpatient = inpatient or not {"inpatient", "kind_of_care"} & told.keys()
-        if not rows_of(code, on, inpatient=inpatient):
+        if not told_rows(code, on, inpatient=inpatient):
             raise BadCase("category", "has no share of such a visit on this day")
     return Situation(
         on=on,

@@ -94,7 +94,7 @@ def category(situation: Situation) -> tuple[str, Decimal]:
     ):
         return NOT_INSURED, ZERO
     if situation.told:
-        rows = rows_of(situation.told, situation.on, inpatient=situation.inpatient)
+        rows = told_rows(situation.told, situation.on, inpatient=situation.inpatient)
         return situation.told, Decimal(in_force(rows[0]["share"], situation.on)) if rows else ZERO
     facts: dict[str, Any] = {name: getattr(situation, name) for name in situation.__slots__} | {
         "points": _points(situation.points)
@@ -107,8 +107,14 @@ def category(situation: Situation) -> tuple[str, Decimal]:
 
 def rows_of(code: str, on: date, *, inpatient: bool) -> list[dict[str, Any]]:
     """The rows of the law on a day that give a code (MA_DOITUONG_KCB) to in- or outpatients."""
-    rows = in_force(law()["rules"], on) + in_force(law()["told"], on)
+    rows = in_force(law()["rules"], on)
     return [row for row in rows if row["code"] == code and inpatient in row["when"].get("inpatient", [inpatient])]
+
+
+def told_rows(code: str, on: date, *, inpatient: bool) -> list[dict[str, Any]]:
+    """The rows of a code that is told; also of those of which QĐ 824 and 3276 name no share, and nothing is checked."""
+    known = rows_of(code, on, inpatient=inpatient)
+    return known or [row for row in in_force(law()["told"], on) if row["code"] == code]
 
 
 def benefit_rate(situation: Situation, day: date, insured: Decimal, code: str, share: Decimal) -> Decimal:
