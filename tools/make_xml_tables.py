@@ -2,8 +2,8 @@
 
     python tools/make_xml_tables.py SPECS/bhyt src/tuetinh/care/insurance/data
 
-SPECS/bhyt holds `fields.csv` (one row a field of a decision: order, type, length, required, rule). What the rule column
-says in words is read into data here, once; the program knows no field by name.
+SPECS/bhyt holds `fields.csv` (one row a field of a decision: order, type, length, required, rule) and `codes.csv`. What
+the rule column says in words is read into data here, once; the program knows no field by name.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ APART = {"XML0", "XML12"}  # not in the envelope: a call of its own, and keyed o
 ORDER = {
     "NGAY_RA": ["NGAY_VAO"],
     "NGAY_VAO_NOI_TRU": ["NGAY_VAO"],
+    "NGAY_TTOAN": ["NGAY_VAO"],
+    "NGAY_YL": ["NGAY_VAO"],
     "GT_THE_DEN": ["GT_THE_TU"],
     "NGAY_TH_YL": ["NGAY_YL"],
     "NGAY_KQ": ["NGAY_YL", "NGAY_TH_YL"],
@@ -74,6 +76,13 @@ READINGS: dict[tuple[str, str], list[list[Any]]] = {
     ("XML7", "SO_NGAY_NGHI"): [["NGOAITRU_TUNGAY", "present"]],
     ("XML7", "NGOAITRU_TUNGAY"): [["NGOAITRU_DENNGAY", "present"]],
     ("XML7", "NGOAITRU_DENNGAY"): [["SO_NGAY_NGHI", "present"]],
+}
+# QĐ 4210 has the same conditions, which its field list does not write.
+READINGS_4210: dict[tuple[str, str], list[list[Any]]] = {
+    ("XML3", "MA_DICH_VU"): [["MA_VAT_TU", "blank"]],
+    ("XML3", "MA_VAT_TU"): [["MA_DICH_VU", "blank"]],
+    ("XML3", "TEN_DICH_VU"): [["MA_DICH_VU", "present"]],
+    ("XML3", "TEN_VAT_TU"): [["MA_VAT_TU", "present"]],
 }
 # Flagged as conditional or required, but nothing in the tables tells when.
 UNTOLD = {
@@ -114,6 +123,11 @@ CARD = "[A-Z]{2}[1-5][0-9]{12}"
 # How values look, by what the name and the rule of a field say.
 PATTERNS = {
     r"^MA_THE_BHYT |^MA_THE ": f"{CARD}(;{CARD})*",
+    r"^MA_THE_TAM ": CARD,
+    r"^SO_DANG_KY .*no spaces": r"\S+",
+    r"^GOI_VTYT ": "G[1-9][0-9]?",
+    r"^MA_CSKCB_THUOC ": r"(C|K|M|HC?)\.[0-9A-Z]{5}",
+    r"CT07 ": "CT07",
     r"^MA_GIUONG ": "[HTCK][0-9]{3}",
     r"^MA_CSKCB |^MA_DKBD |5-char facility code": "[0-9A-Z]{5}",
     r"10 digits, not all zero": "(?!0{10})[0-9]{10}",
@@ -130,7 +144,7 @@ PATTERNS = {
     r"^CAN_NANG_CON ": r"[0-9]{2,5}(\.[0-9]{1,2})?",
     r"^NAM_QT ": "20[0-9]{2}",
     r"^THANG_QT ": "0?[1-9]|1[0-2]",
-    r"^MA_MAY XX.n.Z": r"[A-ZĐ]{2,3}\.[1-3](\[[^\]]*\])?\..+",  # group.source.serial: two lists in one value
+    r"^MA_MAY .*MA_MAY_NHOM": r"(GROUPS)\.[1-3](\[[^\]]*\])?\..+",  # group.source.serial: two lists in one value
 }
 
 
@@ -138,6 +152,8 @@ def main(specs: str, out: str) -> None:
     """Write one `xml_DECISION.json` for each decision."""
     with (Path(specs) / "fields.csv").open(encoding="utf-8", newline="") as lines:
         rows = list(csv.DictReader(lines))
+    with (Path(specs) / "codes.csv").open(encoding="utf-8", newline="") as lines:
+        groups = "|".join(row["code"] for row in csv.DictReader(lines) if row["codelist"] == "MA_MAY_NHOM")
     for decision in DECISIONS:
         tables = {}
         for name, root in (ROOTS_4210 if decision == "4210" else ROOTS).items():
@@ -146,6 +162,7 @@ def main(specs: str, out: str) -> None:
                 apart = {"apart": True} if name in APART else {}
                 tables[name] = {"root": root} | apart | {"fields": described(name, mine)}
         text = json.dumps({"decision": decision, "tables": tables}, ensure_ascii=False, indent=1)
+        text = text.replace("GROUPS", groups)
         text = re.sub(r"\n {5,}|\n {4}(?=\})", " ", text)  # a field a line: changes of a decision show in a diff
         (Path(out) / f"xml_{decision}.json").write_text(text + "\n", encoding="utf-8")
 
@@ -206,8 +223,9 @@ def field(table: str, row: dict[str, str], names: set[str]) -> dict[str, Any]:
 def _required(key: tuple[str, str], row: dict[str, str]) -> dict[str, Any]:
     if key in UNTOLD_4210 and row["decision"] == "4210":
         return {}
-    if key in READINGS and row["decision"] != "4210":
-        return {"required_if": READINGS[key]}
+    readings = READINGS_4210 if row["decision"] == "4210" else READINGS
+    if key in readings:
+        return {"required_if": readings[key]}
     if key in UNTOLD or key in ALLOWED_BLANK:
         return {}
     if row["field"] == "MAHUYEN_CU_TRU":  # there is no district since 01/07/2025
@@ -274,6 +292,8 @@ def _formula(table: str, name: str, rule: str) -> dict[str, Any] | None:
                 "SO_LUONG*DON_GIA_BV-SO_LUONG*DON_GIA_BH*(100-TYLE_TT_DV)/100",
             ]
         }
+    if name == "T_BHTT" and table == "XML1":  # which of both holds where others pay a part, nobody has said
+        return {"sum": name, "of": ["XML2", "XML3"], "or": [text.replace(" ", "")]}
     return {"is": text.replace(" ", "")}
 
 

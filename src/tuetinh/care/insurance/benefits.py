@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 from typing import Literal
 
 from tuetinh.care.insurance.entitlement import (
     HUNDRED,
     ZERO,
+    CardTerm,
     Situation,
     benefit_rate,
     card_rate,
@@ -109,43 +111,37 @@ class Split:
 def split(lines: list[Line], situation: Situation) -> Split:
     """Divide the cost of a visit. Raises ValueError for a negative amount or more aid than cost on a line."""
     code, share = category(situation)
-    lines = [_in_scope(line, situation, share) for line in with_shares(lines, situation)]
+    held = cache(lambda day: cards_on(situation, day))  # most lines of a visit are of one day
+    rate_on = cache(lambda day: benefit_rate(situation, day, insured, code, share))
+    lines = [_in_scope(line, held(line.on or situation.on), share) for line in with_shares(lines, situation)]
     if situation.on >= ONE_ORDER:
         lines = [replace(line, aid="person") for line in lines]
     priced = [_priced(line) for line in lines]
     insured = sum((amount for _, _, amount in priced), ZERO)
     done = tuple(
-        _shared(line, *amounts, _rate(line, situation, insured, code, share))
+        _shared(line, *amounts, line.rate if line.rate is not None else rate_on(line.on or situation.on))
         for line, amounts in zip(lines, priced, strict=True)
     )
     sums = {
         name: sum((getattr(one, name) for one in done), ZERO)
         for name in ("total", "insured", "fund", "copay", "patient", "other")
     }
-    of_card = card_rate(cards_on(situation, situation.on), situation.on)
+    of_card = card_rate(held(situation.on), situation.on)
     return Split(
         done,
         code,
         of_card,
         share,
-        benefit_rate(situation, situation.on, insured, code, share),
+        rate_on(situation.on),
         **sums,
         waived=waived(situation),
     )
 
 
-def _rate(line: Line, situation: Situation, insured: Decimal, code: str, share: Decimal) -> Decimal:
-    """MUC_HUONG of a line."""
-    return (
-        line.rate if line.rate is not None else benefit_rate(situation, line.on or situation.on, insured, code, share)
-    )
-
-
-def _in_scope(line: Line, situation: Situation, share: Decimal) -> Line:
-    """The line, its fund share 0 where the fund owes nothing of it."""
+def _in_scope(line: Line, cards: list[CardTerm], share: Decimal) -> Line:
+    """The line, its fund share 0 where the fund owes nothing of it. cards: those that count on its day."""
     if line.rate is not None:
         return line
-    cards = cards_on(situation, line.on or situation.on)
     scope = line.scope == 1 or (line.scope == 3 and any(card.digit == ARMY for card in cards))
     return line if scope and share and cards else replace(line, fund_share=ZERO)
 

@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
 from tuetinh.care.insurance.benefits import Line, Role, Split, split
-from tuetinh.care.insurance.entitlement import HUNDRED, ZERO, CardTerm, Former, Level, Reason, Situation
+from tuetinh.care.insurance.entitlement import HUNDRED, ZERO, CardTerm, Former, Level, Reason, Situation, told_rows
 from tuetinh.care.insurance.errors import BadCase
 from tuetinh.care.insurance.repeats import bed_days
 from tuetinh.care.insurance.situations import DRUG_GROUPS, HANOI
@@ -75,10 +75,14 @@ def _situation(told: dict[str, Any]) -> Situation:
     if not reason:
         elsewhere = told.get("registered_at") and told.get("facility") and told["facility"] not in told["registered_at"]
         reason = "own_choice" if elsewhere else "registered"
-    inpatient = told["inpatient"] if "inpatient" in told else told.get("kind_of_care") in INPATIENT
     on, began = told["on"].date(), told.get("began")
     if began and began > on:
         raise BadCase("began", "is later than the end of the visit")
+    inpatient = told["inpatient"] if "inpatient" in told else told.get("kind_of_care") in INPATIENT
+    if code and not told_rows(code, on, inpatient=inpatient):  # where it is for inpatients alone, none need say so
+        inpatient = inpatient or not {"inpatient", "kind_of_care"} & told.keys()
+        if not told_rows(code, on, inpatient=inpatient):
+            raise BadCase("category", "has no share of such a visit on this day")
     return Situation(
         on=on,
         began=began,
@@ -87,14 +91,15 @@ def _situation(told: dict[str, Any]) -> Situation:
         level=cast(Level, told.get("level", "basic")),
         former=cast(Former, told.get("former", "")),
         points=told.get("points"),
-        station=told.get("station", False) or code == "1.2",
+        station=told.get("station", False),
         inpatient=inpatient,
-        listed_disease=told.get("listed_disease", False) or code in ("1.16", "1.17"),
-        hard_area=told.get("hard_area", False) or code == "3.6",
+        listed_disease=told.get("listed_disease", False),
+        hard_area=told.get("hard_area", False),
         exempt=told.get("exempt", False),
         five_years=told.get("five_years"),
         copaid=told.get("copaid", ZERO),
         exams_before=told.get("exams_before", 0),
+        told="" if "reason" in told else code,
     )
 
 

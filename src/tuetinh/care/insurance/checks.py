@@ -48,13 +48,15 @@ class Problem:
 
 def check(tables: Tables, *, by: str = "3176") -> list[Problem]:
     """Return every problem of the tables, in their order."""
-    return list(_Check(tables, by).all())
+    with localcontext(prec=DIGITS):
+        return list(_Check(tables, by).all())
 
 
 def field_problems(field: Field, row: Row, day: str) -> list[tuple[str, str]]:
     """What is wrong with one field of a row that stands alone on a day (ISO): codes and words."""
     alone = _Check({"XML1": [{"NGAY_RA": day.replace("-", "")}]}, "3176")
-    return list(alone.of_field(field, row))
+    with localcontext(prec=DIGITS):
+        return list(alone.of_field(field, row))
 
 
 class _Column:
@@ -67,10 +69,6 @@ class _Column:
         self.sound: set[str] = set()
         self.wanted = field.required or bool(field.required_if) or bool(field.required_until)
         self.linked = bool(field.not_before or field.after or field.same or field.beside or field.formula)
-
-    def needs_no_look(self, value: str) -> bool:
-        """Whether nothing can be wrong: most fields are blank and may be so, or say what was found sound before."""
-        return not self.linked and (value in self.sound if value else not self.wanted)
 
     def alone(self, value: str) -> list[tuple[str, str]]:
         """What is wrong with a value, whatever stands beside it."""
@@ -138,8 +136,9 @@ class _Check:
                 for unknown in sorted(row.keys() - order.keys()):
                     yield self._problem(name, number, unknown, "unknown", gettext("Quyết định không có trường này."), 0)
                 for place, column in enumerate(columns, 1):
-                    if column.needs_no_look(row.get(column.name, "")):
-                        continue
+                    value = row.get(column.name, "")
+                    if not column.linked and (value in column.sound if value else not column.wanted):
+                        continue  # most are blank and may be so, or say what was found sound before
                     for code, reason in self._in_row(column, row):
                         yield self._problem(name, number, column.field.name, code, reason, place)
                 for field_name, code, reason in self._row(name, row):
@@ -174,7 +173,8 @@ class _Check:
 
     def _beside_others(self, field: Field, value: str, row: Row) -> Iterator[tuple[str, str]]:
         for other in field.not_before:
-            if _earlier(value, row.get(other, "")):
+            pairs = zip(_parts(field, value), _parts(field, row.get(other, "")), strict=False)
+            if any(_earlier(one.strip(), before.strip()) for one, before in pairs):
                 yield "order", gettext("Sớm hơn %(other)s.") % {"other": other}
         if field.after and row.get(field.after) and value[:8] <= row[field.after][:8]:
             yield "order", gettext("Phải sau ngày %(other)s.") % {"other": field.after}
@@ -197,16 +197,18 @@ class _Check:
         given = _decimal(row.get(field.name, ""))
         if given is None or ("where" in rule and "sum" not in rule and not _holds(rule["where"], row)):
             return
-        with localcontext(prec=DIGITS):
+        try:
             wanted = self._wanted(rule, row)
+        except _NoNumberError:
+            return  # told where it stands
         if wanted and all(abs(given - one) > TOLERANCE for one in wanted):
             yield "formula", gettext("Là %(given)s, tính ra %(wanted)s.") % {"given": given, "wanted": wanted[0]}
 
     def _wanted(self, rule: dict[str, Any], row: Row) -> list[Decimal]:
         if "sum" in rule:
             rows = [r for name in rule["of"] for r in self.tables.get(name) or [] if _holds(rule.get("where", []), r)]
-            total = sum((_decimal(r.get(rule["sum"], "")) or ZERO for r in rows), ZERO)
-            return [total, *map(Decimal, rule.get("or", []))]
+            total = sum((_amount(r.get(rule["sum"], "")) for r in rows), ZERO)
+            return [total, *(_worked_out(text, row) for text in rule.get("or", []))]
         if "days" in rule:
             start, end = (row.get(name, "") for name in rule["days"])
             if _earlier(end, start):
@@ -214,14 +216,15 @@ class _Check:
             first, last = _day(start), _day(end)
             return [Decimal((last - first).days + end) for end in rule["ends"]] if first and last else []
         if "share" in rule:
-            return [_shares(row, aid)[rule["share"]] for aid in rule.get("aid", ["person"])]
-        return [_round(_worked_out(text)(row)) for text in rule.get("any", [rule.get("is")])]
+            told = [row.get(name, "") for name in SHARED]
+            return [_shares(*told, aid)[rule["share"]] for aid in rule.get("aid", ["person"])]
+        return [_worked_out(text, row) for text in rule.get("any", [rule.get("is")])]
 
     # Between fields -----------------------------------------------------------------------------------------------
 
     def _row(self, table: str, row: Row) -> Iterator[tuple[str, str, str]]:
         keyed = self.description.tables[table].fields[0].name == "MA_LK"  # table 12 stands by itself
-        if keyed and row.get("MA_LK", "") != self.visit.get("MA_LK", ""):
+        if keyed and row.get("MA_LK", "") != (self.visit.get("MA_LK") or row.get("MA_LK", "")):
             yield "MA_LK", "key", gettext("Khác mã đợt điều trị của bảng tổng hợp.")
         if table != "XML1":
             start, end = self.visit.get("NGAY_VAO", ""), self.visit.get("NGAY_RA", "")
@@ -248,11 +251,17 @@ def _holds(conditions: list[Condition], row: Row) -> bool:
     return all(_TESTS[op](row.get(name, ""), rest[0] if rest else []) for name, op, *rest in conditions)
 
 
-def _shares(row: Row, aid: str) -> dict[str, Decimal]:
-    """T_BNTT, T_BNCCT and T_BHTT of a line, less what other sources pay (`benefits.Line.aid`)."""
-    total, insured, rate, left = (
-        _decimal(row.get(name, "")) or ZERO for name in ("THANH_TIEN_BV", "THANH_TIEN_BH", "MUC_HUONG", "T_NGUONKHAC")
-    )
+SHARED = ("THANH_TIEN_BV", "THANH_TIEN_BH", "MUC_HUONG", "T_NGUONKHAC")  # what a line is shared by
+
+
+@lru_cache(maxsize=1 << 14)
+def _shares(*told: str) -> dict[str, Decimal]:
+    """T_BNTT, T_BNCCT and T_BHTT of a line that says this of `SHARED`, less what other sources pay.
+
+    The last of told is whom they help (`benefits.Line.aid`). Raises _NoNumberError.
+    """
+    total, insured, rate, left = map(_amount, told[:-1])
+    aid = told[-1]
     shared = insured - min(insured, left) if aid == "facility" else insured
     left -= insured - shared
     fund = _round(shared * rate / 100)
@@ -264,7 +273,7 @@ def _shares(row: Row, aid: str) -> dict[str, Decimal]:
     return found
 
 
-Sum = Callable[[Row], Decimal]
+Sum = Callable[[dict[str, Decimal]], Decimal]
 _OPERATORS: dict[type, Callable[[Decimal, Decimal], Decimal]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -273,23 +282,52 @@ _OPERATORS: dict[type, Callable[[Decimal, Decimal], Decimal]] = {
 }
 
 
+def _worked_out(text: str, row: Row) -> Decimal:
+    """What an expression of field names, numbers and + - * / is of a row. Raises _NoNumberError."""
+    return _reckoned(text, *(row.get(name, "") for name in _named(text)))
+
+
 @cache
-def _worked_out(text: str) -> Sum:
-    """What works out an expression of field names, numbers and + - * / over a row."""
+def _named(text: str) -> tuple[str, ...]:
+    """The fields that an expression names."""
+    return tuple(dict.fromkeys(one.id for one in ast.walk(ast.parse(text, mode="eval")) if isinstance(one, ast.Name)))
+
+
+@lru_cache(maxsize=1 << 15)
+def _reckoned(text: str, *values: str) -> Decimal:
+    """An expression where its fields say this: most lines of a month come again and again."""
+    amounts = dict(zip(_named(text), map(_amount, values), strict=True))
+    return _round(_read(text)(amounts))
+
+
+@cache
+def _read(text: str) -> Sum:
     return _of(ast.parse(text, mode="eval").body)
 
 
 def _of(node: ast.expr) -> Sum:
     if isinstance(node, ast.BinOp):
         how, left, right = _OPERATORS[type(node.op)], _of(node.left), _of(node.right)
-        return lambda row: how(left(row), right(row))
+        return lambda amounts: how(left(amounts), right(amounts))
     if isinstance(node, ast.Name):
         name = node.id
-        return lambda row: _decimal(row.get(name, "")) or ZERO
+        return lambda amounts: amounts[name]
     if isinstance(node, ast.Constant):
         number = Decimal(str(node.value))
         return lambda _: number
     raise ValueError(ast.dump(node))
+
+
+class _NoNumberError(Exception):
+    """A field that something is worked out of says no number."""
+
+
+def _amount(text: str) -> Decimal:
+    """What a field says, 0 where it is blank. Raises _NoNumberError."""
+    found = _decimal(text) if text else ZERO
+    if found is None:
+        raise _NoNumberError(text)
+    return found
 
 
 def _decimal(text: str) -> Decimal | None:

@@ -40,7 +40,8 @@ class Situation:
     any order. reason: why the person came here. level, former, points: level of the facility, its former tier, its
     score (None: provisional). station: a commune health station. exempt: the insurer's paper waives the co-payment;
     five_years: day on which five years running are full, copaid: co-payment of this year before the visit, which waive
-    it too. exams_before: examinations here on the same day, at earlier visits.
+    it too. exams_before: examinations here on the same day, at earlier visits. told: MA_DOITUONG_KCB where it is told
+    and not worked out of the rest.
     """
 
     on: date
@@ -58,6 +59,7 @@ class Situation:
     five_years: date | None = None
     copaid: Decimal = ZERO
     exams_before: int = 0
+    told: str = ""
 
 
 def cards_on(situation: Situation, day: date) -> list[CardTerm]:
@@ -91,6 +93,9 @@ def category(situation: Situation) -> tuple[str, Decimal]:
         card.since <= situation.on and began <= card.until for card in situation.cards
     ):
         return NOT_INSURED, ZERO
+    if situation.told:
+        rows = told_rows(situation.told, situation.on, inpatient=situation.inpatient)
+        return situation.told, Decimal(in_force(rows[0]["share"], situation.on)) if rows else ZERO
     facts: dict[str, Any] = {name: getattr(situation, name) for name in situation.__slots__} | {
         "points": _points(situation.points)
     }
@@ -98,6 +103,18 @@ def category(situation: Situation) -> tuple[str, Decimal]:
         if all(facts[name] in allowed for name, allowed in row["when"].items()):
             return row["code"], Decimal(in_force(row["share"], situation.on))
     return NOT_INSURED, ZERO
+
+
+def rows_of(code: str, on: date, *, inpatient: bool) -> list[dict[str, Any]]:
+    """The rows of the law on a day that give a code (MA_DOITUONG_KCB) to in- or outpatients."""
+    rows = in_force(law()["rules"], on)
+    return [row for row in rows if row["code"] == code and inpatient in row["when"].get("inpatient", [inpatient])]
+
+
+def told_rows(code: str, on: date, *, inpatient: bool) -> list[dict[str, Any]]:
+    """The rows of a code that is told; also of those of which QĐ 824 and 3276 name no share, and nothing is checked."""
+    known = rows_of(code, on, inpatient=inpatient)
+    return known or [row for row in in_force(law()["told"], on) if row["code"] == code]
 
 
 def benefit_rate(situation: Situation, day: date, insured: Decimal, code: str, share: Decimal) -> Decimal:
@@ -118,16 +135,26 @@ def highest_rate(
     code: MA_DOITUONG_KCB; insured: cost of the visit within the scope; free: whether a paper waives the co-payment, or
     the facility is of the primary level.
     """
-    rows = [row for row in in_force(law()["rules"], on) if row["code"] == code]
-    rows = [row for row in rows if inpatient in row["when"].get("inpatient", [inpatient])]
+    rows = rows_of(code, on, inpatient=inpatient)
     if not rows:
         return None
     share = max(Decimal(in_force(row["share"], on)) for row in rows)
     rate = card_rate(cards, day)
     small = not code.startswith("3.") and insured < small_cost(on)
-    if rate and share == HUNDRED and (small or free or code in law()["full_rate_codes"]):
+    if rate and share == HUNDRED and (small or free or code in in_force(law()["full_rate_codes"], on)):
         rate = HUNDRED
     return _plain(rate * share / HUNDRED)
+
+
+def possible_rates(cards: list[CardTerm], day: date, *, on: date, code: str, inpatient: bool) -> set[Decimal]:
+    """Every MUC_HUONG that a line of a day can have with one of these cards; none for an unknown code.
+
+    Where the share is whole it may be 100 with any card: a small cost, a primary facility, a paper. on, code: as above.
+    """
+    shares = {Decimal(in_force(row["share"], on)) for row in rows_of(code, on, inpatient=inpatient)}
+    rates = {card_rate([card], day) for card in cards}
+    found = {_plain(rate * share / HUNDRED) for rate in rates for share in shares}
+    return found | ({HUNDRED} if HUNDRED in shares else set())
 
 
 def waived(situation: Situation) -> bool:
@@ -153,9 +180,9 @@ def copay_limit(on: date) -> Decimal:
 
 def in_force(steps: list[list[Any]], on: date) -> Any:
     """The last value whose day has come; the first when none has."""
-    value = steps[0][1]
+    value, day = steps[0][1], on.isoformat()
     for since, step in steps:
-        if since <= on.isoformat():
+        if since <= day:
             value = step
     return value
 
@@ -170,7 +197,7 @@ def law() -> dict[str, Any]:
 def _primary(situation: Situation, code: str) -> bool:
     """Whether the care is paid in full because a station, or (since 2025) any primary facility, gave it."""
     levels = in_force(law()["full_rate_levels"], situation.on)
-    return situation.station or situation.level in levels or code in law()["full_rate_codes"]
+    return situation.station or situation.level in levels or code in in_force(law()["full_rate_codes"], situation.on)
 
 
 def _points(points: int | None) -> str:

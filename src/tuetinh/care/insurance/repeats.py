@@ -1,13 +1,18 @@
-"""Services paid in part because they repeat or are shared: TYLE_TT_DV (QĐ 3176, bảng 3, trường 17); days in bed."""
+"""Services paid in part because they repeat or are shared: TYLE_TT_DV (QĐ 3176, bảng 3, trường 17); days in bed and of
+treatment (bảng 1, trường 39).
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tuetinh.care.insurance.entitlement import Situation, law
+from tuetinh.care.insurance.tables import Row
 
 if TYPE_CHECKING:
     from tuetinh.care.insurance.benefits import Line
@@ -46,6 +51,26 @@ def bed_days(admitted: datetime, left: datetime, *, worse: bool) -> int:
     if stay <= DAY:
         return 1
     return (left.date() - admitted.date()).days + (1 if worse else 0)
+
+
+def served_days(services: Iterable[Row]) -> int:
+    """How many days have a service: rows of table 3."""
+    rows = (row for row in services if row.get("MA_DICH_VU"))
+    return len({(row.get("NGAY_TH_YL") or row.get("NGAY_YL", ""))[:8] for row in rows})
+
+
+def longest_drug(medicines: Iterable[Row]) -> Decimal:
+    """Days of the drug that is taken longest, 0 where no dose says any: rows of table 2."""
+    return max((days for row in medicines if (days := drug_days(row)) is not None), default=Decimal(0))
+
+
+def drug_days(medicine: Row) -> Decimal | None:
+    """Days of a dose (QĐ 3176, bảng 2, trường 12: `… * 10 ngày […]`); None where it does not say."""
+    for part in medicine.get("LIEU_DUNG", "").split("*"):
+        digits, _space, unit = part.strip().partition(" ")
+        if unit.startswith("ngày") and re.fullmatch(r"[0-9]+(\.[0-9]+)?", digits):
+            return Decimal(digits)
+    return None
 
 
 def _step(shares: list[int], place: int) -> Decimal:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, cast
 from zoneinfo import ZoneInfo
 
@@ -188,6 +189,7 @@ def ended(encounter: r4.Encounter) -> date | None:
     return moment(end).date() if end and moment(end) else None  # type: ignore[union-attr]
 
 
+@lru_cache(maxsize=4096)  # of a visit the same few are asked for again and again
 def moment(text: str | None) -> datetime | None:
     """A FHIR dateTime as a moment of Vietnam's time; a day alone is its beginning."""
     try:

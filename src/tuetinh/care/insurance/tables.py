@@ -26,8 +26,8 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     required_if: conditions that must all hold. beside: field whose count of values must be the same. same: field of
     table 1 that says the same. not_before, after: fields with a time that must not be later, or whose day must be over.
-    formula: `sum` over rows of other tables (`or` what may stand instead), `is` or `any` of expressions over the row,
-    `days` between dates with so many `ends` counted, or `share` of a line.
+    formula: `sum` over rows of other tables (`or` expressions that may hold instead), `is` or `any` of expressions over
+    the row, `days` between dates with so many `ends` counted, or `share` of a line.
     """
 
     name: str

@@ -24,6 +24,7 @@ HEAD = '<?xml version="1.0" encoding="utf-8"?>'
 REMEMBERED = 64  # characters of a value that is worth remembering
 LIMIT = 20_000_000  # bytes; the gateway takes no more in busy hours (result code 1001)
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production 2
+_DECLARED = re.compile(r"^<\?xml[^>]*\?>")  # the encoding that it names is no longer that of what was read
 _PLAIN = re.compile(r"[\x20-\x25\x27-\x3b\x3d\x3f-\x7e]*")  # ASCII but for & < >
 
 
@@ -115,6 +116,7 @@ def number(value: Decimal | int | None) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+@lru_cache(maxsize=4096)
 def moment(value: datetime | None) -> str:
     """Write a moment as yyyymmddHHMM in Vietnam's time."""
     return value.astimezone(HANOI).strftime("%Y%m%d%H%M") if value else ""
@@ -153,7 +155,11 @@ def parse(data: bytes, place: str) -> etree._Element:
     return root
 
 
-def _unpacked(text: str, place: str) -> bytes:
+def _document(text: str, place: str) -> bytes:
+    """The document that a text is, in base64, or as it stands where it was put in CDATA or escaped."""
+    text = text.strip().removeprefix("\ufeff")
+    if text.startswith("<"):
+        return _DECLARED.sub("", text).encode()
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
@@ -163,11 +169,11 @@ def _unpacked(text: str, place: str) -> bytes:
 def _documents(root: etree._Element) -> Iterator[tuple[str, etree._Element]]:
     """The name and the document of each file of an envelope."""
     for number, file in enumerate(root.iter("FILEHOSO"), 1):
-        name = (file.findtext("LOAIHOSO") or "").strip()
+        name = (file.findtext("LOAIHOSO") or "").strip().upper()
         content = file.find("NOIDUNGFILE")
         if not name or content is None:
             raise WireError("content", f"FILEHOSO[{number}]")
-        yield name, content[0] if len(content) else parse(_unpacked(content.text or "", name), name)
+        yield name, content[0] if len(content) else parse(_document(content.text or "", name), name)
 
 
 def _decision_of(documents: list[tuple[str, etree._Element]]) -> str:

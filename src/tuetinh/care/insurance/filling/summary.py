@@ -17,6 +17,7 @@ from tuetinh.care.insurance.filling.reading import (
     text,
 )
 from tuetinh.care.insurance.filling.visit import Visit
+from tuetinh.care.insurance.repeats import longest_drug, served_days
 from tuetinh.care.insurance.situations import CODE, moment
 from tuetinh.care.insurance.tables import Row, Tables
 from tuetinh.care.insurance.wire_xml3176 import moment as written
@@ -34,6 +35,7 @@ WEIGHT, HEIGHT, BLOOD_GROUP = ("29463-7", "3141-9"), ("8302-2",), ("882-1", "883
 SHORT_STAY: Final = timedelta(hours=4)
 # MA_LOAI_KCB by Encounter.class; an inpatient of less than four hours is 09.
 KINDS: Final = {"IMP": "03", "ACUTE": "03", "NONAC": "03", "SS": "09", "VR": "14", "HH": "12", "FLD": "11"}
+BY_SERVICE, BY_DRUG = ("02", "08"), ("05", "07")  # kinds whose days are those of services, of medicines
 NEW_KINDS: Final = "2026-08-01"  # QĐ 1804/QĐ-BYT brings 11 to 16
 INPATIENT: Final = ("IMP", "ACUTE", "NONAC")
 TRADITIONAL: Final = "ma-benh-yhct"
@@ -242,11 +244,17 @@ def kind_of_care(visit: Visit) -> str:
     return found if found < "11" or not end or end.date().isoformat() >= NEW_KINDS else "01"
 
 
-def _days(visit: Visit) -> str:
-    start, end = times(visit)
+def _days(claimed: Claimed) -> str:
+    """SO_NGAY_DTRI (QĐ 3176, bảng 1, trường 39): by the kind of care, else the days from the first to the last."""
+    start, end = times(claimed.visit)
     if not start or not end:
         return ""
-    return "0" if kind_of_care(visit) == "09" else str((end.date() - start.date()).days + 1)
+    kind = kind_of_care(claimed.visit)
+    if kind == "09":
+        return "0"
+    told = served_days(claimed.tables["XML3"]) if kind in BY_SERVICE else 0
+    told = int(longest_drug(claimed.tables["XML2"])) if kind in BY_DRUG else told
+    return str(told or (end.date() - start.date()).days + 1)
 
 
 def departments(visit: Visit) -> list[str]:
@@ -325,7 +333,6 @@ STAY: Final = {
         "Encounter.hospitalization.preAdmissionIdentifier, ServiceRequest.identifier, Appointment.identifier",
         _paper_brought,
     ),
-    "SO_NGAY_DTRI": Fill("Encounter.period: ngày ra - ngày vào + 1", _days),
     "PP_DIEU_TRI": Fill("MedicationRequest, MedicationAdministration, Procedure.category", treatment),
     "KET_QUA_DTRI": Fill(
         "Encounter.hospitalization.dischargeDisposition", lambda v: leaving(v.encounter).get("ket-qua-dtri", "")
@@ -367,6 +374,9 @@ def _by_service(claimed: Claimed) -> str:
 
 
 SUMS: Final = {
+    "SO_NGAY_DTRI": Fill(
+        "Encounter.period: ngày ra - ngày vào + 1; 02, 08: XML3.NGAY_TH_YL; 05, 07: XML2.LIEU_DUNG", _days
+    ),
     "NGAY_MIEN_CCT": Fill("Coverage.extension(copay-exempt), Invoice.totalPriceComponent", _free_of_copayment),
     "MA_DOITUONG_KCB": Fill("Coverage, Organization, Encounter, QĐ 3276", lambda c: c.divided.code),
     "T_THUOC": _sum_of("drug"),

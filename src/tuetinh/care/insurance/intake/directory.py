@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, cast
 from urllib.parse import quote
+
+from django.db import transaction
 
 from tuetinh.care.insurance.intake.rows import Told
 from tuetinh.care.insurance.intake.stay import organization_of
@@ -14,6 +17,7 @@ from tuetinh.care.insurance.situations import CODE
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.errors import Conflict
 
 SOUGHT: Final = 100  # numbers of one search
 LICENSED: Final = ("MA_BAC_SI", "NGUOI_THUC_HIEN", "MA_BS_DOC_KQ", "MA_BS")
@@ -44,9 +48,10 @@ class Directory:
                     self.organizations.setdefault(identifier.value, str(one.id))
         by_id = record.read_many(SYSTEM, "Organization", [code for code in wanted if code not in self.organizations])
         self.organizations.update({id_: id_ for id_ in by_id})
-        if new := [organization_of(code) for code in wanted if make and code not in self.organizations]:
-            record.create_many(SYSTEM, new)
-            self.organizations.update({str(one.id): str(one.id) for one in new})
+        for new in [organization_of(code) for code in wanted if make and code not in self.organizations]:
+            with suppress(Conflict), transaction.atomic():  # another process may just have made it
+                record.create_many(SYSTEM, [new])
+            self.organizations[str(new.id)] = str(new.id)
 
     def find_practitioners(self, claims: Iterable[Told]) -> None:
         """Learn who has the licences that these claims name."""

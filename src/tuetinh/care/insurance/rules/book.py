@@ -21,6 +21,7 @@ GROUPS = {
     "drugs": gettext_lazy("Thuốc"),
     "prices": gettext_lazy("Giá và thầu"),
     "results": gettext_lazy("Kết quả"),
+    "papers": gettext_lazy("Giấy tờ kèm hồ sơ"),
     "approved": gettext_lazy("Danh mục BHXH phê duyệt"),
 }
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -19,12 +19,16 @@ import msgspec
 from cel_expr_python import cel
 
 from tuetinh.care.insurance.rules import vocabulary
-from tuetinh.care.insurance.tables import Field, decision
+from tuetinh.care.insurance.rules.guards import Guard, guards
+from tuetinh.care.insurance.tables import Field, Row, decision
 from tuetinh.commons.expressions.api import LONGEST, as_decimals, worded
 
 log = logging.getLogger(__name__)
 SEVERITIES = ("block", "warn", "hint")
 MOMENTS = ("diagnose", "order", "prescribe", "result", "pay", "claim")
+MOST_MADE = 500  # programs that are kept: of as many sets of rules that may hold together, and of as many days
+MOST_KINDS = 10_000  # of rows, by the texts that rules ask for
+VISIT = "XML1."  # before a field of the visit, in the other tables
 _NUMBERS = ("SO_LUONG", "SO_NGAY", "DON_GIA", "THANH_TIEN", "T_", "TYLE_", "MUC_HUONG")
 _STRINGS = re.compile(r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'")
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*(?:\.[A-Z][A-Z0-9_]*)?")
@@ -62,42 +66,84 @@ class BadCondition(ValueError):
 
 
 class Program:
-    """Some rules of one table, made ready to be asked of many rows in one go."""
+    """Some rules of one table, made ready to be asked of many rows: of each, those that may hold, in one go."""
 
     def __init__(self, table: str, rules: Sequence[Rule]) -> None:
         self.table, self.rules = table, list(rules)
-        texts = [as_decimals(rule.condition) for rule in rules]
-        self.all = environment(table).compile("[" + ",".join(f"({text})" for text in texts) + "]") if texts else None
-        self.each = [environment(table).compile(text) for text in texts]
-        used = {name for rule in rules for name in names_in(rule.condition)}
-        self.words = used & set(types(table))
-        self.worked_out = [word for word in vocabulary.words(table) if word.name in self.words]
-        self.fields = [(name, is_number(field)) for name, field in fields(table).items() if name in self.words]
-        self.visit = [
-            (f"XML1.{name}", name, is_number(field))
-            for name, field in fields("XML1").items()
-            if f"XML1.{name}" in self.words
-        ]
+        texts: dict[str, set[str]] = {}
+        self.by_text: list[list[Guard]] = []  # by rule: what is asked of the texts of a row or its visit alone
+        self.beyond: list[list[Callable[[Mapping[str, Any]], bool]]] = []
+        for rule in rules:
+            found = guards(rule.condition)
+            self.by_text.append([guard for guard in found if is_text(table, guard.word)])
+            self.beyond.append([guard.test for guard in found if not is_text(table, guard.word)])
+            for guard in self.by_text[-1]:
+                texts.setdefault(guard.word, set()).update(guard.texts)
+        self.own = [(word, some) for word, some in texts.items() if not word.startswith(VISIT)]
+        self.of_visit = [(word[len(VISIT) :], some) for word, some in texts.items() if word.startswith(VISIT)]
+        self.may: dict[tuple[str | None, ...], list[int]] = {}  # rules that may hold of a row with these texts
+        self.words = [sorted(set(names_in(rule.condition)) & types(table).keys()) for rule in rules]
+        self.made: dict[tuple[int, ...], tuple[cel.Expression, list[str]]] = {}
 
-    def faults(self, known: Mapping[str, Any]) -> list[Rule]:
-        """The rules whose condition is true. known: value by word; a condition that cannot be told is no fault."""
-        if self.all is None:
+    def faults(self, known: Known) -> list[Rule]:
+        """The rules whose condition is true; one that cannot be told is no fault."""
+        asked: tuple[int, ...] = ()
+        for n in self._candidates(known):
+            for test in self.beyond[n]:
+                if not test(known):
+                    break
+            else:
+                asked += (n,)
+        if not asked:
             return []
+        if asked not in self.made and len(self.made) >= MOST_MADE:
+            asked = tuple(range(len(self.rules)))
+        answer = self._answer(asked, known)
+        if answer is not None:
+            return [self.rules[n] for n, said in zip(asked, answer, strict=True) if said is True]
+        # one of them is beyond the number of steps, or cannot be told: each is asked by itself
+        return [self.rules[n] for n in asked if self._answer((n,), known) == [True]]
+
+    def _candidates(self, known: Known) -> list[int]:
+        """The rules that are about a row by its texts; rows are of few kinds."""
+        row, visit = known.row, known.facts.visit
+        kind = tuple(
+            [value if (value := row.get(name, "")) in some else None for name, some in self.own]
+            + [value if (value := visit.get(name, "")) in some else None for name, some in self.of_visit]
+        )
+        if kind not in self.may:
+            if len(self.may) >= MOST_KINDS:
+                self.may.clear()
+            every = enumerate(self.by_text)
+            self.may[kind] = [n for n, needed in every if all(guard.test(known) for guard in needed)]
+        return self.may[kind]
+
+    def _answer(self, asked: tuple[int, ...], known: Mapping[str, Any]) -> list[Any] | None:
+        """What these rules say, None where one of them cannot be asked."""
+        if asked not in self.made:
+            text = "[" + ",".join(f"({as_decimals(self.rules[n].condition)})" for n in asked) + "]"
+            self.made[asked] = environment(self.table).compile(text), sorted({w for n in asked for w in self.words[n]})
+        condition, words = self.made[asked]
         try:
-            answer = self.all.eval(data=known)
-        except RuntimeError:  # one of them is beyond the number of steps: the others are asked by themselves
-            return [rule for rule, one in zip(self.rules, self.each, strict=True) if _alone(rule, one, known)]
-        if answer.type() == cel.Type.ERROR:
-            return [rule for rule, one in zip(self.rules, self.each, strict=True) if _alone(rule, one, known)]
-        return [rule for rule, said in zip(self.rules, answer.plain_value(), strict=True) if said is True]
+            answer = condition.eval(data={word: known[word] for word in words})
+        except RuntimeError as error:
+            if len(asked) == 1:
+                code = self.rules[asked[0]].code
+                log.warning("rule %s cannot be asked: %s", code, str(error).partition("[")[0].strip())
+            return None
+        return None if answer.type() == cel.Type.ERROR else answer.plain_value()
 
 
-def _alone(rule: Rule, condition: cel.Expression, known: Mapping[str, Any]) -> bool:
-    try:
-        return condition.eval(data=known).value() is True
-    except RuntimeError as error:
-        log.warning("rule %s cannot be asked: %s", rule.code, str(error).partition("[")[0].strip())
-        return False
+class Known(dict[str, Any]):
+    """What is known of a row, by word; worked out when it is asked for."""
+
+    def __init__(self, table: str, facts: vocabulary.Facts, place: int, row: Row) -> None:
+        super().__init__()
+        self.sources, self.facts, self.place, self.row = sources(table), facts, place, row
+
+    def __missing__(self, word: str) -> Any:
+        found = self[word] = self.sources[word](self.facts, self.place, self.row)
+        return found
 
 
 def verify(rule: Rule) -> None:
@@ -122,9 +168,17 @@ class Book:
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules = {rule.code: rule for rule in rules}
         self.kept: dict[tuple[str, tuple[str, ...]], list[Program]] = {}
+        self.of_day: dict[tuple[str, str], list[Program]] = {}
 
     def programs(self, when: str, day: str) -> list[Program]:
         """The rules of a moment for visits that end on a day (ISO), one program a table."""
+        if (when, day) not in self.of_day:
+            if len(self.of_day) >= MOST_MADE:
+                self.of_day.clear()
+            self.of_day[when, day] = self._programs(when, day)
+        return self.of_day[when, day]
+
+    def _programs(self, when: str, day: str) -> list[Program]:
         asked = [rule for rule in self.rules.values() if when in rule.when and rule.holds_on(day)]
         key = when, tuple(rule.code for rule in asked)
         if key not in self.kept:
@@ -146,9 +200,38 @@ def types(table: str) -> dict[str, cel.Type]:
     def of(field: Field) -> cel.Type:
         return cel.Type.DOUBLE if is_number(field) else cel.Type.STRING
 
-    visit = {f"XML1.{name}": of(field) for name, field in fields("XML1").items()}
+    visit = {f"{VISIT}{name}": of(field) for name, field in fields("XML1").items()}
     own = {name: of(field) for name, field in fields(table).items()}
     return visit | own | {word.name: word.type for word in vocabulary.words(table)}
+
+
+@cache
+def is_text(table: str, word: str) -> bool:
+    """Whether a word is a field of the row or of the visit that is no amount."""
+    of_visit = word.startswith(VISIT)
+    field = fields("XML1").get(word[len(VISIT) :]) if of_visit else fields(table).get(word)
+    return field is not None and not is_number(field)
+
+
+@cache
+def sources(table: str) -> dict[str, Callable[[vocabulary.Facts, int, Row], Any]]:
+    """Where the value of each word comes from: the visit, the row, or both worked out."""
+
+    def visit(field: Field) -> Callable[[vocabulary.Facts, int, Row], Any]:
+        name = field.name
+        if is_number(field):
+            return lambda facts, _place, _row: vocabulary.number(facts.visit.get(name, ""))
+        return lambda facts, _place, _row: facts.visit.get(name, "")
+
+    def own(field: Field) -> Callable[[vocabulary.Facts, int, Row], Any]:
+        name = field.name
+        if is_number(field):
+            return lambda _facts, _place, row: vocabulary.number(row.get(name, ""))
+        return lambda _facts, _place, row: row.get(name, "")
+
+    of_visit = {f"{VISIT}{name}": visit(field) for name, field in fields("XML1").items()}
+    of_row = {name: own(field) for name, field in fields(table).items()}
+    return of_visit | of_row | {word.name: word.worth for word in vocabulary.words(table)}
 
 
 @cache

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,15 @@ from tuetinh.care.insurance.approved.checking import (
     SUPPLIES,
     Book,
 )
-from tuetinh.care.insurance.entitlement import CardTerm, base_salary, highest_rate
+from tuetinh.care.insurance.entitlement import CardTerm, base_salary, highest_rate, possible_rates
+from tuetinh.care.insurance.repeats import drug_days, longest_drug, served_days
 from tuetinh.care.insurance.tables import STAYS, Row, Tables
 from tuetinh.commons.catalogues.api import check_diagnosis, companions
+from tuetinh.commons.catalogues.api import codes as listed
 from tuetinh.commons.expressions.api import function
 
 NAN = math.nan
+DIGITS = ("1", "2", "3", "4", "5")  # of a card, what it gives
 BEDS = frozenset({"14", "15", "16"})
 SEXES = {"1": "male", "2": "female"}
 _TEXTS = cel.Type.List(cel.Type.STRING)
@@ -101,6 +104,9 @@ class Facts:
     @property
     def age(self) -> int | None:
         """Days from the birth to the beginning of the visit."""
+        return self.once("age", self._age)  # type: ignore[no-any-return]
+
+    def _age(self) -> int | None:
         born, came = _day(self.visit.get("NGAY_SINH", "")), _day(self.visit.get("NGAY_VAO", ""))
         return (came - born).days if born and came else None
 
@@ -154,6 +160,7 @@ def _codes(text: str) -> list[str]:
     return [code.strip() for code in text.split(";") if code.strip()]
 
 
+@lru_cache(maxsize=4096)
 def _day(text: str) -> date | None:
     try:
         return date(int(text[:4]), int(text[4:6]) or 1, int(text[6:8]) or 1) if text[:8].isdigit() else None
@@ -161,6 +168,7 @@ def _day(text: str) -> date | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def _time(text: str) -> datetime | None:
     try:
         return datetime.strptime(text.ljust(12, "0"), "%Y%m%d%H%M").replace(tzinfo=UTC) if text else None
@@ -173,13 +181,18 @@ def _time(text: str) -> datetime | None:
 
 def _halves(facts: Facts) -> list[str]:
     """Asterisk codes (QĐ 4469 annex A1) without their dagger code: manifestations of a disease that is not told."""
-    told = {code.replace(".", "") for code in facts.diagnoses}
+    told = {_plain(code) for code in facts.diagnoses}
     found = []
     for code in facts.diagnoses:
-        pairs = [pair for pair in companions(code) if pair[1] == code.replace(".", "")]
+        pairs = [pair for pair in companions(_plain(code)) if pair[1] == _plain(code)]
         if pairs and not any(pair[0] in told for pair in pairs):
             found.append(code)
     return found
+
+
+def _plain(code: str) -> str:
+    """A diagnosis as the pairs write it: without the point and its dagger or asterisk."""
+    return code.replace(".", "").rstrip("*†+")
 
 
 def _beds(facts: Facts) -> float:
@@ -198,12 +211,14 @@ def _salary(facts: Facts) -> float:
 
 
 def _cards(facts: Facts) -> list[CardTerm]:
-    """The cards of table 1; one whose days are not told is good for ever."""
+    """The cards of table 1; one whose days are not told is good for ever. None where days and cards are not as many."""
     told = [facts.visit.get(name, "").split(";") for name in ("MA_THE_BHYT", "GT_THE_TU", "GT_THE_DEN")]
-    found = []
+    found: list[CardTerm] = []
+    if any(len(days) != len(told[0]) and days != [""] for days in told[1:]):
+        return found
     for place, number_ in enumerate(told[0]):
         since, until = (_day(days[place]) if place < len(days) else None for days in told[1:])
-        if number_[2:3].isdecimal():
+        if number_[2:3] in DIGITS:
             found.append(CardTerm(int(number_[2]), number_[:2], since or date.min, until or date.max))
     return found
 
@@ -223,6 +238,28 @@ def _highest_rate(facts: Facts, at: str) -> float:
         free=primary or bool(visit.get("NGAY_MIEN_CCT")),
     )  # fmt: skip
     return NAN if found is None else float(found)
+
+
+def _rates(facts: Facts, at: str) -> list[float]:
+    """What MUC_HUONG may be on a line of a day; empty where nothing can be said."""
+    visit = facts.visit
+    on, day = _day(visit.get("NGAY_RA", "")), _day(at)
+    cards = facts.once("cards", lambda: _cards(facts))
+    if on is None or not cards:
+        return []
+    held = [card for card in cards if day and card.since <= day <= card.until] or cards
+    stays = visit.get("MA_LOAI_KCB") in ("03", "04", "09")
+    found = possible_rates(held, day or on, on=on, code=visit.get("MA_DOITUONG_KCB", ""), inpatient=stays)
+    return [float(rate) for rate in found]
+
+
+def _examinations(facts: Facts) -> dict[int, int]:
+    """By row of table 3: the place of an examination among those of its day, the one that is paid most first."""
+    of_day: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for place, row in enumerate(facts.tables.get("XML3") or [], 1):
+        if row.get("MA_NHOM") == "13":
+            of_day[row.get("NGAY_YL", "")[:8]].append((-number(row.get("TYLE_TT_DV", "")), place))
+    return {place: n for rows in of_day.values() for n, (_share, place) in enumerate(sorted(rows), 1)}
 
 
 def _since_last(facts: Facts, row: Row) -> float:
@@ -289,13 +326,8 @@ def _same_medicine(facts: Facts) -> Counter[tuple[str, str, str]]:
 
 
 def _days_of(row: Row) -> float:
-    """Days of a prescription line (QĐ 3176, bảng 2, trường 12: `… * 10 ngày […]`); NaN where the dose does not say."""
-    parts = [part.strip() for part in row.get("LIEU_DUNG", "").split("*")]
-    for part in parts:
-        digits, _space, unit = part.partition(" ")
-        if unit.startswith("ngày") and digits.replace(".", "", 1).isdigit():
-            return float(digits)
-    return NAN
+    found = drug_days(row)
+    return NAN if found is None else float(found)
 
 
 def _results(facts: Facts) -> dict[tuple[str, str, str], set[str]]:
@@ -327,7 +359,8 @@ EVERYWHERE = [
     Word("BANG", _TEXTS, _("các bảng có trong hồ sơ"),
          lambda f, _n, _r: [name for name, rows in f.tables.items() if rows]),
     Word("BAY_GIO", cel.Type.STRING, _("lúc kiểm tra, yyyymmddHHMM"), lambda f, _n, _r: f.around.now),
-    Word("LUONG_CO_SO", cel.Type.DOUBLE, _("mức tham chiếu (lương cơ sở) ngày kết thúc"), lambda f, _n, _r: _salary(f)),
+    Word("LUONG_CO_SO", cel.Type.DOUBLE, _("mức tham chiếu (lương cơ sở) ngày kết thúc"),
+         lambda f, _n, _r: f.once("salary", lambda: _salary(f))),
 ]  # fmt: skip
 OF_VISIT = [
     Word("LOI_BENH_CHINH", _TEXTS, _("lỗi của bệnh chính theo danh mục: unknown, needs-digits, not-principal, "
@@ -338,6 +371,14 @@ OF_VISIT = [
     Word("THIEU_CAP", _TEXTS, _("mã biểu hiện (*) không có mã căn nguyên (†) đi cùng"), lambda f, _n, _r: _halves(f)),
     Word("SO_CONG_KHAM", cel.Type.DOUBLE, _("số lần khám (MA_NHOM 13)"), lambda f, _n, _r: _exams(f)),
     Word("SO_NGAY_GIUONG", cel.Type.DOUBLE, _("số ngày giường (MA_NHOM 14, 15, 16)"), lambda f, _n, _r: _beds(f)),
+    Word("NHOM_THE", _TEXTS, _("nhóm đối tượng (2 ký tự đầu) của các thẻ"),
+         lambda _f, _n, r: [card[:2] for card in _codes(r.get("MA_THE_BHYT", ""))]),
+    Word("TINH_THE", _TEXTS, _("mã tỉnh (ký tự 4, 5) của các thẻ, trừ thẻ của quân đội, công an, cơ yếu"),
+         lambda _f, _n, r: [card[3:5] for card in _codes(r.get("MA_THE_BHYT", "")) if card[2:3] != "5"]),
+    Word("SO_NGAY_DVKT", cel.Type.DOUBLE, _("số ngày khác nhau có dịch vụ ở bảng 3"),
+         lambda f, _n, _r: float(served_days(f.tables.get("XML3") or []))),
+    Word("SO_NGAY_DON", cel.Type.DOUBLE, _("số ngày của thuốc dùng dài nhất theo LIEU_DUNG, 0 khi không ghi"),
+         lambda f, _n, _r: float(longest_drug(f.tables.get("XML2") or []))),
     Word("GIO_TU_LUOT_TRUOC", cel.Type.DOUBLE, _("số giờ từ khi lượt khám trước kết thúc, ở bất kỳ cơ sở nào, trong "
          "2 ngày; âm khi hai lượt chồng nhau"),
          lambda f, _n, _r: NAN if f.around.hours_since_last is None else f.around.hours_since_last),
@@ -347,6 +388,12 @@ RATE = Word(
     cel.Type.DOUBLE,
     _("mức hưởng cao nhất mà thẻ, đối tượng và chi phí của đợt cho phép vào ngày của dòng"),
     lambda f, _n, r: f.once(f"rate {(at := r.get('NGAY_YL', '')[:8])}", lambda: _highest_rate(f, at)),
+)
+RATES = Word(
+    "CAC_MUC_HUONG",
+    cel.Type.List(cel.Type.DOUBLE),
+    _("các mức hưởng có thể có của dòng theo thẻ và đối tượng, rỗng khi không biết"),
+    lambda f, _n, r: f.once(f"rates {(at := r.get('NGAY_YL', '')[:8])}", lambda: _rates(f, at)),
 )
 OF_STAFF = [
     Word("LOI_CHUNG_CHI", cel.Type.STRING, _("người ghi trên dòng: het-han, chua-hieu-luc, chua-dang-ky hoặc rỗng"),
@@ -368,6 +415,7 @@ APPROVED = Word(
 OF_MEDICINE = [
     APPROVED,
     RATE,
+    RATES,
     Word("SO_DONG_TRUNG", cel.Type.DOUBLE, _("số dòng cùng thuốc, cùng lúc ra y lệnh"),
          lambda f, _n, r: float(f.once("same", lambda: _same_medicine(f))[
              r.get("MA_THUOC", ""), r.get("TEN_THUOC", ""), r.get("NGAY_YL", "")])),
@@ -379,8 +427,10 @@ OF_MEDICINE = [
 OF_SERVICE = [
     APPROVED,
     RATE,
+    RATES,
     Word("LOI_BENH", _TEXTS, _("lỗi của các mã bệnh trên dòng, cùng các mã lỗi như bệnh kèm theo"),
-         lambda f, _n, r: [e for c in _codes(r.get("MA_BENH", "")) for e in f.refused(c, principal=False)]),
+         lambda f, _n, r: f.once(f"line {(told := r.get('MA_BENH', ''))}", lambda: [
+             e for c in _codes(told) for e in f.refused(c, principal=False)])),
     Word("LOI_DANH_MUC_MAY", cel.Type.STRING, _("máy của dòng theo danh mục 06/DM, các lỗi như trên"),
          lambda f, _n, r: f.around.approved.any_fault(MACHINES, _codes(r.get("MA_MAY", "")), _ordered_on(r))),
     Word("LOI_DANH_MUC_KHOA", cel.Type.STRING, _("khoa của dòng theo danh mục 01/DM, các lỗi như trên"),
@@ -390,6 +440,8 @@ OF_SERVICE = [
     Word("SO_LAN_NGAY", cel.Type.DOUBLE, _("số lượng của dịch vụ này trong ngày ra y lệnh"),
          lambda f, _n, r: float(f.once("performed", f.performed)[r.get("MA_DICH_VU") or r.get("MA_VAT_TU", "")][1]
                                 [r.get("NGAY_YL", "")[:8]])),
+    Word("KHAM_THU", cel.Type.DOUBLE, _("thứ tự của lần khám trong ngày, lần có TYLE_TT_DV cao nhất trước; 0 khi không "
+         "phải khám"), lambda f, n, _r: float(f.once("exams", lambda: _examinations(f)).get(n, 0))),
     Word("PHUT_TU_LAN_TRUOC", cel.Type.DOUBLE, _("số phút từ lần làm trước của dịch vụ này"),
          lambda f, _n, r: _since_last(f, r)),
     Word("TONG_GOI", cel.Type.DOUBLE, _("tổng THANH_TIEN_BH của vật tư cùng GOI_VTYT"),
@@ -474,6 +526,11 @@ def in_list(name: str, codes: list[str]) -> bool:
     return any(code.startswith(lists().get(name, ("\0",))) for code in codes)
 
 
+def is_listed(name: str, code: str) -> bool:
+    """Whether a list of the Ministry or the insurer (`MA_TINH_63`…) has a code; one that does not exist has none."""
+    return code in listed(name)
+
+
 _TEXT, _NUMBER = cel.Type.STRING, cel.Type.DOUBLE
 EXPLAINED = {
     "phut(a, b)": _("số phút từ lúc a đến lúc b"),
@@ -483,6 +540,7 @@ EXPLAINED = {
     'dau(ma, ["…"])': _("mã bắt đầu bằng một trong các chuỗi"),
     'co_dau(BENH, ["…"])': _("một trong các mã bắt đầu bằng một trong các chuỗi"),
     'nhom("…", BENH)': _("một trong các mã thuộc danh sách có tên đó"),
+    'co_ma("…", ma)': _("danh mục mã có tên đó có mã này"),
     "cac_ma(a)": _("các mã ngăn cách bằng dấu ;"),
 }
 
@@ -497,6 +555,7 @@ FUNCTIONS = cel.CelExtension(
         function("dau", starts, cel.Type.BOOL, _TEXT, _TEXTS),
         function("co_dau", any_starts, cel.Type.BOOL, _TEXTS, _TEXTS),
         function("nhom", in_list, cel.Type.BOOL, _TEXT, _TEXTS),
+        function("co_ma", is_listed, cel.Type.BOOL, _TEXT, _TEXT),
         function("cac_ma", _codes, _TEXTS, _TEXT),
     ],
 )

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -15,11 +14,12 @@ from django.utils.translation import gettext as _
 from tuetinh.care.insurance.checks import Problem, check, is_time
 from tuetinh.care.insurance.rules.book import in_force
 from tuetinh.care.insurance.rules.files import FileClaim
-from tuetinh.care.insurance.rules.language import Book, Program, Rule, fields
-from tuetinh.care.insurance.rules.vocabulary import Around, Facts, number
+from tuetinh.care.insurance.rules.language import Book, Known, Program, Rule, fields
+from tuetinh.care.insurance.rules.vocabulary import Around, Facts
 from tuetinh.care.insurance.tables import Row, Tables, decision
 
 CV = "CV 1245/BHXH-CNTT"
+_NAMED = re.compile(r"\{([A-Z0-9_]+)\}")
 NAMES_4210 = {"MA_BENH": "MA_BENH_CHINH", "MA_BENHKHAC": "MA_BENH_KT"}
 
 
@@ -51,8 +51,8 @@ def examine_file_claim(claim: FileClaim) -> list[Problem]:
     if claim.error is not None:
         return []
     now = timezone.localtime().strftime("%Y%m%d%H%M")
-    made = claim.made if re.fullmatch(r"[0-9]{8}", claim.made) else ""
-    found = examine(claim.tables, in_force(), by=claim.decision, around=Around(now=max(now, f"{made}2359")))
+    made = f"{claim.made}2359" if re.fullmatch(r"[0-9]{8}", claim.made) else now
+    found = examine(claim.tables, in_force(), by=claim.decision, around=Around(now=max(now, made)))
     return [*_around_claim(claim, now), *_sequence(claim), *found]
 
 
@@ -100,28 +100,17 @@ def _as_then(problem: Problem) -> Problem:
 
 
 def _asked(program: Program, facts: Facts) -> Iterator[Problem]:
-    said = {name: _value(facts.visit.get(field, ""), number_=amount) for name, field, amount in program.visit}
     for place, row in enumerate(facts.tables.get(program.table) or [], 1):
-        known: dict[str, Any] = said | {
-            name: _value(row.get(name, ""), number_=amount) for name, amount in program.fields
-        }
-        for word in program.worked_out:
-            known[word.name] = word.worth(facts, place, row)
-        for rule in program.faults(known):
+        for rule in program.faults(Known(program.table, facts, place, row)):
             yield problem_of(rule, place, row)
 
 
 def problem_of(rule: Rule, place: int, row: Row) -> Problem:
     """What a rule says of a row, in the reader's language."""
     text = rule.en if (get_language() or "").startswith("en") and rule.en else rule.vi
-    for name in fields(rule.table) if "{" in text else ():
-        if f"{{{name}}}" in text:
-            text = text.replace(f"{{{name}}}", row.get(name, ""))
-    label = fields(rule.table)[rule.field].label
+    known = fields(rule.table)
+    text = _NAMED.sub(lambda found: row.get(found[1], "") if found[1] in known else found[0], text)
+    label = known[rule.field].label
     return Problem(
         rule.table, place, rule.field, rule.code, text, rule.clause, label, rule.severity, row.get(rule.field, "")
     )
-
-
-def _value(text: str, *, number_: bool) -> float | str:
-    return number(text) if number_ else text

@@ -91,6 +91,32 @@ def test_a_rate_that_is_told_is_not_worked_out() -> None:
     assert (found["MUC_HUONG"], found["T_BNTT"]) == (80, 200_000)
 
 
+@pytest.mark.parametrize(
+    ("told", "code", "rate"),
+    [
+        ({"MA_DOITUONG_KCB": "3.1", "MA_LOAI_KCB": "03"}, "3.1", 32),
+        ({"MA_DOITUONG_KCB": "3.1", "MA_LOAI_KCB": "01"}, "3.1", 0),
+        ({"MA_DOITUONG_KCB": "1.13", "NGAY_RA": "20260810", "MA_THE_BHYT": CARD95}, "1.13", D("47.5")),
+        ({"MA_DOITUONG_KCB": "1.11"}, "1.11", 100),
+        ({"MA_DOITUONG_KCB": "3.2"}, "3.2", 80),
+        ({"MA_DOITUONG_KCB": "10"}, "10", 80),
+        ({"MA_DOITUONG_KCB": "9"}, "9", 0),
+        ({"MA_DOITUONG_KCB": "1.9", "NGAY_RA": "20241120"}, "1.9", 80),
+        ({"MA_DOITUONG_KCB": "1.2", "NGAY_RA": "20241120"}, "1.2", 80),
+        ({"MA_DOITUONG_KCB": "3.1", "reason": "emergency"}, "2", 80),
+    ],
+)
+def test_a_category_that_is_told_gives_the_share(told: dict[str, Any], code: str, rate: D) -> None:
+    found = of([{"DON_GIA_BV": 10_000_000}], **told)
+    assert (found["MA_DOITUONG_KCB"], found["MUC_HUONG"]) == (code, rate)
+
+
+@pytest.mark.parametrize("told", [{"MA_DOITUONG_KCB": "7.7"}, {"MA_DOITUONG_KCB": "3.2", "MA_LOAI_KCB": "01"}])
+def test_a_category_that_nobody_has_is_refused(told: dict[str, Any]) -> None:
+    with pytest.raises(BadCase, match="category has no share"):
+        of([BIG], **told)
+
+
 def test_a_total_without_lines_is_one_line() -> None:
     found = benefit({**HOME, "T_TONGCHI_BH": 351_000})
     assert (found["MUC_HUONG"], found["T_BHTT"], found["T_BNCCT"], len(found["lines"])) == (80, 280_800, 70_200, 1)

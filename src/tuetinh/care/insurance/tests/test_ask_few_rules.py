@@ -1,0 +1,57 @@
+"""Which rules are asked of a row: those that its words leave open, and none is left out that would hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from cel_expr_python import cel
+
+from tuetinh.care.insurance.rules.book import delivered_book
+from tuetinh.care.insurance.rules.guards import guards
+from tuetinh.care.insurance.rules.language import Known, environment
+from tuetinh.care.insurance.rules.vocabulary import Around, Facts
+from tuetinh.care.insurance.tests.test_every_rule import CASES, NOW, changed
+from tuetinh.commons.expressions.api import as_decimals
+
+
+@pytest.mark.parametrize(
+    ("condition", "known", "holds"),
+    [
+        ('A == "1"', {"A": "1"}, [True]),
+        ('A == "1"', {"A": "2"}, [False]),
+        ('A != "" && B > 2.5', {"A": "x", "B": 2.5}, [True, False]),
+        ("A > XML1.B", {"A": 3.0, "XML1.B": float("nan")}, [False]),
+        ('A in ["1", "2"] && !(B in ["1"])', {"A": "2", "B": "1"}, [True, False]),
+        ('A == "1" || B == "1"', {"A": "2", "B": "1"}, [True]),
+        ('(A == "1" || (B == "1" && C)) && D', {"A": "2", "B": "1", "C": False, "D": True}, [False, True]),
+        ('A.exists(x, x == "1") && "q" in A', {"A": []}, [False, False]),
+        ("!(A in B)", {"A": 1.0, "B": [2.0]}, [True]),
+        ('A.endsWith("00") && A.startsWith("2")', {"A": "100"}, [True, False]),
+        ('A == "1" ? B : C', {}, []),
+        ('A == "a && b"', {"A": "a && b"}, [True]),
+        ('A == "1" || minutes(A) > 1', {}, []),
+        ('dau(A, ["S"]) && A.matches("x") && A + B < C', {}, []),
+        ("A.exists(x, true) == B.exists(x, true)", {}, []),
+    ],
+)
+def test_what_a_condition_cannot_hold_without(condition: str, known: dict[str, Any], holds: list[bool]) -> None:
+    assert [guard.test(known) for guard in guards(condition)] == holds
+
+
+@pytest.mark.parametrize(("code", "edits", "around"), CASES, ids=[case[0] for case in CASES])
+def test_no_rule_is_left_out_that_would_hold(code: str, edits: dict[str, Any], around: Around) -> None:
+    tables = changed(edits)
+    facts = Facts(tables, replace(around, now=NOW))
+    for program in delivered_book().programs("claim", "2026-11-02"):
+        made = [environment(program.table).compile(as_decimals(rule.condition)) for rule in program.rules]
+        for place, row in enumerate(tables.get(program.table) or [], 1):
+            known = Known(program.table, facts, place, row)
+            data = {word: known[word] for words in program.words for word in words}
+            holding = [rule.code for rule, one in zip(program.rules, made, strict=True) if _true(one.eval(data=data))]
+            assert [rule.code for rule in program.faults(Known(program.table, facts, place, row))] == holding
+
+
+def _true(answer: cel.Value) -> bool:
+    return answer.type() != cel.Type.ERROR and answer.value() is True
