@@ -48,7 +48,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests() -> None:
-    """Start the database before Django's settings are read. xdist workers inherit the one of their parent."""
+    """Start the database before Django's settings are read.
+
+    The first of xdist's workers takes the server of the parent, each other one starts its own: what is sealed, told or
+    exported waits for every transaction of its server, and many a test is a transaction of seconds.
+    """
     from tuetinh.node import database
 
     if "TUETINH_TEST_DATA" not in os.environ:
@@ -57,22 +61,27 @@ def pytest_load_initial_conftests() -> None:
         os.environ["TUETINH_TEST_DATA"] = str(root)
         atexit.register(shutil.rmtree, root, ignore_errors=True)
     root = Path(os.environ["TUETINH_TEST_DATA"])
+    if (worker := os.environ.get("PYTEST_XDIST_WORKER", "gw0")) != "gw0":
+        root = root / worker
+        root.mkdir(mode=0o755)
+        del os.environ["TUETINH_DATABASE_URL"]
     os.environ["TUETINH_DATA"] = str(root)
     os.environ.setdefault("TUETINH_HOSTS", "*")  # clients of tests call it by names of their own
     os.environ.setdefault("TUETINH_READS", "0")  # and read as fast as they can
     if url := os.environ.get("TUETINH_TEST_DATABASE_URL"):
         os.environ["TUETINH_DATABASE_URL"] = url
+    database.SETTINGS["fsync"] = "off"  # what a test run has stored need not outlive a power cut
     database.start(root)
     _compile_messages()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the tests of whole nodes, which take longest, that no worker idles at the end; the rest is random.
+    """Begin with whole nodes and browsers, which take longest, that no worker idles at the end; the rest is random.
 
     Of the files that are marked long, `--long third` takes those whose turn it is today.
     """
-    items.sort(key=lambda item: "node" not in item.path.parts)
+    items.sort(key=lambda item: "node" not in item.path.parts and not item.get_closest_marker("browser"))
     if config.getoption("--long") == "all":
         return
     files = sorted({item.path for item in items if item.get_closest_marker("long")})
