@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from django.test import Client
     from playwright.sync_api import Page
+    from pytest_django import DjangoDbBlocker
 
     from tuetinh.commons.access.models import Account
 
@@ -138,65 +139,61 @@ def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _emptied_record(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Empty what a committing test leaves in tables that Django does not know, and so does not flush."""
-    yield
+def _emptied(request: pytest.FixtureRequest) -> None:
+    """Have what a committing test leaves taken away by `_emptying`."""
     marker = request.node.get_closest_marker("django_db")
     commits = marker and (marker.kwargs.get("transaction") or (marker.args and marker.args[0]))
     if commits or {"transactional_db", "live_server"} & set(request.fixturenames):
-        from django.db import connection
-
-        from tuetinh.record.asker import SYSTEM
-        from tuetinh.record.steps import enter
-
-        with request.getfixturevalue("django_db_blocker").unblock(), connection.cursor() as cursor:
-            enter(SYSTEM)
-            cursor.execute("SELECT array(SELECT type FROM record.resource UNION SELECT type FROM record.history)")
-            types = ", ".join(f"'{one}'" for one in cursor.fetchone()[0])
-            cursor.execute(_OWN_TABLES)
-            for table, by_type in cursor.fetchall():
-                if types or not by_type:
-                    cursor.execute(f"DELETE FROM {table}" + (f" WHERE type IN ({types})" if by_type else ""))
-            connection.close()
+        request.getfixturevalue("_emptying")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _flushed_where_filled() -> Iterator[None]:
-    """Have what a committing test leaves taken out of the few tables that hold something, not out of all hundreds.
+@pytest.fixture(scope="session")
+def _emptying(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Delete what a committing test leaves, in place of Django's flush: that truncates hundreds of tables.
 
-    Permissions and content types, which come with the tables, stay.
+    One connection does it after every test, because a new one first learns of thousands of tables. Permissions and
+    content types, which come with the tables, stay.
     """
-    from django.core.management.commands import flush
-    from django.db.backends.postgresql.operations import DatabaseOperations
+    import psycopg
+    from django.db import connection
+    from django.test import TransactionTestCase
 
-    def statements(_self: DatabaseOperations, _style: object, tables: list[str], **_: object) -> list[str]:
-        named = ", ".join(f"'{table}'" for table in tables if table not in ("auth_permission", "django_content_type"))
-        return [_FLUSH.format(tables=named)] if named else []
+    from tuetinh.record import sight
+    from tuetinh.record.asker import SYSTEM
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "sql_flush", statements)
-        patch.setattr(flush, "emit_post_migrate_signal", lambda *_, **__: None)
+    with django_db_blocker.unblock():
+        tables = set(connection.introspection.django_table_names(only_existing=True))
+        connected = psycopg.connect(**connection.get_connection_params(), autocommit=True)
+    named = ", ".join(f"'{table}'" for table in tables - {"auth_permission", "django_content_type"})
+    with connected, pytest.MonkeyPatch.context() as patch:
+        connected.execute(sight.ENTER, sight.settings(SYSTEM))
+        patch.setattr(
+            TransactionTestCase, "_fixture_teardown", lambda _: connected.execute(_EMPTY.format(tables=named))
+        )
         yield
 
 
-# A row policy hides what is there from whoever looks, so a table that has one is always emptied.
-_FLUSH = """
+# A table that refuses to have rows deleted is truncated, and that before others are waiting for their constraints.
+# Rows of partitions are deleted from the whole, whose policies let them; its statement names the types to look at.
+_EMPTY = """
 DO $$
-DECLARE one text; filled boolean; found text[] := '{{}}';
+DECLARE one record;
 BEGIN
-  FOREACH one IN ARRAY ARRAY[{tables}] LOOP
-    EXECUTE format('SELECT EXISTS (SELECT FROM %1$I) OR relrowsecurity FROM pg_class WHERE oid = %1$L::regclass', one)
-      INTO filled;
-    IF filled THEN found := found || quote_ident(one); END IF;
+  FOR one IN
+    SELECT coalesce(i.inhparent, c.oid)::regclass AS name,
+      string_agg(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'IN [(](.*)[)]$'), ', ') AS types,
+      bool_or(EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+                      AND t.tgtype & 10 = 10)) AS refuses  -- BEFORE DELETE
+    FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+    WHERE c.relkind = 'r' AND (c.relnamespace = 'record'::regnamespace AND c.relname <> 'content_key'
+      OR c.relnamespace = 'public'::regnamespace AND (c.relname ~ '^identity_' OR c.relname IN ({tables})))
+      AND pg_relation_size(c.oid) > 0
+    GROUP BY 1 ORDER BY refuses DESC
+  LOOP
+    EXECUTE format(CASE WHEN one.refuses THEN 'TRUNCATE %s CASCADE' ELSE 'DELETE FROM %s' END, one.name)
+      || coalesce(' WHERE type IN (' || one.types || ')', '');
   END LOOP;
-  IF cardinality(found) > 0 THEN EXECUTE 'TRUNCATE ' || array_to_string(found, ', ') || ' CASCADE'; END IF;
 END $$
-"""
-
-_OWN_TABLES = """
-SELECT c.oid::regclass::text, coalesce(pg_get_partkeydef(c.oid) = 'LIST (type)', false) FROM pg_class c
-WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> 'content_key'
-  AND (c.relnamespace = 'record'::regnamespace OR c.relnamespace = 'public'::regnamespace AND c.relname ~ '^identity_')
 """
 
 
