@@ -71,7 +71,8 @@ def pytest_load_initial_conftests() -> None:
     os.environ.setdefault("TUETINH_READS", "0")  # and read as fast as they can
     if url := os.environ.get("TUETINH_TEST_DATABASE_URL"):
         os.environ["TUETINH_DATABASE_URL"] = url
-    database.SETTINGS["fsync"] = "off"  # what a test run has stored need not outlive a power cut
+    # What a test run has stored need not outlive a power cut; a server of a worker would speak Django's time by itself.
+    database.SETTINGS |= {"fsync": "off", "timezone": "UTC"}
     database.start(root)
     _compile_messages()
 
