@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
@@ -97,6 +98,7 @@ def check() -> list[str]:
     return faults
 
 
+@cache
 def found() -> dict[Text, list[str]]:
     """Every string of the pages with the places where it stands."""
     texts: dict[Text, list[str]] = {}

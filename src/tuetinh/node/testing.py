@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from django.test import Client
     from playwright.sync_api import Page
+    from pytest_django import DjangoDbBlocker
 
     from tuetinh.commons.access.models import Account
 
@@ -48,7 +49,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests() -> None:
-    """Start the database before Django's settings are read. xdist workers inherit the one of their parent."""
+    """Start the database before Django's settings are read.
+
+    The first of xdist's workers takes the server of the parent, each other one starts its own: what is sealed, told or
+    exported waits for every transaction of its server, and many a test is a transaction of seconds.
+    """
     from tuetinh.node import database
 
     if "TUETINH_TEST_DATA" not in os.environ:
@@ -57,22 +62,28 @@ def pytest_load_initial_conftests() -> None:
         os.environ["TUETINH_TEST_DATA"] = str(root)
         atexit.register(shutil.rmtree, root, ignore_errors=True)
     root = Path(os.environ["TUETINH_TEST_DATA"])
+    if (worker := os.environ.get("PYTEST_XDIST_WORKER", "gw0")) != "gw0":
+        root = root / worker
+        root.mkdir(mode=0o755)
+        del os.environ["TUETINH_DATABASE_URL"]
     os.environ["TUETINH_DATA"] = str(root)
     os.environ.setdefault("TUETINH_HOSTS", "*")  # clients of tests call it by names of their own
     os.environ.setdefault("TUETINH_READS", "0")  # and read as fast as they can
     if url := os.environ.get("TUETINH_TEST_DATABASE_URL"):
         os.environ["TUETINH_DATABASE_URL"] = url
+    # What a test run has stored need not outlive a power cut; a server of a worker would speak Django's time by itself.
+    database.SETTINGS |= {"fsync": "off", "timezone": "UTC"}
     database.start(root)
     _compile_messages()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the tests of whole nodes, which take longest, that no worker idles at the end; the rest is random.
+    """Begin with whole nodes and browsers, which take longest, that no worker idles at the end; the rest is random.
 
     Of the files that are marked long, `--long third` takes those whose turn it is today.
     """
-    items.sort(key=lambda item: "node" not in item.path.parts)
+    items.sort(key=lambda item: "node" not in item.path.parts and not item.get_closest_marker("browser"))
     if config.getoption("--long") == "all":
         return
     files = sorted({item.path for item in items if item.get_closest_marker("long")})
@@ -102,6 +113,16 @@ def _quick_hashes() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _certificates_read_once() -> Iterator[None]:
+    """Have httpx read the certificates of the world once: each client and each call without one reads them anew."""
+    import httpx
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Believe nothing that the process keeps of what another test has made: policy, rules and names.
@@ -119,65 +140,61 @@ def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _emptied_record(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Empty what a committing test leaves in tables that Django does not know, and so does not flush."""
-    yield
+def _emptied(request: pytest.FixtureRequest) -> None:
+    """Have what a committing test leaves taken away by `_emptying`."""
     marker = request.node.get_closest_marker("django_db")
     commits = marker and (marker.kwargs.get("transaction") or (marker.args and marker.args[0]))
     if commits or {"transactional_db", "live_server"} & set(request.fixturenames):
-        from django.db import connection
-
-        from tuetinh.record.asker import SYSTEM
-        from tuetinh.record.steps import enter
-
-        with request.getfixturevalue("django_db_blocker").unblock(), connection.cursor() as cursor:
-            enter(SYSTEM)
-            cursor.execute("SELECT array(SELECT type FROM record.resource UNION SELECT type FROM record.history)")
-            types = ", ".join(f"'{one}'" for one in cursor.fetchone()[0])
-            cursor.execute(_OWN_TABLES)
-            for table, by_type in cursor.fetchall():
-                if types or not by_type:
-                    cursor.execute(f"DELETE FROM {table}" + (f" WHERE type IN ({types})" if by_type else ""))
-            connection.close()
+        request.getfixturevalue("_emptying")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _flushed_where_filled() -> Iterator[None]:
-    """Have what a committing test leaves taken out of the few tables that hold something, not out of all hundreds.
+@pytest.fixture(scope="session")
+def _emptying(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Delete what a committing test leaves, in place of Django's flush: that truncates hundreds of tables.
 
-    Permissions and content types, which come with the tables, stay.
+    One connection does it after every test, because a new one first learns of thousands of tables. Permissions and
+    content types, which come with the tables, stay.
     """
-    from django.core.management.commands import flush
-    from django.db.backends.postgresql.operations import DatabaseOperations
+    import psycopg
+    from django.db import connection
+    from django.test import TransactionTestCase
 
-    def statements(_self: DatabaseOperations, _style: object, tables: list[str], **_: object) -> list[str]:
-        named = ", ".join(f"'{table}'" for table in tables if table not in ("auth_permission", "django_content_type"))
-        return [_FLUSH.format(tables=named)] if named else []
+    from tuetinh.record import sight
+    from tuetinh.record.asker import SYSTEM
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "sql_flush", statements)
-        patch.setattr(flush, "emit_post_migrate_signal", lambda *_, **__: None)
+    with django_db_blocker.unblock():
+        tables = set(connection.introspection.django_table_names(only_existing=True))
+        connected = psycopg.connect(**connection.get_connection_params(), autocommit=True)
+    named = ", ".join(f"'{table}'" for table in tables - {"auth_permission", "django_content_type"})
+    with connected, pytest.MonkeyPatch.context() as patch:
+        connected.execute(sight.ENTER, sight.settings(SYSTEM))
+        patch.setattr(
+            TransactionTestCase, "_fixture_teardown", lambda _: connected.execute(_EMPTY.format(tables=named))
+        )
         yield
 
 
-# A row policy hides what is there from whoever looks, so a table that has one is always emptied.
-_FLUSH = """
+# A table that refuses to have rows deleted is truncated, and that before others are waiting for their constraints.
+# Rows of partitions are deleted from the whole, whose policies let them; its statement names the types to look at.
+_EMPTY = """
 DO $$
-DECLARE one text; filled boolean; found text[] := '{{}}';
+DECLARE one record;
 BEGIN
-  FOREACH one IN ARRAY ARRAY[{tables}] LOOP
-    EXECUTE format('SELECT EXISTS (SELECT FROM %1$I) OR relrowsecurity FROM pg_class WHERE oid = %1$L::regclass', one)
-      INTO filled;
-    IF filled THEN found := found || quote_ident(one); END IF;
+  FOR one IN
+    SELECT coalesce(i.inhparent, c.oid)::regclass AS name,
+      string_agg(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'IN [(](.*)[)]$'), ', ') AS types,
+      bool_or(EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+                      AND t.tgtype & 10 = 10)) AS refuses  -- BEFORE DELETE
+    FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+    WHERE c.relkind = 'r' AND (c.relnamespace = 'record'::regnamespace AND c.relname <> 'content_key'
+      OR c.relnamespace = 'public'::regnamespace AND (c.relname ~ '^identity_' OR c.relname IN ({tables})))
+      AND pg_relation_size(c.oid) > 0
+    GROUP BY 1 ORDER BY refuses DESC
+  LOOP
+    EXECUTE format(CASE WHEN one.refuses THEN 'TRUNCATE %s CASCADE' ELSE 'DELETE FROM %s' END, one.name)
+      || coalesce(' WHERE type IN (' || one.types || ')', '');
   END LOOP;
-  IF cardinality(found) > 0 THEN EXECUTE 'TRUNCATE ' || array_to_string(found, ', ') || ' CASCADE'; END IF;
 END $$
-"""
-
-_OWN_TABLES = """
-SELECT c.oid::regclass::text, coalesce(pg_get_partkeydef(c.oid) = 'LIST (type)', false) FROM pg_class c
-WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> 'content_key'
-  AND (c.relnamespace = 'record'::regnamespace OR c.relnamespace = 'public'::regnamespace AND c.relname ~ '^identity_')
 """
 
 

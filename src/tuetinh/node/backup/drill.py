@@ -155,9 +155,10 @@ def _asked_to(command: list[str], env: dict[str, str]) -> tuple[bool, str]:
 
 def _answers(node: subprocess.Popen[bytes], port: int) -> bool:
     end = time.monotonic() + SERVE_SECONDS
-    while time.monotonic() < end and node.poll() is None:
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=5).status_code == httpx.codes.OK:
-                return True
-        time.sleep(0.2)
+    with httpx.Client(timeout=5) as client:
+        while time.monotonic() < end and node.poll() is None:
+            with contextlib.suppress(httpx.HTTPError):
+                if client.get(f"http://127.0.0.1:{port}/healthz").status_code == httpx.codes.OK:
+                    return True
+            time.sleep(0.2)
     return False

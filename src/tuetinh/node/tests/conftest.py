@@ -137,13 +137,14 @@ def start_node(data: Path, *arguments: str, command: str = "demo", env: Mapping[
         start_new_session=True,
     )
     url = f"http://{bind}"
-    for _ in range(900):
-        if process.poll() is not None:
-            raise RuntimeError(f"the node left with {process.returncode}")
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(f"{url}/healthz", timeout=2).status_code == 200:
-                return Province(url, data, process)
-        time.sleep(0.1)
+    with httpx.Client(timeout=2) as client:
+        for _ in range(900):
+            if process.poll() is not None:
+                raise RuntimeError(f"the node left with {process.returncode}")
+            with contextlib.suppress(httpx.HTTPError):
+                if client.get(f"{url}/healthz").status_code == 200:
+                    return Province(url, data, process)
+            time.sleep(0.1)
     process.kill()
     raise RuntimeError("the node did not become healthy")
 

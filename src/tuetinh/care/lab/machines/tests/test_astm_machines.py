@@ -177,16 +177,22 @@ def test_a_model_is_played_with_faults_and_none_is_lost(listener: Listener) -> N
     assert sorted(rows) == [1, 2]
 
 
-CHILD = """
-import asyncio, sys
+# Each line that it reads asks for a listener; they share the modules, which take seconds to load, and nothing else.
+PARENT = """
+import asyncio, os, sys
 import django
 from django.conf import settings
 settings.DATABASES["default"]["NAME"] = sys.argv[1]
 django.setup()
 from tuetinh.care.lab.machines import listener
 async def main():
-    await listener.serve_lis1("127.0.0.1", 0, asyncio.Event(), ready=lambda port: print(port, flush=True))
-asyncio.run(main())
+    told = lambda port: print(os.getpid(), port, flush=True)
+    await listener.serve_lis1("127.0.0.1", 0, asyncio.Event(), ready=told)
+for _ in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        asyncio.run(main())
+    print(-os.waitpid(child, 0)[1], flush=True)
 """
 
 
@@ -194,29 +200,32 @@ asyncio.run(main())
 def test_what_was_acknowledged_outlives_a_kill_at_any_byte() -> None:
     message = astm("S1", "R|1|^^^GLU|5.4|mmol/L")
     session = ENQ + b"".join(frames(message)) + EOT
-    for place in (len(session) // 2, len(session) - 6, len(session) - 3, len(session) - 1, len(session)):
-        process = subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(connection.settings_dict["NAME"])],
-            stdout=subprocess.PIPE, text=True, env=os.environ | {"DJANGO_SETTINGS_MODULE": "tuetinh.node.settings"},
-        )  # fmt: skip
-        assert process.stdout
-        port = int(process.stdout.readline())
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as peer:
-            peer.sendall(session[:place])
-            peer.settimeout(0.5)
-            answers = b""
-            try:
-                while len(answers) < 7 and (data := peer.recv(64)):
-                    answers += data
-            except TimeoutError:
-                pass
-            process.send_signal(signal.SIGKILL)
-            process.wait(10)
-            process.stdout.close()
-        if answers.count(ACK) == len(frames(message)) + 1:  # also the last frame
-            assert Message.objects.filter(state="unmatched").count() == 1
-        else:
-            assert Message.objects.count() == 0
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(connection.settings_dict["NAME"])],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "tuetinh.node.settings"},
+    )  # fmt: skip
+    assert parent.stdin
+    assert parent.stdout
+    with parent:
+        for place in (len(session) // 2, len(session) - 6, len(session) - 3, len(session) - 1, len(session)):
+            parent.stdin.write("another\n")
+            child, port = map(int, parent.stdout.readline().split())
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as peer:
+                peer.sendall(session[:place])
+                peer.settimeout(0.5)
+                answers = b""
+                try:
+                    while len(answers) < 7 and (data := peer.recv(64)):
+                        answers += data
+                except TimeoutError:
+                    pass
+                os.kill(child, signal.SIGKILL)
+                assert int(parent.stdout.readline()) == -signal.SIGKILL
+            if answers.count(ACK) == len(frames(message)) + 1:  # also the last frame
+                assert Message.objects.filter(state="unmatched").count() == 1
+            else:
+                assert Message.objects.count() == 0
 
 
 @pytest.mark.peer
