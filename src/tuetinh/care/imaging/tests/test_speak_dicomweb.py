@@ -152,12 +152,12 @@ def test_metadata_frames_bulk_data_and_pictures(web: Web) -> None:
 def test_a_document_is_drawn_as_itself(web: Web) -> None:
     paper = dcmread(BytesIO(part10(SOPClassUID=wado.PAPER, SOPInstanceUID="1.2.3.4.1.1", Modality="DOC", Rows=None)))
     del paper.PixelData
-    paper.EncapsulatedDocument, paper.MIMETypeOfEncapsulatedDocument = b"%PDF-1.7 paper ", "application/pdf"
+    paper.EncapsulatedDocument, paper.MIMETypeOfEncapsulatedDocument = b"%PDF-1.7 papers ", "application/pdf"
     out = BytesIO()
     paper.save_as(out)
     assert web.store(out.getvalue()).status_code == 200
     answer = web.get(f"{ONE}/rendered", "application/pdf")
-    assert (answer.headers["content-type"], answer.content) == ("application/pdf", b"%PDF-1.7 paper ")
+    assert (answer.headers["content-type"], answer.content) == ("application/pdf", b"%PDF-1.7 papers ")
     assert web.get("/studies/1.2.3.4/rendered").content == answer.content
     assert web.get(f"{ONE}/rendered", "image/png").status_code == 406
 

@@ -43,7 +43,6 @@ def viewer(request: HttpRequest) -> HttpResponse:
     context = {"studies": studies, "ohif": _built(), "may_report": may_report(me)}
     opinion = request.GET.get("opinion", "")
     context["opinion"] = opinion if opinion.isdecimal() and opinion.isascii() and len(opinion) < 19 else ""
-    context["first"] = queries.first_picture(studies[0])
     return render(request, "imaging/viewer.html", context)
 
 

@@ -9,16 +9,13 @@ from urllib.parse import urlencode
 from django.db.models import Q
 from django.urls import reverse
 
-from tuetinh.care.imaging.archive.queries import is_drawn
 from tuetinh.care.imaging.archive.reading import is_uid
-from tuetinh.care.imaging.models import Exam, Instance, Study
+from tuetinh.care.imaging.models import Exam, Study
 from tuetinh.record import audit
 from tuetinh.record.asker import Asker
 from tuetinh.record.steps import enter
 
 MOST = 8  # studies that are opened together
-FIRST, SIDE = 20, 1024  # objects among which the first picture is looked for; its pixels
-ROWS, OUTLINES = "00280010", "1.2.840.10008.5.1.4.1.1.66."  # what pictures tell; SOP classes of segmentations
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +73,3 @@ def opened(asker: Asker, uids: Iterable[str]) -> list[Study]:
     for one in found.values():
         audit.note(asker, "read", "ImagingStudy", one.resource, one.patient)
     return [found[uid] for uid in wanted]
-
-
-def first_picture(study: Study) -> str:
-    """The address of the first picture of a study that was opened, as the server draws it; "" where none is near."""
-    rows = Instance.objects.filter(study=study, attributes__has_key=ROWS)
-    rows = rows.order_by("series__series_number", "series", "instance_number", "id")
-    named = rows.values_list("sop_class_uid", "transfer_syntax_uid", "series__series_instance_uid", "sop_instance_uid")
-    for sop_class, syntax, series, uid in named[:FIRST]:
-        if is_drawn(sop_class, syntax) and not sop_class.startswith(OUTLINES):
-            place = f"/dicom-web/studies/{study.study_instance_uid}/series/{series}/instances/{uid}"
-            return f"{place}/rendered?viewport={SIDE},{SIDE}&quality=80"
-    return ""

@@ -146,7 +146,6 @@ def test_the_full_viewer_looks_along(
     other.goto(f"{node}/imaging/viewer?StudyInstanceUIDs={asked.studies[0]}&opinion={asked.pk}")
     expect(one.locator("[data-people]")).to_have_text("Lò Thị Xa", timeout=60_000)
     expect(other.locator("#together")).to_have_text(f"Cùng xem: {cast['doctor'].full_name}")
-    expect(other.locator("#first")).to_have_count(0, timeout=60_000)
 
     [series] = json.loads(one.locator("#series").text_content() or "")
     for at in (2, 0):

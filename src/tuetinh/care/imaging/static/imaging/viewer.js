@@ -13,18 +13,6 @@
   window.PUBLIC_URL = folder;
   window.browserImportFunction = (name) => import(name);
 
-  // The first picture is there before the viewer is: it goes when the viewer has drawn one, or somebody wants what is below.
-  const late = setTimeout(() => gone(), 15_000);
-  const gone = () => {
-    clearTimeout(late);
-    document.getElementById("first")?.remove();
-    document.removeEventListener("CORNERSTONE_IMAGE_RENDERED", drawn, true);
-  };
-  const drawn = ({ detail }) => detail.viewportStatus === "rendered" && gone();
-  document.addEventListener("CORNERSTONE_IMAGE_RENDERED", drawn, true);
-  document.addEventListener("pointerdown", gone, { once: true });
-  addEventListener("error", gone, { once: true, capture: true });
-
   // What is sent to be kept proves that it comes from a page of ours.
   const open = XMLHttpRequest.prototype.open;
   XMLHttpRequest.prototype.open = function (method, url, ...rest) {

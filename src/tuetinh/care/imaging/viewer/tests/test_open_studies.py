@@ -15,7 +15,7 @@ from tuetinh.care.imaging.archive.keeping import Source, ask, keep
 from tuetinh.care.imaging.archive.matching import Wanted
 from tuetinh.care.imaging.archive.recording import record_studies
 from tuetinh.care.imaging.models import Exam, Held, Instance, Study
-from tuetinh.care.imaging.tests.conftest import CT, HERE, part10
+from tuetinh.care.imaging.tests.conftest import HERE, part10
 from tuetinh.care.imaging.tests.test_keep_objects import order
 from tuetinh.care.imaging.viewer.queries import looks, opened
 from tuetinh.care.imaging.viewer.tests.conftest import OTHER, STUDY, TOKEN, measurements
@@ -65,20 +65,6 @@ def test_who_sees_the_person_opens_the_viewer(person: r4.Patient, as_role: Brows
     policy = page.headers["Content-Security-Policy"]
     assert "script-src 'self' 'wasm-unsafe-eval';" in policy and "worker-src 'self' blob:" in policy
     assert "wasm" not in as_role("imaging").get("/imaging").headers["Content-Security-Policy"]
-
-
-def test_the_first_picture_comes_with_the_page(person: r4.Patient, as_role: Browser, calls: Calls) -> None:
-    keep(HERE, part10(SeriesInstanceUID="1.2.3.4.2", SOPInstanceUID="1.2.3.4.2.1", SeriesNumber=2))
-    keep(HERE, part10(SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4", SOPInstanceUID="1.2.3.4.1.1", InstanceNumber=1))
-    keep(HERE, part10(SOPInstanceUID="1.2.3.4.1.2", InstanceNumber=2))
-    first = as_role("imaging").get(PAGE).context["first"]
-    assert first.startswith(f"/dicom-web/studies/{STUDY}/series/1.2.3.4.1/instances/1.2.3.4.1.2/rendered?")
-    with calls("imaging") as call:
-        assert call.get(first).headers["content-type"] == "image/jpeg"
-    enter(SYSTEM)
-    Instance.objects.filter(sop_class_uid=CT).delete()
-    page = as_role("imaging").get(PAGE)
-    assert (page.context["first"], 'id="first"' in page.content.decode()) == ("", False)
 
 
 def test_a_guessed_study_is_not_there(person: r4.Patient, as_role: Browser, calls: Calls) -> None:
