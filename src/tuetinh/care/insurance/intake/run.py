@@ -31,7 +31,7 @@ from tuetinh.care.insurance.models import ClaimImport, ImportOutcome
 from tuetinh.care.insurance.rules.apart import begin as begin_process
 from tuetinh.care.insurance.rules.files import FileClaim, Piece, claim_of, pieces_in
 from tuetinh.record import api as record
-from tuetinh.record.errors import RecordError
+from tuetinh.record.errors import Conflict, RecordError
 
 BATCH: Final = 40  # claims of a transaction: their facts are what memory holds
 BATCH_BYTES: Final = 8 << 20
@@ -245,7 +245,7 @@ def _alone(run: ClaimImport, one: Told) -> Outcome:
             return keep(run, _directory, [one])[0]
         except Exception as error:
             _check_connection(error)
-            if turn == TRIES - 1 or not isinstance(error, IntegrityError | psycopg.OperationalError):
+            if turn == TRIES - 1 or not isinstance(error, Conflict | IntegrityError | psycopg.OperationalError):
                 return _refused(run, one, error)
     raise AssertionError  # the last turn has returned
 
