@@ -27,7 +27,6 @@ _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 _WITHIN = "FROM record.audit WHERE at >= %s AND at < %s"
 _ROWS = f"SELECT {chain.COLUMNS}, {chain.ADDED} {_WITHIN} ORDER BY position, at, id"
 _SPAN = f"SELECT min(position), max(position), count(*) {_WITHIN}"
-_SEALED = 'SELECT coalesce(max("end"), 0) FROM record.audit_block'
 _KEPT = "SELECT month, first, last FROM record.audit_archive ORDER BY first"
 
 
@@ -71,7 +70,7 @@ def archive(month: str, folder: Path, today: datetime | None = None) -> tuple[Pa
         cursor.execute(f"LOCK TABLE record.{table} IN ACCESS EXCLUSIVE MODE")
         cursor.execute(_SPAN, [first, following])
         lowest, highest, count = cursor.fetchone()
-        cursor.execute(_SEALED)
+        cursor.execute(chain.SEALED)
         if highest is not None and highest > cursor.fetchone()[0]:
             raise NotArchived(f"{month} has entries that are not sealed yet; a running node seals them in seconds")
         if _write(partial, first, following) != count:

@@ -40,7 +40,7 @@ _LATER = ADDED.split(", ")
 _LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('record.audit chain'))"
 _LAST = 'SELECT number, "end", hash FROM record.audit_block ORDER BY number DESC LIMIT 1'
 _DRAWN = "SELECT coalesce(pg_sequence_last_value('record.audit_position'), 0)"
-_SEALED = 'SELECT coalesce(max("end"), 0) FROM record.audit_block'
+SEALED = 'SELECT coalesce((SELECT "end" FROM record.audit_block ORDER BY number DESC LIMIT 1), 0)'  # by its index
 # A number of its own is higher than that of every transaction that has one now. The xmax of a snapshot is not: it comes
 # after the last that has ended, and those beyond it may be running.
 _NUMBER = "SELECT pg_current_xact_id()::text::bigint"
@@ -149,7 +149,7 @@ class Sealer:
         if self._target and _scalar(_OLDEST) >= self._number:
             head = self._close_up_to(self._target)
             self._target = 0
-        if not self._target and (drawn := _scalar(_DRAWN)) > _scalar(_SEALED):
+        if not self._target and (drawn := _scalar(_DRAWN)) > _scalar(SEALED):
             self._target = drawn  # read before the number, in a statement of its own
             self._number = _scalar(_NUMBER)
         return head
@@ -240,7 +240,7 @@ def look_at(after: int) -> Seen | None:
 
 def sealed() -> int:
     """The last position that is sealed; 0 for none."""
-    return _scalar(_SEALED)
+    return _scalar(SEALED)
 
 
 def holder() -> str:
