@@ -34,8 +34,9 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarning
 SLICES = "dcmqi/segmentations/ct-3slice/0{}.dcm"
 
 # Which picture OHIF shows, how bright, and where in it somebody else points.
-VIEWPORT = "const { viewport } = cornerstone.getEnabledElements()[0];"
-SHOWN = f"uid => {{ {VIEWPORT} return viewport.getCurrentImageId().includes(`/instances/${{uid}}/`); }}"
+# A function that is called before the viewer has its first picture answers that it is not so yet.
+VIEWPORT = "const viewport = window.cornerstone?.getEnabledElements()[0]?.viewport; if (!viewport) return false;"
+SHOWN = f"uid => {{ {VIEWPORT} return viewport.getCurrentImageId()?.includes(`/instances/${{uid}}/`); }}"
 WINDOW = f"""([lower, upper]) => {{ {VIEWPORT} const {{ voiRange }} = viewport.getProperties();
   return Math.abs(voiRange.lower - lower) < 2 && Math.abs(voiRange.upper - upper) < 2; }}"""
 POINTED = f"""([x, y]) => {{ {VIEWPORT} const {{ imageData, dimensions }} = viewport.getImageData();

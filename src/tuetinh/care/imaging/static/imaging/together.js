@@ -9,7 +9,7 @@
     : { with: "Looking together:", alone: "only you", lost: "The connection is lost; it is made again…", ended: "Looking together has ended." };
   const SILENT = 15000; // milliseconds after which somebody is taken to have left
   const dots = new Map(); // by who: name, what they look at, the mark
-  let pointer = null, over = null, said = "", following = false, note = "";
+  let pointer = null, over = null, said = "", wanted = null, following = false, note = "";
 
   const place = /\/studies\/([0-9.]+)\/series\/([0-9.]+)\/instances\/([0-9.]+)(?:\/frames\/([0-9]+))?/;
   const named = (imageId) => {
@@ -47,27 +47,36 @@
     Object.assign(dot, { who, state, heard: Date.now() });
     dots.set(id, dot);
     if (fresh) say();
-    if (!state.hello) follow(state);
+    if (!state.hello && Array.isArray(state.picture)) wanted = state;
+    follow();
     draw();
     present();
   }
-  async function follow({ study, series, picture, window: view }) {
-    if (following || !Array.isArray(picture)) return;
+  // Turns to what others turned to last; while the viewer still loads that waits for its first picture.
+  async function follow() {
+    if (following) return;
     following = true;
     try {
-      const key = picture.join("/"), viewport = await shows(study, series);
-      const at = viewport ? viewport.getImageIds().findIndex((one) => named(one)?.key === key) : -1;
-      if (at < 0) return;
-      if (named(viewport.getCurrentImageId()).key !== key) await viewport.setImageIdIndex(at);
-      const { voiRange } = viewport.getProperties();
-      if (Array.isArray(view) && voiRange && (Math.abs(voiRange.upper - voiRange.lower - view[1]) > 1 || Math.abs((voiRange.lower + voiRange.upper) / 2 - view[0]) > 1)) {
-        viewport.setProperties({ voiRange: { lower: view[0] - view[1] / 2, upper: view[0] + view[1] / 2 } });
+      while (wanted && stacks().length) {
+        const state = wanted;
+        await turn(state);
+        if (wanted === state) wanted = null;
       }
-      viewport.render();
-      said = JSON.stringify({ ...told(), pointer: null }); // it is theirs, not to be said again
     } finally {
       following = false;
     }
+  }
+  async function turn({ study, series, picture, window: view }) {
+    const key = picture.join("/"), viewport = await shows(study, series);
+    const at = viewport ? viewport.getImageIds().findIndex((one) => named(one)?.key === key) : -1;
+    if (at < 0) return;
+    if (named(viewport.getCurrentImageId()).key !== key) await viewport.setImageIdIndex(at);
+    const { voiRange } = viewport.getProperties();
+    if (Array.isArray(view) && voiRange && (Math.abs(voiRange.upper - voiRange.lower - view[1]) > 1 || Math.abs((voiRange.lower + voiRange.upper) / 2 - view[0]) > 1)) {
+      viewport.setProperties({ voiRange: { lower: view[0] - view[1] / 2, upper: view[0] + view[1] / 2 } });
+    }
+    viewport.render();
+    said = JSON.stringify({ ...told(), pointer: null }); // it is theirs, not to be said again
   }
   // The viewport of a series: one that has it, else the active one is given it.
   async function shows(study, series) {
@@ -103,6 +112,7 @@
   const say = lookTogether(opinion, { told, hear, change: (to) => { note = { joined: "", lost: words.lost, ended: words.ended }[to]; present(); } });
   document.addEventListener("CORNERSTONE_IMAGE_RENDERED", () => {
     draw();
+    follow();
     const now = JSON.stringify({ ...told(), pointer: null });
     if (following || now === said) return;
     said = now;
