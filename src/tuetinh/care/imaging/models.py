@@ -58,6 +58,12 @@ class Study(models.Model):
             models.Index(fields=["custodian", "-id"], name="imaging_study_known", condition=Q(patient__isnull=False)),
         ]
 
+    @property
+    def name(self) -> str:
+        """The person's name as the pictures tell it, or ""."""
+        told = (self.attributes.get("00100010", {}).get("Value") or [{}])[0] or {}
+        return " ".join(str(told.get("Alphabetic", "")).replace("^", " ").split())
+
 
 class Series(models.Model):
     """One series of a study."""

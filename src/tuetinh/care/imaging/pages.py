@@ -94,8 +94,7 @@ def whose(request: HttpRequest, study_id: int) -> HttpResponse:
         else:
             messages.success(request, _("Đã gắn ca chụp với người bệnh."))
             return redirect("imaging:waiting")
-    name = ((row.attributes.get("00100010", {}).get("Value") or [{}])[0] or {}).get("Alphabetic", "")
-    context = {"row": row, "name": name.replace("^", " "), "form": form}
+    context = {"row": row, "form": form}
     return render(request, "imaging/whose.html", context, status=422 if request.method == "POST" else 200)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 
 
 class SubjectRequest(models.Model):
@@ -353,10 +354,13 @@ class Destruction(models.Model):
         constraints: ClassVar = [models.UniqueConstraint(fields=["facility", "number"], name="privacy_minutes")]
 
 
+PICTURES: Final = "ImagingStudy/"  # before the id of a study that belongs to no visit, where else that of a visit is
+
+
 class DestructionItem(models.Model):
     """The record of one visit, or a study without one, that a decision destroys. skipped: why it was not.
 
-    encounter: the visit, or `ImagingStudy/ID`. kind: of `data/retention.json`.
+    encounter: the visit, or `PICTURES` and a study. kind: of `data/retention.json`.
     """
 
     destruction = models.ForeignKey(Destruction, on_delete=models.PROTECT, related_name="items")
@@ -370,3 +374,9 @@ class DestructionItem(models.Model):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["patient"]), models.Index(fields=["encounter"])]
+
+    @property
+    def named(self) -> str:
+        """The visit or study, as papers name it."""
+        study = self.encounter.removeprefix(PICTURES)
+        return study if study == self.encounter else gettext("ca chụp %(number)s") % {"number": study}

@@ -85,11 +85,13 @@ WHERE h.released_at IS NULL AND s.encounter = ANY(%s)"""
 class Unvisited:
     """A study that belongs to no visit. resource: id of its ImagingStudy. patient: "" where nobody knows whose it is.
 
-    made: when, else when it came. labels: bits of `record.labels`. held: it must not be destroyed for now.
+    title: the name, description and number that it came with. made: when, else when it came. labels: bits of
+    `record.labels`. held: it must not be destroyed for now.
     """
 
     resource: str
     patient: str
+    title: str
     made: date
     labels: int
     held: bool
@@ -118,6 +120,7 @@ def _told(rows: QuerySet[Study]) -> list[Unvisited]:
         Unvisited(
             one.resource,
             one.patient or "",
+            " · ".join(filter(None, [one.name, one.study_description, one.accession_number or one.patient_id])),
             one.study_date or timezone.localdate(one.received_at),
             one.labels,
             one.pk in kept,

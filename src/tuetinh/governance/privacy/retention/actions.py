@@ -12,7 +12,7 @@ from django.utils import timezone
 from tuetinh.care.imaging import api as imaging
 from tuetinh.governance.privacy import jobs
 from tuetinh.governance.privacy.errors import PrivacyError
-from tuetinh.governance.privacy.models import Destruction, DestructionItem, LegalHold
+from tuetinh.governance.privacy.models import PICTURES, Destruction, DestructionItem, LegalHold
 from tuetinh.governance.privacy.requests.facts import as_house
 from tuetinh.governance.privacy.retention import rules
 from tuetinh.record import api as record
@@ -33,12 +33,12 @@ PAGE: Final = 25
 SHORTEST: Final = 10
 
 
-PICTURES: Final = "ImagingStudy/"  # before the id of a study that belongs to no visit, where else that of a visit is
-
-
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A record whose time is over. encounter: its visit, or `PICTURES` and a study. held: a legal hold keeps it."""
+    """A record whose time is over.
+
+    encounter: its visit, or `PICTURES` and a study. title: what such a study came with. held: a legal hold keeps it.
+    """
 
     encounter: str
     patient: str
@@ -46,6 +46,7 @@ class Due:
     ended: date
     until: date
     held: bool = False
+    title: str = ""
 
 
 def due(asker: Asker, facility: str, page: str | None = None) -> tuple[list[Due], str | None]:
@@ -94,7 +95,7 @@ def _pictures(found: Sequence[imaging.Unvisited], today: date) -> list[Due]:
         kind = rules.kind_of_pictures(one.labels, one.made, people.get(one.patient))
         until = rules.kept_until(kind, one.made, today)
         if until and until < today:
-            rows.append(Due(f"{PICTURES}{one.resource}", one.patient, kind, one.made, until, one.held))
+            rows.append(Due(f"{PICTURES}{one.resource}", one.patient, kind, one.made, until, one.held, one.title))
     return rows
 
 

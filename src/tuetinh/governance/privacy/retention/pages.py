@@ -102,7 +102,7 @@ def minutes(request: HttpRequest, destruction_id: int) -> HttpResponse:
         "facility": {"name": place_name("Organization", one.facility)},
         "number": one.number, "day": one.day, "members": one.members.splitlines(), "reason": one.reason,
         "items": [
-            {"encounter": i.encounter, "kind": str(RETENTION[i.kind]), "ended": i.ended, "until": i.until,
+            {"record": i.named, "kind": str(RETENTION[i.kind]), "ended": i.ended, "until": i.until,
              "versions": i.versions, "skipped": str(SKIPPED.get(i.skipped, ""))}
             for i in one.items.order_by("pk")
         ],
