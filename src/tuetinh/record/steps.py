@@ -9,7 +9,8 @@ by `enter` or `aenter`: its row policies let exist what is for that asker.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -82,6 +83,19 @@ def forget(raw: object) -> None:
     _entered.pop(raw, None)
 
 
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[psycopg.AsyncConnection[Row]]:
+    """A connection of one's own, which is closed however often its task is cancelled while it ends.
+
+    psycopg's own way out rolls back first, and leaves the connection open when it is cancelled meanwhile.
+    """
+    conn = await psycopg.AsyncConnection.connect(url, autocommit=True)
+    try:
+        yield conn
+    finally:
+        await conn.close()
+
+
 async def aenter(asker: Asker, conn: psycopg.AsyncConnection[Row]) -> None:
     """Tell an asynchronous connection who asks, unless it knows. Must not be called within a transaction."""
     if _entered.get(conn) != asker:
@@ -105,7 +119,7 @@ def through(asker: Asker, step: Step[T]) -> Step[T]:
 
 
 def run(asker: Asker, step: Step[T]) -> T:
-    """Drive a step on Django's connection of this thread. Database errors are raised inside the step first."""
+    """Drive a step on Django's connection of this thread. What fails for it is raised inside the step first."""
     try:
         request = next(step)
     except StopIteration as stop:  # as when the content of a resource is at hand: nothing is asked
@@ -127,7 +141,7 @@ def run(asker: Asker, step: Step[T]) -> T:
                     else:
                         cursor.execute(request.sql, request.params, prepare=request.prepare)
                         rows = cursor.fetchall() if cursor.rownumber is not None else []
-                except psycopg.Error as error:
+                except Exception as error:
                     request = step.throw(error)
                 else:
                     request = step.send(rows)
@@ -153,7 +167,7 @@ async def arun(step: Step[T], conn: psycopg.AsyncConnection[Row]) -> T:
                     else:
                         await cursor.execute(request.sql, request.params, prepare=request.prepare)
                         rows = await cursor.fetchall() if cursor.rownumber is not None else []
-                except psycopg.Error as error:
+                except Exception as error:
                     request = step.throw(error)
                 else:
                     request = step.send(rows)

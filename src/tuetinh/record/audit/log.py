@@ -82,20 +82,22 @@ class Writer:
 
     def _run(self) -> None:
         conn: psycopg.Connection[Any] | None = None
-        while True:
-            woken = self._wake.wait(IDLE_SECONDS)
-            if not woken and conn is not None:
+        try:
+            while True:
+                woken = self._wake.wait(IDLE_SECONDS)
+                if not woken and conn is not None:
+                    conn.close()
+                    conn = None
+                self._wake.clear()
+                if self._entries:
+                    conn = self._flush(conn)
+                if self._closing and self._ended():
+                    break
+                if woken and not self._closing:
+                    threading.Event().wait(FLUSH_SECONDS)
+        finally:
+            if conn is not None:
                 conn.close()
-                conn = None
-            self._wake.clear()
-            if self._entries:
-                conn = self._flush(conn)
-            if self._closing and self._ended():
-                break
-            if woken and not self._closing:
-                threading.Event().wait(FLUSH_SECONDS)
-        if conn is not None:
-            conn.close()
 
     def _ended(self) -> bool:
         """Whether nothing is left: who adds from now on begins a new thread."""

@@ -162,19 +162,15 @@ def move(job: Job, seen: Iterable[tuple[str, set[str]]] = ()) -> None:
 
 def finish(job: Job) -> None:
     """The job is done: its files may be fetched, and the access log tells whose records are in them."""
-    who = job.asker
     with transaction.atomic():
         _move(job)
-        run(SYSTEM, _rows(_LOG, who.account, who.role, who.facility, who.purpose, who.client, f"${job.kind}", job.id))
-        run(SYSTEM, _rows("DELETE FROM record.bulk_seen WHERE job = %s", job.id))
-        _end(job.id, "done", "")
+        _end(job, "done", "")
 
 
-def fail(id_: str, problem: str) -> None:
-    """The job has ended without a result."""
+def fail(job: Job, problem: str) -> None:
+    """The job has ended without a result; that it did may tell something of whose records were read."""
     with transaction.atomic():
-        run(SYSTEM, _rows("DELETE FROM record.bulk_seen WHERE job = %s", id_))
-        _end(id_, "failed", problem)
+        _end(job, "failed", problem)
 
 
 def expired() -> list[str]:
@@ -195,10 +191,13 @@ def _move(job: Job) -> None:
         raise Cancelled
 
 
-def _end(id_: str, state: str, problem: str) -> None:
+def _end(job: Job, state: str, problem: str) -> None:
+    who = job.asker
+    run(SYSTEM, _rows(_LOG, who.account, who.role, who.facility, who.purpose, who.client, f"${job.kind}", job.id))
+    run(SYSTEM, _rows("DELETE FROM record.bulk_seen WHERE job = %s", job.id))
     expires = (datetime.now(UTC) + lifetime()).isoformat()
     sql = "UPDATE record.bulk_job SET state = %s, problem = %s, expires = %s::timestamptz WHERE id = %s"
-    run(SYSTEM, _rows(sql, state, problem, expires, id_))
+    run(SYSTEM, _rows(sql, state, problem, expires, job.id))
 
 
 def _rows(sql: str, *params: Any) -> Step[list[Row]]:

@@ -6,7 +6,7 @@ The rows of the views are for the queries alone: they are given to nobody, and g
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,14 @@ class Queries(Tables):
     def __init__(self, job: Job) -> None:
         super().__init__(job)
         self.form = "parquet"
-        self._interrupt: Callable[[], None] = lambda: None
+        self._leaving = threading.Event()
 
     async def go_on(self, call: Call) -> None:
         """Work until all is done; who leaves does not wait for a long query."""
         try:
             await super().go_on(call)
         except asyncio.CancelledError:
-            self._interrupt()
+            self._leaving.set()
             raise
 
     def _all_written(self) -> bool:
@@ -58,7 +58,7 @@ class Queries(Tables):
 
     def _run(self, asked: dict[str, Any]) -> None:
         """Write the result of a query into a file of its name. Raises Unprocessable."""
-        from tuetinh.record.views.answer import answer  # DuckDB and Arrow take memory, for those who ask for them
+        from tuetinh.record.views.answer import Limited, answer  # DuckDB and Arrow take memory, for those who ask
 
         library = r4.decode(asked["library"])
         parameters = r4.decode(asked["parameters"]) if asked["parameters"] else None
@@ -67,18 +67,17 @@ class Queries(Tables):
         query = read_query(library)
         form = self.job.asked["form"]
         made = File("output", "", f"{asked['name']}.part1.{form}")
+        folder = files.folder(self.job.id)
         with files.opened(self.job.id, made.name, 0) as out:
             try:
                 answer(
                     query,
                     query.bound(parameters),
                     [Table(label, self._paths(view)) for label, view in asked["tables"].items()],
-                    form,
-                    out,
-                    limit=None,
-                    header=self.job.asked["header"],
+                    Limited(form, out, None, header=self.job.asked["header"]),
+                    folder,
                     seconds=SECONDS,
-                    begun=lambda interrupt: setattr(self, "_interrupt", interrupt),
+                    stop=lambda: self._leaving.is_set() or not folder.exists(),
                 )
             except QueryError as error:
                 raise Unprocessable(f"{asked['name']}: {error}") from None

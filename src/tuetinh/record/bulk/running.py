@@ -47,7 +47,7 @@ async def work(id_: str) -> None:
             if job is not None:
                 await _work(job, call)
         finally:
-            await call(_leave)
+            await asyncio.shield(call(_leave))
 
 
 def _taken(id_: str) -> Job | None:
@@ -71,21 +71,21 @@ async def _work(job: Job, call: Call) -> None:
     except _DATABASE:
         raise
     except RecordError as error:
-        await call(_failed, job.id, "; ".join(issue.text for issue in error.issues))
+        await call(_failed, job, "; ".join(issue.text for issue in error.issues))
     except OSError as error:
-        await call(_failed, job.id, _told(error))
+        await call(_failed, job, _told(error))
     except Exception as error:
         trace = "".join(traceback.format_tb(error.__traceback__))  # its text may hold health data
         log.error("job %s failed: %s\n%s", job.id, type(error).__name__, trace)
-        await call(_failed, job.id, "the server failed; the fault is in its log")
+        await call(_failed, job, "the server failed; the fault is in its log")
     finally:
         if work is not None:
             await call(work.close)
 
 
-def _failed(id_: str, problem: str) -> None:
-    ledger.fail(id_, problem)
-    files.remove(id_)
+def _failed(job: Job, problem: str) -> None:
+    ledger.fail(job, problem)
+    files.remove(job.id)
 
 
 def _told(error: OSError) -> str:

@@ -56,11 +56,10 @@ def _ended(job: Job, call: Call) -> Response:
 
 
 async def bulk_delete(door: Door, call: Call) -> Response:
-    """DELETE /_bulk/job: it is stopped, or its files are taken away."""
+    """DELETE /_bulk/job: it ends and its files are taken away; what works on it meanwhile notices by either."""
     job = await door.run(call.asker, ledger.find(call.asker, call.id))
     await door.run(call.asker, ledger.remove(job.id))
-    if job.state in ("done", "failed"):
-        await asyncio.to_thread(files.remove, job.id)
+    await asyncio.to_thread(files.remove, job.id)
     return Response(202, outcome([Issue("information", "informational", f"the {job.kind} is deleted")]))
 
 

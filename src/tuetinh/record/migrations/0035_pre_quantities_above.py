@@ -15,6 +15,7 @@ CREATE INDEX number_base_high ON record.number_index (param, base, base_high, ke
 CREATE STATISTICS record."Observation_number_units" (mcv) ON param, base, base_low, base_high
   FROM record."Observation_number";
 ALTER STATISTICS record."Observation_number_units" SET STATISTICS 1000;
+ANALYZE record."Observation_number";
 """
 REVERSE = """
 DROP STATISTICS record."Observation_number_units";

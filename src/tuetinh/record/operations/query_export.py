@@ -15,7 +15,7 @@ import msgspec
 from tuetinh.record import r4
 from tuetinh.record.errors import BadRequest, Unprocessable
 from tuetinh.record.operations.declare import Asked, Operation, Param, Reply, of_some_type
-from tuetinh.record.operations.view_export import COMMON, OUT, VIEWS, begin, definition_of, few, named
+from tuetinh.record.operations.view_export import COMMON, MOST, OUT, VIEWS, begin, definition_of, few, named
 from tuetinh.record.operations.views import DEFINITION, bound, contained, form_of, library_of, read_view, stored
 from tuetinh.record.steps import Step, computed
 from tuetinh.record.views import source
@@ -30,6 +30,8 @@ def sqlquery_export(asked: Asked) -> Step[Reply]:
     given = few(asked, "query")
     if bool(asked.id) == bool(given):
         raise BadRequest("query is for the calls that do not name the Library, and required there", "query")
+    if given and asked.many("parameters"):
+        raise BadRequest("the parameters of a query that is given stand in it", "parameters")
     brought = yield from _brought(asked)
     views: dict[bytes, dict[str, Any]] = {}  # each once, by its definition
     types: set[str] = set()
@@ -45,12 +47,15 @@ def sqlquery_export(asked: Asked) -> Step[Reply]:
         tables: dict[str, str] = {}
         for label, reference in query.views.items():
             definition = contained(library, reference) or _of(brought, label, reference)
-            definition = definition or (yield from stored(asked, reference))
+            if not definition:
+                definition = brought[reference] = yield from stored(asked, reference)  # once, however many ask for it
             view = read_view(definition)
             source.allow(asked.asker, view)
             types.add(view.resource)
             made = {"name": f"table.{len(views) + 1}", "view": msgspec.json.decode(definition)}
             tables[label] = views.setdefault(definition, made)["name"]
+            if len(views) > MOST:
+                raise BadRequest(f"the queries are of more than {MOST} views", "query")
         queries[name] = {
             "name": name,
             "library": r4.encode(library).decode(),

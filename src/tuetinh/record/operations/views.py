@@ -46,6 +46,7 @@ def viewdefinition_run(asked: Asked) -> Step[Reply]:
     form = form_of(asked)
     view = yield from _view(asked)
     limit, given = _limit(asked), asked.many("resource")
+    patients = None if given else (yield from _people(asked))
     seen: Seen = []
 
     def write(out: IO[bytes]) -> Step[None]:
@@ -53,7 +54,7 @@ def viewdefinition_run(asked: Asked) -> Step[Reply]:
             if given:
                 yield from computed(lambda: to.add(_flattened(view, given, limit)))
             else:
-                seen.extend((yield from _gather(asked, view, to, limit)))
+                seen.extend((yield from _gather(asked, view, to, limit, patients)))
 
     file = yield from _filed(write)
     return Reply(None, media=media_of(form), seen=seen, file=file)
@@ -76,6 +77,8 @@ def sqlquery_run(asked: Asked) -> Step[Reply]:
     form = form_of(asked)
     library = yield from library_of(asked, asked.one("queryResource"), asked.one("queryReference"))
     query, values = bound(library, asked.one("parameters"))
+    limit, header = _limit(asked), asked.one("header") is not False
+    patients = yield from _people(asked)
     seen: Seen = []
     with tempfile.TemporaryDirectory(prefix="views-", dir=settings.DATA) as folder:
         tables = [Table(label, (Path(folder) / f"{number}.parquet",)) for number, label in enumerate(query.views)]
@@ -83,13 +86,15 @@ def sqlquery_run(asked: Asked) -> Step[Reply]:
             reference = query.views[table.label]
             view = read_view(contained(library, reference) or (yield from stored(asked, reference)))
             with table.paths[0].open("xb") as parquet, sheet(view, "parquet", parquet) as to:
-                seen += yield from _gather(asked, view, to, None)
-        limit, header = _limit(asked), asked.one("header") is not False
+                seen += yield from _gather(asked, view, to, None, patients)
 
         def write(out: IO[bytes]) -> Step[None]:
             yield from computed(lambda: _answer(query, values, tables, form, out, limit=limit, header=header))
 
-        file = yield from _filed(write)
+        try:
+            file = yield from _filed(write)
+        except Unprocessable as refusal:  # that it failed may tell something of the rows
+            return Reply(refusal.outcome(), status=refusal.status, seen=seen)
     return Reply(None, media=media_of(form), seen=seen, file=file)
 
 
@@ -104,9 +109,9 @@ def _answer(
     header: bool,
 ) -> None:
     try:
-        from tuetinh.record.views.answer import answer  # DuckDB and Arrow take memory, for those who ask for them
+        from tuetinh.record.views.answer import SECONDS, Limited, answer  # DuckDB takes memory, for those who ask
 
-        answer(query, values, tables, form, out, limit=limit, header=header)
+        answer(query, values, tables, Limited(form, out, limit, header=header), settings.DATA, seconds=SECONDS)
     except QueryError as error:
         raise Unprocessable(str(error)) from None
 
@@ -201,9 +206,12 @@ def library_of(asked: Asked, given: r4.Library | None, reference: r4.Reference |
     return library
 
 
-def _gather(asked: Asked, view: View, to: Sheet, limit: int | None) -> Step[Seen]:
-    """Write the rows that the asker may see, up to the limit; returns whose they are."""
-    patients = yield from asking.within(asked.asker, asked.many("patient"), asked.many("group"))
+def _people(asked: Asked) -> Step[list[str] | None]:
+    return (yield from asking.within(asked.asker, asked.many("patient"), asked.many("group")))
+
+
+def _gather(asked: Asked, view: View, to: Sheet, limit: int | None, patients: list[str] | None) -> Step[Seen]:
+    """Write the rows that the asker may see, of these people, up to the limit; returns whose they are."""
     ask = rows_of.Ask(
         asked.asker,
         view,

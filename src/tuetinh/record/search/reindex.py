@@ -21,7 +21,7 @@ from tuetinh.record.search.composites import BAR
 from tuetinh.record.search.entries import Index
 from tuetinh.record.search.index import extract, extract_only
 from tuetinh.record.search.params import Added, Param
-from tuetinh.record.steps import Query, Step, aenter, arun, computed
+from tuetinh.record.steps import Query, Step, aenter, arun, computed, connected
 
 BATCH = 500
 SWEPT = 10_000
@@ -186,7 +186,7 @@ async def keep(url: str, stop: asyncio.Event) -> None:
     """Do what is to be done until told to stop: one process of all that share the record, the others stand by."""
     while not stop.is_set():
         try:
-            async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+            async with connected(url) as conn:
                 await aenter(SYSTEM, conn)
                 await conn.execute(f"LISTEN {CHANNEL}")
                 while not stop.is_set():

@@ -17,7 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from tuetinh.record import feed
 from tuetinh.record.asker import SYSTEM, Asker
-from tuetinh.record.steps import BROKEN_BY_OTHERS, Row, Step, aenter, arun
+from tuetinh.record.steps import BROKEN_BY_OTHERS, Row, Step, aenter, arun, connected
 from tuetinh.record.subscriptions import tables
 from tuetinh.record.subscriptions.couriers import Couriers
 from tuetinh.record.subscriptions.matcher import CHUNK, LOCK, Matcher
@@ -98,11 +98,8 @@ class Service:
                 )
             await asyncio.sleep(AGAIN)
 
-    def _connect(self) -> Any:
-        return psycopg.AsyncConnection.connect(self._url, autocommit=True)
-
     async def _listen(self) -> None:
-        async with await self._connect() as conn:
+        async with connected(self._url) as conn:
             await conn.execute(f"LISTEN {feed.TOPIC}")
             await conn.execute(f"LISTEN {tables.TOPIC}")
             self._ring()
@@ -119,7 +116,7 @@ class Service:
 
     async def _match(self) -> None:
         """Match while the lock is ours; it goes with the connection that writes."""
-        async with await self._connect() as conn:
+        async with connected(self._url) as conn:
             await aenter(SYSTEM, conn)
             while not (await (await conn.execute(LOCK)).fetchone() or (False,))[0]:
                 await asyncio.sleep(TAKE_OVER)
@@ -156,7 +153,7 @@ class Service:
 
     async def _deliver(self) -> None:
         """Deliver while the connection that holds the locks lives."""
-        async with await self._connect() as conn:
+        async with connected(self._url) as conn:
             await self._couriers.begin(conn)
             try:
                 await self._look()

@@ -20,7 +20,7 @@ import psycopg
 
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import RecordError
-from tuetinh.record.steps import Query, Step
+from tuetinh.record.steps import Query, Step, connected
 from tuetinh.record.subscriptions import couriers, notification, owners, tables, tokens, topics, wanted
 from tuetinh.record.subscriptions.tables import Kept
 from tuetinh.record.subscriptions.wanted import Wanted
@@ -73,7 +73,7 @@ class Sockets:
     async def _listen(self) -> None:
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as conn:
+                async with connected(self._url) as conn:
                     await conn.execute(f"LISTEN {tables.TOPIC}")
                     for id_ in list(self._bound):
                         self._wake(id_)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
+import threading
+import time
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -388,8 +391,67 @@ def test_sql_that_fails_ends_the_export(there: Any) -> None:
     work()
     failed = there.get(f"{path}/result")
     assert failed.status_code == 500
-    assert "query-1: the query failed" in failed.text
+    assert "query-1: the query failed: Binder Error" in failed.text
     assert not files.folder(path.rpartition("/")[2]).exists()
+
+
+def test_sql_that_fails_by_its_rows_does_not_show_them_and_is_in_the_access_log(there: Any, ask: Any) -> None:
+    logged = "SELECT count(*) FROM record.audit WHERE action = '$sqlquery-export' AND patient = 'hoa'"
+    ((before,),) = ask(logged)
+    sql = "SELECT error(string_agg(gender, ',')) FROM people"
+    path = path_of(query_start(there, queried({"queryResource": library(sql, "people")})))
+    work()
+    failed = there.get(f"{path}/result")
+    assert "query-1: the query failed: " in failed.text
+    assert "female" not in failed.text
+    assert ask(logged) == [(before + 1,)]
+
+
+@pytest.mark.parametrize("between", [True, False])
+def test_a_worker_that_leaves_a_query_loses_nothing(there: Any, monkeypatch: Any, *, between: bool) -> None:
+    """It leaves at once, also a query that would take long; the next one ends the export."""
+    text = "SELECT 1 AS n" if between else "SELECT count(*) AS n FROM range(100000000) a, range(100000000) b"
+    body = queried({"name": "a", "queryResource": library(text, "people")}, {"name": "b", "queryResource": PEOPLE})
+    path = path_of(query_start(there, body))
+    id_ = path.rpartition("/")[2]
+    begun = threading.Event()
+    move = ledger.move
+
+    def moved(job: Any, *seen: Any) -> None:
+        move(job, *seen)
+        if job.progress.startswith("b:" if between else "a:"):
+            begun.set()
+
+    async def leave() -> None:
+        task = asyncio.create_task(running.work(id_))
+        await asyncio.to_thread(begun.wait, 30)
+        await asyncio.sleep(0 if between else 0.3)
+        task.cancel()
+        await asyncio.wait([task], timeout=20)
+        assert task.cancelled()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "move", moved)
+        aside(lambda: asyncio.run(leave()))
+    assert there.get(path).status_code == 202
+    if between:
+        assert sorted(result(there, path)) == ["a", "b"]
+    else:
+        assert there.send("DELETE", path).status_code == 202
+
+
+def test_a_query_of_an_export_that_is_deleted_ends(there: Any) -> None:
+    text = "SELECT count(*) AS n FROM range(100000000) a, range(100000000) b"
+    path = path_of(query_start(there, queried({"name": "a", "queryResource": library(text, "people")})))
+    id_ = path.rpartition("/")[2]
+    working = threading.Thread(target=aside, args=(lambda: asyncio.run(running.work(id_)),))
+    working.start()
+    while not list(files.folder(id_).glob("query-*")):
+        time.sleep(0.05)
+    assert there.send("DELETE", path).status_code == 202
+    working.join(timeout=20)
+    assert not working.is_alive()
+    assert not files.folder(id_).exists()
 
 
 def test_another_worker_goes_on_with_the_next_query(there: Any) -> None:
@@ -405,4 +467,5 @@ def test_another_worker_goes_on_with_the_next_query(there: Any) -> None:
         first.close()
 
     aside(leave)
-    assert sorted(result(there, path)) == ["a", "b"]
+    made = result(there, path)
+    assert {name: len(paths) for name, paths in made.items()} == {"a": 1, "b": 1}

@@ -6,14 +6,17 @@ import base64
 import csv
 import io
 import json
+import time
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from tuetinh.record.views import answer as answer_of_queries
 from tuetinh.record.views import source
 
 pytestmark = pytest.mark.django_db
+RUNS = "SELECT count(*) FROM record.audit WHERE action = '$sqlquery-run' AND patient = %s"
 
 PEOPLE = [
     {"resourceType": "Patient", "gender": "female", "name": [{"family": "Nguyễn", "given": ["Thị", "Hoa"]}]},
@@ -282,6 +285,46 @@ def test_a_query_reaches_nothing_but_its_views(fhir: Any, stored: str, sql: str)
     answer = fhir.post("/$sqlquery-run", given(queryResource=library(sql, stored)))
     assert answer.status_code == 422, answer.text
     assert "/root" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT error(family) FROM people WHERE family = 'Nguyễn'",
+        "SELECT error(string_agg(family, ',')) FROM people",
+        "SELECT family::integer FROM people WHERE family = 'Nguyễn'",
+        # after thousands of good rows
+        "SELECT CASE WHEN x = 5000 THEN error(family) END FROM range(9000) r(x), people WHERE family = 'Nguyễn'",
+    ],
+)
+def test_a_query_that_fails_by_its_rows_does_not_show_them_and_is_in_the_access_log(
+    fhir: Any, people: list[str], stored: str, ask: Any, sql: str
+) -> None:
+    hoa = people[0].removeprefix("Patient/")
+    before = ask(RUNS, hoa)[0][0]
+    answer = fhir.post("/$sqlquery-run", given(queryResource=library(sql, stored)))
+    assert (answer.status_code, answer.json()["resourceType"]) == (422, "OperationOutcome")
+    assert "the query failed: " in answer.text
+    assert "Nguyễn" not in answer.text
+    for _ in range(100):  # it is stored soon
+        if (found := ask(RUNS, hoa)[0][0]) > before:
+            break
+        time.sleep(0.05)
+    assert found == before + 1
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("SELECT count(*) FROM range(100000000) a, range(100000000) b", "takes too long"),
+        ("SELECT repeat('x', 1000) FROM range(100000)", "is larger than"),
+    ],
+)
+def test_a_query_has_an_end(fhir: Any, stored: str, monkeypatch: pytest.MonkeyPatch, sql: str, why: str) -> None:
+    monkeypatch.setattr(answer_of_queries, "SECONDS", 0.3)
+    monkeypatch.setattr(answer_of_queries, "MOST_BYTES", 1_000_000)
+    answer = fhir.post("/$sqlquery-run", given(queryResource=library(sql, stored)))
+    assert (answer.status_code, why in answer.text) == (422, True), answer.text
 
 
 def test_parameters_are_checked_by_name_and_type(fhir: Any, stored: str) -> None:

@@ -1,0 +1,62 @@
+"""How steps and connections of one's own end when something fails, or when whoever waits for them leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tuetinh.record.asker import SYSTEM
+from tuetinh.record.steps import Step, arun, computed, connected, run
+from tuetinh.record.tests.door_world import url
+
+pytestmark = pytest.mark.django_db
+
+
+def fails() -> None:
+    message = "it does not work"
+    raise ValueError(message)
+
+
+def cautious() -> Step[str]:
+    try:
+        yield from computed(fails)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def test_what_fails_while_it_is_computed_fails_inside_the_step() -> None:
+    assert run(SYSTEM, cautious()) == "it does not work"
+
+    async def there() -> str:
+        async with connected(url()) as conn:
+            return await arun(cautious(), conn)
+
+    assert asyncio.run(there()) == "it does not work"
+
+
+def test_a_connection_of_ones_own_is_closed_however_often_its_task_is_cancelled() -> None:
+    """Its lock is held by somebody else, so that a rollback would wait."""
+
+    async def there() -> Any:
+        ready = asyncio.Event()
+        made: list[Any] = []
+
+        async def use() -> None:
+            async with connected(url()) as conn:
+                made.append(conn)
+                ready.set()
+                await asyncio.sleep(60)
+
+        task = asyncio.create_task(use())
+        await ready.wait()
+        async with made[0].lock:
+            for _ in range(3):
+                task.cancel()
+                await asyncio.sleep(0.01)
+        await asyncio.wait([task], timeout=5)
+        return made[0].closed
+
+    assert asyncio.run(there()) is True
