@@ -7,10 +7,11 @@ the base definitions, code systems, value sets and maps of HL7.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, partial
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -21,11 +22,14 @@ from tuetinh.record.errors import NotFound
 from tuetinh.record.hashes import token_hash
 from tuetinh.record.operations import Operation, Out, Param
 from tuetinh.record.profiles.library import guide_codes, known_profiles
-from tuetinh.record.search import moved, params
+from tuetinh.record.search import json_paths, moved, params
+from tuetinh.record.search import page as pages
 from tuetinh.record.search import run as searching
-from tuetinh.record.search.conditions import Condition
-from tuetinh.record.search.holds import Facts, holds, is_plain
+from tuetinh.record.search.compile import SORT_COLUMNS
+from tuetinh.record.search.conditions import Coded, Condition
+from tuetinh.record.search.holds import PLAIN, Facts, holds, is_plain
 from tuetinh.record.search.index import extract
+from tuetinh.record.search.page import PageRefused, Position
 from tuetinh.record.search.parse import Search, Sort
 from tuetinh.record.search.resolve import resolve
 from tuetinh.record.search.run import Found, Hit
@@ -38,7 +42,6 @@ from tuetinh.record.types import RESOURCE_TYPES
 PUBLISHED = "2026-11-30"
 SINCE = datetime.fromisoformat(PUBLISHED).replace(tzinfo=UTC)
 COMPARTMENT = "http://hl7.org/fhir/CompartmentDefinition/"
-MARK = "own-"  # of a page token: before the number of definitions that earlier pages had
 TERMINOLOGY = ("CodeSystem", "ConceptMap", "ValueSet")
 TYPES = (*TERMINOLOGY, "CompartmentDefinition", "OperationDefinition", "SearchParameter", "StructureDefinition")
 
@@ -79,21 +82,27 @@ def search(asker: Asker, wanted: Search, *, secret: bytes, page: str | None = No
     """Find one page as `run.search` does: what is stored, then what the server defines. Raises PageRefused."""
     if not _is_ours(wanted):
         return (yield from searching.search(asker, wanted, secret=secret, page=page))
-    skipped = _skipped(page)
-    if skipped is None:
-        found = yield from searching.search(asker, wanted, secret=secret, page=page)
-    else:
-        found = Found(total=None if wanted.total == "none" else (yield from searching.total(asker, wanted)))
+    after = pages.read(secret, asker, wanted, page) if page else None
+    if after is not None and after.defined is not None:
+        ours = yield from _matching(asker, wanted, after.defined)
+        return _with_ours(asker, wanted, secret, Found(total=after.total), ours)
+    found = yield from searching.search(asker, wanted, secret=secret, page=page)
     if found.next and found.total is None:
         return found
     ours = yield from _matching(asker, wanted)
-    whole = None if found.total is None else found.total + len(ours)
-    if found.next:
-        return replace(found, total=whole)
-    first = skipped or 0
-    last = first + wanted.count - sum(1 for hit in found.hits if hit.mode == "match")
-    hits = [_hit(one.stored) for one in ours[first:last]]
-    return replace(found, hits=[*found.hits, *hits], total=whole, next=f"{MARK}{last}" if len(ours) > last else None)
+    if found.total is not None:
+        found = replace(found, total=found.total + len(ours))
+    return found if found.next else _with_ours(asker, wanted, secret, found, ours)
+
+
+def _with_ours(asker: Asker, wanted: Search, secret: bytes, found: Found, ours: Sequence[Definition]) -> Found:
+    """Fill the rest of a page with definitions."""
+    room = wanted.count - sum(1 for hit in found.hits if hit.mode == "match")
+    hits = [_hit(one.stored) for one in ours[:room]]
+    if len(ours) > room:
+        end = Position(0, (), "", "", found.total, defined=ours[room - 1].url if room else "")
+        found = replace(found, next=pages.write(secret, asker, wanted, end))
+    return replace(found, hits=[*found.hits, *hits])
 
 
 def total(asker: Asker, wanted: Search) -> Step[int]:
@@ -106,42 +115,41 @@ def _is_ours(wanted: Search) -> bool:
     return len(wanted.types) == 1 and wanted.types[0] in TYPES and wanted.place == ("", "")
 
 
-def _skipped(page: str | None) -> int | None:
-    """Return how many of the definitions came on earlier pages; None for a page of what is stored."""
-    number = (page or "").removeprefix(MARK)
-    return int(number) if page != number and number.isascii() and number.isdigit() and len(number) < 9 else None
-
-
 def _hit(one: Stored) -> Hit:
     return Hit(one.type, one.id, 0, one.version, one.updated, None, one.body or b"", "match")
 
 
-def _matching(asker: Asker, search: Search) -> Step[list[Definition]]:
+def _matching(asker: Asker, search: Search, after: str = "") -> Step[list[Definition]]:
     """Return what matches, in the order of the search; none of what users have stored under the same id or URL.
 
-    Nothing for scopes with a query, nor where a condition looks beyond the resource.
+    after: the URL of the one after which to begin. Nothing for scopes with a query, nor where a condition looks beyond
+    the resource. Raises PageRefused.
     """
     (type_,) = search.types
-    if not asker.may("s", type_):
+    if not asker.may("s", type_) or not all(is_plain(one, (*PLAIN, Coded)) for one in search.conditions):
         return []
     conditions = yield from resolve(asker, search.types, search.conditions)
-    if not all(is_plain(condition) for condition in conditions):
-        return []
     found: list[Definition] = yield from computed(lambda: _in_order(type_, search, conditions))
+    if after:
+        urls = [one.url for one in found]
+        if after not in urls:
+            raise PageRefused("the page begins after what is no longer defined here")
+        found = found[urls.index(after) + 1 :]
     taken = yield from _overridden(type_, found)
     return [one for one in found if one.id not in taken and one.url not in taken]
 
 
 def _in_order(type_: str, search: Search, conditions: Sequence[Condition]) -> list[Definition]:
-    found = [row for row in _facts(type_) if all(holds(condition, row[1]) for condition in conditions)]
+    with _extracting:
+        known = _known(type_)
+    found = [one for one in known if all(holds(condition, one.facts) for condition in conditions)]
     for by in reversed(search.sort):
         found.sort(key=partial(_sort_key, by))
-    return [one for one, _ in found]
+    return [one.definition for one in found]
 
 
-def _sort_key(by: Sort, row: tuple[Definition, Facts]) -> Any:
-    definition, facts = row
-    return moved.key(by, moved.value(by, r4.decode(definition.body()), facts))
+def _sort_key(by: Sort, one: _Known) -> Any:
+    return moved.key(by, moved.value(by, one.facts, lambda param: one.texts.get(param.stored, ())))
 
 
 def _overridden(type_: str, found: Sequence[Definition]) -> Step[frozenset[str]]:
@@ -157,11 +165,30 @@ WHERE NOT deleted AND (id = ANY(%s::text[]) OR tokens && %s::bigint[])"""
     return frozenset({row[0] for row in rows} | {urls[one] for row in rows for one in row[1]})
 
 
+@dataclass(frozen=True)
+class _Known:
+    """A definition with what it is found by. texts: the least and the greatest of each parameter sorted by texts."""
+
+    definition: Definition
+    facts: Facts
+    texts: Mapping[str, Collection[str]]
+
+
+_extracting = Lock()  # what takes seconds, one does for all
+
+
 @cache
-def _facts(type_: str) -> list[tuple[Definition, Facts]]:
-    """Every definition of a type with what it is found by, by its URL."""
-    every = sorted(_of_type(type_).values(), key=lambda one: one.url)
-    return [(one, Facts(type_, one.id, SINCE, extract(r4.decode(one.body()), params.Added()))) for one in every]
+def _known(type_: str) -> list[_Known]:
+    """Every definition of a type, by its URL."""
+    return [_extracted(one) for one in sorted(_of_type(type_).values(), key=lambda one: one.url)]
+
+
+def _extracted(one: Definition) -> _Known:
+    resource = r4.decode(one.body())
+    sorting = [param for param in params.official(one.type).values() if param.type not in SORT_COLUMNS]
+    found = {param.stored: json_paths.texts(param, resource) for param in sorting}
+    texts = {name: {min(some), max(some)} for name, some in found.items() if some}
+    return _Known(one, Facts(one.type, one.id, SINCE, extract(resource, params.Added())), texts)
 
 
 @cache

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote
 
 from tuetinh.record import r4
 from tuetinh.record.search.conditions import Coded, Refused, Tokens
-from tuetinh.record.search.params import official
+from tuetinh.record.search.params import Added, official
 from tuetinh.record.steps import Step
 
 MOST_CLAUSES = 16
@@ -141,4 +141,5 @@ def within_body(wanted: Clauses, body: bytes | None) -> bool:
         return True
     from tuetinh.record.search import index
 
-    return body is not None and within(wanted, index.extract(r4.decode(bytes(body))).tokens)
+    # Queries ask official parameters alone: what users added may take long.
+    return body is not None and within(wanted, index.extract(r4.decode(bytes(body)), Added()).tokens)

@@ -193,13 +193,17 @@ def draft(resource: r4.Resource, facility: str | None, owner: Owner | None = Non
     return Draft(resource, str(resource.id), shard, patient, custodian, found_by, known.generation)
 
 
-def _anew(item: Draft, known: Added) -> Draft:
-    """The same row, found by the search parameters as they are known now."""
-    return item._replace(found_by=index.extract(item.resource, known), generation=known.generation)
+def _anew(items: Sequence[Draft], known: Added) -> Step[list[Draft]]:
+    """The same rows, found by the search parameters as they are known now."""
+
+    def one(item: Draft) -> Draft:
+        return item._replace(found_by=index.extract(item.resource, known), generation=known.generation)
+
+    return (yield from computed(lambda: [one(item) for item in items]))
 
 
 def _drafted(resource: r4.Resource, facility: str | None, owner: Owner | None) -> Step[Draft]:
-    if len(r4.encode(resource)) < LARGE:
+    if len(r4.encode(resource)) < LARGE and not added().evaluates(resource.resourceType):
         return draft(resource, facility, owner)
     return (yield from computed(lambda: draft(resource, facility, owner)))
 
@@ -277,7 +281,7 @@ def _insert(asker: Asker, type_: str, drafts: Sequence[Draft], *, alone: bool = 
         known = yield from additions.refresh()
         if all(item.generation == known.generation for item in drafts):
             break  # not an old generation: all name people who were merged
-        drafts = [_anew(item, known) for item in drafts]
+        drafts = yield from _anew(drafts, known)
     keys: dict[str, int] = dict(rows)
     here = [(item, body) for item, body in zip(drafts, bodies, strict=True) if item.id in keys]
     if projections.exists(type_) and here:
@@ -289,7 +293,10 @@ def _insert(asker: Asker, type_: str, drafts: Sequence[Draft], *, alone: bool = 
         if alone:
             raise NeedsTransaction
         yield from redirect.redirect([item.resource for item in away])
-        stored += yield from _insert(asker, type_, [draft(item.resource, item.custodian) for item in away])
+        redirected = []
+        for item in away:
+            redirected.append((yield from _drafted(item.resource, item.custodian, None)))
+        stored += yield from _insert(asker, type_, redirected)
     return stored
 
 
@@ -452,7 +459,7 @@ def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
     action = "create" if row[4] else "update"
     moment = (version, updated.isoformat())
     while not (yield from _written(_replacement(asker, item, moment, body, action))):
-        item = _anew(item, (yield from additions.refresh()))
+        (item,) = yield from _anew([item], (yield from additions.refresh()))
     if (item.patient, item.custodian) != (row[3], row[8]):
         yield from security_context.follow(type_, [(item.id, Owner(item.patient, item.custodian))])
     if projections.exists(type_):
@@ -479,7 +486,7 @@ def rewrite(
     """
     yield from additions.refresh()
     updated = [max(now(), row[2] + timedelta(milliseconds=1)) for row in rows]
-    items = [draft(resource, row[8]) for resource, row in zip(resources, rows, strict=True)]
+    items = yield from computed(lambda: [draft(one, row[8]) for one, row in zip(resources, rows, strict=True)])
     stamped = [stamp(r, row[1] + 1, at) for r, row, at in zip(resources, rows, updated, strict=True)]
     users = [User(i.id, i.shard, i.patient, i.custodian) for i in items]
     bodies = yield from contents.keep(type_, stamped, users)

@@ -20,12 +20,10 @@ async def read_audit_event(door: Door, call: Call) -> Response:
     """GET /AuditEvent/id."""
     entry = await door.run(call.asker, reading.by_id(call.asker, call.id))
     audit.note(call.asker, "read", reading.NAME, call.id, entry.patient)
-    if call.headers.get("if-none-match", "").strip() in ('W/"1"', "*"):
-        return Response(304, etag='W/"1"')
-    elements = [name for name in (call.option("_elements") or "").split(",") if name]
-    summary.check_elements([reading.NAME], elements)
-    body = r4.encode(audit_event(entry, call.asker))
-    response = Response(200, summary.cut(body, summary.check_mode(call.option("_summary")), elements))
+    response = Response(304)
+    if not call.has(1, entry.at):
+        parts = call.parts([reading.NAME])
+        response = Response(200, summary.cut(r4.encode(audit_event(entry, call.asker)), *parts))
     response.headers |= {"etag": 'W/"1"', "last-modified": http_date(entry.at)}
     return response
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import zlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, MutableMapping
 from copy import copy
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,7 +19,7 @@ import msgspec
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
-from tuetinh.record import formats, origin, r4
+from tuetinh.record import formats, origin, r4, summary
 from tuetinh.record.asker import Asker
 from tuetinh.record.contents import Part
 from tuetinh.record.errors import BadRequest, Invalid, NotAcceptable, RecordError, TooLarge, TooSlow, UnsupportedMedia
@@ -120,6 +120,28 @@ class Call:
 
         value = self.headers.get("if-match")
         return None if value is None or value.strip() == "*" else version_of(value)
+
+    def is_fresh(self) -> bool:
+        """Whether If-None-Match asks that what is put is not there yet."""
+        return self.headers.get("if-none-match", "").strip() == "*"
+
+    def has(self, version: int, updated: datetime) -> bool:
+        """Whether the client says that it has this version of what it reads (RFC 9110, 13.1.2 and 13.1.3)."""
+        known = self.headers.get("if-none-match")
+        if known is not None:
+            return not {tag.strip().removeprefix("W/") for tag in known.split(",")}.isdisjoint({f'"{version}"', "*"})
+        moment = _since(self.headers.get("if-modified-since"))
+        return moment is not None and updated.replace(microsecond=0) <= moment
+
+    def parts(self, types: Collection[str]) -> tuple[str | None, list[str]]:
+        """What `_summary` and `_elements` ask of resources of the types. Raises BadRequest."""
+        mode = summary.check_mode(self.option("_summary"))
+        if mode == "count":
+            message = "_summary=count is for searches"
+            raise BadRequest(message, "_summary")
+        elements = [name for name in (self.option("_elements") or "").split(",") if name]
+        summary.check_elements(types, elements)
+        return mode, elements
 
     def content_type(self) -> str:
         """The media type of the body, without parameters."""
@@ -321,7 +343,7 @@ def http_date(moment: datetime) -> str:
     return format_date_time(moment.timestamp())
 
 
-def since(text: str | None) -> datetime | None:
+def _since(text: str | None) -> datetime | None:
     """The time of If-Modified-Since, or None when there is none or it is no date (RFC 9110, 13.1.3)."""
     try:
         moment = parsedate_to_datetime(text) if text else None

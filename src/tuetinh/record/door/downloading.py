@@ -10,7 +10,7 @@ import msgspec
 
 from tuetinh.record.contents import Part, content_of
 from tuetinh.record.contents.giving import Piece, piece
-from tuetinh.record.door.call import FHIR, LOOSE, Call, Response, http_date, since
+from tuetinh.record.door.call import FHIR, LOOSE, Call, Response, http_date
 from tuetinh.record.errors import Issue, outcome
 from tuetinh.record.store import Stored
 
@@ -59,7 +59,7 @@ def raw(call: Call, found: Stored) -> Response:
     etag = f'"{found.version}"'
     response = Response(200)
     response.headers = _headers(found, binary.contentType) | {"etag": etag, "last-modified": http_date(found.updated)}
-    if not _is_fresh(call, found):
+    if call.has(found.version, found.updated):
         response.status = 304
         return response
     start, stop = 0, size
@@ -91,16 +91,6 @@ def _headers(found: Stored, media: str) -> dict[str, str]:
         "vary": "accept, authorization",
     }
     return headers if shown else headers | {"content-security-policy": "sandbox; default-src 'none'"}
-
-
-def _is_fresh(call: Call, found: Stored) -> bool:
-    """Whether the client has another version than this one, or none (RFC 9110, 13.1.2 and 13.1.3)."""
-    known = call.headers.get("if-none-match")
-    if known is not None:
-        tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
-        return tags.isdisjoint({f'"{found.version}"', "*"})
-    moment = since(call.headers.get("if-modified-since"))
-    return moment is None or found.updated.replace(microsecond=0) > moment
 
 
 def _range(call: Call, found: Stored, etag: str) -> tuple[str, str] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Collection
 from copy import copy
 from datetime import UTC, datetime
 from functools import partial
@@ -33,7 +32,7 @@ from tuetinh.record.door import downloading, pages, routes, within
 from tuetinh.record.door import openapi as description
 from tuetinh.record.door.access_log import read_audit_event, search_audit_events, send_audit_event
 from tuetinh.record.door.bulk import bulk_delete, bulk_file, bulk_status
-from tuetinh.record.door.call import JSON, Call, Response, http_date, since
+from tuetinh.record.door.call import JSON, Call, Response, http_date
 from tuetinh.record.door.operating import operation
 from tuetinh.record.errors import (
     BadRequest,
@@ -125,28 +124,11 @@ async def _one(door: Door, call: Call, found: Stored) -> Response:
     if not call.inside_bundle:
         call.check_format()
     headers = {"etag": _etag(found.version), "last-modified": http_date(found.updated)}
-    known = call.headers.get("if-none-match")
-    if known is not None:
-        fresh = f'"{found.version}"' not in known and known.strip() != "*"  # weak or not (RFC 9110, 13.1.2)
-    else:
-        moment = since(call.headers.get("if-modified-since"))
-        fresh = moment is None or found.updated.replace(microsecond=0) > moment
-    response = Response(200, found.body or b"") if fresh else Response(304)
+    response = Response(304) if call.has(found.version, found.updated) else Response(200, found.body or b"")
     response.headers |= headers
-    if fresh and ("_summary" in call.query or "_elements" in call.query):
-        response.body = summary.cut(response.body, *_parts(call, [found.type]))
+    if response.body and ("_summary" in call.query or "_elements" in call.query):
+        response.body = summary.cut(response.body, *call.parts([found.type]))
     return response
-
-
-def _parts(call: Call, types: Collection[str]) -> tuple[str | None, list[str]]:
-    """What `_summary` and `_elements` ask of resources of the types. Raises BadRequest."""
-    mode = summary.check_mode(call.option("_summary"))
-    if mode == "count":
-        message = "_summary=count is for searches"
-        raise BadRequest(message, "_summary")
-    elements = [e for e in (call.option("_elements") or "").split(",") if e]
-    summary.check_elements(types, elements)
-    return mode, elements
 
 
 def _etag(version: int) -> str:
@@ -220,8 +202,7 @@ async def update(door: Door, call: Call) -> Response:
         message = f"the id in the body must be the id in the address, {call.id}"
         raise BadRequest(message, f"{call.type}.id")
     upsert = call.headers.get("if-match", "").strip() != "*"
-    fresh = call.headers.get("if-none-match", "").strip() == "*"
-    step = partial(store.put, call.asker, resource, if_match=call.if_match(), upsert=upsert, fresh=fresh)
+    step = partial(store.put, call.asker, resource, if_match=call.if_match(), upsert=upsert, fresh=call.is_fresh())
     return _written(call, await door.transact(call.asker, step))
 
 
@@ -246,11 +227,9 @@ def _update_by(call: Call, given: r4.Resource) -> Step[Stored]:
     if found and resource.id not in (None, found.id):
         message = f"the id in the body is not that of the match, {found.id}"
         raise BadRequest(message, f"{call.type}.id")
-    if found:
-        resource.id = found.id
-        return (yield from store.put(call.asker, resource, if_match=call.if_match(), upsert=False))
-    resource.id = resource.id or store.new_id()
-    return (yield from store.put(call.asker, resource, if_match=call.if_match()))
+    resource.id = resource.id or (found.id if found else store.new_id())
+    fresh = call.is_fresh()
+    return (yield from store.put(call.asker, resource, if_match=call.if_match(), upsert=not found, fresh=fresh))
 
 
 async def patch(door: Door, call: Call) -> Response:
@@ -406,7 +385,7 @@ def _moment(text: str) -> datetime:
 
 def _history_page(call: Call, found: list[Stored], last: int | None, total: int | None) -> Response:
     address = f"{call.base}{call.path}"
-    mode, elements = _parts(call, [call.type] if call.type else r4.RESOURCES)
+    mode, elements = call.parts([call.type] if call.type else r4.RESOURCES)
     understood = [pair for pair in call.pairs if pair[0] in HISTORY]
     links = [("self", f"{address}?{urlencode(understood)}" if understood else address)]
     if last is not None:

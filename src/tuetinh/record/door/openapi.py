@@ -29,21 +29,20 @@ ANY = "*/*"
 # What the address and the headers of an interaction may hold beside its place (http.html, 3.1.0.1).
 RESULT = ("_count", "_sort", "_elements", "_summary", "_total", "_include", "_revinclude")
 _QUERY = {
-    "read": ("_elements", "_summary"),
-    **dict.fromkeys(("history", "history_type", "history_all"), ("_at", "_count", "_since")),
+    **dict.fromkeys(("read", "vread", "read_audit_event"), ("_elements", "_summary")),
+    **dict.fromkeys(("history", "history_type", "history_all"), ("_at", "_count", "_elements", "_since", "_summary")),
     "search_all": ("_type", *RESULT, "other"),
     "search": (*RESULT, "other"),
     "search_audit_events": ("_count", "_sort", "_elements", "_summary", "_total", "other"),
-    "read_audit_event": ("_elements", "_summary"),
     "search_compartment": (*RESULT, "other"),
     "capabilities": ("mode",),
     **dict.fromkeys(("update_by", "patch_by", "delete_by"), ("other",)),
 }
 _HEADERS = {
-    "read": ("If-None-Match", "If-Modified-Since"),
-    "read_audit_event": ("If-None-Match",),
+    **dict.fromkeys(("read", "vread", "read_audit_event"), ("If-None-Match", "If-Modified-Since")),
     "create": ("If-None-Exist", "Prefer"),
-    **dict.fromkeys(("update", "update_by", "patch", "patch_by"), ("If-Match", "Prefer")),
+    **dict.fromkeys(("update", "update_by"), ("If-Match", "If-None-Match", "Prefer")),
+    **dict.fromkeys(("patch", "patch_by"), ("If-Match", "Prefer")),
     "delete": ("If-Match",),
     "delete_by": ("If-Match",),
     "send_audit_event": ("Prefer",),

@@ -14,9 +14,9 @@ import graphql as core
 from django.conf import settings
 from graphql.language import ast
 
-from tuetinh.record import r4, store
+from tuetinh.record import built_in, r4, store
 from tuetinh.record.asker import Asker
-from tuetinh.record.errors import BadRequest, TooLarge, Unprocessable, issues_of
+from tuetinh.record.errors import BadRequest, Gone, NotFound, TooLarge, Unprocessable, issues_of
 from tuetinh.record.fhirpath import FHIRPathError, Node, compile
 from tuetinh.record.fhirpath.model import kinds
 from tuetinh.record.fhirpath.nodes import root as node_of
@@ -221,11 +221,12 @@ class Asking:
 
     def load(self, type_: str, id_: str) -> Step[Node | None]:
         self.spend(1)
-        found = yield from store.read_many(self.asker, type_, [id_])
-        if not found:
+        try:
+            found = yield from built_in.read(self.asker, type_, id_)
+        except (NotFound, Gone):
             return None
-        self.seen.append((type_, id_, found[0].patient))
-        return node_of(quick(found[0].body or b""))
+        self.seen.append((type_, id_, found.patient))
+        return node_of(quick(found.body or b""))
 
     def spend(self, number: int) -> None:
         self.loaded += number
@@ -264,8 +265,6 @@ class Asking:
             raise BadRequest(issues=issues_of(problems))
         if form != "List" and any(part.name.value == "count" for part in self.plain_fields(field)):
             wanted = replace(wanted, total="accurate")
-        from tuetinh.record import built_in  # which names all operations
-
         secret = settings.SECRET_KEY.encode()
         try:
             found = yield from built_in.search(self.asker, wanted, secret=secret, page=page and str(page))

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tuetinh.record import r4, store
+from tuetinh.record import built_in, r4
 from tuetinh.record.errors import BadRequest
 from tuetinh.record.operations import graph
 from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply, of_some_type
@@ -27,7 +27,7 @@ def graphql(asked: Asked) -> Step[Reply]:
     root: graph.Root = None
     seen: list[tuple[str, str, str | None]] = []
     if asked.id:
-        found = yield from store.read(asked.asker, asked.type, asked.id)
+        found = yield from built_in.read(asked.asker, asked.type, asked.id)
         root = found.body
         seen.append((asked.type, asked.id, found.patient))
     asking = graph.Asking(asked.asker, question.query, question.variables or {}, question.operationName)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tuetinh.record import r4
+from tuetinh.record import built_in, r4
 from tuetinh.record.errors import NotFound
 from tuetinh.record.operations.declare import Asked, Level, Operation, Out, Param, Reply
 from tuetinh.record.profiles.library import CORE as CORE_TYPES
@@ -33,8 +33,6 @@ def terminology(asked: Asked) -> Step[Reply]:
     rows = list(_rows(asked))
     seen = []
     if asked.id:
-        from tuetinh.record import built_in  # which names all operations
-
         found = yield from built_in.read(asked.asker, asked.type, asked.id)
         resource = msgspec.json.decode(found.body or b"{}", type=dict[str, Any])
         rows.append({"name": _WHOLE[asked.type], "resource": resource})

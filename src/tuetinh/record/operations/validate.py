@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tuetinh.record import contents, store
+from tuetinh.record import built_in, contents, store
 from tuetinh.record.errors import BadRequest, Forbidden, Issue, RecordError, issues_of, outcome
 from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply
 from tuetinh.record.profiles import Validation, stored
@@ -31,7 +31,7 @@ def validate(asked: Asked) -> Step[Reply]:
     seen: list[tuple[str, str, str | None]] = []
     issues: list[Issue] = []
     if asked.id and (body is None or mode in ("update", "delete", "profile")):
-        current = yield from store.read(asked.asker, asked.type, asked.id)
+        current = yield from built_in.read(asked.asker, asked.type, asked.id)
         seen.append((current.type, current.id, current.patient))
         body = (yield from contents.given(current.body)) if body is None else body
     if body is None and mode != "delete":

@@ -17,6 +17,7 @@ from typing import Any
 
 from tuetinh.record.search import evaluated
 
+Given = dict[str, list[Any]]  # what an expression gives: values by their datatypes
 RULES = Path(__file__).parent.parent / "r4" / "data" / "rules.json"
 
 
@@ -231,11 +232,18 @@ def descend(leaves: list[Leaf], name: str) -> list[Leaf]:
     return found
 
 
-def walk(values: list[Any], hops: tuple[Hop, ...]) -> list[Any]:
-    """Return the values at the end of a path through resources."""
+def walk(values: list[Any], hops: tuple[Hop, ...], given: dict[str, Given] | None = None) -> list[Any]:
+    """Return the values at the end of a path through resources.
+
+    given: what expressions gave for the one resource before, by their texts; what they give now is added.
+    """
+    given = {} if given is None else given
     for hop in hops:
         if hop.evaluated is not None:
-            values = [x for value in values for x in evaluated.values(value, hop.evaluated).get(hop.attribute, ())]
+            (resource,) = values
+            if hop.evaluated not in given:
+                given[hop.evaluated] = evaluated.values(resource, hop.evaluated)
+            values = given[hop.evaluated].get(hop.attribute, [])
             continue
         children = [getattr(value, hop.attribute) for value in values]
         if hop.index is not None:

@@ -57,11 +57,11 @@ class Facts:
         return frozenset(self.found_by.tokens)
 
 
-def is_plain(condition: Condition) -> bool:
-    """Whether the condition is about the resource alone."""
+def is_plain(condition: Condition, kinds: tuple[type, ...] = PLAIN) -> bool:
+    """Whether the condition is about the resource alone, or made of these kinds."""
     if isinstance(condition, AllOf | AnyOf):
-        return all(is_plain(one) for one in condition.conditions)
-    return isinstance(condition, PLAIN)
+        return all(is_plain(one, kinds) for one in condition.conditions)
+    return isinstance(condition, kinds)
 
 
 def beyond(conditions: Iterable[Condition], types: Sequence[str]) -> Iterator[tuple[Sequence[str], Condition]]:

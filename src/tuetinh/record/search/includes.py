@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -13,7 +15,9 @@ from tuetinh.record.search import json_paths
 from tuetinh.record.search.params import params
 from tuetinh.record.search.parse import Include
 from tuetinh.record.search.where import bigints
-from tuetinh.record.steps import Query, Row, Step
+from tuetinh.record.steps import Query, Row, Step, computed
+
+T = TypeVar("T")
 
 # How many resources a page may bring along by all of them together, and how many times the iterating ones are asked.
 MAX_INCLUDED = 2000
@@ -61,19 +65,33 @@ def _round(
             if len(fresh) < limit:
                 take(include.source, (yield from _pointing(asker, include, rows, limit)))
             continue
-        for row in rows:
-            if row[0] == include.source:
-                resource = r4.decode(bytes(row[6]))
-                for type_, id_ in _links(include, resource):
-                    if (type_, id_) not in have:
-                        wanted.setdefault(type_, {})[id_] = None
-                for type_, text in _canonicals(include, resource):
-                    named.setdefault(type_, {})[text] = None
+        links, texts = yield from _told(include, partial(_followed, include, rows))
+        for type_, id_ in links:
+            if (type_, id_) not in have:
+                wanted.setdefault(type_, {})[id_] = None
+        for type_, text in texts:
+            named.setdefault(type_, {})[text] = None
     for type_, ids in wanted.items():
         take(type_, (yield from _by_id(asker, type_, list(ids), limit)))
-    for type_, texts in named.items():
-        take(type_, (yield from _by_url(asker, type_, list(texts), limit)))
+    for type_, urls in named.items():
+        take(type_, (yield from _by_url(asker, type_, list(urls), limit)))
     return fresh
+
+
+def _told(include: Include, work: Callable[[], T]) -> Step[T]:
+    """What resources say to an include, beside the event loop where expressions are evaluated."""
+    return (yield from computed(work)) if any(param.evaluated for param in include.params) else work()
+
+
+def _followed(include: Include, rows: Iterable[Row]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return the references and the canonicals that an include follows from some rows."""
+    links, texts = [], []
+    for row in rows:
+        if row[0] == include.source:
+            resource = r4.decode(bytes(row[6]))
+            links += _links(include, resource)
+            texts += _canonicals(include, resource)
+    return links, texts
 
 
 def _links(include: Include, resource: object) -> list[tuple[str, str]]:
@@ -150,7 +168,11 @@ def _pointing(asker: Asker, include: Include, rows: Sequence[Row], limit: int) -
         " ORDER BY r.key + 0 DESC LIMIT %s"
     )
     found: list[Row] = yield Query(sql, [bigints(hashes), *own_params, max(limit, 0)])
-    return [row for row in found if _refers(include, row[6], texts)] if texts else found
+    return (yield from _told(include, partial(_meaning, include, found, texts))) if texts else found
+
+
+def _meaning(include: Include, rows: Iterable[Row], texts: set[str]) -> list[Row]:
+    return [row for row in rows if _refers(include, row[6], texts)]
 
 
 def _refers(include: Include, body: bytes, texts: set[str]) -> bool:

@@ -6,7 +6,7 @@ import json
 from functools import cache
 
 from tuetinh.record.search.entries import local
-from tuetinh.record.search.expressions import Leaf, walk
+from tuetinh.record.search.expressions import Given, Leaf, walk
 from tuetinh.record.search.params import Param
 from tuetinh.record.types import RESOURCE_TYPES
 
@@ -51,8 +51,9 @@ def array(param: Param, *, contained: bool = False) -> str:
 def texts(param: Param, resource: object) -> list[str]:
     """Return what the paths lead to in a decoded resource."""
     found = []
+    given: dict[str, Given] = {}
     for leaf in param.leaves:
-        values = walk([resource], leaf.hops)
+        values = walk([resource], leaf.hops, given)
         for name in TAILS.get(leaf.type, ()):
             children = [getattr(value, name) for value in values]
             values = [x for c in children for x in (c if isinstance(c, list) else (c,)) if x is not None]

@@ -6,7 +6,7 @@ changed while one client turns pages. They are told as they are now; deleted one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import cmp_to_key, partial
@@ -20,6 +20,7 @@ from tuetinh.record.search.conditions import Condition
 from tuetinh.record.search.holds import Facts, beyond, holds
 from tuetinh.record.search.index import extract
 from tuetinh.record.search.page import Position
+from tuetinh.record.search.params import Param
 from tuetinh.record.search.parse import Search, Sort
 from tuetinh.record.search.values import instant
 from tuetinh.record.steps import Query, Row, Step, computed
@@ -52,7 +53,8 @@ def _matching(search: Search, asked: Moved, changed: Iterable[Row]) -> list[Row]
         known = {condition: bool(test) for (_, condition), test in zip(asked.beyond, tests, strict=True)}
         facts = Facts(row[0], row[1], updated, extract(resource), known)
         if all(holds(condition, facts) for condition in search.conditions):
-            found.append((*row[:FORMER], *(value(by, resource, facts) for by in search.sort)))
+            texts = partial(json_paths.texts, resource=resource)
+            found.append((*row[:FORMER], *(value(by, facts, texts) for by in search.sort)))
     return found
 
 
@@ -70,17 +72,20 @@ def _merged(search: Search, rows: list[Row], former: list[Row], after: Position,
     return sorted([*rows, *beyond], key=cmp_to_key(compare))[:limit]
 
 
-def value(by: Sort, resource: Any, facts: Facts) -> str | None:
-    """Return a sort value, as text, of a version: such as that which the first page saw."""
+def value(by: Sort, facts: Facts, texts: Callable[[Param], Collection[str]]) -> str | None:
+    """Return a sort value, as text, of a version: such as that which the first page saw.
+
+    texts: gives what the paths of a parameter lead to in it, as `json_paths.texts` does.
+    """
     if by.param is None:
         return facts.id if by.code == "_id" else facts.updated.isoformat()
     best = max if by.descending else min
     if by.param.type not in SORT_COLUMNS:
-        texts = json_paths.texts(by.param, resource)
+        found = texts(by.param)
         if any(leaf.exists for leaf in by.param.leaves):
             truth = any(leaf.truth for leaf in by.param.leaves)
-            return "true" if any(text != "false" or not truth for text in texts) else "false"
-        return best(texts, default=None)
+            return "true" if any(text != "false" or not truth for text in found) else "false"
+        return best(found, default=None)
     index, names = facts.found_by, by.param.indexed_as
     table, _, _ = SORT_COLUMNS[by.param.type]
     if table == "date":

@@ -24,6 +24,8 @@ class Position:
     """The last row of a page (sort values as text, key), the moment of the first page and the total that it told.
 
     survivors: the first page was answered with what survivors of merged people have.
+    defined: the URL of the last definition, where a page ended among those of the server itself (`built_in`), which
+    come after what is stored; "" before the first one.
     """
 
     key: int
@@ -32,6 +34,7 @@ class Position:
     began: str
     total: int | None = None
     survivors: bool = False
+    defined: str | None = None
 
 
 def _seal(secret: bytes, asker: Asker, search: Search, payload: bytes) -> bytes:

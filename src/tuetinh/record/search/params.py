@@ -190,6 +190,10 @@ class Added(NamedTuple):
         """Return those of a type."""
         return self.params.get(type_, ())
 
+    def evaluates(self, type_: str) -> bool:
+        """Whether expressions are evaluated over resources of a type, which may take long."""
+        return any(param.evaluated for param in self.of(type_))
+
 
 _added = [Added()]
 

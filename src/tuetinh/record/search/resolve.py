@@ -159,7 +159,7 @@ def _has(asker: Asker, type_: str, condition: Has) -> Step[Condition]:
 
 def _named(type_: str, param: Param, rows: Rows, there: Sql) -> Step[Condition]:
     """What the canonicals of some rows name, by URL and (where they say it) version, and what they refer to."""
-    texts = "SELECT record.texts(t.body, %s::jsonpath[])"
+    texts = "SELECT DISTINCT record.texts(t.body, %s::jsonpath[])"
     sql = f"{texts} FROM {rows.table()} t WHERE {there.all_of()} LIMIT {MOST_LISTED + 1}"
     found = yield Query(sql, [json_paths.array(param), *there.params], prepare=False)
     if len(found) > MOST_LISTED:
@@ -169,7 +169,9 @@ def _named(type_: str, param: Param, rows: Rows, there: Sql) -> Step[Condition]:
     ids = tuple(sorted(link[1] for link in links if len(link) == 2))
     (url,), (version,) = (params(type_)[name].indexed_as for name in ("url", "version"))
     bare = sorted(token_hash(url, name) for name in names if "|" not in name)
-    exact = (name.split("|", maxsplit=1) for name in sorted(names) if "|" in name)
+    exact = [name.split("|", maxsplit=1) for name in sorted(names) if "|" in name]
+    if len(exact) > MOST:
+        raise TooCostly(f"more than {MOST} canonicals with a version would be followed")
     both = (AllOf((Tokens((token_hash(url, u),)), Tokens((token_hash(version, v),)))) for u, v in exact)
     return AnyOf((Tokens(tuple(bare)), Ids(ids, type_), *both))
 

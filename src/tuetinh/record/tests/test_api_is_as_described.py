@@ -75,3 +75,21 @@ def test_it_is_open_to_everyone(fhir: Any) -> None:
     assert answer.headers["content-type"] == "application/json"
     assert answer.content == openapi.document()
     assert fhir.send("POST", "/openapi.json", "nobody").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "named"),
+    [
+        ("put", "/fhir/{type}/{id}", {"If-Match", "If-None-Match", "Prefer"}),
+        ("put", "/fhir/Patient", {"If-Match", "If-None-Match", "Prefer", "other"}),
+        ("patch", "/fhir/{type}/{id}", {"If-Match", "Prefer"}),
+        ("get", "/fhir/_history", {"_at", "_count", "_elements", "_since", "_summary"}),
+        ("get", "/fhir/{type}/{id}/_history/{version}",
+         {"_elements", "_summary", "If-None-Match", "If-Modified-Since"}),
+        ("get", "/fhir/AuditEvent/{id}", {"_elements", "_summary", "If-None-Match", "If-Modified-Since"}),
+    ],
+)  # fmt: skip
+def test_what_an_interaction_takes_beside_its_place_is_described(method: str, path: str, named: set[str]) -> None:
+    described = msgspec.json.decode(openapi.document())["paths"][path][method]
+    names = {one["$ref"].rpartition("/")[2] for one in described["parameters"]}
+    assert names - {"type", "id", "version"} == named

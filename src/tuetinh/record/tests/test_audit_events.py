@@ -243,7 +243,13 @@ def test_by_post_in_a_compartment_and_in_part(world: Any) -> None:
     assert event["meta"]["tag"][0]["code"] == "SUBSETTED"
     id_ = event["id"]
     assert world.get(f"/AuditEvent/{id_}").headers["etag"] == 'W/"1"'
-    assert world.get(f"/AuditEvent/{id_}", headers={"if-none-match": 'W/"1"'}).status_code == 304
+    for tags in ('W/"1"', '"1"', '"7", "1"', "*"):
+        assert world.get(f"/AuditEvent/{id_}", headers={"if-none-match": tags}).status_code == 304
+    assert world.get(f"/AuditEvent/{id_}", headers={"if-none-match": 'W/"2"'}).status_code == 200
+    since = {"if-modified-since": world.get(f"/AuditEvent/{id_}").headers["last-modified"]}
+    assert world.get(f"/AuditEvent/{id_}", headers=since).status_code == 304
+    assert "entity" not in world.get(f"/AuditEvent/{id_}?_elements=recorded").json()
+    assert world.get(f"/AuditEvent/{id_}?_summary=count").status_code == 400
     assert world.get("/AuditEvent/0").status_code == 404
     assert world.get("/AuditEvent/01").status_code == 404
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tuetinh.record import built_in
+from tuetinh.record import built_in, r4
 from tuetinh.record.asker import Asker
 from tuetinh.record.validate import check
 
@@ -165,8 +165,80 @@ def test_pages_lead_from_what_is_stored_to_what_the_server_has(fhir: Any) -> Non
     assert (ids[0], len(ids), len(set(ids)), "Patient" in ids) == ("mine", total, total, False)
     count = fhir.get("/StructureDefinition?kind=resource&derivation=specialization&_summary=count").json()
     assert (count["total"], total) == (147, 147)
-    assert fhir.get("/StructureDefinition?_page=own-x").status_code == 400
     fhir.send("DELETE", "/StructureDefinition/mine")
+
+
+def following(fhir: Any, path: str) -> str:
+    links = {link["relation"]: link["url"].removeprefix(BASE) for link in fhir.get(path).json()["link"]}
+    return links["next"]
+
+
+@pytest.mark.parametrize("sort", ["", "&_sort=-date,type"])
+def test_a_page_begins_after_the_definition_that_the_last_one_ended_with(fhir: Any, sort: str) -> None:
+    """Also where that one, or one before it, is stored by users meanwhile."""
+    path = f"/StructureDefinition?type=Timing,Range,Period,Quantity&derivation=specialization&_count=2{sort}"
+    first, rest = [one["id"] for one in found(fhir, path)], following(fhir, path)
+    others = [one["id"] for one in found(fhir, rest)]
+    assert sorted([*first, *others]) == ["Period", "Quantity", "Range", "Timing"]
+    for id_ in first:
+        mine = fhir.get(f"/StructureDefinition/{id_}").json() | {"id": f"my-{id_}"}
+        assert fhir.put(f"/StructureDefinition/my-{id_}", mine).status_code in (200, 201)
+        assert [one["id"] for one in found(fhir, rest)] == others
+    for id_ in first:
+        fhir.send("DELETE", f"/StructureDefinition/my-{id_}")
+
+
+def test_a_page_of_definitions_is_of_one_search_by_one_asker(fhir: Any) -> None:
+    path = "/StructureDefinition?derivation=specialization&_count=2"
+    rest = following(fhir, path)
+    token = rest.partition("_page=")[2]
+    assert len(found(fhir, rest)) == 2
+    for wrong in (f"{path}&kind=resource&_page={token}", f"{path}&_page={token[:-4]}AAAA", f"{path}&_page=own-2"):
+        assert fhir.get(wrong).status_code == 400
+    assert fhir.get(rest, "reader").status_code == 400
+
+
+def test_full_pages_of_what_is_stored_lead_to_the_first_definition(fhir: Any) -> None:
+    mine = fhir.get("/CompartmentDefinition/practitioner").json() | {"id": "mine", "url": "http://example.org/mine"}
+    assert fhir.put("/CompartmentDefinition/mine", mine).status_code == 201
+    path = "/CompartmentDefinition?status=active&_count=1&_total=accurate"
+    assert [one["id"] for one in found(fhir, path)] == ["mine"]
+    assert [one["id"] for one in found(fhir, following(fhir, path))] == ["device"]
+    assert fhir.get(following(fhir, path)).json()["total"] == 6
+    fhir.send("DELETE", "/CompartmentDefinition/mine")
+
+
+def test_what_looks_beyond_a_resource_leaves_them_out(fhir: Any) -> None:
+    """A chain, `_has` and `_list` alike, though what these lead to is named by the id or URL of one."""
+    url = f"{HL7}Patient"
+    guide = {"resourceType": "List", "id": "profiles", "status": "current", "mode": "working",
+             "entry": [{"item": {"reference": "StructureDefinition/Patient"}}]}  # fmt: skip
+    profile = fhir.get("/StructureDefinition/Patient").json() | {"id": "narrow", "url": "http://example.org/narrow"}
+    profile |= {"derivation": "constraint", "baseDefinition": url}
+    assert fhir.put("/List/profiles", guide).status_code == 201
+    assert fhir.put("/StructureDefinition/narrow", profile).status_code == 201
+    for query in ("_list=profiles", "_has:StructureDefinition:base:_id=narrow", "base.name=DomainResource"):
+        assert [one["id"] for one in found(fhir, f"/StructureDefinition?{query}")] == []
+    assert [one["id"] for one in found(fhir, f"/StructureDefinition?url={url}")] == ["Patient"]
+    fhir.send("DELETE", "/StructureDefinition/narrow")
+    fhir.send("DELETE", "/List/profiles")
+
+
+def test_no_definition_is_decoded_to_be_sorted(fhir: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they are found and sorted by is taken out once, also where many ask for it at the same time."""
+    taken: list[str] = []
+    extracted = built_in._extracted
+    monkeypatch.setattr(built_in, "_extracted", lambda one: taken.append(one.id) or extracted(one))
+    built_in._known.cache_clear()
+    asked = [fhir.asend("GET", f"/OperationDefinition?_sort={by}&_count=1") for by in ("_id", "name", "-code,type")]
+    assert [answer.status_code for answer in fhir.together(*asked)] == [200, 200, 200]
+    assert sorted(taken) == sorted(built_in._of_type("OperationDefinition"))
+    decoded: list[bytes] = []
+    monkeypatch.setattr(r4, "decode", decoded.append)
+    answer = fhir.get("/OperationDefinition?_sort=-code&_count=200&system=true").json()
+    codes = [entry["resource"]["code"] for entry in answer["entry"]]
+    assert codes == sorted(codes, reverse=True)
+    assert (len(codes) > 5, decoded) == (True, [])
 
 
 def test_operations_and_graphql_know_them(fhir: Any) -> None:
@@ -175,6 +247,33 @@ def test_operations_and_graphql_know_them(fhir: Any) -> None:
     query = '{StructureDefinitionList(name: "Patient", derivation: "specialization") {id snapshot {element {path}}}}'
     (patient,) = fhir.post("/$graphql", {"query": query}).json()["data"]["StructureDefinitionList"]
     assert (patient["id"], patient["snapshot"]["element"][0]) == ("Patient", {"path": "Patient"})
+
+
+def test_operations_on_one_resource_know_them(fhir: Any) -> None:
+    place = "/StructureDefinition/Patient"
+    query = {"query": '{StructureDefinition(id: "Patient") {id kind}}'}
+    assert fhir.post("/$graphql", query).json()["data"]["StructureDefinition"] == {"id": "Patient", "kind": "resource"}
+    assert fhir.post(f"{place}/$graphql", {"query": "{id}"}).json()["data"] == {"id": "Patient"}
+    issues = fhir.get(f"{place}/$validate").json()["issue"]
+    assert [one for one in issues if one["severity"] in ("error", "fatal")] == []
+    meta = fhir.get(f"{place}/$meta").json()["parameter"][0]["valueMeta"]
+    assert meta == fhir.get(place).json().get("meta", {})
+    for path in ("$graphql?query={id}", "$validate", "$meta"):
+        assert fhir.get(f"/StructureDefinition/Patients/{path}").status_code == 404
+        assert fhir.get(f"{place}/{path}", "outsider").status_code == 403
+
+
+def test_a_reference_of_graphql_leads_to_them(fhir: Any) -> None:
+    extension = {"url": "http://example.org/defined", "valueReference": {"reference": "StructureDefinition/Ratio"}}
+    body = {"resourceType": "Patient", "extension": [extension]}
+    id_ = fhir.post("/Patient", body).json()["id"]
+    query = "{extension {valueReference {resource {id}}}}"
+    (one,) = fhir.post(f"/Patient/{id_}/$graphql", {"query": query}).json()["data"]["extension"]
+    assert one == {"valueReference": {"resource": {"id": "Ratio"}}}
+    mine = fhir.get("/StructureDefinition/Ratio").json()
+    assert fhir.put("/StructureDefinition/Ratio", mine).status_code == 201
+    fhir.send("DELETE", "/StructureDefinition/Ratio")
+    assert fhir.post(f"/Patient/{id_}/$graphql", {"query": query}).status_code == 422
 
 
 def test_who_sees_some_of_a_type_alone_finds_none(fhir: Any, askers: Any) -> None:

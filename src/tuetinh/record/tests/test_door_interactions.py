@@ -187,6 +187,21 @@ def test_a_put_that_must_be_the_first_is_refused_where_there_is_one(fhir: Any) -
     assert fhir.get(path).headers["etag"] == 'W/"3"'
 
 
+def test_a_conditional_put_that_must_be_the_first_is_refused_where_there_is_one(
+    fhir: Any, stored_count: Callable[[], int]
+) -> None:
+    text = new_id()
+    body, path = patient(identifier=[{"system": "urn:first", "value": text}]), f"/Patient?identifier=urn:first|{text}"
+    assert fhir.put(path, body, headers={"if-none-match": "*"}).status_code == 201
+    before = stored_count()
+    assert fhir.put(path, body, headers={"if-none-match": "*"}).status_code == 412
+    request = {"method": "PUT", "url": path[1:], "ifNoneMatch": "*"}
+    batch = {"resourceType": "Bundle", "type": "batch", "entry": [{"resource": body, "request": request}]}
+    assert fhir.post("", batch).json()["entry"][0]["response"]["status"] == "412 Precondition Failed"
+    assert stored_count() == before
+    assert fhir.put(path, body).status_code == 200
+
+
 def test_a_client_that_has_the_version_gets_304(fhir: Any) -> None:
     made = fhir.post("/Patient", patient())
     path = f"/Patient/{made.json()['id']}"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tuetinh.record.search import params, reindex
+from tuetinh.record.asker import Asker
+from tuetinh.record.search import evaluated, params, reindex
+from tuetinh.record.search import index as search_index
+from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.steps import arun
 
 pytestmark = pytest.mark.django_db
@@ -215,6 +220,50 @@ def test_what_is_evaluated_is_found_and_included_but_not_followed(fhir: Any, ind
     assert [e["resource"]["id"] for e in fhir.get("/Patient?_sort=last&_id=one,two").json()["entry"]] == ["one", "two"]
     for refused in ("/Patient?near.name=tram", "/Patient?_sort=kind", "/Organization?_has:Patient:near:_id=one"):
         assert issue(fhir.get(refused), 400)[0] == "not-supported"
+
+
+@pytest.fixture
+def loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
+    """For each time that an expression is evaluated, whether on the event loop."""
+    found: list[bool] = []
+
+    def watched(resource: Any, expression: str) -> Any:
+        found.append(asyncio._get_running_loop() is not None)
+        return evaluate(resource, expression)
+
+    evaluate = evaluated.values
+    monkeypatch.setattr(evaluated, "values", watched)
+    monkeypatch.setattr(search_index, "values", watched)
+    search_index._extractor.cache_clear()
+    yield found
+    search_index._extractor.cache_clear()
+
+
+def test_expressions_are_evaluated_once_and_beside_the_event_loop(fhir: Any, index: Any, loops: list[bool]) -> None:
+    """Of what is written by `PUT`, `POST` and a Bundle, and of what includes are followed from."""
+    store(fhir, parameter("near", "Patient.managingOrganization.where(reference.length() > 3)", "reference"))
+    index()
+    store(fhir, {"resourceType": "Organization", "id": "o", "name": "Trạm"})  # by which the parameter is known
+    loops.clear()
+    store(fhir, person("one", **OTHERS))
+    store(fhir, person("one", active=False, **OTHERS))
+    made = fhir.post("/Patient", {"resourceType": "Patient", **OTHERS}).json()["id"]
+    entry = {"resource": {"resourceType": "Patient", **OTHERS}, "request": {"method": "POST", "url": "Patient"}}
+    assert fhir.post("/", {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}).status_code == 200
+    assert loops == [False] * 4
+    assert ids(fhir.get(f"/Patient?_id={made}&_include=Patient:near")) == {made, "o"}
+    assert loops == [False] * 5
+
+
+def test_scopes_with_a_query_evaluate_nothing(fhir: Any, index: Any, askers: Any, loops: list[bool]) -> None:
+    store(fhir, parameter("near", "Patient.managingOrganization.where(reference.length() > 3)", "reference"))
+    index()
+    store(fhir, person("one"), person("two", active=False))
+    loops.clear()
+    askers["some"] = Asker("73", "system", scopes=frozenset({"system/Patient.rs?active=true"}), sight=EVERYTHING)
+    assert (fhir.get("/Patient/one", "some").status_code, fhir.get("/Patient/two", "some").status_code) == (200, 404)
+    assert ids(fhir.get("/Patient", "some")) == {"one"}
+    assert loops == []
 
 
 def test_a_composite_of_added_parameters(fhir: Any, index: Any) -> None:

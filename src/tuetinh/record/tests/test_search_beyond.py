@@ -309,6 +309,22 @@ def test_canonicals_are_followed_backwards(query: str, ids: set[str]) -> None:
     assert set(find("Questionnaire", f"_has:QuestionnaireResponse:questionnaire:{query}")) == ids
 
 
+@pytest.mark.usefixtures("forms")
+def test_what_is_followed_backwards_is_counted_by_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rows name the same; with a version, few."""
+    api.create_many(SYSTEM, [r4.QuestionnaireResponse(status="completed", questionnaire=FORM) for _ in range(9)])
+    answered = "_has:QuestionnaireResponse:questionnaire:status=completed"
+    monkeypatch.setattr(resolve, "MOST_LISTED", 4)
+    assert set(find("Questionnaire", answered)) == {"q1", "q2"}
+    monkeypatch.setattr(resolve, "MOST_LISTED", 3)
+    with pytest.raises(resolve.TooCostly, match="more than 3 canonicals would"):
+        find("Questionnaire", answered)
+    monkeypatch.setattr(resolve, "MOST", 1)
+    with pytest.raises(resolve.TooCostly, match="more than 1 canonicals with a version would"):
+        find("Questionnaire", "_has:QuestionnaireResponse:questionnaire:_id=r1,r2")
+    assert find("Questionnaire", "_has:QuestionnaireResponse:questionnaire:_id=r1") == ["q1"]
+
+
 def test_a_chain_shows_nothing_that_the_asker_may_not_see() -> None:
     narrow = Asker("client:x", "system", "", "HOPERAT", frozenset({"system/Observation.rs"}), sight=EVERYTHING)
     with pytest.raises(Forbidden):
