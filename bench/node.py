@@ -9,12 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from tuetinh.node import health
 
 START_SECONDS = 240
 
@@ -88,15 +89,11 @@ def running(folder: Path, population: int, before: str = "", workers: int | None
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    for _ in range(START_SECONDS * 5):
-        if process.poll() is not None:
-            break
-        with contextlib.suppress(httpx.HTTPError):
-            if httpx.get(f"{url}/healthz").status_code == httpx.codes.OK:
-                return
-        time.sleep(0.2)
-    message = f"the node did not start:\n{log.read_text(encoding='utf-8')[-2000:]}"
-    raise RuntimeError(message)
+    try:
+        health.wait_for(url, START_SECONDS, process)
+    except RuntimeError as error:
+        message = f"{error}:\n{log.read_text(encoding='utf-8')[-2000:]}"
+        raise RuntimeError(message) from error
 
 
 def token_of(url: str, client: dict[str, str]) -> str:

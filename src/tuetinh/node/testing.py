@@ -60,11 +60,13 @@ def pytest_load_initial_conftests() -> None:
         root = Path(tempfile.mkdtemp(prefix="tuetinh-test-", dir=os.environ.get("TUETINH_TEST_DIR")))
         root.chmod(0o755)
         os.environ["TUETINH_TEST_DATA"] = str(root)
+        _watch_over(root)
         atexit.register(shutil.rmtree, root, ignore_errors=True)
     root = Path(os.environ["TUETINH_TEST_DATA"])
     if (worker := os.environ.get("PYTEST_XDIST_WORKER", "gw0")) != "gw0":
         root = root / worker
-        root.mkdir(mode=0o755)
+        root.mkdir()
+        root.chmod(0o755)  # whatever the umask says: the server's own user is to enter
         del os.environ["TUETINH_DATABASE_URL"]
     os.environ["TUETINH_DATA"] = str(root)
     os.environ.setdefault("TUETINH_HOSTS", "*")  # clients of tests call it by names of their own
@@ -75,6 +77,31 @@ def pytest_load_initial_conftests() -> None:
     database.SETTINGS |= {"fsync": "off", "timezone": "UTC"}
     database.start(root)
     _compile_messages()
+
+
+# Waits for the end of its input, which only the process of the tests could write to and never does: it is gone. What
+# that did not stop itself is stopped, as when it was killed, and what it left is removed.
+_WATCH = """
+cat
+for own in "$0"/postgres/postmaster.pid "$0"/gw*/postgres/postmaster.pid; do
+  [ -e "$own" ] && kill -QUIT "$(head -n 1 "$own")"
+done
+sleep 1
+rm -rf "$0"
+"""
+
+
+def _watch_over(root: Path) -> None:
+    """Have the servers below a folder stopped when this process ends, even by a kill."""
+    ours, _ = os.pipe()  # the other end stays open until then, and no child has it
+    subprocess.run(  # noqa: S603
+        ["/usr/bin/setsid", "--fork", "/bin/sh", "-c", _WATCH, str(root)],
+        stdin=ours,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=True,
+    )
+    os.close(ours)
 
 
 @pytest.hookimpl(trylast=True)

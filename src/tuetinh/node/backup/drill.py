@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import socket
@@ -17,9 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
 
+from tuetinh.node import health
 from tuetinh.node.backup import base, portable, recover, state
 from tuetinh.node.backup.archive import Archive
 from tuetinh.node.backup.sealing import Broken, Identities, Recipients
@@ -139,7 +138,8 @@ def _try(folder: Path, url: str, *, quick: bool) -> Iterator[Line]:
             }
             for what, ran in asked.items():
                 yield what, *ran.result()
-        yield "serve", _answers(node, port), f"http://127.0.0.1:{port}/healthz"
+        url = f"http://127.0.0.1:{port}"
+        yield "serve", _answers(node, url), f"{url}/healthz"
     finally:
         node.terminate()
         node.wait()
@@ -153,12 +153,9 @@ def _asked_to(command: list[str], env: dict[str, str]) -> tuple[bool, str]:
     return good, lines[-1] if lines else (ran.stdout + ran.stderr).strip()[-300:]
 
 
-def _answers(node: subprocess.Popen[bytes], port: int) -> bool:
-    end = time.monotonic() + SERVE_SECONDS
-    with httpx.Client(timeout=5) as client:
-        while time.monotonic() < end and node.poll() is None:
-            with contextlib.suppress(httpx.HTTPError):
-                if client.get(f"http://127.0.0.1:{port}/healthz").status_code == httpx.codes.OK:
-                    return True
-            time.sleep(0.2)
-    return False
+def _answers(node: subprocess.Popen[bytes], url: str) -> bool:
+    try:
+        health.wait_for(url, SERVE_SECONDS, node)
+    except RuntimeError:
+        return False
+    return True

@@ -18,6 +18,8 @@ from pathlib import Path
 import httpx
 import psutil
 
+from tuetinh.node import health
+
 START_SECONDS = 120.0
 PORTS = ("mllp", "gateway", "bank")
 
@@ -41,18 +43,7 @@ class Node:
 
     def wait(self) -> None:
         """Wait until it is healthy. Raises RuntimeError."""
-        limit = time.monotonic() + START_SECONDS
-        with httpx.Client(timeout=2) as client:
-            while time.monotonic() < limit:
-                if self.process is not None and self.process.poll() is not None:
-                    message = f"the node left with {self.process.returncode}"
-                    raise RuntimeError(message)
-                with contextlib.suppress(httpx.HTTPError):
-                    if client.get(f"{self.url}/healthz").status_code == httpx.codes.OK:
-                        return
-                time.sleep(0.1)
-        message = f"the node did not become healthy within {START_SECONDS:.0f} seconds"
-        raise RuntimeError(message)
+        health.wait_for(self.url, START_SECONDS, self.process)
 
     def stop(self) -> None:
         """End it as an operator does."""

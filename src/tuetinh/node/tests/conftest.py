@@ -23,9 +23,12 @@ import httpx
 import pytest
 from fasteners import InterProcessLock
 
+from tuetinh.node import health
+
 if TYPE_CHECKING:
     from tuetinh.node.tests.permissions.world import World
 
+START_SECONDS = 90.0
 PORTS = ("mllp", "astm", "dicom", "mqtt", "gateway", "bank", "machines")
 
 
@@ -129,24 +132,26 @@ class Writers:
 
 
 def start_node(data: Path, *arguments: str, command: str = "demo", env: Mapping[str, str] | None = None) -> Province:
-    """Start a node on free ports, in a process group of its own, and wait until it is healthy."""
+    """Start a node on free ports, in a process group of its own, and wait until it is healthy.
+
+    It is told to end when this process does, even by a kill.
+    """
     bind, *ports = free_ports()
     process = subprocess.Popen(
-        command_line(data, command, "--no-browser", "--workers", "1", "--bind", bind, *ports, *arguments),
+        [
+            *("setpriv", "--pdeathsig", "TERM"),
+            *command_line(data, command, "--no-browser", "--workers", "1", "--bind", bind, *ports, *arguments),
+        ],
         env=clean_environment() | dict(env or {}),
         start_new_session=True,
     )
     url = f"http://{bind}"
-    with httpx.Client(timeout=2) as client:
-        for _ in range(900):
-            if process.poll() is not None:
-                raise RuntimeError(f"the node left with {process.returncode}")
-            with contextlib.suppress(httpx.HTTPError):
-                if client.get(f"{url}/healthz").status_code == 200:
-                    return Province(url, data, process)
-            time.sleep(0.1)
-    process.kill()
-    raise RuntimeError("the node did not become healthy")
+    try:
+        health.wait_for(url, START_SECONDS, process)
+    except RuntimeError:
+        process.kill()
+        raise
+    return Province(url, data, process)
 
 
 @pytest.fixture(scope="session")
@@ -228,7 +233,8 @@ def _own_folder(prefix: str) -> Iterator[Path]:
 def _made_once(name: str, make: Callable[[Path], None]) -> Path:
     """A data folder that whichever process of the tests comes first makes for all; they copy it."""
     root = Path(os.environ["TUETINH_TEST_DATA"]) / "made"
-    root.mkdir(mode=0o755, exist_ok=True)
+    root.mkdir(exist_ok=True)
+    root.chmod(0o755)
     with InterProcessLock(root / f"{name}.lock"):
         if not (root / name).exists():
             make(root / f"{name}.making")

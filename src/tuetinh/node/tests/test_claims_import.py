@@ -69,9 +69,10 @@ def test_killed_in_the_middle_it_goes_on_without_doubles(bare: Path, folder: Pat
     process = subprocess.Popen(command, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not stored(data) and process.poll() is None:
         time.sleep(0.05)
+    process.send_signal(signal.SIGSTOP)  # here it is killed
+    assert 0 < stored(data) < CLAIMS
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert 0 < stored(data) < CLAIMS
     rest = run(data, "claims", "import", str(path), "--processes", "1", timeout=600)
     assert rest.returncode == 0, rest.stderr
     found = [(line["place"], line["state"]) for line in lines(rest.stdout)]

@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import httpx
 import psycopg
 import pytest
 
+from tuetinh.node import health
 from tuetinh.node.backup.sealing import make_key
 from tuetinh.node.tests.conftest import run, spoilt
 
@@ -102,7 +102,7 @@ def test_a_province_lives_on_an_outside_server_and_outlasts_its_absence(
         assert gone.status_code == 503
         assert gone.json()["resourceType"] == "OperationOutcome"
         server.start()
-        assert _healthy_again(node.url)
+        health.wait_for(node.url, 30)
         assert fhir.get(f"/Patient/{id_}").json()["name"][0]["text"] == "Lò Thị Pâng"
 
 
@@ -135,14 +135,6 @@ def test_an_embedded_node_moves_to_an_outside_server(server: Server, kept: Path,
     with psycopg.connect(env["TUETINH_DATABASE_URL"]) as conn:
         schemas = conn.execute("SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema)'")
         assert {name for (name,) in schemas} == {"public", "record"}
-
-
-def _healthy_again(url: str) -> bool:
-    for _ in range(200):
-        if httpx.get(f"{url}/healthz", timeout=10).status_code == 200:
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def test_an_outside_server_is_archived_and_comes_back(server: Server, kept: Path, folder: Path) -> None:
