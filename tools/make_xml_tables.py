@@ -257,7 +257,8 @@ def _conditions(rule: str) -> list[list[Any]]:
 def _formula(table: str, name: str, rule: str) -> dict[str, Any] | None:
     """Read `formula:` into a sum over rows, or an expression over the fields of the row."""
     if "-> date(NGAY_RA)-date(NGAY_VAO)+1" in rule:  # QĐ 130 and 4750; of others only the kind of their days is told
-        return {"days": ["NGAY_VAO", "NGAY_RA"], "ends": [1], "where": [["MA_LOAI_KCB", "in", ["03", "04", "06"]]]}
+        kinds = ["02", "03", "04", "06"]
+        return {"days": ["NGAY_VAO", "NGAY_RA"], "ends": [1], "where": [["MA_LOAI_KCB", "in", kinds]]}
     match = re.search(r"formula: ([^|]+)", rule)
     if not match:
         return None
