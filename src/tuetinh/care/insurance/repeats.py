@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SHORTEST_STAY = timedelta(hours=4)  # below it no bed is paid for
 DAY = timedelta(days=1)
+TECHNIQUES = frozenset({"1", "2", "3", "8", "9", "18"})  # MA_NHOM of what is done; 9 before QĐ 5937
 
 
 def with_shares(lines: list[Line], situation: Situation) -> list[Line]:
@@ -54,8 +55,8 @@ def bed_days(admitted: datetime, left: datetime, *, worse: bool) -> int:
 
 
 def served_days(services: Iterable[Row]) -> int:
-    """How many days have a service: rows of table 3."""
-    rows = (row for row in services if row.get("MA_DICH_VU"))
+    """How many days have a technique, which examinations, beds and transport are none of: rows of table 3."""
+    rows = (row for row in services if row.get("MA_DICH_VU") and row.get("MA_NHOM") in TECHNIQUES)
     return len({(row.get("NGAY_TH_YL") or row.get("NGAY_YL", ""))[:8] for row in rows})
 
 

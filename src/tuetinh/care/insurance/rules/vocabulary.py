@@ -375,7 +375,7 @@ OF_VISIT = [
          lambda _f, _n, r: [card[:2] for card in _codes(r.get("MA_THE_BHYT", ""))]),
     Word("TINH_THE", _TEXTS, _("mã tỉnh (ký tự 4, 5) của các thẻ, trừ thẻ của quân đội, công an, cơ yếu"),
          lambda _f, _n, r: [card[3:5] for card in _codes(r.get("MA_THE_BHYT", "")) if card[2:3] != "5"]),
-    Word("SO_NGAY_DVKT", cel.Type.DOUBLE, _("số ngày khác nhau có dịch vụ ở bảng 3"),
+    Word("SO_NGAY_DVKT", cel.Type.DOUBLE, _("số ngày khác nhau có dịch vụ kỹ thuật ở bảng 3 (nhóm 1, 2, 3, 8, 9, 18)"),
          lambda f, _n, _r: float(served_days(f.tables.get("XML3") or []))),
     Word("SO_NGAY_DON", cel.Type.DOUBLE, _("số ngày của thuốc dùng dài nhất theo LIEU_DUNG, 0 khi không ghi"),
          lambda f, _n, _r: float(longest_drug(f.tables.get("XML2") or []))),

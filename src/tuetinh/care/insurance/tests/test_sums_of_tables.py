@@ -15,7 +15,7 @@ from tuetinh.care.insurance.claim_tables import build, in_words_of
 from tuetinh.care.insurance.entitlement import CardTerm, Situation
 from tuetinh.care.insurance.filling.visit import Visit
 from tuetinh.care.insurance.repeats import longest_drug
-from tuetinh.care.insurance.situations import FUND_SHARE, OTHER_SOURCES, SUPPLIES, FacilityFacts, line
+from tuetinh.care.insurance.situations import COST_GROUP, FUND_SHARE, OTHER_SOURCES, SUPPLIES, FacilityFacts, line
 from tuetinh.record import r4
 
 AMOUNT = st.integers(0, 20_000_000_000).map(lambda n: D(n) / 1000)
@@ -85,8 +85,9 @@ def test_days_of_treatment_are_those_of_the_kind_of_care(kind: str, by: str, day
         r4.ChargeItem(
             status="billed", code=r4.CodeableConcept(coding=[r4.Coding(system="x", code="X")]),
             subject=r4.Reference(reference="Patient/x"), occurrenceDateTime=f"2026-11-0{day}T09:00:00+07:00",
+            extension=[r4.Extension(url=COST_GROUP, valueString=group)],
         )
-        for day in (2, 2, 4)
+        for day, group in ((2, "18"), (2, "1"), (3, "13"), (4, "3"), (5, "15"), (5, "12"))
     ]  # fmt: skip
     visit = Visit(
         encounter=r4.Encounter(
