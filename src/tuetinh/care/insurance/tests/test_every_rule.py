@@ -257,6 +257,20 @@ def test_a_rule_finds_its_fault(code: str, edits: dict[str, Any], around: Around
         assert code not in codes_of(GOLDEN, Around(), when)
 
 
+LOST = {"SO_NGAY_NGHI": "50", "MA_DINH_CHI_THAI": "1"}
+LIMITS: list[tuple[str, dict[str, dict[int, dict[str, str]]], bool]] = [
+    ("LEAVE-LONG", {"XML11": one(**LOST, TUOI_THAI="12")}, True),
+    ("LEAVE-LONG", {"XML11": one(**LOST, TUOI_THAI="13")}, False),
+    ("LEAVE-LONG", {"XML11": one(**LOST)}, True),
+    ("LEAVE-LONG", {"XML11": one(**LOST | {"SO_NGAY_NGHI": "51"}, TUOI_THAI="20")}, True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "edits", "told"), LIMITS)
+def test_a_rule_finds_no_fault_within_its_limits(code: str, edits: dict[str, Any], told: bool) -> None:
+    assert (code in codes_of(changed(edits), Around())) is told
+
+
 def test_every_rule_has_its_case() -> None:
     assert [rule.code for rule in delivered()] == sorted(
         {case[0] for case in CASES}, key=list(delivered_book().rules).index
