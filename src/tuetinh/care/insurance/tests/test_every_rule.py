@@ -263,6 +263,11 @@ LIMITS: list[tuple[str, dict[str, dict[int, dict[str, str]]], bool]] = [
     ("LEAVE-LONG", {"XML11": one(**LOST, TUOI_THAI="13")}, False),
     ("LEAVE-LONG", {"XML11": one(**LOST)}, True),
     ("LEAVE-LONG", {"XML11": one(**LOST | {"SO_NGAY_NGHI": "51"}, TUOI_THAI="20")}, True),
+    ("PERSON-NUMBER", {"XML1": one(SO_CCCD="B1234567")}, False),
+    ("PERSON-NUMBER", {"XML1": one(SO_CCCD="123456789")}, False),
+    ("PERSON-NUMBER", {"XML1": one(SO_CCCD="b1234567")}, True),
+    ("CHECKIN-NUMBER", {"XML0": one(SO_CCCD="B1234567")}, False),
+    ("CHECKIN-NUMBER", {"XML0": one(SO_CCCD="b1234567")}, True),
 ]  # fmt: skip
 
 
