@@ -29,7 +29,7 @@ from tuetinh.care.insurance.approved.checking import (
 from tuetinh.care.insurance.entitlement import CardTerm, base_salary, highest_rate, possible_rates
 from tuetinh.care.insurance.repeats import drug_days, longest_drug, served_days
 from tuetinh.care.insurance.tables import STAYS, Row, Tables
-from tuetinh.commons.catalogues.api import check_diagnosis, companions
+from tuetinh.commons.catalogues.api import check_diagnosis, code_lists, companions
 from tuetinh.commons.catalogues.api import codes as listed
 from tuetinh.commons.expressions.api import function
 
@@ -522,12 +522,12 @@ def lists() -> dict[str, tuple[str, ...]]:
 
 
 def in_list(name: str, codes: list[str]) -> bool:
-    """Whether one of the codes begins as one of a named list does; a list that does not exist holds nothing."""
-    return any(code.startswith(lists().get(name, ("\0",))) for code in codes)
+    """Whether one of the codes begins as one of a named list does. Raises KeyError for an unknown list."""
+    return any(code.startswith(lists()[name]) for code in codes)
 
 
 def is_listed(name: str, code: str) -> bool:
-    """Whether a list of the Ministry or the insurer (`MA_TINH_63`…) has a code; one that does not exist has none."""
+    """Whether a list of the Ministry or the insurer (`MA_TINH_63`…) has a code. Raises KeyError for an unknown list."""
     return code in listed(name)
 
 
@@ -550,6 +550,11 @@ FUNCTIONS = cel.CelExtension(
     [
         function("phut", minutes, _NUMBER, _TEXT, _TEXT),
         function("ngay", days, _NUMBER, _TEXT, _TEXT),
+def is_list(function: str, name: str) -> bool:
+    """Whether there is a list of that name, for `co_ma` or `nhom` to ask."""
+    return name in (code_lists() if function == "co_ma" else lists())
+
+
         function("gio", hour, _NUMBER, _TEXT),
         function("thu", weekday, _NUMBER, _TEXT),
         function("dau", starts, cel.Type.BOOL, _TEXT, _TEXTS),
