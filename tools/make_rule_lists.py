@@ -3,6 +3,7 @@
     python tools/make_rule_lists.py DATA/vietnam/icd10_qd4469 src/tuetinh/care/insurance/data
 
 KE_DON_TREN_30_NGAY: diseases of annex VII of TT 26/2025/TT-BYT, whose prescriptions may be for more than 30 days.
+THE_QUAN_DOI_CONG_AN: groups of cards that army, police or cipher may issue, in which characters 4 and 5 are theirs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+ARMY = ["CA", "CY", "HC", "LS", "QN", "TA", "TQ", "TY", "XK"]
 CODE = re.compile(r"([A-Z])(\d\d)(?:\.(\d))?")
 
 
@@ -22,7 +24,7 @@ def main(source: str, out: str) -> None:
     with (Path(source) / "tt26_2025_pl7_ke_don_tren_30_ngay.csv").open(encoding="utf-8-sig") as file:
         rows = list(csv.reader(file))[1:]
     long = sorted({code for row in rows for code in beginnings(row[3])})
-    text = json.dumps({"KE_DON_TREN_30_NGAY": long}, indent=1)
+    text = json.dumps({"KE_DON_TREN_30_NGAY": long, "THE_QUAN_DOI_CONG_AN": ARMY}, indent=1)
     (Path(out) / "rule_lists.json").write_text(text + "\n", encoding="utf-8")
 
 

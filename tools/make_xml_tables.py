@@ -126,7 +126,9 @@ PATTERNS = {
     r"^MA_THE_TAM ": CARD,
     r"^SO_DANG_KY .*no spaces": r"\S+",
     r"^GOI_VTYT ": "G[1-9][0-9]?",
-    r"^MA_CSKCB_THUOC ": r"(C|K|M|HC?)\.[0-9A-Z]{5}",
+    r"^MA_CSKCB_THUOC .*\bHC\.X": r"(C|K|M|HC)\.[0-9A-Z]{5}",
+    r"^MA_CSKCB_THUOC .*\bH\.X": r"[CKMH]\.[0-9A-Z]{5}",
+    r"^MA_CSKCB_THUOC ": r"[CKM]\.[0-9A-Z]{5}",
     r"CT07 ": "CT07",
     r"^MA_GIUONG ": "[HTCK][0-9]{3}",
     r"^MA_CSKCB |^MA_DKBD |5-char facility code": "[0-9A-Z]{5}",
@@ -257,7 +259,8 @@ def _conditions(rule: str) -> list[list[Any]]:
 def _formula(table: str, name: str, rule: str) -> dict[str, Any] | None:
     """Read `formula:` into a sum over rows, or an expression over the fields of the row."""
     if "-> date(NGAY_RA)-date(NGAY_VAO)+1" in rule:  # QĐ 130 and 4750; of others only the kind of their days is told
-        return {"days": ["NGAY_VAO", "NGAY_RA"], "ends": [1], "where": [["MA_LOAI_KCB", "in", ["03", "04", "06"]]]}
+        kinds = ["02", "03", "04", "06"]
+        return {"days": ["NGAY_VAO", "NGAY_RA"], "ends": [1], "where": [["MA_LOAI_KCB", "in", kinds]]}
     match = re.search(r"formula: ([^|]+)", rule)
     if not match:
         return None

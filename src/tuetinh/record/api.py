@@ -54,6 +54,7 @@ __all__ = [
     "create",
     "create_binary",
     "create_many",
+    "create_missing",
     "delete",
     "destroy",
     "export_view",
@@ -130,6 +131,26 @@ def create_many(asker: Asker, resources: Sequence[R]) -> list[R]:
     with transaction.atomic():
         run(asker, step())
     return fresh
+
+
+def create_missing(asker: Asker, resources: Sequence[R]) -> list[R]:
+    """Store those of these new resources, each with an id, whose id nobody has taken; all or none; returns those.
+
+    An id is taken also by what was deleted or is not for the asker. Who stores the same at this moment is waited for.
+    """
+    fresh = {(one.resourceType, str(one.id)): one for one in map(_checked, resources)}
+
+    def step() -> Step[None]:
+        for type_ in sorted({type_ for type_, _ in fresh}):
+            ids = [id_ for of, id_ in fresh if of == type_]
+            yield from store.lock_ids(type_, ids)
+            for id_ in (yield from store.taken(type_, ids)):
+                del fresh[type_, id_]
+        yield from store.create(asker, list(fresh.values()))
+
+    with transaction.atomic():
+        run(asker, step())
+    return list(fresh.values())
 
 
 def put_many(asker: Asker, resources: Sequence[R]) -> list[R]:

@@ -13,7 +13,17 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
 from tuetinh.care.insurance.benefits import Line, Role, Split, split
-from tuetinh.care.insurance.entitlement import HUNDRED, ZERO, CardTerm, Former, Level, Reason, Situation, told_rows
+from tuetinh.care.insurance.entitlement import (
+    HUNDRED,
+    ZERO,
+    CardTerm,
+    Former,
+    Level,
+    Reason,
+    Situation,
+    is_inpatient,
+    told_rows,
+)
 from tuetinh.care.insurance.errors import BadCase
 from tuetinh.care.insurance.repeats import bed_days
 from tuetinh.care.insurance.situations import DRUG_GROUPS, HANOI
@@ -28,7 +38,6 @@ REASONS = {
     "1.1": "registered", "1.3": "referral", "1.4": "moved", "1.5": "revisit", "1.6": "donor", "1.7": "newborn",
     "2": "emergency",
 }  # fmt: skip
-INPATIENT = ("03", "04", "09")  # MA_LOAI_KCB (QĐ 824, 1804)
 LEVELS = {"ban_dau": "primary", "co_ban": "basic", "chuyen_sau": "specialised"}
 TIERS = {"huyen": "district", "tinh": "provincial", "trung_uong": "central"}
 SOURCES = ("T_NGUONKHAC_NSNN", "T_NGUONKHAC_VTNN", "T_NGUONKHAC_VTTN", "T_NGUONKHAC_CL")
@@ -78,7 +87,7 @@ def _situation(told: dict[str, Any]) -> Situation:
     on, began = told["on"].date(), told.get("began")
     if began and began > on:
         raise BadCase("began", "is later than the end of the visit")
-    inpatient = told["inpatient"] if "inpatient" in told else told.get("kind_of_care") in INPATIENT
+    inpatient = told["inpatient"] if "inpatient" in told else is_inpatient(told.get("kind_of_care", ""))
     if code and not told_rows(code, on, inpatient=inpatient):  # where it is for inpatients alone, none need say so
         inpatient = inpatient or not {"inpatient", "kind_of_care"} & told.keys()
         if not told_rows(code, on, inpatient=inpatient):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Final
 
 from tuetinh.care.insurance.benefits import Split
@@ -16,7 +17,7 @@ from tuetinh.care.insurance.filling.results import PROGRESS, RESULTS
 from tuetinh.care.insurance.filling.summary import STATUS, SUMMARY, beginning, key
 from tuetinh.care.insurance.filling.visit import Visit
 from tuetinh.care.insurance.situations import REGISTRATION, TENDER
-from tuetinh.care.insurance.tables import Tables, decision
+from tuetinh.care.insurance.tables import Row, Tables, decision
 
 __all__ = ["FILLINGS", "REGISTRATION", "TENDER", "Sources", "beginning", "build", "in_words_of", "key", "source_of"]
 
@@ -31,7 +32,7 @@ FILLINGS: Final[dict[str, Filling]] = {
     "XML14": papers.AGAIN,
 }
 
-NO_DAYS: Final = ("01", "07", "09")  # MA_LOAI_KCB
+NO_DAYS, BY_CALENDAR = ("01", "07", "09"), "02"  # MA_LOAI_KCB, before QĐ 3176
 PAPERS: Final = {*papers.OF_PAPERS, "XML14"}
 
 
@@ -47,6 +48,8 @@ def build(visit: Visit, divided: Split, sources: Sources | None = None) -> Table
 
 def in_words_of(tables: Tables, by: str) -> Tables:
     """The tables and fields that a decision has, under its names."""
+    if by != "3176" and tables.get("XML1"):
+        tables = tables | {"XML1": [row | _days_then(row, by) for row in tables["XML1"]]}
     if by == "4210":
         return as_then(tables)
     known = decision(by).tables
@@ -55,14 +58,21 @@ def in_words_of(tables: Tables, by: str) -> Tables:
         renamed = {"MA_CSKCB_DEN": "MA_NOI_DEN", "MA_CSKCB_DI": "MA_NOI_DI"}
         then = [{renamed.get(name, name): value for name, value in row.items()} for row in tables["XML13"]]
         tables = tables | {"XML13": then}
-    if by != "3176" and tables.get("XML1"):  # QĐ 130 and 4750, bảng 1, trường 38, 39: nobody stays for these
-        summary = [row | ({"SO_NGAY_DTRI": "0"} if row.get("MA_LOAI_KCB") in NO_DAYS else {}) for row in tables["XML1"]]
-        tables = tables | {"XML1": summary}
     return {
         table: [{name: value for name, value in row.items() if name in names[table]} for row in rows]
         for table, rows in tables.items()
         if table in names
     }
+
+
+def _days_then(summary: Row, by: str) -> Row:
+    """SO_NGAY_DTRI where it is not what QĐ 3176 says: QĐ 130, bảng 1, trường 38; QĐ 4750, bảng 1, trường 39."""
+    kind, start, end = (summary.get(name, "") for name in ("MA_LOAI_KCB", "NGAY_VAO", "NGAY_RA"))
+    if kind in NO_DAYS and by != "4210":  # of which QĐ 4210 does not say so
+        return {"SO_NGAY_DTRI": "0"}
+    if kind == BY_CALENDAR and start and end:
+        return {"SO_NGAY_DTRI": str((date.fromisoformat(end[:8]) - date.fromisoformat(start[:8])).days + 1)}
+    return {}
 
 
 def source_of(by: str, table: str, name: str) -> str:

@@ -79,6 +79,11 @@ def cards_on(situation: Situation, day: date) -> list[CardTerm]:
     return [CardTerm(1, "TE")] if situation.reason == "newborn" and not situation.cards else []
 
 
+def is_inpatient(kind: str) -> bool:
+    """Whether visits of a kind (MA_LOAI_KCB: QĐ 824, 1804) have the shares of inpatients."""
+    return kind in law()["inpatient_kinds"]
+
+
 def card_rate(cards: list[CardTerm], day: date) -> Decimal:
     """Percent that the best of these cards gives on a day; 0 without a card."""
     full = in_force(law()["full_rate_groups"], day)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SHORTEST_STAY = timedelta(hours=4)  # below it no bed is paid for
 DAY = timedelta(days=1)
+TECHNIQUES = frozenset({"1", "2", "3", "8", "18"})  # MA_NHOM of what is done
 
 
 def with_shares(lines: list[Line], situation: Situation) -> list[Line]:
@@ -30,7 +31,7 @@ def with_shares(lines: list[Line], situation: Situation) -> list[Line]:
             day = line.on or situation.on
             place = seen.get(day, situation.exams_before if day == (situation.began or situation.on) else 0)
             seen[day] = place + 1
-            done.append(replace(line, special_share=_step(law()["exam_shares"], place)))
+            done.append(replace(line, special_share=exam_share(place)))
         elif line.role == "bed":
             done.append(replace(line, special_share=_step(law()["bed_shares"], line.people - 1)))
         elif line.role:
@@ -38,6 +39,11 @@ def with_shares(lines: list[Line], situation: Situation) -> list[Line]:
         else:
             done.append(line)
     return done
+
+
+def exam_share(before: int) -> Decimal:
+    """TYLE_TT_DV of an examination, by how many were before it on its day."""
+    return _step(law()["exam_shares"], before)
 
 
 def bed_days(admitted: datetime, left: datetime, *, worse: bool) -> int:
@@ -54,8 +60,8 @@ def bed_days(admitted: datetime, left: datetime, *, worse: bool) -> int:
 
 
 def served_days(services: Iterable[Row]) -> int:
-    """How many days have a service: rows of table 3."""
-    rows = (row for row in services if row.get("MA_DICH_VU"))
+    """How many days have a technique, which examinations, beds and transport are none of: rows of table 3."""
+    rows = (row for row in services if row.get("MA_DICH_VU") and row.get("MA_NHOM") in TECHNIQUES)
     return len({(row.get("NGAY_TH_YL") or row.get("NGAY_YL", ""))[:8] for row in rows})
 
 

@@ -130,6 +130,23 @@ def test_many_are_stored_in_order_or_not_at_all() -> None:
     assert count("feed", "true") == before
 
 
+def test_of_many_those_are_stored_whose_ids_nobody_has_taken() -> None:
+    api.create_many(SYSTEM, [person(id="here", gender="male"), person(id="deleted")])
+    api.delete(SYSTEM, "Patient", "deleted")
+    wanted = [person(id=id_, gender="female") for id_ in ("deleted", "fresh", "here", "fresh")]
+    made = api.create_missing(SYSTEM, [*wanted, r4.Basic(id="here", code=r4.CodeableConcept(text="x"))])
+    assert [(one.resourceType, one.id, one.meta.versionId) for one in made] == [
+        ("Patient", "fresh", "1"), ("Basic", "here", "1"),
+    ]  # fmt: skip
+    found = api.read_many(SYSTEM, "Patient", ["deleted", "fresh", "here"])
+    assert {id_: one.gender for id_, one in found.items()} == {"fresh": "female", "here": "male"}
+    before = count("feed", "true")
+    with pytest.raises(Invalid):
+        api.create_missing(SYSTEM, [person(id="fine"), person(id="wrong", gender="x")])
+    assert api.create_missing(SYSTEM, []) == []
+    assert count("feed", "true") == before
+
+
 def test_a_version_that_is_not_the_current_one_is_refused() -> None:
     made = api.create(SYSTEM, person())
     api.update(SYSTEM, made, 1)

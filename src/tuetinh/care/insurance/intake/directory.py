@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, cast
 from urllib.parse import quote
 
-from django.db import transaction
+from django.utils.translation import gettext
 
 from tuetinh.care.insurance.intake.rows import Told
 from tuetinh.care.insurance.intake.stay import organization_of
@@ -17,7 +16,7 @@ from tuetinh.care.insurance.situations import CODE
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
-from tuetinh.record.errors import Conflict
+from tuetinh.record.errors import Gone
 
 SOUGHT: Final = 100  # numbers of one search
 LICENSED: Final = ("MA_BAC_SI", "NGUOI_THUC_HIEN", "MA_BS_DOC_KQ", "MA_BS")
@@ -38,7 +37,7 @@ class Directory:
             known.clear()
 
     def find_hospitals(self, codes: set[str], *, make: bool) -> None:
-        """Learn the Organizations of these codes. make: store one of a code that is unknown."""
+        """Learn the Organizations of these codes. make: store one of a code that is unknown and was not deleted."""
         wanted = sorted(codes - self.organizations.keys())
         if not wanted:
             return
@@ -46,12 +45,12 @@ class Directory:
             for identifier in cast("r4.Organization", one).identifier or []:
                 if identifier.system == CODE and identifier.value in codes:
                     self.organizations.setdefault(identifier.value, str(one.id))
-        by_id = record.read_many(SYSTEM, "Organization", [code for code in wanted if code not in self.organizations])
-        self.organizations.update({id_: id_ for id_ in by_id})
-        for new in [organization_of(code) for code in wanted if make and code not in self.organizations]:
-            with suppress(Conflict), transaction.atomic():  # another process may just have made it
-                record.create_many(SYSTEM, [new])
-            self.organizations[str(new.id)] = str(new.id)
+        unknown = [code for code in wanted if code not in self.organizations]
+        if make:
+            here = _ensured(SYSTEM, "Organization", {code: organization_of(code) for code in unknown})
+        else:
+            here = set(record.read_many(SYSTEM, "Organization", unknown))
+        self.organizations.update({id_: id_ for id_ in here})
 
     def find_practitioners(self, claims: Iterable[Told]) -> None:
         """Learn who has the licences that these claims name."""
@@ -71,13 +70,25 @@ class Directory:
         self.asked |= named
 
     def store(self, asker: Asker, needed: dict[tuple[str, str], r4.Resource]) -> set[tuple[str, str]]:
-        """Store what is not there yet; what is there stays as it is. Returns what is known to be there afterwards."""
+        """Store what is not there yet; what is there stays as it is. Returns what is known to be there afterwards.
+
+        Raises Gone, naming it, for what somebody has deleted.
+        """
         for type_ in ("Location", "Practitioner"):
             new = {key[1]: one for key, one in needed.items() if key[0] == type_ and key not in self.stored}
-            if new:
-                here = record.read_many(asker, type_, new)
-                record.create_many(asker, [one for id_, one in sorted(new.items()) if id_ not in here])
+            for id_ in sorted(new.keys() - _ensured(asker, type_, new)):
+                raise Gone(gettext("Đã bị xoá khỏi danh mục của hệ thống."), f"{type_}/{id_}")
         return set(needed)
+
+
+def _ensured(asker: Asker, type_: str, wanted: Mapping[str, r4.Resource]) -> set[str]:
+    """Store those of these that nobody has stored yet; which are there now, as what was deleted is not."""
+    here = set(record.read_many(asker, type_, wanted)) if wanted else set()
+    missing = [one for id_, one in sorted(wanted.items()) if id_ not in here]
+    if not missing:
+        return here
+    made = {str(one.id) for one in record.create_missing(asker, missing)}
+    return here | made | set(record.read_many(asker, type_, wanted.keys() - here - made))  # which others have just made
 
 
 def _search(type_: str, system: str, values: list[str]) -> Iterable[r4.Resource]:

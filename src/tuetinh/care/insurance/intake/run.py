@@ -215,7 +215,10 @@ def _allowed(run: ClaimImport, one: Told) -> Told:
     known = _directory.organizations.get(one.facility, "")
     if known and run.facility in ("", known):
         return one
-    why = gettext("Hồ sơ của cơ sở khác: tài khoản này chỉ nhập được hồ sơ của cơ sở mình.")
+    if run.facility:
+        why = gettext("Hồ sơ của cơ sở khác: tài khoản này chỉ nhập được hồ sơ của cơ sở mình.")
+    else:
+        why = gettext("Cơ sở này đã bị xoá khỏi danh mục của hệ thống.")
     return replace(one, findings=[*one.findings, Problem("XML1", 1, "MA_CSKCB", "facility", why, "")])
 
 

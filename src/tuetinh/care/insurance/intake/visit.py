@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from tuetinh.care.insurance.cases import INPATIENT, REASONS
+from tuetinh.care.insurance.cases import REASONS
+from tuetinh.care.insurance.entitlement import is_inpatient
 from tuetinh.care.insurance.facts import INSURER
 from tuetinh.care.insurance.filling.reading import LOINC
 from tuetinh.care.insurance.filling.summary import MA_LK
@@ -72,7 +73,7 @@ def _encounter(stay: Stay, row: Row, diagnoses: list[r4.EncounterDiagnosis]) -> 
 
 
 def _class(row: Row) -> r4.Coding:
-    if row.get("MA_LOAI_KCB") in INPATIENT:
+    if is_inpatient(row.get("MA_LOAI_KCB", "")):
         return r4.Coding(system=ACT_CODE, code="IMP")
     return r4.Coding(system=ACT_CODE, code="EMER" if row.get("MA_DOITUONG_KCB") == EMERGENCY else "AMB")
 

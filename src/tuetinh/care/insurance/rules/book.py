@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from django.db.models import Max
 from django.utils.translation import gettext_lazy
 
 from tuetinh.care.insurance.models import RuleChange
-from tuetinh.care.insurance.rules.language import Book, Rule
+from tuetinh.care.insurance.rules.language import BadCondition, Book, Rule, verify
+
+log = logging.getLogger(__name__)
 
 GROUPS = {
     "diagnosis": gettext_lazy("Chẩn đoán"),
@@ -66,6 +69,18 @@ def _as_of(last: int, facility: str) -> Book:
     rules = {rule.code: rule for rule in delivered()}
     for place in dict.fromkeys(("", facility)):
         changes = RuleChange.objects.filter(id__lte=last, facility=place).order_by("code", "-id").distinct("code")
-        rules |= {change.code: msgspec.convert(change.content, Rule) for change in changes}
+        rules |= {rule.code: rule for change in changes if (rule := _read(change))}
     order = {group: n for n, group in enumerate(GROUPS)}
     return Book(sorted(rules.values(), key=lambda rule: order.get(rule.group, len(order))))
+
+
+def _read(change: RuleChange) -> Rule | None:
+    """A rule as somebody changed it; None, and told in the log, for one that can no longer be asked."""
+    rule = msgspec.convert(change.content, Rule)
+    try:
+        if rule.on:
+            verify(rule)
+    except BadCondition as error:
+        log.error("rule %s of %s does not hold: %s", rule.code, change.facility or "every facility", error)
+        return None
+    return rule

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 from cel_expr_python import cel
+from django.utils.translation import gettext as _
 
 from tuetinh.care.insurance.rules import vocabulary
 from tuetinh.care.insurance.rules.guards import Guard, guards
@@ -32,6 +33,7 @@ VISIT = "XML1."  # before a field of the visit, in the other tables
 _NUMBERS = ("SO_LUONG", "SO_NGAY", "DON_GIA", "THANH_TIEN", "T_", "TYLE_", "MUC_HUONG")
 _STRINGS = re.compile(r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'")
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*(?:\.[A-Z][A-Z0-9_]*)?")
+_OF_LIST = re.compile(rf"{_STRINGS.pattern}|\b(co_ma|nhom)\s*\(\s*(?:(\"[^\"]*\"|'[^']*')\s*,)?")
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"from_": "from"}, omit_defaults=True):
@@ -111,12 +113,13 @@ class Program:
             [value if (value := row.get(name, "")) in some else None for name, some in self.own]
             + [value if (value := visit.get(name, "")) in some else None for name, some in self.of_visit]
         )
-        if kind not in self.may:
+        found = self.may.get(kind)  # others ask the same book at the same time, and may clear it
+        if found is None:
             if len(self.may) >= MOST_KINDS:
                 self.may.clear()
             every = enumerate(self.by_text)
-            self.may[kind] = [n for n, needed in every if all(guard.test(known) for guard in needed)]
-        return self.may[kind]
+            found = self.may[kind] = [n for n, needed in every if all(guard.test(known) for guard in needed)]
+        return found
 
     def _answer(self, asked: tuple[int, ...], known: Mapping[str, Any]) -> list[Any] | None:
         """What these rules say, None where one of them cannot be asked."""
@@ -154,12 +157,21 @@ def verify(rule: Rule) -> None:
         raise BadCondition(f"{rule.table}.{rule.field}")
     if len(rule.condition) > LONGEST:
         raise BadCondition(f"> {LONGEST}")
+    _verify_lists(rule.condition)
     try:
         found = environment(rule.table).compile(as_decimals(rule.condition))
     except RuntimeError as error:
         raise BadCondition(worded(str(error))) from error
     if found.return_type() != cel.Type.BOOL:
         raise BadCondition(f"{found.return_type().name()} ≠ BOOL")
+
+
+def _verify_lists(condition: str) -> None:
+    """Raise BadCondition for a list that there is not; which list it is must stand there, so that it can be told."""
+    for asked in _OF_LIST.finditer(condition):
+        function, name = asked[1], asked[2] or "?"
+        if function and not vocabulary.is_list(function, name[1:-1]):
+            raise BadCondition(_("%(function)s: không có danh mục %(name)s") % {"function": function, "name": name})
 
 
 class Book:
@@ -172,11 +184,12 @@ class Book:
 
     def programs(self, when: str, day: str) -> list[Program]:
         """The rules of a moment for visits that end on a day (ISO), one program a table."""
-        if (when, day) not in self.of_day:
+        found = self.of_day.get((when, day))  # as above
+        if found is None:
             if len(self.of_day) >= MOST_MADE:
                 self.of_day.clear()
-            self.of_day[when, day] = self._programs(when, day)
-        return self.of_day[when, day]
+            found = self.of_day[when, day] = self._programs(when, day)
+        return found
 
     def _programs(self, when: str, day: str) -> list[Program]:
         asked = [rule for rule in self.rules.values() if when in rule.when and rule.holds_on(day)]

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from cel_expr_python import cel
 from django.utils.translation import gettext_lazy as _
@@ -26,10 +26,10 @@ from tuetinh.care.insurance.approved.checking import (
     SUPPLIES,
     Book,
 )
-from tuetinh.care.insurance.entitlement import CardTerm, base_salary, highest_rate, possible_rates
-from tuetinh.care.insurance.repeats import drug_days, longest_drug, served_days
+from tuetinh.care.insurance.entitlement import CardTerm, base_salary, highest_rate, is_inpatient, possible_rates
+from tuetinh.care.insurance.repeats import drug_days, exam_share, longest_drug, served_days
 from tuetinh.care.insurance.tables import STAYS, Row, Tables
-from tuetinh.commons.catalogues.api import check_diagnosis, companions
+from tuetinh.commons.catalogues.api import check_diagnosis, code_lists, companions
 from tuetinh.commons.catalogues.api import codes as listed
 from tuetinh.commons.expressions.api import function
 
@@ -223,34 +223,45 @@ def _cards(facts: Facts) -> list[CardTerm]:
     return found
 
 
-def _highest_rate(facts: Facts, at: str) -> float:
-    """NaN where nothing can be said: a code that is not known, or a facility that may be of the primary level."""
+class Entitled(TypedDict):
+    """What the rate of a line depends on: cards that count on its day, the day, and of the visit its end and kind."""
+
+    cards: list[CardTerm]
+    day: date
+    on: date
+    code: str
+    inpatient: bool
+
+
+def _entitled(facts: Facts, at: str) -> Entitled | None:
+    """None where nothing can be said: the end of the visit or a card is not told."""
     visit = facts.visit
     on, day = _day(visit.get("NGAY_RA", "")), _day(at)
-    stays = visit.get("MA_LOAI_KCB") in ("03", "04", "09")
-    primary = facts.around.primary if facts.around.primary is not None else visit.get("MA_LOAI_KCB") != "03"
     cards = facts.once("cards", lambda: _cards(facts))
     if on is None or not cards:
+        return None
+    held = [card for card in cards if day and card.since <= day <= card.until] or cards
+    return {
+        "cards": held, "day": day or on, "on": on, "code": visit.get("MA_DOITUONG_KCB", ""),
+        "inpatient": is_inpatient(visit.get("MA_LOAI_KCB", "")),
+    }  # fmt: skip
+
+
+def _highest_rate(facts: Facts, at: str) -> float:
+    """NaN where nothing can be said: a code that is not known, or a facility that may be of the primary level."""
+    visit, entitled = facts.visit, _entitled(facts, at)
+    if entitled is None:
         return NAN
-    found = highest_rate(
-        [card for card in cards if day and card.since <= day <= card.until] or cards, day or on, on=on,
-        code=visit.get("MA_DOITUONG_KCB", ""), inpatient=stays, insured=Decimal(number(visit.get("T_TONGCHI_BH", ""))),
-        free=primary or bool(visit.get("NGAY_MIEN_CCT")),
-    )  # fmt: skip
+    primary = facts.around.primary if facts.around.primary is not None else visit.get("MA_LOAI_KCB") != "03"
+    insured = Decimal(number(visit.get("T_TONGCHI_BH", "")))
+    found = highest_rate(**entitled, insured=insured, free=primary or bool(visit.get("NGAY_MIEN_CCT")))
     return NAN if found is None else float(found)
 
 
 def _rates(facts: Facts, at: str) -> list[float]:
     """What MUC_HUONG may be on a line of a day; empty where nothing can be said."""
-    visit = facts.visit
-    on, day = _day(visit.get("NGAY_RA", "")), _day(at)
-    cards = facts.once("cards", lambda: _cards(facts))
-    if on is None or not cards:
-        return []
-    held = [card for card in cards if day and card.since <= day <= card.until] or cards
-    stays = visit.get("MA_LOAI_KCB") in ("03", "04", "09")
-    found = possible_rates(held, day or on, on=on, code=visit.get("MA_DOITUONG_KCB", ""), inpatient=stays)
-    return [float(rate) for rate in found]
+    entitled = _entitled(facts, at)
+    return [] if entitled is None else [float(rate) for rate in possible_rates(**entitled)]
 
 
 def _examinations(facts: Facts) -> dict[int, int]:
@@ -260,6 +271,11 @@ def _examinations(facts: Facts) -> dict[int, int]:
         if row.get("MA_NHOM") == "13":
             of_day[row.get("NGAY_YL", "")[:8]].append((-number(row.get("TYLE_TT_DV", "")), place))
     return {place: n for rows in of_day.values() for n, (_share, place) in enumerate(sorted(rows), 1)}
+
+
+def _exam(facts: Facts, place: int) -> int:
+    """The place of an examination in its day, 0 for what is none."""
+    return facts.once("exams", lambda: _examinations(facts)).get(place, 0)  # type: ignore[no-any-return]
 
 
 def _since_last(facts: Facts, row: Row) -> float:
@@ -373,9 +389,10 @@ OF_VISIT = [
     Word("SO_NGAY_GIUONG", cel.Type.DOUBLE, _("số ngày giường (MA_NHOM 14, 15, 16)"), lambda f, _n, _r: _beds(f)),
     Word("NHOM_THE", _TEXTS, _("nhóm đối tượng (2 ký tự đầu) của các thẻ"),
          lambda _f, _n, r: [card[:2] for card in _codes(r.get("MA_THE_BHYT", ""))]),
-    Word("TINH_THE", _TEXTS, _("mã tỉnh (ký tự 4, 5) của các thẻ, trừ thẻ của quân đội, công an, cơ yếu"),
-         lambda _f, _n, r: [card[3:5] for card in _codes(r.get("MA_THE_BHYT", "")) if card[2:3] != "5"]),
-    Word("SO_NGAY_DVKT", cel.Type.DOUBLE, _("số ngày khác nhau có dịch vụ ở bảng 3"),
+    Word("TINH_THE", _TEXTS, _("mã tỉnh (ký tự 4, 5) của các thẻ, trừ các nhóm mà quân đội, công an, cơ yếu cấp được"),
+         lambda _f, _n, r: [card[3:5] for card in _codes(r.get("MA_THE_BHYT", ""))
+                            if card[:2] not in lists()["THE_QUAN_DOI_CONG_AN"]]),
+    Word("SO_NGAY_DVKT", cel.Type.DOUBLE, _("số ngày khác nhau có dịch vụ kỹ thuật ở bảng 3 (nhóm 1, 2, 3, 8, 18)"),
          lambda f, _n, _r: float(served_days(f.tables.get("XML3") or []))),
     Word("SO_NGAY_DON", cel.Type.DOUBLE, _("số ngày của thuốc dùng dài nhất theo LIEU_DUNG, 0 khi không ghi"),
          lambda f, _n, _r: float(longest_drug(f.tables.get("XML2") or []))),
@@ -441,7 +458,9 @@ OF_SERVICE = [
          lambda f, _n, r: float(f.once("performed", f.performed)[r.get("MA_DICH_VU") or r.get("MA_VAT_TU", "")][1]
                                 [r.get("NGAY_YL", "")[:8]])),
     Word("KHAM_THU", cel.Type.DOUBLE, _("thứ tự của lần khám trong ngày, lần có TYLE_TT_DV cao nhất trước; 0 khi không "
-         "phải khám"), lambda f, n, _r: float(f.once("exams", lambda: _examinations(f)).get(n, 0))),
+         "phải khám"), lambda f, n, _r: float(_exam(f, n))),
+    Word("TYLE_KHAM", cel.Type.DOUBLE, _("TYLE_TT_DV cao nhất của lần khám có thứ tự đó; 100 khi không phải khám"),
+         lambda f, n, _r: float(exam_share(max(_exam(f, n) - 1, 0)))),
     Word("PHUT_TU_LAN_TRUOC", cel.Type.DOUBLE, _("số phút từ lần làm trước của dịch vụ này"),
          lambda f, _n, r: _since_last(f, r)),
     Word("TONG_GOI", cel.Type.DOUBLE, _("tổng THANH_TIEN_BH của vật tư cùng GOI_VTYT"),
@@ -522,13 +541,18 @@ def lists() -> dict[str, tuple[str, ...]]:
 
 
 def in_list(name: str, codes: list[str]) -> bool:
-    """Whether one of the codes begins as one of a named list does; a list that does not exist holds nothing."""
-    return any(code.startswith(lists().get(name, ("\0",))) for code in codes)
+    """Whether one of the codes begins as one of a named list does. Raises KeyError for an unknown list."""
+    return any(code.startswith(lists()[name]) for code in codes)
 
 
 def is_listed(name: str, code: str) -> bool:
-    """Whether a list of the Ministry or the insurer (`MA_TINH_63`…) has a code; one that does not exist has none."""
+    """Whether a list of the Ministry or the insurer (`MA_TINH_63`…) has a code. Raises KeyError for an unknown list."""
     return code in listed(name)
+
+
+def is_list(function: str, name: str) -> bool:
+    """Whether there is a list of that name, for `co_ma` or `nhom` to ask."""
+    return name in (code_lists() if function == "co_ma" else lists())
 
 
 _TEXT, _NUMBER = cel.Type.STRING, cel.Type.DOUBLE

@@ -54,6 +54,22 @@ def test_a_delivered_rule_is_switched_off_and_comes_back_with_its_history(as_rol
     assert [change.why for change in RuleChange.objects.order_by("id")] == ["Chưa có mã máy", "Đã có"]
 
 
+def test_a_kept_rule_that_asks_for_a_list_that_is_gone_does_not_hold(caplog: pytest.LogCaptureFixture) -> None:
+    mine = {"table": "XML3", "field": "SO_LUONG", "group": "services", "severity": "warn", "when": ["claim"],
+            "vi": "x", "en": "x", "clause": "x"}  # fmt: skip
+    gone = {"code": "MACHINE", "condition": 'co_ma("MA_NHOM_1", MA_NHOM)'}
+    for content in (gone, gone | {"code": "MINE", "on": False}, {"code": "OURS", "condition": "SO_LUONG > 1"}):
+        RuleChange.objects.create(
+            code=content["code"], facility="12104", content=mine | content, at=datetime.now(UTC), account="a", why="x"
+        )
+    held = in_force("12104").rules
+    assert held["MACHINE"] == {rule.code: rule for rule in delivered()}["MACHINE"]
+    assert held["MINE"].on is False  # nobody asks it
+    assert held["OURS"].condition == "SO_LUONG > 1"
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert told == 'rule MACHINE of 12104 does not hold: co_ma: không có danh mục "MA_NHOM_1"'
+
+
 @pytest.mark.parametrize("role", ["cashier", "doctor", "official", "citizen"])
 def test_who_is_no_administrator_changes_none(role: str) -> None:
     with pytest.raises(NotAllowed):
@@ -66,6 +82,7 @@ def test_who_is_no_administrator_changes_none(role: str) -> None:
     [
         ({"condition": 'MA_DICHVU == "1"'}, "undeclared reference to &#x27;MA_DICHVU&#x27;"),
         ({"condition": "SO_LUONG"}, "DOUBLE ≠ BOOL"),
+        ({"condition": 'co_ma("MA_NHOM_1", MA_NHOM)'}, "co_ma: không có danh mục &quot;MA_NHOM_1&quot;"),
         ({"field": "NOPE"}, "XML3.NOPE"),
         ({"code": "bad code"}, "chữ in hoa không dấu"),
         ({"from_": "31/02/2026"}, "ngày hợp lệ"),

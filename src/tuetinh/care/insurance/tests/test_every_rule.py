@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal as D
@@ -14,6 +16,7 @@ import pytest
 
 from tuetinh.care.insurance.approved.checking import Book as Catalogues
 from tuetinh.care.insurance.approved.checking import Item
+from tuetinh.care.insurance.rules import language
 from tuetinh.care.insurance.rules.book import delivered, delivered_book
 from tuetinh.care.insurance.rules.language import MOMENTS, BadCondition, Book, Rule, environment, verify
 from tuetinh.care.insurance.rules.vocabulary import Around, Licence, medicine
@@ -257,6 +260,37 @@ def test_a_rule_finds_its_fault(code: str, edits: dict[str, Any], around: Around
         assert code not in codes_of(GOLDEN, Around(), when)
 
 
+EXAMINED = {"MA_NHOM": "13", "PHAM_VI": "1", "NGAY_YL": "202611020820"}
+LOST = {"SO_NGAY_NGHI": "50", "MA_DINH_CHI_THAI": "1"}
+LIMITS: list[tuple[str, dict[str, dict[int, dict[str, str]]], bool]] = [
+    ("LEAVE-LONG", {"XML11": one(**LOST, TUOI_THAI="12")}, True),
+    ("LEAVE-LONG", {"XML11": one(**LOST, TUOI_THAI="13")}, False),
+    ("LEAVE-LONG", {"XML11": one(**LOST)}, True),
+    ("LEAVE-LONG", {"XML11": one(**LOST | {"SO_NGAY_NGHI": "51"}, TUOI_THAI="20")}, True),
+    ("PERSON-NUMBER", {"XML1": one(SO_CCCD="B1234567")}, False),
+    ("PERSON-NUMBER", {"XML1": one(SO_CCCD="123456789")}, False),
+    ("PERSON-NUMBER", {"XML1": one(SO_CCCD="b1234567")}, True),
+    ("CHECKIN-NUMBER", {"XML0": one(SO_CCCD="B1234567")}, False),
+    ("CHECKIN-NUMBER", {"XML0": one(SO_CCCD="b1234567")}, True),
+    ("GROUP-DRUG", {"XML2": one(MA_NHOM="19")}, True),
+    *(("GROUP-DRUG", {"XML2": one(MA_NHOM=group)}, False) for group in ("4", "7", "17")),
+    *(("GROUP-SERVICE", {"XML3": {TEST: {"MA_NHOM": group}}}, True) for group in ("7", "17")),
+    ("GROUP-SERVICE", {"XML3": {TEST: {"MA_NHOM": "19"}}}, False),
+    *(("EXAM-SHARE", {"XML3": {place: EXAMINED | {"TYLE_TT_DV": share} for place, share in enumerate(shares.split())}}, told)
+      for shares, told in (("100 30 30 30 10 0", False), ("30 100", False), ("100 31", True), ("100 30 30 30 30", True),
+                           ("100 30 30 30 10 10", True))),
+    ("SERVICE-WHOLE", {"XML3": {TEST: {"SO_LUONG": "2"}}}, False),
+    *(("CARD-PROVINCE", {"XML1": one(MA_THE_BHYT=f"{group}970000000017")}, False)
+      for group in ("QN5", "CA5", "CY5", "HC4", "LS4", "XK4", "TQ4", "TA4", "TY4")),
+    ("CARD-PROVINCE", {"XML1": one(MA_THE_BHYT="QN5970000000017;GD4970000000017")}, True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "edits", "told"), LIMITS)
+def test_a_rule_finds_no_fault_within_its_limits(code: str, edits: dict[str, Any], told: bool) -> None:
+    assert (code in codes_of(changed(edits), Around())) is told
+
+
 def test_every_rule_has_its_case() -> None:
     assert [rule.code for rule in delivered()] == sorted(
         {case[0] for case in CASES}, key=list(delivered_book().rules).index
@@ -317,12 +351,39 @@ def a_rule(condition: str, **told: Any) -> Rule:
         ('SO_LUONG >', "Syntax error"),
         ("SO_LUONG", "DOUBLE ≠ BOOL"),
         ('__import__("os").system("id") == ""', "undeclared reference"),
+        ('co_ma("MA_TINH_65", XML1.MATINH_CU_TRU)', 'co_ma: không có danh mục "MA_TINH_65"'),
+        ("nhom('KE_DON_TREN_90_NGAY', BENH)", "nhom: không có danh mục 'KE_DON_TREN_90_NGAY'"),
+        ('co_ma("MA_TINH_63" + MA_NHOM, MA_NHOM)', "co_ma: không có danh mục \\?"),
+        ('co_ma(MA_NHOM, "x")', "co_ma: không có danh mục \\?"),
         ('MA_NHOM == "1" ' + '|| MA_NHOM == "1" ' * 400, "> 4000"),
     ],
 )  # fmt: skip
 def test_a_condition_that_cannot_be_is_refused_with_the_reason(condition: str, why: str) -> None:
     with pytest.raises(BadCondition, match=why.replace("(", r"\(")):
         verify(a_rule(condition))
+
+
+def test_lists_that_there_are_may_be_asked_and_named_in_texts() -> None:
+    verify(a_rule('co_ma( "MA_TINH_63" , MA_NHOM) && MA_NHOM != "co_ma(x)" && nhom(\'KE_DON_TREN_30_NGAY\', BENH)'))
+
+
+def test_what_several_threads_keep_may_be_cleared_under_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(language, "MOST_KINDS", 0)
+    monkeypatch.setattr(language, "MOST_MADE", 1)
+    book = Book([a_rule('MA_NHOM == "13"'), a_rule('MA_NHOM == "1"', code="YOURS")])
+    claims = [(changed({"XML1": one(NGAY_RA=f"2026110{day}1040")}), {("MINE", 1), ("YOURS", 2)}) for day in range(2, 8)]
+
+    def ask(_turn: int) -> None:
+        for tables, expected in claims:
+            assert {(p.code, p.row) for p in weigh(tables, book, when="claim", around=Around(now=NOW))} == expected
+
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(ask, range(60)))
+    finally:
+        sys.setswitchinterval(switching)
 
 
 def test_a_condition_that_would_never_end_is_cut_off_and_finds_nothing() -> None:

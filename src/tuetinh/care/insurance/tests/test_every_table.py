@@ -245,6 +245,14 @@ def test_a_fault_of_a_paper_is_named(name: str, changes: Row, expected: list[tup
     assert problems(name, **changes) == expected
 
 
+@pytest.mark.parametrize(("by", "known"), [("130", "C K M"), ("4750", "C K M HC"), ("3176", "C K M H")])
+def test_where_a_medicine_is_from_is_told_as_the_decision_says(by: str, known: str) -> None:
+    asked = ("C", "K", "M", "H", "HC", "X")
+    rows = [{"MA_CSKCB_THUOC": f"{letter}.12001"} for letter in asked]
+    refused = {found.row for found in check({"XML2": rows}, by=by) if found.field == "MA_CSKCB_THUOC"}
+    assert [letter for row, letter in enumerate(asked, 1) if row not in refused] == known.split()
+
+
 def test_care_of_hiv_asks_for_what_its_answers_call_for() -> None:
     row = {
         "MA_LK": "L1",

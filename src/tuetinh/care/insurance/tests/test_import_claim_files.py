@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.utils import timezone
 
 from tuetinh.care.insurance.claims import claim
 from tuetinh.care.insurance.intake import run as running
+from tuetinh.care.insurance.intake.directory import Directory
 from tuetinh.care.insurance.intake.files import sources
+from tuetinh.care.insurance.intake.keeping import keep
+from tuetinh.care.insurance.intake.rows import told
 from tuetinh.care.insurance.intake.stay import visit_id
 from tuetinh.care.insurance.models import ClaimImport
-from tuetinh.care.insurance.rules.files import claims_in
+from tuetinh.care.insurance.rules.files import Piece, claim_of, claims_in, pieces_in
 from tuetinh.care.insurance.tables import Tables
 from tuetinh.care.insurance.wire_xml3176 import write
 from tuetinh.record import api as record
@@ -58,19 +65,21 @@ def report(run: ClaimImport) -> list[tuple[int, str, str, list[str]]]:
 
 def types(visit: str) -> Counter[str]:
     """How many resources of each type the visit has."""
-    from django.db import connection
-
     with connection.cursor() as cursor:
         cursor.execute("SELECT type FROM record.resource WHERE id LIKE %s AND NOT deleted", [f"{visit}%"])
         return Counter(row[0] for row in cursor.fetchall())
 
 
 def versions() -> int:
-    from django.db import connection
-
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM record.feed")
         return int(cursor.fetchone()[0])
+
+
+def stored_ids(type_: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM record.resource WHERE type = %s ORDER BY id", [type_])
+        return [row[0] for row in cursor.fetchall()]
 
 
 def read(type_: str, id_: str) -> Any:
@@ -186,3 +195,66 @@ def test_the_public_samples_are_taken_in(shared: Path, tmp_path: Path) -> None:
     id_ = visit_id("00000", "TEST-2026-000001")
     assert read("Encounter", id_).class_.code == "IMP"
     assert types(id_)["MedicationAdministration"] == 2
+
+
+def test_claims_of_a_hospital_that_was_deleted_are_refused(tmp_path: Path) -> None:
+    take(tmp_path, GOLDEN)
+    record.delete(SYSTEM, "Organization", HOSPITAL)
+    before = versions()
+    other = golden()
+    other["XML1"][0]["MA_LK"] = "another"
+    run = take(tmp_path, file_of(other), "b.xml")
+    ((_, _, state, rules),) = report(run)
+    assert (state, rules) == ("refused", ["facility"])
+    assert [f["message"] for o in running.outcomes(run) for f in o.findings] == [
+        "Cơ sở này đã bị xoá khỏi danh mục của hệ thống."
+    ]
+    assert versions() == before
+
+
+@pytest.mark.parametrize("type_", ["Location", "Practitioner"])
+def test_claims_that_name_what_was_deleted_are_refused_and_name_it(tmp_path: Path, type_: str) -> None:
+    first = take(tmp_path, GOLDEN)
+    assert report(first) == [(1, KEY, "stored", [])]
+    named = stored_ids(type_)[0]
+    record.delete(SYSTEM, type_, named)
+    before = versions()
+    new = golden()
+    new["XML4"][0]["GIA_TRI"] = "7.20"
+    run = take(tmp_path, file_of(new, made=date(2026, 11, 5)), "b.xml")
+    (found,) = [f for o in running.outcomes(run) for f in o.findings]
+    assert (found["field"], found["message"]) == (f"{type_}/{named}", "Đã bị xoá khỏi danh mục của hệ thống.")
+    assert [o.state for o in running.outcomes(run)] == ["refused"]
+    assert versions() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_imports_at_once_make_a_hospital_and_its_people_once(tmp_path: Path) -> None:
+    start, known = threading.Barrier(4), []
+    files = []
+    for number in range(4):
+        tables = golden()
+        for row in (row for rows in tables.values() for row in rows if "MA_LK" in row):
+            row["MA_LK"] = f"K{number}"
+        (tmp_path / f"{number}.xml").write_bytes(file_of(tables))
+        files.append(tmp_path / f"{number}.xml")
+
+    def bring(file: Path) -> None:
+        directory = Directory()
+        pieces = [one for one in pieces_in(io.BytesIO(file.read_bytes())) if isinstance(one, Piece)]
+        claims = [told(claim_of(one), []) for one in pieces]
+        run = ClaimImport.objects.create(name=file.name, sha256=file.name, size=1, began=timezone.now())
+        try:
+            start.wait()
+            directory.find_hospitals({HOSPITAL}, make=True)
+            directory.find_practitioners(claims)
+            known.append([one.state for one in keep(run, directory, claims)])
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(bring, files))
+    assert known == [["stored"]] * 4
+    assert stored_ids("Organization") == [HOSPITAL]
+    for type_ in ("Organization", "Location", "Practitioner"):
+        assert {read(type_, id_).meta.versionId for id_ in stored_ids(type_)} == {"1"}

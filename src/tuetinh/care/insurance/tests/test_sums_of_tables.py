@@ -15,7 +15,7 @@ from tuetinh.care.insurance.claim_tables import build, in_words_of
 from tuetinh.care.insurance.entitlement import CardTerm, Situation
 from tuetinh.care.insurance.filling.visit import Visit
 from tuetinh.care.insurance.repeats import longest_drug
-from tuetinh.care.insurance.situations import FUND_SHARE, OTHER_SOURCES, SUPPLIES, FacilityFacts, line
+from tuetinh.care.insurance.situations import COST_GROUP, FUND_SHARE, OTHER_SOURCES, SUPPLIES, FacilityFacts, line
 from tuetinh.record import r4
 
 AMOUNT = st.integers(0, 20_000_000_000).map(lambda n: D(n) / 1000)
@@ -71,15 +71,23 @@ def test_line_sums_are_the_totals(items: list[r4.ChargeItem], cards: tuple[CardT
     assert paid == D(summary["T_TONGCHI_BV"])
 
 
-@pytest.mark.parametrize(("kind", "days"), [("01", "4"), ("02", "2"), ("08", "2"), ("05", "4"), ("09", "0")])
-def test_days_of_treatment_are_those_of_the_kind_of_care(kind: str, days: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "by", "days"),
+    [
+        ("01", "3176", "4"), ("02", "3176", "2"), ("08", "3176", "2"), ("05", "3176", "4"), ("09", "3176", "0"),
+        ("01", "4750", "0"), ("02", "4750", "4"), ("08", "4750", "2"), ("05", "4750", "4"), ("09", "4750", "0"),
+        ("01", "130", "0"), ("02", "130", "4"), ("01", "4210", "4"), ("02", "4210", "4"),
+    ],
+)  # fmt: skip
+def test_days_of_treatment_are_those_of_the_kind_of_care(kind: str, by: str, days: str) -> None:
     told = r4.CodeableConcept(coding=[r4.Coding(system="https://tuetinh.vn/fhir/CodeSystem/ma-loai-kcb", code=kind)])
     items = [
         r4.ChargeItem(
             status="billed", code=r4.CodeableConcept(coding=[r4.Coding(system="x", code="X")]),
             subject=r4.Reference(reference="Patient/x"), occurrenceDateTime=f"2026-11-0{day}T09:00:00+07:00",
+            extension=[r4.Extension(url=COST_GROUP, valueString=group)],
         )
-        for day in (2, 2, 4)
+        for day, group in ((2, "18"), (2, "1"), (3, "13"), (4, "3"), (5, "15"), (5, "12"))
     ]  # fmt: skip
     visit = Visit(
         encounter=r4.Encounter(
@@ -90,7 +98,19 @@ def test_days_of_treatment_are_those_of_the_kind_of_care(kind: str, days: str) -
         requests={}, medicines=[], observations=[], reports=[], impressions=[], practitioners={}, departments={},
     )  # fmt: skip
     tables = build(visit, split([line(item) for item in items], Situation(on=date(2026, 11, 5), cards=(CardTerm(4),))))
+    tables = in_words_of(tables, by)
     assert tables["XML1"][0]["SO_NGAY_DTRI"] == days
+    assert "SO_NGAY_DTRI" not in {problem.field for problem in check(tables, by=by)}
+
+
+@pytest.mark.parametrize("by", ["130", "4750"])
+def test_days_of_outpatient_treatment_are_checked_by_the_calendar(by: str) -> None:
+    row = {"MA_LOAI_KCB": "02", "NGAY_VAO": "202408010800", "NGAY_RA": "202408041000"}
+    found = {
+        days: any(p.field == "SO_NGAY_DTRI" for p in check({"XML1": [row | {"SO_NGAY_DTRI": days}]}, by=by))
+        for days in ("2", "4")
+    }
+    assert found == {"2": True, "4": False}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -317,3 +318,23 @@ def test_the_page_orders_and_stops(world, as_role, django_assert_num_queries, dj
     record_of_elsewhere.serviceProvider.reference = "Organization/12001"
     record.update(SYSTEM, record_of_elsewhere)
     assert doctor.get(at).status_code == 404
+
+
+def test_the_page_shows_what_the_insurance_remarks_while_the_visit_is_open(world, as_role) -> None:
+    card = r4.Coverage(
+        status="active", beneficiary=world.encounter.subject, payor=[r4.Reference(display="BHXH")],
+        subscriberId="GD4120000000017", period=r4.Period(start="2020-01-01"),
+    )  # fmt: skip
+    record.create(SYSTEM, card)
+    for _ in range(2):
+        order(world, HBA1C)
+    doctor, at = as_role("doctor"), f"/lab/standing/{world.encounter.id}"
+    [remarks] = re.findall(r'data-remarks hx-get="([^"]+)"', doctor.get(at).content.decode())
+    assert remarks == f"/insurance/remarks/{world.encounter.id}/order"
+    assert (
+        'data-rule="HBA1C" data-severity="warn"' in doctor.get(remarks, headers={"HX-Request": "true"}).content.decode()
+    )
+    visit = record.read(SYSTEM, "Encounter", world.encounter.id)
+    visit.status = "finished"
+    record.update(SYSTEM, visit)
+    assert "data-remarks" not in doctor.get(at).content.decode()
