@@ -1,9 +1,10 @@
 """A resolved `Search` as SQL: one page, the count, the first matches.
 
-Order: newest first by `key`, which a resource keeps for life; `key` breaks the ties of every `_sort`, in the direction
-of its first key; values that are not there come last. A page continues after the last row of the page before (keyset),
-so resources written meanwhile move nothing. What a resource is found and sorted by may change between two pages: rows
-changed since the first page are left out here and put at the place of their former version by `moved`.
+Order: newest first by `key`, which a resource keeps for life, but by date where `parse` says so; `key` breaks the ties
+of every `_sort`, in the direction of its first key; values that are not there come last. A page continues after the
+last row of the page before (keyset), so resources written meanwhile move nothing. What a resource is found and sorted
+by may change between two pages: rows changed since the first page are left out here and put at the place of their
+former version by `moved`.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from typing import Any
 from tuetinh.record.asker import Asker
 from tuetinh.record.hashes import token_hash
 from tuetinh.record.search import json_paths
-from tuetinh.record.search.conditions import AnyOf, Condition, Ids, Numbers, Strings, Tokens
+from tuetinh.record.search.conditions import AnyOf, Condition, Dates, Ids, Numbers, Strings, Tokens
 from tuetinh.record.search.expressions import rules
 from tuetinh.record.search.page import Position
 from tuetinh.record.search.parse import Search, Sort
-from tuetinh.record.search.where import Rows, Sql, add, bigints, exists, where
+from tuetinh.record.search.where import Rows, Sql, add, bigints, entries_in_order, exists, flat, where
 from tuetinh.record.steps import Row
 
 ROW = "r.type, r.id, r.key, r.version, r.updated, r.patient, r.body"
@@ -175,6 +176,8 @@ def _turns(asker: Asker, search: Search, after: Position | None) -> list[Turn]:
     if first is None or first.param is None or few or len(search.types) != 1 or asker.patient is not None:
         return [Turn()]
     value = after.values[0] if after else ""
+    if _bounds(search):
+        return [Turn(entries=True)]
     if first.param.one_entry:
         return [Turn(entries=False)] if value is None else [Turn(entries=True), Turn(entries=False)]
     codes = _codes(first)
@@ -182,6 +185,15 @@ def _turns(asker: Asker, search: Search, after: Position | None) -> list[Turn]:
         return [Turn()]
     start = codes.index(value) if value in codes else len(codes) if value is None else 0
     return [*(Turn(code=code) for code in codes[start:]), Turn(code="")]
+
+
+def _bounds(search: Search) -> list[Dates]:
+    """Return the conditions on the very date by which is sorted first, where a resource has it once."""
+    param = search.sort[0].param
+    if param is None or not param.one_entry:
+        return []
+    found = [c for c in flat(search.conditions) if isinstance(c, Dates) and len(c.values) == 1]
+    return [c for c in found if c.params == param.indexed_as]
 
 
 def _codes(by: Sort) -> list[str]:
@@ -200,8 +212,9 @@ def _codes(by: Sort) -> list[str]:
 def _select(asker: Asker, search: Search, after: Position | None, turn: Turn) -> tuple[str, list[Any]]:
     """Return the ordered rows of a turn after a position, without the limit's parameter."""
     lead = Sql()
-    found = where(rows_of(asker, search), search.conditions)
-    columns = [_first(search, found, lead, turn)] if search.sort else []
+    bounds = _bounds(search) if turn.entries else []
+    found = where(rows_of(asker, search), [c for c in flat(search.conditions) if c not in bounds])
+    columns = [_first(search, found, lead, turn, bounds)] if search.sort else []
     columns += [_column(search, n, lead) for n in range(1, len(search.sort))]
     if after is not None:
         found.add(SEEN, after.snapshot)
@@ -242,8 +255,8 @@ def _order(search: Search, columns: Sequence[Column], key: str) -> str:
     return ", ".join(f"{FENCES.get(sql, sql) if few else sql} {direction}" for sql, direction in keys)
 
 
-def _first(search: Search, found: Sql, lead: Sql, turn: Turn) -> Column:
-    """Return the first sort key as the turn has it."""
+def _first(search: Search, found: Sql, lead: Sql, turn: Turn, bounds: Sequence[Dates]) -> Column:
+    """Return the first sort key as the turn has it, its entries within bounds."""
     by = search.sort[0]
     if by.param is None or turn == Turn():
         return _column(search, 0, lead)
@@ -258,6 +271,10 @@ def _first(search: Search, found: Sql, lead: Sql, turn: Turn) -> Column:
     if not turn.entries:
         found.add(f"NOT {exists(Rows(search.types), table, 'true')}", list(by.param.indexed_as))
         return Column("NULL", "text", by.descending, nullable=True)
+    if bounds:
+        entries, *params = entries_in_order(Rows(search.types), bounds, descending=by.descending)
+        lead.add(f"JOIN ({entries}) w ON w.key = r.key", *params)
+        return Column("w.low", cast, by.descending)
     lead.add(f"JOIN {Rows(search.types).table(f'_{table}')} w ON w.key = r.key AND w.param = %s", name)
     return Column(f"w.{column}", cast, by.descending)
 

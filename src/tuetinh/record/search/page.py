@@ -56,7 +56,10 @@ def read(secret: bytes, asker: Asker, search: Search, token: str) -> Position:
         seal, payload = data[:_SEAL], data[_SEAL:]
         if not hmac.compare_digest(seal, _seal(secret, asker, search, payload)):
             raise PageRefused("the page belongs to another search or asker")
-        return msgspec.msgpack.decode(payload, type=Position)
+        position = msgspec.msgpack.decode(payload, type=Position)
+        if position.defined is None and len(position.values) != len(search.sort):
+            raise PageRefused("the page is of another order, that of a former version of the server")
+        return position
     except PageRefused:
         raise
     except (ValueError, msgspec.DecodeError) as error:

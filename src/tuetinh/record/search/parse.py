@@ -9,7 +9,9 @@ from urllib.parse import parse_qsl, urlencode
 
 from tuetinh.record.search.conditions import (
     AnyOf,
+    Coded,
     Condition,
+    Dates,
     Has,
     Ids,
     InCompartment,
@@ -17,7 +19,9 @@ from tuetinh.record.search.conditions import (
     Listed,
     Near,
     OfType,
+    Present,
     Refused,
+    Tokens,
     Updated,
 )
 from tuetinh.record.search.params import INDEXED, SPECIAL, UNANSWERED, Param, compartments, params
@@ -151,7 +155,23 @@ class _Reader:
         search = replace(
             self.search, conditions=tuple(self.conditions), includes=tuple(self.includes), pairs=tuple(understood)
         )
-        return search, self.problems
+        return search if search.sort else replace(search, sort=self.by_date(understood)), self.problems
+
+    def by_date(self, pairs: Sequence[tuple[str, str]]) -> tuple[Sort, ...]:
+        """Return the order of what is asked for by a date, the latest first, where nothing else leaves few.
+
+        Read in this order, the index of the date gives a page without reading all that is of the time.
+        """
+        if self.type is None or not all(_is_common(condition) for condition in self.conditions):
+            return ()
+        single = [c for c in self.conditions if isinstance(c, Dates) and len(c.values) == 1]
+        bounded = {c.params for c in single if c.values[0].prefix != "ne"}
+        known = params(self.type)
+        for name, _ in pairs:
+            param = known.get(name)
+            if param and param.one_entry and param.indexed_as in bounded:
+                return (Sort(name, descending=True, param=param),)
+        return ()
 
     def pair(self, name: str, value: str) -> None:
         code, _, modifier = name.partition(":")
@@ -303,6 +323,11 @@ def _listed(values: list[str]) -> Listed:
     return Listed(tuple(value.removeprefix("List/") for value in values))
 
 
+def _is_common(condition: Condition) -> bool:
+    """Whether many resources may meet a condition that looks at nothing but themselves."""
+    return isinstance(condition, Dates | Present | Coded) or (isinstance(condition, Tokens) and not condition.selective)
+
+
 def param_of(type_: str | None, code: str) -> Param:
     """Return a parameter by which resources of the type (or all) can be searched. Raises Refused."""
     if type_ is None and code not in EVERYWHERE:
@@ -379,7 +404,14 @@ def in_compartment(search: Search, compartment: str, id_: str) -> Search:
     tokens = tuple((tuple(named), hashes) for hashes, named in groups.items())
     condition = InCompartment(tokens, (compartment, id_) if compartment in types else None)
     mark = ("compartment", f"{compartment}/{id_}")
-    return replace(search, types=types, conditions=(*search.conditions, condition), place=mark)
+    asked = any(name == "_sort" for name, _ in search.pairs)
+    return replace(
+        search,
+        types=types,
+        conditions=(*search.conditions, condition),
+        sort=search.sort if asked else (),  # not by a date, as few are in a compartment
+        place=mark,
+    )
 
 
 def compartment_hashes(type_: str, compartment: str, ids: Sequence[str]) -> tuple[int, ...]:

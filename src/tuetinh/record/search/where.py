@@ -114,7 +114,7 @@ def _merged(conditions: Sequence[Condition]) -> list[Condition | tuple[Condition
     Tokens that must all be there are one containment; bounds on a date that a resource has once are one range.
     """
     found: dict[Any, list[Condition]] = {}
-    for n, condition in enumerate(_flat(conditions)):
+    for n, condition in enumerate(flat(conditions)):
         match condition:
             case Tokens((_,), negate=False):
                 found.setdefault("tokens", []).append(condition)
@@ -125,10 +125,11 @@ def _merged(conditions: Sequence[Condition]) -> list[Condition | tuple[Condition
     return [tuple(group) if len(group) > 1 else group[0] for group in found.values()]
 
 
-def _flat(conditions: Sequence[Condition]) -> list[Condition]:
+def flat(conditions: Sequence[Condition]) -> list[Condition]:
+    """Return conditions that must all hold, none of which joins others by AND."""
     found: list[Condition] = []
     for condition in conditions:
-        found += _flat(condition.conditions) if isinstance(condition, AllOf) else [condition]
+        found += flat(condition.conditions) if isinstance(condition, AllOf) else [condition]
     return found
 
 
@@ -331,25 +332,50 @@ def _group(found: Sql, rows: Rows, group: Sequence[Condition]) -> None:
         found.add(f"{rows.alias}.tokens @> %s::bigint[]", bigints(hashes))
     dates = [c for c in group if isinstance(c, Dates)]
     if dates:
-        tests = [any_of(_date, c.values, "i.low", "i.high") for c in dates]
-        test = " AND ".join(text for text, *_ in tests)
-        params = [list(dates[0].params), *(x for _, *params in tests for x in params)]
-        start = _start([c.values[0] for c in dates if len(c.values) == 1])
-        if start is None:
+        test, params = _dated(dates)
+        params = [list(dates[0].params), *params]
+        start = _start(dates)
+        if start is None or not any(v.prefix in ("lt", "le", "ap") for c in dates for v in c.values):
             found.add(exists(rows, "date", test), *params)
         else:
-            short = f"{test} AND NOT i.long AND i.low > %s::timestamptz - interval '24 hours'"
-            found.add(exists(rows, "date", short, f"{test} AND i.long"), *params, start, *params)
+            found.add(exists(rows, "date", f"{test} AND {_SHORT}", f"{test} AND i.long"), *params, start, *params)
 
 
-def _start(values: Sequence[DateValue]) -> str | None:
-    """Where a period begins that is bounded on both sides.
+def _dated(dates: Sequence[Dates]) -> tuple[str, list[Any]]:
+    tests = [any_of(_date, c.values, "i.low", "i.high") for c in dates]
+    return " AND ".join(text for text, *_ in tests), [x for _, *params in tests for x in params]
 
-    Two columns bound what overlaps it, and neither alone by much: what is not long (`date_index.long`) begins within a
-    day before, so that one range of one index has it.
-    """
+
+# Two columns bound what overlaps a period, and neither alone by much: what is not long (`date_index.long`) begins
+# within a day before, so that one range of one index has it.
+_SHORT = "NOT i.long AND i.low > %s::timestamptz - interval '24 hours'"
+
+
+def _start(dates: Sequence[Dates]) -> str | None:
+    """Where that begins which all dates must reach into or lie in, if there is such a moment."""
+    values = [c.values[0] for c in dates if len(c.values) == 1]
     starts = [v.high if v.prefix == "gt" else v.low for v in values if v.prefix in ("gt", "ge", "ap")]
-    return starts[0] if starts and any(v.prefix in ("lt", "le", "ap") for v in values) else None
+    return starts[0] if starts else None
+
+
+def entries_in_order(rows: Rows, dates: Sequence[Dates], *, descending: bool) -> list[Any]:
+    """Return the SQL of the entries, key and low, of a date parameter that meet all the conditions, and its parameters.
+
+    They come as they begin, from one index or two that are merged, so that who needs few reads few.
+    """
+    (name,) = dates[0].params
+    test, params = _dated(dates)
+    turn = "DESC" if descending else "ASC"
+    entries = f"SELECT i.key, i.low FROM {rows.table('_date')} i WHERE i.param = %s AND {test}"
+    start = _start(dates)
+    if start is None:
+        return [entries, name, *params]
+    order = f"ORDER BY i.low {turn}, i.key {turn}"
+    return [
+        f"({entries} AND {_SHORT} {order}) UNION ALL ({entries} AND i.long {order})",
+        *(name, *params, start),
+        *(name, *params),
+    ]
 
 
 def exists(rows: Rows, table: str, test: str, *others: str) -> str:
@@ -386,7 +412,7 @@ def _date(value: DateValue, low: str, high: str) -> list[Any]:
         case "sa":
             return [f"{low} >= {e}", value.high]
         case "eb":
-            return [f"{high} <= {s}", value.low]
+            return [f"{low} <= {s} AND {high} <= {s}", value.low, value.low]
     return [f"{low} < {e} AND {high} > {s}", value.high, value.low]
 
 

@@ -110,6 +110,23 @@ def test_one_containment_for_all_tokens_and_one_range_for_one_date() -> None:
     assert params[0].count(",") == 2
 
 
+def test_a_code_within_a_time_is_read_from_the_end_of_that_time() -> None:
+    """Until the page is full, with what lasts long merged in: not all of the time, and nothing from before it."""
+    search, _ = parse.parse("Observation", "code=7-1&date=ge2012-02-01&date=lt2029")
+    (sql, params), *others = page_statements(SYSTEM, search, None)
+    assert not others
+    with transaction.atomic(), connection.cursor() as cursor:
+        for way in ("sort", "bitmapscan", "hashjoin", "mergejoin"):
+            cursor.execute(f"SET LOCAL enable_{way} = off")
+        cursor.execute(f"EXPLAIN {sql}", [*params, 51])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    lines = plan.splitlines()
+    assert "Merge Append" in plan
+    scan, *_ = [n for n, line in enumerate(lines) if 'Backward using "Observation_date_param_low_key_idx"' in line]
+    assert "low > " in lines[scan + 1], plan
+    assert "low < " in lines[scan + 1], plan
+
+
 def test_nothing_of_the_client_is_in_the_statement() -> None:
     mark = "zzz"
     query = f"code={mark}|{mark}&value-string={mark}&subject=Patient/{mark}&_id={mark}&value-quantity=1||{mark}"

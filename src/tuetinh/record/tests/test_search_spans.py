@@ -6,6 +6,8 @@ import pytest
 
 from tuetinh.record import api, r4
 from tuetinh.record.asker import SYSTEM
+from tuetinh.record.search import page as pages
+from tuetinh.record.search import parse
 
 pytestmark = pytest.mark.django_db
 SPANS = {
@@ -47,6 +49,39 @@ def test_what_overlaps_a_bounded_period_is_found_however_long(query: str, ids: s
     assert " ".join(found("Encounter", query)) == ids
     count = api.search(SYSTEM, "Encounter", f"{query}&_total=accurate").total
     assert count == len(ids.split())
+
+
+@pytest.mark.usefixtures("stays")
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("date=ge2026-03-10T08:00:00Z&date=lt2026-03-10T10:00:00Z", "instant hours day weeks open until"),
+        ("date=ge2026-03-10T08:00:00Z&status=finished", "after instant hours day weeks open until"),
+        ("date=lt2026-03-01", "weeks open until"),
+        ("date=eb2026-03-10T07:59:59Z", "before"),
+        ("date=ge2026-03-10T08:00:00Z&date=lt2026-03-10T10:00:00Z&_sort=date", "until open weeks day hours instant"),
+        ("date=ge2026-03-10T08:00:00Z&_sort=-_id", "weeks until open instant hours day after"),
+    ],
+)
+def test_what_is_asked_for_by_a_date_comes_the_latest_first(query: str, ids: str) -> None:
+    """Those that last long among the others, page by page."""
+    order, page = [], None
+    while True:
+        answer = api.search(SYSTEM, "Encounter", f"{query}&_count=1", page=page)
+        order += [str(one.id) for one in answer.resources]
+        if (page := answer.next) is None:
+            break
+    assert " ".join(order) == ids
+
+
+@pytest.mark.usefixtures("stays")
+def test_a_page_of_another_order_is_refused() -> None:
+    """As a server that knew only the order of writing gave it out."""
+    query = "date=ge2026-03-10T08:00:00Z&_count=1"
+    wanted, _ = parse.parse("Encounter", query)
+    before = pages.write(b"secret", SYSTEM, wanted, pages.Position(9, (), "1:1:", "2026-03-10T08:00:00Z"))
+    with pytest.raises(pages.PageRefused, match="another order"):
+        pages.read(b"secret", SYSTEM, wanted, before)
 
 
 def test_a_reference_that_is_not_whose_something_is_is_followed_both_ways(db: None) -> None:
