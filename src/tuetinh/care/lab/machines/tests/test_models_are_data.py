@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from decimal import Decimal
 
 import pytest
@@ -58,6 +60,20 @@ def test_no_two_models_have_one_name() -> None:
 def test_a_model_is_known_by_its_name(text: str, wire: str, key: str | None) -> None:
     found = recognise(text, wire)  # type: ignore[arg-type]
     assert (found.key if found else None) == key
+
+
+class Text(str):
+    """One that can be watched going away."""
+
+
+def test_a_text_is_recognised_and_not_remembered() -> None:
+    text = Text("24/07/26 09:15 ID# 77\n" + "GLU 5.4\n" * 10_000)
+    found, watched = recognise(text, "text"), weakref.ref(text)
+    assert found
+    assert found.key == "arkray-spotchem"
+    del text
+    gc.collect()
+    assert watched() is None
 
 
 @pytest.mark.parametrize(
