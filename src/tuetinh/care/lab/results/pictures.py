@@ -10,12 +10,14 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Final, cast
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from tuetinh.care.lab import actions, facts
 from tuetinh.care.lab.errors import BadPicture, NeedsReason, NoTube, WrongStage
 from tuetinh.care.lab.models import Tube
 from tuetinh.care.lab.results.facts import who
 from tuetinh.care.lab.results.work import Work, Writes, work_on
+from tuetinh.care.lab.words import CURVES
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
@@ -203,7 +205,8 @@ def _read(asker: Asker, ids: list[str]) -> dict[str, r4.Media]:
 
 def _picture(media: r4.Media) -> Picture:
     content = media.content or r4.Attachment()
-    return Picture(media.id or "", content.title or "", content.contentType or "")
+    title = content.title or ""
+    return Picture(media.id or "", _(title) if title in CURVES else title, content.contentType or "")
 
 
 def content(asker: Asker, picture: str) -> tuple[str, bytes]:

@@ -11,6 +11,7 @@ from struct import pack
 
 import pytest
 from django.test import Client
+from django.utils import translation
 from pypdf import PdfReader
 
 from tuetinh.care.lab import actions, api, prints
@@ -73,6 +74,9 @@ def test_a_histogram_goes_with_the_report_and_on_its_sheet(world, tube: Tube) ->
     actions.release(world.lab, tube.number)
     shown = [one for result in api.visit_results(world.doctor, world.encounter.id or "") for one in result.pictures]
     assert {(one.title, one.kind) for one in shown} == {("Biểu đồ RBC", "image/svg+xml")}
+    with translation.override("en"):
+        [result, *_] = api.visit_results(world.doctor, world.encounter.id or "")
+    assert [one.title for one in result.pictures] == ["RBC histogram"]
     kind, drawn = pictures.content(world.doctor, shown[0].id)
     assert (kind, drawn.count(b"L")) == ("image/svg+xml", len(COUNTS) + 1)
     tube.refresh_from_db()

@@ -7,11 +7,12 @@ import weakref
 from decimal import Decimal
 
 import pytest
+from django.utils import translation
 
 from tuetinh.care.lab import units
 from tuetinh.care.lab.catalogue import analytes
 from tuetinh.care.lab.machines.analysers import Meaning
-from tuetinh.care.lab.machines.drivers import FOLDER, drivers, read, recognise
+from tuetinh.care.lab.machines.drivers import FOLDER, Histogram, drivers, read, recognise
 from tuetinh.care.lab.machines.matching import possible_of
 from tuetinh.care.lab.machines.messages import Code, Result
 from tuetinh.care.lab.machines.simulator import results
@@ -21,6 +22,7 @@ from tuetinh.care.lab.machines.wire_hl7v2 import read as read_hl7v2
 from tuetinh.care.lab.machines.wire_lis2 import read as read_lis2
 from tuetinh.care.lab.results.book import delivered
 from tuetinh.care.lab.results.rules import Critical, Normal
+from tuetinh.care.lab.words import CURVES
 
 
 @pytest.mark.parametrize("key", sorted(path.stem for path in FOLDER.glob("*.json")))
@@ -74,6 +76,13 @@ def test_a_text_is_recognised_and_not_remembered() -> None:
     del text
     gc.collect()
     assert watched() is None
+
+
+@pytest.mark.parametrize("form", [form for one in drivers().values() for form in one.description.histograms])
+def test_a_curve_has_an_english_title(form: Histogram) -> None:
+    assert form.title in CURVES
+    with translation.override("en"):
+        assert translation.gettext(form.title) != form.title
 
 
 @pytest.mark.parametrize(
