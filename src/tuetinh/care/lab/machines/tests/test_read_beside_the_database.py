@@ -131,7 +131,8 @@ def test_a_question_is_read_as_the_machine_of_its_line_writes(world, readings) -
 async def conversation(intake: Intake, line: str, message: bytes) -> str:
     """Say a message on a line of this name, take what is said in return, and give its records."""
     ours, theirs = socket.socketpair()
-    here = lines.TcpLine(*await asyncio.open_connection(sock=ours))
+    incoming, outgoing = await asyncio.open_connection(sock=ours)
+    here = lines.TcpLine(incoming, outgoing)
     here.peer = line
     reader, writer = await asyncio.open_connection(sock=theirs)
     quick, stop = Timers(reply=5.0, between=5.0, busy=0.2, host_yields=0.2, tail=0.05), asyncio.Event()
@@ -148,7 +149,9 @@ async def conversation(intake: Intake, line: str, message: bytes) -> str:
         if frame == EOT:
             break
         told += (await reader.readuntil(b"\n"))[1:-5]
-    writer.close()
-    with suppress(TimeoutError):
-        await asyncio.wait_for(talking, 5)
+    for end in (writer, outgoing):
+        end.close()
+        with suppress(ConnectionError):
+            await end.wait_closed()
+        await asyncio.wait({talking}, timeout=5)
     return told.decode()
