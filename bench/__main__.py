@@ -14,7 +14,6 @@ import random
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -26,7 +25,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from bench import bundles, load, machine
-from bench.node import Node, running
+from bench.node import Node, own_folder, running
 
 HERE = Path(__file__).parent
 RUNS = 3
@@ -39,15 +38,12 @@ def main() -> int:
     told: dict[str, Any] = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "load": "wrk" if load.WRK else "own"}
     if not load.WRK:
         print("wrk is not installed (apt-get install wrk): a slower generator of our own is used")
-    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as name:
-        scratch = Path(name)
-        scratch.chmod(0o755)
-        with running(scratch / "node", options.population) as node:
-            told["machine"] = machine.facts(scratch, postgres_version())
-            print(*(f"{key:16} {value}" for key, value in told["machine"].items()), sep="\n")
-            told["fhir"] = _fhir(node, options, scratch)
-            told["import"] = _import(node, options)
-            told["pages"] = _pages(node, options)
+    with own_folder() as scratch, running(scratch / "node", options.population) as node:
+        told["machine"] = machine.facts(scratch, postgres_version())
+        print(*(f"{key:16} {value}" for key, value in told["machine"].items()), sep="\n")
+        told["fhir"] = _fhir(node, options, scratch)
+        told["import"] = _import(node, options)
+        told["pages"] = _pages(node, options)
     for script, *arguments in (("person_search.py", "--sizes", options.people), ("catalogues.py",)):
         print(f"\n{script.removesuffix('.py')}", flush=True)
         more = ["--queries", "40" if options.quick else "200"] if arguments else []

@@ -13,14 +13,13 @@ import argparse
 import os
 import signal
 import statistics
-import tempfile
 import time
 from pathlib import Path
 
 from bench import load, pairs, policies
 from bench.__main__ import shapes
 from bench.access_log import BEFORE, SETTLE_SECONDS
-from bench.node import Node, running
+from bench.node import Node, own_folder, running
 
 AIMS = {"policies": 0.15, "log": 0.10}
 BOTH = "both"
@@ -31,11 +30,8 @@ def main() -> None:
     parser = pairs.parser("bench.access_cost", __doc__)
     parser.add_argument("--role", default="doctor", help="whose desk (default %(default)s)")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as folder:
-        scratch = Path(folder)
-        scratch.chmod(0o755)
-        with running(scratch / "node", 300, BEFORE, workers=1) as node:
-            _compare(node, scratch, options)
+    with own_folder() as scratch, running(scratch / "node", 300, BEFORE, workers=1) as node:
+        _compare(node, scratch, options)
 
 
 def _compare(node: Node, scratch: Path, options: argparse.Namespace) -> None:

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 import time
-from pathlib import Path
 
 from bench import pairs
-from bench.node import running
+from bench.node import own_folder, running
 
 BEFORE = """
 import signal
@@ -32,16 +30,13 @@ SETTLE_SECONDS = 0.5
 def main() -> None:
     """Measure and print a line for each case."""
     options = pairs.parser("bench.access_log", __doc__).parse_args()
-    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as folder:
-        scratch = Path(folder)
-        scratch.chmod(0o755)
-        with running(scratch / "node", 300, BEFORE, workers=1) as node:
+    with own_folder() as scratch, running(scratch / "node", 300, BEFORE, workers=1) as node:
 
-            def switch(on: bool) -> None:  # noqa: FBT001 - a switch
-                os.kill(node.process, signal.SIGUSR2 if on else signal.SIGUSR1)
-                time.sleep(SETTLE_SECONDS)
+        def switch(on: bool) -> None:  # noqa: FBT001 - a switch
+            os.kill(node.process, signal.SIGUSR2 if on else signal.SIGUSR1)
+            time.sleep(SETTLE_SECONDS)
 
-            pairs.compare(node, scratch, switch, options)
+        pairs.compare(node, scratch, switch, options)
 
 
 if __name__ == "__main__":

@@ -15,15 +15,15 @@ import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
+
+from bench.node import own_folder
 
 MONTH, FACILITY = "2026-10", "12001"
 FIRST = datetime(2026, 10, 1, 1, tzinfo=UTC)
@@ -36,9 +36,8 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=25, help="lines of table 2 and 3 of a visit")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as folder:
-        data = Path(folder) / "node"
-        data.parent.chmod(0o755)
+    with own_folder() as scratch:
+        data = scratch / "node"
         os.environ["TUETINH_DATA"] = str(data)
         from tuetinh.node.prepare import prepare
 

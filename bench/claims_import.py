@@ -14,12 +14,13 @@ import random
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bench.node import own_folder
 
 if TYPE_CHECKING:
     from tuetinh.care.insurance.tables import Row, Tables
@@ -36,9 +37,7 @@ def main() -> None:
     parser.add_argument("--claims", type=int, default=10_000)
     parser.add_argument("--processes", type=int, default=min(os.cpu_count() or 1, 4))
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as folder:
-        root = Path(folder)
-        root.chmod(0o755)
+    with own_folder() as root:
         from tuetinh.node.prepare import load_alone
 
         load_alone()

@@ -12,16 +12,14 @@ import hashlib
 import json
 import secrets
 import statistics
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import psycopg
 
 from bench import load, pairs
 from bench.__main__ import shapes
 from bench.load import Request
-from bench.node import running
+from bench.node import own_folder, running
 
 DEEP = '{"resourceType":"Bundle","type":"batch","entry":' + "[" * 5000 + "]" * 5000 + "}"
 MANY = json.dumps(
@@ -54,9 +52,7 @@ def main() -> None:
     """Measure the pairs and print the ratio of their p95."""
     options = pairs.parser("bench.hostile", __doc__).parse_args()
     half = max(1, options.clients // 2)
-    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as folder:
-        scratch = Path(folder)
-        scratch.chmod(0o755)
+    with own_folder() as scratch:
         (scratch / "other").mkdir()
         with running(scratch / "node", 300) as node, ThreadPoolExecutor(1) as beside:
             asked = [one for name, some in shapes(node).items() if name in pairs.CASES for one in some]

@@ -22,7 +22,6 @@ import sqlite3
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +41,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MultiFrameTrueCo
 
 from bench import load, machine
 from bench.__main__ import postgres_version
-from bench.node import Node, running
+from bench.node import Node, own_folder, running
 
 PLUGIN: Final = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 IMAGES, SIDE = 50, 512  # of a study; pixels of an image
@@ -78,9 +77,7 @@ class Picture:
 def main() -> int:
     """Measure and print a line for each case."""
     options = _options()
-    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as name:
-        scratch = Path(name)
-        scratch.chmod(0o755)
+    with own_folder() as scratch:
         receiver = free_port()
         with running(scratch / "node", 100, workers=options.workers) as node, _orthanc(scratch, receiver) as peer:
             facts = machine.facts(scratch, postgres_version())

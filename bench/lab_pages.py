@@ -10,25 +10,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from itertools import cycle
-from pathlib import Path
 
 import httpx
 
-from bench.node import Node, running
+from bench.node import Node, inside, own_folder, running
 
 DAY = """
-import json, random, sys
-from pathlib import Path
-from tuetinh.node.prepare import prepare
-prepare(Path(sys.argv[1]))
+import random
 from tuetinh.care.lab import actions
 from tuetinh.care.lab.catalogue import test
 from tuetinh.care.lab.machines import inbox
@@ -58,7 +50,7 @@ for number in range(visits + visits // 10):
     for tube in Tube.objects.filter(encounter=visit.id):
         if number >= visits:
             if number % 2:
-                actions.receive(SYSTEM, tube.number)
+                actions.receive_specimen(SYSTEM, tube.number)
             continue
         header = rf"MSH|^~\\&|DAY|{tube.kind}|||20261121080000||ORU^R01|{tube.number}|P|2.5.1"
         lines = [header, f"OBR|1||{tube.number}|X"]
@@ -91,24 +83,11 @@ def main() -> int:
     parser.add_argument("--visits", type=int, default=1500, help="of two tubes and 27 results each")
     parser.add_argument("--count", type=int, default=60, help="how often each page is asked for")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as name:
-        scratch = Path(name)
-        scratch.chmod(0o755)
-        with running(scratch / "node", 200) as node:
-            day = _day(scratch / "node", options.visits)
-            print(json.dumps({key: day[key] for key in ("stages", "messages")}))
-            _measure(node, day["tubes"], options.count)
+    with own_folder() as scratch, running(scratch / "node", 200) as node:
+        day = inside(scratch / "node", DAY, options.visits)
+        print(json.dumps({key: day[key] for key in ("stages", "messages")}))
+        _measure(node, day["tubes"], options.count)
     return 0
-
-
-def _day(data: Path, visits: int) -> dict[str, list[list[str]]]:
-    """Fill the laboratory; what stands in it, with some tubes and their persons."""
-    command = [sys.executable, "-c", DAY, str(data), str(visits)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, env=os.environ | {"TUETINH_DATA": str(data)}
-    )
-    found: dict[str, list[list[str]]] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 def _measure(node: Node, tubes: list[list[str]], count: int) -> None:

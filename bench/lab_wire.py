@@ -11,12 +11,10 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
 import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,15 +22,10 @@ from pathlib import Path
 import httpx
 import psutil
 
-from bench.node import Node, running
+from bench.node import Node, inside, own_folder, running
 
 LOOKED_AT = 20  # every so many messages is searched for at once after its acknowledgement
 ORDERS = """
-import json, sys
-from pathlib import Path
-from tuetinh.node.prepare import prepare
-prepare(Path(sys.argv[1]))
-from django.conf import settings
 from tuetinh.care.lab import actions
 from tuetinh.care.lab.models import Tube
 from tuetinh.node.demo import places
@@ -58,13 +51,10 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=0.0, help="messages a second of all machines; 0: as many as go")
     parser.add_argument("--whole", action="store_true", help="no process of its own for the machines")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as name:
-        scratch = Path(name)
-        scratch.chmod(0o755)
-        with running(scratch / "node", 200) as node:
-            tubes = _ordered(scratch / "node", options.messages)
-            with _listening(node, scratch / "node", whole=options.whole) as (port, process):
-                print(json.dumps(asyncio.run(_measure(node, port, process, tubes, options)), indent=1))
+    with own_folder() as scratch, running(scratch / "node", 200) as node:
+        tubes = inside(scratch / "node", ORDERS, options.messages)
+        with _listening(node, scratch / "node", whole=options.whole) as (port, process):
+            print(json.dumps(asyncio.run(_measure(node, port, process, tubes, options)), indent=1))
     return 0
 
 
@@ -89,15 +79,6 @@ def _listening(node: Node, data: Path, *, whole: bool) -> Iterator[tuple[int, ps
     finally:
         process.terminate()
         process.wait(15)
-
-
-def _ordered(data: Path, count: int) -> list[tuple[str, str]]:
-    """Order one glucose a tube; their numbers with the ids of their orders."""
-    command = [sys.executable, "-c", ORDERS, str(data), str(count)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, env=os.environ | {"TUETINH_DATA": str(data)}
-    )
-    return [(number, order) for number, order in json.loads(done.stdout.splitlines()[-1])]
 
 
 def _oru(machine: int, control: int, tube: str) -> bytes:

@@ -9,15 +9,22 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from tuetinh.node import health
 
 START_SECONDS = 240
+_INSIDE = """import json, sys
+from pathlib import Path
+from tuetinh.node.prepare import prepare
+prepare(Path(sys.argv[1]))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,15 @@ class Node:
 
 
 @contextlib.contextmanager
+def own_folder() -> Iterator[Path]:
+    """A folder for the time of a measurement, which the database's account may enter."""
+    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@contextlib.contextmanager
 def running(folder: Path, population: int, before: str = "", workers: int | None = None) -> Iterator[Node]:
     """Build the province, run it, and end it.
 
@@ -86,6 +102,14 @@ def running(folder: Path, population: int, before: str = "", workers: int | None
         process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(15)
+
+
+def inside(data: Path, script: str, *arguments: object) -> Any:
+    """What a script of Python says in JSON on its last line, run on the data of a node with its first argument."""
+    command = [sys.executable, "-c", f"{_INSIDE}{script}", str(data), *map(str, arguments)]
+    environment = os.environ | {"TUETINH_DATA": str(data)}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

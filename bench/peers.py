@@ -19,7 +19,6 @@ import json
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import venv
 from collections.abc import Iterator
@@ -30,7 +29,7 @@ import httpx
 
 from bench import machine
 from bench.__main__ import postgres_version
-from bench.node import Node, running, token_of
+from bench.node import Node, own_folder, running, token_of
 
 PEER = "sekmet-fhir==0.1.1"
 CASES = {
@@ -62,16 +61,13 @@ START_SECONDS = 60
 def main() -> int:
     """Measure and print a line for each case and number of clients."""
     options = _options()
-    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as name:
-        scratch = Path(name)
-        scratch.chmod(0o755)
-        with running(scratch / "node", 100) as node, _peer(scratch / "peer") as peer:
-            print(*(f"{k:16} {v}" for k, v in machine.facts(scratch, postgres_version()).items()), sep="\n")
-            print(f"\n{'answers/s':28}{'clients':>8}{'here':>9}{'peer':>9}{'ratio':>8}{'≈ Medplum':>11}", flush=True)
-            for salt, case in enumerate(options.cases.split(",")):
-                ours = _measure(options, case, salt, "here", f"{node.url}/fhir", scratch, node)
-                theirs = _measure(options, case, salt, "peer", f"{peer}/fhir", scratch)
-                _print(case, ours, theirs)
+    with own_folder() as scratch, running(scratch / "node", 100) as node, _peer(scratch / "peer") as peer:
+        print(*(f"{k:16} {v}" for k, v in machine.facts(scratch, postgres_version()).items()), sep="\n")
+        print(f"\n{'answers/s':28}{'clients':>8}{'here':>9}{'peer':>9}{'ratio':>8}{'≈ Medplum':>11}", flush=True)
+        for salt, case in enumerate(options.cases.split(",")):
+            ours = _measure(options, case, salt, "here", f"{node.url}/fhir", scratch, node)
+            theirs = _measure(options, case, salt, "peer", f"{peer}/fhir", scratch)
+            _print(case, ours, theirs)
     return 0
 
 

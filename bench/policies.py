@@ -6,14 +6,12 @@ usage: python -m bench.policies [--rounds N] [--seconds S] [--clients N]
 from __future__ import annotations
 
 import statistics
-import tempfile
-from pathlib import Path
 
 import psycopg
 
 from bench import load, pairs
 from bench.__main__ import shapes
-from bench.node import running
+from bench.node import own_folder, running
 
 TABLES = """SELECT c.oid::regclass::text FROM pg_class c
 WHERE c.relnamespace = 'record'::regnamespace AND c.relkind IN ('r', 'p')
@@ -24,26 +22,21 @@ ROLES = ("doctor", "reception")  # who sees types whole but for labels and what 
 def main() -> None:
     """Measure and print a line for each case."""
     options = pairs.parser("bench.policies", __doc__).parse_args()
-    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as folder:
-        scratch = Path(folder)
-        scratch.chmod(0o755)
-        with running(scratch / "node", 300) as node:
-            url = f"postgresql://postgres@/tuetinh?host={scratch}/node/postgres"
-            asked = {name: some for name, some in shapes(node).items() if name in pairs.CASES}
-            who = {"system": node.bearer} | {role: node.cookie(role) for role in ROLES}
-            cases = [(asker, name) for asker in who for name in asked]
-            rates: dict[tuple[str, str, bool], list[float]] = {
-                (*case, on): [] for case in cases for on in (True, False)
-            }
-            refused = set()
-            for _ in range(options.rounds):
-                for asker, name in cases:
-                    for on in (True, False):
-                        switch(url, on=on)
-                        run = load.run(node.url, who[asker], asked[name], options.clients, options.seconds, scratch)
-                        rates[asker, name, on].append(run.rate)
-                        if run.errors:
-                            refused.add((asker, name))
+    with own_folder() as scratch, running(scratch / "node", 300) as node:
+        url = f"postgresql://postgres@/tuetinh?host={scratch}/node/postgres"
+        asked = {name: some for name, some in shapes(node).items() if name in pairs.CASES}
+        who = {"system": node.bearer} | {role: node.cookie(role) for role in ROLES}
+        cases = [(asker, name) for asker in who for name in asked]
+        rates: dict[tuple[str, str, bool], list[float]] = {(*case, on): [] for case in cases for on in (True, False)}
+        refused = set()
+        for _ in range(options.rounds):
+            for asker, name in cases:
+                for on in (True, False):
+                    switch(url, on=on)
+                    run = load.run(node.url, who[asker], asked[name], options.clients, options.seconds, scratch)
+                    rates[asker, name, on].append(run.rate)
+                    if run.errors:
+                        refused.add((asker, name))
     print(f"{'answers/s':40}{'with':>10}{'without':>10}   cost (median of pairs)")
     for case in cases:
         taken = list(zip(rates[*case, True], rates[*case, False], strict=True))

@@ -20,7 +20,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +33,7 @@ import psycopg
 
 from bench import machine
 from bench.__main__ import postgres_version
-from bench.node import Node, running, token_of
+from bench.node import Node, own_folder, running, token_of
 from bench.population import CARDS, DISEASES, MEASURES, TYPES, Person, Written, write
 
 HERE = Path(__file__).parent
@@ -90,9 +89,8 @@ def _folder(given: str) -> Iterator[Path]:
         Path(given).mkdir(mode=0o755, parents=True, exist_ok=True)
         yield Path(given).resolve()
         return
-    with tempfile.TemporaryDirectory(prefix="tuetinh-bench-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
+    with own_folder() as scratch:
+        yield scratch
 
 
 @dataclass

@@ -71,12 +71,7 @@ def sheet(asker: Asker, tube: Tube, paper: Paper = "A5") -> bytes:
         "released": tube.released_at or datetime.now(actions.HANOI),
         "rows": rows,
         "isolates": _isolates(grid),
-        "pictures": [
-            {"title": one.title, "drawn": drawn}
-            for found in pictures.of_reports(asker, list(work.orders)).values()
-            for one in found
-            if (drawn := pictures.as_svg(asker, one.id))
-        ],
+        "pictures": [{"title": title, "drawn": svg} for title, svg in pictures.for_print(asker, work)],
     }
     return pdf("lab/sheet.typ", data, paper)
 

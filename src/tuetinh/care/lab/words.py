@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 # Interpretation code to word and icon; colour only helps.
 FLAGS = {
@@ -37,6 +37,13 @@ STATES = {
     "noted": gettext_lazy("Đã nhận, không phải kết quả"),
     "aside": gettext_lazy("Đã để riêng"),
 }
+# The titles that descriptions of machines give to curves.
+CURVES = (
+    gettext_noop("Biểu đồ WBC"),
+    gettext_noop("Biểu đồ RBC"),
+    gettext_noop("Biểu đồ PLT"),
+    gettext_noop("Biểu đồ phân tán LMNE"),
+)
 
 
 def plain_flag(code: str) -> str:

@@ -81,9 +81,14 @@ def find_all(senders: Sequence[tuple[str, str]]) -> list[Analyser | None]:
 FOLDER = "folder:"  # begins what stands for an address where a file lay in the folder of the machine of this number
 
 
+def is_line(address: str) -> bool:
+    """Whether what stands for an address is a serial line or a folder, and so tells the machine whatever its name."""
+    return address.startswith((FOLDER, "/", "COM", "socket://"))
+
+
 def by_line(addresses: Iterable[str]) -> dict[str, Analyser]:
     """The machines that have a serial line or a folder of their own, by what stands for its address."""
-    own = [address for address in addresses if address.startswith((FOLDER, "/", "COM", "socket://"))]
+    own = [address for address in addresses if is_line(address)]
     if not own:
         return {}
     numbers = [int(a.removeprefix(FOLDER)) for a in own if a.startswith(FOLDER) and a.removeprefix(FOLDER).isdigit()]

@@ -14,12 +14,13 @@ import math
 import struct
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tuetinh.care.lab.machines.drivers import Driver, Histogram
 from tuetinh.care.lab.machines.messages import Curve, Order, Result
 
 MOST = 20_000  # points of one curve
-_LARGEST = 4 * 1024 * 1024  # bytes of one stream
+_LARGEST = 16 * 1024 * 1024  # bytes of all streams of one message
 _STREAM = "floatle-stream/deflate:base64"
 
 
@@ -33,11 +34,33 @@ def of_results(order: Order, driver: Driver) -> None:
             order.results = [result for result in order.results if result.code.code not in own]
 
 
-def of_streams(driver: Driver, name: str, lines: str, points: str) -> Curve | None:
-    """The curve that an M record names, of its two streams; None where the model has none of this name."""
-    form = next((f for f in driver.description.histograms if f.at.casefold() == name.casefold()), None)
-    numbers = _stream(points) if form else ()
-    return _axes(form, numbers, _stream(lines)) if form and numbers else None
+@dataclass(slots=True)
+class Streams:
+    """Reads the streams of one message. room: bytes that they may still have, inflated."""
+
+    room: int = _LARGEST
+
+    def curve(self, driver: Driver, name: str, lines: str, points: str) -> Curve | None:
+        """The curve that an M record names, of its two streams; None where the model has none of this name."""
+        form = next((f for f in driver.description.histograms if f.at.casefold() == name.casefold()), None)
+        numbers = self._numbers(points) if form else ()
+        return _axes(form, numbers, self._numbers(lines)) if form and numbers else None
+
+    def _numbers(self, text: str) -> Sequence[float]:
+        """The numbers of `FLOATLE-stream/deflate:base64^…`; none where it is no such thing or there is no room."""
+        kind, _, data = text.partition("^")
+        if kind.strip().casefold() != _STREAM or self.room <= 0:
+            return ()
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            raw = inflater.decompress(base64.b64decode(data, validate=True), self.room)
+        except (ValueError, zlib.error):
+            return ()
+        self.room -= len(raw)
+        if not inflater.eof:
+            return ()
+        numbers = struct.unpack(f"<{len(raw) // 4}f", raw[: len(raw) // 4 * 4])
+        return numbers if all(map(math.isfinite, numbers)) else ()
 
 
 def _counts(content: bytes, form: Histogram, said: dict[str, Result]) -> Curve | None:
@@ -49,19 +72,6 @@ def _counts(content: bytes, form: Histogram, said: dict[str, Result]) -> Curve |
     lines = {float(n) for code in form.lines if code in said and (n := said[code].number) is not None}
     inside = tuple(sorted(line for line in lines if 0 < line < len(counts)))
     return Curve(form.title, tuple((float(x), float(y)) for x, y in enumerate(counts)), inside, unit=form.unit)
-
-
-def _stream(text: str) -> Sequence[float]:
-    """The numbers of `FLOATLE-stream/deflate:base64^…`; none where it is no such thing."""
-    kind, _, data = text.partition("^")
-    if kind.strip().casefold() != _STREAM:
-        return ()
-    try:
-        raw = zlib.decompressobj(-zlib.MAX_WBITS).decompress(base64.b64decode(data, validate=True), _LARGEST)
-    except (ValueError, zlib.error):
-        return ()
-    numbers = struct.unpack(f"<{len(raw) // 4}f", raw[: len(raw) // 4 * 4])
-    return numbers if all(map(math.isfinite, numbers)) else ()
 
 
 def _axes(form: Histogram, numbers: Sequence[float], lines: Sequence[float]) -> Curve | None:

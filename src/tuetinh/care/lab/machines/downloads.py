@@ -11,8 +11,7 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import F
 
 from tuetinh.care.lab.machines import analysers, replies, wire_hl7v2_orders, wire_lis2
-from tuetinh.care.lab.machines.messages import Header, Refused
-from tuetinh.care.lab.machines.reading import Arrival, read
+from tuetinh.care.lab.machines.messages import Header
 from tuetinh.care.lab.machines.wire_mllp import SB, TRAILER, Framer
 from tuetinh.care.lab.models import Analyser, Download, Tube
 
@@ -73,13 +72,9 @@ def _due(analyser: Analyser) -> Due | None:
     return None
 
 
-def due_on_line(seen: Arrival) -> Due | None:
-    """What waits for the machine that spoke last on a LIS1-A line."""
-    try:
-        header = read(seen).header
-    except Refused:
-        return None
-    analyser = analysers.find(header.sender, seen.peer)
+def due_on_line(sender: str, peer: str) -> Due | None:
+    """What waits for the machine that spoke last on a LIS1-A line, of the name that it said."""
+    analyser = analysers.find(sender, peer)
     return _due(analyser) if analyser and analyser.downloads and not analyser.port else None
 
 

@@ -17,6 +17,7 @@ import msgspec
 
 FOLDER = Path(__file__).parent.parent / "data" / "drivers"
 Wire = Literal["hl7v2", "lis2", "file", "text"]
+_NAME = 300  # characters: what is longer is no name but a text, which comes once
 
 
 class Serial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -181,14 +182,20 @@ def _patterns() -> list[tuple[re.Pattern[str], Driver]]:
     return [(re.compile(d.description.known_by, re.IGNORECASE), d) for d in drivers().values()]
 
 
-@lru_cache(maxsize=200)  # machines say their name in every message
 def recognise(text: str, *wires: Wire) -> Driver | None:
     """The model whose sender name, file name or text this is: the one that says the most of it."""
+    return (_remembered if len(text) <= _NAME else _recognised)(text, wires)
+
+
+def _recognised(text: str, wires: tuple[Wire, ...]) -> Driver | None:
     best: tuple[int, Driver | None] = (0, None)
     for pattern, one in _patterns():
         if one.description.wire in wires and (found := pattern.search(text)):
             best = max(best, (len(found.group()), one), key=lambda pair: pair[0])
     return best[1]
+
+
+_remembered = lru_cache(maxsize=200)(_recognised)  # machines say their name in every message
 
 
 def schema() -> dict[str, Any]:

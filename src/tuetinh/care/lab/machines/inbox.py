@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -42,19 +42,37 @@ _Key = tuple[str, str, bytes]
 
 @dataclass(slots=True)
 class Item:
-    """One arrival on its way: what was read of it, or why it could not be."""
+    """One arrival on its way. message: what it says; refused: why it could not be read; answer: what it was told."""
 
     arrival: Arrival
-    analyser: Analyser | None
-    message: Read | None
-    refused: Refused | None
-    header: Header
-    digest: bytes
+    header: Header = field(default_factory=Header)
+    message: Read | None = None
+    refused: Refused | None = None
+    digest: bytes = b""
+    analyser: Analyser | None = None
+    answer: bytes | None = None
 
     @property
     def key(self) -> _Key:
         """What makes it the same as one that came before."""
         return self.header.sender[:300], self.header.control_id[:200], self.digest
+
+    @property
+    def is_read(self) -> bool:
+        """Whether `read` was called."""
+        return bool(self.message or self.refused)
+
+    def read(self, machine: Analyser | None = None) -> None:
+        """Read it, which asks no database. machine: the one that the line belongs to, where it is known by it."""
+        self.digest, self.header = self.arrival.digest, Header(wire=self.arrival.wire)
+        try:
+            self.message = read(self.arrival, driver(machine.driver) if machine and machine.driver else None)
+            self.header = self.message.header
+        except Refused as error:
+            self.refused, self.header = error, error.header or self.header
+        except Exception:  # an error of ours: it is kept as broken, and hinders no other
+            log.exception("lab: a message could not be read")
+            self.refused = Refused("AE", "207")
 
 
 def take(frame: Frame, peer: str) -> bytes | None:
@@ -77,60 +95,41 @@ def joined(frame: Frame, answers: Sequence[bytes | None]) -> bytes | None:
     return wire.batch(found) if len(found) > 1 or wire.is_batch(frame.payload) else found[0]
 
 
-def opened(arrival: Arrival, machine: Analyser | None = None) -> Item:
-    """Read an arrival, which asks no database. machine: the one that the line belongs to, where it is known by it."""
-    message, refused, header = None, None, Header(wire=arrival.wire)
-    try:
-        message = read(arrival, driver(machine.driver) if machine and machine.driver else None)
-        header = message.header
-    except Refused as error:
-        refused, header = error, error.header or header
-    except Exception:  # an error of ours: it is kept as broken, and hinders no other
-        log.exception("lab: a message could not be read")
-        refused = Refused("AE", "207")
-    return Item(arrival, None, message, refused, header, arrival.digest)
-
-
 @record.one_request()
 def take_many(arrivals: Sequence[Arrival | Item]) -> list[bytes | None]:
     """Keep arrivals, in order, and return their answers, None where none is due. Returns only after the commit.
 
     What one of them breaks, breaks nothing for the others. They are one request to the access log: each person once.
     """
-    answers: list[bytes | None] = []
-    items = [one if isinstance(one, Item) else opened(one) for one in arrivals]
-    lines = analysers.by_line({item.arrival.peer for item in items})
-    for group in _apart([opened(i.arrival, lines[i.arrival.peer]) if i.arrival.peer in lines else i for i in items]):
+    items = [one if isinstance(one, Item) else Item(one) for one in arrivals]
+    unread = [item for item in items if not item.is_read]
+    lines = analysers.by_line({item.arrival.peer for item in unread})
+    for item in unread:
+        item.read(lines.get(item.arrival.peer))
+    for group in _apart(items):
         try:
-            answers += _keep(group)
+            _keep(group)
         except Exception:
             if len(group) == 1:
-                answers.append(_broken(group[0]))
+                _broken(group[0])
             else:
-                answers += [answer for item in group for answer in _alone(item)]
-    return answers
+                for item in group:
+                    _alone(item)
+    return [item.answer for item in items]
 
 
-def lis2_reply(arrival: Arrival) -> bytes | None:
-    """The orders that a LIS2 message asks for, None where it asks nothing."""
+def _alone(item: Item) -> None:
     try:
-        return replies.lis2_answer(read(arrival), arrival.peer)
-    except Refused:
-        return None
-
-
-def _alone(item: Item) -> list[bytes | None]:
-    try:
-        return _keep([item])
+        _keep([item])
     except Exception:
-        return [_broken(item)]
+        _broken(item)
 
 
-def _broken(item: Item) -> bytes | None:
+def _broken(item: Item) -> None:
     """An error of ours leaves the message broken, never lost. Raises when even that cannot be kept."""
     log.exception("lab: a message could not be written")
     item.message, item.refused = None, Refused("AE", "207", "", item.header)
-    return _keep([item])[0]
+    _keep([item])
 
 
 def _apart(items: Iterable[Item]) -> Iterator[list[Item]]:
@@ -148,7 +147,7 @@ def _apart(items: Iterable[Item]) -> Iterator[list[Item]]:
         yield group
 
 
-def _keep(items: list[Item]) -> list[bytes | None]:
+def _keep(items: list[Item]) -> None:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ONE_WRITER])
@@ -167,7 +166,8 @@ def _keep(items: list[Item]) -> list[bytes | None]:
         for key in twice:
             Message.objects.filter(pk=rows[key].pk).update(copies=F("copies") + 1)
         found = known | rows
-        return [bytes(ack) if (ack := found[item.key].ack) else None for item in items]
+        for item in items:
+            item.answer = bytes(ack) if (ack := found[item.key].ack) else None
 
 
 def _known(items: list[Item]) -> dict[_Key, Message]:

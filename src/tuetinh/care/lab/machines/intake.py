@@ -16,27 +16,32 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MOST = 64  # messages in one transaction
-SMALL = 32 * 1024  # bytes
-Answers = list[bytes | None]
 
 
 class Intake:
-    """Keeps arrivals on one thread, in the order in which they came."""
+    """Reads arrivals on one thread and keeps them on another, in the order in which they came."""
 
     def __init__(self) -> None:
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reading")
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
-        self._waiting: list[tuple[Sequence[Arrival | Item], asyncio.Future[Answers]]] = []
+        self._waiting: list[tuple[list[Item], asyncio.Future[None]]] = []
         self._working: asyncio.Task[None] | None = None
 
-    async def keep(self, arrivals: Sequence[Arrival]) -> Answers:
-        """Keep arrivals of one line and return their answers, after the commit. Raises what hindered it."""
+    async def keep(self, arrivals: Sequence[Arrival]) -> list[Item]:
+        """Keep arrivals of one line; what was read of each, with its answer, after the commit. Raises what hindered it.
+
+        They are read while the database works on those before.
+        """
         if not arrivals:
             return []
-        done: asyncio.Future[Answers] = asyncio.get_running_loop().create_future()
-        self._waiting.append(([_opened(one) for one in arrivals], done))
+        loop = asyncio.get_running_loop()
+        items = await loop.run_in_executor(self._reader, _read, arrivals)
+        done = loop.create_future()
+        self._waiting.append((items, done))
         if self._working is None or self._working.done():
             self._working = asyncio.create_task(self._work())
-        return await done
+        await done
+        return items
 
     async def run(self, do: Callable[[], T]) -> T:
         """Do something with the database on the same thread."""
@@ -49,16 +54,15 @@ class Intake:
                 batch.append(self._waiting.pop(0))
                 count += len(batch[-1][0])
             try:
-                answers = iter(await self.run(lambda b=batch: _take([a for part, _ in b for a in part])))  # type: ignore[misc]
-                told = [[next(answers) for _ in part] for part, _ in batch]
+                await self.run(lambda b=batch: _take([item for items, _ in b for item in items]))  # type: ignore[misc]
             except Exception as error:  # each line tells its machine that nothing was kept
                 for _, done in batch:
                     if not done.done():
                         done.set_exception(error)
             else:
-                for (_, done), mine in zip(batch, told, strict=True):
+                for _, done in batch:
                     if not done.done():
-                        done.set_result(mine)
+                        done.set_result(None)
 
     async def close(self) -> None:
         """Finish what is in hand and close the database connection."""
@@ -67,19 +71,24 @@ class Intake:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, connections.close_all)
         self._thread.shutdown(wait=False)
+        self._reader.shutdown(wait=False)
 
 
-def _opened(arrival: Arrival) -> Arrival | Item:
-    """A small message is read while the thread waits for the database; a large one would keep all lines waiting."""
+def _read(arrivals: Sequence[Arrival]) -> list[Item]:
+    """What a line of its own brought is left to be read as its machine writes, which the database knows."""
+    from tuetinh.care.lab.machines import analysers, inbox  # models, which are ready when the first message comes
+
+    items = [inbox.Item(arrival) for arrival in arrivals]
+    for item in items:
+        if not analysers.is_line(item.arrival.peer):
+            item.read()
+    return items
+
+
+def _take(items: list[Item]) -> None:
     from tuetinh.care.lab.machines import inbox
 
-    return arrival if len(arrival.raw) > SMALL else inbox.opened(arrival)
-
-
-def _take(arrivals: list[Arrival | Item]) -> Answers:
-    from tuetinh.care.lab.machines import inbox  # models, which are ready when the first message comes
-
-    return inbox.take_many(arrivals)
+    inbox.take_many(items)
 
 
 def _with_connection(do: Callable[[], T]) -> T:

@@ -104,18 +104,17 @@ async def _settle(line: Line, link: Link, intake: Intake, orders: _Orders) -> No
 
 async def _keep(text: Text, peer: str, intake: Intake, orders: _Orders) -> tuple[bool, bytes | None]:
     """Whether a text is kept now, and the orders that it asked for."""
-    from tuetinh.care.lab.machines import inbox
+    from tuetinh.care.lab.machines import replies
 
-    found = arrivals(text, peer)
     try:
-        await intake.keep(found)
-        asked = next((a for a in found if b"\rQ" in a.raw or b"\nQ" in a.raw), None)
-        reply = await intake.run(lambda: inbox.lis2_reply(asked)) if asked and not text.fault else None
+        items = await intake.keep(arrivals(text, peer))
+        asked = next((item.message for item in items if item.message and item.message.queries), None)
+        reply = await intake.run(lambda: replies.lis2_answer(asked, peer)) if asked else None
     except Exception:
         log.exception("lab: a message could not be kept")
         return False, None
-    if found and not text.fault:
-        orders.seen = found[-1]
+    if items and items[-1].message:
+        orders.sender = items[-1].header.sender
     return True, reply
 
 
@@ -124,17 +123,17 @@ class _Orders:
 
     def __init__(self, peer: str) -> None:
         self.peer = peer
-        self.seen: Arrival | None = None
+        self.sender: str | None = None  # of what was said last
 
     async def offer(self, link: Link, intake: Intake, now: float) -> None:
         """Send what waits for the machine of this line, one tube at a time."""
         from tuetinh.care.lab.machines import downloads
 
-        if not self.seen:
+        if self.sender is None:
             return
-        seen = self.seen
+        sender = self.sender
         try:
-            due = await intake.run(lambda: downloads.due_on_line(seen))
+            due = await intake.run(lambda: downloads.due_on_line(sender, self.peer))
         except Exception:
             log.exception("lab: the orders of a machine could not be looked up")
             return

@@ -44,7 +44,8 @@ async def serve_mllp(
         from tuetinh.care.lab.machines import inbox
 
         try:
-            return inbox.joined(frame, await intake.keep(inbox.arrivals(frame, peer)))
+            items = await intake.keep(inbox.arrivals(frame, peer))
+            return inbox.joined(frame, [item.answer for item in items])
         except Exception:
             log.exception("lab: a message could not be kept")
             return None if frame.fault else _not_kept(frame)

@@ -53,10 +53,8 @@ def _orders(header: Header, message: Message, analyser: Analyser | None) -> byte
     )
 
 
-def lis2_answer(message: Message, peer: str) -> bytes | None:
-    """The message that answers the questions of a LIS2 message, None where it asks nothing."""
-    if not message.queries:
-        return None
+def lis2_answer(message: Message, peer: str) -> bytes:
+    """The message that answers the questions of a LIS2 message."""
     analyser = analysers.find(message.header.sender, peer)
     return wire_lis2.orders(_asked(message, analyser), receiver=message.header.application)
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from typing import Final
 
-from tuetinh.care.lab.machines import curves
+from tuetinh.care.lab.machines.curves import Streams
 from tuetinh.care.lab.machines.drivers import Control, Driver, recognise
 from tuetinh.care.lab.machines.messages import (
     NOTHING,
@@ -146,6 +146,7 @@ class _Reading:
     message: Message
     held: dict[str, Record] = field(default_factory=dict)
     order: Order | None = None
+    streams: Streams = field(default_factory=Streams)
     ended: bool = False
 
     def find(self, what: str) -> str:
@@ -287,7 +288,7 @@ def _comment(found: _Reading, record: Record) -> None:
 def _picture(found: _Reading, record: Record) -> None:
     """A curve of the order before it: `M|1|HISTOGRAM|…|name|lines|points`."""
     if found.driver and found.order and record.raw(3) in ("HISTOGRAM", "MATRIX"):
-        curve = curves.of_streams(found.driver, record.raw(5), record.raw(6), record.raw(7))
+        curve = found.streams.curve(found.driver, record.raw(5), record.raw(6), record.raw(7))
         found.order.curves += [curve] if curve else []
 
 

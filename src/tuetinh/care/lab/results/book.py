@@ -83,12 +83,13 @@ class Book:
 
     def of(self, kind: type[R], day: str) -> list[R]:
         """The rules of a kind that are in force on a day (ISO). The list is everybody's: not to be changed."""
-        if (kind, day) not in self._days:
+        found = self._days.get((kind, day))
+        if found is None:
+            found = [rule for rule in self.rules.values() if isinstance(rule, kind) and rule.holds_on(day)]
             if len(self._days) > 10 * len(KINDS):  # days that went by
                 self._days.clear()
-            found = [rule for rule in self.rules.values() if isinstance(rule, kind) and rule.holds_on(day)]
-            self._days[kind, day] = list(found)
-        return cast("list[R]", self._days[kind, day])
+            self._days[kind, day] = found
+        return cast("list[R]", found)
 
     def limits(self, kind: type[Rule], analyte: str, day: str) -> list[Normal | Critical]:
         """The limits of an analyte in force on a day."""

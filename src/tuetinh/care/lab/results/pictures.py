@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from tuetinh.care.lab import actions, facts
 from tuetinh.care.lab.errors import BadPicture, NeedsReason, NoTube, WrongStage
 from tuetinh.care.lab.models import Tube
 from tuetinh.care.lab.results.facts import who
 from tuetinh.care.lab.results.work import Work, Writes, work_on
+from tuetinh.care.lab.words import CURVES
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
-from tuetinh.record.errors import NotFound
+from tuetinh.record.errors import Gone, NotFound
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 # Contents are for no desk of the laboratory by themselves: who may see the Media may see what it holds.
 HOLDER: Final = SYSTEM
@@ -29,6 +34,7 @@ _BEGINNINGS: Final = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image
 SVG: Final = "image/svg+xml"  # only what we have drawn ourselves: one that came from elsewhere may hold a script
 _DRAWN: Final = (b"BM", b"GIF8", b"II*\0", b"MM\0*")  # how files begin that browsers or documents do not show
 _PRINTED: Final = 900  # pixels of the longer side on paper
+_PIXELS: Final = 80_000_000  # of one picture that is opened: a few bytes can say that they are any number
 _CLOSED: Final = (Tube.Stage.ORDERED, Tube.Stage.REJECTED, Tube.Stage.CANCELLED)
 
 
@@ -71,7 +77,7 @@ def shown(content: bytes) -> bytes:
     drawn = BytesIO()
     try:
         with Image.open(BytesIO(content)) as image:
-            image.convert("RGB").save(drawn, "PNG")
+            _on_white(image).save(drawn, "PNG")
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError):
         return b""
     return drawn.getvalue() if drawn.tell() <= LARGEST else b""
@@ -113,7 +119,7 @@ def from_machine(asker: Asker, work: Work, order: str, found: Iterable[Sent], in
     What was sent before is not kept twice, nor what a person took back.
     """
     request = work.orders[order]
-    named = {f"{order}-{sha256(one.content).hexdigest()[:24]}": one for one in found}
+    named = {_named(order, one.content): one for one in found}
     known = record.read_many(into.desk, "Media", list(named))
     new = [(id_, one) for id_, one in named.items() if id_ not in known]
     for id_, one in new:
@@ -122,6 +128,11 @@ def from_machine(asker: Asker, work: Work, order: str, found: Iterable[Sent], in
     if new:
         linked = [*_links(work, order), *(r4.DiagnosticReportMedia(link=facts.ref("Media", id_)) for id_, *_ in new)]
         _note(work, request, linked, into)
+
+
+def _named(order: str, content: bytes) -> str:
+    """The id of the Media of what a machine sent for an order."""
+    return f"{order}-{sha256(content).hexdigest()[:24]}"
 
 
 def detach(asker: Asker, number: str, picture: str, reason: str) -> None:
@@ -148,38 +159,65 @@ def detach(asker: Asker, number: str, picture: str, reason: str) -> None:
 def of_work(asker: Asker, work: Work) -> dict[str, list[Picture]]:
     """The pictures of a tube by order, in one read."""
     linked = {order: [facts.id_of(one.link) for one in _links(work, order)] for order in work.orders}
-    return _read(actions.as_desk(asker), linked)
+    return _pictures(actions.as_desk(asker), linked)
 
 
 def of_reports(asker: Asker, orders: list[str]) -> dict[str, list[Picture]]:
     """The pictures of reports that were handed out, by order, in two reads."""
-    found = record.read_many(asker, "DiagnosticReport", [facts.report_id(order) for order in orders])
-    out = {id_: one for id_, one in found.items() if isinstance(one, r4.DiagnosticReport)}
-    linked = {
+    reports = record.read_many(asker, "DiagnosticReport", [facts.report_id(order) for order in orders])
+    return _pictures(actions.as_desk(asker), _handed_out(reports, orders))
+
+
+def for_print(asker: Asker, work: Work) -> Iterator[tuple[str, str]]:
+    """The titles of the pictures that were handed out with a tube, with what each is in SVG, for a print.
+
+    What the asker may not see, and what is gone or cannot be drawn, is left out.
+    """
+    linked = [id_ for ids in _handed_out(work.reports, work.orders).values() for id_ in ids]
+    found = _read(asker, linked)
+    for media in (found[id_] for id_ in linked if id_ in found):
+        try:
+            svg = _as_svg(media)
+        except (NotFound, Gone):
+            continue
+        if svg:
+            yield _picture(media).title, svg
+
+
+def _handed_out(reports: Mapping[str, r4.Resource], orders: Iterable[str]) -> dict[str, list[str]]:
+    """The ids of the Media of reports that were handed out, by order."""
+    told = {order: reports.get(facts.report_id(order)) for order in orders}
+    return {
         order: [facts.id_of(one.link) for one in report.media or []]
-        for order in orders
-        if (report := out.get(facts.report_id(order))) and report.status not in ("registered", "preliminary")
+        for order, report in told.items()
+        if isinstance(report, r4.DiagnosticReport) and report.status not in ("registered", "preliminary")
     }
-    return _read(actions.as_desk(asker), linked)
 
 
-def _read(asker: Asker, linked: dict[str, list[str]]) -> dict[str, list[Picture]]:
-    wanted = [id_ for ids in linked.values() for id_ in ids]
-    found = cast("dict[str, r4.Media]", record.read_many(asker, "Media", wanted)) if wanted else {}
+def _pictures(asker: Asker, linked: dict[str, list[str]]) -> dict[str, list[Picture]]:
+    found = _read(asker, [id_ for ids in linked.values() for id_ in ids])
     return {order: [_picture(found[id_]) for id_ in ids if id_ in found] for order, ids in linked.items() if ids}
+
+
+def _read(asker: Asker, ids: list[str]) -> dict[str, r4.Media]:
+    return cast("dict[str, r4.Media]", record.read_many(asker, "Media", ids)) if ids else {}
 
 
 def _picture(media: r4.Media) -> Picture:
     content = media.content or r4.Attachment()
-    return Picture(media.id or "", content.title or "", content.contentType or "")
+    title = content.title or ""
+    return Picture(media.id or "", _(title) if title in CURVES else title, content.contentType or "")
 
 
 def content(asker: Asker, picture: str) -> tuple[str, bytes]:
-    """The media type and the bytes of a picture that the asker may see. Raises NotFound.
+    """The media type and the bytes of a picture that the asker may see. Raises NotFound, Gone.
 
     A Media may come from anywhere: what it names is another person's or no picture as far as is known.
     """
-    media = cast(r4.Media, record.read(asker, "Media", picture))
+    return _content(cast(r4.Media, record.read(asker, "Media", picture)))
+
+
+def _content(media: r4.Media) -> tuple[str, bytes]:
     type_, _, id_ = ((media.content.url or "") if media.content else "").partition("/")
     if type_ != "Binary":
         raise NotFound
@@ -189,14 +227,12 @@ def content(asker: Asker, picture: str) -> tuple[str, bytes]:
     return held.media, b"".join(held.chunks())
 
 
-def as_svg(asker: Asker, picture: str) -> str:
-    """A picture that the asker may see as SVG for a print, no larger than one needs; "" for what cannot be drawn.
-
-    Raises NotFound.
-    """
-    kind, held = content(asker, picture)
-    if kind == SVG:
-        return held.decode()
+def _as_svg(media: r4.Media) -> str:
+    """A picture in SVG, no larger than a print needs; "" for what cannot be drawn. Raises NotFound, Gone."""
+    kind, held = _content(media)
+    if kind == SVG:  # one that we did not draw may be no drawing at all
+        ours = media.id in {_named(facts.id_of(one), held) for one in media.basedOn or []}
+        return held.decode() if ours else ""
     return _wrapped(held) if kind.startswith("image/") else ""
 
 
@@ -206,7 +242,7 @@ def _wrapped(held: bytes) -> str:
     drawn = BytesIO()
     try:
         with Image.open(BytesIO(held)) as image:
-            small = image.convert("RGB")
+            small = _on_white(image)
         small.thumbnail((_PRINTED, _PRINTED))
         small.save(drawn, "JPEG", quality=85)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
@@ -216,6 +252,21 @@ def _wrapped(held: bytes) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {tall}">'
         f'<image width="{wide}" height="{tall}" href="data:image/jpeg;base64,{data}"/></svg>'
     )
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """A picture as it stands on paper, where white lies below what is transparent. Raises ValueError."""
+    from PIL import Image
+
+    if image.width * image.height > _PIXELS:
+        message = "a picture of so many pixels is not opened"
+        raise ValueError(message)
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    seen = image.convert("RGBA")
+    paper = Image.new("RGB", seen.size, "white")
+    paper.paste(seen, mask=seen)
+    return paper
 
 
 def _at_work(asker: Asker, number: str) -> Work:

@@ -60,7 +60,9 @@ FIELDS: dict[str, Callable[[], forms.Field]] = {
     "on": lambda: forms.BooleanField(label=_("Đang dùng"), required=False, initial=True),
     "analyte": lambda: _analyte(_("Chỉ số")),
     "number": lambda: forms.CharField(
-        label=_("Mã chỉ số"), max_length=7, help_text=_("7 chữ số, theo QĐ 1227/QĐ-BYT; ghi vào XML4.")
+        label=_("Mã chỉ số"),
+        max_length=7,
+        help_text=_("7 chữ số, theo QĐ 1227/QĐ-BYT; gửi kèm kết quả trong hồ sơ BHYT."),
     ),
     "host": lambda: _analyte(_("Đi cùng chỉ định có chỉ số")),
     "analytes": lambda: forms.CharField(

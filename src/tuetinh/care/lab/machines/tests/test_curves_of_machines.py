@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 from base64 import b64encode
 from pathlib import Path
 from struct import pack
 
 import pytest
 from django.test import Client
+from django.utils import translation
 from pypdf import PdfReader
 
 from tuetinh.care.lab import actions, api, prints
 from tuetinh.care.lab.machines import inbox, wire_hl7v2, wire_lis2
-from tuetinh.care.lab.machines.reading import Arrival
 from tuetinh.care.lab.machines.wire_lis1 import Link
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Message, Tube
@@ -73,6 +74,9 @@ def test_a_histogram_goes_with_the_report_and_on_its_sheet(world, tube: Tube) ->
     actions.release(world.lab, tube.number)
     shown = [one for result in api.visit_results(world.doctor, world.encounter.id or "") for one in result.pictures]
     assert {(one.title, one.kind) for one in shown} == {("Biểu đồ RBC", "image/svg+xml")}
+    with translation.override("en"):
+        [result, *_] = api.visit_results(world.doctor, world.encounter.id or "")
+    assert [one.title for one in result.pictures] == ["RBC histogram"]
     kind, drawn = pictures.content(world.doctor, shown[0].id)
     assert (kind, drawn.count(b"L")) == ("image/svg+xml", len(COUNTS) + 1)
     tube.refresh_from_db()
@@ -114,12 +118,29 @@ def test_streams_of_numbers_are_read_with_their_axes(shared: Path) -> None:
     "stream", ["", "FLOATLE-stream/deflate:base64^AAAA", "FLOATLE-stream/deflate:base64^*", "PNG^AAAA"]
 )
 def test_a_stream_that_cannot_be_read_is_left_with_the_message(stream: str) -> None:
-    lines = [
-        r"H|\^&|||H500^1|||||||P|LIS2-A2|20230329110749",
-        "P|1",
-        "O|1|77||^^^DIF|R",
-        f"M|1|HISTOGRAM|RBC/PLT|RbcAlongRes|{stream}|{stream}",
-    ]
-    payload = ("\r".join([*lines, "R|1|^^^MCV^787-2|90.6|um3", "L|1|N"]) + "\r").encode()
-    [order] = wire_lis2.read(Arrival(payload, wire="lis2").raw).orders
+    [order] = wire_lis2.read(streamed(stream)).orders
     assert (order.curves, len(order.results)) == ([], 1)
+
+
+def streamed(*streams: str) -> bytes:
+    """The records of an H500 with these streams of points."""
+    lines = [r"H|\^&|||H500^1|||||||P|LIS2-A2|20230329110749", "P|1", "O|1|77||^^^DIF|R"]
+    lines += [f"M|{n}|HISTOGRAM|RBC/PLT|RbcAlongRes||{stream}" for n, stream in enumerate(streams, 1)]
+    return ("\r".join([*lines, "R|1|^^^MCV^787-2|90.6|um3", "L|1|N"]) + "\r").encode()
+
+
+def deflated(*parts: bytes) -> str:
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    made = b"".join([*map(deflate.compress, parts), deflate.flush()])
+    return f"FLOATLE-stream/deflate:base64^{b64encode(made).decode()}"
+
+
+AXES = pack("<12f", 0, 9, 0, 9, 0, 0, 2, 2, 1, 2, 5, 6)
+
+
+def test_streams_of_a_message_are_inflated_only_so_far() -> None:
+    small, bomb = deflated(AXES), deflated(*[bytes(1024 * 1024)] * 64)
+    [order] = wire_lis2.read(streamed(small, small)).orders
+    assert [one.points for one in order.curves] == [((1.0, 5.0), (2.0, 6.0))] * 2
+    [order] = wire_lis2.read(streamed(small, bomb, small)).orders
+    assert (len(order.curves), len(order.results)) == (1, 1)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from decimal import Decimal
 
 import pytest
+from django.utils import translation
 
 from tuetinh.care.lab import units
 from tuetinh.care.lab.catalogue import analytes
 from tuetinh.care.lab.machines.analysers import Meaning
-from tuetinh.care.lab.machines.drivers import FOLDER, drivers, read, recognise
+from tuetinh.care.lab.machines.drivers import FOLDER, Histogram, drivers, read, recognise
 from tuetinh.care.lab.machines.matching import possible_of
 from tuetinh.care.lab.machines.messages import Code, Result
 from tuetinh.care.lab.machines.simulator import results
@@ -19,6 +22,7 @@ from tuetinh.care.lab.machines.wire_hl7v2 import read as read_hl7v2
 from tuetinh.care.lab.machines.wire_lis2 import read as read_lis2
 from tuetinh.care.lab.results.book import delivered
 from tuetinh.care.lab.results.rules import Critical, Normal
+from tuetinh.care.lab.words import CURVES
 
 
 @pytest.mark.parametrize("key", sorted(path.stem for path in FOLDER.glob("*.json")))
@@ -58,6 +62,27 @@ def test_no_two_models_have_one_name() -> None:
 def test_a_model_is_known_by_its_name(text: str, wire: str, key: str | None) -> None:
     found = recognise(text, wire)  # type: ignore[arg-type]
     assert (found.key if found else None) == key
+
+
+class Text(str):
+    """One that can be watched going away."""
+
+
+def test_a_text_is_recognised_and_not_remembered() -> None:
+    text = Text("24/07/26 09:15 ID# 77\n" + "GLU 5.4\n" * 10_000)
+    found, watched = recognise(text, "text"), weakref.ref(text)
+    assert found
+    assert found.key == "arkray-spotchem"
+    del text
+    gc.collect()
+    assert watched() is None
+
+
+@pytest.mark.parametrize("form", [form for one in drivers().values() for form in one.description.histograms])
+def test_a_curve_has_an_english_title(form: Histogram) -> None:
+    assert form.title in CURVES
+    with translation.override("en"):
+        assert translation.gettext(form.title) != form.title
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,14 @@ def test_what_a_browser_may_not_show_becomes_png(world, tube: Tube, oru, kind: s
     assert (media_type, Image.open(BytesIO(content)).getpixel((3, 3))) == ("image/png", (255, 0, 0))
 
 
+def test_a_picture_of_too_many_pixels_is_not_opened() -> None:
+    kept = BytesIO()
+    Image.new("1", (9000, 9000)).save(kept, "TIFF", compression="group4")
+    assert len(kept.getvalue()) < 10_000
+    assert pictures.shown(kept.getvalue()) == b""
+    assert pictures.shown(drawn("TIFF"))
+
+
 def test_pictures_that_follow_the_report_are_appended_once(world, tube: Tube, oru) -> None:
     inbox.take(Frame(oru(tube.number, {"GLU": "5.4"}, unit="mmol/L")), "")
     actions.release(world.lab, tube.number)

@@ -100,6 +100,12 @@ def test_a_shared_code_has_seven_digits(cast) -> None:
     assert refused.value.field == "number"
 
 
+def test_the_page_of_a_shared_code_says_in_words_where_it_goes(as_role) -> None:
+    page = as_role("admin").get("/lab/rules/new?kind=indicator").content.decode()
+    assert "gửi kèm kết quả trong hồ sơ BHYT" in page
+    assert "XML4" not in page
+
+
 def test_the_page_refuses_a_code_that_no_claim_takes(world, as_role) -> None:
     lab = as_role("lab")
     told = {"name": "XN", "application": "XN", "enabled": "on", "silent_minutes": "0"}

@@ -1,0 +1,157 @@
+"""Messages are read once, beside the thread that waits for the database, and what hinders one hinders no other."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tuetinh.care.lab import actions
+from tuetinh.care.lab.machines import analysers, inbox, lines
+from tuetinh.care.lab.machines.analysers import FOLDER
+from tuetinh.care.lab.machines.intake import Intake
+from tuetinh.care.lab.machines.reading import Arrival, read
+from tuetinh.care.lab.machines.wire_lis1 import Link
+from tuetinh.care.lab.machines.wire_lis1_frames import EOT, Timers, frames
+from tuetinh.care.lab.models import Message, Tube
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CBC = "22.0120.1370"
+
+
+@pytest.fixture
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, str]]:
+    """What is read, and the name of the thread that reads it."""
+    noted: list[tuple[bytes, str]] = []
+
+    def noting(arrival: Arrival, *others: object) -> object:
+        noted.append((arrival.raw, threading.current_thread().name.partition("_")[0]))
+        return read(arrival, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(inbox, "read", noting)
+    return noted
+
+
+def with_intake(do: Callable[[Intake], object]) -> object:
+    async def run() -> object:
+        intake = Intake()
+        try:
+            return await do(intake)  # type: ignore[misc]
+        finally:
+            await intake.close()
+
+    return asyncio.run(run())
+
+
+def test_a_message_is_read_while_the_database_is_busy(oru, readings) -> None:
+    raw, free = oru("000", {"GLU": "5.0"}), threading.Event()
+
+    async def send(intake: Intake) -> list[int]:
+        busy = asyncio.create_task(intake.run(free.wait))
+        kept = asyncio.create_task(intake.keep([Arrival(raw, "10.0.0.1")]))
+        async with asyncio.timeout(10):
+            while not readings:
+                await asyncio.sleep(0.01)
+        counts = [await asyncio.to_thread(Message.objects.count)]
+        free.set()
+        await asyncio.gather(busy, kept)
+        return [*counts, await asyncio.to_thread(Message.objects.count)]
+
+    assert with_intake(send) == [0, 1]
+    assert readings == [(raw, "reading")]
+
+
+def test_messages_are_kept_in_the_order_in_which_they_came(oru, readings) -> None:
+    large = b"NTE|1||" + b"x" * 200_000 + b"\r"
+    sent = [oru("000", {"GLU": "5.0"}, control=str(n)) + large * (n == 0) for n in range(20)]
+
+    async def send(intake: Intake) -> None:
+        answers = await asyncio.gather(*(intake.keep([Arrival(raw, "10.0.0.1")]) for raw in sent))
+        for place, [item] in enumerate(answers):
+            assert f"MSA|AA|{place}\r".encode() in (item.answer or b"")
+
+    with_intake(send)
+    assert [raw for raw, _ in readings] == sent
+    assert list(Message.objects.order_by("pk").values_list("control_id", flat=True)) == [str(n) for n in range(20)]
+
+
+def test_what_a_folder_brings_is_read_once_as_its_machine_writes(world, readings, tmp_path: Path) -> None:
+    machine = analysers.save(world.lab, None, name="P", application="P", driver="alere-pima-file", folder=str(tmp_path))
+    raw = b"Sample ID,Test Code,Result\n1,GLU,5.4\n"
+    arrival = Arrival(raw, f"{FOLDER}{machine.pk}", "file", "", "a.csv")
+    with_intake(lambda intake: intake.keep([arrival]))
+    assert readings == [(raw, "intake")]
+    assert Message.objects.get().analyser == machine
+
+
+@pytest.mark.parametrize("through", ["the intake", "the inbox"])
+def test_an_error_of_ours_leaves_one_message_broken_and_the_others_whole(
+    world, oru, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, through: str
+) -> None:
+    sent = [oru("000", {"GLU": "5.0"}, control=name) for name in ("before", "fatal", "after")]
+
+    def failing(arrival: Arrival, *others: object) -> object:
+        if arrival.raw == sent[1]:
+            raise ZeroDivisionError
+        return read(arrival, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(inbox, "read", failing)
+    arrivals = [Arrival(raw, "10.0.0.1") for raw in sent]
+    if through == "the intake":
+        with_intake(lambda intake: intake.keep(arrivals))
+    else:
+        inbox.take_many(arrivals)
+    rows = list(Message.objects.order_by("pk").values_list("state", "control_id"))
+    assert rows == [("unmatched", "before"), ("broken", ""), ("unmatched", "after")]
+    kept = Message.objects.get(state="broken")
+    assert (bytes(kept.raw), kept.reason) == (sent[1], "207")
+    assert [one.getMessage() for one in caplog.records if one.exc_info] == ["lab: a message could not be read"]
+    assert not any("GLU" in one.getMessage() for one in caplog.records)
+
+
+def test_a_question_is_read_as_the_machine_of_its_line_writes(world, readings) -> None:
+    """By its name alone nobody would know where it writes the tube's number."""
+    machine = analysers.save(
+        world.lab, None, name="XP", application="HOUSE", driver="sysmex-xp", serial="/dev/of-a-machine"
+    )
+    actions.order_tests(world.doctor, world.encounter, (CBC,))
+    asked = Tube.objects.latest("id").number
+    actions.order_tests(world.doctor, world.encounter, (CBC,))
+    question = rf"H|\^&|||HOUSE|||||||P|E1394-97{chr(13)}Q|1|2^1^{asked:>15}^B||||20261121{chr(13)}L|1|N{chr(13)}"
+    answer = with_intake(lambda intake: conversation(intake, machine.serial, question.encode()))
+    assert [line.split("|")[2].strip() for line in str(answer).split("\r") if line.startswith("O|")] == [asked]
+    assert [thread for _, thread in readings] == ["intake"]
+
+
+async def conversation(intake: Intake, line: str, message: bytes) -> str:
+    """Say a message on a line of this name, take what is said in return, and give its records."""
+    ours, theirs = socket.socketpair()
+    incoming, outgoing = await asyncio.open_connection(sock=ours)
+    here = lines.TcpLine(incoming, outgoing)
+    here.peer = line
+    reader, writer = await asyncio.open_connection(sock=theirs)
+    quick, stop = Timers(reply=5.0, between=5.0, busy=0.2, host_yields=0.2, tail=0.05), asyncio.Event()
+    talking = asyncio.create_task(lines.converse(here, Link(timers=quick), intake, stop))
+    for part in (b"\x05", *frames(message)):
+        writer.write(part)
+        assert await reader.readexactly(1) == b"\x06"
+    writer.write(EOT)
+    assert await reader.readexactly(1) == b"\x05"
+    told = b""
+    while True:
+        writer.write(b"\x06")
+        frame = await reader.readexactly(1)
+        if frame == EOT:
+            break
+        told += (await reader.readuntil(b"\n"))[1:-5]
+    for end in (writer, outgoing):
+        end.close()
+        with suppress(ConnectionError):
+            await end.wait_closed()
+        await asyncio.wait({talking}, timeout=5)
+    return told.decode()
