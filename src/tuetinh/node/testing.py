@@ -6,6 +6,7 @@ The database is the embedded PostgreSQL in a folder of the test run, or the serv
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import subprocess
@@ -27,7 +28,7 @@ hypothesis.settings.register_profile("long", patient, max_examples=3000, print_b
 hypothesis.settings.load_profile("patient")
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from django.test import Client
     from playwright.sync_api import Page
@@ -102,6 +103,17 @@ def _watch_over(root: Path) -> None:
         check=True,
     )
     os.close(ours)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage while the tests are found, and among what lives as long as they do never."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(trylast=True)

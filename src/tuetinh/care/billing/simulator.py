@@ -82,17 +82,16 @@ class Simulator:
 
 
 def _secret(bin_: str, number: str) -> str:
-    from django.db import close_old_connections
+    from django.db import connections
 
     from tuetinh.care.billing.actions import secret_of
     from tuetinh.care.billing.models import BankAccount
 
-    close_old_connections()
     try:
         account = BankAccount.objects.filter(bin=bin_, number=number).first()
         return secret_of(account) if account else "no such account"
     finally:
-        close_old_connections()
+        connections.close_all()
 
 
 app = Simulator(_secret)

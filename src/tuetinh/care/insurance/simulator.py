@@ -261,13 +261,12 @@ def _flat(form: bytes) -> dict[str, str]:
 
 def _with_database(work: Callable[..., T], *given: Any) -> T:
     """Work in a thread that may use the database, and leaves no connection open."""
-    from django.db import close_old_connections
+    from django.db import connections
 
-    close_old_connections()
     try:
         return work(*given)
     finally:
-        close_old_connections()
+        connections.close_all()
 
 
 def _from_database(number: str) -> Card | None:

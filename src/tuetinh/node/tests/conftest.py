@@ -196,16 +196,22 @@ def matrix(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def built(bare: Path) -> Iterator[Path]:
-    """The data folder of a small province that no node runs on yet."""
+def newborn(bare: Path) -> Path:
+    """The data folder of a small province that no node has run on; tests work on copies of it."""
+
+    def build(data: Path) -> None:
+        bind, *ports = free_ports()
+        made = run(copied(bare, data), "demo", "--population", "20", "--build-only", "--bind", bind, *ports)
+        assert made.returncode == 0, made.stderr
+
+    return _made_once("built", build)
+
+
+@pytest.fixture(scope="session")
+def built(newborn: Path) -> Iterator[Path]:
+    """A copy of the small province that the tests of a session share: no node runs on it now."""
     with _own_folder("tuetinh-built-") as root:
-
-        def build(data: Path) -> None:
-            bind, *ports = free_ports()
-            made = run(copied(bare, data), "demo", "--population", "20", "--build-only", "--bind", bind, *ports)
-            assert made.returncode == 0, made.stderr
-
-        yield copied(_made_once("built", build), root / "node")
+        yield copied(newborn, root / "node")
 
 
 @pytest.fixture(scope="session")

@@ -56,12 +56,6 @@ def until(holds: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.1)
 
 
-def copy(built: Path, data: Path) -> None:
-    """A data folder of one's own, like one on which no node runs any more."""
-    until(lambda: not (built / "postgres" / "postmaster.pid").exists())
-    copied(built, data)
-
-
 def create(node: Province, gender: str) -> str:
     """A new patient."""
     patient = {"resourceType": "Patient", "gender": gender}
@@ -129,11 +123,11 @@ class Lost:
 
 
 @pytest.fixture(scope="module")
-def lost(built: Path) -> Iterator[Lost]:
+def lost(newborn: Path) -> Iterator[Lost]:
     """A node that was archived while it was written to, proved by a drill, and killed in the midst of writes."""
     root = Path(f"/tmp/tuetinh-archived-{os.getpid()}")
     (root / "archive").mkdir(mode=0o755, parents=True)
-    copy(built, root / "var")
+    copied(newborn, root / "var")
     env = archive_env(str(root / "archive"), root, TUETINH_BACKUP_WAIT="60")
     node = start_node(root / "var", "--roles", "web,worker", command="serve", env=env)
     try:

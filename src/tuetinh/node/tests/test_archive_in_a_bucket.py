@@ -14,8 +14,8 @@ import boto3
 import httpx
 import pytest
 
-from tuetinh.node.tests.conftest import free_port, missing, run
-from tuetinh.node.tests.test_archive import archive_env, copy, create, told, until
+from tuetinh.node.tests.conftest import copied, free_port, missing, run
+from tuetinh.node.tests.test_archive import archive_env, create, told, until
 
 pytestmark = pytest.mark.long
 
@@ -54,10 +54,10 @@ def _answers(url: str) -> bool:
 
 
 def test_a_bucket_that_does_not_answer_stops_nothing_and_catches_up(
-    bucket: tuple[str, subprocess.Popen[bytes]], built: Path, start: Callable[..., Any], folder: Path
+    bucket: tuple[str, subprocess.Popen[bytes]], newborn: Path, start: Callable[..., Any], folder: Path
 ) -> None:
     url, server = bucket
-    copy(built, folder / "var")
+    copied(newborn, folder / "var")
     env = archive_env("s3://backups/node", folder, TUETINH_BACKUP_WAIT="1", AWS_ENDPOINT_URL=url, **SECRETS)
     node = start(folder / "var", "--roles", "web,worker", env=env)
     until(lambda: told(node.data, "base").get("ended"))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from django.test import Client
 
 VALUES = {"int": "1", "uuid": "00000000-0000-4000-8000-000000000000"}
-PART = {"HX-Request": "true"}  # forms are sent by HTMX; the refusal comes without the shell and its counts
+PART = {"HX-Request": "true"}  # as HTMX asks for a part of a page: the refusal comes without the shell and its counts
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,19 @@ def test_nobody_is_sent_to_the_login(as_role: Callable[[str], Client], method: s
         assert (answer.status_code, answer["Location"].split("?")[0]) == (302, "/login"), door
 
 
-@pytest.mark.parametrize(("method", "headers"), [("get", {}), ("post", PART)], ids=["get", "post"])
+@pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("role", sorted(EVERYONE))
-def test_wrong_role_is_refused(
-    as_role: Callable[[str], Client], role: str, method: str, headers: dict[str, str]
-) -> None:
+def test_wrong_role_is_refused(as_role: Callable[[str], Client], role: str, method: str) -> None:
+    _refused(as_role, role, method, PART)
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("role", ["doctor", "outsider"])
+def test_whole_pages_are_refused_alike(as_role: Callable[[str], Client], role: str, method: str) -> None:
+    _refused(as_role, role, method, {})
+
+
+def _refused(as_role: Callable[[str], Client], role: str, method: str, headers: dict[str, str]) -> None:
     browser = as_role(role)
     refused = [door for door in doors() if door.roles is not None and role not in door.roles]
     for door in refused:

@@ -20,6 +20,7 @@ class Seen:
             self.add(item)
 
     def __contains__(self, item: Any) -> bool:
+        self.context.spend(1)
         name = key(item)
         if name is not None:
             return name in self.keys
@@ -28,6 +29,7 @@ class Seen:
 
     def add(self, item: Any) -> bool:
         """Whether it is new."""
+        self.context.spend(1)
         name = key(item)
         if name is not None:
             new = name not in self.keys
@@ -43,7 +45,6 @@ def distinct(items: list[Any], context: Context) -> list[Any]:
     """Each item once."""
     if len(items) < 2:
         return items
-    context.spend(len(items))
     seen = Seen(context)
     return [item for item in items if seen.add(item)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -91,6 +92,15 @@ def stored_count(fhir: Client) -> Callable[[], int]:
 def ask(fhir: Client) -> Callable[..., list[Any]]:
     """Run a statement on the database that the door uses."""
     return rows
+
+
+@pytest.fixture(autouse=True)
+def _settled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an export begin as soon as the transactions of before have ended: nobody else's statement is on its way."""
+    from tuetinh.record.bulk import settling
+
+    monkeypatch.setattr(settling, "SETTLE", timedelta(0))
+    monkeypatch.setattr(settling, "PAUSE_SECONDS", 0.01)
 
 
 class Subscriptions:
