@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from tuetinh.care.lab import actions
 from tuetinh.care.lab.machines import analysers, inbox, lines
@@ -51,16 +52,22 @@ def with_intake(do: Callable[[Intake], object]) -> object:
 def test_a_message_is_read_while_the_database_is_busy(oru, readings) -> None:
     raw, free = oru("000", {"GLU": "5.0"}), threading.Event()
 
+    def count() -> int:
+        try:
+            return Message.objects.count()
+        finally:
+            connection.close()
+
     async def send(intake: Intake) -> list[int]:
         busy = asyncio.create_task(intake.run(free.wait))
         kept = asyncio.create_task(intake.keep([Arrival(raw, "10.0.0.1")]))
         async with asyncio.timeout(10):
             while not readings:
                 await asyncio.sleep(0.01)
-        counts = [await asyncio.to_thread(Message.objects.count)]
+        before = await asyncio.to_thread(count)
         free.set()
         await asyncio.gather(busy, kept)
-        return [*counts, await asyncio.to_thread(Message.objects.count)]
+        return [before, await asyncio.to_thread(count)]
 
     assert with_intake(send) == [0, 1]
     assert readings == [(raw, "reading")]
