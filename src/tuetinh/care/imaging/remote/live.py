@@ -19,7 +19,8 @@ from uuid import uuid4
 
 import psycopg
 
-from tuetinh.care.imaging.remote.opinions import ANSWER, ASK
+from tuetinh.care.imaging.models import Opinion
+from tuetinh.care.imaging.remote.opinions import takes_part
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.steps import Query, Row, Step
 
@@ -96,12 +97,10 @@ class Together:
         def step() -> Step[list[Row]]:
             return (yield Query(_OPEN, (asker.account, room)))
 
-        for facility, to_facility, to_account, asked_by, name in await self._run(SYSTEM, step()):
-            asks = asker.role in ASK and asker.facility == facility
-            answers = asker.role in ANSWER and asker.facility == to_facility and to_account in ("", asker.account)
-            if asks or (answers and asked_by != asker.account):
-                return str(name)
-        return ""
+        rows = await self._run(SYSTEM, step())
+        sides = ("facility", "to_facility", "to_account", "asked_by")
+        named = (str(name) for *told, name in rows if takes_part(asker, Opinion(**dict(zip(sides, told, strict=True)))))
+        return next(named, "")
 
     async def _watch(self, scope: Scope, room: int, page: _Page) -> None:
         """Part with a page once its question is closed, or its session is."""

@@ -116,6 +116,11 @@ def has_asked(asker: Asker, row: Opinion) -> bool:
     return asker.role in ASK and bool(asker.facility) and asker.facility == row.facility
 
 
+def takes_part(asker: Asker, row: Opinion) -> bool:
+    """Whether the asker asks, or is asked."""
+    return is_asked(asker, row) or has_asked(asker, row)
+
+
 def visible(asker: Asker, which: str) -> QuerySet[Opinion]:
     """The questions in a list of `LISTS`: what is due first, what is closed last."""
     asked = Q(facility=asker.facility) if asker.role in ASK else Q(pk=None)
@@ -138,7 +143,7 @@ def due(asker: Asker) -> int:
 def find(asker: Asker, opinion_id: int) -> Opinion | None:
     """A question that the asker takes part in; that it was opened by whom it asks is noted. None for others'."""
     row = Opinion.objects.filter(pk=opinion_id).first()
-    if row is None or not (is_asked(asker, row) or has_asked(asker, row)):
+    if row is None or not takes_part(asker, row):
         return None
     if is_asked(asker, row) and row.opened_at is None and row.closed_at is None:
         fresh = Opinion.objects.filter(pk=row.pk, opened_at=None)
@@ -146,6 +151,12 @@ def find(asker: Asker, opinion_id: int) -> Opinion | None:
             _changed(row)
         row.refresh_from_db()
     return row
+
+
+def find_open(asker: Asker, told: str) -> Opinion | None:
+    """The question of this number, as an address tells it, while pictures are looked at together for it; as `find`."""
+    row = find(asker, int(told)) if told.isascii() and told.isdecimal() and len(told) < 19 else None
+    return row if row and row.closed_at is None else None
 
 
 @dataclass(frozen=True, slots=True)

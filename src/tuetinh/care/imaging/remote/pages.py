@@ -50,8 +50,7 @@ def look(request: HttpRequest) -> HttpResponse:
     if not studies:
         raise Http404
     exam = _exam(me, request.GET.get("exam", ""))
-    row = _opinion(me, request.GET.get("opinion", ""))
-    opinion = row if row and row.closed_at is None else None
+    opinion = opinions.find_open(me, request.GET.get("opinion", ""))
     viewer = Look(tuple(one.study_instance_uid for one in studies)).url
     chosen = [[one.instance, one.frame] for one in keys.chosen(case_of(exam))] if exam else []
     context = {
@@ -70,14 +69,10 @@ def look(request: HttpRequest) -> HttpResponse:
 
 def _exam(me: Asker, asked: str) -> Exam | None:
     """The examination that is read while its pictures are looked at."""
-    if not asked.isdigit() or len(asked) > 18 or me.role != "imaging":
+    if not (asked.isascii() and asked.isdecimal()) or len(asked) > 18 or me.role != "imaging":
         return None
     rows = Exam.objects.filter(pk=asked, facility=me.facility, stage__in=reports.READ)
     return rows.select_related("case").first()
-
-
-def _opinion(me: Asker, asked: str) -> Opinion | None:
-    return opinions.find(me, int(asked)) if asked.isdigit() and len(asked) < 18 else None
 
 
 @desk(*PARTIES)

@@ -14,6 +14,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
+from tuetinh.care.imaging.remote import opinions
 from tuetinh.care.imaging.reports import may_report
 from tuetinh.care.imaging.viewer import queries
 from tuetinh.commons.access.api import asker, desk
@@ -34,15 +35,14 @@ NEEDS = {
 def viewer(request: HttpRequest) -> HttpResponse:
     """Studies of one person (`?StudyInstanceUIDs=`, commas between them), and all others of theirs beside them.
 
-    opinion: the question about them in which others look along (`remote/live` asks who may).
+    opinion: the open question about them in which others look along; of one that the asker takes no part in, nothing.
     """
     me = asker(request)
     studies = queries.opened(me, request.GET.get("StudyInstanceUIDs", "").split(","))
     if not studies:
         raise Http404
-    context = {"studies": studies, "ohif": _built(), "may_report": may_report(me)}
-    opinion = request.GET.get("opinion", "")
-    context["opinion"] = opinion if opinion.isdecimal() and opinion.isascii() and len(opinion) < 19 else ""
+    opinion = opinions.find_open(me, request.GET.get("opinion", ""))
+    context = {"studies": studies, "ohif": _built(), "may_report": may_report(me), "opinion": opinion}
     return render(request, "imaging/viewer.html", context)
 
 

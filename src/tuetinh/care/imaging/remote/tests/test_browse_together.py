@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.conf import settings
@@ -112,13 +112,13 @@ def test_the_second_browser_follows(
     box = one.locator("[data-stage]").bounding_box()
     assert box
     one.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 4)
-    mark = other.locator(".quick-pointer")
+    mark = other.locator(".shared-pointer")
     expect(mark).to_have_text(cast["doctor"].full_name)
     stage = other.locator("[data-stage]").bounding_box()
     assert stage
     # A square picture fills the width of the phone: a quarter down on the desk is a quarter of the picture down here.
     other.wait_for_function(
-        """([left, top]) => { const m = document.querySelector(".quick-pointer");
+        """([left, top]) => { const m = document.querySelector(".shared-pointer");
         return Math.abs(parseFloat(m.style.left) - left) < 3 && Math.abs(parseFloat(m.style.top) - top) < 3; }""",
         arg=[stage["width"] / 2, stage["height"] / 2 - stage["width"] / 4],
     )
@@ -130,6 +130,50 @@ def test_the_second_browser_follows(
     other.context.close()
     one.goto(f"{node}/imaging/opinions/new?studies={asked.studies[0]}")
     assert axe(one) == []
+
+
+@pytest.mark.browser
+def test_the_last_turn_holds(
+    page: Page, node: str, asked: Opinion, cast: dict[str, Account], far_account: Account
+) -> None:
+    """What comes late turns nobody back, and somebody who points at another picture points at none here."""
+    entered(page, node, cast["doctor"])
+    page.goto(f"{node}/imaging/look?studies={asked.studies[0]}&opinion={asked.pk}")
+    expect(page.locator("#quick[data-quality=full] [data-stage] img")).to_be_visible(timeout=20_000)
+    [series] = json.loads(page.locator("#series").text_content() or "")
+    first, second, third = series["pictures"]
+    place, told = {"study": series["study"], "series": series["uid"], "window": None}, {"pointer": [0.5, 0.5]}
+    url = f"{node.replace('http', 'ws')}/imaging/live/{asked.pk}"
+    headers = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={session(far_account)}"}
+    count, mark = page.locator("[data-count]"), page.locator(".shared-pointer")
+    with connect(url, origin=node, additional_headers=headers) as far:
+
+        def say(turn: int, turned: object, picture: object) -> None:
+            far.send(json.dumps({"turn": turn, "view": place | {"picture": turned}, "picture": picture} | told))
+
+        def heard(turn: int) -> dict[str, Any]:
+            """What the page says, from this turn on."""
+            while (state := json.loads(far.recv(20))["state"])["turn"] < turn:
+                pass
+            return dict(state)
+
+        far.send(json.dumps({"hello": True, "turn": 0, "view": None}))
+        assert heard(1)["view"] == place | {"picture": first}  # whoever comes is told what is looked at
+        say(5, third, third)
+        expect(count).to_have_text("3 / 3")
+        expect(mark).to_have_text("Lò Thị Xa")
+        say(4, first, first)
+        expect(mark).to_have_count(0)
+        expect(count).to_have_text("3 / 3")
+        say(5, third, third)
+        expect(mark).to_have_count(1)
+        page.locator("[data-stage]").focus()
+        page.keyboard.press("ArrowUp")
+        assert heard(6)["view"] == place | {"picture": second}
+        expect(mark).to_have_count(0)
+        say(5, third, second)
+        expect(mark).to_have_count(1)
+        expect(count).to_have_text("2 / 3")
 
 
 @pytest.mark.browser
@@ -165,7 +209,7 @@ def test_the_full_viewer_looks_along(
     pane = stage.bounding_box()
     assert pane
     other.mouse.move(pane["x"] + pane["width"] / 2, pane["y"] + pane["height"] / 2)
-    expect(one.locator(".quick-pointer")).to_have_text("Lò Thị Xa")
+    expect(one.locator(".shared-pointer")).to_have_text("Lò Thị Xa")
     other.mouse.wheel(0, 100)
     expect(one.locator("[data-count]")).to_have_text("2 / 3")
     other.context.close()

@@ -4,14 +4,13 @@
 (() => {
   const box = document.getElementById("quick");
   const series = JSON.parse(document.getElementById("series").textContent);
-  const words = JSON.parse(document.getElementById("quick-words").textContent);
-  const { opinion, choose, token } = box.dataset;
+  const { opinion, choose, token, failed } = box.dataset;
   const keys = new Set(JSON.parse(document.getElementById("keys").textContent).map(([uid, frame]) => `${uid}/${frame}`));
   const [stage, range, count, list, windows, star, people, state] = ["stage", "range", "count", "list", "windows", "star", "people", "state"].map((name) => box.querySelector(`[data-${name}]`));
   const REST = 250, KEPT = 150; // milliseconds until a picture is drawn sharply; pictures that are kept
   const view = { series: 0, at: 0, window: null };
   const kept = new Map(); // by address
-  let shown = null, sharpening = null, resting = 0, busy = false;
+  let shown = null, sharpening = null, resting = 0, busy = false, together = null;
 
   const now = () => series[view.series];
   const picture = () => now().pictures[view.at];
@@ -31,7 +30,7 @@
       shown = image;
     }
     box.dataset.quality = quality;
-    place();
+    together?.draw();
   }
   const load = (url, image = new Image()) => new Promise((done) => {
     image.onload = () => {
@@ -55,7 +54,7 @@
       const image = await load(small);
       busy = false;
       if (small !== address("low")) { draw(); return; }
-      state.textContent = image ? "" : words.failed;
+      state.textContent = image ? "" : failed;
       if (!image) { resting = setTimeout(draw, 3000); return; }
     }
     put(kept.get(small), "low");
@@ -78,7 +77,7 @@
     Object.assign(view, change);
     view.at = Math.max(0, Math.min(view.at, now().pictures.length - 1));
     show();
-    if (mine) say();
+    if (mine) together?.turned();
   }
 
   // ---- Moving through the pictures and their window
@@ -111,15 +110,14 @@
     const [uid, frame] = picture(), key = picture().join("/");
     const answer = await fetch(choose, { method: "POST", headers: { "X-CSRFToken": token }, body: new URLSearchParams({ instance: uid, frame }) }).catch(() => null);
     const told = answer ? await answer.json().catch(() => ({})) : {};
-    state.textContent = answer?.ok ? "" : told.error || words.failed;
+    state.textContent = answer?.ok ? "" : told.error || failed;
     if (!answer?.ok) return;
     if (told.chosen) keys.add(key); else keys.delete(key);
     show();
   });
 
   // ---- Together: what one looks at the others look at; where one points the others see it.
-  const dots = new Map(); // by who
-  let say = () => {}, pointer = null;
+  let pointer = null;
   // Where the picture is within its place, which it does not fill.
   function inner() {
     const { left, top, width, height } = shown.getBoundingClientRect();
@@ -128,50 +126,33 @@
     return { left: left + (width - wide) / 2, top: top + (height - high) / 2, width: wide, height: high };
   }
   function point(event) {
-    if (!opinion || !shown) return;
+    if (!together || !shown) return;
     const { left, top, width, height } = inner();
     pointer = [(event.clientX - left) / width, (event.clientY - top) / height].map((one) => Math.round(one * 1000) / 1000);
-    say();
+    together.say();
   }
-  const told = () => ({ study: now().study, series: now().uid, picture: picture(), window: view.window, pointer });
-  function hear({ id, who, state: told }) {
-    const fresh = !dots.has(id);
-    const dot = dots.get(id) || { mark: document.createElement("span"), at: null };
-    Object.assign(dot, { who, at: told.pointer, heard: Date.now() });
-    dots.set(id, dot);
-    if (fresh) { dot.mark.className = "quick-pointer"; dot.mark.textContent = who; stage.append(dot.mark); if (!told.hello) say(); }
-    if (!told.hello) {
-      const found = series.findIndex((one) => one.study === told.study && one.uid === told.series);
-      const key = Array.isArray(told.picture) ? told.picture.join("/") : "";
-      const at = found < 0 ? -1 : series[found].pictures.findIndex((one) => one.join("/") === key);
-      const same = found === view.series && at === view.at && JSON.stringify(told.window) === JSON.stringify(view.window);
-      if (at >= 0 && !same) {
-        windows.value = "";
-        go({ series: found, at, window: Array.isArray(told.window) ? told.window.map(Number) : null }, false);
-      }
-    }
-    place();
-    present();
-  }
-  function place() {
-    if (!shown) return;
+  function where(key, [x, y]) {
+    if (!shown || key.join("/") !== picture().join("/")) return null;
     const outer = stage.getBoundingClientRect(), { left, top, width, height } = inner();
-    for (const { mark, at } of dots.values()) {
-      mark.hidden = !Array.isArray(at);
-      if (mark.hidden) continue;
-      mark.style.left = `${left - outer.left + at[0] * width}px`;
-      mark.style.top = `${top - outer.top + at[1] * height}px`;
-    }
+    return { box: stage, left: left - outer.left + x * width, top: top - outer.top + y * height };
   }
-  function present() {
-    for (const [id, dot] of dots) if (Date.now() - dot.heard > 15000) { dot.mark.remove(); dots.delete(id); }
-    if (people) people.textContent = [...new Set([...dots.values()].map((dot) => dot.who))].join(", ") || words.alone;
+  function follow({ study, series: uid, picture: [instance, frame], window: set }) {
+    const found = series.findIndex((one) => one.study === study && one.uid === uid);
+    const at = found < 0 ? -1 : series[found].pictures.findIndex((one) => one[0] === instance && one[1] === frame);
+    if (at < 0) return;
+    windows.value = "";
+    go({ series: found, at, window: Array.isArray(set) ? set.map(Number) : null }, false);
   }
-  if (opinion) {
-    const states = { joined: "", lost: words.lost, ended: words.ended };
-    say = lookTogether(opinion, { told, hear, change: (to) => { state.textContent = states[to]; } });
-    setInterval(present, 1000);
+  if (opinion && series.length) {
+    together = lookTogether(opinion, {
+      now: () => ({ study: now().study, series: now().uid, picture: picture(), window: view.window }),
+      pointing: () => pointer,
+      follow,
+      where,
+      present: (names) => { if (people.textContent !== names) people.textContent = names; },
+      change: (text) => { state.textContent = text; },
+    });
   }
-  addEventListener("resize", place);
+  addEventListener("resize", () => together?.draw());
   if (series.length) show();
 })();
