@@ -173,11 +173,13 @@ def shared() -> Path:
 
 @pytest.fixture(autouse=True, scope="session")
 def _quick_hashes() -> Iterator[None]:
-    """Hash passwords with the same algorithm, but for less than the tenth of a second that it takes on purpose."""
+    """Hash passwords for less, here as in the nodes that tests start."""
     from django.contrib.auth.hashers import Argon2PasswordHasher
 
+    from tuetinh.node.tests.quick import COST
+
     with pytest.MonkeyPatch.context() as patch:
-        for name, cost in (("time_cost", 1), ("memory_cost", 1024), ("parallelism", 1)):
+        for name, cost in COST.items():
             patch.setattr(Argon2PasswordHasher, name, cost)
         yield
 
