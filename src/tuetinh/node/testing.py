@@ -83,7 +83,8 @@ def pytest_load_initial_conftests() -> None:
     # What a test run has stored need not outlive a power cut; a server of a worker would speak Django's time by itself.
     database.SETTINGS |= {"fsync": "off", "timezone": "UTC"}
     database.start(root)
-    _compile_messages()
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        _compile_messages()
 
 
 # Waits for the end of its input, which only the process of the tests could write to and never does: it is gone. What
