@@ -5,6 +5,7 @@ The database is the embedded PostgreSQL in a folder of the test run, or the serv
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import gc
 import os
@@ -12,11 +13,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+import threading
+import weakref
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -30,6 +34,7 @@ hypothesis.settings.load_profile("patient")
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+    from django.db.backends.base.base import BaseDatabaseWrapper
     from django.test import Client
     from playwright.sync_api import Page
     from pytest_django import DjangoDbBlocker
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
 
 BROWSER = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 LONG_TURNS = 3
+LEFT = pytest.StashKey[list[str]]()
 PASSWORD = "mot-mat-khau-dai"  # noqa: S105 - of the cast, which lives as long as a test
 
 
@@ -77,7 +83,8 @@ def pytest_load_initial_conftests() -> None:
     # What a test run has stored need not outlive a power cut; a server of a worker would speak Django's time by itself.
     database.SETTINGS |= {"fsync": "off", "timezone": "UTC"}
     database.start(root)
-    _compile_messages()
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        _compile_messages()
 
 
 # Waits for the end of its input, which only the process of the tests could write to and never does: it is gone. What
@@ -103,6 +110,30 @@ def _watch_over(root: Path) -> None:
         check=True,
     )
     os.close(ours)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Know of no connection yet that a thread has left open."""
+    config.stash[LEFT] = []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Have a worker of xdist tell what was left open there."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left"] = session.config.stash[LEFT]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear it from a worker; one that was killed tells nothing."""
+    node.config.stash[LEFT] += getattr(node, "workeroutput", {}).get("left", [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell which threads have ended with a connection to the database open."""
+    if left := config.stash[LEFT]:
+        terminalreporter.section("threads that left a connection to the database open")
+        terminalreporter.write("\n".join(left) + "\n")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -143,11 +174,13 @@ def shared() -> Path:
 
 @pytest.fixture(autouse=True, scope="session")
 def _quick_hashes() -> Iterator[None]:
-    """Hash passwords with the same algorithm, but for less than the tenth of a second that it takes on purpose."""
+    """Hash passwords for less, here as in the nodes that tests start."""
     from django.contrib.auth.hashers import Argon2PasswordHasher
 
+    from tuetinh.node.tests.quick import COST
+
     with pytest.MonkeyPatch.context() as patch:
-        for name, cost in (("time_cost", 1), ("memory_cost", 1024), ("parallelism", 1)):
+        for name, cost in COST.items():
             patch.setattr(Argon2PasswordHasher, name, cost)
         yield
 
@@ -176,6 +209,55 @@ def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
         kept.forget()
         monkeypatch.setattr(kept, "KEEP", 3600.0)
     forget_names()
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Whose a connection of Django's is: a thread's, or that of an event loop that runs in it; and of which test."""
+
+    thread: threading.Thread
+    loop: asyncio.AbstractEventLoop | None
+    test: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether nobody can use it any more."""
+        return not self.thread.is_alive() or (self.loop is not None and self.loop.is_closed())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _connections_made() -> Iterator[dict[weakref.ref[BaseDatabaseWrapper], _Made]]:
+    """Django's connections to the database."""
+    from django.db.backends.signals import connection_created
+
+    made: dict[weakref.ref[BaseDatabaseWrapper], _Made] = {}
+
+    def note(connection: BaseDatabaseWrapper, **_: object) -> None:
+        loop = None
+        with suppress(RuntimeError):
+            loop = asyncio.get_running_loop()
+        test = os.environ.get("PYTEST_CURRENT_TEST", "")
+        made[weakref.ref(connection)] = _Made(threading.current_thread(), loop, test)
+
+    connection_created.connect(note)
+    yield made
+    connection_created.disconnect(note)
+
+
+@pytest.fixture(autouse=True)
+def _none_is_left_open(
+    _connections_made: dict[weakref.ref[BaseDatabaseWrapper], _Made], pytestconfig: pytest.Config
+) -> Iterator[None]:
+    """Close what a thread has left open when it ended, and have it told: Python would fail any other test by it."""
+    yield
+    for known, made in list(_connections_made.items()):
+        connection = known()
+        if connection is None or connection.connection is None:
+            del _connections_made[known]
+        elif made.ended:
+            pytestconfig.stash[LEFT].append(f"{made.thread.name}, in {made.test}")
+            connection.connection.close()
+            del _connections_made[known]
 
 
 @pytest.fixture(autouse=True)

@@ -39,7 +39,7 @@ def source(tmp_path: Path) -> Iterator[str]:
             body = {"resourceType": "Substance", "id": f"b{n}", "code": {"text": "x" * 8000}}
             file.write(json.dumps(body) + "\n")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/substances.ndjson"
     server.shutdown()
     server.server_close()

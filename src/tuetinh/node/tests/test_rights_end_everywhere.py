@@ -41,7 +41,7 @@ def refused(node: Province, headers: dict[str, str]) -> bool:
 
 
 def test_a_session_that_is_logged_out(node: Province) -> None:
-    with httpx.Client(base_url=node.url, follow_redirects=True) as browser:
+    with httpx.Client(base_url=node.url, follow_redirects=True, timeout=30) as browser:
         account = node.account("doctor")
         browser.get("/login")
         post(browser, "/login", username=account["username"], password=account["password"])

@@ -251,7 +251,7 @@ class _Answers(BaseHTTPRequestHandler):
 @pytest.fixture
 def liar() -> Iterator[Liar]:
     server = Liar()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()

@@ -170,7 +170,7 @@ def served() -> Iterator[tuple[str, type[_Keys]]]:
     """A server of keys at an address."""
     handler = type("Keys", (_Keys,), {})
     server = HTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     clients._fetched.clear()
     yield f"http://127.0.0.1:{server.server_port}/jwks", handler

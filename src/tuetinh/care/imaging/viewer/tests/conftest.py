@@ -45,6 +45,8 @@ class Node:
         """Leave the database."""
         if self._app:
             asyncio.run_coroutine_threadsafe(self._app.shutdown(), self._loop).result(20)
+            for thread in self._app._executor._threads:
+                thread.join(5)  # what a page was still asked for comes to its end, and leaves the database as well
 
 
 @pytest.fixture
