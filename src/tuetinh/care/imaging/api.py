@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuetinh.care.imaging.archive.overview import check
+from tuetinh.care.imaging.archive.recording import record_visit
 from tuetinh.care.imaging.devices import first_device
 from tuetinh.care.imaging.errors import Held
 from tuetinh.care.imaging.exams import has_begun
@@ -17,6 +18,7 @@ from tuetinh.care.imaging.retention.actions import (
     destroy_study,
     destroyed,
     held_visits,
+    study_uids,
     unvisited,
     unvisited_study,
 )
@@ -41,8 +43,10 @@ __all__ = [
     "looks",
     "opened",
     "part_of",
+    "record_visit",
     "report_of",
     "respond_piece",
+    "study_uids",
     "unvisited",
     "unvisited_study",
 ]

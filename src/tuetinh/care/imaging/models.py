@@ -56,6 +56,9 @@ class Study(models.Model):
             models.Index(fields=["accession_number"], name="imaging_study_accession"),
             models.Index(fields=["custodian", "-id"], name="imaging_study_nobody", condition=Q(patient=None)),
             models.Index(fields=["custodian", "-id"], name="imaging_study_known", condition=Q(patient__isnull=False)),
+            models.Index(
+                fields=["custodian", "received_at", "id"], name="imaging_study_unvisited", condition=Q(encounter="")
+            ),
         ]
 
     @property

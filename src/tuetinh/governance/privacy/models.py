@@ -7,7 +7,6 @@ from typing import ClassVar, Final
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext
 
 
 class SubjectRequest(models.Model):
@@ -374,9 +373,3 @@ class DestructionItem(models.Model):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["patient"]), models.Index(fields=["encounter"])]
-
-    @property
-    def named(self) -> str:
-        """The visit or study, as papers name it."""
-        study = self.encounter.removeprefix(PICTURES)
-        return study if study == self.encounter else gettext("ca chụp %(number)s") % {"number": study}

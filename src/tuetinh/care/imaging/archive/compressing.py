@@ -109,7 +109,7 @@ def _may_be(dataset: Dataset) -> bool:
 def _is_same(was: FileDataset, made: FileDataset) -> bool:
     """Whether both tell the same, and the new one decodes to the bytes of the old one."""
     told, tells = ({int(one.tag): one.value for one in data if int(one.tag) != _PIXELS} for data in (was, made))
-    return told == tells and is_of_same_pixels(was, made)
+    return told == tells and is_of_same_pixels(was.PixelData, made)
 
 
 def candidates() -> tuple[str, tuple[Any, ...]]:

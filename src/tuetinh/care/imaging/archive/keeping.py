@@ -29,6 +29,7 @@ from tuetinh.record.steps import BROKEN_BY_OTHERS, Query, Row, Step, run
 
 KNOWN = 2000  # series that a process remembers
 TRIES = 5  # to add an object while others change its study
+LONG = 32 * 2**20  # bytes that the disk takes long for: they are on it before a transaction begins
 PIECE = 2**20  # of files that are compared
 PLACERS = 8  # threads that wait for the disk
 
@@ -123,6 +124,8 @@ def keep(
         if allowed and head and not allowed(head):
             return Kept("held", "not-allowed", "", head.sop_class, head.sop_instance, head.study)
         content = _Content(arriving, placed or _beside.submit(arriving.place))
+        if content.size > LONG:
+            content.placed()
         try:
             return _kept(source, head, content, fault, patient)
         finally:

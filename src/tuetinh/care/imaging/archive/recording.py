@@ -46,6 +46,14 @@ def record_studies(uids: Iterable[str]) -> int:
 _OF_UIDS: Final = "SELECT id FROM imaging_study WHERE study_instance_uid = ANY(%s) ORDER BY id"
 
 
+def record_visit(encounter: str) -> int:
+    """Write the studies of a visit into the record, as `record_studies`."""
+    return sum(_record_one(study) for (study,) in ask(_OF_VISIT, encounter))
+
+
+_OF_VISIT: Final = "SELECT id FROM imaging_study WHERE encounter = %s AND encounter <> '' ORDER BY id"
+
+
 def record_quiet(most: int = 500) -> int:
     """Write the studies of which nothing came for a while into the record; returns how many."""
     return sum(_record_one(study) for (study,) in ask(_QUIET, datetime.now(UTC) - QUIET, most))

@@ -59,13 +59,12 @@ def explicit(dataset: FileDataset) -> bytes:
 
 def without_loss(dataset: FileDataset, syntax: str) -> bytes:
     """The object as a Part 10 file in one of `WITHOUT_LOSS`. Raises CannotConvert."""
-    plain = explicit(dataset)
-    made = dcmread(BytesIO(plain))
-    out = BytesIO()
+    made, out = dcmread(BytesIO(explicit(dataset))), BytesIO()  # its values as they are read, not as they lie in memory
     try:
+        pixels = made.PixelData
         made.compress(syntax, generate_instance_uid=False)
         dcmwrite(out, made, enforce_file_format=True)
-        is_same = is_of_same_pixels(dcmread(BytesIO(plain)), dcmread(BytesIO(out.getvalue())))
+        is_same = is_of_same_pixels(pixels, dcmread(BytesIO(out.getvalue())))
     except Exception as error:  # encoders, too
         raise CannotConvert(str(error)) from error
     if not is_same:  # as where bits are used that are not said to be
@@ -73,9 +72,9 @@ def without_loss(dataset: FileDataset, syntax: str) -> bytes:
     return out.getvalue()
 
 
-def is_of_same_pixels(was: Dataset, made: Dataset) -> bool:
-    """Whether one object decodes to the bytes that the other, which is not compressed, has."""
-    at, pixels = 0, memoryview(was.PixelData)
+def is_of_same_pixels(was: bytes, made: Dataset) -> bool:
+    """Whether an object decodes to these bytes of one that is not compressed."""
+    at, pixels = 0, memoryview(was)
     for frame in iter_pixels(made, raw=True):
         found = frame.astype(frame.dtype.newbyteorder("<"), copy=False).tobytes()
         if pixels[at : at + len(found)] != found:

@@ -12,6 +12,7 @@ from uuid import uuid4
 import httpx
 from django.db.models import Count
 
+from tuetinh.care.imaging.dicomweb import multipart
 from tuetinh.care.imaging.errors import NotAllowed, NoUpstream
 from tuetinh.care.imaging.models import Instance, Sending, SentObject, Study
 from tuetinh.commons.messages.api import publish
@@ -158,9 +159,8 @@ def _token(line: httpx.Client, there: Upstream) -> str:
 
 def _store(line: httpx.Client, study: str, digest: bytes) -> bool:
     """Store one object (PS3.18, 10.5); whether it waits for a person there. Raises httpx.HTTPError, _Refused."""
-    boundary = uuid4().hex
-    head = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
-    tail = f"\r\n--{boundary}--\r\n".encode()
+    boundary = multipart.new_boundary()
+    head, tail = multipart.head(boundary, "application/dicom", first=True), multipart.tail(boundary)
     with opened(digest) as file:
         size = file.seek(0, os.SEEK_END)
 

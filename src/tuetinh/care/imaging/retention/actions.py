@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Final
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from tuetinh.care.imaging.archive.keeping import ask
+from tuetinh.care.imaging.archive.keeping import ask, resource_id
+from tuetinh.care.imaging.archive.recording import record_studies
 from tuetinh.care.imaging.errors import Held, NeedsReason, NotAllowed, NotThere
 from tuetinh.care.imaging.models import Instance, Study
 from tuetinh.care.imaging.retention.models import DestroyedObject, StudyHold
@@ -83,33 +84,39 @@ WHERE h.released_at IS NULL AND s.encounter = ANY(%s)"""
 
 @dataclass(frozen=True, slots=True)
 class Unvisited:
-    """A study that belongs to no visit. resource: id of its ImagingStudy. patient: "" where nobody knows whose it is.
+    """A study that belongs to no visit. resource: id of its ImagingStudy. uid: its own. patient: "" where nobody knows
+    whose it is.
 
-    title: the name, description and number that it came with. made: when, else when it came. labels: bits of
-    `record.labels`. held: it must not be destroyed for now.
+    title: the name, description and number that it came with. since: when it was made or came here, whichever is later.
+    labels: bits of `record.labels`. held: it must not be destroyed for now.
     """
 
     resource: str
+    uid: str
     patient: str
     title: str
-    made: date
+    since: date
     labels: int
     held: bool
 
 
 def unvisited(asker: Asker, before: date, at: int, most: int) -> list[Unvisited]:
-    """Studies of the asker's facility that belong to no visit and were made before a day, from a place of the list."""
+    """Studies of the asker's facility that belong to no visit, made and come before a day, from a place of the list."""
     enter(asker)
-    old = Q(study_date__lt=before) | Q(study_date=None, received_at__date__lt=before)
-    rows = Study.objects.filter(old, custodian=asker.facility, encounter="")
-    return _told(rows.order_by("study_date", "id")[at : at + most])
+    made = Q(study_date__lt=before) | Q(study_date=None)
+    came = timezone.make_aware(datetime.combine(before, time()))
+    rows = Study.objects.filter(made, received_at__lt=came, custodian=asker.facility, encounter="")
+    return _told(rows.order_by("received_at", "id")[at : at + most])
 
 
 def unvisited_study(asker: Asker, resource: str) -> Unvisited | None:
-    """One of them."""
+    """One of them, locked until the caller's transaction ends."""
     enter(asker)
-    rows = Study.objects.filter(custodian=asker.facility, encounter="", resource=resource)
-    return next(iter(_told(rows)), None)
+    return next(iter(_told(_unvisited(asker, resource).select_for_update())), None)
+
+
+def _unvisited(asker: Asker, resource: str) -> QuerySet[Study]:
+    return Study.objects.filter(custodian=asker.facility, encounter="", resource=resource)
 
 
 def _told(rows: QuerySet[Study]) -> list[Unvisited]:
@@ -119,9 +126,10 @@ def _told(rows: QuerySet[Study]) -> list[Unvisited]:
     return [
         Unvisited(
             one.resource,
+            one.study_instance_uid,
             one.patient or "",
             " · ".join(filter(None, [one.name, one.study_description, one.accession_number or one.patient_id])),
-            one.study_date or timezone.localdate(one.received_at),
+            max(filter(None, [one.study_date, timezone.localdate(one.received_at)])),
             one.labels,
             one.pk in kept,
         )
@@ -132,18 +140,21 @@ def _told(rows: QuerySet[Study]) -> list[Unvisited]:
 def destroy_study(asker: Asker, resource: str, decision: str) -> int:
     """Destroy a study that belongs to no visit, also one of nobody, which the record does not know.
 
-    Returns how many versions of its ImagingStudy there were, or objects of nobody. Raises Held, and as
+    Returns how many versions of its ImagingStudy there were, or objects of nobody. Raises NotThere, Held, and as
     `record.destroy`.
     """
     with transaction.atomic():
         enter(asker)
-        study = Study.objects.filter(resource=resource, patient=None).first()
-        if study:
-            count = Instance.objects.filter(study=study).count()
-            follow_destruction(asker, resource, decision)
-            audit.note(asker, "destroy", "ImagingStudy", resource, None)
-            return count
-        return record.destroy(asker, "ImagingStudy", resource, decision)
+        study = _unvisited(asker, resource).select_for_update().first()
+        if study is None:
+            raise NotThere
+        if study.patient:
+            record_studies([study.study_instance_uid])  # as whose it is destroyed, what came just now with it
+            return record.destroy(asker, "ImagingStudy", resource, decision)
+        count = Instance.objects.filter(study=study).count()
+        follow_destruction(asker, resource, decision)
+        audit.note(asker, "destroy", "ImagingStudy", resource, None)
+        return count
 
 
 def follow_destruction(asker: Asker, resource: str, decision: str) -> None:
@@ -158,6 +169,7 @@ def follow_destruction(asker: Asker, resource: str, decision: str) -> None:
     if StudyHold.objects.filter(study=study, released_at=None).exists():
         raise Held
     ask(_PROVE, decision[:200], custodian, asker.account, uid, study)
+    ask("DELETE FROM record.content WHERE type = 'ImagingStudy' AND id = %s", resource)  # of nobody's, too
     StudyHold.objects.filter(study=study).delete()
     enter(SYSTEM)
     Instance.objects.filter(study=study).delete()
@@ -169,6 +181,15 @@ INSERT INTO imaging_destroyedobject (decision, custodian, account, study_instanc
   at)
 SELECT %s, %s, %s, %s, sop_instance_uid, encode(digest, 'hex'), size, now() FROM imaging_instance WHERE study_id = %s
 ORDER BY id"""
+
+
+def study_uids(asker: Asker, resources: Collection[str], decision: str) -> dict[str, str]:
+    """The StudyInstanceUID of studies by the id of their ImagingStudy: what is there, and what a decision destroyed."""
+    enter(asker)
+    there = Study.objects.filter(resource__in=resources).values_list("resource", "study_instance_uid")
+    rows = DestroyedObject.objects.filter(decision=decision, custodian=asker.facility)
+    gone = rows.values_list("study_instance_uid", flat=True).distinct()
+    return dict(there) | {resource_id(uid): uid for uid in gone}
 
 
 def destroyed(asker: Asker, decision: str) -> Iterator[Destroyed]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 import threading
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from django.db import connection, transaction
 from pydicom import dcmread
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
+from tuetinh.care.imaging.archive import keeping
 from tuetinh.care.imaging.archive.attributes import TAG_OF, VR_OF
 from tuetinh.care.imaging.archive.keeping import Source, ask, keep, resource_id
 from tuetinh.care.imaging.exams import modality_of
@@ -21,6 +24,7 @@ from tuetinh.care.imaging.tests.conftest import FACILITY, HERE, part10
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
+from tuetinh.record.contents import files
 from tuetinh.record.contents.files import path_of
 from tuetinh.record.steps import enter
 
@@ -78,6 +82,49 @@ def test_a_sender_does_not_wait_for_another_one_of_its_study(person: r4.Patient)
         other.join()
         assert told == ["stored"]
     assert counts() == (1, 1, 3, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("long", [False, True])
+def test_an_object_counts_only_when_the_disk_has_it(
+    person: r4.Patient, monkeypatch: pytest.MonkeyPatch, *, long: bool
+) -> None:
+    """While the disk still writes, its row is not committed; of a large one no transaction has begun."""
+    reached, free, told = threading.Event(), threading.Event(), []
+    sync = os.fsync
+
+    def slow(file: int) -> None:
+        reached.set()
+        assert free.wait(30)
+        sync(file)
+
+    def send() -> None:
+        try:
+            told.append(keep(HERE, part10()).state)
+        finally:
+            connection.close()
+
+    keep(HERE, part10())
+    if long:
+        monkeypatch.setattr(keeping, "LONG", 100)
+    monkeypatch.setattr(files.os, "fsync", slow)
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        assert reached.wait(30)
+        until = time.monotonic() + (0.5 if long else 30)
+        while not (writing := ask(_WRITING)) and time.monotonic() < until:
+            time.sleep(0.02)
+        assert (bool(writing), counts(), told) == (not long, (1, 1, 1, 0), [])
+    finally:
+        free.set()
+        sender.join()
+    assert (counts(), told) == ((1, 1, 2, 0), ["stored"])
+
+
+_WRITING = """
+SELECT FROM pg_locks WHERE relation = 'imaging_instance'::regclass AND mode = 'RowExclusiveLock'
+  AND pid <> pg_backend_pid()"""
 
 
 def test_the_same_object_again_is_harmless(person: r4.Patient) -> None:

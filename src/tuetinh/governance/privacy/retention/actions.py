@@ -37,7 +37,8 @@ SHORTEST: Final = 10
 class Due:
     """A record whose time is over.
 
-    encounter: its visit, or `PICTURES` and a study. title: what such a study came with. held: a legal hold keeps it.
+    encounter: its visit, or `PICTURES` and a study. ended: of that, from when its time is counted. held: a legal hold
+    keeps it. title, uid: what such a study came with.
     """
 
     encounter: str
@@ -47,6 +48,7 @@ class Due:
     until: date
     held: bool = False
     title: str = ""
+    uid: str = ""
 
 
 def due(asker: Asker, facility: str, page: str | None = None) -> tuple[list[Due], str | None]:
@@ -92,10 +94,12 @@ def _pictures(found: Sequence[imaging.Unvisited], today: date) -> list[Due]:
     people = cast("dict[str, r4.Patient]", record.read_many(SYSTEM, "Patient", {one.patient for one in found} - {""}))
     rows = []
     for one in found:
-        kind = rules.kind_of_pictures(one.labels, one.made, people.get(one.patient))
-        until = rules.kept_until(kind, one.made, today)
+        kind = rules.kind_of_pictures(one.labels, one.since, people.get(one.patient))
+        until = rules.kept_until(kind, one.since, today)
         if until and until < today:
-            rows.append(Due(f"{PICTURES}{one.resource}", one.patient, kind, one.made, until, one.held, one.title))
+            rows.append(
+                Due(f"{PICTURES}{one.resource}", one.patient, kind, one.since, until, one.held, one.title, one.uid)
+            )
     return rows
 
 
@@ -248,6 +252,7 @@ def _destroy(one: Destruction, item: DestructionItem) -> int:
     asker = as_house(one.confirmed_by, "HOPERAT")  # type: ignore[arg-type]
     if item.encounter.startswith(PICTURES):
         return imaging.destroy_study(asker, item.encounter.removeprefix(PICTURES), decision(one))
+    imaging.record_visit(item.encounter)
     written = record.within(asker, item.patient, item.encounter)
     count = sum(record.destroy(asker, type_, id_, decision(one)) for type_, id_ in written)
     for type_, parameter in ENCOUNTER.items():
@@ -258,6 +263,14 @@ def _destroy(one: Destruction, item: DestructionItem) -> int:
             if len(found) < 100:
                 break
     return count + record.destroy(asker, "Encounter", item.encounter, decision(one))
+
+
+def named(by: Account, one: Destruction) -> list[tuple[DestructionItem, str]]:
+    """The records of a decision, with how people know each: the visit, or the StudyInstanceUID of pictures."""
+    items = list(one.items.order_by("pk"))
+    studies = [item.encounter.removeprefix(PICTURES) for item in items if item.encounter.startswith(PICTURES)]
+    uids = imaging.study_uids(as_house(by, "HOPERAT"), studies, decision(one)) if studies else {}
+    return [(item, uids.get(item.encounter.removeprefix(PICTURES), item.encounter)) for item in items]
 
 
 def decision(one: Destruction) -> str:

@@ -18,7 +18,7 @@ from tuetinh.commons.documents.api import pdf, respond_pdf
 from tuetinh.commons.identity.api import banner
 from tuetinh.commons.ui.api import paginate
 from tuetinh.governance.privacy.errors import PrivacyError
-from tuetinh.governance.privacy.models import Destruction, LegalHold
+from tuetinh.governance.privacy.models import PICTURES, Destruction, DestructionItem, LegalHold
 from tuetinh.governance.privacy.retention import actions
 from tuetinh.governance.privacy.words import DESTRUCTIONS, RETENTION, SKIPPED
 from tuetinh.record.errors import RecordError
@@ -70,7 +70,10 @@ def retention(request: HttpRequest) -> HttpResponse:
 def destruction(request: HttpRequest, destruction_id: int) -> HttpResponse:
     """One decision: its minutes, its records, and the proof once it was carried out."""
     one = _found(request, destruction_id)
-    items = [(item, RETENTION[item.kind], SKIPPED.get(item.skipped, "")) for item in one.items.order_by("pk")]
+    items = [
+        (item, _named(item, name), RETENTION[item.kind], SKIPPED.get(item.skipped, ""))
+        for item, name in actions.named(_by(request), one)
+    ]
     proof = list(islice(actions.proof(_by(request), one), SHOWN))
     context = {"one": one, "state": DESTRUCTIONS[one.state], "items": items, "proof": proof}
     context["may"] = one.state == Destruction.State.PROPOSED and one.proposed_by != request.user
@@ -102,9 +105,9 @@ def minutes(request: HttpRequest, destruction_id: int) -> HttpResponse:
         "facility": {"name": place_name("Organization", one.facility)},
         "number": one.number, "day": one.day, "members": one.members.splitlines(), "reason": one.reason,
         "items": [
-            {"record": i.named, "kind": str(RETENTION[i.kind]), "ended": i.ended, "until": i.until,
+            {"record": _named(i, name), "kind": str(RETENTION[i.kind]), "ended": i.ended, "until": i.until,
              "versions": i.versions, "skipped": str(SKIPPED.get(i.skipped, ""))}
-            for i in one.items.order_by("pk")
+            for i, name in actions.named(_by(request), one)
         ],
         "proof": [{"what": f"{p.type}/{p.id}", "version": p.version, "sha256": p.sha256, "at": p.at} for p in found],
         "proposed": one.proposed_by.full_name, "confirmed": one.confirmed_by.full_name if one.confirmed_by else "",
@@ -146,6 +149,10 @@ def _found(request: HttpRequest, destruction_id: int) -> Destruction:
     if not facility or (one := found.first()) is None:
         raise Http404
     return one
+
+
+def _named(item: DestructionItem, name: str) -> str:
+    return _("ca chụp %(number)s") % {"number": name} if item.encounter.startswith(PICTURES) else name
 
 
 def _place(text: str) -> int:

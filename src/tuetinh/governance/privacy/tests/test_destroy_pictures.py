@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,22 +13,26 @@ import pytest
 from django.utils import timezone
 from pypdf import PdfReader
 
+from tuetinh.care.imaging import api as imaging
 from tuetinh.care.imaging.archive import keeping
-from tuetinh.care.imaging.archive.keeping import ask, keep
+from tuetinh.care.imaging.archive.keeping import Source, ask, keep
 from tuetinh.care.imaging.archive.recording import record_studies
-from tuetinh.care.imaging.errors import Held
+from tuetinh.care.imaging.errors import Held, NotThere
 from tuetinh.care.imaging.models import Instance, Series, Study
 from tuetinh.care.imaging.retention.models import DestroyedObject, StudyHold
 from tuetinh.care.imaging.tests.conftest import HERE, part10
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
+from tuetinh.governance.privacy.errors import PrivacyError
 from tuetinh.governance.privacy.models import Destruction
 from tuetinh.governance.privacy.retention import actions
 from tuetinh.governance.privacy.tests.test_destroy_what_is_due import THREE, visit
 from tuetinh.node.contents import sweep
 from tuetinh.record import api as record
+from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.contents import files
+from tuetinh.record.labels import BITS
 from tuetinh.record.steps import enter
 
 if TYPE_CHECKING:
@@ -127,6 +132,26 @@ def test_a_study_that_is_held_keeps_its_visit(
     assert count() == (0, 0, 0)
 
 
+def unvisited(uid: str, years: int, source: Source = HERE, came: int | None = None, **told: str) -> str:
+    """A study that no visit names, made so many years ago, and come then or `came` years ago; its ImagingStudy."""
+    year = timezone.localdate().year
+    day = {"StudyDate": f"{year - years}0506"}
+    assert (
+        keep(source, part10(StudyInstanceUID=uid, SeriesInstanceUID=f"{uid}.1", PatientID="X", **day | told)).state
+        == "stored"
+    )
+    came_at = datetime(year - (years if came is None else came), 5, 6, 12, tzinfo=UTC)
+    ask("UPDATE imaging_study SET encounter = '', received_at = %s WHERE study_instance_uid = %s", came_at, uid)
+    return f"ImagingStudy/{keeping.resource_id(uid)}"
+
+
+def offered(cast: dict[str, Account]) -> dict[str, tuple[str, bool]]:
+    """What the archivist is offered: its kind, and whether it is held, by the StudyInstanceUID."""
+    rows, following = actions.due_pictures(asker_of(cast["archivist"]))
+    assert following is None
+    return {row.uid: (row.kind, row.held) for row in rows}
+
+
 def test_pictures_without_a_visit_are_offered_when_their_time_is_over(
     pictures: list[bytes],
     cast: dict[str, Account],
@@ -135,28 +160,118 @@ def test_pictures_without_a_visit_are_offered_when_their_time_is_over(
 ) -> None:
     """A study that no visit names, and one of nobody; younger ones are not, and held ones cannot be chosen."""
     year = timezone.localdate().year
-    ask("UPDATE imaging_study SET encounter = '', study_date = %s", f"{year - 12}-05-06")
-    lost = {"PatientName": "GIANG^A^SUNG", "AccessionNumber": "CT9", "StudyDate": f"{year - 30}0102"}
-    keep(HERE, part10(StudyInstanceUID="1.9", SeriesInstanceUID="1.9.1", PatientID="X", **lost))
-    keep(HERE, part10(StudyInstanceUID="1.8", SeriesInstanceUID="1.8.1", PatientID="X", StudyDate=f"{year - 3}0102"))
-    old, nobodys, young = (f"ImagingStudy/{keeping.resource_id(uid)}" for uid in ("1.2.3.4", "1.9", "1.8"))
+    ask(
+        "UPDATE imaging_study SET encounter = '', study_date = %s, received_at = %s",
+        *(f"{year - 12}-05-06", datetime(year - 12, 5, 6, tzinfo=UTC)),
+    )
+    old = f"ImagingStudy/{keeping.resource_id('1.2.3.4')}"
+    nobodys = unvisited("1.9", 30, PatientName="GIANG^A^SUNG", AccessionNumber="CT9")
+    young = unvisited("1.8", 3)
     browser = as_role("archivist")
     assert browser.post("/imaging/holds", {"study": "1.2.3.4", "reason": "Đang khiếu nại"}).status_code == 302
     page = browser.get("/privacy/retention").content.decode()
     assert [f'value="{one}"' in page for one in (old, nobodys, young)] == [False, True, False]
-    assert ["CT77" in page, "GIANG A SUNG" in page, "CT9" in page] == [True, True, True]
+    assert ["CT77" in page, "GIANG A SUNG" in page, "CT9" in page, "<code>1.9</code>" in page] == [True] * 4
     minutes = {"number": "13/BB", "day": str(timezone.localdate()), "members": "\n".join(THREE)}
     for one in (old, young, "ImagingStudy/none"):
         assert browser.post("/privacy/retention", minutes | {"encounter": one}).status_code == 422
     assert browser.post("/imaging/holds", {"release": str(StudyHold.objects.get().pk)}).status_code == 302
     assert browser.post("/privacy/retention", minutes | {"encounter": [old, nobodys]}).status_code == 302
     decision = Destruction.objects.get()
+    assert "ca chụp 1.9" in browser.get(f"/privacy/retention/{decision.pk}").content.decode()
     actions.decide(other, decision.pk, confirm=True)
+    enter(SYSTEM)
+    digests = [
+        bytes(digest)
+        for digest in Instance.objects.exclude(study__study_instance_uid="1.8").values_list("digest", flat=True)
+    ]
     assert actions.carry_out(decision.pk) == 2  # an ImagingStudy; an object of nobody
     assert count() == (1, 1, 1)
+    assert ask("SELECT count(*) FROM record.content WHERE digest = ANY(%s)", digests) == [(0,)]
+    for digest in digests:
+        os.utime(files.path_of(digest), (0, 0))
+    assert (sweep(), len(digests)) == (3, 3)
     told = DestroyedObject.objects.order_by("pk").values_list("study_instance_uid", "decision")
     assert list(told) == [("1.2.3.4", "12104/13/BB")] * 2 + [("1.9", "12104/13/BB")]
     told = browser.get(f"/privacy/retention/{decision.pk}").content.decode()
-    assert "1.2.3.4.1.2" in told
-    assert "ca chụp " + keeping.resource_id("1.9") in told
+    assert ["1.2.3.4.1.2" in told, "ca chụp 1.9" in told, "ca chụp 1.2.3.4<" in told] == [True, True, True]
+    paper = browser.get(f"/privacy/retention/{decision.pk}/minutes.pdf").content
+    text = "".join("".join(page.extract_text() for page in PdfReader(io.BytesIO(paper)).pages).split())
+    assert ["cachụp1.9" in text, "cachụp1.2.3.4" in text] == [True, True]
     assert list(as_role("archivist").get("/privacy/retention").context["pictures"]) == []
+
+
+def test_the_time_of_pictures_runs_from_when_they_came(pictures: list[bytes], cast: dict[str, Account]) -> None:
+    """Old pictures that were brought a while ago are not offered yet, nor those that came before their day."""
+    unvisited("1.9", 30, came=12)
+    unvisited("1.8", 30, came=2)
+    unvisited("1.7", 2, came=30)
+    unvisited("1.6", 12, StudyDate="")
+    assert offered(cast) == {"1.9": ("record", False), "1.6": ("record", False)}
+
+
+def test_pictures_without_a_visit_are_kept_as_long_as_a_visit_would_be(
+    pictures: list[bytes], cast: dict[str, Account]
+) -> None:
+    """By their labels and their person, the longest time of all; only those of the own facility."""
+    unvisited("1.9", 12)
+    young, old = unvisited("1.8", 12), unvisited("1.7", 22)
+    unvisited("1.6", 12)
+    unvisited("1.5", 12, Source("12001", "AE THERE"))
+    ask("UPDATE imaging_study SET labels = %s WHERE study_instance_uid IN ('1.8', '1.7')", BITS["PSY"])
+    ask("UPDATE imaging_study SET patient = 'cast-citizen' WHERE study_instance_uid = '1.6'")
+    dead = record.read(SYSTEM, "Patient", "cast-citizen")
+    assert isinstance(dead, r4.Patient)
+    dead.deceasedDateTime = f"{timezone.localdate().year - 13}-01-01"
+    record.update(SYSTEM, dead)
+    assert offered(cast) == {"1.9": ("record", False)}  # what is labelled is offered to whoever sees it
+    dead.deceasedDateTime = None
+    record.update(SYSTEM, dead)
+    assert offered(cast)["1.6"] == ("record", False)
+    held = actions.hold(cast["archivist"], "cast-citizen", "Toà án yêu cầu giữ")
+    assert offered(cast) == {"1.9": ("record", False), "1.6": ("record", True)}
+    actions.release(cast["archivist"], held.pk)
+    assert offered(cast)["1.6"] == ("record", False)
+    with pytest.raises(PrivacyError):
+        actions.propose(cast["archivist"], "14/BB", timezone.localdate(), THREE, [young])
+    made = actions.propose(cast["archivist"], "14/BB", timezone.localdate(), THREE, [old])
+    assert made.items.get().kind == "record-20"
+
+
+@pytest.mark.parametrize("changes", ["encounter = 'old'", "custodian = '12001'", "received_at = now()"])
+def test_what_has_changed_since_the_decision_is_kept(
+    pictures: list[bytes], cast: dict[str, Account], other: Account, changes: str
+) -> None:
+    one = actions.propose(cast["archivist"], "14/BB", timezone.localdate(), THREE, [unvisited("1.9", 30)])
+    actions.decide(other, one.pk, confirm=True)
+    ask(f"UPDATE imaging_study SET {changes} WHERE study_instance_uid = '1.9'")
+    assert actions.carry_out(one.pk) == 0
+    assert [bool(item.skipped) for item in one.items.all()] == [True]
+    assert (count(), DestroyedObject.objects.count()) == ((2, 2, 3), 0)
+    if "received_at" not in changes:
+        with pytest.raises(NotThere):
+            imaging.destroy_study(asker_of(cast["archivist"]), keeping.resource_id("1.9"), "14/BB")
+
+
+def test_a_study_that_the_record_does_not_know_yet_is_destroyed_too(
+    pictures: list[bytes], cast: dict[str, Account], other: Account
+) -> None:
+    """Somebody has just said whose it is; it is written first, so that its proof is that of the person's study."""
+    named = unvisited("1.9", 30)
+    ask("UPDATE imaging_study SET patient = 'cast-citizen' WHERE study_instance_uid = '1.9'")
+    one = actions.propose(cast["archivist"], "14/BB", timezone.localdate(), THREE, [named])
+    actions.decide(other, one.pk, confirm=True)
+    assert actions.carry_out(one.pk) == 1
+    assert next((line.type, line.id) for line in actions.proof(cast["archivist"], one)) == ("ImagingStudy", named[13:])
+    assert count() == (1, 1, 2)
+
+
+def test_what_of_a_visit_the_record_does_not_know_yet_goes_with_it(
+    pictures: list[bytes], cast: dict[str, Account], other: Account
+) -> None:
+    keep(HERE, part10(StudyInstanceUID="1.9", SeriesInstanceUID="1.9.1", PatientID="X"))
+    ask("UPDATE imaging_study SET encounter = 'old', patient = 'cast-citizen'")
+    one = propose(cast)
+    actions.decide(other, one.pk, confirm=True)
+    assert actions.carry_out(one.pk) == 4  # the visit, its diagnosis, its two ImagingStudies
+    assert count() == (0, 0, 0)

@@ -64,6 +64,27 @@ def test_the_record_is_open_while_the_question_is(asked_about: r4.Patient, docto
     assert browser_of(far).get(f"/imaging/viewer?StudyInstanceUIDs={STUDY}").status_code == 404
 
 
+def test_only_who_takes_part_looks_along_in_the_full_viewer(
+    asked_about: r4.Patient, doctor: Asker, far: Asker, as_role: Browser
+) -> None:
+    row = opinions.ask(doctor, [STUDY], question())
+
+    def page(browser: Client, told: object) -> str:
+        answer = browser.get(f"/imaging/viewer?StudyInstanceUIDs={STUDY}&opinion={told}")
+        assert answer.status_code == 200
+        return answer.content.decode()
+
+    nurse, mine, theirs = as_role("nurse"), browser_of(doctor), browser_of(far)
+    assert ['"with": "Cùng xem:"' in page(one, row.pk) for one in (mine, theirs, nurse)] == [True, True, False]
+    assert [f'data-opinion="{row.pk}"' in page(one, row.pk) for one in (mine, theirs, nurse)] == [True, True, False]
+    theirs.cookies["django_language"] = "en"
+    english = page(theirs, row.pk)
+    assert ('"with": "Looking together:"' in english, '"alone": "only you"' in english) == (True, True)
+    assert ["together.js" in page(mine, told) for told in ("²", "x", "9" * 30, row.pk)] == [False, False, False, True]
+    opinions.close(doctor, row.pk)
+    assert "together.js" not in page(mine, row.pk)
+
+
 def test_an_answer_is_in_the_record_and_on_the_askers_page(
     asked_about: r4.Patient, doctor: Asker, far: Asker, as_role: Browser
 ) -> None:
