@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
@@ -86,6 +86,8 @@ class Program:
         self.may: dict[tuple[str | None, ...], list[int]] = {}  # rules that may hold of a row with these texts
         self.words = [sorted(set(names_in(rule.condition)) & types(table).keys()) for rule in rules]
         self.made: dict[tuple[int, ...], tuple[cel.Expression, list[str]]] = {}
+        # most lines say what others have said; a visit has one row of table 1, and no other has its like
+        self.say = self._said if table == "XML1" else lru_cache(MOST_KINDS)(self._said)
 
     def faults(self, known: Known) -> list[Rule]:
         """The rules whose condition is true; one that cannot be told is no fault."""
@@ -126,9 +128,15 @@ class Program:
         if asked not in self.made:
             text = "[" + ",".join(f"({as_decimals(self.rules[n].condition)})" for n in asked) + "]"
             self.made[asked] = environment(self.table).compile(text), sorted({w for n in asked for w in self.words[n]})
+        values = (known[word] for word in self.made[asked][1])
+        return self.say(asked, *(tuple(value) if isinstance(value, list) else value for value in values))
+
+    def _said(self, asked: tuple[int, ...], *values: Any) -> list[Any] | None:
+        """The same of what their words are, lists as tuples."""
         condition, words = self.made[asked]
+        told = (list(value) if isinstance(value, tuple) else value for value in values)
         try:
-            answer = condition.eval(data={word: known[word] for word in words})
+            answer = condition.eval(data=dict(zip(words, told, strict=True)))
         except RuntimeError as error:
             if len(asked) == 1:
                 code = self.rules[asked[0]].code

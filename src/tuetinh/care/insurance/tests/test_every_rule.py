@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal as D
@@ -16,7 +14,6 @@ import pytest
 
 from tuetinh.care.insurance.approved.checking import Book as Catalogues
 from tuetinh.care.insurance.approved.checking import Item
-from tuetinh.care.insurance.rules import language
 from tuetinh.care.insurance.rules.book import delivered, delivered_book
 from tuetinh.care.insurance.rules.language import MOMENTS, BadCondition, Book, Rule, environment, verify
 from tuetinh.care.insurance.rules.vocabulary import Around, Licence, medicine
@@ -367,23 +364,20 @@ def test_lists_that_there_are_may_be_asked_and_named_in_texts() -> None:
     verify(a_rule('co_ma( "MA_TINH_63" , MA_NHOM) && MA_NHOM != "co_ma(x)" && nhom(\'KE_DON_TREN_30_NGAY\', BENH)'))
 
 
-def test_what_several_threads_keep_may_be_cleared_under_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(language, "MOST_KINDS", 0)
-    monkeypatch.setattr(language, "MOST_MADE", 1)
-    book = Book([a_rule('MA_NHOM == "13"'), a_rule('MA_NHOM == "1"', code="YOURS")])
-    claims = [(changed({"XML1": one(NGAY_RA=f"2026110{day}1040")}), {("MINE", 1), ("YOURS", 2)}) for day in range(2, 8)]
+class Cleared(dict[Any, Any]):
+    """What another thread clears as soon as something is kept."""
 
-    def ask(_turn: int) -> None:
-        for tables, expected in claims:
-            assert {(p.code, p.row) for p in weigh(tables, book, when="claim", around=Around(now=NOW))} == expected
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, value)
+        self.clear()
 
-    switching = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        with ThreadPoolExecutor(4) as threads:
-            list(threads.map(ask, range(60)))
-    finally:
-        sys.setswitchinterval(switching)
+
+def test_what_a_book_keeps_may_be_cleared_under_one_that_asks() -> None:
+    book = Book([a_rule('MA_NHOM == "13"')])
+    book.of_day = Cleared()
+    (program,) = book.programs("claim", "2026-11-02")
+    program.may = Cleared()
+    assert [p.row for p in weigh(GOLDEN, book, when="claim", around=Around(now=NOW))] == [1]
 
 
 def test_a_condition_that_would_never_end_is_cut_off_and_finds_nothing() -> None:

@@ -35,9 +35,11 @@ SAMPLES = "data/vietnam/bhyt_xml_qd4750/synthetic_samples"
 HOSPITAL, KEY = "12001", "12001-26-000017"
 
 
-def golden() -> Tables:
+def golden(key: str = KEY) -> Tables:
     (found,) = claims_in(io.BytesIO(GOLDEN))
-    return found.tables
+    return {
+        name: [row | {"MA_LK": key} if "MA_LK" in row else row for row in rows] for name, rows in found.tables.items()
+    }
 
 
 def file_of(*claims: Tables, made: date = date(2026, 11, 2), by: str = "3176") -> bytes:
@@ -201,11 +203,8 @@ def test_claims_of_a_hospital_that_was_deleted_are_refused(tmp_path: Path) -> No
     take(tmp_path, GOLDEN)
     record.delete(SYSTEM, "Organization", HOSPITAL)
     before = versions()
-    other = golden()
-    other["XML1"][0]["MA_LK"] = "another"
-    run = take(tmp_path, file_of(other), "b.xml")
-    ((_, _, state, rules),) = report(run)
-    assert (state, rules) == ("refused", ["facility"])
+    run = take(tmp_path, file_of(golden("another")), "b.xml")
+    assert report(run) == [(1, "another", "refused", ["facility"])]
     assert [f["message"] for o in running.outcomes(run) for f in o.findings] == [
         "Cơ sở này đã bị xoá khỏi danh mục của hệ thống."
     ]
@@ -233,10 +232,7 @@ def test_imports_at_once_make_a_hospital_and_its_people_once(tmp_path: Path) -> 
     start, known = threading.Barrier(4), []
     files = []
     for number in range(4):
-        tables = golden()
-        for row in (row for rows in tables.values() for row in rows if "MA_LK" in row):
-            row["MA_LK"] = f"K{number}"
-        (tmp_path / f"{number}.xml").write_bytes(file_of(tables))
+        (tmp_path / f"{number}.xml").write_bytes(file_of(golden(f"K{number}")))
         files.append(tmp_path / f"{number}.xml")
 
     def bring(file: Path) -> None:
