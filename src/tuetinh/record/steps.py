@@ -93,6 +93,18 @@ async def connected(url: str) -> AsyncIterator[psycopg.AsyncConnection[Row]]:
     try:
         yield conn
     finally:
+        closing, cancelled = asyncio.ensure_future(_close(conn)), None
+        while not closing.done():
+            try:
+                await asyncio.wait({closing})
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+
+async def _close(conn: psycopg.AsyncConnection[Row]) -> None:
+    async with conn.lock:  # a statement that another task has under way would go on with what is freed
         await conn.close()
 
 

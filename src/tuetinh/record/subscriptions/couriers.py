@@ -86,13 +86,13 @@ class Couriers:
         self._locks = locks
 
     async def end(self) -> None:
-        """Stop at once; what was not accepted is sent again by whoever comes next."""
+        """Stop at once; what was not accepted is sent again by whoever comes next. Locks go with their connection."""
+        self._locks = None
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._tasks.clear()
-        self._locks = None
 
     async def lives(self) -> bool:
         """Whether the connection that holds the locks does."""

@@ -60,3 +60,16 @@ def test_a_connection_of_ones_own_is_closed_however_often_its_task_is_cancelled(
         return made[0].closed
 
     assert asyncio.run(there()) is True
+
+
+def test_a_connection_is_closed_after_the_statement_that_another_task_has_under_way() -> None:
+    """Such as the unlocking of a courier, which goes on though the courier is cancelled."""
+
+    async def there() -> tuple[Any, bool]:
+        async with connected(url()) as conn:
+            cursor = conn.cursor()
+            asking = asyncio.create_task(cursor.execute("SELECT 7 FROM pg_sleep(0.3)"))
+            await asyncio.sleep(0.1)
+        return (await asking).statusmessage, conn.closed
+
+    assert asyncio.run(there()) == ("SELECT 1", True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from tuetinh.care.insurance.claims import claim
@@ -28,6 +28,7 @@ from tuetinh.care.insurance.wire_xml3176 import write
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
+from tuetinh.record.steps import enter
 
 pytestmark = pytest.mark.django_db
 GOLDEN = (Path(__file__).parent / "golden" / "claim_3176.xml").read_bytes()
@@ -79,7 +80,8 @@ def versions() -> int:
 
 
 def stored_ids(type_: str) -> list[str]:
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        enter(SYSTEM)
         cursor.execute("SELECT id FROM record.resource WHERE type = %s ORDER BY id", [type_])
         return [row[0] for row in cursor.fetchall()]
 
