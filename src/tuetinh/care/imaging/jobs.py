@@ -1,5 +1,5 @@
 """Background work: studies of which nothing came any more are written into the record, doses into the register;
-examinations become files to take home; discs are read in.
+examinations become files to take home; discs are read in; models look at studies.
 """
 
 from __future__ import annotations

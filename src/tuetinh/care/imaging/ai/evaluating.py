@@ -76,7 +76,7 @@ def cases(model: Model, file: bytes, folder: Path) -> list[Case]:
     found: list[Case] = []
     for start in range(0, len(listed), BATCH):
         some = listed[start : start + BATCH]
-        scored = scoring.look(model, file, [_picture(folder, one.file) for one in some])
+        scored = scoring.look(model, file, [_picture(model, folder, one.file) for one in some])
         found += [Case(a.file, a.truth, b.score, a.groups) for a, b in zip(some, scored, strict=True)]
     return found
 
@@ -96,7 +96,7 @@ def _listed(folder: Path) -> Iterator[Case]:
         yield Case(row["file"] or "", row["truth"] == "1", groups=groups)
 
 
-def _picture(folder: Path, name: str) -> NDArray[np.uint8]:
+def _picture(model: Model, folder: Path, name: str) -> NDArray[np.uint8]:
     """A picture as people see it: of a DICOM file the first frame."""
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
@@ -104,21 +104,21 @@ def _picture(folder: Path, name: str) -> NDArray[np.uint8]:
     try:
         with path.open("rb") as file:
             is_dicom = file.read(132)[128:] == b"DICM"
-        return _drawn(path) if is_dicom else np.asarray(Image.open(path).convert("RGB"))
+        return _drawn(model, path) if is_dicom else np.asarray(Image.open(path).convert("RGB"))
     except (OSError, UnidentifiedImageError) as error:
         raise BadCases(f"{name}: cannot be read") from error
     except Exception as error:  # decoders raise whatever the bytes lead them to
         raise BadCases(f"{name}: {type(error).__name__}") from error
 
 
-def _drawn(path: Path) -> NDArray[np.uint8]:
+def _drawn(model: Model, path: Path) -> NDArray[np.uint8]:
     from pydicom.pixels import pixel_array
 
     from tuetinh.care.imaging.archive.lenient import dcmread
     from tuetinh.care.imaging.dicomweb.frames import Drawing, for_eyes
 
     dataset = dcmread(path)
-    return for_eyes(dataset, pixel_array(dataset, index=0), Drawing())
+    return for_eyes(dataset, pixel_array(dataset, index=0), Drawing(model.window))
 
 
 def auc(cases: Sequence[Case]) -> tuple[float, float, float] | None:

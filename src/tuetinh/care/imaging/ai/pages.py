@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from tuetinh.care.imaging.ai import known, opinions, queries
+from tuetinh.care.imaging.ai import opinions, queries
 from tuetinh.care.imaging.errors import BadModel, ImagingError, NotThere
 from tuetinh.commons.access.api import asker, desk
 
@@ -34,8 +34,10 @@ def models(request: HttpRequest) -> HttpResponse:
     me = asker(request)
     form = ModelForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
+        from tuetinh.care.imaging.ai.bringing import bring
+
         try:
-            model = known.bring(me, form.cleaned_data["file"])
+            model = bring(me, form.cleaned_data["file"])
         except BadModel as error:
             form.add_error("file", str(error))
         except ImagingError as error:

@@ -93,7 +93,7 @@ def _look(row: AiResult, model: Model) -> None:
     objects = due.unseen(row, model, rule if isinstance(rule, Assist) else None).select_related("series", "study")
     found = list(objects.order_by("series__series_number", "series", "instance_number", "pk"))
     frames = [(one, number) for one in found if one.size <= LARGEST for number in range(1, _frames(one) + 1)]
-    pictures = [_drawn(one, number) for one, number in _evenly(frames, model.most)]
+    pictures = [_drawn(one, number, model) for one, number in _evenly(frames, model.most)]
     shown = [one for one in pictures if one]
     scored = scoring.look(model, known.file_of(model), [one.pixels for one in shown]) if shown else []
     last = max((one.pk for one in found), default=row.last)
@@ -112,12 +112,12 @@ def _evenly(frames: Sequence[tuple[Instance, int]], most: int) -> list[tuple[Ins
     return [frames[int((number + 0.5) * len(frames) / most)] for number in range(most)]
 
 
-def _drawn(instance: Instance, frame: int) -> Picture | None:
-    """A frame as people see it; None where nothing can be drawn of it."""
+def _drawn(instance: Instance, frame: int, model: Model) -> Picture | None:
+    """A frame as people see it, in the window of the model; None where nothing can be drawn of it."""
     from tuetinh.care.imaging.dicomweb.frames import Drawing, NoFrame, seen
 
     try:
-        return Picture(instance, frame, seen(bytes(instance.digest), frame, Drawing()))
+        return Picture(instance, frame, seen(bytes(instance.digest), frame, Drawing(model.window)))
     except NoFrame:
         return None
     except Exception as error:  # decoders raise whatever the bytes lead them to

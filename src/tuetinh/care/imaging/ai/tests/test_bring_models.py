@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from msgspec.structs import replace
 
-from tuetinh.care.imaging.ai import known
+from tuetinh.care.imaging.ai import bringing, known
 from tuetinh.care.imaging.ai.model import Model
 from tuetinh.care.imaging.ai.models import AiModel
 from tuetinh.care.imaging.ai.tests.conftest import field, node, onnx
@@ -30,15 +30,15 @@ NET = onnx(node("Sigmoid"))
 
 def test_a_version_is_added_beside_the_others(admin: Asker, described: Describe) -> None:
     first = described(NET)
-    assert known.bring(admin, BytesIO(known.packed(first, NET))) == first
+    assert bringing.bring(admin, BytesIO(bringing.packed(first, NET))) == first
     second = replace(first, version="2", threshold=0.4)
-    known.bring(admin, BytesIO(known.packed(second, NET)))
+    bringing.bring(admin, BytesIO(bringing.packed(second, NET)))
     assert known.newest("test-net") == second
     assert known.version_of("test-net", "1") == first
     assert known.file_of(first) == NET
     assert ask("SELECT count(*) FROM record.content WHERE type = 'Device'") == [(2,)]
     with pytest.raises(BadModel, match="version"):
-        known.bring(admin, BytesIO(known.packed(replace(first, threshold=0.1), NET)))
+        bringing.bring(admin, BytesIO(bringing.packed(replace(first, threshold=0.1), NET)))
     assert known.version_of("test-net", "1") == first
 
 
@@ -71,7 +71,7 @@ BAD: dict[str, tuple[bytes, dict[str, object], str]] = {
 def test_a_bad_one_is_refused_with_its_place(name: str, admin: Asker, described: Describe) -> None:
     data, changes, place = BAD[name]
     with pytest.raises(BadModel, match=place):
-        known.bring(admin, BytesIO(known.packed(described(data, **changes), data)))
+        bringing.bring(admin, BytesIO(bringing.packed(described(data, **changes), data)))
     assert AiModel.objects.count() == 0
 
 
@@ -85,7 +85,7 @@ def test_a_bad_zip_is_refused(admin: Asker, described: Describe) -> None:
         (zipped(model_json=told[:-2], model_onnx=NET), "model.json"),
     ):
         with pytest.raises(BadModel) as refused:
-            known.bring(admin, BytesIO(data))
+            bringing.bring(admin, BytesIO(data))
         assert refused.value.place == place
     assert AiModel.objects.count() == 0
 
@@ -93,9 +93,9 @@ def test_a_bad_zip_is_refused(admin: Asker, described: Describe) -> None:
 def test_administrators_alone_bring_models(
     described: Describe, as_role: Callable[[str], Client], cast: dict[str, Account]
 ) -> None:
-    data = known.packed(described(NET), NET)
+    data = bringing.packed(described(NET), NET)
     with pytest.raises(NotAllowed):
-        known.bring(asker_of(cast["imaging"]), BytesIO(data))
+        bringing.bring(asker_of(cast["imaging"]), BytesIO(data))
     for role, status in (("imaging", 422), ("doctor", 403), ("admin", 302)):
         assert AiModel.objects.count() == 0
         answer = as_role(role).post("/imaging/ai", {"file": SimpleUploadedFile("m.zip", data)})
