@@ -32,8 +32,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from tuetinh.care.imaging.ai.due import SOURCE
 from tuetinh.care.imaging.ai.model import Coded, Model
 from tuetinh.care.imaging.ai.models import AiResult
-from tuetinh.care.imaging.ai.scoring import Scored
-from tuetinh.care.imaging.ai.work import Picture
+from tuetinh.care.imaging.ai.scoring import Picture, Scored
 from tuetinh.care.imaging.archive.keeping import Source, keep
 from tuetinh.care.imaging.archive.reading import whole
 from tuetinh.care.imaging.models import Instance, Series, Study
@@ -43,6 +42,7 @@ LARGEST: Final = 128 << 20  # pixels of one segmentation, with the frames that n
 _LANGUAGE: Final = CodedConcept("vi", "RFC5646", "Vietnamese")
 _SCORE: Final = CodedConcept("AI-SCORE", "99TUETINH", "Score of the model")
 _THRESHOLD: Final = CodedConcept("AI-THRESHOLD", "99TUETINH", "Threshold of the model")
+_PROCEDURE: Final = CodedConcept("363679005", "SCT", "Imaging procedure")
 _NEEDED: Final = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
     *("AccessionNumber", "StudyID", "StudyDate", "StudyTime"),
@@ -59,7 +59,7 @@ def store(result: AiResult, model: Model, study: Study, said: Said) -> None:
         made = _segmentation(model, heads[instance.pk], masks, series, number)
         made.InstanceNumber = place
         _keep(result, made, study)
-    _keep(result, _report(model, result, heads, said, number + 1), study)
+    _keep(result, _report(model, heads, said, number + 1), study)
 
 
 def _head(instance: Instance) -> Dataset:
@@ -122,7 +122,7 @@ def _segmentation(
     return made
 
 
-def _report(model: Model, result: AiResult, heads: dict[int, Dataset], said: Said, number: int) -> ComprehensiveSR:
+def _report(model: Model, heads: dict[int, Dataset], said: Said, number: int) -> ComprehensiveSR:
     """The scores as a Comprehensive SR by a device: complete, not verified."""
     device = DeviceObserverIdentifyingAttributes(
         uid=f"2.25.{uuid5(NAMESPACE_OID, model.device).int}", name=model.title, manufacturer_name=model.maker,
@@ -130,9 +130,7 @@ def _report(model: Model, result: AiResult, heads: dict[int, Dataset], said: Sai
     )  # fmt: skip
     content = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=ObserverContext(codes.DCM.Device, device)),
-        procedure_reported=codes.LN.UnspecifiedImagingProcedure
-        if hasattr(codes.LN, "UnspecifiedImagingProcedure")
-        else CodedConcept("363679005", "SCT", "Imaging procedure"),
+        procedure_reported=_PROCEDURE,
         imaging_measurements=[_measured(model, picture, scored) for picture, scored in said],
         title=codes.DCM.ImagingMeasurementReport,
         language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(_LANGUAGE),

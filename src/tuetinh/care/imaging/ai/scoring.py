@@ -11,8 +11,18 @@ from PIL import Image
 
 from tuetinh.care.imaging.ai import running
 from tuetinh.care.imaging.ai.model import Model, size_for
+from tuetinh.care.imaging.models import Instance
 
 BOXES = 50  # of a picture
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One frame of an object of the archive, as people see it."""
+
+    instance: Instance
+    frame: int
+    pixels: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

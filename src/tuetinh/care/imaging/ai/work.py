@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Final
 
-import numpy as np
 from django.db import transaction
-from numpy.typing import NDArray
 
-from tuetinh.care.imaging.ai import due, facts, known, running, scoring
+from tuetinh.care.imaging.ai import documents, due, facts, known, running, scoring
 from tuetinh.care.imaging.ai.model import Model
 from tuetinh.care.imaging.ai.models import AiResult
-from tuetinh.care.imaging.ai.scoring import Scored
+from tuetinh.care.imaging.ai.scoring import Picture, Scored
+from tuetinh.care.imaging.dicomweb.frames import Drawing, NoFrame, seen
 from tuetinh.care.imaging.models import Instance, Study
 from tuetinh.care.imaging.quiet import fault
 from tuetinh.care.imaging.rules.book import in_force
@@ -28,23 +27,18 @@ from tuetinh.record.steps import enter
 log = logging.getLogger(__name__)
 HELD: Final = timedelta(minutes=15)  # for which a worker has a result, longer than a model may run
 TRIES: Final = 3
+SECONDS: Final = 40  # of each minute, so that others of the queue have their turn
 AGAIN: Final = timedelta(minutes=5)
 LARGEST: Final = 256 << 20  # bytes of an object that is decoded
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One frame of an object, as people see it."""
+def look_at_due() -> int:
+    """Let models look at what is due, until the time is over; returns at how many results they were.
 
-    instance: Instance
-    frame: int
-    pixels: NDArray[np.uint8]
-
-
-def look_at_due(most: int = 50) -> int:
-    """Let models look at what is due; returns how many results were worked at. Safe to repeat and to be killed."""
-    count = 0
-    while count < most and (row := _take()):
+    Safe to repeat and to be killed.
+    """
+    count, end = 0, monotonic() + SECONDS
+    while monotonic() < end and (row := _take()):
         _work(row)
         count += 1
     return count
@@ -114,8 +108,6 @@ def _evenly(frames: Sequence[tuple[Instance, int]], most: int) -> list[tuple[Ins
 
 def _drawn(instance: Instance, frame: int, model: Model) -> Picture | None:
     """A frame as people see it, in the window of the model; None where nothing can be drawn of it."""
-    from tuetinh.care.imaging.dicomweb.frames import Drawing, NoFrame, seen
-
     try:
         return Picture(instance, frame, seen(bytes(instance.digest), frame, Drawing(model.window)))
     except NoFrame:
@@ -127,8 +119,6 @@ def _drawn(instance: Instance, frame: int, model: Model) -> Picture | None:
 
 def _keep(row: AiResult, model: Model, said: list[tuple[Picture, Scored]], last: int, among: int) -> None:
     """Keep what a model said: in the archive, in the record and in the result, all or nothing."""
-    from tuetinh.care.imaging.ai.documents import store
-
     with transaction.atomic():
         enter(SYSTEM)
         study = Study.objects.select_for_update(no_key=True).filter(pk=row.study_id).first()
@@ -144,7 +134,7 @@ def _keep(row: AiResult, model: Model, said: list[tuple[Picture, Scored]], last:
         kept.state = AiResult.State.DONE
         kept.save()
         if said:
-            store(kept, model, study, said)
+            documents.store(kept, model, study, said)
             asker = facts.asker(study.custodian)
             facts.device(asker, model)
             record.put_many(asker, [facts.observation(asker, kept, model, study)])

@@ -131,10 +131,22 @@ def field(number: int, value: bytes | int) -> bytes:
     return varint(number << 3 | 2) + varint(len(value)) + value
 
 
-def _value(name: str, sides: tuple[int, ...]) -> bytes:
-    """A ValueInfoProto of floats; a side of 0 is any."""
+def _value(name: str, sides: tuple[int, ...], kind: int = 1) -> bytes:
+    """A ValueInfoProto, of floats; a side of 0 is any."""
     dims = b"".join(field(1, field(1, side) if side else field(2, b"n")) for side in sides)
-    return field(1, name.encode()) + field(2, field(1, field(1, 1) + field(2, dims)))
+    return field(1, name.encode()) + field(2, field(1, field(1, kind) + field(2, dims)))
+
+
+def endless() -> bytes:
+    """A model that never ends: a Loop whose condition stays true."""
+    body = field(1, node("Identity", "c", "d")) + field(1, node("Identity", "v", "w")) + field(2, b"b")
+    body += b"".join(
+        field(11, one) for one in (_value("i", (), 7), _value("c", (), 9), _value("v", (1, 3, 0, 0)))
+    ) + b"".join(field(12, one) for one in (_value("d", (), 9), _value("w", (1, 3, 0, 0))))
+    most = field(2, 7) + field(8, b"m") + field(9, b"\xff" * 7 + b"\x7f")
+    true = field(2, 9) + field(8, b"t") + field(9, b"\1")
+    loop = node("Loop", "m t x", attributes=field(5, field(1, b"body") + field(6, body) + field(20, 5)))
+    return onnx(loop, extra=field(5, most) + field(5, true))
 
 
 def onnx(

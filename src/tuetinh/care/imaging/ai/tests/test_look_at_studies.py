@@ -17,15 +17,17 @@ from pydicom import dcmread
 from tuetinh.care.imaging.ai import known, running, scoring, work
 from tuetinh.care.imaging.ai.model import Model
 from tuetinh.care.imaging.ai.models import AiResult
-from tuetinh.care.imaging.ai.tests.conftest import node, onnx, ultrasound, written_on
+from tuetinh.care.imaging.ai.tests.conftest import endless, node, onnx, ultrasound, written_on
 from tuetinh.care.imaging.archive.keeping import ask, keep
 from tuetinh.care.imaging.archive.recording import record_quiet, record_studies
 from tuetinh.care.imaging.models import Instance, Series, Study
+from tuetinh.care.imaging.retention.actions import destroy_study
 from tuetinh.care.imaging.tests.conftest import HERE
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.contents.files import opened
+from tuetinh.record.errors import Gone
 from tuetinh.record.labels import ACT_CODE
 from tuetinh.record.steps import enter
 
@@ -162,6 +164,18 @@ def test_what_is_said_has_the_labels_of_the_study(person: r4.Patient, switched_o
     assert labels() == Study.objects.get().labels != 0
 
 
+def test_what_is_said_is_destroyed_with_the_study(person: r4.Patient, switched_on: None, clean: Picture) -> None:
+    send(clean)
+    due()
+    work.look_at_due()
+    row = result()
+    assert destroy_study(SYSTEM, Study.objects.get().resource, "Biên bản 1") == 1
+    enter(SYSTEM)
+    assert (AiResult.objects.count(), Instance.objects.count()) == (0, 0)
+    with pytest.raises(Gone):
+        record.read(SYSTEM, "Observation", row.observation)
+
+
 BAD = {
     "nan": (node("Log"), {}, "nan"),
     "shape": (node("GlobalAveragePool"), {"kind": "classification", "channel": 7}, "output"),
@@ -192,14 +206,14 @@ def test_a_bad_model_gives_no_result(
 def test_what_takes_too_much_is_ended() -> None:
     house = known.newest("pp-ocr-det")
     assert house
-    pictures = [np.zeros((640, 640, 3), np.uint8)] * 2
-    for limits, code in (
-        (running.Limits(memory=300 << 20), "memory"),
-        (running.Limits(clock=1), "slow"),
-        (running.Limits(processor=1), "slow"),
+    pictures = [np.zeros((640, 640, 3), np.uint8)]
+    for file, limits, code in (
+        (known.file_of(house), running.Limits(memory=300 << 20), "memory"),
+        (endless(), running.Limits(clock=3), "slow"),
+        (endless(), running.Limits(processor=2), "slow"),
     ):
         with pytest.raises(running.Failed) as failed:
-            scoring.look(house, known.file_of(house), pictures, limits)
+            scoring.look(house, file, pictures, limits)
         assert failed.value.code == code
 
 
