@@ -183,10 +183,16 @@ def _about(model: Model, cases: Sequence[Case]) -> Iterator[str]:
     if min(positive, len(cases) - positive) < SMALL:
         yield f"  Warning: fewer than {SMALL} pictures of a kind; these numbers tell little."
     area = auc(cases)
-    yield f"  AUC: {area[0]:.3f} (95 % CI {area[1]:.3f}-{area[2]:.3f}, DeLong)" if area else "  AUC: -"
+    yield f"  AUC: {_area(area)}" if area else "  AUC: -"
     yield f"  At the model's threshold {_rates(rates(cases, model.threshold))}"
     if area:
         yield f"  At the Youden threshold {_rates(youden(cases))}"
+
+
+def _area(area: tuple[float, float, float]) -> str:
+    value, low, high = area
+    interval = f"95 % CI {low:.3f}-{high:.3f}, DeLong" if low < high else "no interval: no scores overlap"
+    return f"{value:.3f} ({interval})"
 
 
 def _rates(one: Rates) -> str:

@@ -94,16 +94,22 @@ def test_who_may_not_see_the_study_sees_nothing(
 
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
-def test_a_reader_judges_at_the_desk(page: Page, node: str, exam: Exam, looked: AiResult) -> None:
+def test_a_reader_judges_at_the_desk(
+    page: Page, node: str, exam: Exam, looked: AiResult, axe: Callable[[Page], list[str]]
+) -> None:
     log_in(page, node, "cast.imaging")
     page.goto(f"{node}/imaging/read/{exam.pk}")
     panel = page.locator("#ai")
     expect(panel).to_contain_text("Máy gợi ý (AI)")
     expect(panel).to_contain_text("không phải kết luận")
     expect(panel.locator("svg rect").first).to_be_visible()
+    assert axe(page) == []
     drawn = page.evaluate("fetch(document.querySelector('#ai svg image').getAttribute('href')).then((r) => r.status)")
     assert drawn == 200
     panel.get_by_role("button", name="Sai").click()
     expect(panel.get_by_role("button", name="Sai")).to_have_attribute("aria-pressed", "true")
     enter(SYSTEM)
     assert [one.agrees for one in AiOpinion.objects.all()] == [False]
+    page.goto(f"{node}/imaging/ai")
+    expect(page.locator("[data-model='pp-ocr-det:4.0']")).to_contain_text("0 %")
+    assert axe(page) == []
