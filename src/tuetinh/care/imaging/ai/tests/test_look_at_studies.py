@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from pydicom import dcmread
 
-from tuetinh.care.imaging.ai import known, running, scoring, work
+from tuetinh.care.imaging.ai import known, running, work
 from tuetinh.care.imaging.ai.model import Model
 from tuetinh.care.imaging.ai.models import AiResult
 from tuetinh.care.imaging.ai.tests.conftest import endless, node, onnx, ultrasound, written_on
@@ -206,14 +206,14 @@ def test_a_bad_model_gives_no_result(
 def test_what_takes_too_much_is_ended() -> None:
     house = known.newest("pp-ocr-det")
     assert house
-    pictures = [np.zeros((640, 640, 3), np.uint8)]
-    for file, limits, code in (
-        (known.file_of(house), running.Limits(memory=300 << 20), "memory"),
-        (endless(), running.Limits(clock=3), "slow"),
-        (endless(), running.Limits(processor=2), "slow"),
+    large, small = np.zeros((1600, 1600, 3), np.uint8), np.zeros((32, 32, 3), np.uint8)
+    for file, picture, limits, code in (
+        (known.file_of(house), large, running.Limits(memory=400 << 20), "memory"),
+        (endless(), small, running.Limits(clock=3), "slow"),
+        (endless(), small, running.Limits(processor=2), "slow"),
     ):
         with pytest.raises(running.Failed) as failed:
-            scoring.look(house, file, pictures, limits)
+            running.run(file, [picture], house.mean, house.std, limits)
         assert failed.value.code == code
 
 
