@@ -147,6 +147,19 @@ class BadRule(ImagingError):
         return self.said
 
 
+class BadModel(ImagingError):
+    """A model that cannot be taken. place: the file or the field of its description."""
+
+    code = "bad-model"
+
+    def __init__(self, place: str, said: str) -> None:
+        super().__init__(place, said)
+        self.place, self.said = place, said
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.said}"
+
+
 class TakenByOther(ImagingError):
     """Somebody else is reading this examination."""
 
@@ -258,4 +271,18 @@ REASONS = {
     "changed": _("Cùng mã ảnh nhưng nội dung khác ảnh đã lưu"),
     "other-place": _("Mã loạt ảnh hoặc ca chụp đã thuộc nơi khác"),
     "other-person": _("Người bệnh không khớp với ca chụp hoặc chỉ định"),
+}
+
+# Why a model gave no result.
+FAULTS = {
+    "crash": _("Mô hình hỏng giữa chừng."),
+    "slow": _("Mô hình chạy quá lâu."),
+    "memory": _("Mô hình cần quá nhiều bộ nhớ."),
+    "model": _("Bộ chạy không đọc được mô hình."),
+    "input": _("Đầu vào của mô hình không phải một ảnh."),
+    "output": _("Đầu ra của mô hình không đúng dạng đã khai."),
+    "nan": _("Mô hình trả về giá trị không phải số."),
+    "range": _("Mô hình trả về điểm ngoài khoảng 0–1."),
+    "gone": _("Phiên bản mô hình này không còn."),
+    "outage": _("Kho ảnh hoặc hồ sơ chưa trả lời; sẽ thử lại."),
 }

@@ -97,6 +97,17 @@ MENU = [
         )
         for role in ("imaging", "admin")
     ),
+    *(
+        MenuItem(
+            roles=(role,),
+            url="imaging:ai",
+            icon="robot",
+            label=gettext_lazy("Mô hình AI"),
+            order=39,
+            rare=True,
+        )
+        for role in ("imaging", "admin")
+    ),
     MenuItem(
         roles=("admin",),
         url="imaging:rooms",

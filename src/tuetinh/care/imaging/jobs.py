@@ -1,5 +1,5 @@
 """Background work: studies of which nothing came any more are written into the record, doses into the register;
-examinations become files to take home; discs are read in.
+examinations become files to take home; discs are read in; models look at studies.
 """
 
 from __future__ import annotations
@@ -94,3 +94,12 @@ def count_pictures(timestamp: int = 0) -> None:
     from tuetinh.care.imaging.statistics.counting import count
 
     count()
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="imaging.ai", queue="bulk", queueing_lock="imaging.ai", pass_context=False)
+def look_with_models(timestamp: int = 0) -> None:
+    """Let models look at what is due; safe to repeat and to be killed."""
+    from tuetinh.care.imaging.ai.work import look_at_due
+
+    look_at_due()

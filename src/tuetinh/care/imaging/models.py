@@ -265,6 +265,7 @@ class Step(models.Model):
     changed_at = models.DateTimeField()
 
 
+from tuetinh.care.imaging.ai.models import AiModel, AiOpinion, AiResult  # noqa: E402, F401
 from tuetinh.care.imaging.dose.models import Dose, DoseDue  # noqa: E402, F401 - Django finds a module's models here
 from tuetinh.care.imaging.rooms.models import Booking, Chosen, Room, RoomMachine  # noqa: E402, F401
 from tuetinh.care.imaging.rules.models import RuleChange  # noqa: E402, F401

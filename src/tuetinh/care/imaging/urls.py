@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from tuetinh.care.imaging import exam_pages, pages
+from tuetinh.care.imaging.ai import pages as ai_pages
 from tuetinh.care.imaging.archive.pages import storage
 from tuetinh.care.imaging.capture import pages as capture
 from tuetinh.care.imaging.capture.disc import pages as disc
@@ -87,6 +88,8 @@ urlpatterns = [
     path("imaging/rooms/<int:room_id>/reopen/<int:booking_id>", room_pages.reopen, name="reopen-room"),
     path("imaging/rules", rule_pages.rules, name="rules"),
     path("imaging/rules/<str:code>", rule_pages.rule, name="rule"),
+    path("imaging/ai", ai_pages.models, name="ai"),
+    path("imaging/ai/<int:result_id>/judge", ai_pages.judge, name="ai-judge"),
     path("imaging/dose", dose_pages.register, name="dose"),
     path("imaging/dose.xlsx", dose_pages.file, name="dose-xlsx"),
     path("imaging/dose/people/<str:patient_id>", dose_pages.person, name="dose-person"),

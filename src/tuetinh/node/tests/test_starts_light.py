@@ -9,7 +9,7 @@ import sys
 HEAVY = {
     *("PIL", "asn1crypto", "authlib", "dicomanonymizer", "duckdb", "gdcm", "highdicom", "numpy", "obstore", "openpyxl"),
     *("pandas", "pi_heif", "pkcs11", "pyarrow", "pycdlib", "pydicom", "pymediainfo", "pynetdicom", "requests", "scipy"),
-    *("segno", "signxml", "splink", "typst", "zxingcpp"),
+    *("onnxruntime", "segno", "signxml", "splink", "typst", "zxingcpp"),
 }
 PROGRAM = """
 import sys

@@ -11,6 +11,7 @@ from typing import Final
 from django.db import transaction
 
 from tuetinh.care.imaging import facts
+from tuetinh.care.imaging.ai.due import want
 from tuetinh.care.imaging.archive.keeping import ask
 from tuetinh.care.imaging.dose.due import is_due
 from tuetinh.care.imaging.facts import Whole
@@ -76,6 +77,7 @@ def _record_one(study_id: int) -> int:
             return 0
         if study.patient:
             _write(study)
+            want(study)
         is_due(study.study_instance_uid)
     return 1
 

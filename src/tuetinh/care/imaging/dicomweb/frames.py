@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.dataset import FileDataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
 from pydicom.uid import UID
@@ -186,12 +186,7 @@ def _array(where: Pixels, number: int) -> NDArray[np.generic]:
 
 def drawn(digest: bytes, number: int, drawing: Drawing, form: str) -> bytes:
     """A frame as people see it, as `JPEG` or `PNG`. Raises NoFrame, CannotConvert."""
-    where = pixels(digest)
-    _check([number], where.count)
-    try:
-        picture = Image.fromarray(_for_eyes(where, number, drawing))
-    except Exception as error:
-        raise CannotConvert(str(error)) from error
+    picture = Image.fromarray(seen(digest, number, drawing))
     if drawing.size:
         picture.thumbnail((min(drawing.size[0], LARGEST), min(drawing.size[1], LARGEST)))
     out = BytesIO()
@@ -199,10 +194,19 @@ def drawn(digest: bytes, number: int, drawing: Drawing, form: str) -> bytes:
     return out.getvalue()
 
 
-def _for_eyes(where: Pixels, number: int, drawing: Drawing) -> NDArray[np.uint8]:
-    dataset = where.header
+def seen(digest: bytes, number: int, drawing: Drawing) -> NDArray[np.uint8]:
+    """A frame as people see it, rows × columns, or × 3. Raises NoFrame, CannotConvert."""
+    where = pixels(digest)
+    _check([number], where.count)
+    try:
+        return for_eyes(where.header, where.array(number, raw=False), drawing)
+    except Exception as error:
+        raise CannotConvert(str(error)) from error
+
+
+def for_eyes(dataset: Dataset, values: NDArray[np.generic], drawing: Drawing) -> NDArray[np.uint8]:
+    """Decoded values of a frame as people see them."""
     photometric = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
-    values = where.array(number, raw=False)
     if photometric == "PALETTE COLOR":
         return _bytes_of(apply_color_lut(values, dataset))
     if dataset.get("SamplesPerPixel", 1) > 1:
@@ -219,7 +223,7 @@ def _for_eyes(where: Pixels, number: int, drawing: Drawing) -> NDArray[np.uint8]
     return (255 - scaled if photometric == "MONOCHROME1" else scaled).astype(np.uint8)
 
 
-def _own_window(dataset: FileDataset) -> tuple[float, float] | None:
+def _own_window(dataset: Dataset) -> tuple[float, float] | None:
     try:
         centre, width = dataset.WindowCenter, dataset.WindowWidth
         first = (

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from tuetinh.care.imaging import queries as exams
 from tuetinh.care.imaging import reports
+from tuetinh.care.imaging.ai import queries as ai
 from tuetinh.care.imaging.errors import ImagingError
 from tuetinh.care.imaging.models import Exam
 from tuetinh.care.imaging.reading import board as boards
@@ -135,6 +136,8 @@ def _page(request: HttpRequest, exam: Exam, error: str = "", typed: Typed | None
         "priors": queries.priors(me, exam, look.url if look else ""),
         "measured": queries.measured(me, exam),
         "keys": keys.chosen(case),
+        "suggestions": ai.beside(me, queries.studies(me, exam)),
+        "judges": True,
         "rights": readers.rights(me),
         "reader": "" if free or case is None else _names([case.reader]).get(case.reader, ""),
         "free": free,

@@ -84,6 +84,12 @@ def studies_of(exam: Exam) -> Q:
     return Q(order=exam.order) | Q(study_instance_uid=exam.study_instance_uid)
 
 
+def studies(asker: Asker, exam: Exam) -> list[Study]:
+    """The studies of an examination that the asker may see."""
+    enter(asker)
+    return list(Study.objects.filter(studies_of(exam)).order_by("study_date", "pk"))
+
+
 @dataclass(frozen=True, slots=True)
 class Prior:
     """An earlier study of the same region. url: the viewer with it beside the examination's pictures."""

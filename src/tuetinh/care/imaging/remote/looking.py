@@ -11,7 +11,9 @@ from tuetinh.record.asker import Asker
 from tuetinh.record.steps import enter
 
 MOST: Final = 5000  # pictures of a page
-_WITHOUT: Final = ("1.2.840.10008.5.1.4.1.1.11.", "1.2.840.10008.5.1.4.1.1.104.")  # presentation states, documents
+_WITHOUT: Final = (  # presentation states, documents, segmentations
+    *("1.2.840.10008.5.1.4.1.1.11.", "1.2.840.10008.5.1.4.1.1.104.", "1.2.840.10008.5.1.4.1.1.66."),
+)
 
 
 def series(asker: Asker, studies: Sequence[Study]) -> list[dict[str, Any]]:

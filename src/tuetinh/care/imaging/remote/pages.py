@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tuetinh.care.imaging import reports
+from tuetinh.care.imaging.ai import queries as ai
 from tuetinh.care.imaging.errors import ImagingError
 from tuetinh.care.imaging.models import Exam, Opinion, Sending
 from tuetinh.care.imaging.reading import keys
@@ -58,6 +59,8 @@ def look(request: HttpRequest) -> HttpResponse:
         "viewer": f"{viewer}&opinion={opinion.pk}" if opinion else viewer,
         "series": looking.series(me, studies),
         "exam": exam,
+        "suggestions": ai.beside(me, studies),
+        "judges": reports.may_report(me),
         "keys": chosen,
         "opinion": opinion,
         "asks": me.role in PARTIES and bool(me.facility),

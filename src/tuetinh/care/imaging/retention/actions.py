@@ -14,7 +14,7 @@ from django.utils import timezone
 from tuetinh.care.imaging.archive.keeping import ask, resource_id
 from tuetinh.care.imaging.archive.recording import record_studies
 from tuetinh.care.imaging.errors import Held, NeedsReason, NotAllowed, NotThere
-from tuetinh.care.imaging.models import Instance, Study
+from tuetinh.care.imaging.models import AiResult, Instance, Study
 from tuetinh.care.imaging.retention.models import DestroyedObject, StudyHold
 from tuetinh.record import api as record
 from tuetinh.record import audit
@@ -158,9 +158,9 @@ def destroy_study(asker: Asker, resource: str, decision: str) -> int:
 
 
 def follow_destruction(asker: Asker, resource: str, decision: str) -> None:
-    """Take a study out of the archive whose ImagingStudy is destroyed, in the same transaction. Raises Held.
+    """Take a study out of the archive whose ImagingStudy is destroyed, in the same transaction, and what models said.
 
-    Its files lose their last user, so the sweeps of the disk and of the store take them away.
+    Its files lose their last user, so the sweeps of the disk and of the store take them away. Raises Held.
     """
     rows = ask("SELECT id, study_instance_uid, custodian FROM imaging_study WHERE resource = %s FOR UPDATE", resource)
     if not rows:
@@ -171,6 +171,10 @@ def follow_destruction(asker: Asker, resource: str, decision: str) -> None:
     ask(_PROVE, decision[:200], custodian, asker.account, uid, study)
     ask("DELETE FROM record.content WHERE type = 'ImagingStudy' AND id = %s", resource)  # of nobody's, too
     StudyHold.objects.filter(study=study).delete()
+    enter(SYSTEM)
+    said = AiResult.objects.filter(study=study, score__isnull=False)
+    for one in list(said):
+        record.destroy(asker, "Observation", one.observation, decision)
     enter(SYSTEM)
     Instance.objects.filter(study=study).delete()
     Study.objects.filter(pk=study).delete()

@@ -10,14 +10,14 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from tuetinh.care.imaging.rules.kinds import KINDS, Check, Protocol, Reference, Rule, Sheet
+from tuetinh.care.imaging.rules.kinds import KINDS, Assist, Check, Protocol, Reference, Rule, Sheet
 from tuetinh.care.imaging.rules.models import RuleChange
 from tuetinh.commons.rules.api import Ledger
 from tuetinh.record.text import fold
 
 _DATA: Final = Path(__file__).parents[1] / "data"
-_FILES: Final = {"protocols": Protocol, "checks": Check, "references": Reference}
-_LISTS: Final = ("modalities", "words", "sheets", "codes")
+_FILES: Final = {"protocols": Protocol, "checks": Check, "references": Reference, "assists": Assist}
+_LISTS: Final = ("modalities", "words", "sheets", "codes", "services")
 R = TypeVar("R", bound=Rule)
 
 

@@ -16,6 +16,7 @@ KIND_NAMES = {
     "sheet": _("Phiếu dặn"),
     "check": _("Kiểm tra an toàn"),
     "reference": _("Mức liều tham chiếu"),
+    "ai": _("Máy gợi ý (AI)"),
 }
 CHECK_NAMES = {
     "pregnancy": _("Thai"),
@@ -34,6 +35,13 @@ def _text(label: Any, length: int = 300, *, required: bool = True, help_text: An
 
 def _number(label: Any, most: int, least: int = 0, *, required: bool = False) -> forms.IntegerField:
     return forms.IntegerField(label=label, required=required, min_value=least, max_value=most)
+
+
+def _models() -> list[tuple[str, str]]:
+    """The models that a rule can name, by their newest version."""
+    from tuetinh.care.imaging.ai.known import versions
+
+    return list({one.name: f"{one.text} {one.version}" for one in versions()}.items())
 
 
 FIELDS: dict[str, Callable[[], forms.Field]] = {
@@ -61,6 +69,13 @@ FIELDS: dict[str, Callable[[], forms.Field]] = {
     "limit": lambda: forms.DecimalField(
         label=_("Giới hạn"), required=False, max_digits=12, decimal_places=4, localize=True, min_value=0
     ),
+    "model": lambda: forms.ChoiceField(label=_("Mô hình"), choices=_models()),
+    "services": lambda: _text(
+        _("Mã dịch vụ được chỉ định"),
+        500,
+        required=False,
+        help_text=_("Cách nhau bằng dấu cách; để trống là mọi dịch vụ."),
+    ),
     "days": lambda: _number(_("Creatinin còn dùng trong số ngày"), 3650, 1),
     "sheets": lambda: _text(_("Phiếu dặn"), 200, required=False, help_text=_("Mã cách nhau bằng dấu cách.")),
     "codes": lambda: _text(
@@ -78,8 +93,8 @@ FIELDS: dict[str, Callable[[], forms.Field]] = {
     ),
     "source": lambda: _text(_("Căn cứ"), required=False),
 }
-CODES = ("modalities", "sheets", "codes")  # lists of codes in one line
-WIDE = frozenset({"words", "body", "vi", "en", "source", "sheets", "codes"})
+CODES = ("modalities", "sheets", "codes", "services")  # lists of codes in one line
+WIDE = frozenset({"words", "body", "vi", "en", "source", "sheets", "codes", "services"})
 
 
 class RuleForm(forms.Form):
@@ -93,6 +108,8 @@ class RuleForm(forms.Form):
                 self.fields[name] = made()
         if kind == "reference":
             self.fields["limit"].required = self.fields["modalities"].required = self.fields["source"].required = True
+        elif kind == "ai":
+            self.fields["modalities"].required = True
         elif kind == "check":
             self.fields["limit"].label = _("eGFR dưới (mL/phút/1,73 m²)")
         self.fields["why"] = _text(_("Lý do thay đổi"), 500)

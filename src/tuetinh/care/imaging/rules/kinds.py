@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Final
@@ -163,8 +163,43 @@ class Reference(Named, frozen=True, kw_only=True):
             raise BadRule("source", _("Ghi mức này lấy từ đâu."))
 
 
+class Assist(Named, frozen=True, kw_only=True):
+    """Which studies a model looks at.
+
+    model: its name; the newest version counts. words: of the description, the service and the body part, as in
+    Protocol. age_from, age_to: full years, both included. services: codes of ordered services, none for all.
+    """
+
+    model: str
+    modalities: tuple[str, ...]
+    words: tuple[str, ...] = ()
+    age_from: int | None = None
+    age_to: int | None = None
+    services: tuple[str, ...] = ()
+
+    def fits(self, modalities: Collection[str], said: str, age: int | None, service: str) -> bool:
+        """Whether a study is one of these; said: folded. Where ages are told, an unknown one does not fit."""
+        if not set(self.modalities) & set(modalities) or weight(self.words, said) < 0:
+            return False
+        if self.services and service not in self.services:
+            return False
+        if self.age_from is None and self.age_to is None:
+            return True
+        return age is not None and (self.age_from or 0) <= age <= (200 if self.age_to is None else self.age_to)
+
+    def check(self) -> None:
+        """Raise BadRule for what cannot be kept."""
+        from tuetinh.care.imaging.ai.known import newest
+
+        super().check()
+        if not self.modalities:
+            raise BadRule("modalities", _("Ghi ít nhất một loại máy."))
+        if newest(self.model) is None:
+            raise BadRule("model", _("Không có mô hình này."))
+
+
 KINDS: Final[dict[str, type[Rule]]] = {
-    "protocol": Protocol, "sheet": Sheet, "check": Check, "reference": Reference,
+    "protocol": Protocol, "sheet": Sheet, "check": Check, "reference": Reference, "ai": Assist,
 }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from tuetinh.care.imaging.rules.forms import (
     RuleForm,
     initial,
 )
-from tuetinh.care.imaging.rules.kinds import QUANTITIES, Check, Protocol, Reference, Rule, Sheet
+from tuetinh.care.imaging.rules.kinds import QUANTITIES, Assist, Check, Protocol, Reference, Rule, Sheet
 from tuetinh.commons.access.api import asker, desk
 from tuetinh.commons.ui.api import paginate
 from tuetinh.record.text import fold
@@ -67,13 +67,15 @@ def says(rule: Rule) -> str:
     elif isinstance(rule, Check):
         parts += [{"male": _("nam"), "female": _("nữ")}.get(rule.sex, ""), _ages(rule)]
         parts.append(f"eGFR < {rule.limit.normalize():f}" if rule.limit is not None else "")
+    elif isinstance(rule, Assist):
+        parts += [rule.model, " / ".join(rule.words), _ages(rule), " ".join(rule.services)]
     elif isinstance(rule, Reference):
         level = f"{rule.limit.normalize():f}".replace(".", ",")
         parts += [f"{QUANTITY_NAMES[rule.quantity]} {level} {QUANTITIES[rule.quantity]}", _ages(rule)]
     return " · ".join(filter(None, parts))
 
 
-def _ages(rule: Check | Reference) -> str:
+def _ages(rule: Assist | Check | Reference) -> str:
     if rule.age_from is None and rule.age_to is None:
         return ""
     last = "…" if rule.age_to is None else rule.age_to

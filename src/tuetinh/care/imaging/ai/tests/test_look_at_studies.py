@@ -1,0 +1,224 @@
+"""A study that fits a rule is looked at by a model; what it says is marked as the model's, and is no report."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+
+import highdicom
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydicom import dcmread
+
+from tuetinh.care.imaging.ai import known, running, work
+from tuetinh.care.imaging.ai.model import Model
+from tuetinh.care.imaging.ai.models import AiResult
+from tuetinh.care.imaging.ai.tests.conftest import endless, node, onnx, ultrasound, written_on
+from tuetinh.care.imaging.archive.keeping import ask, keep
+from tuetinh.care.imaging.archive.recording import record_quiet, record_studies
+from tuetinh.care.imaging.models import Instance, Series, Study
+from tuetinh.care.imaging.retention.actions import destroy_study
+from tuetinh.care.imaging.tests.conftest import HERE
+from tuetinh.record import api as record
+from tuetinh.record import r4
+from tuetinh.record.asker import SYSTEM
+from tuetinh.record.contents.files import opened
+from tuetinh.record.errors import Gone
+from tuetinh.record.labels import ACT_CODE
+from tuetinh.record.steps import enter
+
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore::UserWarning")]
+Picture = NDArray[np.uint8]
+
+
+def send(*pictures: Picture, **changes: object) -> None:
+    """Store pictures as one study, and tell the record."""
+    for number, one in enumerate(pictures, start=1):
+        assert keep(HERE, ultrasound(one, InstanceNumber=number, **changes)).state == "stored"
+    record_studies([str(changes.get("StudyInstanceUID", "1.2.3.4"))])
+
+
+def due() -> None:
+    """Let time pass."""
+    enter(SYSTEM)
+    AiResult.objects.update(next_at=datetime.now(UTC) - timedelta(seconds=1))
+
+
+def result() -> AiResult:
+    enter(SYSTEM)
+    return AiResult.objects.get()
+
+
+def test_a_study_is_looked_at_once(person: r4.Patient, switched_on: None, clean: Picture) -> None:
+    send(clean, written_on(clean))
+    due()
+    assert work.look_at_due() == 1
+    row = result()
+    assert (row.state, row.looked, row.among, row.found) == ("done", 2, 2, True)
+    assert [one["score"] >= 0.7 for one in row.pictures] == [False, True]
+    left, top, right, bottom = row.pictures[1]["boxes"][0]
+    assert left < 0.1 and top < 0.1 and bottom < 0.3 and right > left
+
+    objects = Instance.objects.filter(source="AI").select_related("series").order_by("pk")
+    seg, sr = (dcmread(BytesIO(opened(bytes(one.digest)).read())) for one in objects)
+    assert {one.series.attributes["0008103E"]["Value"][0] for one in objects} == {"AI: Tìm chữ trên ảnh (PP-OCRv4)"}
+    segment = seg.SegmentSequence[0]
+    algorithm = segment.SegmentationAlgorithmIdentificationSequence[0]
+    assert (segment.SegmentAlgorithmType, algorithm.AlgorithmName, algorithm.AlgorithmVersion) == (
+        "AUTOMATIC", "pp-ocr-det", "4.0",
+    )  # fmt: skip
+    mask = highdicom.seg.Segmentation.from_dataset(seg).pixel_array
+    assert mask[: clean.shape[0] // 4].any() and not mask[clean.shape[0] // 2 :].any()
+    assert (sr.CompletionFlag, sr.VerificationFlag, sr.Modality) == ("COMPLETE", "UNVERIFIED", "SR")
+    groups = highdicom.sr.srread(BytesIO(opened(bytes(objects[1].digest)).read())).content
+    assert len(groups.get_image_measurement_groups()) == 2
+
+    told = record.read(SYSTEM, "Observation", row.observation)
+    assert isinstance(told, r4.Observation)
+    assert (told.status, told.meta.security[0].code) == ("preliminary", "AIAST")
+    study = Study.objects.get()
+    assert told.derivedFrom == [r4.Reference(reference=f"ImagingStudy/{study.resource}")]
+    assert told.valueCodeableConcept.coding[0].display == "Present"
+    device = record.read(SYSTEM, "Device", "ai-pp-ocr-det-4.0")
+    assert isinstance(device, r4.Device)
+    assert (device.version[0].value, device.manufacturer) == ("4.0", "PaddlePaddle, PaddleOCR")
+    assert record.search(SYSTEM, "DiagnosticReport", f"patient=Patient/{person.id}").resources == []
+
+    ask("UPDATE imaging_pending SET at = now() - interval '1 minute'")
+    record_quiet()  # of what the model itself has added
+    due()
+    assert work.look_at_due() == 0
+    assert Instance.objects.filter(source="AI").count() == 2
+
+
+def test_new_pictures_alone_are_looked_at(person: r4.Patient, switched_on: None, clean: Picture) -> None:
+    send(clean)
+    due()
+    work.look_at_due()
+    assert (result().found, Series.objects.filter(modality="SEG").count()) == (False, 0)
+    assert keep(HERE, ultrasound(written_on(clean), InstanceNumber=2)).state == "stored"
+    record_studies(["1.2.3.4"])
+    due()
+    assert work.look_at_due() == 1
+    row = result()
+    assert (row.looked, row.found, len(row.pictures)) == (2, True, 2)
+    told = record.read(SYSTEM, "Observation", row.observation)
+    assert told.meta and told.meta.versionId == "2"
+
+
+def test_only_studies_that_fit_are_given(person: r4.Patient, clean: Picture) -> None:
+    send(clean)  # the rule is off
+    enter(SYSTEM)
+    assert AiResult.objects.count() == 0
+
+
+def test_what_is_unknown_or_not_of_the_rule_is_left(person: r4.Patient, switched_on: None, clean: Picture) -> None:
+    send(clean, StudyInstanceUID="1.5", SeriesInstanceUID="1.5.1", PatientID="UNKNOWN")
+    send(clean, StudyInstanceUID="1.6", SeriesInstanceUID="1.6.1", Modality="XA")
+    enter(SYSTEM)
+    assert AiResult.objects.count() == 0
+
+
+def test_many_pictures_are_chosen_evenly() -> None:
+    frames = [(None, number) for number in range(100)]
+    chosen = work._evenly(frames, 4)  # type: ignore[arg-type]
+    assert [number for _instance, number in chosen] == [12, 37, 62, 87]
+    assert work._evenly(frames[:3], 4) == frames[:3]  # type: ignore[arg-type]
+
+
+def test_of_two_workers_one_looks(person: r4.Patient, switched_on: None, clean: Picture) -> None:
+    send(clean)
+    due()
+    first = work._take()
+    assert first is not None
+    assert work._take() is None
+    due()  # the first one was killed, or is slow: another takes it
+    second = work._take()
+    assert second is not None
+    work._work(second)
+    work._work(first)  # and comes too late
+    enter(SYSTEM)
+    assert Instance.objects.filter(source="AI").count() == 1
+    row = result()
+    assert (row.state, row.looked) == ("done", 1)
+
+
+def test_what_is_said_has_the_labels_of_the_study(person: r4.Patient, switched_on: None, clean: Picture) -> None:
+    send(clean)
+    due()
+    work.look_at_due()
+    study, row = Study.objects.get(), result()
+
+    def labels() -> int:
+        return int(ask('SELECT labels FROM record."Observation" WHERE id = %s', row.observation)[0][0])
+
+    told = record.read(SYSTEM, "ImagingStudy", study.resource)
+    told.meta = r4.Meta(security=[r4.Coding(system=ACT_CODE, code="SDV")])
+    assert labels() == 0
+    record.put_many(SYSTEM, [told])
+    enter(SYSTEM)
+    assert labels() == Study.objects.get().labels != 0
+
+
+def test_what_is_said_is_destroyed_with_the_study(person: r4.Patient, switched_on: None, clean: Picture) -> None:
+    send(clean)
+    due()
+    work.look_at_due()
+    row = result()
+    assert destroy_study(SYSTEM, Study.objects.get().resource, "Biên bản 1") == 1
+    enter(SYSTEM)
+    assert (AiResult.objects.count(), Instance.objects.count()) == (0, 0)
+    with pytest.raises(Gone):
+        record.read(SYSTEM, "Observation", row.observation)
+
+
+BAD = {
+    "nan": (node("Log"), {}, "nan"),
+    "shape": (node("GlobalAveragePool"), {"kind": "classification", "channel": 7}, "output"),
+    "range": (node("Neg"), {"mean": (-1.0, -1.0, -1.0), "std": (1.0, 1.0, 1.0)}, "range"),
+    "operator": (node("NoSuchThing"), {}, "model"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_model_gives_no_result(
+    name: str, person: r4.Patient, switched_on: None, clean: Picture, described: Callable[..., Model],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    made, changes, code = BAD[name]
+    data = onnx(made)
+    send(clean)
+    due()
+    bad = described(data, **changes)
+    monkeypatch.setattr(known, "version_of", lambda *_: bad)
+    monkeypatch.setattr(known, "file_of", lambda _: data)
+    work.look_at_due()
+    row = result()
+    assert (row.state, row.fault, row.score, row.pictures) == ("failed", code, None, [])
+    assert Instance.objects.filter(source="AI").count() == 0
+    assert record.read_many(SYSTEM, "Observation", [row.observation]) == {}
+
+
+def test_what_takes_too_much_is_ended() -> None:
+    house = known.newest("pp-ocr-det")
+    assert house
+    large, small = np.zeros((1600, 1600, 3), np.uint8), np.zeros((32, 32, 3), np.uint8)
+    for file, picture, limits, code in (
+        (known.file_of(house), large, running.Limits(memory=400 << 20), "memory"),
+        (endless(), small, running.Limits(clock=3), "slow"),
+        (endless(), small, running.Limits(processor=2), "slow"),
+    ):
+        with pytest.raises(running.Failed) as failed:
+            running.run(file, [picture], house.mean, house.std, limits)
+        assert failed.value.code == code
+
+
+def test_the_node_does_not_load_the_runtime() -> None:
+    loads = "import django, sys; django.setup(); from tuetinh.care.imaging.ai import evaluating, known, pages, work; "
+    env = {"DJANGO_SETTINGS_MODULE": "tuetinh.node.settings", "TUETINH_DATABASE_URL": "postgresql://x@127.0.0.1:1/x"}
+    asked = [sys.executable, "-W", "ignore", "-c", loads + "sys.exit('onnxruntime' in sys.modules)"]
+    assert subprocess.run(asked, env=env, check=False).returncode == 0

@@ -1,0 +1,155 @@
+"""Models at work: what is due is looked at, and what a model says is kept in the archive and in the record at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Final
+
+from django.db import transaction
+
+from tuetinh.care.imaging.ai import documents, due, facts, known, running, scoring
+from tuetinh.care.imaging.ai.model import Model
+from tuetinh.care.imaging.ai.models import AiResult
+from tuetinh.care.imaging.ai.scoring import Picture, Scored
+from tuetinh.care.imaging.dicomweb.frames import Drawing, NoFrame, seen
+from tuetinh.care.imaging.models import Instance, Study
+from tuetinh.care.imaging.quiet import fault
+from tuetinh.care.imaging.rules.book import in_force
+from tuetinh.care.imaging.rules.kinds import Assist
+from tuetinh.commons.messages.api import publish
+from tuetinh.record import api as record
+from tuetinh.record.asker import SYSTEM
+from tuetinh.record.steps import enter
+
+log = logging.getLogger(__name__)
+HELD: Final = timedelta(minutes=15)  # for which a worker has a result, longer than a model may run
+TRIES: Final = 3
+SECONDS: Final = 40  # of each minute, so that others of the queue have their turn
+AGAIN: Final = timedelta(minutes=5)
+LARGEST: Final = 256 << 20  # bytes of an object that is decoded
+
+
+def look_at_due() -> int:
+    """Let models look at what is due, until the time is over; returns at how many results they were.
+
+    Safe to repeat and to be killed.
+    """
+    count, end = 0, monotonic() + SECONDS
+    while monotonic() < end and (row := _take()):
+        _work(row)
+        count += 1
+    return count
+
+
+def _take() -> AiResult | None:
+    """A result that is due, which no other worker takes for a while."""
+    now = datetime.now(UTC)
+    with transaction.atomic():
+        enter(SYSTEM)
+        rows = AiResult.objects.filter(state=AiResult.State.WAITING, next_at__lte=now).order_by("next_at", "pk")
+        row = rows.select_for_update(skip_locked=True).first()
+        if row is None:
+            return None
+        row.tries, row.next_at = row.tries + 1, now + HELD
+        row.save(update_fields=["tries", "next_at"])
+    return row
+
+
+def _work(row: AiResult) -> None:
+    enter(SYSTEM)
+    model = known.version_of(row.model, row.version)
+    try:
+        if model is None:
+            raise running.Failed("gone")
+        if row.tries > TRIES:  # whoever looked was killed each time
+            raise running.Failed("crash")
+        _look(row, model)
+    except running.Failed as error:
+        log.warning("imaging: model %s %s gave no result: %s", row.model, row.version, error.code)
+        _fail(row, error.code, last=error.code not in ("crash", "slow", "memory") or row.tries >= TRIES)
+    except Exception as error:  # the disk, the store, the database: it is tried again
+        log.warning("imaging: the result of a model is not kept: %s", fault(error))
+        _fail(row, "outage", last=row.tries >= TRIES)
+
+
+def _fail(row: AiResult, code: str, *, last: bool) -> None:
+    enter(SYSTEM)
+    state = AiResult.State.FAILED if last else AiResult.State.WAITING
+    told = {"state": state, "fault": code[:20], "next_at": datetime.now(UTC) + AGAIN * row.tries}
+    AiResult.objects.filter(pk=row.pk, tries=row.tries, state=AiResult.State.WAITING).update(**told)
+
+
+def _look(row: AiResult, model: Model) -> None:
+    rule = in_force(row.facility).rules.get(row.rule)
+    objects = due.unseen(row, model, rule if isinstance(rule, Assist) else None).select_related("series", "study")
+    found = list(objects.order_by("series__series_number", "series", "instance_number", "pk"))
+    frames = [(one, number) for one in found if one.size <= LARGEST for number in range(1, _frames(one) + 1)]
+    pictures = [_drawn(one, number, model) for one, number in _evenly(frames, model.most)]
+    shown = [one for one in pictures if one]
+    scored = scoring.look(model, known.file_of(model), [one.pixels for one in shown]) if shown else []
+    last = max((one.pk for one in found), default=row.last)
+    _keep(row, model, list(zip(shown, scored, strict=True)), last, len(frames))
+
+
+def _frames(instance: Instance) -> int:
+    told = (instance.attributes.get("00280008", {}).get("Value") or [1])[0]
+    return min(int(told or 1), 100_000)
+
+
+def _evenly(frames: Sequence[tuple[Instance, int]], most: int) -> list[tuple[Instance, int]]:
+    """At most so many of them, as far from each other as can be."""
+    if len(frames) <= most:
+        return list(frames)
+    return [frames[int((number + 0.5) * len(frames) / most)] for number in range(most)]
+
+
+def _drawn(instance: Instance, frame: int, model: Model) -> Picture | None:
+    """A frame as people see it, in the window of the model; None where nothing can be drawn of it."""
+    try:
+        return Picture(instance, frame, seen(bytes(instance.digest), frame, Drawing(model.window)))
+    except NoFrame:
+        return None
+    except Exception as error:  # decoders raise whatever the bytes lead them to
+        log.warning("imaging: a model does not see a picture: %s", fault(error))
+        return None
+
+
+def _keep(row: AiResult, model: Model, said: list[tuple[Picture, Scored]], last: int, among: int) -> None:
+    """Keep what a model said: in the archive, in the record and in the result, all or nothing."""
+    with transaction.atomic():
+        enter(SYSTEM)
+        study = Study.objects.select_for_update(no_key=True).filter(pk=row.study_id).first()
+        mine = AiResult.objects.select_for_update().filter(pk=row.pk, tries=row.tries, state=AiResult.State.WAITING)
+        kept = mine.first()
+        if study is None or kept is None:  # it was destroyed, or another worker has it
+            return
+        kept.done_at, kept.fault, kept.tries = datetime.now(UTC), "", 0
+        kept.threshold, kept.last = model.threshold, max(last, kept.last)
+        kept.looked, kept.among = kept.looked + len(said), kept.among + among
+        kept.pictures = [*kept.pictures, *map(_told, said)]
+        kept.score = max((one["score"] for one in kept.pictures), default=None)
+        kept.state = AiResult.State.DONE
+        kept.save()
+        if said:
+            documents.store(kept, model, study, said)
+            asker = facts.asker(study.custodian)
+            facts.device(asker, model)
+            record.put_many(asker, [facts.observation(asker, kept, model, study)])
+        enter(SYSTEM)
+        rule = in_force(kept.facility).rules.get(kept.rule)
+        if due.unseen(kept, model, rule if isinstance(rule, Assist) else None).exists():  # it came meanwhile
+            AiResult.objects.filter(pk=kept.pk).update(state=AiResult.State.WAITING, next_at=datetime.now(UTC))
+        publish(f"imaging:{study.custodian}")
+
+
+def _told(said: tuple[Picture, Scored]) -> dict[str, object]:
+    picture, scored = said
+    return {
+        "series": picture.instance.series.series_instance_uid, "instance": picture.instance.sop_instance_uid,
+        "frame": picture.frame, "score": round(scored.score, 4),
+        "rows": picture.pixels.shape[0], "columns": picture.pixels.shape[1],
+        "boxes": [[round(side, 4) for side in box] for box in scored.boxes],
+    }  # fmt: skip
