@@ -13,7 +13,7 @@ DOOR = f"""
 ALTER TABLE imaging_airesult ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY door ON imaging_airesult USING ({ROWS}) WITH CHECK ({ROWS});
 """
-# What is said of a study has its labels, whoever changes them and when (see 0006_pre_labels).
+# What is said of a study has its labels, whoever changes them and when (see 0007_pre_unvisited).
 FOLLOW = """
 CREATE FUNCTION imaging_ai_labelled() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE before text := current_setting('tuetinh.everything', true);
@@ -33,7 +33,7 @@ UNFOLLOW = "DROP TRIGGER ai_labelled ON imaging_study; DROP FUNCTION imaging_ai_
 
 class Migration(migrations.Migration):
 
-    dependencies: ClassVar = [('imaging', '0006_pre_labels')]
+    dependencies: ClassVar = [('imaging', '0007_pre_unvisited')]
     operations: ClassVar = [
         migrations.CreateModel(
             name='AiModel',
