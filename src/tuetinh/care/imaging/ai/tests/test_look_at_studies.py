@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Callable
@@ -169,7 +170,9 @@ def test_what_is_said_is_destroyed_with_the_study(person: r4.Patient, switched_o
     due()
     work.look_at_due()
     row = result()
-    assert destroy_study(SYSTEM, Study.objects.get().resource, "Biên bản 1") == 1
+    study = Study.objects.get()
+    keeper = dataclasses.replace(SYSTEM, facility=study.custodian)
+    assert destroy_study(keeper, study.resource, "Biên bản 1") == 2  # the second has what the model added
     enter(SYSTEM)
     assert (AiResult.objects.count(), Instance.objects.count()) == (0, 0)
     with pytest.raises(Gone):

@@ -49,7 +49,7 @@ def asked_about(person: r4.Patient, by_relation: None) -> r4.Patient:
     record.create(SYSTEM, r4.Condition(subject=record.ref(person), code=r4.CodeableConcept(text="Tăng huyết áp")))
     for number in (1, 2, 3):
         kept = keep(HERE, part10(SOPInstanceUID=f"1.2.3.4.1.{number}", InstanceNumber=number))
-        assert kept.state == "stored"
+        assert kept.state == "stored", kept
     record_studies([STUDY])
     return person
 
