@@ -97,6 +97,13 @@ def whole_of(file: BinaryIO, digest: bytes, **options: Any) -> FileDataset:
     return dataset
 
 
+class _Unnamed:
+    """A file for pydicom, which asks one with a name for its time, while another thread may be moving it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
 def read(file: BinaryIO) -> Head:
     """The head of a Part 10 file. Raises Broken, Missing."""
     from tuetinh.care.imaging.archive.lenient import dcmread
@@ -105,7 +112,7 @@ def read(file: BinaryIO) -> Head:
         raise Broken("no Part 10 header")
     file.seek(0)
     try:
-        head = dcmread(file, stop_before_pixels=True, specific_tags=_wanted())
+        head = dcmread(_Unnamed(file), stop_before_pixels=True, specific_tags=_wanted())
         syntax = str(head.file_meta.TransferSyntaxUID)
         found = {keyword: text(head, keyword) for keyword in ("SOPClassUID", "SOPInstanceUID", *_PLACE)}
     except Exception as error:  # pydicom raises whatever the bytes lead it to

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from pydicom import dcmread
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-from tuetinh.care.imaging.archive import keeping
+from tuetinh.care.imaging.archive import keeping, reading
 from tuetinh.care.imaging.archive.attributes import TAG_OF, VR_OF
 from tuetinh.care.imaging.archive.keeping import Source, ask, keep, resource_id
 from tuetinh.care.imaging.exams import modality_of
@@ -292,3 +292,17 @@ def test_every_file_of_the_public_set_is_kept_or_waits_with_its_reason(cast: obj
         told[f"{kept.state} {kept.reason}".strip()] = told.get(f"{kept.state} {kept.reason}".strip(), 0) + 1
     assert told == {"stored": 177, "held broken": 16, "held changed": 45, "held missing": 20}
     assert Instance.objects.count() == 177
+
+
+def test_an_object_is_read_while_its_file_is_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one is that has come before: its file takes the place of the other."""
+    path = tmp_path / "arriving"
+    path.write_bytes(part10(SOPInstanceUID="1.2.3.4.1.1"))
+
+    def still_there(at: object) -> bool:
+        path.unlink(missing_ok=True)  # as soon as somebody has looked
+        return True
+
+    with path.open("rb") as file:
+        monkeypatch.setattr("os.path.exists", still_there)
+        assert reading.read(file).sop_instance == "1.2.3.4.1.1"
