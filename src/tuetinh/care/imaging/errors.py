@@ -284,5 +284,7 @@ FAULTS = {
     "nan": _("Mô hình trả về giá trị không phải số."),
     "range": _("Mô hình trả về điểm ngoài khoảng 0–1."),
     "gone": _("Phiên bản mô hình này không còn."),
-    "outage": _("Kho ảnh hoặc hồ sơ chưa trả lời; sẽ thử lại."),
+    "nothing": _("Không vẽ được ảnh nào của ca để máy xem."),
+    "unkept": _("Kho ảnh không nhận kết quả của máy."),
+    "outage": _("Kho ảnh hoặc hồ sơ không trả lời."),
 }

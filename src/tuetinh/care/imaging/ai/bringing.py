@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from io import BytesIO
 from typing import IO, Final
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import msgspec
 import numpy as np
@@ -19,6 +19,7 @@ from tuetinh.care.imaging.ai.known import version_of
 from tuetinh.care.imaging.ai.model import Model
 from tuetinh.care.imaging.ai.models import AiModel
 from tuetinh.care.imaging.archive.keeping import ask
+from tuetinh.care.imaging.capture.disc.actions import BROKEN
 from tuetinh.care.imaging.errors import FAULTS, BadModel, NotAllowed
 from tuetinh.record.asker import Asker
 from tuetinh.record.contents.files import store
@@ -69,7 +70,7 @@ def _unpacked(archive: IO[bytes]) -> tuple[bytes, bytes]:
             if extra := sorted(set(sizes) - {"model.json", "model.onnx"}):
                 raise BadModel(extra[0][:60], _("không thuộc mô hình; ZIP chỉ gồm model.json và model.onnx."))
             return opened_.read("model.json"), opened_.read("model.onnx")
-    except (BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except (*BROKEN, OSError) as error:
         raise BadModel("ZIP", _("không đọc được.")) from error
 
 

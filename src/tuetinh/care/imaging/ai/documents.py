@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Any, Final
+from typing import Final
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
 import numpy as np
@@ -32,6 +32,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from tuetinh.care.imaging.ai.due import SOURCE
 from tuetinh.care.imaging.ai.model import Coded, Model
 from tuetinh.care.imaging.ai.models import AiResult
+from tuetinh.care.imaging.ai.running import Failed
 from tuetinh.care.imaging.ai.scoring import Picture, Scored
 from tuetinh.care.imaging.archive.keeping import Source, keep
 from tuetinh.care.imaging.archive.reading import whole
@@ -50,16 +51,32 @@ _NEEDED: Final = (
 Said = Sequence[tuple[Picture, Scored]]
 
 
-def store(result: AiResult, model: Model, study: Study, said: Said) -> None:
-    """Store what a model said of pictures, beside them. Raises ValueError where the archive does not take it."""
+def made(model: Model, study: int, said: Said) -> list[bytes]:
+    """What a model said of pictures of a study as Part 10 files: Segmentations where an object can have one, an SR."""
     number = FIRST_SERIES + Series.objects.filter(study=study, series_number__gte=FIRST_SERIES).count()
     heads = {one.instance.pk: _head(one.instance) for one, _scored in said}
-    series = _uid()
-    for place, (instance, masks) in enumerate(_masks(said), start=1):
-        made = _segmentation(model, heads[instance.pk], masks, series, number)
-        made.InstanceNumber = place
-        _keep(result, made, study)
-    _keep(result, _report(model, heads, said, number + 1), study)
+    series, found = _uid(), []
+    for instance, masks in _masks(said):
+        if _can_be_segmented(heads[instance.pk], masks[0][1].size):
+            one = _segmentation(model, heads[instance.pk], masks, series, number)
+            one.InstanceNumber = len(found) + 1
+            found.append(_file(one))
+    return [*found, _file(_report(model, heads, said, number + 1))]
+
+
+def store(result: AiResult, study: Study, files: Sequence[bytes]) -> None:
+    """Store what was made beside the pictures. Raises running.Failed where the archive does not take it."""
+    for file in files:
+        kept = keep(Source(result.facility, SOURCE), file, study=study.study_instance_uid)
+        if kept.state == "held":
+            raise Failed("unkept", kept.reason)
+
+
+def _can_be_segmented(head: Dataset, pixels: int) -> bool:
+    """Whether regions can refer to its frames, which in an object of many needs a frame of reference, and are few."""
+    count = int(head.get("NumberOfFrames") or 1)
+    needed = ("FrameOfReferenceUID", "SharedFunctionalGroupsSequence") if "NumberOfFrames" in head else ()
+    return all(keyword in head for keyword in needed) and count * pixels <= LARGEST
 
 
 def _head(instance: Instance) -> Dataset:
@@ -85,8 +102,6 @@ def _segmentation(
     """Regions of an object as a binary Segmentation, marked as made by an algorithm."""
     count = int(head.get("NumberOfFrames") or 1)
     rows, columns = masks[0][1].shape
-    if count * rows * columns > LARGEST:
-        raise ValueError("the picture has too many frames for a segmentation")
     pixels = np.zeros((count, rows, columns), np.uint8)
     for frame, mask in masks:
         pixels[frame - 1] = mask
@@ -175,13 +190,10 @@ def _coded(coded: Coded) -> CodedConcept:
     return CodedConcept(coded.code, coded.scheme, coded.en)
 
 
-def _keep(result: AiResult, made: Any, study: Study) -> None:
+def _file(one: Dataset) -> bytes:
     out = BytesIO()
-    made.save_as(out, enforce_file_format=True)
-    kept = keep(Source(result.facility, SOURCE), out.getvalue(), study=study.study_instance_uid)
-    if kept.state == "held":
-        message = f"the archive does not take the result: {kept.reason}"
-        raise ValueError(message)
+    one.save_as(out, enforce_file_format=True)
+    return out.getvalue()
 
 
 def _uid() -> str:

@@ -39,6 +39,7 @@ def _fitting(study: Study) -> Iterator[tuple[Assist, Model]]:
     rules = in_force(study.custodian).of(Assist)
     if not rules or not study.patient:
         return
+    newest = {one.name: one for one in known.versions()}
     series = list(Series.objects.filter(study=study).values_list("modality", "attributes"))
     machines = {modality for modality, _attributes in series}
     exam = Exam.objects.filter(Q(study_instance_uid=study.study_instance_uid) | Q(order=study.order or "-")).first()
@@ -48,7 +49,7 @@ def _fitting(study: Study) -> Iterator[tuple[Assist, Model]]:
     seen: set[str] = set()
     for rule in rules:
         fits = rule.fits(machines, fold(" ".join(said)), years, exam.service if exam else "")
-        model = known.newest(rule.model) if fits and rule.model not in seen else None
+        model = newest.get(rule.model) if fits and rule.model not in seen else None
         if model and machines & set(rule.modalities) & set(model.modalities):
             seen.add(model.name)
             yield rule, model
@@ -63,9 +64,15 @@ def _age(study: Study) -> int | None:
     return age(birth.isoformat(), day) if birth else None
 
 
-def unseen(row: AiResult, model: Model, rule: Assist | None) -> QuerySet[Instance]:
+def rule_of(row: AiResult) -> Assist | None:
+    """The rule by which a study was given to a model, while it is on and gives it to that one."""
+    rule = in_force(row.facility).rules.get(row.rule)
+    return rule if isinstance(rule, Assist) and rule.on and rule.model == row.model else None
+
+
+def unseen(row: AiResult, model: Model, rule: Assist) -> QuerySet[Instance]:
     """The objects of a result's study that its model takes and has not looked at."""
-    machines = set(model.modalities) & set(rule.modalities if rule else model.modalities)
+    machines = set(model.modalities) & set(rule.modalities)
     found = Instance.objects.filter(study=row.study_id, pk__gt=row.last, series__modality__in=machines)
     found = found.exclude(source=SOURCE).exclude(transfer_syntax_uid__in=FILMS)
     for one in (STRUCTURED, PAPERS, WAVES):

@@ -151,7 +151,7 @@ def read(told: bytes) -> Model:
     try:
         model = msgspec.json.decode(told, type=Model)
     except msgspec.DecodeError as error:
-        raise BadModel("model.json", str(error)) from error
+        raise BadModel("model.json", _("không đúng mẫu: %(said)s") % {"said": error}) from error
     model.check()
     return model
 

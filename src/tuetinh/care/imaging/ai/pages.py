@@ -22,7 +22,7 @@ class ModelForm(forms.Form):
 
     file = forms.FileField(
         label=gettext_lazy("Tệp mô hình (.zip)"),
-        help_text=gettext_lazy("Gồm model.json mô tả mô hình và model.onnx, không quá 256 MB."),
+        help_text=gettext_lazy("Gồm model.json và model.onnx, không quá 30 MB; lớn hơn do người quản máy chủ đưa vào."),
     )
 
 

@@ -93,7 +93,7 @@ def in_use(asker: Asker) -> list[Used]:
     counts = {
         (one.pop("model"), one.pop("version")): one
         for one in rows.values("model", "version").annotate(
-            done=Count("pk", filter=Q(done_at__isnull=False)),
+            done=Count("pk", filter=Q(score__isnull=False)),
             found=Count("pk", filter=Q(score__gte=F("threshold"))),
             failed=Count("pk", filter=Q(state=AiResult.State.FAILED)),
         )

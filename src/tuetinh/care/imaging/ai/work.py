@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from tuetinh.care.imaging.ai import documents, due, facts, known, running, scoring
 from tuetinh.care.imaging.ai.model import Model
 from tuetinh.care.imaging.ai.models import AiResult
 from tuetinh.care.imaging.ai.scoring import Picture, Scored
+from tuetinh.care.imaging.archive.keeping import ask
 from tuetinh.care.imaging.dicomweb.frames import Drawing, NoFrame, seen
-from tuetinh.care.imaging.models import Instance, Study
+from tuetinh.care.imaging.models import Instance, Pending, Study
 from tuetinh.care.imaging.quiet import fault
-from tuetinh.care.imaging.rules.book import in_force
 from tuetinh.care.imaging.rules.kinds import Assist
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
@@ -32,16 +34,37 @@ AGAIN: Final = timedelta(minutes=5)
 LARGEST: Final = 256 << 20  # bytes of an object that is decoded
 
 
+class Looked(NamedTuple):
+    """What a model said of pictures, the files that tell it, the last object that it saw, and among how many frames."""
+
+    said: list[tuple[Picture, Scored]]
+    files: list[bytes]
+    last: int
+    among: int
+
+
 def look_at_due() -> int:
     """Let models look at what is due, until the time is over; returns at how many results they were.
 
     Safe to repeat and to be killed.
     """
     count, end = 0, monotonic() + SECONDS
-    while monotonic() < end and (row := _take()):
-        _work(row)
-        count += 1
+    with _alone() as alone:
+        while alone and monotonic() < end and (row := _take()):
+            _work(row)
+            count += 1
     return count
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """Whether no other worker is at it, for a slow model must not take all turns of the queue."""
+    [(alone,)] = ask("SELECT pg_try_advisory_lock(hashtext('imaging ai'))")
+    try:
+        yield alone
+    finally:
+        if alone:
+            ask("SELECT pg_advisory_unlock(hashtext('imaging ai'))")
 
 
 def _take() -> AiResult | None:
@@ -50,7 +73,8 @@ def _take() -> AiResult | None:
     with transaction.atomic():
         enter(SYSTEM)
         rows = AiResult.objects.filter(state=AiResult.State.WAITING, next_at__lte=now).order_by("next_at", "pk")
-        row = rows.select_for_update(skip_locked=True).first()
+        coming = Exists(Pending.objects.filter(study=OuterRef("study")))  # what it is still to be told of comes first
+        row = rows.exclude(coming).select_for_update(skip_locked=True).first()
         if row is None:
             return None
         row.tries, row.next_at = row.tries + 1, now + HELD
@@ -60,13 +84,16 @@ def _take() -> AiResult | None:
 
 def _work(row: AiResult) -> None:
     enter(SYSTEM)
-    model = known.version_of(row.model, row.version)
+    model, rule = known.version_of(row.model, row.version), due.rule_of(row)
     try:
         if model is None:
             raise running.Failed("gone")
+        if rule is None:
+            _leave(row)
+            return
         if row.tries > TRIES:  # whoever looked was killed each time
             raise running.Failed("crash")
-        _look(row, model)
+        _look(row, model, rule)
     except running.Failed as error:
         log.warning("imaging: model %s %s gave no result: %s", row.model, row.version, error.code)
         _fail(row, error.code, last=error.code not in ("crash", "slow", "memory") or row.tries >= TRIES)
@@ -79,19 +106,35 @@ def _fail(row: AiResult, code: str, *, last: bool) -> None:
     enter(SYSTEM)
     state = AiResult.State.FAILED if last else AiResult.State.WAITING
     told = {"state": state, "fault": code[:20], "next_at": datetime.now(UTC) + AGAIN * row.tries}
-    AiResult.objects.filter(pk=row.pk, tries=row.tries, state=AiResult.State.WAITING).update(**told)
+    _mine(row).update(**told)
 
 
-def _look(row: AiResult, model: Model) -> None:
-    rule = in_force(row.facility).rules.get(row.rule)
-    objects = due.unseen(row, model, rule if isinstance(rule, Assist) else None).select_related("series", "study")
+def _leave(row: AiResult) -> None:
+    """Nobody wants the model to look any more: what it said before stays."""
+    if row.done_at is None:
+        _mine(row).delete()
+    else:
+        _mine(row).update(state=AiResult.State.DONE)
+
+
+def _mine(row: AiResult) -> QuerySet[AiResult]:
+    """The result while this worker has it: nobody has taken it since, or looked further."""
+    return AiResult.objects.filter(pk=row.pk, tries=row.tries, last=row.last, state=AiResult.State.WAITING)
+
+
+def _look(row: AiResult, model: Model, rule: Assist) -> None:
+    objects = due.unseen(row, model, rule).select_related("series", "study")
     found = list(objects.order_by("series__series_number", "series", "instance_number", "pk"))
     frames = [(one, number) for one in found if one.size <= LARGEST for number in range(1, _frames(one) + 1)]
-    pictures = [_drawn(one, number, model) for one, number in _evenly(frames, model.most)]
+    pictures = [_drawn(one, number, model) for one, number in _evenly(frames, max(model.most - row.looked, 0))]
     shown = [one for one in pictures if one]
+    if not shown and not row.looked:
+        raise running.Failed("nothing")
     scored = scoring.look(model, known.file_of(model), [one.pixels for one in shown]) if shown else []
     last = max((one.pk for one in found), default=row.last)
-    _keep(row, model, list(zip(shown, scored, strict=True)), last, len(frames))
+    said = list(zip(shown, scored, strict=True))
+    files = documents.made(model, row.study_id, said) if said else []
+    _keep(row, model, rule, Looked(said, files, last, len(frames)))
 
 
 def _frames(instance: Instance) -> int:
@@ -117,30 +160,28 @@ def _drawn(instance: Instance, frame: int, model: Model) -> Picture | None:
         return None
 
 
-def _keep(row: AiResult, model: Model, said: list[tuple[Picture, Scored]], last: int, among: int) -> None:
+def _keep(row: AiResult, model: Model, rule: Assist, looked: Looked) -> None:
     """Keep what a model said: in the archive, in the record and in the result, all or nothing."""
     with transaction.atomic():
         enter(SYSTEM)
         study = Study.objects.select_for_update(no_key=True).filter(pk=row.study_id).first()
-        mine = AiResult.objects.select_for_update().filter(pk=row.pk, tries=row.tries, state=AiResult.State.WAITING)
-        kept = mine.first()
+        kept = _mine(row).select_for_update().first()
         if study is None or kept is None:  # it was destroyed, or another worker has it
             return
         kept.done_at, kept.fault, kept.tries = datetime.now(UTC), "", 0
-        kept.threshold, kept.last = model.threshold, max(last, kept.last)
-        kept.looked, kept.among = kept.looked + len(said), kept.among + among
-        kept.pictures = [*kept.pictures, *map(_told, said)]
+        kept.threshold, kept.last = model.threshold, max(looked.last, kept.last)
+        kept.looked, kept.among = kept.looked + len(looked.said), kept.among + looked.among
+        kept.pictures = [*kept.pictures, *map(_told, looked.said)]
         kept.score = max((one["score"] for one in kept.pictures), default=None)
         kept.state = AiResult.State.DONE
         kept.save()
-        if said:
-            documents.store(kept, model, study, said)
+        if looked.said:
+            documents.store(kept, study, looked.files)
             asker = facts.asker(study.custodian)
             facts.device(asker, model)
             record.put_many(asker, [facts.observation(asker, kept, model, study)])
         enter(SYSTEM)
-        rule = in_force(kept.facility).rules.get(kept.rule)
-        if due.unseen(kept, model, rule if isinstance(rule, Assist) else None).exists():  # it came meanwhile
+        if due.unseen(kept, model, rule).exists():  # it came meanwhile
             AiResult.objects.filter(pk=kept.pk).update(state=AiResult.State.WAITING, next_at=datetime.now(UTC))
         publish(f"imaging:{study.custodian}")
 

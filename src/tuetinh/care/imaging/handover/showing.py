@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
+from tuetinh.care.imaging.ai.due import SOURCE
 from tuetinh.care.imaging.archive.queries import FILMS, WAVES, Object
 from tuetinh.care.imaging.models import Exam, Instance, Study
 from tuetinh.care.imaging.reports import report_id
@@ -58,11 +59,14 @@ def studies_of(asker: Asker, exam: Exam) -> QuerySet[Study]:
 
 
 def shown(asker: Asker, exam: Exam, sop_instance: str = "") -> list[Shown]:
-    """The objects of an examination, or the one of a UID, in the order in which people look at them; it is logged."""
+    """The objects of an examination, or the one of a UID, in the order in which people look at them; it is logged.
+
+    None of what models say: that is for readers.
+    """
     studies = list(studies_of(asker, exam))
     for study in studies:
         audit.note(asker, "read", "ImagingStudy", study.resource, study.patient)
-    rows = Instance.objects.filter(study__in=studies).select_related("series", "study")
+    rows = Instance.objects.filter(study__in=studies).exclude(source=SOURCE).select_related("series", "study")
     rows = rows.filter(sop_instance_uid=sop_instance) if sop_instance else rows
     ordered = rows.order_by("study", "series__series_number", "series", "instance_number", "pk")
     return [_shown(row) for row in ordered]

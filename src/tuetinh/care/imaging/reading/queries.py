@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 
+from tuetinh.care.imaging.ai.due import SOURCE
 from tuetinh.care.imaging.archive.queries import STRUCTURED
 from tuetinh.care.imaging.archive.reading import whole
 from tuetinh.care.imaging.models import Exam, Instance, Study
@@ -165,7 +166,7 @@ def _documents(asker: Asker, exam: Exam) -> list[bytes]:
     enter(asker)
     rows = Instance.objects.filter(
         study__in=Study.objects.filter(studies_of(exam)), sop_class_uid__startswith=STRUCTURED
-    ).exclude(sop_class_uid=KEY)
+    ).exclude(Q(sop_class_uid=KEY) | Q(source=SOURCE))  # what models say is for no report
     return [bytes(digest) for digest in rows.order_by("-pk").values_list("digest", flat=True)[:20]]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from io import BytesIO
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import msgspec
 import pytest
@@ -44,7 +44,7 @@ def test_a_version_is_added_beside_the_others(admin: Asker, described: Describe)
 
 def zipped(**files: bytes) -> bytes:
     out = BytesIO()
-    with ZipFile(out, "w") as archive:
+    with ZipFile(out, "w", ZIP_DEFLATED) as archive:
         for name, data in files.items():
             archive.writestr(name.replace("_", "."), data)
     return out.getvalue()
@@ -65,6 +65,13 @@ BAD: dict[str, tuple[bytes, dict[str, object], str]] = {
     "a threshold": (NET, {"threshold": 7.0}, "threshold"),
     "mean of two channels": (NET, {"mean": (0.5, 0.5)}, "mean"),
 }
+
+
+def test_a_damaged_archive_is_refused(admin: Asker) -> None:
+    whole = bytearray(zipped(model_json=b"{}" * 500, model_onnx=b"x" * 5000))
+    whole[60:90] = bytes(byte ^ 0x5A for byte in whole[60:90])
+    with pytest.raises(BadModel):
+        bringing.bring(admin, BytesIO(whole))
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -12,6 +12,7 @@ from io import BytesIO
 import highdicom
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from pydicom import dcmread
 
@@ -23,10 +24,12 @@ from tuetinh.care.imaging.archive.keeping import ask, keep
 from tuetinh.care.imaging.archive.recording import record_quiet, record_studies
 from tuetinh.care.imaging.models import Instance, Series, Study
 from tuetinh.care.imaging.retention.actions import destroy_study
+from tuetinh.care.imaging.rules import changes
+from tuetinh.care.imaging.rules.book import in_force
 from tuetinh.care.imaging.tests.conftest import HERE
 from tuetinh.record import api as record
 from tuetinh.record import r4
-from tuetinh.record.asker import SYSTEM
+from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.contents.files import opened
 from tuetinh.record.errors import Gone
 from tuetinh.record.labels import ACT_CODE
@@ -122,6 +125,76 @@ def test_what_is_unknown_or_not_of_the_rule_is_left(person: r4.Patient, switched
     send(clean, StudyInstanceUID="1.6", SeriesInstanceUID="1.6.1", Modality="XA")
     enter(SYSTEM)
     assert AiResult.objects.count() == 0
+
+
+def test_an_object_of_several_frames_has_regions_without_a_segmentation(
+    person: r4.Patient, switched_on: None, clean: Picture
+) -> None:
+    """DICOM's segmentations refer to frames by a frame of reference, which ultrasound has none of."""
+    frames = np.stack([clean, written_on(clean), clean])
+    many = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.3.1", "NumberOfFrames": 3, "PixelData": frames.tobytes()}
+    send(clean, FrameTime="40", FrameIncrementPointer=0x00181063, **many)
+    due()
+    work.look_at_due()
+    row = result()
+    assert (row.state, row.looked, row.found) == ("done", 3, True)
+    assert [bool(one["boxes"]) for one in row.pictures] == [False, True, False]
+    assert list(Instance.objects.filter(source="AI").values_list("series__modality", flat=True)) == ["SR"]
+
+
+def test_a_rule_that_was_switched_off_stops_what_waits(
+    person: r4.Patient, switched_on: None, admin: Asker, clean: Picture
+) -> None:
+    def switch(*, on: bool) -> None:
+        changes.change(admin, replace(in_force("12104").rules["AI-TEXT"], on=on), "Thử")
+
+    send(clean)
+    due()
+    switch(on=False)
+    work.look_at_due()
+    enter(SYSTEM)
+    assert AiResult.objects.count() == 0
+    switch(on=True)
+    record_again = ultrasound(written_on(clean), InstanceNumber=2)
+    assert keep(HERE, record_again).state == "stored"
+    record_studies(["1.2.3.4"])
+    due()
+    work.look_at_due()
+    assert result().looked == 2
+    assert keep(HERE, ultrasound(clean, InstanceNumber=3)).state == "stored"
+    record_studies(["1.2.3.4"])
+    due()
+    switch(on=False)
+    work.look_at_due()
+    assert (result().looked, result().state) == (2, "done")
+
+
+def test_what_is_still_coming_is_waited_for(person: r4.Patient, switched_on: None, clean: Picture) -> None:
+    send(clean)
+    due()
+    assert keep(HERE, ultrasound(clean, InstanceNumber=2)).state == "stored"
+    assert work.look_at_due() == 0
+    record_studies(["1.2.3.4"])
+    assert work.look_at_due() == 1
+    assert result().looked == 2
+
+
+def test_a_worker_that_comes_back_in_another_round_keeps_nothing(
+    person: r4.Patient, switched_on: None, clean: Picture
+) -> None:
+    send(clean)
+    due()
+    late = work._take()
+    assert late is not None
+    AiResult.objects.update(tries=0)
+    due()
+    work.look_at_due()
+    assert keep(HERE, ultrasound(written_on(clean), InstanceNumber=2)).state == "stored"
+    record_studies(["1.2.3.4"])
+    due()
+    assert work._take() is not None
+    work._work(late)  # its number of tries is that of the one who has it now
+    assert (result().looked, result().state) == (1, "waiting")
 
 
 def test_many_pictures_are_chosen_evenly() -> None:

@@ -17,7 +17,9 @@ from tuetinh.care.imaging.ai.tests.conftest import ultrasound, written_on
 from tuetinh.care.imaging.ai.tests.test_look_at_studies import due
 from tuetinh.care.imaging.archive.keeping import keep
 from tuetinh.care.imaging.archive.recording import record_studies
+from tuetinh.care.imaging.handover.showing import shown
 from tuetinh.care.imaging.models import Exam, Study
+from tuetinh.care.imaging.reading.queries import measured
 from tuetinh.care.imaging.tests.conftest import HERE
 from tuetinh.care.imaging.viewer.tests.conftest import node
 from tuetinh.care.imaging.viewer.tests.test_browse_the_viewer import log_in
@@ -59,6 +61,8 @@ def test_readers_see_it_and_tell_whether_it_is_right(
         assert words in page
     assert page.count("<rect ") >= 1
     assert "Có chữ trên ảnh" not in str(browser.get(url).context["typed"])  # nothing of it is in the report
+    assert measured(asker_of(cast["imaging"]), exam) == []  # nor offered for it
+    assert {one.modality for one in shown(asker_of(cast["imaging"]), exam)} == {"US"}  # nor taken home
     judge = f"/imaging/ai/{looked.pk}/judge"
     for agrees in ("0", "1"):
         answer = browser.post(judge, {"agrees": agrees, "back": url})
