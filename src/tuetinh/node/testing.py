@@ -173,16 +173,11 @@ def shared() -> Path:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _quick_hashes() -> Iterator[None]:
+def _quick_hashes() -> None:
     """Hash passwords for less, here as in the nodes that tests start."""
-    from django.contrib.auth.hashers import Argon2PasswordHasher
+    from tuetinh.node.tests import quick
 
-    from tuetinh.node.tests.quick import COST
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name, cost in COST.items():
-            patch.setattr(Argon2PasswordHasher, name, cost)
-        yield
+    quick.apply()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -9,9 +9,12 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from tuetinh.node.cli import main
 
-COST = {"time_cost": 1, "memory_cost": 1024, "parallelism": 1}
+
+def apply() -> None:
+    """Hash passwords for less in this process."""
+    Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 1024, 1
+
 
 if __name__ == "__main__":
-    for name, cost in COST.items():
-        setattr(Argon2PasswordHasher, name, cost)
+    apply()
     raise SystemExit(main())

@@ -70,9 +70,10 @@ def test_killed_in_the_middle_it_goes_on_without_doubles(bare: Path, folder: Pat
     while not stored(data) and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGSTOP)  # here it is killed
-    assert 0 < stored(data) < CLAIMS
+    there = stored(data)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    assert 0 < there < CLAIMS
     rest = run(data, "claims", "import", str(path), "--processes", "1", timeout=600)
     assert rest.returncode == 0, rest.stderr
     found = [(line["place"], line["state"]) for line in lines(rest.stdout)]

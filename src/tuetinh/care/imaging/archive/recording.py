@@ -48,11 +48,14 @@ _OF_UIDS: Final = "SELECT id FROM imaging_study WHERE study_instance_uid = ANY(%
 
 
 def record_visit(encounter: str) -> int:
-    """Write the studies of a visit into the record, as `record_studies`."""
+    """Write the studies of a visit into the record, as `record_studies`, within the caller's transaction.
+
+    Whoever is writing one is waited for, and until the transaction ends nobody else writes any of them.
+    """
     return sum(_record_one(study) for (study,) in ask(_OF_VISIT, encounter))
 
 
-_OF_VISIT: Final = "SELECT id FROM imaging_study WHERE encounter = %s AND encounter <> '' ORDER BY id"
+_OF_VISIT: Final = "SELECT id FROM imaging_study WHERE encounter = %s AND encounter <> '' ORDER BY id FOR UPDATE"
 
 
 def record_quiet(most: int = 500) -> int:

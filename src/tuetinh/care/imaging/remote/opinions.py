@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 from tuetinh.care.imaging.errors import BadDeadline, NobodyThere, NotAllowed, NothingWritten, WrongStage
 from tuetinh.care.imaging.models import Opinion, Study
 from tuetinh.care.imaging.remote import facts
+from tuetinh.care.imaging.viewer.queries import number_in
 from tuetinh.care.imaging.viewer.queries import opened as opened_studies
 from tuetinh.commons.access.api import place_name
 from tuetinh.commons.messages.api import publish
@@ -155,7 +156,8 @@ def find(asker: Asker, opinion_id: int) -> Opinion | None:
 
 def find_open(asker: Asker, told: str) -> Opinion | None:
     """The question of this number, as an address tells it, while pictures are looked at together for it; as `find`."""
-    row = find(asker, int(told)) if told.isascii() and told.isdecimal() and len(told) < 19 else None
+    number = number_in(told)
+    row = find(asker, number) if number is not None else None
     return row if row and row.closed_at is None else None
 
 

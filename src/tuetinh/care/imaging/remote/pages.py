@@ -22,7 +22,7 @@ from tuetinh.care.imaging.reading import keys
 from tuetinh.care.imaging.reading.queries import case_of
 from tuetinh.care.imaging.remote import looking, opinions, sending
 from tuetinh.care.imaging.remote.forms import QuestionForm
-from tuetinh.care.imaging.viewer.queries import Look
+from tuetinh.care.imaging.viewer.queries import Look, number_in
 from tuetinh.care.imaging.viewer.queries import opened as opened_studies
 from tuetinh.commons.access.api import asker, desk, place_name
 from tuetinh.commons.identity.api import banner, names_of
@@ -72,9 +72,10 @@ def look(request: HttpRequest) -> HttpResponse:
 
 def _exam(me: Asker, asked: str) -> Exam | None:
     """The examination that is read while its pictures are looked at."""
-    if not (asked.isascii() and asked.isdecimal()) or len(asked) > 18 or me.role != "imaging":
+    number = number_in(asked)
+    if number is None or me.role != "imaging":
         return None
-    rows = Exam.objects.filter(pk=asked, facility=me.facility, stage__in=reports.READ)
+    rows = Exam.objects.filter(pk=number, facility=me.facility, stage__in=reports.READ)
     return rows.select_related("case").first()
 
 

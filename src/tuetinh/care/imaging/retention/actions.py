@@ -109,10 +109,11 @@ def unvisited(asker: Asker, before: date, at: int, most: int) -> list[Unvisited]
     return _told(rows.order_by("received_at", "id")[at : at + most])
 
 
-def unvisited_study(asker: Asker, resource: str) -> Unvisited | None:
-    """One of them, locked until the caller's transaction ends."""
+def unvisited_study(asker: Asker, resource: str, *, lock: bool = False) -> Unvisited | None:
+    """One of them. lock: keep others from it until the caller's transaction ends."""
     enter(asker)
-    return next(iter(_told(_unvisited(asker, resource).select_for_update())), None)
+    found = _unvisited(asker, resource)
+    return next(iter(_told(found.select_for_update() if lock else found)), None)
 
 
 def _unvisited(asker: Asker, resource: str) -> QuerySet[Study]:

@@ -58,6 +58,11 @@ def looks(asker: Asker, orders: Collection[str]) -> dict[str, Look]:
     return {order: Look(tuple(uids[:MOST])) for order, uids in found.items()}
 
 
+def number_in(text: str) -> int | None:
+    """The number of something, as an address tells it; None for what is no such number."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
 def opened(asker: Asker, uids: Iterable[str]) -> list[Study]:
     """The studies of these UIDs, in this order; the access log tells that they were opened.
 

@@ -72,13 +72,20 @@ class Directory:
     def store(self, asker: Asker, needed: dict[tuple[str, str], r4.Resource]) -> set[tuple[str, str]]:
         """Store what is not there yet; what is there stays as it is. Returns what is known to be there afterwards.
 
-        Raises Gone, naming it, for what somebody has deleted.
+        Raises Gone, naming it as people do, for what somebody has deleted.
         """
         for type_ in ("Location", "Practitioner"):
             new = {key[1]: one for key, one in needed.items() if key[0] == type_ and key not in self.stored}
             for id_ in sorted(new.keys() - _ensured(asker, type_, new)):
-                raise Gone(gettext("Đã bị xoá khỏi danh mục của hệ thống."), f"{type_}/{id_}")
+                raise Gone(gettext("Đã bị xoá khỏi danh mục của hệ thống."), _name(new[id_]))
         return set(needed)
+
+
+def _name(one: r4.Resource) -> str:
+    """By what people know a department or a practitioner: its name, the number of the licence."""
+    if isinstance(one, r4.Location):
+        return one.name or ""
+    return ", ".join(licence.value or "" for licence in cast("r4.Practitioner", one).identifier or [])
 
 
 def _ensured(asker: Asker, type_: str, wanted: Mapping[str, r4.Resource]) -> set[str]:

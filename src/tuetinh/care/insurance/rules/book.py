@@ -59,13 +59,17 @@ def in_force(facility: str = "") -> Book:
     """All rules as they are now at a facility, also those switched off; one query where nothing has changed."""
     if _without_database:
         return delivered_book()
-    last = RuleChange.objects.aggregate(last=Max("id"))["last"]
-    return _as_of(last, facility) if last else delivered_book()
+    changed = RuleChange.objects.filter(facility__in={"", facility}).values_list("facility")
+    last = dict(changed.annotate(last=Max("id")).order_by())
+    return _as_of(max(last.values()), facility if facility in last else "") if last else delivered_book()
 
 
 @lru_cache(maxsize=64)
 def _as_of(last: int, facility: str) -> Book:
-    """The rules with the changes up to this one; changes are never altered, so that this holds for good."""
+    """The rules with the changes up to this one; changes are never altered, so that this holds for good.
+
+    facility: one that has changes of its own, "" for all others.
+    """
     rules = {rule.code: rule for rule in delivered()}
     for place in dict.fromkeys(("", facility)):
         changes = RuleChange.objects.filter(id__lte=last, facility=place).order_by("code", "-id").distinct("code")

@@ -29,6 +29,7 @@ SEVERITIES = ("block", "warn", "hint")
 MOMENTS = ("diagnose", "order", "prescribe", "result", "pay", "claim")
 MOST_MADE = 500  # programs that are kept: of as many sets of rules that may hold together, and of as many days
 MOST_KINDS = 10_000  # of rows, by the texts that rules ask for
+MOST_SAID = 1_000  # answers that a program remembers: each takes some hundred bytes
 VISIT = "XML1."  # before a field of the visit, in the other tables
 _NUMBERS = ("SO_LUONG", "SO_NGAY", "DON_GIA", "THANH_TIEN", "T_", "TYLE_", "MUC_HUONG")
 _STRINGS = re.compile(r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'")
@@ -86,8 +87,7 @@ class Program:
         self.may: dict[tuple[str | None, ...], list[int]] = {}  # rules that may hold of a row with these texts
         self.words = [sorted(set(names_in(rule.condition)) & types(table).keys()) for rule in rules]
         self.made: dict[tuple[int, ...], tuple[cel.Expression, list[str]]] = {}
-        # most lines say what others have said; a visit has one row of table 1, and no other has its like
-        self.say = self._said if table == "XML1" else lru_cache(MOST_KINDS)(self._said)
+        self.remembered = lru_cache(MOST_SAID)(self._said)
 
     def faults(self, known: Known) -> list[Rule]:
         """The rules whose condition is true; one that cannot be told is no fault."""
@@ -128,8 +128,11 @@ class Program:
         if asked not in self.made:
             text = "[" + ",".join(f"({as_decimals(self.rules[n].condition)})" for n in asked) + "]"
             self.made[asked] = environment(self.table).compile(text), sorted({w for n in asked for w in self.words[n]})
-        values = (known[word] for word in self.made[asked][1])
-        return self.say(asked, *(tuple(value) if isinstance(value, list) else value for value in values))
+        words = self.made[asked][1]
+        values = (known[word] for word in words)
+        # most lines say what others have said, but not at the same minute
+        say = self._said if any(map(_is_time, words)) else self.remembered
+        return say(asked, *(tuple(value) if isinstance(value, list) else value for value in values))
 
     def _said(self, asked: tuple[int, ...], *values: Any) -> list[Any] | None:
         """The same of what their words are, lists as tuples."""
@@ -232,6 +235,12 @@ def is_text(table: str, word: str) -> bool:
     of_visit = word.startswith(VISIT)
     field = fields("XML1").get(word[len(VISIT) :]) if of_visit else fields(table).get(word)
     return field is not None and not is_number(field)
+
+
+@cache
+def _is_time(word: str) -> bool:
+    """Whether a word is a time of the row or of the visit."""
+    return word.removeprefix(VISIT).startswith("NGAY_")
 
 
 @cache

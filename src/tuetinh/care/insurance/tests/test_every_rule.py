@@ -15,7 +15,7 @@ import pytest
 from tuetinh.care.insurance.approved.checking import Book as Catalogues
 from tuetinh.care.insurance.approved.checking import Item
 from tuetinh.care.insurance.rules.book import delivered, delivered_book
-from tuetinh.care.insurance.rules.language import MOMENTS, BadCondition, Book, Rule, environment, verify
+from tuetinh.care.insurance.rules.language import MOMENTS, BadCondition, Book, Program, Rule, environment, verify
 from tuetinh.care.insurance.rules.vocabulary import Around, Licence, medicine
 from tuetinh.care.insurance.rules.weigh import weigh
 from tuetinh.care.insurance.tables import Tables
@@ -378,6 +378,27 @@ def test_what_a_book_keeps_may_be_cleared_under_one_that_asks() -> None:
     (program,) = book.programs("claim", "2026-11-02")
     program.may = Cleared()
     assert [p.row for p in weigh(GOLDEN, book, when="claim", around=Around(now=NOW))] == [1]
+
+
+@pytest.mark.parametrize(("words", "times"), [("", 1), (" && NGAY_YL > XML1.NGAY_VAO", 3)])
+def test_what_is_asked_of_lines_that_say_the_same_is_worked_out_once(
+    monkeypatch: pytest.MonkeyPatch, words: str, times: int
+) -> None:
+    """Unless it is about times, which hardly any other line has."""
+    evaluated: list[tuple[Any, ...]] = []
+    said = Program._said
+
+    def counted(program: Program, *asked: Any) -> Any:
+        evaluated.append(asked)
+        return said(program, *asked)
+
+    monkeypatch.setattr(Program, "_said", counted)
+    line = GOLDEN["XML3"][0]
+    assert line["MA_NHOM"] == "13"
+    book = Book([a_rule(f'SO_LUONG == 1 && MA_NHOM == "13"{words}')])
+    tables = {**GOLDEN, "XML3": [line, line, line]}
+    assert [p.row for p in weigh(tables, book, when="claim", around=Around(now=NOW))] == [1, 2, 3]
+    assert len(evaluated) == times
 
 
 def test_a_condition_that_would_never_end_is_cut_off_and_finds_nothing() -> None:

@@ -213,8 +213,8 @@ def test_claims_of_a_hospital_that_was_deleted_are_refused(tmp_path: Path) -> No
     assert versions() == before
 
 
-@pytest.mark.parametrize("type_", ["Location", "Practitioner"])
-def test_claims_that_name_what_was_deleted_are_refused_and_name_it(tmp_path: Path, type_: str) -> None:
+@pytest.mark.parametrize(("type_", "name"), [("Location", "Khám bệnh"), ("Practitioner", "000789/LCH-GPHN")])
+def test_claims_that_name_what_was_deleted_are_refused_and_name_it(tmp_path: Path, type_: str, name: str) -> None:
     first = take(tmp_path, GOLDEN)
     assert report(first) == [(1, KEY, "stored", [])]
     named = stored_ids(type_)[0]
@@ -224,7 +224,7 @@ def test_claims_that_name_what_was_deleted_are_refused_and_name_it(tmp_path: Pat
     new["XML4"][0]["GIA_TRI"] = "7.20"
     run = take(tmp_path, file_of(new, made=date(2026, 11, 5)), "b.xml")
     (found,) = [f for o in running.outcomes(run) for f in o.findings]
-    assert (found["field"], found["message"]) == (f"{type_}/{named}", "Đã bị xoá khỏi danh mục của hệ thống.")
+    assert (found["field"], found["message"]) == (name, "Đã bị xoá khỏi danh mục của hệ thống.")
     assert [o.state for o in running.outcomes(run)] == ["refused"]
     assert versions() == before
 

@@ -54,7 +54,10 @@ class Streams:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
             raw = inflater.decompress(base64.b64decode(data, validate=True), self.room)
-        except (ValueError, zlib.error):
+        except ValueError:
+            return ()
+        except zlib.error:  # which does not say how much was inflated before
+            self.room = 0
             return ()
         self.room -= len(raw)
         if not inflater.eof:

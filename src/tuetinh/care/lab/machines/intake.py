@@ -65,13 +65,15 @@ class Intake:
                         done.set_result(None)
 
     async def close(self) -> None:
-        """Finish what is in hand and close the database connection."""
+        """Finish what is in hand, also what is being read, and close the database connection."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._reader, lambda: None)
+        await asyncio.sleep(0)  # in which what was read last is handed on
         if self._working:
             await asyncio.wait({self._working}, timeout=4)
-        loop = asyncio.get_running_loop()
+        self._reader.shutdown(wait=False)
         await loop.run_in_executor(self._thread, connections.close_all)
         self._thread.shutdown(wait=False)
-        self._reader.shutdown(wait=False)
 
 
 def _read(arrivals: Sequence[Arrival]) -> list[Item]:

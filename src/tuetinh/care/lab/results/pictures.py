@@ -34,7 +34,7 @@ _BEGINNINGS: Final = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image
 SVG: Final = "image/svg+xml"  # only what we have drawn ourselves: one that came from elsewhere may hold a script
 _DRAWN: Final = (b"BM", b"GIF8", b"II*\0", b"MM\0*")  # how files begin that browsers or documents do not show
 _PRINTED: Final = 900  # pixels of the longer side on paper
-_PIXELS: Final = 80_000_000  # of one picture that is opened: a few bytes can say that they are any number
+_PIXELS: Final = 25_000_000  # of one picture that is opened: a few bytes can say that they are any number
 _CLOSED: Final = (Tube.Stage.ORDERED, Tube.Stage.REJECTED, Tube.Stage.CANCELLED)
 
 
@@ -242,9 +242,8 @@ def _wrapped(held: bytes) -> str:
     drawn = BytesIO()
     try:
         with Image.open(BytesIO(held)) as image:
-            small = _on_white(image)
-        small.thumbnail((_PRINTED, _PRINTED))
-        small.save(drawn, "JPEG", quality=85)
+            small = _on_white(image, _PRINTED)
+            small.save(drawn, "JPEG", quality=85)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
         return ""
     (wide, tall), data = small.size, b64encode(drawn.getvalue()).decode()
@@ -254,16 +253,22 @@ def _wrapped(held: bytes) -> str:
     )
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    """A picture as it stands on paper, where white lies below what is transparent. Raises ValueError."""
+def _on_white(image: Image.Image, longest: int = 0) -> Image.Image:
+    """A picture as it stands on paper, where white lies below what is transparent. Raises ValueError.
+
+    longest: pixels that its longer side may have; 0 leaves it as large as it is.
+    """
     from PIL import Image
 
     if image.width * image.height > _PIXELS:
         message = "a picture of so many pixels is not opened"
         raise ValueError(message)
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    seen = image.convert("RGBA")
+    kind = "RGBA" if image.has_transparency_data else "RGB"
+    seen = image if image.mode == kind else image.convert(kind)
+    if longest:
+        seen.thumbnail((longest, longest))
+    if kind == "RGB":
+        return seen
     paper = Image.new("RGB", seen.size, "white")
     paper.paste(seen, mask=seen)
     return paper

@@ -174,10 +174,13 @@ def propose(
     return made
 
 
-def _now(by: Account, encounter: str) -> Due | None:
-    """What has come due of a visit, or a study without one, of the facility, as it is now."""
+def _now(by: Account, encounter: str, *, lock: bool = False) -> Due | None:
+    """What has come due of a visit, or a study without one, of the facility, as it is now.
+
+    lock: keep others from the study until the caller's transaction ends.
+    """
     if encounter.startswith(PICTURES):
-        study = imaging.unvisited_study(as_house(by, "HOPERAT"), encounter.removeprefix(PICTURES))
+        study = imaging.unvisited_study(as_house(by, "HOPERAT"), encounter.removeprefix(PICTURES), lock=lock)
         rows = _pictures([study], timezone.localdate()) if study else []
         return replace(rows[0], held=rows[0].held or bool(_held(rows))) if rows else None
     try:
@@ -231,7 +234,7 @@ def carry_out(destruction_id: int) -> int:
 
 @transaction.atomic
 def _carry_out(one: Destruction, by: Account, item: DestructionItem) -> int:
-    row = _now(by, item.encounter)
+    row = _now(by, item.encounter, lock=True)
     if row is None or row.held:
         exists = row is not None or _exists(by, item.encounter)
         item.skipped = "hold" if row else "kept" if exists else "gone"

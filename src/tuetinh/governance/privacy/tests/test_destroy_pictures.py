@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 from pypdf import PdfReader
 
 from tuetinh.care.imaging import api as imaging
-from tuetinh.care.imaging.archive import keeping
+from tuetinh.care.imaging.archive import keeping, recording
 from tuetinh.care.imaging.archive.keeping import Source, ask, keep
 from tuetinh.care.imaging.archive.recording import record_studies
 from tuetinh.care.imaging.errors import Held, NotThere
@@ -32,6 +36,7 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.contents import files
+from tuetinh.record.errors import Gone
 from tuetinh.record.labels import BITS
 from tuetinh.record.steps import enter
 
@@ -275,3 +280,52 @@ def test_what_of_a_visit_the_record_does_not_know_yet_goes_with_it(
     actions.decide(other, one.pk, confirm=True)
     assert actions.carry_out(one.pk) == 4  # the visit, its diagnosis, its two ImagingStudies
     assert count() == (0, 0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_study_that_is_being_written_is_waited_for(
+    pictures: list[bytes], cast: dict[str, Account], other: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who writes a study for the first time while its visit is destroyed leaves nothing of it behind."""
+    keep(HERE, part10(StudyInstanceUID="1.9", SeriesInstanceUID="1.9.1", PatientID="X"))
+    ask("UPDATE imaging_study SET encounter = 'old', patient = 'cast-citizen'")
+    one = propose(cast)
+    actions.decide(other, one.pk, confirm=True)
+    written, goes_on = threading.Event(), threading.Event()
+
+    def want(study: Study) -> None:
+        written.set()
+        goes_on.wait(60)
+
+    monkeypatch.setattr(recording, "want", want)
+    with ThreadPoolExecutor(2) as others:
+        writing = others.submit(closing, lambda: record_studies(["1.9"]))
+        assert written.wait(60)
+        destroying = others.submit(closing, lambda: actions.carry_out(one.pk))
+        while not destroying.done() and not ask(_WAITING):
+            time.sleep(0.02)
+        goes_on.set()
+        assert (writing.result(60), destroying.result(60)) == (1, 4)
+    assert count() == (0, 0, 0)
+    with pytest.raises(Gone):
+        record.read(SYSTEM, "ImagingStudy", keeping.resource_id("1.9"))
+
+
+_WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+def closing(do: Callable[[], int]) -> int:
+    """Do something on a connection of its own."""
+    try:
+        return do()
+    finally:
+        connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_study_that_is_proposed_keeps_nobody_waiting(pictures: list[bytes], cast: dict[str, Account]) -> None:
+    resource = unvisited("1.9", 30)
+    with transaction.atomic(), ThreadPoolExecutor(1) as others:
+        actions.propose(cast["archivist"], "14/BB", timezone.localdate(), THREE, [resource])
+        free = "SELECT 1 FROM imaging_study WHERE study_instance_uid = '1.9' FOR UPDATE SKIP LOCKED"
+        assert others.submit(closing, lambda: len(ask(free))).result(60) == 1

@@ -42,11 +42,17 @@ window.lookTogether = (opinion, { now, pointing, follow, where, present, change 
     draw();
     tell();
   }
-  const here = ({ heard }) => Date.now() - heard < SILENT;
+  // Whoever left has said nothing for long.
+  function forget() {
+    for (const [id, { mark, heard }] of people) {
+      if (Date.now() - heard < SILENT) continue;
+      mark.remove();
+      people.delete(id);
+    }
+  }
   function draw() {
-    for (const person of people.values()) {
-      const { mark, state: { picture, pointer } } = person;
-      const spot = here(person) && Array.isArray(picture) && Array.isArray(pointer) ? where(picture, pointer) : null;
+    for (const { mark, state: { picture, pointer } } of people.values()) {
+      const spot = Array.isArray(picture) && Array.isArray(pointer) ? where(picture, pointer) : null;
       if (!spot) { mark.remove(); continue; }
       if (mark.parentNode !== spot.box) spot.box.append(mark);
       mark.style.left = `${spot.left}px`;
@@ -54,7 +60,7 @@ window.lookTogether = (opinion, { now, pointing, follow, where, present, change 
     }
   }
   function tell() {
-    present([...new Set([...people.values()].filter(here).map(({ who }) => who))].join(", ") || words.alone);
+    present([...new Set([...people.values()].map(({ who }) => who))].join(", ") || words.alone);
   }
   function join() {
     socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/imaging/live/${opinion}`);
@@ -68,6 +74,6 @@ window.lookTogether = (opinion, { now, pointing, follow, where, present, change 
     });
   }
   join();
-  setInterval(() => { if (Date.now() - last > AGAIN) say(); draw(); tell(); }, 1000);
+  setInterval(() => { if (Date.now() - last > AGAIN) say(); forget(); draw(); tell(); }, 1000);
   return { say, turned, draw };
 };

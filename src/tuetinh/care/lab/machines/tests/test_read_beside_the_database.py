@@ -87,6 +87,31 @@ def test_messages_are_kept_in_the_order_in_which_they_came(oru, readings) -> Non
     assert list(Message.objects.order_by("pk").values_list("control_id", flat=True)) == [str(n) for n in range(20)]
 
 
+def test_what_is_being_read_at_the_end_is_kept_and_answered(oru, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def slow(arrival: Arrival, *others: object) -> object:
+        begun.set()
+        goes_on.wait(10)
+        return read(arrival, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(inbox, "read", slow)
+
+    async def run() -> bytes:
+        intake = Intake()
+        keeping = asyncio.create_task(intake.keep([Arrival(oru("000", {"GLU": "5.0"}), "10.0.0.1")]))
+        assert await asyncio.to_thread(begun.wait, 10)
+        closing = asyncio.create_task(intake.close())
+        await asyncio.wait({closing}, timeout=0.2)
+        goes_on.set()
+        await closing
+        [item] = await keeping
+        return item.answer or b""
+
+    assert b"MSA|AA|" in asyncio.run(run())
+    assert Message.objects.count() == 1
+
+
 def test_what_a_folder_brings_is_read_once_as_its_machine_writes(world, readings, tmp_path: Path) -> None:
     machine = analysers.save(world.lab, None, name="P", application="P", driver="alere-pima-file", folder=str(tmp_path))
     raw = b"Sample ID,Test Code,Result\n1,GLU,5.4\n"
