@@ -55,7 +55,7 @@ def viewdefinition_run(asked: Asked) -> Step[Reply]:
             if given:
                 yield from computed(lambda: to.add(_flattened(view, given, limit)))
             else:
-                yield from _gather(asked, view, to, limit, patients, seen)
+                yield from _gather(asked, view, to, seen, limit=limit, patients=patients)
 
     return (yield from _told(form, seen, write))
 
@@ -97,7 +97,7 @@ def sqlquery_run(asked: Asked) -> Step[Reply]:
                 reference = query.views[table.label]
                 view = read_view(contained(library, reference) or (yield from stored(asked, reference)))
                 with table.paths[0].open("xb") as parquet, sheet(view, "parquet", parquet) as to:
-                    yield from _gather(asked, view, to, None, patients, seen)
+                    yield from _gather(asked, view, to, seen, limit=None, patients=patients)
             yield from computed(lambda: _answer(query, values, tables, form, out, limit=limit, header=header))
 
     return (yield from _told(form, seen, write))
@@ -216,7 +216,7 @@ def _people(asked: Asked) -> Step[list[str] | None]:
 
 
 def _gather(
-    asked: Asked, view: View, to: Sheet, limit: int | None, patients: list[str] | None, seen: Seen
+    asked: Asked, view: View, to: Sheet, seen: Seen, *, limit: int | None, patients: list[str] | None
 ) -> Step[None]:
     """Write the rows that the asker may see, of these people, up to the limit, and note as they come whose they are."""
     ask = rows_of.Ask(
