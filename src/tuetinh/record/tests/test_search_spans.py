@@ -9,6 +9,7 @@ from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.search import page as pages
 from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
+from tuetinh.record.search.compile import count_statement
 from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.steps import run
 
@@ -63,6 +64,7 @@ def in_order(wanted: parse.Search, asker: Asker = SYSTEM) -> str:
         ("date=ge2026-03-15&date=lt2026-03-16", "after open weeks"),
         ("date=ge2026-03-10&date=lt2026-03-11&date=gt2026-03-10T09:30:00Z", "after open weeks"),
         ("date=ge2026-03-10T08:00:00Z,ge2026-05-01&date=lt2026-03-10T08:01:00Z", "day hours instant open until weeks"),
+        ("date=ge2026-03-10T08:00:00Z&date=lt2026-01-02,lt2026-03-10T08:01:00Z", "day hours instant open until weeks"),
     ],
 )
 def test_what_overlaps_a_bounded_period_is_found_however_long(query: str, ids: str) -> None:
@@ -128,6 +130,13 @@ def test_what_is_asked_for_by_two_dates_comes_the_newest_first(db: None) -> None
         ("death-date=ge2026-11-01&birthdate=lt2010-01-01&birthdate=gt1930-01-01", "old young"),
     ):
         assert in_order(parse.parse("Patient", query)[0]) == ids
+
+
+@pytest.mark.parametrize(("until", "merged"), [("lt2026-03-11", True), ("lt2026-03-11,lt2027-01-01", False)])
+def test_what_lasts_long_is_looked_for_apart_where_both_ends_are_bounded(until: str, merged: bool) -> None:
+    """Of several values the last may bound nothing."""
+    sql, _ = count_statement(SYSTEM, parse.parse("Encounter", f"date=ge2026-03-10&date={until}")[0])
+    assert ("i.long" in sql) is merged
 
 
 @pytest.mark.usefixtures("stays")
