@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from threading import Lock
 from typing import Any
 
@@ -96,7 +96,9 @@ def search(asker: Asker, wanted: Search, *, secret: bytes, page: str | None = No
 
 
 def _with_ours(asker: Asker, wanted: Search, secret: bytes, found: Found, ours: Sequence[Definition]) -> Found:
-    """Fill the rest of a page with definitions."""
+    """Fill the rest of a page with definitions, unless none are wanted."""
+    if wanted.count == 0 or wanted.summary == "count":
+        return found
     room = wanted.count - sum(1 for hit in found.hits if hit.mode == "match")
     hits = [_hit(one.stored) for one in ours[:room]]
     if len(ours) > room:
@@ -141,7 +143,7 @@ def _matching(asker: Asker, search: Search, after: str = "") -> Step[list[Defini
 
 def _in_order(type_: str, search: Search, conditions: Sequence[Condition]) -> list[Definition]:
     with _extracting:
-        known = _known(type_)
+        known = _known(type_, params.added().of(type_))
     found = [one for one in known if all(holds(condition, one.facts) for condition in conditions)]
     for by in reversed(search.sort):
         found.sort(key=partial(_sort_key, by))
@@ -177,18 +179,20 @@ class _Known:
 _extracting = Lock()  # what takes seconds, one does for all
 
 
-@cache
-def _known(type_: str) -> list[_Known]:
-    """Every definition of a type, by its URL."""
-    return [_extracted(one) for one in sorted(_of_type(type_).values(), key=lambda one: one.url)]
+@lru_cache(maxsize=len(TYPES))
+def _known(type_: str, own: tuple[params.Param, ...]) -> list[_Known]:
+    """Every definition of a type, by its URL, with what it is found by under these added parameters."""
+    known = params.Added(params={type_: own})
+    return [_extracted(one, known) for one in sorted(_of_type(type_).values(), key=lambda one: one.url)]
 
 
-def _extracted(one: Definition) -> _Known:
+def _extracted(one: Definition, known: params.Added) -> _Known:
     resource = r4.decode(one.body())
-    sorting = [param for param in params.official(one.type).values() if param.type not in SORT_COLUMNS]
+    every = params.params(one.type, known.of(one.type)).values()
+    sorting = [param for param in every if param.type not in SORT_COLUMNS]
     found = {param.stored: json_paths.texts(param, resource) for param in sorting}
     texts = {name: {min(some), max(some)} for name, some in found.items() if some}
-    return _Known(one, Facts(one.type, one.id, SINCE, extract(resource, params.Added())), texts)
+    return _Known(one, Facts(one.type, one.id, SINCE, extract(resource, known)), texts)
 
 
 @cache

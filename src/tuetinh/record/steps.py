@@ -99,6 +99,11 @@ async def connected(url: str) -> AsyncIterator[psycopg.AsyncConnection[Row]]:
                 await asyncio.wait({closing})
             except asyncio.CancelledError as error:
                 cancelled = error
+        failed = None if closing.cancelled() else closing.exception()
+        if not conn.closed:  # as when every task of a loop that ends is cancelled
+            await conn.close()
+        if failed is not None:
+            raise failed
         if cancelled is not None:
             raise cancelled
 

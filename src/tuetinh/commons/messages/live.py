@@ -15,6 +15,7 @@ import psycopg
 
 from tuetinh.commons.messages.channels import PUBLIC
 from tuetinh.record.asker import Asker
+from tuetinh.record.steps import connected
 
 TOPIC = "tuetinh_live"
 HEARTBEAT_SECONDS = 15
@@ -67,7 +68,7 @@ class Live:
         pause = 0.2
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as conn:
+                async with connected(self._url) as conn:
                     for topic in (TOPIC, *self._heard):
                         await conn.execute(f"LISTEN {topic}")
                     for tell in self._heard.values():

@@ -38,7 +38,8 @@ DEFINITION = "http://sql-on-fhir.org/OperationDefinition/$"
 # What takes longer is for `tuetinh export --view`.
 SECONDS = 60.0
 
-Seen = list[tuple[str, str, str | None]]
+Seen = dict[tuple[str, str, str | None], None]
+"""Whose resources the rows are of, in order."""
 
 
 def viewdefinition_run(asked: Asked) -> Step[Reply]:
@@ -47,17 +48,25 @@ def viewdefinition_run(asked: Asked) -> Step[Reply]:
     view = yield from _view(asked)
     limit, given = _limit(asked), asked.many("resource")
     patients = None if given else (yield from _people(asked))
-    seen: Seen = []
+    seen: Seen = {}
 
     def write(out: IO[bytes]) -> Step[None]:
         with sheet(view, form, out, header=asked.one("header") is not False) as to:
             if given:
                 yield from computed(lambda: to.add(_flattened(view, given, limit)))
             else:
-                seen.extend((yield from _gather(asked, view, to, limit, patients)))
+                yield from _gather(asked, view, to, seen, limit=limit, patients=patients)
 
-    file = yield from _filed(write)
-    return Reply(None, media=media_of(form), seen=seen, file=file)
+    return (yield from _told(form, seen, write))
+
+
+def _told(form: str, seen: Seen, write: Callable[[IO[bytes]], Step[None]]) -> Step[Reply]:
+    """What is written; where that fails, the refusal, which may tell something of the rows that were read by then."""
+    try:
+        file = yield from _filed(write)
+    except Unprocessable as refusal:
+        return Reply(refusal.outcome(), status=refusal.status, seen=list(seen))
+    return Reply(None, media=media_of(form), seen=list(seen), file=file)
 
 
 def _filed(write: Callable[[IO[bytes]], Step[None]]) -> Step[IO[bytes]]:
@@ -79,23 +88,19 @@ def sqlquery_run(asked: Asked) -> Step[Reply]:
     query, values = bound(library, asked.one("parameters"))
     limit, header = _limit(asked), asked.one("header") is not False
     patients = yield from _people(asked)
-    seen: Seen = []
-    with tempfile.TemporaryDirectory(prefix="views-", dir=settings.DATA) as folder:
-        tables = [Table(label, (Path(folder) / f"{number}.parquet",)) for number, label in enumerate(query.views)]
-        for table in tables:
-            reference = query.views[table.label]
-            view = read_view(contained(library, reference) or (yield from stored(asked, reference)))
-            with table.paths[0].open("xb") as parquet, sheet(view, "parquet", parquet) as to:
-                seen += yield from _gather(asked, view, to, None, patients)
+    seen: Seen = {}
 
-        def write(out: IO[bytes]) -> Step[None]:
+    def write(out: IO[bytes]) -> Step[None]:
+        with tempfile.TemporaryDirectory(prefix="views-", dir=settings.DATA) as folder:
+            tables = [Table(label, (Path(folder) / f"{number}.parquet",)) for number, label in enumerate(query.views)]
+            for table in tables:
+                reference = query.views[table.label]
+                view = read_view(contained(library, reference) or (yield from stored(asked, reference)))
+                with table.paths[0].open("xb") as parquet, sheet(view, "parquet", parquet) as to:
+                    yield from _gather(asked, view, to, seen, limit=None, patients=patients)
             yield from computed(lambda: _answer(query, values, tables, form, out, limit=limit, header=header))
 
-        try:
-            file = yield from _filed(write)
-        except Unprocessable as refusal:  # that it failed may tell something of the rows
-            return Reply(refusal.outcome(), status=refusal.status, seen=seen)
-    return Reply(None, media=media_of(form), seen=seen, file=file)
+    return (yield from _told(form, seen, write))
 
 
 def _answer(
@@ -210,8 +215,10 @@ def _people(asked: Asked) -> Step[list[str] | None]:
     return (yield from asking.within(asked.asker, asked.many("patient"), asked.many("group")))
 
 
-def _gather(asked: Asked, view: View, to: Sheet, limit: int | None, patients: list[str] | None) -> Step[Seen]:
-    """Write the rows that the asker may see, of these people, up to the limit; returns whose they are."""
+def _gather(
+    asked: Asked, view: View, to: Sheet, seen: Seen, *, limit: int | None, patients: list[str] | None
+) -> Step[None]:
+    """Write the rows that the asker may see, of these people, up to the limit, and note as they come whose they are."""
     ask = rows_of.Ask(
         asked.asker,
         view,
@@ -219,19 +226,17 @@ def _gather(asked: Asked, view: View, to: Sheet, limit: int | None, patients: li
         since=asked.one("_since"),
         until=time.monotonic() + SECONDS,
     )
-    seen: dict[tuple[str, str, str | None], None] = {}
     after: int | None = 0
     left = limit
     while after is not None and left != 0:
         found, after = yield from rows_of.page(ask, after)
+        seen |= {(view.resource, "", each.patient): None for each in found[:left]}
         if time.monotonic() > ask.until:
             raise Unprocessable("the view takes too long; narrow it, or export it")
         if left is not None:
             found = found[:left]
             left -= len(found)
         yield from computed(partial(to.add, [each.row for each in found]))
-        seen |= {(view.resource, "", each.patient): None for each in found}
-    return list(seen)
 
 
 def _flattened(view: View, given: list[Any], limit: int | None) -> Iterator[Row]:

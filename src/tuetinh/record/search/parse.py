@@ -162,10 +162,12 @@ class _Reader:
 
         Read in this order, the index of the date gives a page without reading all that is of the time.
         """
+        dates = [c for c in self.conditions if isinstance(c, Dates)]
         if self.type is None or not all(_is_common(condition) for condition in self.conditions):
             return ()
-        single = [c for c in self.conditions if isinstance(c, Dates) and len(c.values) == 1]
-        bounded = {c.params for c in single if c.values[0].prefix != "ne"}
+        if len({c.params for c in dates}) != 1:  # one of several may leave far less than the other
+            return ()
+        bounded = {c.params for c in dates if len(c.values) == 1 and c.values[0].prefix != "ne"}
         known = params(self.type)
         for name, _ in pairs:
             param = known.get(name)

@@ -335,7 +335,7 @@ def _group(found: Sql, rows: Rows, group: Sequence[Condition]) -> None:
         test, params = _dated(dates)
         params = [list(dates[0].params), *params]
         start = _start(dates)
-        if start is None or not any(v.prefix in ("lt", "le", "ap") for c in dates for v in c.values):
+        if start is None or not any(v.prefix in ("lt", "le", "ap") for v in _bounds(dates)):
             found.add(exists(rows, "date", test), *params)
         else:
             found.add(exists(rows, "date", f"{test} AND {_SHORT}", f"{test} AND i.long"), *params, start, *params)
@@ -353,9 +353,13 @@ _SHORT = "NOT i.long AND i.low > %s::timestamptz - interval '24 hours'"
 
 def _start(dates: Sequence[Dates]) -> str | None:
     """Where that begins which all dates must reach into or lie in, if there is such a moment."""
-    values = [c.values[0] for c in dates if len(c.values) == 1]
-    starts = [v.high if v.prefix == "gt" else v.low for v in values if v.prefix in ("gt", "ge", "ap")]
+    starts = [v.high if v.prefix == "gt" else v.low for v in _bounds(dates) if v.prefix in ("gt", "ge", "ap")]
     return starts[0] if starts else None
+
+
+def _bounds(dates: Sequence[Dates]) -> list[DateValue]:
+    """Return the values that all must hold: no alternatives, of which the widest may bound next to nothing."""
+    return [c.values[0] for c in dates if len(c.values) == 1]
 
 
 def entries_in_order(rows: Rows, dates: Sequence[Dates], *, descending: bool) -> list[Any]:

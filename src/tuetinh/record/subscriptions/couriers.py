@@ -122,7 +122,7 @@ class Couriers:
                 try:
                     await self._deliver(id_)
                 finally:
-                    await asyncio.shield(self._lock(_UNLOCK, id_))
+                    await self._lock(_UNLOCK, id_)  # once they end, it goes with its connection
         except (psycopg.Error, OSError, TimeoutError) as error:
             log.warning("subscription %s waits for the database: %s", id_, type(error).__name__)
         except Exception as error:

@@ -228,7 +228,7 @@ def test_no_definition_is_decoded_to_be_sorted(fhir: Any, monkeypatch: pytest.Mo
     """What they are found and sorted by is taken out once, also where many ask for it at the same time."""
     taken: list[str] = []
     extracted = built_in._extracted
-    monkeypatch.setattr(built_in, "_extracted", lambda one: taken.append(one.id) or extracted(one))
+    monkeypatch.setattr(built_in, "_extracted", lambda one, known: taken.append(one.id) or extracted(one, known))
     built_in._known.cache_clear()
     asked = [fhir.asend("GET", f"/OperationDefinition?_sort={by}&_count=1") for by in ("_id", "name", "-code,type")]
     assert [answer.status_code for answer in fhir.together(*asked)] == [200, 200, 200]
@@ -239,6 +239,13 @@ def test_no_definition_is_decoded_to_be_sorted(fhir: Any, monkeypatch: pytest.Mo
     codes = [entry["resource"]["code"] for entry in answer["entry"]]
     assert codes == sorted(codes, reverse=True)
     assert (len(codes) > 5, decoded) == (True, [])
+
+
+def test_a_count_of_none_is_one_page(fhir: Any) -> None:
+    for asked in ("_count: 0", '_summary: "count"'):
+        query = f'{{StructureDefinitionConnection(type: "Timing", {asked}) {{count next edges {{resource {{id}}}}}}}}'
+        told = fhir.post("/$graphql", {"query": query}).json()["data"]["StructureDefinitionConnection"]
+        assert (told["count"], told.get("next"), told.get("edges")) == (1, None, None), asked
 
 
 def test_operations_and_graphql_know_them(fhir: Any) -> None:

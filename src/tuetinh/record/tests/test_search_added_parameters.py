@@ -103,6 +103,20 @@ def test_whether_something_is_there_is_told_of_every_resource(fhir: Any, index: 
     assert [entry["resource"]["id"] for entry in found] == ["one", "two", "later", "none"]
 
 
+def test_definitions_of_the_server_are_found_and_sorted_by_them_too(fhir: Any, index: Any) -> None:
+    about = {"base": ["CompartmentDefinition"]}
+    store(fhir, parameter("words", "CompartmentDefinition.name", "string", **about))
+    store(fhir, parameter("whose", "CompartmentDefinition.code", **about))
+    index()
+    assert ids(fhir.get("/CompartmentDefinition?whose=Patient")) == {"patient"}
+    for code in ("whose", "words"):
+        for sign in ("", "-"):
+            found = fhir.get(f"/CompartmentDefinition?_sort={sign}{code}").json()["entry"]
+            told = [entry["resource"]["id"] for entry in found]
+            assert told == sorted(told, reverse=bool(sign))
+            assert len(told) == 5
+
+
 def test_what_was_stored_before_and_after_is_found(fhir: Any, index: Any) -> None:
     store(fhir, person("before", religion("x")), person("other", religion("y")), person("none"))
     store(fhir, parameter("religion"))

@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tuetinh.record import api, r4
-from tuetinh.record.asker import SYSTEM
+from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.search import page as pages
 from tuetinh.record.search import parse
+from tuetinh.record.search import run as searching
+from tuetinh.record.search.compile import count_statement
+from tuetinh.record.sight import EVERYTHING
+from tuetinh.record.steps import run
 
 pytestmark = pytest.mark.django_db
 SPANS = {
@@ -28,9 +32,26 @@ def found(type_: str, query: str) -> list[str]:
 
 @pytest.fixture
 def stays(db: None) -> None:
+    api.create(SYSTEM, r4.Patient(id="whose"))
     for id_, (start, end) in SPANS.items():
-        period = r4.Period(start=start, end=end)
-        api.create(SYSTEM, r4.Encounter(id=id_, status="finished", class_=r4.Coding(code="AMB"), period=period))
+        stay(id_, start, end)
+
+
+def stay(id_: str, start: str | None, end: str | None, subject: str = "whose") -> None:
+    period, whose = r4.Period(start=start, end=end), r4.Reference(reference=f"Patient/{subject}")
+    one = r4.Encounter(id=id_, status="finished", class_=r4.Coding(code="AMB"), period=period, subject=whose)
+    api.create(SYSTEM, one)
+
+
+def in_order(wanted: parse.Search, asker: Asker = SYSTEM) -> str:
+    """The ids, page by page."""
+    order: list[str] = []
+    found = run(asker, searching.search(asker, wanted, secret=b"secret"))
+    while True:
+        order += [hit.id for hit in found.hits]
+        if found.next is None:
+            return " ".join(order)
+        found = run(asker, searching.search(asker, wanted, secret=b"secret", page=found.next))
 
 
 @pytest.mark.usefixtures("stays")
@@ -43,6 +64,7 @@ def stays(db: None) -> None:
         ("date=ge2026-03-15&date=lt2026-03-16", "after open weeks"),
         ("date=ge2026-03-10&date=lt2026-03-11&date=gt2026-03-10T09:30:00Z", "after open weeks"),
         ("date=ge2026-03-10T08:00:00Z,ge2026-05-01&date=lt2026-03-10T08:01:00Z", "day hours instant open until weeks"),
+        ("date=ge2026-03-10T08:00:00Z&date=lt2026-01-02,lt2026-03-10T08:01:00Z", "day hours instant open until weeks"),
     ],
 )
 def test_what_overlaps_a_bounded_period_is_found_however_long(query: str, ids: str) -> None:
@@ -61,17 +83,60 @@ def test_what_overlaps_a_bounded_period_is_found_however_long(query: str, ids: s
         ("date=eb2026-03-10T07:59:59Z", "before"),
         ("date=ge2026-03-10T08:00:00Z&date=lt2026-03-10T10:00:00Z&_sort=date", "until open weeks day hours instant"),
         ("date=ge2026-03-10T08:00:00Z&_sort=-_id", "weeks until open instant hours day after"),
+        ("date=ge2026-03-10T08:00:00Z,ge2026-05-01&date=lt2026-03-10T08:01:00Z", "instant hours day weeks open until"),
+        ("date=ge2026-03-10T08:00:00Z,ge2026-05-01", "after until open weeks day hours instant"),  # no bound: by key
     ],
 )
 def test_what_is_asked_for_by_a_date_comes_the_latest_first(query: str, ids: str) -> None:
     """Those that last long among the others, page by page."""
-    order, page = [], None
-    while True:
-        answer = api.search(SYSTEM, "Encounter", f"{query}&_count=1", page=page)
-        order += [str(one.id) for one in answer.resources]
-        if (page := answer.next) is None:
-            break
-    assert " ".join(order) == ids
+    assert in_order(parse.parse("Encounter", f"{query}&_count=1")[0]) == ids
+
+
+@pytest.mark.usefixtures("stays")
+def test_what_is_asked_for_by_a_date_in_a_compartment_comes_the_newest_first() -> None:
+    """Few are in one: they are read as such, not in the order of the date."""
+    wanted, _ = parse.parse("Encounter", "date=ge2026-03-10T08:00:00Z&_count=1")
+    ours = parse.in_compartment(wanted, "Patient", "whose")
+    assert in_order(ours) == "after until open weeks day hours instant"
+
+
+@pytest.mark.usefixtures("stays")
+def test_who_may_see_one_patient_alone_gets_the_own_in_the_same_order() -> None:
+    api.create(SYSTEM, r4.Patient(id="another"))
+    stay("theirs", "2026-03-10T08:00:00Z", "2026-03-10T09:00:00Z", subject="another")
+    asker = Asker("c", "citizen", scopes=frozenset({"patient/*.rs"}), patient="whose", sight=EVERYTHING)
+    wanted, _ = parse.parse("Encounter", "date=ge2026-03-10T08:00:00Z&date=lt2026-03-10T10:00:00Z&_count=1")
+    assert in_order(wanted, asker) == "instant hours day weeks open until"
+    assert "theirs" in in_order(wanted).split()
+
+
+@pytest.mark.parametrize(("sort", "ids"), [("", "d c b a"), ("&_sort=date", "a b c d")])
+def test_those_that_begin_together_come_by_their_age_long_and_short(db: None, sort: str, ids: str) -> None:
+    api.create(SYSTEM, r4.Patient(id="whose"))
+    for n, id_ in enumerate("abcd"):
+        stay(id_, "2026-03-10T08:00:00Z", ("2026-03-10T09:00:00Z", "2026-04-10T09:00:00Z")[n % 2])
+    for count in (1, 3):
+        query = f"date=ge2026-03-10&date=lt2026-03-11&_count={count}{sort}"
+        assert in_order(parse.parse("Encounter", query)[0]) == ids
+
+
+def test_what_is_asked_for_by_two_dates_comes_the_newest_first(db: None) -> None:
+    """Either may leave few of which the other does not know."""
+    api.create(SYSTEM, r4.Patient(id="young", birthDate="2009-01-01", deceasedDateTime="2026-11-20"))
+    api.create(SYSTEM, r4.Patient(id="old", birthDate="1940-01-01", deceasedDateTime="2026-11-10"))
+    for query, ids in (
+        ("birthdate=lt2010-01-01", "young old"),
+        ("birthdate=lt2010-01-01&death-date=ge2026-11-01", "old young"),
+        ("death-date=ge2026-11-01&birthdate=lt2010-01-01&birthdate=gt1930-01-01", "old young"),
+    ):
+        assert in_order(parse.parse("Patient", query)[0]) == ids
+
+
+@pytest.mark.parametrize(("until", "merged"), [("lt2026-03-11", True), ("lt2026-03-11,lt2027-01-01", False)])
+def test_what_lasts_long_is_looked_for_apart_where_both_ends_are_bounded(until: str, merged: bool) -> None:
+    """Of several values the last may bound nothing."""
+    sql, _ = count_statement(SYSTEM, parse.parse("Encounter", f"date=ge2026-03-10&date={until}")[0])
+    assert ("i.long" in sql) is merged
 
 
 @pytest.mark.usefixtures("stays")

@@ -62,14 +62,35 @@ def test_a_connection_of_ones_own_is_closed_however_often_its_task_is_cancelled(
     assert asyncio.run(there()) is True
 
 
-def test_a_connection_is_closed_after_the_statement_that_another_task_has_under_way() -> None:
-    """Such as the unlocking of a courier, which goes on though the courier is cancelled."""
+def test_a_connection_is_closed_also_when_every_task_is_cancelled_at_once() -> None:
+    """The one that closes it among them, while somebody else holds its lock."""
 
+    async def there() -> Any:
+        made: list[Any] = []
+
+        async def use() -> None:
+            async with connected(url()) as conn:
+                made.append(conn)
+                await conn.lock.acquire()
+
+        task = asyncio.create_task(use())
+        while not (made and made[0].lock.locked() and len(asyncio.all_tasks()) == 3):  # the one that closes waits
+            await asyncio.sleep(0)
+        for one in asyncio.all_tasks() - {asyncio.current_task(), task}:
+            one.cancel()
+        await asyncio.wait([task], timeout=5)
+        return made[0].closed
+
+    assert asyncio.run(there()) is True
+
+
+def test_a_connection_is_closed_after_the_statement_that_another_task_has_under_way() -> None:
     async def there() -> tuple[Any, bool]:
         async with connected(url()) as conn:
             cursor = conn.cursor()
             asking = asyncio.create_task(cursor.execute("SELECT 7 FROM pg_sleep(0.3)"))
-            await asyncio.sleep(0.1)
+            while not conn.lock.locked():
+                await asyncio.sleep(0)
         return (await asking).statusmessage, conn.closed
 
     assert asyncio.run(there()) == ("SELECT 1", True)

@@ -446,7 +446,7 @@ def test_a_query_of_an_export_that_is_deleted_ends(there: Any) -> None:
     id_ = path.rpartition("/")[2]
     working = threading.Thread(target=aside, args=(lambda: asyncio.run(running.work(id_)),))
     working.start()
-    while not list(files.folder(id_).glob("query-*")):
+    while working.is_alive() and not list(files.folder(id_).glob("query-*")):
         time.sleep(0.05)
     assert there.send("DELETE", path).status_code == 202
     working.join(timeout=20)

@@ -22,7 +22,7 @@ import psycopg
 from tuetinh.care.imaging.models import Opinion
 from tuetinh.care.imaging.remote.opinions import takes_part
 from tuetinh.record.asker import SYSTEM, Asker
-from tuetinh.record.steps import Query, Row, Step
+from tuetinh.record.steps import Query, Row, Step, connected
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -145,7 +145,7 @@ class Together:
         """Pass on what the pages of every process say, for as long as there are any here."""
         while self._rooms:
             try:
-                async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as conn:
+                async with connected(self._url) as conn:
                     await conn.execute(f"LISTEN {TOPIC}")
                     while self._rooms:
                         async for notice in conn.notifies(timeout=CHECK):
