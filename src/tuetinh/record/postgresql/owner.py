@@ -34,8 +34,8 @@ OF_NOBODY = frozenset(
 sealed."""
 CLOSED = (
     *("access_glass", "access_guardianship", "billing_bill", "identity_number", "identity_person", "identity_seen"),
-    *("imaging_instance", "imaging_pending", "imaging_series", "imaging_study", "insurance_claimcase"),
-    *("insurance_transmission", "lab_message", "portal_share", "reception_turn"),
+    *("imaging_airesult", "imaging_instance", "imaging_pending", "imaging_series", "imaging_study"),
+    *("insurance_claimcase", "insurance_transmission", "lab_message", "portal_share", "reception_turn"),
 )
 """Tables of the modules that have row policies."""
 

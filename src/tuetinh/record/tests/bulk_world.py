@@ -23,9 +23,13 @@ def work() -> None:
     jobs = app.with_connector(app.connector.get_worker_connector())
 
     async def run() -> None:
-        async with jobs.open_async():
-            await jobs.run_worker_async(queues=["bulk"], wait=False, install_signal_handlers=False)
-        await sync_to_async(connections.close_all)()  # that of the periodic tasks
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1) as thread:  # one for all that is not asynchronous: its connection can be closed
+            loop.set_default_executor(thread)
+            async with jobs.open_async():
+                await jobs.run_worker_async(queues=["bulk"], wait=False, install_signal_handlers=False)
+            await loop.run_in_executor(thread, connections.close_all)
+        await sync_to_async(connections.close_all)()  # that of what only one thread may do
 
     asyncio.run(run())
 
