@@ -170,7 +170,8 @@ def _calendar(rng: Random, person: Resident, today: date) -> list[tuple[date, li
     age = person.age(today)
     for _ in range(rng.choices(range(6), (26, 28, 22, 12, 8, 4) if 5 < age < 60 else (10, 20, 26, 22, 14, 8))[0]):
         days.setdefault(today - timedelta(days=rng.randrange(3, PAST_DAYS)), [])
-    return sorted((max(day, person.birth + timedelta(days=3)), codes) for day, codes in days.items())
+    at_home = person.birth + timedelta(days=3)
+    return sorted((max(day, at_home), codes) for day, codes in days.items() if at_home < today)
 
 
 def _moment(rng: Random, day: date) -> datetime:

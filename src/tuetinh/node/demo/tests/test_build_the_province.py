@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,13 @@ def test_children_have_only_the_doses_that_are_due() -> None:
         if person.age(DAY) >= 6:
             assert doses == []
         assert all(person.birth.isoformat() < (d.occurrenceDateTime or "") < DAY.isoformat() for d in doses)
+
+
+def test_nothing_of_the_past_lies_ahead() -> None:
+    for person in people.residents(60, 3, DAY):
+        newborn = replace(person, birth=DAY - timedelta(days=1), detailed=True)
+        visits = [r for r in histories.history(newborn, 3, DAY, doctors()) if isinstance(r, r4.Encounter)]
+        assert [v.id for v in visits if v.period and (v.period.start or "") >= DAY.isoformat()] == []
 
 
 @pytest.mark.django_db(transaction=True)
