@@ -1,5 +1,6 @@
-"""Client of the insurance gateway (egw), as CV 1245 and CV 1923/BHXH-CNTT describe it: token, card look-up, notice of a
-visit (table 0), claim file, what became of files; and as vendors describe it: results of the review, settlement.
+"""Client of the insurance gateway (egw), as CV 1245 and CV 1923/BHXH-CNTT describe it: token, card look-up with earlier
+visits, one of them, notice of a visit (table 0), claim file, what became of files; and as vendors describe it: results
+of the review, settlement.
 """
 
 from __future__ import annotations
@@ -7,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +19,7 @@ import httpx
 import msgspec
 
 from tuetinh.care.insurance.errors import GatewayDown, GatewayNonsense, GatewayRefused, GatewayUnreached
+from tuetinh.care.insurance.tables import Tables
 
 T = TypeVar("T")
 TIMEOUT = httpx.Timeout(6.0, connect=3.0)  # someone stands at the desk
@@ -47,13 +50,22 @@ class Question:
 
 
 class PastVisit(msgspec.Struct, frozen=True, rename="camel"):
-    """A visit that the gateway knows of."""
+    """A visit that the gateway knows of. ngay_vao, ngay_ra: yyyyMMddHHmm."""
 
     ma_ho_so: str = ""
     ma_cskcb: str = msgspec.field(default="", name="maCSKCB")
     ngay_vao: str = ""
     ngay_ra: str = ""
     ten_benh: str = ""
+    tinh_trang: str = ""
+    kq_dieu_tri: str = ""
+
+
+class PastCheck(msgspec.Struct, frozen=True, rename="camel"):
+    """When somebody looked the card up. user_kt: account, `12001_BV`; thoi_gian_kt: yyyyMMddHHmm."""
+
+    user_kt: str = msgspec.field(default="", name="userKT")
+    thoi_gian_kt: str = msgspec.field(default="", name="thoiGianKT")
 
 
 class Answer(msgspec.Struct, frozen=True, rename="camel"):
@@ -76,7 +88,8 @@ class Answer(msgspec.Struct, frozen=True, rename="camel"):
     gt_the_tu_moi: str = ""
     gt_the_den_moi: str = ""
     ma_dkbd_moi: str = msgspec.field(default="", name="maDKBDMoi")
-    history: list[PastVisit] = msgspec.field(default=[], name="dsLichSuKCB2018")
+    visits: list[PastVisit] = msgspec.field(default=[], name="dsLichSuKCB2018")
+    checks: list[PastCheck] = msgspec.field(default=[], name="dsLichSuKT2018")
 
     @property
     def valid(self) -> bool:
@@ -167,6 +180,20 @@ class Gateway:
             raise GatewayDown
         return answer
 
+    def visit(self, number: str) -> Tables | None:
+        """The tables of a visit that `card` told of, as its facility claimed it; None where there are none any more.
+
+        number: its maHoSo. Columns of tables 1–5 have the names of whatever decision the visit was claimed by. Raises
+        as `card` does.
+        """
+        found = self._ask("/api/egw/nhanHoSoKCBChiTiet", None, maHoSo=number)
+        told = found.get("hoSoKCB") if isinstance(found, dict) else None
+        if not told:
+            return None
+        rows = {"XML1": [told.get("xml1") or {}]} | {f"XML{n}": told.get(f"dsXml{n}") or [] for n in range(2, 6)}
+        tables = _read(rows, dict[str, list[dict[str, str]]])
+        return {name: [{column(key): value for key, value in row.items()} for row in tables[name]] for name in tables}
+
     def send(self, kind: Kind, file: bytes, facility: str) -> Taken:
         """Send a signed file. facility: MA_CSKCB. A refusal is an answer, no error.
 
@@ -225,10 +252,10 @@ class Gateway:
             raise GatewayNonsense
         return found
 
-    def _ask(self, path: str, body: dict[str, str]) -> Any:
+    def _ask(self, path: str, body: dict[str, str] | None, **asked: str) -> Any:
         def post(token: tuple[str, str]) -> httpx.Response:
             query = {"token": token[0], "id_token": token[1], "username": self.credentials.username}
-            return self._post(path, params=query | {"password": self.credentials.password_md5}, json=body)
+            return self._post(path, params=query | {"password": self.credentials.password_md5} | asked, json=body)
 
         return self._authorised(post)
 
@@ -284,6 +311,11 @@ class Gateway:
         if reply.status_code not in (200, 401):
             raise GatewayNonsense
         return reply
+
+
+def column(name: str) -> str:
+    """The column of a table that an answer calls so: `TenThuoc` is TEN_THUOC."""
+    return re.sub(r"(?<=.)(?=[A-Z])", "_", name).upper()
 
 
 def forget_tokens() -> None:

@@ -139,7 +139,10 @@ class Transmission(models.Model):
 
 
 class SimulatedReceipt(models.Model):
-    """A file that the simulated gateway has taken. judged: lines of a claim, with what it will pay of each."""
+    """A file that the simulated gateway has taken. judged: lines of a claim, with what it will pay of each.
+
+    number, person, file: of a claim, its maHoSo, whose it is (BHXH number) and what it says, sealed.
+    """
 
     transaction = models.CharField(max_length=40, primary_key=True)
     facility = models.CharField(max_length=5)
@@ -150,9 +153,12 @@ class SimulatedReceipt(models.Model):
     received = models.DateTimeField()
     faults = models.JSONField(default=list)
     judged = models.JSONField(default=list)
+    number = models.BigIntegerField(null=True, unique=True)
+    person = models.CharField(max_length=10, blank=True, db_default="")
+    file = models.BinaryField(db_default=b"")
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["facility", "received"])]
+        indexes: ClassVar = [models.Index(fields=["facility", "received"]), models.Index(fields=["person", "received"])]
 
 
 class RuleChange(models.Model):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from tuetinh.care.insurance import simulator_history as past
 from tuetinh.care.insurance import simulator_results as review
 from tuetinh.care.insurance.gateway import UNAUTHORISED
 from tuetinh.care.insurance.simulator_claims import Ledger, Stored, day, faults, take
@@ -25,6 +27,7 @@ from tuetinh.commons.catalogues.api import codes, fold
 
 RESERVED = "GD4129999999"
 SLOW_SECONDS = 20.0
+MOST_LOOKS, MOST_PEOPLE = 10, 10_000  # that are remembered
 RESULTS = "GW_KQ_TRA_THE"
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -60,6 +63,7 @@ class Simulator:
         self.find, self.ledger, self.slow = find, ledger or Stored(), slow
         self.tokens: dict[str, tuple[datetime, str]] = {}
         self.refused_once: set[str] = set()
+        self.looked_up: OrderedDict[str, deque[dict[str, str]]] = OrderedDict()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="gateway")
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -75,6 +79,7 @@ class Simulator:
         routes: dict[str, Callable[..., Awaitable[tuple[int, bytes]]]] = {
             "/api/token/take": self._take_token,
             "/api/egw/KQNhanLichSuKCB2024": self._look_up,
+            "/api/egw/nhanHoSoKCBChiTiet": self._visit,
             "/api/qd130/checkInKcbQd3176": self._take,
             "/api/qd130/guiHoSoXmlQD3176": self._take,
             "/api/egw/nhanChiTietHSNgay4210": self._day,
@@ -126,6 +131,10 @@ class Simulator:
         if reply.trouble == "505":
             return 0, b""
         return 200, b"<html>maintenance" if reply.trouble == "599" else _json(reply.body)
+
+    async def _visit(self, query: dict[str, str], body: bytes) -> tuple[int, bytes]:
+        """One visit of the history; what is asked stands in the address."""
+        return await self._answer(query, b"{}", lambda *_: past.visit(query.get("maHoSo", ""), self.ledger))
 
     async def _day(self, query: dict[str, str], body: bytes) -> tuple[int, bytes]:
         return await self._answer(
@@ -181,7 +190,22 @@ class Simulator:
             return trouble
         known = reserved(number) if number.startswith(RESERVED) else None
         card = known or await self._aside(self.find, number)
-        return 200, _json(answer(number, card, asked, today=datetime.now(HANOI).date()))
+        found = answer(number, card, asked, today=datetime.now(HANOI).date())
+        if person := found.get("maSoBHXH"):
+            found["dsLichSuKCB2018"] = await self._aside(past.visits, person, self.ledger)
+            found["dsLichSuKT2018"] = self._looked_up(person, self.tokens[token][1])
+        return 200, _json(found)
+
+    def _looked_up(self, person: str, account: str) -> list[dict[str, str]]:
+        """Who looked the person up before, the last first; this one is told to the next."""
+        known = self.looked_up.pop(person, None) or deque(maxlen=MOST_LOOKS)
+        before = list(known)
+        told = {"userKT": account, "thoiGianKT": f"{datetime.now(HANOI):%Y%m%d%H%M}", "thongBao": "", "maLoi": ""}
+        known.appendleft(told)
+        self.looked_up[person] = known
+        if len(self.looked_up) > MOST_PEOPLE:
+            self.looked_up.popitem(last=False)
+        return before
 
     async def _trouble(self, what: str, token: str) -> tuple[int, bytes] | None:
         if what == "503":
@@ -219,7 +243,6 @@ def answer(number: str, card: Card | None, asked: dict[str, str], *, today: date
         "gioiTinh": card.gender, "diaChi": card.address, "maDKBD": card.facility, "cqBHXH": "BHXH tỉnh Lai Châu",
         "gtTheTu": _vn(card.valid_from), "gtTheDen": _vn(card.valid_to), "maKV": card.area or None,
         "ngayDu5Nam": _vn(card.five_years), "maSoBHXH": card.number[-10:], "maTheCu": None, "maTheMoi": None,
-        "dsLichSuKCB2018": [], "dsLichSuKT2018": [],
     }  # fmt: skip
     if card.replaced_by:
         found |= {"maTheMoi": card.replaced_by, "gtTheTuMoi": _vn(card.valid_from), "gtTheDenMoi": _vn(card.valid_to)}

@@ -23,13 +23,15 @@ from tuetinh.care.insurance.sending.signing import signer_of
 from tuetinh.care.insurance.simulator_results import judge
 from tuetinh.care.insurance.tables import Tables
 from tuetinh.care.insurance.wire_xml3176 import LIMIT, read, read_status
+from tuetinh.record import seals
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 FAULT = "202"
+PURPOSE = "simulated gateway"  # of what is sealed
 
 
 class Receipt(NamedTuple):
-    """A file that was taken."""
+    """A file that was taken. number, person, file: of a claim, its maHoSo, whose it is (BHXH number), what it says."""
 
     transaction: str
     facility: str
@@ -40,6 +42,9 @@ class Receipt(NamedTuple):
     received: datetime
     faults: list[str]
     judged: list[list[str]] = []  # noqa: RUF012 - of a tuple, never changed: see `simulator_results.judge`
+    number: int | None = None
+    person: str = ""
+    file: bytes = b""
 
 
 class Ledger(Protocol):
@@ -56,6 +61,12 @@ class Ledger(Protocol):
 
     def find(self, facility: str, transaction: str) -> Receipt | None:
         """One receipt."""
+
+    def of_person(self, person: str) -> list[Receipt]:
+        """Claims of a person by their BHXH number, the last that came first."""
+
+    def numbered(self, number: int) -> Receipt | None:
+        """The claim of a maHoSo."""
 
 
 class Reply(NamedTuple):
@@ -95,10 +106,12 @@ def take(form: dict[str, str], ledger: Ledger) -> Reply:
     faults = [FAULT] if what == "602" else []
     digest = hashlib.sha256(file).hexdigest()
     key, total = row.get("MA_LK", ""), _amount(row.get("T_TONGCHI_BH", ""))
-    judged = judge(tables) if "XML1" in tables else []
+    judged, claimed = (judge(tables), file) if "XML1" in tables else ([], b"")
+    person = row.get("MA_THE_BHYT", "")[-10:] if claimed else ""
     for _time in range(2 if what == "606" else 1):
         number = f"{facility}{now:%y%m%d%H%M%S}{secrets.token_hex(4)}"
-        ledger.add(Receipt(number, facility, form["loaiHoSo"], key, digest, total, now, faults, judged))
+        receipt = Receipt(number, facility, form["loaiHoSo"], key, digest, total, now, faults, judged)
+        ledger.add(receipt._replace(number=secrets.randbelow(10**12) if claimed else None, person=person, file=claimed))
     told = {
         "maKetQua": "200",
         "maGiaoDich": number,
@@ -172,30 +185,40 @@ class Stored:
         """Keep a receipt."""
         from tuetinh.care.insurance.models import SimulatedReceipt
 
-        SimulatedReceipt.objects.create(**receipt._asdict())
+        sealed = seals.seal(PURPOSE, receipt.file) if receipt.file else b""
+        SimulatedReceipt.objects.create(**receipt._replace(file=sealed)._asdict())
 
     def of_day(self, facility: str, day: date) -> list[Receipt]:
         """What was taken from a facility on a day of Vietnam."""
-        from tuetinh.care.insurance.models import SimulatedReceipt
-
         begin = datetime.combine(day, time(), HANOI)
-        rows = SimulatedReceipt.objects.filter(
-            facility=facility, received__gte=begin, received__lt=begin + timedelta(days=1)
-        )
-        return [Receipt(*(getattr(row, name) for name in Receipt._fields)) for row in rows]
+        return _receipts(facility=facility, received__gte=begin, received__lt=begin + timedelta(days=1))
 
     def of_month(self, facility: str, month: date) -> list[Receipt]:
         """What was taken from a facility in a month of Vietnam, in the order in which it came."""
-        from tuetinh.care.insurance.models import SimulatedReceipt
-
         begin = datetime(month.year, month.month, 1, tzinfo=HANOI)
         end = (begin + timedelta(days=32)).replace(day=1)
-        rows = SimulatedReceipt.objects.filter(facility=facility, received__gte=begin, received__lt=end)
-        return [Receipt(*(getattr(row, name) for name in Receipt._fields)) for row in rows.order_by("received")]
+        return _receipts(facility=facility, received__gte=begin, received__lt=end)
 
     def find(self, facility: str, transaction: str) -> Receipt | None:
         """One receipt."""
-        from tuetinh.care.insurance.models import SimulatedReceipt
+        return next(iter(_receipts(pk=transaction, facility=facility)), None)
 
-        row = SimulatedReceipt.objects.filter(pk=transaction, facility=facility).first()
-        return Receipt(*(getattr(row, name) for name in Receipt._fields)) if row else None
+    def of_person(self, person: str) -> list[Receipt]:
+        """Claims of a person by their BHXH number, the last that came first."""
+        return [_opened(one) for one in reversed(_receipts(person=person))]
+
+    def numbered(self, number: int) -> Receipt | None:
+        """The claim of a maHoSo."""
+        return next((_opened(one) for one in _receipts(number=number)), None)
+
+
+def _receipts(**wanted: object) -> list[Receipt]:
+    """Receipts in the order in which they came, with what they say still sealed."""
+    from tuetinh.care.insurance.models import SimulatedReceipt
+
+    rows = SimulatedReceipt.objects.filter(**wanted).order_by("received")
+    return [Receipt(*(getattr(row, name) for name in Receipt._fields)) for row in rows]
+
+
+def _opened(receipt: Receipt) -> Receipt:
+    return receipt._replace(file=seals.unseal(PURPOSE, receipt.file) or b"")

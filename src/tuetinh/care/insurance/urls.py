@@ -9,6 +9,7 @@ from tuetinh.care.insurance.approved import pages as approved
 from tuetinh.care.insurance.forms import pages as forms
 from tuetinh.care.insurance.intake import pages as intake
 from tuetinh.care.insurance.papers import pages as papers
+from tuetinh.care.insurance.past import pages as past
 from tuetinh.care.insurance.results import pages as results
 from tuetinh.care.insurance.rules import admin_pages
 from tuetinh.care.insurance.rules import pages as rules
@@ -26,6 +27,7 @@ urlpatterns = [
     path(f"{PAPER}/withdraw", papers.withdraw, name="withdraw-paper"),
     path(f"{PAPER}.pdf", papers.paper_pdf, name="paper-pdf"),
     path("insurance/visits/<str:encounter_id>/appointment.pdf", papers.appointment_pdf, name="appointment-pdf"),
+    path("insurance/visits/<str:encounter_id>/past", past.past, name="past"),
     path("insurance", pages.day, name="day"),
     path("insurance/imports", intake.imports, name="imports"),
     path("insurance/imports/<int:import_id>", intake.one, name="import"),

@@ -32,6 +32,12 @@ class Memory:
     def find(self, facility: str, transaction: str) -> Receipt | None:
         return next((one for one in self.taken if (one.facility, one.transaction) == (facility, transaction)), None)
 
+    def of_person(self, person: str) -> list[Receipt]:
+        return [one for one in reversed(self.taken) if one.person == person]
+
+    def numbered(self, number: int) -> Receipt | None:
+        return next((one for one in self.taken if one.number == number), None)
+
 
 def queued(visit: str, *, card: str = "", paid: bool = True) -> ClaimCase:
     """The claim of the visit, in the queue."""

@@ -114,6 +114,7 @@ ROWS = {
     "insurance/rules/<str:code>": Row("admin", at="/insurance/rules/ICD-PRINCIPAL"),
     "insurance/overrides": Row("cashier"),
     "insurance/annexes": Row("admin"),
+    "insurance/visits/<str:encounter_id>/past": Row("doctor", "/clinic", about="/insurance/visits/{}/past"),
     "insurance/visits/<str:encounter_id>/papers": Row("doctor", "/clinic", about="/insurance/visits/{}/papers"),
     "insurance/visits/<str:encounter_id>/papers/<slug:name>/<int:place>": Row(
         "doctor", "/clinic", about="/insurance/visits/{}/papers/nghi-om/1"
