@@ -45,7 +45,7 @@ def _one(tables: Tables | None) -> dict[str, Any]:
     rows = {name: [defaultdict(str, row) for row in tables[name]] for name in tables}
     row = rows["XML1"][0]
     return {
-        "row": row, "place": asking.place_of(row),
+        "row": row, "where": asking.place_of(row),
         "came": asking.moment(row["NGAY_VAO"]), "left": asking.moment(row["NGAY_RA"]),
         "services": [(one, asking.moment(one["NGAY_YL"])) for one in rows["XML3"]],
         "medicines": rows["XML2"], "results": rows["XML4"], "progress": rows["XML5"],
