@@ -18,8 +18,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "rail": SimpleLazyObject(lambda: _rail(request)),
         "rare": SimpleLazyObject(lambda: menu(*_desk(request), rare=True)),
-        "place": SimpleLazyObject(lambda: _place(request)),
-        "words": _words,
+        "workplace": SimpleLazyObject(lambda: _place(request)),
+        "script_words": _words,
         "theme": request.COOKIES.get("theme", "") if request.COOKIES.get("theme") in ("light", "dark") else "",
     }
 

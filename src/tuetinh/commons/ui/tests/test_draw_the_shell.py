@@ -12,6 +12,7 @@ from django.urls import reverse
 import tuetinh
 from tuetinh.commons.access.roles import ROLES
 from tuetinh.commons.ui.api import home_url, menu, menu_items, paginate
+from tuetinh.commons.ui.context import shell
 from tuetinh.commons.ui.templatetags.ui import icon
 
 if TYPE_CHECKING:
@@ -86,3 +87,10 @@ def test_static_files_are_kept_by_browsers_and_sent_small(client: Client, db: No
     assert answer["Content-Encoding"] == "gzip"
     assert size < 100_000
     assert "max-age=2592000" in answer["Cache-Control"]
+
+
+def test_no_page_gives_another_meaning_to_what_the_shell_says(rf: RequestFactory) -> None:
+    names = "|".join(shell(rf.get("/")))
+    taken = re.compile(rf'^\s+"({names})":|context\["({names})"\]|\{{"({names})":', re.M)
+    pages = [file for file in Path(tuetinh.__file__).parent.rglob("*pages.py") if "tests" not in file.parts]
+    assert [f"{file.name}: {found[0].strip()}" for file in pages for found in taken.finditer(file.read_text())] == []
