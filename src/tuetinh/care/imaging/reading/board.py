@@ -26,11 +26,11 @@ def to_call(facility: str) -> QuerySet[Exam]:
 
 
 _LATE = f"""
-SELECT e.id, extract(epoch FROM now() - e.ended_at)::int / 60 FROM imaging_exam e
+SELECT e.id, extract(epoch FROM statement_timestamp() - e.ended_at)::int / 60 FROM imaging_exam e
 JOIN (VALUES {{limits}}) AS t(modality, routine, urgent)
   ON t.modality = CASE WHEN e.modality IN ({{known}}) THEN e.modality ELSE '' END
 WHERE e.facility = %s AND e.stage = 'done'
-  AND e.ended_at < now() - make_interval(mins => CASE WHEN e.urgent THEN t.urgent ELSE t.routine END)
+  AND e.ended_at < statement_timestamp() - make_interval(mins => CASE WHEN e.urgent THEN t.urgent ELSE t.routine END)
 ORDER BY e.urgent DESC, e.ended_at, e.id LIMIT {SHOWN}"""
 
 
