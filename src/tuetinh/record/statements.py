@@ -25,9 +25,9 @@ INDEXES = {
 # Entries are made with the search parameters as they are now, or not at all (see `search.additions`).
 CURRENT = "%s::bigint = coalesce((SELECT number FROM record.search_generation), 0)"
 # What is done with a record that was opened in an emergency is done for that (v3 PurposeOfUse).
-PURPOSE = """CASE WHEN EXISTS (
-    SELECT FROM record.relation k WHERE k.patient = {by}.patient AND k.holder = 'Account/' || {account}
-      AND k.kind = 'glass' AND k.until > {at}) THEN 'BTG' ELSE {purpose} END"""
+OPENED = "k.holder = 'Account/' || {account} AND k.kind = 'glass' AND k.until > {at}"
+PURPOSE = f"""CASE WHEN EXISTS (
+    SELECT FROM record.relation k WHERE k.patient = {{by}}.patient AND {OPENED}) THEN 'BTG' ELSE {{purpose}} END"""
 # What one account did to one patient's record in one transaction is one entry, whatever statements it took.
 ONE_ENTRY = """ON CONFLICT (number, account, action, patient, at) WHERE number IS NOT NULL DO UPDATE SET
     type = CASE WHEN excluded.type = ANY (string_to_array(a.type, ',')) THEN a.type

@@ -25,26 +25,38 @@ from tuetinh.record import origin
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.audit import waiting
 from tuetinh.record.origin import Origin
-from tuetinh.record.statements import PURPOSE, array
+from tuetinh.record.sight import ENTER, settings
+from tuetinh.record.statements import OPENED, array
 from tuetinh.record.steps import enter
 
-FLUSH_SECONDS = 0.05
+FLUSH_SECONDS = 0.25  # in which entries gather for the next statement, which costs as much as some twenty of them
 IDLE_SECONDS = 0.3
 REFUSED = "4"  # audit-event-outcome: what was tried did not come about
 COLUMNS = (
     "at, account, role, facility, purpose, client, action, type, id, patient, practitioner, address, query, outcome,"
     " agent, reason"
 )
-_PURPOSE = PURPOSE.format(by="e", account="e.account", at="e.at", purpose="e.purpose")
-_INSERT_MANY = (
-    f"INSERT INTO record.audit ({COLUMNS})"
-    f" SELECT {COLUMNS.replace('purpose', _PURPOSE)}"
-    f" FROM unnest(%s::timestamptz[]{', %s::text[]' * 15}) AS e({COLUMNS})"  # no COPY
+_NAMES = COLUMNS.split(", ")
+_PATIENT = _NAMES.index("patient")
+# Each column is an array, that of the patients one of arrays. They are unnested where they are selected: in FROM, each
+# would be written to a store of its own first. COPY does not work on a table that has row policies.
+_GIVEN = ", ".join(
+    f"unnest(%s::{'timestamptz' if name == 'at' else 'text'}[]) AS {'patients' if name == 'patient' else name}"
+    for name in _NAMES
 )
+_INSERT_MANY = f"""INSERT INTO record.audit ({COLUMNS})
+SELECT {COLUMNS.replace("purpose", "CASE WHEN patient = ANY (opened) THEN 'BTG' ELSE purpose END")}
+FROM (
+  SELECT *, unnest(patients::text[]) AS patient FROM (
+    SELECT *, ARRAY(SELECT k.patient FROM record.relation k WHERE {OPENED.format(account="account", at="at")}) AS opened
+    FROM (SELECT {_GIVEN}) given OFFSET 0
+  ) entries
+) each"""
 
 _OF_THE_TIME = "SELECT at, account, action, type, id, patient FROM record.audit WHERE at BETWEEN %s AND %s"
 
 Entry = tuple[Any, ...]
+"""What one account did in one request in one way: the columns, with a list of patients in the place of the patient."""
 log = logging.getLogger(__name__)
 
 
@@ -57,7 +69,7 @@ class Writer:
         self._wake = threading.Event()
         self._lock = threading.Lock()  # of the entries together with the files in which they wait
         self._thread: threading.Thread | None = None
-        self._closing = False
+        self._closing = threading.Event()
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Take entries; never waits for the database."""
@@ -66,7 +78,7 @@ class Writer:
             self._waiting.keep(taken)
             self._entries.extend(taken)
             if self._thread is None:
-                self._closing = False
+                self._closing.clear()
                 self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
                 self._thread.start()
         self._wake.set()
@@ -75,7 +87,8 @@ class Writer:
         """Store what is left and end the thread."""
         with self._lock:
             thread = self._thread
-            self._closing = thread is not None
+            if thread is not None:
+                self._closing.set()
         if thread is not None:
             self._wake.set()
             thread.join(timeout=5)
@@ -91,10 +104,10 @@ class Writer:
                 self._wake.clear()
                 if self._entries:
                     conn = self._flush(conn)
-                if self._closing and self._ended():
+                if self._closing.is_set() and self._ended():
                     break
-                if woken and not self._closing:
-                    threading.Event().wait(FLUSH_SECONDS)
+                if woken:
+                    self._closing.wait(FLUSH_SECONDS)
         finally:
             if conn is not None:
                 conn.close()
@@ -116,6 +129,7 @@ class Writer:
         try:
             if conn is None or conn.closed:
                 conn = psycopg.connect(**connections["default"].get_connection_params(), autocommit=True)
+                conn.execute(ENTER, settings(SYSTEM))  # what was opened in an emergency is for who is told
             # Not by Django's kind of cursor, which writes values into the statement for it to be parsed anew each time.
             with psycopg.Cursor(conn) as cursor:
                 cursor.execute(_INSERT_MANY, _columns(batch))
@@ -127,8 +141,8 @@ class Writer:
                 if not fresh:
                     return None  # it had gone; a new one is tried at once
             log.warning("access log waits for the database: %s", type(error).__name__)
-            if self._closing:
-                log.error("%d entries of the access log wait in the data folder", len(self._entries))
+            if self._closing.is_set():
+                log.error("%d entries of the access log wait in the data folder", _count(self._entries))
                 self._entries.clear()
             threading.Event().wait(1)
             return None
@@ -150,28 +164,43 @@ def store_left() -> int:
             enter(SYSTEM)
             cursor.execute(_OF_THE_TIME, [min(e[0] for e in entries), max(e[0] for e in entries)])
             there = set(cursor.fetchall())
-            lost = [one for one in entries if (one[0], one[1], *one[6:10]) not in there]
+            lost = [one for entry in entries for one in _apart(entry) if _known_by(one) not in there]
             if lost:
                 cursor.execute(_INSERT_MANY, _columns(lost))
         count += len(lost)
     return count
 
 
+def _count(entries: Iterable[Entry]) -> int:
+    return sum(len(entry[_PATIENT]) for entry in entries)
+
+
+def _apart(entry: Entry) -> Iterator[Entry]:
+    """An entry for each of its patients. What was kept before there were several names one, or none."""
+    patients = entry[_PATIENT]
+    for patient in patients if isinstance(patients, list) else [patients]:
+        yield *entry[:_PATIENT], [patient], *entry[_PATIENT + 1 :]
+
+
+def _known_by(entry: Entry) -> tuple[Any, ...]:
+    """What tells an entry of one patient from others."""
+    return entry[0], entry[1], *entry[6:_PATIENT], *entry[_PATIENT]
+
+
 writer = Writer()
 atexit.register(writer.close)
 
 
-_Who = tuple[str, str, str, str, str, str | None, str | None, str | None, str | None]
-_request: ContextVar[dict[_Who, _Seen] | None] = ContextVar("audit_request", default=None)
+_Who = tuple[str, str, str, str, str, str | None, str | None, str | None]
+_request: ContextVar[dict[_Who, _Looked] | None] = ContextVar("audit_request", default=None)
 
 
 class _Seen:
     """What one account has seen of one patient in one request."""
 
-    __slots__ = ("action", "at", "id", "types")
+    __slots__ = ("action", "id", "types")
 
     def __init__(self, action: str, type_: str, id_: str) -> None:
-        self.at = datetime.now(UTC)
         self.action, self.id, self.types = action, id_, {type_}
 
     def add(self, action: str, type_: str, id_: str) -> None:
@@ -182,30 +211,50 @@ class _Seen:
         self.types.add(type_)
 
 
+class _Looked:
+    """What one account has seen in one request, and since when."""
+
+    __slots__ = ("at", "seen")
+
+    def __init__(self) -> None:
+        self.at = datetime.now(UTC)
+        self.seen: dict[str | None, _Seen] = {}
+
+    def add(self, action: str, type_: str, id_: str, patient: str | None) -> None:
+        if known := self.seen.get(patient):
+            known.add(action, type_, id_)
+        else:
+            self.seen[patient] = _Seen(action, type_, id_)
+
+
 @contextmanager
 def one_request(come_from: Origin | None = None) -> Iterator[None]:
     """Gather the reads of a request, or of another piece of work, and log each patient once at its end."""
     if _request.get() is not None:
         yield
         return
-    seen: dict[_Who, _Seen] = {}
-    token, before = _request.set(seen), origin.current.set(come_from or Origin())
+    request: dict[_Who, _Looked] = {}
+    token, before = _request.set(request), origin.current.set(come_from or Origin())
     try:
         yield
     finally:
         _request.reset(token)
-        if seen:
-            _store(list(_entries(seen)))
+        if request:
+            _store(list(_entries(request)))
         origin.current.reset(before)
 
 
-def _entries(seen: dict[_Who, _Seen]) -> Iterator[Entry]:
+def _entries(request: dict[_Who, _Looked]) -> Iterator[Entry]:
     (address, agent), query = origin.where(), origin.current.get().query
-    for (account, role, facility, purpose, client, practitioner, outcome, reason, patient), what in seen.items():
-        yield (
-            what.at, account, role, facility, purpose, client, what.action, ",".join(sorted(what.types)), what.id,
-            patient, practitioner, address, query, outcome, agent, reason,
-        )  # fmt: skip
+    for (account, role, facility, purpose, client, practitioner, outcome, reason), looked in request.items():
+        alike: dict[tuple[str, str, str], list[str | None]] = {}
+        for patient, what in looked.seen.items():
+            alike.setdefault((what.action, ",".join(sorted(what.types)), what.id), []).append(patient)
+        for (action, types, id_), patients in alike.items():
+            yield (
+                looked.at, account, role, facility, purpose, client, action, types, id_, patients, practitioner,
+                address, query, outcome, agent, reason,
+            )  # fmt: skip
 
 
 def note(
@@ -224,32 +273,36 @@ def note(
     """
     who = (
         asker.account, asker.role, asker.facility, asker.purpose, asker.client, asker.practitioner or None, outcome,
-        reason, patient,
+        reason,
     )  # fmt: skip
     request = _request.get()
+    at_once = request is None
     if request is None:
-        _store(list(_entries({who: _Seen(action, type_, id_)})))
-    elif known := request.get(who):
-        known.add(action, type_, id_)
-    else:
-        request[who] = _Seen(action, type_, id_)
+        request = {}
+    looked = request.get(who)
+    if looked is None:
+        looked = request[who] = _Looked()
+    looked.add(action, type_, id_, patient)
+    if at_once:
+        _store(list(_entries(request)))
 
 
 def act(asker: Asker, action: str, type_: str, id_: str, patient: str | None, *, reason: str | None = None) -> None:
     """Log something that was done, apart from what else the request does; with the transaction that is open."""
-    who = (
-        asker.account, asker.role, asker.facility, asker.purpose, asker.client, asker.practitioner or None, None,
-        reason, patient,
-    )  # fmt: skip
-    _store(list(_entries({who: _Seen(action, type_, id_)})))
+    token = _request.set(None)
+    try:
+        note(asker, action, type_, id_, patient, reason=reason)
+    finally:
+        _request.reset(token)
 
 
 def given_out(action: str) -> bool:
     """Say that what this request read leaves the house (`print`, `export`); False when nobody but the house read."""
     read = [
         what
-        for (account, *_, outcome, _reason, _patient), what in (_request.get() or {}).items()
+        for (account, *_, outcome, _reason), looked in (_request.get() or {}).items()
         if outcome is None and account != SYSTEM.account
+        for what in looked.seen.values()
     ]
     for what in read:
         what.action = action
@@ -258,8 +311,10 @@ def given_out(action: str) -> bool:
 
 def _columns(entries: Sequence[Entry]) -> list[str]:
     """The entries as one array of texts for each column."""
-    moments, *others = zip(*entries, strict=True)
-    return [array(moment.isoformat() for moment in moments), *map(array, others)]
+    columns = [list(column) for column in zip(*entries, strict=True)]
+    columns[0] = [moment.isoformat() for moment in columns[0]]
+    columns[_PATIENT] = [array(patients) for patients in columns[_PATIENT]]
+    return list(map(array, columns))
 
 
 def _on_event_loop() -> bool:

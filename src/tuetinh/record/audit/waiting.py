@@ -21,7 +21,7 @@ import msgspec
 from django.conf import settings
 
 ROOM: Final = "audit-waiting"  # of the data folder
-Entry = tuple[Any, ...]  # when first, then texts or None
+Entry = tuple[Any, ...]  # when first, then texts, None, or lists of them
 log = logging.getLogger(__name__)
 
 
@@ -83,9 +83,9 @@ def left() -> Iterator[tuple[Path, list[Entry]]]:
 def _entries(path: Path) -> Iterator[Entry]:
     for line in path.read_bytes().splitlines():
         try:
-            at, *texts = msgspec.json.decode(line, type=list[str | None])
-            yield datetime.fromisoformat(at or ""), *texts
-        except (msgspec.DecodeError, ValueError):
+            at, *others = msgspec.json.decode(line, type=list[str | list[str | None] | None])
+            yield datetime.fromisoformat(at), *others
+        except (msgspec.DecodeError, TypeError, ValueError):
             log.error("a line in %s is no entry of the access log", path.name)
 
 

@@ -155,6 +155,11 @@ def _few(search: Search) -> bool:
     return any(_leaves_few(condition) for condition in search.conditions)
 
 
+def is_settled(search: Search) -> bool:
+    """Tell whether one plan is the best whatever the values are: to read what has a selective code, and sort it."""
+    return _few(search) and all(isinstance(condition, Tokens | Ids) for condition in flat(search.conditions))
+
+
 def _leaves_few(condition: Condition) -> bool:
     match condition:
         case Ids():
@@ -213,7 +218,10 @@ def _select(asker: Asker, search: Search, after: Position | None, turn: Turn) ->
     """Return the ordered rows of a turn after a position, without the limit's parameter."""
     lead = Sql()
     bounds = _bounds(search) if turn.entries else []
-    found = where(rows_of(asker, search), [c for c in flat(search.conditions) if c not in bounds])
+    rows = rows_of(asker, search)
+    found = where(rows, [c for c in flat(search.conditions) if c not in bounds])
+    if is_settled(search):
+        _believe(found, rows, search)
     columns = [_first(search, found, lead, turn, bounds)] if search.sort else []
     columns += [_column(search, n, lead) for n in range(1, len(search.sort))]
     if after is not None:
@@ -228,6 +236,13 @@ def _select(asker: Asker, search: Search, after: Position | None, turn: Turn) ->
         f" WHERE {found.all_of()} ORDER BY {order} LIMIT %s"
     )
     return sql, [*([after.snapshot, after.began] if after else []), *lead.params, *found.params]
+
+
+def _believe(found: Sql, rows: Rows, search: Search) -> None:
+    """Ask for a selective code twice: the planner takes it for rare then without its value, and keeps the plan."""
+    for condition in flat(search.conditions):
+        if isinstance(condition, Tokens) and condition.selective:
+            add(found, rows, condition)
 
 
 def _is_constant(column: Column) -> bool:

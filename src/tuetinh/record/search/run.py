@@ -16,6 +16,7 @@ from tuetinh.record.search import page as pages
 from tuetinh.record.search.additions import refresh
 from tuetinh.record.search.compile import (
     count_statement,
+    is_settled,
     matching_statement,
     page_statements,
     rows_of,
@@ -94,9 +95,10 @@ def _page(asker: Asker, search: Search, after: Position | None) -> Step[tuple[Fo
     if search.count == 0 or search.summary == "count":
         return Found(total=counted if counted is not None else (yield from _count(asker, allowed))), None
     rows: list[Row] = []
+    prepare = None if is_settled(allowed) else False
     for sql, params in page_statements(asker, allowed, after):
         if len(rows) <= search.count:
-            rows += yield Query(sql, [*params, search.count + 1 - len(rows)], prepare=False)
+            rows += yield Query(sql, [*params, search.count + 1 - len(rows)], prepare=prepare)
     if after is not None:
         limit = search.count + 1
         rows = yield from moved.put_in(asker, allowed, rows, after, limit=limit, scope=_scope(asker, search))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import psycopg
 import pytest
@@ -25,9 +24,9 @@ def writer(emptied: None) -> Iterator[Writer]:
     made.close()
 
 
-def entry() -> Entry:
-    who: list[Any] = ["of-the-writer", "nurse", "", "TREAT", "", "read", "Patient", "x", None]
-    return (datetime.now(UTC), *who, None, None, None, None, None, None)
+def entry(*patients: str | None) -> Entry:
+    who = ("of-the-writer", "nurse", "", "TREAT", "", "read", "Patient", "x")
+    return (datetime.now(UTC), *who, list(patients or [None]), None, None, None, None, None, None)
 
 
 def count() -> int:
@@ -66,3 +65,16 @@ def test_a_connection_that_went_away_loses_nothing_at_the_end(writer: Writer) ->
     writer.add([entry()])
     writer.close()
     assert count() == before + 2
+
+
+def test_each_patient_has_an_entry_and_an_emergency_its_purpose(writer: Writer) -> None:
+    with psycopg.connect(url(), autocommit=True) as conn:
+        conn.execute("SET ROLE NONE")
+        conn.execute("INSERT INTO record.relation VALUES ('p2', 'Account/of-the-writer', 'glass', 'Glass/w')")
+        conn.execute("INSERT INTO record.relation VALUES ('p3', 'Account/of-the-writer', 'glass', 'Glass/w', now())")
+        conn.execute("INSERT INTO record.relation VALUES ('p1', 'Account/somebody-else', 'glass', 'Glass/w')")
+        writer.add([entry("p1", "p2", None, "p3"), entry('p"4\\')])
+        writer.close()
+        conn.execute("DELETE FROM record.relation WHERE source = 'Glass/w'")
+    stored = rows("SELECT patient, purpose FROM record.audit ORDER BY position DESC LIMIT 5")[::-1]
+    assert stored == [("p1", "TREAT"), ("p2", "BTG"), (None, "TREAT"), ("p3", "TREAT"), ('p"4\\', "TREAT")]

@@ -26,8 +26,8 @@ settings.configure(DATA=sys.argv[1])
 from tuetinh.record.audit.waiting import Waiting
 mine = Waiting()
 for line in sys.stdin:
-    at, *texts = line.split()
-    mine.keep([(datetime.fromisoformat(at), *texts, *[None] * 6)])
+    at, *texts, patients = line.split()
+    mine.keep([(datetime.fromisoformat(at), *texts, patients.split("+"), *[None] * 6)])
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -38,13 +38,14 @@ def room(settings: Any, tmp_path: Path) -> Path:
     return tmp_path / waiting.ROOM
 
 
-def entry(who: str) -> log.Entry:
-    return (datetime.now(UTC), who, "nurse", "h1", "TREAT", "app", "read", "Patient", "p1", "p1", *[None] * 6)
+def entry(who: str, *patients: str) -> log.Entry:
+    saw = ("read", "Patient", "p1", list(patients or ["p1"]))
+    return (datetime.now(UTC), who, "nurse", "h1", "TREAT", "app", *saw, *[None] * 6)
 
 
 def killed(data: Path, entries: list[log.Entry]) -> None:
     """A process that keeps entries and is killed at once."""
-    told = "".join(f"{one[0].isoformat()} {' '.join(one[1:10])}\n" for one in entries)
+    told = "".join(f"{one[0].isoformat()} {' '.join(one[1:9])} {'+'.join(one[9])}\n" for one in entries)
     ended = subprocess.run([sys.executable, "-c", KILLED, str(data)], input=told, text=True, check=False)
     assert ended.returncode == -signal.SIGKILL
 
@@ -53,6 +54,13 @@ def logged(*who: str) -> list[str]:
     enter(SYSTEM)
     with connection.cursor() as cursor:
         cursor.execute("SELECT account FROM record.audit WHERE account = ANY(%s) ORDER BY position", [list(who)])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def patients(who: str) -> list[str | None]:
+    enter(SYSTEM)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT patient FROM record.audit WHERE account = %s ORDER BY position", [who])
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -71,6 +79,23 @@ def test_what_it_had_stored_before_it_was_killed_is_not_stored_again(tmp_path: P
     killed(tmp_path, [first, second])
     assert store_left() == 1
     assert logged("waits-3", "waits-4") == ["waits-3", "waits-4"]
+
+
+def test_of_several_patients_only_those_are_stored_that_were_not(tmp_path: Path) -> None:
+    both = entry("waits-11", "p1", "p2")
+    with connection.cursor() as cursor:
+        cursor.execute(log._INSERT_MANY, log._columns([(*both[:9], ["p1"], *both[10:])]))
+    killed(tmp_path, [both])
+    assert store_left() == 1
+    assert patients("waits-11") == ["p1", "p2"]
+
+
+def test_an_entry_that_was_kept_with_one_patient_alone_is_stored(tmp_path: Path, room: Path) -> None:
+    killed(tmp_path, [entry("waits-12")])
+    [path] = [path for path in room.iterdir() if path.stat().st_size]
+    path.write_text(path.read_text().replace('["p1"]', '"p1"') + path.read_text().replace('["p1"]', "null"))
+    assert store_left() == 2
+    assert patients("waits-12") == ["p1", None]
 
 
 def test_the_file_of_a_living_process_is_left_alone(room: Path) -> None:

@@ -13,9 +13,11 @@ from django.db import connection, transaction
 from tuetinh.record import api, r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.search import parse
+from tuetinh.record.search import run as searching
 from tuetinh.record.search.compile import count_statement, page_statements
 from tuetinh.record.search.conditions import FollowedBy, Follows, Has, Linked
 from tuetinh.record.sight import EVERYTHING
+from tuetinh.record.steps import run
 
 pytestmark = pytest.mark.django_db
 TYPES = ("Patient", "Encounter", "Observation")
@@ -100,6 +102,28 @@ def test_hot_searches_use_their_index(asker: Asker, type_: str, query: str, inde
     indexes, kinds = plan(asker, type_, query)
     assert any(name.startswith(index) for name in indexes), indexes
     assert "Seq Scan" not in kinds
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("patient=plan-{}&code=http://loinc.org|{}-1", [True]),
+        ("patient=plan-{}&_sort=-date", [True]),
+        ("patient=plan-{},Patient/none&status=final", [True]),
+        ("code=http://loinc.org|{}-1", []),
+        ("patient=plan-{}&date=ge2000", []),
+    ],
+)
+def test_what_few_are_sure_to_have_is_found_by_a_plan_that_is_kept(query: str, kept: list[bool]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+        for n in range(8):
+            search, problems = parse.parse("Observation", query.replace("{}", str(n)))
+            assert problems == []
+            found = run(SYSTEM, searching.search(SYSTEM, search, secret=b"x"))
+            assert f"plan-{n}" in [hit.id for hit in found.hits]
+        cursor.execute("SELECT generic_plans > 0 FROM pg_prepared_statements WHERE statement LIKE 'SELECT r.type%'")
+        assert [row[0] for row in cursor.fetchall()] == kept
 
 
 def test_one_containment_for_all_tokens_and_one_range_for_one_date() -> None:
