@@ -255,7 +255,7 @@ def test_everything_of_all_patients_page_by_page(fhir: Any, cast: dict[str, Any]
     assert sum(map(len, every)) == len(set().union(*every))
     assert mine <= set().union(*every)
     assert not any(name.startswith("Practitioner/") for name in set().union(*every))
-    along = fhir.get("/Patient/$everything?_count=1000&_type=Encounter").json()["entry"]
+    along = fhir.get("/Patient/$everything?_count=1000&_type=Encounter,Practitioner").json()["entry"]
     assert f"Practitioner/{cast['doctor']}" in {f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in along}
     kinds = {name.partition("/")[0] for page in pages(fhir, "/Patient/$everything?_type=Observation") for name in page}
     assert kinds == {"Observation"}
