@@ -146,12 +146,14 @@ def _has_unit(operator: str, left: str, right: str) -> bool:
 
 
 def _unit(operator: str, left: str, right: str) -> str:
-    left, right = _code(left), _code(right)
-    if right == "1":
-        return left
+    one, other = _code(left), _code(right)
+    if other == "1":
+        return left if one in _MONTHS else one
     if operator == "/":
-        return "1" if left == right else f"{left}/{_factor(right)}"
-    return right if left == "1" else f"{left}.{_factor(right)}"
+        return "1" if one == other else f"{one}/{_factor(other)}"
+    if one == "1":
+        return right if other in _MONTHS else other
+    return f"{one}.{_factor(other)}"
 
 
 def _factor(code: str) -> str:
