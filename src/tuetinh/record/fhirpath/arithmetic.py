@@ -112,10 +112,13 @@ def _sum(operator: str, left: Quantity, right: Quantity) -> Quantity | None:
     in_left = _converted(Decimal(1), codes[1], codes[0])
     if in_left is None:
         return None
+    one: Decimal | None = left.value
+    other: Decimal | None = right.value
+    unit = right.unit if in_left < 1 else left.unit
     if in_left < 1:
-        one, other, unit = _converted(left.value, *codes), right.value, right.unit
+        one = _converted(left.value, *codes)
     else:
-        one, other, unit = left.value, _converted(right.value, codes[1], codes[0]), left.unit
+        other = _converted(right.value, codes[1], codes[0])
     if one is None or other is None:
         return None
     total = _numbers(operator, one, other)

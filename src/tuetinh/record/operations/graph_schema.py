@@ -111,7 +111,7 @@ class _Types:
 
     def __init__(self) -> None:
         self.made: dict[str, Any] = dict(NATIVE)
-        self.pointing: dict[str, Fields] = {}
+        self.pointing: Fields = {}
         self.made["Resource"] = core.GraphQLInterfaceType("Resource", lambda: self.elements(kinds()["Resource"]))
         for name in r4.RESOURCES:
             self.pointing.update(self._searches(name))
@@ -186,7 +186,12 @@ class _Types:
         yield f"{type_}List", core.GraphQLField(core.GraphQLList(found), arguments)
         edge = {"mode": core.GraphQLField(core.GraphQLString), "resource": core.GraphQLField(found)}
         edges = core.GraphQLList(core.GraphQLObjectType(f"{type_}Edge", edge))
-        page = {"count": core.GraphQLInt, "pagesize": core.GraphQLInt, "next": core.GraphQLString, "edges": edges}
+        page: dict[str, Any] = {
+            "count": core.GraphQLInt,
+            "pagesize": core.GraphQLInt,
+            "next": core.GraphQLString,
+            "edges": edges,
+        }
         fields = {name: core.GraphQLField(kind) for name, kind in page.items()}
         yield f"{type_}Connection", core.GraphQLField(core.GraphQLObjectType(f"{type_}Connection", fields), arguments)
 

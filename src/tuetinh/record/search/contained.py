@@ -143,8 +143,8 @@ def _inside(mark: str, condition: Condition) -> Condition | None:
         case Contained(inner) | OfType(_, inner):
             return _inside(mark, inner)
         case NoneOf(inner):
-            own = _inside(mark, inner)
-            return AllOf((there, NoneOf(own))) if own else there
+            lies = _inside(mark, inner)
+            return AllOf((there, NoneOf(lies))) if lies else there
         case AllOf(parts):
             every = [_inside(mark, part) for part in parts]
             return AllOf(tuple(one for one in every if one)) if all(every) else None
