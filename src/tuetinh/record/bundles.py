@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -258,8 +258,13 @@ def _settle(asker: Asker, work: Work) -> Step[None]:
             work.id = peek.id or store.new_id()
 
 
+class _PeekMeta(msgspec.Struct):
+    versionId: str = ""
+
+
 class _Peek(msgspec.Struct):
     id: str | None = None
+    meta: _PeekMeta | None = None
 
 
 def _refuse_twice(works: Iterable[Work]) -> None:
@@ -274,9 +279,13 @@ def _refuse_twice(works: Iterable[Work]) -> None:
         written[work.name] = work
 
 
-def _names(works: Iterable[Work]) -> dict[str, str]:
-    """What the entries are called inside the Bundle → what they are called from now on."""
+def _names(works: Sequence[Work]) -> dict[str, str]:
+    """What the entries are called inside the Bundle → what they are called from now on.
+
+    A link to the very version that an entry brings means the first version of what it makes (bundle.html#references).
+    """
     names: dict[str, str] = {}
+    versioned = any(b"/_history/" in bytes(work.entry.resource) for work in works)
     for work in works:
         url = work.entry.fullUrl
         if not url or work.reads or work.method not in ("POST", "PUT"):
@@ -285,9 +294,21 @@ def _names(works: Iterable[Work]) -> dict[str, str]:
             message = f"{url[:200]} is the fullUrl of two entries"
             raise BadRequest(message, f"{work.place}.fullUrl")
         names[url] = work.name
-        if url.startswith(("http://", "https://")):  # a relative link means the same server's resource
-            names.setdefault("/".join(url.rsplit("/", 2)[1:]), work.name)
+        relative = "/".join(url.rsplit("/", 2)[1:]) if url.startswith(("http://", "https://")) else url
+        names.setdefault(relative, work.name)  # a relative link means the same server's resource
+        if versioned and work.method == "POST" and not work.match:
+            for own in (url, relative) if (version := _version_brought(work)) else ():
+                names.setdefault(f"{own}/_history/{version}", f"{work.name}/_history/1")
     return names
+
+
+def _version_brought(work: Work) -> str:
+    """The version of which an entry says that it brings it; empty when it says none, or nothing sound."""
+    try:
+        meta = msgspec.json.decode(bytes(work.entry.resource), type=_Peek).meta
+    except msgspec.DecodeError:
+        return ""
+    return meta.versionId if meta else ""
 
 
 def rewrite(raw: bytes, names: dict[str, str], conditions: dict[str, str] | None = None) -> bytes:

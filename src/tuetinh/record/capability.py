@@ -154,6 +154,7 @@ def _resource(type_: str) -> r4.CapabilityStatementRestResource:
             *(_param(code, p.type, p.url, told(p)) for code, p in sorted(known.items())),
             _param("_has", "special", None, "Reverse chaining, also nested and within chains, over 4 resources."),
             _param("_list", "special", None, "What the entries of a List refer to."),
+            _param("_filter", "special", None, "Comparisons of parameters and chains with and, or, not."),
         ],
         operation=_operations(o for o in operations.known() if o.at("type", type_) or o.at("instance", type_)),
         **(_subscribing() if type_ == "Subscription" else {}),

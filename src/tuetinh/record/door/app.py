@@ -118,10 +118,10 @@ class Door:
             response = await self._safely(call, scope, receive)
         if call.format == "xml" and response.body and "content-type" not in response.headers:
             response.body = await asyncio.to_thread(formats.write, response.body)
-            if "_pretty=true" in query:
+            if call.is_pretty:
                 response.body = await asyncio.to_thread(formats.pretty, response.body)
             response.headers["content-type"] = f"{XML}; charset=utf-8"
-        if "_pretty=true" in query and response.body and response.headers.get("content-type", JSON) == JSON:
+        if call.is_pretty and response.body and response.headers.get("content-type", JSON) == JSON:
             response.body = pretty(response.body)
         if contents.may_hold(response.body):
             response = await self._filled(call.asker, response)

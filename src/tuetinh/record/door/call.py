@@ -68,6 +68,8 @@ class Call:
         self.is_left: Callable[[], bool] = lambda: False
         """Whether the client has gone away."""
         self.operation: Operation | None = None
+        self.form: list[tuple[str, str]] = []
+        """The parameters in the body of a posted search."""
         self.binary: r4.Binary | None = None
         """The Binary whose content the body was."""
         self.type = self.id = self.version = ""
@@ -86,22 +88,31 @@ class Call:
         """The parameters of a search, of the address and, where it is posted, of the form. Raises BadRequest."""
         if self.method != "POST":
             return self.pairs
+        self.take_form()
+        origin.current.get().ask(f"{self.path}?{urlencode(self.form)}")
+        return [*self.pairs, *self.form]
+
+    def take_form(self) -> None:
+        """Read the form of a posted search, which may also say in which format the answer is wanted.
+
+        Raises UnsupportedMedia, BadRequest or NotAcceptable.
+        """
         if self.content_type() not in ("", FORM):
             message = f"a search by POST has a body of {FORM}"
             raise UnsupportedMedia(message)
         try:
-            form = parse_qsl(self.body.decode(), keep_blank_values=True, errors="strict", max_num_fields=1000)
+            self.form = parse_qsl(self.body.decode(), keep_blank_values=True, errors="strict", max_num_fields=1000)
         except ValueError as error:
             message = "the form of the search is malformed"
             raise BadRequest(message) from error
-        origin.current.get().ask(f"{self.path}?{urlencode(form)}")
-        return [*self.pairs, *form]
+        if any(name == "_format" for name, _ in self.form):
+            self.__dict__.pop("format", None)
+            self.check_format()
 
     def option(self, name: str) -> str | None:
         """The last value of a parameter, or None."""
-        if name not in self.query:
-            return None
-        return next((value for key, value in reversed(self.pairs) if key == name), None)
+        pairs = [*self.pairs, *self.form] if name in self.query else self.form
+        return next((value for key, value in reversed(pairs) if key == name), None)
 
     @cached_property
     def prefer(self) -> dict[str, str]:
@@ -197,7 +208,7 @@ class Call:
     @cached_property
     def format(self) -> str:
         """`json` or `xml`, as the client wants it, or "" when it takes neither."""
-        if "_format" not in self.query and self.headers.get("accept", "") in ("", "*/*", JSON):
+        if "_format" not in self.query and not self.form and self.headers.get("accept", "") in ("", "*/*", JSON):
             return "json"
         try:
             accepted = self.accepted()
@@ -209,6 +220,11 @@ class Call:
             if kind in _GIVEN or kind in _FORMATS or not kind:
                 return "json"
         return ""
+
+    @property
+    def is_pretty(self) -> bool:
+        """Whether the answer is to be laid out for people."""
+        return "_pretty=true" in self.query or ("_pretty", "true") in self.form
 
     def check_format(self) -> None:
         """Raise NotAcceptable when the client takes neither JSON nor XML."""

@@ -17,6 +17,7 @@ from tuetinh.record.terminology import ucum
 DECIMALS = Context(prec=40, Emax=999, Emin=-999)
 _INTEGER = 2**31
 
+_MONTHS = {"year": Decimal(12), "month": Decimal(1)}
 _CODES = {code: word for word, code in CALENDAR.items() if code}
 _SECONDS = {
     "week": Decimal(604800),
@@ -98,26 +99,46 @@ def _quantities(operator: str, left: Any, right: Any) -> Any:
         return _sum(operator, left, right)
     if operator == "/" and right.value == 0:
         return None
-    if left.unit != right.unit and not _has_unit(operator, left.unit, right.unit):
+    alike = operator == "/" and _code(left.unit) == _code(right.unit)
+    if not alike and not _has_unit(operator, left.unit, right.unit):
         return None
     value = _numbers(operator, left.value, right.value)
     return None if fit(value) is None else Quantity(Decimal(value or 0), _unit(operator, left.unit, right.unit))
 
 
 def _sum(operator: str, left: Quantity, right: Quantity) -> Quantity | None:
-    """In the unit of the left side; empty when the units are of different kinds."""
-    value: Decimal | None = right.value
-    if left.unit != right.unit:
-        value = ucum.convert(right.value, _code(right.unit), _code(left.unit))
-    if value is None:
+    """In the finer of the two units (FHIRPath N1, 6.6.3); empty when they are of different kinds."""
+    codes = _code(left.unit), _code(right.unit)
+    in_left = _converted(Decimal(1), codes[1], codes[0])
+    if in_left is None:
         return None
-    total = _numbers(operator, left.value, value)
-    return None if fit(total) is None else Quantity(Decimal(total or 0), left.unit)
+    one: Decimal | None = left.value
+    other: Decimal | None = right.value
+    unit = right.unit if in_left < 1 else left.unit
+    if in_left < 1:
+        one = _converted(left.value, *codes)
+    else:
+        other = _converted(right.value, codes[1], codes[0])
+    if one is None or other is None:
+        return None
+    total = _numbers(operator, one, other)
+    return None if fit(total) is None else Quantity(Decimal(total or 0), unit)
+
+
+def _converted(value: Decimal, unit: str, wanted: str) -> Decimal | None:
+    """A value in another unit; years and months of the calendar can be told in each other alone."""
+    if unit == wanted:
+        return value
+    months = [_MONTHS.get(each) for each in (unit, wanted)]
+    if months[0] and months[1]:
+        return DECIMALS.divide(DECIMALS.multiply(value, months[0]), months[1])
+    return ucum.convert(value, unit, wanted)
 
 
 def _code(unit: str) -> str:
+    """The code of UCUM; of a calendar's year or month, which have none, the word."""
     word = calendar_unit(unit)
-    return (word and CALENDAR[word]) or unit
+    return (word and CALENDAR[word]) or word or unit
 
 
 def _has_unit(operator: str, left: str, right: str) -> bool:
@@ -128,12 +149,14 @@ def _has_unit(operator: str, left: str, right: str) -> bool:
 
 
 def _unit(operator: str, left: str, right: str) -> str:
-    left, right = _code(left), _code(right)
-    if right == "1":
-        return left
+    one, other = _code(left), _code(right)
+    if other == "1":
+        return left if one in _MONTHS else one
     if operator == "/":
-        return "1" if left == right else f"{left}/{_factor(right)}"
-    return right if left == "1" else f"{left}.{_factor(right)}"
+        return "1" if one == other else f"{one}/{_factor(other)}"
+    if one == "1":
+        return right if other in _MONTHS else other
+    return f"{one}.{_factor(other)}"
 
 
 def _factor(code: str) -> str:

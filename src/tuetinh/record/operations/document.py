@@ -25,7 +25,7 @@ def document(asked: Asked) -> Step[Reply]:
     if asked.one("persist") and asked.by_get:
         message = "a document is stored by POST; GET changes nothing"
         raise BadRequest(message, "persist")
-    id_ = asked.id or asked.one("id", "").removeprefix("Composition/")
+    id_ = asked.id or asked.one("id", "").removeprefix(asked.base + "/").removeprefix("Composition/")
     composition = yield from store.read(asked.asker, "Composition", id_)
     parts = [composition]
     for reference in dict.fromkeys(_references(msgspec.json.decode(composition.body or b"{}"))):

@@ -1,7 +1,7 @@
 """`$everything` of a patient, an encounter, a group and of all patients (patient.html#everything), page by page.
 
 What the compartment's resources refer to outside of it (practitioners, organizations, places, medicines) comes along on
-the page that refers to it.
+the page that refers to it, unless `_type` names other types.
 """
 
 from __future__ import annotations
@@ -219,7 +219,8 @@ def _read(asker: Asker, keys: Sequence[tuple[str, str]]) -> Step[list[Stored]]:
 
 def _page(asked: Asked, found: list[Stored], following: str | None, patient: str | None) -> Step[Reply]:
     here = {(one.type, one.id) for one in found}
-    wanted = [key for one in found for key in _links(one.body or b"") if key[0] in ALONG and key not in here]
+    types = ALONG.intersection(_types(asked))
+    wanted = [key for one in found for key in _links(one.body or b"") if key[0] in types and key not in here]
     along = yield from _read(asked.asker, list(dict.fromkeys(wanted)))
     names = (param.name for param in (*_CARE, *_PARAMS) if param.name != PAGE)
     pairs = [(name, str(value)) for name in names for value in asked.many(name)]  # also those of a body

@@ -123,7 +123,9 @@ class Asking:
     def field(self, field: ast.FieldNode, node: Node | None, out: Out, depth: int, suffix: str, *, many: bool) -> Step[None]:  # noqa: E501  # fmt: skip
         name = field.name.value
         label = (field.alias.value if field.alias else name) + suffix
-        if name in ("__typename", "resourceType") and node is not None:
+        if name == "__typename" and node is None:
+            out.add(label, ["Query"], "single")
+        elif name in ("__typename", "resourceType") and node is not None:
             out.add(label, [node.kind.name], "list" if many else "single")
         elif (found := _search_of(name)) and (node is None or node.kind.resource):
             yield from self.search(field, found, node, out, label, depth)
@@ -277,7 +279,12 @@ class Asking:
         if form == "List":
             yield from self.put(field, nodes, out, label, depth, listed=True)
         else:
-            data = {"count": found.total, "pagesize": wanted.count, "next": found.next}
+            data = {
+                "count": found.total,
+                "pagesize": wanted.count,
+                "next": found.next,
+                "__typename": f"{type_}Connection",
+            }
             inner = yield from self.connection(field, data, nodes, depth + 1)
             out.add(label, [inner], "single")
 
@@ -287,7 +294,7 @@ class Asking:
         for part in self.plain_fields(field):
             name = part.name.value
             label = part.alias.value if part.alias else name
-            if name in ("count", "pagesize", "next", "first", "previous", "last", "offset"):
+            if name in ("count", "pagesize", "next", "first", "previous", "last", "offset", "__typename"):
                 out.add(label, [v] if (v := data.get(name)) is not None else [], "single")
             elif name == "edges":
                 for node in nodes:
@@ -295,6 +302,8 @@ class Asking:
                     for inner in self.plain_fields(part):
                         if inner.name.value == "mode":
                             edge.add("mode", ["match"], "single")
+                        elif inner.name.value == "__typename":
+                            edge.add("__typename", [f"{node.kind.name}Edge"], "single")
                         elif inner.name.value == "resource":
                             yield from self.put(inner, [node], edge, "resource", depth + 1, listed=False)
                     out.add(label, [edge.plain()], "list")

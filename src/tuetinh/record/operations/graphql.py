@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import msgspec
 
 from tuetinh.record import built_in, r4
 from tuetinh.record.errors import BadRequest
-from tuetinh.record.operations import graph
+from tuetinh.record.operations import graph, graph_schema
 from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply, of_some_type
-from tuetinh.record.steps import Step
+from tuetinh.record.steps import Step, computed
 
 JSON, GRAPHQL = "application/json", "application/graphql"
 
@@ -30,7 +31,12 @@ def graphql(asked: Asked) -> Step[Reply]:
         found = yield from built_in.read(asked.asker, asked.type, asked.id)
         root = found.body
         seen.append((asked.type, asked.id, found.patient))
-    asking = graph.Asking(asked.asker, question.query, question.variables or {}, question.operationName)
+    variables = question.variables or {}
+    asking = graph.Asking(asked.asker, question.query, variables, question.operationName)
+    if graph_schema.is_asked(asking.operation):
+        given, start = msgspec.json.encode(variables), asked.type if asked.id else ""
+        packed = yield from computed(lambda: graph_schema.told(question.query, given, question.operationName, start))
+        return Reply(zlib.decompress(packed), media=f"{JSON}; charset=utf-8", seen=seen)
     data = yield from asking.answer(root)
     body = msgspec.json.Encoder(decimal_format="number").encode({"data": data})
     return Reply(body, media=f"{JSON}; charset=utf-8", seen=[*seen, *asking.seen])

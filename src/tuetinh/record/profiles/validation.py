@@ -77,8 +77,11 @@ class Validation:
             found += definitions.problems(self.library, each)
             claimed = each.value.get("meta", {}).get("profile", [])
             claimed = [*claimed, *self.library.everywhere(each.kind.name), *vital_signs.profiles(each)]
+            known, said = set(found), dict[Problem, str]()
             for url in dict.fromkeys([*claimed, *(profiles if each is node else asked.get(each.path, ()))]):
-                found += self._profile(judge, each, str(url))
+                for problem in self._profile(judge, each, str(url)):
+                    said.setdefault(problem, str(url))
+            found += [_named(problem, url) for problem, url in said.items() if problem not in known]
         found += extensions.problems(self.library, judge, node)
         found += values.problems(node)
         found += values.markup(node) if self.security else ()
@@ -105,6 +108,13 @@ class Validation:
                 Problem("warning", "not-found", node.path, f"the profile {url[:200]} is not known, and not checked")
             ]
         return judge.profile(node, tree)
+
+
+def _named(problem: Problem, url: str) -> Problem:
+    """The problem with the profile that finds it: some are asked of what never claims them, as of vital signs."""
+    if url in problem.message:
+        return problem
+    return structs.replace(problem, message=f"{problem.message} (profile {url[:200]})")
 
 
 def _shapeless(problems: list[Problem]) -> bool:

@@ -155,6 +155,13 @@ class AnyOf:
 
 
 @dataclass(frozen=True, slots=True)
+class NoneOf:
+    """It does not hold."""
+
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
 class InCompartment:
     """For each resource type: one of the hashes is among the tokens, or the id is one of these."""
 
@@ -256,4 +263,4 @@ class Contained:
 
 Plain = Tokens | Present | Dates | Numbers | Strings | Ids | Updated | Within | InCompartment
 Beyond = Linked | Has | Near | Coded | Listed
-Condition = Plain | AllOf | AnyOf | OfType | Beyond | Canonicals | Follows | FollowedBy | Contained
+Condition = Plain | AllOf | AnyOf | NoneOf | OfType | Beyond | Canonicals | Follows | FollowedBy | Contained

@@ -23,6 +23,7 @@ from tuetinh.record.search.conditions import (
     Dates,
     Follows,
     Ids,
+    NoneOf,
     Numbers,
     OfType,
     Present,
@@ -141,6 +142,9 @@ def _inside(mark: str, condition: Condition) -> Condition | None:
             return AllOf((there, replace(condition, within=True)))
         case Contained(inner) | OfType(_, inner):
             return _inside(mark, inner)
+        case NoneOf(inner):
+            lies = _inside(mark, inner)
+            return AllOf((there, NoneOf(lies))) if lies else there
         case AllOf(parts):
             every = [_inside(mark, part) for part in parts]
             return AllOf(tuple(one for one in every if one)) if all(every) else None
@@ -159,6 +163,8 @@ def settle(condition: Condition) -> Condition:
             return AllOf(tuple(settle(part) for part in parts))
         case OfType(type_, inner):
             return OfType(type_, settle(inner))
+        case NoneOf(inner):
+            return NoneOf(settle(inner))
         case AnyOf(parts):
             settled = [settle(part) for part in parts]
             some = tuple(one for one in settled if one != Ids((), getattr(one, "type", None)))

@@ -25,6 +25,7 @@ from tuetinh.record.search.conditions import (
     Ids,
     InCompartment,
     Name,
+    NoneOf,
     Numbers,
     NumberValue,
     OfType,
@@ -61,6 +62,8 @@ def is_plain(condition: Condition, kinds: tuple[type, ...] = PLAIN) -> bool:
     """Whether the condition is about the resource alone, or made of these kinds."""
     if isinstance(condition, AllOf | AnyOf):
         return all(is_plain(one, kinds) for one in condition.conditions)
+    if isinstance(condition, NoneOf):
+        return is_plain(condition.condition, kinds)
     return isinstance(condition, kinds)
 
 
@@ -70,6 +73,8 @@ def beyond(conditions: Iterable[Condition], types: Sequence[str]) -> Iterator[tu
         match condition:
             case AllOf(parts) | AnyOf(parts):
                 yield from beyond(parts, types)
+            case NoneOf(inner):
+                yield from beyond((inner,), types)
             case OfType(type_, inner):
                 yield from beyond((inner,), (type_,))
             case Follows() | FollowedBy() | Canonicals():
@@ -83,6 +88,8 @@ def holds(condition: Condition, facts: Facts) -> bool:
             return all(holds(one, facts) for one in conditions)
         case AnyOf(conditions):
             return any(holds(one, facts) for one in conditions)
+        case NoneOf(inner):
+            return not holds(inner, facts)
         case OfType(type_, inner):
             return facts.type == type_ and holds(inner, facts)
         case InCompartment(tokens, own):

@@ -24,6 +24,7 @@ from tuetinh.record.search.conditions import (
     Tokens,
     Updated,
 )
+from tuetinh.record.search.filters import read_filter
 from tuetinh.record.search.params import INDEXED, SPECIAL, UNANSWERED, Param, compartments, params
 from tuetinh.record.search.reading import TABLES, date_values, linked, read_condition, split
 from tuetinh.record.types import RESOURCE_TYPES
@@ -58,7 +59,6 @@ CHOICES = {
 NOT_ANSWERED = {
     "_contained": "contained resources are not found by themselves; leave it out, or false",
     "_containedType": "contained resources are not found by themselves",
-    "_filter": "filter expressions are not answered; use parameters, chains and _has",
     "_query": "there are no named queries",
     "_score": "results have no score",
 }
@@ -134,6 +134,7 @@ class _Reader:
         self.conditions: list[Condition] = []
         self.includes: list[Include] = []
         self.told: dict[str, str] = {}  # what says how the result is wanted
+        self.compared = 0  # comparisons of filters
 
     def read(self) -> tuple[Search, list[Problem]]:
         if self.type is not None and self.type not in TYPES:
@@ -194,6 +195,8 @@ class _Reader:
             self.includes += self.include(value, reverse=code == "_revinclude", iterate=bool(modifier))
         elif len(self.conditions) == MAX_CONDITIONS:
             raise Refused("too-costly", f"is more than the {MAX_CONDITIONS} conditions that a search may have")
+        elif name == "_filter":
+            self.conditions.append(self.filter(value))
         else:
             values = split(value, ",")
             if len(values) > MAX_VALUES:
@@ -208,6 +211,19 @@ class _Reader:
         if all(one == found[0][1] for _, one in found) and not isinstance(found[0][1], BEYOND):
             return found[0][1]
         return AnyOf(tuple(OfType(type_, one) for type_, one in found))
+
+    def filter(self, text: str) -> Condition:
+        type_ = self.type
+        if type_ is None:
+            raise Refused("not-supported", "is about one resource type")
+
+        def read(name: str, value: str) -> Condition:
+            self.compared += 1
+            if self.compared > MAX_CONDITIONS:
+                raise Refused("too-costly", f"has more than {MAX_CONDITIONS} comparisons")
+            return read_named(type_, name, [value])
+
+        return read_filter(text, read, lambda name: _kinds_of(type_, name))
 
     # -- how the result is wanted ---------------------------------------------------------------------------------
 
@@ -372,6 +388,29 @@ def _chained(type_: str | None, name: str, values: list[str], hops: int) -> Cond
     if len(found) > MAX_TARGETS:
         raise Refused("too-costly", f"may lead to {len(found)} types; name one, such as {code}:{found[0][0]}.{rest}")
     return Linked(param, tuple(found))
+
+
+def _kinds_of(type_: str, name: str) -> frozenset[str]:
+    """Return of what types the parameters are to which a name of a parameter or a chain leads. Raises Refused."""
+    head, dot, rest = name.partition(".")
+    code, colon, target = head.partition(":")
+    if colon and not dot:
+        raise Refused("invalid", f"{name[:80]!r} is no parameter; comparisons stand for modifiers")
+    if code in ("_id", "_lastUpdated") and not dot:
+        return frozenset({"date" if code == "_lastUpdated" else "token"})
+    param = param_of(type_, code)
+    if not dot:
+        return frozenset({param.type})
+    found, refused = frozenset[str](), None
+    for each in param.targets if param.type == "reference" else ():
+        if target in ("", each):
+            try:
+                found |= _kinds_of(each, rest)
+            except Refused as error:
+                refused = error
+    if not found:
+        raise refused or Refused("invalid", f"{code!r} is no reference to follow")
+    return found
 
 
 def _check_followed(param: Param) -> None:

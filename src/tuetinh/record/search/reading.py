@@ -50,7 +50,11 @@ _LINK = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(/_history/[A-Za-z0-
 _PREFIX = re.compile(r"(?:[a-z]{2})?(?=[0-9+\-.])", re.ASCII)
 
 # Types that lie within each other, and the parameter that says in which (FHIR R4, Search, 3.1.1.4.8 and 3.1.1.4.12).
-HIERARCHIES = {"Location": "partof", "Organization": "partof"}
+HIERARCHIES = {
+    **dict.fromkeys(("Location", "Organization", "ResearchStudy"), "partof"),
+    **dict.fromkeys(("CarePlan", "Communication", "Encounter", "MedicationStatement", "Procedure", "Task"), "part-of"),
+    **dict.fromkeys(("DeviceDefinition", "Specimen"), "parent"),
+}
 
 
 def split(text: str, separator: str) -> list[str]:

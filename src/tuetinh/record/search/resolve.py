@@ -26,6 +26,7 @@ from tuetinh.record.search.conditions import (
     Linked,
     Listed,
     Near,
+    NoneOf,
     OfType,
     Tokens,
 )
@@ -81,6 +82,9 @@ def _one(asker: Asker, types: Sequence[str], condition: Condition) -> Step[Condi
             return AllOf((yield from _each(asker, types, parts)))
         case AnyOf(parts):
             return AnyOf((yield from _each(asker, types, parts)))
+        case NoneOf(inner):
+            (resolved,) = yield from _each(asker, types, (inner,))
+            return NoneOf(resolved)
         case OfType(type_, inner):
             (resolved,) = yield from _each(asker, (type_,), (inner,))
             return OfType(type_, resolved)

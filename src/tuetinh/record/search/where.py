@@ -23,6 +23,7 @@ from tuetinh.record.search.conditions import (
     Ids,
     InCompartment,
     Name,
+    NoneOf,
     Numbers,
     NumberValue,
     OfType,
@@ -213,6 +214,13 @@ def _any_of(found: Sql, rows: Rows, condition: AnyOf) -> None:
     found.add(text or "false", *params)
 
 
+def _none_of(found: Sql, rows: Rows, condition: NoneOf) -> None:
+    inner = Sql()
+    _all(inner, rows, (condition.condition,))
+    text, params = inner.join("AND")
+    found.add(f"({text or 'true'}) IS NOT TRUE", *params)
+
+
 def _in_compartment(found: Sql, rows: Rows, condition: InCompartment) -> None:
     one_of = Sql()
     for types, hashes in condition.tokens:
@@ -316,6 +324,7 @@ ADD: dict[type, Callable[[Sql, Rows, Any], None]] = {
     Strings: _strings,
     AllOf: _all_of,
     AnyOf: _any_of,
+    NoneOf: _none_of,
     OfType: _of_type,
     Within: _within,
     InCompartment: _in_compartment,

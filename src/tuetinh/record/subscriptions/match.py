@@ -21,7 +21,7 @@ from tuetinh.record.errors import RecordError
 from tuetinh.record.fhirpath import FHIRPathError, root
 from tuetinh.record.search import index
 from tuetinh.record.search import run as searching
-from tuetinh.record.search.conditions import AllOf, AnyOf, Condition, Has, Ids, Linked, Tokens
+from tuetinh.record.search.conditions import AllOf, AnyOf, Condition, Has, Ids, Linked, NoneOf, Tokens
 from tuetinh.record.search.expressions import walk
 from tuetinh.record.search.holds import Facts, holds, is_plain
 from tuetinh.record.search.parse import Search
@@ -235,6 +235,8 @@ def _beyond(asker: Asker, condition: Condition, version: Version) -> Step[bool]:
             for one in conditions:
                 answers.append((yield from _beyond(asker, one, version)))
             return all(answers) if isinstance(condition, AllOf) else any(answers)
+        case NoneOf(inner):
+            return not (yield from _beyond(asker, inner, version))
         case Linked(param, targets):
             links = [walk([version.resource], leaf.hops) for leaf in param.leaves]
             names = [getattr(one, "reference", None) or "" for found in links for one in found]

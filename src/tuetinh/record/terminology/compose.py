@@ -42,11 +42,15 @@ class Used:
 
 
 class Composer:
-    """Works out value sets for one inquiry. `purpose` is what an unknown code system prevents, for the message."""
+    """Works out value sets for one inquiry. `purpose` is what an unknown code system prevents, for the message.
 
-    def __init__(self, inquiry: Inquiry, value_set: Resource | None, purpose: str) -> None:
+    as_listed: the codes that an include lists are taken as it has them where nothing is known of their code system.
+    """
+
+    def __init__(self, inquiry: Inquiry, value_set: Resource | None, purpose: str, *, as_listed: bool = False) -> None:
         self.inquiry = inquiry
         self.purpose = purpose
+        self.as_listed = as_listed
         self.library: Library = inquiry.library
         if value_set is not None and value_set.get("contained"):
             self.library = self.library.over(_contained(value_set))
@@ -213,8 +217,14 @@ class Composer:
         raise unknown_value_set(versions.join(url, version or pinned))
 
     def _of_system(self, include: Resource, part: str) -> Iterator[Entry]:
-        system = self.system(include["system"], include.get("version", ""))
         rows = include.get("concept")
+        if rows and self.as_listed and not self._is_known(include["system"]):
+            unknown = CodeSystem(include["system"], include.get("version", ""))
+            for row in rows:
+                if "code" in row:
+                    yield Entry(unknown, Concept(row["code"], row.get("display", "")), row)
+            return
+        system = self.system(include["system"], include.get("version", ""))
         if rows:
             for row in rows:
                 concept = system.find(row.get("code", ""))
@@ -230,6 +240,11 @@ class Composer:
         for concept in self._concepts(system):
             if all(test(concept) for test in tests):
                 yield Entry(system, concept, nests=nests)
+
+    def _is_known(self, url: str) -> bool:
+        """Whether concepts of a code system are known, in whatever version."""
+        found = self.library.system(url) if self.library.system_versions(url) else None
+        return found is not None and found.content not in ("not-present", "example")
 
     def _concepts(self, system: CodeSystem) -> Iterable[Concept]:
         if system.enumerable:

@@ -59,7 +59,7 @@ class _Expansion:
     def __init__(self, inquiry: Inquiry, value_set: Resource) -> None:
         self.inquiry, self.value_set = inquiry, value_set
         self.languages: Languages = inquiry.languages(value_set)
-        self.composer = Composer(inquiry, value_set, PURPOSE)
+        self.composer = Composer(inquiry, value_set, PURPOSE, as_listed=True)
         self.wanted_properties = [str(own) for own in inquiry.all("property")]
         self.designations = bool(inquiry.flag("includeDesignations"))
         self.wanted_designations = [str(own) for own in inquiry.all("designation")]

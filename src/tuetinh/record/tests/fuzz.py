@@ -194,8 +194,46 @@ def value_text(rng: Random) -> str:
     return ",".join([text] * rng.choice((1, 1, 1, 2, 40)))
 
 
+COMPARISONS = (
+    "eq",
+    "ne",
+    "co",
+    "sw",
+    "ew",
+    "gt",
+    "lt",
+    "ge",
+    "le",
+    "ap",
+    "sa",
+    "eb",
+    "pr",
+    "po",
+    "ss",
+    "sb",
+    "in",
+    "ni",
+    "re",
+)
+
+
+def expression(rng: Random, kind: str, depth: int = 0) -> str:
+    """A `_filter`, sound most times."""
+    if depth < 4 and rng.random() < 0.5:
+        inner = expression(rng, kind, depth + 1)
+        form = rng.choice(("({})", "not ({})", "{} and", "{} or", "{}"))
+        return form.format(inner) + (f" {expression(rng, kind, depth + 1)}" if form[-1] in "dr" else "")
+    code = rng.choice([*params(kind)])
+    if rng.random() < 0.2:
+        code = f"{code}.{rng.choice([*params(rng.choice(KINDS))])}"
+    value = rng.choice(("true", "false", value_text(rng), f'"{value_text(rng)}"'))
+    return f"{code} {rng.choice(COMPARISONS)} {value}"
+
+
 def parameter(rng: Random, kind: str) -> tuple[str, str]:
     """A search parameter of a type with any modifier, alone, chained or reversed."""
+    if rng.random() < 0.15:
+        return "_filter", expression(rng, kind)
     if rng.random() < 0.3:
         name = rng.choice(RESULTS)
         codes = [*params(kind)]

@@ -78,6 +78,27 @@ def test_links_between_entries_lead_to_what_was_stored(fhir: Any) -> None:
     assert who["generalPractitioner"][0]["reference"] == "#doc"
 
 
+@pytest.mark.parametrize(
+    ("link", "version"),
+    [
+        ("http://other.test/fhir/Patient/of-theirs/_history/3", "/_history/1"),
+        ("Patient/of-theirs/_history/3", "/_history/1"),
+        ("Patient/of-theirs", ""),
+    ],
+)
+def test_links_to_the_version_that_comes_along_lead_to_it(fhir: Any, link: str, version: str) -> None:
+    """FHIR R4, bundle.html#references: the version is that of the entry's own meta."""
+    person = entry("POST", "Patient", patient(meta={"versionId": "3"}), "http://other.test/fhir/Patient/of-theirs")
+    older = observation("Patient/of-theirs/_history/2")
+    answer = fhir.post(
+        "", bundle(person, entry("POST", "Observation", observation(link)), entry("POST", "Observation", older))
+    )
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert fhir.get(located(body, 1)).json()["subject"]["reference"] == located(body, 0)[1:] + version
+    assert fhir.get(located(body, 2)).json()["subject"]["reference"] == "Patient/of-theirs/_history/2"
+
+
 def test_one_bad_entry_rolls_everything_back_and_is_named(fhir: Any, stored_count: Callable[[], int]) -> None:
     before = stored_count()
     entries = [

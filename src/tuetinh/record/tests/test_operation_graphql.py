@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import graphql as core
 import pytest
 from lxml import etree
 
@@ -117,3 +118,42 @@ def test_it_shows_no_more_than_reading_would(fhir: Any, people: list[str]) -> No
     assert ask(fhir, one, "citizen").status_code == 422
     assert ask(fhir, "{ id }", "outsider", f"/Patient/{people[0]}/$graphql").status_code == 403
     assert ask(fhir, "{ id }", "citizen", f"/Patient/{people[0]}/$graphql").status_code == 404
+
+
+def test_tools_learn_what_may_be_asked(fhir: Any, people: list[str]) -> None:
+    """By the question that every tool asks, of which graphql-core makes a schema that knows good queries from bad."""
+    told = fhir.send("POST", "/$graphql", json={"query": core.get_introspection_query()})
+    assert told.status_code == 200, told.text[:500]
+    schema = core.build_client_schema(told.json()["data"])
+    good = """{
+        PatientList(family: "Graph", _count: 5) { __typename id name(use: official) @first { family _family { id } }
+            ObservationList(_reference: patient, status: "final") { subject { resource { ... on Patient { id } } } }
+        }
+        PatientConnection(name: ["a", "b"]) { count next __typename edges { mode resource { id } __typename } }
+    }"""
+    assert core.validate(schema, core.parse(good)) == []
+    assert ask(fhir, good).status_code == 200
+    for bad in ("{ PatientList(colour: 1) { id } }", "{ Patient { id } }", "{ ObservationList { nothing } }"):
+        assert core.validate(schema, core.parse(bad))
+        assert ask(fhir, bad).status_code == 400
+    assert ask(fhir, "{ __typename }").json() == {"data": {"__typename": "Query"}}
+    one = ask(fhir, '{ __type(name: "HumanName") { kind fields { name } } }', "citizen").json()["data"]["__type"]
+    assert one["kind"] == "OBJECT"
+    assert {"family", "given", "_family"} <= {field["name"] for field in one["fields"]}
+    own = ask(fhir, "{ __schema { queryType { name } } }", place=f"/Patient/{people[0]}/$graphql").json()
+    assert own == {"data": {"__schema": {"queryType": {"name": "Patient"}}}}
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("{ __schema { types { fields { type { fields { name } } } } } }", 413),
+        ("{ a: __schema { types { name } } b: __schema { types { name } } }", 413),
+        ("{ " + " ".join(f't{n}: __type(name: "Patient") {{ name }}' for n in range(21)) + " }", 413),
+        ("{ __schema { nothing } }", 400),
+        ("{ __schema { ...F } } fragment F on __Schema { ...F }", 400),
+    ],
+)
+def test_the_schema_is_not_told_within_itself(fhir: Any, query: str, status: int) -> None:
+    assert ask(fhir, query).status_code == status
+    assert ask(fhir, query, "stranger").status_code == 401

@@ -122,6 +122,8 @@ def test_a_resource_is_validated_in_every_way_that_it_can_be_sent(fhir: Any) -> 
     assert outcome(fhir.post("/Patient/$validate", GOOD)) == NOTHING
     assert outcome(fhir.post(f"/Patient/$validate?profile={URL}", GOOD)) == NOTHING
     assert outcome(fhir.post(f"/Patient/$validate?profile={URL}", male)) == [("error", "Patient.gender")]
+    told = fhir.post(f"/Patient/$validate?profile={URL}", male).json()["issue"][0]["diagnostics"]
+    assert told.endswith(f"(profile {URL})")
     parameters = {"resourceType": "Parameters", "parameter": [
         {"name": "resource", "resource": male}, {"name": "profile", "valueUri": URL}]}  # fmt: skip
     assert outcome(fhir.post("/Patient/$validate", parameters)) == [("error", "Patient.gender")]

@@ -182,6 +182,26 @@ def test_hierarchies_of_references() -> None:
     assert set(find("Organization", "partof:below=Organization/district")) == {"commune"}
 
 
+def test_hierarchies_of_what_is_part_of_its_like() -> None:
+    tasks = {"root": "", "branch": "root", "leaf": "branch"}
+    api.create_many(
+        SYSTEM,
+        [
+            r4.Task(id=id_, status="draft", intent="order", partOf=[to(f"Task/{above}")] if above else None)
+            for id_, above in tasks.items()
+        ]
+        + [r4.Specimen(id="blood"), r4.Specimen(id="serum", parent=[to("Specimen/blood")])],
+    )
+    assert set(find("Task", "part-of:below=Task/root")) == {"branch", "leaf"}
+    assert set(find("Task", "part-of:above=Task/leaf")) == {"branch", "leaf"}
+    assert set(find("Specimen", "parent:below=blood")) == {"serum"}
+    api.create_many(SYSTEM, [r4.Encounter(
+        id="part", status="finished", class_=r4.Coding(code="AMB"), partOf=to("Encounter/visit")
+    )])  # fmt: skip
+    assert set(find("Observation", "encounter:below=Encounter/visit")) == {"hb"}
+    assert set(find("Observation", "encounter:above=Encounter/part")) == {"hb"}
+
+
 def test_lists_words_and_missing_pieces() -> None:
     assert find("Patient", "_list=watch") == ["mai"]
     assert set(find("Observation", "_list=watch")) == {"bp2"}

@@ -51,6 +51,16 @@ def test_forms_are_searches_at_every_level(there: Any, path: str, form: dict[str
     assert ids(there.send("POST", path, data=form)) == expected
 
 
+def test_a_form_says_in_which_format_the_answer_is_wanted(there: Any) -> None:
+    wanted = {"_id": "one", "_format": "xml", "_pretty": "true"}
+    answer = there.send("POST", "/Patient/_search", data=wanted)
+    assert answer.headers["content-type"] == "application/fhir+xml; charset=utf-8"
+    assert '\n  <type value="searchset"/>' in answer.text
+    assert "\n" in there.send("POST", "/Patient/_search", data=wanted | {"_format": "json"}).text
+    refused = there.send("POST", "/Patient/_search", data=wanted | {"_format": "nonsense"})
+    assert (refused.status_code, refused.json()["resourceType"]) == (406, "OperationOutcome")
+
+
 def test_a_page_of_a_compartment_is_followed(there: Any) -> None:
     first = there.get("/Patient/one/*?_count=1").json()
     following = next(link["url"] for link in first["link"] if link["relation"] == "next")

@@ -53,6 +53,11 @@ QUERIES = (
     ),
     *("component-code-value-quantity=http://loinc.org|8480-6$gt140", "code-value-quantity=2345-7$gt5"),
     *("_lastUpdated=gt2020", "_lastUpdated=lt2020", "_content=glucose", "combo-value-quantity=gt140||mm[Hg]"),
+    *("_filter=status eq final and not (value-quantity gt 5.4 or date lt 2026)", "_filter=not (subject re Patient/a)"),
+    *(
+        "_filter=status ne final or value-string co tinh",
+        "_filter=value-quantity pr false and not (not (date pr true))",
+    ),
 )
 
 

@@ -188,6 +188,20 @@ def test_what_cannot_be_worked_out_is_refused(
     assert (found, body["issue"][0]["code"]) == (status, code)
 
 
+@pytest.mark.parametrize("content", ["", "not-present"])
+def test_what_is_listed_of_an_unknown_code_system_is_taken_as_it_is(library: Library, content: str) -> None:
+    """Forms ask for lists of LOINC and SNOMED CT codes, which not every country may carry."""
+    if content:
+        library.add({**CODES, "url": "http://loinc.org", "content": content, "concept": []})
+    rows = [{"code": "8480-6", "display": "Tâm thu"}, {"code": "8462-4"}]
+    value_set = _value_set({"system": "http://loinc.org", "concept": rows}, {"system": URL, "concept": [{"code": "a"}]})
+    value_set["compose"]["exclude"] = [{"system": "http://loinc.org", "concept": [{"code": "8462-4"}]}]
+    _, body = _ask(library, value_set)
+    first, second = body["expansion"]["contains"]
+    assert first == {"system": "http://loinc.org", "code": "8480-6", "display": "Tâm thu"}
+    assert (second["system"], second["code"]) == (URL, "a")
+
+
 def test_a_whole_that_is_too_large_must_be_paged(library: Library) -> None:
     library.add({**CODES, "url": "http://t.example/big", "concept": [_concept(str(n)) for n in range(1001)]})
     value_set = _value_set({"system": "http://t.example/big"})

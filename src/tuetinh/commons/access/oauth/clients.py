@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import time
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -28,7 +29,9 @@ KEYS_AGAIN = 30.0  # before a `kid` that is not known makes us look again
 MOST_KEYS = 20
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
-_fetched: dict[str, tuple[float, dict[str, Any]]] = {}
+_MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
+
+_fetched: dict[str, tuple[float, float, dict[str, Any]]] = {}  # by address: when, believed for how long, the keys
 
 
 class Proof(NamedTuple):
@@ -129,6 +132,8 @@ def _key(client: Client, header: dict[str, Any]) -> ECKey | RSAKey:
     kid = header.get("kid")
     if not isinstance(kid, str):
         raise _refused("the header names no kid")
+    if header.get("jku", client.jwks_url) != client.jwks_url:
+        raise _refused("jku is not the address of keys that the client is registered with")
     if client.jwks:
         found = _find(client.jwks, kid)
     else:
@@ -183,9 +188,9 @@ def check_keys_url(url: str) -> str:
 
 
 def _fetch(url: str, believed: float) -> dict[str, Any]:
-    """The keys at an address, kept for so many seconds. Raises OAuthError `invalid_client`."""
-    at, keys = _fetched.get(url, (0.0, {}))
-    if keys and time.monotonic() - at < believed:
+    """The keys at an address, kept for so many seconds, or fewer if it says so. Raises OAuthError `invalid_client`."""
+    at, longest, keys = _fetched.get(url, (0.0, 0.0, {}))
+    if keys and time.monotonic() - at < min(believed, longest):
         return keys
     try:
         with httpx.stream("GET", check_keys_url(url), timeout=5, headers={"accept": "application/json"}) as answer:
@@ -196,8 +201,17 @@ def _fetch(url: str, believed: float) -> dict[str, Any]:
                     raise ValueError("too large")
             if answer.status_code != 200:  # a redirect is not followed: the administrator named this address
                 raise ValueError("not there")
+            longest = _kept_for(answer.headers.get("cache-control", ""))
         keys = check_keys(json.loads(body))
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         raise _refused("the client's keys cannot be fetched") from None
-    _fetched[url] = (time.monotonic(), keys)
+    _fetched[url] = (time.monotonic(), longest, keys)
     return keys
+
+
+def _kept_for(cache_control: str) -> float:
+    """For how many seconds keys may be kept, as their sender says (SMART: never longer)."""
+    if re.search(r"\bno-(?:store|cache)\b", cache_control, re.IGNORECASE):
+        return 0.0
+    told = _MAX_AGE.search(cache_control)
+    return min(float(told[1]), KEYS_SECONDS) if told else KEYS_SECONDS

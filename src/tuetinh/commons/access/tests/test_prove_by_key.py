@@ -40,7 +40,7 @@ def warehouse(db: None) -> System:
     )
 
 
-def assertion(key: Any = EC, alg: str = "ES384", kid: str | None = None, **changes: Any) -> str:
+def assertion(key: Any = EC, alg: str = "ES384", kid: str | None = None, jku: str = "", **changes: Any) -> str:
     """A signed assertion; a change to None leaves the claim out."""
     claims: dict[str, Any] = {
         "iss": "warehouse",
@@ -49,7 +49,7 @@ def assertion(key: Any = EC, alg: str = "ES384", kid: str | None = None, **chang
         "exp": int(time.time()) + 240,
         "jti": uuid.uuid4().hex,
     } | changes
-    header = {"alg": alg} | ({"kid": kid or key.kid} if kid != "" else {})
+    header = {"alg": alg} | ({"kid": kid or key.kid} if kid != "" else {}) | ({"jku": jku} if jku else {})
     claims = {name: value for name, value in claims.items() if value is not None}
     return jwt.encode(header, claims, key, algorithms=[alg])
 
@@ -151,13 +151,15 @@ def test_shut_out_and_keyless_clients_get_nothing(client: Client, warehouse: Sys
 
 
 class _Keys(BaseHTTPRequestHandler):
-    status, body, asked = 200, b"", 0
+    status, body, asked, kept = 200, b"", 0, ""
 
     def do_GET(self) -> None:
         type(self).asked += 1
         self.send_response(self.status)
         if self.status == 302:
             self.send_header("location", "/elsewhere")
+        if self.kept:
+            self.send_header("cache-control", self.kept)
         self.end_headers()
         self.wfile.write(self.body)
 
@@ -196,6 +198,32 @@ def test_keys_are_fetched_kept_and_renewed(
     assert ask(client, assertion(new)).status_code == 200
     assert ask(client, assertion(EC)).status_code == 401
     assert handler.asked == 3
+
+
+@pytest.mark.parametrize(
+    ("kept", "believed"),
+    [("no-store", False), ("private, max-age=0", False), ("Max-Age=60, must-revalidate", True), ("public", True)],
+)
+def test_keys_are_kept_no_longer_than_their_sender_says(
+    client: Client, warehouse: System, served: tuple[str, type[_Keys]], kept: str, believed: bool
+) -> None:
+    url, handler = served
+    handler.body, handler.kept = json.dumps(public(EC)).encode(), kept
+    System.objects.update(jwks=None, jwks_url=url)
+    assert ask(client, assertion()).status_code == 200
+    handler.body = json.dumps(public(RSA)).encode()  # the key was given up
+    assert ask(client, assertion()).status_code == (200 if believed else 401)
+    assert (handler.asked == 1) is believed
+
+
+def test_an_address_of_keys_in_the_header_is_the_registered_one(
+    client: Client, warehouse: System, served: tuple[str, type[_Keys]]
+) -> None:
+    url, handler = served
+    handler.body = json.dumps(public(EC)).encode()
+    System.objects.update(jwks=None, jwks_url=url)
+    assert ask(client, assertion(jku=url)).status_code == 200
+    assert ask(client, assertion(jku="https://elsewhere/jwks")).status_code == 401
 
 
 @pytest.mark.parametrize(
