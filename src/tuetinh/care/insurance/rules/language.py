@@ -177,6 +177,15 @@ def verify(rule: Rule) -> None:
         raise BadCondition(f"{found.return_type().name()} ≠ BOOL")
 
 
+def fault_of(rule: Rule) -> str:
+    """Why a rule cannot be asked, in the reader's language; "" for one that can."""
+    try:
+        verify(rule)
+    except BadCondition as error:
+        return str(error)
+    return ""
+
+
 def _verify_lists(condition: str) -> None:
     """Raise BadCondition for a list that there is not; which list it is must stand there, so that it can be told."""
     for asked in _OF_LIST.finditer(condition):
@@ -186,10 +195,14 @@ def _verify_lists(condition: str) -> None:
 
 
 class Book:
-    """Rules, ready to be asked: what is compiled once for a moment and a day is kept."""
+    """Rules, ready to be asked: what is compiled once for a moment and a day is kept.
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    unsound: rules as somebody kept them that can no longer be asked; what came before them holds instead.
+    """
+
+    def __init__(self, rules: Iterable[Rule], unsound: Iterable[Rule] = ()) -> None:
         self.rules = {rule.code: rule for rule in rules}
+        self.unsound = {rule.code: rule for rule in unsound}
         self.kept: dict[tuple[str, tuple[str, ...]], list[Program]] = {}
         self.of_day: dict[tuple[str, str], list[Program]] = {}
 
