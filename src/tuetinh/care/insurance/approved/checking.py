@@ -76,6 +76,8 @@ class Book:
 
     def any_fault(self, catalogue: str, codes: Iterable[str], day: date | None) -> str:
         """What is wrong with the first of some codes that is not right, "" where all are."""
+        if catalogue not in self.items:
+            return ""
         found = (self.faults(catalogue, code, day, {}) for code in codes)
         return next((faults[0] for faults in found if faults), "")
 

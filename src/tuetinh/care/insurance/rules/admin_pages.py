@@ -22,7 +22,7 @@ from tuetinh.care.insurance.models import RuleChange, RuleOverride
 from tuetinh.care.insurance.rules import changes, vocabulary
 from tuetinh.care.insurance.rules.book import GROUPS, in_force
 from tuetinh.care.insurance.rules.language import Rule, fault_of, fields, is_number
-from tuetinh.care.insurance.rules.weigh import problem_of
+from tuetinh.care.insurance.rules.weigh import problem_of, reads_english
 from tuetinh.care.insurance.tables import decision
 from tuetinh.commons.access.api import asker, desk, owner_names
 from tuetinh.commons.ui.api import DayField, paginate
@@ -165,7 +165,7 @@ def overrides(request: HttpRequest) -> HttpResponse:
 
 def _said(rule: Rule | None, one: RuleOverride) -> Problem | None:
     """What the rule said of the value then; None for one that is no longer there."""
-    return problem_of(rule, 0, {one.field: one.value}) if rule else None
+    return problem_of(rule, 0, {one.field: one.value}, english=reads_english()) if rule else None
 
 
 def _read(one: RuleOverride) -> str:
