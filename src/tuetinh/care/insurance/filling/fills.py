@@ -24,6 +24,10 @@ class Fill:
     read: Callable[[Any], str]
 
 
+class OfVisit(Fill):
+    """The same in all rows of a table: read is given the visit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A visit with its cost divided; tables: those that are filled already."""
@@ -63,9 +67,16 @@ class Sources:
 
 def fill(name: str, filling: Filling, claimed: Claimed, sources: Sources | None) -> list[Row]:
     """The rows of a table, numbered where the table asks for it."""
-    rows = []
+    rows: list[Row] = []
+    same: Row = {}
+    own = [(place, how.read) for place, how in filling.fields.items() if not isinstance(how, OfVisit)]
     for number, (facts, ids) in enumerate(filling.rows(claimed), 1):
-        row = {field: how.read(facts) for field, how in filling.fields.items()}
+        if not rows:  # most tables have none
+            every = filling.fields.items()
+            same = {place: how.read(claimed.visit) if isinstance(how, OfVisit) else "" for place, how in every}
+        row = same.copy()
+        for place, read in own:
+            row[place] = read(facts)
         if "STT" in row:
             row["STT"] = str(number)
         rows.append(row)
