@@ -25,7 +25,7 @@ def search_all(asker: Asker, type_: type[R], query: str) -> list[R]:
     """Everything that a search finds, page by page."""
     found, page = [], None
     while True:
-        result = record.search(asker, type_.__name__, f"{query}&_count=500", page)
+        result = record.search(asker, type_.__name__, f"{query}&_count=1000", page)
         found += cast("list[R]", result.resources)
         page = result.next
         if page is None:

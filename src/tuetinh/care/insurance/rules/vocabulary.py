@@ -336,7 +336,7 @@ def _not_approved(facts: Facts, row: Row) -> list[str]:
 
 
 def _staff_not_approved(facts: Facts, row: Row) -> str:
-    named = (code for name in ("MA_BAC_SI", "NGUOI_THUC_HIEN") for code in _codes(row.get(name, "")))
+    named = f"{row.get('MA_BAC_SI', '')};{row.get('NGUOI_THUC_HIEN', '')}"
     return facts.around.approved.any_fault(STAFF, named, _ordered_on(row))
 
 
@@ -453,9 +453,9 @@ OF_SERVICE = [
          lambda f, _n, r: f.once(f"line {(told := r.get('MA_BENH', ''))}", lambda: [
              e for c in _codes(told) for e in f.refused(c, principal=False)])),
     Word("LOI_DANH_MUC_MAY", cel.Type.STRING, _("máy của dòng theo danh mục 06/DM, các lỗi như trên"),
-         lambda f, _n, r: f.around.approved.any_fault(MACHINES, _codes(r.get("MA_MAY", "")), _ordered_on(r))),
+         lambda f, _n, r: f.around.approved.any_fault(MACHINES, r.get("MA_MAY", ""), _ordered_on(r))),
     Word("LOI_DANH_MUC_KHOA", cel.Type.STRING, _("khoa của dòng theo danh mục 01/DM, các lỗi như trên"),
-         lambda f, _n, r: f.around.approved.any_fault(PLACES, _codes(r.get("MA_KHOA", "")), _ordered_on(r))),
+         lambda f, _n, r: f.around.approved.any_fault(PLACES, r.get("MA_KHOA", ""), _ordered_on(r))),
     Word("SO_LAN", cel.Type.DOUBLE, _("tổng số lượng của dịch vụ này trong đợt"),
          lambda f, _n, r: f.once("performed", f.performed)[r.get("MA_DICH_VU") or r.get("MA_VAT_TU", "")][0]),
     Word("SO_LAN_NGAY", cel.Type.DOUBLE, _("số lượng của dịch vụ này trong ngày ra y lệnh"),
