@@ -216,8 +216,7 @@ class _Check:
 
     def _beside_others(self, field: Field, value: str, row: Row) -> Iterator[tuple[str, str]]:
         for other in field.not_before:
-            pairs = zip(_parts(field, value), _parts(field, row.get(other, "")), strict=False)
-            if any(_earlier(one.strip(), before.strip()) for one, before in pairs):
+            if _any_earlier(field, value, row.get(other, "")):
                 yield "order", gettext("Sớm hơn %(other)s.") % {"other": other}
         if field.after and row.get(field.after) and value[:8] <= row[field.after][:8]:
             yield "order", gettext("Phải sau ngày %(other)s.") % {"other": field.after}
@@ -404,6 +403,14 @@ def _earlier(value: str, other: str) -> bool:
     """Whether a time comes before another, in the digits that both have; nothing does before what is blank."""
     digits = min(len(value), len(other))
     return value[:digits] < other[:digits]
+
+
+def _any_earlier(field: Field, value: str, other: str) -> bool:
+    """The same of what a field says, one by one where it says several."""
+    if not field.separator or (field.separator not in value and field.separator not in other):
+        return _earlier(value.strip(), other.strip())
+    pairs = zip(value.split(field.separator), other.split(field.separator), strict=False)
+    return any(_earlier(one.strip(), before.strip()) for one, before in pairs)
 
 
 def is_time(text: str, form: str) -> bool:

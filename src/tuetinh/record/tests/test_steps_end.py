@@ -1,4 +1,4 @@
-"""How steps end when something fails, or whoever waits for them leaves, connections of one's own too; what times are."""
+"""How steps end when something fails, or whoever waits leaves, connections of one's own too; what times they read."""
 
 from __future__ import annotations
 
