@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import connection
+from psycopg.types.datetime import TimestamptzLoader
 
 from tuetinh.record import sight
 from tuetinh.record.asker import SYSTEM, Asker
@@ -143,6 +144,7 @@ def run(asker: Asker, step: Step[T]) -> T:
         return stop.value  # type: ignore[no-any-return]
     raw = enter(asker)
     with psycopg.Cursor(raw) as cursor:  # Django's own writes parameters into the statement, which is then parsed
+        cursor.adapters.register_loader("timestamptz", TimestamptzLoader)  # Django's own, in Python, outweighs the row
         try:
             while True:
                 if connection.queries_logged and isinstance(request, (Query, Many)):  # tests that count count these too

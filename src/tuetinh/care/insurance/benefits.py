@@ -115,7 +115,7 @@ def split(lines: list[Line], situation: Situation) -> Split:
     rate_on = cache(lambda day: benefit_rate(situation, day, insured, code, share))
     lines = [_in_scope(line, held(line.on or situation.on), share) for line in with_shares(lines, situation)]
     if situation.on >= ONE_ORDER:
-        lines = [replace(line, aid="person") for line in lines]
+        lines = [line if line.aid == "person" else replace(line, aid="person") for line in lines]
     priced = [_priced(line) for line in lines]
     insured = sum((amount for _, _, amount in priced), ZERO)
     done = tuple(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, localcontext
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
+from itertools import chain
 from typing import Any
 
 from django.utils.translation import gettext
@@ -24,6 +25,7 @@ ZERO, CENT = Decimal(0), Decimal("0.01")
 TOLERANCE = Decimal("0.02")  # two roundings to 0.01 may meet in one identity
 REMEMBERED = 64  # characters of a value that is worth remembering as sound
 MOST_REMEMBERED = 20_000  # values of a field
+MOST_RECKONED = 5_000  # lines, by what a formula reads of them
 WITHIN_STAY = ("NGAY_YL", "NGAY_TH_YL", "THOI_DIEM_DBLS")
 
 
@@ -60,15 +62,32 @@ def field_problems(field: Field, row: Row, day: str) -> list[tuple[str, str]]:
 
 
 class _Column:
-    """A field as it is on a day, with the values that were found sound: most of a month's come again and again."""
+    """A field as it is on a day, with the values that were found sound: most of a month's come again and again.
 
-    __slots__ = ("codes", "field", "limit", "linked", "name", "sound", "wanted")
+    linked: whether what it says depends on others; reads: the fields of its row that say whether it is right, where
+    they alone do.
+    """
+
+    __slots__ = ("codes", "field", "limit", "linked", "name", "reads", "right", "sound", "wanted")
 
     def __init__(self, field: Field, limit: int | None, codes: str | None) -> None:
         self.field, self.name, self.limit, self.codes = field, field.name, limit, codes
         self.sound: set[str] = set()
         self.wanted = field.required or bool(field.required_if) or bool(field.required_until)
-        self.linked = bool(field.not_before or field.after or field.same or field.beside or field.formula)
+        beside_others = bool(field.not_before or field.after or field.same or field.beside)
+        self.linked = beside_others or field.formula is not None
+        self.reads = () if beside_others or field.required_until else _read_by(field)
+        self.right: set[tuple[str | None, ...]] = set()
+
+    def is_right(self, row: Row) -> bool:
+        """Whether what the fields say that it depends on was found right before."""
+        return bool(self.reads) and tuple(map(row.get, self.reads)) in self.right
+
+    def remember(self, row: Row) -> None:
+        """Remember what they say as right."""
+        told = tuple(map(row.get, self.reads))
+        if told and len(self.right) < MOST_RECKONED and sum(map(len, filter(None, told))) <= REMEMBERED:
+            self.right.add(told)
 
     def alone(self, value: str) -> list[tuple[str, str]]:
         """What is wrong with a value, whatever stands beside it."""
@@ -117,39 +136,63 @@ def _column(by: str, table: str, place: int, limit: int | None, named: str | Non
     return _Column(decision(by).tables[table].fields[place], limit, named)
 
 
+@cache
+def _labels(by: str, table: str) -> dict[str, str]:
+    """What a decision calls the fields of a table, in their order."""
+    return {field.name: field.label for field in decision(by).tables[table].fields}
+
+
 class _Check:
     def __init__(self, tables: Tables, by: str) -> None:
         self.tables, self.by, self.description = tables, by, decision(by)
         self.visit: Row = (tables.get("XML1") or tables.get("XML0") or [{}])[0]
         ended = (self.visit.get("NGAY_RA") or self.visit.get("NGAY_VAO", ""))[:8]
         self.day = f"{ended[:4]}-{ended[4:6]}-{ended[6:]}" if re.fullmatch("[0-9]{8}", ended) else "2025-01-01"
+        start, end = self.visit.get("NGAY_VAO", ""), self.visit.get("NGAY_RA", "")
+        # a stay that ends before it begins is told of once
+        self.stay = (start, end) if start and end and not _earlier(end, start) else None
+
+    @cached_property
+    def blank(self) -> str:
+        """What is said of a field that has no value: a claim says it often."""
+        return gettext("Bắt buộc có giá trị.")
 
     def all(self) -> Iterator[Problem]:
         """Fields first, then what holds between them."""
         if len(self.tables.get("XML1") or []) != 1 and set(self.tables) != {"XML0"}:
-            yield self._problem("XML1", 0, "MA_LK", "count", gettext("Hồ sơ phải có đúng một dòng tổng hợp."), 1)
-        for name, table in self.description.tables.items():
+            yield self._problem("XML1", 0, "MA_LK", "count", gettext("Hồ sơ phải có đúng một dòng tổng hợp."))
+        for name in self.description.tables:
             rows = self.tables.get(name) or []
-            order = {field.name: place for place, field in enumerate(table.fields, 1)} if rows else {}
-            columns = _columns(self.by, name, self.day) if rows else ()
+            labels, columns = _labels(self.by, name), _columns(self.by, name, self.day) if rows else ()
             for number, row in enumerate(rows, 1):
-                for unknown in sorted(row.keys() - order.keys()):
-                    yield self._problem(name, number, unknown, "unknown", gettext("Quyết định không có trường này."), 0)
-                for place, column in enumerate(columns, 1):
-                    value = row.get(column.name, "")
-                    if not column.linked and (value in column.sound if value else not column.wanted):
-                        continue  # most are blank and may be so, or say what was found sound before
-                    for code, reason in self._in_row(column, row):
-                        yield self._problem(name, number, column.field.name, code, reason, place)
-                for field_name, code, reason in self._row(name, row):
-                    yield self._problem(name, number, field_name, code, reason, order.get(field_name, 0))
+                if not row.keys() <= labels.keys():
+                    for unknown in sorted(row.keys() - labels.keys()):
+                        reason = gettext("Quyết định không có trường này.")
+                        yield self._problem(name, number, unknown, "unknown", reason)
+                for field_name, code, reason in chain(self._fields(columns, labels, row), self._row(name, row)):
+                    yield self._problem(name, number, field_name, code, reason)
             yield from self._numbering(name)
 
-    def _problem(self, table: str, row: int, field: str, code: str, reason: str, place: int) -> Problem:  # noqa: PLR0917
-        where = f"QĐ {self.by}/QĐ-BYT, bảng {table.removeprefix('XML')}" + (f", trường {place}" if place else "")
-        fields = self.description.tables[table].fields
-        label = next((one.label for one in fields if one.name == field), "")
-        return Problem(table, row, field, code, reason, where, label)
+    def _fields(self, columns: Iterable[_Column], names: Iterable[str], row: Row) -> Iterator[tuple[str, str, str]]:
+        """What is wrong with the fields of a row, and with which."""
+        for column, value in zip(columns, map(row.get, names), strict=True):
+            # most are blank and may be so, or say what was found sound before
+            if value in column.sound if value else not column.wanted:
+                if not column.linked or column.is_right(row):
+                    continue
+            elif not value and column.is_right(row):
+                continue
+            found = list(self._in_row(column, row))
+            if not found:
+                column.remember(row)
+            for code, reason in found:
+                yield column.name, code, reason
+
+    def _problem(self, table: str, row: int, field: str, code: str, reason: str) -> Problem:
+        labels = _labels(self.by, table)
+        place = f", trường {[*labels].index(field) + 1}" if field in labels else ""
+        where = f"QĐ {self.by}/QĐ-BYT, bảng {table.removeprefix('XML')}{place}"
+        return Problem(table, row, field, code, reason, where, labels.get(field, ""))
 
     # One field ----------------------------------------------------------------------------------------------------
 
@@ -162,7 +205,7 @@ class _Check:
         value = row.get(field.name, "")
         if not value:
             if column.wanted and self._required(field, row):
-                yield "required", gettext("Bắt buộc có giá trị.")
+                yield "required", self.blank
             elif field.beside and ";" in row.get(field.beside, ""):
                 yield "parallel", gettext("Phải có cùng số giá trị với %(other)s.") % {"other": field.beside}
             return
@@ -173,8 +216,7 @@ class _Check:
 
     def _beside_others(self, field: Field, value: str, row: Row) -> Iterator[tuple[str, str]]:
         for other in field.not_before:
-            pairs = zip(_parts(field, value), _parts(field, row.get(other, "")), strict=False)
-            if any(_earlier(one.strip(), before.strip()) for one, before in pairs):
+            if _any_earlier(field, value, row.get(other, "")):
                 yield "order", gettext("Sớm hơn %(other)s.") % {"other": other}
         if field.after and row.get(field.after) and value[:8] <= row[field.after][:8]:
             yield "order", gettext("Phải sau ngày %(other)s.") % {"other": field.after}
@@ -206,8 +248,9 @@ class _Check:
 
     def _wanted(self, rule: dict[str, Any], row: Row) -> list[Decimal]:
         if "sum" in rule:
-            rows = [r for name in rule["of"] for r in self.tables.get(name) or [] if _holds(rule.get("where", []), r)]
-            total = sum((_amount(r.get(rule["sum"], "")) for r in rows), ZERO)
+            where, name = rule.get("where", []), rule["sum"]
+            rows = chain.from_iterable(self.tables.get(table) or [] for table in rule["of"])
+            total = sum((_amount(r.get(name, "")) for r in rows if not where or _holds(where, r)), ZERO)
             return [total, *(_worked_out(text, row) for text in rule.get("or", []))]
         if "days" in rule:
             start, end = (row.get(name, "") for name in rule["days"])
@@ -223,20 +266,19 @@ class _Check:
     # Between fields -----------------------------------------------------------------------------------------------
 
     def _row(self, table: str, row: Row) -> Iterator[tuple[str, str, str]]:
-        keyed = self.description.tables[table].fields[0].name == "MA_LK"  # table 12 stands by itself
-        if keyed and row.get("MA_LK", "") != (self.visit.get("MA_LK") or row.get("MA_LK", "")):
+        key = row.get("MA_LK", "")
+        if key != (self.visit.get("MA_LK") or key) and "MA_LK" in _labels(self.by, table):  # table 12 stands by itself
             yield "MA_LK", "key", gettext("Khác mã đợt điều trị của bảng tổng hợp.")
-        if table != "XML1":
-            start, end = self.visit.get("NGAY_VAO", ""), self.visit.get("NGAY_RA", "")
-            known = start and end and not _earlier(end, start)  # a stay that ends before it begins is told of once
+        if table != "XML1" and self.stay:
+            start, end = self.stay
             for name in WITHIN_STAY:
-                if known and (value := row.get(name, "")) and not start <= value <= end:
+                if (value := row.get(name, "")) and not start <= value <= end:
                     yield name, "order", gettext("Ngoài thời gian của đợt điều trị.")
 
     def _numbering(self, table: str) -> Iterator[Problem]:
         rows = self.tables.get(table) or []
         if [row.get("STT", "") for row in rows] not in ([str(n) for n in range(1, len(rows) + 1)], [""] * len(rows)):
-            yield self._problem(table, 0, "STT", "numbering", gettext("Số thứ tự phải tăng dần từ 1."), 2)
+            yield self._problem(table, 0, "STT", "numbering", gettext("Số thứ tự phải tăng dần từ 1."))
 
 
 _TESTS: dict[str, Callable[[str, list[str]], bool]] = {
@@ -254,7 +296,6 @@ def _holds(conditions: list[Condition], row: Row) -> bool:
 SHARED = ("THANH_TIEN_BV", "THANH_TIEN_BH", "MUC_HUONG", "T_NGUONKHAC")  # what a line is shared by
 
 
-@lru_cache(maxsize=1 << 14)
 def _shares(*told: str) -> dict[str, Decimal]:
     """T_BNTT, T_BNCCT and T_BHTT of a line that says this of `SHARED`, less what other sources pay.
 
@@ -284,20 +325,25 @@ _OPERATORS: dict[type, Callable[[Decimal, Decimal], Decimal]] = {
 
 def _worked_out(text: str, row: Row) -> Decimal:
     """What an expression of field names, numbers and + - * / is of a row. Raises _NoNumberError."""
-    return _reckoned(text, *(row.get(name, "") for name in _named(text)))
+    return _round(_read(text)({name: _amount(row.get(name, "")) for name in _named(text)}))
+
+
+def _read_by(field: Field) -> tuple[str, ...]:
+    """The fields of its row that a formula and a condition of a field read; nothing where they read other rows."""
+    formula = field.formula or {}
+    if "sum" in formula:
+        return ()
+    asked = [name for name, *_ in [*field.required_if, *formula.get("where", [])]]
+    reckoned = [name for text in [formula.get("is", "0"), *formula.get("any", [])] for name in _named(text)]
+    shared = SHARED if "share" in formula else ()
+    found = dict.fromkeys([*asked, *reckoned, *shared, *formula.get("days", [])])
+    return (field.name, *found) if found else ()
 
 
 @cache
 def _named(text: str) -> tuple[str, ...]:
     """The fields that an expression names."""
     return tuple(dict.fromkeys(one.id for one in ast.walk(ast.parse(text, mode="eval")) if isinstance(one, ast.Name)))
-
-
-@lru_cache(maxsize=1 << 15)
-def _reckoned(text: str, *values: str) -> Decimal:
-    """An expression where its fields say this: most lines of a month come again and again."""
-    amounts = dict(zip(_named(text), map(_amount, values), strict=True))
-    return _round(_read(text)(amounts))
 
 
 @cache
@@ -359,15 +405,29 @@ def _earlier(value: str, other: str) -> bool:
     return value[:digits] < other[:digits]
 
 
+def _any_earlier(field: Field, value: str, other: str) -> bool:
+    """The same of what a field says, one by one where it says several."""
+    if not field.separator or (field.separator not in value and field.separator not in other):
+        return _earlier(value.strip(), other.strip())
+    pairs = zip(value.split(field.separator), other.split(field.separator), strict=False)
+    return any(_earlier(one.strip(), before.strip()) for one, before in pairs)
+
+
 def is_time(text: str, form: str) -> bool:
     """Whether a text is a time, of one of the forms (`|` between) or a `birth`, of which parts may be unknown."""
     if form == "birth":
         digits = re.fullmatch("[0-9]{12}", text) is not None
         return digits and _day(text) is not None and text[8:10] < "24" and text[10:] < "60"
-    if len(text) not in map(len, form.split("|")) or not re.fullmatch("[0-9]+", text):
+    if len(text) not in map(len, form.split("|")):
         return False
+    return moment_of(text + {4: "01010000", 8: "0000", 12: ""}[len(text)]) is not None
+
+
+def moment_of(text: str) -> datetime | None:
+    """The moment of yyyymmddHHMM, None for anything else; `strptime` takes ten times as long."""
+    if len(text) != 12 or not (text.isascii() and text.isdigit()):
+        return None
     try:
-        datetime.strptime(text + {4: "01010000", 8: "0000", 12: ""}[len(text)], "%Y%m%d%H%M")  # noqa: DTZ007
+        return datetime(int(text[:4]), int(text[4:6]), int(text[6:8]), int(text[8:10]), int(text[10:]), tzinfo=UTC)
     except ValueError:
-        return False
-    return True
+        return None

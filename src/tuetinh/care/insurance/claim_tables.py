@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import cache
 from typing import Final
 
 from tuetinh.care.insurance.benefits import Split
@@ -52,17 +53,26 @@ def in_words_of(tables: Tables, by: str) -> Tables:
         tables = tables | {"XML1": [row | _days_then(row, by) for row in tables["XML1"]]}
     if by == "4210":
         return as_then(tables)
-    known = decision(by).tables
-    names = {table: {field.name for field in known[table].fields} for table in known}
+    names = _names(by)
     if tables.get("XML13") and "MA_NOI_DEN" in names.get("XML13", ()):  # QĐ 4750: names of before
         renamed = {"MA_CSKCB_DEN": "MA_NOI_DEN", "MA_CSKCB_DI": "MA_NOI_DI"}
         then = [{renamed.get(name, name): value for name, value in row.items()} for row in tables["XML13"]]
         tables = tables | {"XML13": then}
     return {
-        table: [{name: value for name, value in row.items() if name in names[table]} for row in rows]
+        table: rows if not rows or rows[0].keys() <= names[table] else [_only(names[table], row) for row in rows]
         for table, rows in tables.items()
         if table in names
     }
+
+
+@cache
+def _names(by: str) -> dict[str, frozenset[str]]:
+    """The fields of each table of a decision."""
+    return {table: frozenset(field.name for field in one.fields) for table, one in decision(by).tables.items()}
+
+
+def _only(names: frozenset[str], row: Row) -> Row:
+    return {name: value for name, value in row.items() if name in names}
 
 
 def _days_then(summary: Row, by: str) -> Row:

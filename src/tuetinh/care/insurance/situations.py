@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from tuetinh.care.insurance.annexes.lists import BY_LEVEL
 from tuetinh.care.insurance.benefits import Line
-from tuetinh.care.insurance.entitlement import HUNDRED, CardTerm, Former, Level, Reason, Situation
+from tuetinh.care.insurance.entitlement import HUNDRED, ZERO, CardTerm, Former, Level, Reason, Situation
 from tuetinh.care.insurance.facts import Card
 from tuetinh.commons.catalogues.api import FORMULARY, SUBSTANCES, drug, service
 from tuetinh.record import r4
@@ -138,11 +138,10 @@ def reason(encounter: r4.Encounter, card: Card | None, here: FacilityFacts, inpu
 def line(item: r4.ChargeItem) -> Line:
     """A charged line as the benefit rules take it; a charge without price counts as nothing."""
     code = charged_code(item)
-    price = item.priceOverride.value if item.priceOverride and item.priceOverride.value is not None else Decimal(0)
-    found = {e.url: e for e in item.extension or []}
-    insured, ceiling = (found[url].valueMoney if url in found else None for url in (INSURED_PRICE, CEILING))
-    aid = [found[url].valueMoney if url in found else None for url in OTHER_SOURCES.values()]
-    nsnn, vtnn, vttn, rest = ((one.value if one else None) or Decimal(0) for one in aid)
+    price = item.priceOverride.value if item.priceOverride and item.priceOverride.value is not None else ZERO
+    found = {e.url: e for e in item.extension or ()}
+    insured, ceiling, *aid = (_money(found.get(url)) for url in (INSURED_PRICE, CEILING, *OTHER_SOURCES.values()))
+    nsnn, vtnn, vttn, rest = (one or ZERO for one in aid)
     scope = found[SCOPE].valueInteger if SCOPE in found else 1
     share = found[FUND_SHARE].valueDecimal if FUND_SHARE in found else None
     quantity = item.quantity.value if item.quantity and item.quantity.value is not None else Decimal(1)
@@ -151,15 +150,19 @@ def line(item: r4.ChargeItem) -> Line:
         quantity=quantity,
         price=price,
         kind=kind(item),
-        insured_price=insured.value if insured else None,
+        insured_price=insured,
         special_share=HUNDRED if item.factorOverride is None else item.factorOverride * 100,
         fund_share=HUNDRED if share is None else share,
-        ceiling=ceiling.value if ceiling else None,
+        ceiling=ceiling,
         others=(nsnn, vtnn, vttn, rest),
         scope=cast(Literal[1, 2, 3], scope or 1),
         role="exam" if item.factorOverride is None and is_examination(item) else "",
         on=day.date() if (day := moment(item.occurrenceDateTime)) else None,
     )
+
+
+def _money(told: r4.Extension | None) -> Decimal | None:
+    return told.valueMoney.value if told and told.valueMoney else None
 
 
 def kind(item: r4.ChargeItem) -> Literal["drug", "service", "supply"]:
@@ -180,7 +183,8 @@ def is_examination(item: r4.ChargeItem) -> bool:
 
 def charged_code(item: r4.ChargeItem) -> str:
     """The first code of a charge."""
-    return next((c.code or "" for c in (item.code.coding if item.code else None) or []), "")
+    coded = (item.code.coding if item.code else None) or ()
+    return (coded[0].code or "") if coded else ""
 
 
 def ended(encounter: r4.Encounter) -> date | None:

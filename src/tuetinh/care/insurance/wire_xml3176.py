@@ -22,6 +22,7 @@ from tuetinh.care.insurance.tables import DECISIONS, Row, Steps, Tables, decisio
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 HEAD = '<?xml version="1.0" encoding="utf-8"?>'
 REMEMBERED = 64  # characters of a value that is worth remembering
+MOST_REMEMBERED = 2_000  # values of a field
 LIMIT = 20_000_000  # bytes; the gateway takes no more in busy hours (result code 1001)
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production 2
 _DECLARED = re.compile(r"^<\?xml[^>]*\?>")  # the encoding that it names is no longer that of what was read
@@ -66,7 +67,8 @@ def write_status(rows: list[Row], *, by: str) -> bytes:
 def write_table(name: str, rows: list[dict[str, str]], *, by: str) -> bytes:
     """Write the document of one table, fields in the order of the decision, what is not said as an empty element."""
     table = decision(by).tables[name]
-    bodies = ["".join(_element(f.name, row.get(f.name, "")) for f in table.fields) for row in rows]
+    elements = _elements(by, name)
+    bodies = ["".join([known[row.get(field, "")] for field, known in elements.items()]) for row in rows]
     *outer, last = table.root
     inner = "".join(f"<{last}>{body}</{last}>" for body in bodies)
     return (HEAD + "".join(f"<{e}>" for e in outer) + inner + "".join(f"</{e}>" for e in reversed(outer))).encode()
@@ -112,7 +114,9 @@ def number(value: Decimal | int | None) -> str:
     """Write a number: a point, no exponent, no zeros at the end; nothing for None."""
     if value is None:
         return ""
-    text = f"{Decimal(value):f}"
+    text = str(value)
+    if "E" in text:
+        text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -122,8 +126,27 @@ def moment(value: datetime | None) -> str:
     return value.astimezone(HANOI).strftime("%Y%m%d%H%M") if value else ""
 
 
+@cache
+def _elements(by: str, table: str) -> dict[str, _Elements]:
+    """The elements of each field of a table, in their order."""
+    return {field.name: _Elements(field.name) for field in decision(by).tables[table].fields}
+
+
+class _Elements(dict[str, str]):
+    """A field as it stands in the file, by what it says: most values of a month come again and again."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __missing__(self, value: str) -> str:
+        element = _element(self.name, value)
+        if len(value) <= REMEMBERED and len(self) < MOST_REMEMBERED:
+            self[value] = element
+        return element
+
+
 def _element(name: str, value: str) -> str:
-    text = "" if not value else _known(value) if len(value) <= REMEMBERED else _content(value)
+    text = _content(value)
     return f"<{name}>{text}</{name}>" if text else f"<{name}/>"
 
 
@@ -133,9 +156,6 @@ def _content(value: str) -> str:
     if not text or _PLAIN.fullmatch(text):
         return text
     return f"<![CDATA[{text.replace(']]>', ']]]]><![CDATA[>')}]]>"
-
-
-_known = lru_cache(maxsize=1 << 16)(_content)  # most values of a month come again and again
 
 
 def parse(data: bytes, place: str) -> etree._Element:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 import msgspec
 
@@ -111,6 +111,7 @@ def all_services() -> list[Service]:
     return [found for code in known if (found := service(code)) is not None]
 
 
+@lru_cache(maxsize=1 << 14)
 def service(code: str) -> Service | None:
     """The service of a billable code, a consultation's code or a technique's.
 

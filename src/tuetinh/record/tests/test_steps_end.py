@@ -1,14 +1,15 @@
-"""How steps and connections of one's own end when something fails, or when whoever waits for them leaves."""
+"""How steps end when something fails, or whoever waits leaves, connections of one's own too; what times they read."""
 
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tuetinh.record.asker import SYSTEM
-from tuetinh.record.steps import Step, arun, computed, connected, run
+from tuetinh.record.steps import Query, Step, arun, computed, connected, run
 from tuetinh.record.tests.door_world import url
 
 pytestmark = pytest.mark.django_db
@@ -35,6 +36,21 @@ def test_what_fails_while_it_is_computed_fails_inside_the_step() -> None:
             return await arun(cautious(), conn)
 
     assert asyncio.run(there()) == "it does not work"
+
+
+def asks_when() -> Step[datetime]:
+    rows = yield Query("SELECT '2026-11-02 10:40:00.5+07'::timestamptz")
+    return rows[0][0]  # type: ignore[no-any-return]
+
+
+def test_a_time_is_the_same_wherever_a_step_is_driven() -> None:
+    async def there() -> datetime:
+        async with connected(url()) as conn:
+            return await arun(asks_when(), conn)
+
+    for found in (run(SYSTEM, asks_when()), asyncio.run(there())):
+        assert found == datetime(2026, 11, 2, 3, 40, 0, 500_000, tzinfo=UTC)
+    assert run(SYSTEM, asks_when()).utcoffset() == timedelta(0)
 
 
 def test_a_connection_of_ones_own_is_closed_however_often_its_task_is_cancelled() -> None:

@@ -6,7 +6,7 @@ A facility that has given no catalogue of a kind is asked nothing about it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -74,9 +74,11 @@ class Book:
                 faults.append(fault)
         return faults
 
-    def any_fault(self, catalogue: str, codes: Iterable[str], day: date | None) -> str:
-        """What is wrong with the first of some codes that is not right, "" where all are."""
-        found = (self.faults(catalogue, code, day, {}) for code in codes)
+    def any_fault(self, catalogue: str, codes: str, day: date | None) -> str:
+        """What is wrong with the first of some codes (`;` between them) that is not right, "" where all are."""
+        if catalogue not in self.items:
+            return ""
+        found = (self.faults(catalogue, code.strip(), day, {}) for code in codes.split(";"))
         return next((faults[0] for faults in found if faults), "")
 
 

@@ -24,6 +24,10 @@ class Fill:
     read: Callable[[Any], str]
 
 
+class OfVisit(Fill):
+    """The same in all rows of a table: read is given the visit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A visit with its cost divided; tables: those that are filled already."""
@@ -40,10 +44,22 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """A table: rows gives the facts of each of its rows, and the ids of what they are read from; fields fill one."""
+    """A table: rows gives the facts of each of its rows, and the ids of what they are read from; fields fill one.
+
+    own: those of the fields that are of a row and not of its visit.
+    """
 
     rows: Callable[[Claimed], Iterable[tuple[Any, Mapping[str, str]]]]
     fields: Mapping[str, Fill]
+    own: list[tuple[str, Callable[[Any], str]]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        own = [(name, how.read) for name, how in self.fields.items() if not isinstance(how, OfVisit)]
+        object.__setattr__(self, "own", own)
+
+    def same(self, visit: Visit) -> Row:
+        """What all rows say of a visit, in the order of the fields, and room for what they say of their own."""
+        return {name: how.read(visit) if isinstance(how, OfVisit) else "" for name, how in self.fields.items()}
 
 
 @dataclass
@@ -63,9 +79,13 @@ class Sources:
 
 def fill(name: str, filling: Filling, claimed: Claimed, sources: Sources | None) -> list[Row]:
     """The rows of a table, numbered where the table asks for it."""
-    rows = []
+    rows: list[Row] = []
+    same: Row = {}
     for number, (facts, ids) in enumerate(filling.rows(claimed), 1):
-        row = {field: how.read(facts) for field, how in filling.fields.items()}
+        same = same or filling.same(claimed.visit)  # most tables have no row
+        row = same.copy()
+        for place, read in filling.own:
+            row[place] = read(facts)
         if "STT" in row:
             row["STT"] = str(number)
         rows.append(row)

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Final
 
+from django.utils.functional import cached_property
+
 from tuetinh.care.insurance.benefits import SplitLine
-from tuetinh.care.insurance.filling.fills import NUMBERED, Claimed, Fill, Filling
+from tuetinh.care.insurance.filling.fills import NUMBERED, Claimed, Fill, Filling, OfVisit
 from tuetinh.care.insurance.filling.reading import (
     ICD9,
     about,
@@ -236,7 +237,7 @@ def _measured_in(c: Charged) -> str:
 
 
 MEDICINE: Final = {
-    "MA_LK": Fill("XML1.MA_LK", lambda c: key(c.visit)),
+    "MA_LK": OfVisit("XML1.MA_LK", key),
     "STT": NUMBERED,
     "MA_THUOC": Fill("MedicationRequest.medication(mã hoạt chất)", _substance),
     "MA_PP_CHEBIEN": Fill("ChargeItem.extension(processing-method)", lambda c: told(c.item, PROCESSING)),
@@ -262,7 +263,7 @@ MEDICINE: Final = {
     "TT_THAU": _product(TENDER, "tender"),
     "DON_GIA": Fill("ChargeItem.priceOverride", lambda c: number(c.line.line.price)),
     **MONEY,
-    "MA_KHOA": Fill("XML1.MA_KHOA", lambda c: departments(c.visit)[0]),
+    "MA_KHOA": OfVisit("XML1.MA_KHOA", lambda v: departments(v)[0]),
     "MA_BAC_SI": Fill(
         "MedicationRequest.requester, Practitioner.qualification",
         lambda c: licence(c.visit, c.medicine.requester if c.medicine else None),
@@ -345,7 +346,7 @@ def _ready(c: Charged) -> datetime | None:
 
 
 SERVICE: Final = {
-    "MA_LK": Fill("XML1.MA_LK", lambda c: key(c.visit)),
+    "MA_LK": OfVisit("XML1.MA_LK", key),
     "STT": NUMBERED,
     "MA_DICH_VU": Fill("ChargeItem.code", lambda c: c.code if _is_service(c) else ""),
     "MA_PTTT_QT": Fill(
@@ -368,15 +369,15 @@ SERVICE: Final = {
     "TYLE_TT_DV": Fill("ChargeItem.factorOverride", lambda c: number(c.line.line.special_share)),
     "T_TRANTT": Fill("ChargeItem.extension(payment-ceiling)", _ceiling),
     **MONEY,
-    "MA_KHOA": Fill("XML1.MA_KHOA", lambda c: departments(c.visit)[0]),
+    "MA_KHOA": OfVisit("XML1.MA_KHOA", lambda v: departments(v)[0]),
     "MA_GIUONG": Fill("Encounter.location, Location.identifier", _bed),
     "MA_BAC_SI": Fill(
         "ServiceRequest.requester, Practitioner.qualification",
         lambda c: licence(c.visit, c.request.requester if c.request else None),
     ),
     "NGUOI_THUC_HIEN": Fill("Procedure.performer, Observation.performer, DiagnosticReport.performer", _performers),
-    "MA_BENH": Fill("XML1.MA_BENH_CHINH", lambda c: principal(c.visit)),
-    "MA_BENH_YHCT": Fill("XML1.MA_BENH_YHCT", lambda c: traditional(c.visit)),
+    "MA_BENH": OfVisit("XML1.MA_BENH_CHINH", principal),
+    "MA_BENH_YHCT": OfVisit("XML1.MA_BENH_YHCT", traditional),
     "NGAY_YL": Fill("ServiceRequest.authoredOn, ChargeItem.occurrence", lambda c: written(_ordered(c))),
     "NGAY_TH_YL": Fill("Observation.effective, Procedure.performed", lambda c: written(_carried_out(c))),
     "NGAY_KQ": Fill(

@@ -25,7 +25,7 @@ def search_all(asker: Asker, type_: type[R], query: str) -> list[R]:
     """Everything that a search finds, page by page."""
     found, page = [], None
     while True:
-        result = record.search(asker, type_.__name__, f"{query}&_count=500", page)
+        result = record.search(asker, type_.__name__, f"{query}&_count=1000", page)
         found += cast("list[R]", result.resources)
         page = result.next
         if page is None:
@@ -39,7 +39,10 @@ def id_of(reference: r4.Reference | None) -> str:
 
 def code(concept: r4.CodeableConcept | None, system: str = "") -> str:
     """The code of a system, the first code for ""."""
-    return next((c.code or "" for c in (concept.coding if concept else None) or [] if system in ("", c.system)), "")
+    for coding in (concept.coding if concept else None) or ():
+        if not system or coding.system == system:
+            return coding.code or ""
+    return ""
 
 
 def listed(concepts: Iterable[r4.CodeableConcept | None], name: str) -> str:
@@ -73,7 +76,10 @@ def about(item: r4.ChargeItem) -> set[str]:
 
 def extension(element: r4.DomainResource | None, url: str) -> r4.Extension | None:
     """The extension of an address, or None."""
-    return next((e for e in (element.extension if element else None) or [] if e.url == url), None)
+    for one in (element.extension if element else None) or ():
+        if one.url == url:
+            return one
+    return None
 
 
 def told(element: r4.DomainResource | None, url: str) -> str:

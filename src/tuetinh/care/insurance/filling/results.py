@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tuetinh.care.insurance.filling.fills import NUMBERED, Claimed, Fill, Filling
+from tuetinh.care.insurance.filling.fills import NUMBERED, Claimed, Fill, Filling, OfVisit
 from tuetinh.care.insurance.filling.reading import LOINC, code, id_of, licence, licences, quantity, text
 from tuetinh.care.insurance.filling.summary import key
 from tuetinh.care.insurance.filling.visit import FINAL, Visit
@@ -106,7 +106,7 @@ def _ready(r: Result) -> str:
 RESULTS: Final = Filling(
     _results,
     {
-        "MA_LK": Fill("XML1.MA_LK", lambda r: key(r.visit)),
+        "MA_LK": OfVisit("XML1.MA_LK", key),
         "STT": NUMBERED,
         "MA_DICH_VU": Fill("ServiceRequest.code", lambda r: code(r.request.code) if r.request else ""),
         "MA_CHI_SO": Fill("Observation.code", _index),
@@ -195,7 +195,7 @@ def _noted_by(p: Progress) -> str:
 PROGRESS: Final = Filling(
     _progress,
     {
-        "MA_LK": Fill("XML1.MA_LK", lambda p: key(p.visit)),
+        "MA_LK": OfVisit("XML1.MA_LK", key),
         "STT": NUMBERED,
         "DIEN_BIEN_LS": Fill("ClinicalImpression.summary, Observation(vital-signs), Procedure.code", _course),
         "GIAI_DOAN_BENH": Fill("Condition.stage", _stage),

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
-from tuetinh.care.insurance.filling.fills import NUMBERED, Claimed, Fill, Filling, Sources
+from tuetinh.care.insurance.filling.fills import NUMBERED, Claimed, Fill, Filling, OfVisit, Sources
 from tuetinh.care.insurance.filling.reading import (
     ICD9,
     code,
@@ -92,25 +92,27 @@ def _blood_group(visit: Visit) -> str:
 
 
 PERSON: Final = {
-    "MA_LK": Fill("Encounter.identifier, Encounter.id", key),
+    "MA_LK": OfVisit("Encounter.identifier, Encounter.id", key),
     "STT": NUMBERED,
-    "MA_BN": Fill("Patient.identifier(mrn), Patient.id", lambda v: identifier(v.patient, "mrn") or v.patient.id or ""),
-    "HO_TEN": Fill("Patient.name", lambda v: display_name(v.patient).upper()),
-    "SO_CCCD": Fill(
+    "MA_BN": OfVisit(
+        "Patient.identifier(mrn), Patient.id", lambda v: identifier(v.patient, "mrn") or v.patient.id or ""
+    ),
+    "HO_TEN": OfVisit("Patient.name", lambda v: display_name(v.patient).upper()),
+    "SO_CCCD": OfVisit(
         "Patient.identifier(cccd, passport)",
         lambda v: identifier(v.patient, "cccd") or identifier(v.patient, "passport"),
     ),
-    "NGAY_SINH": Fill("Patient.birthDate, patient-birthTime", _birth),
-    "GIOI_TINH": Fill("Patient.gender", lambda v: SEXES.get(v.patient.gender or "", "3")),
-    "NHOM_MAU": Fill("Observation(882-1, 883-9).value", _blood_group),
-    "MA_QUOCTICH": Fill("Patient.extension(patient-nationality), 000", _nationality),
-    "MA_DANTOC": Fill("Patient.extension(dân tộc)", lambda v: ethnic_group(v.patient)),
-    "MA_NGHE_NGHIEP": Fill("Patient.extension(nghề nghiệp), 00", lambda v: occupation(v.patient)[:2] or "00"),
-    "DIA_CHI": Fill("Patient.address", lambda v: home(v.patient)[0]),
-    "MATINH_CU_TRU": Fill("Patient.address(mã xã)", _province),
-    "MAHUYEN_CU_TRU": Fill("Patient.address.district", _district),
-    "MAXA_CU_TRU": Fill("Patient.address(mã xã)", lambda v: home(v.patient)[1]),
-    "DIEN_THOAI": Fill("Patient.telecom", lambda v: phone(v.patient)),
+    "NGAY_SINH": OfVisit("Patient.birthDate, patient-birthTime", _birth),
+    "GIOI_TINH": OfVisit("Patient.gender", lambda v: SEXES.get(v.patient.gender or "", "3")),
+    "NHOM_MAU": OfVisit("Observation(882-1, 883-9).value", _blood_group),
+    "MA_QUOCTICH": OfVisit("Patient.extension(patient-nationality), 000", _nationality),
+    "MA_DANTOC": OfVisit("Patient.extension(dân tộc)", lambda v: ethnic_group(v.patient)),
+    "MA_NGHE_NGHIEP": OfVisit("Patient.extension(nghề nghiệp), 00", lambda v: occupation(v.patient)[:2] or "00"),
+    "DIA_CHI": OfVisit("Patient.address", lambda v: home(v.patient)[0]),
+    "MATINH_CU_TRU": OfVisit("Patient.address(mã xã)", _province),
+    "MAHUYEN_CU_TRU": OfVisit("Patient.address.district", _district),
+    "MAXA_CU_TRU": OfVisit("Patient.address(mã xã)", lambda v: home(v.patient)[1]),
+    "DIEN_THOAI": OfVisit("Patient.telecom", lambda v: phone(v.patient)),
 }
 
 # The card -----------------------------------------------------------------------------------------------------------
@@ -125,12 +127,12 @@ def _free_of_copayment(claimed: Claimed) -> str:
 
 
 CARD: Final = {
-    "MA_THE_BHYT": Fill("Coverage.identifier", lambda v: ";".join(card.number for card in v.cards)),
-    "MA_DKBD": Fill("Coverage.class", lambda v: ";".join(card.facility for card in v.cards)),
-    "GT_THE_TU": Fill("Coverage.period.start", lambda v: ";".join(c.valid_from.replace("-", "") for c in v.cards)),
-    "GT_THE_DEN": Fill("Coverage.period.end", lambda v: ";".join(c.valid_to.replace("-", "") for c in v.cards)),
-    "MA_KHUVUC": Fill("Coverage.extension(coverage-area)", lambda v: v.cards[-1].area if v.cards else ""),
-    "NAM_NAM_LIEN_TUC": Fill(
+    "MA_THE_BHYT": OfVisit("Coverage.identifier", lambda v: ";".join(card.number for card in v.cards)),
+    "MA_DKBD": OfVisit("Coverage.class", lambda v: ";".join(card.facility for card in v.cards)),
+    "GT_THE_TU": OfVisit("Coverage.period.start", lambda v: ";".join(c.valid_from.replace("-", "") for c in v.cards)),
+    "GT_THE_DEN": OfVisit("Coverage.period.end", lambda v: ";".join(c.valid_to.replace("-", "") for c in v.cards)),
+    "MA_KHUVUC": OfVisit("Coverage.extension(coverage-area)", lambda v: v.cards[-1].area if v.cards else ""),
+    "NAM_NAM_LIEN_TUC": OfVisit(
         "Coverage.extension(coverage-five-years)",
         lambda v: v.cards[-1].five_years.replace("-", "") if v.cards else "",
     ),
@@ -187,15 +189,15 @@ def surgery(visit: Visit) -> str:
 
 
 ILLNESS: Final = {
-    "LY_DO_VV": Fill("Encounter.reasonCode", reason),
-    "LY_DO_VNT": Fill("Encounter.reasonCode (nội trú)", lambda v: reason(v) if admitted(v) else ""),
-    "CHAN_DOAN_VAO": Fill("Encounter.diagnosis(AD), Condition.code", _on_arrival),
-    "CHAN_DOAN_RV": Fill("Encounter.diagnosis, Condition.code", lambda v: _words(_conditions(v)[0])),
-    "MA_BENH_CHINH": Fill("Encounter.diagnosis.rank, Condition.code(ICD-10)", principal),
-    "MA_BENH_KT": Fill("Encounter.diagnosis.rank, Condition.code(ICD-10)", lambda v: ";".join(diagnoses(v)[1:13])),
-    "MA_BENH_YHCT": Fill(f"Condition.code({TRADITIONAL})", traditional),
-    "MA_PTTT_QT": Fill("Procedure.code(ICD-9-CM)", surgery),
-    "MA_TAI_NAN": Fill(
+    "LY_DO_VV": OfVisit("Encounter.reasonCode", reason),
+    "LY_DO_VNT": OfVisit("Encounter.reasonCode (nội trú)", lambda v: reason(v) if admitted(v) else ""),
+    "CHAN_DOAN_VAO": OfVisit("Encounter.diagnosis(AD), Condition.code", _on_arrival),
+    "CHAN_DOAN_RV": OfVisit("Encounter.diagnosis, Condition.code", lambda v: _words(_conditions(v)[0])),
+    "MA_BENH_CHINH": OfVisit("Encounter.diagnosis.rank, Condition.code(ICD-10)", principal),
+    "MA_BENH_KT": OfVisit("Encounter.diagnosis.rank, Condition.code(ICD-10)", lambda v: ";".join(diagnoses(v)[1:13])),
+    "MA_BENH_YHCT": OfVisit(f"Condition.code({TRADITIONAL})", traditional),
+    "MA_PTTT_QT": OfVisit("Procedure.code(ICD-9-CM)", surgery),
+    "MA_TAI_NAN": OfVisit(
         "Condition.code(ma-tai-nan), Encounter.type",
         lambda v: listed([*(c.code for c in v.conditions.values()), *(v.encounter.type or [])], "ma-tai-nan"),
     ),
@@ -322,40 +324,42 @@ def seen_again(visit: Visit) -> list[str]:
 
 
 STAY: Final = {
-    "MA_NOI_DI": Fill("Encounter.hospitalization.origin, ServiceRequest.identifier.assigner", _came_from),
-    "MA_NOI_DEN": Fill(
+    "MA_NOI_DI": OfVisit("Encounter.hospitalization.origin, ServiceRequest.identifier.assigner", _came_from),
+    "MA_NOI_DEN": OfVisit(
         "Encounter.hospitalization.destination, QuestionnaireResponse(chuyen-co-so).MA_CSKCB_DEN", went_to
     ),
-    "NGAY_VAO": Fill("Encounter.period.start", lambda v: written(times(v)[0])),
-    "NGAY_VAO_NOI_TRU": Fill("Encounter.classHistory, Encounter.period", lambda v: written(admitted(v))),
-    "NGAY_RA": Fill("Encounter.period.end", lambda v: written(times(v)[1])),
-    "GIAY_CHUYEN_TUYEN": Fill(
+    "NGAY_VAO": OfVisit("Encounter.period.start", lambda v: written(times(v)[0])),
+    "NGAY_VAO_NOI_TRU": OfVisit("Encounter.classHistory, Encounter.period", lambda v: written(admitted(v))),
+    "NGAY_RA": OfVisit("Encounter.period.end", lambda v: written(times(v)[1])),
+    "GIAY_CHUYEN_TUYEN": OfVisit(
         "Encounter.hospitalization.preAdmissionIdentifier, ServiceRequest.identifier, Appointment.identifier",
         _paper_brought,
     ),
-    "PP_DIEU_TRI": Fill("MedicationRequest, MedicationAdministration, Procedure.category", treatment),
-    "KET_QUA_DTRI": Fill(
+    "PP_DIEU_TRI": OfVisit("MedicationRequest, MedicationAdministration, Procedure.category", treatment),
+    "KET_QUA_DTRI": OfVisit(
         "Encounter.hospitalization.dischargeDisposition", lambda v: leaving(v.encounter).get("ket-qua-dtri", "")
     ),
-    "MA_LOAI_RV": Fill(
+    "MA_LOAI_RV": OfVisit(
         "Encounter.hospitalization.dischargeDisposition", lambda v: leaving(v.encounter).get("ma-loai-rv", "")
     ),
-    "GHI_CHU": Fill("CarePlan.description", lambda v: "; ".join(p.description or "" for p in v.plans if p.description)),
-    "NGAY_TTOAN": Fill("Invoice.date", lambda v: written(v.paid_at)),
-    "NAM_QT": Fill("Encounter.period.end", lambda v: f"{end:%Y}" if (end := times(v)[1]) else ""),
-    "THANG_QT": Fill("Encounter.period.end", lambda v: str(end.month) if (end := times(v)[1]) else ""),
-    "MA_LOAI_KCB": Fill("Encounter.type(ma-loai-kcb), Encounter.class", kind_of_care),
-    "MA_KHOA": Fill("Encounter.location, Location.type(ma-khoa), K01", lambda v: ";".join(departments(v))),
-    "MA_CSKCB": Fill("Encounter.serviceProvider, Organization.identifier", lambda v: v.facility.code),
-    "CAN_NANG": Fill("Observation(29463-7, 3141-9).value", _weight),
-    "CAN_NANG_CON": Fill(
+    "GHI_CHU": OfVisit(
+        "CarePlan.description", lambda v: "; ".join(p.description or "" for p in v.plans if p.description)
+    ),
+    "NGAY_TTOAN": OfVisit("Invoice.date", lambda v: written(v.paid_at)),
+    "NAM_QT": OfVisit("Encounter.period.end", lambda v: f"{end:%Y}" if (end := times(v)[1]) else ""),
+    "THANG_QT": OfVisit("Encounter.period.end", lambda v: str(end.month) if (end := times(v)[1]) else ""),
+    "MA_LOAI_KCB": OfVisit("Encounter.type(ma-loai-kcb), Encounter.class", kind_of_care),
+    "MA_KHOA": OfVisit("Encounter.location, Location.type(ma-khoa), K01", lambda v: ";".join(departments(v))),
+    "MA_CSKCB": OfVisit("Encounter.serviceProvider, Organization.identifier", lambda v: v.facility.code),
+    "CAN_NANG": OfVisit("Observation(29463-7, 3141-9).value", _weight),
+    "CAN_NANG_CON": OfVisit(
         "QuestionnaireResponse(chung-sinh).CAN_NANG_CON",
         lambda v: ";".join(one.answers.get("CAN_NANG_CON", "") for one in v.papers.get("chung-sinh", [])),
     ),
-    "NGAY_TAI_KHAM": Fill("Appointment.start", lambda v: ";".join(seen_again(v))),
-    "MA_HSBA": Fill("Encounter.identifier, Encounter.id", key),
-    "MA_TTDV": Fill("Organization.extension(facility-head-licence)", lambda v: v.facility.head),
-    "DU_PHONG": Fill("Observation(8302-2).value", lambda v: quantity(measured(v, *HEIGHT))),
+    "NGAY_TAI_KHAM": OfVisit("Appointment.start", lambda v: ";".join(seen_again(v))),
+    "MA_HSBA": OfVisit("Encounter.identifier, Encounter.id", key),
+    "MA_TTDV": OfVisit("Organization.extension(facility-head-licence)", lambda v: v.facility.head),
+    "DU_PHONG": OfVisit("Observation(8302-2).value", lambda v: quantity(measured(v, *HEIGHT))),
 }
 
 # Sums ---------------------------------------------------------------------------------------------------------------
@@ -391,18 +395,12 @@ SUMS: Final = {
 }
 
 
-def _of_visit(how: Fill) -> Fill:
-    return Fill(how.source, lambda claimed: how.read(claimed.visit))
-
-
 def _one(claimed: Claimed) -> list[tuple[Claimed, dict[str, str]]]:
     visit = claimed.visit
     return [(claimed, {"Encounter": visit.id, "Patient": visit.patient.id or "", "Organization": visit.place})]
 
 
-SUMMARY: Final = Filling(
-    _one, {name: _of_visit(how) for name, how in {**PERSON, **CARD, **ILLNESS, **STAY}.items()} | SUMS
-)
+SUMMARY: Final = Filling(_one, {**PERSON, **CARD, **ILLNESS, **STAY, **SUMS})
 
 # Table 0 ------------------------------------------------------------------------------------------------------------
 

@@ -21,8 +21,8 @@ from tuetinh.care.insurance.forms.writing import dotted
 from tuetinh.care.insurance.models import RuleChange, RuleOverride
 from tuetinh.care.insurance.rules import changes, vocabulary
 from tuetinh.care.insurance.rules.book import GROUPS, in_force
-from tuetinh.care.insurance.rules.language import Rule, fields, is_number
-from tuetinh.care.insurance.rules.weigh import problem_of
+from tuetinh.care.insurance.rules.language import Rule, fault_of, fields, is_number
+from tuetinh.care.insurance.rules.weigh import problem_of, reads_english
 from tuetinh.care.insurance.tables import decision
 from tuetinh.commons.access.api import asker, desk, owner_names
 from tuetinh.commons.ui.api import DayField, paginate
@@ -86,12 +86,13 @@ class RuleForm(forms.Form):
 @require_GET
 @never_cache
 def rules(request: HttpRequest) -> HttpResponse:
-    """All rules; those of a `group`, or with a scrap `q` of their code or words."""
+    """All rules; those of a `group`, or with a scrap `q` of their code or words. First those that cannot be asked."""
     group, scrap = request.GET.get("group", ""), request.GET.get("q", "").strip().casefold()
     here = asker(request)
+    book = in_force(here.facility)
     known = [
         rule
-        for rule in in_force(here.facility).rules.values()
+        for rule in (*book.unsound.values(), *book.rules.values())
         if group in ("", rule.group) and (not scrap or scrap in f"{rule.code} {rule.vi} {rule.clause}".casefold())
     ]
     changed = set(RuleChange.objects.filter(facility__in={"", here.facility}).values_list("code", flat=True))
@@ -100,10 +101,11 @@ def rules(request: HttpRequest) -> HttpResponse:
     rows = [
         (
             rule,
-            severity[rule.severity],
-            [moments[one] for one in rule.when],
+            severity.get(rule.severity, rule.severity),
+            [moments.get(one, one) for one in rule.when],
             [may.get(one, one) for one in rule.override],
             rule.code in changed,
+            fault_of(rule) if book.unsound.get(rule.code) is rule else "",
         )
         for rule in page.object_list
     ]
@@ -121,7 +123,8 @@ def rule(request: HttpRequest, code: str) -> HttpResponse:
     if known is None and not new:
         raise Http404
     if request.method != "POST":
-        return _page(request, code, RuleForm(initial=_initial(known)))
+        fault = fault_of(known) if known and known.on else ""
+        return _page(request, code, RuleForm(initial=_initial(known)), fault=fault)
     form = RuleForm(request.POST if new else _with(request, code))
     if not form.is_valid():
         return _page(request, code, form, status=422)
@@ -162,7 +165,7 @@ def overrides(request: HttpRequest) -> HttpResponse:
 
 def _said(rule: Rule | None, one: RuleOverride) -> Problem | None:
     """What the rule said of the value then; None for one that is no longer there."""
-    return problem_of(rule, 0, {one.field: one.value}) if rule else None
+    return problem_of(rule, 0, {one.field: one.value}, english=reads_english()) if rule else None
 
 
 def _read(one: RuleOverride) -> str:
@@ -186,14 +189,20 @@ def _initial(known: Rule | None) -> dict[str, Any]:
 
 
 def _page(
-    request: HttpRequest, code: str, form: RuleForm, *, trial: changes.Trial | None = None, status: int = 200
+    request: HttpRequest,
+    code: str,
+    form: RuleForm,
+    *,
+    trial: changes.Trial | None = None,
+    fault: str = "",
+    status: int = 200,
 ) -> HttpResponse:
     table = form["table"].value() or "XML1"
     table = table if table in dict(TABLES) else "XML1"
     history = [] if code == "new" else changes.history(asker(request), code)
     people = owner_names({one.account for one in history}, ())[0]
     context = {
-        "form": form, "code": code, "new": code == "new", "trial": trial, "table": table,
+        "form": form, "code": code, "new": code == "new", "trial": trial, "fault": fault, "table": table,
         "vocabulary": vocabulary.words(table), "functions": vocabulary.EXPLAINED.items(),
         "history": [(one, people.get(one.account, one.account)) for one in history],
     }  # fmt: skip

@@ -11,7 +11,7 @@ from django.db.models import Max
 from django.utils.translation import gettext_lazy
 
 from tuetinh.care.insurance.models import RuleChange
-from tuetinh.care.insurance.rules.language import BadCondition, Book, Rule, verify
+from tuetinh.care.insurance.rules.language import Book, Rule, fault_of
 
 log = logging.getLogger(__name__)
 
@@ -70,21 +70,15 @@ def _as_of(last: int, facility: str) -> Book:
 
     facility: one that has changes of its own, "" for all others.
     """
-    rules = {rule.code: rule for rule in delivered()}
+    rules, unsound = {rule.code: rule for rule in delivered()}, {}
     for place in dict.fromkeys(("", facility)):
         changes = RuleChange.objects.filter(id__lte=last, facility=place).order_by("code", "-id").distinct("code")
-        rules |= {rule.code: rule for change in changes if (rule := _read(change))}
+        for rule in (msgspec.convert(change.content, Rule) for change in changes):
+            unsound.pop(rule.code, None)
+            if rule.on and (fault := fault_of(rule)):
+                log.error("rule %s of %s does not hold: %s", rule.code, place or "every facility", fault)
+                unsound[rule.code] = rule
+            else:
+                rules[rule.code] = rule
     order = {group: n for n, group in enumerate(GROUPS)}
-    return Book(sorted(rules.values(), key=lambda rule: order.get(rule.group, len(order))))
-
-
-def _read(change: RuleChange) -> Rule | None:
-    """A rule as somebody changed it; None, and told in the log, for one that can no longer be asked."""
-    rule = msgspec.convert(change.content, Rule)
-    try:
-        if rule.on:
-            verify(rule)
-    except BadCondition as error:
-        log.error("rule %s of %s does not hold: %s", rule.code, change.facility or "every facility", error)
-        return None
-    return rule
+    return Book(sorted(rules.values(), key=lambda rule: order.get(rule.group, len(order))), unsound.values())

@@ -104,5 +104,6 @@ def history(asker: Asker, code: str) -> list[RuleChange]:
 
 
 def known(asker: Asker, code: str) -> Rule | None:
-    """A rule as it is now for the administrator."""
-    return in_force(asker.facility).rules.get(code)
+    """A rule as it is now for the administrator: as somebody kept it last, even where it can no longer be asked."""
+    book = in_force(asker.facility)
+    return book.unsound.get(code) or book.rules.get(code)

@@ -2,17 +2,18 @@
 
 Of the parts that `&&` and `||` join, those count that mean the same in Python as in CEL: a comparison of words, texts
 and numbers; a word that is (not) one of some; how a text begins or ends; a list that has a text, or anything at all; a
-word that is true or false. Anything else may hold.
+word that is true or false. Anything else may hold. They become one function of Python for all conditions of a table.
 """
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any
 
-Known = Mapping[str, Any]
+Read = Callable[[str], str]
+"""How Python reads a word of a condition."""
+
 _WORD = r"[A-Z][A-Z0-9_]*(?:\.[A-Z][A-Z0-9_]*)?"
 _TEXT, _NUMBER = r'"[^"\\]*"', r"[0-9]+(?:\.[0-9]+)?"
 _COMPARED = re.compile(rf"({_WORD})\s*(==|!=|<=|>=|<|>)\s*(?:({_WORD})|({_TEXT})|({_NUMBER}))")
@@ -22,67 +23,61 @@ _ANY = re.compile(rf"({_WORD})\.exists\((?:[^()]|\([^()]*\))*\)")
 _END = re.compile(rf"({_WORD})\.(startsWith|endsWith)\(({_TEXT})\)")
 _TRUE = re.compile(rf"(!?)({_WORD})")
 _PIECES = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|&&|\|\||[()\[\]{}?]')
-_OPERATORS = {
-    "==": operator.eq, "!=": operator.ne, "<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt,
-}  # fmt: skip
+_DEEPEST = 20  # brackets within each other, of which Python takes less than CEL
 
 
-class Guard(NamedTuple):
-    """A test of what is known. word, texts: where nothing counts but which of these texts the word is, or none."""
+def asked_first(
+    conditions: Iterable[str], arguments: str, read: Read, **known: Callable[[str], Any]
+) -> Callable[..., tuple[int, ...]]:
+    """The function of these arguments that tells which of the conditions may hold, by their places.
 
-    test: Callable[[Known], bool]
-    word: str = ""
-    texts: frozenset[str] = frozenset()
+    known: functions that a word may be read by.
+    """
+    lines = [f"def may_hold({arguments}):", " found = []"]
+    for place, condition in enumerate(conditions):
+        tests = guards(condition, read)
+        lines.append(f" if {' and '.join(tests) or 'True'}: found.append({place})")
+    scope: dict[str, Any] = dict(known)
+    # A condition gives names of words, and texts and numbers as Python writes them itself.
+    exec("\n".join([*lines, " return tuple(found)"]), scope)  # noqa: S102
+    found: Callable[..., tuple[int, ...]] = scope["may_hold"]
+    return found
 
 
-def guards(condition: str) -> list[Guard]:
-    """What must be true of the words for a condition to hold; nothing where that cannot be told."""
+def guards(condition: str, read: Read, depth: int = 0) -> list[str]:
+    """What must be true of the words for a condition to hold, in Python; nothing where that cannot be told."""
+    if depth > _DEEPEST:
+        return []
     either = _parts(condition, "||")
     if len(either) > 1:
-        found = [[guard.test for guard in guards(part)] for part in either]
-        return [Guard(lambda known: any(all(test(known) for test in one) for one in found))] if all(found) else []
+        found = [" and ".join(guards(part, read, depth + 1)) for part in either]
+        return ["(" + " or ".join(found) + ")"] if all(found) else []
     if "?" in _tops(condition):
         return []
-    asked = (_guard(part.strip()) for part in _parts(condition, "&&"))
-    return [guard for guard in asked if guard is not None]
+    asked = (_guard(part.strip(), read, depth) for part in _parts(condition, "&&"))
+    return [guard for guard in asked if guard]
 
 
-def _guard(part: str) -> Guard | None:
+def _guard(part: str, read: Read, depth: int) -> str:
     if match := _COMPARED.fullmatch(part):
-        return _comparison(match[1], match[2], *match.groups()[2:])
+        word, sign, other, text, number = match.groups()
+        value = read(other) if other else repr(text[1:-1]) if text else repr(float(number))
+        return f"{read(word)} {sign} {value}" if value != "inf" else ""
     if match := _ONE_OF.fullmatch(part):
-        wanted, word, other = match[1] is None, match[2], match[4]
-        if other:
-            return Guard(lambda known: (known[word] in known[other]) is wanted)
-        texts = frozenset(one[1:-1] for one in re.findall(_TEXT, match[3]))
-        return Guard(lambda known: (known[word] in texts) is wanted, word, texts)
+        other = match[4]
+        some = read(other) if other else "{" + ", ".join(repr(one[1:-1]) for one in re.findall(_TEXT, match[3])) + "}"
+        return f"{read(match[2])} {'not in' if match[1] else 'in'} {some}"
     if match := _HAS.fullmatch(part):
-        text, word = match[1][1:-1], match[2]
-        return Guard(lambda known: text in known[word])
+        return f"{match[1][1:-1]!r} in {read(match[2])}"
     if match := _ANY.fullmatch(part):
-        word = match[1]
-        return Guard(lambda known: bool(known[word]))
+        return read(match[1])
     if match := _END.fullmatch(part):
-        word, method, text = match[1], match[2].lower(), match[3][1:-1]
-        return Guard(lambda known: bool(getattr(known[word], method)(text)))
+        return f"{read(match[1])}.{match[2].lower()}({match[3][1:-1]!r})"
     if match := _TRUE.fullmatch(part):
-        wanted, word = not match[1], match[2]
-        return Guard(lambda known: known[word] is wanted)
+        return f"{read(match[2])} is {not match[1]}"
     if part.startswith("(") and _tops(part) == ["(", ")"]:
-        tests = [guard.test for guard in guards(part[1:-1])]
-        return Guard(lambda known: all(test(known) for test in tests)) if tests else None
-    return None
-
-
-def _comparison(word: str, sign: str, other: str | None, text: str | None, number: str | None) -> Guard:
-    how = _OPERATORS[sign]
-    if other:
-        return Guard(lambda known: bool(how(known[word], known[other])))
-    if text and sign in ("==", "!="):
-        one = text[1:-1]
-        return Guard(lambda known: bool(how(known[word], one)), word, frozenset([one]))
-    value = text[1:-1] if text else float(number or 0)
-    return Guard(lambda known: bool(how(known[word], value)))
+        return " and ".join(guards(part[1:-1], read, depth + 1))
+    return ""
 
 
 def _tops(condition: str) -> list[str]:

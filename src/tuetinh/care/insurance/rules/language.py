@@ -12,15 +12,15 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, lru_cache
-from typing import Any
+from functools import cache, lru_cache, partial
+from typing import Any, NamedTuple
 
 import msgspec
 from cel_expr_python import cel
 from django.utils.translation import gettext as _
 
 from tuetinh.care.insurance.rules import vocabulary
-from tuetinh.care.insurance.rules.guards import Guard, guards
+from tuetinh.care.insurance.rules.guards import asked_first
 from tuetinh.care.insurance.tables import Field, Row, decision
 from tuetinh.commons.expressions.api import LONGEST, as_decimals, worded
 
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 SEVERITIES = ("block", "warn", "hint")
 MOMENTS = ("diagnose", "order", "prescribe", "result", "pay", "claim")
 MOST_MADE = 500  # programs that are kept: of as many sets of rules that may hold together, and of as many days
-MOST_KINDS = 10_000  # of rows, by the texts that rules ask for
 MOST_SAID = 1_000  # answers that a program remembers: each takes some hundred bytes
 VISIT = "XML1."  # before a field of the visit, in the other tables
 _NUMBERS = ("SO_LUONG", "SO_NGAY", "DON_GIA", "THANH_TIEN", "T_", "TYLE_", "MUC_HUONG")
@@ -68,36 +67,28 @@ class BadCondition(ValueError):
     """A condition that cannot be: its text says what, and where in the condition."""
 
 
+class Made(NamedTuple):
+    """The conditions of some rules as one expression, and its words; of_times: whether a time is among them."""
+
+    condition: cel.Expression
+    words: list[str]
+    of_times: bool
+
+
 class Program:
     """Some rules of one table, made ready to be asked of many rows: of each, those that may hold, in one go."""
 
     def __init__(self, table: str, rules: Sequence[Rule]) -> None:
         self.table, self.rules = table, list(rules)
-        texts: dict[str, set[str]] = {}
-        self.by_text: list[list[Guard]] = []  # by rule: what is asked of the texts of a row or its visit alone
-        self.beyond: list[list[Callable[[Mapping[str, Any]], bool]]] = []
-        for rule in rules:
-            found = guards(rule.condition)
-            self.by_text.append([guard for guard in found if is_text(table, guard.word)])
-            self.beyond.append([guard.test for guard in found if not is_text(table, guard.word)])
-            for guard in self.by_text[-1]:
-                texts.setdefault(guard.word, set()).update(guard.texts)
-        self.own = [(word, some) for word, some in texts.items() if not word.startswith(VISIT)]
-        self.of_visit = [(word[len(VISIT) :], some) for word, some in texts.items() if word.startswith(VISIT)]
-        self.may: dict[tuple[str | None, ...], list[int]] = {}  # rules that may hold of a row with these texts
+        conditions, read = [rule.condition for rule in rules], partial(_in_python, table)
+        self.may_hold = asked_first(conditions, "known, row, visit", read, number=vocabulary.number)
         self.words = [sorted(set(names_in(rule.condition)) & types(table).keys()) for rule in rules]
-        self.made: dict[tuple[int, ...], tuple[cel.Expression, list[str]]] = {}
+        self.made: dict[tuple[int, ...], Made] = {}
         self.remembered = lru_cache(MOST_SAID)(self._said)
 
     def faults(self, known: Known) -> list[Rule]:
         """The rules whose condition is true; one that cannot be told is no fault."""
-        asked: tuple[int, ...] = ()
-        for n in self._candidates(known):
-            for test in self.beyond[n]:
-                if not test(known):
-                    break
-            else:
-                asked += (n,)
+        asked = self.may_hold(known, known.row, known.facts.visit)
         if not asked:
             return []
         if asked not in self.made and len(self.made) >= MOST_MADE:
@@ -108,38 +99,24 @@ class Program:
         # one of them is beyond the number of steps, or cannot be told: each is asked by itself
         return [self.rules[n] for n in asked if self._answer((n,), known) == [True]]
 
-    def _candidates(self, known: Known) -> list[int]:
-        """The rules that are about a row by its texts; rows are of few kinds."""
-        row, visit = known.row, known.facts.visit
-        kind = tuple(
-            [value if (value := row.get(name, "")) in some else None for name, some in self.own]
-            + [value if (value := visit.get(name, "")) in some else None for name, some in self.of_visit]
-        )
-        found = self.may.get(kind)  # others ask the same book at the same time, and may clear it
-        if found is None:
-            if len(self.may) >= MOST_KINDS:
-                self.may.clear()
-            every = enumerate(self.by_text)
-            found = self.may[kind] = [n for n, needed in every if all(guard.test(known) for guard in needed)]
-        return found
-
     def _answer(self, asked: tuple[int, ...], known: Mapping[str, Any]) -> list[Any] | None:
         """What these rules say, None where one of them cannot be asked."""
-        if asked not in self.made:
+        made = self.made.get(asked)
+        if made is None:
             text = "[" + ",".join(f"({as_decimals(self.rules[n].condition)})" for n in asked) + "]"
-            self.made[asked] = environment(self.table).compile(text), sorted({w for n in asked for w in self.words[n]})
-        words = self.made[asked][1]
-        values = (known[word] for word in words)
+            words = sorted({word for n in asked for word in self.words[n]})
+            made = self.made[asked] = Made(environment(self.table).compile(text), words, any(map(_is_time, words)))
+        values = [known[word] for word in made.words]
         # most lines say what others have said, but not at the same minute
-        say = self._said if any(map(_is_time, words)) else self.remembered
-        return say(asked, *(tuple(value) if isinstance(value, list) else value for value in values))
+        say = self._said if made.of_times else self.remembered
+        return say(asked, *[tuple(value) if isinstance(value, list) else value for value in values])
 
     def _said(self, asked: tuple[int, ...], *values: Any) -> list[Any] | None:
         """The same of what their words are, lists as tuples."""
-        condition, words = self.made[asked]
+        made = self.made[asked]
         told = (list(value) if isinstance(value, tuple) else value for value in values)
         try:
-            answer = condition.eval(data=dict(zip(words, told, strict=True)))
+            answer = made.condition.eval(data=dict(zip(made.words, told, strict=True)))
         except RuntimeError as error:
             if len(asked) == 1:
                 code = self.rules[asked[0]].code
@@ -177,6 +154,15 @@ def verify(rule: Rule) -> None:
         raise BadCondition(f"{found.return_type().name()} ≠ BOOL")
 
 
+def fault_of(rule: Rule) -> str:
+    """Why a rule cannot be asked, in the reader's language; "" for one that can."""
+    try:
+        verify(rule)
+    except BadCondition as error:
+        return str(error)
+    return ""
+
+
 def _verify_lists(condition: str) -> None:
     """Raise BadCondition for a list that there is not; which list it is must stand there, so that it can be told."""
     for asked in _OF_LIST.finditer(condition):
@@ -186,10 +172,14 @@ def _verify_lists(condition: str) -> None:
 
 
 class Book:
-    """Rules, ready to be asked: what is compiled once for a moment and a day is kept."""
+    """Rules, ready to be asked: what is compiled once for a moment and a day is kept.
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    unsound: rules as somebody kept them that can no longer be asked; what came before them holds instead.
+    """
+
+    def __init__(self, rules: Iterable[Rule], unsound: Iterable[Rule] = ()) -> None:
         self.rules = {rule.code: rule for rule in rules}
+        self.unsound = {rule.code: rule for rule in unsound}
         self.kept: dict[tuple[str, tuple[str, ...]], list[Program]] = {}
         self.of_day: dict[tuple[str, str], list[Program]] = {}
 
@@ -229,12 +219,15 @@ def types(table: str) -> dict[str, cel.Type]:
     return visit | own | {word.name: word.type for word in vocabulary.words(table)}
 
 
-@cache
-def is_text(table: str, word: str) -> bool:
-    """Whether a word is a field of the row or of the visit that is no amount."""
+def _in_python(table: str, word: str) -> str:
+    """How Python reads a word of a row: fields stand in the row or its visit, everything else has to be worked out."""
     of_visit = word.startswith(VISIT)
-    field = fields("XML1").get(word[len(VISIT) :]) if of_visit else fields(table).get(word)
-    return field is not None and not is_number(field)
+    name = word[len(VISIT) :] if of_visit else word
+    field = fields("XML1" if of_visit else table).get(name)
+    if field is None:
+        return f"known[{word!r}]"
+    text = f"{'visit' if of_visit else 'row'}.get({name!r}, '')"
+    return f"number({text})" if is_number(field) else text
 
 
 @cache

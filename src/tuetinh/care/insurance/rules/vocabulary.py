@@ -7,7 +7,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from tuetinh.care.insurance.approved.checking import (
     SUPPLIES,
     Book,
 )
+from tuetinh.care.insurance.checks import moment_of
 from tuetinh.care.insurance.entitlement import CardTerm, base_salary, highest_rate, is_inpatient, possible_rates
 from tuetinh.care.insurance.repeats import drug_days, exam_share, longest_drug, served_days
 from tuetinh.care.insurance.tables import STAYS, Row, Tables
@@ -147,6 +148,7 @@ class Facts:
         return found
 
 
+@lru_cache(maxsize=1 << 14)
 def number(text: str) -> float:
     """A number as written, 0 for none or nonsense, which the field checks tell."""
     try:
@@ -157,6 +159,8 @@ def number(text: str) -> float:
 
 
 def _codes(text: str) -> list[str]:
+    if ";" not in text:
+        return [found] if (found := text.strip()) else []
     return [code.strip() for code in text.split(";") if code.strip()]
 
 
@@ -168,12 +172,8 @@ def _day(text: str) -> date | None:
         return None
 
 
-@lru_cache(maxsize=4096)
 def _time(text: str) -> datetime | None:
-    try:
-        return datetime.strptime(text.ljust(12, "0"), "%Y%m%d%H%M").replace(tzinfo=UTC) if text else None
-    except ValueError:
-        return None
+    return moment_of(text.ljust(12, "0"))
 
 
 # Words ----------------------------------------------------------------------------------------------------------------
@@ -291,11 +291,15 @@ def _since_last(facts: Facts, row: Row) -> float:
 def _licence_fault(facts: Facts, row: Row) -> str:
     """`het-han`, `chua-hieu-luc` or `chua-dang-ky` for the first who may not; "" where all may or nothing is known."""
     at = (row.get("NGAY_TH_YL") or row.get("NGAY_YL") or row.get("NGAY_KQ", ""))[:8]
-    named = (row.get(name, "") for name in ("MA_BAC_SI", "NGUOI_THUC_HIEN", "MA_BS_DOC_KQ"))
-    for who in dict.fromkeys(code for text in named for code in _codes(text)):
-        known = facts.around.licences.get(who)
+    named = ";".join(row.get(name, "") for name in ("MA_BAC_SI", "NGUOI_THUC_HIEN", "MA_BS_DOC_KQ"))
+    return facts.once(f"licences {at} {named}", lambda: _licences_fault(facts.around, named, at))  # type: ignore[no-any-return]
+
+
+def _licences_fault(around: Around, named: str, at: str) -> str:
+    for who in dict.fromkeys(_codes(named)):
+        known = around.licences.get(who)
         if known is None:
-            if facts.around.staffed:
+            if around.staffed:
                 return "chua-dang-ky"
         elif known.until and at > known.until:
             return "het-han"
@@ -332,7 +336,7 @@ def _not_approved(facts: Facts, row: Row) -> list[str]:
 
 
 def _staff_not_approved(facts: Facts, row: Row) -> str:
-    named = (code for name in ("MA_BAC_SI", "NGUOI_THUC_HIEN") for code in _codes(row.get(name, "")))
+    named = f"{row.get('MA_BAC_SI', '')};{row.get('NGUOI_THUC_HIEN', '')}"
     return facts.around.approved.any_fault(STAFF, named, _ordered_on(row))
 
 
@@ -449,9 +453,9 @@ OF_SERVICE = [
          lambda f, _n, r: f.once(f"line {(told := r.get('MA_BENH', ''))}", lambda: [
              e for c in _codes(told) for e in f.refused(c, principal=False)])),
     Word("LOI_DANH_MUC_MAY", cel.Type.STRING, _("máy của dòng theo danh mục 06/DM, các lỗi như trên"),
-         lambda f, _n, r: f.around.approved.any_fault(MACHINES, _codes(r.get("MA_MAY", "")), _ordered_on(r))),
+         lambda f, _n, r: f.around.approved.any_fault(MACHINES, r.get("MA_MAY", ""), _ordered_on(r))),
     Word("LOI_DANH_MUC_KHOA", cel.Type.STRING, _("khoa của dòng theo danh mục 01/DM, các lỗi như trên"),
-         lambda f, _n, r: f.around.approved.any_fault(PLACES, _codes(r.get("MA_KHOA", "")), _ordered_on(r))),
+         lambda f, _n, r: f.around.approved.any_fault(PLACES, r.get("MA_KHOA", ""), _ordered_on(r))),
     Word("SO_LAN", cel.Type.DOUBLE, _("tổng số lượng của dịch vụ này trong đợt"),
          lambda f, _n, r: f.once("performed", f.performed)[r.get("MA_DICH_VU") or r.get("MA_VAT_TU", "")][0]),
     Word("SO_LAN_NGAY", cel.Type.DOUBLE, _("số lượng của dịch vụ này trong ngày ra y lệnh"),

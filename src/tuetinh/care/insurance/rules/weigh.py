@@ -34,7 +34,8 @@ def weigh(tables: Tables, book: Book, *, when: str, around: Around | None = None
     facts = Facts(tables, known)
     day = (facts.visit.get("NGAY_RA") or known.now)[:8]
     programs = book.programs(when, f"{day[:4]}-{day[4:6]}-{day[6:]}")
-    return [problem for program in programs for problem in _asked(program, facts)]
+    english = reads_english()
+    return [problem for program in programs for problem in _asked(program, facts, english=english)]
 
 
 def examine(tables: Tables, book: Book, *, by: str, around: Around | None = None) -> list[Problem]:
@@ -99,17 +100,23 @@ def _as_then(problem: Problem) -> Problem:
     return replace(problem, field=old[problem.field]) if problem.field in old else problem
 
 
-def _asked(program: Program, facts: Facts) -> Iterator[Problem]:
+def _asked(program: Program, facts: Facts, *, english: bool) -> Iterator[Problem]:
     for place, row in enumerate(facts.tables.get(program.table) or [], 1):
         for rule in program.faults(Known(program.table, facts, place, row)):
-            yield problem_of(rule, place, row)
+            yield problem_of(rule, place, row, english=english)
 
 
-def problem_of(rule: Rule, place: int, row: Row) -> Problem:
-    """What a rule says of a row, in the reader's language."""
-    text = rule.en if (get_language() or "").startswith("en") and rule.en else rule.vi
+def reads_english() -> bool:
+    """Whether the reader's language is English."""
+    return (get_language() or "").startswith("en")
+
+
+def problem_of(rule: Rule, place: int, row: Row, *, english: bool) -> Problem:
+    """What a rule says of a row."""
+    text = rule.en if english and rule.en else rule.vi
     known = fields(rule.table)
-    text = _NAMED.sub(lambda found: row.get(found[1], "") if found[1] in known else found[0], text)
+    if "{" in text:
+        text = _NAMED.sub(lambda found: row.get(found[1], "") if found[1] in known else found[0], text)
     label = known[rule.field].label
     return Problem(
         rule.table, place, rule.field, rule.code, text, rule.clause, label, rule.severity, row.get(rule.field, "")

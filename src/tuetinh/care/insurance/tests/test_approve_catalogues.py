@@ -109,7 +109,7 @@ def test_what_is_wrong_with_a_line() -> None:
     assert faults(code="40.51") == ["khong-co"]
     assert faults(code="02.1897", catalogue="05") == ["khong-co"]
     assert faults(code="02.1897", catalogue="06") == []  # no such catalogue was given
-    assert book.any_fault("03", ["40.50", "40.51"], DAY) == "khong-co"
+    assert book.any_fault("03", "40.50;40.51", DAY) == "khong-co"
 
 
 def test_a_name_or_strength_that_differs_is_told_beside_the_price() -> None:

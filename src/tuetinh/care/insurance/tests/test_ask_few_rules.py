@@ -9,7 +9,7 @@ import pytest
 from cel_expr_python import cel
 
 from tuetinh.care.insurance.rules.book import delivered_book
-from tuetinh.care.insurance.rules.guards import guards
+from tuetinh.care.insurance.rules.guards import asked_first, guards
 from tuetinh.care.insurance.rules.language import Known, environment
 from tuetinh.care.insurance.rules.vocabulary import Around, Facts
 from tuetinh.care.insurance.tests.test_every_rule import CASES, NOW, changed
@@ -37,7 +37,31 @@ from tuetinh.commons.expressions.api import as_decimals
     ],
 )
 def test_what_a_condition_cannot_hold_without(condition: str, known: dict[str, Any], holds: list[bool]) -> None:
-    assert [guard.test(known) for guard in guards(condition)] == holds
+    tests = guards(condition, lambda word: f"known[{word!r}]")
+    assert [bool(eval(test, {"known": known})) for test in tests] == holds
+
+
+@pytest.mark.parametrize("times", [19, 25, 200])
+def test_brackets_within_brackets_are_read_as_far_as_python_can(times: int) -> None:
+    """What is too deep may hold: the condition itself is asked then."""
+    first = asked_first(["(" * times + 'A == "1"' + ")" * times, 'A == "1"'], "known", lambda word: f"known[{word!r}]")
+    assert first({"A": "1"}) == (0, 1)
+    assert first({"A": "2"}) == (() if times == 19 else (0,))
+
+
+@pytest.mark.parametrize(
+    ("condition", "known"),
+    [
+        ("A == \"\n' + known.clear() + '{x}\"", {"A": "\n' + known.clear() + '{x}"}),
+        ('A in ["]", "}", "\'"]', {"A": "'"}),
+        ("A < " + "9" * 400, {"A": 1.0}),  # more than Python's numbers hold
+    ],
+)
+def test_texts_and_numbers_of_a_condition_are_never_run(condition: str, known: dict[str, Any]) -> None:
+    told = dict(known)
+    first = asked_first([condition, condition + ' && B == "1"'], "known", lambda word: f"known[{word!r}]")
+    assert first(known | {"B": "2"}) == (0,)
+    assert known == told
 
 
 @pytest.mark.parametrize(("code", "edits", "around"), CASES, ids=[case[0] for case in CASES])

@@ -54,20 +54,49 @@ def test_a_delivered_rule_is_switched_off_and_comes_back_with_its_history(as_rol
     assert [change.why for change in RuleChange.objects.order_by("id")] == ["Chưa có mã máy", "Đã có"]
 
 
-def test_a_kept_rule_that_asks_for_a_list_that_is_gone_does_not_hold(caplog: pytest.LogCaptureFixture) -> None:
-    mine = {"table": "XML3", "field": "SO_LUONG", "group": "services", "severity": "warn", "when": ["claim"],
-            "vi": "x", "en": "x", "clause": "x"}  # fmt: skip
-    gone = {"code": "MACHINE", "condition": 'co_ma("MA_NHOM_1", MA_NHOM)'}
-    for content in (gone, gone | {"code": "MINE", "on": False}, {"code": "OURS", "condition": "SO_LUONG > 1"}):
+GONE = {"code": "MACHINE", "condition": 'co_ma("MA_NHOM_1", MA_NHOM)'}  # there is no such list
+
+
+def kept(*contents: dict[str, Any]) -> None:
+    """Rules that were kept when they could be asked."""
+    whole = {"table": "XML3", "field": "SO_LUONG", "group": "services", "severity": "warn", "when": ["claim"],
+             "vi": "x", "en": "x", "clause": "x"}  # fmt: skip
+    for content in contents:
         RuleChange.objects.create(
-            code=content["code"], facility="12104", content=mine | content, at=datetime.now(UTC), account="a", why="x"
+            code=content["code"], facility="12104", content=whole | content, at=datetime.now(UTC), account="a", why="x"
         )
+
+
+def test_a_kept_rule_that_asks_for_a_list_that_is_gone_does_not_hold(caplog: pytest.LogCaptureFixture) -> None:
+    kept(GONE, GONE | {"code": "MINE", "on": False}, {"code": "OURS", "condition": "SO_LUONG > 1"})
     held = in_force("12104").rules
     assert held["MACHINE"] == {rule.code: rule for rule in delivered()}["MACHINE"]
     assert held["MINE"].on is False  # nobody asks it
     assert held["OURS"].condition == "SO_LUONG > 1"
     (told,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert told == 'rule MACHINE of 12104 does not hold: co_ma: không có danh mục "MA_NHOM_1"'
+
+
+def test_a_kept_rule_that_no_longer_holds_is_shown_with_the_reason_and_put_right(
+    as_role: Callable[[str], Client],
+) -> None:
+    kept(GONE | {"code": "GLUCOSE-TWICE", "when": ["claim", "dinner"]}, GONE, {"code": "OURS", "condition": "true"})
+    admin, why = as_role("admin"), "Không có hiệu lực"
+    rows = admin.get("/insurance/rules").content.decode().split("<tr")
+    told = [row.partition('data-rule="')[2].partition('"')[0] for row in rows if why in row]
+    assert told == ["GLUCOSE-TWICE", "MACHINE"]
+    rows = admin.get("/insurance/rules?q=machine").content.decode().split("<tr")
+    machines = [row for row in rows if 'data-rule="MACHINE"' in row]
+    assert [why in row for row in machines] == [True, False]  # the one that came with the house holds instead
+    assert "co_ma: không có danh mục &quot;MA_NHOM_1&quot;" in machines[0]
+    assert why in admin.get("/insurance/rules/GLUCOSE-TWICE").content.decode()
+    assert why not in admin.get("/insurance/rules/OURS").content.decode()
+    assert admin.post("/insurance/rules/new", RULE).status_code == 422  # its code is taken
+    assert admin.post("/insurance/rules/GLUCOSE-TWICE", RULE).status_code == 302
+    assert in_force("12104").rules["GLUCOSE-TWICE"].condition == RULE["condition"]
+    page = admin.get("/insurance/rules?q=glucose-twice").content.decode()
+    assert page.count("data-rule") == 1
+    assert why not in page
 
 
 @pytest.mark.parametrize("role", ["cashier", "doctor", "official", "citizen"])

@@ -375,8 +375,6 @@ class Cleared(dict[Any, Any]):
 def test_what_a_book_keeps_may_be_cleared_under_one_that_asks() -> None:
     book = Book([a_rule('MA_NHOM == "13"')])
     book.of_day = Cleared()
-    (program,) = book.programs("claim", "2026-11-02")
-    program.may = Cleared()
     assert [p.row for p in weigh(GOLDEN, book, when="claim", around=Around(now=NOW))] == [1]
 
 
