@@ -123,12 +123,15 @@ def _index_parts(type_: str, letters: str, *, many: bool) -> str:
     return parts
 
 
-def _labels(type_: str, own: str, names: str) -> str:
-    """The labels of a row: its own, and those of what it names where the type has them from others."""
+def _labels(type_: str, own: str, names: str, unless: str = "false") -> str:
+    """The labels of a row: its own, and those of what it names where the type has them from others.
+
+    unless: a condition under which nothing that is named has any.
+    """
     if type_ not in inherited.TYPES:
         return own
     left = labels.ELSEWHERE if type_ in labels.AT_HOME else 0
-    return f"{own} | (record.inherited({names}::text[]) << {left})"
+    return f"{own} | CASE WHEN {unless} THEN 0 ELSE record.inherited({names}::text[]) << {left} END"
 
 
 RETURNING = "RETURNING id, key, shard, version, updated, patient, custodian, labels"
@@ -152,15 +155,17 @@ def insert(type_: str, letters: str) -> str:
 def insert_many(type_: str, letters: str) -> str:
     """Store the first versions of many resources of one type; those that name merged people are not returned.
 
-    The gates of all whom they name are passed at once, each resource's own only where somebody was merged.
+    The gates of all whom they name are passed at once, each resource's own only where somebody was merged; so are the
+    labels of all that they name looked up.
     """
+    plain = ", record.inherited(%s::text[]) = 0 AS plain" if type_ in inherited.TYPES else ""
     return (
         f"""WITH gate AS MATERIALIZED (
-  SELECT record.pass(%s::text[]) AS free
+  SELECT record.pass(%s::text[]) AS free{plain}
 ), new AS (
   INSERT INTO record."{type_}" (type, id, shard, version, updated, patient, custodian, labels, tokens, body)
   SELECT '{type_}', i.id, i.shard, 1, %s::timestamptz, i.patient, i.custodian,
-    {_labels(type_, "i.labels", "i.names")}, i.tokens::bigint[], i.body
+    {_labels(type_, "i.labels", "i.names", "gate.plain")}, i.tokens::bigint[], i.body
   FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::text[], %s::text[], %b::bytea[],
     %s::text[]) AS i(id, shard, patient, custodian, labels, names, tokens, body, people) CROSS JOIN gate
   WHERE {CURRENT} AND (gate.free OR record.pass(i.people::text[])) {RETURNING}

@@ -326,10 +326,13 @@ def _insertion(asker: Asker, type_: str, drafts: Sequence[Draft], bodies: Sequen
         letters, rows = statements.many_index_rows(ids, [item.found_by for item in drafts])
         text = statements.array
         people = [redirect.named(item.resource, body) for item, body in zip(drafts, bodies, strict=True)]
+        names = [inherited.named(item.resource) for item in drafts]
+        of_all = [text(sorted({one for each in some for one in each})) for some in (people, names)]
         head = (
-            *(text(sorted({person for each in people for person in each})), at, text(ids)),
+            *(of_all if type_ in inherited.TYPES else of_all[:1]),
+            *(at, text(ids)),
             *(text(i.shard for i in drafts), text(i.patient for i in drafts), text(i.custodian for i in drafts)),
-            *(text(map(str, bits)), text(text(inherited.named(i.resource)) for i in drafts)),
+            *(text(map(str, bits)), text(map(text, names))),
             text(statements.token_array(i.found_by.tokens) for i in drafts),
             *(bodies, text(map(text, people)), generation),
         )

@@ -522,7 +522,7 @@ def _verified(asker: Asker, writes: Writes, work: Work, note: str = "") -> None:
         if what.specimen == facts.ordered_specimen(work.orders.values()):
             like = next(iter(work.orders.values()))
             made = add(asker, writes.desk, tube, [what], like, intent="reflex-order", note=rule.vi)
-            work.orders.update({order.id or "": order for order in made})
+            work.add(made)
 
 
 def release(

@@ -27,10 +27,10 @@ def _plain(unit: str) -> str:
 
 def same(unit: str, analyte: Analyte) -> bool:
     """Whether a unit as an analyser writes it is the analyte's (`10^9/L`, `G/L`, `10*3/uL`, `umol/L`, `μmol/L`)."""
-    ours = _plain(analyte.unit)
-    if analyte.key in _MONOVALENT and _plain(unit) == "meq/l":
+    said, ours = _plain(unit), _plain(analyte.unit)
+    if said == ours or (analyte.key in _MONOVALENT and said == "meq/l"):
         return True
-    return _plain(unit) in {ours, _plain(analyte.shown), *_SAME_SIZE.get(ours, ())}
+    return said == _plain(analyte.shown) or said in _SAME_SIZE.get(ours, ())
 
 
 def alike(one: str, other: str) -> bool:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from msgspec import structs
 
 from tuetinh.record import api, history, r4
 from tuetinh.record.asker import SYSTEM, Asker
@@ -213,6 +214,16 @@ def test_a_label_goes_on_from_one_to_the_next() -> None:
 def test_in_one_bundle_the_order_does_not_matter() -> None:
     api.create_many(THERE, [report("o"), observation(label="HIV"), composition("DiagnosticReport/r")])
     assert labels_of("DiagnosticReport", "r") + labels_of("Composition", "c") == [HIV, HIV]
+
+
+@pytest.mark.parametrize("label", ["HIV", ""])
+def test_of_many_each_takes_the_labels_of_what_it_names_itself(label: str) -> None:
+    for one in (observation("o", label), observation("p"), observation("q", label and "PSY")):
+        put(one)
+    named = {"r1": ["o"], "r2": ["p"], "r3": ["p", "q"], "r4": ["none"]}
+    api.create_many(THERE, [structs.replace(report(*results), id=id_) for id_, results in named.items()])
+    found = [labels_of("DiagnosticReport", id_) for id_ in named]
+    assert found == ([[HIV], [0], [PSY], [0]] if label else [[0]] * 4)
 
 
 def test_who_may_not_see_a_label_does_not_write_about_it() -> None:

@@ -32,12 +32,22 @@ from tuetinh.care.lab.quality import actions as quality
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record.asker import Asker
+from tuetinh.record.steps import Query, Step, run
 
 log = logging.getLogger(__name__)
 State = Message.State
 LISTENER = replies.LISTENER
 _ONE_WRITER = 0x7AB0_1AB5  # of the advisory lock: batches of all processes, one after the other
 _Key = tuple[str, str, bytes]
+_COLUMNS = {
+    "received_at": "timestamptz", "peer": "text", "wire": "text", "facility": "text", "sender": "text",
+    "analyser_id": "bigint", "control_id": "text", "digest": "bytea", "kind": "text", "raw": "bytea", "state": "text",
+    "reason": "text", "place": "text", "ack": "bytea", "copies": "integer", "tube_id": "bigint", "note": "text",
+    "handled_by": "text", "handled_at": "timestamptz",
+}  # fmt: skip
+_INSERT = f"""INSERT INTO lab_message ({", ".join(_COLUMNS)})
+SELECT * FROM unnest({", ".join(f"{'%b' if kind == 'bytea' else '%s'}::{kind}[]" for kind in _COLUMNS.values())})
+RETURNING id, sender, control_id, digest"""
 
 
 @dataclass(slots=True)
@@ -151,23 +161,17 @@ def _keep(items: list[Item]) -> None:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ONE_WRITER])
-        known = _known(items)
+        rows = _known(items)
         fresh: dict[_Key, Item] = {}
-        again: list[int] = []
         for item in items:
-            if item.key in known:
-                again.append(known[item.key].pk)
-            elif item.key not in fresh:
-                fresh[item.key] = item
-        rows = _rows(list(fresh.values()))
-        for pk in again:
-            Message.objects.filter(pk=pk).update(copies=F("copies") + 1)
-        twice = [key for key in fresh for item in items if item.key == key and item is not fresh[key]]
-        for key in twice:
-            Message.objects.filter(pk=rows[key].pk).update(copies=F("copies") + 1)
-        found = known | rows
+            if item.key not in rows:
+                fresh.setdefault(item.key, item)
+        rows |= _rows(list(fresh.values()))
         for item in items:
-            item.answer = bytes(ack) if (ack := found[item.key].ack) else None
+            row = rows[item.key]
+            if fresh.get(item.key) is not item:
+                Message.objects.filter(pk=row.pk).update(copies=F("copies") + 1)
+            item.answer = bytes(row.ack) if row.ack else None
 
 
 def _known(items: list[Item]) -> dict[_Key, Message]:
@@ -190,7 +194,7 @@ def _rows(items: list[Item]) -> dict[_Key, Message]:
         ack = replies.answer(item.arrival, item.header, item.message, outcome)
         made.append((item, _row(item, outcome, ack, now), outcome))
     bench.writes.keep()
-    Message.objects.bulk_create([row for _, row, _ in made])
+    run(LISTENER, _inserted([row for _, row, _ in made]))
     for _, row, outcome in made:
         if outcome.controls:
             quality.from_machine(row, outcome.controls)
@@ -199,13 +203,22 @@ def _rows(items: list[Item]) -> dict[_Key, Message]:
     return {item.key: row for item, row, _ in made}
 
 
+def _inserted(rows: Sequence[Message]) -> Step[None]:
+    """Insert rows in one statement that is planned once; `bulk_create` writes and plans each value anew."""
+    columns = [[getattr(row, name) for row in rows] for name in _COLUMNS]
+    numbers = yield Query(_INSERT, columns)
+    ids = {(sender, control_id, bytes(digest)): pk for pk, sender, control_id, digest in numbers}
+    for row in rows:
+        row.pk = ids[row.sender, row.control_id, bytes(row.digest)]
+
+
 def _row(item: Item, outcome: Outcome, ack: bytes | None, now: datetime) -> Message:
     sender, control_id, digest = item.key
     return Message(
         received_at=now, peer=item.arrival.peer[:64], wire=item.arrival.wire, facility=outcome.facility, sender=sender,
         analyser=outcome.analyser, control_id=control_id, digest=digest, raw=item.arrival.raw, ack=ack,
-        kind=(item.arrival.name or f"{item.header.type}^{item.header.event}".strip("^"))[-40:], state=outcome.state,
-        reason=outcome.reason, place=outcome.place[:60], tube=outcome.tube,
+        kind=(item.arrival.name or f"{item.header.type}^{item.header.event}".strip("^"))[-40:],
+        state=str(outcome.state), reason=outcome.reason, place=outcome.place[:60], tube=outcome.tube,
     )  # fmt: skip
 
 

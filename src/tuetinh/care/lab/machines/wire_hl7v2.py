@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import re
 import unicodedata
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any, Final
 from uuid import uuid4
 
@@ -86,45 +86,63 @@ _HEADERS = ("MSH", "BHS", "FHS")
 _BOM = b"\xef\xbb\xbf"
 
 
+@dataclass(frozen=True, slots=True)
+class _Signs:
+    """What separates fields, repetitions, components and subcomponents, and what escapes (MSH-1, MSH-2)."""
+
+    field: str
+    repetition: str
+    component: str
+    subcomponent: str
+    escape: str
+
+
+def _signs(text: str) -> _Signs:
+    """What a message declares. Raises where it does not begin with a header."""
+    return _declared(text[:4] + text[4:9].partition(text[3])[0] + text[3])
+
+
+@lru_cache(maxsize=64)
+def _declared(begin: str) -> _Signs:
+    header = hl7.parse(begin)
+    if len(set(header.separators)) < len(header.separators):
+        raise ValueError(begin)  # one that stands for two separates nothing
+    return _Signs(*header.separators[1:], header.esc)
+
+
 class _Segment:
-    """A parsed segment, read by the standard's numbers. What is not there is ""."""
+    """A line, read by the standard's numbers. What is not there is "".
 
-    def __init__(self, segment: Any) -> None:
-        self._segment = segment
-        self.name = str(segment[0])
+    The library says what separates; it would make a tree of everything, of which little is looked at.
+    """
 
-    def repetitions(self, number: int) -> list[Any]:
+    __slots__ = ("_fields", "_signs", "name")
+
+    def __init__(self, line: str, signs: _Signs) -> None:
+        self._fields, self._signs = line.split(signs.field), signs
+        self.name = self._fields[0]
+        if self.name == "MSH":
+            self._fields.insert(1, signs.field)  # MSH-1 is the separator itself
+
+    def repetitions(self, number: int) -> list[str]:
         """The repetitions of a field."""
-        return list(self._segment[number]) if number < len(self._segment) else []
+        return self._fields[number].split(self._signs.repetition) if number < len(self._fields) else []
 
-    def raw(self, number: int) -> str:
-        """A field as it was sent."""
-        return str(self._segment[number]) if number < len(self._segment) else ""
+    def get(self, number: int, component: int = 1, sub: int = 1) -> str:
+        """One value of a field's first repetition, its escapes undone."""
+        field = self._fields[number] if number < len(self._fields) else ""
+        return self.part(field.partition(self._signs.repetition)[0], component, sub) if field else ""
 
-    def get(self, number: int, component: int = 1, sub: int = 1, repetition: int = 0) -> str:
-        """One value of a field, its escapes undone."""
-        found = self.repetitions(number)
-        return self.part(found[repetition], component, sub) if repetition < len(found) else ""
-
-    def part(self, repetition: Any, component: int = 1, sub: int = 1) -> str:
-        """One value of a repetition. A tree that ends early is its own first leaf (chapter 2, 2.7.5)."""
-        node = repetition
-        for index in (component, sub):
-            if isinstance(node, str):
-                if index != 1:
-                    return ""
-                continue
-            if index > len(node):
-                return ""
-            node = node[index - 1]
-        value = _unescape(str(node), self._segment).strip()
+    def part(self, repetition: str, component: int = 1, sub: int = 1) -> str:
+        """One value of a repetition."""
+        value = _piece(_piece(repetition, self._signs.component, component), self._signs.subcomponent, sub)
+        value = _unescape(value, self._signs).strip()
         return "" if value == '""' else value  # 2.5.3: "" deletes a value
 
     def words(self, number: int) -> str:
         """A whole field as text: repetitions on lines."""
         return "\n".join(
-            self.part(r) if len(r) == 1 or isinstance(r, str) else _unescape(str(r), self._segment)
-            for r in self.repetitions(number)
+            _unescape(r, self._signs) if self._signs.component in r else self.part(r) for r in self.repetitions(number)
         ).strip()
 
     def code(self, number: int) -> Code:
@@ -132,17 +150,28 @@ class _Segment:
         return Code(*(self.get(number, n) for n in range(1, 7)))
 
 
-def _unescape(text: str, segment: Any) -> str:
+def _piece(text: str, separator: str, number: int) -> str:
+    """One of the parts of a text, which count from 1."""
+    if separator not in text:
+        return text if number == 1 else ""
+    parts = text.split(separator, number)
+    return parts[number - 1] if number <= len(parts) else ""
+
+
+def _unescape(text: str, signs: _Signs) -> str:
     r"""Undo the escapes of 2.7: delimiters, `\.br\` and friends, `\Xhh…\`; what is unknown stays as it was sent."""
-    esc = segment.esc
+    esc = signs.escape
     if esc not in text:
         return text
-    known = dict(zip("FRST", segment.separators[1:], strict=False)) | {"E": esc, "H": "", "N": "", ".br": "\n"}
+    known = {
+        "F": signs.field, "R": signs.repetition, "S": signs.component, "T": signs.subcomponent, "E": esc, "H": "",
+        "N": "", ".br": "\n",
+    }  # fmt: skip
 
     def undo(match: re.Match[str]) -> str:
         body = match.group(1)
         if body in known:
-            return str(known[body])
+            return known[body]
         if re.fullmatch(r"\.(br|sp|ce|sk|in|ti|fi|nf)[+-]?\d*", body):
             return "\n" if body[1:3] in ("br", "sp", "ce") else " "
         if re.fullmatch(r"X(?:[0-9A-Fa-f]{2})+", body):
@@ -176,7 +205,7 @@ def _begin(message: bytes) -> tuple[Header, _Segment]:
         raise Refused("AR", "100", "MSH")
     line = re.split(rb"[\r\n]", message, maxsplit=1)[0].decode("utf-8", "replace").replace("\0", "")
     try:
-        msh = _Segment(hl7.parse(line)[0])
+        msh = _Segment(line, _signs(line))
     except Exception as error:
         raise Refused("AR", "100", "MSH") from error
     header = Header(
@@ -277,17 +306,17 @@ def _mark_controls(found: Message, segments: list[_Segment], driver: Driver | No
             order.results = [replace(r, text=driver.word(r.text)) for r in order.results]
 
 
-def _segments(text: str) -> Iterator[_Segment]:
-    """Parse the segments after MSH. A line that cannot begin one goes on with the text of the one before it."""
-    first, *rest = text.replace("\r\n", "\r").replace("\n", "\r").split("\r")
-    begins = re.compile(rf"[A-Z][A-Z0-9]{{2}}(?:{re.escape(text[3])}|$)")
-    lines = [text[3].join(first.split(text[3])[:2]) + 4 * text[3]]  # the signs are enough: MSH itself was read
-    for line in rest:
+def _segments(text: str) -> list[_Segment]:
+    """The segments after MSH. A line that cannot begin one goes on with the text of the one before it."""
+    signs = _signs(text)
+    begins = re.compile(rf"[A-Z][A-Z0-9]{{2}}(?:{re.escape(signs.field)}|$)")
+    lines: list[str] = []
+    for line in text.replace("\r\n", "\r").replace("\n", "\r").split("\r")[1:]:
         if begins.match(line):
             lines.append(line)
-        elif line.strip() and len(lines) > 1:
+        elif line.strip() and lines:
             lines[-1] += "\n" + line
-    yield from (_Segment(segment) for segment in hl7.parse("\r".join(lines))[1:] if str(segment[0]))
+    return [_Segment(line, signs) for line in lines]
 
 
 def _assemble(header: Header, segments: list[_Segment]) -> Message:
@@ -372,7 +401,8 @@ def _note(order: Order | None, nte: _Segment) -> None:
 
 def _result(obx: _Segment, order: Order) -> Result:
     kind = obx.get(2).upper()
-    values: dict[str, Any] = {"text": obx.words(5)}
+    text = obx.words(5)
+    values: dict[str, Any] = {"text": text}
     if kind in ("CE", "CWE", "CNE", "CF", "IS"):
         coded = obx.code(5)
         values = {"text": coded.text or coded.alternate_text or coded.code, "coded": coded}
@@ -381,9 +411,9 @@ def _result(obx: _Segment, order: Order) -> Result:
     elif kind in ("ED", "RP"):
         said = " ".join(filter(None, (obx.get(5, 2), obx.get(5, 3)))) or obx.get(5)
         values = {"text": said, "content": _embedded(obx) if kind == "ED" else b""}
-    elif kind in ("NM", "ST", "") and len(obx.repetitions(5)) == 1 and (found := number(obx.words(5))):
-        values = {"text": obx.words(5), "comparator": found[0], "number": found[1]}
-    elif kind == "NM" and NOTHING.fullmatch(obx.words(5)):
+    elif kind in ("NM", "ST", "") and len(obx.repetitions(5)) == 1 and (found := number(text)):
+        values |= {"comparator": found[0], "number": found[1]}
+    elif kind == "NM" and NOTHING.fullmatch(text):
         values = {"text": ""}
     return Result(
         place=len(order.results) + 1,

@@ -52,16 +52,28 @@ class Work:
     results: dict[str, r4.Observation] = field(default_factory=dict)
     reports: dict[str, r4.Resource] = field(default_factory=dict)
     before: Mapping[str, r4.Observation] | None = None
+    _slots: list[tuple[r4.ServiceRequest, Analyte]] | None = None
+    _calculated: list[tuple[r4.ServiceRequest, Formula]] | None = None
+
+    def add(self, orders: Iterable[r4.ServiceRequest]) -> None:
+        """Take in orders that were made meanwhile."""
+        self.orders.update({order.id or "": order for order in orders})
+        self._slots = self._calculated = None
 
     def slots(self) -> list[tuple[r4.ServiceRequest, Analyte]]:
         """Every analyte that was ordered, in order."""
-        ordered = [(order, facts.ordered_test(order)) for order in self.orders.values() if order.status != "revoked"]
-        return [(order, analyte) for order, what in ordered if what for analyte in what.analytes]
+        if self._slots is None:
+            open_ = [(order, facts.ordered_test(order)) for order in self.orders.values() if order.status != "revoked"]
+            self._slots = [(order, analyte) for order, what in open_ if what for analyte in what.analytes]
+        return self._slots
 
     def calculated(self) -> list[tuple[r4.ServiceRequest, Formula]]:
         """Every analyte that can be calculated of what was ordered, with the order that it goes with."""
-        hosts = {analyte.key: order for order, analyte in self.slots()}
-        return [(hosts[rule.host], rule) for rule in self.judge.formulas(analyte for _, analyte in self.slots())]
+        if self._calculated is None:
+            hosts = {analyte.key: order for order, analyte in self.slots()}
+            rules = self.judge.formulas(analyte for _, analyte in self.slots())
+            self._calculated = [(hosts[rule.host], rule) for rule in rules]
+        return self._calculated
 
     def rows(self) -> list[tuple[r4.ServiceRequest, Analyte]]:
         """What was ordered, each order with what was calculated for it."""

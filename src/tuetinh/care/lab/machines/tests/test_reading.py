@@ -50,6 +50,18 @@ def test_an_observation_is_read_whole() -> None:
     assert result.at == datetime(2026, 11, 20, 23, 0, tzinfo=UTC)
 
 
+def test_a_sender_chooses_its_own_signs() -> None:
+    usual = MSH + rb"OBR|1|P&Q^R|F\T\1|GLU" + b"\r" + rb"OBX|3|ST|2345-7^Glucose^LN||a\F\b&c^d~e\S\f|g/L^^UCUM||H~A"
+    for signs in (rb"|^~\&", b"#@*!+"):
+        message = wire.read(usual.translate(bytes.maketrans(rb"|^~\&", signs)))
+        field, component, _, _, sub = signs.decode()
+        result = message.results[0]
+        assert message.orders[0].keys == ["P", f"F{sub}1"]
+        assert (result.code.code, result.code.text, result.code.system) == ("2345-7", "Glucose", "LN")
+        assert result.text == f"a{field}b{sub}c{component}d\ne{component}f"
+        assert (result.unit, result.flags) == ("g/L", ("H", "A"))
+
+
 def test_orders_keep_their_tubes_results_and_notes_apart() -> None:
     message = wire.read(
         MSH + b"PID|1||ID1^^^X~ID2\rORC|RE|P1|F1\rOBR|1|P1|F1|CBC\rNTE|1||order\rOBX|1|NM|WBC||5\rNTE|1||first\r"
@@ -82,6 +94,7 @@ def test_the_tube_of_an_oul_stands_before_its_orders() -> None:
         (MSH.replace(b"ORU", b"ZZZ"), "AR", "200", "MSH^1^9"),
         (MSH.replace(b"R01", b"R99"), "AR", "201", "MSH^1^9"),
         (MSH.replace(b"UNICODE UTF-8", b"KLINGON"), "AE", "103", "MSH^1^18"),
+        (MSH.replace(rb"^~\&", b"^&&"), "AR", "100", "MSH"),
         (MSH, "AE", "100", "OBR"),
         (MSH + b"OBR|1|P\r", "AE", "100", "OBX"),
         (MSH + b"PID|||||\xd4\r", "AE", "102", "PID"),
