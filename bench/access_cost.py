@@ -53,6 +53,7 @@ def _compare(node: Node, scratch: Path, options: argparse.Namespace) -> None:
                     message = f"{run.errors} answers of “{name}” were refusals or failures"
                     raise RuntimeError(message)
                 took = time.perf_counter() - began
+                time.sleep(pairs.SEALED_SECONDS)
                 rates[name, state].append(run.rate)
                 used[name, state].append((pairs.processor_seconds(node, scratch) - before) / (run.rate * took) * 1e6)
     print(f"{options.role:28}{'answers/s':>10}{'processor µs':>14}" + "".join(f"{'of ' + part:>22}" for part in AIMS))

@@ -15,7 +15,7 @@ import time
 from bench import pairs
 from bench.node import own_folder, running
 
-BEFORE = """
+BEFORE = f"""{pairs.UNPACED}
 import signal
 from tuetinh.record import audit
 kept = audit.note

@@ -19,6 +19,10 @@ from bench import load
 from bench.__main__ import shapes
 from bench.node import Node
 
+SEALED_SECONDS = 2.5
+"""After which what was logged is stored and sealed, as long as nothing else holds that up: it belongs to its case."""
+UNPACED = "import os\nos.environ['TUETINH_READS'] = '0'\n"
+"""What a node begins with whose people read faster than a person may."""
 CASES = ("read", "search by name", "search by identifier", "search by patient and code")
 
 
@@ -43,6 +47,7 @@ def compare(node: Node, scratch: Path, switch: Callable[[bool], None], asked: ar
                 before, began = processor_seconds(node, scratch), time.perf_counter()
                 run = load.run(node.url, node.bearer, some, asked.clients, asked.seconds, scratch)
                 took = time.perf_counter() - began
+                time.sleep(SEALED_SECONDS)
                 rates[name, on].append(run.rate)
                 processor[name, on].append((processor_seconds(node, scratch) - before) / (run.rate * took) * 1e6)
     print(f"{'':28}{'answers/s':>10}{'without':>10}{'cost':>8}{'processor µs':>14}{'without':>10}{'cost':>8}")

@@ -22,7 +22,7 @@ ROLES = ("doctor", "reception")  # who sees types whole but for labels and what 
 def main() -> None:
     """Measure and print a line for each case."""
     options = pairs.parser("bench.policies", __doc__).parse_args()
-    with own_folder() as scratch, running(scratch / "node", 300) as node:
+    with own_folder() as scratch, running(scratch / "node", 300, pairs.UNPACED) as node:
         url = f"postgresql://postgres@/tuetinh?host={scratch}/node/postgres"
         asked = {name: some for name, some in shapes(node).items() if name in pairs.CASES}
         who = {"system": node.bearer} | {role: node.cookie(role) for role in ROLES}
