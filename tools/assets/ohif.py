@@ -68,6 +68,13 @@ CHANGES = {
         ),
         ('"Loading SEG..."', '"SEG…"'),  # in every language
     ),
+    # Of a series with several it showed the last alone.
+    "781": (
+        (
+            "_getDisplaySetsFromSeries(instances, servicesManager, extensionManager);",
+            "instances.flatMap((one) => _getDisplaySetsFromSeries([one], servicesManager, extensionManager) || []);",
+        ),
+    ),
 }
 
 

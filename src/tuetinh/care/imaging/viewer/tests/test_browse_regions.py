@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from highdicom.seg import Segmentation, SegmentDescription
+from pydicom import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.uid import generate_uid
 
 from tuetinh.care.imaging.ai import documents, known
 from tuetinh.care.imaging.ai.tests.conftest import colours, regions, ultrasound
 from tuetinh.care.imaging.archive.keeping import keep
+from tuetinh.care.imaging.archive.referring import source
 from tuetinh.care.imaging.models import Exam, Instance, Study
 from tuetinh.care.imaging.tests.conftest import HERE
 from tuetinh.care.imaging.viewer.tests.test_browse_the_viewer import DRAWN, exam, log_in, put
@@ -45,8 +52,8 @@ ORANGE = """(machine) => {
   });
   return [left / dimensions[0], right / dimensions[0], top / dimensions[1], bottom / dimensions[1]];
 }"""
-SEGMENTS = """() => Object.fromEntries(cornerstoneTools.segmentation.state.getSegmentations().map(
-  (one) => [one.label, Object.values(one.segments).map((segment) => segment.label)]))"""
+SEGMENTS = """() => cornerstoneTools.segmentation.state.getSegmentations().map(
+  (one) => [one.label, ...Object.values(one.segments).map((segment) => segment.label)])"""
 
 
 @pytest.fixture
@@ -64,7 +71,22 @@ def marked(exam: Exam, shared: Path) -> Exam:
     for file in documents.made(house, study.pk, list(regions(rows))):
         assert keep(HERE, file, study=uid).state == "stored"
     put(folder / "dcmqi/segmentations/partial_overlaps.dcm", StudyInstanceUID=uid)
+    for label in ("Gan", "Lách"):
+        assert keep(HERE, outlined(label, [source(one) for one in rows[:3]])).state == "stored"
     return exam
+
+
+def outlined(label: str, slices: list[Dataset]) -> bytes:
+    """What somebody has outlined on slices, in a series with more of it."""
+    organ = codes.SCT.Organ
+    outline = SegmentDescription(1, label, organ, organ, "MANUAL")
+    made = Segmentation(
+        slices, np.ones((3, slices[0].Rows, slices[0].Columns), np.uint8), "BINARY", [outline], "1.2.3.4.88", 50,
+        generate_uid(), 1, "M", "M", "1", "1", series_description="Khoanh tay", specific_character_set="ISO_IR 192",
+    )  # fmt: skip
+    out = BytesIO()
+    made.save_as(out)
+    return out.getvalue()
 
 
 def test_regions_lie_over_the_pictures(page: Page, node: str, marked: Exam) -> None:
@@ -76,8 +98,13 @@ def test_regions_lie_over_the_pictures(page: Page, node: str, marked: Exam) -> N
         listed.filter(has_text=str(number)).dblclick()
         found = page.wait_for_function(ORANGE, arg=machine, timeout=60_000).json_value()
         assert found == pytest.approx([0.125, 0.5, 0.125, 0.25], abs=0.02), machine
-    assert page.evaluate(SEGMENTS) == {"AI: Tìm chữ trên ảnh (PP-OCRv4)": ["Có chữ trên ảnh"]}
+    shown = [["AI: Tìm chữ trên ảnh (PP-OCRv4)", "Có chữ trên ảnh"]] * 3
+    assert page.evaluate(SEGMENTS) == shown
 
-    listed.filter(has_text="Segmentation").dblclick()
-    page.wait_for_function(f"() => 'Segmentation' in ({SEGMENTS})()", timeout=60_000)
-    assert page.evaluate(SEGMENTS)["Segmentation"] == ["GREEN", "ORANGE", "PURPLE", "LIGHT_BLUE", "DARK_BLUE"]
+    others = [listed.filter(has_text="Khoanh tay").nth(number) for number in (0, 1)]
+    for number, one in enumerate((*others, listed.filter(has_text="Segmentation")), start=4):
+        one.dblclick()
+        page.wait_for_function(f"(count) => ({SEGMENTS})().length === count", arg=number, timeout=60_000)
+    shown = page.evaluate(SEGMENTS)[3:]
+    assert sorted(shown[:2]) == [["Khoanh tay", "Gan"], ["Khoanh tay", "Lách"]]
+    assert shown[2:] == [["Segmentation", "GREEN", "ORANGE", "PURPLE", "LIGHT_BLUE", "DARK_BLUE"]]
