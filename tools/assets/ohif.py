@@ -22,19 +22,60 @@ SHA = "sha512-WZdxmpmG7rqFgW9ZJLcbgr3XCtLi1KDNPoMaeY5PPe6j4G4fjEjjkycZM6C6Zk2F87
 WANTED = re.compile(r"package/dist/([\w-]+\.bundle\.\w+\.js|[\w.]+\.(?:css|wasm|woff2)|assets/images/[\w-]+\.png)")
 BROWSERS = "chrome100,firefox100,safari15"
 ROOT = '__webpack_require__.p = "/"'  # whence scripts and workers fetch more of their like
+SERVED = '__webpack_require__.p = "{address}"'
 MODE = "@ohif/mode-basic"  # the others would all be loaded, for nothing, before the first picture
-# In the application's own script: what is there, what shall be there. Each is there exactly once.
-CHANGES = (
-    (ROOT, '__webpack_require__.p = "{address}"'),
-    # The language is the page's, and nothing is kept of it in the browser.
-    (
-        "order: ['querystring', 'cookie', 'localStorage', 'navigator', 'htmlTag', 'path', 'subdomain']",
-        "order: ['htmlTag']",
-    ),
-    ("caches: ['localStorage', 'cookie']", "caches: []"),
-    # Its own Vietnamese has a tenth of the words: the page brings the others.
-    ("resources: src_locales", "resources: {{ ...src_locales, vi: window.viewerWords || src_locales.vi }}"),
+# dcmjs and cornerstone read regions by way of ndarray, which makes functions of text: that the page does not allow.
+# Of its tables they use these two functions.
+TABLES = (
+    "function wrappedNDArrayCtor(data, shape, stride, offset) {",
+    """function wrappedNDArrayCtor(data, shape, stride, offset) {
+  if (shape?.length === 2 && stride === undefined && offset === undefined) {
+    const at = (i, j) => i * shape[1] + j;
+    return { data, shape, get: (i, j) => data[at(i, j)], set: (i, j, value) => { data[at(i, j)] = value; } };
+  }""",
 )
+# By script: what is there, what shall be there. Each is there exactly once.
+CHANGES = {
+    "app": (
+        (ROOT, SERVED),
+        # The language is the page's, and nothing is kept of it in the browser.
+        (
+            "order: ['querystring', 'cookie', 'localStorage', 'navigator', 'htmlTag', 'path', 'subdomain']",
+            "order: ['htmlTag']",
+        ),
+        ("caches: ['localStorage', 'cookie']", "caches: []"),
+        # Its own Vietnamese has a tenth of the words: the page brings the others.
+        ("resources: src_locales", "resources: { ...src_locales, vi: window.viewerWords || src_locales.vi }"),
+        TABLES,
+    ),
+    # A segmentation of pictures that lie nowhere in space (ultrasound, X-ray) tells no orientation: it lies as they do.
+    "9383": (
+        TABLES,
+        (
+            "  coerceIop(multiframe.SharedFunctionalGroupsSequence);",
+            """  const everywhere = multiframe.SharedFunctionalGroupsSequence ||= {};
+  if (![everywhere, ...multiframe.PerFrameFunctionalGroupsSequence].some((one) => one?.PlaneOrientationSequence)) {
+    everywhere.PlaneOrientationSequence = { ImageOrientationPatient: [1, 0, 0, 0, 1, 0] };
+  }
+  coerceIop(everywhere);""",
+        ),
+    ),
+    # Nor has one a spacing; without it the whole viewer ended.
+    "899": (
+        (
+            "Array.isArray(PixelMeasuresSequence) ? PixelMeasuresSequence[0] : PixelMeasuresSequence;",
+            "[PixelMeasuresSequence].flat()[0] || {};",
+        ),
+        ('"Loading SEG..."', '"SEG…"'),  # in every language
+    ),
+    # Of a series with several it showed the last alone.
+    "781": (
+        (
+            "_getDisplaySetsFromSeries(instances, servicesManager, extensionManager);",
+            "instances.flatMap((one) => _getDisplaySetsFromSeries([one], servicesManager, extensionManager) || []);",
+        ),
+    ),
+}
 
 
 # Parts that the mode always loads, one after the other; the page fetches their scripts at once.
@@ -67,10 +108,15 @@ def build(package: Path, target: Path, public: str, modules: Path) -> Built:
     """
     digest = hashlib.sha256(SHA.encode() + Path(__file__).read_bytes()).hexdigest()[:12]
     folder = target / "ohif" / digest
+    names = set()
     for name, data in _files(package):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(_changed(name, data, f"{public}ohif/{digest}/"))
+        names.add(name.partition(".bundle.")[0])
+    if missing := CHANGES.keys() - names:
+        message = f"{PACKAGE} is not as it is known: no script {', '.join(sorted(missing))}"
+        raise ValueError(message)
     (script,) = folder.glob("app.bundle.*.js")
     soon = _soon(folder, script.read_text(encoding="utf-8"))
     scripts = [str(path) for path in folder.glob("*.js")]
@@ -108,11 +154,12 @@ def _changed(name: str, data: bytes, address: str) -> bytes:
     if not name.endswith(".js"):
         return data
     text = data.decode()
-    if not name.startswith("app.bundle."):
-        return text.replace(ROOT, CHANGES[0][1].format(address=address)).encode()
-    for there, wanted in CHANGES:
+    for there, wanted in CHANGES.get(name.partition(".bundle.")[0], ()):
         if text.count(there) != 1:
             message = f"{PACKAGE} is not as it is known: {there}"
             raise ValueError(message)
-        text = text.replace(there, wanted.format(address=address))
+        text = text.replace(there, wanted)
+    text = text.replace(ROOT, SERVED).replace(SERVED, SERVED.format(address=address))
+    if not name.startswith("app.bundle."):
+        return text.encode()
     return re.sub(rf'pluginImports_modes\.push\("(?!{MODE}")[^"]+"\);', "", text).encode()

@@ -283,6 +283,7 @@ FAULTS = {
     "output": _("Đầu ra của mô hình không đúng dạng đã khai."),
     "nan": _("Mô hình trả về giá trị không phải số."),
     "range": _("Mô hình trả về điểm ngoài khoảng 0–1."),
+    "replaced": _("Ảnh đã được thay sau khi máy xem."),
     "gone": _("Phiên bản mô hình này không còn."),
     "nothing": _("Không vẽ được ảnh nào của ca để máy xem."),
     "unkept": _("Kho ảnh không nhận kết quả của máy."),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
 import numpy as np
 from highdicom import AlgorithmIdentificationSequence
+from highdicom.color import CIELabColor
 from highdicom.seg import Segmentation, SegmentDescription
+from highdicom.spatial import get_image_coordinate_system
 from highdicom.sr import (
     AlgorithmIdentification,
     CodedConcept,
@@ -35,33 +39,46 @@ from tuetinh.care.imaging.ai.models import AiResult
 from tuetinh.care.imaging.ai.running import Failed
 from tuetinh.care.imaging.ai.scoring import Picture, Scored
 from tuetinh.care.imaging.archive.keeping import Source, keep
-from tuetinh.care.imaging.archive.reading import whole
-from tuetinh.care.imaging.models import Instance, Series, Study
+from tuetinh.care.imaging.archive.referring import source
+from tuetinh.care.imaging.models import Series, Study
+from tuetinh.care.imaging.quiet import fault
 
+log = logging.getLogger(__name__)
 FIRST_SERIES: Final = 8001  # numbers of the series that models add
 LARGEST: Final = 128 << 20  # pixels of one segmentation, with the frames that nothing was found on
+_COLOUR: Final = CIELabColor(72.4, 22.9, 76.7)  # #f59f00, as on the pages
 _LANGUAGE: Final = CodedConcept("vi", "RFC5646", "Vietnamese")
 _SCORE: Final = CodedConcept("AI-SCORE", "99TUETINH", "Score of the model")
 _THRESHOLD: Final = CodedConcept("AI-THRESHOLD", "99TUETINH", "Threshold of the model")
 _PROCEDURE: Final = CodedConcept("363679005", "SCT", "Imaging procedure")
-_NEEDED: Final = (
-    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
-    *("AccessionNumber", "StudyID", "StudyDate", "StudyTime"),
+_STACK: Final = (
+    *("SeriesInstanceUID", "FrameOfReferenceUID", "Rows", "Columns"),
+    *("ImageOrientationPatient", "PixelSpacing", "SliceThickness"),
 )
 Said = Sequence[tuple[Picture, Scored]]
 
 
+class _Found(NamedTuple):
+    """The regions of objects that one Segmentation tells: frames, from 1, of the objects, one after the other."""
+
+    heads: list[Dataset]
+    masks: dict[int, np.ndarray]
+
+
 def made(model: Model, study: int, said: Said) -> list[bytes]:
-    """What a model said of pictures of a study as Part 10 files: Segmentations where an object can have one, an SR."""
+    """What a model said of pictures of a study as Part 10 files: Segmentations where there can be one, and an SR.
+
+    Each is a series of its own: of several in one OHIF shows the last.
+    """
     number = FIRST_SERIES + Series.objects.filter(study=study, series_number__gte=FIRST_SERIES).count()
-    heads = {one.instance.pk: _head(one.instance) for one, _scored in said}
-    series, found = _uid(), []
-    for instance, masks in _masks(said):
-        if _can_be_segmented(heads[instance.pk], masks[0][1].size):
-            one = _segmentation(model, heads[instance.pk], masks, series, number)
-            one.InstanceNumber = len(found) + 1
-            found.append(_file(one))
-    return [*found, _file(_report(model, heads, said, number + 1))]
+    heads = {one.instance.pk: source(one.instance) for one, _scored in said}
+    made: list[Dataset] = []
+    for found in _together(heads, said):
+        try:
+            made.append(_segmentation(model, found, number + len(made)))
+        except (ValueError, TypeError, AttributeError) as error:  # headers that lack what a reference to them needs
+            log.warning("imaging: regions are on the pages alone: %s", fault(error))
+    return [_file(one) for one in (*made, _report(model, heads, said, number + len(made)))]
 
 
 def store(result: AiResult, study: Study, files: Sequence[bytes]) -> None:
@@ -72,38 +89,35 @@ def store(result: AiResult, study: Study, files: Sequence[bytes]) -> None:
             raise Failed("unkept", kept.reason)
 
 
-def _can_be_segmented(head: Dataset, pixels: int) -> bool:
-    """Whether regions can refer to its frames, which in an object of many needs a frame of reference, and are few."""
-    count = int(head.get("NumberOfFrames") or 1)
-    needed = ("FrameOfReferenceUID", "SharedFunctionalGroupsSequence") if "NumberOfFrames" in head else ()
-    return all(keyword in head for keyword in needed) and count * pixels <= LARGEST
-
-
-def _head(instance: Instance) -> Dataset:
-    head = whole(bytes(instance.digest), stop_before_pixels=True)
-    for keyword in _NEEDED:
-        if keyword not in head:
-            setattr(head, keyword, "")
-    return head
-
-
-def _masks(said: Said) -> list[tuple[Instance, list[tuple[int, np.ndarray]]]]:
-    """The regions that were found, by object, and frame."""
-    found: dict[int, tuple[Instance, list[tuple[int, np.ndarray]]]] = {}
+def _together(heads: dict[int, Dataset], said: Said) -> list[_Found]:
+    """The regions that were found: of slices of a series together, else of each object."""
+    found: dict[object, _Found] = {}
+    places: Counter[str] = Counter()
     for picture, scored in said:
-        if scored.mask is not None and scored.mask.any():
-            found.setdefault(picture.instance.pk, (picture.instance, []))[1].append((picture.frame, scored.mask))
+        if scored.mask is None or not scored.mask.any():
+            continue
+        head = heads[picture.instance.pk]
+        is_placed = get_image_coordinate_system(head) is not None
+        if "NumberOfFrames" not in head and is_placed:
+            stack = str([head.get(one) for one in _STACK])
+            place = f"{stack} {head.ImagePositionPatient}"
+            one = found.setdefault((stack, places[place]), _Found([], {}))  # of one place each time has its own
+            places[place] += 1
+            one.heads.append(head)
+            one.masks[len(one.heads)] = scored.mask
+        elif _frames(head) == 1 or (is_placed and _frames(head) * scored.mask.size <= LARGEST):
+            found.setdefault(picture.instance.pk, _Found([head], {})).masks[picture.frame] = scored.mask
     return list(found.values())
 
 
-def _segmentation(
-    model: Model, head: Dataset, masks: list[tuple[int, np.ndarray]], series: str, number: int
-) -> Segmentation:
-    """Regions of an object as a binary Segmentation, marked as made by an algorithm."""
-    count = int(head.get("NumberOfFrames") or 1)
-    rows, columns = masks[0][1].shape
-    pixels = np.zeros((count, rows, columns), np.uint8)
-    for frame, mask in masks:
+def _frames(head: Dataset) -> int:
+    return int(head.get("NumberOfFrames") or 1)
+
+
+def _segmentation(model: Model, found: _Found, number: int) -> Segmentation:
+    """Regions as a binary Segmentation, marked as made by an algorithm. Raises as highdicom."""
+    pixels = np.zeros((max(_frames(found.heads[0]), len(found.heads)), *found.masks[min(found.masks)].shape), np.uint8)
+    for frame, mask in found.masks.items():
         pixels[frame - 1] = mask
     assert model.category is not None  # noqa: S101 - Model.check asks for it
     family = codes.DCM.ArtificialIntelligence
@@ -114,13 +128,14 @@ def _segmentation(
         segmented_property_type=_coded(model.finding),
         algorithm_type="AUTOMATIC",
         algorithm_identification=AlgorithmIdentificationSequence(model.name, family, model.version, source=model.maker),
+        display_color=_COLOUR,
     )
-    made = Segmentation(
-        source_images=[head],
+    return Segmentation(
+        source_images=found.heads,
         pixel_array=pixels,
         segmentation_type="BINARY",
         segment_descriptions=[described],
-        series_instance_uid=series,
+        series_instance_uid=_uid(),
         series_number=number,
         sop_instance_uid=_uid(),
         instance_number=1,
@@ -132,9 +147,8 @@ def _segmentation(
         content_description=model.title[:64],
         transfer_syntax_uid=ExplicitVRLittleEndian,
         series_description=f"AI: {model.title}"[:64],
+        specific_character_set="ISO_IR 192",
     )
-    made.SpecificCharacterSet = "ISO_IR 192"
-    return made
 
 
 def _report(model: Model, heads: dict[int, Dataset], said: Said, number: int) -> ComprehensiveSR:
@@ -163,8 +177,8 @@ def _report(model: Model, heads: dict[int, Dataset], said: Said, number: int) ->
         is_verified=False,
         transfer_syntax_uid=ExplicitVRLittleEndian,
         series_description=f"AI: {model.title}"[:64],
+        specific_character_set="ISO_IR 192",
     )
-    made.SpecificCharacterSet = "ISO_IR 192"
     made.ManufacturerModelName, made.SoftwareVersions = model.name, model.version
     return made
 

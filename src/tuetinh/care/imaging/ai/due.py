@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 from tuetinh.care.imaging.ai import known
 from tuetinh.care.imaging.ai.model import Model
 from tuetinh.care.imaging.ai.models import AiResult
-from tuetinh.care.imaging.archive.queries import FILMS, PAPERS, STRUCTURED, WAVES
+from tuetinh.care.imaging.archive.queries import drawn
 from tuetinh.care.imaging.models import Exam, Instance, Series, Study
 from tuetinh.care.imaging.rules.book import in_force
 from tuetinh.care.imaging.rules.kinds import Assist
@@ -33,6 +33,16 @@ def want(study: Study) -> None:
         if not fresh and row.state != AiResult.State.WAITING and unseen(row, model, rule).exists():
             again = {"state": AiResult.State.WAITING, "rule": rule.code, "next_at": now + SOON, "tries": 0, "fault": ""}
             AiResult.objects.filter(pk=row.pk).exclude(state=AiResult.State.WAITING).update(**again)
+
+
+def look_anew(study: int) -> None:
+    """Let models look once more at all of a study of which an object was replaced, within the caller's transaction.
+
+    What they said does not stand any more, nor what one that is looking just now is going to say.
+    """
+    nothing = {"pictures": [], "score": None, "threshold": None, "looked": 0, "among": 0, "last": 0}
+    waits = {"state": AiResult.State.WAITING, "next_at": datetime.now(UTC) + SOON, "tries": 0, "fault": ""}
+    AiResult.objects.filter(study=study).update(**nothing, **waits)
 
 
 def _fitting(study: Study) -> Iterator[tuple[Assist, Model]]:
@@ -73,8 +83,6 @@ def rule_of(row: AiResult) -> Assist | None:
 def unseen(row: AiResult, model: Model, rule: Assist) -> QuerySet[Instance]:
     """The objects of a result's study that its model takes and has not looked at."""
     machines = set(model.modalities) & set(rule.modalities)
-    found = Instance.objects.filter(study=row.study_id, pk__gt=row.last, series__modality__in=machines)
-    found = found.exclude(source=SOURCE).exclude(transfer_syntax_uid__in=FILMS)
-    for one in (STRUCTURED, PAPERS, WAVES):
-        found = found.exclude(sop_class_uid__startswith=one)
+    rows = Instance.objects.filter(study=row.study_id, pk__gt=row.last, series__modality__in=machines)
+    found = drawn(rows.exclude(source=SOURCE))
     return found.filter(sop_class_uid__in=model.sop_classes) if model.sop_classes else found

@@ -149,7 +149,14 @@ def rates(cases: Sequence[Case], threshold: float) -> Rates:
 
 def roc(cases: Sequence[Case]) -> list[Rates]:
     """What every threshold that makes a difference does, the strictest first."""
-    return [rates(cases, one) for one in (float("inf"), *sorted({one.score for one in cases}, reverse=True))]
+    truth = np.array([one.truth for one in cases], bool)
+    thresholds, places = np.unique([-one.score for one in cases], return_inverse=True)
+    every = np.cumsum(np.bincount(places, minlength=len(thresholds)))
+    right = np.cumsum(np.bincount(places[truth], minlength=len(thresholds)))
+    positive, negative = int(truth.sum()), int((~truth).sum())
+    found = zip((-thresholds).tolist(), right.tolist(), (every - right).tolist(), strict=True)
+    strictest = Rates(float("inf"), 0, 0, positive, negative)
+    return [strictest, *(Rates(at, r, f, positive - r, negative - f) for at, r, f in found)]
 
 
 def youden(cases: Sequence[Case]) -> Rates:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from datetime import datetime
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from tuetinh.care.imaging.ai.model import Model
 from tuetinh.care.imaging.ai.models import AiModel
 from tuetinh.record.contents.files import opened
 
+KNOWN: Final = 256  # descriptions that a process remembers
 _SHIPPED: Final = Path(__file__).with_name("data")
 
 
@@ -25,8 +27,14 @@ def shipped() -> dict[tuple[str, str], tuple[Model, Path]]:
 
 def versions() -> list[Model]:
     """Every version of every model, the newest of a name last."""
-    brought = AiModel.objects.order_by("pk").values_list("description", flat=True)
-    return [model for model, _file in shipped().values()] + [msgspec.convert(one, Model) for one in brought]
+    brought = AiModel.objects.order_by("pk").values_list("pk", "added_at")
+    return [model for model, _file in shipped().values()] + [_brought(*one) for one in brought]
+
+
+@lru_cache(maxsize=KNOWN)
+def _brought(pk: int, added_at: datetime) -> Model:
+    """A version that was brought, which is never altered."""
+    return msgspec.convert(AiModel.objects.values_list("description", flat=True).get(pk=pk, added_at=added_at), Model)
 
 
 def newest(name: str) -> Model | None:
@@ -39,8 +47,9 @@ def version_of(name: str, version: str) -> Model | None:
     return next((one for one in versions() if (one.name, one.version) == (name, version)), None)
 
 
+@lru_cache(maxsize=1)  # a model mostly looks at one study after the other
 def file_of(model: Model) -> bytes:
-    """The ONNX file of a model. Raises as `files.opened`."""
+    """The ONNX file of a model, remembered until `cache_clear`. Raises as `files.opened`."""
     if known := shipped().get((model.name, model.version)):
         return known[1].read_bytes()
     with opened(bytes.fromhex(model.sha256)) as file:

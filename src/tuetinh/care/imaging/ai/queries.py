@@ -21,10 +21,14 @@ SHOWN: Final = 6  # pictures of a result, those with the highest score
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A result on a page. pictures: with their thumbnails, and regions in per cent; opinion: the asker's own."""
+    """A result on a page. ours: of the asker's facility, whose readers judge it.
+
+    pictures: with their thumbnails, and regions in pixels; opinion: the asker's own.
+    """
 
     result: AiResult
     model: Model | None
+    ours: bool
     pictures: list[dict[str, Any]] = field(default_factory=list)
     opinion: bool | None = None
 
@@ -45,7 +49,10 @@ def beside(asker: Asker, studies: Sequence[Study]) -> list[Shown]:
     newest = AiOpinion.objects.filter(result__in=rows, account=asker.account).order_by("result", "-pk")
     mine = dict(newest.distinct("result").values_list("result", "agrees")) if rows else {}
     return [
-        Shown(row, models.get((row.model, row.version)), _pictures(uids[row.study_id], row), mine.get(row.pk))
+        Shown(
+            *(row, models.get((row.model, row.version)), row.facility == asker.facility),
+            *(_pictures(uids[row.study_id], row), mine.get(row.pk)),
+        )
         for row in rows
     ]
 

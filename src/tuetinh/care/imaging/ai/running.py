@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,23 +40,14 @@ class Failed(Exception):
         self.code, self.said = code, said
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """Shapes that the model tells, and its first output for each picture."""
-
-    input: list[int | str]
-    output: list[int | str]
-    found: list[NDArray[np.float32]]
-
-
 def run(
     model: bytes,
     pictures: Sequence[NDArray[np.uint8]],
     mean: Sequence[float],
     std: Sequence[float],
     limits: Limits = LIMITS,
-) -> Ran:
-    """Run a model over pictures, each rows × columns × channels. Raises Failed."""
+) -> list[NDArray[np.float32]]:
+    """The first output of a model for each picture, rows × columns × channels. Raises Failed."""
     told = {
         "memory": limits.memory, "seconds": limits.processor, "model": len(model), "pictures": len(pictures),
         "mean": list(mean), "std": list(std),
@@ -74,11 +66,11 @@ def run(
         except subprocess.TimeoutExpired as error:
             raise Failed("slow") from error
     if ended.returncode:
-        raise Failed("slow" if ended.returncode in (-9, -24) else "crash")
+        raise Failed("slow" if ended.returncode == -signal.SIGXCPU else "crash")
     return _read(ended.stdout, len(pictures))
 
 
-def _read(answer: bytes, count: int) -> Ran:
+def _read(answer: bytes, count: int) -> list[NDArray[np.float32]]:
     out = BytesIO(answer)
     told = json.loads(out.readline() or b'{"fault": "crash"}')
     if "fault" in told:
@@ -86,4 +78,4 @@ def _read(answer: bytes, count: int) -> Ran:
     found = [np.lib.format.read_array(out, allow_pickle=False) for _ in range(count)]
     if not all(np.isfinite(one).all() for one in found):
         raise Failed("nan")
-    return Ran(told["input"], told["output"], found)
+    return found

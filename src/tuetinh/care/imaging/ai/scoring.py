@@ -41,8 +41,8 @@ def look(
     model: Model, file: bytes, pictures: Sequence[NDArray[np.uint8]], limits: running.Limits = running.LIMITS
 ) -> list[Scored]:
     """Let a model look at pictures, rows × columns (× 3) each. Raises running.Failed."""
-    ran = running.run(file, [fitted(model, one) for one in pictures], model.mean, model.std, limits)
-    return [_scored(model, out, one.shape[:2]) for out, one in zip(ran.found, pictures, strict=True)]
+    found = running.run(file, [fitted(model, one) for one in pictures], model.mean, model.std, limits)
+    return [_scored(model, out, one.shape[:2]) for out, one in zip(found, pictures, strict=True)]
 
 
 def fitted(model: Model, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

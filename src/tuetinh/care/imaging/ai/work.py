@@ -53,6 +53,7 @@ def look_at_due() -> int:
         while alone and monotonic() < end and (row := _take()):
             _work(row)
             count += 1
+    known.file_of.cache_clear()
     return count
 
 
@@ -110,16 +111,18 @@ def _fail(row: AiResult, code: str, *, last: bool) -> None:
 
 
 def _leave(row: AiResult) -> None:
-    """Nobody wants the model to look any more: what it said before stays."""
+    """Nobody wants the model to look any more: what it said before stays, unless a picture was replaced since."""
     if row.done_at is None:
         _mine(row).delete()
+    elif row.score is None:
+        _fail(row, "replaced", last=True)
     else:
         _mine(row).update(state=AiResult.State.DONE)
 
 
 def _mine(row: AiResult) -> QuerySet[AiResult]:
-    """The result while this worker has it: nobody has taken it since, or looked further."""
-    return AiResult.objects.filter(pk=row.pk, tries=row.tries, last=row.last, state=AiResult.State.WAITING)
+    """The result while this worker has it: nobody has taken it since, and nothing was replaced."""
+    return AiResult.objects.filter(pk=row.pk, next_at=row.next_at, state=AiResult.State.WAITING)
 
 
 def _look(row: AiResult, model: Model, rule: Assist) -> None:

@@ -2,7 +2,7 @@
 
 It is started by `running` as a file, not as a module of the package. Standard input: a line of JSON (limits, size of
 the model, number of pictures, mean and std of its channels), the model, the pictures as .npy of bytes, rows × columns
-× channels. Standard output: a line of JSON, then the outputs as .npy; or a line that names the fault.
+× channels. Standard output: an empty object, then the outputs as .npy; or the object that names the fault.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _run(told: dict[str, Any]) -> bytes:
     if not outputs or outputs[0].type != "tensor(float)":
         return _fault("output", ", ".join(f"{one.name}: {one.type}" for one in outputs))
     out = BytesIO()
-    out.write(json.dumps({"input": _shape(inputs[0]), "output": _shape(outputs[0])}).encode() + b"\n")
+    out.write(b"{}\n")
     mean, std = (np.array(told[name], np.float32) for name in ("mean", "std"))
     for _ in range(told["pictures"]):
         picture = np.lib.format.read_array(given, allow_pickle=False).astype(np.float32) / 255
@@ -63,10 +63,6 @@ def _run(told: dict[str, Any]) -> bytes:
             return _fault("output", str(found.shape))
         np.lib.format.write_array(out, found, allow_pickle=False)
     return out.getvalue()
-
-
-def _shape(value: Any) -> list[int | str]:
-    return [one if isinstance(one, int) else str(one) for one in value.shape]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.db import transaction
 
+from tuetinh.care.imaging.ai.due import look_anew
 from tuetinh.care.imaging.archive import keeping
 from tuetinh.care.imaging.archive.keeping import Source, ask
 from tuetinh.care.imaging.archive.reading import Broken, Head, Missing, read
@@ -14,7 +15,7 @@ from tuetinh.care.imaging.errors import NeedsReason, NoPerson, NotAllowed, NotWa
 from tuetinh.care.imaging.models import Change, Held, Study
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
-from tuetinh.record.asker import Asker
+from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.contents.files import opened
 from tuetinh.record.steps import enter
 
@@ -69,7 +70,7 @@ WITH old AS (
 ), pending AS (
   INSERT INTO imaging_pending (study_id, at) SELECT study_id, now() FROM changed
 )
-SELECT old.digest, s.custodian FROM old JOIN imaging_study s ON s.id = old.study_id"""
+SELECT old.digest, s.custodian, s.id FROM old JOIN imaging_study s ON s.id = old.study_id"""
 
 
 def replace(asker: Asker, held_id: int, why: str) -> Held:
@@ -91,6 +92,8 @@ def replace(asker: Asker, held_id: int, why: str) -> Held:
         )
         if not rows or rows[0][1] != asker.facility:
             raise StillWrong
+        enter(SYSTEM)
+        look_anew(rows[0][2])
         return _decided(asker, row, Held.State.ACCEPTED, why, after={}, before={"digest": bytes(rows[0][0]).hex()})
 
 

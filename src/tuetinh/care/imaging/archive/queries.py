@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from tuetinh.care.imaging.archive.matching import Wanted, answers, compile_objects, compile_query
 from tuetinh.record import audit
@@ -12,17 +12,29 @@ from tuetinh.record.asker import Asker
 from tuetinh.record.contents.files import opened
 from tuetinh.record.steps import Query, Row, Step
 
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from tuetinh.care.imaging.models import Instance
+
 STRUCTURED: Final = "1.2.840.10008.5.1.4.1.1.88."  # SOP classes of SR documents (PS3.4 B.5): measurements, no pixels
-
-
 PAPERS: Final = "1.2.840.10008.5.1.4.1.1.104."  # of encapsulated documents
 WAVES: Final = "1.2.840.10008.5.1.4.1.1.9."  # of waveforms
+ABOUT: Final = ("1.2.840.10008.5.1.4.1.1.11.", "1.2.840.10008.5.1.4.1.1.66.")  # of what lies over pictures: states, SEG
 FILMS: Final = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in range(100, 109))  # MPEG-2, MPEG-4, HEVC
+_NOT_DRAWN: Final = (STRUCTURED, PAPERS, WAVES, *ABOUT)
 
 
 def is_drawn(sop_class: str, transfer_syntax: str) -> bool:
     """Whether an object can hold pixels that are drawn as pictures."""
-    return not sop_class.startswith((STRUCTURED, PAPERS, WAVES)) and transfer_syntax not in FILMS
+    return not sop_class.startswith(_NOT_DRAWN) and transfer_syntax not in FILMS
+
+
+def drawn(rows: QuerySet[Instance]) -> QuerySet[Instance]:
+    """Those of which that is so."""
+    for one in _NOT_DRAWN:
+        rows = rows.exclude(sop_class_uid__startswith=one)
+    return rows.exclude(transfer_syntax_uid__in=FILMS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
+from pydicom.pixels.utils import pack_bits
 from pydicom.uid import UID
 
 from tuetinh.care.imaging.archive.lenient import dcmread
@@ -87,17 +88,19 @@ class Pixels:
             file.seek(0)
             return pixel_array(file if large else dcmread(file), index=number - 1, raw=raw)
 
-    def plain_size(self) -> int:
-        """The size of a frame that lies in the file as it is to be sent, else 0.
+    def plain_bits(self) -> int:
+        """The bits of a frame that lies in the file as it is to be sent, else 0.
 
-        So lie whole bytes, uncompressed, little endian.
+        So lie whole bytes, or single bits eight in a byte, uncompressed, little endian.
         """
         header, syntax = self.header, self.syntax
-        if not self.start or syntax.is_encapsulated or not syntax.is_little_endian or header.BitsAllocated % 8:
+        if not self.start or syntax.is_encapsulated or not syntax.is_little_endian:
+            return 0
+        if header.BitsAllocated % 8 and header.BitsAllocated != 1:
             return 0
         if str(header.get("PhotometricInterpretation", "")) == "YBR_FULL_422":
             return 0
-        return int(header.Rows * header.Columns * header.SamplesPerPixel * header.BitsAllocated // 8)
+        return int(header.Rows * header.Columns * header.SamplesPerPixel * header.BitsAllocated)
 
 
 @lru_cache(maxsize=KNOWN)
@@ -147,7 +150,7 @@ def lying(digest: bytes) -> tuple[int, int]:
     Raises NoFrame, CannotConvert.
     """
     where = pixels(digest)
-    size = where.plain_size() * where.count
+    size = -(-where.plain_bits() * where.count // 8)
     if size > where.length >= 0:
         raise CannotConvert("the pixel data is too short")
     return where.start, size
@@ -161,14 +164,18 @@ def all_decoded(digest: bytes) -> Iterator[bytes]:
 
 
 def _decoded(where: Pixels, number: int) -> bytes:
-    if size := where.plain_size():
+    bits = where.plain_bits()
+    if bits and bits % 8 == 0:
+        size = bits // 8
         if where.length < size * number:
             raise CannotConvert("the pixel data is too short")
         with opened(where.digest) as file:
             file.seek(where.start + size * (number - 1))
             return file.read(size)
     try:
-        return _array(where, number).tobytes()
+        found = _array(where, number)
+        # A frame of single bits begins with a byte, which in the file it need not (PS3.5, 8.1.1).
+        return pack_bits(found, pad=False) if where.header.BitsAllocated == 1 else found.tobytes()
     except Exception as error:  # decoders raise whatever the bytes lead them to
         raise CannotConvert(str(error)) from error
 

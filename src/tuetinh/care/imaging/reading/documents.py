@@ -25,7 +25,7 @@ from pydicom.uid import BasicTextSRStorage
 
 from tuetinh.care.imaging.archive.keeping import Source, keep
 from tuetinh.care.imaging.archive.queries import STRUCTURED
-from tuetinh.care.imaging.archive.reading import whole
+from tuetinh.care.imaging.archive.referring import source
 from tuetinh.care.imaging.models import Exam, Instance, Study
 from tuetinh.care.imaging.reading import keys
 from tuetinh.care.imaging.reading.models import ReadingCase
@@ -40,10 +40,6 @@ FIRST_SERIES: Final = 4001  # numbers of the series that the house adds
 _TITLE: Final = CodedConcept("18748-4", "LN", "Diagnostic Imaging Report")
 _VIETNAMESE: Final = CodedConcept("vi", "RFC5646", "Vietnamese")
 _ILLUSTRATION: Final = CodedConcept("121080", "DCM", "Best illustration of finding")
-_NEEDED: Final = (
-    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex"),
-    *("AccessionNumber", "StudyID", "StudyDate", "StudyTime"),
-)
 
 
 def store(exam_id: int) -> None:
@@ -86,11 +82,7 @@ def _pictures(exam: Exam) -> list[Dataset]:
     found = [one for one in found if one.study_id == found[0].study_id]
     light = [_reference(one) for one in found]
     if found:
-        head = whole(bytes(found[0].digest), stop_before_pixels=True)
-        for keyword in _NEEDED:
-            if keyword not in head:
-                setattr(head, keyword, "")
-        light[0] = head
+        light[0] = source(found[0])
     return light
 
 

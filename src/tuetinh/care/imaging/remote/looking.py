@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from tuetinh.care.imaging.archive.queries import PAPERS, STRUCTURED
+from tuetinh.care.imaging.archive.queries import drawn
 from tuetinh.care.imaging.models import Instance, Series, Study
 from tuetinh.record.asker import Asker
 from tuetinh.record.steps import enter
 
 MOST: Final = 5000  # pictures of a page
-# structured reports, documents, presentation states, segmentations
-_WITHOUT: Final = (STRUCTURED, PAPERS, "1.2.840.10008.5.1.4.1.1.11.", "1.2.840.10008.5.1.4.1.1.66.")
 
 
 def series(asker: Asker, studies: Sequence[Study]) -> list[dict[str, Any]]:
     """The series of studies with their pictures, [object, frame] each, for the script of the page."""
     enter(asker)
-    rows = Instance.objects.filter(study__in=studies)
-    for one in _WITHOUT:
-        rows = rows.exclude(sop_class_uid__startswith=one)
+    rows = drawn(Instance.objects.filter(study__in=studies))
     rows = rows.order_by("instance_number", "pk").values_list("series_id", "sop_instance_uid", "attributes")[:MOST]
     pictures: dict[int, list[tuple[str, int]]] = {}
     for series_id, uid, attributes in rows:

@@ -173,7 +173,7 @@ def follow_destruction(asker: Asker, resource: str, decision: str) -> None:
     ask("DELETE FROM record.content WHERE type = 'ImagingStudy' AND id = %s", resource)  # of nobody's, too
     StudyHold.objects.filter(study=study).delete()
     enter(SYSTEM)
-    said = AiResult.objects.filter(study=study, score__isnull=False)
+    said = AiResult.objects.filter(study=study, done_at__isnull=False)
     for one in list(said):
         record.destroy(asker, "Observation", one.observation, decision)
     enter(SYSTEM)

@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import httpx
+import numpy as np
 import pytest
 from dicomweb_client.api import DICOMwebClient
 from PIL import Image
@@ -261,6 +262,44 @@ def test_frames_of_large_files_are_read_one_by_one(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(frames, "WHOLE", 0)
     assert frames.decoded(digest, numbers) == whole
     assert list(frames.all_decoded(digest))[:: numbers[-1] - 1 or 1] == whole
+
+
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+
+
+def single_bits(columns: int, **changes: object) -> tuple[bytes, list[bytes]]:
+    """A segmentation of three frames with three rows, and each of its frames as it is to be sent."""
+    size = 3 * columns
+    bits = np.random.default_rng(columns).integers(0, 2, 3 * size, dtype=np.uint8)
+    told = {"BitsAllocated": 1, "BitsStored": 1, "HighBit": 0, "NumberOfFrames": 3, "Rows": 3, "Columns": columns}
+    packed = np.packbits(bits, bitorder="little").tobytes()
+    made = part10(
+        SOPClassUID=SEGMENTATION, Modality="SEG", PixelData=packed + b"\0" * (len(packed) % 2), **told, **changes
+    )
+    return made, [np.packbits(bits[at : at + size], bitorder="little").tobytes() for at in (0, size, 2 * size)]
+
+
+@pytest.mark.parametrize("columns", [3, 8])
+def test_frames_of_single_bits_begin_with_a_byte(web: Web, columns: int) -> None:
+    """In the object a frame begins where the one before it has ended, be it within a byte (PS3.5, 8.1.1)."""
+    data, expected = single_bits(columns, SOPInstanceUID="1.2.3.4.1.1")
+    assert web.store(data).status_code == 200
+    octets = "application/octet-stream"
+    assert [web.get(f"{ONE}/frames/{number}", octets).content for number in (1, 2, 3)] == expected
+    whole = dcmread(BytesIO(data)).PixelData[: -(-9 * columns // 8)]
+    assert web.get(f"{ONE}/bulkdata/7FE00010", octets).content == whole
+    drawn = Image.open(BytesIO(web.get(f"{ONE}/frames/2/rendered", "image/png").content))
+    assert np.packbits(np.asarray(drawn) > 0, bitorder="little").tobytes() == expected[1]
+
+
+def test_a_study_is_shown_by_its_pictures(web: Web) -> None:
+    """Not by what lies over them, and that by itself where there is nothing else."""
+    seg, _frames = single_bits(8, SOPInstanceUID="1.2.3.4.2.1", SeriesInstanceUID="1.2.3.4.2", SeriesNumber=2)
+    web.store(seg)
+    alone = Image.open(BytesIO(web.get("/studies/1.2.3.4/rendered").content))
+    web.store(part10(SOPInstanceUID="1.2.3.4.1.1"))
+    both = Image.open(BytesIO(web.get("/studies/1.2.3.4/rendered").content))
+    assert (alone.size, both.size) == ((8, 3), (4, 4))
 
 
 @pytest.mark.peer

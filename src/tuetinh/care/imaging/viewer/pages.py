@@ -11,6 +11,7 @@ from csp.decorators import csp_update
 from django.contrib.staticfiles import finders
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
@@ -42,8 +43,25 @@ def viewer(request: HttpRequest) -> HttpResponse:
     if not studies:
         raise Http404
     opinion = opinions.find_open(me, request.GET.get("opinion", ""))
-    context = {"studies": studies, "ohif": _built(), "may_report": may_report(me), "opinion": opinion}
+    context = {
+        "studies": studies,
+        "ohif": _built(),
+        "may_report": may_report(me),
+        "opinion": opinion,
+        "words": _words(),
+    }
     return render(request, "imaging/viewer.html", context)
+
+
+def _words() -> dict[str, str]:
+    """What our own script of the viewer says."""
+    return {
+        "title": _("Số đo"),
+        "kept": _("Đã lưu số đo vào ca chụp."),
+        "none": _("Chưa có số đo nào để lưu."),
+        "failed": _("Chưa lưu được số đo."),
+        "notYours": _("Chỉ người đọc phim lưu được số đo vào ca chụp."),
+    }
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -18,7 +18,8 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from tuetinh.care.imaging.ai import known
 from tuetinh.care.imaging.ai.model import Model
-from tuetinh.care.imaging.models import Exam
+from tuetinh.care.imaging.ai.scoring import Picture, Scored
+from tuetinh.care.imaging.models import Exam, Instance
 from tuetinh.care.imaging.rules import changes
 from tuetinh.care.imaging.rules.book import in_force
 from tuetinh.care.imaging.tests.conftest import _remember_nothing, person
@@ -85,6 +86,15 @@ def ultrasound(picture: NDArray[np.uint8], **changes: object) -> bytes:
     out = BytesIO()
     dataset.save_as(out, enforce_file_format=True)
     return out.getvalue()
+
+
+def regions(rows: Iterable[Instance]) -> Iterator[tuple[Picture, Scored]]:
+    """That a model has found the same region, in the upper left, on the first frame of each object."""
+    for row in rows:
+        height, width = (row.attributes[tag]["Value"][0] for tag in ("00280010", "00280011"))
+        mask = np.zeros((height, width), np.uint8)
+        mask[height // 8 : height // 4, width // 8 : width // 2] = 1
+        yield Picture(row, 1, mask), Scored(0.9, mask, ((0.125, 0.125, 0.5, 0.25),))
 
 
 @pytest.fixture

@@ -36,6 +36,9 @@ def test_a_version_is_added_beside_the_others(admin: Asker, described: Describe)
     assert known.newest("test-net") == second
     assert known.version_of("test-net", "1") == first
     assert known.file_of(first) == NET
+    assert known.version_of("test-net", "1") is known.version_of("test-net", "1")  # not read from JSON each time
+    assert known.file_of(second) is known.file_of(second)
+    assert known.file_of.cache_info().maxsize == 1
     assert ask("SELECT count(*) FROM record.content WHERE type = 'Device'") == [(2,)]
     with pytest.raises(BadModel, match="version"):
         bringing.bring(admin, BytesIO(bringing.packed(replace(first, threshold=0.1), NET)))

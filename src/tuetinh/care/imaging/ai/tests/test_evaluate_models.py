@@ -6,6 +6,7 @@ import re
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -48,7 +49,16 @@ def test_numbers_that_are_known() -> None:
     assert (at.sensitivity, at.specificity, at.ppv, at.npv) == (2 / 3, 3 / 4, 2 / 3, 3 / 4)
     assert (youden(cases).threshold, len(roc(cases))) == (0.4, 8)
     assert auc([one for one in cases if one.truth]) is None
+    assert [len(roc(some)) for some in ([], cases[:1], cases[:1] * 3)] == [1, 2, 2]
     assert rates([], 0.5).sensitivity is None
+
+
+def test_the_curve_is_what_each_of_its_thresholds_does() -> None:
+    numbers = np.random.default_rng(7)
+    truths, scores = numbers.integers(0, 2, 300).tolist(), (numbers.integers(0, 40, 300) / 40).tolist()  # with ties
+    cases = [Case("", bool(truth), score) for truth, score in zip(truths, scores, strict=True)]
+    thresholds = [float("inf"), *sorted(set(scores), reverse=True)]
+    assert roc(cases) == [rates(cases, one) for one in thresholds]
 
 
 @pytest.mark.parametrize(("text", "place"), [

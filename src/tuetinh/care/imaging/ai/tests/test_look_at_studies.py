@@ -7,7 +7,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from io import BytesIO
+from pathlib import Path
 
 import highdicom
 import numpy as np
@@ -16,10 +18,11 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 from pydicom import dcmread
 
-from tuetinh.care.imaging.ai import known, running, work
+from tuetinh.care.imaging.ai import documents, known, running, work
 from tuetinh.care.imaging.ai.model import Model
 from tuetinh.care.imaging.ai.models import AiResult
-from tuetinh.care.imaging.ai.tests.conftest import endless, node, onnx, ultrasound, written_on
+from tuetinh.care.imaging.ai.tests.conftest import endless, node, onnx, regions, ultrasound, written_on
+from tuetinh.care.imaging.archive import deciding
 from tuetinh.care.imaging.archive.keeping import ask, keep
 from tuetinh.care.imaging.archive.recording import record_quiet, record_studies
 from tuetinh.care.imaging.models import Instance, Series, Study
@@ -27,6 +30,8 @@ from tuetinh.care.imaging.retention.actions import destroy_study
 from tuetinh.care.imaging.rules import changes
 from tuetinh.care.imaging.rules.book import in_force
 from tuetinh.care.imaging.tests.conftest import HERE
+from tuetinh.commons.access.api import asker_of
+from tuetinh.commons.access.models import Account
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
@@ -114,6 +119,45 @@ def test_new_pictures_alone_are_looked_at(person: r4.Patient, switched_on: None,
     assert told.meta and told.meta.versionId == "2"
 
 
+def test_a_study_is_looked_at_anew_when_a_picture_is_replaced(
+    person: r4.Patient, switched_on: None, admin: Asker, cast: dict[str, Account], clean: Picture
+) -> None:
+    """Also while a model looks, which then keeps nothing of it; what is not there any more is not spoken of."""
+    uid = {"SOPInstanceUID": "1.2.3.4.1.1"}
+    send(clean, **uid)
+    due()
+    work.look_at_due()
+    assert (result().looked, result().found, Series.objects.filter(modality="SEG").count()) == (1, False, 0)
+
+    def put_in_its_place(picture: Picture) -> None:
+        assert keep(HERE, ultrasound(picture, **uid)).reason == "changed"
+        deciding.replace(asker_of(cast["imaging"]), deciding.waiting("12104").get().pk, "Máy gửi lại bản đúng")
+        record_studies(["1.2.3.4"])
+
+    put_in_its_place(written_on(clean))
+    row = result()
+    assert (row.state, row.score, row.pictures, row.looked, row.among) == ("waiting", None, [], 0, 0)
+    due()
+    late = work._take()
+    assert late is not None
+    put_in_its_place(255 - clean)
+    work._work(late)
+    assert (result().state, result().score, Series.objects.filter(modality="SEG").count()) == ("waiting", None, 0)
+    put_in_its_place(written_on(clean[::-1]))
+    due()
+    assert work.look_at_due() == 1
+    row = result()
+    assert (row.state, row.looked, row.among, row.found, len(row.pictures)) == ("done", 1, 1, True, 1)
+    told = record.read(SYSTEM, "Observation", row.observation)
+    assert told.valueCodeableConcept.coding[0].display == "Present" and told.meta and told.meta.versionId == "2"
+
+    put_in_its_place(clean[::-1])
+    changes.change(admin, replace(in_force("12104").rules["AI-TEXT"], on=False), "Thử")
+    due()
+    work.look_at_due()
+    assert (result().state, result().fault, result().score) == ("failed", "replaced", None)
+
+
 def test_only_studies_that_fit_are_given(person: r4.Patient, clean: Picture) -> None:
     send(clean)  # the rule is off
     enter(SYSTEM)
@@ -125,6 +169,45 @@ def test_what_is_unknown_or_not_of_the_rule_is_left(person: r4.Patient, switched
     send(clean, StudyInstanceUID="1.6", SeriesInstanceUID="1.6.1", Modality="XA")
     enter(SYSTEM)
     assert AiResult.objects.count() == 0
+
+
+def test_what_machines_write_wrongly_hinders_no_result(person: r4.Patient, switched_on: None, clean: Picture) -> None:
+    wrong = {"SpecificCharacterSet": "", "PatientName": "NGUYEN^VAN^ANH", "StudyTime": "08:15:00", "PatientSex": "U"}
+    send(written_on(clean), **wrong)
+    due()
+    work.look_at_due()
+    assert (result().state, result().found) == ("done", True)
+    added = [dcmread(BytesIO(opened(bytes(one.digest)).read())) for one in Instance.objects.filter(source="AI")]
+    assert sorted(one.Modality for one in added) == ["SEG", "SR"]
+    assert {(one.StudyTime, one.PatientSex, str(one.PatientName)) for one in added} == {
+        ("081500", "", "NGUYEN^VAN^ANH")
+    }
+
+
+def test_slices_have_one_segmentation_and_other_pictures_one_each(
+    person: r4.Patient, clean: Picture, shared: Path
+) -> None:
+    """Of a series with several segmentations viewers show one alone."""
+    for name, place in (("01", 1.0), ("02", 2.0), ("03", 2.0)):  # two at the same place, as at two times
+        slice_ = dcmread(shared / "data" / "dicom" / f"dcmqi/segmentations/ct-3slice/{name}.dcm")
+        slice_.StudyInstanceUID, slice_.PatientID, slice_.PatientName = "1.2.3.4", "BN000017", "NGUYEN^VAN^ANH"
+        slice_.PatientBirthDate, slice_.ImagePositionPatient[2] = "19800229", place
+        out = BytesIO()
+        slice_.save_as(out)
+        assert keep(HERE, out.getvalue()).state == "stored"
+    send(clean, clean, SeriesInstanceUID="1.2.3.4.2")
+    said = list(regions(Instance.objects.select_related("series", "study").order_by("pk")))
+    house = known.newest("pp-ocr-det")
+    assert house
+    *segs, report = (dcmread(BytesIO(one)) for one in documents.made(house, Study.objects.get().pk, said))
+    assert [(one.Modality, one.SeriesNumber, one.NumberOfFrames) for one in segs] == [
+        ("SEG", 8001, 2), ("SEG", 8002, 1), ("SEG", 8003, 1), ("SEG", 8004, 1),
+    ]  # fmt: skip
+    assert len({one.SeriesInstanceUID for one in (*segs, report)}) == 5
+    assert segs[0].SegmentSequence[0].RecommendedDisplayCIELabValue
+    for one in segs:
+        for frame in highdicom.seg.Segmentation.from_dataset(one).pixel_array.reshape(-1, one.Rows, one.Columns):
+            assert frame.sum() == (one.Rows // 4 - one.Rows // 8) * (one.Columns // 2 - one.Columns // 8)
 
 
 def test_an_object_of_several_frames_has_regions_without_a_segmentation(
@@ -271,7 +354,7 @@ def test_a_bad_model_gives_no_result(
     due()
     bad = described(data, **changes)
     monkeypatch.setattr(known, "version_of", lambda *_: bad)
-    monkeypatch.setattr(known, "file_of", lambda _: data)
+    monkeypatch.setattr(known, "file_of", cache(lambda _: data))
     work.look_at_due()
     row = result()
     assert (row.state, row.fault, row.score, row.pictures) == ("failed", code, None, [])

@@ -27,7 +27,7 @@ THERE = "12001"
 @pytest.fixture
 def by_relation(db: None) -> Iterator[None]:
     """Who reads and treats sees only whom they are related to, and for some days after."""
-    for role in ("imaging", "doctor"):
+    for role in ("imaging", "doctor", "station"):
         SightRule.objects.create(
             role=role, facility="", by_relation=True, whole=rules.OPEN, labels="", own_labels="", after_days=30,
             purpose="TREAT", glass_hours=0,

@@ -5,10 +5,7 @@
   const { study, folder, token, reports } = document.currentScript.dataset;
   const archive = `${location.origin}/dicom-web`;
   const narrow = matchMedia("(max-width: 640px)").matches; // a phone: the picture has the room
-  const vi = document.documentElement.lang === "vi";
-  const words = vi
-    ? { title: "Số đo", kept: "Đã lưu số đo vào ca chụp.", none: "Chưa có số đo nào để lưu.", failed: "Chưa lưu được số đo.", notYours: "Chỉ người đọc phim lưu được số đo vào ca chụp." }
-    : { title: "Measurements", kept: "The measurements are kept in the study.", none: "There is no measurement to keep.", failed: "The measurements could not be kept.", notYours: "Only those who report can keep measurements in the study." };
+  const words = JSON.parse(document.getElementById("viewer-words").textContent);
 
   window.PUBLIC_URL = folder;
   window.browserImportFunction = (name) => import(name);
@@ -67,6 +64,7 @@
     useCPURendering: !document.createElement("canvas").getContext("webgl2"),
     showStudyList: false,
     showPatientInfo: "visible",
+    disableConfirmationPrompts: true, // whoever opens regions wants to see them
     investigationalUseDialog: { option: "never" },
     showCPUFallbackMessage: false,
     showErrorDetails: "dev",

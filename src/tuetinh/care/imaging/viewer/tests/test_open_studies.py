@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from tuetinh.care.imaging.archive import queries as archive
@@ -33,6 +37,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarning
 Browser = Callable[[str], Client]
 Calls = Callable[[str], httpx.Client]
 PAGE = f"/imaging/viewer?StudyInstanceUIDs={STUDY}"
+SCRIPTS = Path(__file__).parents[2] / "static" / "imaging"
 KIND = {"Content-Type": "application/dicom"}
 PROOF = KIND | {"X-CSRFToken": TOKEN}
 
@@ -65,6 +70,30 @@ def test_who_sees_the_person_opens_the_viewer(person: r4.Patient, as_role: Brows
     policy = page.headers["Content-Security-Policy"]
     assert "script-src 'self' 'wasm-unsafe-eval';" in policy and "worker-src 'self' blob:" in policy
     assert "wasm" not in as_role("imaging").get("/imaging").headers["Content-Security-Policy"]
+
+
+WORDS = re.compile(r'<script id="viewer-words" type="application/json">(.*?)</script>')
+
+
+def test_what_its_script_says_is_in_the_language_of_the_page(person: r4.Patient, as_role: Browser) -> None:
+    keep(HERE, part10())
+    browser, said = as_role("imaging"), {}
+    for language in ("vi", "en"):
+        browser.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+        [words] = WORDS.findall(browser.get(PAGE).content.decode())
+        said[language] = json.loads(words)
+    assert said["vi"]["kept"] == "Đã lưu số đo vào ca chụp."
+    assert said["en"]["kept"] == "The measurements are kept in the study."
+    assert all(word and word != said["en"][key] for key, word in said["vi"].items())
+
+
+@pytest.mark.parametrize("name", sorted(one.name for one in SCRIPTS.glob("*.js") if one.name != "viewer.vi.js"))
+def test_scripts_hold_no_words_of_their_own(name: str) -> None:
+    """Pages bring them, in their language. Only the words of OHIF, whose own are English, are in a script."""
+    script = (SCRIPTS / name).read_text().replace("Tuệ Tĩnh", "")
+    assert re.findall(r"[\u00c0-\u1ef9]", re.sub(r"^\s*//.*", "", script, flags=re.MULTILINE)) == []
+    said = re.findall(r"""(["'`])([A-Z]?[a-z]+(?: [a-z]+)+[.…]?)\1""", script)
+    assert [words for _quote, words in said if words != "use strict"] == []
 
 
 def test_a_guessed_study_is_not_there(person: r4.Patient, as_role: Browser, calls: Calls) -> None:
