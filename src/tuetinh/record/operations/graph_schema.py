@@ -28,9 +28,9 @@ from tuetinh.record.search.parse import ELSEWHERE
 LISTS = Counter(
     {"directives": 1, "types": 1, "fields": 1, "inputFields": 1, "interfaces": 1, "possibleTypes": 1, "args": 2}
 )
+OF_A_TYPE = 20  # `__type` asks one type alone, so it may come more often
 ANYTHING = 100  # types; a reference that may lead to more of them may lead to anything
 _TELLING = Lock()
-OF_A_TYPE = 20  # `__type` asks one type alone, so it may come more often
 # What every search takes, beside the parameters of its type.
 RESULTS = {"_count": core.GraphQLInt, "_sort": core.GraphQLString, "_cursor": core.GraphQLString}
 NATIVE = {
@@ -55,8 +55,9 @@ Fields = dict[str, core.GraphQLField]
 
 def is_asked(operation: ast.OperationDefinitionNode) -> bool:
     """Whether an operation asks about the schema and nothing else."""
-    names = [part.name.value for part in operation.selection_set.selections if isinstance(part, ast.FieldNode)]
-    return len(names) == len(operation.selection_set.selections) and all(name.startswith("__") for name in names)
+    parts = operation.selection_set.selections
+    names = {part.name.value if isinstance(part, ast.FieldNode) else "" for part in parts}
+    return names <= {"__schema", "__type", "__typename"} and names != {"__typename"}
 
 
 def told(query: str, variables: bytes, operation: str | None, root: str) -> bytes:
