@@ -46,7 +46,8 @@ class Part(NamedTuple):
 
     kind: `output`, resources of a type; `people`, all records of one patient after the other; `rest`, resources of a
     type that are no known patient's; `associated`, the Provenances of a type's resources; `deleted`, its deletions;
-    `beside`, resources of somebody else that name one of the patients as well, as their performer or a member.
+    `beside`, resources of somebody else that name one of the patients as well, as their performer or a member; but no
+    Patients: who links to one of them is another person, for whom nobody asked.
     """
 
     kind: str
@@ -304,7 +305,8 @@ def _parts(asked: dict[str, Any], patients: Sequence[str] | None) -> Iterator[Pa
         kinds.append("deleted")
     if patients is not None and not asked.get("organized"):
         kinds.append("beside")
-    yield from (Part(kind, type_, batch) for kind in kinds for type_ in asked["types"] for batch in batches)
+    parts = (Part(kind, type_, batch) for kind in kinds for type_ in asked["types"] for batch in batches)
+    yield from (part for part in parts if (part.kind, part.type) != ("beside", "Patient"))
 
 
 def _has_all_provenances(asked: dict[str, Any]) -> bool:

@@ -11,6 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import graphql as core
@@ -27,8 +28,9 @@ from tuetinh.record.search.parse import ELSEWHERE
 LISTS = Counter(
     {"directives": 1, "types": 1, "fields": 1, "inputFields": 1, "interfaces": 1, "possibleTypes": 1, "args": 2}
 )
-ANYTHING = 100  # types; a reference that may lead to more of them may lead to anything
 OF_A_TYPE = 20  # `__type` asks one type alone, so it may come more often
+ANYTHING = 100  # types; a reference that may lead to more of them may lead to anything
+_TELLING = Lock()
 # What every search takes, beside the parameters of its type.
 RESULTS = {"_count": core.GraphQLInt, "_sort": core.GraphQLString, "_cursor": core.GraphQLString}
 NATIVE = {
@@ -53,17 +55,23 @@ Fields = dict[str, core.GraphQLField]
 
 def is_asked(operation: ast.OperationDefinitionNode) -> bool:
     """Whether an operation asks about the schema and nothing else."""
-    names = [part.name.value for part in operation.selection_set.selections if isinstance(part, ast.FieldNode)]
-    return len(names) == len(operation.selection_set.selections) and all(name.startswith("__") for name in names)
+    parts = operation.selection_set.selections
+    names = {part.name.value if isinstance(part, ast.FieldNode) else "" for part in parts}
+    return names <= {"__schema", "__type", "__typename"} and names != {"__typename"}
 
 
-@lru_cache(maxsize=4)
 def told(query: str, variables: bytes, operation: str | None, root: str) -> bytes:
     """The answer, packed, to a question about the schema that begins at a resource type, or ("") at the system.
 
-    variables: as JSON. The schema is not kept, only what was told last: it is ten times as large.
+    variables: as JSON. One is worked out at a time, for it takes 60 MB; whoever asks the same then finds it done.
     Raises BadRequest for what the schema does not have, TooLarge for lists within lists.
     """
+    with _TELLING:
+        return _told(query, variables, operation, root)
+
+
+@lru_cache(maxsize=4)
+def _told(query: str, variables: bytes, operation: str | None, root: str) -> bytes:
     document = core.parse(query, no_location=True)
     counted = _Names.counted(document)
     most = OF_A_TYPE if counted["__type"] and not counted["__schema"] else 1

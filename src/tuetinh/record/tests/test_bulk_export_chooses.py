@@ -13,8 +13,9 @@ pytestmark = pytest.mark.django_db
 
 
 def test_what_names_a_person_second_comes_with_the_person(fhir: Any) -> None:
-    for id_ in ("first", "second", "third"):
-        fhir.put(f"/Patient/{id_}", {"resourceType": "Patient", "id": id_})
+    link = [{"other": {"reference": "Patient/second"}, "type": "seealso"}]  # of another person, who is not asked for
+    for id_ in ("second", "third", "first"):
+        fhir.put(f"/Patient/{id_}", {"resourceType": "Patient", "id": id_} | ({"link": link} if id_ == "first" else {}))
     first, second, third = ({"reference": f"Patient/{id_}"} for id_ in ("first", "second", "third"))
     common = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": first}
     fhir.put("/Observation/beside", common | {"id": "beside", "performer": [second]})
