@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, urlencode
 
 from tuetinh.record.search.conditions import (
+    AllOf,
     AnyOf,
     Coded,
     Condition,
@@ -18,6 +19,7 @@ from tuetinh.record.search.conditions import (
     Linked,
     Listed,
     Near,
+    NoneOf,
     OfType,
     Present,
     Refused,
@@ -104,6 +106,14 @@ class Search:
     def query(self) -> str:
         """Return the query string of what was understood."""
         return urlencode(self.pairs)
+
+    @property
+    def is_chained(self) -> bool:
+        """Whether it asks what other resources are: by a chain, `_has`, or a filter with a chain."""
+        names = [name for name, _ in self.pairs]
+        if any("." in name or name.startswith("_has") for name in names):
+            return True
+        return "_filter" in names and any(map(_is_chain, self.conditions))
 
     def fingerprint(self) -> bytes:
         """Return what tells this search from any other; page tokens carry it."""
@@ -339,6 +349,15 @@ def _listed(values: list[str]) -> Listed:
     if named := [value for value in values if value.startswith("$")]:
         raise Refused("not-supported", f"the functional list {named[0]!r} is not kept here")
     return Listed(tuple(value.removeprefix("List/") for value in values))
+
+
+def _is_chain(condition: Condition) -> bool:
+    match condition:
+        case AllOf(parts) | AnyOf(parts):
+            return any(map(_is_chain, parts))
+        case NoneOf(inner) | OfType(_, inner):
+            return _is_chain(inner)
+    return isinstance(condition, Linked | Has)
 
 
 def _is_common(condition: Condition) -> bool:

@@ -175,7 +175,7 @@ def _allowed(asker: Asker, search: Search) -> Search | None:
     else:
         types = tuple(t for t in (search.types or RESOURCE_TYPES) if asker.may("s", t))
         search = replace(search, types=types)
-    if asker.is_granular and any("." in name or name.startswith("_has") for name, _ in search.pairs):
+    if asker.is_granular and search.is_chained:
         message = "a chained search is not possible with scopes that have a query"
         raise Forbidden(message)
     return search if search.types else None

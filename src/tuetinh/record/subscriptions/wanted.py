@@ -147,7 +147,7 @@ def _conditions(type_: str, query: str, place: str) -> tuple[tuple[Condition, ..
     search, problems = parse(type_, query)
     if wrong := [problem for problem in problems if problem.severity == "error"]:
         raise Unprocessable(issues=[Issue("error", p.code, p.message, f"Subscription.{place}") for p in wrong])
-    return search.conditions, any("." in name or name.startswith("_has") for name, _ in search.pairs)
+    return search.conditions, search.is_chained
 
 
 def _extension(element: r4.Element | None, name: str) -> Any:

@@ -92,6 +92,8 @@ def test_reading_is_not_searching(there: Any) -> None:
         "/?_type=Observation,Patient",
         "/?_type=Observation",
         "/Patient?_has:Observation:subject:category=vital-signs",
+        "/Observation?_filter=subject:Patient.gender eq female",
+        "/Observation?_filter=status eq final and not (subject:Patient.gender eq female)",
         "/Observation?subject.gender=female",
     ],
 )
