@@ -14,6 +14,7 @@ from tuetinh.care.insurance import gateway
 from tuetinh.care.insurance.errors import GatewayDown, GatewayNonsense, GatewayRefused
 from tuetinh.care.insurance.gateway import Credentials, Gateway, Question, md5_password
 from tuetinh.care.insurance.simulator import Card, Simulator, answer
+from tuetinh.care.insurance.tests.keeping import Memory
 from tuetinh.commons.catalogues.api import codes
 
 CARD = Card("GD4120000000017", "Lò Thị Pâng", "1972-03-15", "Nữ", "Xã Bình Lư", "12001", "2026-01-01", "2099-12-31")
@@ -36,7 +37,7 @@ def known(number: str) -> Card | None:
 
 @pytest.fixture
 def client(over_a_socket: Serve) -> Gateway:
-    return Gateway(ME, over_a_socket(Simulator(known, slow=2)), QUICK)
+    return Gateway(ME, over_a_socket(Simulator(known, Memory(), slow=2)), QUICK)
 
 
 def ask(number: str = CARD.number, name: str = CARD.name, birth: str = "15/03/1972") -> Question:
@@ -97,14 +98,14 @@ def test_what_goes_wrong_is_a_typed_error(client: Gateway, ending: str, error: t
 
 
 def test_a_refused_token_is_renewed_once(over_a_socket: Serve) -> None:
-    simulator = Simulator(known)
+    simulator = Simulator(known, Memory())
     client = Gateway(ME, over_a_socket(simulator), QUICK)
     assert client.card(ask("GD4129999999498")).ma_ket_qua == "000"
     assert len(simulator.tokens) == 2
 
 
 def test_a_token_is_kept_between_questions(over_a_socket: Serve) -> None:
-    simulator = Simulator(known)
+    simulator = Simulator(known, Memory())
     client = Gateway(ME, over_a_socket(simulator), QUICK)
     client.card(ask())
     client.card(ask())
@@ -112,7 +113,7 @@ def test_a_token_is_kept_between_questions(over_a_socket: Serve) -> None:
 
 
 def test_a_wrong_account_is_refused(over_a_socket: Serve) -> None:
-    client = Gateway(Credentials("", "x" * 32), over_a_socket(Simulator(known)), QUICK)
+    client = Gateway(Credentials("", "x" * 32), over_a_socket(Simulator(known, Memory())), QUICK)
     with pytest.raises(GatewayRefused):
         client.card(ask())
 
@@ -136,7 +137,7 @@ def test_an_outage_does_not_carry_the_password_into_the_traceback() -> None:
 
 
 def test_a_broken_question_is_answered_205(over_a_socket: Serve) -> None:
-    url = over_a_socket(Simulator(known))
+    url = over_a_socket(Simulator(known, Memory()))
     client = Gateway(ME, url, QUICK)
     token, id_token = client._token(fresh=True)
     reply = httpx.post(
