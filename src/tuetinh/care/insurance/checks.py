@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import cache, cached_property, lru_cache
-from itertools import chain
+from itertools import chain, compress
+from operator import contains, not_
 from typing import Any
 
 from django.utils.translation import gettext
@@ -72,8 +73,8 @@ class _Column:
 
     def __init__(self, field: Field, limit: int | None, codes: str | None) -> None:
         self.field, self.name, self.limit, self.codes = field, field.name, limit, codes
-        self.sound: set[str] = set()
         self.wanted = field.required or bool(field.required_if) or bool(field.required_until)
+        self.sound: set[str | None] = set() if self.wanted else {"", None}
         beside_others = bool(field.not_before or field.after or field.same or field.beside)
         self.linked = beside_others or field.formula is not None
         self.reads = () if beside_others or field.required_until else _read_by(field)
@@ -124,10 +125,23 @@ def _parts(field: Field, value: str) -> list[str]:
     return value.split(field.separator) if field.separator and field.separator in value else [value]
 
 
+class _Form:
+    """The fields of a table as they are on a day."""
+
+    def __init__(self, columns: Sequence[_Column]) -> None:
+        self.columns, self.names = columns, [column.name for column in columns]
+        # what a field may say whatever others say; one that depends on others is always asked
+        self.sound: list[Container[str | None]] = [() if column.linked else column.sound for column in columns]
+
+    def to_ask(self, row: Row) -> Iterable[_Column]:
+        """Those of which is to be asked: most are blank and may be so, or say what was found sound before."""
+        return compress(self.columns, map(not_, map(contains, self.sound, map(row.get, self.names))))
+
+
 @cache
-def _columns(by: str, table: str, day: str) -> tuple[_Column, ...]:
+def _form(by: str, table: str, day: str) -> _Form:
     fields = enumerate(decision(by).tables[table].fields)
-    return tuple(_column(by, table, n, in_force(f.length, day), in_force(f.codes, day)) for n, f in fields)
+    return _Form([_column(by, table, n, in_force(f.length, day), in_force(f.codes, day)) for n, f in fields])
 
 
 @cache
@@ -163,24 +177,21 @@ class _Check:
             yield self._problem("XML1", 0, "MA_LK", "count", gettext("Hồ sơ phải có đúng một dòng tổng hợp."))
         for name in self.description.tables:
             rows = self.tables.get(name) or []
-            labels, columns = _labels(self.by, name), _columns(self.by, name, self.day) if rows else ()
+            labels, form = _labels(self.by, name), _form(self.by, name, self.day)
             for number, row in enumerate(rows, 1):
                 if not row.keys() <= labels.keys():
                     for unknown in sorted(row.keys() - labels.keys()):
                         reason = gettext("Quyết định không có trường này.")
                         yield self._problem(name, number, unknown, "unknown", reason)
-                for field_name, code, reason in chain(self._fields(columns, labels, row), self._row(name, row)):
+                for field_name, code, reason in chain(self._fields(form, row), self._row(name, row)):
                     yield self._problem(name, number, field_name, code, reason)
             yield from self._numbering(name)
 
-    def _fields(self, columns: Iterable[_Column], names: Iterable[str], row: Row) -> Iterator[tuple[str, str, str]]:
+    def _fields(self, form: _Form, row: Row) -> Iterator[tuple[str, str, str]]:
         """What is wrong with the fields of a row, and with which."""
-        for column, value in zip(columns, map(row.get, names), strict=True):
-            # most are blank and may be so, or say what was found sound before
-            if value in column.sound if value else not column.wanted:
-                if not column.linked or column.is_right(row):
-                    continue
-            elif not value and column.is_right(row):
+        for column in form.to_ask(row):
+            value = row.get(column.name, "")
+            if (not value or value in column.sound) and column.is_right(row):
                 continue
             found = list(self._in_row(column, row))
             if not found:

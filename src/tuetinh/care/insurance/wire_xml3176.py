@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
+from itertools import repeat
+from operator import getitem
 from zoneinfo import ZoneInfo
 
 from lxml import etree  # type: ignore[import-untyped]
@@ -68,7 +70,7 @@ def write_table(name: str, rows: list[dict[str, str]], *, by: str) -> bytes:
     """Write the document of one table, fields in the order of the decision, what is not said as an empty element."""
     table = decision(by).tables[name]
     elements = _elements(by, name)
-    bodies = ["".join([known[row.get(field, "")] for field, known in elements.items()]) for row in rows]
+    bodies = ["".join(map(getitem, elements.values(), map(row.get, elements, repeat("")))) for row in rows]
     *outer, last = table.root
     inner = "".join(f"<{last}>{body}</{last}>" for body in bodies)
     return (HEAD + "".join(f"<{e}>" for e in outer) + inner + "".join(f"</{e}>" for e in reversed(outer))).encode()
