@@ -23,6 +23,7 @@ import httpx
 import psutil
 
 from bench.node import Node, inside, own_folder, running
+from bench.pairs import postmaster, used_by
 
 LOOKED_AT = 20  # every so many messages is searched for at once after its acknowledgement
 ORDERS = """
@@ -54,7 +55,12 @@ def main() -> int:
     with own_folder() as scratch, running(scratch / "node", 200) as node:
         tubes = inside(scratch / "node", ORDERS, options.messages)
         with _listening(node, scratch / "node", whole=options.whole) as (port, process):
-            print(json.dumps(asyncio.run(_measure(node, port, process, tubes, options)), indent=1))
+            parts = {"listener": process.pid, "node": node.process, "database": postmaster(scratch)}
+            before = {name: used_by(number) for name, number in parts.items()}
+            found = asyncio.run(_measure(node, port, process, tubes, options))
+            used = {name: (used_by(number) - before[name]) / len(tubes) * 1000 for name, number in parts.items()}
+            found["ms of processor a message"] = {name: round(each, 2) for name, each in used.items()}
+            print(json.dumps(found, indent=1))
     return 0
 
 

@@ -61,10 +61,18 @@ def compare(node: Node, scratch: Path, switch: Callable[[bool], None], asked: ar
 
 def processor_seconds(node: Node, scratch: Path) -> float:
     """What the processes of the node and of its database have used, with those of theirs that have ended."""
-    postmaster = int((scratch / "node/postgres/postmaster.pid").read_text(encoding="utf-8").split()[0])
-    used = 0.0
-    for root in map(psutil.Process, (node.process, postmaster)):
-        for process in (root, *root.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                used += sum(process.cpu_times()[:4])
+    return used_by(node.process) + used_by(postmaster(scratch))
+
+
+def postmaster(scratch: Path) -> int:
+    """The number of the process from which those of the node's database come."""
+    return int((scratch / "node/postgres/postmaster.pid").read_text(encoding="utf-8").split()[0])
+
+
+def used_by(number: int) -> float:
+    """Seconds of processor that a process and those that come from it have used."""
+    root, used = psutil.Process(number), 0.0
+    for process in (root, *root.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            used += sum(process.cpu_times()[:4])
     return used

@@ -147,7 +147,8 @@ class _Segment:
 
     def code(self, number: int) -> Code:
         """A coded field."""
-        return Code(*(self.get(number, n) for n in range(1, 7)))
+        first = self.repetitions(number)[:1]
+        return Code(*(self.part(piece) for text in first for piece in text.split(self._signs.component)[:6]))
 
 
 def _piece(text: str, separator: str, number: int) -> str:
