@@ -84,8 +84,8 @@ def _entries(path: Path) -> Iterator[Entry]:
     for line in path.read_bytes().splitlines():
         try:
             at, *others = msgspec.json.decode(line, type=list[str | list[str | None] | None])
-            yield datetime.fromisoformat(at), *others
-        except (msgspec.DecodeError, TypeError, ValueError):
+            yield datetime.fromisoformat(str(at)), *others
+        except (msgspec.DecodeError, ValueError):
             log.error("a line in %s is no entry of the access log", path.name)
 
 
