@@ -85,7 +85,7 @@ def _entries(path: Path) -> Iterator[Entry]:
         try:
             at, *others = msgspec.json.decode(line, type=list[str | list[str | None] | None])
             yield datetime.fromisoformat(str(at)), *others
-        except (msgspec.DecodeError, TypeError, ValueError):
+        except (msgspec.DecodeError, ValueError):
             log.error("a line in %s is no entry of the access log", path.name)
 
 
