@@ -68,11 +68,12 @@ CHANGES = {
         ),
         ('"Loading SEG..."', '"SEG…"'),  # in every language
     ),
-    # Of a series with several it showed the last alone.
+    # Of a series with several it showed the last alone. What draws without WebGL draws none, and ended.
     "781": (
         (
             "_getDisplaySetsFromSeries(instances, servicesManager, extensionManager);",
-            "instances.flatMap((one) => _getDisplaySetsFromSeries([one], servicesManager, extensionManager) || []);",
+            """window.config.useCPURendering ? [] :
+      instances.flatMap((one) => _getDisplaySetsFromSeries([one], servicesManager, extensionManager) || []);""",
         ),
     ),
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from highdicom.seg import Segmentation, SegmentDescription
+from playwright.sync_api import expect
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
@@ -54,6 +55,11 @@ ORANGE = """(machine) => {
 }"""
 SEGMENTS = """() => cornerstoneTools.segmentation.state.getSegmentations().map(
   (one) => [one.label, ...Object.values(one.segments).map((segment) => segment.label)])"""
+
+NO_WEBGL = """const asked = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
+  return kind.startsWith("webgl") ? null : asked.call(this, kind, ...more);
+};"""
 
 
 @pytest.fixture
@@ -108,3 +114,11 @@ def test_regions_lie_over_the_pictures(page: Page, node: str, marked: Exam) -> N
     shown = page.evaluate(SEGMENTS)[3:]
     assert sorted(shown[:2]) == [["Khoanh tay", "Gan"], ["Khoanh tay", "Lách"]]
     assert shown[2:] == [["Segmentation", "GREEN", "ORANGE", "PURPLE", "LIGHT_BLUE", "DARK_BLUE"]]
+
+    page.add_init_script(NO_WEBGL)  # an old machine, which draws pictures alone, goes on with them
+    page.reload()
+    page.wait_for_function(DRAWN, arg=1)
+    listed.filter(has_text="8001").dblclick()
+    expect(page.get_by_text("Không đặt được loạt ảnh này vào ô.")).to_be_visible()
+    page.wait_for_function(DRAWN, arg=1)
+    assert page.evaluate(SEGMENTS) == []
