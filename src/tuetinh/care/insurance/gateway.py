@@ -187,7 +187,13 @@ class Gateway:
         as `card` does.
         """
         found = self._ask("/api/egw/nhanHoSoKCBChiTiet", None, maHoSo=number)
-        told = found.get("hoSoKCB") if isinstance(found, dict) else None
+        if not isinstance(found, dict):
+            raise GatewayNonsense
+        if found.get("maKetQua") in UNAVAILABLE:
+            raise GatewayDown
+        told = found.get("hoSoKCB") or {}
+        if not isinstance(told, dict):
+            raise GatewayNonsense
         if not told:
             return None
         rows = {"XML1": [told.get("xml1") or {}]} | {f"XML{n}": told.get(f"dsXml{n}") or [] for n in range(2, 6)}

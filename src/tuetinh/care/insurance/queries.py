@@ -132,6 +132,18 @@ def facility_with(code: str) -> str:
     return named[0] if named else ""
 
 
+def facility_names(codes: Iterable[str]) -> dict[str, str]:
+    """Names of the facilities that these insurance codes (MA_CSKCB) or ids name, of those that the record knows."""
+    wanted = sorted({*codes} - {""})
+    if not wanted:
+        return {}
+    found = [*record.read_many(SYSTEM, "Organization", wanted).values()]
+    asked = ",".join(quote(code, safe="") for code in wanted)
+    found += record.search(SYSTEM, "Organization", f"identifier={asked}&_count={len(wanted)}").resources
+    named = {facility_facts(one, one.id or "").code: one.name or "" for one in cast("list[r4.Organization]", found)}
+    return {code: named[code] for code in wanted if named.get(code)}
+
+
 def _of_days(known: list[facts.Card], began: date, end: date) -> list[facts.Card]:
     """The best card of each day of a visit, in the order of their last days."""
     found: dict[str, facts.Card] = {}

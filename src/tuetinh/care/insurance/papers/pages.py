@@ -12,16 +12,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tuetinh.care.insurance.annexes.lists import YEARLY, annexes_of, standing
-from tuetinh.care.insurance.errors import BadPaper, InsuranceError, NoVisit
+from tuetinh.care.insurance.errors import BadPaper, InsuranceError
 from tuetinh.care.insurance.papers import actions, prefill, prints
 from tuetinh.care.insurance.papers.catalogue import OF_WOMEN, PAPERS, REFERRAL, Paper
 from tuetinh.care.insurance.papers.facts import Answered, holds_a_year
 from tuetinh.care.insurance.papers.forms import PaperForm, initial
 from tuetinh.care.insurance.papers.queries import appointment, issued, principal_code, referral_order
+from tuetinh.care.insurance.visited import patient_of, visit_of
 from tuetinh.commons.access.api import asker, desk
 from tuetinh.commons.documents.api import respond_pdf
 from tuetinh.commons.identity.api import Banner, banner
-from tuetinh.record import r4
 
 
 @desk("doctor", "nurse", "station")
@@ -29,8 +29,8 @@ from tuetinh.record import r4
 @never_cache
 def papers(request: HttpRequest, encounter_id: str) -> HttpResponse:
     """The papers that were issued in a visit, and those that can be."""
-    me, encounter = asker(request), _visit(request, encounter_id)
-    standing, person = issued(me, encounter_id), banner(me, _patient(encounter))
+    me, encounter = asker(request), visit_of(request, encounter_id)
+    standing, person = issued(me, encounter_id), banner(me, patient_of(encounter))
     offered = [one for one in PAPERS.values() if person.gender != "male" or one not in OF_WOMEN or one.name in standing]
     rows = [(paper, number, one) for paper in offered for number, one in _places(paper, standing)]
     context = {
@@ -54,11 +54,11 @@ def _places(paper: Paper, standing: dict[str, list[Answered]]) -> list[tuple[int
 @never_cache
 def paper(request: HttpRequest, encounter_id: str, name: str, place: int) -> HttpResponse:
     """Issue a paper or change it: its answers by field."""
-    me, encounter, what = asker(request), _visit(request, encounter_id), _paper(name, place)
+    me, encounter, what = asker(request), visit_of(request, encounter_id), _paper(name, place)
     id_ = actions.paper_id(encounter_id, what, place)
     old = next((one for one in issued(me, encounter_id).get(name, []) if one.id == id_), None)
     places = {code: one.name or code for code, one in actions.facilities().items()} if _asks_where(what) else {}
-    person = banner(me, _patient(encounter))
+    person = banner(me, patient_of(encounter))
     asked: dict[str, Any] = {"facilities": places, "male": person.gender == "male"}
     if request.method == "POST":
         form = PaperForm(what, request.POST, **asked)
@@ -112,7 +112,7 @@ def _holds_a_year(request: HttpRequest, encounter_id: str, what: Paper, old: Ans
 def withdraw(request: HttpRequest, encounter_id: str, name: str, place: int) -> HttpResponse:
     """Take a paper back."""
     what = _paper(name, place)
-    _visit(request, encounter_id)
+    visit_of(request, encounter_id)
     try:
         actions.withdraw(asker(request), encounter_id, what, place=place)
     except InsuranceError as error:
@@ -127,7 +127,7 @@ def withdraw(request: HttpRequest, encounter_id: str, name: str, place: int) -> 
 def paper_pdf(request: HttpRequest, encounter_id: str, name: str, place: int) -> HttpResponse:
     """The print of a paper, A4."""
     me, what = asker(request), _paper(name, place)
-    encounter = _visit(request, encounter_id)
+    encounter = visit_of(request, encounter_id)
     id_ = actions.paper_id(encounter_id, what, place)
     one = next((one for one in issued(me, encounter_id).get(name, []) if one.id == id_), None)
     if one is None:
@@ -142,7 +142,7 @@ def paper_pdf(request: HttpRequest, encounter_id: str, name: str, place: int) ->
 @require_GET
 def appointment_pdf(request: HttpRequest, encounter_id: str) -> HttpResponse:
     """The print of the appointment to be seen again, A5."""
-    encounter = _visit(request, encounter_id)
+    encounter = visit_of(request, encounter_id)
     one = appointment(asker(request), encounter_id)
     if one is None:
         raise Http404
@@ -158,14 +158,3 @@ def _paper(name: str, place: int) -> Paper:
     if what is None or not 1 <= place <= (20 if what.many else 1):
         raise Http404
     return what
-
-
-def _visit(request: HttpRequest, encounter_id: str) -> r4.Encounter:
-    try:
-        return actions.visit_here(asker(request), encounter_id)
-    except NoVisit as error:
-        raise Http404 from error
-
-
-def _patient(encounter: r4.Encounter) -> str:
-    return ((encounter.subject.reference or "") if encounter.subject else "").rpartition("/")[2]

@@ -12,8 +12,9 @@ from django.core import signing
 from tuetinh.care.insurance.actions import connection, question_of
 from tuetinh.care.insurance.errors import GatewayRefused
 from tuetinh.care.insurance.models import GatewayAccount
-from tuetinh.care.insurance.papers.actions import facilities
+from tuetinh.care.insurance.queries import facility_names
 from tuetinh.care.insurance.tables import Row, Tables
+from tuetinh.care.insurance.visited import patient_of
 from tuetinh.commons.catalogues.api import codes
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -54,13 +55,15 @@ class Past:
 
 def ask(asker: Asker, encounter: r4.Encounter) -> Past:
     """What the gateway knows of the person of a visit. Raises GatewayError, and NoCard where there is no number."""
-    patient = cast(r4.Patient, record.read(asker, "Patient", _patient(encounter)))
+    patient = cast(r4.Patient, record.read(asker, "Patient", patient_of(encounter)))
     account = _account(asker)
-    found, places = connection(account).card(question_of(patient)), facilities()
+    found = connection(account).card(question_of(patient))
+    others = [one for one in found.checks if one.user_kt != account.username]
+    places = facility_names({*(one.ma_cskcb for one in found.visits), *(one.user_kt[:5] for one in others)})
     visits = [
         Visit(
             key=_TOLD.sign(f"{encounter.id} {one.ma_ho_so}"),
-            place=_name(places, one.ma_cskcb),
+            place=places.get(one.ma_cskcb, one.ma_cskcb),
             came=moment(one.ngay_vao),
             left=moment(one.ngay_ra),
             found=one.ten_benh,
@@ -68,8 +71,7 @@ def ask(asker: Asker, encounter: r4.Encounter) -> Past:
         )
         for one in found.visits
     ]
-    others = [one for one in found.checks if one.user_kt != account.username]
-    looks = [Look(_name(places, one.user_kt[:5]), moment(one.thoi_gian_kt)) for one in others]
+    looks = [Look(places.get(one.user_kt[:5], one.user_kt), moment(one.thoi_gian_kt)) for one in others]
     return Past(found.ghi_chu, visits, looks)
 
 
@@ -98,12 +100,8 @@ def moment(text: str) -> datetime | None:
 
 def place_of(row: Row) -> str:
     """Where a claimed visit was."""
-    return _name(facilities(), row.get("MA_CSKCB", ""))
-
-
-def _name(places: dict[str, r4.Organization], code: str) -> str:
-    known = places.get(code)
-    return (known.name if known else "") or code
+    code = row.get("MA_CSKCB", "")
+    return facility_names({code}).get(code, code)
 
 
 def _account(asker: Asker) -> GatewayAccount:
@@ -111,7 +109,3 @@ def _account(asker: Asker) -> GatewayAccount:
     if account is None:
         raise GatewayRefused
     return account
-
-
-def _patient(encounter: r4.Encounter) -> str:
-    return ((encounter.subject.reference or "") if encounter.subject else "").rpartition("/")[2]

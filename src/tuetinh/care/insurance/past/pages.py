@@ -11,13 +11,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from tuetinh.care.insurance.errors import GatewayDown, GatewayError, NoCard, NoVisit
-from tuetinh.care.insurance.papers.actions import visit_here
+from tuetinh.care.insurance.errors import GatewayDown, GatewayError, NoCard
 from tuetinh.care.insurance.past import asking
 from tuetinh.care.insurance.tables import Tables
+from tuetinh.care.insurance.visited import patient_of, visit_of
 from tuetinh.commons.access.api import asker, desk
 from tuetinh.commons.identity.api import banner
-from tuetinh.record import r4
 
 
 @desk("doctor", "station")
@@ -25,9 +24,9 @@ from tuetinh.record import r4
 @never_cache
 def past(request: HttpRequest, encounter_id: str) -> HttpResponse:
     """Earlier visits of the person of a visit, wherever they were claimed; with `visit`, the key of one, that one."""
-    me, encounter = asker(request), _visit(request, encounter_id)
+    me, encounter = asker(request), visit_of(request, encounter_id)
     key = request.GET.get("visit", "")
-    context: dict[str, Any] = {"encounter": encounter_id, "person": banner(me, _patient(encounter))}
+    context: dict[str, Any] = {"encounter": encounter_id, "person": banner(me, patient_of(encounter))}
     try:
         context |= _one(asking.one(me, encounter, key)) if key else {"past": asking.ask(me, encounter)}
     except GatewayDown:
@@ -50,14 +49,3 @@ def _one(tables: Tables | None) -> dict[str, Any]:
         "services": [(one, asking.moment(one["NGAY_YL"])) for one in rows["XML3"]],
         "medicines": rows["XML2"], "results": rows["XML4"], "progress": rows["XML5"],
     }  # fmt: skip
-
-
-def _visit(request: HttpRequest, encounter_id: str) -> r4.Encounter:
-    try:
-        return visit_here(asker(request), encounter_id)
-    except NoVisit as error:
-        raise Http404 from error
-
-
-def _patient(encounter: r4.Encounter) -> str:
-    return ((encounter.subject.reference or "") if encounter.subject else "").rpartition("/")[2]

@@ -14,9 +14,11 @@ from lxml import html
 
 from tuetinh.care.insurance import gateway
 from tuetinh.care.insurance.actions import connection, set_account
+from tuetinh.care.insurance.errors import GatewayDown, GatewayNonsense
 from tuetinh.care.insurance.gateway import Question
 from tuetinh.care.insurance.models import GatewayAccount, SimulatedReceipt
 from tuetinh.care.insurance.past.asking import moment
+from tuetinh.care.insurance.queries import facility_names
 from tuetinh.care.insurance.sending import send
 from tuetinh.care.insurance.simulator import Card, Simulator
 from tuetinh.care.insurance.simulator_claims import Stored
@@ -111,6 +113,36 @@ def test_the_doctor_of_a_visit_sees_them(here: str, as_role: As) -> None:
     assert len(shown(one, "medicine")) == 1
     assert len(shown(one, "service")) == 2
     assert "6.10" in shown(one, "result")[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        (b"[]", GatewayNonsense),
+        (b'{"maKetQua": "200", "hoSoKCB": "x"}', GatewayNonsense),
+        (b'{"maKetQua": "200", "hoSoKCB": {"xml1": [], "dsXml2": "x"}}', GatewayNonsense),
+        (b'{"maKetQua": "200", "hoSoKCB": {"xml1": {"MaLk": "1"}, "dsXml2": [1]}}', GatewayNonsense),
+        (b'{"maKetQua": "100"}', GatewayDown),
+    ],
+)
+def test_what_is_no_visit_is_a_typed_error(
+    over_a_socket: Serve, monkeypatch: pytest.MonkeyPatch, said: bytes, error: type[Exception]
+) -> None:
+    simulator = Simulator(lambda _: None, Memory())
+
+    async def answered(*_: object) -> tuple[int, bytes]:
+        return 200, said
+
+    monkeypatch.setattr(simulator, "_visit", answered)
+    with pytest.raises(error):
+        gateway.Gateway(gateway.Credentials("1_BV", "X" * 32), over_a_socket(simulator)).visit("1")
+
+
+def test_a_facility_is_named_by_its_code_or_its_id() -> None:
+    number = r4.Identifier(system="https://tuetinh.vn/x", value="01999")
+    record.create(SYSTEM, r4.Organization(id="12999", name="Trạm A"))
+    record.create(SYSTEM, r4.Organization(name="Bệnh viện B", identifier=[number]))
+    assert facility_names({"12999", "01999", "99999", ""}) == {"12999": "Trạm A", "01999": "Bệnh viện B"}
 
 
 @pytest.mark.parametrize("key", ["x", "e 1:abc", "0"])
