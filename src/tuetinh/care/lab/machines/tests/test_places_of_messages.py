@@ -122,3 +122,7 @@ def test_a_machine_that_falls_silent_is_told(technician: Client, world, oru) -> 
     assert "kiểm tra nguồn điện" in technician.get(f"/lab/machines/{machine.pk}").content.decode()
     analysers.save(world.lab, machine.pk, name="BS-240", application="BS240", sending_facility="LAB", enabled=False)
     assert queries.silent(world.lab) == []
+
+
+def test_every_column_of_a_message_is_kept() -> None:
+    assert set(inbox._COLUMNS) == {field.attname for field in Message._meta.concrete_fields if not field.primary_key}
