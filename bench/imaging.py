@@ -229,10 +229,9 @@ class _Bench:
                 study, series = self._uid(), self._uid()
             uid = self._uid()
             data = self.template
-            for placeholder, value in ((STUDY, study), (SERIES, series), (INSTANCE, uid)):
+            told = {NUMBER: f"{number % IMAGES + 1:04}", ACCESSION: _accession(study)}  # first what others may contain
+            for placeholder, value in (told | {STUDY: study, SERIES: series, INSTANCE: uid}).items():
                 data = data.replace(placeholder.encode(), value.encode())
-            data = data.replace(ACCESSION.encode(), _accession(study).encode())
-            data = data.replace(NUMBER.encode(), f"{number % IMAGES + 1:04}".encode())
             path = self.scratch / "pictures" / f"{number:06}.dcm"
             path.write_bytes(data)
             made.append(Picture(path, study, series, uid))

@@ -275,7 +275,7 @@ INSERT INTO imaging_study (study_instance_uid, resource, custodian, patient, "or
   patient_birth_date, patient_sex, study_date, study_time, accession_number, study_id, study_description,
   referrer_words, attributes, received_at)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, now())
-ON CONFLICT (study_instance_uid) DO NOTHING"""
+ON CONFLICT DO NOTHING"""  # both the number and the id are unique; which is met first is chance
 _FIND_SERIES = "SELECT id, study_id FROM imaging_series WHERE series_instance_uid = %s"
 _ADD_SERIES = """
 INSERT INTO imaging_series (study_id, series_instance_uid, modality, series_number, attributes)
