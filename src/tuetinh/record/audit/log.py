@@ -71,17 +71,17 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
 
-    def add(self, entries: Iterable[Entry]) -> None:
+    def add(self, entries: list[Entry]) -> None:
         """Take entries; never waits for the database."""
-        taken = list(entries)
         with self._lock:
-            self._waiting.keep(taken)
-            self._entries.extend(taken)
+            self._waiting.keep(entries)
+            self._entries.extend(entries)
             if self._thread is None:
                 self._closing.clear()
                 self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
                 self._thread.start()
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
 
     def close(self) -> None:
         """Store what is left and end the thread."""

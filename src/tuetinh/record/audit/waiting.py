@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from django.conf import settings
 ROOM: Final = "audit-waiting"  # of the data folder
 Entry = tuple[Any, ...]  # when first, then texts, None, or lists of them
 log = logging.getLogger(__name__)
+_encoder = msgspec.json.Encoder()
 
 
 class Waiting:
@@ -33,13 +34,12 @@ class Waiting:
         self._at = 0
         self._told = False
 
-    def keep(self, entries: Iterable[Entry]) -> None:
+    def keep(self, entries: list[Entry]) -> None:
         """Write entries down. A disk that takes nothing hinders nobody from reading; it is told once."""
-        lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
         try:
             if not self._files:
                 self._files = [_made(), _made()]
-            os.write(self._files[self._at][1], lines)
+            os.write(self._files[self._at][1], _encoder.encode_lines(entries))
         except OSError as error:
             if not self._told:
                 log.error("entries of the access log wait in memory alone: %s", error.strerror)

@@ -52,6 +52,7 @@ BUNDLE: dict[str, Any] = {
     [
         ("deceased is boolean", [True]),
         ("deceased.ofType(dateTime)", []),
+        ("name.suffix.join(', ')", []),
         ("name.given", ["Văn", None]),
         ("name.given.hasValue()", [False]),
         ("name.given.select(hasValue())", [True, False]),
