@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from django.conf import settings
@@ -69,6 +70,7 @@ def scheme_of(peer: str, forwarded: str, own: str) -> str:
     return forwarded if forwarded in ("http", "https") and _is_proxy(peer) else own
 
 
+@lru_cache(4096)
 def parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address as a number, None for what is none."""
     try:

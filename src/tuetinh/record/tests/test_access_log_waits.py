@@ -92,7 +92,7 @@ def test_of_several_patients_only_those_are_stored_that_were_not(tmp_path: Path)
 
 def test_an_entry_that_was_kept_with_one_patient_alone_is_stored(tmp_path: Path, room: Path) -> None:
     killed(tmp_path, [entry("waits-12")])
-    [path] = [path for path in room.iterdir() if path.stat().st_size]
+    [path] = [path for path in room.iterdir() if path.read_bytes().strip(b"\0")]
     path.write_text(path.read_text().replace('["p1"]', '"p1"') + path.read_text().replace('["p1"]', "null"))
     assert store_left() == 2
     assert patients("waits-12") == ["p1", None]
@@ -133,10 +133,22 @@ def test_the_writer_leaves_nothing_behind(room: Path) -> None:
 
 def test_a_line_that_broke_off_hides_no_other(tmp_path: Path, room: Path) -> None:
     killed(tmp_path, [entry("waits-9")])
-    [path] = [path for path in room.iterdir() if path.stat().st_size]
-    with path.open("ab") as file:
-        file.write(b'["2026-11-30T')
+    [path] = [path for path in room.iterdir() if path.read_bytes().strip(b"\0")]
+    path.write_bytes(path.read_bytes().rstrip(b"\0") + b'["2026-11-30T')
     assert (store_left(), logged("waits-9")) == (1, ["waits-9"])
+
+
+def test_more_than_a_file_holds_makes_it_longer_until_it_is_stored(room: Path) -> None:
+    mine = waiting.Waiting()
+    many = [entry("waits-13")] * 3000
+    mine.keep(many)
+    mine.keep(many)
+    assert sum(path.read_bytes().count(b"\n") for path in room.iterdir()) == 6000
+    mine.turn()
+    mine.stored()
+    assert {path.stat().st_size for path in room.iterdir()} == {waiting.SIZE}
+    assert not any(path.read_bytes().strip(b"\0") for path in room.iterdir())
+    mine.end()
 
 
 def test_a_full_disk_hinders_nobody(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,4 +160,5 @@ def test_a_full_disk_hinders_nobody(room: Path, monkeypatch: pytest.MonkeyPatch)
     mine.keep([entry("waits-10")])
     mine.turn()
     mine.stored()
+    assert list(room.iterdir()) == []
     mine.end()

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import time
 from dataclasses import replace
-from http.cookies import CookieError, SimpleCookie
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.core.handlers.asgi import ASGIRequest
 from django.db import connection
-from django.http import HttpResponse
+from django.http import HttpResponse, parse_cookie
 from django.middleware.csrf import CsrfViewMiddleware
 from psycopg.rows import TupleRow, tuple_row
 
@@ -81,11 +80,7 @@ def _credentials(scope: MutableMapping[str, Any]) -> tuple[str, str]:
             scheme, _, token = value.decode("latin-1").partition(" ")
             return (token.strip(), "") if scheme.lower() == "bearer" and token.strip() else ("", "")
         if name == b"cookie":
-            try:
-                cookie = SimpleCookie(value.decode("latin-1")).get(settings.SESSION_COOKIE_NAME)
-            except CookieError:
-                cookie = None
-            session = cookie.value if cookie else session
+            session = parse_cookie(value.decode("latin-1")).get(settings.SESSION_COOKIE_NAME, session)
     return "", session
 
 
