@@ -36,7 +36,7 @@ from tuetinh.record.merging import redirect
 from tuetinh.record.projections import Written
 from tuetinh.record.search import additions, entries, index
 from tuetinh.record.search.params import Added, added
-from tuetinh.record.security_context import DOCUMENTS, Owner
+from tuetinh.record.security_context import DOCUMENTS, Owner, Shown
 from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.steps import Pause, Query, Row, Step, computed
 
@@ -239,6 +239,7 @@ def create(
     alone: there is no transaction around it; raises NeedsTransaction, before it is stored, for what needs one.
     """
     groups: dict[str, list[Draft]] = {}
+    showing: list[Draft] = []
     named = {resource.id for resource in resources if resource.resourceType in DOCUMENTS}
     for resource in resources:
         allow(asker, "c", resource.resourceType)
@@ -255,6 +256,10 @@ def create(
         if type_ in DIRECTORY:
             _check_change(asker, type_, item.custodian)
         groups.setdefault(type_, []).append(item)
+        if type_ in index.SHOWING and index.shown(kept):
+            showing.append(item)
+    if showing and alone:
+        raise NeedsTransaction
     if not checked:
         yield from check_targets(resources)
     stored: dict[tuple[str, str], Stored] = {}
@@ -265,6 +270,8 @@ def create(
                 stored[type_, one.id] = one
         if type_ in DOCUMENTS and (known := [(d.id, Owner(d.patient, d.custodian)) for d in drafts if d.id in named]):
             yield from security_context.follow(type_, known)
+    here = [(item, stored[item.resource.resourceType, item.id].patient) for item in showing]
+    yield from security_context.show([Shown(item.resource, Owner(who, item.custodian)) for item, who in here])
     return [stored[r.resourceType, str(r.id)] for r in resources]
 
 
@@ -465,6 +472,8 @@ def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
         (item,) = yield from _anew([item], (yield from additions.refresh()))
     if (item.patient, item.custodian) != (row[3], row[8]):
         yield from security_context.follow(type_, [(item.id, Owner(item.patient, item.custodian))])
+    if type_ in index.SHOWING:
+        yield from security_context.show([Shown(item.resource, Owner(item.patient, item.custodian), row[3])])
     if projections.exists(type_):
         yield from projections.project(type_, [Written(type_, item.id, row[6], version, item.patient, resource)])
     return Stored(type_, item.id, version, updated, item.patient, body, created=row[4])
@@ -507,6 +516,9 @@ def rewrite(
     changed = [i for i, row in zip(items, rows, strict=True) if (i.patient, i.custodian) != (row[3], row[8])]
     if changed:
         yield from security_context.follow(type_, [(i.id, Owner(i.patient, i.custodian)) for i in changed])
+    if type_ in index.SHOWING:
+        pairs = zip(items, rows, strict=True)
+        yield from security_context.show([Shown(i.resource, Owner(i.patient, i.custodian), row[3]) for i, row in pairs])
     if projections.exists(type_):
         written = [
             Written(type_, i.id, row[6], row[1] + 1, i.patient, i.resource) for i, row in zip(items, rows, strict=True)

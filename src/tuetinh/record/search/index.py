@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, Final
 
 from tuetinh.record import r4
 from tuetinh.record.hashes import token_hash
@@ -175,16 +175,26 @@ def _local(link: str | None, type_: str) -> str | None:
     return parts[1] if len(parts) == 2 and parts[0] == type_ and parts[1] else None
 
 
+BESIDE: Final = {
+    "BiologicallyDerivedProduct": ((Hop("collection", many=False), Hop("source", many=False)),),
+    "Contract": ((Hop("subject", many=True),),),
+    "Device": ((Hop("patient", many=False),),),
+    "GuidanceResponse": ((Hop("subject", many=False),),),
+}
+"""Types that HL7 leaves out of the patient's compartment, and where they say of whom they are nevertheless."""
+
+
 @cache
 def patient_hops(type_: str) -> tuple[tuple[Hop, ...], ...]:
     found = [leaf.hops for p in patient_params(type_) for leaf in p.leaves if leaf.type == "Reference"]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found)) or BESIDE.get(type_, ())
 
 
 def shard_of(resource: Any) -> tuple[str, str | None]:
     """Return the distribution key of a resource and the patient in whose compartment it is, if in one.
 
-    The patient is the first one that the parameters of HL7's patient compartment refer to, the direct ones first.
+    The patient is the first one that the parameters of HL7's patient compartment refer to, the direct ones first, or
+    whom an element of `BESIDE` names.
     """
     type_ = type(resource).__name__
     if type_ == "Patient":

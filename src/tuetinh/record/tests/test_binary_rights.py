@@ -109,6 +109,53 @@ def test_the_document_may_come_after_its_binary(fhir: Any) -> None:
     assert statuses(fhir, id_, "citizen") == [200, 200, 200]
 
 
+def shows(fhir: Any, subject: str, id_: str, *binaries: str) -> None:
+    """Store a document that shows Binaries."""
+    resource = {"resourceType": "DocumentReference", "id": id_, "status": "current", "subject": {"reference": subject}}
+    resource |= {
+        "content": [{"attachment": {"contentType": "application/pdf", "url": f"Binary/{b}"}} for b in binaries]
+    }
+    assert fhir.put(f"/DocumentReference/{id_}", resource).status_code in (200, 201)
+
+
+def test_a_binary_without_a_context_belongs_to_whom_a_document_shows_it_of(fhir: Any, ask: Callable[..., Any]) -> None:
+    name, id_ = new_id(), upload(fhir)
+    shows(fhir, CITIZEN, name, id_)
+    assert statuses(fhir, id_, "citizen") == [200, 200, 200]
+    assert ask("SELECT patient FROM record.content WHERE id = %s", id_) == [("citizen-of-the-cast",)]
+    assert fhir.send("PUT", f"/Binary/{id_}", content=SCAN[::-1], headers=PDF).status_code == 200
+    assert fhir.get(f"/Binary/{id_}", "citizen").content == SCAN[::-1]
+    shows(fhir, "Patient/somebody-else", name, id_)  # it was filed under the wrong person
+    assert statuses(fhir, id_, "citizen") == [404, 404, 404]
+    shows(fhir, CITIZEN, new_id(), id_)  # what is somebody's is not taken by showing it
+    assert statuses(fhir, id_, "citizen") == [404, 404, 404]
+
+
+def test_a_binary_may_come_after_the_document_that_shows_it(fhir: Any) -> None:
+    id_ = new_id()
+    shows(fhir, CITIZEN, new_id(), id_)
+    assert fhir.send("PUT", f"/Binary/{id_}", content=SCAN, headers=PDF).status_code == 201
+    assert statuses(fhir, id_, "citizen")[0] == 200
+
+
+@pytest.mark.parametrize("first", ["Binary", "DocumentReference"])
+def test_both_may_come_in_one_bundle(fhir: Any, first: str) -> None:
+    url = "urn:uuid:0b1f6f5e-3c4a-4c55-9d3e-52d7e7f0b002"
+    binary = {"resourceType": "Binary", "contentType": "a/b", "data": "AAAA"}
+    report = {"resourceType": "DocumentReference", "status": "current", "subject": {"reference": CITIZEN}}
+    report |= {"content": [{"attachment": {"url": url}}]}
+    entries = [
+        {"fullUrl": url, "resource": binary, "request": {"method": "POST", "url": "Binary"}},
+        {"resource": report, "request": {"method": "POST", "url": "DocumentReference"}},
+    ]
+    entries.sort(key=lambda entry: entry["resource"]["resourceType"] != first)
+    answer = fhir.post("/", {"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    assert answer.status_code == 200, answer.text
+    places = [entry["response"]["location"].split("/fhir")[1] for entry in answer.json()["entry"]]
+    path = next(place for place in places if "/Binary/" in place).partition("/_history")[0]
+    assert fhir.get(path, "citizen").content == b"\0\0\0"
+
+
 def test_the_document_may_come_in_the_same_bundle(fhir: Any) -> None:
     url = "urn:uuid:0b1f6f5e-3c4a-4c55-9d3e-52d7e7f0b001"
     binary = {"resourceType": "Binary", "contentType": "a/b", "data": "AAAA", "securityContext": {"reference": url}}

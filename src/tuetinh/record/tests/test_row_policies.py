@@ -13,6 +13,7 @@ from tuetinh.record import api, r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import NotFound
 from tuetinh.record.postgresql import owner
+from tuetinh.record.search import index
 from tuetinh.record.sight import Sight
 from tuetinh.record.steps import enter
 
@@ -140,6 +141,31 @@ def test_what_a_patient_forbids_ends_a_relation_but_not_the_own_file() -> None:
     assert seen(sql, DOCTOR) == ["of-pang"]
     assert seen(sql, replace(DOCTOR, purpose="ETREAT")) == ["of-pang", "of-tam"]
     assert seen(sql, replace(DOCTOR, purpose="HRESCH")) == ["of-pang"]
+
+
+OF_TAM: dict[str, r4.Resource] = {
+    "BiologicallyDerivedProduct": r4.BiologicallyDerivedProduct(
+        collection=r4.BiologicallyDerivedProductCollection(source=r4.Reference(reference="Patient/tam"))
+    ),
+    "Contract": r4.Contract(subject=[r4.Reference(reference="Patient/tam")]),
+    "Device": r4.Device(patient=r4.Reference(reference="Patient/tam")),
+    "GuidanceResponse": r4.GuidanceResponse(
+        moduleUri="urn:x", status="success", subject=r4.Reference(reference="Patient/tam")
+    ),
+}
+
+
+@pytest.mark.parametrize("type_", sorted(index.BESIDE))
+def test_what_hl7_leaves_out_of_the_compartment_is_of_its_patient_all_the_same(type_: str) -> None:
+    api.create(replace(SYSTEM, facility="there"), OF_TAM[type_])
+    doctor = replace(DOCTOR, sight=Sight("*"))
+    citizen = Asker("3", "citizen", "", "PATRQT", frozenset({"patient/*.rs"}), "tam", sight=SYSTEM.sight)
+    sqls = [f"SELECT patient FROM record.{table}" for table in (f'"{type_}"', "feed")]
+    assert [seen(sql, who) for sql in sqls for who in (doctor, citizen)] == [["tam"]] * 4
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO record.denial VALUES ('tam', 'here', '', 'c1')")
+    assert [seen(sql, doctor) for sql in sqls] == [[], []]
+    assert [seen(sql, citizen) for sql in sqls] == [["tam"], ["tam"]]
 
 
 def test_a_label_hides_from_whom_it_is_not_for() -> None:
