@@ -55,7 +55,7 @@ _ICD10: Final = "http://hl7.org/fhir/sid/icd-10"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Every coding of the system whose code begins with one of these has the label."""
+    """Every coding of the system whose code begins with one of these has the label; with `$` at the end it is whole."""
 
     label: str
     system: str
@@ -90,7 +90,7 @@ def _may_have(body: bytes) -> bool:
     """Whether something in JSON may be a label; quick, for it looks at everything that is written."""
     begins = _begins()
     return b'"security":[' in body or any(
-        code.startswith(begins[code[:2]]) for code in _CODE.findall(body) if code[:2] in begins
+        (code.rstrip() + b"$").startswith(begins[code[:2]]) for code in _CODE.findall(body) if code[:2] in begins
     )
 
 
@@ -110,7 +110,7 @@ def _bits(resource: Any) -> int:
             said |= _SAID.get(str(coding.get("code")), 0)
     for system, code in _codings(resource):
         for rule in _rules:
-            if system == rule.system and code.startswith(rule.prefixes):
+            if system == rule.system and f"{code}$".startswith(rule.prefixes):
                 by_code |= BITS[rule.label]
     return said | by_code << (ELSEWHERE if resource["resourceType"] in AT_HOME | OF_NOBODY else 0)
 

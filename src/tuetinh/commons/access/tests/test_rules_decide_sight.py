@@ -79,7 +79,10 @@ def rule(role: str, facility: str = "", **fields: Any) -> None:
         *(("B25", ""), ("B19", ""), ("R74", ""), ("Z20", ""), ("A65", ""), ("A49", ""), ("O98.4", "")),
         *(("F01", "PSY"), ("T74.1", "SDV"), ("Y04", "SDV"), ("Z20.6", "HIV"), ("Z71.7", "HIV"), ("b20", "HIV")),
         *(("O98.1", "STD"), ("O98.3", "STD")),
-        *(("Y08", ""), ("I10", "")),
+        *(("X85", "SDV"), ("X99", "SDV"), ("Y00", "SDV"), ("Y08", "SDV"), ("Y09", "SDV"), ("Z04.4", "SDV")),
+        *(("Z61.4", "SDV"), ("Z61.6", "SDV"), ("Z11.4", "HIV"), ("Z83.0", "HIV"), ("Z11.3", "STD"), ("N74.3", "STD")),
+        *(("T40.1", "ETH"), ("Z50.3", "ETH"), ("P96.1", "ETH"), ("X60", "PSY"), ("X84", "PSY"), ("Z91.5", "PSY")),
+        *(("X59", ""), ("Y10", ""), ("Z61.3", ""), ("Z11.5", ""), ("T40.2", ""), ("Z50.1", ""), ("I10", "")),
     ],
 )
 def test_the_closed_lists(code: str, label: str) -> None:
@@ -100,6 +103,12 @@ def test_the_closed_lists(code: str, label: str) -> None:
         ("http://fhir.ehealth.gov.vn/core/CodeSystem/vn-core-procedureCode", "24.0169.1616", "HIV"),
         ("http://fhir.ehealth.gov.vn/core/CodeSystem/vn-core-procedureCode", "24.0100.1708", "STD"),
         ("http://fhir.ehealth.gov.vn/core/CodeSystem/vn-core-procedureCode", "24.0117.1646", ""),
+        ("http://fhir.ehealth.gov.vn/core/CodeSystem/vn-core-procedureCode", "3.246", "ETH"),
+        ("http://fhir.ehealth.gov.vn/core/CodeSystem/vn-core-procedureCode", "3.2460", ""),
+        ("http://fhir.ehealth.gov.vn/core/CodeSystem/vn-core-procedureCode", "6.1", "PSY"),
+        ("http://fhir.ehealth.gov.vn/core/CodeSystem/vn-core-procedureCode", "06.0001.1809", "PSY"),
+        ("http://fhir.ehealth.gov.vn/core/CodeSystem/vn-core-procedureCode", "6.38", ""),
+        ("http://fhir.ehealth.gov.vn/core/CodeSystem/vn-core-procedureCode", "01.0370.1652", "ETH"),
         ("http://www.whocc.no/atc", "J05AB01", ""),
     ],
 )
