@@ -226,8 +226,9 @@ def test_who_has_no_right_on_observations_finds_none_on_any_way(matrix: World, w
 
 @pytest.mark.parametrize("who", SEEING)
 def test_numbers_tell_of_nothing_else(matrix: World, who: str) -> None:
-    for path in ("/Observation?code=matrix&_summary=count", "/Observation?code=matrix&_total=accurate&_count=1"):
-        assert matrix.get(path, who).json()["total"] == len(visible(who))
+    ways = ["_summary=count", "_total=accurate&_count=1"] + ["_total=estimate&_count=1"] * (who != "system")
+    for way in ways:
+        assert matrix.get(f"/Observation?code=matrix&{way}", who).json()["total"] == len(visible(who)), way
 
 
 @pytest.mark.parametrize("who", SEEING)
