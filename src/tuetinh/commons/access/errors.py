@@ -21,6 +21,9 @@ MESSAGES = {
     "client-taken": gettext_lazy("Mã này đã có hệ thống khác dùng. Hãy chọn mã khác."),
     "has-account": gettext_lazy("Người này đã có tài khoản. Nếu quên mật khẩu, hãy đặt lại."),
     "no-account": gettext_lazy("Người này chưa có tài khoản."),
+    "carer-sensitive": gettext_lazy(
+        "Bạn không được xem thông tin nhạy cảm của người này, nên không cho người khác xem được."
+    ),
     "paper": gettext_lazy("Số giấy tờ không đúng với hồ sơ. Hãy nhập từ giấy tờ mà người đó trình."),
     "adult": gettext_lazy("Người giám hộ của người đã thành niên cần quyết định và một người thứ hai xác nhận."),
     "decision": gettext_lazy("Hãy ghi số quyết định của tòa án hoặc văn bản ủy quyền."),

@@ -29,6 +29,7 @@ from tuetinh.commons.access.api import (
 from tuetinh.commons.identity.api import whose
 from tuetinh.community.portal.forms import CarerForm
 from tuetinh.record.asker import Asker
+from tuetinh.record.sight import ALL_LABELS
 
 
 @desk("citizen")
@@ -38,7 +39,7 @@ from tuetinh.record.asker import Asker
 def family(request: HttpRequest) -> HttpResponse:
     """Whose record I may open, who asks me to, who may open the record that is shown; ask somebody by POST."""
     who, own = asker(request), _own(request)
-    form = CarerForm(request.POST or None)
+    form = CarerForm(request.POST or None, sees_all=who.sight.labels == ALL_LABELS)
     if request.method == "POST":
         if not decides(request):
             raise Http404
@@ -72,7 +73,7 @@ def _asked(who: Asker, form: CarerForm) -> bool:
         form.add_error("number", _("Chưa có hồ sơ nào mang cả số định danh và họ tên này."))
         return False
     try:
-        carers.propose(who, carer, told["relationship"], until=told["until"], sensitive=told["sensitive"])
+        carers.propose(who, carer, told["relationship"], until=told["until"], sensitive=told.get("sensitive", False))
     except AccessError as error:
         form.add_error("until" if error.code == "carer-until" else None, str(error.message))
         return False

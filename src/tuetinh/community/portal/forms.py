@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
@@ -14,7 +15,10 @@ from tuetinh.commons.ui.api import DayField
 
 
 class CarerForm(forms.Form):
-    """Who is to see the record, what they are to its person, until when."""
+    """Who is to see the record, what they are to its person, until when.
+
+    sees_all: whether who asks sees sensitive data, and so may let others see it.
+    """
 
     number = forms.CharField(
         label=gettext_lazy("Số định danh (CCCD) của người được mời"),
@@ -35,6 +39,11 @@ class CarerForm(forms.Form):
         label=gettext_lazy("Cả thông tin nhạy cảm (HIV, tâm thần, bệnh lây qua đường tình dục…)"),
         required=False,
     )
+
+    def __init__(self, *args: Any, sees_all: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not sees_all:
+            del self.fields["sensitive"]
 
     def clean_number(self) -> str:
         """Twelve digits, typed in groups or not."""

@@ -76,7 +76,7 @@ def share(request: HttpRequest) -> HttpResponse:
     now = [(one, SCOPES[one.scope], _openings(one)) for one in _with_openings(shares.active(patient))]
     gone = Share.objects.filter(Q(ended__isnull=False) | Q(until__lte=timezone.now()), patient=patient)
     past = [(one, SCOPES[one.scope], _openings(one)) for one in _with_openings(gone)[:PAST]]
-    scopes = [(one, SCOPES[one]) for one in shares.OWN]
+    scopes = [(one, SCOPES[one]) for one in shares.scopes(who)]
     context = {"now": now, "past": past, "scopes": scopes, "hours": shares.HOURS, "fault": fault}
     context["decides"] = decides(request)
     return render(request, "portal/share.html", context, status=422 if fault else 200)

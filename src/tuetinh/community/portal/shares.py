@@ -16,14 +16,14 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from tuetinh.commons.access.api import CATALOGUE, DIRECTORY, ROLES
+from tuetinh.commons.access.api import CATALOGUE, DIRECTORY, ROLES, asker_of, wards
 from tuetinh.community.portal.models import Miss, Opening, Share
 from tuetinh.record import api as record
 from tuetinh.record import r4, relations
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.relations import Relation
 from tuetinh.record.sight import ALL_LABELS, EVERYTHING, Sight
-from tuetinh.record.steps import run
+from tuetinh.record.steps import Query, Step, run
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -70,11 +70,16 @@ def make(account: Account, by: Asker, scope: str, hours: int, pin: str = "") -> 
     Raises ShareError `form`, `most`.
     """
     fits = not pin or (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 8)
-    if by.patient is None or scope not in OWN or hours not in HOURS or not fits:
+    if by.patient is None or scope not in scopes(by) or hours not in HOURS or not fits:
         raise ShareError("form")
     if active(by.patient).filter(order="").count() >= OPEN_AT_ONCE:
         raise ShareError("most")
     return _made(timedelta(hours=hours), pin, patient=by.patient, scope=scope, by=account)
+
+
+def scopes(by: Asker) -> tuple[Share.Scope, ...]:
+    """How much the asker may share: not what it does not see itself, as a parent of who is seven or older."""
+    return OWN if by.sight.labels == ALL_LABELS else tuple(one for one in OWN if one != Share.Scope.ALL)
 
 
 @transaction.atomic
@@ -146,7 +151,7 @@ def read(text: str) -> str:
 def asker(opening: Opening) -> Asker | None:
     """Who asks for what was opened; None once the share has ended. The row policies ask the same again."""
     share = opening.share
-    if share.ended is not None or share.until <= timezone.now():
+    if share.ended is not None or share.until <= timezone.now() or not _stands(share):
         return None
     account = opening.account
     return Asker(
@@ -170,9 +175,18 @@ def at_desk(account: Account | None) -> bool:
     return account is not None and bool(account.facility) and ROLES[account.role].sees_patients
 
 
+def _stands(share: Share) -> bool:
+    """Whether who made it may still share as much: who shared somebody else's record may lose that right meanwhile."""
+    maker = share.by.patient
+    if share.order or maker == share.patient:
+        return True
+    tie = wards.tie(maker, share.patient) if maker else None
+    return tie is not None and tie.decides and (tie.sensitive or share.scope != Share.Scope.ALL)
+
+
 def _fault(share: Share | None, pin: str) -> str:
     """What is wrong, "" for nothing. Wrong PINs are counted; the last one shuts the share."""
-    if share is None or share.ended is not None or share.until <= timezone.now():
+    if share is None or share.ended is not None or share.until <= timezone.now() or not _stands(share):
         return "unknown"
     if share.order:
         pin = "".join(part.zfill(2) for part in re.findall(r"[0-9]+", pin))  # 1/3/1980 is 01031980
@@ -190,11 +204,17 @@ def _fault(share: Share | None, pin: str) -> str:
 def _note(share: Share, account: Account | None) -> Opening:
     staff = account if at_desk(account) else None
     opening = Opening(share=share, at=timezone.now(), account=staff, facility=staff.facility if staff else "")
-    if staff and share.scope == Share.Scope.ALL:
+    if staff and share.scope == Share.Scope.ALL and not run(asker_of(staff), _is_shut_out(share.patient)):
         before = share.openings.filter(facility=staff.facility).exclude(consent="").first()
         opening.consent = before.consent if before else _allow(share, staff)
     opening.save()
     return opening
+
+
+def _is_shut_out(patient: str) -> Step[bool]:
+    """Whether the patient forbids the asker or its facility by name: a Consent that allows it does not pass by that."""
+    ((forbidden,),) = yield Query("SELECT record.forbidden_by_name(%s)", [patient])
+    return bool(forbidden)
 
 
 def _allow(share: Share, staff: Account) -> str:

@@ -23,7 +23,7 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import PreconditionFailed
-from tuetinh.record.sight import EVERYTHING
+from tuetinh.record.sight import ALL_LABELS, EVERYTHING
 from tuetinh.record.steps import Query, Step, run
 
 HL7: Final = "http://terminology.hl7.org/CodeSystem"
@@ -40,8 +40,11 @@ def propose(by: Asker, carer: str, code: str, *, until: str = "", sensitive: boo
     """Ask somebody to be a carer within the record that the asker is in; returns the id of the facts.
 
     code: of `BY_WILL`. until: ISO day, "" for until it is ended; a minor's naming ends when the record passes.
-    Raises AccessError `carer-self`, `carer-exists`, `carer-most`, `carer-until`, `relationship`.
+    sensitive: only by who sees it, or a parent who does not could let themself in. Raises AccessError `carer-self`,
+    `carer-exists`, `carer-most`, `carer-until`, `carer-sensitive`, `relationship`.
     """
+    if sensitive and by.sight.labels != ALL_LABELS:
+        raise AccessError("carer-sensitive")
     if until and until < timezone.localdate().isoformat():
         raise AccessError("carer-until")
     if code not in BY_WILL or by.patient is None:

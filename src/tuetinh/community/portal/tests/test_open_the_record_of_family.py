@@ -6,19 +6,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
+from lxml import html
 
-from tuetinh.commons.access.api import asker_of, carers, wards
+from tuetinh.commons.access.api import AccessError, asker_of, carers, wards
 from tuetinh.commons.access.models import Account
-from tuetinh.commons.identity.api import PersonDraft, patient
+from tuetinh.commons.identity.api import CCCD, PersonDraft, patient
+from tuetinh.community.portal.models import Share
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from django.test import Client
 
 pytestmark = pytest.mark.django_db
 FAMILY = "/me/record/family"
@@ -58,8 +59,6 @@ def child(cast: dict[str, Account]) -> str:
 @pytest.fixture
 def friend(cast: dict[str, Account]) -> Client:
     """The browser of another citizen, who has a number."""
-    from django.test import Client
-
     draft = PersonDraft("Vàng A Của", "1980-01-01", "male", cccd=NUMBER)
     stored = record.create(SYSTEM, patient(draft))
     account = Account.objects.create_account("friend", "x" * 12, role="citizen", full_name="Vàng A Của")
@@ -231,3 +230,60 @@ def test_pages_within_another_record_ask_a_fixed_number_of_queries(
     text(mother, "/me/visits")
     with django_assert_max_num_queries(16):
         text(mother, "/me/visits")
+
+
+@pytest.fixture
+def grown(child: str) -> str:
+    """The child is ten, so that the mother sees no sensitive data by being its mother."""
+    person = record.read(SYSTEM, "Patient", "be")
+    assert isinstance(person, r4.Patient)
+    person.birthDate = timezone.localdate().replace(year=timezone.localdate().year - 10, day=1).isoformat()
+    record.update(SYSTEM, person)
+    return child
+
+
+@pytest.mark.usefixtures("grown", "friend")
+@pytest.mark.parametrize("carer", [NUMBER, "012172000001"])
+def test_who_does_not_see_sensitive_data_lets_nobody_see_it(as_role: Callable[[str], Client], carer: str) -> None:
+    me = record.read(SYSTEM, "Patient", "cast-citizen")
+    assert isinstance(me, r4.Patient)
+    me.identifier = [r4.Identifier(system=CCCD, value="012172000001")]
+    record.update(SYSTEM, me)
+    mother = as_role("citizen")
+    mother.post("/me/open", {"patient": "be"})
+    assert 'name="sensitive"' not in text(mother, FAMILY)
+    name = "vang a cua" if carer == NUMBER else str((me.name or [r4.HumanName()])[0].text)
+    assert propose(mother, number=carer, name=name, sensitive="on").status_code == 302
+    assert [(one.carer_name.lower(), one.sensitive) for one in carers.proposed(ward="be")] == [
+        ("vàng a của" if carer == NUMBER else name.lower(), False)
+    ]
+    within, _ = wards.acting(asker_of(Account.objects.get(patient="cast-citizen")), "be") or (None, None)
+    assert within is not None
+    with pytest.raises(AccessError, match="carer-sensitive"):
+        carers.propose(within, str(carers.proposed(ward="be")[0].carer), "SIB", sensitive=True)
+
+
+@pytest.mark.usefixtures("grown")
+def test_a_parent_shares_no_more_than_a_parent_sees(as_role: Callable[[str], Client]) -> None:
+    mother = as_role("citizen")
+    mother.post("/me/open", {"patient": "be"})
+    assert 'value="all"' not in text(mother, "/me/record/share")
+    assert mother.post("/me/record/share", {"scope": "all", "hours": "24", "pin": ""}).status_code == 422
+    assert Share.objects.count() == 0
+    assert mother.post("/me/record/share", {"scope": "ordinary", "hours": "24", "pin": ""}).status_code == 200
+    assert Share.objects.count() == 1
+
+
+def test_what_a_parent_shared_ends_with_the_parent_s_right(
+    as_role: Callable[[str], Client], cast: dict[str, Account], child: str
+) -> None:
+    mother = as_role("citizen")
+    mother.post("/me/open", {"patient": "be"})
+    made = html.fromstring(mother.post("/me/record/share", {"scope": "all", "hours": "24"}).content.decode())
+    code = str(made.xpath("string(//*[@class='code'][last()])"))
+    anybody = Client()
+    assert anybody.post("/share", {"code": code})["Location"] == "/share/record"
+    assert anybody.get("/share/record").status_code == 200
+    carers.unlink(asker_of(cast["reception"]), "be", child)
+    assert anybody.get("/share/record").status_code == 302
+    assert Client().post("/share", {"code": code}).status_code == 404

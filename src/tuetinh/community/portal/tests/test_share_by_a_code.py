@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from tuetinh.commons.access.api import asker_of
+from tuetinh.commons.access.api import asker_of, forbidding
 from tuetinh.commons.access.models import Account
 from tuetinh.commons.identity.merging import merge
 from tuetinh.community.portal import shares
@@ -206,6 +206,18 @@ def test_a_doctor_elsewhere_is_let_in_until_it_ends(as_role: Browse, cast: dict[
     me.post(f"{PAGE}/{Share.objects.get().pk}/end")
     assert sees(doctor) == ["plain"]
     assert record.read(SYSTEM, "Consent", str(consent.id)).status == "inactive"  # type: ignore[attr-defined]
+
+
+def test_who_is_shut_out_by_name_reads_what_is_shown_and_the_facility_sees_nothing(
+    as_role: Browse, cast: dict[str, Account]
+) -> None:
+    me, doctor = as_role("citizen"), cast["doctor"]
+    forbidding.forbid(asker_of(cast["citizen"]), "cast-citizen", doctor.facility, "")
+    assert sees(doctor) == []
+    page = shown(as_role("doctor"), make(me, "all"))
+    assert ("Bệnh do HIV" in page, "Tăng huyết áp" in page) == (True, True)
+    assert [one.consent for one in Opening.objects.all()] == [""]
+    assert sees(doctor) == []
 
 
 def test_a_doctor_sees_no_more_than_was_shared(as_role: Browse, cast: dict[str, Account]) -> None:
