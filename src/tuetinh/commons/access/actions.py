@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 CITIZENS_DESKS = ("reception", "station")  # where people show who they are
 SHORTEST_REASON = 10  # characters
+TOLD_GIVEN = (
+    "Tài khoản xem hồ sơ của bạn vừa được cấp tại {place}, cho người trình giấy tờ của bạn. "
+    "Nếu không phải bạn, hãy báo ngay cho cơ sở đó."
+)
 TOLD_RESET = (
     "Mật khẩu tài khoản của bạn vừa được đặt lại tại {place}, vì có người trình giấy tờ của bạn. "
     "Nếu không phải bạn, hãy báo ngay cho cơ sở đó."
@@ -198,16 +202,23 @@ def _is_place(facility: str, role: str) -> bool:
 
 
 @transaction.atomic
-def give_citizen_account(by: Account, *, patient: str, full_name: str, username: str) -> tuple[Account, str]:
+def give_citizen_account(
+    by: Account, *, patient: str, full_name: str, username: str, numbers: Collection[str], number: str, reason: str
+) -> tuple[Account, str]:
     """Let a person see their own record; returns the account with its first password, which must be changed.
 
-    The desk has looked at the papers. Raises AccessError `role`, `has-account` for who has one, or `taken` when the
+    numbers, number: as for `reset_citizen_account`. Of whom the record knows no paper, the reason tells how the desk
+    knows who it is. Raises AccessError `role`, `has-account` for who has one, `paper`, `reason`, or `taken` when the
     user name is another person's.
     """
     if by.role not in CITIZENS_DESKS or not patient:
         raise AccessError("role")
     if has_account(patient):
         raise AccessError("has-account")
+    if numbers and number not in numbers:
+        raise AccessError("paper")
+    if not numbers and len(reason.strip()) < SHORTEST_REASON:
+        raise AccessError("reason")
     password = first_password()
     try:
         with transaction.atomic():
@@ -217,7 +228,8 @@ def give_citizen_account(by: Account, *, patient: str, full_name: str, username:
     except IntegrityError:
         raise AccessError("taken") from None
     Account.objects.filter(pk=account.pk).update(must_change_password=True)
-    note_account(account, by, "created")
+    note_account(account, by, "created", reason.strip())
+    tell_person(patient, TOLD_GIVEN.format(place=place_name("Organization", by.facility)), by.facility)
     return account, password
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import cast
 
-from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy
@@ -97,32 +96,27 @@ PAPERS = ("cccd", "cmnd", "passport")
 def account(request: HttpRequest, patient_id: str) -> HttpResponse:
     """Give the person whose papers the desk has seen an account for their own pages; its password is shown once.
 
-    Who has one already gets a new password, with the `number` of an identity paper and a `reason`.
+    Asks for the `number` of an identity paper, where the record knows one. Who has an account already gets a new
+    password, with a `reason`.
     """
     try:
         banner = queries.banner(access.asker(request), patient_id)
     except (NotFound, Gone) as error:
         raise Http404 from error
-    by, numbers = cast("access.Account", request.user), banner.identifiers
-    typed = "number" in request.POST
-    if access.has_account(patient_id) and not typed:
-        return render(request, "identity/account_reset.html", {"person": banner})
+    by, known = cast("access.Account", request.user), banner.identifiers
+    papers = {known[kind] for kind in PAPERS if kind in known}
+    number, reason = request.POST.get("number", "").strip()[:40], request.POST.get("reason", "")[:500]
+    shown = {"patient": patient_id, "numbers": papers, "number": number, "reason": reason}
+    has = access.has_account(patient_id)
+    context = {"person": banner, "has_account": has, "papers": papers, "reason": reason}
+    if not {"number", "reason"} & request.POST.keys():
+        return render(request, "identity/account_form.html", context)
     try:
-        if typed:
-            number, reason = request.POST["number"].strip()[:40], request.POST.get("reason", "")[:500]
-            papers = {numbers[kind] for kind in PAPERS if kind in numbers}
-            given, password = access.reset_citizen_account(
-                by, patient=patient_id, numbers=papers, number=number, reason=reason
-            )
+        if has:
+            given, password = access.reset_citizen_account(by, **shown)
         else:
-            username = (numbers.get("cccd") or numbers.get("mrn") or f"nd-{patient_id[-8:]}").lower()
-            given, password = access.give_citizen_account(
-                by, patient=patient_id, full_name=banner.name, username=username
-            )
+            username = (known.get("cccd") or known.get("mrn") or f"nd-{patient_id[-8:]}").lower()
+            given, password = access.give_citizen_account(by, full_name=banner.name, username=username, **shown)
     except access.AccessError as error:
-        if typed:
-            context = {"person": banner, "fault": error.message, "reason": request.POST.get("reason", "")[:500]}
-            return render(request, "identity/account_reset.html", context, status=422)
-        messages.error(request, str(error.message))
-        return redirect("identity:person", patient_id)
+        return render(request, "identity/account_form.html", context | {"fault": error.message}, status=422)
     return render(request, "identity/account.html", {"person": banner, "account": given, "password": password})

@@ -37,7 +37,8 @@ class Silent:
 
 def given(desk: Client, patient: str) -> tuple[str, str]:
     """User name and first password as the desk's page shows them."""
-    page = html.fromstring(desk.post(f"/people/{patient}/account").content.decode())
+    reason = {"reason": "Người thân của nhân viên tiếp đón"}
+    page = html.fromstring(desk.post(f"/people/{patient}/account", reason).content.decode())
     return Account.objects.get(patient=patient).username, page.xpath("string(//*[@class='secret'])")
 
 
@@ -110,6 +111,37 @@ def entries(patient: str) -> list[tuple[str, str, str]]:
             "SELECT account, action, reason FROM record.audit WHERE type = 'Account' AND patient = %s", [patient]
         )
         return cursor.fetchall()
+
+
+@pytest.fixture
+def newcomer(owner: Account) -> Account:
+    """Nobody's: the citizen of the cast, whose number is known, has no account."""
+    Account.objects.filter(pk=owner.pk).update(patient="")
+    return owner
+
+
+@pytest.mark.usefixtures("newcomer")
+@pytest.mark.parametrize("form", [{}, {"number": ""}, {"number": "012172000002"}, {"reason": WHY["reason"]}], ids=str)
+def test_who_has_papers_gets_an_account_by_their_number_alone(as_role: As, form: dict[str, str]) -> None:
+    page = as_role("reception").post("/people/cast-citizen/account", form)
+    assert page.status_code == (422 if form else 200)
+    assert 'class="secret"' not in page.content.decode()
+    assert not Account.objects.filter(patient="cast-citizen").exists()
+    assert entries("cast-citizen") == []
+
+
+@pytest.mark.usefixtures("newcomer")
+def test_a_given_account_is_told_and_logged(as_role: As, cast: dict[str, Account]) -> None:
+    page = as_role("reception").post("/people/cast-citizen/account", {"number": WHY["number"]}).content.decode()
+    made = Account.objects.get(patient="cast-citizen")
+    assert made.check_password(html.fromstring(page).xpath("string(//*[@class='secret'])"))
+    assert entries("cast-citizen") == [(str(cast["reception"].pk), "update", "created")]
+    Account.objects.filter(pk=made.pk).update(must_change_password=False)
+    me = Client()
+    me.force_login(made, backend="django.contrib.auth.backends.ModelBackend")
+    assert (
+        "Tài khoản xem hồ sơ của bạn vừa được cấp tại Trung tâm Y tế huyện Than Uyên" in me.get("/me").content.decode()
+    )
 
 
 def test_an_account_in_use_is_not_taken_over_by_a_click(as_role: As, owner: Account) -> None:
