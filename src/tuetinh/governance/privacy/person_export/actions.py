@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from tuetinh.commons.access.api import wards
 from tuetinh.governance.privacy import jobs
 from tuetinh.governance.privacy.errors import PrivacyError
 from tuetinh.governance.privacy.files import digest_of
@@ -52,9 +53,21 @@ def ask(asker: Asker, by: Account, patient: str, request: SubjectRequest | None 
     return made
 
 
-def officer(by: Account, patient: str) -> Asker:
-    """The officer who answers a request, within the record of whoever asked."""
-    return replace(facts.as_house(by), patient=patient)
+def officer(by: Account, request: SubjectRequest) -> Asker:
+    """The officer who answers a request, within the record that it is about.
+
+    Sensitive data are left out for who asked on the own pages for somebody else and does not see them there.
+    """
+    within = replace(facts.as_house(by), patient=request.patient)
+    return within if _sees_sensitive(request) else replace(within, sight=replace(within.sight, labels=0))
+
+
+def _sees_sensitive(request: SubjectRequest) -> bool:
+    if not request.acting:
+        return True
+    asked = request.steps.select_related("by").earliest("pk")
+    tie = wards.tie(asked.by.patient, request.patient)
+    return tie is not None and tie.sensitive
 
 
 def make(export_id: int) -> None:

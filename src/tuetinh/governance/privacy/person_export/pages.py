@@ -75,7 +75,7 @@ def for_request(request: HttpRequest, request_id: int) -> HttpResponseBase:
     if found.state != SubjectRequest.State.GRANTED:
         messages.error(request, _("Hãy chấp nhận yêu cầu trước."))
         return redirect("privacy:request", request_id)
-    me = actions.officer(by, found.patient)
+    me = actions.officer(by, found)
     ready = found.exports.filter(state=PersonExport.State.READY, by=by).order_by("-pk").first()
     try:
         if ready and "take" in request.POST:

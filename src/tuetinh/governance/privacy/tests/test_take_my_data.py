@@ -19,7 +19,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pypdf import PdfReader
 
-from tuetinh.commons.access.api import asker_of, carers
+from tuetinh.commons.access.api import asker_of, carers, wards
 from tuetinh.commons.access.models import Account
 from tuetinh.governance.privacy.models import PersonExport
 from tuetinh.governance.privacy.person_export import actions
@@ -215,6 +215,32 @@ def test_the_officer_answers_a_request_with_it(
     Account.objects.filter(pk=cast["archivist"].pk).update(facility="12001")
     cast["archivist"].refresh_from_db()
     assert fresh(as_role("archivist")).post(path, {"take": "yes"}).status_code == 404
+
+
+@pytest.mark.parametrize(("age", "seen"), [(5, ["hiv"]), (10, [])])
+def test_the_officer_gives_a_parent_no_more_than_a_parent_sees(
+    as_role: Callable[[str], Client], cast: dict[str, Account], age: int, seen: list[str]
+) -> None:
+    born = timezone.localdate().replace(year=timezone.localdate().year - age, day=1).isoformat()
+    record.create(SYSTEM, r4.Patient(id="be", name=[r4.HumanName(text="Lò Văn Bé")], birthDate=born, gender="male"))
+    label = r4.Coding(system="http://terminology.hl7.org/CodeSystem/v3-ActCode", code="HIV")
+    about, code = r4.Reference(reference="Patient/be"), r4.CodeableConcept(text="HIV Ab")
+    meta = r4.Meta(security=[label])
+    record.create(SYSTEM, r4.Observation(id="hiv", meta=meta, status="final", code=code, subject=about))
+    carers.link(asker_of(cast["reception"]), "be", "cast-citizen", "MTH")
+    within, tie = wards.acting(asker_of(cast["citizen"]), "be") or (None, None)
+    assert within
+    assert tie
+    wish = requests.Wish("copy", "Tôi muốn bản sao dữ liệu", "12104", acting=tie.code)
+    asked = requests.make(within, cast["citizen"], "be", wish)
+    requests.grant(cast["archivist"], asked.pk, "Mời đến nhận.")
+    office = fresh(as_role("archivist"))
+    office.post(f"/privacy/requests/{asked.pk}/export")
+    one = PersonExport.objects.get()
+    actions.make(one.pk)
+    file = content(office.post(f"/privacy/requests/{asked.pk}/export", {"take": "yes"}))
+    found = ids(file, "Observation") if "du-lieu/Observation.ndjson" in file.namelist() else []
+    assert (found, ids(file, "Patient")) == (seen, ["be"])
 
 
 def test_files_go_when_their_time_is_over(
