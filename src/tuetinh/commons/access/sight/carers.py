@@ -31,6 +31,10 @@ TOLD_BOUND: Final = (
     "Tại {place}, một người được ghi là cha mẹ hoặc người giám hộ của bạn và xem được hồ sơ này. "
     "Tên người đó ở trang “Người thân, người chăm sóc”. Nếu không đúng, hãy báo cho cơ sở."
 )
+TOLD_OTHERS: Final = (
+    "Tại {place}, một người nữa được ghi là cha mẹ hoặc người giám hộ của {name} và xem được hồ sơ đó. "
+    "Nếu không đúng, hãy báo cho cơ sở."
+)
 DESKS: Final = frozenset({"reception", "station"})  # where people show who they are
 _SCOPES: Final = frozenset({"user/Consent.crus", "user/RelatedPerson.crus", "user/Patient.rs"})
 
@@ -117,12 +121,19 @@ def is_minor_of(birth: str) -> bool:
 
 
 def bind(by: Asker, ward: r4.Patient, carer: r4.Patient, code: str) -> str:
-    """Store that somebody is a parent or guardian, and tell the ward; the id of the fact. Raises `carer-exists`."""
-    if any(one.carer == carer.id and one.by_law for one in wards.of_ward(str(ward.id))):
+    """Store that somebody is a parent or guardian, and tell the ward and who is one already; the id of the fact.
+
+    Raises AccessError `carer-exists`.
+    """
+    others = sorted({one.carer for one in wards.of_ward(str(ward.id)) if one.by_law})
+    if carer.id in others:
         raise AccessError("carer-exists")
     related = _related_person(record.new_id(), ward, carer, code, active=True)
     record.create(by, related)
-    tell_person(str(ward.id), TOLD_BOUND.format(place=place_name("Organization", by.facility)), by.facility)
+    told = {"place": place_name("Organization", by.facility), "name": wards.name_of(ward)}
+    tell_person(str(ward.id), TOLD_BOUND.format(**told), by.facility)
+    for other in others:
+        tell_person(other, TOLD_OTHERS.format(**told), by.facility)
     return str(related.id)
 
 

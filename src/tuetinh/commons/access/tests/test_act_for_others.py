@@ -376,3 +376,14 @@ def test_ties_follow_a_merge(mother: Asker, desk: Asker) -> None:
     office = Asker("office", "archivist", "12104", "HOPERAT", SYSTEM.scopes, sight=SYSTEM.sight)
     merging.merge(office, "me", "cast-citizen")
     assert sees(mother, "be") == ["hiv", "plain"]
+
+
+def test_a_parent_is_told_of_another_one(mother: Asker, desk: Asker) -> None:
+    person("be", birth(3))
+    person("ba", birth(30))
+    carers.link(desk, "be", str(mother.patient), "MTH")
+    assert told("cast-citizen") == []
+    carers.link(desk, "be", "ba", "FTH")
+    assert len(told("cast-citizen")) == 1
+    assert "một người nữa được ghi là cha mẹ hoặc người giám hộ của Be" in told("cast-citizen")[0]
+    assert told("ba") == []
