@@ -72,6 +72,9 @@ READINGS: dict[tuple[str, str], list[list[Any]]] = {
     ("XML2", "MA_THUOC"): [["PHAM_VI", "in", ["1", "3"]]],
     ("XML3", "MA_VAT_TU"): [["MA_DICH_VU", "blank"]],
     ("XML6", "MA_BAC_PHAC_DO_BD"): [["MA_PHAC_DO_DIEU_TRI_BD", "in", ["KHAC"]]],
+    # a change of regimen has its day and its reason
+    ("XML6", "NGAY_CHUYEN_PHAC_DO"): [["LY_DO_CHUYEN_PHAC_DO", "present"]],
+    ("XML6", "LY_DO_CHUYEN_PHAC_DO"): [["NGAY_CHUYEN_PHAC_DO", "present"]],
     # of the three that say how long one stays at home, each asks for the next
     ("XML7", "SO_NGAY_NGHI"): [["NGOAITRU_TUNGAY", "present"]],
     ("XML7", "NGOAITRU_TUNGAY"): [["NGOAITRU_DENNGAY", "present"]],
@@ -91,7 +94,7 @@ UNTOLD = {
         for table, names in {
             "XML1": "DU_PHONG",
             "XML2": "MA_DICH_VU NGAY_TH_YL",
-            "XML6": "NGAYKT_DTRI_LAO NGAY_CHUYEN_PHAC_DO LY_DO_CHUYEN_PHAC_DO",
+            "XML6": "NGAYKT_DTRI_LAO",
             "XML9": "GHI_CHU",
             "XML12": "TONG_TYLE_TTCT",
             "XML15": "BDDT_ARV NGAY_BAT_DAU_DT_CTX",
@@ -111,8 +114,9 @@ UNTOLD_4210 = {
         for name in names.split()
     ),
 }
-# Required by the workbook while the explanation allows a blank.
-ALLOWED_BLANK = {("XML3", "MA_BENH"), ("XML1", "MAXA_CU_TRU")}
+# Required by the workbook while the explanation allows a blank: that of the commune since QĐ 3176.
+ALLOWED_BLANK = {("XML3", "MA_BENH")}
+ALLOWED_BLANK_3176 = {("XML1", "MAXA_CU_TRU")}
 # Lists that later decisions have replaced.
 LISTS = {
     "MA_DOITUONG_KCB_824": [["", "MA_DOITUONG_KCB_824"], ["2025-01-01", "MA_DOITUONG_KCB_3276"]],
@@ -228,7 +232,8 @@ def _required(key: tuple[str, str], row: dict[str, str]) -> dict[str, Any]:
     readings = READINGS_4210 if row["decision"] == "4210" else READINGS
     if key in readings:
         return {"required_if": readings[key]}
-    if key in UNTOLD or key in ALLOWED_BLANK:
+    allowed = ALLOWED_BLANK | ALLOWED_BLANK_3176 if row["decision"] == "3176" else ALLOWED_BLANK
+    if key in UNTOLD or key in allowed:
         return {}
     if row["field"] == "MAHUYEN_CU_TRU":  # there is no district since 01/07/2025
         return {"required_until": "2025-06-30"}

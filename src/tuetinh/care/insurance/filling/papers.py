@@ -84,6 +84,20 @@ def _temporary(p: Issued) -> str:
     return card if card.startswith(f"{CHILD}1") else ""
 
 
+BIRTH_NOTES: Final = {
+    ("1", "0"): "Sinh con phải phẫu thuật",
+    ("0", "1"): "Sinh con dưới 32 tuần tuổi",
+    ("1", "1"): "Phẫu thuật, sinh con dưới 32 tuần tuổi",
+}  # QĐ 3176, bảng 9, trường 28: by SINHCON_PHAUTHUAT and SINHCON_DUOI32TUAN
+
+
+def _birth_note(p: Issued) -> str:
+    """GHI_CHU of table 9: the words that the annex has for such a birth, then what was noted."""
+    flags = p.answer("SINHCON_PHAUTHUAT") or "0", p.answer("SINHCON_DUOI32TUAN") or "0"
+    wanted, noted = BIRTH_NOTES.get(flags, ""), p.answer("GHI_CHU")
+    return noted if wanted.casefold() in noted.casefold() else "; ".join(filter(None, (wanted, noted)))
+
+
 def _identity(part: Callable[[r4.Identifier], str]) -> Callable[[Issued], str]:
     def read(p: Issued) -> str:
         return next((part(i) for i in p.claimed.visit.patient.identifier or [] if i.system == CCCD), "")
@@ -140,6 +154,9 @@ OWN: Final[Mapping[str, Mapping[str, Fill]]] = {
         "NOI_SINH_CON": Fill("Organization.name", lambda p: p.claimed.visit.facility.name), "NGAY_CT": ISSUED,
         "NGUOI_GHI_PHIEU": SIGNER_NAME, "SO": _number(), "MA_TTDV": HEAD,
         "QUYEN_SO": Fill("QuestionnaireResponse.authored (năm)", lambda p: f"{p.issued:%Y}" if p.issued else ""),
+        "GHI_CHU": Fill(
+            "QuestionnaireResponse(chung-sinh).SINHCON_PHAUTHUAT, SINHCON_DUOI32TUAN, GHI_CHU", _birth_note
+        ),
     },
     "XML10": {
         "SO_SERI": SERIES, "SO_CT": _number(), "CHAN_DOAN_RV": Fill("XML1.CHAN_DOAN_RV; Dưỡng thai", _to_rest),

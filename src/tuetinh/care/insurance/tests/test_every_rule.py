@@ -86,6 +86,7 @@ CASES: list[tuple[str, dict[str, dict[int, dict[str, str]]], Around]] = [
     ("BIRTH-NEWBORN", {"XML1": one(NGAY_SINH="202610200000")}, Around()),
     ("PERSON-NUMBER", {"XML1": one(SO_CCCD="12345678901")}, Around()),
     ("PROVINCE", {"XML1": one(MATINH_CU_TRU="99")}, Around()),
+    ("COMMUNE", {"XML1": one(MAXA_CU_TRU="")}, Around()),
     ("CARD-NOT-YET", {"XML1": one(GT_THE_TU="20261103")}, Around()),
     ("CARD-EXPIRED", {"XML1": one(GT_THE_DEN="20261101")}, Around()),
     ("CARD-15-DAYS", {"XML1": one(NGAY_VAO="202610010800", GT_THE_DEN="20261010")}, Around()),
@@ -128,6 +129,7 @@ CASES: list[tuple[str, dict[str, dict[int, dict[str, str]]], Around]] = [
     ("EXAM-INPATIENT", {"XML1": one(**STAY), "XML3": {EXAM: {"SO_LUONG": "2"}}}, Around()),
     ("EXAM-MANY", {"XML3": {EXAM: {"SO_LUONG": "6"}}}, Around()),
     ("EXAM-SHARE", {"XML3": {TEST: {"MA_NHOM": "13"}}}, Around()),
+    ("EXAM-LINE", {"XML3": {EXAM: {"SO_LUONG": "2"}}}, Around()),
     ("STAY-UNDER-4", {"XML1": one(**STAY | {"MA_LOAI_KCB": "09"})}, Around()),
     ("DAY-BED", {"XML3": {TEST: BED | {"MA_NHOM": "14"}}}, Around()),
     ("STAY-START", {"XML1": one(**STAY | {"NGAY_VAO_NOI_TRU": "202611031001"})}, Around()),
@@ -204,6 +206,8 @@ CASES: list[tuple[str, dict[str, dict[int, dict[str, str]]], Around]] = [
     ("LEAVE-LONG", {"XML11": one(SO_NGAY_NGHI="31")}, Around()),
     ("LEAVE-DAYS", {"XML11": one(TU_NGAY="20261102", DEN_NGAY="20261103", SO_NGAY_NGHI="3")}, Around()),
     ("LEAVE-START", {"XML11": one(TU_NGAY="20261101")}, Around()),
+    ("BIRTH-NOTE", {"XML9": one(SINHCON_PHAUTHUAT="0", SINHCON_DUOI32TUAN="1")}, Around()),
+    ("TB-HIV-ARV", {"XML15": one(PHANLOAI_LAO_HIV="1")}, Around()),
     ("APPROVED-DRUG", {}, catalogue("03")),
     ("APPROVED-DRUG-REGISTRATION", {}, catalogue("03", "MA_THUOC", registration="VD-9")),
     ("APPROVED-DRUG-TENDER", {}, catalogue("03", "MA_THUOC", tender="1/QĐ;G1;N1;2026")),
@@ -280,6 +284,10 @@ LIMITS: list[tuple[str, dict[str, dict[int, dict[str, str]]], bool]] = [
     *(("CARD-PROVINCE", {"XML1": one(MA_THE_BHYT=f"{group}970000000017")}, False)
       for group in ("QN5", "CA5", "CY5", "HC4", "LS4", "XK4", "TQ4", "TA4", "TY4")),
     ("CARD-PROVINCE", {"XML1": one(MA_THE_BHYT="QN5970000000017;GD4970000000017")}, True),
+    ("COMMUNE", {"XML1": one(MAXA_CU_TRU="", MA_QUOCTICH="156")}, False),
+    ("BIRTH-NOTE", {"XML9": one(SINHCON_PHAUTHUAT="1", GHI_CHU="Sinh con phải phẫu thuật")}, False),
+    ("BIRTH-NOTE", {"XML9": one(SINHCON_PHAUTHUAT="0", SINHCON_DUOI32TUAN="0")}, False),
+    ("TB-HIV-ARV", {"XML15": one(PHANLOAI_LAO_HIV="2")}, False),
 ]  # fmt: skip
 
 
@@ -305,6 +313,7 @@ def test_every_rule_has_its_case() -> None:
         ({"MA_DOITUONG_KCB": "1.13"}, "40", False, False), ({"MA_DOITUONG_KCB": "1.13"}, "41", True, True),
         ({"MA_DOITUONG_KCB": "3.1", "MA_LOAI_KCB": "03"}, "32", False, False),
         ({"MA_DOITUONG_KCB": "3.1", "MA_LOAI_KCB": "03"}, "80", False, True),
+        ({"MA_DOITUONG_KCB": "9"}, "80", True, True), ({"MA_DOITUONG_KCB": "9"}, "0", False, False),
         ({"MA_DOITUONG_KCB": "7.2"}, "100", False, False), ({"MA_THE_BHYT": ""}, "100", False, False),
     ],
 )  # fmt: skip

@@ -266,6 +266,22 @@ def test_care_of_hiv_asks_for_what_its_answers_call_for() -> None:
     assert {"PHACDO_DTRI_LAO", "MA_BAC_PHAC_DO_BD", "MA_LK"} & asked == set()
 
 
+def test_a_change_of_regimen_has_its_day_and_its_reason() -> None:
+    def asked(**told: str) -> set[str]:
+        rows = check({"XML1": [VISIT], "XML6": [{"MA_LK": "L1", **told}]})
+        return {one.field for one in rows if one.code == "required" and one.field.endswith("_CHUYEN_PHAC_DO")}
+
+    assert asked() == set()
+    assert asked(NGAY_CHUYEN_PHAC_DO="20261101") == {"LY_DO_CHUYEN_PHAC_DO"}
+    assert asked(LY_DO_CHUYEN_PHAC_DO="2") == {"NGAY_CHUYEN_PHAC_DO"}
+
+
+@pytest.mark.parametrize(("by", "required"), [("130", True), ("4750", True), ("3176", False)])
+def test_only_since_qd_3176_may_the_commune_be_blank(by: str, required: bool) -> None:
+    found = check({"XML1": [VISIT]}, by=by)
+    assert (("MAXA_CU_TRU", "required") in {(one.field, one.code) for one in found}) is required
+
+
 def test_old_visits_are_checked_by_their_own_words() -> None:
     line = {"MA_LK": "L1", "STT": "1", "SO_LUONG": "10", "DON_GIA": "2000", "TYLE_TT": "50", "THANH_TIEN": "10000"}
     line |= {"MUC_HUONG": "80", "T_NGUONKHAC": "0", "T_BHTT": "8000"}

@@ -160,6 +160,32 @@ def test_each_child_has_a_certificate(doctor: Asker, visit: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("operated", "early", "noted", "note"),
+    [
+        ("0", "0", "", ""),
+        ("0", "0", "Mẹ khỏe", "Mẹ khỏe"),
+        ("1", "0", "", "Sinh con phải phẫu thuật"),
+        ("0", "1", "Mẹ khỏe", "Sinh con dưới 32 tuần tuổi; Mẹ khỏe"),
+        ("1", "1", "", "Phẫu thuật, sinh con dưới 32 tuần tuổi"),
+        ("1", "0", "sinh con phải phẫu thuật.", "sinh con phải phẫu thuật."),
+    ],
+)
+def test_the_note_of_a_birth_says_what_the_annex_asks(
+    doctor: Asker, visit: str, operated: str, early: str, noted: str, note: str
+) -> None:
+    told = {
+        "NGAY_SINH_CON": "202611290830", "GIOI_TINH_CON": "1", "CAN_NANG_CON": "3100", "TINH_TRANG_CON": "Khỏe",
+        "MA_THE_TAM": "TE1120000000001", "SO_CON": "1", "LAN_SINH": "1", "SO_CON_SONG": "1", "NGUOI_DO_DE": "Lò Thị Ín",
+        "NGAYCAP_CCCD_NND": "20210101", "NOICAP_CCCD_NND": "CA", "SINHCON_PHAUTHUAT": operated,
+        "SINHCON_DUOI32TUAN": early, "GHI_CHU": noted,
+    }  # fmt: skip
+    issue(doctor, visit, BIRTH, told)
+    made = claim(SYSTEM, visit)
+    assert made.tables["XML9"][0]["GHI_CHU"] == note
+    assert "BIRTH-NOTE" not in {one.code for one in made.problems}
+
+
+@pytest.mark.parametrize(
     ("changes", "field"),
     [
         ({"TU_NGAY": ""}, "TU_NGAY"),
