@@ -140,6 +140,8 @@ def highest_rate(
     code: MA_DOITUONG_KCB; insured: cost of the visit within the scope; free: whether a paper waives the co-payment, or
     the facility is of the primary level.
     """
+    if code == NOT_INSURED:
+        return ZERO
     rows = rows_of(code, on, inpatient=inpatient)
     if not rows:
         return None
@@ -156,6 +158,8 @@ def possible_rates(cards: list[CardTerm], day: date, *, on: date, code: str, inp
 
     Where the share is whole it may be 100 with any card: a small cost, a primary facility, a paper. on, code: as above.
     """
+    if code == NOT_INSURED:
+        return {ZERO}
     shares = {Decimal(in_force(row["share"], on)) for row in rows_of(code, on, inpatient=inpatient)}
     rates = {card_rate([card], day) for card in cards}
     found = {_plain(rate * share / HUNDRED) for rate in rates for share in shares}

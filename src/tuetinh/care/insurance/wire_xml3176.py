@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from zoneinfo import ZoneInfo
 from lxml import etree  # type: ignore[import-untyped]
 
 from tuetinh.care.insurance.errors import WireError
-from tuetinh.care.insurance.tables import DECISIONS, Row, Steps, Tables, decision, decision_on, in_force
+from tuetinh.care.insurance.tables import DECISIONS, Row, Tables, decision, decision_on, in_force
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 HEAD = '<?xml version="1.0" encoding="utf-8"?>'
@@ -170,11 +171,23 @@ def parse(data: bytes, place: str) -> etree._Element:
     try:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
-        line, column = getattr(error, "position", (0, 0))
-        raise WireError("xml", place, line, column) from error
+        raise _unreadable(data, place, error) from error
     if root.getroottree().docinfo.doctype:  # no claim has one; entities are how XML readers are attacked
         raise WireError("doctype", place)
     return root
+
+
+def _unreadable(data: bytes, place: str, error: Exception) -> WireError:
+    """Why a document cannot be parsed: it has entities, bytes that are no UTF-8, or is no XML."""
+    if b"<!DOCTYPE" in data:
+        return WireError("doctype", place)
+    if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            data.decode()
+        except UnicodeDecodeError as wrong:
+            line = data.count(b"\n", 0, wrong.start) + 1
+            return WireError("encoding", place, line, wrong.start - data.rfind(b"\n", 0, wrong.start))
+    return WireError("xml", place, *getattr(error, "position", (0, 0)))
 
 
 def _document(text: str, place: str) -> bytes:
@@ -199,7 +212,10 @@ def _documents(root: etree._Element) -> Iterator[tuple[str, etree._Element]]:
 
 
 def _decision_of(documents: list[tuple[str, etree._Element]]) -> str:
-    """The decision that fits the fields best, of equals their lengths, of equals the one of the end of the visit."""
+    """The decision that fits the fields best, of equals their codes, of equals the nearest to the visit's end.
+
+    A value that is too long by one decision tells of another where it is just as long as that one's codes are.
+    """
     told: dict[tuple[str, str], int] = {}  # fields that are there, and the length of their longest value
     for name, document in documents:
         for element in document.iter():
@@ -209,21 +225,25 @@ def _decision_of(documents: list[tuple[str, etree._Element]]) -> str:
     names = {name for name, _ in documents}
     ends = (document.findtext("NGAY_RA") or "" for name, document in documents if name == "XML1")
     day = next((f"{end[:4]}-{end[4:6]}-{end[6:8]}" for end in ends if re.fullmatch("[0-9]{8}([0-9]{4})?", end)), "9999")
+    limits = {by: _limits(by, day) for by in DECISIONS}
+
+    def code_of_another(key: tuple[str, str], length: int, by: str) -> bool:
+        own = limits[by].get(key)
+        return own is not None and own < length and any(one.get(key) == length for one in limits.values())
 
     def fit(by: str) -> tuple[int, int]:
-        known = _fields(by)
-        here = {key for key in known if key[0] in names}
-        limits = ((length, in_force(known[key], day)) for key, length in told.items() if key in known)
-        too_long = sum(limit is not None and length > limit for length, limit in limits)
-        return len(told.keys() ^ here), too_long
+        here = {key for key in limits[by] if key[0] in names}
+        return len(told.keys() ^ here), sum(code_of_another(key, length, by) for key, length in told.items())
 
-    return min((decision_on(day), *reversed(DECISIONS)), key=fit)
+    then = decision_on(day)
+    return min((then, *(DECISIONS if then == DECISIONS[0] else reversed(DECISIONS))), key=fit)
 
 
-@cache
-def _fields(by: str) -> dict[tuple[str, str], Steps]:
-    """Table and name of each field of a decision, and its lengths."""
-    return {(name, field.name): field.length for name, table in decision(by).tables.items() for field in table.fields}
+@lru_cache(maxsize=256)
+def _limits(by: str, day: str) -> dict[tuple[str, str], int | None]:
+    """Table and name of each field of a decision, and how long it may be on a day."""
+    tables = decision(by).tables.items()
+    return {(name, field.name): in_force(field.length, day) for name, table in tables for field in table.fields}
 
 
 def _rows(root: etree._Element, name: str, by: str) -> list[dict[str, str]]:

@@ -16,11 +16,17 @@ from tuetinh.care.insurance.rules.book import in_force
 from tuetinh.care.insurance.rules.files import FileClaim
 from tuetinh.care.insurance.rules.language import Book, Known, Program, Rule, fields
 from tuetinh.care.insurance.rules.vocabulary import Around, Facts
-from tuetinh.care.insurance.tables import Row, Tables, decision
+from tuetinh.care.insurance.tables import Row, Tables, decision, decision_on
 
 CV = "CV 1245/BHXH-CNTT"
 _NAMED = re.compile(r"\{([A-Z0-9_]+)\}")
-NAMES_4210 = {"MA_BENH": "MA_BENH_CHINH", "MA_BENHKHAC": "MA_BENH_KT"}
+# Of the decision of a file, where that of the day is another. By QĐ 130 and 4750 one could write before one had to;
+# that files of QĐ 4750 are refused after its time, nobody has said.
+OF_ANOTHER_TIME = {
+    ("4210", "4750"): "block", ("4210", "3176"): "block", ("130", "4750"): "block", ("130", "3176"): "block",
+    ("3176", "4210"): "warn", ("3176", "4750"): "warn", ("4750", "3176"): "hint",
+}  # fmt: skip
+NAMES_4210 = {"MA_BENH": "MA_BENH_CHINH", "MA_BENHKHAC": "MA_BENH_KT", "MA_THE": "MA_THE_BHYT"}
 
 
 def weigh(tables: Tables, book: Book, *, when: str, around: Around | None = None) -> list[Problem]:
@@ -54,7 +60,7 @@ def examine_file_claim(claim: FileClaim) -> list[Problem]:
     now = timezone.localtime().strftime("%Y%m%d%H%M")
     made = f"{claim.made}2359" if re.fullmatch(r"[0-9]{8}", claim.made) else now
     found = examine(claim.tables, in_force(), by=claim.decision, around=Around(now=max(now, made)))
-    return [*_around_claim(claim, now), *_sequence(claim), *found]
+    return [*_around_claim(claim, now), *_of_its_time(claim), *_sequence(claim), *found]
 
 
 def _around_claim(claim: FileClaim, now: str) -> Iterator[Problem]:
@@ -73,6 +79,19 @@ def _around_claim(claim: FileClaim, now: str) -> Iterator[Problem]:
         yield Problem("", 0, "NGAYLAP", "TIME-MADE", _("Ngày lập hồ sơ ở tương lai."), CV, severity="warn")
     if claim.again:
         yield Problem("XML1", 1, "MA_LK", "duplicate", _("Trong tệp đã có hồ sơ mang mã đợt điều trị này."), CV)
+
+
+def _of_its_time(claim: FileClaim) -> Iterator[Problem]:
+    """A claim in the words of a decision that was not, or no longer, in force when the visit ended."""
+    end = (claim.tables.get("XML1") or [{}])[0].get("NGAY_RA", "")[:8]
+    if not is_time(end, "yyyymmdd"):
+        return
+    wanted, by = decision_on(f"{end[:4]}-{end[4:6]}-{end[6:]}"), claim.decision
+    severity = OF_ANOTHER_TIME.get((by, wanted))
+    if severity:
+        told = _("Lượt khám kết thúc ngày này phải lập theo QĐ %(wanted)s, tệp theo QĐ %(by)s.")
+        where = f"QĐ {wanted}/QĐ-BYT"
+        yield Problem("XML1", 1, "NGAY_RA", "version", told % {"wanted": wanted, "by": by}, where, severity=severity)
 
 
 def _sequence(claim: FileClaim) -> Iterator[Problem]:

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from tuetinh.care.insurance.rules.files import claims_in
+from tuetinh.care.insurance.tables import decision
 from tuetinh.care.insurance.tests.test_check_claim_files import (
     GOLDEN,
     HEAD,
@@ -27,9 +29,13 @@ from tuetinh.care.insurance.tests.test_check_claim_files import (
     rules,
     told,
 )
+from tuetinh.care.insurance.wire_xml3176 import write
 from tuetinh.node.claims.check import lines
 
 pytestmark = pytest.mark.django_db  # the rules as they came
+LAUGHS = b"<!DOCTYPE a [<!ENTITY a 'ha'>%s]><TONG_HOP><HO_TEN>&j;</HO_TEN></TONG_HOP>" % b"".join(
+    b"<!ENTITY %c '%s'>" % (letter, b"&%c;" % (letter - 1) * 10) for letter in b"bcdefghij"
+)
 CLAIM = b"<HOSO><FILEHOSO><LOAIHOSO>XML1</LOAIHOSO><NOIDUNGFILE>%s</NOIDUNGFILE></FILEHOSO></HOSO>"
 
 
@@ -54,6 +60,56 @@ def test_the_second_claim_with_a_key_is_told() -> None:
 def test_what_the_envelope_says_is_looked_at(old: bytes, new: bytes, field: str, rule: str) -> None:
     assert old in GOLDEN
     assert rules(GOLDEN.replace(old, new)) == [(False, [("", field, rule)])]
+
+
+@pytest.mark.parametrize(
+    ("by", "end", "severity"),
+    [
+        ("4210", "20240630", None), ("4210", "20240701", "block"), ("4210", "20260901", "block"),
+        ("130", "20230901", None), ("130", "20240630", None), ("130", "20240701", "block"),
+        ("130", "20260901", "block"),
+        ("4750", "20240101", None), ("4750", "20240701", None), ("4750", "20250101", "hint"),
+        ("3176", "20241231", "warn"), ("3176", "20250101", None),
+    ],
+)  # fmt: skip
+def test_a_claim_by_the_decision_of_another_time_is_told(by: str, end: str, severity: str | None) -> None:
+    names = [field.name for field in decision(by).tables["XML13" if by in ("4750", "3176") else "XML1"].fields]
+    visit = {field.name: "" for field in decision(by).tables["XML1"].fields} | {"MA_LK": "L1"}
+    visit |= {"NGAY_VAO": f"{end}0800", "NGAY_RA": f"{end}0900"}
+    tables = {"XML1": [visit]} | ({"XML13": [dict.fromkeys(names, "")]} if by in ("4750", "3176") else {})
+    content = write(tables, facility="12001", made=date(2026, 11, 2), by=by)
+    (line,) = lines("f.xml", io.BytesIO(content), hints=True)
+    assert line["version"] == by
+    told = [(f["table"], f["field"], f["severity"]) for f in line["findings"] if f["rule"] == "version"]
+    assert told == ([("XML1", "NGAY_RA", severity)] if severity else [])
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "by", "told"),
+    [
+        ("MA_BENH_YHCT", "U" * 151, "3176", "length"),  # is too long for QĐ 3176, not by far for QĐ 4750
+        ("MA_BENH_YHCT", "U" * 255, "4750", None),
+        ("MA_NGHE_NGHIEP", "00000", "4750", None),  # as the codes of QĐ 4750 are
+        ("MA_NGHE_NGHIEP", "000", "3176", "length"),
+    ],
+)
+def test_a_value_that_is_too_long_does_not_make_it_another_decision(
+    field: str, value: str, by: str, told: str | None
+) -> None:
+    (line,) = lines("f.xml", io.BytesIO(envelope(inline(**{field: value}))))
+    found = {f["rule"] for f in line["findings"] if f["field"] == field and f["rule"] == "length"}
+    assert (line["version"], found) == (by, {told} if told else set())
+
+
+def test_the_card_of_a_claim_of_qd_4210_is_known_to_the_rules() -> None:
+    visit = {field.name: "" for field in decision("4210").tables["XML1"].fields} | {
+        "MA_LK": "L1", "MA_THE": "ZZ4120000000017", "T_BHTT": "1",
+        "NGAY_VAO": "202607010800", "NGAY_RA": "202607010900",
+    }  # fmt: skip
+    content = write({"XML1": [visit]}, facility="12001", made=date(2026, 11, 2), by="4210")
+    found = {(f["field"], f["rule"]) for line in told(content) for f in line["findings"]}
+    assert ("MA_THE", "CARD-GROUP") in found
+    assert "CARD-NONE" not in {rule for _field, rule in found}
 
 
 def test_claims_of_another_facility_than_the_sender_are_remarked() -> None:
@@ -113,7 +169,8 @@ def test_fields_in_another_order_are_a_hint() -> None:
     [
         (b'<?xml version="1.0" encoding="klingon"?><TONG_HOP><MA_LK>a</MA_LK></TONG_HOP>', "xml"),
         (b"<TONG_HOP>" + b"<A>" * 500 + b"</A>" * 500 + b"</TONG_HOP>", "xml"),
-        (b"<TONG_HOP><HO_TEN>\xff\xfe</HO_TEN></TONG_HOP>", "xml"),
+        (b"<TONG_HOP><HO_TEN>\xff\xfe</HO_TEN></TONG_HOP>", "encoding"),
+        (LAUGHS, "doctype"),
         (base64.b64encode(b"x"), "xml"),
         (
             b'<!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><TONG_HOP><HO_TEN>&b;</HO_TEN></TONG_HOP>',
@@ -123,6 +180,14 @@ def test_fields_in_another_order_are_a_hint() -> None:
 )
 def test_a_document_that_is_none_is_told_of_its_table(document: bytes, rule: str) -> None:
     assert rules(envelope(CLAIM % base64.b64encode(document))) == [(False, [("XML1", "", rule)])]
+
+
+def test_where_a_byte_is_no_utf_8_is_told() -> None:
+    document = "<TONG_HOP>\n<HO_TEN>LÒ ".encode() + b"\xc3\x28</HO_TEN></TONG_HOP>"
+    (line,) = told(envelope(CLAIM % base64.b64encode(document)))
+    assert [f["message"] for f in line["findings"]] == ["Có byte không phải UTF-8. (dòng 2, cột 13)"]
+    (_, line) = told(GOLDEN.replace(b"<NGAYLAP>", b"<GHI_CHU>\xff</GHI_CHU><NGAYLAP>"))
+    assert [(f["field"], f["rule"]) for f in line["findings"]] == [("GIAMDINHHS", "encoding")]
 
 
 def test_a_table_in_lower_case_is_told_with_its_name() -> None:
