@@ -5,6 +5,7 @@ it is built anew from the columns that are known, and says so (`docs/insurance-f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -46,7 +47,8 @@ class Group(NamedTuple):
 class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A form. rows: a line for each claim, for each thing charged, or sums by kind; clause: where the layout is from.
 
-    group: claims stand in the groups of 01/BH; sections: cost by section, as columns; inpatient: only those, or only
+    due: day of the month after its period by which it is to be sent, 0 where none is told. group: claims stand in the
+    groups of 01/BH; sections: cost by section, as columns; inpatient: only those, or only
     the others; supplies: only rows with a supply, or only those without.
     """
 
@@ -56,11 +58,17 @@ class Layout(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rows: Literal["claims", "items", "sums"]
     period: Literal["month", "quarter"]
     columns: list[Column]
+    due: int = 0
     group: bool = False
     sections: bool = False
     inpatient: bool | None = None
     table: str = ""
     supplies: bool | None = None
+
+    def last_day(self, period: Period) -> date | None:
+        """The last day on which the form of a period may be sent."""
+        year, month = (int(part) for part in period.months[-1].split("-"))
+        return date(year + month // 12, month % 12 + 1, self.due) if self.due else None
 
     @property
     def heading(self) -> str:

@@ -39,9 +39,8 @@ def forms(request: HttpRequest) -> HttpResponse:
     rows = []
     for code, layout in book().forms.items():
         period = _period(layout, when["month"])
-        rows.append(
-            (code, layout, period, [(form, made.get(f"{period.key} {code} {form}")) for form in making.FORMATS])
-        )
+        files = [(form, made.get(f"{period.key} {code} {form}")) for form in making.FORMATS]
+        rows.append((code, layout, period, layout.last_day(period), files))
     context = when | {
         "rows": rows, "claims": accepted(here, Period(when["month"])).count(), "facility": here, "tab": "forms",
     }  # fmt: skip

@@ -59,6 +59,8 @@ def weigh(run: Run, progress: Progress) -> None:
 def bounds(month: str) -> tuple[datetime, datetime]:
     """The first moment of a month (YYYY-MM) in Vietnam and that of the next. Raises ValueError."""
     first = date.fromisoformat(f"{month}-01")
+    if not date.min.year < first.year < date.max.year:
+        raise ValueError(month)
     begin = datetime(first.year, first.month, 1, tzinfo=HANOI)
     return begin, (begin + timedelta(days=32)).replace(day=1)
 

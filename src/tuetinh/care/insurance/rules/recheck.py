@@ -57,6 +57,8 @@ def recheck(
     told: is called after each batch with how far it is, and how many claims there are. Raises ValueError for no month.
     """
     first = date.fromisoformat(f"{month}-01")
+    if first.year == date.max.year:
+        raise ValueError(month)
     cases = _cases(first, facility)
     run = Recheck.objects.filter(month=month, facility=facility, ended=None).order_by("-began").first()
     if run is None:

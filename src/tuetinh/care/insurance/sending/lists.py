@@ -59,6 +59,21 @@ def sums(facility: str, day: date) -> Day:
     return Day(**found | {"fund": int(found["fund"] or 0)})
 
 
+class Due(NamedTuple):
+    """Claims that are not with the gateway although their last day is today, or has passed."""
+
+    today: int
+    past: int
+
+
+def due(facility: str) -> Due:
+    """How many claims of any day must go today, or should have gone before, in one query."""
+    today = timezone.localdate()
+    rows = ClaimCase.objects.filter(facility=facility, kind=Kind.CLAIM, by__lte=today)
+    found = rows.exclude(state=State.RECALLED).exclude(state=State.ACCEPTED)
+    return Due(**found.aggregate(today=Count("id", filter=Q(by=today)), past=Count("id", filter=Q(by__lt=today))))
+
+
 def needing_people(facility: str) -> QuerySet[ClaimCase]:
     """What a person must look at, of any day: what our checks or the gateway refuse, what nobody knows of, and what has
     not been received on its last day. The most urgent first.

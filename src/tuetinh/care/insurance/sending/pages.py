@@ -58,7 +58,8 @@ def day(request: HttpRequest) -> HttpResponse:
     people = names_of(me, {case.patient for case in (*page.object_list, *urgent)})
     context = {
         "on": on, "before": on - timedelta(days=1), "after": on + timedelta(days=1), "today": timezone.localdate(),
-        "sums": lists.sums(here, on), "page": page, "state": state, "states": STATES.items(), "facility": here,
+        "sums": lists.sums(here, on), "due": lists.due(here), "page": page, "state": state, "states": STATES.items(),
+        "facility": here,
         "rows": [(case, people.get(case.patient, ""), STATES[State(case.state)]) for case in page.object_list],
         "urgent": [(case, people.get(case.patient, ""), STATES[State(case.state)]) for case in urgent],
     }  # fmt: skip
@@ -168,7 +169,9 @@ def _case(request: HttpRequest, case_id: int) -> ClaimCase:
 
 
 def _day(text: str) -> date:
+    """The day of a text, today for none and for one that has no day before or after it."""
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
         return timezone.localdate()
+    return found if date.min.year < found.year < date.max.year else timezone.localdate()

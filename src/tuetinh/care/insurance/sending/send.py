@@ -38,6 +38,7 @@ from tuetinh.care.insurance.errors import (
 )
 from tuetinh.care.insurance.gateway import SENDING, DayEntry, Fault, Gateway, Taken
 from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
+from tuetinh.care.insurance.sending.deadlines import answer_by
 from tuetinh.care.insurance.sending.queue import CHECKS, UNDER_WAY, Kind, State, once_more, received, settle
 from tuetinh.care.insurance.sending.signing import sign
 from tuetinh.care.insurance.wire_xml3176 import read, write
@@ -295,6 +296,7 @@ def _checked(case: ClaimCase, sent: Transmission, found: list[Fault]) -> bool:
             and case.transmissions.order_by("-id").values_list("pk", flat=True)[0] == sent.pk
         ):
             case.state, case.code, case.words = State.REFUSED, found[0].ma_loi, sent.words
+            case.by = min(case.by, answer_by(timezone.localdate()))
             _saved(case)
     sent.save()
     return bool(found)

@@ -58,7 +58,8 @@ def test_the_day_adds_up(as_role: As) -> None:
     assert page.count("hạn gửi") == 1  # the refused one, whose last day has come too
     only = text(as_role("cashier"), "/insurance?on=2026-11-02&state=refused")
     assert [name in only for name in ("LK1", "LK3")] == [False, True]
-    assert "Không có hồ sơ nào" in text(as_role("cashier"), "/insurance?on=bad-day")
+    for day in ("bad-day", "0001-01-01", "9999-12-31"):
+        assert "Không có hồ sơ nào" in text(as_role("cashier"), f"/insurance?on={day}")
 
 
 def test_what_waits_for_a_person_is_found_whatever_its_day_and_kind(as_role: As) -> None:
@@ -71,6 +72,23 @@ def test_what_waits_for_a_person_is_found_whatever_its_day_and_kind(as_role: As)
     assert links == [notice.pk, late.pk]
     assert "Báo đến khám" in page
     assert lists.needing_people("12104").count() == 2  # the number beside the entry of the rail
+
+
+def test_what_must_go_today_and_what_is_late_is_counted(as_role: As) -> None:
+    today, ago = timezone.localdate(), NOON - timedelta(days=9)
+    assert [mark in text(as_role("cashier"), "/insurance") for mark in ("data-due", "data-past")] == [False, False]
+    made(State.WAITING, n=1, by=today, ended=ago)
+    made(State.REFUSED, n=2, by=today, ended=ago)
+    made(State.HELD, n=3, by=today - timedelta(days=1), ended=ago)
+    made(State.ACCEPTED, n=4, by=today, ended=ago)
+    made(State.RECALLED, n=5, by=today, ended=ago)
+    made(State.WAITING, n=6, by=today + timedelta(days=1), ended=ago)
+    made(State.WAITING, n=7, by=today, ended=ago, kind="status")
+    made(State.WAITING, n=8, by=today, ended=ago, facility="12001")
+    assert lists.due("12104") == (2, 1)
+    page = text(as_role("cashier"), "/insurance")
+    assert "2 hồ sơ phải gửi hôm nay" in page
+    assert "1 hồ sơ đã quá hạn" in page
 
 
 def test_the_day_costs_the_same_for_many(as_role: As) -> None:

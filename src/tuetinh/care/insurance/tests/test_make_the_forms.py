@@ -205,6 +205,12 @@ def test_the_pages_of_forms(as_role: As, month: None, visit: str) -> None:
     browser = as_role("cashier")
     page = browser.get("/insurance/forms?month=2026-11").content.decode()
     assert page.count("data-form=") == len(book().forms)
+    assert page.count("hạn gửi 15/12/2026") == 1  # 01/BH of the month
+    assert page.count("hạn gửi 15/01/2027") == 1  # 02/BH of its quarter
+    for month_ in ("bad", "0001-01", "9999-12", "2026-13"):
+        assert {
+            browser.get(f"/insurance/{page}?month={month_}").status_code for page in ("forms", "results", "rates")
+        } == {200}
     asked = {"form": "01BH", "period": "2026-11", "month": "2026-11", "format": "xlsx"}
     assert browser.post("/insurance/forms/make", asked).status_code == 302
     run = Run.objects.get()

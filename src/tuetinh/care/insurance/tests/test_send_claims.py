@@ -25,7 +25,7 @@ from tuetinh.care.insurance.errors import BadKeyFile, NotNow, NoVisit
 from tuetinh.care.insurance.gateway import Gateway
 from tuetinh.care.insurance.models import ClaimCase, GatewayAccount, Transmission
 from tuetinh.care.insurance.sending import lists, queue, send
-from tuetinh.care.insurance.sending.deadlines import last_day
+from tuetinh.care.insurance.sending.deadlines import answer_by, last_day
 from tuetinh.care.insurance.sending.signing import Key, open_key, sign, signer_of
 from tuetinh.care.insurance.simulator import RESERVED
 from tuetinh.care.insurance.simulator_claims import Receipt
@@ -365,9 +365,11 @@ def test_a_fault_found_later_is_fetched(visit: str, ledger: Memory) -> None:
     assert send.send_due(20) == 1
     assert send.look_after(5) == 0  # not yet
     pass_time(1.1)
+    ClaimCase.objects.update(by=timezone.localdate() + timedelta(days=30))
     assert send.look_after(5) == 1
     assert (case(visit).state, case(visit).code) == (State.REFUSED, "202")
     assert case(visit).transmissions.get().next_check is None
+    assert case(visit).by == answer_by(timezone.localdate())
 
 
 def test_a_corrected_claim_is_sent_again_with_its_number(visit: str, ledger: Memory) -> None:
@@ -457,6 +459,18 @@ def test_a_key_file_is_opened_by_its_password_alone() -> None:
 )
 def test_the_last_day(ended: date, last: date) -> None:
     assert last_day(ended) == last
+
+
+@pytest.mark.parametrize(
+    ("told", "last"),
+    [
+        (date(2026, 11, 2), date(2026, 11, 4)),
+        (date(2026, 11, 6), date(2026, 11, 10)),  # a Friday
+        (date(2026, 4, 29), date(2026, 5, 5)),  # before holidays
+    ],
+)
+def test_what_the_gateway_finds_is_answered_in_two_working_days(told: date, last: date) -> None:
+    assert answer_by(told) == last
 
 
 def test_a_claim_that_was_never_queued_is_queued_once(visit: str, ledger: Memory) -> None:
