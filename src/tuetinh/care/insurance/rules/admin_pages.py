@@ -10,6 +10,7 @@ from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -19,6 +20,7 @@ from tuetinh.care.insurance.checks import NUMBER, Problem
 from tuetinh.care.insurance.errors import BadRule
 from tuetinh.care.insurance.forms.writing import dotted
 from tuetinh.care.insurance.models import RuleChange, RuleOverride
+from tuetinh.care.insurance.papers.catalogue import PAPERS
 from tuetinh.care.insurance.rules import changes, vocabulary
 from tuetinh.care.insurance.rules.book import GROUPS, in_force
 from tuetinh.care.insurance.rules.language import Rule, fault_of, fields, is_number
@@ -36,10 +38,19 @@ MAY = [
     ("doctor", gettext_lazy("Bác sĩ")), ("lab", gettext_lazy("Xét nghiệm")), ("cashier", gettext_lazy("Thu ngân")),
     ("admin", gettext_lazy("Quản trị")),
 ]  # fmt: skip
+OF_PAPERS = sorted(
+    [*((one.table, one.title) for one in PAPERS.values()), ("XML14", gettext_lazy("Giấy hẹn khám lại"))],
+    key=lambda paper: int(paper[0].removeprefix("XML")),
+)
 TABLES = [
+    ("XML0", gettext_lazy("bảng 0: báo đến khám")),
     ("XML1", gettext_lazy("bảng 1: tổng hợp")), ("XML2", gettext_lazy("bảng 2: thuốc")),
     ("XML3", gettext_lazy("bảng 3: dịch vụ, vật tư")), ("XML4", gettext_lazy("bảng 4: kết quả")),
     ("XML5", gettext_lazy("bảng 5: diễn biến")),
+    *(
+        (table, format_lazy(gettext_lazy("bảng {number}: {title}"), number=table.removeprefix("XML"), title=title))
+        for table, title in OF_PAPERS
+    ),
 ]  # fmt: skip
 
 

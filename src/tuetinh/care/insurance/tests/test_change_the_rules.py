@@ -11,8 +11,10 @@ from django.test import Client
 
 from tuetinh.care.insurance.errors import NotAllowed
 from tuetinh.care.insurance.models import ClaimCase, RuleChange, RuleOverride
+from tuetinh.care.insurance.rules.admin_pages import TABLES
 from tuetinh.care.insurance.rules.book import delivered, delivered_book, in_force
 from tuetinh.care.insurance.rules.changes import change
+from tuetinh.care.insurance.tables import decision
 from tuetinh.record.asker import Asker
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +54,25 @@ def test_a_delivered_rule_is_switched_off_and_comes_back_with_its_history(as_rol
     assert admin.post("/insurance/rules/MACHINE", told | {"on": "on", "why": "Đã có"}).status_code == 302
     assert in_force("12104").rules["MACHINE"] == known
     assert [change.why for change in RuleChange.objects.order_by("id")] == ["Chưa có mã máy", "Đã có"]
+
+
+@pytest.mark.parametrize(
+    "code", ["CHECKIN-NUMBER", "ARV-DAYS", "DISCHARGE-DAY", "BIRTH-NOTE", "LEAVE-LONG", "TB-HIV-ARV"]
+)
+def test_a_delivered_rule_of_a_paper_is_changed_as_any_other(as_role: Callable[[str], Client], code: str) -> None:
+    known = {rule.code: rule for rule in delivered()}[code]
+    admin, address = as_role("admin"), f"/insurance/rules/{code}"
+    page = admin.get(address).content.decode()
+    assert f'value="{known.table}" selected' in page
+    assert f"Mọi trường của {known.table}," in page
+    told = {name: getattr(known, name) for name in known.__struct_fields__} | {"severity": "hint", "why": "Thử"}
+    told["from_"] = "/".join(reversed(known.from_.split("-")))
+    assert admin.post(address, told).status_code == 302
+    assert in_force("12104").rules[code].severity == "hint"
+
+
+def test_rules_of_every_table_may_be_written() -> None:
+    assert [table for table, _title in TABLES] == list(decision("3176").tables)
 
 
 GONE = {"code": "MACHINE", "condition": 'co_ma("MA_NHOM_1", MA_NHOM)'}  # there is no such list
