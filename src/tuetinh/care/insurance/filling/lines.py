@@ -26,7 +26,7 @@ from tuetinh.care.insurance.filling.reading import (
     text,
     told,
 )
-from tuetinh.care.insurance.filling.summary import departments, key, principal, traditional
+from tuetinh.care.insurance.filling.summary import department_at, key, principal, rooms_at, traditional
 from tuetinh.care.insurance.filling.visit import Visit
 from tuetinh.care.insurance.situations import (
     BASE,
@@ -50,6 +50,7 @@ RECURRED: Final = f"{BASE}/recurred-wound"
 STRENGTH, FORM = f"{BASE}/medicine-strength", f"{BASE}/medicine-form"
 PROCESSING, SOURCE, USED_IN = f"{BASE}/processing-method", f"{BASE}/source-facility", f"{BASE}/used-in-service"
 FUEL: Final = f"{BASE}/fuel"
+WARD: Final = "Encounter.location.period, Location.type(ma-khoa), XML1.MA_KHOA"
 _BED = re.compile("[HTCK][0-9]{3}")
 _BEDS: Final = ("14", "15", "16")
 _PAYERS: Final = ("3", "2", "4", "4")  # NGUON_CTRA by the source: state budget, foreign, domestic aid, the rest
@@ -263,7 +264,7 @@ MEDICINE: Final = {
     "TT_THAU": _product(TENDER, "tender"),
     "DON_GIA": Fill("ChargeItem.priceOverride", lambda c: number(c.line.line.price)),
     **MONEY,
-    "MA_KHOA": OfVisit("XML1.MA_KHOA", lambda v: departments(v)[0]),
+    "MA_KHOA": Fill(WARD, lambda c: department_at(c.visit, _prescribed(c))),
     "MA_BAC_SI": Fill(
         "MedicationRequest.requester, Practitioner.qualification",
         lambda c: licence(c.visit, c.medicine.requester if c.medicine else None),
@@ -301,18 +302,22 @@ def _ceiling(c: Charged) -> str:
 
 
 def _bed(c: Charged) -> str:
-    """MA_GIUONG: the bed where the person lay, of a charge for a day in bed."""
-    if c.group not in _BEDS:
-        return ""
-    for where in reversed(c.visit.encounter.location or []):
+    """MA_GIUONG, of a charge for a day in bed."""
+    return _lain_in(c)[0] if c.group in _BEDS else ""
+
+
+def _lain_in(c: Charged) -> tuple[str, r4.EncounterLocation | None]:
+    """The bed where the person lay at the time of a charge, else the last one, and since when until when."""
+    there = rooms_at(c.visit, _ordered(c))
+    for where in reversed([*(c.visit.encounter.location or []), *there]):
         place = c.visit.departments.get(id_of(where.location))
         named = [
             *(i.value or "" for i in (place.identifier if place else None) or []),
             (place.name or "") if place else "",
         ]
         if found := next((one for one in named if _BED.fullmatch(one)), ""):
-            return found
-    return ""
+            return found, where
+    return "", None
 
 
 def _performers(c: Charged) -> str:
@@ -336,13 +341,23 @@ def _carried_out(c: Charged) -> datetime | None:
 
 
 def _ready(c: Charged) -> datetime | None:
-    """NGAY_KQ: when the result was there; the end of an operation, or of the visit for an examination."""
+    """NGAY_KQ: when the result was there; the end of an operation, of lying in a bed, of an examination's visit."""
+    left = moment(c.visit.encounter.period.end) if c.visit.encounter.period else None
     if c.group == "13":
-        return moment(c.visit.encounter.period.end) if c.visit.encounter.period else None
+        return left
+    if c.group in _BEDS:
+        where = _lain_in(c)[1]
+        return (moment(where.period.end) if where and where.period else None) or left
     results: list[r4.Observation | r4.DiagnosticReport] = [*c.results, *c.reports]
     times = [moment(one.issued) for one in results]
     times += [moment(p.performedPeriod.end) for p in c.procedures if p.performedPeriod]
     return max(filter(None, times), default=None)
+
+
+def _machines(c: Charged) -> str:
+    """MA_MAY: the machines that results are from, and those that something was done with."""
+    used = (one for done in c.procedures for one in done.usedReference or [])
+    return machines(c.visit, [*(one.device for one in c.results), *used])
 
 
 SERVICE: Final = {
@@ -369,7 +384,7 @@ SERVICE: Final = {
     "TYLE_TT_DV": Fill("ChargeItem.factorOverride", lambda c: number(c.line.line.special_share)),
     "T_TRANTT": Fill("ChargeItem.extension(payment-ceiling)", _ceiling),
     **MONEY,
-    "MA_KHOA": OfVisit("XML1.MA_KHOA", lambda v: departments(v)[0]),
+    "MA_KHOA": Fill(WARD, lambda c: department_at(c.visit, _ordered(c))),
     "MA_GIUONG": Fill("Encounter.location, Location.identifier", _bed),
     "MA_BAC_SI": Fill(
         "ServiceRequest.requester, Practitioner.qualification",
@@ -381,7 +396,8 @@ SERVICE: Final = {
     "NGAY_YL": Fill("ServiceRequest.authoredOn, ChargeItem.occurrence", lambda c: written(_ordered(c))),
     "NGAY_TH_YL": Fill("Observation.effective, Procedure.performed", lambda c: written(_carried_out(c))),
     "NGAY_KQ": Fill(
-        "Observation.issued, DiagnosticReport.issued, Procedure.performed.end", lambda c: written(_ready(c))
+        "Observation.issued, DiagnosticReport.issued, Procedure.performed.end, Encounter.location.period.end",
+        lambda c: written(_ready(c)),
     ),
     "PP_VO_CAM": Fill(
         "Procedure.usedCode(pp-vo-cam)",
@@ -391,7 +407,7 @@ SERVICE: Final = {
         "Procedure.bodySite",
         lambda c: ";".join(dict.fromkeys(text(site) for p in c.procedures for site in p.bodySite or [])),
     ),
-    "MA_MAY": Fill("Observation.device, Device.identifier(ma-may)", lambda c: machines(c.visit, c.results)),
+    "MA_MAY": Fill("Observation.device, Procedure.usedReference, Device.identifier(ma-may)", _machines),
     "MA_HIEU_SP": Fill("ChargeItem.extension(supply-model)", lambda c: told(c.item, MODEL)),
     "TAI_SU_DUNG": Fill("ChargeItem.extension(supply-reused)", lambda c: "1" if _flagged(c.item, REUSED) else ""),
 }

@@ -130,15 +130,15 @@ def licences(visit: Visit, people: Iterable[r4.Reference]) -> str:
     return ";".join(dict.fromkeys(filter(None, (licence(visit, one, fallback=False) for one in people))))
 
 
-def machines(visit: Visit, results: Iterable[r4.Observation]) -> str:
-    """MA_MAY of the devices of results: what the reference identifies, else its Device, else what it shows."""
+def machines(visit: Visit, named: Iterable[r4.Reference | None]) -> str:
+    """MA_MAY of devices that are named: what the reference identifies, else its Device, else what it shows."""
     found = []
-    for one in results:
-        if one.device is None:
+    for one in named:
+        if one is None:
             continue
-        own = one.device.identifier.value if one.device.identifier and one.device.identifier.system == MACHINE else ""
-        device = visit.devices.get(id_of(one.device))
+        own = one.identifier.value if one.identifier and one.identifier.system == MACHINE else ""
+        device = visit.devices.get(id_of(one))
         by_device = next((i.value for i in (device.identifier if device else None) or [] if i.system == MACHINE), "")
-        shown = one.device.display or ""
+        shown = one.display or ""
         found.append(own or by_device or (shown if _MACHINE.fullmatch(shown) else ""))
     return ";".join(dict.fromkeys(filter(None, found)))

@@ -27,6 +27,7 @@ from tuetinh.commons.identity.api import display_name, ethnic_group, home, ident
 from tuetinh.record import r4
 
 MA_LK: Final = "https://tuetinh.vn/fhir/ma-lk"
+CHART: Final = "https://tuetinh.vn/fhir/sid/ma-hsba"
 BIRTH_TIME: Final = "http://hl7.org/fhir/StructureDefinition/patient-birthTime"
 NATIONALITY: Final = "http://hl7.org/fhir/StructureDefinition/patient-nationality"
 NEWBORN: Final = 28  # days, in which the time of birth is told
@@ -50,6 +51,11 @@ def key(visit: Visit) -> str:
     """MA_LK of the visit."""
     own = next((i.value for i in visit.encounter.identifier or [] if i.system == MA_LK), None)
     return own or visit.id
+
+
+def chart(visit: Visit) -> str:
+    """MA_HSBA: the number of the medical record, where the visit has one of its own."""
+    return next((i.value or "" for i in visit.encounter.identifier or [] if i.system == CHART), "") or key(visit)
 
 
 # The person ---------------------------------------------------------------------------------------------------------
@@ -183,6 +189,11 @@ def reason(visit: Visit) -> str:
     return next((text(one) for one in visit.encounter.reasonCode or []), "")
 
 
+def _why_admitted(visit: Visit) -> str:
+    """Why the person was kept: what was told last."""
+    return next((text(one) for one in reversed(visit.encounter.reasonCode or [])), "")
+
+
 def surgery(visit: Visit) -> str:
     """ICD-9-CM codes of operations and procedures."""
     return ";".join(dict.fromkeys(filter(None, (code(one.code, ICD9) for one in visit.procedures))))
@@ -190,7 +201,7 @@ def surgery(visit: Visit) -> str:
 
 ILLNESS: Final = {
     "LY_DO_VV": OfVisit("Encounter.reasonCode", reason),
-    "LY_DO_VNT": OfVisit("Encounter.reasonCode (nội trú)", lambda v: reason(v) if admitted(v) else ""),
+    "LY_DO_VNT": OfVisit("Encounter.reasonCode (nội trú, cuối)", lambda v: _why_admitted(v) if admitted(v) else ""),
     "CHAN_DOAN_VAO": OfVisit("Encounter.diagnosis(AD), Condition.code", _on_arrival),
     "CHAN_DOAN_RV": OfVisit("Encounter.diagnosis, Condition.code", lambda v: _words(_conditions(v)[0])),
     "MA_BENH_CHINH": OfVisit("Encounter.diagnosis.rank, Condition.code(ICD-10)", principal),
@@ -261,12 +272,32 @@ def _days(claimed: Claimed) -> str:
 
 def departments(visit: Visit) -> list[str]:
     """MA_KHOA of the rooms of a visit, in order; K01 (consultation) where a room does not say."""
-    found = []
-    for where in visit.encounter.location or []:
-        room = visit.departments.get(id_of(where.location))
-        codings = [c for concept in (room.type or [] if room else []) for c in concept.coding or []]
-        found += [c.code or "" for c in codings if (c.system or "").endswith("/ma-khoa")]
+    found = [code for where in visit.encounter.location or [] for code in _departments(visit, where)]
     return list(dict.fromkeys(found)) or ["K01"]
+
+
+def department_at(visit: Visit, at: datetime | None) -> str:
+    """MA_KHOA of the room in which the person was at a time; the first one of the visit where no room says when."""
+    moved = len(visit.encounter.location or []) > 1
+    there = [code for where in rooms_at(visit, at) for code in _departments(visit, where)] if moved else []
+    return there[-1] if there else departments(visit)[0]
+
+
+def rooms_at(visit: Visit, at: datetime | None) -> list[r4.EncounterLocation]:
+    """The rooms in which the person was at a time, by what they say of it, the last one that was entered last."""
+    told = [
+        (since, where)
+        for where in visit.encounter.location or []
+        if where.period and at and (since := moment(where.period.start)) and since <= at
+        and not ((until := moment(where.period.end)) and until <= at)
+    ]  # fmt: skip
+    return [where for _since, where in sorted(told, key=lambda one: one[0])]
+
+
+def _departments(visit: Visit, where: r4.EncounterLocation) -> list[str]:
+    room = visit.departments.get(id_of(where.location))
+    codings = [c for concept in (room.type or [] if room else []) for c in concept.coding or []]
+    return [c.code or "" for c in codings if (c.system or "").endswith("/ma-khoa")]
 
 
 def _came_from(visit: Visit) -> str:
@@ -357,7 +388,7 @@ STAY: Final = {
         lambda v: ";".join(one.answers.get("CAN_NANG_CON", "") for one in v.papers.get("chung-sinh", [])),
     ),
     "NGAY_TAI_KHAM": OfVisit("Appointment.start", lambda v: ";".join(seen_again(v))),
-    "MA_HSBA": OfVisit("Encounter.identifier, Encounter.id", key),
+    "MA_HSBA": OfVisit("Encounter.identifier, Encounter.id", chart),
     "MA_TTDV": OfVisit("Organization.extension(facility-head-licence)", lambda v: v.facility.head),
     "DU_PHONG": OfVisit("Observation(8302-2).value", lambda v: quantity(measured(v, *HEIGHT))),
 }

@@ -108,7 +108,8 @@ def gather_many(asker: Asker, ids: Sequence[str]) -> dict[str, tuple[Visit, Situ
     known = _Known(asker, list(here))
     practitioners = _named(asker, "Practitioner", _people(here.values(), known))
     departments = _named(asker, "Location", _locations(here.values()))
-    devices = _named(asker, "Device", (o.device for o in known.all(r4.Observation)))
+    used = (one for done in known.all(r4.Procedure) for one in done.usedReference or [])
+    devices = _named(asker, "Device", chain((o.device for o in known.all(r4.Observation)), used))
     inputs = inputs_of(here.values())
     situations = visit_situations(asker, here.values(), inputs=inputs)
     found = {}

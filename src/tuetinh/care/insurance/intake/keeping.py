@@ -31,7 +31,7 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
 
-MAPPING: Final = 1  # raised when the same claim becomes other facts, so that files may be taken in again
+MAPPING: Final = 2  # raised when the same claim becomes other facts, so that files may be taken in again
 STORED, UNCHANGED, UPDATED, REFUSED = "stored", "unchanged", "updated", "refused"
 SEEN: Final = 20  # versions of a claim that are known again
 

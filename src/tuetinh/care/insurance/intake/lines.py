@@ -22,7 +22,7 @@ from tuetinh.care.insurance.filling.lines import (
     SUPPLY_PACKAGE,
     USED_IN,
 )
-from tuetinh.care.insurance.filling.reading import ICD9
+from tuetinh.care.insurance.filling.reading import ICD9, MACHINE
 from tuetinh.care.insurance.intake import reading
 from tuetinh.care.insurance.intake.reading import LISTS, SNOMED
 from tuetinh.care.insurance.intake.stay import Stay
@@ -246,7 +246,13 @@ def _procedure(
         or None,
         bodySite=[r4.CodeableConcept(text=where)] if where else None,
         usedCode=[reading.coded(f"{LISTS}/pp-vo-cam", anaesthesia)] if anaesthesia else None,
+        usedReference=_machines(row),
     )
+
+
+def _machines(row: Row) -> list[r4.Reference] | None:
+    named = reading.parts(row.get("MA_MAY", ""))
+    return [r4.Reference(identifier=r4.Identifier(system=MACHINE, value=one)) for one in named] or None
 
 
 # Charges ------------------------------------------------------------------------------------------------------------

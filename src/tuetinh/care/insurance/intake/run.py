@@ -53,6 +53,7 @@ WRITTEN: Final = (
     *(
         "Procedure",
         "ClinicalImpression",
+        "CarePlan",
         "QuestionnaireResponse",
         "Appointment",
         "Provenance",

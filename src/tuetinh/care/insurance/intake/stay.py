@@ -17,6 +17,7 @@ LICENCES: Final = "http://fhir.ehealth.gov.vn/core/sid/provider-license-number"
 DEPARTMENTS: Final = "https://tuetinh.vn/fhir/CodeSystem/ma-khoa"
 ROOM_KINDS: Final = "https://tuetinh.vn/fhir/CodeSystem/room-kind"
 LINE: Final = "https://tuetinh.vn/fhir/sid/claim-line"  # MA_CSKCB/MA_LK/table/STT
+PLACES: Final = "http://terminology.hl7.org/CodeSystem/location-physical-type"
 MOST: Final = 64  # characters of an id
 
 
@@ -95,7 +96,7 @@ class Stay:
 
     def department(self, code: str) -> r4.Reference:
         """The place of a department of the hospital."""
-        id_ = f"{self.organization}-{re.sub('[^A-Za-z0-9]', '-', code)[:20].lower()}"[:MOST]
+        id_ = f"{self.organization}-{_plain(code)}"[:MOST]
         name = codes("MA_KHOA").get(code, code)
         self.needed["Location", id_] = r4.Location(
             id=id_,
@@ -109,6 +110,23 @@ class Stay:
             managingOrganization=self.provider,
         )
         return r4.Reference(reference=f"Location/{id_}", display=name)
+
+    def bed(self, department: str, code: str) -> r4.Reference:
+        """The place of a bed (MA_GIUONG) of a department."""
+        id_ = f"{self.organization}-{_plain(department)}-{_plain(code)}"[:MOST]
+        self.needed["Location", id_] = r4.Location(
+            id=id_,
+            status="active",
+            mode="instance",
+            name=code,
+            physicalType=r4.CodeableConcept(coding=[r4.Coding(system=PLACES, code="bd", display="Bed")]),
+            managingOrganization=self.provider,
+        )
+        return r4.Reference(reference=f"Location/{id_}", display=code)
+
+
+def _plain(code: str) -> str:
+    return re.sub("[^A-Za-z0-9]", "-", code)[:20].lower()
 
 
 def visit_id(facility: str, ma_lk: str) -> str:

@@ -9,7 +9,7 @@ from tuetinh.care.insurance.cases import REASONS
 from tuetinh.care.insurance.entitlement import is_inpatient
 from tuetinh.care.insurance.facts import INSURER
 from tuetinh.care.insurance.filling.reading import LOINC
-from tuetinh.care.insurance.filling.summary import MA_LK
+from tuetinh.care.insurance.filling.summary import CHART, MA_LK
 from tuetinh.care.insurance.intake import reading
 from tuetinh.care.insurance.intake.reading import LISTS
 from tuetinh.care.insurance.intake.stay import Stay
@@ -20,10 +20,10 @@ from tuetinh.record import r4
 
 HL7: Final = "http://terminology.hl7.org/CodeSystem"
 ACT_CODE: Final = f"{HL7}/v3-ActCode"
-CHART: Final = "https://tuetinh.vn/fhir/sid/ma-hsba"
 TRADITIONAL: Final = f"{LISTS}/ma-benh-yhct"
 ENCOUNTER: Final = "https://tuetinh.vn/fhir/sid/encounter"
 AMOUNT: Final = "https://tuetinh.vn/fhir/StructureDefinition/claim-amount"
+BEDS: Final = ("14", "15", "16")  # MA_NHOM
 EMERGENCY: Final = "2"  # MA_DOITUONG_KCB
 SUMS: Final = ("T_TONGCHI_BH", "T_BNTT", "T_BNCCT", "T_BHTT", "T_NGUONKHAC")
 
@@ -39,6 +39,8 @@ def add(stay: Stay, coverage: str) -> None:
         stay.add(_observed(stay, "blood-group", "882-1", reading.at(row["NGAY_VAO"]), valueString=blood))
     if paid := reading.at(row.get("NGAY_TTOAN", "")):
         stay.add(_invoice(stay, row, paid))
+    if advice := row.get("GHI_CHU"):
+        stay.add(_advice(stay, advice))
     if coverage:
         stay.add(_claim(stay, row, coverage, diagnoses))
 
@@ -136,7 +138,20 @@ def _moves(stay: Stay, row: Row, start: str) -> list[r4.EncounterLocation] | Non
         since = start if place == 0 else first.get(code, "")
         period = r4.Period(start=since) if since else None
         found.append(r4.EncounterLocation(location=stay.department(code), status="completed", period=period))
-    return found or None
+    return [*found, *_beds(stay)] or None
+
+
+def _beds(stay: Stay) -> list[r4.EncounterLocation]:
+    """The beds of the days in bed, from when to when."""
+    found = []
+    for line in stay.told.tables.get("XML3", []):
+        since, until = (reading.at(line.get(name, "")) for name in ("NGAY_YL", "NGAY_KQ"))
+        if line.get("MA_NHOM") in BEDS and since:
+            period = r4.Period(start=since, end=until if until > since else None)
+            for bed in reading.parts(line.get("MA_GIUONG", "")):
+                place = stay.bed(reading.code(line.get("MA_KHOA", "")), bed)
+                found.append(r4.EncounterLocation(location=place, status="completed", period=period))
+    return found
 
 
 def _conditions(stay: Stay, row: Row) -> list[r4.EncounterDiagnosis]:
@@ -191,6 +206,14 @@ def _diagnosis(stay: Stay, key: str, use: str, rank: int, concept: r4.CodeableCo
 def _weight(stay: Stay, value: Decimal, at: str) -> r4.Observation:
     kilograms = r4.Quantity(value=value, unit="kg", system="http://unitsofmeasure.org", code="kg")
     return _observed(stay, "weight", "29463-7", at, valueQuantity=kilograms)
+
+
+def _advice(stay: Stay, advice: str) -> r4.CarePlan:
+    """What the person was told to do afterwards."""
+    return r4.CarePlan(
+        id=f"{stay.id}-plan", status="active", intent="plan", subject=stay.subject, encounter=stay.encounter,
+        description=advice,
+    )  # fmt: skip
 
 
 def _observed(stay: Stay, key: str, loinc: str, at: str, **value: object) -> r4.Observation:

@@ -175,6 +175,37 @@ def test_what_no_catalogue_of_ours_knows_is_claimed_as_it_came(tmp_path: Path) -
     assert {name: made["XML3"][0][name] for name in service} == service
 
 
+def test_a_stay_is_claimed_as_it_came(tmp_path: Path) -> None:
+    """Beds, departments, the machine of an operation, the number of the record, the advice, why one was kept."""
+    told = golden()
+    summary = {
+        "MA_LOAI_KCB": "03", "MA_KHOA": "K02;K03", "MA_HSBA": "26.000123", "GHI_CHU": "Tập thở", "LY_DO_VV": "Sốt",
+        "LY_DO_VNT": "Khó thở", "NGAY_VAO_NOI_TRU": "202611020820",
+    }  # fmt: skip
+    told["XML1"][0] |= summary
+    bed = {
+        "MA_NHOM": "15",
+        "MA_DICH_VU": "K02.1911",
+        "TEN_DICH_VU": "Giường",
+        "NGUOI_THUC_HIEN": "",
+        "DON_VI_TINH": "Ngày",
+    }
+    times = [("202611020820", "202611020900"), ("202611020900", "202611021000"), ("202611021000", "202611021040")]
+    rows = [
+        bed | {"MA_KHOA": "K02", "MA_GIUONG": "H001"},
+        bed | {"MA_KHOA": "K03", "MA_GIUONG": "T015"},
+        {"MA_KHOA": "K03", "MA_NHOM": "8", "MA_DICH_VU": "10.0807.0577", "MA_MAY": "PT.1.X2", "PP_VO_CAM": "1"},
+    ]
+    rows = [row | {"NGAY_YL": since, "NGAY_TH_YL": since, "NGAY_KQ": until}
+            for row, (since, until) in zip(rows, times, strict=True)]  # fmt: skip
+    told["XML3"] = [told["XML3"][0] | row | {"STT": str(n)} for n, row in enumerate(rows, 1)]
+    told["XML4"] = []
+    take(tmp_path, file_of(told))
+    made = claim(SYSTEM, VISIT).tables
+    assert {name: made["XML1"][0][name] for name in summary} == summary
+    assert [{name: row[name] for name in was} for row, was in zip(made["XML3"], rows, strict=True)] == rows
+
+
 def test_what_comes_from_a_finished_visit_is_what_was_there(visit: str, tmp_path: Path) -> None:
     first = claim(SYSTEM, visit)
     own = take(tmp_path, first.xml)
