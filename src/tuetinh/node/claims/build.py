@@ -83,8 +83,8 @@ def finished_visits(facility: str, since: str, until: str) -> Iterator[str]:
         raise Refused(f"there is no facility {facility}")
     parts = ["status=finished", "_count=200"]
     parts += [f"service-provider=Organization/{id_}"] if facility else []
-    parts += [f"date=gt{date.fromisoformat(since) - DAY}"] if since else []
-    parts += [f"date=eb{date.fromisoformat(until) + DAY}"] if until else []
+    parts += [f"date=gt{_day(since) - DAY}"] if since else []
+    parts += [f"date=eb{_day(until) + DAY}"] if until else []
     query, page = "&".join(parts), None
     while True:
         found = record.search(SYSTEM, "Encounter", query, page=page)
@@ -92,3 +92,14 @@ def finished_visits(facility: str, since: str, until: str) -> Iterator[str]:
         page = found.next
         if page is None:
             return
+
+
+def _day(text: str) -> date:
+    """A day of the command line. Raises Refused."""
+    try:
+        found = date.fromisoformat(text)
+    except ValueError as error:
+        raise Refused(f"{text!r} is no day (YYYY-MM-DD)") from error
+    if not date.min < found < date.max:
+        raise Refused(f"{text} is out of reach")
+    return found

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tuetinh.node.claims import build
+from tuetinh.node.errors import Refused
 from tuetinh.record import api, r4
 from tuetinh.record.asker import SYSTEM
 
@@ -24,6 +27,14 @@ def test_each_claim_has_a_file_within_the_folder() -> None:
     assert [build.file_name(one, named) for one in told] == [
         "12001-1", "12001-1~2", "_.._etc_cron.d_x", "a_b", "A_B~2", "_", "_~2", "Đợt_1", "x" * 100,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("since", "until"), [("30/11/2026", ""), ("", "2026-02-30"), ("0001-01-01", ""), ("", "9999-12-31")]
+)
+def test_what_is_no_day_is_refused(since: str, until: str) -> None:
+    with pytest.raises(Refused, match=re.escape(since or until)):
+        next(build.finished_visits("", since, until))
 
 
 @pytest.mark.django_db
