@@ -82,8 +82,18 @@ def encounter(  # noqa: PLR0917
                 rank=1,
             )
         ],
+        hospitalization=r4.EncounterHospitalization(dischargeDisposition=_went_home()),
         serviceProvider=r4.Reference(reference=f"Organization/{facility}", display=name),
     )
+
+
+@cache
+def _went_home() -> r4.CodeableConcept:
+    """How such a visit ends, as the insurance asks: better (KET_QUA_DTRI), and home (MA_LOAI_RV)."""
+    told = (
+        catalogues.list_code(name, code).coding or [] for name, code in (("KET_QUA_DTRI", "2"), ("MA_LOAI_RV", "1"))
+    )
+    return r4.CodeableConcept(coding=[coding for codings in told for coding in codings])
 
 
 def condition(person: Resident, id_: str, code: str, at: datetime, visit: str = "") -> r4.Condition:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from tuetinh.care.insurance.filling.summary import leaving
 from tuetinh.care.insurance.models import SimulatedCard
 from tuetinh.care.lab import api as lab
 from tuetinh.care.lab.models import Analyser
@@ -104,6 +105,15 @@ def test_a_diabetic_has_a_falling_series_of_hba1c() -> None:
     }
     assert {"Metformin", "Amlodipin"} <= names
     assert any(isinstance(r, r4.AllergyIntolerance) for r in history)
+
+
+def test_a_past_visit_ended_as_the_insurance_asks() -> None:
+    citizen = next(people.residents(1, 2026, DAY))
+    visits = [r for r in histories.history(citizen, 2026, DAY, doctors()) if isinstance(r, r4.Encounter)]
+    assert len(visits) >= 8
+    for visit in visits:
+        told = leaving(visit)
+        assert (told["ket-qua-dtri"], told["ma-loai-rv"]) == ("2", "1")
 
 
 def test_children_have_only_the_doses_that_are_due() -> None:
