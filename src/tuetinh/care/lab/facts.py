@@ -216,6 +216,9 @@ def titre(text: str) -> Reading | None:
     return Reading(number=Decimal(found[1]), titre=True) if found and int(found[1]) else None
 
 
+_PAST: Final = {"L": (">", ">="), "H": ("<", "<="), "N": ()}  # what may still lie on the near side of a limit
+
+
 def flag(analyte: Analyte, reading: Reading, bounds: Bounds) -> str:
     """Code of v3 ObservationInterpretation by our own limits; "" when nothing can be said."""
     value = reading.number
@@ -230,11 +233,13 @@ def flag(analyte: Analyte, reading: Reading, bounds: Bounds) -> str:
     if reading.unit and not units.same(reading.unit, analyte):
         return reading.flag if reading.flag in FLAG_TEXT else ""  # in another unit our limits say nothing
     critical, normal = bounds.critical.where(value), bounds.normal
-    if critical != "N" and not (critical == "L" and reading.comparator.startswith(">")):
+    if critical != "N" and reading.comparator not in _PAST[critical]:
         return critical * 2
     if not normal:
         return ""
     place = normal.where(value)
+    if reading.comparator in _PAST[place]:
+        return ""
     if place == "N" and reading.comparator in (">", ">=") and normal.high is not None and value == normal.high:
         return "H"
     return place

@@ -8,20 +8,32 @@ from decimal import Context, Decimal
 from tuetinh.care.lab.catalogue import Analyte
 from tuetinh.record.terminology import api as ucum
 
-_SIGNS = str.maketrans({"μ": "u", "µ": "u", "^": "*", " ": None})
+_SIGNS = str.maketrans({"μ": "u", "µ": "u", "^": "*", "×": "x", " ": None})
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+_POWER = re.compile(f"10([{''.join(map(chr, _RAISED))}]+)")
 _MONOVALENT = frozenset({"NA", "K", "CL"})  # a milliequivalent is a millimole
+_EQUIVALENT = re.compile(r"m?eq(?![a-z])")
+# What UCUM takes for a mere ratio, and is another scale: slope and intercept of the IFCC-NGSP master equation.
+_SCALES = {("HBA1C", "mmol/mol"): (Decimal("0.09148"), Decimal("2.152"), 1)}
 _SAME_SIZE = {
     "10*9/l": {"10*3/ul", "k/ul"},
     "10*12/l": {"10*6/ul", "m/ul"},
     "u/l": {"iu/l"},
-    "miu/l": {"uiu/ml"},
+    "miu/l": {"uiu/ml", "mu/l", "uu/ml"},
+    "miu/ml": {"iu/l", "mu/ml", "u/l"},
+    "iu/ml": {"kiu/l"},
     "fl": {"um3"},
-    "s": {"sec"},
+    "s": {"sec", "secs", "second", "seconds"},
+    "mm/h": {"mm/hr", "mm/1h"},
 }
 
 
+def _tidy(unit: str) -> str:
+    return _POWER.sub(lambda found: f"10*{found[1].translate(_RAISED)}", unit).translate(_SIGNS)
+
+
 def _plain(unit: str) -> str:
-    text = unit.translate(_SIGNS).lower().removeprefix("x").replace("10e", "10*").replace("10**", "10*")
+    text = _tidy(unit).lower().removeprefix("x").replace("10e", "10*").replace("10**", "10*")
     return re.sub(r"[\[\]{}]", "", text)
 
 
@@ -42,7 +54,12 @@ def to_ours(number: Decimal, unit: str, analyte: Analyte) -> Decimal | None:
     """The number in the analyte's unit by UCUM (`13.2 g/dL` is `132.0 g/L`); None when the units are of two kinds."""
     if same(unit, analyte):
         return number
-    found = ucum.convert(number, unit.translate(_SIGNS), analyte.unit)
+    if scale := _SCALES.get((analyte.key, _plain(unit))):
+        slope, intercept, digits = scale
+        return round(slope * number + intercept, digits)
+    if _EQUIVALENT.match(_plain(unit)):  # how much of it is a mole depends on its charge
+        return None
+    found = ucum.convert(number, _tidy(unit).removeprefix("x"), analyte.unit)
     return None if found is None else as_precise(found, number)
 
 

@@ -101,10 +101,14 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A machine asks what to do. keys: identifiers of tubes; none means everything that waits. tag: of the question."""
+    """A machine asks what to do. keys: identifiers of tubes; none means everything that waits. tag: of the question.
+
+    name: of the kind of question, where it has one (QPD-1).
+    """
 
     keys: tuple[str, ...] = ()
     tag: str = ""
+    name: Code = field(default_factory=Code)
 
 
 @dataclass(slots=True)
@@ -149,15 +153,18 @@ class Message:
 
 # What stands where there is no value. `++` is one, of a strip.
 NOTHING = re.compile(r"\s*(?:[-*.?\s]{2,}|NULL|N/?A)?\s*", re.IGNORECASE)
-_NUMBER = re.compile(r"(<=|>=|<|>|≤|≥)?\s*([+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?)")
+_NUMBER = re.compile(r"(<=|>=|<|>|≤|≥|=)?\s*([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?)")
+_THOUSANDS = re.compile(
+    r"(?<!\d)\d{1,3}(?:,\d{3})+(?=\.\d)|(?<!\d)\d{1,3}(?:\.\d{3})+(?=,\d)"
+)  # where both signs stand
 
 
 def number(text: str) -> tuple[str, Decimal] | None:
-    """Read `5.4`, `5,4`, `< 0.5`, `>=100` as comparator and exact number; None for anything else."""
-    match = _NUMBER.fullmatch(text.strip())
+    """Read `5.4`, `5,4`, `.5`, `< 0.5`, `>=100`, `1.250,8` as comparator and exact number; None for anything else."""
+    match = _NUMBER.fullmatch(_THOUSANDS.sub(lambda found: re.sub("[.,]", "", found.group()), text.strip()))
     if not match:
         return None
-    comparator = {"≤": "<=", "≥": ">="}.get(match.group(1) or "", match.group(1) or "")
+    comparator = {"≤": "<=", "≥": ">=", "=": ""}.get(match.group(1) or "", match.group(1) or "")
     try:
         value = Decimal(match.group(2).replace(",", "."))
     except InvalidOperation:

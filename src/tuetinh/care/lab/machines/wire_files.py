@@ -123,6 +123,8 @@ def _xlsx(payload: bytes) -> Cells:
 
 
 def _written(value: object) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) >= 1e6:  # the number of a tube, not a measurement
+        return str(int(value))
     return value.strftime("%Y%m%d%H%M%S") if isinstance(value, datetime) else str(value)
 
 

@@ -69,7 +69,12 @@ CHARSETS: Final = {
     "WINDOWS-1258": "cp1258",
     **{f"8859/{n}": f"iso8859-{n}" for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 15)},
     **{f"ISO-8859-{n}": f"iso8859-{n}" for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 15)},
-}
+    # As machines and other systems write them besides, DICOM's names among them.
+    "US-ASCII": "utf-8", "ISO IR6": "utf-8", "ISO IR100": "iso8859-1", "ISO IR192": "utf-8", "CP1252": "cp1252",
+    "CP1258": "cp1258", "GBK": "gb18030", "GB2312": "gb18030", "GB18030": "gb18030", "CP936": "gb18030",
+    "BIG-5": "big5", "ISO IR87": "iso2022_jp", "KS X 1001": "euc_kr",
+}  # fmt: skip
+_CHARSETS: Final = {re.sub(r"[^A-Z0-9]", "", name): codec for name, codec in CHARSETS.items()}
 # Table 0357, message error condition codes.
 CONDITIONS: Final = {
     "100": "Segment sequence error",
@@ -224,13 +229,13 @@ def _begin(message: bytes) -> tuple[Header, _Segment]:
 
 def decode(message: bytes, header: Header) -> str:
     """Decode by MSH-18 to composed (NFC) text. Raises Refused (AE) when the bytes are not what the header says."""
-    name = header.charset.upper()
-    if name not in CHARSETS:
+    name = re.sub(r"[^A-Z0-9]", "", header.charset.upper())
+    if name not in _CHARSETS:
         raise Refused("AE", "103", "MSH^1^18", header)
     try:
-        text = message.decode(CHARSETS[name])
+        text = message.decode(_CHARSETS[name])
     except UnicodeDecodeError as error:
-        if name in ("", "ASCII"):  # nothing was promised
+        if name in ("", "ASCII", "USASCII"):  # nothing was promised
             text = _guess(message)
         else:
             line = message[: error.start].replace(b"\n", b"\r").count(b"\r") + 1
@@ -324,7 +329,7 @@ def _assemble(header: Header, segments: list[_Segment]) -> Message:
     """Follow the order of the segments: ORU has OBR, OBX…, SPM; OUL has SPM, (SAC), OBR, OBX…."""
     message = Message(header)
     order: Order | None = None
-    tubes: list[str] = []  # of an OUL, for the orders after them
+    tubes: list[str] = []  # of an OUL, for the orders after them; of an ORU, for those that name nothing
     in_specimen = False
     for segment in segments:
         match segment.name:
@@ -336,7 +341,7 @@ def _assemble(header: Header, segments: list[_Segment]) -> Message:
                 order, in_specimen = Order(placer=segment.get(2), filler=segment.get(3)), False
             case "OBR":
                 order = _order(segment, order if order and not order.code.code and not order.results else None)
-                order.specimens[:0] = tubes
+                order.specimens[:0] = tubes if header.type == "OUL" else ()
                 message.orders.append(order)
                 in_specimen = False
             case "SPM" | "SAC":
@@ -347,20 +352,35 @@ def _assemble(header: Header, segments: list[_Segment]) -> Message:
                 elif order:
                     order.specimens += ids
                     in_specimen = bool(order.results)
+                else:
+                    tubes += ids
             case "OBX":
-                if order is None or order not in message.orders:
-                    order = order or Order(specimens=list(tubes))
-                    message.orders.append(order)
+                if order is None or order not in message.orders[-1:]:
+                    order = _begun(message, order, tubes)
                 (order.specimen_results if in_specimen else order.results).append(_result(segment, order))
             case "NTE":
                 _note(order, segment)
             case "QRD":  # QRD-8 who, QRD-9 what, QRD-4 the query's own number
                 message.queries.append(Query(tuple(filter(None, (segment.get(8),))), segment.get(4)))
             case "QPD":  # QPD-2 the query's tag, QPD-3 the first of its parameters: the specimen
-                message.queries.append(Query(tuple(filter(None, (segment.get(3),))), segment.get(2)))
+                keys = tuple(filter(None, (segment.part(r) for r in segment.repetitions(3))))
+                message.queries.append(Query(keys, segment.get(2), segment.code(1)))
             case _:
                 pass
+    for nameless in (one for one in message.orders if not one.keys):
+        nameless.specimens = list(tubes)
     return message
+
+
+def _begun(message: Message, common: Order | None, tubes: list[str]) -> Order:
+    """The order of results without an OBR of their own. common: of an ORC, which may stand after its OBR."""
+    last = message.orders[-1] if message.orders else None
+    if common and last and not last.results:
+        last.placer, last.filler = last.placer or common.placer, last.filler or common.filler
+        return last
+    order = common or Order(specimens=list(tubes))
+    message.orders.append(order)
+    return order
 
 
 def _patient(message: Message, pid: _Segment) -> None:

@@ -35,6 +35,7 @@ _BARE_END = re.compile(rb"[\r\n]L[^\w\s][^\r\n]*[\r\n]+")
 _BEGINS = re.compile(rb"[\x02\x05]|(?<=[\r\n])H[^\w\s]")  # an establishment, a frame, or records without any
 _BARE = re.compile(rb"[\s\0]*H[^\w\s]")
 _RECORDS = re.compile(rb"(?:^|[\r\n])[PORQ][^\w\s]")
+_FIRST = re.compile(rb"1H[^\w\s]")
 _RECORD = re.compile(rb"[0-7][HPORCQMSL](?:[^\w\s]|\Z)")
 
 
@@ -290,10 +291,14 @@ class Link:
             self._out += NAK
         elif body == self._accepted:  # 6.3.2.2: our acknowledgement was lost
             self._out += ACK
-        elif self.numbered and self._expected not in (None, int(body[:1])):
+        elif self.numbered and self._expected not in (None, int(body[:1])) and not self._begins_anew(body):
             self._out += NAK
         else:
             self._accept(body)
+
+    def _begins_anew(self, body: bytes) -> bool:
+        """Whether a frame is the first of a further message: some count each message of a session from 1."""
+        return not self._text and _FIRST.match(body) is not None
 
     def _accept(self, frame: bytes) -> None:
         whole, last = self._text + frame[1:-1], frame[-1:] == ETX

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from tuetinh.care.lab import actions, api, facts
-from tuetinh.care.lab.catalogue import Range, analytes
+from tuetinh.care.lab.catalogue import Bounds, Range, analytes
 from tuetinh.care.lab.errors import BadRule, NeedsReason, NotAllowed
 from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines.wire_mllp import Frame
@@ -45,7 +45,7 @@ def results(tube: Tube) -> dict[str, r4.Observation]:
 
 def test_every_delivered_rule_can_be_kept(db) -> None:
     codes = [rule.code for rule in delivered()]
-    assert len(codes) == len(set(codes)) == 291
+    assert len(codes) == len(set(codes)) == 300
     for rule in delivered():
         rule.check()
 
@@ -87,6 +87,24 @@ def test_limits_of_a_method_and_of_a_time_come_before_others() -> None:
 )
 def test_a_jump_is_a_percent_or_an_amount(rule: Delta, new: str, old: str, said: str) -> None:
     assert rule.moved(Decimal(new), Decimal(old)) == said
+
+
+@pytest.mark.parametrize(
+    ("comparator", "value", "said"),
+    [
+        ("<", "7", ""),
+        (">", "7", "HH"),
+        ("<", "2", "LL"),
+        (">", "2", ""),
+        ("<", "5.5", ""),
+        (">=", "5.5", "H"),
+        ("<=", "4", "N"),
+    ],
+)
+def test_what_is_past_a_limit_is_flagged_where_that_is_certain(comparator: str, value: str, said: str) -> None:
+    bounds = Bounds(Range(Decimal("3.5"), Decimal(5)), Range(Decimal("2.5"), Decimal("6.5")))
+    reading = facts.Reading(number=Decimal(value), comparator=comparator)
+    assert facts.flag(analytes()["K"], reading, bounds) == said
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,9 @@ def test_every_message_of_every_file_is_answered_and_kept(shared: Path) -> None:
         (b"", "Đỗ Văn Tú".encode("cp1258", "replace").replace(b"?", b""), None),
         (b"", b"Nguy\xea\xden \xd0\xf5", "Nguyễn Đơ"),  # Vietnamese Windows without a word about it
         (b"", b"\xd2\x8a\xb5", "Ò\x8aµ"),  # bytes that Windows-1258 has not: Latin-1
+        (b"iso-8859-1", "µmol".encode("latin-1"), "µmol"),
+        (b"ISO_IR 192", "ấy".encode(), "ấy"),
+        (b"GBK", "阴性".encode("gbk"), "阴性"),
         (b"WINDOWS-1258", b"ho\xe0 l\xe0ng", "hoà làng"),
         (b"unicode utf-8~ASCII", "ấy".encode(), "ấy"),  # MSH-18 repeats: the first holds
     ],

@@ -196,6 +196,16 @@ def test_an_instrument_that_begins_anew_in_the_midst_is_heard() -> None:
     assert [(t.fault, t.payload) for t in texts] == [("no-terminator", b"H|\\^&|||T\r"), ("", MESSAGE)]
 
 
+def test_each_message_of_a_session_may_be_counted_from_one() -> None:
+    body = b"1H|\\^&|||T\rP|1\rO|1|%d||^^^GLU\rR|1|^^^GLU|5.4\rL|1|N\r" + ETX
+    first, second = (STX + body % n + checksum(body % n) + CR + LF for n in (1, 2))
+    link = Link()
+    link.receive(ENQ + first + first + second + EOT, 0.0)
+    texts, told = drain(link, 0.0)
+    assert texts == [Text(first[2:-5]), Text(second[2:-5])]
+    assert told == ACK * 4  # the one sent twice is kept once
+
+
 def test_frames_without_numbers_in_order_are_taken_from_those_that_send_so() -> None:
     shuffled = [STX + b"1" + f[2:-4] + checksum(b"1" + f[2:-4]) + CR + LF for f in frames(MESSAGE)]
     texts, out = play([ENQ, *shuffled, EOT], numbered=False)

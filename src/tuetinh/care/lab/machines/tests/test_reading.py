@@ -25,6 +25,14 @@ def one(obx: bytes, msh: bytes = MSH) -> wire.Result:
     [
         (b"OBX|1|NM|GLU||72.50|mg/dL", "72.50", "", "72.50"),
         (b"OBX|1|NM|GLU||< 0,5", "0.5", "<", "< 0,5"),
+        (b"OBX|1|NM|GLU||.5", "0.5", "", ".5"),
+        (b"OBX|1|NM|GLU||<,50", "0.50", "<", "<,50"),
+        (b"OBX|1|NM|GLU||5.", "5", "", "5."),
+        (b"OBX|1|ST|GLU||= 5.4", "5.4", "", "= 5.4"),
+        (b"OBX|1|NM|GLU||1.250,8", "1250.8", "", "1.250,8"),
+        (b"OBX|1|NM|GLU||12,345,678.90", "12345678.90", "", "12,345,678.90"),
+        (b"OBX|1|NM|GLU||1.25,08,3", None, "", "1.25,08,3"),
+        (b"OBX|1|NM|GLU||1,234", "1.234", "", "1,234"),
         (b"OBX|1|SN|GLU||>=^100", "100", ">=", ">=100"),
         (b"OBX|1|ST|GLU||+++", None, "", "+++"),
         (b"OBX|1|SN|TIT||^1^:^128", None, "", "1:128"),
@@ -48,6 +56,23 @@ def test_an_observation_is_read_whole() -> None:
     assert (result.unit, result.reference, result.flags) == ("mmol/L", "3.9 - 6.4", ("H", "A"))
     assert (result.status, result.operator, result.device) == ("C", "op", "dev7")
     assert result.at == datetime(2026, 11, 20, 23, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("segments", "orders"),
+    [
+        (["OBR|1|T1||A", "ORC|RE", "OBX|1|NM|GLU||5"], [("T1", 1)]),  # ORC after its OBR
+        (["OBR|1|||A", "ORC|RE|T1|F1", "OBX|1|NM|GLU||5"], [("T1", 1)]),
+        (["ORC|RE|T1", "OBR|1|||A", "ORC|RE|T2", "OBR|2|||B", "OBX|1|NM|GLU||5"], [("T1", 0), ("T2", 1)]),
+        (["ORC|RE|T1", "OBX|1|NM|GLU||5", "ORC|RE|T2", "OBX|1|NM|GLU||6"], [("T1", 1), ("T2", 1)]),
+        (["SPM|1|T1", "OBR|1|||A", "OBX|1|NM|GLU||5", "OBR|2|||B", "OBX|1|NM|UREA||6"], [("T1", 1), ("T1", 1)]),
+        (["OBR|1|||A", "SPM|1|T1", "OBX|1|NM|GLU||5", "OBR|2|||B", "OBX|1|NM|K||6", "SPM||T2"], [("T1", 1), ("T2", 1)]),
+        (["OBX|1|NM|GLU||5", "PID|1", "ZXX|1|2"], [("", 1)]),
+    ],
+)  # fmt: skip
+def test_segments_stand_in_another_order(segments: list[str], orders: list[tuple[str, int]]) -> None:
+    read = wire.read(MSH + "\r".join(segments).encode() + b"\r")
+    assert [(next(iter(one.keys), ""), len(one.results)) for one in read.orders] == orders
 
 
 def test_a_sender_chooses_its_own_signs() -> None:
