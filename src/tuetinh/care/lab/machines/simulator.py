@@ -6,6 +6,8 @@ They speak at load, and with the faults that real ones have.
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import random
 from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime, timedelta, timezone
@@ -15,8 +17,9 @@ from typing import Any, Literal
 import msgspec
 
 from tuetinh.care.lab.catalogue import analytes
-from tuetinh.care.lab.machines.drivers import Driver, driver
+from tuetinh.care.lab.machines.drivers import Driver, Table, driver
 from tuetinh.care.lab.machines.serial_lines import SerialLine
+from tuetinh.care.lab.machines.wire_files import USUAL
 from tuetinh.care.lab.machines.wire_lis1 import Link
 from tuetinh.care.lab.machines.wire_lis1_frames import ACK, ENQ, EOT, frames
 from tuetinh.care.lab.machines.wire_mllp import SB, TRAILER
@@ -68,8 +71,11 @@ def results(model: Driver, specimen: str, values: dict[str, str], number: int, *
             return _hl7v2(name, specimen, told, now, (number, control))
         case "lis2":
             return _lis2(model, specimen, told, now, (number, control))
+        case "file":
+            return _file(model, specimen, told, now)
         case _:
-            return _csv(specimen, told, now)
+            message = f"{model.key} speaks a text of its maker's own"
+            raise LookupError(message)
 
 
 Told = list[tuple[str, str, str]]
@@ -108,9 +114,29 @@ def _lis2(model: Driver, specimen: str, told: Told, now: str, about: tuple[int, 
     return "".join(f"{line}\r" for line in [*lines, "L|1|N"]).encode()
 
 
-def _csv(specimen: str, told: Told, now: str) -> bytes:
-    rows = [f"{specimen},{code},{value},{unit},{now}" for code, value, unit in told]
-    return "\n".join(["Sample ID,Test Code,Result,Unit,Result Date", *rows, ""]).encode()
+def _file(model: Driver, specimen: str, told: Told, now: str) -> bytes:
+    """An export of a model: a row for each result, a row with a column for each, or lines of names and values."""
+    table = model.description.table or Table()
+    at = {what: model.places(what, usual)[:1] for what, usual in USUAL.items()}
+
+    def cells(**said: str) -> dict[str, str]:
+        """What columns hold; of `A + B` the first holds all."""
+        named = [(at[what][0].split(" + "), text) for what, text in said.items() if at[what]]
+        return {column: text if column == columns[0] else "" for columns, text in named for column in columns}
+
+    if table.pairs:
+        rows = [cells(specimen=specimen, code=code, value=f"{value} {unit}".strip()) for code, value, unit in told]
+        return "\n".join(f"{name},{text}" for row in rows for name, text in [*row.items(), ("", "")]).encode()
+    if table.wide:
+        named = {f"{code}({unit})": value for code, value, unit in told}
+        rows = [cells(specimen=specimen, time=now) | named]
+    else:
+        rows = [cells(specimen=specimen, code=code, value=value, unit=unit, time=now) for code, value, unit in told]
+    written = io.StringIO()
+    writer = csv.DictWriter(written, list(rows[0]), delimiter=table.delimiter or ",")
+    writer.writeheader()
+    writer.writerows(rows)
+    return written.getvalue().encode()
 
 
 async def play(order: Play) -> Played:
@@ -124,7 +150,7 @@ async def play(order: Play) -> Played:
     wire, played = model.description.wire, Played()
     if Path(order.to).is_dir():
         for number, message in messages:
-            await asyncio.to_thread(_leave, Path(order.to), number, message, _faulty(order, number))
+            await asyncio.to_thread(_leave, Path(order.to), model.name, number, message, _faulty(order, number))
             played.sent += 1
         return played
     line = await _open(order.to)
@@ -148,11 +174,11 @@ def _faulty(order: Play, number: int) -> Fault:
     return order.fault if order.fault and number % max(order.every, 1) == 0 else ""
 
 
-def _leave(folder: Path, number: int, message: bytes, fault: Fault) -> None:
+def _leave(folder: Path, name: str, number: int, message: bytes, fault: Fault) -> None:
     text = message[: len(message) // 2] if fault == "cut" else random.randbytes(200) if fault == "garbage" else message  # noqa: S311
     part = folder / f".sim-{number}.csv"
     part.write_bytes(text)
-    part.rename(folder / f"sim-{datetime.now(UTC):%H%M%S%f}-{number}.csv")
+    part.rename(folder / f"{name} {datetime.now(UTC):%H%M%S%f}-{number}.csv")
 
 
 class _Wire:

@@ -115,6 +115,19 @@ def test_a_result_and_a_question_of_an_access_2_are_read() -> None:
     assert [query.keys for query in asked.queries] == [("1200013589",)]
 
 
+def test_a_genexpert_tells_the_bacterium_and_its_resistance_apart() -> None:
+    header = r"H|@^\|||ICU^GeneXpert^4.6|||||LIS||P|1394-97|20261121"
+    told = [
+        "P|1", "O|1|2611291210400001||^^^MTB-RIF|R||||||||||SPT",
+        "R|1|^MTB-RIF^^MTB^Xpert MTB-RIF^5^MTB^|MTB DETECTED LOW^|||||F", "R|2|^MTB-RIF^^^^^Probe D^Ct|^24.1|||||F",
+        "R|3|^MTB-RIF^^Rif Resistance^Xpert MTB-RIF^5^^|NOT DETECTED^|||||F", "L|1|N",
+    ]  # fmt: skip
+    [order] = read_lis2("\r".join([header, *told, ""]).encode()).orders
+    codes = drivers()["cepheid-genexpert"].codes
+    found = [(codes[r.code.code].analyte, r.text) for r in order.results if codes[r.code.code].analyte]
+    assert found == [("MTBX", "Dương tính, thấp"), ("MTBRIF", "Âm tính")]
+
+
 def test_an_export_of_an_integra_is_read() -> None:
     sheet = (
         b"order_id,test_name,result_concentration\n2611291210400001,ALTL,41.2\n2611291210400001,NA,140\nPNU12,ALTL,40\n"
@@ -133,7 +146,36 @@ def test_a_unit_that_was_not_sent_is_only_supposed_where_the_model_is_sure() -> 
 
 def test_a_milliequivalent_is_a_millimole_only_of_what_has_one_charge() -> None:
     assert units.same("mEq/L", analytes()["NA"])
-    assert not units.same("mEq/L", analytes()["CA"])
+    for unit in ("mEq/L", "meq/L", "eq/L"):
+        assert not units.same(unit, analytes()["CA"])
+        assert units.to_ours(Decimal("4.8"), unit, analytes()["CA"]) is None
+
+
+@pytest.mark.parametrize(("sent", "ours"), [("48", "6.5"), ("53", "7.0"), ("31", "5.0")])
+def test_haemoglobin_a1c_by_ifcc_is_another_scale_and_no_ratio(sent: str, ours: str) -> None:
+    assert units.to_ours(Decimal(sent), "mmol/mol", analytes()["HBA1C"]) == Decimal(ours)
+
+
+@pytest.mark.parametrize(
+    ("key", "unit", "sent", "ours"),
+    [
+        ("WBC", "10³/µL", "6.2", "6.2"),
+        ("WBC", "×10⁹/L", "6.2", "6.2"),
+        ("RBC", "10¹²/L", "4.7", "4.7"),
+        ("WBC", "x10^3/mm3", "6.2", "6.2"),
+        ("HCT", "L/L", "0.41", "41"),
+        ("TSH", "mU/L", "2.1", "2.1"),
+        ("HCG", "IU/L", "131", "131"),
+        ("ESR", "mm/hr", "12", "12"),
+        ("FIB", "mg/dL", "320", "3.2"),
+        ("HIVVL", "copies/mL", "1500", "1500"),
+        ("HBVVL", "IU/mL", "15000", "15000"),
+        ("GLU", "mg/dL", "98", None),
+        ("HGB", "mmol/L", "8.5", None),
+    ],
+)
+def test_units_as_machines_write_them(key: str, unit: str, sent: str, ours: str | None) -> None:
+    assert units.to_ours(Decimal(sent), unit, analytes()[key]) == (ours and Decimal(ours))
 
 
 def test_what_is_normal_is_possible() -> None:
@@ -143,6 +185,19 @@ def test_what_is_normal_is_possible() -> None:
     for rule, possible in asked:
         ends = [end for end in (rule.low, rule.high) if end]  # 0: no limit
         assert [possible.where(end) for end in ends] == ["N"] * len(ends), rule.code
+
+
+@pytest.mark.parametrize("key", [k for k, d in drivers().items() if d.description.wire == "file"])
+def test_the_simulator_leaves_a_file_as_the_model_does(key: str) -> None:
+    driver = drivers()[key]
+    measured = list(dict.fromkeys(known.analyte for known in driver.codes.values() if known.analyte))[:2]
+    if not measured:
+        pytest.skip("none of its codes is ours: they are taught")
+    payload = results(driver, "2611291210400001", dict.fromkeys(measured, "5"), 7)
+    [order] = read_file(File(f"{driver.name} 1.csv", payload), driver).orders
+    told = [(r.code.code, r.number) for r in order.results]
+    assert (order.keys, order.control) == (["2611291210400001"], "")
+    assert told == [(driver.machine_code(key), Decimal(5)) for key in measured]
 
 
 @pytest.mark.parametrize("key", [k for k, d in drivers().items() if d.description.wire in ("lis2", "hl7v2")])
