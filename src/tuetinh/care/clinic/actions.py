@@ -150,19 +150,21 @@ def _known(code: str, field: str) -> Icd10:
     return entry
 
 
-def order_lab(asker: Asker, encounter_id: str, codes: Sequence[str]) -> list[r4.ServiceRequest]:
+def order_lab(
+    asker: Asker, encounter_id: str, codes: Sequence[str], *, urgent: bool = False
+) -> list[r4.ServiceRequest]:
     """Order laboratory tests by service code; one that still waits for its specimen is not ordered again."""
     _allow(asker, DOCTOR)
     with transaction.atomic():
         encounter = _open(asker, encounter_id)
         waiting = awaited(encounter_id)
         fresh = [code for code in codes if code not in waiting]
-        return order_tests(asker, encounter, fresh, requester=_who(asker)) if fresh else []
+        return order_tests(asker, encounter, fresh, requester=_who(asker), urgent=urgent) if fresh else []
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """Imaging services to order, and what the pictures shall tell."""
+    """Imaging services to order, and what the pictures shall tell. urgent: so are the tests that go with them."""
 
     codes: Sequence[str] = ()
     question: str = ""
@@ -181,7 +183,7 @@ def order(
     """Order laboratory tests and imaging, all or nothing; returns what the insurance remarks. Raises its Stopped."""
     with transaction.atomic():
         if tests:
-            order_lab(asker, encounter_id, tests)
+            order_lab(asker, encounter_id, tests, urgent=pictures.urgent)
         for code in pictures.codes:
             order_imaging(
                 asker, encounter_id, code,

@@ -30,8 +30,10 @@ from tuetinh.care.lab.api import (
     LabError,
     awaited,
     cancel_orders,
+    further_tests,
     ordered_lately,
     profiles,
+    refusals,
     tests,
     tubes,
 )
@@ -188,11 +190,16 @@ def _orders(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]
     seen = looks(me, {image.id for image in images})
     known = tests()
     first = [t for key in FAVOURITES for t in known if t.key == key]
+    drawn = tubes(here.encounter)
+    refused = refusals(me, drawn)
+    more = further_tests(drawn) if here.state == "in-progress" and me.role == "doctor" else {}
     return {
         "tests": [*first, *(t for t in known if t not in first)],
         "favourites": len(first),
         "profiles": profiles(me.facility),
-        "tubes": [(tube, STAGES[tube.stage][0]) for tube in tubes(here.encounter)],
+        "tubes": [
+            (tube, STAGES[tube.stage][0], refused.get(tube.number, ""), more.get(tube.number, ())) for tube in drawn
+        ],
         "results": [(result, FLAGS.get(result.flag, ("", ""))) for result in queries.lab_of(me, here.encounter)],
         "images": [(image, seen.get(image.id)) for image in images],
     }

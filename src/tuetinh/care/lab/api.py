@@ -21,6 +21,8 @@ from tuetinh.care.lab.results.book import in_force
 from tuetinh.care.lab.results.pictures import of_reports
 from tuetinh.care.lab.results.previous import history
 from tuetinh.care.lab.results.rules import Formula
+from tuetinh.care.lab.samples.orders import further as further_tests
+from tuetinh.care.lab.samples.queries import refusals
 from tuetinh.care.lab.samples.standing import Again, ordered_lately, profiles
 from tuetinh.care.lab.words import FLAGS, STAGES, plain_flag
 from tuetinh.record import api as record
@@ -41,12 +43,14 @@ __all__ = [
     "analysers",
     "awaited",
     "cancel_orders",
+    "further_tests",
     "order_tests",
     "ordered_lately",
     "orders",
     "plain_flag",
     "profiles",
     "read_result",
+    "refusals",
     "results",
     "save_analyser",
     "search_tests",

@@ -16,6 +16,7 @@ from tuetinh.care.imaging.archive.keeping import Source, keep
 from tuetinh.care.imaging.models import Exam
 from tuetinh.care.imaging.tests.conftest import part10
 from tuetinh.care.lab import actions as lab
+from tuetinh.care.lab.api import orders as lab_orders
 from tuetinh.care.lab.api import profiles, tubes
 from tuetinh.care.lab.microbiology import actions as bench
 from tuetinh.care.reception import api as reception
@@ -131,6 +132,48 @@ def test_laboratory_orders_are_cancelled_by_tube(as_role: Callable[[str], Client
     as_role("doctor").post(f"/clinic/visits/{visit}/orders/cancel", {"tube": tube.number})
     (tube,) = tubes(visit)
     assert tube.stage == "cancelled"
+
+
+def test_tests_are_urgent_where_the_doctor_says_so(as_role: Callable[[str], Client], visit: str) -> None:
+    glucose, count = "23.0075.1494", "22.0120.1370"
+    orders = f"/clinic/visits/{visit}/orders"
+    as_role("doctor").post(orders, {"tests": glucose, "urgent": "1"})
+    as_role("doctor").post(orders, {"tests": count})
+    urgent, routine = tubes(visit)
+    assert [urgent.urgent, routine.urgent] == [True, False]
+    found = lab_orders(SYSTEM, visit)
+    assert [(order.code.coding[0].code, order.priority) for order in found] == [
+        (glucose, "urgent"), (count, "routine"),
+    ]  # fmt: skip
+    page = as_role("doctor").get(f"/clinic/visits/{visit}?tab=orders").content.decode()
+    assert page.count('<span class="pill danger">Khẩn</span>') == 1
+
+
+def test_a_test_is_added_to_a_tube_that_the_laboratory_has(
+    as_role: Callable[[str], Client], doctor: Asker, visit: str
+) -> None:
+    actions.order_lab(doctor, visit, ["23.0075.1494"])
+    [tube] = tubes(visit)
+    tab = f"/clinic/visits/{visit}?tab=orders"
+    more = f'action="/lab/tubes/{tube.number}/add"'
+    assert more not in as_role("doctor").get(tab).content.decode()  # not drawn yet: it is ordered below
+    as_role("lab").post(f"/lab/tubes/{tube.number}/receive")
+    assert more in as_role("doctor").get(tab).content.decode()
+    added = as_role("doctor").post(f"/lab/tubes/{tube.number}/add", {"codes": "23.0083.1523", "back": tab})
+    assert (added.status_code, added.headers["Location"]) == (302, tab)
+    assert len(tubes(visit)[0].orders) == 1  # of another kind of specimen
+    told = {"codes": "23.0051.1494", "back": "//elsewhere.example"}
+    sent = as_role("doctor").post(f"/lab/tubes/{tube.number}/add", told)
+    assert sent.headers["Location"] == f"/lab/tubes/{tube.number}"
+    assert [len(one.orders) for one in tubes(visit)] == [2]
+
+
+def test_the_doctor_sees_why_a_tube_was_refused(as_role: Callable[[str], Client], doctor: Asker, visit: str) -> None:
+    actions.order_lab(doctor, visit, ["23.0075.1494"])
+    [tube] = tubes(visit)
+    as_role("lab").post(f"/lab/tubes/{tube.number}/reject", {"code": "RH", "reason": "tan máu độ 3"})
+    page = as_role("doctor").get(f"/clinic/visits/{visit}?tab=orders").content.decode()
+    assert "Mẫu bị từ chối: tan máu độ 3" in page
 
 
 def test_a_set_of_tests_is_ordered_by_its_name(as_role: Callable[[str], Client], doctor: Asker, visit: str) -> None:

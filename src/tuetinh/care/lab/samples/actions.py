@@ -14,9 +14,11 @@ from tuetinh.care.lab import facts
 from tuetinh.care.lab.actions import ORDERING, WORKING, as_desk, benches_of, due, lock
 from tuetinh.care.lab.catalogue import benches, test
 from tuetinh.care.lab.errors import NeedsReason, NoShipment, NotAllowed, NotThisPerson, UnknownTest, WrongStage
+from tuetinh.care.lab.machines.tell import tell_again
 from tuetinh.care.lab.models import Shipment, Tube
 from tuetinh.care.lab.samples import orders
 from tuetinh.care.lab.samples.facts import collected, transport
+from tuetinh.care.lab.samples.orders import OPEN, SERVING
 from tuetinh.care.lab.statistics import lines
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
@@ -24,8 +26,6 @@ from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 
 COLLECTING = WORKING | ORDERING
-OPEN = (Tube.Stage.RECEIVED, Tube.Stage.RESULTED, Tube.Stage.VERIFIED)
-SERVING = (*OPEN, Tube.Stage.RELEASED)  # its specimen is there, for further tests
 
 
 def collect(asker: Asker, numbers: Sequence[str], second: str) -> list[Tube]:
@@ -139,6 +139,7 @@ def cancel_order(asker: Asker, number: str, order_id: str, reason: str) -> Tube:
         others = record.read_many(desk, "ServiceRequest", set(tube.orders) - {order_id}).values()
         if all(cast(r4.ServiceRequest, other).status == "revoked" for other in others):
             tube.stage = Tube.Stage.CANCELLED
+        tell_again(tube)
         _keep(tube)
     return tube
 
@@ -188,6 +189,7 @@ def part(asker: Asker, number: str, bench: str = "") -> Tube:
         if moved:
             tube.orders = [id_ for id_ in tube.orders if id_ not in moved]
             tube.benches = benches_of([what for id_, what in tests.items() if what and id_ not in moved])
+            tell_again(tube)
         _keep(tube)
     return aliquot
 
@@ -223,6 +225,7 @@ def send(asker: Asker, numbers: Sequence[str], receiver: str) -> Shipment:
         )  # fmt: skip
         for tube in tubes:
             tube.shipment = shipment
+            tell_again(tube)
             _keep(tube)
         record.create(as_desk(asker), transport(shipment, tubes))
         publish(f"lab:{receiver}")

@@ -22,7 +22,7 @@ from tuetinh.care.lab.catalogue import Test, test, tests
 from tuetinh.care.lab.errors import REFUSALS, LabError, NoTube
 from tuetinh.care.lab.models import Tube
 from tuetinh.care.lab.results.work import Work
-from tuetinh.care.lab.samples import actions
+from tuetinh.care.lab.samples import actions, orders
 from tuetinh.care.lab.samples import standing as daily
 from tuetinh.commons.access.api import asker, desk
 from tuetinh.commons.identity.api import banner
@@ -55,7 +55,7 @@ def ordered(work: Work) -> list[Ordered]:
 
 def addable(work: Work) -> list[Test]:
     """The tests that may still be ordered from a tube that is there, by name."""
-    if work.tube.stage not in actions.SERVING:
+    if work.tube.stage not in orders.SERVING:
         return []
     have = {what.code: what for order in work.orders.values() if (what := facts.ordered_test(order))}
     kind = facts.ordered_specimen(work.orders.values())

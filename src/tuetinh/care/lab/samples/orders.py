@@ -10,15 +10,19 @@ from django.utils import timezone
 
 from tuetinh.care.billing.api import charge
 from tuetinh.care.lab import facts
-from tuetinh.care.lab.catalogue import Test
+from tuetinh.care.lab.catalogue import Test, tests
 from tuetinh.care.lab.errors import TooOld
-from tuetinh.care.lab.models import Tube
+from tuetinh.care.lab.machines.tell import tell_again
+from tuetinh.care.lab.models import OrderLine, Tube
 from tuetinh.care.lab.results.book import in_force
 from tuetinh.care.lab.results.rules import Interval, Stability
 from tuetinh.care.lab.statistics import lines
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
+
+OPEN = (Tube.Stage.RECEIVED, Tube.Stage.RESULTED, Tube.Stage.VERIFIED)
+SERVING = (*OPEN, Tube.Stage.RELEASED)  # its specimen is there, for further tests
 
 
 def add(
@@ -64,6 +68,7 @@ def attach(desk: Asker, tube: Tube, what: Sequence[Test], made: Sequence[r4.Serv
     record.update(desk, specimen)
     tube.benches = list(dict.fromkeys([*tube.benches, *(one.bench.key for one in what)]))
     tube.orders = [*tube.orders, *(order.id or "" for order in made)]
+    tell_again(tube)
 
 
 def waiting(encounter: str, facility: str, what: Sequence[Test], *, urgent: bool) -> Tube | None:
@@ -73,6 +78,19 @@ def waiting(encounter: str, facility: str, what: Sequence[Test], *, urgent: bool
         collected_at__isnull=True, shipment__isnull=True,
     )  # fmt: skip
     return tubes.exclude(lines__test__in=[one.code for one in what]).order_by("id").first()
+
+
+def further(tubes: Sequence[Tube]) -> dict[str, list[Test]]:
+    """The tests that may still be ordered from tubes that the laboratory has, by the numbers of these, in one query."""
+    there = [tube for tube in tubes if tube.stage in SERVING and not tube.bedside]
+    known: dict[int, set[str]] = {tube.pk: set() for tube in there}
+    for pk, code in OrderLine.objects.filter(tube__in=known).values_list("tube", "test"):
+        known[pk].add(code)
+    every = sorted(tests(), key=lambda one: one.name)
+    return {
+        tube.number: [one for one in every if one.specimen == tube.kind and one.code not in known[tube.pk]]
+        for tube in there
+    }
 
 
 def check_age(tube: Tube, what: Sequence[Test]) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -133,9 +134,10 @@ def store(request: HttpRequest, number: str) -> HttpResponse:
 @desk("lab", "doctor", "nurse", "station")
 @require_POST
 def add(request: HttpRequest, number: str) -> HttpResponse:
-    """Order further tests from a tube."""
-    codes = request.POST.get("codes", "").split()
-    return _step(request, number, lambda: actions.add_tests(asker(request), number, codes), _("Đã thêm chỉ định."))
+    """Order further tests from a tube; back to the page of ours that asked (`back`)."""
+    codes, back = request.POST.get("codes", "").split(), request.POST.get("back", "")
+    shown = _step(request, number, lambda: actions.add_tests(asker(request), number, codes), _("Đã thêm chỉ định."))
+    return redirect(back) if url_has_allowed_host_and_scheme(back, None) else shown
 
 
 @desk("lab", "station", "nurse")

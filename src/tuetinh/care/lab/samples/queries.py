@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -70,3 +71,10 @@ def parcel(shipment: Shipment) -> Parcel:
     """A shipment with the names of its laboratories."""
     names = (place_name("Organization", id_) for id_ in (shipment.sender, shipment.receiver))
     return Parcel(shipment, *names, shipment.open)  # type: ignore[attr-defined]
+
+
+def refusals(asker: Asker, tubes: Sequence[Tube]) -> dict[str, str]:
+    """Why tubes were refused, by the numbers of those that were, in one read."""
+    refused = {tube.specimen: tube.number for tube in tubes if tube.stage == Tube.Stage.REJECTED}
+    found = cast("dict[str, r4.Specimen]", record.read_many(asker, "Specimen", refused)) if refused else {}
+    return {refused[id_]: (one.note[-1].text or "") for id_, one in found.items() if one.note}
