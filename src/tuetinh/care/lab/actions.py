@@ -30,10 +30,12 @@ from tuetinh.care.lab.errors import (
     WrongStage,
 )
 from tuetinh.care.lab.machines.messages import number as read_number
+from tuetinh.care.lab.machines.tell import tell_again
 from tuetinh.care.lab.microbiology.release import bill, warn
 from tuetinh.care.lab.models import Analyser, Counter, Tube
 from tuetinh.care.lab.results import facts as result_facts
 from tuetinh.care.lab.results import notices, signing
+from tuetinh.care.lab.results.rules import Automatic
 from tuetinh.care.lab.results.work import Work, Writes, recall, work_on
 from tuetinh.care.lab.samples.facts import refused
 from tuetinh.care.lab.samples.orders import add, attach, waiting
@@ -42,11 +44,12 @@ from tuetinh.care.lab.statistics import lines
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record import r4
-from tuetinh.record.asker import Asker
+from tuetinh.record.asker import SYSTEM, Asker
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 ORDERING = frozenset({"doctor", "nurse", "station", "system"})
 WORKING = frozenset({"lab", "system"})
+BY_RULE = "Duyệt tự động"  # who validates where no person does
 Stage = Tube.Stage
 
 
@@ -227,6 +230,7 @@ def reject_specimen(asker: Asker, number: str, reason: str, code: str = "") -> T
             record.update(desk, order)
         tube.stage, tube.orders = Stage.REJECTED, []
         tube.refused_for = code if code in REJECTIONS else "OTHER"
+        tell_again(tube)
         _keep(tube)
     return fresh
 
@@ -248,6 +252,7 @@ def cancel_orders(asker: Asker, number: str, reason: str) -> Tube:
                 cancel_charge(desk, item.id or "")
         lines.cancel(tube.orders)
         tube.stage = Stage.CANCELLED
+        tell_again(tube)
         _keep(tube)
     return tube
 
@@ -432,7 +437,7 @@ def _judged(work: Work, alarms: list[r4.Observation]) -> None:
         [rule.code, facts.key_of(result)]
         for result in work.results.values()
         if result.status == "preliminary"
-        for rule in work.judge.held(result, urgent=tube.urgent, qc="blocked" if _source(result) in work.stopped else "")
+        for rule in work.judge.held(result, urgent=tube.urgent, qc=work.quality.get(_source(result), ""))
     ]
 
 
@@ -443,9 +448,13 @@ def _source(result: r4.Observation) -> tuple[str, str]:
 
 def _fit(work: Work) -> None:
     """Raise QualityFailed where a new result is of a test that quality control has stopped on its machine."""
-    sources = {_source(result) for result in work.results.values() if result.status == "preliminary"}
-    if sources & work.stopped:
+    if _stopped(work):
         raise QualityFailed
+
+
+def _stopped(work: Work) -> bool:
+    fresh = (result for result in work.results.values() if result.status == "preliminary")
+    return any(work.quality.get(_source(result)) == "blocked" for result in fresh)
 
 
 def same(old: r4.Observation | None, reading: facts.Reading) -> bool:
@@ -508,6 +517,26 @@ def verify(asker: Asker, number: str, *, note: str = "") -> Tube:
         tube.stage = Stage.VERIFIED
         _keep(tube)
     return tube
+
+
+def granted(work: Work) -> Automatic | None:
+    """The rule by which the results of a tube need no technician: all are there, and nothing is held of them."""
+    tube, open_ = work.tube, [order for order in work.orders.values() if order.status != "revoked"]
+    rule = work.judge.automatic(what.code for order in open_ if (what := facts.ordered_test(order)))
+    if not rule or tube.stage != Stage.RESULTED or tube.holds or tube.critical or _stopped(work):
+        return None
+    whole = all(facts.observation_id(order.id or "", one.key) in work.results for order, one in work.slots())
+    return rule if whole else None
+
+
+def validate_by_rule(work: Work, rule: Automatic) -> None:
+    """The technician's validation of results that were written, granted by a rule."""
+    asker = replace(SYSTEM, account=BY_RULE, facility=work.tube.facility)
+    writes = Writes(asker)
+    _verified(asker, writes, work, rule.code)
+    writes.keep()
+    work.tube.stage = Stage.VERIFIED
+    _keep(work.tube)
 
 
 def _verified(asker: Asker, writes: Writes, work: Work, note: str = "") -> None:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from tuetinh.care.lab.blood.models import (  # noqa: F401
     BloodAllocation,
@@ -252,7 +253,10 @@ class Message(models.Model):
 
 
 class Download(models.Model):
-    """The orders of a tube on their way to an analyser that is told without asking. tries: how often it refused."""
+    """The orders of a tube on their way to an analyser that is told without asking. tries: how often it refused.
+
+    told: what it knows, its codes by the ids of the orders that they are for.
+    """
 
     analyser = models.ForeignKey(Analyser, on_delete=models.CASCADE)
     tube = models.ForeignKey(Tube, on_delete=models.CASCADE)
@@ -260,6 +264,7 @@ class Download(models.Model):
     sent_at = models.DateTimeField(null=True)
     tries = models.PositiveIntegerField(default=0)
     next_at = models.DateTimeField()
+    told = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["analyser", "tube"], name="lab_download_once")]
@@ -325,6 +330,11 @@ class Control(models.Model):
             ),
         ]
         indexes: ClassVar = [models.Index(fields=["facility", "barcode"], name="lab_control_barcode")]
+
+    @property
+    def expired(self) -> bool:
+        """Whether its lot is over."""
+        return self.expires is not None and self.expires < timezone.localdate()
 
     @property
     def target(self) -> tuple[Decimal, Decimal]:

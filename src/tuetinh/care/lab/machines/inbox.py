@@ -194,6 +194,7 @@ def _rows(items: list[Item]) -> dict[_Key, Message]:
         ack = replies.answer(item.arrival, item.header, item.message, outcome)
         made.append((item, _row(item, outcome, ack, now), outcome))
     bench.writes.keep()
+    _validated(bench)
     run(LISTENER, _inserted([row for _, row, _ in made]))
     for _, row, outcome in made:
         if outcome.controls:
@@ -201,6 +202,20 @@ def _rows(items: list[Item]) -> dict[_Key, Message]:
     if channels := {f"lab:{row.facility}" for _, row, _ in made if row.facility}:
         publish(*channels)
     return {item.key: row for item, row, _ in made}
+
+
+def _validated(bench: Bench) -> None:
+    """Validate by rule what was written; where that fails the results wait for a technician."""
+    works = {tube.pk: bench.works[tube.pk] for tube in bench.writes.tubes}.values()
+    passed = [(work, rule) for work in works if (rule := actions.granted(work))]
+    if not passed:
+        return
+    try:
+        with transaction.atomic():
+            for work, rule in passed:
+                actions.validate_by_rule(work, rule)
+    except Exception:
+        log.exception("lab: results could not be validated by rule")
 
 
 def _inserted(rows: Sequence[Message]) -> Step[None]:

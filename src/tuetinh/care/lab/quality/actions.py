@@ -8,9 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from tuetinh.care.lab.catalogue import analytes
-from tuetinh.care.lab.errors import BadControl, NeedsReason, NotAllowed
+from tuetinh.care.lab.errors import BadControl, Expired, NeedsReason, NotAllowed
 from tuetinh.care.lab.models import Control, ControlResult, Message, QualityBlock
 from tuetinh.care.lab.quality.westgard import LOOKED_AT, violated
 from tuetinh.care.lab.results.book import in_force
@@ -37,9 +38,11 @@ def open_control(
 ) -> Control:  # fmt: skip
     """Take a lot of a control into use: with mean and deviation, or of a qualitative test with the expected word.
 
-    Raises BadControl, NotAllowed.
+    Raises BadControl, Expired, NotAllowed.
     """
     _allow(asker)
+    if expires and expires < timezone.localdate():
+        raise Expired
     what = analytes().get(analyte)
     if not what or not (material and lot):
         raise BadControl
@@ -73,10 +76,13 @@ def end_control(asker: Asker, control_id: int) -> Control:
 def keep_result(asker: Asker, control_id: int, value: Decimal | str, at: datetime | None = None) -> ControlResult:
     """Keep a measurement of a control; where it breaks a rule that rejects, its test is stopped on its machine.
 
-    value: a word of the analyte's choices for a qualitative one. Raises BadControl.
+    value: a word of the analyte's choices for a qualitative one. Raises BadControl, Expired.
     """
     with transaction.atomic():
-        return _kept(_locked(asker, control_id), value, at or datetime.now(UTC), asker.account)
+        control = _locked(asker, control_id)
+        if control.expired:
+            raise Expired
+        return _kept(control, value, at or datetime.now(UTC), asker.account)
 
 
 def in_use(barcodes: Iterable[str]) -> list[Control]:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery, Value
 from django.template.loader import render_to_string
+from django.utils import timezone
 
 from tuetinh.care.lab.catalogue import analytes
 from tuetinh.care.lab.models import Control, ControlResult, QualityBlock
 from tuetinh.care.lab.quality.actions import score
 
 SHOWN = 60  # results of a chart
+LATELY = timedelta(hours=24)  # a control that was measured within it speaks for its machine
 
 
-def stopped(facility: str) -> set[tuple[str, str]]:
-    """The machines and analytes that are stopped, in one query."""
-    return set(blocks(facility).values_list("machine", "analyte"))
+def states(facility: str) -> dict[tuple[str, str], str]:
+    """What quality control says of machines and analytes: `blocked`, else `ok` where a control was measured lately."""
+    measured = Control.objects.filter(facility=facility, ended__isnull=True, results__at__gte=timezone.now() - LATELY)
+    stopped = QualityBlock.objects.filter(facility=facility, resolved_at__isnull=True)
+    told = measured.values_list("machine", "analyte", Value("ok")).union(
+        stopped.values_list("machine", "analyte", Value("blocked"))
+    )
+    by_state = sorted(told, key=lambda row: row[2], reverse=True)
+    return {(machine, analyte): state for machine, analyte, state in by_state}
 
 
 def blocks(facility: str) -> QuerySet[QualityBlock]:

@@ -14,6 +14,7 @@ from cel_expr_python import cel
 from tuetinh.care.lab.models import RuleChange
 from tuetinh.care.lab.results.rules import (
     KINDS,
+    Automatic,
     Counting,
     Critical,
     Delta,
@@ -63,6 +64,7 @@ def delivered() -> tuple[Rule, ...]:
         ("formulas", Formula), ("holds", Hold), ("reflexes", Reflex), ("notifiable", Notifiable),
         ("microbiology/experts", Expert), ("microbiology/markers", Marker), ("microbiology/counting", Counting),
         ("profiles", Profile), ("stability", Stability), ("intervals", Interval),
+        ("automatic", Automatic),
     )  # fmt: skip
     for name, kind in lists:
         found += msgspec.json.decode((_DATA / f"{name}.json").read_bytes(), type=list[kind])  # type: ignore[valid-type]

@@ -14,7 +14,7 @@ from cel_expr_python import cel
 from tuetinh.care.lab import facts
 from tuetinh.care.lab.catalogue import Analyte, Bounds, Range, Test, analytes, test
 from tuetinh.care.lab.results.book import Book
-from tuetinh.care.lab.results.rules import Critical, Formula, Hold, Limits, Normal, Notifiable, Reflex, Rule
+from tuetinh.care.lab.results.rules import Automatic, Critical, Formula, Hold, Limits, Normal, Notifiable, Reflex, Rule
 from tuetinh.record import r4
 
 SEXES = ("male", "female")
@@ -132,6 +132,11 @@ class Judge:
             if what and what.code not in known and self.book.tube(rule.condition).value(words) is True:
                 known.add(what.code)
                 yield rule, what
+
+    def automatic(self, ordered: Iterable[str]) -> Automatic | None:
+        """The rule by which results of all these tests are validated without a technician."""
+        wanted = set(ordered)
+        return next((rule for rule in self.book.of(Automatic, self.day) if wanted and wanted <= set(rule.tests)), None)
 
     def notifiable(self, result: r4.Observation) -> Notifiable | None:
         """The disease that a result tells of."""

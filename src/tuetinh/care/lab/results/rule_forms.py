@@ -32,6 +32,7 @@ KIND_NAMES = {
     "stability": _("Mẫu còn dùng được"),
     "interval": _("Khoảng chỉ định lại"),
     "indicator": _("Mã chỉ số dùng chung"),
+    "automatic": _("Duyệt tự động"),
 }
 _SEXES = [("", _("Mọi người")), ("male", _("Nam")), ("female", _("Nữ"))]
 _SIGNS = {"": _("Không hỏi"), "yes": _("Đang mang thai")}

@@ -20,6 +20,7 @@ from tuetinh.care.lab.results.book import LEDGER, in_force
 from tuetinh.care.lab.results.rule_forms import KIND_NAMES, RuleForm, initial
 from tuetinh.care.lab.results.rules import (
     WORDS,
+    Automatic,
     Counting,
     Delta,
     Formula,
@@ -96,6 +97,8 @@ def says(rule: Rule) -> str:
         named = ", ".join(known.name for code in rule.tests if (known := test(code)))
         if isinstance(rule, Profile):
             return f"{rule.text}: {named}"
+        if isinstance(rule, Automatic):
+            return named
         hours = getattr(rule, "hours", 0)
         return _("%(hours)s giờ: %(tests)s") % {"hours": hours, "tests": named}
     return f"{rule.text}: {rule.condition}" if isinstance(rule, Told) else ""

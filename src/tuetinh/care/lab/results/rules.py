@@ -333,6 +333,10 @@ class Stability(OfTests, frozen=True, kw_only=True):
     hours: int
 
 
+class Automatic(OfTests, frozen=True, kw_only=True):
+    """Tests whose results of a machine are validated without a technician, where they are whole and nothing is held."""
+
+
 class Interval(OfTests, frozen=True, kw_only=True):
     """Within how many hours the same test again tells nothing new: who orders it is warned."""
 
@@ -357,7 +361,7 @@ KINDS: dict[str, type[Rule]] = {
     "normal": Normal, "critical": Critical, "delta": Delta, "formula": Formula, "hold": Hold, "reflex": Reflex,
     "notifiable": Notifiable, "westgard": Westgard, "intrinsic": Intrinsic, "expert": Expert, "marker": Marker,
     "counting": Counting, "profile": Profile, "stability": Stability, "interval": Interval,
-    "indicator": Indicator,
+    "indicator": Indicator, "automatic": Automatic,
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from tuetinh.care.lab import facts
 from tuetinh.care.lab.catalogue import Analyte, analytes
 from tuetinh.care.lab.models import Tube
-from tuetinh.care.lab.quality.queries import stopped
+from tuetinh.care.lab.quality.queries import states
 from tuetinh.care.lab.results.book import Book, in_force
 from tuetinh.care.lab.results.judge import Judge, Person
 from tuetinh.care.lab.results.previous import newest, pregnant
@@ -41,14 +41,14 @@ WHERE lab_tube.id = n.id
 class Work:
     """A tube with its orders, results and reports, and the rules that judge them.
 
-    stopped: the machines and analytes that quality control has stopped; before: the person's last released results by
-    LOINC code, None until `recall` has read them.
+    quality: what quality control says of machines and analytes, `blocked` or `ok`; before: the person's last released
+    results by LOINC code, None until `recall` has read them.
     """
 
     tube: Tube
     orders: dict[str, r4.ServiceRequest]
     judge: Judge
-    stopped: set[tuple[str, str]]
+    quality: Mapping[tuple[str, str], str]
     results: dict[str, r4.Observation] = field(default_factory=dict)
     reports: dict[str, r4.Resource] = field(default_factory=dict)
     before: Mapping[str, r4.Observation] | None = None
@@ -134,9 +134,9 @@ def works_on(asker: Asker, tubes: Sequence[Tube]) -> list[Work]:
     """The same of many tubes, in one read of each kind."""
     wanted = [id_ for tube in tubes for id_ in tube.orders]
     orders = cast("dict[str, r4.ServiceRequest]", record.read_many(asker, "ServiceRequest", wanted))
-    blocks = {facility: stopped(facility) for facility in {tube.facility for tube in tubes}}
+    quality = {facility: states(facility) for facility in {tube.facility for tube in tubes}}
     works = [
-        Work(tube, {id_: orders[id_] for id_ in tube.orders if id_ in orders}, judge, blocks[tube.facility])
+        Work(tube, {id_: orders[id_] for id_ in tube.orders if id_ in orders}, judge, quality[tube.facility])
         for tube, judge in zip(tubes, _judges(asker, tubes, orders), strict=True)
     ]
     ids = [work.ids() for work in works]

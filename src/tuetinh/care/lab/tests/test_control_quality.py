@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 from pypdf import PdfReader
 
 from tuetinh.care.lab import actions, errors
@@ -15,10 +16,10 @@ from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, Control, ControlResult, Message, QualityBlock, Tube
 from tuetinh.care.lab.quality import actions as quality
-from tuetinh.care.lab.quality.queries import levey_jennings, stopped
+from tuetinh.care.lab.quality.queries import levey_jennings, states
 from tuetinh.care.lab.quality.westgard import violated
 from tuetinh.care.lab.results import changes
-from tuetinh.care.lab.results.rules import Westgard
+from tuetinh.care.lab.results.rules import Hold, Westgard
 from tuetinh.commons.access import api as access
 
 GLU = "23.0075.1494"
@@ -63,6 +64,10 @@ def control(world, machine) -> Control:
     )  # fmt: skip
 
 
+def stopped(facility: str) -> set[tuple[str, str]]:
+    return {key for key, state in states(facility).items() if state == "blocked"}
+
+
 def measured(world, oru, control_id: str = "1") -> Tube:
     actions.order_tests(world.doctor, world.encounter, [GLU])
     tube = Tube.objects.latest("id")
@@ -94,6 +99,32 @@ def test_a_broken_rule_stops_the_test_on_its_machine_until_an_action_is_written(
     block.refresh_from_db()
     assert (block.resolved_by, block.action) == (world.lab.account, "thay hóa chất, chuẩn lại, nội kiểm đạt")
     assert actions.release(world.lab, before.number).stage == "released"
+
+
+@pytest.mark.django_db
+def test_a_lot_that_is_over_is_not_used(world, control) -> None:
+    day = timezone.localdate()
+    told = {"machine": "BS-240", "analyte": "GLU", "material": "High", "level": 2, "lot": "B1"}
+    with pytest.raises(errors.Expired):
+        quality.open_control(world.lab, **told, mean=Decimal(9), sd=Decimal(1), expires=day - timedelta(days=1))
+    Control.objects.filter(pk=control.pk).update(expires=day)
+    quality.keep_result(world.lab, control.pk, Decimal("5.1"))
+    Control.objects.filter(pk=control.pk).update(expires=day - timedelta(days=1))
+    with pytest.raises(errors.Expired):
+        quality.keep_result(world.lab, control.pk, Decimal("5.1"))
+    assert (Control.objects.count(), control.results.count()) == (1, 1)
+
+
+@pytest.mark.django_db
+def test_a_rule_may_ask_for_a_control_of_the_day(world, cast, control, oru) -> None:
+    rule = Hold(code="HOLD-UNCONTROLLED", condition='qc != "ok"', vi="Hôm nay chưa chạy nội kiểm")
+    changes.change(access.asker_of(cast["admin"]), rule, "mỗi ngày một lần")
+    assert measured(world, oru).holds == [["HOLD-UNCONTROLLED", "GLU"]]
+    long_ago = datetime.now(UTC) - timedelta(hours=25)
+    quality.keep_result(world.lab, control.pk, Decimal("5.0"), long_ago)
+    assert measured(world, oru, "2").holds == [["HOLD-UNCONTROLLED", "GLU"]]
+    quality.keep_result(world.lab, control.pk, Decimal("5.05"))
+    assert measured(world, oru, "3").holds == []
 
 
 @pytest.mark.django_db

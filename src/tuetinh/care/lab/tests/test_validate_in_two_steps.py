@@ -15,7 +15,7 @@ from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, RuleChange, Signatory, Tube
 from tuetinh.care.lab.results import board, bulk, changes, signing
 from tuetinh.care.lab.results.book import delivered
-from tuetinh.care.lab.results.rules import Reflex
+from tuetinh.care.lab.results.rules import Automatic, Reflex
 from tuetinh.care.lab.results.work import work_on
 from tuetinh.commons.access import api as access
 from tuetinh.record import api as record
@@ -101,6 +101,51 @@ def test_what_passes_is_accepted_at_once_and_the_rest_is_left(world, oru, pathol
     assert bulk.release_passed(world.lab, numbers) == (0, 3)
     assert bulk.release_passed(pathologist, numbers) == (1, 2)
     assert [Tube.objects.get(pk=t.pk).stage for t in (good, bad)] == ["released", "resulted"]
+
+
+def switch_on(cast, *tests: str) -> None:
+    rule = Automatic(code="AUTO-HERE", tests=tests)
+    changes.change(access.asker_of(cast["admin"]), rule, "đã kiểm tra")
+
+
+def test_a_rule_validates_what_is_whole_and_passes(world, cast, oru, pathologist) -> None:
+    assert measured(world, oru, {"GLU": "5.0"}, GLU).stage == "resulted"  # as delivered nothing is
+    switch_on(cast, GLU, ELEC)
+    good = measured(world, oru, {"GLU": "5.1"}, GLU, control="2")
+    critical = measured(world, oru, {"GLU": "30"}, GLU, control="3")
+    part = measured(world, oru, {"K": "4.1", "NA": "140"}, ELEC, control="4")
+    other = measured(world, oru, {"GLU": "5.2"}, GLU, TSH, control="5")
+    assert [tube.stage for tube in (good, critical, part, other)] == ["verified", "resulted", "resulted", "resulted"]
+    assert (good.verified_by, provenance(good)) == (
+        "Duyệt tự động", [("technical-validation", None, "AUTO-HERE")],
+    )  # fmt: skip
+    inbox.take(Frame(oru(part.number, {"CL": "101"}, control="6", unit="mmol/L")), "")
+    assert Tube.objects.get(pk=part.pk).stage == "verified"
+    assert actions.release(pathologist, good.number).stage == "released"
+
+
+def test_what_a_rule_validates_orders_further_tests_too(world, cast, oru) -> None:
+    switch_on(cast, TSH, "23.0069.1561")
+    changes.change(
+        access.asker_of(cast["admin"]),
+        Reflex(code="REFLEX-LOW", condition="TSH < 3.0", order="23.0069.1561", vi="làm thêm FT4"),
+        "thử",
+    )
+    Analyser.objects.create(sender="BS240|LAB", facility="12104", name="BS-240")
+    tube = order(world, TSH)
+    inbox.take(Frame(oru(tube.number, {"TSH": "2.1"}, unit="mIU/L")), "")
+    tube.refresh_from_db()
+    assert (tube.stage, len(tube.orders)) == ("verified", 2)
+    inbox.take(Frame(oru(tube.number, {"FT4": "15"}, control="2", unit="pmol/L")), "")
+    tube.refresh_from_db()
+    assert (tube.stage, len(tube.orders)) == ("verified", 2)
+
+
+def test_what_cannot_be_validated_by_a_rule_waits_and_is_kept(world, cast, oru, monkeypatch) -> None:
+    switch_on(cast, GLU)
+    monkeypatch.setattr(actions, "validate_by_rule", lambda work, rule: 1 / 0)
+    tube = measured(world, oru, {"GLU": "5.1"}, GLU)
+    assert (tube.stage, [r.status for r in work_on(SYSTEM, tube).results.values()]) == ("resulted", ["preliminary"])
 
 
 def test_who_signs_is_named_by_the_administrator_and_the_past_is_kept(world, cast, pathologist) -> None:
