@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,32 +13,35 @@ from django.db.models import F
 
 from tuetinh.care.lab.machines import analysers, replies, wire_hl7v2_orders, wire_lis2
 from tuetinh.care.lab.machines.messages import Header
+from tuetinh.care.lab.machines.replies import RECENT, Told
 from tuetinh.care.lab.machines.wire_mllp import SB, TRAILER, Framer
 from tuetinh.care.lab.models import Analyser, Download, Tube
 
 log = logging.getLogger(__name__)
 LOOK = 2.0  # seconds between looks for tubes that machines are to be told of
-_RECENT = timedelta(hours=24)
 _REPLY = 15.0
 _AGAIN = (10, 60, 300, 1800)  # seconds after the first, second … refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What is to be sent now. id: of the download."""
+    """What is to be sent now. id, next_at: of the download; told: what the machine knows then; more: it may go on."""
 
     id: int
+    next_at: datetime
     payload: bytes
+    told: Told
+    more: bool = False
     address: str = ""
     port: int = 0
 
 
-def plan() -> None:
-    """Note for each machine that is told without asking the tubes that were received and hold something for it."""
+def plan(machines: Iterable[Analyser]) -> None:
+    """Note for machines that are told without asking the tubes that were received since the last look."""
     now = datetime.now(UTC)
-    for analyser in Analyser.objects.filter(enabled=True, downloads=True).prefetch_related("meanings"):
+    for analyser in machines:
         tubes = Tube.objects.filter(
-            facility=analyser.facility, stage=Tube.Stage.RECEIVED, received_at__gte=now - _RECENT
+            facility=analyser.facility, stage=Tube.Stage.RECEIVED, received_at__gte=now - RECENT, shipment__isnull=True
         ).exclude(download__analyser=analyser)
         rows = [Download(analyser=analyser, tube=tube, made_at=now, next_at=now) for tube in tubes[: replies.MOST]]
         Download.objects.bulk_create(rows, ignore_conflicts=True)
@@ -60,40 +64,46 @@ def _due(analyser: Analyser) -> Due | None:
     waiting = Download.objects.filter(analyser=analyser, sent_at=None, next_at__lte=datetime.now(UTC))
     for row in waiting.select_related("tube").order_by("next_at", "pk")[: replies.MOST]:
         header = _header(analyser)
-        asks = replies.asks_for([row.tube], analyser, header)
-        if not asks:
-            settle(row.pk, sent=True)
+        ask, told = replies.news_for(row.tube, analyser, header, row.told)
+        if not ask:
+            settle(Due(row.pk, row.next_at, b"", told), sent=True)
             continue
         if form in ("orm", "oml"):
-            payload = wire_hl7v2_orders.order(asks[0], header, form)
+            payload = wire_hl7v2_orders.order(ask, header, form)
         else:
-            payload = wire_lis2.orders(asks, receiver=header.application, asked=False)
-        return Due(row.pk, payload, analyser.address or "", analyser.port or 0)
+            payload = wire_lis2.orders([ask], receiver=header.application, asked=False)
+        return Due(row.pk, row.next_at, payload, told, ask.cancelled, analyser.address or "", analyser.port or 0)
     return None
 
 
 def due_on_line(sender: str, peer: str) -> Due | None:
     """What waits for the machine that spoke last on a LIS1-A line, of the name that it said."""
     analyser = analysers.find(sender, peer)
-    return _due(analyser) if analyser and analyser.downloads and not analyser.port else None
+    if not analyser or not (analyser.enabled and analyser.downloads) or analyser.port:
+        return None
+    plan([analyser])
+    return _due(analyser)
 
 
 def due_by_mllp() -> list[Due]:
     """What waits for the machines that take HL7 v2 orders at an address of theirs."""
-    plan()
     rows = Analyser.objects.filter(enabled=True, downloads=True, port__isnull=False, address__isnull=False)
-    return [due for row in rows.prefetch_related("meanings") if (due := _due(row))]
+    found = list(rows.prefetch_related("meanings"))
+    plan(found)
+    return [due for row in found if (due := _due(row))]
 
 
-def settle(id_: int, *, sent: bool) -> None:
+def settle(due: Due, *, sent: bool) -> None:
     """Note that a machine took its orders, or that it is to be asked again later."""
-    now = datetime.now(UTC)
+    now, rows = datetime.now(UTC), Download.objects.filter(pk=due.id)
     if sent:
-        Download.objects.filter(pk=id_).update(sent_at=now)
+        rows.update(told=due.told, tries=0)
+        if not due.more:
+            rows.filter(next_at=due.next_at).update(sent_at=now)  # else its orders have changed meanwhile
         return
-    row = Download.objects.filter(pk=id_).first()
+    row = rows.first()
     wait = _AGAIN[min(row.tries if row else 0, len(_AGAIN) - 1)]
-    Download.objects.filter(pk=id_).update(tries=F("tries") + 1, next_at=now + timedelta(seconds=wait))
+    rows.update(tries=F("tries") + 1, next_at=now + timedelta(seconds=wait))
 
 
 async def send(due: Due, seconds: float = _REPLY) -> bool:

@@ -138,7 +138,7 @@ class _Orders:
             log.exception("lab: the orders of a machine could not be looked up")
             return
         if due:
-            link.send(due.payload, due.id, now)
+            link.send(due.payload, due, now)
 
     async def told(self, link: Link, intake: Intake) -> None:
         """Note which orders the machine took."""
@@ -146,7 +146,7 @@ class _Orders:
 
         outcomes, link.outcomes = link.outcomes, []
         for outcome in outcomes:
-            if isinstance(outcome.token, int):
-                token, sent = outcome.token, outcome.sent
+            if isinstance(outcome.token, downloads.Due):
+                due, sent = outcome.token, outcome.sent
                 with contextlib.suppress(Exception):
-                    await intake.run(lambda t=token, s=sent: downloads.settle(t, sent=s))  # type: ignore[misc]
+                    await intake.run(lambda d=due, s=sent: downloads.settle(d, sent=s))  # type: ignore[misc]

@@ -34,7 +34,7 @@ async def serve_mllp(
             with contextlib.suppress(Exception):  # without a database: at the next look
                 for due in await intake.run(due_by_mllp):
                     sent = await send(due)
-                    await intake.run(lambda d=due, s=sent: settle(d.id, sent=s))  # type: ignore[misc]
+                    await intake.run(lambda d=due, s=sent: settle(d, sent=s))  # type: ignore[misc]
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), LOOK)
 

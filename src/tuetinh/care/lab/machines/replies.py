@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from tuetinh.care.lab import actions
 from tuetinh.care.lab.catalogue import Analyte
@@ -13,7 +15,7 @@ from tuetinh.care.lab.machines.messages import Header, Message
 from tuetinh.care.lab.machines.reading import Arrival
 from tuetinh.care.lab.machines.wire_lis2 import Ask
 from tuetinh.care.lab.models import OPEN, Analyser, Tube
-from tuetinh.care.lab.results.work import works_on
+from tuetinh.care.lab.results.work import Work, works_on
 from tuetinh.commons.identity.api import display_name
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -21,6 +23,9 @@ from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.sight import EVERYTHING
 
 MOST = 200  # tubes in one answer to a machine that asks for everything
+RECENT = timedelta(hours=24)
+WAITING = (Tube.Stage.ORDERED, Tube.Stage.RECEIVED)
+MEASURED = (Tube.Stage.RESULTED, Tube.Stage.VERIFIED)  # in part: another machine may have more to do
 KEPT = b"\x06"  # what is written down as the answer where the wire has no message for it
 
 
@@ -61,15 +66,17 @@ def lis2_answer(message: Message, peer: str) -> bytes:
 
 def _asked(message: Message, analyser: Analyser | None) -> list[Ask]:
     keys = [key for query in message.queries for key in query.keys]
-    rows = Tube.objects.filter(stage__in=(Tube.Stage.ORDERED, Tube.Stage.RECEIVED))
     if keys:
-        by_number = {tube.number: tube for tube in rows.filter(number__in=keys)}
+        rows = Tube.objects.filter(number__in=keys, stage__in=(*WAITING, *MEASURED))
+        by_number = {tube.number: tube for tube in rows}
         tubes = [tube for key in keys if (tube := find(by_number, [key], analyser))]
     elif analyser:
-        tubes = list(rows.filter(facility=analyser.facility).order_by("-urgent", "ordered_at", "pk")[:MOST])
+        rows = Tube.objects.filter(facility=analyser.facility).order_by("-urgent", "ordered_at", "pk")
+        recent = rows.filter(stage__in=MEASURED, ordered_at__gte=datetime.now(UTC) - RECENT)
+        tubes = [*rows.filter(stage__in=WAITING)[:MOST], *recent[:MOST]]
     else:  # nobody knows who asks for everything
         tubes = []
-    return asks_for(tubes, analyser, message.header)
+    return asks_for(tubes, analyser, message.header)[:MOST]
 
 
 def asks_for(tubes: Iterable[Tube], analyser: Analyser | None, header: Header) -> list[Ask]:
@@ -83,18 +90,50 @@ def asks_for(tubes: Iterable[Tube], analyser: Analyser | None, header: Header) -
     people = _people(LISTENER, tubes) if analyser else {}
     made = []
     for work in works:
-        open_ = [
-            a for order, a in work.slots() if actions.facts.observation_id(order.id or "", a.key) not in work.results
-        ]
-        wanted = tuple(dict.fromkeys(code for a in open_ if (code := codes(a))))
-        if not wanted:
-            continue
-        person = people.get(work.tube.patient)
-        name, birth, sex = _about(person)
-        made.append(
-            Ask(work.tube.number, wanted, work.tube.urgent, work.tube.patient if person else "", name, birth, sex)
-        )
+        wanted = tuple(dict.fromkeys(code for of in _open(work, codes).values() for code in of))
+        if wanted:
+            made.append(_ask(work.tube, wanted, people))
     return made
+
+
+Told = dict[str, list[str]]  # codes of a machine by the ids of the orders that they are for
+
+
+def news_for(tube: Tube, analyser: Analyser, header: Header, told: Told) -> tuple[Ask | None, Told]:
+    """What a machine that was told of a tube before is to be told now, and what it knows after that.
+
+    What no longer stands is taken back first; None where it knows everything.
+    """
+    [work] = works_on(LISTENER, [tube])
+    here = tube.facility == analyser.facility and not tube.shipment_id
+    standing = {id_ for id_, order in work.orders.items() if here and order.status != "revoked"}
+    wanted = _open(work, machine_codes(analyser, header)) if here else {}
+    kept = {id_: of for id_, of in told.items() if id_ in standing}
+    people = _people(LISTENER, [tube])
+    stays = {code for of in (*kept.values(), *wanted.values()) for code in of}
+    gone = tuple(dict.fromkeys(code for of in told.values() for code in of if code not in stays))
+    if gone:
+        return replace(_ask(tube, gone, people), cancelled=True), kept
+    fresh = {id_: of for id_, of in wanted.items() if id_ not in told}
+    codes = tuple(dict.fromkeys(code for of in fresh.values() for code in of))
+    return replace(_ask(tube, codes, people), added=bool(kept)) if codes else None, kept | fresh
+
+
+def _open(work: Work, codes: Callable[[Analyte], str]) -> Told:
+    """What of a tube has no result and the machine can do."""
+    found: Told = {}
+    for order, analyte in work.slots():
+        if actions.facts.observation_id(order.id or "", analyte.key) in work.results:
+            continue
+        if code := codes(analyte):
+            found.setdefault(order.id or "", []).append(code)
+    return found
+
+
+def _ask(tube: Tube, codes: tuple[str, ...], people: Mapping[str, r4.Resource]) -> Ask:
+    person = people.get(tube.patient)
+    name, birth, sex = _about(person)
+    return Ask(tube.number, codes, tube.urgent, tube.patient if person else "", name, birth, sex)
 
 
 def _people(asker: Asker, tubes: list[Tube]) -> dict[str, r4.Resource]:

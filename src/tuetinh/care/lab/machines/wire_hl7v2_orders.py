@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Final
 from uuid import uuid4
 
 from tuetinh.care.lab.machines.drivers import Driver
@@ -15,7 +16,8 @@ from tuetinh.care.lab.machines.messages import Header, Query
 from tuetinh.care.lab.machines.wire_hl7v2 import VERSIONS, escape
 from tuetinh.care.lab.machines.wire_lis2 import Ask
 
-SEPARATOR = b"\x1c\r\x0b"  # between two messages of one answer: each goes in a frame of its own
+LAW: Final = "IHE_LABTF"  # names the question of IHE's Laboratory Analytical Workflow
+SEPARATOR: Final = b"\x1c\r\x0b"  # between two messages of one answer: each goes in a frame of its own
 
 
 def reply(header: Header, query: Query, asks: Sequence[Ask], driver: Driver | None = None) -> bytes:
@@ -23,10 +25,10 @@ def reply(header: Header, query: Query, asks: Sequence[Ask], driver: Driver | No
     if header.type == "QRY":
         return _dsr(header, query, asks)
     queries = driver.description.queries if driver else None
-    answer = _rsp(header, query, asks, whole=not (queries and queries.answer == "oml"))
-    if header.event == "WOS" or (queries and queries.answer == "oml"):  # IHE LAW: the orders come by themselves
-        return SEPARATOR.join([answer, *(order(ask, header, "oml") for ask in asks)])
-    return answer
+    # IHE LAB TF-2b, 3.27 (LAW): the answer only says whether there are orders, which come by themselves.
+    apart = header.event == "WOS" or query.name.system == LAW or bool(queries and queries.answer == "oml")
+    answer = _rsp(header, query, asks, whole=not apart)
+    return SEPARATOR.join([answer, *(order(ask, header, "oml") for ask in asks if apart)])
 
 
 def _now() -> str:
@@ -66,7 +68,8 @@ def _dsr(header: Header, query: Query, asks: Sequence[Ask]) -> bytes:
 
 def _rsp(header: Header, query: Query, asks: Sequence[Ask], *, whole: bool) -> bytes:
     status = "OK" if asks else "NF"
-    name = "WOS^Work Order Step^IHE_LABTF" if header.event == "WOS" else "WOS^Work Order Step"
+    said = query.name
+    name = "^".join(escape(part) for part in (said.code or "WOS", said.text or "Work Order Step", said.system) if part)
     event = "K11"
     segments = [
         _msh(header, f"RSP^{event}^RSP_K11"),

@@ -328,7 +328,10 @@ def _control(found: _Reading, record: Record) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a machine is to do with one tube. codes: its own; a person's details stay "" for a machine nobody knows."""
+    """What a machine is to do with one tube. codes: its own; a person's details stay "" for a machine nobody knows.
+
+    added: besides what it was told before; cancelled: no longer.
+    """
 
     specimen: str
     codes: tuple[str, ...]
@@ -338,6 +341,7 @@ class Ask:
     birth: str = ""
     sex: str = ""
     cancelled: bool = False
+    added: bool = False
 
 
 def orders(asks: Iterable[Ask], *, sender: str = "TUETINH", receiver: str = "", asked: bool = True) -> bytes:
@@ -354,7 +358,7 @@ def orders(asks: Iterable[Ask], *, sender: str = "TUETINH", receiver: str = "", 
         birth = ask.birth.replace("-", "")
         lines.append(f"P|{count}|{_clean(ask.patient)}|||{_clean(ask.name)}||{birth}|{sex}")
         tests = "\\".join(f"^^^{_clean(code)}" for code in ask.codes)
-        action = "C" if ask.cancelled else "A" if asked else "N"  # 9.4.12
+        action = "C" if ask.cancelled else "A" if asked or ask.added else "N"  # 9.4.12
         report = "Q" if asked else "O"  # 9.4.26: an answer to a question
         priority = "S" if ask.urgent else "R"
         lines.append(f"O|1|{_clean(ask.specimen)}||{tests}|{priority}||||||{action}||||||||||||||{report}")

@@ -13,7 +13,7 @@ from tuetinh.care.lab.machines.wire_lis2 import Ask
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Tube
 
-GLU = "23.0075.1494"
+GLU, TSH = "23.0075.1494", "23.0162.1570"
 QRY = (
     r"MSH|^~\&|BS-360E|Mindray|||20261121||QRY^Q02|4|P|2.3.1||||0||UNICODE UTF-8" + "\r"
     "QRD|20261121|R|D|4|||RD|{}|OTH|||T|\rQRF|BS-360E|||||RCT|COR|ALL||\r"
@@ -53,6 +53,18 @@ def test_a_query_by_parameter_gets_its_orders(world, tube: Tube) -> None:
     assert "Pâng" not in answer  # nobody has registered the machine
 
 
+@pytest.mark.django_db
+def test_a_question_of_the_analytical_workflow_gets_its_orders_apart(world, tube: Tube) -> None:
+    actions.order_tests(world.doctor, world.encounter, [GLU], alone=True)
+    other = Tube.objects.latest("id")
+    law = QBP.format(f"{tube.number}~{other.number}").replace("Work Order Step|", "Work Order Step^IHE_LABTF|")
+    answer, *orders = (inbox.take(Frame(law.encode()), "") or b"").decode().split(SEPARATOR.decode())
+    assert [line[:3] for line in answer.split("\r")] == ["MSH", "MSA", "QAK", "QPD", ""]
+    assert "\rQAK|tag7|OK|WOS^Work Order Step^IHE_LABTF\r" in answer
+    assert ["|OML^O33^OML_O33|" in one for one in orders] == [True, True]
+    assert [f"\rSPM|1|{one.number}|" in told for one, told in zip((tube, other), orders, strict=True)] == [True, True]
+
+
 @pytest.mark.parametrize(("form", "kind"), [("orm", "ORM_O01"), ("oml", "OML_O33")])
 def test_a_foreign_library_reads_an_order(form: str, kind: str) -> None:
     ask = Ask("T1", ("GLU", "A|B"), urgent=True, name="Lò Thị Pâng", birth="1986-03-01", sex="female")
@@ -61,3 +73,17 @@ def test_a_foreign_library_reads_an_order(form: str, kind: str) -> None:
     assert read.msh.msh_9.value.startswith(kind.replace("_", "^"))
     assert [s.obr_4.obr_4_1.value for s in read.children if s.name == "OBR"] == ["GLU", r"A\F\B"]
     assert read.pid.pid_7.value == "19860301"
+
+
+@pytest.mark.django_db
+def test_what_another_machine_has_measured_is_left_out_and_the_rest_is_told(world, oru) -> None:
+    actions.order_tests(world.doctor, world.encounter, [GLU, TSH])
+    tube = Tube.objects.latest("id")
+    inbox.take(Frame(oru(tube.number, {"GLU": "5.1"}, unit="mmol/L")), "")
+    assert Tube.objects.get(pk=tube.pk).stage == "resulted"
+    answer = (inbox.take(Frame(QBP.format(tube.number).encode()), "") or b"").decode()
+    assert "\rQAK|tag7|OK|" in answer
+    assert [line.split("|")[4] for line in answer.split("\r") if line.startswith("OBR|")] == ["TSH^TSH^L"]
+    analysers.save(world.lab, None, name="GX", application="GX", sending_facility="LAB")
+    everything = (inbox.take(Frame(QBP.format("").replace("|9|", "|10|").encode()), "") or b"").decode()
+    assert f"OBR|1|{tube.number}||TSH^TSH^L" in everything
