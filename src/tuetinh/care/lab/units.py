@@ -64,6 +64,10 @@ def to_ours(number: Decimal, unit: str, analyte: Analyte) -> Decimal | None:
 
 
 def as_precise(value: Decimal, sent: Decimal) -> Decimal:
-    """A value with as many digits as were sent, where that leaves it equal: digits say how finely it was measured."""
-    short = Context(prec=len(sent.as_tuple().digits)).create_decimal(value)
-    return (short if short == value else value.normalize()) + 0
+    """A value with as many digits as were sent, where that leaves it equal: digits say how finely it was measured.
+
+    Else with one more, and three at least: 98 mg/dL of glucose are 5.44 mmol/L.
+    """
+    count = len(sent.as_tuple().digits)
+    short = Context(prec=count).create_decimal(value)
+    return (short if short == value else Context(prec=max(count + 1, 3)).create_decimal(value).normalize()) + 0

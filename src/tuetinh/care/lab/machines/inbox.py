@@ -21,7 +21,7 @@ from tuetinh.care.lab.catalogue import analytes
 from tuetinh.care.lab.errors import LabError, NeedsReason, NotAllowed, NotForMatching
 from tuetinh.care.lab.machines import analysers, matching, replies
 from tuetinh.care.lab.machines import wire_hl7v2 as wire
-from tuetinh.care.lab.machines.drivers import driver
+from tuetinh.care.lab.machines.drivers import driver, recognise
 from tuetinh.care.lab.machines.matching import Bench, Outcome
 from tuetinh.care.lab.machines.messages import Code, Header, Refused
 from tuetinh.care.lab.machines.messages import Message as Read
@@ -84,6 +84,18 @@ class Item:
             log.exception("lab: a message could not be read")
             self.refused = Refused("AE", "207")
 
+    def read_as_its_model(self) -> None:
+        """Read once more, as the model of its machine writes, what was read by the machine's name alone."""
+        model = driver(self.analyser.driver) if self.analyser and self.analyser.driver else None
+        if not model or not self.message or model.description.wire != self.arrival.wire:
+            return
+        if analysers.is_line(self.arrival.peer) or recognise(self.header.sender, model.description.wire) is model:
+            return
+        try:
+            self.message = read(self.arrival, model)
+        except Refused as error:
+            self.message, self.refused = None, error
+
 
 def take(frame: Frame, peer: str) -> bytes | None:
     """Keep what one MLLP frame brought and return the answer, or None when none is due. Returns after the commit."""
@@ -116,6 +128,10 @@ def take_many(arrivals: Sequence[Arrival | Item]) -> list[bytes | None]:
     lines = analysers.by_line({item.arrival.peer for item in unread})
     for item in unread:
         item.read(lines.get(item.arrival.peer))
+    senders = analysers.find_all([(item.header.sender, item.arrival.peer) for item in items])
+    for item, analyser in zip(items, senders, strict=True):
+        item.analyser = analyser
+        item.read_as_its_model()
     for group in _apart(items):
         try:
             _keep(group)
@@ -182,9 +198,6 @@ def _known(items: list[Item]) -> dict[_Key, Message]:
 
 def _rows(items: list[Item]) -> dict[_Key, Message]:
     """Work on messages that are new, and insert their rows."""
-    senders = analysers.find_all([(item.header.sender, item.arrival.peer) for item in items])
-    for item, analyser in zip(items, senders, strict=True):
-        item.analyser = analyser
     readable = [item.message for item in items if item.message and item.message.header.type in matching.TYPES]
     bench = matching.lay(LISTENER, readable)
     made: list[tuple[Item, Message, Outcome]] = []

@@ -11,6 +11,7 @@ from django.test import Client
 from tuetinh.care.lab import actions, api
 from tuetinh.care.lab.errors import NoAnalyser, NotAllowed, Taken, UnknownAnalyte
 from tuetinh.care.lab.machines import analysers, inbox
+from tuetinh.care.lab.machines.reading import Arrival
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, AnalyserCode, Message, Tube
 from tuetinh.record import api as record
@@ -98,6 +99,20 @@ def test_a_code_that_is_never_reported_no_longer_waits(world, machine: Analyser,
     inbox.take(Frame(oru(tube.number, {"GLU": "5.1", "PDW": "12"}, unit="mmol/L")), "")
     assert list(Message.objects.values_list("state", "reason")) == [("matched", "")]
     assert set(results(world)) == {"GLU"}
+
+
+def test_a_message_is_read_as_the_model_that_was_chosen_for_the_machine(world, oru) -> None:
+    """Also where the machine goes by a name that says nothing of its model."""
+    analysers.save(world.lab, None, name="Phòng lao", application="PCR-01", driver="cepheid-genexpert-hl7")
+    tube = order(world, "24.0028.1682")
+    told = oru(tube.number, {"MTB": "MTB DETECTED LOW", "RIF": "NOT DETECTED"})
+    inbox.take(Frame(told.replace(b"|BS240|LAB|", b"|PCR-01||")), "10.0.0.9")
+    assert results(world) == {"MTBX": ("Dương tính, thấp", ""), "MTBRIF": ("Âm tính", "")}
+    analysers.save(world.lab, None, name="XN", application="TANG2", driver="sysmex-xn")
+    tube = order(world, CBC)
+    lines = [r"H|\^&|||TANG2", "P|1", f"O|1||^^{tube.number}^B|^^^^WBC", "R|1|^^^^WBC^1|6.1|10*3/uL", "L|1|N", ""]
+    inbox.take_many([Arrival("\r".join(lines).encode(), "10.0.0.8", "lis2")])
+    assert results(world)["WBC"] == ("6.1", "G/L")
 
 
 def test_the_analyser_decides_over_the_usual_name(world, machine: Analyser, oru) -> None:

@@ -93,6 +93,8 @@ def test_a_curve_has_an_english_title(form: Histogram) -> None:
         ("sysmex-xs-file", "WBC", "806", "8.06"),
         ("roche-c311", "ALT", "22.4", "22.4"),
         ("beckman-au", "NA", "140", "140"),
+        ("beckman-au", "GLU", "98", "5.44"),
+        ("beckman-au", "CREA", "1.05", "92.82"),
     ],
 )
 def test_a_number_is_brought_to_our_unit(key: str, analyte: str, sent: str, ours: str) -> None:
