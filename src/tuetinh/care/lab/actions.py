@@ -49,6 +49,7 @@ from tuetinh.record.asker import SYSTEM, Asker
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 ORDERING = frozenset({"doctor", "nurse", "station", "system"})
 WORKING = frozenset({"lab", "system"})
+_RECALCULATED = "Tính lại khi có kết quả mới"
 BY_RULE = "Duyệt tự động"  # who validates where no person does
 Stage = Tube.Stage
 
@@ -317,15 +318,15 @@ def keep_readings(
 ) -> bool:
     """Write readings, by the id of their Observation, of a locked tube; tell whether anything changed.
 
-    Results are preliminary until released; on a released tube they become corrected, and the report with them. What is
-    calculated from them follows. into: gathers what is to be written; without it that is written here.
+    Results are preliminary until released. What was handed out becomes corrected, for the reason, and the report with
+    it, also on a tube that is at work again. What is calculated from them follows. into: gathers what is to be written;
+    without it that is written here.
     """
     tube, desk = work.tube, as_desk(asker)
     writes = Writes(desk) if into is None else into
     if tube.stage in (Stage.REJECTED, Stage.CANCELLED):
         raise WrongStage
-    released = tube.stage == Stage.RELEASED
-    reason = _reason(reason) if released and _differs(work, readings) else ""
+    reason = _reason(reason) if amends(work, readings) else ""
     changed = _measured(desk, work, readings)
     if not changed:
         return False
@@ -339,29 +340,35 @@ def keep_readings(
 def keep_results(work: Work, changed: Sequence[r4.Observation], writes: Writes, *, reason: str = "") -> None:
     """Note results of a locked tube that were built, its stage and its reports in `writes`.
 
-    On a released tube they are corrected, for the reason, and whoever ordered is told.
+    What was handed out is corrected, for the reason, and whoever ordered is told.
     """
     tube, released = work.tube, work.tube.stage == Stage.RELEASED
     alarms = [r for r in changed if _alarms(work.results.get(r.id or ""), r)]
+    fresh, amended = False, set()
     for result in changed:
         before = work.results.get(result.id or "")
-        if released and result.status != "entered-in-error":
-            result.status = "corrected" if before else "final"
-            result.note = [*(result.note or []), facts.correction(before, reason)]
+        if released or facts.told(before):
+            amended |= {facts.id_of(b) for b in result.basedOn or []}
+            if result.status != "entered-in-error":
+                result.status = "corrected" if before else "final"
+                result.note = [*(result.note or []), facts.correction(before, reason or _RECALCULATED)]
+        else:
+            fresh = True
         writes.put(result, known=before is not None)
         work.results[result.id or ""] = result
     _judged(work, alarms)
-    tube.stage = Stage.RELEASED if released else Stage.RESULTED
+    tube.stage = Stage.RESULTED if fresh else tube.stage
     if tube.received_at is None:
         tube.received_at = datetime.now(UTC)
         tube.due_at = due(tube, tube.received_at)
     touched = {facts.id_of(b) for r in changed for b in r.basedOn or []}
-    _reports(writes, work, "corrected" if released else "preliminary", only=touched)
-    for id_ in touched if released else ():
-        writes.put(facts.amendment(work.orders[id_], reason), known=False)
+    _reports(writes, work, "corrected", only=amended)
+    _reports(writes, work, "preliminary", only=touched - amended)
+    for id_ in sorted(amended):
+        writes.put(facts.amendment(work.orders[id_], reason or _RECALCULATED), known=False)
     notices.tell(writes, work.judge, changed, tube.facility)
     warn(writes, work, changed)
-    if released:
+    if amended:
         lines.released(work)
         claim_is_changed(tube.encounter, _("Sửa kết quả xét nghiệm sau khi gửi: gửi lại."))
     writes.tubes.append(tube)
@@ -375,8 +382,11 @@ def _alarms(before: r4.Observation | None, now: r4.Observation) -> bool:
     return told != (facts.value_of(now), facts.unit_of(now), facts.flag_of(now))
 
 
-def _differs(work: Work, readings: Mapping[str, facts.Reading]) -> bool:
-    return any(not same(work.results.get(id_), reading) for id_, reading in readings.items())
+def amends(work: Work, readings: Mapping[str, facts.Reading]) -> bool:
+    """Whether readings change something that was handed out, or add to a tube that was."""
+    released = work.tube.stage == Stage.RELEASED
+    known = ((work.results.get(id_), reading) for id_, reading in readings.items())
+    return any((released or facts.told(old)) and not same(old, reading) for old, reading in known)
 
 
 def _measured(desk: Asker, work: Work, readings: Mapping[str, facts.Reading]) -> list[r4.Observation]:
@@ -643,17 +653,16 @@ def _reports(writes: Writes, work: Work, status: str, only: set[str] | None = No
             continue
         if status == "final" and all(result.status == "preliminary" for result in results):
             continue  # a culture that still grows has its preliminary report
-        said = "partial" if status == "final" and not whole else status
+        part = status == "final" and not whole
+        part = part or (status == "preliminary" and any(facts.told(result) for result in results))
+        said = "partial" if part else status
         report = facts.report(order, results, said)
         old = work.reports.get(report.id or "")
         if isinstance(old, r4.DiagnosticReport):
             report.media = old.media
-        if (
-            isinstance(old, r4.DiagnosticReport)
-            and said != "corrected"
-            and (old.status, old.result) == (said, report.result)
-        ):
-            continue
+            said = report.status = "corrected" if status == "final" and old.status == "corrected" else said
+            if (status == "final" or said != "corrected") and (old.status, old.result) == (said, report.result):
+                continue
         writes.put(report, known=old is not None)
         work.reports[report.id or ""] = report
     return complete

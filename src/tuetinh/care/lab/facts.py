@@ -44,6 +44,7 @@ FLAG_TEXT: Final = {
 }
 DELTA_TEXT: Final = {"U": "Significant change up", "D": "Significant change down"}
 CRITICAL: Final = frozenset({"LL", "HH", "AA"})
+TOLD: Final = frozenset({"final", "amended", "corrected"})
 BEDSIDE: Final = r4.CodeableConcept(
     coding=[r4.Coding(system="https://tuetinh.vn/fhir/CodeSystem/laboratory", code="point-of-care")],
     text="Xét nghiệm tại chỗ",
@@ -370,6 +371,11 @@ def analyte_of(result: r4.Observation) -> Analyte | None:
 def members(result: r4.Observation) -> list[str]:
     """The ids of the results that belong to it: the isolates of a culture."""
     return [id_of(one) for one in result.hasMember or []]
+
+
+def told(result: r4.Observation | None) -> bool:
+    """Whether a result was handed out: what changes it now is a correction."""
+    return result is not None and result.status in TOLD
 
 
 def unfinished(result: r4.Observation) -> bool:

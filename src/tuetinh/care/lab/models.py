@@ -247,6 +247,11 @@ class Message(models.Model):
         ]
 
     @property
+    def origin(self) -> str:
+        """Who sent it by the name it said, else from where it came."""
+        return self.sender if self.sender.strip("|") else self.peer
+
+    @property
     def waits(self) -> bool:
         """Whether a person can do something with it: it waits, or told of a control that nobody had taken into use."""
         return self.state in OPEN or self.reason == UNKNOWN_CONTROL

@@ -109,6 +109,7 @@ def _tube_page(
         "stage": stage,
         "stage_icon": icon,
         "stopped": stopped,
+        "amends": any(facts.told(result) for result in work.results.values()),
         "edit": by_hand and (edit or found.stage == Tube.Stage.RECEIVED),
         "by_hand": by_hand,
         "error": str(BadValue("").message) if wrong else "",

@@ -357,7 +357,8 @@ def match(asker: Asker, message_id: int, number: str, *, reason: str = "") -> Me
     with transaction.atomic():
         row = _open(asker, message_id)
         tube = actions.lock(asker, number.strip())
-        if (tube.stage == Tube.Stage.RELEASED or row.state == State.RANGE) and not reason.strip():
+        told = tube.stage == Tube.Stage.RELEASED or row.reason == "already-released"
+        if (told or row.state == State.RANGE) and not reason.strip():
             raise NeedsReason
         if tube.stage in matching.CLOSED:
             raise actions.WrongStage

@@ -75,7 +75,9 @@ def message(request: HttpRequest, message_id: int) -> HttpResponse:
         "read": read,
         "keys": sorted({key for order in (read.orders if read else []) for key in order.keys}),
         "raw": _lines(raw.decode("utf-8", "replace")[:_SHOWN]),
-        "amends": row.state == Message.State.RANGE or bool(row.tube and row.tube.stage == Tube.Stage.RELEASED),
+        "amends": row.state == Message.State.RANGE
+        or row.reason == "already-released"
+        or bool(row.tube and row.tube.stage == Tube.Stage.RELEASED),
     }
     return render(request, "lab/message.html", context)
 

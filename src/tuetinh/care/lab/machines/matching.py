@@ -179,9 +179,12 @@ def _order(
         told.trouble = told.trouble or (State.UNKNOWN, "unknown-organism", stranger[:40])
     if analyser and analyser.bedside:
         told.readings = {id_: replace(reading, bedside=True) for id_, reading in told.readings.items()}
-    if tube.stage == Tube.Stage.RELEASED and not reason:
-        if any(not actions.same(work.results.get(id_), r) for id_, r in told.readings.items()):
+    if not reason and actions.amends(work, told.readings):  # a machine never changes what was handed out
+        if tube.stage == Tube.Stage.RELEASED:
             return Outcome(State.UNMATCHED, "already-released", tube=tube)
+        told.readings = {id_: one for id_, one in told.readings.items() if not facts.told(work.results.get(id_))}
+        told.trouble = told.trouble or (State.UNMATCHED, "already-released", "")
+    if tube.stage == Tube.Stage.RELEASED and not reason:
         _pictures(bench, work, told)
         return Outcome(State.MATCHED, tube=tube)
     if told.readings:

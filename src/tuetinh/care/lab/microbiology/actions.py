@@ -222,7 +222,8 @@ def _hours(tube: Tube) -> int:
 
 def _keep(asker: Asker, culture: Culture, changed: Sequence[r4.Observation], reason: str) -> None:
     work = culture.work
-    if work.tube.stage == Tube.Stage.RELEASED and not reason.strip():
+    told = any(lab_facts.told(work.results.get(one.id or "")) for one in changed)
+    if (work.tube.stage == Tube.Stage.RELEASED or told) and not reason.strip():
         raise NeedsReason
     writes = Writes(lab.as_desk(asker))
     lab.keep_results(work, changed, writes, reason=reason.strip()[:500])

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from tuetinh.care.lab import queries as lab
 from tuetinh.care.lab import words
 from tuetinh.care.lab.errors import BadValue, LabError, NoCulture, NoTube, UnknownOrganism
+from tuetinh.care.lab.facts import told
 from tuetinh.care.lab.microbiology import actions, forms, queries
 from tuetinh.care.lab.microbiology.breakpoints import in_force
 from tuetinh.care.lab.microbiology.facts import OUTCOMES, Isolate
@@ -69,15 +70,20 @@ def _bench(request: HttpRequest, work: Work, form: forms.StepForm | None = None,
     for one in found:
         blank = forms.StepForm(initial={"hours": queries.hours(tube), "outcome": one.outcome or "no-growth"})
         shown = [(isolate, [marks[m] for m in isolate.marks if m in marks]) for isolate in one.isolates]
-        told = [(p, organisms().get(p.content["organism"])) for p in one.proposals]
-        rows.append((one, form if form and one.order == order else blank, shown, told))
+        waiting = [(p, organisms().get(p.content["organism"])) for p in one.proposals]
+        rows.append((one, form if form and one.order == order else blank, shown, waiting))
     context = {
         "tube": tube, "rows": rows, "banner": banner(asker(request), tube.patient), "hours": queries.hours(tube),
         "outcomes": OUTCOMES, "antibiotics": antibiotics(), "phenotypes": phenotypes(),
-        "at_bench": tube.stage in actions.AT_BENCH, "released": tube.stage == Tube.Stage.RELEASED,
+        "at_bench": tube.stage in actions.AT_BENCH, "released": _handed_out(work),
         "stage": _stage(tube),
     }  # fmt: skip
     return render(request, "lab/culture.html", context, status=422 if form else 200)
+
+
+def _handed_out(work: Work) -> bool:
+    """Whether what is changed may be a correction, which needs a reason."""
+    return work.tube.stage == Tube.Stage.RELEASED or any(told(one) for one in work.results.values())
 
 
 def _work(request: HttpRequest, number: str) -> Work:
@@ -158,7 +164,7 @@ def _isolate_page(
         ),
         "signs": signs, "methods": forms.METHODS.items(), "table": table, "choices": forms.organism_choices(),
         "marks": [marks[m] for m in (known.marks if known else ()) if m in marks], "rules": rules,
-        "released": tube.stage == Tube.Stage.RELEASED, "place": known.number if known else 0,
+        "released": _handed_out(work), "place": known.number if known else 0,
         "error": _("Gõ số mm, hoặc MIC như 0,5, <=0,25, >8."),
     }  # fmt: skip
     return render(request, "lab/isolate.html", context, status=422 if request.method == "POST" else 200)

@@ -127,7 +127,8 @@ def test_the_inbox_shows_why_and_matches_by_hand(technician: Client, world, oru)
 
 
 def test_a_message_can_be_put_aside_and_tried_again(technician: Client, world) -> None:
-    inbox.take(Frame(b"\xff\x00PID|rubbish"), "")
+    inbox.take(Frame(b"\xff\x00PID|rubbish"), "10.0.0.7")
+    assert "10.0.0.7" in text(technician.get("/lab/inbox"))
     row = Message.objects.get()
     technician.post(f"/lab/inbox/{row.pk}/retry")
     technician.post(f"/lab/inbox/{row.pk}/aside", {"reason": ""})

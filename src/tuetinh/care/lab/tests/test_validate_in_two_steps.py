@@ -12,7 +12,7 @@ from tuetinh.care.insurance.tests.sent import sent_claim
 from tuetinh.care.lab import actions, errors, facts
 from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines.wire_mllp import Frame
-from tuetinh.care.lab.models import Analyser, RuleChange, Signatory, Tube
+from tuetinh.care.lab.models import Analyser, Message, RuleChange, Signatory, Tube
 from tuetinh.care.lab.results import board, bulk, changes, signing
 from tuetinh.care.lab.results.book import delivered
 from tuetinh.care.lab.results.rules import Automatic, Reflex
@@ -190,6 +190,38 @@ def test_a_correction_says_what_was_before_and_tells_the_one_who_ordered(world, 
     query = f"patient={world.encounter.subject.reference}"
     [notice] = record.search(SYSTEM, "Communication", query).resources
     assert notice.payload[0].contentString.endswith("Lý do: nhầm mẫu")
+
+
+def test_what_was_handed_out_of_a_tube_at_work_is_only_corrected(world, oru) -> None:
+    """Released in part: nothing of that is taken back or changed without a word."""
+    tube = measured(world, oru, {"K": "4.1", "NA": "140"}, ELEC)
+    actions.release(world.lab, tube.number)
+    ids = {key: facts.observation_id(tube.orders[0], key) for key in ("K", "NA", "CL")}
+
+    def now(key: str) -> tuple[str, str]:
+        one = cast(r4.Observation, record.read(SYSTEM, "Observation", ids[key]))
+        return one.status or "", facts.value_of(one)
+
+    def report() -> str:
+        return cast(r4.DiagnosticReport, record.read(SYSTEM, "DiagnosticReport", f"{tube.orders[0]}-report")).status
+
+    assert (Tube.objects.get(pk=tube.pk).stage, report()) == ("resulted", "partial")
+    inbox.take(Frame(oru(tube.number, {"K": "4.6", "CL": "101"}, control="2", unit="mmol/L")), "")
+    message = Message.objects.latest("id")
+    assert (message.state, message.reason) == ("unmatched", "already-released")
+    assert (now("K"), now("CL"), report()) == (("final", "4.1"), ("preliminary", "101"), "partial")
+    with pytest.raises(errors.NeedsReason):
+        actions.enter_results(world.lab, tube.number, {ids["K"]: "4.6"})
+    with pytest.raises(errors.NeedsReason):
+        inbox.match(world.lab, message.pk, tube.number)
+    inbox.match(world.lab, message.pk, tube.number, reason="đo lại vì tan máu")
+    assert (now("K"), now("CL"), report()) == (("corrected", "4.6"), ("preliminary", "101"), "corrected")
+    [note] = record.read(SYSTEM, "Observation", ids["K"]).note
+    assert note.text == "Trước khi sửa: 4,1 mmol/L. Lý do: đo lại vì tan máu"
+    [notice] = record.search(SYSTEM, "Communication", f"patient={tube.patient}&category=alert").resources
+    assert "đo lại vì tan máu" in notice.payload[0].contentString
+    assert actions.release(world.lab, tube.number).stage == "released"
+    assert (now("K"), now("CL"), report()) == (("corrected", "4.6"), ("final", "101"), "corrected")
 
 
 def test_a_result_after_the_claim_was_accepted_has_it_sent_again(world, oru) -> None:
