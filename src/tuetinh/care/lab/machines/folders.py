@@ -21,6 +21,7 @@ LOOK = 5.0  # seconds between looks at which folders there are, and into them: n
 QUIET = 0.5  # seconds that a file must have been left alone: it may still be written
 DONE = "da-nhan"  # where files go that are kept
 LARGEST = 64 * 1024 * 1024
+EXCERPT = 64 * 1024  # of what is larger: enough for a person to see what it was; the file itself is moved as others
 _SKIPPED = (".", "~")  # begin the names of what programs write for themselves
 _PARTIAL = (".tmp", ".part", ".partial", ".crdownload")
 
@@ -87,8 +88,10 @@ async def sweep(folder: Folder, intake: Intake) -> int:
     taken = 0
     for path in await asyncio.to_thread(_files, folder.path):
         try:
-            payload = await asyncio.to_thread(path.read_bytes)
-            await intake.keep([Arrival(payload, f"{FOLDER}{folder.machine}", "file", "", path.name)])
+            payload = await asyncio.to_thread(_read, path)
+            fault = "too-large" if len(payload) > LARGEST else ""
+            payload = payload[:EXCERPT] if fault else payload
+            await intake.keep([Arrival(payload, f"{FOLDER}{folder.machine}", "file", fault, path.name)])
             await asyncio.to_thread(_move, path)
         except OSError as error:  # taken again at the next look; the inbox keeps what comes twice once
             log.warning("lab: the file %s stays where it is: %s", path, error)
@@ -108,9 +111,15 @@ def _files(folder: Path) -> list[Path]:
         if not entry.is_file(follow_symlinks=False) or name.startswith(_SKIPPED) or name.endswith(_PARTIAL):
             continue
         status = entry.stat()
-        if now - status.st_mtime >= QUIET and 0 < status.st_size <= LARGEST:
+        if now - status.st_mtime >= QUIET and status.st_size:
             found.append((status.st_mtime, Path(entry.path)))
     return [path for _, path in sorted(found)]
+
+
+def _read(path: Path) -> bytes:
+    """A file, or of one that is too large a little more than may be."""
+    with path.open("rb") as file:
+        return file.read(LARGEST + 1)
 
 
 def _move(path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from django.db.models import Avg, Count, F, Q, QuerySet
@@ -19,11 +19,20 @@ from tuetinh.record.asker import Asker
 
 AT_WORK = (Tube.Stage.RECEIVED, Tube.Stage.RESULTED, Tube.Stage.VERIFIED)
 SHOWN = 30
+ON_ITS_WAY = timedelta(minutes=60)  # from the draw to the laboratory; half of it for what is urgent
 
 
 def late(facility: str) -> QuerySet[Tube]:
     """Tubes whose results are overdue, the longest overdue first."""
     return Tube.objects.filter(facility=facility, stage__in=AT_WORK, due_at__lt=timezone.now()).order_by("due_at", "id")
+
+
+def missing(facility: str) -> QuerySet[Tube]:
+    """Tubes that were drawn and have not come in though they should be here by now, the longest missing first."""
+    now = timezone.now()
+    overdue = Q(collected_at__lt=now - ON_ITS_WAY) | Q(urgent=True, collected_at__lt=now - ON_ITS_WAY / 2)
+    rows = Tube.objects.filter(overdue, facility=facility, stage=Tube.Stage.ORDERED, shipment__isnull=True)
+    return rows.order_by("collected_at", "id")
 
 
 def to_call(facility: str) -> QuerySet[Tube]:

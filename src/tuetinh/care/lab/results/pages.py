@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from tuetinh.care.lab import queries, words
 from tuetinh.care.lab.errors import LabError
-from tuetinh.care.lab.models import Signatory
+from tuetinh.care.lab.models import Signatory, Tube
 from tuetinh.care.lab.results import board as boards
 from tuetinh.care.lab.results import bulk, cumulative, signing
 from tuetinh.commons.access.api import asker, desk, fresh
@@ -53,15 +53,17 @@ def _told(request: HttpRequest, which: str, counted: tuple[int, int]) -> HttpRes
 def board(request: HttpRequest) -> HttpResponse:
     """The live board: calls that are due, late samples, the benches today."""
     me = asker(request)
-    calls, late = boards.to_call(me.facility), boards.late(me.facility)
-    shown = {tube.pk: tube for tube in [*calls[: boards.SHOWN], *late[: boards.SHOWN]]}
+    lists = [ask(me.facility)[: boards.SHOWN] for ask in (boards.to_call, boards.late, boards.missing)]
+    calls, late, missing = (list(tubes) for tubes in lists)
+    shown = {tube.pk: tube for tube in (*calls, *late, *missing)}
     lines = {line.tube.pk: line for line in queries.lines(me, list(shown.values()))}
 
-    def rows(tubes: Any, since: str) -> list[tuple[Any, int]]:
-        return [(lines[t.pk], boards.minutes_since(getattr(t, since))) for t in tubes[: boards.SHOWN] if t.pk in lines]
+    def rows(tubes: list[Tube], since: str) -> list[tuple[Any, int]]:
+        return [(lines[t.pk], boards.minutes_since(getattr(t, since))) for t in tubes if t.pk in lines]
 
     context = {
-        "calls": rows(calls, "critical_at"), "late": rows(late, "due_at"), "benches": boards.today(me.facility),
+        "calls": rows(calls, "critical_at"), "late": rows(late, "due_at"),
+        "missing": rows(missing, "collected_at"), "benches": boards.today(me.facility),
         "counts": queries.counts(me.facility), "facility": me.facility,
     }  # fmt: skip
     return render(request, "lab/board.html", context)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from copy import copy
+from datetime import timedelta
 from typing import cast
 
 import pytest
+from django.utils import timezone
 
 from tuetinh.care.insurance.models import ClaimCase
 from tuetinh.care.insurance.tests.sent import sent_claim
@@ -321,6 +323,18 @@ def test_the_board_and_the_results_of_a_person_take_as_many_queries_for_one_as_f
         # Three rows more would cost three: one is left for what a process asks again now and then.
         with django_assert_max_num_queries(counted[path] + 1):
             lab.get(path)
+
+
+def test_what_was_drawn_and_does_not_come_in_shouts(world, as_role) -> None:
+    tube, now = order(world, GLU), timezone.now()
+    Tube.objects.filter(pk=tube.pk).update(collected_at=now - timedelta(minutes=40))
+    lab = as_role("lab")
+    assert "Đã lấy mà chưa nhận" not in lab.get("/lab/board").content.decode()
+    Tube.objects.filter(pk=tube.pk).update(urgent=True)
+    page = lab.get("/lab/board").content.decode()
+    assert "Đã lấy mà chưa nhận" in page and tube.number in page
+    actions.receive_specimen(world.lab, tube.number)
+    assert [one.number for one in board.missing("12104")] == []
 
 
 def test_a_persons_results_stand_in_columns_with_a_curve(world, oru, as_role) -> None:

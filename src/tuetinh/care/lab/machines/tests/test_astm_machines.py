@@ -263,6 +263,28 @@ def test_a_serial_line_is_served_as_a_connection_is(world, transactional_db: Non
     assert Message.objects.get().analyser.name == "XP"
 
 
+def test_a_file_that_is_too_large_is_told_and_moved(
+    world, transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = analysers.save(world.lab, None, name="F", application="F", folder=str(tmp_path))
+    monkeypatch.setattr(folders, "LARGEST", 100)
+    monkeypatch.setattr(folders, "EXCERPT", 30)
+    monkeypatch.setattr(folders, "QUIET", 0.0)
+    (tmp_path / "a.csv").write_text("Sample ID,Test Code,Result,Unit\n" * 50)
+
+    async def sweep() -> int:
+        intake = Intake()
+        taken = await folders.sweep(folders.Folder(tmp_path, machine.pk), intake)
+        await intake.close()
+        return taken
+
+    assert asyncio.run(sweep()) == 1
+    assert (tmp_path / "da-nhan" / "a.csv").stat().st_size == 1600
+    told = Message.objects.get()
+    assert (told.state, told.reason, told.kind, len(told.raw)) == ("broken", "too-large", "a.csv", 30)
+    assert told.analyser == machine
+
+
 def test_a_file_is_kept_before_it_is_moved_and_an_unfinished_one_is_left(
     world, transactional_db: None, tmp_path: Path
 ) -> None:
