@@ -209,6 +209,7 @@ def receive_specimen(asker: Asker, number: str) -> Tube:
 def reject_specimen(asker: Asker, number: str, reason: str, code: str = "") -> Tube:
     """Refuse a tube that cannot be analysed, and return the new one that is now asked for, with the same orders.
 
+    The new one is drawn where the person is, also when the refused one was sent to another laboratory.
     code: of `samples.plan.REJECTIONS`, which speaks for itself where no reason is written.
     """
     reason = reason.strip() or str(REJECTIONS.get(code, ""))
@@ -220,15 +221,17 @@ def reject_specimen(asker: Asker, number: str, reason: str, code: str = "") -> T
         desk = as_desk(asker)
         old = cast(r4.Specimen, record.read(desk, "Specimen", tube.specimen))
         visit = cast(r4.Encounter, record.read(desk, "Encounter", tube.encounter))
+        home = facts.id_of(visit.serviceProvider) or tube.facility
         fresh = _numbered(
-            tube.facility, record.new_id(), visit, tube.orders, urgent=tube.urgent, benches=tube.benches, kind=tube.kind
+            home, record.new_id(), visit, tube.orders, urgent=tube.urgent, benches=tube.benches, kind=tube.kind
         )
         lines.move(tube.orders, fresh)
         record.create(desk, facts.again(old, fresh.specimen, fresh.number))
         record.update(desk, refused(old, code if code in REJECTIONS else "", reason))
         for order in _orders(desk, tube):
-            order.specimen = [facts.ref("Specimen", fresh.specimen)]
+            order.specimen, order.performer = [facts.ref("Specimen", fresh.specimen)], [facts.ref("Organization", home)]
             record.update(desk, order)
+        publish(f"lab:{home}")
         tube.stage, tube.orders = Stage.REJECTED, []
         tube.refused_for = code if code in REJECTIONS else "OTHER"
         tell_again(tube)

@@ -31,6 +31,8 @@ from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.documents.api import Paper, respond_pdf
 from tuetinh.commons.identity.api import banner
 from tuetinh.commons.ui.api import paginate
+from tuetinh.record import api as record
+from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 
 LISTS = {
@@ -271,4 +273,15 @@ def label(request: HttpRequest, number: str) -> HttpResponse:
 def sheet(request: HttpRequest, number: str) -> HttpResponse:
     """The sheet of results, A5 or with `?paper=A4` A4."""
     paper: Paper = "A4" if request.GET.get("paper") == "A4" else "A5"
-    return respond_pdf(request, prints.sheet(asker(request), _owned(request, number), paper), f"ket-qua-{number}.pdf")
+    found = Tube.objects.filter(number=number).first()
+    if not found or not _reported(request, found):
+        raise Http404
+    return respond_pdf(request, prints.sheet(asker(request), found, paper), f"ket-qua-{number}.pdf")
+
+
+def _reported(request: HttpRequest, found: Tube) -> bool:
+    """Whether a tube is of this laboratory, or of a visit here and was sent to another."""
+    if found.facility == _here(request):
+        return True
+    visit = record.read_many(asker(request), "Encounter", [found.encounter]).get(found.encounter)
+    return isinstance(visit, r4.Encounter) and facts.id_of(visit.serviceProvider) == _here(request)

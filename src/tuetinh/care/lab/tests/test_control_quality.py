@@ -166,7 +166,7 @@ def test_a_machine_sends_its_controls_by_their_barcode(world, control, oru) -> N
     odd = Message.objects.latest("pk")
     assert (odd.state, odd.place) == ("unit", "GLU")
     row, _ = inbox.teach(world.lab, odd.pk, "GLU", "GLU", unit="mg%", factor=Decimal("0.0555"))
-    assert (row.state, ControlResult.objects.latest("pk").value) == ("control", Decimal("5.3835"))
+    assert (row.state, ControlResult.objects.latest("pk").value) == ("control", Decimal("5.38"))
     waiting = Message.objects.get(control_id="2")
     assert (waiting.state, waiting.reason, waiting.place) == ("control", "unknown-control", "QC-X")
 

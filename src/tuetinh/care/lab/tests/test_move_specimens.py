@@ -153,6 +153,31 @@ def test_tubes_go_to_another_laboratory_and_what_is_missing_stays_missing(world,
     assert [r.value for r in lab_api.visit_results(world.doctor, world.encounter.id)] == ["5.5"]
 
 
+def test_what_the_other_laboratory_refuses_is_drawn_again_where_the_person_is(world, province) -> None:
+    tube = received(world, GLU)
+    shipment = samples.send(world.lab, [tube.number], "12001")
+    samples.take_in(province, shipment.number, [tube.number])
+    fresh = actions.reject_specimen(province, tube.number, "", "RH")
+    assert (fresh.facility, fresh.stage) == ("12104", "ordered")
+    assert [row["encounter"] for row in queries.to_draw("12104")] == [world.encounter.id]
+    assert not queries.to_draw("12001")
+    [request] = record.read_many(SYSTEM, "ServiceRequest", fresh.orders).values()
+    assert request.performer[0].reference == "Organization/12104"
+
+
+def test_the_sheet_of_another_laboratory_is_printed_where_the_visit_is(world, province, as_role) -> None:
+    tube = received(world, GLU)
+    shipment = samples.send(world.lab, [tube.number], "12001")
+    samples.take_in(province, shipment.number, [tube.number])
+    actions.enter_results(province, tube.number, {facts.observation_id(tube.orders[0], "GLU"): "5,5"})
+    actions.release(province, tube.number)
+    for role, status in (("doctor", 200), ("lab", 200), ("station", 200), ("outsider", 403)):
+        assert as_role(role).get(f"/lab/tubes/{tube.number}/sheet.pdf").status_code == status
+    Tube.objects.filter(pk=tube.pk).update(encounter="of-nobody")
+    assert as_role("doctor").get(f"/lab/tubes/{tube.number}/sheet.pdf").status_code == 404
+    assert as_role("lab").get("/lab/tubes/nothing/sheet.pdf").status_code == 404
+
+
 def test_the_label_of_a_thermal_printer_escapes_what_would_be_a_command() -> None:
     text = zpl.label(number="261129121040001", name="Lò ^XA~", about="Nữ · 1986", tests="Glucose", urgent=True)
     assert text.startswith("^XA\n^CI28^PW400^LL240") and text.endswith("^XZ\n")
