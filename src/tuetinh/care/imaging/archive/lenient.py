@@ -2,9 +2,57 @@
 
 from __future__ import annotations
 
-from pydicom import config, dcmread
+import zlib
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import pydicom
+from pydicom import config
+from pydicom.dataset import FileDataset
+from pydicom.filereader import read_dataset
 
 # Machines write what the standard forbids; the archive keeps what they write.
 config.settings.reading_validation_mode = config.IGNORE
+HEAD: Final = 132  # bytes of a Part 10 file before its header: a preamble and DICM
+PIECE: Final = 2**20
+INFLATED: Final = 512 * 2**20  # bytes of a deflated data set, which the library holds as a whole
+_DEFLATED: Final = b"1.2.840.10008.1.2.1.99"
+_BEGIN: Final = 2048  # bytes within which a header says how its data set is written
 
-__all__ = ["dcmread"]
+
+class InflatesTooMuch(ValueError):
+    """A few bytes would become more than memory holds."""
+
+
+def dcmread(file: Any, **options: Any) -> FileDataset:
+    """The data set of a path or a file. Raises InflatesTooMuch, and as the library."""
+    if isinstance(file, (str, Path)):
+        with Path(file).open("rb") as opened:
+            _check(opened)
+    else:
+        _check(file)
+    return pydicom.dcmread(file, **options)
+
+
+def _check(file: BinaryIO) -> None:
+    at = file.tell()
+    begin = file.read(_BEGIN)
+    if _DEFLATED in begin and begin[HEAD - 4 : HEAD] == b"DICM":
+        file.seek(at + HEAD)
+        read_dataset(
+            file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, vr, length: tag.group != 2
+        )
+        _inflate(file)
+    file.seek(at)
+
+
+def _inflate(file: BinaryIO) -> None:
+    """Go through what is deflated, without keeping it."""
+    inflating, size, held = zlib.decompressobj(-zlib.MAX_WBITS), 0, b""
+    while not inflating.eof and (held := inflating.unconsumed_tail or file.read(PIECE)):
+        size += len(inflating.decompress(held, PIECE))
+        if size > INFLATED:
+            raise InflatesTooMuch("the data set would be too large")
+
+
+__all__ = ["InflatesTooMuch", "dcmread"]

@@ -63,10 +63,14 @@ class BadKey(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A query. keys: values by tag, several of one tag are alternatives. beside: only studies of this one's person."""
+    """A query. keys: values by tag, several of one tag are alternatives. beside: only studies of this one's person.
+
+    nested: the same within items of sequences, by the tags of these and its own.
+    """
 
     level: str
     keys: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    nested: Mapping[tuple[int, ...], Sequence[str]] = field(default_factory=dict)
     fuzzy: bool = False
     limit: int = MOST
     offset: int = 0
@@ -75,7 +79,7 @@ class Wanted:
     @property
     def is_by_name(self) -> bool:
         """Whether it names what it wants by UIDs alone: one plan is good for all of these."""
-        return bool(self.keys) and not self.beside and _NAMES.issuperset(self.keys)
+        return bool(self.keys) and not self.beside and not self.nested and _NAMES.issuperset(self.keys)
 
 
 @dataclass(slots=True)
@@ -151,8 +155,15 @@ def _conditions(wanted: Wanted) -> Sql:
     if wanted.beside:
         made.add(_BESIDE, wanted.beside, wanted.beside)
     for tag, values in wanted.keys.items():
-        _match(made, wanted, tag, [value for value in values if value not in ("", "*")])
+        _match(made, wanted, tag, _told(values))
+    for path, values in wanted.nested.items():
+        _match_nested(made, wanted, path, _told(values))
     return made
+
+
+def _told(values: Sequence[str]) -> list[str]:
+    """The values that anything is asked with (C.2.2.2.3)."""
+    return [value for value in values if value not in ("", "*")]
 
 
 def _match(made: Sql, wanted: Wanted, tag: int, values: list[str]) -> None:
@@ -163,17 +174,46 @@ def _match(made: Sql, wanted: Wanted, tag: int, values: list[str]) -> None:
         _one_of(inner, *_EXISTS_COLUMN[tag], tag, values, fuzzy=False)
         made.add(_EXISTS[tag].format(inner.conditions[0]), *inner.params)
         return
-    level = LEVEL_OF.get(tag)
-    if level is None or ORDER.index(level) > ORDER.index(wanted.level) or VR_OF[tag] == "SQ":
+    level = _level(wanted, tag)
+    if not level or VR_OF[tag] == "SQ":
         made.unmatched.append(tag)
         return
-    if tag in _COLUMNS:
-        column, kind = _COLUMNS[tag]
-    else:
-        vr = VR_OF[tag]
-        path = f"{{{tag:08X},Value,0}}" if vr != "PN" else f"{{{tag:08X},Value,0,Alphabetic}}"
-        column, kind = f"({_ALIASES[level]}.attributes #>> '{path}')", "range" if vr in ("DA", "TM", "DT") else "text"
+    column, kind = _COLUMNS.get(tag) or _within(f"{_ALIASES[level]}.attributes", tag, VR_OF[tag])
     _one_of(made, column, kind, tag, values, fuzzy=wanted.fuzzy)
+
+
+def _level(wanted: Wanted, tag: int) -> str:
+    """The level of an attribute that a query can ask for, else ""."""
+    level = LEVEL_OF.get(tag)
+    return level if level and ORDER.index(level) <= ORDER.index(wanted.level) else ""
+
+
+def _within(json: str, tag: int, vr: str) -> tuple[str, str]:
+    """The first value of an attribute in DICOM JSON, and how it is matched."""
+    path = f"{{{tag:08X},Value,0}}" if vr != "PN" else f"{{{tag:08X},Value,0,Alphabetic}}"
+    return f"({json} #>> '{path}')", "range" if vr in ("DA", "TM", "DT") else "text"
+
+
+def _match_nested(made: Sql, wanted: Wanted, path: tuple[int, ...], values: list[str]) -> None:
+    """Within some item of a sequence (C.2.2.2.6)."""
+    from pydicom.datadict import dictionary_VR
+
+    *sequences, tag = path
+    level = _level(wanted, path[0])
+    if not values:
+        return
+    if not level or VR_OF[path[0]] != "SQ":
+        made.unmatched.append(path[0])
+        return
+    inner, steps = Sql(), "".join(f'."{one:08X}"."Value"[*]' for one in sequences)
+    try:
+        column, kind = _within("n.item", tag, dictionary_VR(tag))
+    except KeyError:
+        made.unmatched.append(path[0])
+        return
+    _one_of(inner, column, kind, tag, values, fuzzy=False)
+    items = f"jsonb_path_query({_ALIASES[level]}.attributes, '${steps}')"
+    made.add(f"EXISTS (SELECT FROM {items} AS n(item) WHERE {inner.conditions[0]})", *inner.params)
 
 
 def _one_of(made: Sql, column: str, kind: str, tag: int, values: list[str], *, fuzzy: bool) -> None:

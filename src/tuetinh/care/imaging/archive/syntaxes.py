@@ -8,6 +8,7 @@ from io import BytesIO
 import numpy as np
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.encaps import get_frame
 from pydicom.pixels import iter_pixels, pack_bits
 from pydicom.uid import (
     ExplicitVRBigEndian,
@@ -18,6 +19,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from tuetinh.care.imaging.archive import sizes
 from tuetinh.care.imaging.archive.lenient import dcmread
 from tuetinh.care.imaging.archive.reading import whole
 
@@ -43,6 +45,9 @@ def explicit(dataset: FileDataset) -> bytes:
     """The object as a Part 10 file in Explicit VR Little Endian. Raises CannotConvert."""
     syntax = dataset.file_meta.TransferSyntaxUID
     try:
+        if syntax.is_encapsulated:
+            frames = int(dataset.get("NumberOfFrames") or 1)
+            sizes.check(dataset, get_frame(dataset.PixelData, 0, number_of_frames=frames), frames)
         if syntax.is_encapsulated and dataset.BitsAllocated == 1:
             _pack(dataset)
         elif syntax.is_encapsulated:

@@ -117,6 +117,11 @@ class Call:
         await self.start(status, media, [("content-length", str(len(body))), *headers])
         await self.send({"type": "http.response.body", "body": b"" if self.scope["method"] == "HEAD" else body})
 
+    async def answer_nothing(self, headers: Headers = ()) -> None:
+        """Send that nothing was found (204)."""
+        await self.start(204, JSON, headers)
+        await self.end()
+
     async def answer_json(self, value: object, status: int = 200, headers: Headers = ()) -> None:
         """Send DICOM JSON."""
         await self.answer(status, JSON, orjson.dumps(value), headers)

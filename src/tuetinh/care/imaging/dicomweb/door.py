@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 PATH: Final = "/dicom-web"
 THREADS: Final = 4  # that store
 UID: Final = r"([0-9.]{1,64})"
+TAG: Final = "[0-9A-Fa-f]{8}"
 _STUDY, _SERIES, _INSTANCE = 0x0020000D, 0x0020000E, 0x00080018
 _ROUTES: Final = [
     (re.compile(pattern), name)
@@ -45,7 +46,7 @@ _ROUTES: Final = [
         (rf"/studies/{UID}(?:/series/{UID}(?:/instances/{UID})?)?/(rendered|thumbnail)", "drawn"),
         (rf"/studies/{UID}/series/{UID}/instances/{UID}/frames/([0-9,]+)", "frames"),
         (rf"/studies/{UID}/series/{UID}/instances/{UID}/frames/([0-9,]+)/(rendered|thumbnail)", "drawn frame"),
-        (rf"/studies/{UID}/series/{UID}/instances/{UID}/bulkdata/([0-9A-Fa-f]{{8}})", "bulk"),
+        (rf"/studies/{UID}/series/{UID}/instances/{UID}/bulkdata/({TAG}(?:/[1-9][0-9]{{0,5}}/{TAG})*)", "bulk"),
     )
 ]
 _LEVELS: Final = {"studies": "STUDY", "series": "SERIES", "instances": "IMAGE"}
@@ -146,9 +147,9 @@ async def _give(call: Call, name: str, groups: tuple[str | None, ...], found: li
             await wado.some_frames(call, found[0], _numbers(groups[3]))
         case "drawn":
             pictures = [one for one in found if is_drawn(one.sop_class, one.transfer_syntax)] or found
-            await wado.rendered(call, pictures[len(pictures) // 2], 1, thumbnail=groups[3] == "thumbnail")
+            await wado.rendered(call, pictures[len(pictures) // 2], [1], thumbnail=groups[3] == "thumbnail")
         case "drawn frame":
-            await wado.rendered(call, found[0], _numbers(groups[3])[0], thumbnail=groups[4] == "thumbnail")
+            await wado.rendered(call, found[0], _numbers(groups[3]), thumbnail=groups[4] == "thumbnail")
         case _:
             await wado.bulk(call, found[0], groups[3] or "")
 

@@ -11,16 +11,18 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
 from pydicom.pixels.utils import pack_bits
 from pydicom.uid import UID
 
+from tuetinh.care.imaging.archive import sizes
 from tuetinh.care.imaging.archive.lenient import dcmread
-from tuetinh.care.imaging.archive.reading import whole_of
+from tuetinh.care.imaging.archive.reading import text, whole_of
 from tuetinh.care.imaging.archive.syntaxes import CannotConvert
+from tuetinh.commons.ui.api import PRINT_FONTS
 from tuetinh.record.contents.files import opened
 
 # Media type of a frame that is kept in a syntax (PS3.18, table 8.7.3-5).
@@ -44,6 +46,7 @@ KNOWN: Final = 256  # files whose header a process remembers: a viewer asks for 
 UNDEFINED: Final = 0xFFFFFFFF
 THUMBNAIL: Final = 128
 LARGEST: Final = 4096  # pixels of a side that is drawn
+FONT: Final = PRINT_FONTS / "BeVietnamPro_600SemiBold.ttf"
 
 
 class NoFrame(Exception):
@@ -52,11 +55,19 @@ class NoFrame(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """How a frame is drawn. window: centre and width, none for the object's own; size: what it fits in."""
+    """How a frame is drawn. window: centre and width, none for the object's own; size: what it fits in.
+
+    function: of the window (PS3.3, C.11.2.1.3), "" for the object's own. region: the part of the picture that is drawn:
+    left, top, width, height, which mirror it where they are negative. words: that are written upon it, line by line,
+    at the top left and at the bottom left.
+    """
 
     window: tuple[float, float] | None = None
     size: tuple[int, int] | None = None
     quality: int = 85
+    function: str = ""
+    region: tuple[float, float, float, float] | None = None
+    words: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,7 @@ class Pixels:
 
     def array(self, number: int, *, raw: bool) -> NDArray[np.generic]:
         """A frame, decoded; of what is large not all is read. raw: in the colours that it is kept in."""
+        sizes.check(self.header, kept(self.digest, [number])[0] if self.syntax.is_encapsulated else None)
         with opened(self.digest) as file:
             large = self.start and file.seek(0, SEEK_END) > WHOLE
             file.seek(0)
@@ -194,11 +206,54 @@ def _array(where: Pixels, number: int) -> NDArray[np.generic]:
 def drawn(digest: bytes, number: int, drawing: Drawing, form: str) -> bytes:
     """A frame as people see it, as `JPEG` or `PNG`. Raises NoFrame, CannotConvert."""
     picture = Image.fromarray(seen(digest, number, drawing))
+    if drawing.region:
+        picture = _part(picture, drawing.region)
     if drawing.size:
         picture.thumbnail((min(drawing.size[0], LARGEST), min(drawing.size[1], LARGEST)))
+    if any(drawing.words):
+        _write(picture, drawing.words)
     out = BytesIO()
     picture.save(out, form, **({"quality": drawing.quality} if form == "JPEG" else {}))
     return out.getvalue()
+
+
+def _part(picture: Image.Image, region: tuple[float, float, float, float]) -> Image.Image:
+    """The part of a picture; raises NoFrame where nothing of it is there."""
+    left, top, width, height = region
+    right, bottom = min(left + abs(width), picture.width), min(top + abs(height), picture.height)
+    if not (0 <= left < right and 0 <= top < bottom):
+        raise NoFrame("the region is not in the picture")
+    found = picture.crop((int(left), int(top), max(round(right), int(left) + 1), max(round(bottom), int(top) + 1)))
+    found = ImageOps.mirror(found) if width < 0 else found
+    return ImageOps.flip(found) if height < 0 else found
+
+
+def _write(picture: Image.Image, words: tuple[str, str]) -> None:
+    """Write upon a picture what is told of it, bright with a dark edge."""
+    size = max(10, picture.height // 40)
+    font, draw, edge = ImageFont.truetype(FONT, size), ImageDraw.Draw(picture), max(1, size // 12)
+    bright, dark = (255, 0) if picture.mode == "L" else ((255, 255, 255), (0, 0, 0))
+    for lines, at, anchor in ((words[0], size // 2, "la"), (words[1], picture.height - size // 2, "ld")):
+        place = (size // 2, at)
+        draw.multiline_text(place, lines, bright, font, anchor, stroke_width=edge, stroke_fill=dark)
+
+
+def words_upon(digest: bytes, number: int, annotation: frozenset[str]) -> tuple[str, str]:
+    """What is written upon a picture: of `patient` and of `technique` (PS3.18, 8.3.5.1.1). Raises NoFrame."""
+    if not annotation:
+        return "", ""
+    header = pixels(digest).header
+    born, sex = text(header, "PatientBirthDate"), text(header, "PatientSex")
+    name = " ".join(text(header, "PatientName").replace("^", " ").split())
+    patient = [name, text(header, "PatientID"), " ".join(filter(None, (born, sex)))]
+    made = " ".join(text(header, one) for one in ("StudyDate", "StudyTime"))
+    series = " ".join(text(header, one) for one in ("Modality", "SeriesDescription", "ProtocolName"))
+    technique = [series, made, text(header, "InstitutionName"), f"{text(header, 'InstanceNumber') or '–'} / {number}"]
+    told = {"patient": patient, "technique": technique}
+    upper, lower = (
+        "\n".join(filter(str.strip, told[kind])) if kind in annotation else "" for kind in ("patient", "technique")
+    )
+    return upper, lower
 
 
 def seen(digest: bytes, number: int, drawing: Drawing) -> NDArray[np.uint8]:
@@ -206,9 +261,23 @@ def seen(digest: bytes, number: int, drawing: Drawing) -> NDArray[np.uint8]:
     where = pixels(digest)
     _check([number], where.count)
     try:
-        return for_eyes(where.header, where.array(number, raw=False), drawing)
+        return for_eyes(_of_frame(where.header, number), where.array(number, raw=False), drawing)
     except Exception as error:
         raise CannotConvert(str(error)) from error
+
+
+def _of_frame(header: Dataset, number: int) -> Dataset:
+    """What is told of the pixels of a frame: of those with functional groups (PS3.3, C.7.6.16) its own words count."""
+    everywhere, each = (header.get(f"{one}FunctionalGroupsSequence") or [] for one in ("Shared", "PerFrame"))
+    groups = [*everywhere[:1], *each[number - 1 : number]]
+    if not groups:
+        return header
+    found = header.group_dataset(0x0028)
+    for group in groups:
+        for macro in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
+            for item in group.get(macro) or []:
+                found.update(item)
+    return found
 
 
 def for_eyes(dataset: Dataset, values: NDArray[np.generic], drawing: Drawing) -> NDArray[np.uint8]:
@@ -220,14 +289,28 @@ def for_eyes(dataset: Dataset, values: NDArray[np.generic], drawing: Drawing) ->
         return _bytes_of(values)
     values = apply_modality_lut(values, dataset)
     centre, width = drawing.window or _own_window(dataset) or (0.0, 0.0)
-    if width >= 1:
-        low, high = centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
+    function = drawing.function or str(dataset.get("VOILUTFunction") or "LINEAR")
+    if width >= 1 or (width > 0 and function != "LINEAR"):
+        scaled = _windowed(values.astype(np.float64), centre, width, function) * 255
     else:
         if "VOILUTSequence" in dataset:
             values = apply_voi_lut(values, dataset)
         low, high = float(values.min()), float(values.max())
-    scaled = np.clip((values.astype(np.float64) - low) / max(high - low, 1e-9), 0, 1) * 255
+        scaled = _between(values.astype(np.float64), low, high) * 255
     return (255 - scaled if photometric == "MONOCHROME1" else scaled).astype(np.uint8)
+
+
+def _windowed(values: NDArray[np.float64], centre: float, width: float, function: str) -> NDArray[np.float64]:
+    """Values as parts of the brightest that there is (PS3.3, C.11.2.1.2.1 and C.11.2.1.3)."""
+    if function == "SIGMOID":
+        return 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
+    if function == "LINEAR_EXACT":
+        return _between(values, centre - width / 2, centre + width / 2)
+    return _between(values, centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2)
+
+
+def _between(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    return np.clip((values - low) / max(high - low, 1e-9), 0, 1)
 
 
 def _own_window(dataset: Dataset) -> tuple[float, float] | None:

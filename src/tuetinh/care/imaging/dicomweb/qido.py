@@ -27,17 +27,21 @@ def wanted(call: Call, level: str, within: dict[int, str], beside: str = "") -> 
     beside: the study whose person is asked about, whom every facility's machines may give another PatientID.
     """
     keys: dict[int, list[str]] = {tag: [uid] for tag, uid in within.items()}
+    nested: dict[tuple[int, ...], list[str]] = {}
     for name, value in call.query:
         if name in _OPTIONS:
             continue
-        tag = tag_of(name)
-        if tag is None:
+        path = path_of(name)
+        if path is None:
             raise Refused(400, f"no such attribute: {name}")
-        if beside and tag == _PATIENT_ID:
-            continue
-        keys.setdefault(tag, []).extend(value.replace("\\", ",").split(",") if tag in _UIDS else [value])
+        if len(path) > 1:
+            nested.setdefault(path, []).append(value)
+        elif not beside or path[0] != _PATIENT_ID:
+            several = value.replace("\\", ",").split(",") if path[0] in _UIDS else [value]
+            keys.setdefault(path[0], []).extend(several)
     fuzzy = call.option("fuzzymatching", "false").lower() == "true"
-    return Wanted(level, keys, fuzzy, min(_count(call, "limit", USUAL), MOST), _count(call, "offset", 0), beside)
+    limit, offset = min(_count(call, "limit", USUAL), MOST), _count(call, "offset", 0)
+    return Wanted(level, keys, nested, fuzzy, limit, offset, beside)
 
 
 def _count(call: Call, name: str, usual: int) -> int:
@@ -47,12 +51,21 @@ def _count(call: Call, name: str, usual: int) -> int:
     return int(text)
 
 
+def path_of(name: str) -> tuple[int, ...] | None:
+    """The tags of an attribute and the sequences that it is in, by their keywords or eight digits (PS3.18, 8.3.4.1)."""
+    tags = [_tag(one) for one in name.split(".")]
+    return tuple(tag for tag in tags if tag is not None) if None not in tags else None
+
+
+def _tag(name: str) -> int | None:
+    if len(name) == 8 and all(sign in "0123456789abcdefABCDEF" for sign in name):
+        return int(name, 16)
+    return tag_for_keyword(name)
+
+
 def tag_of(name: str) -> int | None:
-    """The tag of an attribute by its keyword or its eight digits; within a sequence, the sequence's."""
-    first = name.partition(".")[0]
-    if len(first) == 8 and all(sign in "0123456789abcdefABCDEF" for sign in first):
-        return int(first, 16)
-    return tag_for_keyword(first)
+    """The tag of an attribute; within a sequence, the sequence's."""
+    return _tag(name.partition(".")[0])
 
 
 async def answer(call: Call, found: Found, level: str, within: dict[int, str], *, xml: bool) -> None:
@@ -72,7 +85,9 @@ async def answer(call: Call, found: Found, level: str, within: dict[int, str], *
         told["00080005"] = {"vr": "CS", "Value": ["ISO_IR 192"]}
         matches.append(dict(sorted(told.items())))
     headers = [("warning", f'299 tuetinh "{text}"') for text in _warnings(found)]
-    if xml and matches:
+    if not matches:
+        await call.answer_nothing(headers)
+    elif xml:
         told = await asyncio.to_thread(lambda: [native.as_xml(match) for match in matches])
         await call.answer_parts(told, native.MEDIA, headers)
     else:

@@ -27,6 +27,7 @@ _CHANGED: Final = 0x0111  # duplicate SOP instance, with other content: kept, un
 _PROCESSING: Final = 0x0110
 _OUT_OF_RESOURCES: Final = 0xA700
 _NOT_ALLOWED: Final = 0x0124
+_NOT_UNDERSTOOD: Final = 0xC000
 
 
 async def store(call: Call, asker: Asker, study: str, work: Callable[..., Awaitable[Any]]) -> None:
@@ -40,9 +41,10 @@ async def store(call: Call, asker: Asker, study: str, work: Callable[..., Awaita
     elif told[""] == "multipart/related" and told.get("boundary"):
         try:
             async for headers, body in parts(call.chunks(), told["boundary"]):
-                if parameters(headers.get("content-type", DICOM))[""] != DICOM:
-                    raise Refused(415, "a part is no application/dicom")
-                outcomes.append(await _one(source, person, study, body, work))
+                if parameters(headers.get("content-type", DICOM))[""] == DICOM:
+                    outcomes.append(await _one(source, person, study, body, work))
+                else:  # of those before it something has become, which the client is told
+                    outcomes.append((Kept("held", "not-dicom"), _NOT_UNDERSTOOD))
         except NotMultipart as error:
             if not outcomes:
                 raise Refused(400, str(error)) from error
@@ -51,6 +53,8 @@ async def store(call: Call, asker: Asker, study: str, work: Callable[..., Awaita
         raise Refused(415, "multipart/related or application/dicom is expected")
     if not outcomes:
         raise Refused(400, "the request brings nothing")
+    if all(kept.reason == "not-dicom" for kept, _ in outcomes):
+        raise Refused(415, "no part is application/dicom")
     record = record_studies if person else record_new  # what a person keeps is in the record when they look
     await work(record, {kept.study for kept, _ in outcomes if kept.state == "stored"})
     await _answer(call, study, outcomes)

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import BinaryIO, Final, TypeVar
 
 from tuetinh.care.imaging.archive.queries import Object
@@ -13,6 +14,7 @@ from tuetinh.care.imaging.archive.reading import whole
 from tuetinh.care.imaging.archive.syntaxes import PLAIN, WITHOUT_LOSS, CannotConvert, explicit, without_loss
 from tuetinh.care.imaging.dicomweb import frames, metadata, multipart, native
 from tuetinh.care.imaging.dicomweb.asked import JSON, Accepted, Call, Refused
+from tuetinh.care.imaging.dicomweb.frames import Drawing
 
 T = TypeVar("T")
 CHUNK: Final = 1024 * 1024
@@ -22,6 +24,7 @@ PDF: Final = "application/pdf"
 PAPER: Final = "1.2.840.10008.5.1.4.1.1.104.1"  # Encapsulated PDF Storage
 EXPLICIT: Final = PLAIN[0]
 CONVERTIBLE: Final = (EXPLICIT, *WITHOUT_LOSS)
+TOGETHER: Final = 100  # frames that are drawn for one request
 CONVERTED: Final = 256 * 2**20  # bytes of the largest object that is converted, in some times its size of memory
 
 
@@ -214,8 +217,10 @@ async def _one(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-async def rendered(call: Call, one: Object, number: int, *, thumbnail: bool = False) -> None:
-    """Send a frame as people see it (PS3.18, 8.3.5): `viewport`, `window` and `quality` are understood.
+async def rendered(call: Call, one: Object, numbers: list[int], *, thumbnail: bool = False) -> None:
+    """Send frames as people see them, several as parts (PS3.18, 8.3.5).
+
+    `viewport`, `window`, `quality` and `annotation` are understood.
 
     A document that is kept is given itself (PS3.18, 8.7.4).
     """
@@ -226,34 +231,77 @@ async def rendered(call: Call, one: Object, number: int, *, thumbnail: bool = Fa
             raise Refused(404, "there is no document in the object")
         await call.answer(200, PDF, document)
         return
-    accepted = call.accepting(lambda a: a.media in ("image/jpeg", "image/png", "image/*", "*/*"))
-    drawing = frames.Drawing(
-        _window(call.option("window")),
-        _viewport(call.option("viewport")) or ((frames.THUMBNAIL,) * 2 if thumbnail else None),
-        _whole(call.option("quality", "85"), 1, 100),
-    )
-    form = "PNG" if accepted.media == "image/png" else "JPEG"
-    body = await _worked(lambda: frames.drawn(one.digest, number, drawing, form))
-    await call.answer(200, f"image/{form.lower()}", body)
+    accepted = call.accepting(lambda a: a.inner in ("image/jpeg", "image/png", "image/*", "*/*", ""))
+    window, function = _window(call.option("window"))
+    size, region = _viewport(call.option("viewport"))
+    size = size or ((frames.THUMBNAIL,) * 2 if thumbnail else None)
+    quality, annotation = _whole(call.option("quality", "85"), 1, 100), _annotation(call.option("annotation"))
+    form = "PNG" if accepted.inner == "image/png" else "JPEG"
+
+    def draw(number: int) -> bytes:
+        words = frames.words_upon(one.digest, number, annotation)
+        return frames.drawn(one.digest, number, Drawing(window, size, quality, function, region, words), form)
+
+    if len(numbers) > TOGETHER:
+        raise Refused(400, f"at most {TOGETHER} frames are drawn together")
+    bodies = [await _worked(partial(draw, number)) for number in numbers]
+    if len(bodies) > 1 or accepted.is_multipart:
+        await call.answer_parts(bodies, f"image/{form.lower()}")
+    else:
+        await call.answer(200, f"image/{form.lower()}", bodies[0])
 
 
-def _window(text: str) -> tuple[float, float] | None:
+def _window(text: str) -> tuple[tuple[float, float] | None, str]:
+    """The window and its function (PS3.18, 8.3.5.1.4)."""
     if not text:
-        return None
-    try:
-        centre, width = (float(one) for one in text.split(",")[:2])
-    except ValueError:
-        raise Refused(400, "window is centre,width,function") from None
-    return centre, width
+        return None, ""
+    centre, width, function = [*text.split(","), "", ""][:3]
+    found = _FUNCTIONS.get(function.strip().lower())
+    numbers = _numbers([centre, width])
+    if found is None or len(numbers) < 2 or numbers[1] <= 0:
+        raise Refused(400, "window is centre,width,function; functions are linear, linear-exact and sigmoid")
+    return (numbers[0], numbers[1]), found
 
 
-def _viewport(text: str) -> tuple[int, int] | None:
+_FUNCTIONS: Final = {"": "LINEAR", "linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
+
+
+def _viewport(text: str) -> tuple[tuple[int, int] | None, tuple[float, float, float, float] | None]:
+    """What the picture fits in, and the part of it that is drawn (PS3.18, 8.3.5.1.3)."""
     if not text:
-        return None
+        return None, None
     sides = text.split(",")
-    if len(sides) < 2:
-        raise Refused(400, "viewport is width,height")
-    return _whole(sides[0], 1, frames.LARGEST), _whole(sides[1], 1, frames.LARGEST)
+    if len(sides) not in (2, 4, 6):
+        raise Refused(400, "viewport is width,height,left,top,width,height")
+    size = _whole(sides[0], 1, frames.LARGEST), _whole(sides[1], 1, frames.LARGEST)
+    if not any(sides[2:]):
+        return size, None
+    usual = ("0", "0", str(_WHOLE), str(_WHOLE))
+    told = [one or instead for one, instead in zip([*sides[2:], "", ""], usual, strict=False)]
+    numbers = _numbers(told)
+    if len(numbers) < 4:
+        raise Refused(400, "viewport is width,height,left,top,width,height")
+    return size, (numbers[0], numbers[1], numbers[2], numbers[3])
+
+
+_WHOLE: Final = 2**20  # a side that is longer than that of any picture
+
+
+def _numbers(texts: list[str]) -> list[float]:
+    """The numbers of texts as far as all are some."""
+    try:
+        found = [float(one) for one in texts]
+    except ValueError:
+        return []
+    return found if all(abs(one) < 2**31 for one in found) else []
+
+
+def _annotation(text: str) -> frozenset[str]:
+    """What is to be written upon the picture (PS3.18, 8.3.5.1.1)."""
+    found = frozenset(filter(None, (one.strip().lower() for one in text.split(","))))
+    if found - {"patient", "technique"}:
+        raise Refused(400, "annotation is patient, technique")
+    return found
 
 
 def _whole(text: str, least: int, most: int) -> int:

@@ -32,7 +32,18 @@ def wanted(identifier: Dataset) -> Wanted:
         for element in identifier
         if element.VR != "SQ" and int(element.tag) not in _ABOUT_THE_QUERY and element.tag.element != 0
     }
-    return Wanted(level, keys, limit=MOST)
+    return Wanted(level, keys, dict(_nested(identifier)), limit=MOST)
+
+
+def _nested(dataset: Dataset, within: tuple[int, ...] = ()) -> Iterable[tuple[tuple[int, ...], list[str]]]:
+    """What is asked within the item of each sequence (C.2.2.2.6)."""
+    for element in dataset:
+        path = (*within, int(element.tag))
+        if element.VR == "SQ":
+            for item in list(element.value)[:1]:
+                yield from _nested(item, path)
+        elif within:
+            yield path, values(element.value)
 
 
 def wanted_objects(identifier: Dataset) -> Wanted:

@@ -21,6 +21,7 @@ from tuetinh.record.steps import enter
 
 SIGNED: Final = ("final", "amended", "corrected", "appended")
 PDF: Final = "1.2.840.10008.5.1.4.1.1.104.1"  # SOP class Encapsulated PDF Storage
+MOST_FRAMES: Final = 20_000  # of an object, whatever it says of itself
 _ROWS, _FRAMES = "00280010", "00280008"
 _DESCRIPTION = "0008103E"
 
@@ -77,7 +78,7 @@ def _shown(row: Instance) -> Shown:
     one = Object(*told, row.transfer_syntax_uid, bytes(row.digest), row.size)
     kind = kind_of(one.sop_class, one.transfer_syntax, row.attributes)
     name = (row.series.attributes.get(_DESCRIPTION, {}).get("Value") or [""])[0] or ""
-    return Shown(one, kind, max(_number(row.attributes, _FRAMES), 1), row.series.modality, str(name))
+    return Shown(one, kind, min(max(_number(row.attributes, _FRAMES), 1), MOST_FRAMES), row.series.modality, str(name))
 
 
 def report_of(asker: Asker, exam: Exam) -> bytes | None:

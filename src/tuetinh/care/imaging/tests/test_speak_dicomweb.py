@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from dicomweb_client.api import DICOMwebClient
 from PIL import Image
-from pydicom import Dataset, dcmread, examples
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom import Dataset, dcmread, dcmwrite, examples
+from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, JPEGLSLossless, RLELossless
 from requests import Session
 
 from tuetinh.care.imaging.dicomweb import frames, native, wado
@@ -42,7 +42,7 @@ def test_nobody_and_whoever_may_not_see_get_nothing(web: Web) -> None:
     for who in ("outsider", "official"):
         assert web.get("/studies", who=who).status_code == 403
         assert web.get(ONE, who=who).status_code == 403
-    assert web.get("/studies", who="citizen").json() == []  # it is another patient's
+    assert web.get("/studies", who="citizen").status_code == 204  # it is another patient's
     assert web.get(ONE, who="citizen").status_code == 404
 
 
@@ -75,6 +75,20 @@ def test_store_tells_of_each_object(web: Web) -> None:
     assert (Instance.objects.count(), Held.objects.count()) == (1, 3)
 
 
+def test_a_part_that_is_no_object_hinders_no_other(web: Web) -> None:
+    """What was stored before it is told, for it stays stored."""
+    dicom = b"Content-Type: application/dicom\r\n\r\n"
+    first, last = (part10(SOPInstanceUID=f"1.2.3.4.1.{number}") for number in (1, 2))
+    body = b"--x\r\n" + dicom + first + b"\r\n--x\r\nContent-Type: text/plain\r\n\r\nhello\r\n--x\r\n" + dicom + last
+    answer = web.post(body + b"\r\n--x--\r\n", "multipart/related; type=application/dicom; boundary=x")
+    assert answer.status_code == 202
+    told = answer.json()
+    assert [value(one, "00081155") for one in told["00081199"]["Value"]] == ["1.2.3.4.1.1", "1.2.3.4.1.2"]
+    assert [value(one, "00081197") for one in told["00081198"]["Value"]] == [0xC000]
+    alone = b"--x\r\nContent-Type: text/plain\r\n\r\nhello\r\n--x--\r\n"
+    assert web.post(alone, "multipart/related; boundary=x").status_code == 415
+
+
 def test_a_large_object_comes_by_and_by(web: Web) -> None:
     """One that is a file before it is whole: stored, held in another study's address, refused where it is cut off."""
     large = part10(SOPInstanceUID="1.2.3.4.1.1", Rows=1024, Columns=1024, PixelData=bytes(range(256)) * 2**13)
@@ -103,12 +117,34 @@ def test_find_at_every_level(web: Web) -> None:
     assert [value(one, "00080018") for one in images] == ["1.2.3.4.1.1", "1.2.3.4.1.2"]
     assert [value(one, "00200013") for one in web.get("/instances?limit=1&offset=1").json()] == [2]
     assert len(web.get("/studies?fuzzymatching=true&PatientName=anh nguy").json()) == 1
-    assert web.get("/studies?StudyDate=20260101-20260102").json() == []
+    nothing = web.get("/studies?StudyDate=20260101-20260102")
+    assert (nothing.status_code, nothing.content) == (204, b"")
     assert web.get("/studies?00080020=20261102").json() != []
     assert web.get("/studies?StudyDate=soon").status_code == 400
     assert web.get("/studies?Nonsense=1").status_code == 400
     unmatched = web.get("/studies?PerformedStationAETitle=X").headers["warning"]
     assert unmatched == '299 tuetinh "Some attributes were not matched"'
+
+
+def test_find_by_what_stands_in_sequences(web: Web) -> None:
+    asked = [Dataset(), Dataset()]
+    asked[0].ScheduledProcedureStepID, asked[1].ScheduledProcedureStepID = "P1", "P2"
+    asked[1].ScheduledProtocolCodeSequence = [Dataset()]
+    asked[1].ScheduledProtocolCodeSequence[0].CodeValue = "C7"
+    web.store(part10(RequestAttributesSequence=asked), part10(SeriesInstanceUID="1.2.3.4.2"))
+    for query, found in {
+        "RequestAttributesSequence.ScheduledProcedureStepID=P2": 1,
+        "00400275.00400009=P?": 1,
+        "00400275.00400009=P3": 0,
+        "RequestAttributesSequence.ScheduledProtocolCodeSequence.CodeValue=C7": 1,
+        "RequestAttributesSequence.ScheduledProtocolCodeSequence.CodeValue=C8": 0,
+        "RequestAttributesSequence.ScheduledProcedureStepID=": 2,
+        "RequestAttributesSequence.ScheduledProcedureStepID='": 0,
+    }.items():
+        answer = web.get(f"/series?{query}")
+        assert (len(answer.json()) if answer.content else 0, "warning" in answer.headers) == (found, False), query
+    assert "warning" in web.get("/series?PatientName.CodeValue=C7").headers
+    assert web.get("/series?RequestAttributesSequence.Nonsense=C7").status_code == 400
 
 
 def test_who_searches_is_told_of_more(web: Web) -> None:
@@ -146,8 +182,95 @@ def test_metadata_frames_bulk_data_and_pictures(web: Web) -> None:
     assert picture.headers["content-type"] == "image/png"
     assert Image.open(BytesIO(picture.content)).size == (4, 4)
     assert web.get(f"{ONE}/rendered?window=100,50,linear&viewport=2,2").headers["content-type"] == "image/jpeg"
-    assert web.get(f"{ONE}/rendered?window=x").status_code == 400
+    for query in ("window=x", "window=1,0,linear", "window=1,nan", "window=1,2,cubic", "viewport=1", "quality=0",
+                  "viewport=2,2,x,0,1,1", "annotation=all"):  # fmt: skip
+        assert web.get(f"{ONE}/rendered?{query}").status_code == 400, query
     assert web.get("/studies/1.2.3.4/thumbnail").status_code == 200
+
+
+def drawn(web: Web, query: str = "", path: str = f"{ONE}/rendered") -> np.ndarray:
+    """A picture as it is drawn."""
+    answer = web.get(f"{path}?{query}", "image/png")
+    assert answer.status_code == 200, answer.text
+    return np.asarray(Image.open(BytesIO(answer.content)))
+
+
+def test_pictures_are_drawn_as_they_are_asked_for(web: Web) -> None:
+    values = np.arange(16, dtype="<u2").reshape(4, 4)
+    web.store(part10(SOPInstanceUID="1.2.3.4.1.1", PixelData=values.tobytes(), PatientID="BN000017"))
+    whole = drawn(web)
+    assert (whole.min(), whole.max()) == (0, 255)
+    corner = drawn(web, "viewport=4,4,2,1,2,3")
+    assert np.array_equal(corner, whole[1:4, 2:4])
+    assert np.array_equal(drawn(web, "viewport=4,4,2,1,-2,-3"), corner[::-1, ::-1])
+    assert np.array_equal(drawn(web, "viewport=4,4,,,2,"), whole[:, :2])
+    assert web.get(f"{ONE}/rendered?viewport=4,4,4,0,2,2").status_code == 404
+    linear, exact, sigmoid = (drawn(web, f"window=8,4,{one}") for one in ("linear", "linear-exact", "sigmoid"))
+    for found, width in ((linear, 3), (exact, 4)):
+        assert found.ravel().tolist() == [int(np.clip((x - 6) / width, 0, 1) * 255) for x in range(16)]
+    assert sigmoid.ravel().tolist() == [int(255 / (1 + np.exp(8.0 - x))) for x in range(16)]
+
+
+def test_what_is_told_of_a_picture_is_written_upon_it(web: Web) -> None:
+    web.store(part10(SOPInstanceUID="1.2.3.4.1.1", Rows=256, Columns=256, PixelData=bytes(2 * 256**2)))
+    plain = drawn(web)
+    kinds = ("patient", "technique", "patient,technique")
+    patient, technique, both = (drawn(web, f"annotation={one}") for one in kinds)
+    assert not plain.any()
+    assert patient[:128].any() and not patient[128:].any()
+    assert technique[128:].any() and not technique[:128].any()
+    assert both[:128].any() and both[128:].any()
+
+
+def test_frames_of_enhanced_objects_are_drawn_by_their_own_words(web: Web) -> None:
+    """Rescale and window stand in the functional groups, of all frames or of each."""
+    first, second, everywhere = Dataset(), Dataset(), Dataset()
+    for one, centre in ((first, 8), (second, 108)):
+        one.FrameVOILUTSequence = [Dataset()]
+        one.FrameVOILUTSequence[0].WindowCenter, one.FrameVOILUTSequence[0].WindowWidth = centre, 4
+        one.FrameVOILUTSequence[0].VOILUTFunction = "LINEAR_EXACT"
+    everywhere.PixelValueTransformationSequence = [Dataset()]
+    everywhere.PixelValueTransformationSequence[0].RescaleIntercept = 0
+    everywhere.PixelValueTransformationSequence[0].RescaleSlope = 1
+    values = np.concatenate([np.arange(16), np.arange(100, 116)]).astype("<u2")
+    web.store(
+        part10(
+            SOPInstanceUID="1.2.3.4.1.1", NumberOfFrames=2, PixelData=values.tobytes(),
+            PerFrameFunctionalGroupsSequence=[first, second], SharedFunctionalGroupsSequence=[everywhere],
+        )
+    )  # fmt: skip
+    one, other = (drawn(web, path=f"{ONE}/frames/{number}/rendered") for number in (1, 2))
+    both = web.get(f"{ONE}/frames/1,2/rendered", 'multipart/related; type="image/png"')
+    assert both.headers["content-type"].startswith('multipart/related; type="image/png"')
+    assert both.content.count(b"\x89PNG") == 2
+    assert one.ravel().tolist() == [int(np.clip((x - 6) / 4, 0, 1) * 255) for x in range(16)]
+    assert np.array_equal(one, other)
+
+
+def test_bulk_data_of_each_item_has_its_own_address(web: Web) -> None:
+    """Of two curves, or of a picture beside its icon, each is given; and words with their first byte first."""
+    curves = [Dataset(), Dataset()]
+    for number, curve in enumerate(curves, start=1):
+        curve.WaveformBitsAllocated = 16
+        curve.add_new("WaveformData", "OW", bytes([0, number]) * 1000)
+    icon = Dataset()
+    icon.add_new("PixelData", "OW", bytes([9, 0]) * 1000)
+    web.store(part10(SOPInstanceUID="1.2.3.4.1.1", WaveformSequence=curves, IconImageSequence=[icon]))
+    (told,) = web.get("/studies/1.2.3.4/metadata").json()
+    octets = "application/octet-stream"
+    addresses = [item["54001010"]["BulkDataURI"] for item in told["54000100"]["Value"]]
+    addresses += [told["00880200"]["Value"][0]["7FE00010"]["BulkDataURI"], told["7FE00010"]["BulkDataURI"]]
+    found = [web.get(one.removeprefix(web.url), octets).content for one in addresses]
+    assert found == [bytes([0, 1]) * 1000, bytes([0, 2]) * 1000, bytes([9, 0]) * 1000, bytes(range(32))]
+    assert web.get(f"{ONE}/bulkdata/54000100/3/54001010", octets).status_code == 404
+    assert web.get(f"{ONE}/bulkdata/54000100/1/00100010", octets).status_code == 404
+    big = dcmread(BytesIO(part10(SOPInstanceUID="1.2.3.4.1.2", WaveformSequence=curves)))
+    out = BytesIO()
+    big.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    dcmwrite(out, big, implicit_vr=False, little_endian=False)
+    assert web.store(out.getvalue()).status_code == 200
+    path = ONE.removesuffix("1") + "2/bulkdata/54000100/2/54001010"
+    assert web.get(path, octets).content == bytes([2, 0]) * 1000
 
 
 def test_a_document_is_drawn_as_itself(web: Web) -> None:

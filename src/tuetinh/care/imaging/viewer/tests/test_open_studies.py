@@ -104,8 +104,8 @@ def test_a_guessed_study_is_not_there(person: r4.Patient, as_role: Browser, call
     assert browser.get(PAGE).status_code == 404
     assert browser.get("/imaging/viewer").status_code == 404
     with calls("imaging") as call:
-        assert call.get("/dicom-web/studies").json() == []
-        assert call.get(f"/dicom-web/beside/{STUDY}/studies").json() == []
+        assert call.get("/dicom-web/studies").status_code == 204
+        assert call.get(f"/dicom-web/beside/{STUDY}/studies").status_code == 204
         assert call.get(f"/dicom-web/studies/{STUDY}/metadata").status_code == 404
         assert call.get(f"/dicom-web/studies/{STUDY}/thumbnail").status_code == 404
         assert call.post("/dicom-web/studies", content=measurements(), headers=PROOF).status_code == 409
@@ -215,7 +215,8 @@ def test_a_labelled_study_is_not_there_for_who_sees_no_label(person: r4.Patient,
     def found(role: str) -> tuple[int, int]:
         with calls(role) as call:
             metadata = call.get(f"/dicom-web/studies/{STUDY}/metadata").status_code
-            return len(call.get("/dicom-web/studies").json()), metadata
+            found = call.get("/dicom-web/studies")
+            return len(found.json()) if found.content else 0, metadata
 
     record.put_many(here, [told])
     assert found("imaging") == (1, 200)
