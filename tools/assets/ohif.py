@@ -75,6 +75,13 @@ CHANGES = {
             """window.config.useCPURendering ? [] :
       instances.flatMap((one) => _getDisplaySetsFromSeries([one], servicesManager, extensionManager) || []);""",
         ),
+        # What it says only in English, in the words of the page.
+        ("title: 'DICOM SEG import'", "title: window.viewerSays.regions"),
+        (
+            "message: 'RecommendedDisplayCIELabValue not found for one or more segments. "
+            "The default color was used instead.'",
+            "message: window.viewerSays.noColours",
+        ),
     ),
 }
 

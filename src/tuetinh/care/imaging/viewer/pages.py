@@ -61,6 +61,8 @@ def _words() -> dict[str, str]:
         "none": _("Chưa có số đo nào để lưu."),
         "failed": _("Chưa lưu được số đo."),
         "notYours": _("Chỉ người đọc phim lưu được số đo vào ca chụp."),
+        "regions": _("Khoanh vùng"),
+        "noColours": _("Bản khoanh vùng này không ghi màu; đã dùng màu có sẵn."),
     }
 
 

@@ -7,6 +7,7 @@
   const narrow = matchMedia("(max-width: 640px)").matches; // a phone: the picture has the room
   const words = JSON.parse(document.getElementById("viewer-words").textContent);
 
+  window.viewerSays = words; // for what OHIF would say in English alone
   window.PUBLIC_URL = folder;
   window.browserImportFunction = (name) => import(name);
 

@@ -111,6 +111,8 @@ def test_regions_lie_over_the_pictures(page: Page, node: str, marked: Exam) -> N
     for number, one in enumerate((*others, listed.filter(has_text="Segmentation")), start=4):
         one.dblclick()
         page.wait_for_function(f"(count) => ({SEGMENTS})().length === count", arg=number, timeout=60_000)
+        if one in others:
+            expect(page.get_by_text("không ghi màu").first).to_be_visible()
     shown = page.evaluate(SEGMENTS)[3:]
     assert sorted(shown[:2]) == [["Khoanh tay", "Gan"], ["Khoanh tay", "Lách"]]
     assert shown[2:] == [["Segmentation", "GREEN", "ORANGE", "PURPLE", "LIGHT_BLUE", "DARK_BLUE"]]
