@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
@@ -25,12 +26,14 @@ from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
+from tuetinh.record.text import concept_text
 
 HANOI: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 OPEN: Final = (Exam.Stage.ORDERED, Exam.Stage.SCHEDULED)
 MOST: Final = 1000
 DUPLICATE, NO_SUCH, INVALID, MISSING, NO_INSTANCE = 0x0111, 0x0112, 0x0106, 0x0120, 0x0117
 IN_PROGRESS, COMPLETED, DISCONTINUED = "IN PROGRESS", "COMPLETED", "DISCONTINUED"
+_STEPS: Final = "00400270"  # Scheduled Step Attributes Sequence
 _SEXES: Final = {"male": "M", "female": "F", "other": "O"}
 
 
@@ -41,13 +44,43 @@ def worklist(peer: Peer, asked: Dataset) -> tuple[list[Dataset], bool]:
     more, rows = len(rows) > MOST, rows[:MOST]
     how = protocols(rows, peer.device.facility)
     places = rooms_booked(rows)
+    wanted = _wanted(peer, rows)
     people = record.read_many(peer.asker, "Patient", {row.patient for row in rows})
     found = []
     for row in rows:
         person = cast("r4.Patient | None", people.get(row.patient))
         if person and _is_of(person, asked, peer.device.facility):
-            found.append(_item(row, person, peer, asked, (how.get(row.pk), places.get(row.pk, ""))))
+            plan = _Plan(how.get(row.pk), places.get(row.pk, ""), *wanted.get(row.order, ("", "")))
+            found.append(_item(row, person, peer, asked, plan))
     return found, more
+
+
+class _Plan(NamedTuple):
+    """How an examination is to be made: by which protocol, in which room, for which doctor, to find out what."""
+
+    protocol: Protocol | None
+    place: str
+    doctor: str
+    question: str
+
+
+def _wanted(peer: Peer, rows: Sequence[Exam]) -> dict[str, tuple[str, str]]:
+    """Who asked for examinations, as DICOM writes names, and why; by their orders."""
+    found = record.read_many(peer.asker, "ServiceRequest", {row.order for row in rows})
+    orders = [one for one in found.values() if isinstance(one, r4.ServiceRequest)]
+    by = {str(one.id): ((one.requester and one.requester.reference) or "").rpartition("/")[2] for one in orders}
+    people = record.read_many(peer.asker, "Practitioner", {one for one in by.values() if one})
+    names = {id_: _name_of(one) for id_, one in people.items() if isinstance(one, r4.Practitioner)}
+    why = {str(one.id): ", ".join(filter(None, map(concept_text, one.reasonCode or []))) for one in orders}
+    return {order: (names.get(person, ""), why[order]) for order, person in by.items()}
+
+
+def _name_of(person: r4.Practitioner) -> str:
+    name = next(iter(person.name or []), None)
+    if name is None:
+        return ""
+    said = name.text or " ".join(filter(None, [name.family, *(name.given or [])]))
+    return said.replace(" ", "^", 1)[:64]
 
 
 def _planned(peer: Peer, asked: Dataset, step: Dataset) -> QuerySet[Exam]:
@@ -103,12 +136,9 @@ def _is_of(person: r4.Patient, asked: Dataset, facility: str) -> bool:
     return known.startswith(prefix) and rest in known if star else known == name
 
 
-def _item(row: Exam, person: r4.Patient, peer: Peer, asked: Dataset, how: tuple[Protocol | None, str]) -> Dataset:
-    """One entry (PS3.4, table K.6-1), with the attributes that were asked for and those without which it is no use.
-
-    how: by which protocol, and in which room.
-    """
-    protocol, place = how
+def _item(row: Exam, person: r4.Patient, peer: Peer, asked: Dataset, plan: _Plan) -> Dataset:
+    """One entry (PS3.4, table K.6-1), with the attributes that were asked for and those without which it is no use."""
+    protocol = plan.protocol
     at = row.scheduled_at.astimezone(HANOI)
     step = Dataset()
     step.ScheduledStationAETitle = row.device.title if row.device else peer.title
@@ -120,9 +150,9 @@ def _item(row: Exam, person: r4.Patient, peer: Peer, asked: Dataset, how: tuple[
     step.ScheduledProcedureStepID = row.accession_number
     step.ScheduledStationName = row.device.name[:16] if row.device else None
     step.ScheduledProcedureStepStatus = "SCHEDULED"
-    step.ScheduledProcedureStepLocation = place[:16]
+    step.ScheduledProcedureStepLocation = plan.place[:16]
     if protocol:
-        step.ScheduledProtocolCodeSequence = [_protocol(protocol)]
+        step.ScheduledProtocolCodeSequence = [_code(protocol.code, protocol.vi)]
     if protocol and protocol.contrast:
         step.RequestedContrastAgent = "Iodine" if protocol.contrast == "iodine" else "Gadolinium"
     item = Dataset()
@@ -136,6 +166,10 @@ def _item(row: Exam, person: r4.Patient, peer: Peer, asked: Dataset, how: tuple[
     item.StudyInstanceUID = row.study_instance_uid
     item.RequestedProcedureID = row.accession_number
     item.RequestedProcedureDescription = row.description[:64]
+    if row.service:
+        item.RequestedProcedureCodeSequence = [_code(row.service, row.description)]
+    item.RequestingPhysician = item.ReferringPhysicianName = plan.doctor
+    item.ReasonForTheRequestedProcedure = plan.question[:64]
     item.RequestedProcedurePriority = "HIGH" if row.urgent else "ROUTINE"
     item.ScheduledProcedureStepSequence = [step]
     for element in asked:
@@ -144,10 +178,10 @@ def _item(row: Exam, person: r4.Patient, peer: Peer, asked: Dataset, how: tuple[
     return item
 
 
-def _protocol(protocol: Protocol) -> Dataset:
-    """A protocol as a code of this house (PS3.3, 8.1: schemes of one's own begin with 99)."""
+def _code(value: str, meaning: str) -> Dataset:
+    """A code of this house (PS3.3, 8.1: schemes of one's own begin with 99)."""
     code = Dataset()
-    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = protocol.code[:16], "99TUETINH", protocol.vi[:64]
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value[:16], "99TUETINH", meaning[:64]
     return code
 
 
@@ -165,25 +199,32 @@ def begin(peer: Peer, uid: str, told: Dataset) -> int:
     now = datetime.now(UTC)
     try:
         with transaction.atomic():
-            exam = _exam(peer, steps[0])
+            exams = _exams(peer.device.facility, steps)
             Step.objects.create(
-                sop_instance_uid=uid, exam=exam, facility=peer.device.facility, title=peer.title,
+                sop_instance_uid=uid, exam=next(iter(exams), None), facility=peer.device.facility, title=peer.title,
                 status=IN_PROGRESS, attributes=_json(told), created_at=now, changed_at=now,
             )  # fmt: skip
-            if exam and exam.stage in OPEN:
-                exam.stage, exam.started_at = Exam.Stage.STARTED, now
-                exam.save(update_fields=["stage", "started_at"])
+            for exam in exams:
+                if exam.stage in OPEN:
+                    exam.stage, exam.started_at = Exam.Stage.STARTED, now
+                    exam.save(update_fields=["stage", "started_at"])
             publish(f"imaging:{peer.device.facility}")
     except IntegrityError:
         return DUPLICATE
     return SUCCESS
 
 
-def _exam(peer: Peer, step: Dataset) -> Exam | None:
-    rows = Exam.objects.select_for_update().filter(facility=peer.device.facility)
-    number = str(step.get("AccessionNumber") or step.get("ScheduledProcedureStepID") or "")
-    study = str(step.get("StudyInstanceUID") or "")
-    return rows.filter(study_instance_uid=study).first() or rows.filter(accession_number=number).first()
+def _exams(facility: str, steps: Iterable[Dataset]) -> list[Exam]:
+    """The examinations of a step, locked: one machine may make several orders in one (IHE RAD-6, group case)."""
+    found: dict[int, Exam] = {}
+    rows = Exam.objects.select_for_update().filter(facility=facility)
+    for step in steps:
+        number = str(step.get("AccessionNumber") or step.get("ScheduledProcedureStepID") or "")
+        study = str(step.get("StudyInstanceUID") or "")
+        exam = rows.filter(accession_number=number).first() or rows.filter(study_instance_uid=study).first()
+        if exam:
+            found[exam.pk] = exam
+    return list(found.values())
 
 
 def change(peer: Peer, uid: str, told: Dataset) -> int:
@@ -202,10 +243,18 @@ def change(peer: Peer, uid: str, told: Dataset) -> int:
         row.status, row.changed_at = status, datetime.now(UTC)
         row.attributes = {**row.attributes, **_json(told)}
         row.save(update_fields=["status", "changed_at", "attributes"])
-        if row.exam_id and status != IN_PROGRESS:
-            _ended(row.exam_id, done=status == COMPLETED, at=row.changed_at, by=_people(row.attributes))
+        if status != IN_PROGRESS:
+            for exam in _exams(row.facility, _steps(row)) or [row.exam]:
+                if exam:
+                    _ended(exam.pk, done=status == COMPLETED, at=row.changed_at, by=_people(row.attributes))
         publish(f"imaging:{peer.device.facility}")
     return SUCCESS
+
+
+def _steps(row: Step) -> Iterable[Dataset]:
+    """The scheduled steps of a performed one."""
+    told = {_STEPS: row.attributes[_STEPS]} if _STEPS in row.attributes else {}
+    return Dataset.from_json(told).get("ScheduledStepAttributesSequence") or []
 
 
 def _people(attributes: dict[str, Any]) -> str:
