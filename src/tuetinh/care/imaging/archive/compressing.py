@@ -1,4 +1,4 @@
-"""Objects that came without compression are kept as JPEG-LS, lossless (PS3.5, 8.2.3): half the room, the same pixels.
+"""Objects that came without compression are kept without loss as JPEG-LS (PS3.5, 8.2.3) or JPEG 2000 (8.2.4).
 
 The new file is decoded and set beside the old one before it takes its place. Signed objects, what is compressed already
 and what cannot be compared are left as they came.
@@ -6,6 +6,7 @@ and what cannot be compared are left as they came.
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any, Final
@@ -13,7 +14,7 @@ from typing import Any, Final
 from django.db import transaction
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.uid import JPEGLSLossless
+from pydicom.uid import UID, JPEG2000Lossless, JPEGLSLossless
 
 from tuetinh.care.imaging.archive.elsewhere import days
 from tuetinh.care.imaging.archive.keeping import ask
@@ -25,6 +26,21 @@ from tuetinh.record.contents import Arriving, files
 SMALLEST, LARGEST = 16 * 1024, 512 * 2**20  # bytes of an object that is compressed
 _SIGNED: Final = {0xFFFAFFFA, 0x4FFE0001}  # Digital Signatures Sequence, MAC Parameters Sequence
 _PIXELS: Final = 0x7FE00010
+USUAL: Final = "jpeg-ls"
+SYNTAXES: Final = {USUAL: (JPEGLSLossless, "pyjpegls"), "jpeg2000": (JPEG2000Lossless, "pylibjpeg")}
+"""The transfer syntaxes of `TUETINH_IMAGING_COMPRESS`, and what writes each."""
+
+
+class NoSuchSyntax(Exception):
+    """The setting names no transfer syntax."""
+
+
+def syntax() -> tuple[UID, str]:
+    """The transfer syntax that objects are compressed to, and what writes it. Raises NoSuchSyntax."""
+    told = os.environ.get("TUETINH_IMAGING_COMPRESS", "").strip().lower() or USUAL
+    if told not in SYNTAXES:
+        raise NoSuchSyntax(f"TUETINH_IMAGING_COMPRESS is one of {', '.join(SYNTAXES)}")
+    return SYNTAXES[told]
 
 
 def cutoff() -> datetime:
@@ -35,9 +51,10 @@ def cutoff() -> datetime:
 def compress(instance: int, digest: bytes, size: int) -> int | None:
     """Put a compressed file in the place of an object's; how many bytes that saves, None where it is left as it is.
 
-    Raises as `files.opened`.
+    Raises NoSuchSyntax, and as `files.opened`.
     """
-    made = _compressed(digest) if SMALLEST <= size <= LARGEST else None
+    to, plugin = syntax()
+    made = _compressed(digest, to, plugin) if SMALLEST <= size <= LARGEST else None
     if made is None or len(made) >= size:
         ask("UPDATE imaging_instance SET compression = 'left' WHERE id = %s AND digest = %s", instance, digest)
         return None
@@ -49,7 +66,7 @@ def compress(instance: int, digest: bytes, size: int) -> int | None:
     with transaction.atomic():
         rows = ask(
             _REPLACE,
-            *(content.digest, content.size, str(JPEGLSLossless), original, instance, digest),
+            *(content.digest, content.size, str(to), original, instance, digest),
             *(content.digest, content.size, digest, digest),
         )
     return size - len(made) if rows else None
@@ -72,7 +89,7 @@ WITH changed AS (
 SELECT id FROM changed"""
 
 
-def _compressed(digest: bytes) -> bytes | None:
+def _compressed(digest: bytes, to: UID, plugin: str) -> bytes | None:
     """The Part 10 file of an object, compressed; None where that cannot be, or would not be the same."""
     try:
         with files.opened(digest) as file:
@@ -80,7 +97,7 @@ def _compressed(digest: bytes) -> bytes | None:
         if str(was.file_meta.TransferSyntaxUID) not in PLAIN or not _may_be(was):
             return None
         made = dcmread(BytesIO(_written(was)))  # its values as they are read, not as they lie in memory
-        made.compress(JPEGLSLossless, encoding_plugin="pyjpegls", generate_instance_uid=False)
+        made.compress(to, encoding_plugin=plugin, generate_instance_uid=False)
         data = _written(made)
         return data if _is_same(was, dcmread(BytesIO(data))) else None
     except (files.Away, OSError):

@@ -27,6 +27,10 @@ BATCH: Final = 100
 Do = Callable[[Row], int | None]
 
 
+class BadSetting(Exception):
+    """A job cannot do what it is told to."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One of them. wanted: whether it is switched on; rows: the statement for the next objects (id, digest, size, …)
@@ -55,7 +59,7 @@ def go_on(job: Job, seconds: float = SECONDS) -> None:
     try:
         state.fault = ""
         _work(job, state, time.monotonic() + seconds)
-    except (Unreachable, NoPlace, files.Away, NoSpace) as error:
+    except (Unreachable, NoPlace, files.Away, NoSpace, BadSetting) as error:
         state.fault = str(error)[:300]
         log.warning("imaging: %s goes on later: %s", job.name, error)
     state.told_at = datetime.now(UTC)
@@ -98,6 +102,10 @@ def _compresses() -> bool:
 def _to_compress() -> tuple[str, tuple[Any, ...]]:
     from tuetinh.care.imaging.archive import compressing  # with what decodes pictures, for those who compress
 
+    try:
+        compressing.syntax()
+    except compressing.NoSuchSyntax as error:
+        raise BadSetting(str(error)) from error
     return compressing.candidates()
 
 

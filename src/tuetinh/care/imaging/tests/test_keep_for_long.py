@@ -20,7 +20,7 @@ import psycopg
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.sequence import Sequence
-from pydicom.uid import JPEGLSLossless
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless
 
 from tuetinh.care.imaging.archive import deciding, elsewhere, stores, upkeep
 from tuetinh.care.imaging.archive.keeping import ask, keep
@@ -118,6 +118,23 @@ class TestCompressing:
         age()
         assert sweep() == 1
         assert not files.path_of(was).exists()
+
+    def test_the_syntax_is_chosen(self, person: r4.Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+        data = picture()
+        keep(HERE, data)
+        age()
+        monkeypatch.setenv("TUETINH_IMAGING_COMPRESS", "gif")
+        go_on(JOBS["compress"])
+        assert (content(), only().compression) == (data, "")
+        assert "jpeg2000" in Upkeep.objects.get(job="compress").fault
+        monkeypatch.setenv("TUETINH_IMAGING_COMPRESS", "JPEG2000")
+        go_on(JOBS["compress"])
+        assert (only().compression, only().transfer_syntax_uid) == ("done", str(JPEG2000Lossless))
+        made = dcmread(BytesIO(content()))
+        assert np.array_equal(made.pixel_array, dcmread(BytesIO(data)).pixel_array)
+        assert only().size == len(content()) < len(data) * 0.6
+        assert Upkeep.objects.get(job="compress").fault == ""
+        assert keep(HERE, data).state == "duplicate"
 
     def test_what_comes_again_is_known_as_the_same(self, person: r4.Patient) -> None:
         data = picture()
