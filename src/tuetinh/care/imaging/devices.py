@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from tuetinh.care.imaging.dimse.peers import ANYONE
 from tuetinh.care.imaging.errors import NoDevice, NotAllowed, Taken
-from tuetinh.care.imaging.models import Device
-from tuetinh.record.asker import Asker
+from tuetinh.care.imaging.models import Device, Exam, Instance
+from tuetinh.record.asker import SYSTEM, Asker
+from tuetinh.record.steps import enter
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Draft:
     retrieves: bool = False
     works: bool = False
     enabled: bool = True
+    ministry_code: str = ""
 
 
 def listed(asker: Asker) -> QuerySet[Device]:
@@ -54,6 +57,20 @@ def save(asker: Asker, device_id: int | None, draft: Draft) -> Device:
             return row
     except IntegrityError as error:
         raise Taken from error
+
+
+def made_by(exam: Exam) -> Device | None:
+    """The machine that made the pictures of an examination: as it told itself, else as was planned."""
+    titles = [step.title for step in exam.steps.order_by("-pk")]
+    enter(SYSTEM)
+    rows = Instance.objects.filter(Q(study__order=exam.order) | Q(study__study_instance_uid=exam.study_instance_uid))
+    sources = rows.filter(source__startswith=_AE).order_by("pk").values_list("source", flat=True)[:1]
+    titles += [source.removeprefix(_AE) for source in sources]
+    known = {one.title: one for one in Device.objects.filter(facility=exam.facility, title__in=titles)}
+    return next((known[title] for title in titles if title in known), exam.device)
+
+
+_AE: Final = "AE "  # before the title of a machine, in the source of what it sent
 
 
 def first_device(facility: str, *, name: str, address: str) -> None:

@@ -36,6 +36,13 @@ class NoPerson(ImagingError):
     message = _("Không có người bệnh mang mã này.")
 
 
+class NoOrder(ImagingError):
+    """The person has no order of this number at the facility."""
+
+    code = "no-order"
+    message = _("Người bệnh này không có chỉ định chụp mang số này ở cơ sở.")
+
+
 class NeedsReason(ImagingError):
     """A reason must be written."""
 
@@ -48,6 +55,19 @@ class StillWrong(ImagingError):
 
     code = "still-wrong"
     message = _("Ảnh vẫn chưa thể đưa vào kho: tệp hỏng hoặc thiếu thông tin bắt buộc.")
+
+
+class BadAttribute(ImagingError):
+    """A value that an attribute cannot have. label: how the attribute is called."""
+
+    code = "bad-attribute"
+
+    def __init__(self, label: str) -> None:
+        super().__init__(label)
+        self.label = label
+
+    def __str__(self) -> str:
+        return _("%(field)s: giá trị không hợp lệ.") % {"field": self.label}
 
 
 class Taken(ImagingError):

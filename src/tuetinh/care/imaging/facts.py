@@ -13,6 +13,7 @@ from tuetinh.record import r4
 
 HANOI: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 DCM: Final = "http://dicom.nema.org/resources/ontology/DCM"
+MA_MAY: Final = "https://tuetinh.vn/fhir/sid/ma-may"  # identifies the machines of insurance claims
 ENDPOINT: Final = "dicom-web"  # id of the one Endpoint of a node
 _CONNECTIONS: Final = "http://terminology.hl7.org/CodeSystem/endpoint-connection-type"
 

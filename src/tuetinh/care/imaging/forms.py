@@ -40,6 +40,12 @@ class DeviceForm(forms.Form):
     retrieves = forms.BooleanField(label=_("Được lấy ảnh"), required=False)
     works = forms.BooleanField(label=_("Được nhận danh sách chỉ định"), required=False)
     enabled = forms.BooleanField(label=_("Đang dùng"), required=False, initial=True)
+    ministry_code = forms.RegexField(
+        r"^[A-ZĐ]{2,3}\.[1-3](\[[^\]]*\])?\.[^\s;]+$",  # QĐ 3176, bảng 3, trường 44
+        label=_("Mã máy BHYT (MA_MAY)"), max_length=100, required=False,
+        error_messages={"invalid": _("Cần dạng nhóm.nguồn.số máy, ví dụ CL.1.SOMATOM-12345.")},
+        help_text=_("Nhóm XQ, CL, MRI, SA…; nguồn 1 ngân sách, 2 tài trợ, 3 khác; số hiệu máy."),
+    )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
         """A machine that is sent to has a place and a port, or neither."""
@@ -67,7 +73,7 @@ class PlanForm(forms.Form):
 class DecisionForm(forms.Form):
     """What is to be done with an object that waits, and why."""
 
-    action = forms.ChoiceField(choices=[("assign", ""), ("reject", ""), ("replace", "")])
+    action = forms.ChoiceField(choices=[("assign", ""), ("reject", ""), ("replace", ""), ("fix", "")])
     patient = forms.CharField(label=_("Mã người bệnh"), max_length=64, required=False)
     why = forms.CharField(label=_("Lý do"), max_length=500)
 

@@ -18,6 +18,12 @@ def _spoilt(_: HttpRequest) -> int:
     return findings().count()
 
 
+def _stray(_: HttpRequest) -> int:
+    from tuetinh.care.imaging.archive import stray
+
+    return int(stray.held().count())
+
+
 def _waiting(request: HttpRequest) -> int:
     from tuetinh.care.imaging.archive.deciding import waiting
 
@@ -137,6 +143,7 @@ MENU = [
         order=20,
         badge=_waiting,
     ),
+    MenuItem(roles=("imaging",), url="imaging:studies", icon="library-photo", label=gettext_lazy("Kho ảnh"), order=15),
     MenuItem(
         roles=("imaging",),
         url="imaging:discs",
@@ -169,6 +176,16 @@ MENU = [
         order=37,
         rare=True,
         at="facility",
+    ),
+    MenuItem(
+        roles=("admin",),
+        url="imaging:strays",
+        icon="inbox",
+        label=gettext_lazy("Ảnh chưa rõ cơ sở"),
+        order=40,
+        badge=_stray,
+        rare=True,
+        at="province",
     ),
     MenuItem(
         roles=("admin",),

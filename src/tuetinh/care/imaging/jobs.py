@@ -52,6 +52,14 @@ def tidy(timestamp: int = 0) -> None:
     arriving.tidy()
 
 
+@app.task(name="imaging.correct", queue="bulk", lock="imaging.correct", retry=5, pass_context=False)
+def correct_objects(change: int) -> None:
+    """Write the objects of a study as a person has put it right; safe to repeat and to be killed."""
+    from tuetinh.care.imaging.archive.correcting import rewrite
+
+    rewrite(change)
+
+
 @app.task(name="imaging.store-documents", retry=5, pass_context=False)
 def store_documents(exam: int) -> None:
     """Store the signed report of an examination and its key images as DICOM; safe to repeat."""

@@ -124,6 +124,7 @@ class Held(models.Model):
         WAITING = "waiting"
         ASSIGNED = "assigned"  # in the archive, for the patient whom a person named
         ACCEPTED = "accepted"  # in the archive, in the place of the one that was there
+        FIXED = "fixed"  # in the archive, with values that a person has put right
         REJECTED = "rejected"
 
     facility = models.CharField(max_length=64)
@@ -170,7 +171,8 @@ class Change(models.Model):
 class Device(models.Model):
     """An application entity that may call: a machine, a workstation, another archive. title `*`: any that has no row.
 
-    address: the only one from which it may call; host and port: where it takes what it is sent.
+    address: the only one from which it may call; host and port: where it takes what it is sent. ministry_code: what
+    claims of the insurance call it.
     """
 
     title = models.CharField(max_length=16)
@@ -186,6 +188,7 @@ class Device(models.Model):
     retrieves = models.BooleanField(default=False)
     works = models.BooleanField(default=False)  # asks for the worklist and tells of procedure steps
     enabled = models.BooleanField(default=True)
+    ministry_code = models.CharField(max_length=100, blank=True, db_default="")  # MA_MAY: group.source.number
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["title"], name="imaging_device_title")]

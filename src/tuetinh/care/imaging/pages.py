@@ -12,8 +12,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from tuetinh.care.imaging import devices
-from tuetinh.care.imaging.archive import deciding, persons
-from tuetinh.care.imaging.errors import REASONS, ImagingError
+from tuetinh.care.imaging.archive import deciding, fixing, persons
+from tuetinh.care.imaging.errors import REASONS, BadAttribute, ImagingError, NoPerson
 from tuetinh.care.imaging.forms import DecisionForm, DeviceForm, PersonForm
 from tuetinh.care.imaging.models import Device, Held
 from tuetinh.commons.access.api import asker, desk
@@ -48,14 +48,21 @@ def held(request: HttpRequest, held_id: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             _decide(request, row.pk, form.cleaned_data)
+        except BadAttribute as error:
+            form.add_error(None, str(error))
         except ImagingError as error:
-            form.add_error("patient" if form.cleaned_data["action"] == "assign" else "why", str(error))
+            form.add_error("patient" if form.cleaned_data["action"] in ("assign", "fix") else "why", str(error))
         else:
             messages.success(request, _("Đã ghi quyết định."))
             return redirect("imaging:waiting")
-    person = persons.find(row.patient_id, me.facility)
+    told = fixing.values(row) or {}
+    person = persons.find(told.get("PatientID", row.patient_id), me.facility)
+    typed = request.POST if request.POST.get("action") == "fix" else told
     context = {
         "row": row,
+        "told": [(fixing.FIELDS[keyword], value) for keyword, value in told.items()],
+        "fields": [(key, label, typed.get(key, "")) for key, label in fixing.FIELDS.items()] if told else [],
+        "fixes": request.POST.get("action") == "fix",
         "reason": REASONS[row.reason],
         "form": form,
         "known": banner(me, str(person.id)) if person else None,
@@ -69,6 +76,13 @@ def _decide(request: HttpRequest, held_id: int, told: dict[str, str]) -> None:
     if told["action"] == "assign":
         person = persons.find(told["patient"].strip(), me.facility)
         deciding.assign(me, held_id, str(person.id) if person else "", why)
+    elif told["action"] == "fix":
+        named = told["patient"].strip()
+        person = persons.find(named, me.facility) if named else None
+        if named and person is None:
+            raise NoPerson
+        values = {keyword: request.POST[keyword] for keyword in fixing.FIELDS if keyword in request.POST}
+        deciding.fix(me, held_id, values, why, str(person.id) if person else "")
     elif told["action"] == "replace":
         deciding.replace(me, held_id, why)
     else:

@@ -13,8 +13,9 @@ from typing import Any, Final, cast
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from tuetinh.care.imaging.devices import made_by
 from tuetinh.care.imaging.errors import NeedsReason, NotAllowed, NothingWritten, WrongStage
-from tuetinh.care.imaging.facts import HANOI
+from tuetinh.care.imaging.facts import HANOI, MA_MAY
 from tuetinh.care.imaging.models import Exam, Study
 from tuetinh.care.imaging.reading import claims, keys, readers, structured
 from tuetinh.care.imaging.reading.queries import case_of
@@ -141,7 +142,9 @@ def lock(asker: Asker, exam_id: int, *, signing: bool = False) -> Exam:
 
 def _put(asker: Asker, exam: Exam, reading: Reading, document: bytes | None) -> None:
     order = cast("r4.ServiceRequest", record.read(asker, "ServiceRequest", exam.order))
-    now = datetime.now(HANOI).isoformat(timespec="seconds")
+    moment = datetime.now(HANOI)
+    now = moment.isoformat(timespec="seconds")
+    taken = (exam.started_at or exam.ended_at or moment).astimezone(HANOI).isoformat(timespec="seconds")
     who = r4.Reference(reference=f"Practitioner/{asker.practitioner}") if asker.practitioner else None
     about: dict[str, Any] = {"subject": order.subject, "encounter": order.encounter}
     based = [r4.Reference(reference=f"ServiceRequest/{exam.order}")]
@@ -151,10 +154,12 @@ def _put(asker: Asker, exam: Exam, reading: Reading, document: bytes | None) -> 
         category=[_coded(_OBSERVED, "imaging")],
         code=_coded(LOINC, FINDINGS, "Mô tả hình ảnh"),
         basedOn=based,
-        effectiveDateTime=now,
+        effectiveDateTime=taken,
+        issued=now,
         valueString=reading.findings or None,
         component=_fields(exam),
-        performer=[who] if who else None,
+        performer=[*_taker(exam), *([who] if who else [])] or None,
+        device=_machine(exam),
         **about,
     )
     enter(asker)
@@ -166,7 +171,7 @@ def _put(asker: Asker, exam: Exam, reading: Reading, document: bytes | None) -> 
         category=[_coded(_SECTION, "RAD")],
         code=order.code,
         basedOn=based,
-        effectiveDateTime=now,
+        effectiveDateTime=taken,
         issued=now,
         resultsInterpreter=[who] if who else None,
         result=[r4.Reference(reference=f"Observation/{findings.id}")],
@@ -179,6 +184,21 @@ def _put(asker: Asker, exam: Exam, reading: Reading, document: bytes | None) -> 
     )
     record.put_many(asker, [findings])
     record.put_many(asker, [report])
+
+
+def _taker(exam: Exam) -> list[r4.Reference]:
+    """Who took the pictures, where the record knows them: claims name them (QĐ 3176, bảng 3, trường 34)."""
+    known = record.read_many(SYSTEM, "Practitioner", {exam.taken_by} - {""})
+    return [r4.Reference(reference=f"Practitioner/{one}") for one in known]
+
+
+def _machine(exam: Exam) -> r4.Reference | None:
+    """On which machine, as claims name it (MA_MAY)."""
+    machine = made_by(exam)
+    if machine is None:
+        return None
+    code = r4.Identifier(system=MA_MAY, value=machine.ministry_code) if machine.ministry_code else None
+    return r4.Reference(identifier=code, display=machine.name)
 
 
 def _fields(exam: Exam) -> list[r4.ObservationComponent] | None:

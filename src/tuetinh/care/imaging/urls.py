@@ -6,7 +6,8 @@ from django.urls import path
 
 from tuetinh.care.imaging import exam_pages, pages
 from tuetinh.care.imaging.ai import pages as ai_pages
-from tuetinh.care.imaging.archive.pages import storage
+from tuetinh.care.imaging.archive import study_pages
+from tuetinh.care.imaging.archive.pages import storage, strays
 from tuetinh.care.imaging.capture import pages as capture
 from tuetinh.care.imaging.capture.disc import pages as disc
 from tuetinh.care.imaging.dose import pages as dose_pages
@@ -95,11 +96,14 @@ urlpatterns = [
     path("imaging/dose/people/<str:patient_id>", dose_pages.person, name="dose-person"),
     path("imaging/waiting", pages.waiting, name="waiting"),
     path("imaging/waiting/<int:held_id>", pages.held, name="held"),
+    path("imaging/studies", study_pages.study_list, name="studies"),
+    path("imaging/studies/<int:study_id>", study_pages.correct, name="correct"),
     path("imaging/studies/<int:study_id>/patient", pages.whose, name="whose"),
     path("imaging/statistics", statistics, name="statistics"),
     path("imaging/statistics.xlsx", statistics_file, name="statistics-xlsx"),
     path("imaging/holds", study_holds, name="holds"),
     path("imaging/storage", storage, name="storage"),
+    path("imaging/strays", strays, name="strays"),
     path("imaging/devices", pages.device_list, name="devices"),
     path("imaging/devices/new", pages.new_device, name="new-device"),
     path("imaging/devices/<int:device_id>", pages.device, name="device"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.db import transaction
 
-from tuetinh.care.imaging.ai.due import look_anew
-from tuetinh.care.imaging.archive import keeping
+from tuetinh.care.imaging.ai.retiring import retire
+from tuetinh.care.imaging.archive import fixing, keeping
 from tuetinh.care.imaging.archive.keeping import Source, ask
 from tuetinh.care.imaging.archive.reading import Broken, Head, Missing, read
 from tuetinh.care.imaging.errors import NeedsReason, NoPerson, NotAllowed, NotWaiting, StillWrong
@@ -93,8 +94,27 @@ def replace(asker: Asker, held_id: int, why: str) -> Held:
         if not rows or rows[0][1] != asker.facility:
             raise StillWrong
         enter(SYSTEM)
-        look_anew(rows[0][2])
+        retire(asker, Study.objects.get(pk=rows[0][2]), why)
         return _decided(asker, row, Held.State.ACCEPTED, why, after={}, before={"digest": bytes(rows[0][0]).hex()})
+
+
+def fix(asker: Asker, held_id: int, told: Mapping[str, str], why: str, patient: str = "") -> Held:
+    """Take an object in with other values, of `fixing.FIELDS`; as it came it is kept, and what it said in the history.
+
+    patient: whose it is, where a person has named them. Raises NotAllowed, NeedsReason, NotWaiting, NoPerson,
+    BadAttribute, StillWrong.
+    """
+    with transaction.atomic():
+        row = _held(asker, held_id, why)
+        if patient:
+            _known(asker, patient)
+        typed = fixing.changed(told, fixing.values(row) or {})
+        made = fixing.keep_fixed(row, fixing.checked(typed), patient)
+        if made.kept.state == "held":
+            raise StillWrong
+        after = made.after | {"instance": made.kept.sop_instance}
+        after |= {"patient": patient} if patient else {}
+        return _decided(asker, row, Held.State.FIXED, why, after=after, before=made.before)
 
 
 def give_study(asker: Asker, study_id: int, patient: str, why: str) -> Study:

@@ -19,7 +19,7 @@ import psycopg
 from django.db import IntegrityError, connection, transaction
 
 from tuetinh.care.imaging.archive import reading
-from tuetinh.care.imaging.archive.persons import Told, named, told_by, whose
+from tuetinh.care.imaging.archive.persons import Told, issuer, named, told_by, whose
 from tuetinh.care.imaging.archive.reading import Head
 from tuetinh.commons.messages.api import publish
 from tuetinh.record.asker import SYSTEM
@@ -316,9 +316,10 @@ def _make_study(source: Source, head: Head, patient: str) -> None:
     if told.contradiction:
         raise _Wrong("other-person", told.contradiction)
     exam = told.exam
+    custodian = source.facility or (exam.facility if exam else issuer(head))
     ask(
         _ADD_STUDY,
-        *(head.study, resource_id(head.study), source.facility, told.patient or None),
+        *(head.study, resource_id(head.study), custodian, told.patient or None),
         *(exam.order if exam else "", exam.encounter if exam else ""),
         *(head.patient_id, head.words("PatientName"), head.birth, head.sex),
         *(head.day("StudyDate"), head.clock("StudyTime"), head.accession, head.text("StudyID")),
@@ -351,13 +352,23 @@ def hold(source: Source, content: Content, head: Head | None, reason: str, detai
         if head
         else ("",) * 7
     )
+    facility = source.facility or (_facility_of(head) if head else "")
     with transaction.atomic():
         ask(
             _HOLD,
-            *(source.facility, reason, detail[:300], source.name[:80], datetime.now(UTC)),
+            *(facility, reason, detail[:300], source.name[:80], datetime.now(UTC)),
             *(content.digest, content.size, *told),
-            *(content.digest, content.size, source.facility),
+            *(content.digest, content.size, facility),
         )
-        publish(f"imaging:{source.facility}")
+        publish(f"imaging:{facility}")
     told_uids = (head.sop_class, head.sop_instance, head.study) if head else ("", "", "")
     return Kept("held", reason, detail, *told_uids)
+
+
+def _facility_of(head: Head) -> str:
+    """The facility that an object of a system of the province is for: of its study, its order, the patient's number."""
+    rows = ask("SELECT custodian FROM imaging_study WHERE study_instance_uid = %s AND custodian <> ''", head.study)
+    if rows:
+        return str(rows[0][0])
+    exam = whose(head, "").exam
+    return str(exam.facility) if exam else issuer(head)

@@ -56,6 +56,12 @@ def _exam(head: Head, facility: str) -> Exam | None:
     return (rows.filter(facility=facility) if facility else rows).first()
 
 
+def issuer(head: Head) -> str:
+    """The facility that gave the patient's number, as our worklists tell machines; "" where that names none."""
+    known = record.read_many(SYSTEM, "Organization", {head.issuer} - {""}) if head.issuer.isalnum() else {}
+    return next(iter(known), "")
+
+
 def find(number: str, facility: str) -> r4.Patient | None:
     """The one Patient whom a number names at a facility: by its own number, a national one, or the record's id."""
     if not number or set(number) & set(",|$\\&"):

@@ -41,9 +41,13 @@ class Opinion(models.Model):
 
 
 class Sending(models.Model):
-    """A study that is sent to the node above, object by object, until it has all. next_at: when it is tried again."""
+    """A study that is sent to a machine, or without one to the node above, object by object, until it has all.
 
-    study_instance_uid = models.CharField(max_length=64, db_collation="C", unique=True)
+    next_at: when it is tried again.
+    """
+
+    study_instance_uid = models.CharField(max_length=64, db_collation="C")
+    device = models.ForeignKey("imaging.Device", null=True, on_delete=models.CASCADE)
     facility = models.CharField(max_length=64)
     asked_by = models.CharField(max_length=150)
     asked_at = models.DateTimeField()
@@ -54,10 +58,15 @@ class Sending(models.Model):
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["next_at"], name="imaging_sending_due", condition=Q(done_at=None))]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["study_instance_uid", "device"], name="imaging_sending_once", nulls_distinct=False
+            ),
+        ]
 
 
 class SentObject(models.Model):
-    """An object that the node above has. held: it waits there for a person."""
+    """An object that has been sent. held: it waits for a person at the node above, or the machine does not take it."""
 
     sending = models.ForeignKey(Sending, on_delete=models.CASCADE, related_name="sent")
     sop_instance_uid = models.CharField(max_length=64, db_collation="C")

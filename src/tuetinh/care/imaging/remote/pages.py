@@ -240,7 +240,8 @@ def close_opinion(request: HttpRequest, opinion_id: int) -> HttpResponse:
 def sending_list(request: HttpRequest) -> HttpResponse:
     """Studies on their way to the node above, and how far they are."""
     me = asker(request)
-    page = paginate(request, Sending.objects.filter(facility=me.facility).order_by("done_at", "-asked_at", "-pk"))
+    rows = Sending.objects.filter(facility=me.facility).select_related("device")
+    page = paginate(request, rows.order_by("done_at", "-asked_at", "-pk"))
     context = {
         "page": page,
         "rows": sending.lines(me, list(page.object_list)),
@@ -253,14 +254,14 @@ def sending_list(request: HttpRequest) -> HttpResponse:
 @desk("doctor", "imaging", "station")
 @require_POST
 def send(request: HttpRequest) -> HttpResponse:
-    """Send studies (`studies`) to the node above, or try again at once."""
-    me = asker(request)
+    """Send studies (`studies`) to a machine (`device`) or the node above, or try again at once."""
+    me, device = asker(request), number_in(request.POST.get("device", ""))
     studies = opened_studies(me, request.POST.get("studies", "").split(","))
     if not studies:
         raise Http404
     try:
         for one in studies:
-            sending.send(me, one.study_instance_uid)
+            sending.send(me, one.study_instance_uid, device)
     except ImagingError as error:
         messages.error(request, str(error))
     else:

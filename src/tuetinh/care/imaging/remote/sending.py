@@ -1,26 +1,29 @@
-"""Studies for the node above, by DICOMweb: object by object, taken up where a broken line has stopped."""
+"""Studies for the node above (DICOMweb) and for machines (C-STORE): object by object, taken up where a line broke."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
 import httpx
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
+from tuetinh.care.imaging.archive.queries import Object
 from tuetinh.care.imaging.dicomweb import multipart
-from tuetinh.care.imaging.errors import NotAllowed, NoUpstream
-from tuetinh.care.imaging.models import Instance, Sending, SentObject, Study
+from tuetinh.care.imaging.errors import NoDevice, NotAllowed, NoUpstream
+from tuetinh.care.imaging.models import Device, Instance, Sending, SentObject, Study
 from tuetinh.commons.messages.api import publish
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.contents.files import opened
 from tuetinh.record.steps import enter
 
 SENDS: Final = ("doctor", "imaging", "station")
+PUSHES: Final = ("imaging",)  # to machines
 PIECE: Final = 64 * 1024
 QUIET: Final = httpx.Timeout(30, connect=10)  # seconds without a byte after which a line is broken
 WAITS: Final = (5, 15, 60, 300, 900)  # seconds until it is tried again, the last for every further time
@@ -42,21 +45,29 @@ def upstream() -> Upstream | None:
     return Upstream(url, *told) if url and all(told) else None
 
 
-def send(asker: Asker, study: str) -> Sending:
+def machines(asker: Asker) -> QuerySet[Device]:
+    """Where the asker may have studies sent to: machines of their facility that have an address."""
+    rows = Device.objects.filter(facility=asker.facility, enabled=True, port__isnull=False).exclude(host="")
+    return (rows if asker.role in PUSHES and asker.facility else rows.none()).order_by("name")
+
+
+def send(asker: Asker, study: str, device: int | None = None) -> Sending:
     """Let a study, which the asker sees, be sent; one that was sent goes on with what came since.
 
-    Raises NotAllowed, NoUpstream.
+    device: to which machine, none for the node above. Raises NotAllowed, NoDevice, NoUpstream.
     """
     from tuetinh.care.imaging.jobs import send_pictures
 
     if asker.role not in SENDS or not asker.facility:
         raise NotAllowed
-    if upstream() is None:
+    if device is not None and not machines(asker).filter(pk=device).exists():
+        raise NoDevice
+    if device is None and upstream() is None:
         raise NoUpstream
     now = datetime.now(UTC)
     told = {"facility": asker.facility, "asked_by": asker.account, "asked_at": now, "next_at": now}
     row, _ = Sending.objects.update_or_create(
-        study_instance_uid=study, defaults=told | {"done_at": None, "tries": 0, "fault": ""}
+        study_instance_uid=study, device_id=device, defaults=told | {"done_at": None, "tries": 0, "fault": ""}
     )
     send_pictures.configure(queueing_lock=uuid4().hex).defer()
     publish(f"sending:{row.facility}")
@@ -104,24 +115,31 @@ def lines(asker: Asker, rows: Sequence[Sending]) -> list[Line]:
 def send_due() -> int:
     """Send what is due, one study after the other; returns how many objects went. Safe to be killed and repeated."""
     there, count = upstream(), 0
-    if there is None:
-        return 0
-    due = Sending.objects.filter(done_at=None, next_at__lte=datetime.now(UTC))
+    due = Sending.objects.filter(done_at=None, next_at__lte=datetime.now(UTC)).select_related("device")
     for row in due.order_by("next_at", "pk"):
-        count += _send(there, row)
+        if row.device:
+            count += _send(row, _machine(row.device))
+        elif there:
+            count += _send(row, _above(there, row.study_instance_uid))
     return count
 
 
-def _send(there: Upstream, row: Sending) -> int:
-    """Send what the node above does not have of a study; a fault leaves the rest for later."""
+Store = Callable[[Object], bool]
+
+
+def _send(row: Sending, line: AbstractContextManager[Store]) -> int:
+    """Send what is not known to be there of a study; a fault leaves the rest for later.
+
+    line: sends one object, and returns whether it waits for a person there or is not taken.
+    """
     count = 0
     try:
-        with httpx.Client(base_url=there.url, timeout=QUIET) as line:
-            line.headers["Authorization"] = _token(line, there)
+        with line as store:
             while missing := _missing(row):  # more may have come meanwhile
-                for uid, digest in missing:
-                    held = _store(line, row.study_instance_uid, digest)
-                    SentObject.objects.get_or_create(sending=row, sop_instance_uid=uid, defaults={"held": held})
+                for one in missing:
+                    held = store(one)
+                    told = {"sending": row, "sop_instance_uid": one.sop_instance, "defaults": {"held": held}}
+                    SentObject.objects.get_or_create(**told)
                     count += 1
                 publish(f"sending:{row.facility}")
     except (httpx.HTTPError, _Refused) as error:
@@ -135,13 +153,63 @@ def _send(there: Upstream, row: Sending) -> int:
     return count
 
 
-def _missing(row: Sending) -> list[tuple[str, bytes]]:
+@contextmanager
+def _above(there: Upstream, study: str) -> Iterator[Store]:
+    """A line to the node above. Raises httpx.HTTPError, _Refused."""
+    with httpx.Client(base_url=there.url, timeout=QUIET) as line:
+        line.headers["Authorization"] = _token(line, there)
+        yield lambda one: _store(line, study, one.digest)
+
+
+@contextmanager
+def _machine(device: Device) -> Iterator[Store]:
+    """An association with a machine, which begins with the first object and anew for what it has no context for.
+
+    Raises _Refused.
+    """
+    from tuetinh.care.imaging.dimse.giving import Caller, SubOperation, contexts_for
+    from tuetinh.care.imaging.dimse.service import TITLE, calling
+
+    open_: dict[tuple[str, str], Any] = {}
+
+    def store(one: Object) -> bool:
+        kind = one.sop_class, one.transfer_syntax
+        line = open_.get(kind)
+        if line is None or not line.is_established:
+            options = {"ae_title": device.title, **calling(device.tls)}
+            line = Caller(TITLE).associate(device.host, device.port, contexts=contexts_for([one]), **options)
+            if not line.is_established:
+                raise _Refused(f"{device.title}: no association")
+            open_[kind] = line
+        try:
+            status = line.send_c_store(SubOperation([one])).get("Status")
+        except RuntimeError:  # it ended meanwhile
+            status = None
+        if status is None or status >> 8 == _NO_ROOM:
+            raise _Refused(f"{device.title}: {f'{status:04X}' if status else 'no answer'}")
+        return status not in _TAKEN
+
+    try:
+        yield store
+    finally:
+        for line in open_.values():
+            line.release()
+
+
+_NO_ROOM: Final = 0xA7  # of the status (PS3.4, table B.2-1)
+_TAKEN: Final = (0x0000, 0xB000, 0xB006, 0xB007)
+
+
+def _missing(row: Sending) -> list[Object]:
     """The objects that are not known to be there, in the order in which people look at them."""
     enter(SYSTEM)
     rows = Instance.objects.filter(study__study_instance_uid=row.study_instance_uid)
     rows = rows.exclude(sop_instance_uid__in=row.sent.values("sop_instance_uid"))
-    found = rows.order_by("series__series_number", "series", "instance_number", "pk")
-    return [(uid, bytes(digest)) for uid, digest in found.values_list("sop_instance_uid", "digest")]
+    found = rows.order_by("series__series_number", "series", "instance_number", "pk").values_list(
+        *("series__series_instance_uid", "sop_instance_uid", "sop_class_uid"),
+        *("transfer_syntax_uid", "digest", "size"),
+    )
+    return [Object(row.study_instance_uid, *told[:4], bytes(told[4]), told[5]) for told in found]
 
 
 class _Refused(Exception):

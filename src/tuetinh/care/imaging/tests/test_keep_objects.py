@@ -9,15 +9,21 @@ import threading
 import time
 from io import BytesIO
 from pathlib import Path
+from struct import pack
 
 import pytest
 from django.db import connection, transaction
 from pydicom import dcmread
 from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.encaps import get_frame
+from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless
 
-from tuetinh.care.imaging.archive import keeping, reading
+from tuetinh.care.imaging.archive import fixing, keeping, lenient, reading, sizes
 from tuetinh.care.imaging.archive.attributes import TAG_OF, VR_OF
 from tuetinh.care.imaging.archive.keeping import Source, ask, keep, resource_id
+from tuetinh.care.imaging.archive.reading import whole
+from tuetinh.care.imaging.archive.syntaxes import CannotConvert, explicit
+from tuetinh.care.imaging.dicomweb import frames
 from tuetinh.care.imaging.exams import modality_of
 from tuetinh.care.imaging.models import Held, Instance, Series, Study
 from tuetinh.care.imaging.tests.conftest import FACILITY, HERE, part10
@@ -180,6 +186,52 @@ def test_broken_files_wait(person: r4.Patient, data: bytes) -> None:
     assert (kept.state, kept.reason) == ("held", "broken")
     assert path_of(bytes(Held.objects.get().digest)).read_bytes() == data
     assert counts() == (0, 0, 0, 1)
+
+
+def test_what_would_fill_the_memory_waits(person: r4.Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deflated data set of some kilobytes may become gigabytes."""
+    large = dcmread(BytesIO(part10(Rows=512, Columns=512, PixelData=bytes(2 * 512**2))))
+    large.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    out = BytesIO()
+    large.save_as(out)
+    monkeypatch.setattr(lenient, "INFLATED", 2**18)
+    kept = keep(HERE, out.getvalue())
+    assert (kept.state, kept.reason, kept.detail) == ("held", "broken", "InflatesTooMuch")
+    assert fixing.values(Held.objects.get()) is None
+    monkeypatch.setattr(lenient, "INFLATED", 2**20)
+    assert keep(HERE, out.getvalue()).state == "stored"
+
+
+def test_pixels_that_would_fill_the_memory_are_not_decoded(person: r4.Patient) -> None:
+    """Whether the header says so or the compressed frame itself."""
+    said = part10(SOPInstanceUID="1.2.3.4.1.1", Rows=65535, Columns=65535)
+    frame = dcmread(BytesIO(part10(SOPInstanceUID="1.2.3.4.1.2", Rows=64, Columns=64, PixelData=bytes(2 * 64**2))))
+    frame.compress(JPEG2000Lossless, generate_instance_uid=False)
+    out = BytesIO()
+    frame.save_as(out)
+    huge = bytearray(out.getvalue())
+    at = huge.find(b"\xff\x4f\xff\x51")
+    huge[at + 8 : at + 16] = pack(">LL", 60_000, 60_000)
+    for data in (said, bytes(huge)):
+        keep(HERE, data)
+    enter(SYSTEM)
+    for row in Instance.objects.all():
+        with pytest.raises(CannotConvert, match="large"):
+            frames.drawn(bytes(row.digest), 1, frames.Drawing(), "JPEG")
+    with pytest.raises(CannotConvert, match="large"):
+        explicit(whole(bytes(Instance.objects.get(sop_instance_uid="1.2.3.4.1.2").digest)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["pydicom_test_files/JPEG2000", "pydicom_data/HTJ2K_08_RGB", "pydicom_data/JLSL_16_15_1_1F",
+     "pydicom_test_files/SC_rgb_jpeg_dcmtk", "pydicom_data/JPEG-LL", "pydicom_test_files/JPGExtended"],
+)  # fmt: skip
+def test_a_frame_tells_its_own_size(name: str, shared: Path) -> None:
+    dataset = dcmread(shared / "data" / "dicom" / f"{name}.dcm")
+    frame = get_frame(dataset.PixelData, 0, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
+    assert sizes.declared(frame) == (dataset.Columns, dataset.Rows)
+    assert [sizes.declared(frame[:length]) for length in (0, 1, 2, 3, 5, 8)] == [None] * 6
 
 
 def test_an_unknown_patients_study_is_kept_for_the_facility(person: r4.Patient) -> None:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from tuetinh.care.imaging import reports
 from tuetinh.care.imaging.archive.keeping import keep
 from tuetinh.care.imaging.archive.recording import record_studies
+from tuetinh.care.imaging.facts import HANOI
 from tuetinh.care.imaging.models import Device, Exam, Held, Study
 from tuetinh.care.imaging.tests.conftest import FACILITY, HERE, part10
 from tuetinh.care.imaging.tests.test_keep_objects import order
@@ -32,6 +33,7 @@ Browser = Callable[[str], Client]
 
 
 def test_from_order_to_signed_report(person: r4.Patient, cast: dict[str, Account], as_role: Browser) -> None:
+    Device.objects.create(title="TEST", facility=FACILITY, name="CT 1", ministry_code="CL.1.SOMATOM-1")
     wanted = order(person)
     exam = Exam.objects.get(order=wanted.id)
     browser = as_role("imaging")
@@ -65,6 +67,15 @@ def test_from_order_to_signed_report(person: r4.Patient, cast: dict[str, Account
     assert report.imagingStudy == [r4.Reference(reference=f"ImagingStudy/{study}")]
     assert report.presentedForm is not None
     assert report.presentedForm[0].contentType == "application/pdf"
+    [result] = record.read_many(SYSTEM, "Observation", [f"{reports.report_id(exam)}-findings"]).values()
+    assert isinstance(result, r4.Observation)
+    machine = result.device.identifier if result.device else None
+    assert machine and (machine.system, machine.value) == ("https://tuetinh.vn/fhir/sid/ma-may", "CL.1.SOMATOM-1")
+    assert exam.started_at
+    begun = exam.started_at.astimezone(HANOI).isoformat(timespec="seconds")
+    assert result.effectiveDateTime == report.effectiveDateTime == begun
+    who = f"Practitioner/{cast['imaging'].practitioner}"  # took the pictures, and read them
+    assert {one.reference for one in result.performer or []} == {who}
     stored = record.read(SYSTEM, "ServiceRequest", str(wanted.id))
     assert isinstance(stored, r4.ServiceRequest)
     assert stored.status == "completed"
@@ -141,6 +152,7 @@ def test_an_administrator_keeps_the_machines(cast: object, as_role: Browser) -> 
     assert (row.title, row.facility, row.stores, row.finds, row.works) == ("CT1", FACILITY, True, False, True)
     assert browser.post("/imaging/devices/new", told).status_code == 422  # the title is taken
     assert browser.post("/imaging/devices/new", told | {"title": "MÁY"}).status_code == 422
+    assert browser.post("/imaging/devices/new", told | {"title": "CT3", "ministry_code": "CL1"}).status_code == 422
     assert browser.post(f"/imaging/devices/{row.pk}", told | {"host": "10.0.0.5"}).status_code == 422
     assert browser.post(f"/imaging/devices/{row.pk}", told | {"host": "10.0.0.5", "port": "104"}).status_code == 302
     row.refresh_from_db()

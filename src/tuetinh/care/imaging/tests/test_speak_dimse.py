@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from io import BytesIO
 from queue import Queue
 from typing import Any
@@ -32,9 +33,14 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from tuetinh.care.imaging.dimse import finding, giving, listening, receiving, working
 from tuetinh.care.imaging.dimse.service import Entity
-from tuetinh.care.imaging.models import Commitment, Device, Exam, Held, Instance, Step
+from tuetinh.care.imaging.errors import NoDevice, NotAllowed, NoUpstream
+from tuetinh.care.imaging.models import Commitment, Device, Exam, Held, Instance, Sending, Step
+from tuetinh.care.imaging.remote import sending
 from tuetinh.care.imaging.tests.conftest import FACILITY, part10
 from tuetinh.care.imaging.tests.test_keep_objects import order
+from tuetinh.commons.access.api import asker_of
+from tuetinh.commons.access.models import Account
+from tuetinh.commons.identity.api import human_name
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
@@ -213,6 +219,18 @@ def test_matching(port: int) -> None:
     assert [(keys, len(find(port, **usual, **keys))) for keys, _ in MATCHES] == MATCHES
 
 
+def test_matching_within_sequences(port: int) -> None:
+    step = Dataset()
+    step.ScheduledProcedureStepID, step.RequestedProcedureID = "P1", "R1"
+    send(port, part10(RequestAttributesSequence=[step]))
+    for wanted, count in (("P1", 1), ("P*", 1), ("P2", 0), ("", 1)):
+        asked = Dataset()
+        asked.ScheduledProcedureStepID, asked.RequestedProcedureID = wanted, ""
+        found = find(port, QueryRetrieveLevel="SERIES", SeriesInstanceUID="", RequestAttributesSequence=[asked])
+        assert len(found) == count, wanted
+        assert [one.RequestAttributesSequence[0].RequestedProcedureID for one in found] == ["R1"] * count
+
+
 @pytest.mark.parametrize(("most", "statuses"), [(3, [0xFF00, 0xFF00, 0xFF00, 0]), (2, [0xFF00, 0xFF01, 0])])
 def test_who_searches_is_told_of_more(
     port: int, monkeypatch: pytest.MonkeyPatch, most: int, statuses: list[int]
@@ -341,6 +359,45 @@ def test_objects_are_moved_to_a_known_machine_only(port: int) -> None:
     assert came == ["1.2.3.4.1.1"]
 
 
+def test_a_study_is_sent_to_a_machine(port: int, cast: dict[str, Account]) -> None:
+    """It goes on where the line broke; what the machine does not take is told."""
+    send(port, *(part10(SOPInstanceUID=f"1.2.3.4.1.{n}", InstanceNumber=n) for n in (1, 2, 3)))
+    came: list[str] = []
+    answers = {"1.2.3.4.1.2": [0xA700, 0x0000], "1.2.3.4.1.3": [0xC001]}
+
+    def take(event: evt.Event) -> int:
+        came.append(event.dataset.SOPInstanceUID)
+        return answers.get(came[-1], [0]).pop(0) if answers.get(came[-1]) else 0
+
+    ae = AE("VIEWER")
+    ae.add_supported_context(CTImageStorage)
+    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, take)])
+    told = {"title": "VIEWER", "name": "Máy đọc", "host": "127.0.0.1", "port": server.socket.getsockname()[1]}
+    device = Device.objects.create(facility=FACILITY, **told)
+    elsewhere = Device.objects.create(facility="12001", **told | {"title": "FAR"})
+    desk = asker_of(cast["imaging"])
+    for who, where, error in (
+        (desk, elsewhere.pk, NoDevice),
+        (asker_of(cast["doctor"]), device.pk, NoDevice),
+        (asker_of(cast["outsider"]), device.pk, NotAllowed),
+        (desk, None, NoUpstream),
+    ):
+        with pytest.raises(error):
+            sending.send(who, "1.2.3.4", where)
+    assert Sending.objects.count() == 0
+    sending.send(desk, "1.2.3.4", device.pk)
+    assert sending.send_due() == 1
+    assert (came, Sending.objects.get().fault) == (["1.2.3.4.1.1", "1.2.3.4.1.2"], "VIEWER: A700")
+    Sending.objects.update(next_at=datetime.now(UTC))
+    assert sending.send_due() == 2
+    server.shutdown()
+    assert came == [f"1.2.3.4.1.{n}" for n in (1, 2, 2, 3)]
+    [line] = sending.lines(desk, [Sending.objects.get()])
+    assert (line.sent, line.held, line.row.fault, line.row.done_at is None) == (3, 1, "", False)
+    sending.send(desk, "1.2.3.4", device.pk)
+    assert (sending.send_due(), Sending.objects.count()) == (0, 1)
+
+
 def test_what_is_kept_is_committed(port: int, machine: Device) -> None:
     send(port, part10(SOPInstanceUID="1.2.3.4.1.1"))
     told: list[tuple[int, Dataset]] = []
@@ -424,6 +481,35 @@ def test_an_order_is_worked_off(port: int, person: r4.Patient) -> None:
     enter(SYSTEM)
     study = Instance.objects.select_related("study").get().study
     assert (study.order, study.patient) == (wanted.id, person.id)
+
+
+def test_machines_are_told_who_asks_and_why(port: int, person: r4.Patient) -> None:
+    doctor = record.create(SYSTEM, r4.Practitioner(name=[human_name("Vàng A Sử")]))
+    wanted = order(person)
+    wanted.requester = record.ref(doctor)
+    record.update(SYSTEM, wanted)
+    (item,) = find(port, ModalityWorklistInformationFind, PatientName="", RequestingPhysician="")
+    assert (str(item.RequestingPhysician), str(item.ReferringPhysicianName)) == ("Vàng^A Sử", "Vàng^A Sử")
+    assert item.ReasonForTheRequestedProcedure == "Đau đầu sau ngã, loại trừ xuất huyết"
+
+
+def test_one_step_works_off_several_orders(port: int, person: r4.Patient) -> None:
+    orders = [order(person), order(person, "Chụp CLVT lồng ngực")]
+    told = Dataset()
+    told.PerformedProcedureStepStatus = "IN PROGRESS"
+    told.ScheduledStepAttributesSequence = [Dataset(), Dataset()]
+    for item, one in zip(told.ScheduledStepAttributesSequence, orders, strict=True):
+        item.StudyInstanceUID = "1.2.3.4"  # of both together
+        item.AccessionNumber = Exam.objects.get(order=one.id).accession_number
+    association = call(port, ModalityPerformedProcedureStep)
+    assert association.send_n_create(told, ModalityPerformedProcedureStep, "1.7")[0].Status == 0
+    assert set(Exam.objects.values_list("stage", flat=True)) == {"started"}
+    done = Dataset()
+    done.PerformedProcedureStepStatus = "COMPLETED"
+    assert association.send_n_set(done, ModalityPerformedProcedureStep, "1.7")[0].Status == 0
+    association.release()
+    assert set(Exam.objects.values_list("stage", flat=True)) == {"done"}
+    assert {record.read(SYSTEM, "ServiceRequest", str(one.id)).status for one in orders} == {"completed"}
 
 
 def test_a_revoked_order_leaves_the_worklist(port: int, person: r4.Patient) -> None:

@@ -84,6 +84,8 @@ ROWS = {
     "imaging/statistics": Row("imaging", states=("?kind=pictures&by=machine", "?kind=exams&by=reader")),
     "imaging/waiting": Row("imaging", states=("?list=nobody",)),
     "imaging/waiting/<int:held_id>": Row("imaging", "/imaging/waiting"),
+    "imaging/studies": Row("imaging", states=("?q=nguyen&modality=CT",)),
+    "imaging/studies/<int:study_id>": Row("imaging", "/imaging/studies"),
     "imaging/studies/<int:study_id>/patient": Row("imaging", "/imaging/waiting?list=nobody"),
     "imaging/devices/<int:device_id>": Row("admin", "/imaging/devices"),
     "lab/poct/<str:encounter_id>": Row("doctor", "/clinic", states=("?test=URINE",), about="/lab/poct/{}"),

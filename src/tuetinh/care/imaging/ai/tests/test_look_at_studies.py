@@ -25,7 +25,7 @@ from tuetinh.care.imaging.ai.tests.conftest import endless, node, onnx, regions,
 from tuetinh.care.imaging.archive import deciding
 from tuetinh.care.imaging.archive.keeping import ask, keep
 from tuetinh.care.imaging.archive.recording import record_quiet, record_studies
-from tuetinh.care.imaging.models import Instance, Series, Study
+from tuetinh.care.imaging.models import Change, Instance, Series, Study
 from tuetinh.care.imaging.retention.actions import destroy_study
 from tuetinh.care.imaging.rules import changes
 from tuetinh.care.imaging.rules.book import in_force
@@ -35,7 +35,7 @@ from tuetinh.commons.access.models import Account
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
-from tuetinh.record.contents.files import opened
+from tuetinh.record.contents.files import opened, path_of
 from tuetinh.record.errors import Gone
 from tuetinh.record.labels import ACT_CODE
 from tuetinh.record.steps import enter
@@ -137,6 +137,11 @@ def test_a_study_is_looked_at_anew_when_a_picture_is_replaced(
     put_in_its_place(written_on(clean))
     row = result()
     assert (row.state, row.score, row.pictures, row.looked, row.among) == ("waiting", None, [], 0, 0)
+    assert record.read(SYSTEM, "Observation", row.observation).status == "entered-in-error"
+    enter(SYSTEM)
+    assert not Instance.objects.filter(source="AI").exists() and not Series.objects.filter(modality="SR").exists()
+    gone = Change.objects.get(action="retire").before
+    assert all(path_of(bytes.fromhex(digest)).exists() for digest in gone.values()) and len(gone) == 1
     due()
     late = work._take()
     assert late is not None
@@ -149,7 +154,8 @@ def test_a_study_is_looked_at_anew_when_a_picture_is_replaced(
     row = result()
     assert (row.state, row.looked, row.among, row.found, len(row.pictures)) == ("done", 1, 1, True, 1)
     told = record.read(SYSTEM, "Observation", row.observation)
-    assert told.valueCodeableConcept.coding[0].display == "Present" and told.meta and told.meta.versionId == "2"
+    assert told.valueCodeableConcept.coding[0].display == "Present"
+    assert (told.status, told.meta and told.meta.versionId) == ("preliminary", "3")
 
     put_in_its_place(clean[::-1])
     changes.change(admin, replace(in_force("12104").rules["AI-TEXT"], on=False), "Thử")
