@@ -16,6 +16,7 @@ PROGRAMS = {
     "nc": "netcat-openbsd",
     "socat": "socat",
     "storescu": "dcmtk",
+    "dciodvfy": "dicom3tools",
     "Orthanc": "orthanc",
     "softhsm2-util": "softhsm2",
     "pkcs11-tool": "opensc",

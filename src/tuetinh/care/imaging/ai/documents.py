@@ -130,7 +130,7 @@ def _segmentation(model: Model, found: _Found, number: int) -> Segmentation:
         algorithm_identification=AlgorithmIdentificationSequence(model.name, family, model.version, source=model.maker),
         display_color=_COLOUR,
     )
-    return Segmentation(
+    made = Segmentation(
         source_images=found.heads,
         pixel_array=pixels,
         segmentation_type="BINARY",
@@ -149,6 +149,8 @@ def _segmentation(model: Model, found: _Found, number: int) -> Segmentation:
         series_description=f"AI: {model.title}"[:64],
         specific_character_set="ISO_IR 192",
     )
+    made.PatientOrientation = ""  # where nothing tells how pictures lie in space (PS3.3, C.7.6.1.1.1)
+    return made
 
 
 def _report(model: Model, heads: dict[int, Dataset], said: Said, number: int) -> ComprehensiveSR:

@@ -8,9 +8,12 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+MOST_ITEMS: Final = 100  # of a sequence in the index
 _FILE: Final = Path(__file__).parents[1] / "data" / "attributes.csv"
 with _FILE.open(encoding="utf-8", newline="") as _file:
     _ROWS: Final = [(row["level"], row["keyword"], int(row["tag"], 16), row["vr"]) for row in csv.DictReader(_file)]
@@ -34,7 +37,13 @@ def as_json(head: Dataset, level: str) -> dict[str, Any]:
     for tag in _TAGS[level]:
         if tag in there:
             with contextlib.suppress(Exception):  # its value is none of its VR
-                found[f"{tag:08X}"] = clean(head[tag].to_json_dict(None, 0))
+                element = head[tag]
+                if element.VR != "SQ":
+                    found[f"{tag:08X}"] = clean(element.to_json_dict(None, 0))
+                elif len(element.value) <= MOST_ITEMS:
+                    told = clean(element.to_json_dict(None, 0))
+                    orjson.dumps(told)  # which what is too deep cannot become
+                    found[f"{tag:08X}"] = told
     return found
 
 

@@ -19,7 +19,7 @@ import psycopg
 from django.db import IntegrityError, connection, transaction
 
 from tuetinh.care.imaging.archive import reading
-from tuetinh.care.imaging.archive.persons import Told, issuer, named, told_by, whose
+from tuetinh.care.imaging.archive.persons import Told, issuer, named, told_by, unknown_at, whose
 from tuetinh.care.imaging.archive.reading import Head
 from tuetinh.commons.messages.api import publish
 from tuetinh.record.asker import SYSTEM
@@ -316,7 +316,7 @@ def _make_study(source: Source, head: Head, patient: str) -> None:
     if told.contradiction:
         raise _Wrong("other-person", told.contradiction)
     exam = told.exam
-    custodian = source.facility or (exam.facility if exam else issuer(head))
+    custodian = source.facility or (exam.facility if exam else issuer(head) or ("" if told.patient else unknown_at()))
     ask(
         _ADD_STUDY,
         *(head.study, resource_id(head.study), custodian, told.patient or None),
@@ -352,7 +352,7 @@ def hold(source: Source, content: Content, head: Head | None, reason: str, detai
         if head
         else ("",) * 7
     )
-    facility = source.facility or (_facility_of(head) if head else "")
+    facility = source.facility or (_facility_of(head) if head else "") or unknown_at()
     with transaction.atomic():
         ask(
             _HOLD,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
 from tuetinh.care.imaging.archive.reading import Head, words
-from tuetinh.care.imaging.models import Exam
+from tuetinh.care.imaging.models import Device, Exam
 from tuetinh.commons.identity import api as identity
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
 
+ANYONE: Final = "*"  # title of the row for those that have none
 # In this order: the number that the facility gave is what its worklist tells machines.
 _NUMBERS = (identity.MRN, identity.CCCD, identity.BHXH, identity.BHYT_CARD, identity.PASSPORT, identity.CMND)
 
@@ -60,6 +61,12 @@ def issuer(head: Head) -> str:
     """The facility that gave the patient's number, as our worklists tell machines; "" where that names none."""
     known = record.read_many(SYSTEM, "Organization", {head.issuer} - {""}) if head.issuer.isalnum() else {}
     return next(iter(known), "")
+
+
+def unknown_at() -> str:
+    """The facility for which machines send that nobody has registered; "" where none takes them."""
+    row = Device.objects.filter(title=ANYONE, enabled=True).first()
+    return str(row.facility) if row else ""
 
 
 def find(number: str, facility: str) -> r4.Patient | None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date, time
 from functools import cache
 from hashlib import sha256
+from io import SEEK_END
+from struct import unpack
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tuetinh.care.imaging.archive.attributes import LEVEL_OF, as_json
@@ -114,6 +116,7 @@ def read(file: BinaryIO) -> Head:
     try:
         head = dcmread(_Unnamed(file), stop_before_pixels=True, specific_tags=_wanted())
         syntax = str(head.file_meta.TransferSyntaxUID)
+        is_cut = not head.file_meta.TransferSyntaxUID.is_deflated and _is_cut_off(file, head)
         found = {keyword: text(head, keyword) for keyword in ("SOPClassUID", "SOPInstanceUID", *_PLACE)}
     except Exception as error:  # pydicom raises whatever the bytes lead it to
         raise Broken(type(error).__name__) from error
@@ -122,6 +125,8 @@ def read(file: BinaryIO) -> Head:
             raise Missing(keyword)
         if len(value) > LONGEST or not set(value) <= set("0123456789."):
             raise Broken(keyword)
+    if is_cut:
+        raise Broken("PixelData")
     return Head(
         *(found["SOPClassUID"], found["SOPInstanceUID"], syntax, *(found[one] for one in _PLACE)),
         modality=text(head, "Modality")[:16],
@@ -133,6 +138,33 @@ def read(file: BinaryIO) -> Head:
         accession=text(head, "AccessionNumber")[:LONGEST],
         dataset=head,
     )
+
+
+def _is_cut_off(file: BinaryIO, head: FileDataset) -> bool:
+    """Whether the file, which stands before its pixels, ends before they do."""
+    at, found = file.tell(), file.read(12)
+    implicit, little = head.original_encoding
+    order, implicit = "<" if little else ">", implicit or not found[4:6].isupper()
+    if len(found) < 12 or unpack(f"{order}HH", found[:4]) not in _PIXELS:
+        return False
+    start = at + (8 if implicit else 12)
+    [length] = unpack(f"{order}L", found[4:8] if implicit else found[8:12])
+    size = file.seek(0, SEEK_END)
+    if length != UNDEFINED:
+        return size + 1 < start + length  # some leave the last byte out that would make it even
+    for _ in range(MOST_FRAGMENTS):  # each with its length (PS3.5, A.4)
+        file.seek(start)
+        item = file.read(8)
+        if len(item) < 8 or item[:4] == _END:
+            return start > size or 0 < len(item) < 8  # some leave the end of the sequence out
+        start += 8 + int.from_bytes(item[4:], "little")
+    return False
+
+
+UNDEFINED = 0xFFFFFFFF
+MOST_FRAGMENTS = 10_000  # of compressed pixels that are gone through
+_END = b"\xfe\xff\xdd\xe0"  # Sequence Delimitation Item
+_PIXELS = ((0x7FE0, 0x0008), (0x7FE0, 0x0009), (0x7FE0, 0x0010))
 
 
 @cache

@@ -27,6 +27,7 @@ from tuetinh.record import r4
 
 UTF8: Final = "ISO_IR 192"
 PAPER: Final = "1.2.840.10008.5.1.4.1.1.104.1"
+VISIBLE: Final = "1.2.840.10008.5.1.4.1.1.77.1."  # SOP classes of visible light
 TWELVE_LEADS, ANY_LEADS = "1.2.840.10008.5.1.4.1.1.9.1.1", "1.2.840.10008.5.1.4.1.1.9.1.2"
 MOST_CHANNELS: Final = 24  # of a General ECG (PS3.3 A.34.4.4.3)
 NAMES: Final = {
@@ -96,6 +97,8 @@ def photo(whose: Whose, kind: Kind, one: Photo, named: Named) -> Dataset:
         _cine(dataset, len(one.frames), one.rate)
     if one.syntax == JPEG2000Lossless:
         dataset.PixelData = one.frames[0]
+        if one.photometric == "RGB":
+            dataset.PhotometricInterpretation = "YBR_RCT"  # PS3.5, 8.2.4
         dataset.compress(JPEG2000Lossless, generate_instance_uid=False)
     else:
         dataset.file_meta.TransferSyntaxUID = UID(one.syntax)
@@ -125,6 +128,7 @@ def paper(whose: Whose, data: bytes, named: Named) -> Dataset:
     dataset.BurnedInAnnotation = "YES"
     dataset.DocumentTitle = named.description
     dataset.ConceptNameCodeSequence = []
+    dataset.AcquisitionDateTime = ""
     dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
     dataset.EncapsulatedDocumentLength = len(data)
     dataset.EncapsulatedDocument = data
@@ -232,7 +236,9 @@ def _request(exam: Exam) -> Dataset:
 def _pixels(dataset: Dataset, rows: int, columns: int, samples: int, photometric: str) -> None:
     dataset.ImageType = ["ORIGINAL", "PRIMARY"]
     dataset.AcquisitionContextSequence = []
-    dataset.PatientOrientation = ""
+    dataset.PatientOrientation = dataset.Laterality = ""
+    if dataset.SOPClassUID.startswith(VISIBLE):
+        dataset.AnatomicRegionSequence = [_code("91723000", "SCT", "Anatomical structure")]  # which one nobody tells
     dataset.LossyImageCompression = "00"
     dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = rows, columns, samples
     dataset.PhotometricInterpretation = photometric

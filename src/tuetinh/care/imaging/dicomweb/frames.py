@@ -165,6 +165,9 @@ def lying(digest: bytes) -> tuple[int, int]:
     size = -(-where.plain_bits() * where.count // 8)
     if size > where.length >= 0:
         raise CannotConvert("the pixel data is too short")
+    with opened(digest) as file:
+        if size and file.seek(0, SEEK_END) < where.start + size:
+            raise CannotConvert("the pixel data is cut off")
     return where.start, size
 
 
@@ -183,7 +186,10 @@ def _decoded(where: Pixels, number: int) -> bytes:
             raise CannotConvert("the pixel data is too short")
         with opened(where.digest) as file:
             file.seek(where.start + size * (number - 1))
-            return file.read(size)
+            found = file.read(size)
+        if len(found) < size:
+            raise CannotConvert("the pixel data is cut off")
+        return found
     try:
         found = _array(where, number)
         # A frame of single bits begins with a byte, which in the file it need not (PS3.5, 8.1.1).

@@ -16,6 +16,7 @@ from tuetinh.care.imaging.archive.queries import Object
 from tuetinh.care.imaging.archive.reading import whole
 
 LARGE: Final = 1024
+DEEPEST: Final = 60  # sequences within each other, of what JSON is made
 KNOWN: Final = 4000  # objects whose metadata a process remembers, some kilobytes each
 _PIXELS: Final = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 _WIDTHS: Final = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}  # bytes of a word
@@ -66,6 +67,8 @@ def _element(dataset: Dataset, tag: BaseTag, url: str, path: str, *, turned: boo
     try:
         element = dataset[tag]
         if element.VR == "SQ":
+            if path.count("/") > 2 * DEEPEST:
+                return None
             items = enumerate(element.value, start=1)
             return {
                 "vr": "SQ",

@@ -15,6 +15,7 @@ from tuetinh.care.imaging.archive.syntaxes import PLAIN, WITHOUT_LOSS, CannotCon
 from tuetinh.care.imaging.dicomweb import frames, metadata, multipart, native
 from tuetinh.care.imaging.dicomweb.asked import JSON, Accepted, Call, Refused
 from tuetinh.care.imaging.dicomweb.frames import Drawing
+from tuetinh.record.errors import RecordError
 
 T = TypeVar("T")
 CHUNK: Final = 1024 * 1024
@@ -318,3 +319,7 @@ async def _worked(work: Callable[[], T]) -> T:
         raise Refused(404, str(error)) from error
     except CannotConvert as error:
         raise Refused(406, f"the pixels cannot be decoded: {error}") from error
+    except (OSError, RecordError):  # of the disk or the store, not of the object
+        raise
+    except Exception as error:  # whatever else the bytes lead it to
+        raise Refused(406, f"the pixels cannot be decoded: {type(error).__name__}") from error

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tuetinh.care.imaging.archive.keeping import Source
+from tuetinh.care.imaging.archive.persons import ANYONE
 from tuetinh.care.imaging.models import Device
 from tuetinh.commons.access.api import ROLES, rules
 from tuetinh.record.asker import Asker
-
-ANYONE = "*"
 
 
 @dataclass(frozen=True, slots=True)

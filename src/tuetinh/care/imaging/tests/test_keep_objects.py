@@ -11,19 +11,28 @@ from io import BytesIO
 from pathlib import Path
 from struct import pack
 
+import orjson
 import pytest
 from django.db import connection, transaction
-from pydicom import dcmread
+from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.encaps import get_frame
-from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+)
 
 from tuetinh.care.imaging.archive import fixing, keeping, lenient, reading, sizes
 from tuetinh.care.imaging.archive.attributes import TAG_OF, VR_OF
 from tuetinh.care.imaging.archive.keeping import Source, ask, keep, resource_id
+from tuetinh.care.imaging.archive.matching import Wanted
+from tuetinh.care.imaging.archive.queries import objects
 from tuetinh.care.imaging.archive.reading import whole
 from tuetinh.care.imaging.archive.syntaxes import CannotConvert, explicit
-from tuetinh.care.imaging.dicomweb import frames
+from tuetinh.care.imaging.dicomweb import frames, metadata
 from tuetinh.care.imaging.exams import modality_of
 from tuetinh.care.imaging.models import Held, Instance, Series, Study
 from tuetinh.care.imaging.tests.conftest import FACILITY, HERE, part10
@@ -32,7 +41,7 @@ from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.contents import files
 from tuetinh.record.contents.files import path_of
-from tuetinh.record.steps import enter
+from tuetinh.record.steps import enter, run
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore::UserWarning:pydicom")]
 
@@ -202,6 +211,17 @@ def test_what_would_fill_the_memory_waits(person: r4.Patient, monkeypatch: pytes
     assert keep(HERE, out.getvalue()).state == "stored"
 
 
+def test_a_sequence_without_end_is_not_in_the_index(person: r4.Patient) -> None:
+    """Each query that finds the series would read it."""
+    one = Dataset()
+    one.ScheduledProcedureStepID = "P1"
+    keep(HERE, part10(RequestAttributesSequence=[one] * 100))
+    keep(HERE, part10(SeriesInstanceUID="1.2.3.4.2", RequestAttributesSequence=[one] * 101))
+    enter(SYSTEM)
+    rows = Series.objects.order_by("series_instance_uid").values_list("attributes", flat=True)
+    assert [len(row.get("00400275", {}).get("Value", [])) for row in rows] == [100, 0]
+
+
 def test_pixels_that_would_fill_the_memory_are_not_decoded(person: r4.Patient) -> None:
     """Whether the header says so or the compressed frame itself."""
     said = part10(SOPInstanceUID="1.2.3.4.1.1", Rows=65535, Columns=65535)
@@ -232,6 +252,35 @@ def test_a_frame_tells_its_own_size(name: str, shared: Path) -> None:
     frame = get_frame(dataset.PixelData, 0, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
     assert sizes.declared(frame) == (dataset.Columns, dataset.Rows)
     assert [sizes.declared(frame[:length]) for length in (0, 1, 2, 3, 5, 8)] == [None] * 6
+
+
+@pytest.mark.parametrize("syntax", ["", JPEG2000Lossless, ExplicitVRBigEndian, ImplicitVRLittleEndian])
+def test_a_file_that_ends_within_its_pixels_waits(person: r4.Patient, syntax: str) -> None:
+    made = dcmread(BytesIO(part10(SOPInstanceUID="1.2.3.4.1.1", Rows=64, Columns=64, PixelData=bytes(2 * 64**2))))
+    if syntax == JPEG2000Lossless:
+        made.compress(syntax, generate_instance_uid=False)
+    made.file_meta.TransferSyntaxUID = UID(syntax or made.file_meta.TransferSyntaxUID)
+    out, uid = BytesIO(), made.file_meta.TransferSyntaxUID
+    dcmwrite(out, made, implicit_vr=uid.is_implicit_VR, little_endian=uid.is_little_endian)
+    for lost in (2, 12, 40):
+        kept = keep(HERE, out.getvalue()[:-lost])
+        assert (kept.state, kept.reason, kept.detail) == ("held", "broken", "PixelData")
+    assert keep(HERE, out.getvalue()).state == "stored"
+    assert counts() == (1, 1, 1, 3)
+
+
+def test_what_nests_without_end_is_kept_and_not_in_the_index(person: r4.Patient) -> None:
+    """Beyond what JSON holds."""
+    inner = Dataset()
+    for _ in range(100):
+        outer = Dataset()
+        outer.RequestAttributesSequence = [inner]
+        inner = outer
+    assert keep(HERE, part10(SOPInstanceUID="1.2.3.4.1.1", RequestAttributesSequence=[inner])).state == "stored"
+    enter(SYSTEM)
+    assert "00400275" not in Series.objects.get().attributes
+    told = orjson.loads(metadata.metadata("", run(SYSTEM, objects(SYSTEM, Wanted("IMAGE")))[0]))
+    assert told["00080018"]["Value"] == ["1.2.3.4.1.1"] and "00400275" in told
 
 
 def test_an_unknown_patients_study_is_kept_for_the_facility(person: r4.Patient) -> None:

@@ -26,7 +26,7 @@ from tuetinh.care.imaging.errors import (
     NotWaiting,
     StillWrong,
 )
-from tuetinh.care.imaging.models import Change, Exam, Held, Instance, Series, Study
+from tuetinh.care.imaging.models import Change, Device, Exam, Held, Instance, Series, Study
 from tuetinh.care.imaging.tests.conftest import FACILITY, HERE, part10
 from tuetinh.care.imaging.tests.test_keep_objects import counts, order
 from tuetinh.commons.access.api import asker_of
@@ -320,6 +320,17 @@ def test_what_the_province_sends_comes_to_its_facility(person: r4.Patient, cast:
     keep(ALL, part10(StudyInstanceUID="1.7", SeriesInstanceUID="1.7.1", PatientID="X", IssuerOfPatientID=FACILITY))
     enter(SYSTEM)
     assert Study.objects.get(study_instance_uid="1.7").custodian == FACILITY
+
+
+def test_what_is_for_no_facility_is_for_that_of_unknown_machines(person: r4.Patient, cast: dict[str, Account]) -> None:
+    Device.objects.create(title="*", facility=FACILITY, name="Máy bất kỳ")
+    keep(ALL, b"broken")
+    keep(ALL, part10(PatientID="UNKNOWN"))
+    keep(ALL, part10(StudyInstanceUID="1.5", SeriesInstanceUID="1.5.1"))
+    desk = asker_of(cast["imaging"])
+    assert (deciding.waiting(FACILITY).count(), deciding.nobodys(desk).count()) == (1, 1)
+    enter(SYSTEM)
+    assert Study.objects.get(study_instance_uid="1.5").custodian == ""  # a known person's, which any may add to
 
 
 def test_what_is_for_no_facility_is_given_to_one(

@@ -273,6 +273,18 @@ def test_bulk_data_of_each_item_has_its_own_address(web: Web) -> None:
     assert web.get(path, octets).content == bytes([2, 0]) * 1000
 
 
+def test_what_cannot_be_decoded_is_refused(web: Web) -> None:
+    """An unknown syntax, a size that is none: each object is given as it is."""
+    odd = part10(SOPInstanceUID="1.2.3.4.1.1").replace(b"\x28\x00\x10\x00US", b"\x28\x00\x10\x00XX")
+    strange = part10(SOPInstanceUID="1.2.3.4.1.2").replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.7\0", 1)
+    for number, data in enumerate((odd, strange), start=1):
+        assert web.store(data).status_code == 200
+        path = f"{ONE[:-1]}{number}"
+        assert web.get(path, f"{DICOM}; transfer-syntax=*").content == data
+        for end in ("/rendered", "/thumbnail", "/frames/1"):
+            assert web.get(path + end).status_code == 406, (number, end)
+
+
 def test_a_document_is_drawn_as_itself(web: Web) -> None:
     paper = dcmread(BytesIO(part10(SOPClassUID=wado.PAPER, SOPInstanceUID="1.2.3.4.1.1", Modality="DOC", Rows=None)))
     del paper.PixelData

@@ -30,6 +30,7 @@ from tuetinh.care.imaging.retention.actions import destroy_study
 from tuetinh.care.imaging.rules import changes
 from tuetinh.care.imaging.rules.book import in_force
 from tuetinh.care.imaging.tests.conftest import HERE
+from tuetinh.care.imaging.tests.validating import faults
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
 from tuetinh.record import api as record
@@ -83,6 +84,7 @@ def test_a_study_is_looked_at_once(person: r4.Patient, switched_on: None, clean:
     mask = highdicom.seg.Segmentation.from_dataset(seg).pixel_array
     assert mask[: clean.shape[0] // 4].any() and not mask[clean.shape[0] // 2 :].any()
     assert (sr.CompletionFlag, sr.VerificationFlag, sr.Modality) == ("COMPLETE", "UNVERIFIED", "SR")
+    assert [faults(opened(bytes(one.digest)).read()) for one in objects] == [[], []]
     groups = highdicom.sr.srread(BytesIO(opened(bytes(objects[1].digest)).read())).content
     assert len(groups.get_image_measurement_groups()) == 2
 

@@ -27,6 +27,7 @@ from tuetinh.care.imaging.dicomweb import frames
 from tuetinh.care.imaging.handover import actions as handover
 from tuetinh.care.imaging.models import Exam, Held, Instance, Study
 from tuetinh.care.imaging.tests.conftest import part10
+from tuetinh.care.imaging.tests.validating import faults
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
 from tuetinh.record import api as record
@@ -88,6 +89,7 @@ def test_each_kind_is_an_object_of_the_examination(exam: Exam, person: r4.Patien
     assert isinstance(study, r4.ImagingStudy)
     assert study.basedOn == [r4.Reference(reference=f"ServiceRequest/{exam.order}")]
     data = path_of(bytes(row.digest)).read_bytes()
+    assert faults(data) == []
     assert b"TELL-NOBODY" not in data and b"+21.9700" not in data
     if name in ("photo", "png", "heic"):
         assert frames.drawn(bytes(row.digest), 1, frames.Drawing(), "JPEG").startswith(b"\xff\xd8")

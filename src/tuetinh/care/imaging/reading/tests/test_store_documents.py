@@ -16,6 +16,7 @@ from tuetinh.care.imaging.models import Exam, Held, Instance, ReadingCase
 from tuetinh.care.imaging.reading import work
 from tuetinh.care.imaging.reading.tests.conftest import Waits
 from tuetinh.care.imaging.reading.work import Typed
+from tuetinh.care.imaging.tests.validating import faults
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
@@ -50,6 +51,7 @@ def test_the_report_and_its_key_images(pictured: Exam, an: Asker, tmp_path: Path
     store_documents(pictured.pk)
     store_documents(pictured.pk)
     (path,), (selected,) = stored(REPORT), stored(SELECTION)
+    assert (faults(path.read_bytes()), faults(selected.read_bytes())) == ([], [])
     report = dcmread(path)
     assert texts(report) == [WORDS.findings, WORDS.conclusion]
     assert report.ContentTemplateSequence[0].TemplateIdentifier == "2000"
