@@ -24,16 +24,18 @@ def fill(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:  # noqa: AR
     for type_ in sorted(index.BESIDE):
         with transaction.atomic():
             conn = enter(SYSTEM)
-            for id_, body in conn.execute(LACKING.format(type=type_)).fetchall():
-                patient = index.shard_of(r4.decode(bytes(body)))[1]
-                for table in (f'"{type_}"', f'"{type_}_history"', "feed", "content") if patient else ():
-                    conn.execute(GIVEN.format(table=table), [patient, type_, id_])
+            with conn.cursor("lacking") as rows:
+                for id_, body in rows.execute(LACKING.format(type=type_)):
+                    patient = index.shard_of(r4.decode(bytes(body)))[1]
+                    for table in (f'"{type_}"', f'"{type_}_history"', "feed", "content") if patient else ():
+                        conn.execute(GIVEN.format(table=table), [patient, type_, id_])
     for type_ in sorted(index.SHOWING):
         with transaction.atomic():
             conn = enter(SYSTEM)
-            for body, patient, custodian in conn.execute(SHOWING.format(type=type_)).fetchall():
-                for name in index.shown(r4.decode(bytes(body))):
-                    conn.execute(SHOW, [[name.partition("/")[2]], [patient], [custodian]])
+            with conn.cursor("showing") as rows:
+                for body, patient, custodian in rows.execute(SHOWING.format(type=type_)):
+                    for name in index.shown(r4.decode(bytes(body))):
+                        conn.execute(SHOW, [[name.partition("/")[2]], [patient], [custodian]])
 
 
 class Migration(migrations.Migration):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from tuetinh.record.store import new_id
 
@@ -136,6 +138,18 @@ def test_a_binary_may_come_after_the_document_that_shows_it(fhir: Any) -> None:
     shows(fhir, CITIZEN, new_id(), id_)
     assert fhir.send("PUT", f"/Binary/{id_}", content=SCAN, headers=PDF).status_code == 201
     assert statuses(fhir, id_, "citizen")[0] == 200
+
+
+def test_what_was_stored_before_is_given_to_its_patient(fhir: Any, ask: Callable[..., Any]) -> None:
+    id_, device = upload(fhir), new_id()
+    shows(fhir, CITIZEN, new_id(), id_)
+    fhir.put(f"/Device/{device}", {"resourceType": "Device", "id": device, "patient": {"reference": CITIZEN}})
+    for type_, one in (("Binary", id_), ("Device", device)):
+        ask(f'UPDATE record."{type_}" SET patient = NULL WHERE id = %s RETURNING 1', one)
+    import_module("tuetinh.record.migrations.0038_post_of_patients").fill(None, None)
+    with connection.cursor() as cursor:  # in the transaction of this test
+        cursor.execute("SELECT type, patient FROM record.resource WHERE id = ANY(%s) ORDER BY type", [[id_, device]])
+        assert cursor.fetchall() == [("Binary", "citizen-of-the-cast"), ("Device", "citizen-of-the-cast")]
 
 
 @pytest.mark.parametrize("first", ["Binary", "DocumentReference"])
