@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -106,7 +106,7 @@ def account(request: HttpRequest, patient_id: str) -> HttpResponse:
     by, known = cast("access.Account", request.user), banner.identifiers
     papers = {known[kind] for kind in PAPERS if kind in known}
     number, reason = request.POST.get("number", "").strip()[:40], request.POST.get("reason", "")[:500]
-    shown = {"patient": patient_id, "numbers": papers, "number": number, "reason": reason}
+    shown: dict[str, Any] = {"patient": patient_id, "numbers": papers, "number": number, "reason": reason}
     has = access.has_account(patient_id)
     context = {"person": banner, "has_account": has, "papers": papers, "reason": reason}
     if not {"number", "reason"} & request.POST.keys():
