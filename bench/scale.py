@@ -1,11 +1,12 @@
-"""How the record grows: `python -m bench.scale [--sizes 100000,1000000,10000000] [--runs N] [--data DIR] [--save]`.
+"""How the record grows: `python -m bench.scale [--sizes 100000,1000000,10000000] [--runs N] [--data DIR] [--role ROLE]
+[--save]`.
 
 One node is filled to each size in turn by `tuetinh import`, with people made from a seed, and asked over HTTP by one
-client, for values sampled from these people. In a folder that is named it stays: called again, the same command goes on
-from the last size that was filled, and asks at that size anew. Printed for each size: how fast the import was, how
-large the record is, and the median and 95th percentile of each query in milliseconds; between two sizes, how many times
-the median grew. What an index answers grows by little; what grows as the record does (ten times) looks at every
-resource.
+client, for values sampled from these people: a system, or the desk of a role, whose row policies leave it few of them.
+In a folder that is named it stays: called again, the same command goes on from the last size that was filled, and asks
+at that size anew. Printed for each size: how fast the import was, how large the record is, and the median and 95th
+percentile of each query in milliseconds; between two sizes, how many times the median grew. What an index answers grows
+by little; what grows as the record does (ten times) looks at every resource.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def main() -> int:
                     filled.sizes[size] = _fill(scratch, size, filled.written, conn, filled.before)
                     _keep(scratch, filled)
                 if size == max(filled.sizes):  # the record has grown beyond what was filled before
-                    filled.sizes[size]["queries"] = _ask(node, filled.written, options.runs)
+                    filled.sizes[size]["queries"] = _ask(node, filled.written, options.runs, options.role)
                     _keep(scratch, filled)
                 _print_size(size, filled.sizes[size])
     told["sizes"] = filled.sizes
@@ -78,6 +79,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sizes", default="100000,1000000", help="resources, ascending (default 100000,1000000)")
     parser.add_argument("--runs", type=int, default=300, help="of each query at each size")
     parser.add_argument("--data", default="", help="a folder on the disk that is to be measured, which stays")
+    parser.add_argument("--role", default="", help="whose desk asks (default: a system that may all)")
     parser.add_argument("--save", action="store_true", help="keep the figures in bench/results/")
     return parser.parse_args()
 
@@ -208,19 +210,20 @@ def _queries(rng: random.Random, people: list[Person]) -> dict[str, Callable[[],
     }
 
 
-def _ask(node: Node, written: Written, runs: int) -> dict[str, dict[str, float]]:
+def _ask(node: Node, written: Written, runs: int, role: str) -> dict[str, dict[str, float]]:
     """Ask each query so often, after a tenth as many that are not counted."""
     rng = random.Random(SEED)
     address = urlsplit(node.url)
     door = http.client.HTTPConnection(address.hostname or "", address.port or 80, timeout=300)
     token = token_of(node.url, node.client)  # that of the start may have run out while the node was filled
+    proof = dict([node.cookie(role)]) if role else {"Authorization": f"Bearer {token}"}
     found = {}
     for name, path in _queries(rng, written.people).items():
         for _ in range(max(runs // 10, 1)):
-            _once(door, token, path())
+            _once(door, proof, path())
         times, refused = [], 0
         for _ in range(runs):
-            milliseconds, status = _once(door, token, path())
+            milliseconds, status = _once(door, proof, path())
             times.append(milliseconds)
             refused += status != http.client.OK
         times.sort()
@@ -232,9 +235,9 @@ def _ask(node: Node, written: Written, runs: int) -> dict[str, dict[str, float]]
     return found
 
 
-def _once(door: http.client.HTTPConnection, token: str, path: str) -> tuple[float, int]:
+def _once(door: http.client.HTTPConnection, proof: dict[str, str], path: str) -> tuple[float, int]:
     began = time.perf_counter()
-    door.request("GET", f"/fhir/{path}", headers={"Authorization": f"Bearer {token}"})
+    door.request("GET", f"/fhir/{path}", headers=proof)
     answer = door.getresponse()
     answer.read()
     return (time.perf_counter() - began) * 1000, answer.status
