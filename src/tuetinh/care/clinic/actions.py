@@ -28,7 +28,7 @@ from tuetinh.care.clinic.models import Draft
 from tuetinh.care.clinic.vitals import VITALS, body_mass_index, implausible
 from tuetinh.care.imaging.api import has_begun
 from tuetinh.care.insurance.api import Claim, claim, queue_claim, see_again, stop, take_back_claim, use_papers
-from tuetinh.care.lab.api import awaited, order_tests
+from tuetinh.care.lab.api import awaited, hurry, order_tests
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.catalogues.api import Icd10, drug, fold, icd10, list_code, service
 from tuetinh.commons.messages.api import publish
@@ -153,12 +153,16 @@ def _known(code: str, field: str) -> Icd10:
 def order_lab(
     asker: Asker, encounter_id: str, codes: Sequence[str], *, urgent: bool = False
 ) -> list[r4.ServiceRequest]:
-    """Order laboratory tests by service code; one that still waits for its specimen is not ordered again."""
+    """Order laboratory tests by service code; one that still waits for its specimen is not ordered again, yet is
+    urgent from now on where that is said.
+    """
     _allow(asker, DOCTOR)
     with transaction.atomic():
         encounter = _open(asker, encounter_id)
         waiting = awaited(encounter_id)
         fresh = [code for code in codes if code not in waiting]
+        if urgent and (known := [code for code in codes if code in waiting]):
+            hurry(asker, encounter_id, known)
         return order_tests(asker, encounter, fresh, requester=_who(asker), urgent=urgent) if fresh else []
 
 

@@ -21,6 +21,7 @@ from tuetinh.care.lab.results.book import in_force
 from tuetinh.care.lab.results.pictures import of_reports
 from tuetinh.care.lab.results.previous import history
 from tuetinh.care.lab.results.rules import Formula
+from tuetinh.care.lab.samples.actions import hurry
 from tuetinh.care.lab.samples.orders import further as further_tests
 from tuetinh.care.lab.samples.queries import refusals
 from tuetinh.care.lab.samples.standing import Again, ordered_lately, profiles
@@ -44,6 +45,7 @@ __all__ = [
     "awaited",
     "cancel_orders",
     "further_tests",
+    "hurry",
     "order_tests",
     "ordered_lately",
     "orders",

@@ -149,6 +149,16 @@ def test_tests_are_urgent_where_the_doctor_says_so(as_role: Callable[[str], Clie
     assert page.count('<span class="pill danger">Khẩn</span>') == 1
 
 
+def test_a_test_that_waits_becomes_urgent(as_role: Callable[[str], Client], doctor: Asker, visit: str) -> None:
+    glucose, count = "23.0075.1494", "22.0120.1370"
+    actions.order_lab(doctor, visit, [glucose, count])
+    as_role("doctor").post(f"/clinic/visits/{visit}/orders", {"tests": glucose, "urgent": "1"})
+    assert sorted((tube.kind, tube.urgent, len(tube.orders)) for tube in tubes(visit)) == [
+        ("edta", False, 1), ("serum", True, 1),
+    ]  # fmt: skip
+    assert sorted(order.priority for order in lab_orders(SYSTEM, visit)) == ["routine", "urgent"]
+
+
 def test_a_test_is_added_to_a_tube_that_the_laboratory_has(
     as_role: Callable[[str], Client], doctor: Asker, visit: str
 ) -> None:

@@ -86,6 +86,25 @@ def add_tests(asker: Asker, number: str, codes: Sequence[str]) -> Tube:
     return tube
 
 
+def hurry(asker: Asker, encounter: str, picks: Sequence[str]) -> None:
+    """Let tubes of a visit that wait to be drawn be urgent where they hold one of these tests (`Test.pick`)."""
+    if asker.role not in ORDERING:
+        raise NotAllowed
+    with transaction.atomic():
+        desk, wanted = as_desk(asker), set(picks)
+        rows = Tube.objects.select_for_update(of=("self",)).filter(encounter=encounter, facility=asker.facility)
+        for tube in rows.filter(stage=Tube.Stage.ORDERED, urgent=False).order_by("id"):
+            found = cast("dict[str, r4.ServiceRequest]", record.read_many(desk, "ServiceRequest", tube.orders))
+            open_ = [order for order in found.values() if order.status == "active"]
+            if not any((what := facts.ordered_test(order)) and what.pick in wanted for order in open_):
+                continue
+            for order in open_:
+                order.priority = "urgent"
+                record.update(desk, order)
+            tube.urgent = True
+            _keep(tube)
+
+
 def repeat(asker: Asker, number: str, order_id: str, reason: str) -> Tube:
     """Measure a test of a tube again, for the laboratory itself and free of charge; both results are kept.
 
