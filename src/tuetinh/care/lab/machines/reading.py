@@ -39,7 +39,12 @@ def _without_time(raw: bytes, wire_: str) -> bytes:
 
 
 def read(arrival: Arrival, driver: Driver | None = None) -> Message:
-    """Read a message. driver: of the machine, where it is known. Raises Refused, with the header as far as known."""
+    """Read a message. driver: of the machine, where it is known; that of another wire says nothing of it.
+
+    Raises Refused, with the header as far as known.
+    """
+    if driver and driver.description.wire != arrival.wire:
+        driver = None
     if arrival.fault:
         raise Refused("AR" if arrival.fault == "too-large" else "AE", arrival.fault, "", _header(arrival))
     match arrival.wire:

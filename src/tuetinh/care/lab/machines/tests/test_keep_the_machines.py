@@ -115,6 +115,14 @@ def test_a_message_is_read_as_the_model_that_was_chosen_for_the_machine(world, o
     assert results(world)["WBC"] == ("6.1", "G/L")
 
 
+def test_a_model_of_another_wire_says_nothing_of_a_message(world, oru) -> None:
+    analysers.save(world.lab, None, name="XS", application="XS-1", driver="sysmex-xs-file", serial="/dev/ttyX")
+    tube = order(world)
+    lines = [r"H|\^&|||XS-1", "P|1", f"O|1|{tube.number}||^^^GLU", "R|1|^^^GLU|5.1|mmol/L", "L|1|N", ""]
+    inbox.take_many([Arrival("\r".join(lines).encode(), "/dev/ttyX", "lis2")])
+    assert (Message.objects.get().state, results(world)["GLU"]) == ("matched", ("5.1", "mmol/L"))
+
+
 def test_the_analyser_decides_over_the_usual_name(world, machine: Analyser, oru) -> None:
     analysers.teach(world.lab, machine.pk, "K", "NA")
     tube = order(world, ELEC)
