@@ -53,6 +53,7 @@ def sheet(asker: Asker, tube: Tube, paper: Paper = "A5") -> bytes:
     work = work_on(asker, tube)
     grid = queries.grid(asker, work)
     told = [row for row in grid if row.value and row.status not in ("preliminary", "")]
+    signatures = _signatures(asker, [row.id for row in told])
     data = {
         "facility": {"name": place_name("Organization", tube.facility)},
         "patient": {
@@ -64,12 +65,13 @@ def sheet(asker: Asker, tube: Tube, paper: Paper = "A5") -> bytes:
         "number": tube.number,
         "barcode": code128_svg(tube.number),
         "received": tube.received_at,
-        "released": tube.released_at,
+        "released": tube.released_at or signatures[-1]["when"],
+        "awaited": ", ".join(dict.fromkeys(row.test for row in grid if row.id not in {one.id for one in told})),
         "state": _state(tube, told),
         "rows": [_line(work, row) for row in told],
         "isolates": _isolates(grid),
         "pictures": [{"title": title, "drawn": svg} for title, svg in pictures.for_print(asker, work)],
-        "signatures": _signatures(asker, [row.id for row in told]),
+        "signatures": signatures,
     }
     return pdf("lab/sheet.typ", data | _origin(asker, work), paper)
 
