@@ -68,6 +68,7 @@ def log(request: HttpRequest) -> HttpResponse:
             "place": place_name("Organization", one.facility),
             "client": clients.get(one.client, one.client),
             "deed": entry_action(one.action),
+            "kinds": one.type.replace(",", ", "),
             "why": ALL_PURPOSES.get(one.purpose, one.purpose),
             "reason": entry_reason(one.reason),
         }
