@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import connection
 
-from tuetinh.record.asker import Asker
+from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.audit.event import WRITES
 from tuetinh.record.errors import Forbidden
-from tuetinh.record.steps import enter
+from tuetinh.record.merging.ledger import became
+from tuetinh.record.steps import enter, run
 
 NAMED = "citizen"
 _DAYS = """
@@ -47,16 +48,21 @@ class Access:
 def accesses(asker: Asker, patient_id: str, before: int | None = None, limit: int = 50) -> list[Access]:
     """Who but the asker has seen or changed the person's record, newest first; `before`: position of the last shown.
 
-    Raises Forbidden unless it is the asker's own record, or the asker administers.
+    Records that were merged into it are part of it, with what was logged of them before. Raises Forbidden unless it is
+    the asker's own record, or the asker administers.
     """
     if asker.patient != patient_id and asker.role not in ("admin", "system"):
         message = "the access log is for the person whose record it is"
         raise Forbidden(message)
+    before = before if before is not None else 2**62
+    rows = []
+    for one in (patient_id, *run(SYSTEM, became(patient_id))):
+        enter(replace(asker, patient=asker.patient and one))
+        with connection.cursor() as cursor:
+            cursor.execute(_DAYS, [WRITES, NAMED, one, asker.account, before, limit])
+            rows += cursor.fetchall()
     enter(asker)
-    with connection.cursor() as cursor:
-        before = before if before is not None else 2**62
-        cursor.execute(_DAYS, [WRITES, NAMED, patient_id, asker.account, before, limit])
-        rows = cursor.fetchall()
+    rows = sorted(rows, reverse=True)[:limit]
     return [
         Access(position, first, last, role, facility, purpose, tuple(types), changed, account)
         for position, first, last, role, facility, purpose, types, changed, account in rows

@@ -16,6 +16,7 @@ from tuetinh.care.billing import api as billing
 from tuetinh.care.billing.models import Payment
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.access.api import asker_of
+from tuetinh.commons.identity.merging import merge, unmerge
 from tuetinh.community.portal.drawing import curve
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -293,6 +294,23 @@ def test_the_log_is_paged_and_kept_from_others(cast: dict[str, Account]) -> None
         record.accesses(doctor, ME)
     with pytest.raises(Forbidden):
         record.accesses(citizen, "stranger")
+
+
+def test_who_has_looked_at_a_record_that_was_merged_into_mine(me: Client, cast: dict[str, Account]) -> None:
+    record.create(SYSTEM, r4.Patient(id="old", name=[r4.HumanName(text="Lò Thị Pâng")]))
+    record.read(asker_of(cast["nurse"]), "Patient", "old")
+    citizen, office = asker_of(cast["citizen"]), asker_of(cast["archivist"])
+
+    def roles() -> set[str]:
+        return {one.role for one in record.accesses(citizen, ME)}
+
+    assert "nurse" not in roles()
+    merge(office, "old", ME)
+    assert "nurse" in roles()
+    assert "Điều dưỡng" in text(me, "/me/record/accesses")
+    assert len(record.accesses(citizen, ME, limit=1)) == 1
+    unmerge(office, "old", reason="Hai người khác nhau")
+    assert "nurse" not in roles()
 
 
 def test_the_log_is_paged_on_the_page(me: Client) -> None:
