@@ -8,6 +8,7 @@ from typing import Final, cast
 from tuetinh.record import r4, relations
 from tuetinh.record.projections import Written
 from tuetinh.record.relations import EVER, FOREVER, Denial, Relation, date_range
+from tuetinh.record.search.entries import VERSION, local
 from tuetinh.record.steps import Query, Step
 
 SCOPE: Final = "patient-privacy"
@@ -16,6 +17,7 @@ PROPOSED: Final = "proposed"
 _ORGANIZATION: Final = "Organization/"
 _PATIENT: Final = "Patient/"
 _PRACTITIONER: Final = "Practitioner/"
+_PEOPLE: Final = (_PATIENT, "RelatedPerson/")
 
 
 def follow(written: Sequence[Written]) -> Step[None]:
@@ -28,13 +30,14 @@ def follow(written: Sequence[Written]) -> Step[None]:
 def denials(written: Written) -> list[Denial]:
     """What a Consent forbids: to facilities or practitioners, or to everybody; for purposes, or for all.
 
-    A provision about some data alone is taken to forbid all, rather than nothing.
+    A provision about some data alone is taken to forbid all, rather than nothing; so is one that names somebody who is
+    not known here, as a facility by its identifier alone.
     """
     return [
         Denial(str(written.patient), whom, purpose, f"Consent/{written.id}", *_time(one))
         for one in _provisions(written)
-        if one.type == "deny" and not _others(one)
-        for whom in _shut_out(one) or [""]
+        if one.type == "deny" and not _of_people(one)
+        for whom in _shut_out(one)
         for purpose in [coding.code for coding in one.purpose or () if coding.code] or [""]
     ]
 
@@ -90,17 +93,22 @@ def _facilities(provision: r4.ConsentProvision) -> list[str]:
 
 
 def _shut_out(provision: r4.ConsentProvision) -> list[str]:
-    """Whom it forbids: facilities by their ids, people by reference."""
-    return _facilities(provision) + [one for one in _actors(provision) if one.startswith(_PRACTITIONER)]
+    """Whom it forbids: facilities by their ids, practitioners by reference, "" for everybody."""
+    named = [one for one in _actors(provision) if not one.startswith(_PEOPLE)]
+    if not named or not all(one.startswith((_ORGANIZATION, _PRACTITIONER)) for one in named):
+        return [""]
+    return [one.removeprefix(_ORGANIZATION) for one in named]
 
 
 def _actors(provision: r4.ConsentProvision) -> list[str]:
-    return [(actor.reference.reference or "") if actor.reference else "" for actor in provision.actor or ()]
+    named = [(actor.reference.reference or "") if actor.reference else "" for actor in provision.actor or ()]
+    return [VERSION.sub("", local(one)) for one in named]
 
 
-def _others(provision: r4.ConsentProvision) -> bool:
-    """Whether it is about actors none of whom is a facility or practitioner: such a one says nothing of these."""
-    return bool(provision.actor) and not _shut_out(provision)
+def _of_people(provision: r4.ConsentProvision) -> bool:
+    """Whether it is about people who act for the patient alone, which says nothing of facilities."""
+    actors = _actors(provision)
+    return bool(actors) and all(one.startswith(_PEOPLE) for one in actors)
 
 
 def _narrow(one: r4.ConsentProvision) -> bool:

@@ -100,6 +100,30 @@ def test_what_is_forbidden_shuts_when_its_time_begins(cast: dict[str, Account], 
     assert is_seen(asker_of(cast["doctor"])) is not shut
 
 
+@pytest.mark.parametrize(
+    ("named", "seen"),
+    [
+        (actor("Organization/12104"), False),
+        (actor("Organization/12001"), True),
+        (actor("Organization/12104/_history/3"), False),
+        (actor("PractitionerRole/r"), False),
+        ([r4.ConsentProvisionActor(reference=r4.Reference(identifier=r4.Identifier(value="12104")))], False),
+        ([*actor("Organization/12001"), *actor("CareTeam/t")], False),
+        (actor("Patient/somebody"), True),
+        (actor("RelatedPerson/r"), True),
+    ],
+    ids=lambda one: str(one[0].reference.reference or "by identifier") if isinstance(one, list) else None,
+)
+def test_who_is_not_known_here_is_anybody(
+    cast: dict[str, Account], named: list[r4.ConsentProvisionActor], seen: bool
+) -> None:
+    observe("12001")
+    for one in named:
+        one.role = r4.CodeableConcept(text="x")
+    api.create(SYSTEM, consent(actor=named))
+    assert is_seen(asker_of(cast["doctor"])) is seen
+
+
 @pytest.mark.parametrize("written_at", ["12001", "12104"])
 def test_who_is_forbidden_by_name_sees_nothing_where_they_work_either(
     cast: dict[str, Account], written_at: str
