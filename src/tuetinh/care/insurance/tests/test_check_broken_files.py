@@ -122,7 +122,7 @@ def test_claims_of_another_facility_than_the_sender_are_remarked() -> None:
     ("content", "field", "rule"),
     [
         (GOLDEN + b"garbage", "GIAMDINHHS", "xml"),
-        (GOLDEN + b"\xff\x00\x80", "GIAMDINHHS", "xml"),
+        (GOLDEN + b"\xff\x00\x80", "GIAMDINHHS", "encoding"),
         (GOLDEN + b"x" * 200_000, "GIAMDINHHS", "xml"),
         (HEAD + HOSO + b"garbage" + TAIL, "DANHSACHHOSO", "stray"),
         (GOLDEN.replace(b"<NGAYLAP>", b"<NGAYLAP>1</SO>"), "GIAMDINHHS", "xml"),

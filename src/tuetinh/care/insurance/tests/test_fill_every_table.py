@@ -163,7 +163,8 @@ def test_every_value_says_from_which_fact(full_claim: Claim) -> None:
         if value
     }
     assert told == {place for place in full_claim.sources if place in told}
-    assert full_claim.sources["XML3.2.MA_MAY"] == "Observation.device, Device.identifier(ma-may)"
+    machine = "Observation.device, Procedure.usedReference, Device.identifier(ma-may)"
+    assert full_claim.sources["XML3.2.MA_MAY"] == machine
     assert full_claim.sources["XML2.1.DON_GIA"] == "ChargeItem/full-drug.priceOverride"
     assert full_claim.sources["XML13.1.DAU_HIEU_LS"] == f"QuestionnaireResponse/{VISIT}-ct(chuyen-co-so).DAU_HIEU_LS"
 
