@@ -116,7 +116,7 @@ def read(file: BinaryIO) -> Head:
     try:
         head = dcmread(_Unnamed(file), stop_before_pixels=True, specific_tags=_wanted())
         syntax = str(head.file_meta.TransferSyntaxUID)
-        is_cut = not head.file_meta.TransferSyntaxUID.is_deflated and _is_cut_off(file, head)
+        is_cut = syntax != _DEFLATED and _is_cut_off(file, head)
         found = {keyword: text(head, keyword) for keyword in ("SOPClassUID", "SOPInstanceUID", *_PLACE)}
     except Exception as error:  # pydicom raises whatever the bytes lead it to
         raise Broken(type(error).__name__) from error
@@ -161,6 +161,7 @@ def _is_cut_off(file: BinaryIO, head: FileDataset) -> bool:
     return False
 
 
+_DEFLATED = "1.2.840.10008.1.2.1.99"  # whose pixels lie nowhere in the file
 UNDEFINED = 0xFFFFFFFF
 MOST_FRAGMENTS = 10_000  # of compressed pixels that are gone through
 _END = b"\xfe\xff\xdd\xe0"  # Sequence Delimitation Item
