@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import logging
 import os
@@ -28,6 +29,8 @@ def main(arguments: list[str] | None = None) -> int:
     options.data = Path(options.data).resolve()
     os.environ["TUETINH_DATA"] = str(options.data)
     signal.signal(signal.SIGTERM, _told_to_end)
+    if sys.__stderr__:
+        faulthandler.enable(sys.__stderr__)  # a process that a library crashes tells where it was
     try:
         return int(options.run(options))
     except KeyboardInterrupt:

@@ -1,8 +1,12 @@
-"""A database that is away is told in one line; other faults with their traceback."""
+"""A database that is away is told in one line; other faults with their traceback, crashes too."""
 
 from __future__ import annotations
 
 import logging
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -57,3 +61,18 @@ def test_a_page_says_503_while_the_database_is_away() -> None:
         raise ValueError
     except ValueError:
         assert server_error(request).status_code == 500
+
+
+CRASH = """
+import argparse, os, signal, sys
+from tuetinh.node import cli
+asked = argparse.Namespace(data=sys.argv[1], run=lambda _: os.kill(os.getpid(), signal.SIGSEGV))
+cli._parser = lambda: argparse.Namespace(parse_args=lambda _: asked)
+cli.main([])
+"""
+
+
+def test_a_process_that_crashes_tells_where_it_was(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", CRASH, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGSEGV
+    assert "Segmentation fault" in done.stderr and "tuetinh/node/cli.py" in done.stderr
