@@ -12,7 +12,6 @@ from typing import Any, Final, cast
 from uuid import uuid4
 
 from django.db import transaction
-from pydicom import Dataset
 
 from tuetinh.care.imaging.ai.retiring import retire
 from tuetinh.care.imaging.archive import fixing
@@ -208,6 +207,8 @@ def _typed(told: Mapping[str, str], row: Study | Series, keywords: Collection[st
 
 def _put(row: Study | Series, values: Mapping[str, str]) -> dict[str, str]:
     """Put values into the attributes of a row; returns those that changed."""
+    from pydicom import Dataset
+
     new = Dataset()
     changed = {}
     for keyword, value in values.items():
