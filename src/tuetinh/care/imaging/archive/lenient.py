@@ -10,9 +10,13 @@ import pydicom
 from pydicom import config
 from pydicom.dataset import FileDataset
 from pydicom.filereader import read_dataset
+from pydicom.pixels import get_decoder
+from pydicom.uid import JPEGBaseline8Bit
 
 # Machines write what the standard forbids; the archive keeps what they write.
 config.settings.reading_validation_mode = config.IGNORE
+# gdcm ends the process over some broken pictures of eight bits, which Pillow refuses.
+get_decoder(JPEGBaseline8Bit).remove_plugin("gdcm")
 HEAD: Final = 132  # bytes of a Part 10 file before its header: a preamble and DICM
 PIECE: Final = 2**20
 INFLATED: Final = 512 * 2**20  # bytes of a deflated data set, which the library holds as a whole
