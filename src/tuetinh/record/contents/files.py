@@ -97,10 +97,9 @@ class Arriving:
     """A content on its way in. Leaving the block without `place` takes away what has come."""
 
     def __init__(self) -> None:
+        self._path = folder() / ARRIVING / uuid4().hex
         with _told_when_full():
-            (folder() / ARRIVING).mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._path = folder() / ARRIVING / uuid4().hex
-            self._file: BinaryIO = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", 0)
+            self._file = _made(self._path)
         self._hash = sha256()
         self._sealer = sealing.Sealer() if sealing.wanted() else None
         self.size = 0
@@ -169,6 +168,17 @@ class Arriving:
     def __exit__(self, *_: object) -> None:
         self._file.close()
         self._path.unlink(missing_ok=True)
+
+
+def _made(path: Path) -> BinaryIO:
+    """A new file to be written; the first makes its folder."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        handle = os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(path, flags, 0o600)
+    return os.fdopen(handle, "wb", 0)
 
 
 def _linked(path: Path, target: Path) -> bool:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import csv
 import math
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 if TYPE_CHECKING:
+    from pydicom.dataelem import DataElement, RawDataElement
     from pydicom.dataset import Dataset
 
 MOST_ITEMS: Final = 100  # of a sequence in the index
+SHORT: Final = 64  # bytes of a value that many objects may tell
+MADE: Final = 500  # elements that a process remembers
 _FILE: Final = Path(__file__).parents[1] / "data" / "attributes.csv"
 with _FILE.open(encoding="utf-8", newline="") as _file:
     _ROWS: Final = [(row["level"], row["keyword"], int(row["tag"], 16), row["vr"]) for row in csv.DictReader(_file)]
@@ -37,14 +41,32 @@ def as_json(head: Dataset, level: str) -> dict[str, Any]:
     for tag in _TAGS[level]:
         if tag in there:
             with contextlib.suppress(Exception):  # its value is none of its VR
-                element = head[tag]
-                if element.VR != "SQ":
-                    found[f"{tag:08X}"] = clean(element.to_json_dict(None, 0))
-                elif len(element.value) <= MOST_ITEMS:
-                    told = clean(element.to_json_dict(None, 0))
+                one = element(head, tag)
+                if one.VR != "SQ":
+                    found[f"{tag:08X}"] = clean(one.to_json_dict(None, 0))
+                elif len(one.value) <= MOST_ITEMS:
+                    told = clean(one.to_json_dict(None, 0))
                     orjson.dumps(told)  # which what is too deep cannot become
                     found[f"{tag:08X}"] = told
     return found
+
+
+def element(head: Dataset, tag: int) -> DataElement:
+    """An element that is there. What one object tells the next ones of its series tell too: it is made once of both."""
+    from pydicom.dataelem import RawDataElement
+
+    found = head.get_item(tag)
+    if not isinstance(found, RawDataElement) or not found.value or len(found.value) > SHORT:
+        return head[tag]
+    encoding = head.original_character_set
+    return _made(found._replace(value_tell=0), (encoding,) if isinstance(encoding, str) else tuple(encoding))
+
+
+@lru_cache(MADE)
+def _made(raw: RawDataElement, encodings: tuple[str, ...]) -> DataElement:
+    from pydicom.dataelem import convert_raw_data_element
+
+    return convert_raw_data_element(raw, encoding=list(encodings))
 
 
 def clean(value: Any) -> Any:

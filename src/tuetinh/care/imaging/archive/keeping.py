@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, NamedTuple
@@ -29,7 +30,6 @@ from tuetinh.record.steps import BROKEN_BY_OTHERS, Query, Row, Step, run
 
 KNOWN = 2000  # series that a process remembers
 TRIES = 5  # to add an object while others change its study
-LONG = 32 * 2**20  # bytes that the disk takes long for: they are on it before a transaction begins
 PIECE = 2**20  # of files that are compared
 PLACERS = 8  # threads that wait for the disk
 
@@ -68,18 +68,6 @@ class Place(NamedTuple):
     custodian: str
 
 
-class _Content:
-    """A content that is being laid on the disk."""
-
-    def __init__(self, arriving: Arriving, future: Future[Content]) -> None:
-        self.digest, self.size = arriving.content()
-        self._future = future
-
-    def placed(self) -> Content:
-        """Wait until it is there. Raises NoSpace."""
-        return self._future.result()
-
-
 class _Wrong(Exception):
     """The object does not fit: reason and detail."""
 
@@ -114,31 +102,26 @@ def keep(
         if not isinstance(came, Arriving):
             arriving.write(came)
         with arriving.opened() as file:
-            # Where nothing is refused the disk begins at once, while the object is read and indexed.
-            placed = None if allowed or study else _beside.submit(arriving.place)
-            head, fault = _read(file)
+            # Where nothing is refused the disk begins at once, while the object is read.
+            placing = None if allowed or study else _beside.submit(arriving.place)
+            try:
+                head, fault = _read(file)
+                image = as_json_text(head.attributes("IMAGE")) if head else ""
+            finally:
+                content = placing.result() if placing else None
         if allowed and not head:
             return Kept("held", *fault)
         if study and head and head.study != study:  # PS3.18, 10.5.1.1: such an object is not stored
             return Kept("held", "other-study", "", head.sop_class, head.sop_instance, head.study)
         if allowed and head and not allowed(head):
             return Kept("held", "not-allowed", "", head.sop_class, head.sop_instance, head.study)
-        content = _Content(arriving, placed or _beside.submit(arriving.place))
-        if content.size > LONG:
-            content.placed()
+        content = content or arriving.place()
+        if not head:
+            return hold(source, content, None, *fault)
         try:
-            return _kept(source, head, content, fault, patient)
-        finally:
-            content.placed()
-
-
-def _kept(source: Source, head: Head | None, content: _Content, fault: tuple[str, str], patient: str) -> Kept:
-    if not head:
-        return hold(source, content.placed(), None, *fault)
-    try:
-        fresh = _index_at_last(source, head, content, patient)
-    except _Wrong as wrong:
-        return hold(source, content.placed(), head, *wrong.args)
+            fresh = _index_at_last(source, head, image, content, patient)
+        except _Wrong as wrong:
+            return hold(source, content, head, *wrong.args)
     return Kept("stored" if fresh else "duplicate", "", "", head.sop_class, head.sop_instance, head.study)
 
 
@@ -152,30 +135,33 @@ def _read(file: BinaryIO) -> tuple[Head | None, tuple[str, str]]:
         return None, ("missing", str(error))
 
 
-def _index_at_last(source: Source, head: Head, content: _Content, patient: str) -> bool:
+def _index_at_last(source: Source, head: Head, image: str, content: Content, patient: str) -> bool:
     """`_index`, begun anew where others were in its way."""
     for _ in range(TRIES):
         try:
-            return _index(source, head, content, patient)
+            return _index(source, head, image, content, patient)
         except BROKEN_BY_OTHERS:
             if connection.in_atomic_block:  # which is broken as a whole
                 raise
-    return _index(source, head, content, patient)
+    return _index(source, head, image, content, patient)
 
 
-def _index(source: Source, head: Head, content: _Content, patient: str) -> bool:
-    """Add an object to the index; False where it is there already. Raises _Wrong."""
+def _index(source: Source, head: Head, image: str, content: Content, patient: str) -> bool:
+    """Add an object, whose file is on the disk, to the index; False where it is there already. Raises _Wrong.
+
+    image: the DICOM JSON of what the object tells at its own level.
+    """
     key = (head.study, head.series, head.patient_id, told_by(head))
     place = None if patient else _known.get(key)
     if place and _is_open_to(place.custodian, source):
         try:
-            with transaction.atomic():
-                return _add(source, head, content, place)
+            with transaction.atomic() if connection.in_atomic_block else nullcontext():  # one statement commits itself
+                return _add(source, head, image, content, place)
         except (psycopg.errors.ForeignKeyViolation, IntegrityError):  # it was deleted since
             _known.pop(key, None)
     with transaction.atomic():  # what does not fit leaves no study and no series behind
         place = _place(source, head, patient)
-        fresh = _add(source, head, content, place)
+        fresh = _add(source, head, image, content, place)
     if not patient:  # what a person has decided of one object holds for no other
         _known[key] = place
     while len(_known) > KNOWN:
@@ -209,18 +195,15 @@ WITH added AS (
 SELECT 1 FROM added"""
 
 
-def _add(source: Source, head: Head, content: _Content, place: Place) -> bool:
-    """Add an object to its series, when its file is on the disk; False where it is there already. Raises _Wrong."""
+def _add(source: Source, head: Head, image: str, content: Content, place: Place) -> bool:
+    """Add an object to its series; False where it is there already. Raises _Wrong."""
     rows = ask(
         _ADD,
         *(place.study, place.series, head.sop_instance, head.sop_class, head.transfer_syntax),
-        head.number("InstanceNumber"),
-        as_json_text(head.attributes("IMAGE")),
-        *(content.digest, content.size, source.name[:80]),
+        *(head.number("InstanceNumber"), image, content.digest, content.size, source.name[:80]),
     )
-    placed = content.placed()
     if not rows:
-        _check_same(head, placed)
+        _check_same(head, content)
     return bool(rows)
 
 

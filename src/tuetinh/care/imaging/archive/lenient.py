@@ -59,4 +59,4 @@ def _inflate(file: BinaryIO) -> None:
             raise InflatesTooMuch("the data set would be too large")
 
 
-__all__ = ["InflatesTooMuch", "dcmread"]
+__all__ = ["InflatesTooMuch", "dcmread", "read_dataset"]

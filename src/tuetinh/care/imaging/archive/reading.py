@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, time
-from functools import cache
 from hashlib import sha256
-from io import SEEK_END
+from io import SEEK_END, BytesIO
 from struct import unpack
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from tuetinh.care.imaging.archive.attributes import LEVEL_OF, as_json
+from tuetinh.care.imaging.archive.attributes import LEVEL_OF, TAG_OF, as_json, element
 from tuetinh.record.contents.files import folder, opened
 from tuetinh.record.text import fold
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset, FileDataset
-    from pydicom.tag import BaseTag
 
 PREAMBLE = 128
+BEGIN = 64 * 1024  # bytes in which most objects have told all but their pixels
+PIXELS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 LONGEST = 64  # characters of a UID (PS3.5, 9.1), and of an LO
 _UID = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*")
 
@@ -57,7 +58,7 @@ class Head:
 
     def text(self, keyword: str, most: int = LONGEST) -> str:
         """A value as text, "" where there is none."""
-        return text(self.dataset, keyword)[:most]
+        return _told(self.dataset, keyword)[:most]
 
     def number(self, keyword: str) -> int | None:
         """A value as a whole number that a column can hold, or None."""
@@ -108,16 +109,13 @@ class _Unnamed:
 
 def read(file: BinaryIO) -> Head:
     """The head of a Part 10 file. Raises Broken, Missing."""
-    from tuetinh.care.imaging.archive.lenient import dcmread
-
-    if file.read(PREAMBLE + 4)[PREAMBLE:] != b"DICM":
+    begin = BytesIO(file.read(BEGIN))
+    if begin.read(PREAMBLE + 4)[PREAMBLE:] != b"DICM":
         raise Broken("no Part 10 header")
-    file.seek(0)
     try:
-        head = dcmread(_Unnamed(file), stop_before_pixels=True, specific_tags=_wanted())
-        syntax = str(head.file_meta.TransferSyntaxUID)
+        head, syntax = _usual(begin, file) or _by_library(file)
         is_cut = syntax != _DEFLATED and _is_cut_off(file, head)
-        found = {keyword: text(head, keyword) for keyword in ("SOPClassUID", "SOPInstanceUID", *_PLACE)}
+        found = {keyword: _told(head, keyword) for keyword in ("SOPClassUID", "SOPInstanceUID", *_PLACE)}
     except Exception as error:  # pydicom raises whatever the bytes lead it to
         raise Broken(type(error).__name__) from error
     for keyword, value in found.items():
@@ -129,23 +127,24 @@ def read(file: BinaryIO) -> Head:
         raise Broken("PixelData")
     return Head(
         *(found["SOPClassUID"], found["SOPInstanceUID"], syntax, *(found[one] for one in _PLACE)),
-        modality=text(head, "Modality")[:16],
-        patient_id=text(head, "PatientID")[:LONGEST],
-        issuer=text(head, "IssuerOfPatientID")[:LONGEST],
-        name=text(head, "PatientName")[:324],
-        birth=day(text(head, "PatientBirthDate")),
-        sex=text(head, "PatientSex")[:16],
-        accession=text(head, "AccessionNumber")[:LONGEST],
+        modality=_told(head, "Modality")[:16],
+        patient_id=_told(head, "PatientID")[:LONGEST],
+        issuer=_told(head, "IssuerOfPatientID")[:LONGEST],
+        name=_told(head, "PatientName")[:324],
+        birth=day(_told(head, "PatientBirthDate")),
+        sex=_told(head, "PatientSex")[:16],
+        accession=_told(head, "AccessionNumber")[:LONGEST],
         dataset=head,
     )
 
 
-def _is_cut_off(file: BinaryIO, head: FileDataset) -> bool:
+def _is_cut_off(file: BinaryIO, head: Dataset) -> bool:
     """Whether the file, which stands before its pixels, ends before they do."""
     at, found = file.tell(), file.read(12)
     implicit, little = head.original_encoding
     order, implicit = "<" if little else ">", implicit or not found[4:6].isupper()
-    if len(found) < 12 or unpack(f"{order}HH", found[:4]) not in _PIXELS:
+    group, number = unpack(f"{order}HH", found[:4]) if len(found) == 12 else (0, 0)
+    if group << 16 | number not in PIXELS:
         return False
     start = at + (8 if implicit else 12)
     [length] = unpack(f"{order}L", found[4:8] if implicit else found[8:12])
@@ -165,15 +164,37 @@ _DEFLATED = "1.2.840.10008.1.2.1.99"  # whose pixels lie nowhere in the file
 UNDEFINED = 0xFFFFFFFF
 MOST_FRAGMENTS = 10_000  # of compressed pixels that are gone through
 _END = b"\xfe\xff\xdd\xe0"  # Sequence Delimitation Item
-_PIXELS = ((0x7FE0, 0x0008), (0x7FE0, 0x0009), (0x7FE0, 0x0010))
 
 
-@cache
-def _wanted() -> list[BaseTag]:
-    """The tags of the index, as the library would else make them for each object."""
-    from pydicom.tag import BaseTag
+def _usual(begin: BytesIO, file: BinaryIO) -> tuple[Dataset, str] | None:
+    """The data set and the transfer syntax of an object whose pixels begin within its first bytes; None of others.
 
-    return [BaseTag(tag) for tag in LEVEL_OF]
+    The file then stands before its pixels.
+    """
+    from tuetinh.care.imaging.archive.lenient import read_dataset
+
+    with suppress(Exception):
+        syntax = element(_header(begin), 0x00020010).value
+        if syntax.is_little_endian and not syntax.is_deflated:
+            head = read_dataset(
+                *(begin, syntax.is_implicit_VR, True),
+                stop_when=lambda tag, *_: tag in PIXELS,
+                specific_tags=list(LEVEL_OF),
+            )
+            at = begin.tell()
+            if begin.read(2) == b"\xe0\x7f":
+                file.seek(at)
+                return head, str(syntax)
+    return None
+
+
+def _by_library(file: BinaryIO) -> tuple[Dataset, str]:
+    """The same of any object, whose file stands where reading ended. Raises whatever its bytes lead the library to."""
+    from tuetinh.care.imaging.archive.lenient import dcmread
+
+    file.seek(0)
+    head = dcmread(_Unnamed(file), stop_before_pixels=True, specific_tags=list(LEVEL_OF))
+    return head, str(head.file_meta.TransferSyntaxUID)
 
 
 _PLACE = ("StudyInstanceUID", "SeriesInstanceUID")
@@ -181,10 +202,14 @@ _PLACE = ("StudyInstanceUID", "SeriesInstanceUID")
 
 def to_dataset(file: BinaryIO) -> None:
     """Go to where the data set of a Part 10 file begins, after its header (PS3.10, 7.1)."""
-    from pydicom.filereader import read_dataset
+    _header(file)
+
+
+def _header(file: BinaryIO) -> Dataset:
+    from tuetinh.care.imaging.archive.lenient import read_dataset
 
     file.seek(PREAMBLE + 4)
-    read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, vr, length: tag.group != 2)
+    return read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, *_: tag.group != 2)
 
 
 def dataset_digest(file: BinaryIO) -> bytes:
@@ -202,6 +227,21 @@ def text(dataset: Dataset, keyword: str) -> str:
         value = dataset.get(keyword)
     except Exception:  # a value that is none of its VR
         return ""
+    return _as_text(value)
+
+
+def _told(head: Dataset, keyword: str) -> str:
+    """The same of what the index keeps."""
+    if TAG_OF[keyword] not in head.keys():  # noqa: SIM118  (which would make a tag of it)
+        return ""
+    try:
+        value = element(head, TAG_OF[keyword]).value
+    except Exception:  # as in `text`
+        return ""
+    return _as_text(value)
+
+
+def _as_text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, Sequence) and not isinstance(value, str):

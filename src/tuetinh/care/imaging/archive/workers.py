@@ -6,12 +6,14 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from time import monotonic
+from typing import Final, TypeVar
 
-from django.db import close_old_connections, connections
+from django.db import close_old_connections, connection, connections
 
 T = TypeVar("T")
 LEAVE_SECONDS = 3.0
+BELIEVED: Final = 1.0  # seconds after which a connection is asked again whether it is there
 
 
 class Workers:
@@ -50,6 +52,20 @@ class Workers:
         self._threads.shutdown(wait=True)
 
 
+class _Looked(threading.local):
+    """When a thread last looked at its connection."""
+
+    at = 0.0
+
+
+_looked = _Looked()
+
+
 def _with_connection(do: Callable[..., T], *arguments: object) -> T:
-    close_old_connections()
+    """Do it with a connection that is there, as far as can be known without asking it for each piece of work."""
+    raw, now = connection.connection, monotonic()
+    if raw is None or raw.closed or now - _looked.at >= BELIEVED:
+        close_old_connections()
+        connection.close_if_health_check_failed()
+        _looked.at = now
     return do(*arguments)
