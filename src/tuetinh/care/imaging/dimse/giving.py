@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
 from typing import Any, BinaryIO, Final
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE, build_context
 from pynetdicom.association import Association
-from pynetdicom.dimse_messages import C_STORE_RQ  # type: ignore[attr-defined]
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.presentation import PresentationContext
@@ -23,15 +23,16 @@ from pynetdicom.presentation import PresentationContext
 from tuetinh.care.imaging.archive.queries import Object
 from tuetinh.care.imaging.archive.reading import to_dataset
 from tuetinh.care.imaging.archive.syntaxes import PLAIN, CannotConvert, in_one_of
+from tuetinh.care.imaging.dimse.commands import asking
+from tuetinh.care.imaging.dimse.line import wait_on
 from tuetinh.record.contents.files import Away
 
 log = logging.getLogger(__name__)
 CONTEXTS: Final = 128  # that an association can have (PS3.8, 7.1.1.13)
 COUNTED: Final = 65_535  # sub-operations
-AHEAD: Final = 16  # pieces that wait for the line
-PIECE: Final = 256 * 1024  # bytes, where the receiver takes any
+AHEAD: Final = 2  # parts that wait for the line
+PART: Final = 256 * 1024  # bytes that are given to it at once, in as many pieces as the receiver takes
 SUCCESS: Final = 0x0000
-DATA_FOLLOW: Final = 0x0001  # Command Data Set Type (PS3.7, 9.3.1)
 Accepted = Mapping[str, set[str]]
 
 
@@ -102,17 +103,15 @@ class Giver(Association):
             request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = one.sop_class, one.sop_instance
             request.MoveOriginatorApplicationEntityTitle = originator_aet
             request.MoveOriginatorMessageID = originator_id
-            message = C_STORE_RQ()
-            message.primitive_to_message(request)
-            message.command_set.CommandDataSetType = DATA_FOLLOW
             self._reactor_checkpoint.clear()
             try:
                 while not self._is_paused:
                     time.sleep(0.0001)
-                size = self.dimse.maximum_pdu_size or PIECE
-                for part in message.encode_msg(context.context_id, size):
+                size = (self.dimse.maximum_pdu_size or PART) - 6
+                for part in _parts(BytesIO(asking(request)), context.context_id, size, b"\x01", b"\x03"):
                     self._put(part)
-                for part in _fragments(file, context.context_id, size - 6):
+                to_dataset(file)
+                for part in _parts(file, context.context_id, size, b"\x00", b"\x02"):
                     self._put(part)
                 _, answer = self.dimse.get_msg(block=True)
             finally:
@@ -131,16 +130,18 @@ class Giver(Association):
         self.dul.send_pdu(part)
 
 
-def _fragments(file: BinaryIO, context: int | None, size: int) -> Iterator[P_DATA]:
-    """The data set of a Part 10 file in pieces of a message (PS3.8, E.2)."""
-    to_dataset(file)
-    piece = file.read(size)
-    while piece:
-        following = file.read(size)
+def _parts(file: BinaryIO, context: int | None, size: int, more: bytes, last: bytes) -> Iterator[P_DATA]:
+    """The rest of a file in pieces of a message, many at once. more, last: what heads them (PS3.8, E.2)."""
+    whole = max(1, PART // size) * size
+    found = file.read(whole)
+    while found:
+        following = file.read(whole)
         part = P_DATA()
-        part.presentation_data_value_list.append((context, (b"\x00" if following else b"\x02") + piece))
+        for at in range(0, len(found), size):
+            head = last if not following and at + size >= len(found) else more
+            part.presentation_data_value_list.append((context, head + found[at : at + size]))
         yield part
-        piece = following
+        found = following
 
 
 def _accepted_by(association: Association) -> Accepted:
@@ -159,4 +160,6 @@ class Caller(AE):
         """Call another entity."""
         association = super().associate(*arguments, **options)
         association.__class__ = Giver  # the library makes its own
+        if association.is_established:
+            wait_on(association)
         return association

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -10,14 +11,17 @@ from io import BytesIO
 from queue import Queue
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import connection
 from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
-from pynetdicom.dimse_messages import C_STORE_RQ, C_STORE_RSP  # type: ignore[attr-defined]
-from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dimse_messages import C_GET_RSP, C_MOVE_RSP, C_STORE_RQ, C_STORE_RSP  # type: ignore[attr-defined]
+from pynetdicom.dimse_primitives import C_ECHO, C_GET, C_MOVE, C_STORE
 from pynetdicom.dsutils import create_file_meta, encode, encode_file_meta
+from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     CTImageStorage,
     ModalityPerformedProcedureStep,
@@ -31,7 +35,9 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
-from tuetinh.care.imaging.dimse import finding, giving, listening, receiving, working
+from tuetinh.care.imaging.archive.keeping import ask
+from tuetinh.care.imaging.archive.workers import Workers
+from tuetinh.care.imaging.dimse import commands, finding, giving, listening, receiving, working
 from tuetinh.care.imaging.dimse.service import Entity
 from tuetinh.care.imaging.errors import NoDevice, NotAllowed, NoUpstream
 from tuetinh.care.imaging.models import Commitment, Device, Exam, Held, Instance, Sending, Step
@@ -136,14 +142,77 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_the_answer_to_storing_is_the_librarys_own() -> None:
-    answer = C_STORE()
-    answer.MessageIDBeingRespondedTo, answer.Status = 7, 0xA900
-    answer.AffectedSOPClassUID, answer.AffectedSOPInstanceUID = CTImageStorage, "1.2.3.45"
-    message = C_STORE_RSP()
-    message.primitive_to_message(answer)
-    [part] = message.encode_msg(1, 16384)
-    assert part.presentation_data_value_list == [(1, b"\x03" + receiving.stored(answer))]
+def test_plain_answers_are_the_librarys_own() -> None:
+    stored, moved, given = C_STORE(), C_MOVE(), C_GET()
+    stored.AffectedSOPInstanceUID = "1.2.3.45"
+    for answer in (stored, moved, given):
+        answer.MessageIDBeingRespondedTo, answer.Status, answer.AffectedSOPClassUID = 7, 0xFF00, CTImageStorage
+    moved.NumberOfRemainingSuboperations, moved.NumberOfFailedSuboperations = 3, 0
+    given.NumberOfCompletedSuboperations = given.NumberOfWarningSuboperations = 65535
+    for answer, message in ((stored, C_STORE_RSP()), (moved, C_MOVE_RSP()), (given, C_GET_RSP())):
+        message.primitive_to_message(answer)
+        assert commands.answering(answer) == encode(message.command_set, True, True)
+    moved.Identifier, stored.ErrorComment = BytesIO(b"x"), "x"
+    assert [commands.answering(one) for one in (stored, moved, C_ECHO())] == [None] * 3
+
+
+def test_what_is_asked_of_others_is_the_librarys_own() -> None:
+    request = C_STORE()
+    request.MessageID, request.Priority = 7, 0
+    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = CTImageStorage, "1.2.3.45"
+    for title, number in ((None, None), ("CT1", 0)):
+        request.MoveOriginatorApplicationEntityTitle, request.MoveOriginatorMessageID = title, number
+        message = C_STORE_RQ()
+        message.primitive_to_message(request)
+        message.command_set.CommandDataSetType = 1
+        assert commands.asking(request) == encode(message.command_set, True, True)
+
+
+def _encoded(**changes: Any) -> bytes:
+    """The command set of a C-STORE-RQ as the library writes it."""
+    request = C_STORE()
+    request.MessageID, request.Priority = 7, 1
+    request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = CTImageStorage, "1.2.3.45"
+    message = C_STORE_RQ()
+    message.primitive_to_message(request)
+    message.command_set.CommandDataSetType = 1
+    for keyword, value in changes.items():
+        setattr(message.command_set, keyword, value)
+    return encode(message.command_set, True, True) or b""
+
+
+def test_what_is_asked_of_storing_is_what_the_library_reads() -> None:
+    asked = commands.asked(_encoded())
+    assert asked
+    assert (asked.MessageID, asked.Priority) == (7, 1)
+    assert (asked.AffectedSOPClassUID, asked.AffectedSOPInstanceUID) == (CTImageStorage, "1.2.3.45")
+    moved = {"MoveOriginatorApplicationEntityTitle": "CT1", "MoveOriginatorMessageID": 3}
+    nothing, other, bad = {"CommandDataSetType": 0x0101}, {"CommandField": 0x8001}, {"AffectedSOPInstanceUID": "1..2"}
+    assert [commands.asked(_encoded(**changes)) for changes in (moved, nothing, other, bad)] == [None] * 4
+    assert {commands.asked(_encoded()[:end]) for end in range(len(_encoded()))} == {None}
+
+
+def test_a_command_in_several_pieces_is_put_together(port: int) -> None:
+    """By the library; and what comes with a whole command in one message is its data set."""
+    association = call(port, CTImageStorage)
+    context = association.accepted_contexts[0].context_id
+    command = _encoded(AffectedSOPInstanceUID="1.2.3.4.1.9")
+    data = encode(dcmread(BytesIO(part10(SOPInstanceUID="1.2.3.4.1.9"))), False, True) or b""
+    for pieces in (
+        [b"\x01" + command[:30], b"\x03" + command[30:], b"\x00" + data[:99], b"\x02" + data[99:]],
+        [b"\x03" + command, b"\x02" + data],
+    ):
+        part = P_DATA()
+        part.presentation_data_value_list = [[context, piece] for piece in pieces]
+        association._reactor_checkpoint.clear()
+        until(lambda: association._is_paused)
+        association.dul.send_pdu(part)
+        _, answer = association.dimse.get_msg(block=True)
+        association._reactor_checkpoint.set()
+        assert (answer.Status, answer.MessageIDBeingRespondedTo) == (0, 7)
+    association.release()
+    enter(SYSTEM)
+    assert Instance.objects.get().sop_instance_uid == "1.2.3.4.1.9"
 
 
 def test_what_is_broken_off_leaves_nothing(port: int) -> None:
@@ -534,3 +603,32 @@ def test_who_says_nothing_is_not_answered() -> None:
         assert heard.empty()
     finally:
         listener.close()
+
+
+@pytest.fixture
+def worker() -> Iterator[Workers]:
+    """A thread whose connection to the database is lost."""
+    workers = Workers(1, "test")
+    workers.run(ask, "SELECT 1")
+    workers.run(_cut)
+    yield workers
+    workers.close()
+
+
+def _cut() -> None:
+    with socket.socket(fileno=os.dup(connection.connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_connection_that_was_lost_is_made_anew(cast: object, worker: Workers) -> None:
+    """Just now believed to be there, it fails who meets it first, and nobody after."""
+    with pytest.raises(psycopg.OperationalError):
+        worker.run(ask, "SELECT 1")
+    assert worker.run(ask, "SELECT 1") == [(1,)]
+
+
+def test_a_connection_that_was_lost_in_silence_is_made_anew(
+    cast: object, monkeypatch: pytest.MonkeyPatch, worker: Workers
+) -> None:
+    monkeypatch.setattr("tuetinh.care.imaging.archive.workers.BELIEVED", 0.0)
+    assert worker.run(ask, "SELECT 1") == [(1,)]
