@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE, build_context
 from pynetdicom.association import Association
+from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.presentation import PresentationContext
@@ -153,6 +154,14 @@ def _accepted_by(association: Association) -> Accepted:
     return found
 
 
+class _Asking(DIMSEServiceProvider):
+    """Leaves answers to who asked: the library's loop takes one away when it is slow to see that it has to pause."""
+
+    def get_msg(self, block: bool = False) -> Any:  # noqa: FBT001, FBT002
+        """The next message, where it is waited for."""
+        return super().get_msg(block) if block else (None, None)
+
+
 class Caller(AE):
     """An entity whose associations send sub-operations."""
 
@@ -160,6 +169,7 @@ class Caller(AE):
         """Call another entity."""
         association = super().associate(*arguments, **options)
         association.__class__ = Giver  # the library makes its own
+        association.dimse.__class__ = _Asking
         if association.is_established:
             wait_on(association)
         return association

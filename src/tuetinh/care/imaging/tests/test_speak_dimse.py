@@ -382,6 +382,19 @@ def test_what_cannot_be_asked_for_is_no_success(port: int) -> None:
     assert got(named) == [0x0124]
 
 
+def test_an_answer_is_left_to_who_asked(port: int) -> None:
+    """The loop of an association, which looks for messages all the time, may not yet have seen that it has to pause."""
+    caller = giving.Caller("CT1")
+    caller.add_requested_context(Verification)
+    association = caller.associate("127.0.0.1", port, ae_title="TUETINH")
+    answer = C_ECHO()
+    association.dimse.msg_queue.put((1, answer))
+    time.sleep(0.1)
+    assert association.dimse.get_msg(block=True) == (1, answer)
+    assert association.send_c_echo().Status == 0
+    association.release()
+
+
 def test_more_objects_come_than_can_be_counted(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(giving, "COUNTED", 2)
     send(port, *(part10(SOPInstanceUID=f"1.2.3.4.1.{n}", InstanceNumber=n) for n in range(1, 6)))
