@@ -13,10 +13,15 @@ from pydicom.filereader import read_dataset
 from pydicom.pixels import get_decoder
 from pydicom.uid import JPEGBaseline8Bit
 
+from tuetinh.care.imaging.archive import apart
+
 # Machines write what the standard forbids; the archive keeps what they write.
 config.settings.reading_validation_mode = config.IGNORE
-# gdcm ends the process over some broken pictures of eight bits, which Pillow refuses.
+# gdcm ends the process over some broken pictures: Pillow decodes those that it can, another process the others.
 get_decoder(JPEGBaseline8Bit).remove_plugin("gdcm")
+for _syntax in apart.SYNTAXES:
+    get_decoder(_syntax).remove_plugin("gdcm")
+    get_decoder(_syntax).add_plugin("apart", (apart.__name__, "decode"))
 HEAD: Final = 132  # bytes of a Part 10 file before its header: a preamble and DICM
 PIECE: Final = 2**20
 INFLATED: Final = 512 * 2**20  # bytes of a deflated data set, which the library holds as a whole
