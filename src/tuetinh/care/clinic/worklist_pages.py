@@ -33,6 +33,8 @@ def prescriptions(request: HttpRequest) -> HttpResponse:
         day = date.fromisoformat(request.GET.get("day", "") or today.isoformat())
     except ValueError as error:
         raise Http404 from error
+    if not date.min.year < day.year < date.max.year:  # no day before or after
+        raise Http404
     listed = _listed(request, lambda page: worklists.prescriptions(asker(request), day, page))
     after = day + timedelta(days=1) if day < today else None
     return render(

@@ -131,6 +131,8 @@ def test_a_list_asks_the_same_however_long_it_is(
     ("role", "path"),
     [
         ("pharmacist", "/clinic/prescriptions?day=yesterday"),
+        ("pharmacist", "/clinic/prescriptions?day=9999-12-31"),
+        ("pharmacist", "/clinic/prescriptions?day=0001-01-01"),
         ("pharmacist", "/clinic/prescriptions?next=forged"),
         ("archivist", "/clinic/files?next=forged"),
         ("station", "/people/of-the-station?next=forged"),
