@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tuetinh.record import r4
+from tuetinh.record.search.entries import VERSION, local
 from tuetinh.record.search.values import date_range
 from tuetinh.record.statements import array
 from tuetinh.record.steps import Query, Step
 
-__all__ = ["EVER", "FOREVER", "Denial", "Relation", "date_range", "forbid", "keep"]
+__all__ = ["EVER", "FOREVER", "Denial", "Relation", "date_range", "forbid", "keep", "named"]
 
 FOREVER = "infinity"
 EVER = "-infinity"
@@ -89,3 +91,8 @@ def _params(sources: Sequence[str], rows: Sequence[Relation | Denial], row: type
     unique = list({one[:-2]: one for one in sorted(rows, key=lambda one: one.until)}.values())  # the longest counts
     columns = list(zip(*unique, strict=True)) or [()] * len(row._fields)
     return (*(array(column) for column in columns), array(sources))
+
+
+def named(reference: r4.Reference | None) -> str:
+    """Whom a reference names, as `Type/id` where it is of this node, whatever the version; "" where it names nobody."""
+    return VERSION.sub("", local((reference.reference if reference else None) or ""))

@@ -8,7 +8,6 @@ from typing import Final, cast
 from tuetinh.record import r4, relations
 from tuetinh.record.projections import Written
 from tuetinh.record.relations import EVER, FOREVER, Denial, Relation, date_range
-from tuetinh.record.search.entries import VERSION, local
 from tuetinh.record.steps import Query, Step
 
 SCOPE: Final = "patient-privacy"
@@ -101,8 +100,7 @@ def _shut_out(provision: r4.ConsentProvision) -> list[str]:
 
 
 def _actors(provision: r4.ConsentProvision) -> list[str]:
-    named = [(actor.reference.reference or "") if actor.reference else "" for actor in provision.actor or ()]
-    return [VERSION.sub("", local(one)) for one in named]
+    return [relations.named(actor.reference) for actor in provision.actor or ()]
 
 
 def _of_people(provision: r4.ConsentProvision) -> bool:
