@@ -52,7 +52,7 @@ BUNDLE: dict[str, Any] = {
     [
         ("deceased is boolean", [True]),
         ("deceased.ofType(dateTime)", []),
-        ("name.suffix.join(', ')", []),
+        ("name.suffix.join(', ')", [""]),  # as the suite of SQL on FHIR has it
         ("name.given", ["Văn", None]),
         ("name.given.hasValue()", [False]),
         ("name.given.select(hasValue())", [True, False]),

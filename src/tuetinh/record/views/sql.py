@@ -220,7 +220,7 @@ class _Builder:
             raise Uncompiled("join() of something else than texts")
         texts = f"jsonb_path_query({_from(found, place)}, {_path(f'{found.text} ? (@ != null)')})"
         return (
-            f"(SELECT to_jsonb(string_agg(v #>> '{{}}', {quote(separator.value)} ORDER BY i))"
+            f"(SELECT to_jsonb(coalesce(string_agg(v #>> '{{}}', {quote(separator.value)} ORDER BY i), ''))"
             f" FROM {texts} WITH ORDINALITY AS j(v, i))"
         )
 

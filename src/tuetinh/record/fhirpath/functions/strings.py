@@ -145,7 +145,7 @@ def _join(context: Context, items: Items, separator: Items | None = None) -> Ite
         raise EvaluationError("join() takes Strings")
     if sum(len(text) + len(mark) for text in texts) > _MOST_WORK:
         raise LimitError("join() makes too long a text")
-    return [mark.join(texts)] if texts else []
+    return [mark.join(texts)]
 
 
 @scalar("encode", str, str)
