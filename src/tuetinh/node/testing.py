@@ -357,6 +357,30 @@ def cast(db: None) -> dict[str, Account]:
 
 
 @pytest.fixture
+def seeing_everybody(db: None) -> Iterator[None]:
+    """A province whose administrator lets every desk see what it works with of everybody, not by relation only."""
+    from tuetinh.commons.access.models import SightRule
+    from tuetinh.commons.access.sight import rules
+    from tuetinh.commons.access.sight.administering import RULED
+
+    for role in RULED:
+        rule = rules.shipped(role)
+        SightRule.objects.create(
+            role=role,
+            by_relation=False,
+            whole=" ".join(rule.whole),
+            labels=" ".join(rule.labels),
+            own_labels=" ".join(rule.own_labels),
+            purpose=rule.purpose,
+            after_days=rule.after_days,
+            glass_hours=rule.glass_hours,
+        )
+    rules.forget()
+    yield
+    rules.forget()
+
+
+@pytest.fixture
 def as_role(cast: dict[str, Account]) -> Callable[[str], Client]:
     """A browser, as Django's test client, in which the account of a role is logged in; `""` is nobody."""
     from django.test import Client

@@ -39,7 +39,7 @@ from tuetinh.care.lab.api import (
 )
 from tuetinh.care.reception import api as reception
 from tuetinh.care.reception.api import STATES, NoVisit, ReceptionError, Visit
-from tuetinh.commons.access.api import apps_to_launch, asker, desk, fresh, may_open
+from tuetinh.commons.access.api import apps_to_launch, asker, desk, fresh, may_open, related
 from tuetinh.commons.catalogues.api import icd10
 from tuetinh.commons.documents.api import respond_pdf
 from tuetinh.commons.identity.api import banner
@@ -413,7 +413,7 @@ def reopen(request: HttpRequest, encounter_id: str) -> HttpResponse:
 @require_GET
 @never_cache
 def person(request: HttpRequest, patient_id: str) -> HttpResponse:
-    """The whole record of a person, wherever it was written."""
+    """The record of a person, wherever it was written, as far as the asker's desk may see it."""
     me = asker(request)
     try:
         record.read(me, "Patient", patient_id)
@@ -428,6 +428,7 @@ def person(request: HttpRequest, patient_id: str) -> HttpResponse:
         "medicines": queries.medicines(me, patient_id),
         "apps": apps_to_launch(),
         "opens": may_open(_account(request)),
+        "apart": not related(me, patient_id),
         "patient": patient_id,
     }
     return render(request, "clinic/person.html", context)

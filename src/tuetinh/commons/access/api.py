@@ -29,6 +29,7 @@ from tuetinh.commons.access.roles import CATALOGUE, DIRECTORY, ROLES, Role
 from tuetinh.commons.access.sight import carers, forbidding, guardianship, rules, wards
 from tuetinh.commons.access.sight.ages import agrees as minor_agrees
 from tuetinh.commons.access.sight.glass import may_open
+from tuetinh.commons.access.sight.reasons import related
 from tuetinh.commons.access.sight.relations import INVITATION
 from tuetinh.commons.access.sight.wards import Tie
 from tuetinh.commons.access.sight.words import ALL_PURPOSES, PURPOSES, RELATIONSHIPS
@@ -87,6 +88,7 @@ __all__ = [
     "place_name",
     "recover",
     "register_sample",
+    "related",
     "reset_citizen_account",
     "rules",
     "signed_in",

@@ -25,6 +25,13 @@ CROSSING = (
     "CommunicationRequest Subscription"
 )
 """What goes from one facility to another, so that both change it."""
+IMPERSONAL = (
+    f"{DIRECTORY} {CONFORMANCE} ActivityDefinition CatalogEntry ChargeItemDefinition DeviceDefinition Endpoint "
+    "EventDefinition Evidence EvidenceVariable InsurancePlan Library Measure Medication MedicationKnowledge "
+    "ObservationDefinition OrganizationAffiliation PlanDefinition Questionnaire Schedule Slot SpecimenDefinition "
+    "Substance"
+)
+"""What says nothing of a person: seen whole by every role that reads it."""
 CATALOGUE = "Medication CodeSystem ValueSet ActivityDefinition PlanDefinition ChargeItemDefinition"
 PERSON = "Patient RelatedPerson Coverage"
 VISIT = "Encounter EpisodeOfCare Appointment Schedule Slot Flag Task Communication Provenance"
@@ -45,7 +52,8 @@ class Role:
     level: SMART level, `user` or `patient`.
     labels: sensitivity labels (`record.labels`) that it sees as shipped. own_labels: those that it sees besides in what
         its own facility has written. glass: hours for which it may open a record that it does not see, 0 where it may
-        not. Administrators change all three by rules (`sight.rules`).
+        not. whole: types that it sees of everybody as shipped; other types of people only by relation to the patient.
+        Administrators change all four by rules (`sight.rules`).
     """
 
     name: str
@@ -59,6 +67,7 @@ class Role:
     labels: str = ""
     own_labels: str = ""
     glass: int = 0
+    whole: str = "Patient"
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -100,6 +109,7 @@ _ALL = (
         gettext_lazy("Đăng ký người bệnh, kiểm tra thẻ BHYT, cấp số thứ tự."),
         reads=f"{DIRECTORY} {CATALOGUE} {PERSON} {VISIT} {MONEY} {ELIGIBILITY} AllergyIntolerance ServiceRequest",
         writes=f"{PERSON} {VISIT} {ELIGIBILITY} ChargeItem Account ServiceRequest",
+        whole=PERSON,
     ),
     Role(
         "doctor",
@@ -158,6 +168,7 @@ _ALL = (
         reads=f"{DIRECTORY} {CATALOGUE} {PERSON} {VISIT} {MONEY} {ELIGIBILITY} ServiceRequest MedicationRequest",
         writes=f"{MONEY} {ELIGIBILITY} Task Communication Provenance",
         purpose="HPAYMT",
+        whole=PERSON,
     ),
     Role(
         "archivist",
@@ -201,6 +212,7 @@ _ALL = (
         reads=f"{DIRECTORY} AuditEvent",
         writes=f"{DIRECTORY} {CONFORMANCE}",
         purpose="HOPERAT",
+        whole="AuditEvent",
     ),
     Role(
         "outsider",

@@ -12,7 +12,7 @@ from typing import Final
 
 import psycopg
 
-from tuetinh.commons.access.roles import CATALOGUE, CONFORMANCE, CROSSING, DIRECTORY, ROLES
+from tuetinh.commons.access.roles import CONFORMANCE, CROSSING, IMPERSONAL, ROLES
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.labels import BITS
 from tuetinh.record.sight import ALL_LABELS, EVERYTHING, NOTHING, Sight
@@ -20,9 +20,10 @@ from tuetinh.record.steps import Query, Row, Step, arun, run
 
 KEEP: Final = 4.0  # seconds
 AFTER_DAYS: Final = 30
-OPEN: Final = f"{DIRECTORY} {CATALOGUE} Patient"
-"""Types that say nothing of a person, and people by name: seen whole as shipped, also by who sees by relation only."""
+OPEN: Final = "Patient"
+"""People by name: seen whole also by who sees by relation only, or a second record would be begun."""
 COLUMNS: Final = "role, facility, by_relation, whole, labels, own_labels, purpose, after_days, glass_hours"
+_IMPERSONAL: Final = frozenset(IMPERSONAL.split())
 _ALL: Final = f"SELECT {COLUMNS} FROM access_sightrule"
 
 
@@ -30,7 +31,7 @@ _ALL: Final = f"SELECT {COLUMNS} FROM access_sightrule"
 class Rule:
     """What a role sees, in the terms of `models.SightRule`."""
 
-    by_relation: bool = False
+    by_relation: bool = True
     whole: frozenset[str] = frozenset(OPEN.split())
     labels: frozenset[str] = frozenset()
     own_labels: frozenset[str] = frozenset()
@@ -55,6 +56,7 @@ def shipped(role: str) -> Rule:
     """The rule of a role until an administrator makes another."""
     known = ROLES[role]
     return Rule(
+        whole=frozenset(known.whole.split()),
         labels=frozenset(known.labels.split()),
         own_labels=frozenset(known.own_labels.split()),
         purpose=known.purpose,
@@ -94,8 +96,9 @@ def _sight(rule: Rule, types: tuple[str, ...], asker: Asker) -> Sight:
     whole: tuple[str, ...] = types
     related: tuple[str, ...] = ()
     if rule.by_relation:
-        whole = tuple(sorted(rule.whole if types == ("*",) else rule.whole & set(types)))
-        related = types if types == ("*",) else tuple(one for one in types if one not in rule.whole)
+        open_ = rule.whole | _IMPERSONAL
+        whole = tuple(sorted(open_ if types == ("*",) else open_ & set(types)))
+        related = types if types == ("*",) else tuple(one for one in types if one not in open_)
     return Sight(
         whole=" ".join(whole),
         related=" ".join(related),
@@ -115,7 +118,7 @@ def of_system(facility: str) -> Sight:
     if not facility:
         return EVERYTHING
     return Sight(
-        whole=f"{DIRECTORY} {CATALOGUE}",
+        whole=IMPERSONAL,
         related="*",
         holders=holders("", facility, ""),
         labels=sum(BITS.values()),

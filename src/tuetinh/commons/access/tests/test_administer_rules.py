@@ -76,7 +76,7 @@ def test_a_facility_changes_its_own(as_role: Callable[[str], Client], cast: dict
     assert (held.by_relation, held.labels, held.after_days, held.glass_hours, held.purpose) == (
         True, frozenset({"HIV", "PSY"}), 7, 2, "TREAT",
     )  # fmt: skip
-    assert held.whole == frozenset({"Patient", "Location"})
+    assert held.whole == frozenset({"Patient"})
     assert rules.now().of("nurse", "12001") == rules.shipped("nurse")
     change = SightChange.objects.get()
     assert (change.by, change.before["after_days"], change.after["after_days"]) == (cast["admin"], 30, 7)
@@ -122,7 +122,7 @@ def ask(browser: Client, username: str, patient: str = "cast-citizen") -> str:
 def test_why_tells_the_rule_and_the_relation(as_role: Callable[[str], Client]) -> None:
     browser = as_role("admin")
     page = ask(browser, "cast.nurse")
-    assert "Xem được hồ sơ cast-citizen." in page
+    assert "Không xem được hồ sơ cast-citizen, trừ những gì cơ sở mình đã ghi." in page
     assert "Không có quan hệ nào với người bệnh này." in page
     assert page.count("xem được</span>") == 0
     api.create(SYSTEM, visit())

@@ -93,6 +93,7 @@ def test_what_is_allowed_opens_when_its_time_begins(start: int, opened: bool) ->
     assert is_seen(system()) is opened
 
 
+@pytest.mark.usefixtures("seeing_everybody")
 @pytest.mark.parametrize(("start", "shut"), [(-1, True), (2, False)])
 def test_what_is_forbidden_shuts_when_its_time_begins(cast: dict[str, Account], start: int, shut: bool) -> None:
     observe("12001")
@@ -100,6 +101,7 @@ def test_what_is_forbidden_shuts_when_its_time_begins(cast: dict[str, Account], 
     assert is_seen(asker_of(cast["doctor"])) is not shut
 
 
+@pytest.mark.usefixtures("seeing_everybody")
 @pytest.mark.parametrize(
     ("named", "seen"),
     [
@@ -124,6 +126,7 @@ def test_who_is_not_known_here_is_anybody(
     assert is_seen(asker_of(cast["doctor"])) is seen
 
 
+@pytest.mark.usefixtures("seeing_everybody")
 @pytest.mark.parametrize("written_at", ["12001", "12104"])
 def test_who_is_forbidden_by_name_sees_nothing_where_they_work_either(
     cast: dict[str, Account], written_at: str

@@ -398,6 +398,7 @@ def launched(as_role: Browse) -> tuple[Client, str]:
         status="in-progress",
         class_=r4.Coding(system="http://terminology.hl7.org/CodeSystem/v3-ActCode", code="AMB"),
         subject=r4.Reference(reference="Patient/cast-citizen"),
+        serviceProvider=r4.Reference(reference="Organization/12104"),
     )
     record.create(SYSTEM, visit)
     browser = as_role("doctor")

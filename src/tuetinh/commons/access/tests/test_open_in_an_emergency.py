@@ -32,7 +32,7 @@ OPEN, QUEUE = "/records/cast-citizen/open", "/accounts/opened"
 
 
 @pytest.fixture(autouse=True)
-def written_elsewhere(cast: dict[str, Account]) -> None:
+def written_elsewhere(cast: dict[str, Account], seeing_everybody: None) -> None:
     """A plain and a sensitive diagnosis of the citizen, written by the hospital elsewhere."""
     for id_, code in (("plain", "I10"), ("hiv", "B20")):
         coding = r4.Coding(system="http://hl7.org/fhir/sid/icd-10", code=code)
@@ -84,9 +84,7 @@ def test_it_opens_what_the_patient_forbids(cast: dict[str, Account]) -> None:
 
 
 def test_it_opens_one_record_by_relation_only(cast: dict[str, Account]) -> None:
-    SightRule.objects.create(
-        role="doctor", by_relation=True, whole=rules.OPEN, labels="HIV", after_days=30, glass_hours=1
-    )
+    SightRule.objects.filter(role="doctor").delete()
     rules.forget()
     api.create(SYSTEM, r4.Condition(id="tam", subject=r4.Reference(reference="Patient/tam")))
     assert sees(cast["doctor"]) == []

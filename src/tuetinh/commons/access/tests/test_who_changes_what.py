@@ -43,6 +43,7 @@ def version(type_: str, id_: str) -> str | None:
     return meta.versionId if meta else None
 
 
+@pytest.mark.usefixtures("seeing_everybody")
 def test_a_result_is_changed_where_it_is_answered_for(cast: dict[str, Account]) -> None:
     api.create(replace(SYSTEM, facility=THERE), observation("preliminary"))
     doctor = asker_of(cast["doctor"])
@@ -58,6 +59,7 @@ def test_a_result_is_changed_where_it_is_answered_for(cast: dict[str, Account]) 
     assert version("Observation", "o") == "2"
 
 
+@pytest.mark.usefixtures("seeing_everybody")
 def test_what_goes_between_facilities_is_changed_by_both(cast: dict[str, Account]) -> None:
     api.create(replace(SYSTEM, facility=THERE), task("requested"))
     api.update(asker_of(cast["doctor"]), task("accepted"))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tuetinh.commons.access.models import Account
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("seeing_everybody")]
 PAGE = "/me/record/sharing"
 
 

@@ -155,7 +155,8 @@ def _others(row: dict[str, str]) -> list[r4.Resource]:
 
 def _cast() -> dict[str, dict[str, str]]:
     """The header by which each asker is known."""
-    SightRule.objects.create(role="station", by_relation=True, whole=rules.OPEN, after_days=30, glass_hours=0)
+    whole = {"by_relation": False, "labels": ROLES["pharmacist"].labels, "after_days": 30, "glass_hours": 0}
+    SightRule.objects.create(role="pharmacist", **whole)
     rules.forget()
     accounts = {role: _account(role, "" if role == "citizen" else HOME) for role in ROLES}
     found: dict[str, dict[str, str]] = {"anonymous": {}}
@@ -203,7 +204,7 @@ def _token(client: str, scopes: str, grant: Grant | None = None) -> dict[str, st
 def _leave() -> None:
     import_module(settings.SESSION_ENGINE).SessionStore.get_model_class().objects.all().delete()
     Client.objects.filter(pk__startswith="matrix-").delete()
-    SightRule.objects.filter(role="station").delete()
+    SightRule.objects.filter(role="pharmacist").delete()
     Account.objects.filter(username__startswith="matrix.").delete()
     enter(SYSTEM)
     with connection.cursor() as cursor:
