@@ -170,11 +170,13 @@ class Service:
             self._ring()
             await self._look()
             async with self._pool.connection() as conn:
+                await aenter(SYSTEM, conn)
                 await conn.execute(_OLD)
 
     async def _look(self) -> None:
         """Attend to whatever something is to be done for."""
         async with self._pool.connection() as conn:
+            await aenter(SYSTEM, conn)  # or nothing exists
             for sql in (_DUE, _OVER):
                 for (id_,) in await (await conn.execute(sql)).fetchall():
                     self._couriers.attend(id_)
