@@ -5,7 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from tuetinh.care.insurance.api import PRICE_PARTS, REGISTRATION, TENDER, Split, SplitLine
+from tuetinh.care.insurance.api import (
+    COPAY,
+    COST_GROUP,
+    OUT_OF_LEVEL,
+    PRICE_PARTS,
+    REGISTRATION,
+    TENDER,
+    Split,
+    SplitLine,
+)
 from tuetinh.commons.catalogues.api import PriceRow
 from tuetinh.record import r4
 
@@ -13,6 +22,8 @@ BILL_CODE: Final = "https://tuetinh.vn/fhir/sid/bill"
 ENCOUNTER: Final = "https://tuetinh.vn/fhir/sid/encounter"
 RECEIPT: Final = "https://tuetinh.vn/fhir/sid/receipt"
 TRANSACTION: Final = "https://tuetinh.vn/fhir/sid/bank-transaction"
+IN_BED: Final = "15"  # MA_NHOM of a day in bed
+WHOLE: Final = 100  # percent: a visit in level
 METHODS: Final = "https://tuetinh.vn/fhir/CodeSystem/payment-method"
 
 
@@ -28,7 +39,8 @@ def charge_item(
     unit: str,
 ) -> r4.ChargeItem:
     """Build a charged line; its price, registration and tender are those of the day on which it was charged."""
-    product = ((REGISTRATION, price.registration), (TENDER, price.tender))
+    group = IN_BED if price.kind == "bed" else ""
+    product = ((REGISTRATION, price.registration), (TENDER, price.tender), (COST_GROUP, group))
     return r4.ChargeItem(
         extension=[r4.Extension(url=url, valueString=value) for url, value in product if value] or None,
         id=id_,
@@ -74,7 +86,7 @@ def invoice(
             for n, (item, line) in enumerate(pairs, 1)
         ]
         or None,  # every charge was taken back
-        totalPriceComponent=_parts(split),
+        totalPriceComponent=_parts(split, in_level=split.share == WHOLE),
         totalNet=vnd(split.due),
         totalGross=vnd(split.total),
     )
@@ -123,15 +135,17 @@ def vnd(amount: Decimal) -> r4.Money:
     return r4.Money(value=amount, currency="VND")
 
 
-def _parts(of: Split | SplitLine) -> list[r4.InvoiceLineItemPriceComponent]:
-    amounts = (("fund", of.fund), ("copay", of.copay), ("patient", of.patient), ("other", of.other))
+def _parts(of: Split | SplitLine, *, in_level: bool = True) -> list[r4.InvoiceLineItemPriceComponent]:
+    """Who pays what. in_level: whether the co-payment counts for the limit of the year."""
+    together = (COPAY,) if in_level else (COPAY, OUT_OF_LEVEL)
+    amounts = ((("fund",), of.fund), (together, of.copay), (("patient",), of.patient), (("other",), of.other))
     base = [r4.InvoiceLineItemPriceComponent(type="base", amount=vnd(of.total))]
     return base + [
-        r4.InvoiceLineItemPriceComponent(type="informational", code=_concept(PRICE_PARTS, name), amount=vnd(amount))
-        for name, amount in amounts
+        r4.InvoiceLineItemPriceComponent(type="informational", code=_concept(PRICE_PARTS, *names), amount=vnd(amount))
+        for names, amount in amounts
         if amount
     ]
 
 
-def _concept(system: str, code: str) -> r4.CodeableConcept:
-    return r4.CodeableConcept(coding=[r4.Coding(system=system, code=code)])
+def _concept(system: str, *codes: str) -> r4.CodeableConcept:
+    return r4.CodeableConcept(coding=[r4.Coding(system=system, code=code) for code in codes])

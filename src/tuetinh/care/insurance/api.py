@@ -11,10 +11,11 @@ from tuetinh.care.insurance.actions import (
     set_key,
 )
 from tuetinh.care.insurance.benefits import Line, Split, SplitLine, split
+from tuetinh.care.insurance.building import built
 from tuetinh.care.insurance.cases import benefit
 from tuetinh.care.insurance.checks import Problem
 from tuetinh.care.insurance.claim_fields import Described, described_fields, fields_of
-from tuetinh.care.insurance.claim_inputs import PRICE_PARTS, use_papers
+from tuetinh.care.insurance.claim_inputs import COPAY, OUT_OF_LEVEL, PRICE_PARTS, use_papers
 from tuetinh.care.insurance.claim_tables import REGISTRATION, TENDER
 from tuetinh.care.insurance.claims import Claim, claim, claims
 from tuetinh.care.insurance.entitlement import CardTerm, Situation, base_salary, small_cost
@@ -53,6 +54,7 @@ from tuetinh.care.insurance.sending.send import send_due
 from tuetinh.care.insurance.sending.signing import Key, open_key
 from tuetinh.care.insurance.simulator import Card as SimulatedCard
 from tuetinh.care.insurance.situations import (
+    COST_GROUP,
     FORMER,
     FUND_SHARE,
     HEAD,
@@ -61,6 +63,7 @@ from tuetinh.care.insurance.situations import (
     POINTS,
     REASON,
     STATION,
+    SUPPLIES,
     FacilityFacts,
     charged_code,
     kind,
@@ -68,17 +71,21 @@ from tuetinh.care.insurance.situations import (
 )
 
 __all__ = [
+    "COPAY",
+    "COST_GROUP",
     "FORMER",
     "FUND_SHARE",
     "HEAD",
     "INSURED_PRICE",
     "LEVEL",
+    "OUT_OF_LEVEL",
     "PAPERS",
     "POINTS",
     "PRICE_PARTS",
     "REASON",
     "REGISTRATION",
     "STATION",
+    "SUPPLIES",
     "TENDER",
     "BadCase",
     "Card",
@@ -108,6 +115,7 @@ __all__ = [
     "base_salary",
     "begin_import",
     "benefit",
+    "built",
     "card",
     "card_on",
     "cards",

@@ -6,7 +6,7 @@ Formulas of QĐ 3176, tables 2 and 3; the rates come from `entitlement`, the sha
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from typing import Literal
@@ -20,6 +20,8 @@ from tuetinh.care.insurance.entitlement import (
     card_rate,
     cards_on,
     category,
+    counts,
+    left_to_copay,
     waived,
 )
 from tuetinh.care.insurance.repeats import with_shares
@@ -42,7 +44,8 @@ class Line:
     fund_share [TYLE_TT_BH], 0 outside the scope; ceiling [T_TRANTT]; others: the four sources of T_NGUONKHAC.
     collects_difference: False for the second formula of XML3 field 19 (a second exam, a shared bed…).
     role: what the special share is worked out from, instead of being told: the place of an examination in its day, the
-    people in a bed, a second operation or procedure of one session. scope: [PHAM_VI]. on: its day, else the last one.
+    people in a bed, a second operation or procedure of one session. scope: [PHAM_VI]. on: its day, else the last one;
+    at: the moment of it, by which lines of a day come one after the other.
     rate: [MUC_HUONG] where it is told instead of worked out. aid: whom the other sources help, which QĐ 130 and 4750
     tell apart (before 2025): `person`; `facility`, whose aid lowers the cost before it is shared; `arv`, medicines of
     which the co-payment is taken over.
@@ -62,6 +65,7 @@ class Line:
     people: int = 1
     scope: Literal[1, 2, 3] = 1
     on: date | None = None
+    at: datetime | None = None
     aid: Aid = "person"
     rate: Decimal | None = None
 
@@ -86,7 +90,7 @@ class Split:
     """The whole visit. code: MA_DOITUONG_KCB; card_rate, share in percent; rate: MUC_HUONG; the rest: sums of lines.
 
     card_rate and rate are those of the last day; lines of days with another card have a rate of their own. waived: no
-    co-payment is due any more this year.
+    co-payment is due any more this year; passed: the line of the visit with which the year's limit was reached.
     """
 
     lines: tuple[SplitLine, ...]
@@ -101,6 +105,7 @@ class Split:
     patient: Decimal = field(default=ZERO)
     other: Decimal = field(default=ZERO)
     waived: bool = False
+    passed: Line | None = None
 
     @property
     def due(self) -> Decimal:
@@ -122,6 +127,7 @@ def split(lines: list[Line], situation: Situation) -> Split:
         _shared(line, *amounts, line.rate if line.rate is not None else rate_on(line.on or situation.on))
         for line, amounts in zip(lines, priced, strict=True)
     )
+    done, passed = _within_the_year(done, situation, share)
     sums = {
         name: sum((getattr(one, name) for one in done), ZERO)
         for name in ("total", "insured", "fund", "copay", "patient", "other")
@@ -132,10 +138,43 @@ def split(lines: list[Line], situation: Situation) -> Split:
         code,
         of_card,
         share,
-        rate_on(situation.on),
+        HUNDRED if passed else rate_on(situation.on),
         **sums,
-        waived=waived(situation),
+        waived=passed is not None or waived(situation, situation.on),
+        passed=passed,
     )
+
+
+def _within_the_year(
+    lines: tuple[SplitLine, ...], situation: Situation, share: Decimal
+) -> tuple[tuple[SplitLine, ...], Line | None]:
+    """The lines, those from which on six base salaries of the year were paid together at the full rate; which was it.
+
+    The line that reaches the limit is paid together up to it. Own choice out of level neither counts nor ends it.
+    """
+    left = left_to_copay(situation)
+    if share != HUNDRED or not left or not counts(situation, situation.on):
+        return lines, None
+    found, passed = list(lines), None
+    for n in sorted(range(len(lines)), key=lambda n: _turn(lines[n].line, situation.on)):
+        one = lines[n]
+        if not counts(situation, one.line.on or situation.on) or (passed is None and one.copay <= left):
+            left = max(left - one.copay, ZERO)
+            continue
+        passed = passed or one.line
+        found[n] = replace(one, copay=left, fund=one.fund + one.copay - left) if left else _paid_in_full(one)
+        left = ZERO
+    return tuple(found), passed
+
+
+def _turn(line: Line, last: date) -> tuple[date, float]:
+    return line.on or last, line.at.timestamp() if line.at else float("inf")
+
+
+def _paid_in_full(one: SplitLine) -> SplitLine:
+    if one.line.rate is not None or not one.rate:
+        return replace(one, copay=ZERO, fund=one.fund + one.copay)
+    return _shared(one.line, one.insured_price, one.total, one.insured, HUNDRED)
 
 
 def _in_scope(line: Line, cards: list[CardTerm], share: Decimal) -> Line:

@@ -105,6 +105,7 @@ def _situation(told: dict[str, Any]) -> Situation:
         listed_disease=told.get("listed_disease", False),
         hard_area=told.get("hard_area", False),
         exempt=told.get("exempt", False),
+        exempt_from=told.get("exempt_from"),
         five_years=told.get("five_years"),
         copaid=told.get("copaid", ZERO),
         exams_before=told.get("exams_before", 0),
@@ -170,7 +171,8 @@ def _line(value: Any, place: str, days: int | None) -> Line:
         role=cast(Role, role),
         people=told.get("people", 1),
         scope=told.get("scope", 1),
-        on=told.get("on"),
+        on=told["on"].date() if "on" in told else None,
+        at=told.get("on"),
         aid=told.get("aid", "person"),
         rate=told.get("rate"),
     )  # fmt: skip
@@ -320,6 +322,7 @@ CASE: dict[str, tuple[tuple[str, ...], Reader]] = {
     "listed_disease": (("BENH_PHU_LUC",), _flag),
     "hard_area": (("VUNG_KHO_KHAN",), _flag),
     "exempt": (("MIEN_CUNG_CHI_TRA",), _flag),
+    "exempt_from": (("NGAY_MIEN_CCT",), _day),
     "five_years": (("NAM_NAM_LIEN_TUC",), _day),
     "copaid": (("T_BNCCT_NAM",), MONEY),
     "exams_before": (("SO_LAN_KHAM_TRUOC",), _whole(0, 99)),
@@ -353,6 +356,6 @@ LINE: dict[str, tuple[tuple[str, ...], Reader]] = {
     "role": ((), _one_of(*ROLES)),
     "people": (("SO_NGUOI_GIUONG",), _whole(1, 99)),
     "scope": (("PHAM_VI",), _whole(1, 3)),
-    "on": (("NGAY_YL",), _day),
+    "on": (("NGAY_YL",), _moment),
     "rate": (("MUC_HUONG",), PERCENT),
 }

@@ -194,7 +194,7 @@ class _Check:
             if (not value or value in column.sound) and column.is_right(row):
                 continue
             found = list(self._in_row(column, row))
-            if not found:
+            if not found and not self._reaches_limit(row):
                 column.remember(row)
             for code, reason in found:
                 yield column.name, code, reason
@@ -252,10 +252,17 @@ class _Check:
             return
         try:
             wanted = self._wanted(rule, row)
+            if field.name in ("T_BHTT", "T_BNCCT") and self._reaches_limit(row) and _takes_less(row):
+                return
         except _NoNumberError:
             return  # told where it stands
         if wanted and all(abs(given - one) > TOLERANCE for one in wanted):
             yield "formula", gettext("Là %(given)s, tính ra %(wanted)s.") % {"given": given, "wanted": wanted[0]}
+
+    def _reaches_limit(self, row: Row) -> bool:
+        """Whether the co-payment of the year reached six base salaries with this line (Luật BHYT Đ22 k1 đ)."""
+        free = self.visit.get("NGAY_MIEN_CCT", "")
+        return len(free) == 12 and row.get("NGAY_YL") == free
 
     def _wanted(self, rule: dict[str, Any], row: Row) -> list[Decimal]:
         if "sum" in rule:
@@ -323,6 +330,14 @@ def _shares(*told: str) -> dict[str, Decimal]:
         found[name] -= taken
         left -= taken
     return found
+
+
+def _takes_less(row: Row) -> bool:
+    """Whether the fund pays what the person no longer does of a line. Raises _NoNumberError."""
+    due = _shares(*(row.get(name, "") for name in SHARED), "person")
+    fund, copay = (_amount(row.get(name, "")) for name in ("T_BHTT", "T_BNCCT"))
+    together = due["T_BHTT"] + due["T_BNCCT"]
+    return ZERO <= copay <= due["T_BNCCT"] + TOLERANCE and abs(fund + copay - together) <= TOLERANCE
 
 
 Sum = Callable[[dict[str, Decimal]], Decimal]

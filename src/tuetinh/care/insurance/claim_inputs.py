@@ -29,6 +29,7 @@ NO_VISIT: Final = frozenset({"cancelled", "entered-in-error", "planned"})
 DAY: Final = timedelta(days=1)
 LOOKED_BACK: Final = 2 * DAY  # for the visit before
 PRICE_PARTS: Final = "https://tuetinh.vn/fhir/CodeSystem/price-part"
+COPAY, OUT_OF_LEVEL = "copay", "out-of-level"  # codes of it; the second beside the first, of own choice out of level
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Inputs:
 
     paid_at: when the visit was paid in full. referral, appointment: valid papers that it came with.
 
-    copaid: co-payment of this year's earlier visits; free_since: when that passed six base salaries, if it did.
+    copaid: co-payment of this year's earlier visits; free_since: when that reached six base salaries, if it did.
     exams_before: examinations that were charged here on the same day, at earlier visits. since_last: from the end of
     the last visit anywhere to the beginning of this one, where that is two days at most; negative where they overlap.
     """
@@ -210,17 +211,17 @@ def _holds(one: r4.Appointment, place: str, day: date) -> bool:
 
 
 def _this_year(invoices: list[r4.Invoice], began: datetime | None, end: date) -> tuple[Decimal, datetime | None]:
-    """Co-payment of the year before a visit, and when it passed the limit."""
+    """Co-payment of the year before a visit, in level, and when it reached the limit."""
     total, free = ZERO, None
     dated = sorted((at, n) for n, one in enumerate(invoices) if (at := moment(one.date)))
     for at, n in dated:
         if began is None or at >= began or at.year != end.year:
             continue
         for part in invoices[n].totalPriceComponent or []:
-            codes = {(c.system, c.code) for c in (part.code.coding if part.code else None) or []}
-            if (PRICE_PARTS, "copay") in codes and part.amount and part.amount.value is not None:
+            codes = {c.code for c in (part.code.coding if part.code else None) or [] if c.system == PRICE_PARTS}
+            if COPAY in codes and OUT_OF_LEVEL not in codes and part.amount and part.amount.value is not None:
                 total += part.amount.value
-        if free is None and total > copay_limit(at.date()):
+        if free is None and total >= copay_limit(at.date()):
             free = at
     return total, free
 

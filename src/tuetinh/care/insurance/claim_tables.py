@@ -12,6 +12,7 @@ from typing import Final
 from tuetinh.care.insurance.benefits import Split
 from tuetinh.care.insurance.filling import papers
 from tuetinh.care.insurance.filling.fills import Claimed, Filling, Sources, fill
+from tuetinh.care.insurance.filling.kept import Kept, tell_again
 from tuetinh.care.insurance.filling.lines import MEDICINES, SERVICES
 from tuetinh.care.insurance.filling.older import OLDER, as_then
 from tuetinh.care.insurance.filling.results import PROGRESS, RESULTS
@@ -20,7 +21,18 @@ from tuetinh.care.insurance.filling.visit import Visit
 from tuetinh.care.insurance.situations import REGISTRATION, TENDER
 from tuetinh.care.insurance.tables import Row, Tables, decision
 
-__all__ = ["FILLINGS", "REGISTRATION", "TENDER", "Sources", "beginning", "build", "in_words_of", "key", "source_of"]
+__all__ = [
+    "FILLINGS",
+    "REGISTRATION",
+    "TENDER",
+    "Sources",
+    "beginning",
+    "build",
+    "in_words_of",
+    "key",
+    "source_of",
+    "tables_by",
+]
 
 # In the order in which they are filled: sums need the lines, papers need table 1.
 FILLINGS: Final[dict[str, Filling]] = {
@@ -37,10 +49,22 @@ NO_DAYS, BY_CALENDAR = ("01", "07", "09"), "02"  # MA_LOAI_KCB, before QĐ 3176
 PAPERS: Final = {*papers.OF_PAPERS, "XML14"}
 
 
-def build(visit: Visit, divided: Split, sources: Sources | None = None) -> Tables:
-    """Build the tables, with every field that any decision has; those without rows are left out by the writer."""
+def tables_by(visit: Visit, divided: Split, by: str, sources: Sources | None = None) -> Tables:
+    """The tables of a visit as a decision has them; an imported claim as it was told."""
+    kept: dict[str, list[Kept]] = {}
+    tables = in_words_of(build(visit, divided, sources, kept), by)
+    return tell_again(tables, kept, by)
+
+
+def build(
+    visit: Visit, divided: Split, sources: Sources | None = None, kept: dict[str, list[Kept]] | None = None
+) -> Tables:
+    """Build the tables, with every field that any decision has; those without rows are left out by the writer.
+
+    kept: is given what was kept of the rows.
+    """
     tables: Tables = {}
-    claimed = Claimed(visit, divided, tables)
+    claimed = Claimed(visit, divided, tables, {} if kept is None else kept)
     for name, filling in FILLINGS.items():
         tables[name] = fill(name, filling, claimed, sources)
     named = sorted(tables, key=lambda name: int(name.removeprefix("XML")))

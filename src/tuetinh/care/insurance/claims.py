@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from tuetinh.care.insurance.benefits import Split, split
 from tuetinh.care.insurance.checks import Problem
-from tuetinh.care.insurance.claim_tables import Sources, beginning, build, in_words_of
+from tuetinh.care.insurance.claim_tables import Sources, beginning, build, tables_by
 from tuetinh.care.insurance.entitlement import Situation
 from tuetinh.care.insurance.filling.visit import Visit, gather, gather_many
 from tuetinh.care.insurance.rules.around import Lists, around
@@ -97,7 +97,7 @@ def _claimed(
     divided = split([line(item) for item in visit.charges], situation)
     by = by or decision_on((ended(visit.encounter) or timezone.localdate()).isoformat())
     sources = Sources() if told else None
-    tables = in_words_of(build(visit, divided, sources), by)
+    tables = tables_by(visit, divided, by, sources)
     xml = write(tables, facility=visit.facility.code, made=made or timezone.localdate(), by=by)
     ma_lk = tables["XML1"][0]["MA_LK"]
     found = let_pass(visit.id, examine(tables, book, by=by, around=around(visit, lists)))
@@ -128,4 +128,4 @@ def open_tables(asker: Asker, encounter_id: str) -> tuple[Tables, Around]:
 def tables_of(visit: Visit, situation: Situation) -> Tables:
     """The tables of a visit under the names of the decision that it is claimed by."""
     by = decision_on((ended(visit.encounter) or timezone.localdate()).isoformat())
-    return in_words_of(build(visit, split([line(item) for item in visit.charges], situation)), by)
+    return tables_by(visit, split([line(item) for item in visit.charges], situation), by)

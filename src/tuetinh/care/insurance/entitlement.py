@@ -38,10 +38,10 @@ class Situation:
 
     on: end of the visit; began: its beginning, the same day when None. cards: all that are in force on a day of it, in
     any order. reason: why the person came here. level, former, points: level of the facility, its former tier, its
-    score (None: provisional). station: a commune health station. exempt: the insurer's paper waives the co-payment;
-    five_years: day on which five years running are full, copaid: co-payment of this year before the visit, which waive
-    it too. exams_before: examinations here on the same day, at earlier visits. told: MA_DOITUONG_KCB where it is told
-    and not worked out of the rest.
+    score (None: provisional). station: a commune health station. exempt: the insurer's paper waives the co-payment,
+    exempt_from: since this day; five_years: day on which five years running are full, copaid: co-payment of this year
+    before the visit, which waive it too. exams_before: examinations here on the same day, at earlier visits. told:
+    MA_DOITUONG_KCB where it is told and not worked out of the rest.
     """
 
     on: date
@@ -55,6 +55,7 @@ class Situation:
     listed_disease: bool = False
     hard_area: bool = False
     exempt: bool = False
+    exempt_from: date | None = None
     began: date | None = None
     five_years: date | None = None
     copaid: Decimal = ZERO
@@ -122,12 +123,18 @@ def told_rows(code: str, on: date, *, inpatient: bool) -> list[dict[str, Any]]:
     return known or [row for row in in_force(law()["told"], on) if row["code"] == code]
 
 
+def is_in_level(code: str, on: date, *, inpatient: bool) -> bool:
+    """Whether a visit with this code has the whole share of the card; one without any is taken for such."""
+    rows = told_rows(code, on, inpatient=inpatient)
+    return not rows or Decimal(in_force(rows[0]["share"], on)) == HUNDRED
+
+
 def benefit_rate(situation: Situation, day: date, insured: Decimal, code: str, share: Decimal) -> Decimal:
     """MUC_HUONG of the lines of a day of a visit whose whole cost within the scope is `insured`."""
     rate = card_rate(cards_on(situation, day), day)
     in_level = share == HUNDRED
     small = in_level and not code.startswith("3.") and insured < small_cost(situation.on)
-    if rate and (small or (in_level and (_primary(situation, code) or waived(situation)))):
+    if rate and (small or (in_level and (_primary(situation, code) or waived(situation, day)))):
         rate = HUNDRED
     return _plain(rate * share / HUNDRED)
 
@@ -166,10 +173,20 @@ def possible_rates(cards: list[CardTerm], day: date, *, on: date, code: str, inp
     return found | ({HUNDRED} if HUNDRED in shares else set())
 
 
-def waived(situation: Situation) -> bool:
-    """Whether the person pays no co-payment for the rest of the year (Luật BHYT Đ22 k1 đ)."""
-    full = situation.five_years is not None and situation.five_years <= situation.on
-    return situation.exempt or (full and situation.copaid > copay_limit(situation.on))
+def waived(situation: Situation, day: date) -> bool:
+    """Whether nothing is paid together any more on a day, by paper or by what was paid before the visit."""
+    by_paper = situation.exempt_from is not None and situation.exempt_from <= day
+    return situation.exempt or by_paper or (counts(situation, day) and not left_to_copay(situation))
+
+
+def counts(situation: Situation, day: date) -> bool:
+    """Whether five years running are full on a day, from when six base salaries are a limit (Luật BHYT Đ22 k1 đ)."""
+    return situation.five_years is not None and situation.five_years <= day
+
+
+def left_to_copay(situation: Situation) -> Decimal:
+    """What is left of the six base salaries of a year before a visit: more is not taken from the person."""
+    return max(copay_limit(situation.on) - situation.copaid, ZERO)
 
 
 def base_salary(on: date) -> Decimal:
@@ -183,7 +200,7 @@ def small_cost(on: date) -> Decimal:
 
 
 def copay_limit(on: date) -> Decimal:
-    """Co-payment of a year above which someone insured for five years running pays none (six base salaries)."""
+    """Co-payment of a year beyond which someone insured for five years running pays none (six base salaries)."""
     return base_salary(on) * Decimal(law()["copay_limit_months"])
 
 

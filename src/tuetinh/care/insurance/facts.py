@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -113,6 +114,12 @@ def card(coverage: r4.Coverage) -> Card:
         exempt_from=(extensions[EXEMPT].valueDate or "") if EXEMPT in extensions else "",
         active=coverage.status == "active",
     )
+
+
+def cards_of(coverages: Iterable[r4.Coverage]) -> list[Card]:
+    """The cards of these that have a number, the one that lasts longest first."""
+    found = [one for one in map(card, coverages) if one.number]
+    return sorted(found, key=lambda one: (one.active, one.valid_to or "9"), reverse=True)
 
 
 def request(patient: str, facility: str, now: str, *, encounter: str = "") -> r4.CoverageEligibilityRequest:

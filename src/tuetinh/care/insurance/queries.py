@@ -25,14 +25,7 @@ from tuetinh.record.asker import SYSTEM, Asker
 def cards(asker: Asker, patient: str) -> list[facts.Card]:
     """The person's cards, the one that lasts longest first."""
     page = record.search(asker, "Coverage", f"beneficiary=Patient/{patient}&_count=50")
-    return _ordered(cast("list[r4.Coverage]", page.resources))
-
-
-def _ordered(coverages: Iterable[r4.Coverage]) -> list[facts.Card]:
-    found = [facts.card(one) for one in coverages]
-    return sorted(
-        (card for card in found if card.number), key=lambda card: (card.active, card.valid_to or "9"), reverse=True
-    )
+    return facts.cards_of(cast("list[r4.Coverage]", page.resources))
 
 
 def card_on(asker: Asker, patient: str, day: date) -> facts.Card | None:
@@ -45,8 +38,8 @@ def cards_of_visit(asker: Asker, encounter: r4.Encounter, end: date) -> list[fac
 
     One that expired in the visit is among them, for the fund goes on paying (NĐ 188/2025 Đ38).
     """
-    patient, began = _id_of(encounter.subject), moment(encounter.period.start if encounter.period else None)
-    return _of_days(cards(asker, patient), began.date() if began else end, end) if patient else []
+    patient = _id_of(encounter.subject)
+    return cards_of_days(cards(asker, patient), encounter, end) if patient else []
 
 
 def simulated_card(number: str) -> KnownCard | None:
@@ -83,8 +76,7 @@ def visit_situations(
     found = {}
     for encounter in visits:
         known = held.get(people[encounter.id], [])
-        end, began = ended(encounter) or day, moment(encounter.period.start if encounter.period else None)
-        counting = _of_days(known, began.date() if began else end, end)
+        counting = cards_of_days(known, encounter, ended(encounter) or day)
         place = providers[encounter.id]
         here = facility_facts(cast("r4.Organization | None", organizations.get(place)), place)
         found[encounter.id or ""] = (
@@ -107,7 +99,7 @@ def _cards_of(asker: Asker, patients: list[str]) -> dict[str, list[facts.Card]]:
         page = result.next
         if page is None:
             break
-    return {patient: _ordered(coverages) for patient, coverages in found.items()}
+    return {patient: facts.cards_of(coverages) for patient, coverages in found.items()}
 
 
 def _id_of(reference: r4.Reference | None) -> str:
@@ -144,8 +136,10 @@ def facility_names(codes: Iterable[str]) -> dict[str, str]:
     return {code: named[code] for code in wanted if named.get(code)}
 
 
-def _of_days(known: list[facts.Card], began: date, end: date) -> list[facts.Card]:
-    """The best card of each day of a visit, in the order of their last days."""
+def cards_of_days(known: list[facts.Card], encounter: r4.Encounter, end: date) -> list[facts.Card]:
+    """The best card of each day of a visit until a day, in the order of their last days."""
+    at = moment(encounter.period.start if encounter.period else None)
+    began = at.date() if at else end
     found: dict[str, facts.Card] = {}
     for number in range(max((end - began).days, 0) + 1):
         if card := _best(known, began + timedelta(days=number)):

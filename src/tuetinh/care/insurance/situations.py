@@ -42,6 +42,7 @@ OTHER_SOURCES: Final = {
 }  # valueMoney, T_NGUONKHAC_…
 SUPPLIES: Final = "https://tuetinh.vn/fhir/CodeSystem/vat-tu-y-te"
 POOR_GROUPS: Final = ("DT", "DK", "HN", "XD")  # QĐ 3276, 3.6: minorities and the poor of hard areas, island communes
+CLAIM_LINE: Final = "https://tuetinh.vn/fhir/sid/claim-line"  # MA_CSKCB/MA_LK/table/STT of an imported claim
 EXAMINATION: Final = "KHAM"  # group of the catalogue
 
 
@@ -105,7 +106,7 @@ def situation(
         inpatient=bool(encounter.class_ and encounter.class_.code in ("IMP", "ACUTE", "NONAC")),
         listed_disease=BY_LEVEL.get(here.level) in inputs.annexes,
         hard_area=bool(last and last.area and last.number[:2] in POOR_GROUPS),
-        exempt=bool(last and last.exempt_from and last.exempt_from <= end.isoformat()),
+        exempt_from=date.fromisoformat(last.exempt_from) if last and len(last.exempt_from) == 10 else None,
         five_years=date.fromisoformat(last.five_years) if last and len(last.five_years) == 10 else None,
         copaid=inputs.copaid,
         exams_before=inputs.exams_before,
@@ -138,26 +139,29 @@ def reason(encounter: r4.Encounter, card: Card | None, here: FacilityFacts, inpu
 def line(item: r4.ChargeItem) -> Line:
     """A charged line as the benefit rules take it; a charge without price counts as nothing."""
     code = charged_code(item)
+    kind_, known = _kind(item, code), service(code)
     price = item.priceOverride.value if item.priceOverride and item.priceOverride.value is not None else ZERO
     found = {e.url: e for e in item.extension or ()}
     insured, ceiling, *aid = (_money(found.get(url)) for url in (INSURED_PRICE, CEILING, *OTHER_SOURCES.values()))
     nsnn, vtnn, vttn, rest = (one or ZERO for one in aid)
     scope = found[SCOPE].valueInteger if SCOPE in found else 1
     share = found[FUND_SHARE].valueDecimal if FUND_SHARE in found else None
+    at = moment(item.occurrenceDateTime)
     quantity = item.quantity.value if item.quantity and item.quantity.value is not None else Decimal(1)
     return Line(
         code=code,
         quantity=quantity,
         price=price,
-        kind=kind(item),
+        kind=kind_,
         insured_price=insured,
         special_share=HUNDRED if item.factorOverride is None else item.factorOverride * 100,
         fund_share=HUNDRED if share is None else share,
         ceiling=ceiling,
         others=(nsnn, vtnn, vttn, rest),
         scope=cast(Literal[1, 2, 3], scope or 1),
-        role="exam" if item.factorOverride is None and is_examination(item) else "",
-        on=day.date() if (day := moment(item.occurrenceDateTime)) else None,
+        role="exam" if item.factorOverride is None and known is not None and known.group == EXAMINATION else "",
+        on=at.date() if at else None,
+        at=at,
     )
 
 
@@ -167,12 +171,19 @@ def _money(told: r4.Extension | None) -> Decimal | None:
 
 def kind(item: r4.ChargeItem) -> Literal["drug", "service", "supply"]:
     """Whether a charge is a medicine (table 2), a service or a supply (table 3)."""
-    systems = {c.system for c in (item.code.coding if item.code else None) or []}
+    return _kind(item, charged_code(item))
+
+
+def _kind(item: r4.ChargeItem, code: str) -> Literal["drug", "service", "supply"]:
+    systems = {c.system for c in (item.code.coding if item.code else None) or ()}
     if SUPPLIES in systems:
         return "supply"
-    if any(one.url == COST_GROUP and one.valueString in DRUG_GROUPS for one in item.extension or []):
-        return "drug"
-    return "drug" if systems & {FORMULARY, SUBSTANCES} or drug(charged_code(item)) else "service"
+    if told := next((one.value for one in item.identifier or () if one.system == CLAIM_LINE and one.value), ""):
+        return "drug" if "/XML2/" in told else "service"
+    for one in item.extension or ():
+        if one.url == COST_GROUP and one.valueString in DRUG_GROUPS:
+            return "drug"
+    return "drug" if FORMULARY in systems or SUBSTANCES in systems or drug(code) else "service"
 
 
 def is_examination(item: r4.ChargeItem) -> bool:

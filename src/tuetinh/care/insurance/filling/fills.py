@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tuetinh.care.insurance.filling.kept import Kept
 from tuetinh.care.insurance.tables import Row, Tables
 
 if TYPE_CHECKING:
@@ -30,11 +31,12 @@ class OfVisit(Fill):
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A visit with its cost divided; tables: those that are filled already."""
+    """A visit with its cost divided; tables: those that are filled already; kept: what was kept of their rows."""
 
     visit: Visit
     divided: Split
     tables: Tables = field(default_factory=dict)
+    kept: dict[str, list[Kept]] = field(default_factory=dict)
 
     @property
     def summary(self) -> Row:
@@ -81,7 +83,7 @@ def fill(name: str, filling: Filling, claimed: Claimed, sources: Sources | None)
     """The rows of a table, numbered where the table asks for it."""
     rows: list[Row] = []
     same: Row = {}
-    for number, (facts, ids) in enumerate(filling.rows(claimed), 1):
+    for number, (facts, ids) in enumerate(_rows(name, filling, claimed), 1):
         same = same or filling.same(claimed.visit)  # most tables have no row
         row = same.copy()
         for place, read in filling.own:
@@ -92,6 +94,22 @@ def fill(name: str, filling: Filling, claimed: Claimed, sources: Sources | None)
         if sources is not None:
             sources.note(name, number, row, filling.fields, ids)
     return rows
+
+
+def _rows(name: str, filling: Filling, claimed: Claimed) -> Iterable[tuple[Any, Mapping[str, str]]]:
+    """The facts of each row; of an imported claim those of the rows of its file, in their order."""
+    found = filling.rows(claimed)
+    if not claimed.visit.told:
+        return found
+    known = claimed.visit.told.get(name, {})
+    rows = [
+        (kept, facts, ids)
+        for facts, ids in found
+        if (kept := next((known[key] for key in map("/".join, ids.items()) if key in known), None))
+    ]
+    rows.sort(key=lambda row: row[0].place)
+    claimed.kept[name] = [kept for kept, _, _ in rows]
+    return [(facts, ids) for _, facts, ids in rows]
 
 
 NUMBERED = Fill("số thứ tự dòng", lambda _: "")

@@ -188,6 +188,11 @@ OWN: Final[Mapping[str, Mapping[str, Fill]]] = {
 }  # fmt: skip
 
 
+def _as_told(name: str, how: Fill) -> Fill:
+    """As the paper of another system says, else as here: ours answer what was asked alone."""
+    return Fill(how.source, lambda p: p.answer(name) or how.read(p))
+
+
 def _filling(paper: Paper) -> Filling:
     """How the table of a paper is filled, in all decisions that have it."""
     fields: dict[str, Fill] = {"MA_LK": same("MA_LK")}
@@ -206,6 +211,7 @@ def _filling(paper: Paper) -> Filling:
     if paper.days:
         since, last, count = paper.days
         fields[last] = _last_day(since, count)
+    fields |= {name: _as_told(name, how) for name, how in fields.items() if name not in ("MA_LK", "STT", *paper.asked)}
 
     def rows(claimed: Claimed) -> Iterator[tuple[Issued, Mapping[str, str]]]:
         for one in claimed.visit.papers.get(paper.name, []):

@@ -51,7 +51,8 @@ def _results(claimed: Claimed) -> Iterator[tuple[Result, Mapping[str, str]]]:
     for report in sorted(visit.reports, key=lambda r: (r.issued or "", r.id or "")):
         request = _order(visit, report.basedOn)
         signed = report.status in (*FINAL, "appended")
-        if report.conclusion and signed and request and request.id not in told:
+        apart = f"DiagnosticReport/{report.id}" in visit.told.get("XML4", {})
+        if apart or (report.conclusion and signed and request and request.id not in told):
             yield Result(visit, None, report, request), _ids(DiagnosticReport=report, ServiceRequest=request)
 
 
@@ -144,9 +145,9 @@ class Progress:
 
 def _progress(claimed: Claimed) -> Iterator[tuple[Progress, Mapping[str, str]]]:
     visit = claimed.visit
-    if claimed.summary["MA_LOAI_KCB"] not in PROGRESS_FOR:
+    if not visit.told and claimed.summary["MA_LOAI_KCB"] not in PROGRESS_FOR:
         return
-    notes = [Progress(visit, note) for note in visit.impressions if note.summary]
+    notes = [Progress(visit, note) for note in visit.impressions if note.summary or visit.told]
     notes += [Progress(visit, None, done) for done in visit.procedures if text(done.code)]
     for one in sorted(notes, key=lambda one: one.at):
         yield one, _ids(ClinicalImpression=one.note, Procedure=one.done)
@@ -156,7 +157,7 @@ def _course(p: Progress) -> str:
     """DIEN_BIEN_LS: the note, with the vital signs of its day at its end."""
     if p.note is None:
         return text(p.done.code) if p.done else ""
-    signs = _signs(p)
+    signs = "" if p.visit.told else _signs(p)
     return f"{p.note.summary} CSST<{signs}>" if signs else p.note.summary or ""
 
 

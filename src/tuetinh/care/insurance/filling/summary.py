@@ -125,11 +125,13 @@ PERSON: Final = {
 
 
 def _free_of_copayment(claimed: Claimed) -> str:
-    """NGAY_MIEN_CCT: the day of the insurer's paper, else when six base salaries were passed."""
-    visit = claimed.visit
+    """NGAY_MIEN_CCT: the day of the insurer's paper, else when six base salaries were reached, here or before."""
+    visit, divided = claimed.visit, claimed.divided
     if visit.cards and visit.cards[-1].exempt_from:
         return visit.cards[-1].exempt_from.replace("-", "")
-    return written(visit.inputs.free_since) if claimed.divided.waived else ""
+    if divided.passed:
+        return written(divided.passed.at)
+    return written(visit.inputs.free_since) if divided.waived else ""
 
 
 CARD: Final = {

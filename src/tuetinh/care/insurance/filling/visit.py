@@ -15,7 +15,9 @@ from tuetinh.care.insurance import facts
 from tuetinh.care.insurance.claim_inputs import CHARGED, Inputs, inputs_of
 from tuetinh.care.insurance.entitlement import Situation
 from tuetinh.care.insurance.errors import NoVisit
-from tuetinh.care.insurance.filling.reading import id_of, search_all
+from tuetinh.care.insurance.filling.kept import KEPT, Kept
+from tuetinh.care.insurance.filling.kept import read as read_kept
+from tuetinh.care.insurance.filling.reading import extension, id_of, search_all
 from tuetinh.care.insurance.papers.facts import Answered, read
 from tuetinh.care.insurance.queries import visit_situations
 from tuetinh.care.insurance.situations import REGISTRATION, FacilityFacts, charged_code, ended, kind
@@ -26,6 +28,10 @@ from tuetinh.record.asker import Asker
 
 FINAL = ("final", "amended", "corrected")
 GONE = ("cancelled", "entered-in-error", "draft", "not-done")
+ROWS = (  # what a row of a table can be
+    *(r4.ChargeItem, r4.Observation, r4.DiagnosticReport, r4.ClinicalImpression, r4.QuestionnaireResponse),
+    r4.Appointment,
+)
 R = TypeVar("R", bound=r4.Resource)
 
 
@@ -34,7 +40,8 @@ class Visit:
     """All facts of a visit that a claim is made of.
 
     papers: those that were issued, by their name; inputs: what it rests on besides its own facts; prices: the lines of
-    the price list of medicines whose charge does not say which product it was. results_of, reports_of: by order.
+    the price list of medicines whose charge does not say which product it was. told: what is kept of the rows of an
+    imported claim, by table and fact. results_of, reports_of: by order.
     """
 
     encounter: r4.Encounter
@@ -58,6 +65,7 @@ class Visit:
     devices: dict[str, r4.Device] = field(default_factory=dict)
     prices: dict[str, PriceRow] = field(default_factory=dict)
     inputs: Inputs = field(default_factory=Inputs)
+    told: Mapping[str, Mapping[str, Kept]] = field(default_factory=dict)
     results_of: dict[str, list[r4.Observation]] = field(init=False)
     reports_of: dict[str, list[r4.DiagnosticReport]] = field(init=False)
 
@@ -137,6 +145,7 @@ def gather_many(asker: Asker, ids: Sequence[str]) -> dict[str, tuple[Visit, Situ
             departments=cast("dict[str, r4.Location]", departments),
             devices=cast("dict[str, r4.Device]", devices),
             inputs=inputs[id_],
+            told=known.told(encounter),
         )
         found[id_] = visit, situation
     _add_prices([visit for visit, _ in found.values()])
@@ -173,6 +182,13 @@ class _Known:
     def of(self, visit: str, type_: type[R]) -> list[R]:
         """Of one visit, in the order in which they were written."""
         return cast("list[R]", self.found[type_].get(visit, []))
+
+    def told(self, encounter: r4.Encounter) -> dict[str, dict[str, Kept]]:
+        """What is kept of the rows of an imported claim; nothing of other visits."""
+        if not extension(encounter, KEPT):
+            return {}
+        rows = chain.from_iterable(self.found[type_].get(encounter.id or "", []) for type_ in ROWS)
+        return read_kept(chain([encounter], rows))
 
     def all(self, type_: type[R]) -> Iterator[R]:
         """Of all of them."""
@@ -225,14 +241,14 @@ def _named(asker: Asker, type_: str, references: Iterable[r4.Reference | None]) 
 
 def _add_prices(visits: Iterable[Visit]) -> None:
     """What the price list says of medicines whose charge does not name its product: one query a facility and day."""
-    asked: dict[tuple[str, date], list[Visit]] = defaultdict(list)
+    asked: dict[tuple[str, date], list[tuple[Visit, set[str]]]] = defaultdict(list)
     for visit in visits:
-        if _unnamed(visit):
-            asked[visit.place, ended(visit.encounter) or timezone.localdate()].append(visit)
+        if codes := _unnamed(visit):
+            asked[visit.place, ended(visit.encounter) or timezone.localdate()].append((visit, codes))
     for (place, on), group in asked.items():
-        rows = price_rows(place, set().union(*map(_unnamed, group)), on)
-        for visit in group:
-            visit.prices.update({code: rows[code] for code in _unnamed(visit) if code in rows})
+        rows = price_rows(place, set().union(*(codes for _, codes in group)), on)
+        for visit, codes in group:
+            visit.prices.update({code: rows[code] for code in codes if code in rows})
 
 
 def _unnamed(visit: Visit) -> set[str]:

@@ -24,16 +24,17 @@ LICENSED: Final = ("MA_BAC_SI", "NGUOI_THUC_HIEN", "MA_BS_DOC_KQ", "MA_BS")
 
 @dataclass
 class Directory:
-    """What a process has learned: ids of hospitals by code, of practitioners by licence; what is known to be there."""
+    """What a process has learned: ids of hospitals by code, of practitioners by licence, and these; what is there."""
 
     organizations: dict[str, str] = field(default_factory=dict)
     licences: dict[str, str] = field(default_factory=dict)
+    practitioners: dict[str, r4.Practitioner] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
     stored: set[tuple[str, str]] = field(default_factory=set)
 
     def forget(self) -> None:
         """Learn everything anew: others change the directory too."""
-        for known in (self.organizations, self.licences, self.asked, self.stored):
+        for known in (self.organizations, self.licences, self.practitioners, self.asked, self.stored):
             known.clear()
 
     def find_hospitals(self, codes: set[str], *, make: bool) -> None:
@@ -67,6 +68,7 @@ class Directory:
             for identifier in cast("r4.Practitioner", one).identifier or []:
                 if identifier.value in named:
                     self.licences.setdefault(identifier.value, str(one.id))
+                    self.practitioners[str(one.id)] = cast("r4.Practitioner", one)
         self.asked |= named
 
     def store(self, asker: Asker, needed: dict[tuple[str, str], r4.Resource]) -> set[tuple[str, str]]:

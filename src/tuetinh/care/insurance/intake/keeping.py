@@ -23,6 +23,7 @@ from tuetinh.care.insurance.checks import Problem
 from tuetinh.care.insurance.filling.summary import MA_LK
 from tuetinh.care.insurance.intake import facts, person
 from tuetinh.care.insurance.intake.directory import Directory, token
+from tuetinh.care.insurance.intake.rest import keep_rest
 from tuetinh.care.insurance.intake.rows import Told
 from tuetinh.care.insurance.intake.stay import Stay, visit_id
 from tuetinh.care.insurance.models import ClaimImport, ImportedClaim, ImportOutcome
@@ -31,7 +32,7 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
 
-MAPPING: Final = 2  # raised when the same claim becomes other facts, so that files may be taken in again
+MAPPING: Final = 3  # raised when the same claim becomes other facts, so that files may be taken in again
 STORED, UNCHANGED, UPDATED, REFUSED = "stored", "unchanged", "updated", "refused"
 SEEN: Final = 20  # versions of a claim that are known again
 
@@ -74,10 +75,16 @@ def keep(run: ClaimImport, directory: Directory, claims: Sequence[Told]) -> list
         needed: dict[tuple[str, str], r4.Resource] = {}
         if wanted:
             _admit(asker, organization, wanted)
-            covers = _coverages(asker, wanted)
+            first, held = _coverages(asker, wanted)
+            people = record.read_many(asker, "Patient", sorted({one.patient for one in wanted}))
+            here = record.read_many(asker, "Organization", [organization]).get(organization)
             for one in wanted:
                 one.stay = Stay(one.told, organization, one.patient, _source(run), directory.licences)
-                one.made = facts.build(one.stay, covers[one.told.ma_lk])
+                one.made = facts.build(one.stay, first[one.told.ma_lk])
+                keep_rest(
+                    one.stay, cast("r4.Patient", people[one.patient]), held[one.patient],
+                    cast("r4.Organization | None", here), directory.practitioners,
+                )  # fmt: skip
                 needed |= one.stay.needed
             there = directory.store(asker, needed)
             _write(run, asker, wanted)
@@ -184,8 +191,8 @@ def _admit(asker: Asker, organization: str, wanted: list[_Claim]) -> None:
         one.patient = id_
 
 
-def _coverages(asker: Asker, wanted: list[_Claim]) -> dict[str, str]:
-    """Store the cards that are not known; the id of the first card of each claim, or ""."""
+def _coverages(asker: Asker, wanted: list[_Claim]) -> tuple[dict[str, str], dict[str, list[r4.Coverage]]]:
+    """Store the cards that are not known; the id of the first card of each claim, or "", and the cards of each one."""
     told = {one.told.ma_lk: person.coverages(one.told.summary, one.patient) for one in wanted}
     known: dict[tuple[str, str], list[r4.Coverage]] = defaultdict(list)
     people = sorted({one.patient for one in wanted})
@@ -208,7 +215,10 @@ def _coverages(asker: Asker, wanted: list[_Claim]) -> dict[str, str]:
             ids.append(str((same or cover).id))
         first[ma_lk] = ids[0] if ids else ""
     record.put_many(asker, list(new.values()))
-    return first
+    held: dict[str, dict[str, r4.Coverage]] = defaultdict(dict)
+    for one in [*(one for ones in known.values() for one in ones), *new.values()]:
+        held[_id_of(one.beneficiary)][str(one.id)] = one
+    return first, defaultdict(list, {person: list(ones.values()) for person, ones in held.items()})
 
 
 def _same_days(one: r4.Coverage, other: r4.Coverage) -> bool:

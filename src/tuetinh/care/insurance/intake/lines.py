@@ -44,7 +44,7 @@ TEXTS: Final = {
     "SO_DANG_KY": REGISTRATION, "TT_THAU": TENDER, "GOI_VTYT": SUPPLY_PACKAGE, "MA_HIEU_SP": MODEL,
     "MA_NHOM": COST_GROUP, "MA_PP_CHEBIEN": PROCESSING, "MA_CSKCB_THUOC": SOURCE, "MA_XANG_DAU": FUEL,
 }  # fmt: skip
-AMOUNTS: Final = {"T_TRANTT": CEILING, **{f"T_NGUONKHAC_{name}": url for name, url in OTHER_SOURCES.items()}}
+AID: Final = {f"T_NGUONKHAC_{name}": url for name, url in OTHER_SOURCES.items()}
 FLAGS: Final = {"VET_THUONG_TP": RECURRED, "TAI_SU_DUNG": REUSED}
 NO_ORDER: Final = ("13", "14", "15", "16")  # MA_NHOM of examinations and days in bed, which nobody orders
 MEASURED: Final = ("1", "2", "3")  # laboratory, imaging, function tests
@@ -82,7 +82,9 @@ def add_medicines(stay: Stay) -> None:
         order = _prescription(stay, number, row, concept)
         stay.add(order, "XML2", number)
         stay.add(_given(stay, number, row, order) if inpatient else _handed_out(stay, number, row, order))
-        stay.add(_charge(stay, f"c2{number}", row, concept, order), "XML2", number)
+        charge = _charge(stay, f"c2{number}", row, concept, order)
+        stay.add(charge, "XML2", number)
+        stay.add_row("XML2", charge)
 
 
 def _medicine(row: Row) -> r4.CodeableConcept:
@@ -135,7 +137,7 @@ def _dosage(row: Row) -> tuple[r4.Dosage | None, Decimal | None]:
     if found is None:
         if not (dose or words or route):
             return None, None
-        note = words if dose and words != dose else None
+        note = words if dose and words not in ("", dose) else None
         return r4.Dosage(text=dose or words or None, patientInstruction=note, route=route), None
     each = r4.Quantity(value=Decimal(found["each"]), unit=found["unit"])
     timing = r4.Timing(repeat=r4.TimingRepeat(frequency=int(found["times"]) or 1, period=Decimal(1), periodUnit="d"))
@@ -189,7 +191,9 @@ def add_services(stay: Stay) -> dict[str, list[tuple[r4.ServiceRequest, Row]]]:
             orders.setdefault(reading.code(row.get("MA_DICH_VU", "")), []).append((order, row))
             if row.get("MA_NHOM") not in MEASURED:
                 stay.add(_procedure(stay, number, row, order, concept), "XML3", number)
-        stay.add(_charge(stay, f"c3{number}", row, concept, order), "XML3", number)
+        charge = _charge(stay, f"c3{number}", row, concept, order)
+        stay.add(charge, "XML3", number)
+        stay.add_row("XML3", charge)
     return orders
 
 
@@ -259,8 +263,8 @@ def _machines(row: Row) -> list[r4.Reference] | None:
 
 
 def _charge(stay: Stay, key: str, row: Row, concept: r4.CodeableConcept, order: r4.Resource | None) -> r4.ChargeItem:
-    price = reading.amount(row.get("DON_GIA_BV", "") or row.get("DON_GIA", ""))
-    quantity = reading.amount(row.get("SO_LUONG", ""))
+    price = _counted(row.get("DON_GIA_BV", "") or row.get("DON_GIA", ""))
+    quantity = _counted(row.get("SO_LUONG", ""))
     special = reading.amount(row.get("TYLE_TT_DV", ""))
     at = reading.at(row.get("NGAY_YL", ""))
     return r4.ChargeItem(
@@ -279,14 +283,29 @@ def _charge(stay: Stay, key: str, row: Row, concept: r4.CodeableConcept, order: 
     )
 
 
+def _counted(text: str) -> Decimal | None:
+    """An amount that the benefit rules can take: none is below zero."""
+    found = reading.amount(text)
+    return None if found is not None and found < 0 else found
+
+
+def _aid(row: Row, price: Decimal | None) -> dict[str, Decimal]:
+    """Other sources of a line, by their addresses; none where they are more than the line has cost."""
+    told = {url: found for name, url in AID.items() if (found := _counted(row.get(name, "")))}
+    share = reading.amount(row.get("TYLE_TT_DV", ""))
+    cost = (price or Decimal(0)) * (_counted(row.get("SO_LUONG", "")) or 1) * (100 if share is None else share) / 100
+    return told if sum(told.values()) <= cost.quantize(Decimal("0.01")) else {}
+
+
 def _said(row: Row, price: Decimal | None) -> list[r4.Extension]:
     """What the benefit rules and the claim read beside price and quantity."""
     found = [r4.Extension(url=url, valueString=row[name]) for name, url in TEXTS.items() if row.get(name)]
     if row.get("TEN_THUOC") and row.get("MA_DICH_VU"):
         found.append(r4.Extension(url=USED_IN, valueString=row["MA_DICH_VU"]))
-    for name, url in AMOUNTS.items():
-        if value := reading.amount(row.get(name, "")):
-            found.append(r4.Extension(url=url, valueMoney=reading.money(value)))
+    amounts = _aid(row, price)
+    if ceiling := _counted(row.get("T_TRANTT", "")):
+        amounts[CEILING] = ceiling
+    found += [r4.Extension(url=url, valueMoney=reading.money(value)) for url, value in amounts.items()]
     found += [r4.Extension(url=url, valueBoolean=True) for name, url in FLAGS.items() if row.get(name) == "1"]
     insured = reading.amount(row.get("DON_GIA_BH", ""))
     if insured is not None and insured != price:

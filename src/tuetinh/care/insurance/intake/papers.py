@@ -29,17 +29,18 @@ def add(stay: Stay) -> None:
         for number, row in numbered(stay.told.tables.get(table, [])):
             paper = _response(stay, table, name, number, row)
             stay.add(paper)
+            stay.add_row(table, paper)
             if label := SENSITIVE.get(table):
                 paper.meta = r4.Meta(source=stay.source, security=[r4.Coding(system=ACT_CODE, code=label)])
             if table == "XML13":
                 stay.add(_referral(stay, paper, row), table, number)
     for number, row in numbered(stay.told.tables.get("XML14", [])):
-        if appointment := _appointment(stay, number, row):
-            stay.add(appointment, "XML14", number)
+        appointment = _appointment(stay, number, row)
+        stay.add(appointment, "XML14", number)
+        stay.add_row("XML14", appointment)
     if not stay.told.tables.get("XML14"):
         for place, day in enumerate(reading.parts(stay.told.summary.get("NGAY_TAI_KHAM", "")), 1):
-            if appointment := _appointment(stay, f"{place:04}", {"NGAY_HEN_KL": day}):
-                stay.add(appointment, "XML1", f"{place:04}")
+            stay.add(_appointment(stay, f"{place:04}", {"NGAY_HEN_KL": day}), "XML1", f"{place:04}")
 
 
 def _response(stay: Stay, table: str, name: str, number: str, row: Row) -> r4.QuestionnaireResponse:
@@ -59,7 +60,7 @@ def _response(stay: Stay, table: str, name: str, number: str, row: Row) -> r4.Qu
         subject=stay.subject,
         encounter=stay.encounter,
         authored=_issued(stay, row),
-        author=stay.who(row.get("MA_BS", "") or row.get("MA_BAC_SI", "")),
+        author=stay.who(row.get("MA_BS", "") or row.get("MA_BAC_SI", ""), row.get("TEN_BS", "")),
         item=items or None,
     )
 
@@ -118,22 +119,20 @@ def _is_id(text: str) -> bool:
     return text.isascii() and text.isalnum()
 
 
-def _appointment(stay: Stay, number: str, row: Row) -> r4.Appointment | None:
-    """The appointment to be seen again."""
+def _appointment(stay: Stay, number: str, row: Row) -> r4.Appointment:
+    """The appointment to be seen again; one without a day is proposed only."""
     day = reading.day(row.get("NGAY_HEN_KL", ""))
-    if not day:
-        return None
-    start = datetime.fromisoformat(f"{day}T07:30:00{reading.ZONE}")
+    start = datetime.fromisoformat(f"{day}T07:30:00{reading.ZONE}") if day else None
     who = (stay.subject, stay.who(row.get("MA_BAC_SI", "")))
     paper = row.get("SO_GIAYHEN_KL")
     return r4.Appointment(
         id=f"{stay.id}-revisit" if number in ("0001", "r0001") else f"{stay.id}-revisit-{number}",
         identifier=[r4.Identifier(system=NUMBER, value=paper)] if paper else None,
-        status="booked",
+        status="booked" if start else "proposed",
         appointmentType=r4.CodeableConcept(coding=[FOLLOW_UP], text="Khám lại"),
         supportingInformation=[stay.encounter],
-        start=start.isoformat(timespec="seconds"),
-        end=(start + timedelta(minutes=30)).isoformat(timespec="seconds"),
+        start=start.isoformat(timespec="seconds") if start else None,
+        end=(start + timedelta(minutes=30)).isoformat(timespec="seconds") if start else None,
         created=_issued(stay, row),
         participant=[r4.AppointmentParticipant(actor=one, status="accepted") for one in who if one],
     )

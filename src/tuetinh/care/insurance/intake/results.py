@@ -23,19 +23,36 @@ Orders = dict[str, list[tuple[r4.ServiceRequest, Row]]]
 
 
 def add_results(stay: Stay, orders: Orders) -> None:
-    """Add the facts of table 4, and a report of each order that has something to report."""
+    """Add the facts of table 4, and a report of each order that has something to report.
+
+    A row without a value is the report of its order; where that is one of other rows too, it has one of its own.
+    """
     of_order: dict[str, list[tuple[r4.Observation | None, Row]]] = {}
+    placed: list[tuple[str, Row, r4.ServiceRequest, Row, r4.Observation | None]] = []
     for number, row in numbered(stay.told.tables.get("XML4", [])):
         order, line = _order_of(stay, orders, row, number)
         one = _observation(stay, number, row, order, line)
         if one is not None:
             stay.add(one, "XML4", number)
         of_order.setdefault(str(order.id), []).append((one, row))
+        placed.append((number, row, order, line, one))
+    reports: dict[str, r4.DiagnosticReport] = {}
     for code in orders.values():
         for order, line in code:
             results = of_order.get(str(order.id), [])
             if results or (line.get("MA_NHOM") in ("1", "2", "3") and line.get("NGAY_KQ")):
-                stay.add(_report(stay, order, line, results))
+                report = reports[str(order.id)] = _report(stay, order, line, results)
+                stay.add(report)
+    for number, row, order, line, one in placed:
+        if one is None and len(of_order[str(order.id)]) == 1:
+            stay.add_row("XML4", reports[str(order.id)])
+        elif one is None:
+            apart = _report(stay, order, line, [(None, row)])
+            apart.id = f"{apart.id}-{number}"
+            stay.add(apart, "XML4", number)
+            stay.add_row("XML4", apart)
+        else:
+            stay.add_row("XML4", one)
 
 
 def _order_of(stay: Stay, orders: Orders, row: Row, number: str) -> tuple[r4.ServiceRequest, Row]:
@@ -127,17 +144,9 @@ def _instant(text: str) -> str | None:
 
 
 def add_progress(stay: Stay) -> None:
-    """Add the facts of table 5. An operation that table 3 tells of is there already."""
-    done = {
-        (row.get("TEN_DICH_VU"), row.get("NGAY_TH_YL") or row.get("NGAY_YL"))
-        for row in stay.told.tables.get("XML3", [])
-    }
+    """Add the facts of table 5."""
     for number, row in numbered(stay.told.tables.get("XML5", [])):
         text = row.get("DIEN_BIEN_LS", "")
-        if (text, row.get("THOI_DIEM_DBLS")) in done:
-            continue
-        if not any(row.get(name) for name in ("DIEN_BIEN_LS", "GIAI_DOAN_BENH", "HOI_CHAN", "PHAU_THUAT")):
-            continue
         notes = [row[name] for name in ("HOI_CHAN", "PHAU_THUAT") if row.get(name)]
         note = r4.ClinicalImpression(
             id=f"{stay.id}-n{number}",
@@ -151,3 +160,4 @@ def add_progress(stay: Stay) -> None:
             note=[r4.Annotation(text=one) for one in notes] or None,
         )
         stay.add(note, "XML5", number)
+        stay.add_row("XML5", note)

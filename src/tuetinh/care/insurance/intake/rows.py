@@ -30,6 +30,7 @@ RENAMED: Final[dict[str, dict[str, str]]] = {
 }  # fmt: skip
 """Names of former decisions; only where a claim has one of them and not the name of today."""
 REASONS_4210: Final = {"1": "1.1", "2": "2", "3": "3"}  # MA_LYDO_VVIEN: registered or referred, emergency, own choice
+WORKED_OUT: Final = ("XML1", "MA_DOITUONG_KCB")  # of it, where a claim does not say so itself
 PAST: Final = frozenset({
     *("NGAY_SINH", "NGAY_VAO", "NGAY_VAO_NOI_TRU", "NGAY_RA", "NGAY_TTOAN", "NGAY_YL", "NGAY_TH_YL", "NGAY_KQ"),
     "THOI_DIEM_DBLS",
@@ -42,7 +43,7 @@ TABLE = re.compile(r"[0-9]{2}[0-9A-Z]{3}")
 class Told:
     """A claim that can be stored, or `findings` that say why not. facility: MA_CSKCB.
 
-    tables: under the names of today, and without values that are none.
+    tables: under the names of today, and without values that are none; given: as the file has them.
     """
 
     place: int
@@ -52,6 +53,7 @@ class Told:
     decision: str
     tables: Tables
     findings: list[Problem] = field(default_factory=list)
+    given: Tables = field(default_factory=dict)
 
     @property
     def refused(self) -> bool:
@@ -79,7 +81,17 @@ def told(claim: FileClaim, left_out: list[str]) -> Told:
     tables = {name: [_renamed(name, row) for row in rows] for name, rows in claim.tables.items()}
     found += [*_whole(tables, claim), *_values(tables, claim.decision)]
     facility = ((tables.get("XML1") or [{}])[0].get("MA_CSKCB") or claim.facility).strip()
-    return Told(claim.place, claim.ma_lk[:100], facility, claim.made, claim.decision, tables, found)
+    given = {
+        name: [_given(name, row, was) for row, was in zip(rows, claim.tables[name], strict=True)]
+        for name, rows in tables.items()
+    }
+    return Told(claim.place, claim.ma_lk[:100], facility, claim.made, claim.decision, tables, found, given)
+
+
+def _given(table: str, row: Row, was: Row) -> Row:
+    """The values as the file has them, without those that were taken out."""
+    names = RENAMED.get(table, {})
+    return {name: value for name, value in was.items() if name in row or names.get(name, name) in row}
 
 
 def _renamed(table: str, row: Row) -> Row:
@@ -126,6 +138,8 @@ def _values(tables: Tables, by: str) -> Iterator[Problem]:
         for place, row in enumerate(rows, 1):
             for field_name, value in list(row.items()):
                 one = known.get(field_name)
+                if one is None and (name, field_name) == WORKED_OUT:
+                    continue
                 if one is None:
                     why = gettext("Quyết định không có trường này: bỏ qua.")
                     yield Problem(name, place, field_name, "unknown", why, "", severity="hint")

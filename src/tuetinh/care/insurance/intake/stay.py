@@ -9,14 +9,13 @@ from hashlib import blake2b
 from typing import Final
 
 from tuetinh.care.insurance.intake.rows import Told
-from tuetinh.care.insurance.situations import CODE
+from tuetinh.care.insurance.situations import CLAIM_LINE, CODE
 from tuetinh.commons.catalogues.api import codes
 from tuetinh.record import r4
 
 LICENCES: Final = "http://fhir.ehealth.gov.vn/core/sid/provider-license-number"
 DEPARTMENTS: Final = "https://tuetinh.vn/fhir/CodeSystem/ma-khoa"
 ROOM_KINDS: Final = "https://tuetinh.vn/fhir/CodeSystem/room-kind"
-LINE: Final = "https://tuetinh.vn/fhir/sid/claim-line"  # MA_CSKCB/MA_LK/table/STT
 PLACES: Final = "http://terminology.hl7.org/CodeSystem/location-physical-type"
 MOST: Final = 64  # characters of an id
 
@@ -25,7 +24,8 @@ MOST: Final = 64  # characters of an id
 class Stay:
     """A claim, the Organization that sent it, the Patient that it is of. source: URI of the file.
 
-    licences: ids of known practitioners by their licence. needed: of the directory, by type and id.
+    licences: ids of known practitioners by their licence. needed: of the directory, by type and id. rows: the fact of
+    each row of the tables, in their order.
     """
 
     told: Told
@@ -35,6 +35,7 @@ class Stay:
     licences: Mapping[str, str]
     needed: dict[tuple[str, str], r4.Resource] = field(default_factory=dict)
     made: list[r4.Resource] = field(default_factory=list)
+    rows: dict[str, list[r4.DomainResource]] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -66,11 +67,15 @@ class Stay:
         resource.meta = self.meta
         if table:
             value = f"{self.told.facility}/{self.told.ma_lk}/{table}/{number}"
-            line = r4.Identifier(system=LINE, value=value)
+            line = r4.Identifier(system=CLAIM_LINE, value=value)
             resource.identifier = [*(resource.identifier or []), line]  # type: ignore[attr-defined]
         self.made.append(resource)
 
-    def who(self, licence: str) -> r4.Reference | None:
+    def add_row(self, table: str, fact: r4.DomainResource) -> None:
+        """Keep which fact is the next row of a table: what it does not say of the row is kept with it."""
+        self.rows.setdefault(table, []).append(fact)
+
+    def who(self, licence: str, name: str = "") -> r4.Reference | None:
         """The practitioner of a licence (`;` separates several, the first counts)."""
         number = licence.split(";", maxsplit=1)[0].strip()
         if not number:
@@ -80,6 +85,7 @@ class Stay:
             self.needed["Practitioner", id_] = r4.Practitioner(
                 id=id_,
                 active=True,
+                name=[r4.HumanName(text=name)] if name else None,
                 identifier=[r4.Identifier(system=LICENCES, value=number)],
                 qualification=[
                     r4.PractitionerQualification(
@@ -88,7 +94,7 @@ class Stay:
                     )
                 ],
             )
-        return r4.Reference(reference=f"Practitioner/{id_}", display=number)
+        return r4.Reference(reference=f"Practitioner/{id_}", display=name or number)
 
     def everyone(self, licences: str) -> list[r4.Reference] | None:
         """The practitioners of a list of licences."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Final
 
 from tuetinh.care.insurance.cases import REASONS
-from tuetinh.care.insurance.entitlement import is_inpatient
+from tuetinh.care.insurance.claim_inputs import COPAY, OUT_OF_LEVEL, PRICE_PARTS
+from tuetinh.care.insurance.entitlement import is_in_level, is_inpatient
 from tuetinh.care.insurance.facts import INSURER
 from tuetinh.care.insurance.filling.reading import LOINC
 from tuetinh.care.insurance.filling.summary import CHART, MA_LK
@@ -32,7 +34,9 @@ def add(stay: Stay, coverage: str) -> None:
     """Add the facts of table 1. coverage: id of the card that the claim rests on, "" for none."""
     row = stay.told.summary
     diagnoses = _conditions(stay, row)
-    stay.made.insert(0, _encounter(stay, row, diagnoses))
+    encounter = _encounter(stay, row, diagnoses)
+    stay.made.insert(0, encounter)
+    stay.add_row("XML1", encounter)
     if (weight := reading.amount(row.get("CAN_NANG", ""))) is not None:
         stay.add(_weight(stay, weight, reading.at(row["NGAY_VAO"])))
     if blood := row.get("NHOM_MAU"):
@@ -240,9 +244,23 @@ def _invoice(stay: Stay, row: Row, paid: str) -> r4.Invoice:
         subject=stay.subject,
         date=paid,
         issuer=stay.provider,
+        totalPriceComponent=_copaid(row),
         totalNet=reading.money(own),
         totalGross=None if total is None else reading.money(total),
     )
+
+
+def _copaid(row: Row) -> list[r4.InvoiceLineItemPriceComponent] | None:
+    """The co-payment, which counts for the limit of the year unless the person came out of level."""
+    amount = reading.amount(row.get("T_BNCCT", ""))
+    if not amount or amount < 0:
+        return None
+    ended = date.fromisoformat(reading.day(row.get("NGAY_RA", "")) or reading.day(row["NGAY_VAO"]))
+    inpatient = is_inpatient(row.get("MA_LOAI_KCB", ""))
+    in_level = is_in_level(row.get("MA_DOITUONG_KCB", ""), ended, inpatient=inpatient)
+    codes = (COPAY,) if in_level else (COPAY, OUT_OF_LEVEL)
+    code = r4.CodeableConcept(coding=[r4.Coding(system=PRICE_PARTS, code=one) for one in codes])
+    return [r4.InvoiceLineItemPriceComponent(type="informational", code=code, amount=reading.money(amount))]
 
 
 def _claim(stay: Stay, row: Row, coverage: str, diagnoses: list[r4.EncounterDiagnosis]) -> r4.Claim:

@@ -1,4 +1,4 @@
-"""How a process of a re-check begins and ends. It imports nothing that needs the settings before they are there."""
+"""How a process that looks at claims begins and ends. It imports nothing that needs settings before they are there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ def begin() -> None:
     import django
 
     django.setup()
-    from tuetinh.record import audit
+    from tuetinh.record import audit, memory
 
+    memory.settle()
     Finalize(None, audit.writer.close, exitpriority=10)

@@ -60,7 +60,7 @@ def test_the_near_poor_pay_nothing_since_2026(day: str, rate: int) -> None:
 
 @pytest.mark.parametrize(
     ("copaid", "since", "rate"),
-    [(14_040_000, date(2026, 2, 1), 80), (14_040_001, date(2026, 2, 1), 100), (20_000_000, date(2026, 4, 1), 80)],
+    [(13_839_999, date(2026, 2, 1), 80), (14_040_000, date(2026, 2, 1), 100), (20_000_000, date(2026, 4, 1), 80)],
 )
 def test_five_years_and_the_limit_waive_the_copayment(copaid: int, since: date, rate: int) -> None:
     there = Situation(on=MARCH, cards=(CardTerm(4),), five_years=since, copaid=D(copaid))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal as D
 from typing import Any
 
@@ -152,7 +153,7 @@ def test_the_paper_of_the_insurer_waives_it_too(desk: Any) -> None:
     assert isinstance(card, r4.Coverage)
     card.extension = [r4.Extension(url=EXEMPT, valueDate="2026-05-04")]
     record.update(SYSTEM, card)
-    assert gather(SYSTEM, desk.id)[1].exempt is True
+    assert gather(SYSTEM, desk.id)[1].exempt_from == date(2026, 5, 4)
     assert claim(SYSTEM, desk.id).tables["XML1"][0]["NGAY_MIEN_CCT"] == "20260504"
 
 
