@@ -17,6 +17,7 @@ MODULES = (
     "tuetinh.care.imaging",
     "tuetinh.care.reception",
     "tuetinh.care.clinic",
+    "tuetinh.care.ward",
     "tuetinh.community.portal",
     "tuetinh.governance.privacy",
     "tuetinh.node",

@@ -29,6 +29,7 @@ from tuetinh.care.billing.queries import Bill as BillNow
 from tuetinh.care.billing.queries import bill, charges_of, transfer_code
 from tuetinh.care.billing.wire_bank import Transfer, read, verify
 from tuetinh.care.insurance.api import (
+    SUPPLIES,
     announce_visit,
     claim_is_changed,
     claim_is_paid,
@@ -60,17 +61,19 @@ def charge(
     source_reference: r4.Reference | str | None = None,
     display: str | None = None,
     unit_price: Decimal | None = None,
+    at: datetime | None = None,
 ) -> r4.ChargeItem:
-    """Charge a service or medicine to a visit at the facility's price of the day, and return the ChargeItem.
+    """Charge a service, medicine, supply or day in bed to a visit at the facility's price of the day.
 
     source_reference: the order or dispense behind it; charged twice for one source, the first charge stands.
-    unit_price: instead of the price list's. Raises NoPrice.
+    unit_price: instead of the price list's; at: when it was given, now when left out. Raises NoPrice.
     """
+    when = timezone.localtime(at)
     with transaction.atomic():
         row, new = _open_bill(asker, encounter)
         if new:
             announce_visit(BOOKS, encounter)
-        item = _charge_item(asker, encounter, row, code, Decimal(quantity), source_reference, display, unit_price)
+        item = _charge_item(encounter, row, code, Decimal(quantity), source_reference, display, unit_price, when)
         known = record.read_many(BOOKS, "ChargeItem", [cast(str, item.id)])
         if known:
             return cast(r4.ChargeItem, next(iter(known.values())))
@@ -230,7 +233,6 @@ def set_bank_account(facility: str, bin_: str, number: str, holder: str, secret:
 
 
 def _charge_item(  # noqa: PLR0917
-    asker: Asker,
     encounter: r4.Encounter,
     row: Bill,
     code: str,
@@ -238,9 +240,10 @@ def _charge_item(  # noqa: PLR0917
     source: r4.Reference | str | None,
     display: str | None,
     unit_price: Decimal | None,
+    at: datetime,
 ) -> r4.ChargeItem:
     medicine, technique = drug(code), service(code)
-    entry = listed(row.facility, code, timezone.localdate())
+    entry = listed(row.facility, code, at.date())
     if unit_price is not None:
         entry = PriceRow(code, "service", unit_price)
     if entry is None or quantity <= 0:
@@ -250,14 +253,16 @@ def _charge_item(  # noqa: PLR0917
     elif technique:
         concept = service_code(technique)
     else:
-        concept = r4.CodeableConcept(coding=[r4.Coding(code=code)])
+        system = SUPPLIES if entry.kind == "supply" else None
+        concept = r4.CodeableConcept(coding=[r4.Coding(system=system, code=code)], text=entry.name or None)
     concept.text = display or concept.text
     reference = r4.Reference(reference=source) if isinstance(source, str) else source
     behind = f"{reference.reference}|{code}" if reference else ""
     id_ = str(uuid.uuid5(NAMESPACE, behind)) if behind else record.new_id()
     return facts.charge_item(
         encounter, concept, quantity, entry,
-        id_=id_, now=_now(), source=reference, unit=medicine.unit if medicine else "Lần",
+        id_=id_, now=at.isoformat(timespec="seconds"), source=reference,
+        unit=medicine.unit if medicine else entry.unit or "Lần",
     )  # fmt: skip
 
 

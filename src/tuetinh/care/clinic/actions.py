@@ -30,7 +30,7 @@ from tuetinh.care.imaging.api import has_begun
 from tuetinh.care.insurance.api import Claim, claim, queue_claim, see_again, stop, take_back_claim, use_papers
 from tuetinh.care.lab.api import awaited, hurry, order_tests
 from tuetinh.care.reception import api as reception
-from tuetinh.commons.catalogues.api import Icd10, drug, fold, icd10, list_code, service
+from tuetinh.commons.catalogues.api import Drug, Icd10, drug, fold, icd10, list_code, service
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -292,36 +292,12 @@ def prescribe(
     sure: the doctor has seen the warnings. Raises UnknownCode, Implausible, Warned, insurance's Stopped.
     """
     _allow(asker, DOCTOR)
-    drugs = []
-    for line in lines:
-        known = drug(line.drug)
-        if known is None:
-            raise UnknownCode(_("Thuốc %(code)s không có trong danh mục.") % {"code": line.drug}, field="drug")
-        if not (0 < line.times <= 24 and line.times % 1 == 0 and 0 < line.dose <= 1000 and 0 < line.days <= 90):
-            raise Implausible(_("Liều của %(name)s không hợp lý.") % {"name": known.label}, field="dose")
-        if line.quantity is not None and not (0 < line.quantity <= 1000 and line.quantity % 1 == 0):
-            raise Implausible(_("Số lượng của %(name)s không hợp lý.") % {"name": known.label}, field="quantity")
-        drugs.append(known)
+    drugs = [_plausible(line) for line in lines]
     with transaction.atomic():
         encounter = _open(asker, encounter_id)
         if not sure and (warnings := queries.warnings(asker, queries.patient_of(encounter), encounter_id, drugs)):
             raise Warned(warnings)
-        who, now = _who(asker), _now()
-        wanted = [
-            facts.prescription(
-                encounter,
-                record.new_id(),
-                known,
-                times=line.times,
-                dose=line.dose,
-                days=line.days,
-                quantity=line.quantity,
-                note=line.note,
-                at=now,
-                who=who,
-            )
-            for line, known in zip(lines, drugs, strict=True)
-        ]
+        wanted = [_line(asker, encounter, line, known) for line, known in zip(lines, drugs, strict=True)]
         standing = {queries.same_line(m): m for m in queries.prescription(asker, encounter_id)}
         keep = {queries.same_line(m) for m in wanted}
         for content, old in standing.items():
@@ -335,14 +311,50 @@ def prescribe(
     return queries.prescription(asker, encounter_id)
 
 
-def _add(asker: Asker, encounter: r4.Encounter, line: r4.MedicationRequest) -> None:
+def order_medicine(
+    asker: Asker, encounter_id: str, line: Line, *, sure: bool = False, reasons: Mapping[str, str] | None = None
+) -> r4.MedicationRequest:
+    """Order one medicine more, as a ward does each day; what was ordered before stands. Raises as `prescribe` does."""
+    _allow(asker, DOCTOR)
+    known = _plausible(line)
+    with transaction.atomic():
+        encounter = _open(asker, encounter_id)
+        if not sure and (warnings := queries.warnings(asker, queries.patient_of(encounter), encounter_id, [known])):
+            raise Warned(warnings)
+        stored = _add(asker, encounter, _line(asker, encounter, line, known))
+        stop(asker, encounter_id, "prescribe", reasons=reasons)
+        publish(f"visit:{encounter_id}")
+    return stored
+
+
+def _plausible(line: Line) -> Drug:
+    """The medicine of a line. Raises UnknownCode, Implausible."""
+    known = drug(line.drug)
+    if known is None:
+        raise UnknownCode(_("Thuốc %(code)s không có trong danh mục.") % {"code": line.drug}, field="drug")
+    if not (0 < line.times <= 24 and line.times % 1 == 0 and 0 < line.dose <= 1000 and 0 < line.days <= 90):
+        raise Implausible(_("Liều của %(name)s không hợp lý.") % {"name": known.label}, field="dose")
+    if line.quantity is not None and not (0 < line.quantity <= 1000 and line.quantity % 1 == 0):
+        raise Implausible(_("Số lượng của %(name)s không hợp lý.") % {"name": known.label}, field="quantity")
+    return known
+
+
+def _line(asker: Asker, encounter: r4.Encounter, line: Line, known: Drug) -> r4.MedicationRequest:
+    return facts.prescription(
+        encounter, record.new_id(), known, times=line.times, dose=line.dose, days=line.days, quantity=line.quantity,
+        note=line.note, at=_now(), who=_who(asker),
+    )  # fmt: skip
+
+
+def _add(asker: Asker, encounter: r4.Encounter, line: r4.MedicationRequest) -> r4.MedicationRequest:
     stored = cast(r4.MedicationRequest, record.create(asker, line))
     quantity = line.dispenseRequest.quantity.value if line.dispenseRequest and line.dispenseRequest.quantity else None
     try:
         code = queries.drug_of(line)
         charge(asker, encounter, code, quantity or 1, source_reference=f"MedicationRequest/{stored.id}")
     except NoPrice:
-        return  # bought outside: prescribed, not charged here
+        pass  # bought outside: prescribed, not charged here
+    return stored
 
 
 def _withdraw(asker: Asker, encounter_id: str, line: r4.MedicationRequest) -> None:

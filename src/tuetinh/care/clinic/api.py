@@ -8,12 +8,13 @@ from tuetinh.care.clinic.actions import (
     diagnose,
     order_imaging,
     order_lab,
+    order_medicine,
     prescribe,
     reopen,
     save_examination,
     save_vitals,
 )
-from tuetinh.care.clinic.errors import ClinicError
+from tuetinh.care.clinic.errors import ClinicError, Warned
 from tuetinh.care.clinic.prints import prescription as prescription_paper
 from tuetinh.care.clinic.prints import summary as summary_paper
 from tuetinh.care.clinic.queries import Known, Medicine, Past, advice, known, medicines, prescription
@@ -24,6 +25,7 @@ __all__ = [
     "Line",
     "Medicine",
     "Past",
+    "Warned",
     "advice",
     "close_visit",
     "diagnose",
@@ -31,6 +33,7 @@ __all__ = [
     "medicines",
     "order_imaging",
     "order_lab",
+    "order_medicine",
     "prescribe",
     "prescription",
     "prescription_paper",

@@ -14,20 +14,24 @@ from django.db.models import Q
 from . import errors
 from .models import Price
 
-Kind = Literal["service", "drug"]
-_COPY: Final = (
-    f"COPY {Price._meta.db_table} (facility, valid_from, code, kind, amount, registration, tender) FROM STDIN"
-)
+Kind = Literal["service", "drug", "bed", "supply"]
+_COLUMNS: Final = "facility, valid_from, code, kind, amount, registration, tender, name, unit"
+_COPY: Final = f"COPY {Price._meta.db_table} ({_COLUMNS}) FROM STDIN"
 
 
 class PriceRow(msgspec.Struct, frozen=True):
-    """A line of a price list; of a medicine with its registration number and `decision;Gi;Ni;yyyy` of its tender."""
+    """A line of a price list; of a medicine with its registration number and `decision;Gi;Ni;yyyy` of its tender.
+
+    name, unit: of a day in bed and a supply, which no catalogue knows.
+    """
 
     code: str
     kind: Kind
     amount: Decimal
     registration: str = ""
     tender: str = ""
+    name: str = ""
+    unit: str = ""
 
 
 def set_price(facility: str, row: PriceRow, *, valid_from: date, valid_to: date | None = None) -> Price:

@@ -62,7 +62,7 @@ from .places import (
     units_before,
     written,
 )
-from .queries import listed, price, price_rows, prices, starter_prices
+from .queries import listed, price, price_rows, priced, prices, starter_prices
 from .services import Service, Technique, consultations, equivalents, search_services, service, technique
 from .services import groups as service_groups
 from .workdays import after_working_days, is_holiday, is_working
@@ -125,6 +125,7 @@ __all__ = [
     "places_typed",
     "price",
     "price_rows",
+    "priced",
     "prices",
     "province",
     "provinces",

@@ -14,14 +14,17 @@ class Price(models.Model):
     `facility` is the Organization id; empty is the province's list. Two prices of one code and facility never overlap:
     `actions.set_price` sees to it under a lock. No exclusion constraint, as the embedded server lacks btree_gist.
     A medicine's price is that of a product and of the tender that it won: SO_DANG_KY and TT_THAU (QĐ 3176, table 2).
+    A day in bed and a supply stand in no catalogue: their name and unit are told here.
     """
 
     facility = models.CharField(max_length=64, blank=True)
     code = models.CharField(max_length=120)
-    kind = models.CharField(max_length=10, choices=[("service", "service"), ("drug", "drug")])
+    kind = models.CharField(max_length=10, choices=[(one, one) for one in ("service", "drug", "bed", "supply")])
     amount = models.DecimalField(max_digits=14, decimal_places=2)
     registration = models.CharField(max_length=255, blank=True)
     tender = models.CharField(max_length=50, blank=True)
+    name = models.CharField(max_length=500, blank=True, db_default="")
+    unit = models.CharField(max_length=50, blank=True, db_default="")
     valid_from = models.DateField()
     valid_to = models.DateField(null=True, blank=True)
 

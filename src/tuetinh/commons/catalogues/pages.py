@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import get_language, gettext, gettext_lazy
 from django.views.decorators.http import require_GET
 
-from tuetinh.commons.access.api import desk
+from tuetinh.commons.access.api import asker, desk
 
 from . import api
 
@@ -29,6 +30,7 @@ STAFF = (
 )
 CONTROLLED = {"GN": gettext_lazy("gây nghiện"), "HT": gettext_lazy("hướng thần")}
 _LONGEST = 200  # of what is typed
+_MOST = 20
 Option = dict[str, str]
 
 
@@ -99,6 +101,20 @@ def drugs(request: HttpRequest) -> HttpResponse:
             )
             for d in api.search_drugs(typed)
         ]
+
+    return _answer(request, find)
+
+
+@require_GET
+@desk(*STAFF)
+def supplies(request: HttpRequest) -> HttpResponse:
+    """Supplies of the facility's price list by code or name."""
+
+    def find(typed: str) -> list[Option]:
+        rows = api.priced(asker(request).facility, "supply", timezone.localdate())
+        words = api.fold(typed).split()
+        fit = [row for row in rows if all(word in api.fold(f"{row.code} {row.name}") for word in words)]
+        return [_option(row.code, row.name, code=row.code, hint=row.unit) for row in fit[:_MOST]]
 
     return _answer(request, find)
 
