@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
+from zoneinfo import ZoneInfo
 
 from tuetinh.commons.catalogues import api as catalogues
 from tuetinh.node.demo import places
@@ -12,8 +13,10 @@ from tuetinh.node.demo.people import Resident
 from tuetinh.record import r4
 
 LOINC = "http://loinc.org"
+HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 UCUM = "http://unitsofmeasure.org"
 HL7 = "http://terminology.hl7.org/CodeSystem"
+MACHINES, MACHINE = "https://tuetinh.vn/fhir/sid/ma-may", "SH.3.DEMO1"  # MA_MAY
 CVX = "http://hl7.org/fhir/sid/cvx"
 # code: name, unit, decimals, low and high of the reference range
 VITALS = {
@@ -66,6 +69,7 @@ def encounter(  # noqa: PLR0917
 ) -> r4.Encounter:
     """A finished ambulatory visit."""
     name = places.by_id()[facility].name
+    room = f"{facility}-kham" if places.by_id()[facility].kind == "station" else f"{facility}-noi-1"
     return r4.Encounter(
         id=id_,
         identifier=[r4.Identifier(system="https://tuetinh.vn/fhir/ma-lk", value=id_)],
@@ -83,6 +87,7 @@ def encounter(  # noqa: PLR0917
             )
         ],
         hospitalization=r4.EncounterHospitalization(dischargeDisposition=_went_home()),
+        location=[r4.EncounterLocation(location=r4.Reference(reference=f"Location/{room}"), status="completed")],
         serviceProvider=r4.Reference(reference=f"Organization/{facility}", display=name),
     )
 
@@ -114,9 +119,10 @@ def condition(person: Resident, id_: str, code: str, at: datetime, visit: str = 
 
 
 def observation(  # noqa: PLR0917
-    person: Resident, id_: str, code: str, value: float, at: datetime, visit: str, facility: str
-) -> r4.Observation:
-    """A vital sign or a laboratory result."""
+    person: Resident, id_: str, code: str, value: float, at: datetime, visit: str, facility: str,
+    *, order: str = "", worker: r4.Reference | None = None,
+) -> r4.Observation:  # fmt: skip
+    """A vital sign or a laboratory result. order: what it was measured for; worker: who did."""
     lab = code in LABS
     name, unit, decimals = LABS[code][:3] if lab else VITALS[code]
     amount = quantity(value, unit, decimals)
@@ -130,7 +136,9 @@ def observation(  # noqa: PLR0917
         encounter=r4.Reference(reference=f"Encounter/{visit}"),
         effectiveDateTime=instant(at),
         issued=instant(at),
-        performer=[r4.Reference(reference=f"Organization/{facility}")],
+        basedOn=[r4.Reference(reference=f"ServiceRequest/{order}")] if order else None,
+        performer=[*([worker] if worker else []), r4.Reference(reference=f"Organization/{facility}")],
+        device=r4.Reference(identifier=r4.Identifier(system=MACHINES, value=MACHINE)) if order else None,
         valueQuantity=amount,
         interpretation=[_interpretation(amount.value or Decimal(0), *limits)] if limits else None,
         referenceRange=[_range(*limits, unit)] if limits else None,
@@ -171,9 +179,10 @@ def blood_pressure(person: Resident, id_: str, high: int, low: int, at: datetime
 
 
 def report(  # noqa: PLR0917
-    person: Resident, id_: str, results: list[str], at: datetime, visit: str, facility: str
-) -> r4.DiagnosticReport:
-    """The laboratory's report over results."""
+    person: Resident, id_: str, results: list[str], at: datetime, visit: str, facility: str,
+    *, orders: list[str], worker: r4.Reference | None,
+) -> r4.DiagnosticReport:  # fmt: skip
+    """The laboratory's report over results. orders: what they were measured for; worker: who read them."""
     return r4.DiagnosticReport(
         id=id_,
         status="final",
@@ -183,7 +192,9 @@ def report(  # noqa: PLR0917
         encounter=r4.Reference(reference=f"Encounter/{visit}"),
         effectiveDateTime=instant(at),
         issued=instant(at),
+        basedOn=[r4.Reference(reference=f"ServiceRequest/{order}") for order in orders],
         performer=[r4.Reference(reference=f"Organization/{facility}")],
+        resultsInterpreter=[worker] if worker else None,
         result=[r4.Reference(reference=f"Observation/{result}") for result in results],
     )
 

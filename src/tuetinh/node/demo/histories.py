@@ -8,7 +8,7 @@ from random import Random
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from tuetinh.node.demo import clinical, places
+from tuetinh.node.demo import charges, clinical, places
 from tuetinh.node.demo.people import CITIZEN, Resident
 from tuetinh.record import r4
 
@@ -50,27 +50,25 @@ CHILD_FEVER = Line(
     3,
     9,
 )
-CEFUROXIM = Line("cefuroxim-500-mg-vien-nen-bao-phim", "Mỗi lần 1 viên, ngày 2 lần, uống sáng, tối sau ăn", 7, 14)
-OMEPRAZOL = Line(
-    "omeprazol-20-mg-vien-nang-bao-tan-o-ruot", "Mỗi lần 1 viên, ngày 1 lần, uống sáng, trước ăn 30 phút", 28, 28
+CEFIXIM = Line("cefixim-200-mg-vien-nang", "Mỗi lần 1 viên, ngày 2 lần, uống sáng, tối sau ăn", 7, 14)
+ESOMEPRAZOL = Line(
+    "esomeprazol-40-mg-vien-nang-bao-tan-o-ruot", "Mỗi lần 1 viên, ngày 1 lần, uống sáng, trước ăn 30 phút", 28, 28
 )
-ORESOL = Line(
-    "oresol-glucose-dien-giai-4-1-g-bot-pha-uong", "Mỗi lần 1 gói pha 200 ml nước, ngày 2 lần, uống dần", 3, 6
-)
+DIOSMECTIT = Line("diosmectit-3-g-bot-pha-uong", "Mỗi lần 1 gói pha 50 ml nước, ngày 2 lần, uống xa bữa ăn", 3, 6)
 IBUPROFEN = Line("ibuprofen-400-mg-vien-nen", "Mỗi lần 1 viên, ngày 2 lần, uống sáng, tối sau ăn", 5, 10)
 ACUTE = (
     Illness("J06.9", "Ho, sổ mũi, sốt", (0, 12), 40, (CHILD_FEVER,), 2.2),
     Illness("J06.9", "Ho, đau họng", (13, 99), 22, (PARACETAMOL,), 1.5),
     Illness("J02.9", "Đau họng, nuốt vướng", (3, 99), 12, (PARACETAMOL,), 1.4),
-    Illness("J20.9", "Ho có đờm", (0, 99), 12, (CEFUROXIM,), 1.6, 0.35, ("6690-2", "718-7")),
-    Illness("A09.9", "Tiêu chảy, đau bụng", (0, 99), 10, (ORESOL,), 1.0, 0.6),
-    Illness("K29.7", "Đau thượng vị, ợ chua", (18, 99), 14, (OMEPRAZOL,), 0.0, 0.3),
+    Illness("J20.9", "Ho có đờm", (0, 99), 12, (CEFIXIM,), 1.6, 0.35, ("6690-2", "718-7")),
+    Illness("A09.9", "Tiêu chảy, đau bụng", (0, 99), 10, (DIOSMECTIT,), 1.0, 0.6),
+    Illness("K29.7", "Đau thượng vị, ợ chua", (18, 99), 14, (ESOMEPRAZOL,), 0.0, 0.3),
     Illness("R51", "Đau đầu", (15, 99), 8, (PARACETAMOL,), 0.0, 0.6),
     Illness("L30.9", "Ngứa, nổi mẩn da", (0, 99), 6, (), 0.0, 0.7),
     Illness("H10.9", "Đỏ mắt, ra gỉ", (2, 99), 4, (), 0.0, 0.7),
-    Illness("N39.0", "Tiểu buốt, tiểu rắt", (15, 99), 6, (CEFUROXIM,), 0.8, 0.2, ("6690-2",)),
-    Illness("S61.9", "Vết thương bàn tay do dao", (6, 75), 6, (CEFUROXIM, PARACETAMOL), 0.0, 0.5),
-    Illness("J18.9", "Sốt cao, ho, khó thở", (0, 99), 4, (CEFUROXIM,), 2.5, 0.05, ("6690-2", "718-7")),
+    Illness("N39.0", "Tiểu buốt, tiểu rắt", (15, 99), 6, (CEFIXIM,), 0.8, 0.2, ("6690-2",)),
+    Illness("S61.9", "Vết thương bàn tay do dao", (6, 75), 6, (CEFIXIM, PARACETAMOL), 0.0, 0.5),
+    Illness("J18.9", "Sốt cao, ho, khó thở", (0, 99), 4, (CEFIXIM,), 2.5, 0.05, ("6690-2", "718-7")),
 )
 METFORMIN = Line(
     "metformin-hydroclorid-500-mg-vien-nen-bao-phim",
@@ -119,9 +117,10 @@ class Course(NamedTuple):
 
 
 class Doctors(NamedTuple):
-    """References to who treats, by facility."""
+    """References to who treats, by facility. measuring: those of the laboratories."""
 
     by_facility: dict[str, list[r4.Reference]]
+    measuring: dict[str, r4.Reference]
 
     def one(self, rng: Random, facility: str) -> r4.Reference:
         """Someone of the facility."""
@@ -199,9 +198,8 @@ def _visit(  # noqa: PLR0917
     start = _moment(rng, day)
     visit = f"{person.id}-k{number}"
     code, reason = (illness.code, illness.reason) if illness else (codes[0], CHRONIC[codes[0]][0])
-    yield clinical.encounter(
-        person, visit, start, start + timedelta(minutes=rng.randrange(35, 150)), facility, doctor, reason
-    )
+    end = start + timedelta(minutes=rng.randrange(70, 150))
+    yield clinical.encounter(person, visit, start, end, facility, doctor, reason)
     yield clinical.condition(person, f"{visit}-cd", code, start, visit)
     for n, other in enumerate(codes[1:], start=2):
         yield clinical.condition(person, f"{visit}-cd{n}", other, start, visit)
@@ -210,12 +208,29 @@ def _visit(  # noqa: PLR0917
     labs = (
         illness.labs if illness and not station else tuple(dict.fromkeys(lab for c in codes for lab in CHRONIC[c][2]))
     )
-    yield from _labs(rng, person, visit, start + timedelta(minutes=40), facility, course, passed, labs)
+    costs = [charges.charge(person, f"{visit}-c0", charges.EXAMINATION, 1, start, visit, facility)]
+    ordered, measured = start + timedelta(minutes=15), start + timedelta(minutes=40)
+    tests = {lab: f"{visit}-y{n}" for n, lab in enumerate(dict.fromkeys(charges.service_for(one) for one in labs))}
+    for n, (code, id_) in enumerate(tests.items()):
+        yield charges.order(person, id_, code, ordered, visit, doctor)
+        source = f"ServiceRequest/{id_}"
+        costs.append(charges.charge(person, f"{visit}-cx{n}", code, 1, ordered, visit, facility, source))
+    worker = doctors.measuring.get(facility, doctor)
+    yield from _labs(rng, person, visit, measured, facility, course, passed, labs, tests, worker)
     lines = illness.lines if illness else tuple(line for c in codes for line in CHRONIC[c][1])
     for n, line in enumerate(
         (line for line in lines if not (person.allergy and line.drug.startswith(person.allergy))), start=1
     ):
-        yield clinical.prescription(person, f"{visit}-t{n}", *line, start + timedelta(minutes=60), visit, doctor)
+        prescribed, id_ = start + timedelta(minutes=60), f"{visit}-t{n}"
+        yield clinical.prescription(person, id_, *line, prescribed, visit, doctor)
+        if not charges.is_covered(line.drug):
+            continue  # bought outside
+        source = f"MedicationRequest/{id_}"
+        costs.append(
+            charges.charge(person, f"{visit}-ct{n}", line.drug, line.amount, prescribed, visit, facility, source)
+        )
+    yield from costs
+    yield charges.invoice(person, visit, end, facility, costs)
 
 
 def _vitals(  # noqa: PLR0917
@@ -245,6 +260,8 @@ def _labs(  # noqa: PLR0917
     course: Course,
     passed: float,
     codes: tuple[str, ...],
+    orders: dict[str, str],
+    worker: r4.Reference,
 ) -> Iterator[r4.Resource]:
     """A diabetic's HbA1c comes down under treatment, glucose with it."""
     if not codes:
@@ -261,8 +278,12 @@ def _labs(  # noqa: PLR0917
     ids = []
     for n, code in enumerate(codes):
         ids.append(f"{visit}-x{n}")
-        yield clinical.observation(person, ids[-1], code, max(values[code], 0.5), at, visit, facility)
-    yield clinical.report(person, f"{visit}-xn", ids, at, visit, facility)
+        yield clinical.observation(
+            person, ids[-1], code, max(values[code], 0.5), at, visit, facility, order=orders[charges.service_for(code)],
+            worker=worker,
+        )  # fmt: skip
+    named = [*orders.values()]
+    yield clinical.report(person, f"{visit}-xn", ids, at, visit, facility, orders=named, worker=worker)
 
 
 def _vaccines(person: Resident, today: date) -> Iterator[r4.Resource]:

@@ -317,4 +317,6 @@ def patient(person: Resident) -> r4.Patient:
     )
     built = identity.patient(draft, facility=person.station, mrn=f"BN{int(person.id[2:]):08}")
     built.id = person.id
+    for address in built.address or []:
+        address.district = places.DISTRICT_CODES.get(person.commune.district)  # of before 01/07/2025
     return built

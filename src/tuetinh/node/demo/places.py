@@ -28,6 +28,7 @@ LEVELS = {
 }  # fmt: skip
 KINDS = "https://tuetinh.vn/fhir/CodeSystem/facility-kind"
 ROOM_KINDS = "https://tuetinh.vn/fhir/CodeSystem/room-kind"
+PLACES = "http://terminology.hl7.org/CodeSystem/location-physical-type"
 DEPARTMENTS = "https://tuetinh.vn/fhir/CodeSystem/ma-khoa"  # QĐ 2010/QĐ-BYT 2025
 
 
@@ -69,6 +70,10 @@ DISTRICTS = {
     "Huyện Tân Uyên": ("12010", "Trung tâm Y tế huyện Tân Uyên", "03598"),
     "Huyện Nậm Nhùn": ("12011", "Trung tâm Y tế huyện Nậm Nhùn", "03434"),
 }
+DISTRICT_CODES = {
+    "Thành phố Lai Châu": "105", "Huyện Tam Đường": "106", "Huyện Mường Tè": "107", "Huyện Sìn Hồ": "108",
+    "Huyện Phong Thổ": "109", "Huyện Than Uyên": "110", "Huyện Tân Uyên": "111", "Huyện Nậm Nhùn": "112",
+}  # fmt: skip
 _CLINICS = (
     ("12012", "Phòng khám đa khoa khu vực Dào San", "03571", "Huyện Phong Thổ"),
     ("12013", "Phòng khám đa khoa khu vực Nậm Tăm", "03517", "Huyện Sìn Hồ"),
@@ -90,6 +95,13 @@ _HOSPITAL_ROOMS = (
     ("thu-ngan", "Quầy thu ngân", "cashier", ""),
     ("luu-tru", "Kho lưu trữ hồ sơ", "archive", ""),
 )
+# Departments with beds, of hospitals with inpatients: key, name, code (QĐ 2010), how many beds.
+_WARDS = (
+    ("khoa-noi", "Khoa Nội", "K03", 6),
+    ("khoa-ngoai", "Khoa Ngoại", "K19", 4),
+    ("khoa-nhi", "Khoa Nhi", "K18", 4),
+)
+_WITH_BEDS = ("general", "specialised", "district")
 _STATION_ROOMS = (("kham", "Phòng khám", "exam", "K01"), ("tiem", "Phòng tiêm chủng", "vaccination", "K01"))
 
 
@@ -147,6 +159,22 @@ def resources() -> Iterator[r4.Resource]:
     for facility in facilities():
         yield _organization(facility)
         yield from (_room(facility, *room) for room in rooms(facility))
+        if facility.kind in _WITH_BEDS:
+            yield from _wards(facility)
+
+
+def _wards(facility: Facility) -> Iterator[r4.Location]:
+    """The departments of a hospital with their beds, numbered through (MA_GIUONG)."""
+    number = 0
+    for key, name, code, beds in _WARDS:
+        department = _room(facility, f"{facility.id}-{key}", name, "department", code)
+        yield department
+        for _ in range(beds):
+            number += 1
+            bed = _room(facility, f"{facility.id}-h{number:03}", f"H{number:03}", "bed", "")
+            bed.physicalType = r4.CodeableConcept(coding=[r4.Coding(system=PLACES, code="bd", display="Bed")])
+            bed.partOf = r4.Reference(reference=f"Location/{department.id}", display=name)
+            yield bed
 
 
 def _organization(facility: Facility) -> r4.Organization:
@@ -155,7 +183,7 @@ def _organization(facility: Facility) -> r4.Organization:
     if former:
         extensions.append(r4.Extension(url=f"{BASE}/facility-former-tier", valueCode=former))
     if former or facility.kind == "station":
-        extensions.append(r4.Extension(url=f"{BASE}/facility-head-licence", valueString=f"0{facility.id}/LCH-GPHN"))
+        extensions.append(r4.Extension(url=f"{BASE}/facility-head-licence", valueString=f"0{facility.id}/LC"))
     if facility.kind == "station":
         extensions.append(r4.Extension(url=f"{BASE}/facility-station", valueBoolean=True))
     return r4.Organization(
@@ -183,9 +211,7 @@ def _room(facility: Facility, id_: str, name: str, kind: str, department: str) -
     types = [r4.CodeableConcept(coding=[r4.Coding(system=ROOM_KINDS, code=kind)])]
     if department:
         types.append(r4.CodeableConcept(coding=[r4.Coding(system=DEPARTMENTS, code=department)]))
-    physical = r4.Coding(
-        system="http://terminology.hl7.org/CodeSystem/location-physical-type", code="ro", display="Room"
-    )
+    physical = r4.Coding(system=PLACES, code="ro", display="Room")
     return r4.Location(
         id=id_,
         status="active",

@@ -44,6 +44,9 @@ TYPES = [
     "MedicationRequest",
     "Immunization",
     "AllergyIntolerance",
+    "ServiceRequest",
+    "ChargeItem",
+    "Invoice",
 ]
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -165,7 +168,12 @@ def doctors_of(workers: list[staff.Person]) -> histories.Doctors:
     for person in workers:
         if person.desk in ("doctor", "station"):
             found[person.facility].append(r4.Reference(reference=f"Practitioner/{person.id}", display=person.name))
-    return histories.Doctors(dict(found))
+    measuring = {
+        person.facility: r4.Reference(reference=f"Practitioner/{person.id}", display=person.name)
+        for person in workers
+        if person.desk == "lab"
+    }
+    return histories.Doctors(dict(found), measuring)
 
 
 def _accounts(data: Path, workers: list[staff.Person]) -> None:
