@@ -131,6 +131,9 @@ def begin() -> None:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tuetinh.node.settings")
     django.setup()
+    from tuetinh.record import memory
+
+    memory.settle()
 
 
 def _start(number: int) -> datetime:

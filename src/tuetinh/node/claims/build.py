@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -25,19 +26,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="since", default="", metavar="YYYY-MM-DD", help="first day of their end")
     parser.add_argument("--to", dest="until", default="", metavar="YYYY-MM-DD", help="last day of their end")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
+    parser.add_argument(
+        "--processes", type=int, default=os.cpu_count() or 1, metavar="N", help="of many visits (default one a core)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Build them; 0 also when some have problems, which the report tells."""
     prepare(arguments.data, migrate=False)
-    built, problems = build(arguments.out, arguments.facility, arguments.since, arguments.until)
+    built, problems = build(
+        arguments.out, arguments.facility, arguments.since, arguments.until, processes=arguments.processes
+    )
     print(f"{built} files, {problems} problems (problems.csv)")
     return 0
 
 
-def build(folder: Path, facility: str = "", since: str = "", until: str = "") -> tuple[int, int]:
+def build(folder: Path, facility: str = "", since: str = "", until: str = "", *, processes: int = 1) -> tuple[int, int]:
     """Build the insurance file of each finished visit; returns how many, and how many problems they have."""
-    from tuetinh.care.insurance.api import NoVisit, claims
+    from tuetinh.care.insurance.api import NoVisit
+    from tuetinh.care.insurance.api import built as build_claims
     from tuetinh.record.asker import SYSTEM
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,9 +53,9 @@ def build(folder: Path, facility: str = "", since: str = "", until: str = "") ->
     with (folder / "problems.csv").open("w", newline="", encoding="utf-8-sig") as file:
         report = csv.writer(file)
         report.writerow(("MA_LK", "table", "row", "field", "reason"))
-        for visit, made in claims(SYSTEM, finished_visits(facility, since, until)):
-            if made is None:
-                report.writerow((visit, "", "", "", str(NoVisit())))
+        for made in build_claims(SYSTEM, finished_visits(facility, since, until), processes=processes):
+            if not made.xml:
+                report.writerow((made.visit, "", "", "", str(NoVisit())))
                 problems += 1
                 continue
             (folder / f"{file_name(made.ma_lk, named)}.xml").write_bytes(made.xml)

@@ -1,15 +1,16 @@
 """What a condition cannot hold without, asked before the condition itself: most rules are not about most rows.
 
 Of the parts that `&&` and `||` join, those count that mean the same in Python as in CEL: a comparison of words, texts
-and numbers; a word that is (not) one of some; how a text begins or ends; a list that has a text, or anything at all; a
-word that is true or false. Anything else may hold. They become one function of Python for all conditions of a table.
+and numbers; a word that is (not) one of some; how a text begins or ends, or whether a plain pattern fits it; a number
+that is no whole one; a list that has a text, or anything at all; a word that is true or false. Anything else may hold.
+They become one function of Python for all conditions of a table.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 Read = Callable[[str], str]
 """How Python reads a word of a condition."""
@@ -22,6 +23,11 @@ _HAS = re.compile(rf"({_TEXT}) in ({_WORD})")
 _ANY = re.compile(rf"({_WORD})\.exists\((?:[^()]|\([^()]*\))*\)")
 _END = re.compile(rf"({_WORD})\.(startsWith|endsWith)\(({_TEXT})\)")
 _TRUE = re.compile(rf"(!?)({_WORD})")
+_MATCHES = re.compile(rf"(!?)({_WORD})\.matches\(({_TEXT})\)")
+_PLAIN = re.compile(r"\^?(?:[\w;.,|/ (){}?*+-]|\[\^?[\w;-]+\])*\$?", re.ASCII)  # means the same in Python as in RE2
+_LISTED = re.compile(r"\(([;,|])\[\^\1\]\*\)\*")  # more of what a sign parts: one way only to read it
+_AGAIN = re.compile(r"\)[*+{]")  # a group again and again, in which Python may try without end
+_NOT_WHOLE = re.compile(rf"({_WORD}) != double\(int\(\1\)\)")
 _PIECES = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|&&|\|\||[()\[\]{}?]')
 _DEEPEST = 20  # brackets within each other, of which Python takes less than CEL
 
@@ -35,13 +41,26 @@ def asked_first(
     """
     lines = [f"def may_hold({arguments}):", " found = []"]
     for place, condition in enumerate(conditions):
-        tests = guards(condition, read)
+        tests = sorted(guards(condition, read), key=_takes_long)
         lines.append(f" if {' and '.join(tests) or 'True'}: found.append({place})")
-    scope: dict[str, Any] = dict(known)
+    scope: dict[str, Any] = {**SCOPE, **known}
     # A condition gives names of words, and texts and numbers as Python writes them itself.
     exec("\n".join([*lines, " return tuple(found)"]), scope)  # noqa: S102
     found: Callable[..., tuple[int, ...]] = scope["may_hold"]
     return found
+
+
+def _takes_long(test: str) -> bool:
+    """Whether a word must be worked out for it; what stands in the row is asked first."""
+    return "known[" in test
+
+
+def _matches(pattern: str, text: str) -> bool:
+    return re.search(pattern, text) is not None
+
+
+SCOPE: Final[dict[str, Any]] = {"matches": _matches}
+"""What guards call."""
 
 
 def guards(condition: str, read: Read, depth: int = 0) -> list[str]:
@@ -73,6 +92,14 @@ def _guard(part: str, read: Read, depth: int) -> str:
         return read(match[1])
     if match := _END.fullmatch(part):
         return f"{read(match[1])}.{match[2].lower()}({match[3][1:-1]!r})"
+    if match := _MATCHES.fullmatch(part):
+        pattern = match[3][1:-1]
+        if not _PLAIN.fullmatch(pattern) or _AGAIN.search(_LISTED.sub("", pattern)):
+            return ""
+        ending = rf"{pattern[:-1]}\Z" if pattern.endswith("$") else pattern
+        return f"{'not ' if match[1] else ''}matches({ending!r}, {read(match[2])})"
+    if match := _NOT_WHOLE.fullmatch(part):
+        return f"{read(match[1])} % 1 != 0"
     if match := _TRUE.fullmatch(part):
         return f"{read(match[2])} is {not match[1]}"
     if part.startswith("(") and _tops(part) == ["(", ")"]:

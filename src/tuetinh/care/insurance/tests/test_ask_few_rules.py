@@ -9,7 +9,7 @@ import pytest
 from cel_expr_python import cel
 
 from tuetinh.care.insurance.rules.book import delivered_book
-from tuetinh.care.insurance.rules.guards import asked_first, guards
+from tuetinh.care.insurance.rules.guards import SCOPE, asked_first, guards
 from tuetinh.care.insurance.rules.language import Known, environment
 from tuetinh.care.insurance.rules.vocabulary import Around, Facts
 from tuetinh.care.insurance.tests.test_every_rule import CASES, NOW, changed
@@ -32,13 +32,20 @@ from tuetinh.commons.expressions.api import as_decimals
         ('A == "1" ? B : C', {}, []),
         ('A == "a && b"', {"A": "a && b"}, [True]),
         ('A == "1" || minutes(A) > 1', {}, []),
-        ('dau(A, ["S"]) && A.matches("x") && A + B < C', {}, []),
+        ('dau(A, ["S"]) && A.matches("(x+)+y") && A + B < C', {}, []),
+        ('A.matches("b") && !A.matches("^a[0-9]{2}(;[^;]*)*$")', {"A": "xbx"}, [True, True]),
+        ('!A.matches("^a[0-9]{2}(;[^;]*)*$")', {"A": "a12;x;y"}, [False]),
+        ('!A.matches("^a$")', {"A": "a\n"}, [True]),
+        ('A.matches("a$|b$")', {}, []),
+        ("A != double(int(A))", {"A": 2.0}, [False]),
+        ("A != double(int(A))", {"A": 2.5}, [True]),
+        ("A != double(int(A))", {"A": float("nan")}, [True]),
         ("A.exists(x, true) == B.exists(x, true)", {}, []),
     ],
 )
 def test_what_a_condition_cannot_hold_without(condition: str, known: dict[str, Any], holds: list[bool]) -> None:
     tests = guards(condition, lambda word: f"known[{word!r}]")
-    assert [bool(eval(test, {"known": known})) for test in tests] == holds
+    assert [bool(eval(test, {"known": known, **SCOPE})) for test in tests] == holds
 
 
 @pytest.mark.parametrize("times", [19, 25, 200])
