@@ -71,7 +71,7 @@ def charge(
     when = timezone.localtime(at)
     with transaction.atomic():
         row, new = _open_bill(asker, encounter)
-        if new:
+        if new or encounter.classHistory:  # an inpatient is announced once more
             announce_visit(BOOKS, encounter)
         item = _charge_item(encounter, row, code, Decimal(quantity), source_reference, display, unit_price, when)
         known = record.read_many(BOOKS, "ChargeItem", [cast(str, item.id)])

@@ -38,7 +38,8 @@ class Inputs:
 
     paid_at: when the visit was paid in full. referral, appointment: valid papers that it came with.
 
-    copaid: co-payment of this year's earlier visits; free_since: when that reached six base salaries, if it did.
+    copaid: co-payment of this year's earlier visits; copays: each with its time; free_since: when that reached six base
+    salaries, if it did.
     exams_before: examinations that were charged here on the same day, at earlier visits. since_last: from the end of
     the last visit anywhere to the beginning of this one, where that is two days at most; negative where they overlap.
     """
@@ -47,6 +48,7 @@ class Inputs:
     referral: r4.ServiceRequest | None = None
     appointment: r4.Appointment | None = None
     copaid: Decimal = ZERO
+    copays: tuple[tuple[datetime, Decimal], ...] = ()
     free_since: datetime | None = None
     exams_before: int = 0
     since_last: timedelta | None = None
@@ -168,7 +170,7 @@ def _inputs(visit: r4.Encounter, known: _Person) -> Inputs:
     day = began.date() if began else date.max
     own = [one for one in known.invoices if visit.id in {i.value for i in one.identifier or []}]
     paid = max((at for one in own if (at := moment(one.date))), default=None)
-    copaid, free = _this_year([one for one in known.invoices if one not in own], began, ended(visit) or day)
+    copays, free = _this_year([one for one in known.invoices if one not in own], began, ended(visit) or day)
     place = f"Organization/{id_of(visit.serviceProvider)}"
     came_with = {reference.reference for reference in visit.basedOn or []}
     referral = next(
@@ -190,7 +192,8 @@ def _inputs(visit: r4.Encounter, known: _Person) -> Inputs:
         ),
         None,
     )  # fmt: skip
-    return Inputs(paid, referral, appointment, copaid, free)
+    copaid = sum((amount for _, amount in copays), ZERO)
+    return Inputs(paid, referral, appointment, copaid, copays, free)
 
 
 def covers(period: r4.Period | None, day: date) -> bool:
@@ -210,9 +213,12 @@ def _holds(one: r4.Appointment, place: str, day: date) -> bool:
     return day <= after_working_days(at.date(), law()["revisit_working_days"])
 
 
-def _this_year(invoices: list[r4.Invoice], began: datetime | None, end: date) -> tuple[Decimal, datetime | None]:
-    """Co-payment of the year before a visit, in level, and when it reached the limit."""
+def _this_year(
+    invoices: list[r4.Invoice], began: datetime | None, end: date
+) -> tuple[tuple[tuple[datetime, Decimal], ...], datetime | None]:
+    """The co-payments of the year before a visit, in level, and when they reached the limit."""
     total, free = ZERO, None
+    found: list[tuple[datetime, Decimal]] = []
     dated = sorted((at, n) for n, one in enumerate(invoices) if (at := moment(one.date)))
     for at, n in dated:
         if began is None or at >= began or at.year != end.year:
@@ -221,9 +227,10 @@ def _this_year(invoices: list[r4.Invoice], began: datetime | None, end: date) ->
             codes = {c.code for c in (part.code.coding if part.code else None) or [] if c.system == PRICE_PARTS}
             if COPAY in codes and OUT_OF_LEVEL not in codes and part.amount and part.amount.value is not None:
                 total += part.amount.value
+                found.append((at, part.amount.value))
         if free is None and total >= copay_limit(at.date()):
             free = at
-    return total, free
+    return tuple(found), free
 
 
 def use_papers(asker: Asker, encounter: r4.Encounter) -> None:

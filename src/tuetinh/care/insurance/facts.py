@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Final
 
 from tuetinh.care.insurance.gateway import EXPIRED, Answer
@@ -18,6 +19,7 @@ RESULTS: Final = "https://tuetinh.vn/fhir/CodeSystem/gw-kq-tra-the"
 OUR_CLASSES: Final = "https://tuetinh.vn/fhir/CodeSystem/coverage-class"
 FIVE_YEARS: Final = "https://tuetinh.vn/fhir/StructureDefinition/coverage-five-years"
 EXEMPT: Final = "https://tuetinh.vn/fhir/StructureDefinition/coverage-copay-exempt"  # valueDate: since when, by paper
+COPAID: Final = "https://tuetinh.vn/fhir/StructureDefinition/coverage-copaid"  # co-payment of a year, by paper
 AREA: Final = "https://tuetinh.vn/fhir/StructureDefinition/coverage-area"
 ADMINISTERING: Final = frozenset({"admin", "system"})  # roles that change rules and lists
 
@@ -33,6 +35,8 @@ class Card:
     area: str = ""  # MA_KHUVUC
     five_years: str = ""
     exempt_from: str = ""  # since when the insurer's paper waives the co-payment
+    copaid: Decimal | None = None  # co-payment of the year until `copaid_on`, as the insurer certifies
+    copaid_on: str = ""
     active: bool = True
 
     @property
@@ -103,6 +107,7 @@ def card(coverage: r4.Coverage) -> Card:
     )
     period = coverage.period or r4.Period()
     extensions = {e.url: e for e in coverage.extension or []}
+    certified = (extensions[COPAID].extension or []) if COPAID in extensions else []
     facility = next((c.value or "" for c in coverage.class_ or [] if _code(c.type) == "registered-facility"), "")
     return Card(
         number=number,
@@ -112,6 +117,8 @@ def card(coverage: r4.Coverage) -> Card:
         area=(extensions[AREA].valueCode or "") if AREA in extensions else "",
         five_years=(extensions[FIVE_YEARS].valueDate or "") if FIVE_YEARS in extensions else "",
         exempt_from=(extensions[EXEMPT].valueDate or "") if EXEMPT in extensions else "",
+        copaid=next((one.valueMoney.value for one in certified if one.valueMoney), None),
+        copaid_on=next((one.valueDate for one in certified if one.valueDate), ""),
         active=coverage.status == "active",
     )
 
@@ -120,6 +127,19 @@ def cards_of(coverages: Iterable[r4.Coverage]) -> list[Card]:
     """The cards of these that have a number, the one that lasts longest first."""
     found = [one for one in map(card, coverages) if one.number]
     return sorted(found, key=lambda one: (one.active, one.valid_to or "9"), reverse=True)
+
+
+def certify(coverage: r4.Coverage, amount: Decimal, on: date, exempt_from: date | None = None) -> None:
+    """Write what a paper of the insurer says: the co-payment of a year until a day, since when none is due any more."""
+    kept = [one for one in coverage.extension or [] if one.url not in (COPAID, EXEMPT)]
+    told = [
+        r4.Extension(url="amount", valueMoney=r4.Money(value=amount, currency="VND")),
+        r4.Extension(url="on", valueDate=on.isoformat()),
+    ]
+    kept.append(r4.Extension(url=COPAID, extension=told))
+    if exempt_from:
+        kept.append(r4.Extension(url=EXEMPT, valueDate=exempt_from.isoformat()))
+    coverage.extension = kept
 
 
 def request(patient: str, facility: str, now: str, *, encounter: str = "") -> r4.CoverageEligibilityRequest:

@@ -108,9 +108,18 @@ def situation(
         hard_area=bool(last and last.area and last.number[:2] in POOR_GROUPS),
         exempt_from=date.fromisoformat(last.exempt_from) if last and len(last.exempt_from) == 10 else None,
         five_years=date.fromisoformat(last.five_years) if last and len(last.five_years) == 10 else None,
-        copaid=inputs.copaid,
+        copaid=copaid(last, inputs, end),
         exams_before=inputs.exams_before,
     )
+
+
+def copaid(card: Card | None, inputs: Inputs, end: date) -> Decimal:
+    """Co-payment of the year before a visit: what was paid, until the day of a paper of the insurer what that says."""
+    if card is None or card.copaid is None or card.copaid_on[:4] != str(end.year):
+        return inputs.copaid
+    after = [amount for at, amount in inputs.copays if at.date().isoformat() > card.copaid_on]
+    later = sum(after, ZERO)
+    return max(card.copaid, inputs.copaid - later) + later
 
 
 def card_term(card: Card) -> CardTerm | None:

@@ -74,7 +74,7 @@ def starter_prices() -> Iterator[PriceRow]:
     for number, medicine in enumerate(drugs(), 1):
         amount, registration = Decimal(medicine.demo_price), f"VD-{number:05}-DEMO"
         yield PriceRow(medicine.code, "drug", amount, registration, DEMO_TENDER)
-    for code, name, amount in DEMO_BED_DAYS:
-        yield PriceRow(code, "bed", Decimal(amount), name=name, unit="Ngày")
-    for code, name, unit, amount in DEMO_SUPPLIES:
-        yield PriceRow(code, "supply", Decimal(amount), tender=DEMO_SUPPLY_TENDER, name=name, unit=unit)
+    for code, name, cost in DEMO_BED_DAYS:
+        yield PriceRow(code, "bed", Decimal(cost), name=name, unit="Ngày")
+    for code, name, unit, cost in DEMO_SUPPLIES:
+        yield PriceRow(code, "supply", Decimal(cost), tender=DEMO_SUPPLY_TENDER, name=name, unit=unit)

@@ -240,11 +240,16 @@ def inpatient(visit: Visit) -> bool:
 
 
 def admitted(visit: Visit) -> datetime | None:
-    """When the stay as an inpatient began, where the classes of the visit changed; None for an outpatient."""
-    if not inpatient(visit):
+    """When the stay as an inpatient began; None for an outpatient."""
+    return admitted_at(visit.encounter) or (times(visit)[0] if inpatient(visit) else None)
+
+
+def admitted_at(encounter: r4.Encounter) -> datetime | None:
+    """When an outpatient became an inpatient, by the classes of the visit; None for others."""
+    if not (encounter.class_ and encounter.class_.code in INPATIENT):
         return None
-    changed = [h.period.start for h in visit.encounter.classHistory or [] if h.class_.code in INPATIENT and h.period]
-    return min(filter(None, map(moment, changed)), default=None) or times(visit)[0]
+    changed = [h.period.start for h in encounter.classHistory or [] if h.class_.code in INPATIENT and h.period]
+    return min(filter(None, map(moment, changed)), default=None)
 
 
 def kind_of_care(visit: Visit) -> str:
@@ -445,13 +450,17 @@ STATUS: Final = {name: f"XML1.{name}" for name in BEGINNING} | FIRST_COST | {"NG
 
 
 def beginning(tables: Tables, sources: Sources | None) -> Row:
-    """The row of table 0: who came, when and with which card, and the first thing that cost something."""
+    """The row of table 0: who came, when and with which card, and the first thing that cost something.
+
+    Of an inpatient it is the first that cost something since the admission, where there is such a thing.
+    """
     summary = tables["XML1"][0]
     row: Row = {name: summary.get(name, "") for name in BEGINNING}
     froms = {name: f"XML1.1.{name}" for name in BEGINNING}
     costs = [(one.get("NGAY_YL", ""), table, place, one) for table in ("XML3", "XML2") for place, one in
              enumerate(tables[table], 1)]  # fmt: skip
-    for _, table, place, one in sorted(costs, key=lambda cost: cost[0])[:1]:
+    since = summary.get("NGAY_VAO_NOI_TRU", "")
+    for _, table, place, one in sorted(costs, key=lambda cost: (cost[0] < since, cost[0]))[:1]:
         for name in [name for name, source in FIRST_COST.items() if source.startswith(table)] + ["NGAY_YL"]:
             row[name], froms[name] = one.get(name, ""), f"{table}.{place}.{name}"
     if sources is not None:

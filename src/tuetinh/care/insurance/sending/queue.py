@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from tuetinh.care.insurance.claim_inputs import PAYMENT
 from tuetinh.care.insurance.errors import NotNow, NoVisit
+from tuetinh.care.insurance.filling.summary import admitted_at
 from tuetinh.care.insurance.models import ClaimCase, ImportedClaim, Transmission
 from tuetinh.care.insurance.queries import cards_of_visit
 from tuetinh.care.insurance.sending.deadlines import last_day
@@ -31,13 +32,16 @@ CHECKS = tuple(timedelta(hours=hours) for hours in (1, 7, 25, 49))  # the gatewa
 
 
 def announce_visit(asker: Asker, encounter: r4.Encounter) -> None:
-    """Put the notice that a visit has begun into the queue, once, at its first cost.
+    """Put the notice that a visit has begun into the queue, at its first cost, and again at the first as an inpatient.
 
     None goes for emergencies, nor where the person has no card (QĐ 3176, table 0).
     """
-    if encounter.class_ and encounter.class_.code == "EMER":
+    classes = [encounter.class_, *(one.class_ for one in encounter.classHistory or [])]
+    if any(one and one.code == "EMER" for one in classes):
         return
-    if not ClaimCase.objects.filter(encounter=encounter.id, kind=Kind.STATUS).exists():
+    case = ClaimCase.objects.filter(encounter=encounter.id, kind=Kind.STATUS).first()
+    admitted = admitted_at(encounter)
+    if case is None or (admitted and case.ended < admitted and case.state not in UNDER_WAY):
         _put(asker, encounter, Kind.STATUS, timezone.now(), timezone.now())
 
 

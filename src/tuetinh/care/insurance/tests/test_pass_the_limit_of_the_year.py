@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from tuetinh.care.insurance.benefits import Line, Split, split
 from tuetinh.care.insurance.cases import benefit
 from tuetinh.care.insurance.checks import check
-from tuetinh.care.insurance.claims import claim
+from tuetinh.care.insurance.claims import claim, gather
 from tuetinh.care.insurance.entitlement import CardTerm, Situation, copay_limit
-from tuetinh.care.insurance.facts import FIVE_YEARS
+from tuetinh.care.insurance.facts import COPAID, FIVE_YEARS, certify
+from tuetinh.care.insurance.facts import card as card_of
 from tuetinh.care.insurance.tests.conftest import GLUCOSE, money
 from tuetinh.care.insurance.tests.test_import_claim_files import file_of, golden, take
 from tuetinh.care.insurance.tests.test_what_a_visit_rests_on import paid
@@ -190,6 +191,30 @@ def test_a_line_that_takes_less_elsewhere_is_still_a_fault(desk: Any) -> None:
     tables = claim(SYSTEM, desk.id).tables
     tables["XML1"][0]["NGAY_MIEN_CCT"] = ""
     assert {one.field for one in check(tables) if one.code == "formula"} >= {"T_BHTT", "T_BNCCT"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("amount", "on", "expected"),
+    [
+        (14_000_000, date(2026, 6, 30), 14_000_500),  # the paper, and what was paid since
+        (100, date(2026, 6, 30), 1_500),  # less than what is known to have been paid
+        (14_000_000, date(2025, 12, 31), 1_500),  # of another year
+    ],
+)
+def test_a_paper_of_the_insurer_says_what_was_paid_together_until_its_day(
+    desk: Any, amount: int, on: date, expected: int
+) -> None:
+    paid(desk, "2026-03-01T08:00:00+07:00", 1_000)
+    paid(desk, "2026-07-01T08:00:00+07:00", 500)
+    card = record.search(SYSTEM, "Coverage", "_count=5").resources[0]
+    assert isinstance(card, r4.Coverage)
+    certify(card, D(amount), on)
+    record.update(SYSTEM, card)
+    assert gather(SYSTEM, desk.id)[1].copaid == D(expected)
+    certify(card, D(amount), on, exempt_from=date(2026, 9, 1))
+    assert [one.url for one in card.extension or []].count(COPAID) == 1
+    assert card_of(card).exempt_from == "2026-09-01"
 
 
 @pytest.mark.django_db

@@ -16,7 +16,8 @@ from django.utils import timezone
 from tuetinh.care.clinic.api import Line, close_visit, diagnose, order_medicine, prescription
 from tuetinh.care.insurance.api import Stopped, claim
 from tuetinh.care.insurance.errors import MayNotOverride
-from tuetinh.care.insurance.models import ApprovedItem, RuleOverride, Run
+from tuetinh.care.insurance.filling.summary import beginning
+from tuetinh.care.insurance.models import ApprovedItem, ClaimCase, RuleOverride, Run
 from tuetinh.care.reception import api as reception
 from tuetinh.care.ward import actions, queries
 from tuetinh.care.ward.errors import AlreadyIn, BedTaken, Charged, NoBed, NoItem, NotAllowed, NotInpatient, WrongDay
@@ -131,6 +132,30 @@ def test_a_day_in_bed_is_charged_once_and_within_the_stay(doctor: Asker, nurse: 
     (charged,) = [one for one in queries.lines(nurse, visit, today()) if one.kind == "bed"]
     actions.take_back(nurse, visit, charged.id)
     actions.charge_bed(nurse, visit, BED_DAY, today())
+
+
+def test_a_stay_is_announced_at_its_own_first_cost(doctor: Asker, nurse: Asker, visit: str) -> None:
+    """The visit was, with the examination; emergencies are not at all (QĐ 3176, bảng 0)."""
+    notice = ClaimCase.objects.get(encounter=visit, kind="status")
+    ClaimCase.objects.filter(pk=notice.pk).update(state="accepted")
+    actions.admit(doctor, visit, "h1", "")
+    notice.refresh_from_db()
+    assert notice.state == "accepted"
+    actions.charge_bed(nurse, visit, BED_DAY, today())
+    notice.refresh_from_db()
+    assert notice.state == "waiting"
+    ClaimCase.objects.filter(pk=notice.pk).update(state="accepted")
+    actions.charge_supply(nurse, visit, SUTURE, Decimal(1), today())
+    notice.refresh_from_db()
+    assert notice.state == "accepted"
+
+
+def test_the_notice_of_a_stay_names_what_cost_something_in_it() -> None:
+    services = [{"MA_DICH_VU": "EXAM", "NGAY_YL": "202611020800"}, {"MA_DICH_VU": "BED", "NGAY_YL": "202611020930"}]
+    tables = {"XML1": [{"NGAY_VAO_NOI_TRU": "202611020900"}], "XML2": [], "XML3": services}
+    assert beginning(tables, None)["MA_DICH_VU"] == "BED"
+    assert beginning(tables | {"XML3": services[:1]}, None)["MA_DICH_VU"] == "EXAM"
+    assert beginning(tables | {"XML1": [{}]}, None)["MA_DICH_VU"] == "EXAM"
 
 
 @pytest.mark.django_db(transaction=True)
