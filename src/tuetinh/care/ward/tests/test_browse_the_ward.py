@@ -42,7 +42,7 @@ def test_a_day_of_a_ward(
     page.get_by_role("button", name="Tính ngày giường").click()
     expect(page.locator("[data-line=bed]")).to_contain_text("Ngày giường Nội khoa loại 1")
     approve("N01.01.010")
-    page.locator("#supply").press_sequentially("chi khau")
+    page.locator("#supply-text").press_sequentially("chi khau")
     expect(page.locator("[role=option]").first).to_contain_text("Chỉ khâu liền kim")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")

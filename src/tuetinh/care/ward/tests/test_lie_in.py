@@ -137,7 +137,7 @@ def test_a_day_in_bed_is_charged_once_and_within_the_stay(doctor: Asker, nurse: 
 def test_a_stay_is_announced_at_its_own_first_cost(doctor: Asker, nurse: Asker, visit: str) -> None:
     """The visit was, with the examination; emergencies are not at all (QĐ 3176, bảng 0)."""
     notice = ClaimCase.objects.get(encounter=visit, kind="status")
-    ClaimCase.objects.filter(pk=notice.pk).update(state="accepted")
+    ClaimCase.objects.filter(pk=notice.pk).update(state="accepted", ended=timezone.now() - timedelta(minutes=30))
     actions.admit(doctor, visit, "h1", "")
     notice.refresh_from_db()
     assert notice.state == "accepted"
