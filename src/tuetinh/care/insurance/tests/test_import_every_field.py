@@ -145,3 +145,14 @@ def test_rows_that_say_nothing_or_the_same_are_kept_apart(shared: Path, tmp_path
         assert [
             {field: one.get(field, "") for field in row} for one, row in zip(found[name], told[name], strict=True)
         ] == (told[name]), name
+
+
+def test_amounts_that_no_rule_can_divide_stop_no_claim(shared: Path, tmp_path: Path) -> None:
+    """More aid than cost, a price below zero: told again as they came, not taken for money."""
+    told = whole(shared, "3176")
+    told["XML2"][0] |= {"T_NGUONKHAC_CL": "999999999", "T_NGUONKHAC": "999999999"}
+    told["XML3"][1] |= {"DON_GIA_BV": "-5"}
+    take(tmp_path, file_of(told))
+    found = again(KEY, "3176")
+    assert (found["XML2"][0]["T_NGUONKHAC_CL"], found["XML3"][1]["DON_GIA_BV"]) == ("999999999", "-5")
+    assert found["XML2"][0]["T_NGUONKHAC"] == "0"
