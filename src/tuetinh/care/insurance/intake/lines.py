@@ -29,6 +29,7 @@ from tuetinh.care.insurance.intake.stay import Stay
 from tuetinh.care.insurance.situations import (
     CEILING,
     COST_GROUP,
+    EXAMINATION,
     FUND_SHARE,
     INSURED_PRICE,
     OTHER_SOURCES,
@@ -290,10 +291,17 @@ def _counted(text: str) -> Decimal | None:
 
 
 def _aid(row: Row, price: Decimal | None) -> dict[str, Decimal]:
-    """Other sources of a line, by their addresses; none where they are more than the line has cost."""
+    """Other sources of a line, by their addresses; none where they are more than the line has cost, or may have.
+
+    What an examination without TYLE_TT_DV has cost depends on those before it.
+    """
     told = {url: found for name, url in AID.items() if (found := _counted(row.get(name, "")))}
     share = reading.amount(row.get("TYLE_TT_DV", ""))
-    cost = (price or Decimal(0)) * (_counted(row.get("SO_LUONG", "")) or 1) * (100 if share is None else share) / 100
+    known = service(reading.code(row.get("MA_DICH_VU", "")))
+    if share is None and known is not None and known.group == EXAMINATION:
+        return {}
+    quantity = _counted(row.get("SO_LUONG", ""))
+    cost = (price or Decimal(0)) * (1 if quantity is None else quantity) * (100 if share is None else share) / 100
     return told if sum(told.values()) <= cost.quantize(Decimal("0.01")) else {}
 
 

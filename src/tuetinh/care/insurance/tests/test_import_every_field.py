@@ -151,6 +151,7 @@ def test_amounts_that_no_rule_can_divide_stop_no_claim(shared: Path, tmp_path: P
     """More aid than cost, a price below zero: told again as they came, not taken for money."""
     told = whole(shared, "3176")
     told["XML2"][0] |= {"T_NGUONKHAC_CL": "999999999", "T_NGUONKHAC": "999999999"}
+    told["XML2"][1] |= {"SO_LUONG": "0"}
     told["XML3"][1] |= {"DON_GIA_BV": "-5"}
     take(tmp_path, file_of(told))
     found = again(KEY, "3176")
