@@ -22,6 +22,7 @@ from bench.node import Node, inside, own_folder, running
 DAY = """
 import random
 from tuetinh.care.lab import actions
+from tuetinh.care.lab.results import validation
 from tuetinh.care.lab.catalogue import test
 from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines.reading import Arrival
@@ -62,9 +63,9 @@ for place in range(0, len(arrivals), 64):
     inbox.take_many(arrivals[place:place + 64])
 measured = list(Tube.objects.filter(stage="resulted", critical=False).order_by("pk"))
 for tube in measured[: len(measured) * 6 // 10]:
-    actions.release(SYSTEM, tube.number)
+    validation.release(SYSTEM, tube.number)
 for tube in measured[len(measured) * 6 // 10: len(measured) * 7 // 10]:
-    actions.verify(SYSTEM, tube.number, note="đã xem")
+    validation.verify(SYSTEM, tube.number, note="đã xem")
 stages = {s: Tube.objects.filter(stage=s).count() for s in Tube.Stage.values}
 print(json.dumps({"stages": stages, "messages": Message.objects.count(),
     "tubes": [[t.number, t.patient] for t in rng.sample(measured, min(60, len(measured)))]}))

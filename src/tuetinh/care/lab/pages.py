@@ -22,7 +22,7 @@ from tuetinh.care.lab.errors import REFUSALS, BadValue, LabError, NoTube
 from tuetinh.care.lab.models import Analyser, Tube
 from tuetinh.care.lab.quality import reagents
 from tuetinh.care.lab.results import board as boards
-from tuetinh.care.lab.results import pictures, signing
+from tuetinh.care.lab.results import entry, pictures, signing, validation
 from tuetinh.care.lab.results.rules import Hold
 from tuetinh.care.lab.results.work import Work, work_on
 from tuetinh.care.lab.samples import order_pages
@@ -218,7 +218,7 @@ def results(request: HttpRequest, number: str) -> HttpResponse:
     typed = {key: str(value)[:200] for key, value in request.POST.items() if key not in told}
     reason, machine = request.POST.get("reason", ""), number_in(request.POST, "machine")
     try:
-        actions.enter_results(asker(request), number, typed, reason=reason, machine=machine)
+        entry.enter_results(asker(request), number, typed, reason=reason, machine=machine)
     except BadValue as error:
         return _tube_page(request, found, edit=True, wrong=error.field, typed=typed, machine=machine)
     except LabError as error:
@@ -234,7 +234,7 @@ def results(request: HttpRequest, number: str) -> HttpResponse:
 def critical(request: HttpRequest, number: str) -> HttpResponse:
     """Log a call about the critical values."""
     told, answered = request.POST.get("told", ""), request.POST.get("answered") != "no"
-    log = partial(actions.log_call, told=told, answered=answered, read_back=request.POST.get("read_back") == "yes")
+    log = partial(entry.log_call, told=told, answered=answered, read_back=request.POST.get("read_back") == "yes")
     done = _("Đã xác nhận.") if answered else _("Đã ghi cuộc gọi; vẫn phải gọi lại.")
     return _step(request, number, lambda: log(asker(request), number), done)
 
@@ -244,7 +244,7 @@ def critical(request: HttpRequest, number: str) -> HttpResponse:
 def verify(request: HttpRequest, number: str) -> HttpResponse:
     """The technician's validation."""
     note = request.POST.get("note", "")
-    return _step(request, number, lambda: actions.verify(asker(request), number, note=note), _("Đã duyệt kỹ thuật."))
+    return _step(request, number, lambda: validation.verify(asker(request), number, note=note), _("Đã duyệt kỹ thuật."))
 
 
 @fresh("sign")
@@ -254,7 +254,7 @@ def release(request: HttpRequest, number: str) -> HttpResponse:
     """Validate and hand out."""
     reasons = reasons_given(request.POST)
     try:
-        release = lambda: actions.release(asker(request), number, reasons=reasons)  # noqa: E731
+        release = lambda: validation.release(asker(request), number, reasons=reasons)  # noqa: E731
         return _step(request, number, release, _("Đã trả kết quả."))
     except Stopped as error:
         found = shown(asker(request), error.problems)

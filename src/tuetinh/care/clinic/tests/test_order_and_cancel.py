@@ -19,6 +19,7 @@ from tuetinh.care.lab import actions as lab
 from tuetinh.care.lab.api import orders as lab_orders
 from tuetinh.care.lab.api import profiles, tubes
 from tuetinh.care.lab.microbiology import actions as bench
+from tuetinh.care.lab.results import validation
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
@@ -73,7 +74,7 @@ def test_what_grew_of_a_culture_is_seen_with_its_antibiogram(
         return as_role("doctor").get(f"/clinic/visits/{visit}?tab=orders").content.decode()
 
     assert "Escherichia coli" not in page()
-    lab.release(laboratory, tube.number)
+    validation.release(laboratory, tube.number)
     assert 'data-isolate="eco"' in page() and 'data-test="AMP"' in page() and "EUCAST" not in page()
 
 

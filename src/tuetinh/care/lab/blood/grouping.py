@@ -12,13 +12,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from tuetinh.care.lab import facts as lab_facts
-from tuetinh.care.lab.actions import as_desk, keep_readings, lock
+from tuetinh.care.lab.actions import as_desk, lock
 from tuetinh.care.lab.blood import facts
 from tuetinh.care.lab.blood.errors import Discrepancy, SamePerson
 from tuetinh.care.lab.blood.groups import GRADES, REAGENTS, UNKNOWN, Group, Unclear, determine
 from tuetinh.care.lab.blood.tables import rule
 from tuetinh.care.lab.errors import BadValue, NeedsReason, NotAllowed, WrongStage
 from tuetinh.care.lab.models import Tube
+from tuetinh.care.lab.results.entry import keep_readings
 from tuetinh.care.lab.results.facts import who
 from tuetinh.care.lab.results.work import work_on
 from tuetinh.commons.identity.api import age_days

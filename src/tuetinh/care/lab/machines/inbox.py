@@ -18,7 +18,7 @@ from django.db.models import F
 
 from tuetinh.care.lab import actions
 from tuetinh.care.lab.catalogue import analytes
-from tuetinh.care.lab.errors import LabError, NeedsReason, NotAllowed, NotForMatching
+from tuetinh.care.lab.errors import LabError, NeedsReason, NotAllowed, NotForMatching, WrongStage
 from tuetinh.care.lab.machines import analysers, matching, replies
 from tuetinh.care.lab.machines import wire_hl7v2 as wire
 from tuetinh.care.lab.machines.drivers import driver, recognise
@@ -29,6 +29,7 @@ from tuetinh.care.lab.machines.reading import Arrival, read
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import OPEN, Analyser, Message, Tube
 from tuetinh.care.lab.quality import actions as quality
+from tuetinh.care.lab.results import validation
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record.asker import Asker
@@ -220,13 +221,13 @@ def _rows(items: list[Item]) -> dict[_Key, Message]:
 def _validated(bench: Bench) -> None:
     """Validate by rule what was written; where that fails the results wait for a technician."""
     works = {tube.pk: bench.works[tube.pk] for tube in bench.writes.tubes}.values()
-    passed = [(work, rule) for work in works if (rule := actions.granted(work))]
+    passed = [(work, rule) for work in works if (rule := validation.granted(work))]
     if not passed:
         return
     try:
         with transaction.atomic():
             for work, rule in passed:
-                actions.validate_by_rule(work, rule)
+                validation.validate_by_rule(work, rule)
     except Exception:
         log.exception("lab: results could not be validated by rule")
 
@@ -361,7 +362,7 @@ def match(asker: Asker, message_id: int, number: str, *, reason: str = "") -> Me
         if (told or row.state == State.RANGE) and not reason.strip():
             raise NeedsReason
         if tube.stage in matching.CLOSED:
-            raise actions.WrongStage
+            raise WrongStage
         message, _ = _again(row)
         if message is None:
             raise NotForMatching

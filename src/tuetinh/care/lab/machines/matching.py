@@ -20,7 +20,7 @@ from tuetinh.care.lab.models import UNKNOWN_CONTROL, Analyser, Control, Fridge, 
 from tuetinh.care.lab.models import Message as Row
 from tuetinh.care.lab.quality import cold
 from tuetinh.care.lab.quality.actions import Measured, in_use
-from tuetinh.care.lab.results import drawing, pictures
+from tuetinh.care.lab.results import drawing, entry, pictures
 from tuetinh.care.lab.results.work import Work, Writes, recall, works_on
 from tuetinh.record.asker import Asker
 
@@ -179,7 +179,7 @@ def _order(
         told.trouble = told.trouble or (State.UNKNOWN, "unknown-organism", stranger[:40])
     if analyser and analyser.bedside:
         told.readings = {id_: replace(reading, bedside=True) for id_, reading in told.readings.items()}
-    if not reason and actions.amends(work, told.readings):  # a machine never changes what was handed out
+    if not reason and entry.amends(work, told.readings):  # a machine never changes what was handed out
         if tube.stage == Tube.Stage.RELEASED:
             return Outcome(State.UNMATCHED, "already-released", tube=tube)
         told.readings = {id_: one for id_, one in told.readings.items() if not facts.told(work.results.get(id_))}
@@ -188,7 +188,7 @@ def _order(
         _pictures(bench, work, told)
         return Outcome(State.MATCHED, tube=tube)
     if told.readings:
-        actions.keep_readings(bench.asker, work, told.readings, reason=reason, into=bench.writes)
+        entry.keep_readings(bench.asker, work, told.readings, reason=reason, into=bench.writes)
     _pictures(bench, work, told)
     if told.trouble:
         state, why, code = told.trouble

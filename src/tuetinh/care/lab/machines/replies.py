@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from tuetinh.care.lab import actions
+from tuetinh.care.lab import facts
 from tuetinh.care.lab.catalogue import Analyte
 from tuetinh.care.lab.machines import analysers, wire_hl7v2_orders, wire_lis2
 from tuetinh.care.lab.machines import wire_hl7v2 as wire
@@ -123,7 +123,7 @@ def _open(work: Work, codes: Callable[[Analyte], str]) -> Told:
     """What of a tube has no result and the machine can do."""
     found: Told = {}
     for order, analyte in work.slots():
-        if actions.facts.observation_id(order.id or "", analyte.key) in work.results:
+        if facts.observation_id(order.id or "", analyte.key) in work.results:
             continue
         if code := codes(analyte):
             found.setdefault(order.id or "", []).append(code)

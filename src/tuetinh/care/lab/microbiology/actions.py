@@ -18,6 +18,7 @@ from tuetinh.care.lab.microbiology.breakpoints import DISK, in_force
 from tuetinh.care.lab.microbiology.judging import Material, Susceptibility, judge
 from tuetinh.care.lab.microbiology.lists import antibiotics, find_organism, phenotypes, sources
 from tuetinh.care.lab.models import CultureStep, IsolateProposal, Tube
+from tuetinh.care.lab.results import entry
 from tuetinh.care.lab.results.work import Work, Writes, work_on
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -226,7 +227,7 @@ def _keep(asker: Asker, culture: Culture, changed: Sequence[r4.Observation], rea
     if (work.tube.stage == Tube.Stage.RELEASED or told) and not reason.strip():
         raise NeedsReason
     writes = Writes(lab.as_desk(asker))
-    lab.keep_results(work, changed, writes, reason=reason.strip()[:500])
+    entry.keep_results(work, changed, writes, reason=reason.strip()[:500])
     writes.keep()
 
 

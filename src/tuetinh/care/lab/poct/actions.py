@@ -13,19 +13,12 @@ from typing import cast
 from django.db import transaction
 
 from tuetinh.care.lab import facts
-from tuetinh.care.lab.actions import (
-    ORDERING,
-    as_desk,
-    keep_readings,
-    log_call,
-    order_tests,
-    read_typed,
-    receive_specimen,
-    release,
-)
+from tuetinh.care.lab.actions import ORDERING, as_desk, order_tests, receive_specimen
 from tuetinh.care.lab.catalogue import Test, test
 from tuetinh.care.lab.errors import CriticalOpen, Incomplete, NotAllowed, UnknownTest
 from tuetinh.care.lab.models import Analyser, Tube
+from tuetinh.care.lab.results.entry import keep_readings, log_call, read_typed
+from tuetinh.care.lab.results.validation import release
 from tuetinh.care.lab.results.work import work_on
 from tuetinh.care.lab.samples.facts import collected
 from tuetinh.record import api as record

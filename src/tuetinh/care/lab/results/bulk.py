@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from tuetinh.care.insurance.api import Stopped
-from tuetinh.care.lab import actions
 from tuetinh.care.lab.errors import REFUSALS
 from tuetinh.care.lab.models import Tube
+from tuetinh.care.lab.results import validation
 from tuetinh.record.asker import Asker
 
 LARGEST = 100  # tubes: a person waits for the answer
@@ -15,12 +15,12 @@ LARGEST = 100  # tubes: a person waits for the answer
 
 def verify_passed(asker: Asker, numbers: Iterable[str]) -> tuple[int, int]:
     """Validate the tubes that nothing is held of, as a technician; tell how many were, and how many were left."""
-    return _each(asker, numbers, Tube.Stage.RESULTED, actions.verify)
+    return _each(asker, numbers, Tube.Stage.RESULTED, validation.verify)
 
 
 def release_passed(asker: Asker, numbers: Iterable[str]) -> tuple[int, int]:
     """Sign the validated tubes that nothing is held of; tell how many were, and how many were left."""
-    return _each(asker, numbers, Tube.Stage.VERIFIED, actions.release)
+    return _each(asker, numbers, Tube.Stage.VERIFIED, validation.release)
 
 
 def _each(asker: Asker, numbers: Iterable[str], stage: str, do: Callable[[Asker, str], Tube]) -> tuple[int, int]:

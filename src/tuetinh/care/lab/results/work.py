@@ -14,7 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from tuetinh.care.lab import facts
-from tuetinh.care.lab.catalogue import Analyte, analytes
+from tuetinh.care.lab.catalogue import Analyte, Test, analytes
 from tuetinh.care.lab.models import Tube
 from tuetinh.care.lab.quality.queries import states
 from tuetinh.care.lab.results.book import Book, in_force
@@ -52,6 +52,7 @@ class Work:
     results: dict[str, r4.Observation] = field(default_factory=dict)
     reports: dict[str, r4.Resource] = field(default_factory=dict)
     before: Mapping[str, r4.Observation] | None = None
+    _tests: dict[str, Test | None] = field(default_factory=dict)
     _slots: list[tuple[r4.ServiceRequest, Analyte]] | None = None
     _calculated: list[tuple[r4.ServiceRequest, Formula]] | None = None
 
@@ -60,10 +61,16 @@ class Work:
         self.orders.update({order.id or "": order for order in orders})
         self._slots = self._calculated = None
 
+    def test(self, id_: str) -> Test | None:
+        """The test that one of its orders is for, None where it is none of ours."""
+        if id_ not in self._tests:
+            self._tests[id_] = facts.ordered_test(self.orders[id_])
+        return self._tests[id_]
+
     def slots(self) -> list[tuple[r4.ServiceRequest, Analyte]]:
         """Every analyte that was ordered, in order."""
         if self._slots is None:
-            open_ = [(order, facts.ordered_test(order)) for order in self.orders.values() if order.status != "revoked"]
+            open_ = [(order, self.test(id_)) for id_, order in self.orders.items() if order.status != "revoked"]
             self._slots = [(order, analyte) for order, what in open_ if what for analyte in what.analytes]
         return self._slots
 

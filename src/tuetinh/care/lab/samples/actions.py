@@ -11,7 +11,7 @@ from django.db import transaction
 
 from tuetinh.care.billing.api import cancel_charge, charge
 from tuetinh.care.lab import facts
-from tuetinh.care.lab.actions import ORDERING, WORKING, as_desk, benches_of, due, lock
+from tuetinh.care.lab.actions import ORDERING, WORKING, as_desk, benches_of, due, keep_tube, lock
 from tuetinh.care.lab.catalogue import benches, test
 from tuetinh.care.lab.errors import NeedsReason, NoShipment, NotAllowed, NotThisPerson, UnknownTest, WrongStage
 from tuetinh.care.lab.machines.tell import tell_again
@@ -102,7 +102,7 @@ def hurry(asker: Asker, encounter: str, picks: Sequence[str]) -> None:
                 order.priority = "urgent"
                 record.update(desk, order)
             tube.urgent = True
-            _keep(tube)
+            keep_tube(tube)
 
 
 def repeat(asker: Asker, number: str, order_id: str, reason: str) -> Tube:
@@ -159,7 +159,7 @@ def cancel_order(asker: Asker, number: str, order_id: str, reason: str) -> Tube:
         if all(cast(r4.ServiceRequest, other).status == "revoked" for other in others):
             tube.stage = Tube.Stage.CANCELLED
         tell_again(tube)
-        _keep(tube)
+        keep_tube(tube)
     return tube
 
 
@@ -173,7 +173,7 @@ def _work_again(tube: Tube) -> None:
     """Let a tube be at work, with its further orders."""
     tube.stage = Tube.Stage.RECEIVED if tube.stage == Tube.Stage.RECEIVED else Tube.Stage.RESULTED
     tube.due_at = due(tube, datetime.now(UTC))
-    _keep(tube)
+    keep_tube(tube)
 
 
 def part(asker: Asker, number: str, bench: str = "") -> Tube:
@@ -209,7 +209,7 @@ def part(asker: Asker, number: str, bench: str = "") -> Tube:
             tube.orders = [id_ for id_ in tube.orders if id_ not in moved]
             tube.benches = benches_of([what for id_, what in tests.items() if what and id_ not in moved])
             tell_again(tube)
-        _keep(tube)
+        keep_tube(tube)
     return aliquot
 
 
@@ -220,7 +220,7 @@ def store(asker: Asker, number: str, place: str) -> Tube:
         if tube.stage in (Tube.Stage.ORDERED, Tube.Stage.CANCELLED):
             raise WrongStage
         tube.storage = place.strip()[:100]
-        _keep(tube)
+        keep_tube(tube)
     return tube
 
 
@@ -245,7 +245,7 @@ def send(asker: Asker, numbers: Sequence[str], receiver: str) -> Shipment:
         for tube in tubes:
             tube.shipment = shipment
             tell_again(tube)
-            _keep(tube)
+            keep_tube(tube)
         record.create(as_desk(asker), transport(shipment, tubes))
         publish(f"lab:{receiver}")
     return shipment
@@ -276,7 +276,7 @@ def take_in(asker: Asker, shipment: str, numbers: Sequence[str]) -> tuple[list[T
             tube.facility, tube.stage, tube.shipment = asker.facility, Tube.Stage.RECEIVED, None
             tube.received_at = datetime.now(UTC)
             tube.due_at = due(tube, tube.received_at)
-            _keep(tube)
+            keep_tube(tube)
         missing = [tube for tube in tubes if tube not in here]
         found.received_at, found.received_by = datetime.now(UTC), asker.account
         found.save()
@@ -286,9 +286,3 @@ def take_in(asker: Asker, shipment: str, numbers: Sequence[str]) -> tuple[list[T
             record.update(desk, done)
         publish(f"lab:{found.sender}")
     return here, missing
-
-
-def _keep(tube: Tube) -> None:
-    tube.save()
-    publish(f"lab:{tube.facility}")
-    publish(f"visit:{tube.encounter}")

@@ -17,7 +17,7 @@ from pypdf import PdfReader
 
 from tuetinh.care.lab import actions, api, errors, facts, prints
 from tuetinh.care.lab.models import Tube
-from tuetinh.care.lab.results import pictures
+from tuetinh.care.lab.results import entry, pictures, validation
 from tuetinh.care.lab.results.work import work_on
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -53,11 +53,11 @@ def test_a_picture_goes_with_the_report_of_its_order(world) -> None:
     tube, order, result = stained(world)
     media = pictures.attach(world.lab, tube.number, order, "Vi trường 100x", PNG)
     assert report(order).status == "registered"
-    actions.enter_results(world.lab, tube.number, {result: "Cầu khuẩn Gram dương"})
+    entry.enter_results(world.lab, tube.number, {result: "Cầu khuẩn Gram dương"})
     kept = report(order)
     assert (kept.status, [facts.id_of(one.link) for one in kept.media or []]) == ("preliminary", [media.id])
     assert api.visit_results(world.doctor, world.encounter.id or "") == []
-    actions.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     [shown] = api.visit_results(world.doctor, world.encounter.id or "")
     assert [(one.id, one.title, one.kind) for one in shown.pictures] == [(media.id, "Vi trường 100x", "image/png")]
     assert pictures.content(world.doctor, media.id or "") == ("image/png", PNG)
@@ -65,8 +65,8 @@ def test_a_picture_goes_with_the_report_of_its_order(world) -> None:
 
 def test_after_the_report_it_is_appended_and_may_be_taken_back(world) -> None:
     tube, order, result = stained(world)
-    actions.enter_results(world.lab, tube.number, {result: "Cầu khuẩn Gram dương"})
-    actions.release(world.lab, tube.number)
+    entry.enter_results(world.lab, tube.number, {result: "Cầu khuẩn Gram dương"})
+    validation.release(world.lab, tube.number)
     media = pictures.attach(world.lab, tube.number, order, "Vi trường", PNG)
     assert (report(order).status, len(report(order).media or [])) == ("appended", 1)
     assert Tube.objects.get(pk=tube.pk).stage == "released"
@@ -119,8 +119,8 @@ def handed_out(world, *held: bytes) -> tuple[Tube, str, list[str]]:
     """A tube whose result was handed out with pictures; its order, and the ids of the pictures."""
     tube, order, result = stained(world)
     ids = [pictures.attach(world.lab, tube.number, order, f"Hình {n}", one).id or "" for n, one in enumerate(held, 1)]
-    actions.enter_results(world.lab, tube.number, {result: "Cầu khuẩn Gram dương"})
-    return actions.release(world.lab, tube.number), order, ids
+    entry.enter_results(world.lab, tube.number, {result: "Cầu khuẩn Gram dương"})
+    return validation.release(world.lab, tube.number), order, ids
 
 
 def test_they_stand_on_the_sheet_and_what_is_transparent_is_white(world) -> None:

@@ -15,6 +15,7 @@ from tuetinh.care.lab import actions
 from tuetinh.care.lab.models import Analyser, OrderLine, Tube
 from tuetinh.care.lab.quality import actions as controls
 from tuetinh.care.lab.quality import assessment, cold, documents, reagents, upkeep
+from tuetinh.care.lab.results import entry, validation
 from tuetinh.care.lab.statistics.summary import count_recent
 from tuetinh.care.lab.tests.test_browse_validation import log_in
 
@@ -40,10 +41,10 @@ def worked(world: Any) -> None:
             actions.receive_specimen(world.lab, tube.number)
             if place == 0:
                 values = {f"{tube.orders[0]}-GLU": "5.1", f"{tube.orders[1]}-UREA": "30"}
-                actions.enter_results(world.lab, tube.number, values)
+                entry.enter_results(world.lab, tube.number, values)
                 if Tube.objects.get(pk=tube.pk).critical:
-                    actions.log_call(world.lab, tube.number, "BS Lò")
-                actions.release(world.lab, tube.number)
+                    entry.log_call(world.lab, tube.number, "BS Lò")
+                validation.release(world.lab, tube.number)
             at = Tube.objects.get(pk=tube.pk).ordered_at - timedelta(days=back, minutes=40 + 7 * back)
             Tube.objects.filter(pk=tube.pk).update(ordered_at=at, collected_at=at + timedelta(minutes=9 + back))
             OrderLine.objects.filter(tube=tube).update(ordered_at=at)

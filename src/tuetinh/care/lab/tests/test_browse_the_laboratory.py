@@ -13,6 +13,7 @@ from tuetinh.care.lab import actions
 from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Message, Tube
+from tuetinh.care.lab.results import validation
 from tuetinh.node.testing import PASSWORD
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def test_from_the_tube_to_the_result_by_keyboard(
         actions.order_tests(world.doctor, world.encounter, ["23.0075.1494"])
         number = Tube.objects.latest("id").number
         inbox.take(Frame(oru(number, {"GLU": value}, control=control, unit="mmol/L")), "")
-        actions.release(world.lab, number)
+        validation.release(world.lab, number)
     actions.order_tests(world.doctor, world.encounter, ["23.0075.1494", "23.0058.1487"], urgent=True)
     tube = Tube.objects.latest("id")
     page.goto(live_server.url)

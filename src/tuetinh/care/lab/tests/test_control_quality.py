@@ -18,7 +18,7 @@ from tuetinh.care.lab.models import Analyser, Control, ControlResult, Message, Q
 from tuetinh.care.lab.quality import actions as quality
 from tuetinh.care.lab.quality.queries import levey_jennings, states
 from tuetinh.care.lab.quality.westgard import violated
-from tuetinh.care.lab.results import changes
+from tuetinh.care.lab.results import changes, validation
 from tuetinh.care.lab.results.rules import Hold, Westgard
 from tuetinh.commons.access import api as access
 
@@ -84,7 +84,7 @@ def test_a_broken_rule_stops_the_test_on_its_machine_until_an_action_is_written(
     quality.keep_result(world.lab, control.pk, Decimal("5.35"))
     block = QualityBlock.objects.get()
     assert stopped("12104") == {("BS-240", "GLU")}
-    for step in (actions.verify, actions.release):
+    for step in (validation.verify, validation.release):
         with pytest.raises(errors.QualityFailed):
             step(world.lab, before.number)
     assert Tube.objects.get(pk=before.pk).stage == "resulted"
@@ -98,7 +98,7 @@ def test_a_broken_rule_stops_the_test_on_its_machine_until_an_action_is_written(
     quality.resolve(world.lab, block.pk, "thay hóa chất, chuẩn lại, nội kiểm đạt")
     block.refresh_from_db()
     assert (block.resolved_by, block.action) == (world.lab.account, "thay hóa chất, chuẩn lại, nội kiểm đạt")
-    assert actions.release(world.lab, before.number).stage == "released"
+    assert validation.release(world.lab, before.number).stage == "released"
 
 
 @pytest.mark.django_db
@@ -134,7 +134,7 @@ def test_another_machine_and_analyte_go_on(world, control, oru) -> None:
     )
     quality.keep_result(world.lab, other.pk, Decimal(5))
     assert stopped("12104") == {("", "K")}
-    assert actions.release(world.lab, measured(world, oru).number).stage == "released"
+    assert validation.release(world.lab, measured(world, oru).number).stage == "released"
 
 
 @pytest.mark.django_db

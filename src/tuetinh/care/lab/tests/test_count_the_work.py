@@ -14,6 +14,7 @@ from pypdf import PdfReader
 
 from tuetinh.care.lab import actions
 from tuetinh.care.lab.models import OrderLine, Reagent, ReagentLot, ReagentMove, SampleCount, StepTime, TestCount, Tube
+from tuetinh.care.lab.results import entry, validation
 from tuetinh.care.lab.samples import actions as samples
 from tuetinh.care.lab.statistics import costs, queries, summary, tables
 from tuetinh.care.lab.statistics.queries import Asked, Took
@@ -38,10 +39,10 @@ def done(world, tube: Tube, value: str = "5.1") -> Tube:
     """Receive, measure and release a tube of glucose."""
     actions.receive_specimen(world.lab, tube.number)
     tube.refresh_from_db()
-    actions.enter_results(world.lab, tube.number, {f"{tube.orders[0]}-GLU": value})
+    entry.enter_results(world.lab, tube.number, {f"{tube.orders[0]}-GLU": value})
     if value == "30":
-        actions.log_call(world.lab, tube.number, "BS Lò")
-    return actions.release(world.lab, tube.number)
+        entry.log_call(world.lab, tube.number, "BS Lò")
+    return validation.release(world.lab, tube.number)
 
 
 def asked(**other: object) -> Asked:
@@ -58,7 +59,7 @@ def test_a_line_follows_its_order_from_the_tick_to_the_correction(world) -> None
     line.refresh_from_db()
     assert (line.results, line.abnormal, line.critical, line.judged, line.corrected) == (1, 1, 1, 0, 0)
     assert line.done_at is not None
-    actions.enter_results(world.lab, tube.number, {f"{tube.orders[0]}-GLU": "5.0"}, reason="đọc nhầm")
+    entry.enter_results(world.lab, tube.number, {f"{tube.orders[0]}-GLU": "5.0"}, reason="đọc nhầm")
     first, line = line, OrderLine.objects.get()
     assert (line.results, line.abnormal, line.critical, line.corrected) == (1, 0, 0, 1)
     assert line.done_at == first.done_at
@@ -86,8 +87,8 @@ def test_a_day_is_counted_from_its_lines_and_again_gives_the_same(world) -> None
     [third] = order(world, HBSAG)
     actions.receive_specimen(world.lab, third.number)
     third.refresh_from_db()
-    actions.enter_results(world.lab, third.number, {f"{third.orders[0]}-HBSAG": "Dương tính"})
-    actions.release(world.lab, third.number)
+    entry.enter_results(world.lab, third.number, {f"{third.orders[0]}-HBSAG": "Dương tính"})
+    validation.release(world.lab, third.number)
     actions.reject_specimen(world.lab, second.number, "", "QS")
     for _ in range(2):
         count_day(HOME, today())

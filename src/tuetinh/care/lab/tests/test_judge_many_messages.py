@@ -13,6 +13,7 @@ from tuetinh.care.lab import actions, facts
 from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines.reading import Arrival
 from tuetinh.care.lab.models import Analyser, Tube
+from tuetinh.care.lab.results import entry, validation
 from tuetinh.care.lab.results.work import work_on
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -39,8 +40,8 @@ def women(world) -> list[Any]:
 def released(world: Any, value: str) -> Tube:
     actions.order_tests(world.doctor, world.encounter, [CREA])
     tube = Tube.objects.latest("id")
-    actions.enter_results(world.lab, tube.number, {facts.observation_id(tube.orders[0], "CREA"): value})
-    return actions.release(world.lab, tube.number)
+    entry.enter_results(world.lab, tube.number, {facts.observation_id(tube.orders[0], "CREA"): value})
+    return validation.release(world.lab, tube.number)
 
 
 def replace_visit(like: r4.Encounter, patient: r4.Reference) -> r4.Encounter:

@@ -13,7 +13,7 @@ from tuetinh.care.lab.errors import BadRule, NeedsReason, NotAllowed
 from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import RuleChange, Tube
-from tuetinh.care.lab.results import changes
+from tuetinh.care.lab.results import changes, entry, validation
 from tuetinh.care.lab.results.book import Book, delivered, in_force
 from tuetinh.care.lab.results.judge import Judge, Person
 from tuetinh.care.lab.results.previous import pregnant
@@ -126,16 +126,16 @@ def test_what_is_calculated_follows_what_was_measured(world) -> None:
     tube = order(world, CREA, CHOL, HDL, TRIG)
     by_key = {a.key: facts.observation_id(o.id, a.key) for o, a in work_on(SYSTEM, tube).slots()}
     typed = {by_key["CREA"]: "70", by_key["CHOL"]: "5,0", by_key["HDL"]: "1,2", by_key["TRIG"]: "1,1"}
-    actions.enter_results(world.lab, tube.number, typed)
+    entry.enter_results(world.lab, tube.number, typed)
     found = results(tube)
     assert set(found) == {"CREA", "CHOL", "HDL", "TRIG", "EGFR", "NONHDL", "LDLC"}
     assert [facts.value_of(found[key]) for key in ("NONHDL", "LDLC")] == ["3.80", "3.30"]
     used = [facts.id_of(r) for r in found["LDLC"].derivedFrom]
     assert sorted(used) == sorted(by_key[key] for key in ("CHOL", "HDL", "TRIG"))
-    actions.enter_results(world.lab, tube.number, {by_key["TRIG"]: "6,0"})
+    entry.enter_results(world.lab, tube.number, {by_key["TRIG"]: "6,0"})
     again = results(Tube.objects.get(pk=tube.pk))
     assert (again["LDLC"].dataAbsentReason is not None, facts.value_of(again["NONHDL"])) == (True, "3.80")
-    assert actions.release(world.lab, tube.number).stage == "released"
+    assert validation.release(world.lab, tube.number).stage == "released"
     told = {r.loinc: r.test for r in api.visit_results(world.doctor, world.encounter.id)}
     assert len(told) == 7 and told["39469-2"] == told["14647-2"] == "Định lượng Cholesterol toàn phần"
 
@@ -147,7 +147,7 @@ def test_a_jump_stands_with_the_result_and_holds_it(world, oru) -> None:
         inbox.take(Frame(oru(tube.number, {"GLU": value}, control=control, unit="mmol/L")), "")
         if control == "1":
             assert Tube.objects.get(pk=tube.pk).holds == [["HOLD-TYPED", "GLU"]]  # of a machine without a name
-            actions.release(world.lab, tube.number)
+            validation.release(world.lab, tube.number)
     result = results(tube)["GLU"]
     assert (facts.flag_of(result), facts.delta_of(result)) == ("H", "U")
     assert Tube.objects.get(pk=tube.pk).holds == [["HOLD-DELTA", "GLU"], ["HOLD-TYPED", "GLU"]]

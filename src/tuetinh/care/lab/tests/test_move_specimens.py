@@ -13,6 +13,7 @@ from pypdf import PdfReader
 from tuetinh.care.lab import actions, errors, facts
 from tuetinh.care.lab import api as lab_api
 from tuetinh.care.lab.models import Shipment, Tube
+from tuetinh.care.lab.results import entry, validation
 from tuetinh.care.lab.results.work import work_on
 from tuetinh.care.lab.samples import actions as samples
 from tuetinh.care.lab.samples import queries, zpl
@@ -148,8 +149,8 @@ def test_tubes_go_to_another_laboratory_and_what_is_missing_stays_missing(world,
     assert cast(r4.Task, record.read(SYSTEM, "Task", shipment.task)).status == "completed"
     [slot] = work_on(SYSTEM, first).slots()
     id_ = facts.observation_id(slot[0].id, "GLU")
-    actions.enter_results(province, first.number, {id_: "5,5"})
-    actions.release(province, first.number)
+    entry.enter_results(province, first.number, {id_: "5,5"})
+    validation.release(province, first.number)
     assert [r.value for r in lab_api.visit_results(world.doctor, world.encounter.id)] == ["5.5"]
 
 
@@ -169,8 +170,8 @@ def test_the_sheet_of_another_laboratory_is_printed_where_the_visit_is(world, pr
     tube = received(world, GLU)
     shipment = samples.send(world.lab, [tube.number], "12001")
     samples.take_in(province, shipment.number, [tube.number])
-    actions.enter_results(province, tube.number, {facts.observation_id(tube.orders[0], "GLU"): "5,5"})
-    actions.release(province, tube.number)
+    entry.enter_results(province, tube.number, {facts.observation_id(tube.orders[0], "GLU"): "5,5"})
+    validation.release(province, tube.number)
     for role, status in (("doctor", 200), ("lab", 200), ("station", 200), ("outsider", 403)):
         assert as_role(role).get(f"/lab/tubes/{tube.number}/sheet.pdf").status_code == status
     Tube.objects.filter(pk=tube.pk).update(encounter="of-nobody")

@@ -12,7 +12,7 @@ from tuetinh.care.billing.api import bill
 from tuetinh.care.lab import actions, api, errors, facts
 from tuetinh.care.lab.actions import HANOI
 from tuetinh.care.lab.models import OrderLine, StandingOrder, Tube
-from tuetinh.care.lab.results import changes
+from tuetinh.care.lab.results import changes, entry, validation
 from tuetinh.care.lab.results.rules import Interval, Profile, Stability
 from tuetinh.care.lab.samples import actions as samples
 from tuetinh.care.lab.samples import standing
@@ -36,8 +36,8 @@ def released(world, *codes: str) -> Tube:
     actions.receive_specimen(world.lab, tube.number)
     keys = {GLU: "GLU", UREA: "UREA"}
     values = {f"{id_}-{keys[code]}": "5.1" for id_, code in zip(tube.orders, codes, strict=True)}
-    actions.enter_results(world.lab, tube.number, values)
-    return actions.release(world.lab, tube.number)
+    entry.enter_results(world.lab, tube.number, values)
+    return validation.release(world.lab, tube.number)
 
 
 def due(world) -> int:
@@ -82,8 +82,8 @@ def test_a_test_is_added_to_a_tube_whose_results_are_out(world) -> None:
     samples.add_tests(world.doctor, tube.number, [UREA])
     tube.refresh_from_db()
     assert (tube.stage, len(tube.orders), due(world)) == ("resulted", 2, 40_000)
-    actions.enter_results(world.lab, tube.number, {f"{tube.orders[1]}-UREA": "6"})
-    assert actions.release(world.lab, tube.number).stage == "released"
+    entry.enter_results(world.lab, tube.number, {f"{tube.orders[1]}-UREA": "6"})
+    assert validation.release(world.lab, tube.number).stage == "released"
 
 
 def test_a_tube_that_is_too_old_serves_for_nothing_more(world, cast) -> None:
@@ -113,8 +113,8 @@ def test_a_test_is_measured_again_free_of_charge_and_both_results_are_kept(world
         "Làm lại: nghi nhầm mẫu", f"ServiceRequest/{tube.orders[0]}",
     )  # fmt: skip
     assert due(world) == 20_000
-    actions.enter_results(world.lab, tube.number, {f"{tube.orders[1]}-GLU": "5.3"})
-    actions.release(world.lab, tube.number)
+    entry.enter_results(world.lab, tube.number, {f"{tube.orders[1]}-GLU": "5.3"})
+    validation.release(world.lab, tube.number)
     assert [one.value for one in api.visit_results(world.doctor, world.encounter.id)] == ["5.1", "5.3"]
 
 
@@ -137,14 +137,14 @@ def test_one_order_is_cancelled_and_the_last_one_takes_the_tube_along(world) -> 
 def test_an_order_that_has_a_result_is_not_cancelled(world) -> None:
     tube = order(world, GLU, UREA)
     actions.receive_specimen(world.lab, tube.number)
-    actions.enter_results(world.lab, tube.number, {f"{tube.orders[0]}-GLU": "5"})
+    entry.enter_results(world.lab, tube.number, {f"{tube.orders[0]}-GLU": "5"})
     with pytest.raises(errors.WrongStage):
         samples.cancel_order(world.lab, tube.number, tube.orders[0], "nhầm")
     assert (orders(tube)[0][1], due(world)) == ("active", 40_000)
     with pytest.raises(errors.NoTube):
         samples.cancel_order(replace(world.lab, facility="12001"), tube.number, tube.orders[1], "nhầm")
     samples.cancel_order(world.lab, tube.number, tube.orders[1], "không đủ mẫu")
-    assert actions.release(world.lab, tube.number).stage == "released"
+    assert validation.release(world.lab, tube.number).stage == "released"
 
 
 def test_the_pages_repeat_and_cancel_a_test(world, as_role) -> None:

@@ -16,6 +16,7 @@ from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, Message, Tube
 from tuetinh.care.lab.pathology import cases as pathology
 from tuetinh.care.lab.poct import actions as poct
+from tuetinh.care.lab.results import entry, validation
 from tuetinh.care.lab.results.work import work_on
 from tuetinh.commons.catalogues.api import service
 from tuetinh.record import api as record
@@ -94,7 +95,7 @@ def test_an_analysers_result_is_matched_validated_and_seen(world, oru) -> None:
     assert api.visit_results(world.doctor, world.encounter.id) == []
     [draft] = api.visit_results(world.doctor, world.encounter.id, preliminary=True)
     assert (draft.value, draft.unit, draft.flag, draft.status) == ("7.80", "mmol/L", "H", "preliminary")
-    tube = actions.release(world.lab, tube.number)
+    tube = validation.release(world.lab, tube.number)
     assert tube.stage == "released"
     [final] = api.visit_results(world.doctor, world.encounter.id)
     assert (final.status, final.number, final.limits) == ("final", Decimal("7.80"), "3,9 – 6,4")
@@ -153,10 +154,10 @@ def test_a_critical_value_must_be_told_before_release(world, oru) -> None:
     tube = order(world, "23.0058.1487")
     send(oru(tube.number, {"K": "6.9", "Na": "140", "Cl": "101"}, unit="mmol/L"))
     with pytest.raises(errors.CriticalOpen):
-        actions.release(world.lab, tube.number)
+        validation.release(world.lab, tube.number)
     assert Tube.objects.get(pk=tube.pk).stage == "resulted"
-    actions.log_call(world.lab, tube.number, "báo BS Hà 8:15")
-    assert actions.release(world.lab, tube.number).stage == "released"
+    entry.log_call(world.lab, tube.number, "báo BS Hà 8:15")
+    assert validation.release(world.lab, tube.number).stage == "released"
     flags = {r.loinc: r.flag for r in api.visit_results(SYSTEM, world.encounter.id)}
     assert flags == {"2951-2": "N", "2823-3": "HH", "2075-0": "N"}
 
@@ -166,13 +167,13 @@ def test_after_release_a_change_needs_a_reason_and_keeps_the_old_version(world, 
     actions.receive_specimen(world.lab, tube.number)
     [request] = api.orders(SYSTEM, world.encounter.id)
     id_ = facts.observation_id(request.id, "GLU")
-    actions.enter_results(world.lab, tube.number, {id_: "5,4"})
-    actions.release(world.lab, tube.number)
+    entry.enter_results(world.lab, tube.number, {id_: "5,4"})
+    validation.release(world.lab, tube.number)
     assert b"AA" in send(oru(tube.number, {"GLU": "9.9"}, control="2"))
     row = machine_queries.inbox("12104").get()
     assert row.reason == "already-released"
     with pytest.raises(errors.NeedsReason):
-        actions.enter_results(world.lab, tube.number, {id_: "6.1"})
+        entry.enter_results(world.lab, tube.number, {id_: "6.1"})
     assert api.visit_results(SYSTEM, world.encounter.id)[0].value == "5.4"
     inbox.match(world.lab, row.pk, tube.number, reason="chạy lại mẫu")
     versions = cast("list[r4.Observation]", record.history(SYSTEM, "Observation", id_))
@@ -191,7 +192,7 @@ def test_after_release_a_change_needs_a_reason_and_keeps_the_old_version(world, 
 def test_a_panel_without_all_its_results_is_released_in_part(world, oru) -> None:
     tube = order(world, CBC)
     send(oru(tube.number, {"WBC": "7.1", "HGB": "131"}))
-    assert actions.release(world.lab, tube.number).stage == "resulted"
+    assert validation.release(world.lab, tube.number).stage == "resulted"
     [request] = api.orders(SYSTEM, world.encounter.id)
     report = record.read(SYSTEM, "DiagnosticReport", facts.report_id(request.id))
     assert (request.status, report.status, len(report.result)) == ("active", "partial", 2)
@@ -268,7 +269,7 @@ def test_a_number_that_is_none_names_its_field(world) -> None:
     [request] = api.orders(SYSTEM, world.encounter.id)
     id_ = facts.observation_id(request.id, "GLU")
     with pytest.raises(errors.BadValue) as refused:
-        actions.enter_results(world.lab, tube.number, {id_: "năm"})
+        entry.enter_results(world.lab, tube.number, {id_: "năm"})
     assert refused.value.field == id_
     assert Tube.objects.get(pk=tube.pk).stage == "ordered"
 
@@ -278,7 +279,7 @@ def test_the_grid_shows_what_was_before_and_jumps(world, oru) -> None:
         tube = order(world, GLU)
         send(oru(tube.number, {"GLU": value}, control=control, unit="mmol/L"))
         if control == "1":
-            actions.release(world.lab, tube.number)
+            validation.release(world.lab, tube.number)
     [row] = queries.grid(world.lab, work_on(world.lab, tube))
     assert (row.value, row.previous, row.jump, len(row.points)) == ("9.0", "5.0", True, 2)
     assert [r.value for r in api.trend(world.doctor, tube.patient, "14749-6")] == ["5.0"]

@@ -13,6 +13,7 @@ from tuetinh.care.lab import actions, facts, prints
 from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, Signatory, Tube
+from tuetinh.care.lab.results import entry, validation
 from tuetinh.care.lab.samples import actions as samples
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -47,8 +48,8 @@ def test_it_says_who_asked_drew_measured_and_signed(world, tube: Tube) -> None:
     signer = replace(world.lab, account="signer", practitioner="cast-signer")
     Signatory.objects.create(facility="12104", account="signer", since=tube.ordered_at, by="admin")
     assert "Chưa có kết quả nào được trả" in sheet(world, tube)
-    actions.verify(world.lab, tube.number)
-    actions.release(signer, tube.number)
+    validation.verify(world.lab, tube.number)
+    validation.release(signer, tube.number)
     told = sheet(world, tube)
     for said in (
         "Kết quả từng phần", "Người chỉ định: Quàng Văn Bác", "Nơi gửi: Khoa Nội, giường 12", "Loại mẫu: Huyết thanh",
@@ -62,12 +63,12 @@ def test_it_says_who_asked_drew_measured_and_signed(world, tube: Tube) -> None:
 
 def test_a_correction_says_on_paper_what_stood_there_before(world, tube: Tube) -> None:
     values = {facts.observation_id(tube.orders[0], key): value for key, value in (("CL", "101"), ("NA", "140"))}
-    actions.enter_results(world.lab, tube.number, values)
-    actions.release(world.lab, tube.number)
+    entry.enter_results(world.lab, tube.number, values)
+    validation.release(world.lab, tube.number)
     whole = sheet(world, tube)
     assert not [said for said in ("Bản đã sửa đổi", "từng phần", "Còn chờ") if said in whole]
     changed = {facts.observation_id(tube.orders[0], "K"): "4.6"}
-    actions.enter_results(world.lab, tube.number, changed, reason="nhầm mẫu")
+    entry.enter_results(world.lab, tube.number, changed, reason="nhầm mẫu")
     told = sheet(world, tube)
     assert "Bản đã sửa đổi" in told and "4,6" in told
     assert "Trước khi sửa: 4,1 mmol/L. Lý do: nhầm mẫu" in told

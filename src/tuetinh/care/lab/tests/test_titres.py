@@ -11,7 +11,7 @@ from tuetinh.care.lab import actions, api, errors, facts
 from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, Tube
-from tuetinh.care.lab.results import changes
+from tuetinh.care.lab.results import changes, entry, validation
 from tuetinh.care.lab.results.rules import Normal
 from tuetinh.commons.access import api as access
 from tuetinh.record import api as record
@@ -39,13 +39,13 @@ def test_a_titre_is_a_ratio_in_the_record(world) -> None:
     actions.receive_specimen(world.lab, number)
     id_ = facts.observation_id(order.id or "", "RPRQ")
     with pytest.raises(errors.BadValue):
-        actions.enter_results(world.lab, number, {id_: "dương"})
-    actions.enter_results(world.lab, number, {id_: "1:16"})
+        entry.enter_results(world.lab, number, {id_: "dương"})
+    entry.enter_results(world.lab, number, {id_: "1:16"})
     kept = typing.cast(r4.Observation, record.read(SYSTEM, "Observation", id_))
     ratio = kept.valueRatio
     assert ratio and ratio.numerator and ratio.denominator
     assert (ratio.numerator.value, ratio.denominator.value, kept.valueQuantity) == (1, 16, None)
-    actions.release(world.lab, number)
+    validation.release(world.lab, number)
     [shown] = api.results(world.doctor, facts.id_of(world.encounter.subject))
     assert (shown.value, shown.number) == ("1:16", Decimal(16))
 

@@ -15,7 +15,7 @@ from tuetinh.care.lab import actions, errors, facts
 from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, Message, RuleChange, Signatory, Tube
-from tuetinh.care.lab.results import board, bulk, changes, signing
+from tuetinh.care.lab.results import board, bulk, changes, entry, signing, validation
 from tuetinh.care.lab.results.book import delivered
 from tuetinh.care.lab.results.rules import Automatic, Reflex
 from tuetinh.care.lab.results.work import work_on
@@ -64,14 +64,14 @@ def pathologist(cast) -> Asker:
 def test_where_a_signer_is_named_the_technician_validates_first(world, oru, pathologist) -> None:
     tube = measured(world, oru, {"GLU": "5.1"}, GLU)
     with pytest.raises(errors.NotSignatory):
-        actions.release(world.lab, tube.number)
+        validation.release(world.lab, tube.number)
     with pytest.raises(errors.NotVerified):
-        actions.release(pathologist, tube.number)
+        validation.release(pathologist, tube.number)
     assert (Tube.objects.get(pk=tube.pk).stage, provenance(tube)) == ("resulted", [])
-    assert actions.verify(world.lab, tube.number).stage == "verified"
+    assert validation.verify(world.lab, tube.number).stage == "verified"
     with pytest.raises(errors.NotSignatory):
-        actions.release(world.lab, tube.number)
-    assert actions.release(pathologist, tube.number).stage == "released"
+        validation.release(world.lab, tube.number)
+    assert validation.release(pathologist, tube.number).stage == "released"
     assert provenance(tube) == [
         ("technical-validation", f"Practitioner/{world.lab.practitioner}", ""),
         ("medical-validation", "Practitioner/cast-pathologist", ""),
@@ -80,7 +80,7 @@ def test_where_a_signer_is_named_the_technician_validates_first(world, oru, path
 
 def test_where_nobody_is_named_one_person_does_both(world, oru) -> None:
     tube = measured(world, oru, {"GLU": "5.1"}, GLU)
-    assert actions.release(world.lab, tube.number).stage == "released"
+    assert validation.release(world.lab, tube.number).stage == "released"
     assert [step for step, _, _ in provenance(tube)] == ["technical-validation", "medical-validation"]
 
 
@@ -88,9 +88,9 @@ def test_a_held_result_is_validated_with_a_reason_only(world, oru) -> None:
     tube = measured(world, oru, {"GLU": ">30"}, GLU)
     assert [rule for rule, _ in tube.holds] == ["HOLD-CRITICAL", "HOLD-COMPARATOR"]
     with pytest.raises(errors.HeldBack):
-        actions.verify(world.lab, tube.number)
+        validation.verify(world.lab, tube.number)
     assert Tube.objects.get(pk=tube.pk).stage == "resulted"
-    actions.verify(world.lab, tube.number, note="đã chạy lại, pha loãng")
+    validation.verify(world.lab, tube.number, note="đã chạy lại, pha loãng")
     assert provenance(tube)[0][2] == "đã chạy lại, pha loãng"
 
 
@@ -123,7 +123,7 @@ def test_a_rule_validates_what_is_whole_and_passes(world, cast, oru, pathologist
     )  # fmt: skip
     inbox.take(Frame(oru(part.number, {"CL": "101"}, control="6", unit="mmol/L")), "")
     assert Tube.objects.get(pk=part.pk).stage == "verified"
-    assert actions.release(pathologist, good.number).stage == "released"
+    assert validation.release(pathologist, good.number).stage == "released"
 
 
 def test_what_a_rule_validates_orders_further_tests_too(world, cast, oru) -> None:
@@ -145,7 +145,7 @@ def test_what_a_rule_validates_orders_further_tests_too(world, cast, oru) -> Non
 
 def test_what_cannot_be_validated_by_a_rule_waits_and_is_kept(world, cast, oru, monkeypatch) -> None:
     switch_on(cast, GLU)
-    monkeypatch.setattr(actions, "validate_by_rule", lambda work, rule: 1 / 0)
+    monkeypatch.setattr(validation, "validate_by_rule", lambda work, rule: 1 / 0)
     tube = measured(world, oru, {"GLU": "5.1"}, GLU)
     assert (tube.stage, [r.status for r in work_on(SYSTEM, tube).results.values()]) == ("resulted", ["preliminary"])
 
@@ -166,26 +166,26 @@ def test_a_critical_value_is_called_about_until_it_is_read_back(world, oru) -> N
     tube = measured(world, oru, {"K": "6.9", "NA": "140", "CL": "101"}, ELEC)
     assert [t.number for t in board.to_call("12104")] == [tube.number]
     with pytest.raises(errors.NotReadBack):
-        actions.log_call(world.lab, tube.number, "BS Hà", read_back=False)
+        entry.log_call(world.lab, tube.number, "BS Hà", read_back=False)
     assert board.calls(world.lab, "12104") == []
-    actions.log_call(world.lab, tube.number, "khoa Nội, không ai nghe", answered=False)
+    entry.log_call(world.lab, tube.number, "khoa Nội, không ai nghe", answered=False)
     assert Tube.objects.get(pk=tube.pk).critical
     with pytest.raises(errors.CriticalOpen):
-        actions.release(world.lab, tube.number)
-    actions.log_call(world.lab, tube.number, "BS Hà")
+        validation.release(world.lab, tube.number)
+    entry.log_call(world.lab, tube.number, "BS Hà")
     told = {(c.told, c.answered, c.what) for c in board.calls(world.lab, "12104")}
     assert told == {("khoa Nội, không ai nghe", False, "Kali (K⁺) 6,9 mmol/L"), ("BS Hà", True, "Kali (K⁺) 6,9 mmol/L")}
     assert board.to_call("12104").count() == 0
     with pytest.raises(errors.WrongStage):
-        actions.log_call(world.lab, tube.number, "BS Hà")
-    assert actions.release(world.lab, tube.number).stage == "released"
+        entry.log_call(world.lab, tube.number, "BS Hà")
+    assert validation.release(world.lab, tube.number).stage == "released"
 
 
 def test_a_correction_says_what_was_before_and_tells_the_one_who_ordered(world, oru) -> None:
     tube = measured(world, oru, {"GLU": "5.1"}, GLU)
-    actions.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     [id_] = work_on(SYSTEM, tube).results
-    actions.enter_results(world.lab, tube.number, {id_: "7,2"}, reason="nhầm mẫu")
+    entry.enter_results(world.lab, tube.number, {id_: "7,2"}, reason="nhầm mẫu")
     result = cast(r4.Observation, record.read(SYSTEM, "Observation", id_))
     assert (result.status, facts.value_of(result)) == ("corrected", "7.2")
     assert result.note[-1].text == "Trước khi sửa: 5,1 mmol/L. Lý do: nhầm mẫu"
@@ -197,7 +197,7 @@ def test_a_correction_says_what_was_before_and_tells_the_one_who_ordered(world, 
 def test_what_was_handed_out_of_a_tube_at_work_is_only_corrected(world, oru) -> None:
     """Released in part: nothing of that is taken back or changed without a word."""
     tube = measured(world, oru, {"K": "4.1", "NA": "140"}, ELEC)
-    actions.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     ids = {key: facts.observation_id(tube.orders[0], key) for key in ("K", "NA", "CL")}
 
     def now(key: str) -> tuple[str, str]:
@@ -213,7 +213,7 @@ def test_what_was_handed_out_of_a_tube_at_work_is_only_corrected(world, oru) -> 
     assert (message.state, message.reason) == ("unmatched", "already-released")
     assert (now("K"), now("CL"), report()) == (("final", "4.1"), ("preliminary", "101"), "partial")
     with pytest.raises(errors.NeedsReason):
-        actions.enter_results(world.lab, tube.number, {ids["K"]: "4.6"})
+        entry.enter_results(world.lab, tube.number, {ids["K"]: "4.6"})
     with pytest.raises(errors.NeedsReason):
         inbox.match(world.lab, message.pk, tube.number)
     inbox.match(world.lab, message.pk, tube.number, reason="đo lại vì tan máu")
@@ -222,19 +222,19 @@ def test_what_was_handed_out_of_a_tube_at_work_is_only_corrected(world, oru) -> 
     assert note.text == "Trước khi sửa: 4,1 mmol/L. Lý do: đo lại vì tan máu"
     [notice] = record.search(SYSTEM, "Communication", f"patient={tube.patient}&category=alert").resources
     assert "đo lại vì tan máu" in notice.payload[0].contentString
-    assert actions.release(world.lab, tube.number).stage == "released"
+    assert validation.release(world.lab, tube.number).stage == "released"
     assert (now("K"), now("CL"), report()) == (("corrected", "4.6"), ("final", "101"), "corrected")
 
 
 def test_a_result_after_the_claim_was_accepted_has_it_sent_again(world, oru) -> None:
     tube = measured(world, oru, {"GLU": "5.4"}, GLU)
     case = sent_claim(encounter=world.encounter.id)
-    actions.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     case.refresh_from_db()
     assert (case.state, case.words) == ("waiting", "Trả kết quả xét nghiệm sau khi gửi: gửi lại.")
     ClaimCase.objects.update(state="accepted", changed="")
     [id_] = work_on(SYSTEM, tube).results
-    actions.enter_results(world.lab, tube.number, {id_: "5,6"}, reason="nhập nhầm")
+    entry.enter_results(world.lab, tube.number, {id_: "5,6"}, reason="nhập nhầm")
     case.refresh_from_db()
     assert (case.state, case.words) == ("waiting", "Sửa kết quả xét nghiệm sau khi gửi: gửi lại.")
 
@@ -246,7 +246,7 @@ def test_a_result_orders_a_further_test_from_its_tube_once(world, oru, cast) -> 
     assert RuleChange.objects.count() == 1
     tube = order(world, TSH)
     inbox.take(Frame(oru(tube.number, {"TSH": "9.1"}, unit="mIU/L")), "")
-    actions.verify(world.lab, tube.number, note="xem")
+    validation.verify(world.lab, tube.number, note="xem")
     tube.refresh_from_db()
     orders = record.read_many(SYSTEM, "ServiceRequest", tube.orders)
     first, added = (orders[id_] for id_ in tube.orders)
@@ -258,7 +258,7 @@ def test_a_result_orders_a_further_test_from_its_tube_once(world, oru, cast) -> 
     charges = record.search(SYSTEM, "ChargeItem", f"patient={world.encounter.subject.reference}").resources
     assert len(charges) == 2
     inbox.take(Frame(oru(tube.number, {"TSH": "9.0"}, control="2", unit="mIU/L")), "")
-    actions.verify(world.lab, tube.number, note="xem")
+    validation.verify(world.lab, tube.number, note="xem")
     assert len(Tube.objects.get(pk=tube.pk).orders) == 2
 
 
@@ -267,15 +267,15 @@ def test_a_notifiable_result_is_told_at_once_and_taken_back_when_corrected(world
     inbox.take(Frame(oru(tube.number, {"DENNS1": "positive"})), "")
     [id_] = work_on(SYSTEM, tube).results
     assert record.read_many(SYSTEM, "Task", [f"{id_}-case"]) == {}
-    actions.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     notice = cast(r4.Task, record.read(SYSTEM, "Task", f"{id_}-case"))
     assert (notice.status, notice.code.coding[0].code, notice.reasonCode.coding[0].code) == (
         "requested", "case-notification", "A97",
     )  # fmt: skip
     assert notice.focus.reference == f"Observation/{id_}"
-    actions.enter_results(world.lab, tube.number, {id_: "Âm tính"}, reason="nhầm mẫu")
+    entry.enter_results(world.lab, tube.number, {id_: "Âm tính"}, reason="nhầm mẫu")
     assert cast(r4.Task, record.read(SYSTEM, "Task", f"{id_}-case")).status == "cancelled"
-    actions.enter_results(world.lab, tube.number, {id_: "Dương tính"}, reason="lần đầu đúng")
+    entry.enter_results(world.lab, tube.number, {id_: "Dương tính"}, reason="lần đầu đúng")
     assert cast(r4.Task, record.read(SYSTEM, "Task", f"{id_}-case")).status == "requested"
 
 
@@ -304,7 +304,7 @@ def test_the_board_and_the_results_of_a_person_take_as_many_queries_for_one_as_f
     world, oru, as_role, django_assert_max_num_queries
 ) -> None:
     lab = as_role("lab")
-    actions.release(world.lab, measured(world, oru, {"GLU": "5.1"}, GLU).number)
+    validation.release(world.lab, measured(world, oru, {"GLU": "5.1"}, GLU).number)
     measured(world, oru, {"GLU": "30"}, GLU, control="2")
     patient = facts.id_of(world.encounter.subject)
     pages = ("/lab/board", f"/lab/people/{patient}", "/lab/calls", "/lab?list=validate", "/lab/rules")
@@ -316,7 +316,7 @@ def test_the_board_and_the_results_of_a_person_take_as_many_queries_for_one_as_f
         counted[path] = len(one.captured_queries)
     for control in ("3", "4", "5"):
         tube = measured(world, oru, {"GLU": "5.3"}, GLU, control=control)
-        actions.release(world.lab, tube.number)
+        validation.release(world.lab, tube.number)
         measured(world, oru, {"GLU": "29"}, GLU, control=f"{control}0")
     for path in pages:
         lab.get(path)  # names are kept for a minute
@@ -339,7 +339,7 @@ def test_what_was_drawn_and_does_not_come_in_shouts(world, as_role) -> None:
 
 def test_a_persons_results_stand_in_columns_with_a_curve(world, oru, as_role) -> None:
     for control, value in (("1", "5.1"), ("2", "7.9")):
-        actions.release(world.lab, measured(world, oru, {"GLU": value}, GLU, control=control).number)
+        validation.release(world.lab, measured(world, oru, {"GLU": value}, GLU, control=control).number)
     patient = facts.id_of(world.encounter.subject)
     page = as_role("doctor").get(f"/lab/people/{patient}").content.decode()
     assert 'data-curve="GLU"' in page and "7,9" in page

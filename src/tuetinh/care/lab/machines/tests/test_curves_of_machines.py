@@ -19,7 +19,7 @@ from tuetinh.care.lab.machines import inbox, wire_hl7v2, wire_lis2
 from tuetinh.care.lab.machines.wire_lis1 import Link
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Message, Tube
-from tuetinh.care.lab.results import drawing, pictures
+from tuetinh.care.lab.results import drawing, pictures, validation
 
 CBC = "22.0120.1370"
 COUNTS = [0, 0, 3, 40, 255, 300, 120, 9, 0, 0]
@@ -71,7 +71,7 @@ def test_a_histogram_goes_with_the_report_and_on_its_sheet(world, tube: Tube) ->
     answer = inbox.take(Frame(blood_count(tube.number, HISTOGRAM.format(HELD))), "")
     assert answer and b"MSA|AA|1\r" in answer and b"ERR" not in answer
     assert Message.objects.get().state == "matched"
-    actions.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     shown = [one for result in api.visit_results(world.doctor, world.encounter.id or "") for one in result.pictures]
     assert {(one.title, one.kind) for one in shown} == {("Biểu đồ RBC", "image/svg+xml")}
     with translation.override("en"):

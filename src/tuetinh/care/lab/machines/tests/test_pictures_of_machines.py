@@ -12,7 +12,7 @@ from tuetinh.care.lab import actions, api, facts
 from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Message, Tube
-from tuetinh.care.lab.results import pictures
+from tuetinh.care.lab.results import pictures, validation
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
@@ -45,7 +45,7 @@ def test_a_picture_comes_with_the_results_and_is_shown_with_them(world, tube: Tu
     message = oru(tube.number, {"GLU": "5.4"}, unit="mmol/L") + obx(2, b64encode(drawn("PNG")).decode())
     assert b"MSA|AA" in (inbox.take(Frame(message), "") or b"")
     assert Message.objects.get().state == "matched"
-    actions.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     [shown] = api.visit_results(world.doctor, world.encounter.id or "")
     assert [(one.title, one.kind) for one in shown.pictures] == [("WBC DIFF Scattergram", "image/png")]
     assert pictures.content(world.doctor, shown.pictures[0].id) == ("image/png", drawn("PNG"))
@@ -69,7 +69,7 @@ def test_a_picture_of_too_many_pixels_is_not_opened() -> None:
 
 def test_pictures_that_follow_the_report_are_appended_once(world, tube: Tube, oru) -> None:
     inbox.take(Frame(oru(tube.number, {"GLU": "5.4"}, unit="mmol/L")), "")
-    actions.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     for control in ("2", "3"):
         late = oru(tube.number, {}, control=control) + obx(1, b64encode(drawn("JPEG")).decode(), subtype="JPEG")
         inbox.take(Frame(late), "")

@@ -13,7 +13,7 @@ from tuetinh.care.lab.errors import BadRule
 from tuetinh.care.lab.machines import analysers, inbox
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, Tube
-from tuetinh.care.lab.results import changes
+from tuetinh.care.lab.results import changes, validation
 from tuetinh.care.lab.results.rules import Indicator
 from tuetinh.commons.access import api as access
 from tuetinh.node.claims.build import build
@@ -36,7 +36,7 @@ def measured(world, oru) -> r4.Observation:
     actions.order_tests(world.doctor, world.encounter, [GLU])
     tube = Tube.objects.latest("pk")
     inbox.take(Frame(oru(tube.number, {"GLU": "5.4"}, control=tube.number, unit="mmol/L")), "")
-    actions.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     return record.read(SYSTEM, "Observation", f"{tube.orders[0]}-GLU")
 
 

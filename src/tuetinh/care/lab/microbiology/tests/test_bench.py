@@ -15,7 +15,7 @@ from tuetinh.care.lab.microbiology import actions
 from tuetinh.care.lab.microbiology.actions import Draft
 from tuetinh.care.lab.microbiology.facts import culture_id, isolate_id, read_isolate
 from tuetinh.care.lab.models import CultureStep, Tube
-from tuetinh.care.lab.results import board, signing
+from tuetinh.care.lab.results import board, entry, signing, validation
 from tuetinh.commons.access import api as access
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -68,9 +68,9 @@ def test_what_is_seen_day_by_day_is_kept_and_told_when_it_shall_be(world) -> Non
     assert report(order) == ("preliminary", [culture_id(order)])
     assert api.visit_results(world.doctor, world.encounter.id) == []
     with pytest.raises(errors.Incomplete):
-        lab.verify(world.lab, tube.number, note="xem")
+        validation.verify(world.lab, tube.number, note="xem")
     with pytest.raises(errors.Incomplete):
-        lab.release(world.lab, tube.number)
+        validation.release(world.lab, tube.number)
     assert stage(tube) == "resulted"
     actions.note_step(world.lab, tube.number, order, outcome="no-growth", hours=48, interim=True, note="đĩa sạch")
     [told] = api.visit_results(world.doctor, world.encounter.id)
@@ -79,7 +79,7 @@ def test_what_is_seen_day_by_day_is_kept_and_told_when_it_shall_be(world) -> Non
     assert [(s.hours, s.outcome, s.interim) for s in CultureStep.objects.order_by("id")] == [
         (24, "no-growth", False), (48, "no-growth", True), (120, "negative", False),
     ]  # fmt: skip
-    lab.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     final = result(culture_id(order))
     assert (final.status, facts.value_of(final), facts.flag_of(final)) == ("final", "Không mọc sau 120 giờ", "N")
     assert (stage(tube), report(order)[0]) == ("released", "final")
@@ -117,12 +117,12 @@ def test_the_technician_validates_and_the_doctor_signs(world, cast) -> None:
     signing.name_signers(access.asker_of(cast["admin"]), {str(signer.pk)})
     actions.save_isolate(world.lab, tube.number, order, 0, ECOLI)
     with pytest.raises(errors.NotSignatory):
-        lab.release(world.lab, tube.number)
+        validation.release(world.lab, tube.number)
     with pytest.raises(errors.HeldBack):
-        lab.verify(world.lab, tube.number)
+        validation.verify(world.lab, tube.number)
     assert result(isolate_id(order, 1)).status == "preliminary"
-    lab.verify(world.lab, tube.number, note="đúng chủng")
-    lab.release(access.asker_of(signer), tube.number)
+    validation.verify(world.lab, tube.number, note="đúng chủng")
+    validation.release(access.asker_of(signer), tube.number)
     assert [result(id_).status for id_ in (culture_id(order), isolate_id(order, 1))] == ["final", "final"]
     marks = record.search(SYSTEM, "Provenance", f"target=Observation/{isolate_id(order, 1)}&_sort=recorded").resources
     assert [typed(r4.Provenance, one).activity.coding[0].code for one in marks] == [
@@ -138,13 +138,13 @@ def test_growth_in_blood_is_called_about_once(world) -> None:
     assert facts.flag_of(result(culture_id(order))) == "AA"
     assert [t.number for t in board.to_call("12104")] == [tube.number]
     with pytest.raises(errors.CriticalOpen):
-        lab.release(world.lab, tube.number)
-    lab.log_call(world.lab, tube.number, "BS Hà")
+        validation.release(world.lab, tube.number)
+    entry.log_call(world.lab, tube.number, "BS Hà")
     [call] = board.calls(world.lab, "12104")
     assert (call.what, call.answered) == ("Kết quả nuôi cấy Có mọc vi sinh vật", True)
     actions.save_isolate(world.lab, tube.number, order, 0, Draft("sau", tests=[("FOX", "disk", "18")]))
     assert board.to_call("12104").count() == 0
-    lab.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     flag = typed(r4.Flag, record.read(SYSTEM, "Flag", f"{isolate_id(order, 1)}-MRSA"))
     assert (flag.status, flag.code.coding[0].code, flag.subject.reference) == (
         "active", "MRSA", world.encounter.subject.reference,
@@ -154,7 +154,7 @@ def test_growth_in_blood_is_called_about_once(world) -> None:
 def test_what_was_said_wrongly_is_no_warning_any_more(world) -> None:
     tube, order = received(world)
     actions.save_isolate(world.lab, tube.number, order, 0, Draft("sau", tests=[("FOX", "disk", "18")]))
-    lab.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     warning = f"{isolate_id(order, 1)}-MRSA"
 
     def status() -> str:
@@ -175,7 +175,7 @@ def test_what_was_said_wrongly_is_no_warning_any_more(world) -> None:
 def test_a_notice_ends_with_its_isolate(world) -> None:
     tube, order = received(world)
     actions.save_isolate(world.lab, tube.number, order, 0, Draft(SALMONELLA))
-    lab.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     case = f"{isolate_id(order, 1)}-case"
     assert typed(r4.Task, record.read(SYSTEM, "Task", case)).status == "requested"
     actions.drop_isolate(world.lab, tube.number, order, 1, "nhầm mẫu")
@@ -193,8 +193,8 @@ def test_a_notifiable_organism_is_told_when_it_is_final(world) -> None:
     actions.save_isolate(world.lab, tube.number, order, 0, Draft(SALMONELLA))
     case = f"{isolate_id(order, 1)}-case"
     assert record.read_many(SYSTEM, "Task", [case]) == {}
-    lab.log_call(world.lab, tube.number, "BS Hà")
-    lab.release(world.lab, tube.number)
+    entry.log_call(world.lab, tube.number, "BS Hà")
+    validation.release(world.lab, tube.number)
     told = typed(r4.Task, record.read(SYSTEM, "Task", case))
     assert (told.status, told.reasonCode.coding[0].code) == ("requested", "A01")
     actions.save_isolate(world.lab, tube.number, order, 1, Draft("eco"), reason="định danh lại")
@@ -204,7 +204,7 @@ def test_a_notifiable_organism_is_told_when_it_is_final(world) -> None:
 def test_a_correction_keeps_what_was_said_and_tells_who_ordered(world) -> None:
     tube, order = received(world)
     actions.save_isolate(world.lab, tube.number, order, 0, ECOLI)
-    lab.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     with pytest.raises(errors.NeedsReason):
         actions.save_isolate(world.lab, tube.number, order, 1, Draft("kpn"))
     assert result(isolate_id(order, 1)).status == "final"
@@ -243,7 +243,7 @@ def test_the_antibiogram_is_charged_when_it_is_handed_out(world) -> None:
         return {c.code.coding[0].code: int(c.quantity.value) for c in typed("list[r4.ChargeItem]", items)}
 
     assert charged() == {"24.0003.1715": 1}
-    lab.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     assert charged() == {"24.0003.1715": 1, "24.0006.1723": 1, "24.0008.1722": 2}
 
 
@@ -264,7 +264,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing(world) -> None:
     with pytest.raises(errors.BadValue):
         actions.note_step(world.lab, tube.number, order, outcome="gone", hours=3)
     with pytest.raises(errors.BadValue):
-        lab.enter_results(world.lab, tube.number, {culture_id(order): "mọc"})
+        entry.enter_results(world.lab, tube.number, {culture_id(order): "mọc"})
     with pytest.raises(errors.NoCulture):
         actions.note_step(world.lab, tube.number, "x", outcome="growth", hours=3)
     for who, refusal in ((world.doctor, errors.NotAllowed), (world.outsider, errors.NotAllowed)):
@@ -285,7 +285,7 @@ def test_a_tube_that_was_not_received_is_not_read(world) -> None:
 def test_the_sheet_prints_the_antibiogram(world, as_role) -> None:
     tube, order = received(world)
     actions.save_isolate(world.lab, tube.number, order, 0, ECOLI)
-    lab.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     sheet = (
         PdfReader(io.BytesIO(as_role("lab").get(f"/lab/tubes/{tube.number}/sheet.pdf").content)).pages[0].extract_text()
     )

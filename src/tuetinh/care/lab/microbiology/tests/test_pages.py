@@ -11,6 +11,7 @@ from tuetinh.care.lab import actions as lab
 from tuetinh.care.lab.microbiology import actions
 from tuetinh.care.lab.microbiology.actions import Draft
 from tuetinh.care.lab.models import BreakpointTable, CultureStep, IsolateProposal, Tube
+from tuetinh.care.lab.results import validation
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
@@ -88,7 +89,7 @@ def test_a_proposal_is_taken_by_a_button(world, as_role) -> None:
 def test_the_reports_are_seen_and_taken_away(world, as_role) -> None:
     tube, order = received(world)
     actions.save_isolate(world.lab, tube.number, order, 0, Draft("eco", tests=[("CIP", "disk", "30")]))
-    lab.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     client = as_role("lab")
     page = text(client.get("/lab/antibiogram"))
     assert 'data-organism="eco"' in page and "n=1" in page
@@ -164,7 +165,7 @@ def test_the_citizen_reads_in_plain_words_which_antibiotics_help(world, cast, cl
     lab.receive_specimen(world.lab, tube.number)
     tests = [("CIP", "disk", "30"), ("AMP", "disk", "6")]
     actions.save_isolate(world.lab, tube.number, order.id, 0, Draft("eco", tests=tests))
-    lab.release(world.lab, tube.number)
+    validation.release(world.lab, tube.number)
     client.force_login(citizen, backend="django.contrib.auth.backends.ModelBackend")
     page = text(client.get("/me/results/41852-5"))
     assert "Escherichia coli" in page

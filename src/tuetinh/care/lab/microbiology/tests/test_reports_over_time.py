@@ -17,7 +17,7 @@ from tuetinh.care.lab.microbiology import actions, cumulative, wire_whonet
 from tuetinh.care.lab.microbiology.actions import Draft
 from tuetinh.care.lab.microbiology.judging import Susceptibility
 from tuetinh.care.lab.models import Tube
-from tuetinh.care.lab.results import changes
+from tuetinh.care.lab.results import changes, entry, validation
 from tuetinh.care.lab.results.rules import Counting
 from tuetinh.commons.access import api as access
 from tuetinh.record import api as record
@@ -49,8 +49,8 @@ def grown(world, encounter: r4.Encounter, draft: Draft, pick: str = URINE) -> Tu
     lab.receive_specimen(world.lab, tube.number)
     actions.save_isolate(world.lab, tube.number, order.id, 0, draft)
     if Tube.objects.get(pk=tube.pk).critical:
-        lab.log_call(world.lab, tube.number, "BS Hà")
-    lab.release(world.lab, tube.number)
+        entry.log_call(world.lab, tube.number, "BS Hà")
+    validation.release(world.lab, tube.number)
     return tube
 
 
