@@ -6,7 +6,7 @@ import logging
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from cel_expr_python import cel
 
@@ -14,6 +14,8 @@ __all__ = ["ARITHMETIC", "LONGEST", "BadExpression", "Expression", "Language", "
 
 log = logging.getLogger(__name__)
 LONGEST = 4000  # characters of an expression
+REMEMBERED = 256  # answers of an expression, which says the same of the same values
+_UNASKED: Final = object()
 _WHOLE = re.compile(r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'" + r"|(?<![\w.])\d+(?![\w.])")
 _STRINGS = re.compile(r'"(?:\\.|[^"\\])*"' + r"|'(?:\\.|[^'\\])*'")
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
@@ -28,11 +30,24 @@ class Expression:
 
     def __init__(self, text: str, compiled: cel.Expression, words: frozenset[str]) -> None:
         self.text, self.compiled, self.words = text, compiled, words
+        self._said: dict[tuple[tuple[type, Any], ...], Any] = {}
 
     def value(self, known: Mapping[str, Any]) -> Any:
         """What it says of known values, by word; None where that cannot be told, as a word has no value."""
         if not self.words <= known.keys():
             return None
+        try:
+            key = tuple((type(known[word]), known[word]) for word in self.words)
+            answer = self._said.get(key, _UNASKED)
+        except TypeError:  # lists and maps, which are asked of anew
+            return self._asked(known)
+        if answer is _UNASKED:
+            if len(self._said) >= REMEMBERED:
+                self._said.clear()
+            answer = self._said[key] = self._asked(known)
+        return answer
+
+    def _asked(self, known: Mapping[str, Any]) -> Any:
         try:
             answer = self.compiled.eval(data={word: known[word] for word in self.words})
         except RuntimeError as error:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
 from tuetinh.care.lab import actions
@@ -38,7 +38,6 @@ from tuetinh.record.steps import Query, Step, run
 log = logging.getLogger(__name__)
 State = Message.State
 LISTENER = replies.LISTENER
-_ONE_WRITER = 0x7AB0_1AB5  # of the advisory lock: batches of all processes, one after the other
 _Key = tuple[str, str, bytes]
 _COLUMNS = {
     "received_at": "timestamptz", "peer": "text", "wire": "text", "facility": "text", "sender": "text",
@@ -175,20 +174,30 @@ def _apart(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def _keep(items: list[Item]) -> None:
+    """Keep a group in one transaction. What is said twice at once is waited for, and found to be known then."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ONE_WRITER])
-        rows = _known(items)
-        fresh: dict[_Key, Item] = {}
+        run(LISTENER, _alone_with([item.digest for item in items]))
+        rows, fresh, repeated = _known(items), dict[_Key, Item](), list[Item]()
         for item in items:
-            if item.key not in rows:
-                fresh.setdefault(item.key, item)
+            if item.key in rows:
+                _count_again(rows[item.key])
+            elif fresh.setdefault(item.key, item) is not item:
+                repeated.append(item)
         rows |= _rows(list(fresh.values()))
+        for item in repeated:
+            _count_again(rows[item.key])
         for item in items:
-            row = rows[item.key]
-            if fresh.get(item.key) is not item:
-                Message.objects.filter(pk=row.pk).update(copies=F("copies") + 1)
-            item.answer = bytes(row.ack) if row.ack else None
+            item.answer = bytes(row.ack) if (row := rows[item.key]).ack else None
+
+
+def _alone_with(digests: Iterable[bytes]) -> Step[None]:
+    """Lock contents until the transaction ends: in one order, before any tube, so that no two wait for each other."""
+    numbers = sorted({int.from_bytes(digest[:8], signed=True) for digest in digests})
+    yield Query("SELECT pg_advisory_xact_lock(n) FROM unnest(%s::bigint[]) n", (numbers,))
+
+
+def _count_again(row: Message) -> None:
+    Message.objects.filter(pk=row.pk).update(copies=F("copies") + 1)
 
 
 def _known(items: list[Item]) -> dict[_Key, Message]:
@@ -210,6 +219,7 @@ def _rows(items: list[Item]) -> dict[_Key, Message]:
     bench.writes.keep()
     _validated(bench)
     run(LISTENER, _inserted([row for _, row, _ in made]))
+    quality.lock(one.control for _, _, outcome in made for one in outcome.controls)
     for _, row, outcome in made:
         if outcome.controls:
             quality.from_machine(row, outcome.controls)
@@ -221,7 +231,8 @@ def _rows(items: list[Item]) -> dict[_Key, Message]:
 def _validated(bench: Bench) -> None:
     """Validate by rule what was written; where that fails the results wait for a technician."""
     works = {tube.pk: bench.works[tube.pk] for tube in bench.writes.tubes}.values()
-    passed = [(work, rule) for work in works if (rule := validation.granted(work))]
+    in_order = sorted(works, key=lambda work: work.tube.encounter)  # what they cost is put on the bills of visits
+    passed = [(work, rule) for work in in_order if (rule := validation.granted(work))]
     if not passed:
         return
     try:

@@ -16,16 +16,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MOST = 64  # messages in one transaction
+WRITERS = 2  # batches at work at once: one is thought about while the database works on the other
 
 
 class Intake:
-    """Reads arrivals on one thread and keeps them on another, in the order in which they came."""
+    """Reads arrivals on one thread and keeps them on others, in the order in which they came of each line."""
 
     def __init__(self) -> None:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="reading")
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
+        self._idle = [ThreadPoolExecutor(1, thread_name_prefix="intake") for _ in range(WRITERS)]
+        self._writers = tuple(self._idle)
         self._waiting: list[tuple[list[Item], asyncio.Future[None]]] = []
-        self._working: asyncio.Task[None] | None = None
+        self._working: set[asyncio.Task[None]] = set()
 
     async def keep(self, arrivals: Sequence[Arrival]) -> list[Item]:
         """Keep arrivals of one line; what was read of each, with its answer, after the commit. Raises what hindered it.
@@ -38,23 +40,39 @@ class Intake:
         items = await loop.run_in_executor(self._reader, _read, arrivals)
         done = loop.create_future()
         self._waiting.append((items, done))
-        if self._working is None or self._working.done():
-            self._working = asyncio.create_task(self._work())
+        self._begin()
         await done
         return items
 
     async def run(self, do: Callable[[], T]) -> T:
-        """Do something with the database on the same thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, _with_connection, do)
+        """Do something with the database on a thread of theirs."""
+        if not self._idle:
+            return await self._on(self._writers[0], do)
+        writer = self._idle.pop()
+        try:
+            return await self._on(writer, do)
+        finally:
+            self._idle.append(writer)
+            self._begin()
 
-    async def _work(self) -> None:
+    def _begin(self) -> None:
+        """Have a thread that is idle take up what waits."""
+        if self._waiting and self._idle:
+            task = asyncio.create_task(self._work(self._idle.pop()))
+            self._working.add(task)
+            task.add_done_callback(self._working.discard)
+
+    async def _on(self, writer: ThreadPoolExecutor, do: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(writer, _with_connection, do)
+
+    async def _work(self, writer: ThreadPoolExecutor) -> None:
         while self._waiting:
             batch, count = [], 0
             while self._waiting and (not batch or count + len(self._waiting[0][0]) <= MOST):
                 batch.append(self._waiting.pop(0))
                 count += len(batch[-1][0])
             try:
-                await self.run(lambda b=batch: _take([item for items, _ in b for item in items]))  # type: ignore[misc]
+                await self._on(writer, lambda b=batch: _take([item for items, _ in b for item in items]))  # type: ignore[misc]
             except Exception as error:  # each line tells its machine that nothing was kept
                 for _, done in batch:
                     if not done.done():
@@ -63,17 +81,19 @@ class Intake:
                 for _, done in batch:
                     if not done.done():
                         done.set_result(None)
+        self._idle.append(writer)
 
     async def close(self) -> None:
-        """Finish what is in hand, also what is being read, and close the database connection."""
+        """Finish what is in hand, also what is being read, and close the database connections."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._reader, lambda: None)
         await asyncio.sleep(0)  # in which what was read last is handed on
         if self._working:
-            await asyncio.wait({self._working}, timeout=4)
+            await asyncio.wait(self._working, timeout=4)
         self._reader.shutdown(wait=False)
-        await loop.run_in_executor(self._thread, connections.close_all)
-        self._thread.shutdown(wait=False)
+        for writer in self._writers:
+            await loop.run_in_executor(writer, connections.close_all)
+            writer.shutdown(wait=False)
 
 
 def _read(arrivals: Sequence[Arrival]) -> list[Item]:

@@ -91,6 +91,12 @@ def in_use(barcodes: Iterable[str]) -> list[Control]:
     return list(found.order_by("id"))
 
 
+def lock(controls: Iterable[Control]) -> None:
+    """Lock controls that are to be measured, in one order, whatever order messages tell of them in."""
+    if asked := {control.pk for control in controls}:
+        list(Control.objects.select_for_update().filter(pk__in=asked).order_by("id").values_list("pk"))
+
+
 def from_machine(message: Message, measured: Sequence[Measured]) -> None:
     """Keep what a message of a machine told of controls, each measurement once however often the message is read."""
     with transaction.atomic():

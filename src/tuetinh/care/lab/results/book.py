@@ -77,6 +77,7 @@ class Book:
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules = {rule.code: rule for rule in rules}
         self._limits: dict[tuple[type[Rule], str], list[Normal | Critical]] = {}
+        self._deltas: dict[str, dict[str, Delta]] = {}
         for rule in self.rules.values():
             if isinstance(rule, Normal | Critical):
                 self._limits.setdefault((type(rule), rule.analyte), []).append(rule)
@@ -99,7 +100,10 @@ class Book:
 
     def delta(self, analyte: str, day: str) -> Delta | None:
         """How far an analyte may move: its own rule, else the one for every other."""
-        rules = {rule.analyte: rule for rule in self.of(Delta, day)}
+        rules = self._deltas.get(day)
+        if rules is None:
+            rules = {rule.analyte: rule for rule in self.of(Delta, day)}
+            self._deltas = {day: rules}
         return rules.get(analyte) or rules.get("")
 
     def indicator(self, analyte: str, day: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from django.db import connection
 from tuetinh.care.lab import actions
 from tuetinh.care.lab.machines import analysers, inbox, lines
 from tuetinh.care.lab.machines.analysers import FOLDER
-from tuetinh.care.lab.machines.intake import Intake
+from tuetinh.care.lab.machines.intake import WRITERS, Intake
 from tuetinh.care.lab.machines.reading import Arrival, read
 from tuetinh.care.lab.machines.wire_lis1 import Link
 from tuetinh.care.lab.machines.wire_lis1_frames import EOT, Timers, frames
@@ -59,7 +60,7 @@ def test_a_message_is_read_while_the_database_is_busy(oru, readings) -> None:
             connection.close()
 
     async def send(intake: Intake) -> list[int]:
-        busy = asyncio.create_task(intake.run(free.wait))
+        busy = asyncio.gather(*(intake.run(free.wait) for _ in range(WRITERS)))
         kept = asyncio.create_task(intake.keep([Arrival(raw, "10.0.0.1")]))
         async with asyncio.timeout(10):
             while not readings:
@@ -73,13 +74,52 @@ def test_a_message_is_read_while_the_database_is_busy(oru, readings) -> None:
     assert readings == [(raw, "reading")]
 
 
-def test_messages_are_kept_in_the_order_in_which_they_came(oru, readings) -> None:
+def test_a_batch_is_worked_on_while_another_waits_for_the_database(oru, monkeypatch: pytest.MonkeyPatch) -> None:
+    both, working = threading.Barrier(WRITERS, timeout=10), inbox.take_many
+
+    def meeting(items: list[inbox.Item]) -> object:
+        both.wait()
+        return working(items)
+
+    monkeypatch.setattr(inbox, "take_many", meeting)
+
+    async def send(intake: Intake) -> None:
+        await asyncio.gather(
+            *(intake.keep([Arrival(oru("000", {"GLU": "5.0"}, control=str(n)), "10.0.0.1")]) for n in range(WRITERS))
+        )
+
+    with_intake(send)
+    assert Message.objects.count() == WRITERS
+
+
+def test_what_two_batches_say_alike_is_kept_once(world, oru, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second waits for the first, and finds its message known: also its results are written once."""
+    actions.order_tests(world.doctor, world.encounter, (CBC,))
+    raw = oru(Tube.objects.get().number, {"WBC": "5.0"}, unit="10*9/L")
+    both, known = threading.Barrier(WRITERS, timeout=10), inbox._known
+    monkeypatch.setattr(inbox, "take_many", lambda items, do=inbox.take_many: both.wait() is not None and do(items))
+
+    def slow(items: list[inbox.Item]) -> object:
+        found = known(items)
+        time.sleep(0.3)
+        return found
+
+    monkeypatch.setattr(inbox, "_known", slow)
+
+    async def send(intake: Intake) -> list[list[inbox.Item]]:
+        return await asyncio.gather(*(intake.keep([Arrival(raw, f"10.0.0.{n}")]) for n in range(WRITERS)))
+
+    [[first], [second]] = with_intake(send)  # type: ignore[misc]
+    assert first.answer == second.answer and first.answer
+    assert list(Message.objects.values_list("state", "copies")) == [("matched", 2)]
+
+
+def test_messages_of_a_line_are_kept_in_the_order_in_which_they_came(oru, readings) -> None:
     large = b"NTE|1||" + b"x" * 200_000 + b"\r"
     sent = [oru("000", {"GLU": "5.0"}, control=str(n)) + large * (n == 0) for n in range(20)]
 
     async def send(intake: Intake) -> None:
-        answers = await asyncio.gather(*(intake.keep([Arrival(raw, "10.0.0.1")]) for raw in sent))
-        for place, [item] in enumerate(answers):
+        for place, item in enumerate(await intake.keep([Arrival(raw, "10.0.0.1") for raw in sent])):
             assert f"MSA|AA|{place}\r".encode() in (item.answer or b"")
 
     with_intake(send)
