@@ -26,6 +26,13 @@ def _silent(request: HttpRequest) -> int:
     return len(silent(here)) if here.role == "lab" else 0  # whoever stands beside the machine is told
 
 
+def _unassigned(request: HttpRequest) -> int:
+    from tuetinh.care.lab.machines.unassigned import senders
+    from tuetinh.commons.access.api import asker
+
+    return senders(asker(request)).count()
+
+
 def _calls_due(request: HttpRequest) -> int:
     from tuetinh.care.lab.results.board import to_call
 
@@ -75,6 +82,15 @@ MENU = [
             rare=role == "lab",
         )
         for role in ("lab", "admin")
+    ),
+    MenuItem(
+        roles=("admin",),
+        url="lab:unassigned",
+        icon="inbox",
+        label=gettext_lazy("Máy chưa có phòng"),
+        order=31,
+        badge=_unassigned,
+        at="province",
     ),
     MenuItem(
         roles=("lab",), url="lab:board", icon="dashboard", label=gettext_lazy("Theo dõi"), order=15, badge=_calls_due

@@ -6,7 +6,7 @@ from django.urls import path
 
 from tuetinh.care.lab import pages
 from tuetinh.care.lab.blood import urls as blood_urls
-from tuetinh.care.lab.machines import inbox_pages
+from tuetinh.care.lab.machines import inbox_pages, unassigned_pages
 from tuetinh.care.lab.machines import pages as machine_pages
 from tuetinh.care.lab.microbiology import pages as culture_pages
 from tuetinh.care.lab.microbiology import report_pages
@@ -89,6 +89,8 @@ urlpatterns = [
     path("lab/inbox/<int:message_id>/retry", inbox_pages.retry, name="retry"),
     path("lab/inbox/<int:message_id>/aside", inbox_pages.aside, name="aside"),
     path("lab/inbox/<int:message_id>/teach", inbox_pages.teach, name="teach"),
+    path("lab/unassigned", unassigned_pages.senders, name="unassigned"),
+    path("lab/unassigned/<int:message_id>/assign", unassigned_pages.assign, name="assign"),
     path("lab/machines", machine_pages.machines, name="machines"),
     path("lab/machines/new", machine_pages.new_machine, name="new-machine"),
     path("lab/machines/<int:analyser_id>", machine_pages.machine, name="machine"),

@@ -178,6 +178,22 @@ def save(
         raise Taken from error
 
 
+def register(asker: Asker, row: Message, address: str | None = None) -> Analyser:
+    """Register the machine that sent a message, as it names itself; one without a name is known by where it calls from.
+
+    address: where one with a name calls from, where that tells it from others of its name. Raises Taken, NotAllowed.
+    """
+    application, _, facility = row.sender.partition("|")
+    return save(
+        asker,
+        None,
+        name=application or row.peer,
+        application=application,
+        sending_facility=facility,
+        address=address if application else row.peer,
+    )
+
+
 def _describe(asker: Asker, row: Analyser) -> None:
     """Write the Device of a machine: what results name as theirs."""
     desk, fresh = replace(asker, scopes=SYSTEM.scopes, patient=None), not row.device

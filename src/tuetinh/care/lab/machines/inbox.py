@@ -26,6 +26,7 @@ from tuetinh.care.lab.machines.matching import Bench, Outcome
 from tuetinh.care.lab.machines.messages import Code, Header, Refused
 from tuetinh.care.lab.machines.messages import Message as Read
 from tuetinh.care.lab.machines.reading import Arrival, read
+from tuetinh.care.lab.machines.unassigned import laboratories_of
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import OPEN, Analyser, Message, Tube
 from tuetinh.care.lab.quality import actions as quality
@@ -212,8 +213,12 @@ def _rows(items: list[Item]) -> dict[_Key, Message]:
     bench = matching.lay(LISTENER, readable)
     made: list[tuple[Item, Message, Outcome]] = []
     now = datetime.now(UTC)
-    for item in items:
-        outcome = _process(bench, item)
+    outcomes = [_process(bench, item) for item in items]
+    homeless = [(item, outcome) for item, outcome in zip(items, outcomes, strict=True) if not outcome.facility]
+    senders = [(item.header.facility, item.arrival.peer) for item, _ in homeless]
+    for (_, outcome), facility in zip(homeless, laboratories_of(senders), strict=True):
+        outcome.facility = facility
+    for item, outcome in zip(items, outcomes, strict=True):
         ack = replies.answer(item.arrival, item.header, item.message, outcome)
         made.append((item, _row(item, outcome, ack, now), outcome))
     bench.writes.keep()
@@ -327,21 +332,11 @@ def teach(
     """
     with transaction.atomic():
         row = _open(asker, message_id)
-        analyser = analysers.find(row.sender, row.peer)
-        if not analyser:
-            application, _, facility = row.sender.partition("|")
-            analyser = analysers.save(
-                asker,
-                None,
-                name=application or row.peer,
-                application=application,
-                sending_facility=facility,
-                address=None if application else row.peer,  # one without a name is known by where it calls from
-            )
+        analyser = analysers.find(row.sender, row.peer) or analysers.register(asker, row)
         analysers.teach(asker, analyser.pk, code, analyte, unit=unit, factor=factor)
         done = 0
         waiting = Message.objects.select_for_update(of=("self",)).filter(
-            sender=row.sender, state__in=[State.UNKNOWN, State.UNIT], facility__in=[asker.facility, ""]
+            sender=row.sender, state__in=[State.UNKNOWN, State.UNIT], facility=asker.facility
         )
         for other in waiting.exclude(pk=row.pk).order_by("received_at", "pk"):
             if analysers.find(other.sender, other.peer) == analyser:
@@ -401,9 +396,8 @@ def set_aside(asker: Asker, message_id: int, reason: str) -> Message:
 def _open(asker: Asker, message_id: int) -> Message:
     if asker.role not in actions.WORKING:
         raise NotAllowed
-    rows = Message.objects.select_for_update(of=("self",)).filter(pk=message_id, facility__in=[asker.facility, ""])
-    row = rows.first()
-    if not row or not row.waits:
+    row = Message.objects.select_for_update(of=("self",)).filter(pk=message_id, facility=asker.facility).first()
+    if not row or not row.facility or not row.waits:
         raise NotForMatching
     return row
 
@@ -411,5 +405,5 @@ def _open(asker: Asker, message_id: int) -> Message:
 def _handled(asker: Asker, row: Message) -> Message:
     row.handled_by, row.handled_at = asker.account, datetime.now(UTC)
     row.save()
-    publish(f"lab:{row.facility or asker.facility}")
+    publish(f"lab:{row.facility}")
     return row

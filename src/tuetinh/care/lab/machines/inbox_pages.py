@@ -58,7 +58,7 @@ def inbox_list(request: HttpRequest) -> HttpResponse:
 @never_cache
 def message(request: HttpRequest, message_id: int) -> HttpResponse:
     """One message: why it waits, what it says, and what can be done with it."""
-    row = Message.objects.filter(pk=message_id, facility__in=[_here(request), ""]).select_related("tube").first()
+    row = queries.inbox(_here(request), "live").filter(pk=message_id).first()
     if not row:
         raise Http404
     raw = bytes(row.raw)
@@ -87,7 +87,7 @@ def _lines(text: str) -> Iterable[str]:
 
 
 def _with_message(request: HttpRequest, message_id: int, do: Callable[[], Message], done: str) -> HttpResponse:
-    if not Message.objects.filter(pk=message_id, facility__in=[_here(request), ""]).exists():
+    if not queries.inbox(_here(request), "live").filter(pk=message_id).exists():
         raise Http404
     try:
         row = do()

@@ -25,17 +25,17 @@ def _where(which: str) -> Q:
 
 
 def inbox(facility: str, which: str = "open") -> QuerySet[Message]:
-    """Messages of a facility, and those of machines that nobody has registered, newest first.
+    """Messages of a laboratory, newest first.
 
     which: `open` those that wait for a person, a state, `again` those that came more than once, `live` every one.
     """
-    rows = Message.objects.filter(_where(which), facility__in=[facility, ""])
+    rows = Message.objects.filter(_where(which), facility=facility) if facility else Message.objects.none()
     return rows.defer("raw", "ack").select_related("tube", "analyser").order_by("-received_at", "-id")
 
 
 def inbox_counts(facility: str) -> dict[str, int]:
     """How many messages wait in each state, in one query."""
-    rows = Message.objects.filter(facility__in=[facility, ""], state__in=OPEN)
+    rows = Message.objects.filter(facility=facility, state__in=OPEN) if facility else Message.objects.none()
     found = dict(rows.values_list("state").annotate(count=Count("pk")).order_by())
     return found | {"open": sum(found.values())}
 
