@@ -50,6 +50,17 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     section: str = ""
     row: str = ""  # of XML: the path of the elements that are results
     days_first: bool = True
+    years_first: bool = False  # also where a year has two digits
+
+
+class Speech(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a simulated machine writes a text of its maker's own: `str.format` with what it tells.
+
+    message: with `specimen`, `results` and the time `at`; result: for each, with `code`, `value`, `unit` and `at`.
+    """
+
+    message: str
+    result: str
 
 
 class Queries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,8 +92,9 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     at: where things stand, the first that holds something. `O.3.2` is the second component of field 3 of a record;
     of a table, a column's name. codes: our analyte, then its unit and a factor where needed; null: never reported.
-    words: of results, in ours. never: what type and code (`IS 12045`) of results look like that are never reported,
-    besides those of `codes`. numbered: whether its frames are in order. source: from where this is known.
+    called: how one calls itself, where that is not the name of its model. words: of results, in ours. never: what type
+    and code (`IS 12045`) of results look like that are never reported, besides those of `codes`. numbered: whether its
+    frames are in order. source: from where this is known.
     """
 
     model: str
@@ -91,6 +103,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     transports: tuple[Literal["tcp", "mllp", "serial", "file"], ...]
     known_by: str
     source: str
+    called: str = ""
     at: dict[str, tuple[str, ...]] = {}
     patterns: dict[str, str] = {}
     controls: tuple[Control, ...] = ()
@@ -104,6 +117,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     numbered: bool = True
     text: str = ""
     fields: dict[str, str] = {}
+    speech: Speech | None = None
     silent_minutes: int = 0
 
 
@@ -129,6 +143,11 @@ class Driver:
         """Its maker and model."""
         return f"{self.description.maker} {self.description.model}"
 
+    @property
+    def sender(self) -> str:
+        """How one calls itself."""
+        return self.description.called or self.description.model.partition(" (")[0]
+
     def places(self, what: str, usual: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Where something stands."""
         return self.description.at.get(what, usual)
@@ -145,6 +164,10 @@ class Driver:
     def word(self, text: str) -> str:
         """A result's word in ours, where it has one."""
         return self.description.words.get(text.strip().casefold(), text)
+
+    def spoken(self, text: str) -> str:
+        """A word of ours in the model's, where it has one."""
+        return next((said for said, ours in self.description.words.items() if ours == text), text)
 
     def silent(self, what: str) -> bool:
         """Whether a result of this type and code (`IS 12045`) is never reported."""
@@ -179,7 +202,13 @@ def driver(key: str) -> Driver | None:
 
 @cache
 def _patterns() -> list[tuple[re.Pattern[str], Driver]]:
-    return [(re.compile(d.description.known_by, re.IGNORECASE), d) for d in drivers().values()]
+    """How to know each model; a text of a maker's own, which names no sender, is kept under the model's name."""
+
+    def pattern(one: Driver) -> str:
+        known = one.description.known_by
+        return rf"{known}|^{re.escape(one.name)}(?:\||$)" if one.description.wire == "text" else known
+
+    return [(re.compile(pattern(one), re.IGNORECASE), one) for one in drivers().values()]
 
 
 def recognise(text: str, *wires: Wire) -> Driver | None:

@@ -17,11 +17,11 @@ from typing import Any, Literal
 import msgspec
 
 from tuetinh.care.lab.catalogue import analytes
-from tuetinh.care.lab.machines.drivers import Driver, Table, driver
+from tuetinh.care.lab.machines.drivers import Driver, Serial, Table, driver
 from tuetinh.care.lab.machines.serial_lines import SerialLine
 from tuetinh.care.lab.machines.wire_files import USUAL
 from tuetinh.care.lab.machines.wire_lis1 import Link
-from tuetinh.care.lab.machines.wire_lis1_frames import ACK, ENQ, EOT, frames
+from tuetinh.care.lab.machines.wire_lis1_frames import ACK, ENQ, EOT, RS, frames, proprietary
 from tuetinh.care.lab.machines.wire_mllp import SB, TRAILER
 
 Fault = Literal["", "checksum", "cut", "double", "garbage"]
@@ -64,18 +64,17 @@ def results(model: Driver, specimen: str, values: dict[str, str], number: int, *
             message = f"{model.key} does not measure {key}"
             raise LookupError(message)
         told.append((code, value, model.codes[code].unit or analytes()[key].unit))
-    now = datetime.now(UTC).astimezone(HANOI).strftime("%Y%m%d%H%M%S")
-    name = model.description.model.partition(" (")[0]
+    at = datetime.now(UTC).astimezone(HANOI)
+    now = at.strftime("%Y%m%d%H%M%S")
     match model.description.wire:
         case "hl7v2":
-            return _hl7v2(name, specimen, told, now, (number, control))
+            return _hl7v2(model.sender, specimen, told, now, (number, control))
         case "lis2":
             return _lis2(model, specimen, told, now, (number, control))
         case "file":
             return _file(model, specimen, told, now)
         case _:
-            message = f"{model.key} speaks a text of its maker's own"
-            raise LookupError(message)
+            return _text(model, specimen, told, at)
 
 
 Told = list[tuple[str, str, str]]
@@ -97,7 +96,6 @@ def _hl7v2(name: str, specimen: str, told: Told, now: str, about: tuple[int, boo
 
 def _lis2(model: Driver, specimen: str, told: Told, now: str, about: tuple[int, bool]) -> bytes:
     number, control = about
-    name = model.description.model.partition(" (")[0]
     place = next(iter(model.places("specimen", ("O.3.1",))))
     kind, field, component = place.split(".")
     order = ["O", "1", *[""] * 28]
@@ -106,7 +104,7 @@ def _lis2(model: Driver, specimen: str, told: Told, now: str, about: tuple[int, 
     target[int(field) - 1] = "^" * (int(component) - 1) + specimen
     order[11] = "Q" if control else "N"
     sender = next(iter(model.places("sender", ("H.5.1",)))).split(".")
-    lines = [rf"H|\^&|{number}||{'^' * (int(sender[2]) - 1)}{name}|||||||P|LIS2-A2|{now}", "|".join(person)]
+    lines = [rf"H|\^&|{number}||{'^' * (int(sender[2]) - 1)}{model.sender}|||||||P|LIS2-A2|{now}", "|".join(person)]
     lines.append("|".join(order).rstrip("|"))
     where = next(iter(model.places("code", ("R.3.4",)))).split(".")
     for count, (code, value, unit) in enumerate(told, 1):
@@ -117,6 +115,9 @@ def _lis2(model: Driver, specimen: str, told: Told, now: str, about: tuple[int, 
 def _file(model: Driver, specimen: str, told: Told, now: str) -> bytes:
     """An export of a model: a row for each result, a row with a column for each, or lines of names and values."""
     table = model.description.table or Table()
+    if table.row:
+        message = f"{model.key} writes XML, which is not played"
+        raise LookupError(message)
     at = {what: model.places(what, usual)[:1] for what, usual in USUAL.items()}
 
     def cells(**said: str) -> dict[str, str]:
@@ -132,11 +133,23 @@ def _file(model: Driver, specimen: str, told: Told, now: str) -> bytes:
         rows = [cells(specimen=specimen, time=now) | named]
     else:
         rows = [cells(specimen=specimen, code=code, value=value, unit=unit, time=now) for code, value, unit in told]
+    if table.header and table.header not in rows[0]:  # by which the line of the columns' names is found
+        rows = [{table.header: str(place)} | row for place, row in enumerate(rows, 1)]
     written = io.StringIO()
     writer = csv.DictWriter(written, list(rows[0]), delimiter=table.delimiter or ",")
     writer.writeheader()
     writer.writerows(rows)
     return written.getvalue().encode()
+
+
+def _text(model: Driver, specimen: str, told: Told, at: datetime) -> bytes:
+    """A text of the maker's own."""
+    speech = model.description.speech
+    if speech is None:
+        message = f"nobody has said how {model.key} writes"
+        raise LookupError(message)
+    said = (speech.result.format(code=code, value=model.spoken(value), unit=unit, at=at) for code, value, unit in told)
+    return speech.message.format(specimen=specimen, results="".join(said), at=at).encode()
 
 
 async def play(order: Play) -> Played:
@@ -153,11 +166,11 @@ async def play(order: Play) -> Played:
             await asyncio.to_thread(_leave, Path(order.to), model.name, number, message, _faulty(order, number))
             played.sent += 1
         return played
-    line = await _open(order.to)
+    talk = {"hl7v2": _by_mllp, "text": _by_text}.get(wire, _by_lis1)
+    line = await _open(order.to, model.description.serial)
     try:
         for number, message in messages:
             fault = _faulty(order, number)
-            talk = _by_mllp if wire == "hl7v2" else _by_lis1
             for _ in range(2 if fault == "double" else 1):
                 accepted = await talk(line, message, fault)
                 played.sent += 1
@@ -201,11 +214,20 @@ class _Wire:
         self._close()
 
 
-async def _open(to: str) -> _Wire:
+async def _open(to: str, settings: Serial) -> _Wire:
     host, _, port = to.rpartition(":")
     if not port.isdigit():
-        line = SerialLine(to, driver("sysmex-xp").description.serial)  # type: ignore[union-attr]
-        return _Wire(line.read, line.write, line.close)
+        line = SerialLine(to, settings)
+
+        async def patiently(seconds: float) -> bytes | None:
+            now = asyncio.get_running_loop().time
+            until = now() + seconds
+            found: bytes | None = b""
+            while found == b"" and now() < until:
+                found = await line.read(until - now())  # a slice of it
+            return found
+
+        return _Wire(patiently, line.write, line.close)
     reader, writer = await asyncio.open_connection(host, int(port))
 
     async def read(seconds: float) -> bytes:
@@ -265,6 +287,28 @@ async def _by_lis1(line: _Wire, message: bytes, fault: Fault) -> bool | None:
     if out := link.take():
         await line.write(out)
     return link.outcomes[0].sent
+
+
+async def _by_text(line: _Wire, message: bytes, fault: Fault) -> bool | None:
+    """The same in the frame of a maker's own text; one that begins with RS is enquired for and checked."""
+    checked = message.startswith(RS)
+    frame = proprietary(message, checked=checked)
+    if fault == "garbage":
+        await line.write(bytes(random.choices(range(0x80, 0x100), k=64)))  # noqa: S311
+    if checked:
+        await line.write(ENQ)
+        if ACK not in await line.read():
+            return None
+    if fault == "cut":
+        await line.write(frame[: len(frame) // 2])
+        return None
+    if fault == "checksum" and checked:
+        frame = frame[:-3] + (b"00" if frame[-3:-1] != b"00" else b"01") + frame[-1:]
+    await line.write(frame)
+    answer = await line.read()
+    if checked:
+        await line.write(EOT)
+    return answer == ACK if answer else None
 
 
 async def app(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:

@@ -193,16 +193,15 @@ class _Rows:
                 reference=self.find("reference", get),
                 flags=tuple(filter(None, (self.find("flag", get),))),
                 status="F",
-                at=moment(self.find("time", get), days_first=self.days_first),
+                at=self.moment(self.find("time", get)),
                 operator=self.find("operator", get),
             )
         )
 
-    @property
-    def days_first(self) -> bool:
-        """How the model writes dates."""
-        table = self.driver.description.table if self.driver else None
-        return table.days_first if table else True
+    def moment(self, text: str) -> datetime | None:
+        """A time as the model writes it."""
+        table = (self.driver.description.table if self.driver else None) or Table()
+        return moment(text, days_first=table.days_first, years_first=table.years_first)
 
     def find(self, what: str, get: Callable[[str], str]) -> str:
         """The first column of something that holds a value; `A + B` are two columns together."""
@@ -225,7 +224,7 @@ class _Rows:
         told = self.message.header
         sender = self.driver.name if self.driver else ""
         self.message.header = Header(
-            application=sender, type=told.type, control_id=told.control_id, wire="file",
+            application=sender, type=told.type, control_id=told.control_id, wire=told.wire,
             serial=next(iter(sorted(filter(None, self.serials))), ""),
         )  # fmt: skip
         return self.message
@@ -328,8 +327,11 @@ _DATE = re.compile(r"(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})(?:[ T]+(\d{1,2}):(\d\
 _SERIAL_DAY = re.compile(r"\d{5}(?:\.\d+)?")
 
 
-def moment(text: str, *, days_first: bool = True) -> datetime | None:
-    """A time as files write it: DTM, year first, day or month first, or a spreadsheet's number of days."""
+def moment(text: str, *, days_first: bool = True, years_first: bool = False) -> datetime | None:
+    """A time as files write it: DTM, year first, day or month first, or a spreadsheet's number of days.
+
+    years_first: also where the year has two digits.
+    """
     text = text.strip()
     if found := timestamp(text):
         return found
@@ -338,7 +340,8 @@ def moment(text: str, *, days_first: bool = True) -> datetime | None:
     if not (match := _DATE.fullmatch(text)):
         return None
     a, b, c, hour, minute, second = (int(part or 0) for part in match.groups())
-    year, month, day = (a, b, c) if a > 31 or len(match.group(1)) == 4 else (c, b, a) if days_first else (c, a, b)
+    first = years_first or a > 31 or len(match.group(1)) == 4
+    year, month, day = (a, b, c) if first else (c, b, a) if days_first else (c, a, b)
     try:
         return datetime(year + 2000 * (year < 100), month, day, hour, minute, second, tzinfo=HANOI).astimezone(UTC)
     except ValueError:

@@ -264,9 +264,8 @@ class Link:
         told = bytes(self._in[end + 1 : end + 3])
         short = len(told) < 2 and not whole and all(byte in _HEX for byte in told)
         if short or (not whole and not self._tail_came(end + 3)):
-            self._tail_until = None if short and not told else now + self.timers.tail
-            if short and not told:
-                self._tail_until = now + self.timers.between
+            awaited = short and not told and not self._has_none(bytes(self._in[1:end]))
+            self._tail_until = now + (self.timers.between if awaited else self.timers.tail)
             return
         self._until = now + self.timers.between
         if len(told) == 2 and all(byte in _HEX for byte in told):
@@ -276,6 +275,10 @@ class Link:
         else:
             self._unchecked(bytes(self._in[1:end]))
             self._drop(end + 1)
+
+    def _has_none(self, body: bytes) -> bool:
+        """Whether a frame is of a talker that knows no checksum: it enquired for nothing, and it is no record."""
+        return self._expected is None and not _RECORD.match(body)
 
     def _tail_came(self, place: int) -> bool:
         """Whether CR LF came after the checksum, or something else that shows that it will not."""

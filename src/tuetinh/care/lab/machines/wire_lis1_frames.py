@@ -57,3 +57,8 @@ def frames(message: bytes, size: int = FRAME_TEXT) -> list[bytes]:
         body = b"%d" % (number % 8) + text + end
         made.append(STX + body + checksum(body) + CR + LF)
     return made
+
+
+def proprietary(text: bytes, *, checked: bool) -> bytes:
+    """The frame of a text of a maker's own: between STX and ETX, with a checksum after GS where it is checked."""
+    return STX + (text + GS + checksum(text + GS).lower() if checked else text) + ETX

@@ -217,6 +217,23 @@ def test_frames_without_numbers_in_order_are_taken_from_those_that_send_so() -> 
 def test_a_talker_without_checksums_is_heard() -> None:
     texts, out = play([STX + b"24/10/29 13:08 ID# 7 Na 131 mmol/L" + ETX + LF])
     assert (texts, out) == ([Text(b"24/10/29 13:08 ID# 7 Na 131 mmol/L", proprietary=True)], ACK)
+    link = Link()
+    link.receive(STX + b"24/10/29 13:08 ID# 7 Na 131 mmol/L" + ETX, 0.0)
+    assert link.held is None  # a checksum may follow
+    assert link.deadline is not None and link.deadline < 1  # yet it waits for the answer
+    link.tick(0.4)
+    assert link.held
+
+
+def test_a_checksum_that_is_late_is_awaited() -> None:
+    frame = frames(MESSAGE)[0]
+    for before in (b"", ENQ):
+        link = Link()
+        link.receive(before + frame[:-4], 0.0)
+        link.tick(1.0)
+        assert link.held is None
+        link.receive(frame[-4:], 5.0)
+        assert link.take() == ACK * (1 + len(before))
 
 
 @given(

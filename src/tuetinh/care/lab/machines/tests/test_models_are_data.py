@@ -56,6 +56,7 @@ def test_no_two_models_have_one_name() -> None:
         ("Architect|", "lis2", "abbott-architect"),
         ("ACCESS^575707", "lis2", "beckman-access2"),
         ("order_id,test_name,result_concentration", "file", "roche-integra-file"),
+        ("bioMérieux mini VIDAS|", "text", "biomerieux-minividas"),
         ("TEST|", "lis2", None),
     ],
 )
@@ -195,6 +196,10 @@ def test_the_simulator_leaves_a_file_as_the_model_does(key: str) -> None:
     measured = list(dict.fromkeys(known.analyte for known in driver.codes.values() if known.analyte))[:2]
     if not measured:
         pytest.skip("none of its codes is ours: they are taught")
+    if driver.description.table and driver.description.table.row:
+        with pytest.raises(LookupError, match="XML"):
+            results(driver, "1", dict.fromkeys(measured, "5"), 7)
+        return
     payload = results(driver, "2611291210400001", dict.fromkeys(measured, "5"), 7)
     [order] = read_file(File(f"{driver.name} 1.csv", payload), driver).orders
     told = [(r.code.code, r.number) for r in order.results]
@@ -205,6 +210,7 @@ def test_the_simulator_leaves_a_file_as_the_model_does(key: str) -> None:
 @pytest.mark.parametrize("key", [k for k, d in drivers().items() if d.description.wire in ("lis2", "hl7v2")])
 def test_the_simulator_speaks_as_the_model_does(key: str) -> None:
     driver = drivers()[key]
+    assert recognise(f"{driver.sender}|SIM", driver.description.wire) is driver
     analyte = next((known.analyte for known in driver.codes.values() if known.analyte), "")
     if not analyte:
         pytest.skip("none of its codes is ours: they are taught")
