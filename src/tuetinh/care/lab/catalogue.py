@@ -140,6 +140,7 @@ class Test:
     """What can be ordered. `code` is the service's, which is billed; a panel has several analytes.
 
     pick: what it is ordered by: its code, or `code/key` where one service is done of several kinds of specimen.
+    also: what machines tell with it that can; it is whole without.
     """
 
     __test__ = False  # pytest: no test class
@@ -152,6 +153,7 @@ class Test:
     analytes: tuple[Analyte, ...]
     bench: Bench
     pick: str
+    also: tuple[Analyte, ...] = ()
 
     @property
     def name(self) -> str:
@@ -195,6 +197,7 @@ def _tests() -> dict[str, Test]:
             row["code"], row["key"], row["specimen"], row["loinc"], (row["name"], row["name_en"]),
             tuple(known[key] for key in row["analytes"].split()), benches()[row["bench"]],
             row["code"] if counted[row["code"]] == 1 else f"{row['code']}/{row['key']}",
+            tuple(known[key] for key in row["also"].split()),
         )
         for row in rows
     ]  # fmt: skip

@@ -23,6 +23,8 @@ _SAME_SIZE = {
     "miu/ml": {"iu/l", "mu/ml", "u/l"},
     "iu/ml": {"kiu/l"},
     "fl": {"um3"},
+    "/ul": {"cells/ul", "/mm3", "cells/mm3"},
+    "copies/ml": {"cps/ml", "cp/ml"},
     "s": {"sec", "secs", "second", "seconds"},
     "mm/h": {"mm/hr", "mm/1h"},
 }

@@ -237,7 +237,7 @@ class _Told:
 def _readings(
     bench: Bench, order: Order, work: Work, meanings: dict[str, Meaning], analyser: Analyser | None, *, insist: bool
 ) -> _Told:
-    measured_here = [(o, analyte) for o, analyte in work.slots() if analyte.kind != "culture"]
+    measured_here = [(o, analyte) for o, analyte in work.places() if analyte.kind != "culture"]
     slots = {analyte.key: facts.observation_id(o.id or "", analyte.key) for o, analyte in measured_here}
     asked = [analyte for _, analyte in measured_here]
     told = _Told(pictures=[pictures.Sent(one.title, drawing.curve(one), pictures.SVG) for one in order.curves])

@@ -40,7 +40,7 @@ def enter_results(asker: Asker, number: str, values: Mapping[str, str], *, reaso
         work = work_on(as_desk(asker), tube)
         source = _read_from(tube.facility, machine)
         readings = {}
-        for order, analyte in work.slots():
+        for order, analyte in work.places():
             id_ = facts.observation_id(order.id or "", analyte.key)
             if typed := values.get(id_, "").strip():
                 readings[id_] = replace(read_typed(analyte, typed, id_), **source)
@@ -154,7 +154,7 @@ def _measured(desk: Asker, work: Work, readings: Mapping[str, facts.Reading]) ->
     """Build the results that readings change."""
     new = [
         (order, analyte, reading)
-        for order, analyte in work.slots()
+        for order, analyte in work.places()
         if (reading := readings.get(id_ := facts.observation_id(order.id or "", analyte.key)))
         and not same(work.results.get(id_), reading)
     ]
@@ -237,7 +237,8 @@ def reports(writes: Writes, work: Work, status: str, only: set[str] | None = Non
         if not what or order.status == "revoked":
             continue
         ids = [facts.observation_id(id_, a.key) for a in what.analytes]
-        extra = [facts.observation_id(id_, rule.analyte) for host, rule in work.calculated() if host.id == id_]
+        extra = [facts.observation_id(id_, one.key) for one in what.also]
+        extra += [facts.observation_id(id_, rule.analyte) for host, rule in work.calculated() if host.id == id_]
         results = [work.results[i] for i in (*ids, *extra) if i in work.results]
         results += [work.results[i] for result in results for i in facts.members(result) if i in work.results]
         whole = all(i in work.results and not facts.unfinished(work.results[i]) for i in ids)

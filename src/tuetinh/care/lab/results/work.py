@@ -54,12 +54,13 @@ class Work:
     before: Mapping[str, r4.Observation] | None = None
     _tests: dict[str, Test | None] = field(default_factory=dict)
     _slots: list[tuple[r4.ServiceRequest, Analyte]] | None = None
+    _places: list[tuple[r4.ServiceRequest, Analyte]] | None = None
     _calculated: list[tuple[r4.ServiceRequest, Formula]] | None = None
 
     def add(self, orders: Iterable[r4.ServiceRequest]) -> None:
         """Take in orders that were made meanwhile."""
         self.orders.update({order.id or "": order for order in orders})
-        self._slots = self._calculated = None
+        self._slots = self._places = self._calculated = None
 
     def test(self, id_: str) -> Test | None:
         """The test that one of its orders is for, None where it is none of ours."""
@@ -74,6 +75,17 @@ class Work:
             self._slots = [(order, analyte) for order, what in open_ if what for analyte in what.analytes]
         return self._slots
 
+    def places(self) -> list[tuple[r4.ServiceRequest, Analyte]]:
+        """The same, and what machines may tell with it and nobody ordered by itself."""
+        if self._places is None:
+            ordered = {analyte.key for _, analyte in self.slots()}
+            open_ = [(order, self.test(id_)) for id_, order in self.orders.items() if order.status != "revoked"]
+            also = {
+                one.key: (order, one) for order, what in open_ if what for one in what.also if one.key not in ordered
+            }
+            self._places = [*self.slots(), *also.values()]
+        return self._places
+
     def calculated(self) -> list[tuple[r4.ServiceRequest, Formula]]:
         """Every analyte that can be calculated of what was ordered, with the order that it goes with."""
         if self._calculated is None:
@@ -83,18 +95,15 @@ class Work:
         return self._calculated
 
     def rows(self) -> list[tuple[r4.ServiceRequest, Analyte]]:
-        """What was ordered, each order with what was calculated for it."""
-        extra = [
-            (order, analytes()[rule.analyte])
-            for order, rule in self.calculated()
-            if facts.observation_id(order.id or "", rule.analyte) in self.results
-        ]
+        """What was ordered, each order with what was told with it and calculated for it."""
+        along = self.places()[len(self.slots()) :] + [(o, analytes()[rule.analyte]) for o, rule in self.calculated()]
+        extra = [(o, one) for o, one in along if facts.observation_id(o.id or "", one.key) in self.results]
         places = {id_: place for place, id_ in enumerate(self.orders)}
         return sorted([*self.slots(), *extra], key=lambda row: places[row[0].id or ""])
 
     def ids(self) -> list[str]:
         """The ids of all results that it can have."""
-        keys = [(order, analyte.key) for order, analyte in self.slots()]
+        keys = [(order, analyte.key) for order, analyte in self.places()]
         keys += [(order, rule.analyte) for order, rule in self.calculated()]
         return [facts.observation_id(order.id or "", key) for order, key in keys]
 
@@ -163,7 +172,7 @@ def works_on(asker: Asker, tubes: Sequence[Tube]) -> list[Work]:
 def recall(asker: Asker, works: Iterable[Work]) -> None:
     """Read what was last released of the persons of tubes: what jumps are judged by."""
     works = list(works)
-    codes = {analyte.loinc for work in works for _, analyte in work.slots()}
+    codes = {analyte.loinc for work in works for _, analyte in work.places()}
     codes |= {analytes()[rule.analyte].loinc for work in works for _, rule in work.calculated()}
     own = {id_ for work in works for id_ in work.results}
     found = newest(asker, {work.tube.patient for work in works}, codes, beyond=own)

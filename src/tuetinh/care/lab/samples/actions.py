@@ -143,7 +143,7 @@ def cancel_order(asker: Asker, number: str, order_id: str, reason: str) -> Tube:
         desk = as_desk(asker)
         order = _order_of(desk, tube, order_id)
         what = facts.ordered_test(order)
-        measured = [facts.observation_id(order_id, one.key) for one in (what.analytes if what else ())]
+        measured = [facts.observation_id(order_id, one.key) for one in ((*what.analytes, *what.also) if what else ())]
         if order.status != "active" or record.read_many(desk, "Observation", measured):
             raise WrongStage
         order.status = "revoked"

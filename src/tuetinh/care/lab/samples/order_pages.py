@@ -48,7 +48,7 @@ def ordered(work: Work) -> list[Ordered]:
     for id_, order in work.orders.items():
         what = facts.ordered_test(order)
         if what and order.status != "revoked":
-            keys = [facts.observation_id(id_, one.key) for one in what.analytes]
+            keys = [facts.observation_id(id_, one.key) for one in (*what.analytes, *what.also)]
             found.append(Ordered(id_, what.name, any(key in work.results for key in keys)))
     return found
 
