@@ -194,6 +194,11 @@ OPEN = ("unmatched", "unknown", "unit", "range", "broken")  # states in which a 
 UNKNOWN_CONTROL = "unknown-control"  # why a control's message was not kept as its result
 
 
+def named(sender: str) -> str:
+    """The name that a sender said, as people read it: application, then facility."""
+    return " · ".join(part for part in sender.split("|") if part)
+
+
 class Message(models.Model):
     """One message as it came, kept before it is acknowledged. A message sent again is counted, not kept again."""
 
@@ -249,7 +254,7 @@ class Message(models.Model):
     @property
     def origin(self) -> str:
         """Who sent it by the name it said, else from where it came."""
-        return self.sender if self.sender.strip("|") else self.peer
+        return named(self.sender) or self.peer
 
     @property
     def waits(self) -> bool:

@@ -149,9 +149,13 @@ def _parts(work: Work) -> list[Bench]:
 
 
 def _holds(work: Work) -> list[tuple[str, str]]:
-    """What is held of a tube, and why."""
-    rules = ((analytes().get(key), work.judge.named(code)) for code, key in work.tube.holds)
-    return [(analyte.name, rule.text) for analyte, rule in rules if analyte and isinstance(rule, Hold)]
+    """Why something of a tube is held, each reason once, and what."""
+    found: dict[str, list[str]] = {}
+    for code, key in work.tube.holds:
+        analyte, rule = analytes().get(key), work.judge.named(code)
+        if analyte and isinstance(rule, Hold):
+            found.setdefault(rule.text, []).append(analyte.name)
+    return [(why, ", ".join(names)) for why, names in found.items()]
 
 
 def _sparkline(row: queries.Row) -> str:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from tuetinh.care.lab.errors import LabError
 from tuetinh.care.lab.machines import unassigned
+from tuetinh.care.lab.models import named
 from tuetinh.care.lab.samples.actions import laboratories
 from tuetinh.commons.access.api import asker, desk, place_name
 from tuetinh.commons.ui.api import paginate
@@ -23,7 +24,7 @@ def senders(request: HttpRequest) -> HttpResponse:
     """Who sends what belongs to no laboratory yet. What it says is not shown: it is of somebody."""
     page = paginate(request, unassigned.senders(asker(request)))
     for row in page.object_list:
-        row["name"] = " ".join(part for part in row["sender"].split("|") if part)
+        row["name"] = named(row["sender"])
     places = sorted((place_name("Organization", one), one) for one in laboratories())
     return render(request, "lab/unassigned.html", {"page": page, "places": places})
 

@@ -80,6 +80,24 @@ def test_a_tube_goes_from_order_to_sheet_by_its_pages(technician: Client, world)
     assert len(label.pages) == 1 and tube.number in label.pages[0].extract_text()
 
 
+def test_what_is_held_for_one_reason_is_told_once(technician: Client, world) -> None:
+    tube = order(world, ELEC)
+    at, [request] = f"/lab/tubes/{tube.number}", api.orders(world.doctor, world.encounter.id)
+    typed = {
+        facts.observation_id(request.id, key): value for key, value in (("NA", "140"), ("K", "4,1"), ("CL", "101"))
+    }
+    technician.post(f"{at}/results", typed)
+    held = text(technician.get(at)).partition("data-holds")[2].partition("</section>")[0]
+    assert held.count("<li>") == held.count("máy chưa đăng ký: so với phiếu máy") == 1
+    assert "Natri (Na⁺), Kali (K⁺), Clo (Cl⁻)" in held
+
+
+def test_a_sender_is_named_as_people_read_it(technician: Client, world) -> None:
+    inbox.take(Frame(rb"MSH|^~\&|BS240||TT|X|20261121||ORU^R01|7|P|2.3.1" + b"\rOBR|1||000\rOBX|1|NM|GLU||5.0\r"), "")
+    page = text(technician.get(f"/lab/inbox/{Message.objects.get().pk}"))
+    assert "· BS240 ·" in page and "BS240|" not in page.partition("Nguyên văn")[0]
+
+
 def test_what_is_typed_names_the_machine_that_it_was_read_from(technician: Client, world) -> None:
     manager = replace(world.lab, role="admin")
     here = analysers.save(manager, None, name="Máy sinh hóa", application="HIT-917", ministry_code="SH.1.12345")
