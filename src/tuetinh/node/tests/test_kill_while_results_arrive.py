@@ -18,18 +18,17 @@ pytestmark = pytest.mark.long
 
 Start = Callable[..., Any]
 ORU = (
-    rb"MSH|^~\&|K%d|LAB|TUETINH|LAB|20261121080000||ORU^R01|%d|P|2.5.1" + b"\r"
-    b"OBR|1|X%d||GLU\rOBX|1|NM|GLU||5.4|mmol/L\r"
+    rb"MSH|^~\&|K%d|%s|TUETINH|LAB|20261121080000||ORU^R01|%d|P|2.5.1" + b"\rOBR|1|X%d||GLU\rOBX|1|NM|GLU||5.4|mmol/L\r"
 )
 
 
 def send_until_the_end(node: Any, kill_at: int) -> int:
     """Send one message after the other and kill the node in the midst; how many were acknowledged with AA."""
-    acknowledged = 0
+    acknowledged, here = 0, node.account("lab")["facility"].encode()
     with socket.create_connection(("127.0.0.1", node.demo["ports"]["mllp"]), timeout=10) as wire:
         for control in range(500):
             try:
-                wire.sendall(b"\x0b" + ORU % (control, control, control) + b"\x1c\r")
+                wire.sendall(b"\x0b" + ORU % (control, here, control, control) + b"\x1c\r")
                 if control == kill_at:
                     kill(node)
                 answer = wire.recv(4096)
@@ -57,7 +56,7 @@ def test_every_acknowledged_message_outlives_the_kill(start: Start, built: Path)
     desk = Desk(node.url, account["username"], account["password"])
     kept: set[int] = set()
     for page in range(1, 20):
-        found = {int(n) for n in re.findall(r"K(\d+)\|LAB", desk.get("/lab/inbox", list="live", page=str(page)).text)}
+        found = {int(n) for n in re.findall(r"K(\d+) · ", desk.get("/lab/inbox", list="live", page=str(page)).text)}
         if found <= kept:
             break
         kept |= found

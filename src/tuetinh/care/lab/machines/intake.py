@@ -26,7 +26,9 @@ class Intake:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="reading")
         self._idle = [ThreadPoolExecutor(1, thread_name_prefix="intake") for _ in range(WRITERS)]
         self._writers = tuple(self._idle)
-        self._waiting: list[tuple[list[Item], asyncio.Future[None]]] = []
+        self._unread: list[tuple[Sequence[Arrival], asyncio.Future[list[Item]]]] = []
+        self._waiting: list[tuple[list[Item], asyncio.Future[list[Item]]]] = []
+        self._reading: asyncio.Task[None] | None = None
         self._working: set[asyncio.Task[None]] = set()
 
     async def keep(self, arrivals: Sequence[Arrival]) -> list[Item]:
@@ -36,13 +38,20 @@ class Intake:
         """
         if not arrivals:
             return []
+        done: asyncio.Future[list[Item]] = asyncio.get_running_loop().create_future()
+        self._unread.append((arrivals, done))
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read())
+        return await done
+
+    async def _read(self) -> None:
+        """Have read what came while what came before was read."""
         loop = asyncio.get_running_loop()
-        items = await loop.run_in_executor(self._reader, _read, arrivals)
-        done = loop.create_future()
-        self._waiting.append((items, done))
-        self._begin()
-        await done
-        return items
+        while self._unread:
+            some, self._unread = self._unread, []
+            read = await loop.run_in_executor(self._reader, _read_all, [arrivals for arrivals, _ in some])
+            self._waiting += [(items, done) for items, (_, done) in zip(read, some, strict=True)]
+            self._begin()
 
     async def run(self, do: Callable[[], T]) -> T:
         """Do something with the database on a thread of theirs."""
@@ -78,22 +87,26 @@ class Intake:
                     if not done.done():
                         done.set_exception(error)
             else:
-                for _, done in batch:
+                for items, done in batch:
                     if not done.done():
-                        done.set_result(None)
+                        done.set_result(items)
         self._idle.append(writer)
 
     async def close(self) -> None:
         """Finish what is in hand, also what is being read, and close the database connections."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._reader, lambda: None)
-        await asyncio.sleep(0)  # in which what was read last is handed on
+        if self._reading:
+            await asyncio.wait({self._reading}, timeout=4)
         if self._working:
             await asyncio.wait(self._working, timeout=4)
         self._reader.shutdown(wait=False)
         for writer in self._writers:
             await loop.run_in_executor(writer, connections.close_all)
             writer.shutdown(wait=False)
+
+
+def _read_all(arrivals: Sequence[Sequence[Arrival]]) -> list[list[Item]]:
+    return [_read(some) for some in arrivals]
 
 
 def _read(arrivals: Sequence[Arrival]) -> list[Item]:

@@ -58,6 +58,36 @@ def test_the_list_takes_as_many_queries_for_one_tube_as_for_many(
         technician.get("/lab")
 
 
+def test_the_page_of_a_tube_takes_as_many_queries_for_one_result_as_for_many(
+    technician: Client, world, oru, django_assert_num_queries, django_assert_max_num_queries
+) -> None:
+    one = order(world)
+    inbox.take(Frame(oru(one.number, {"GLU": "5.1"}, control="1")), "")
+    many = order(world, GLU, ELEC, "23.0051.1494", "23.0166.1494", "23.0020.1493", "23.0019.1493")
+    inbox.take(Frame(oru(many.number, {"GLU": "5.1", "NA": "140", "K": "4.1", "CREA": "80"}, control="2")), "")
+    technician.get(f"/lab/tubes/{one.number}")
+    with django_assert_max_num_queries(32) as asked:
+        technician.get(f"/lab/tubes/{one.number}")
+    with django_assert_num_queries(len(asked.captured_queries)):
+        assert text(technician.get(f"/lab/tubes/{many.number}")).count("chưa duyệt") > 3
+
+
+@pytest.mark.parametrize("page", ["/lab/inbox?list=live", "/lab/inbox", "/lab/board"])
+def test_lists_take_as_many_queries_for_one_row_as_for_many(
+    technician: Client, world, oru, django_assert_num_queries, django_assert_max_num_queries, page: str
+) -> None:
+    inbox.take(Frame(oru(order(world).number, {"GLU": "40"}, control="1")), "")
+    inbox.take(Frame(oru("000", {"GLU": "5.1"}, control="2")), "")
+    technician.get(page)
+    with django_assert_max_num_queries(25) as one:
+        technician.get(page)
+    for number in range(5):
+        inbox.take(Frame(oru(order(world).number, {"GLU": "40"}, control=f"a{number}")), "")
+        inbox.take(Frame(oru("000", {"GLU": "5.1"}, control=f"b{number}")), "")
+    with django_assert_num_queries(len(one.captured_queries)):
+        technician.get(page)
+
+
 def test_a_tube_goes_from_order_to_sheet_by_its_pages(technician: Client, world) -> None:
     tube = order(world)
     at = f"/lab/tubes/{tube.number}"

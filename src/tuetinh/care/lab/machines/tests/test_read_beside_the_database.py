@@ -75,6 +75,14 @@ def test_a_message_is_read_while_the_database_is_busy(oru, readings) -> None:
 
 
 def test_a_batch_is_worked_on_while_another_waits_for_the_database(oru, monkeypatch: pytest.MonkeyPatch) -> None:
+    meet(monkeypatch)
+    sent = [oru("000", {"GLU": "5.0"}, control=str(n)) for n in range(WRITERS)]
+    with_intake(lambda intake: together(intake, sent))
+    assert Message.objects.count() == WRITERS
+
+
+def meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no writer begin before the others do."""
     both, working = threading.Barrier(WRITERS, timeout=10), inbox.take_many
 
     def meeting(items: list[inbox.Item]) -> object:
@@ -83,21 +91,24 @@ def test_a_batch_is_worked_on_while_another_waits_for_the_database(oru, monkeypa
 
     monkeypatch.setattr(inbox, "take_many", meeting)
 
-    async def send(intake: Intake) -> None:
-        await asyncio.gather(
-            *(intake.keep([Arrival(oru("000", {"GLU": "5.0"}, control=str(n)), "10.0.0.1")]) for n in range(WRITERS))
-        )
 
-    with_intake(send)
-    assert Message.objects.count() == WRITERS
+async def together(intake: Intake, sent: list[bytes]) -> list[list[inbox.Item]]:
+    """Have each message in a batch of its own, all at work at once."""
+    keeping = []
+    for number, raw in enumerate(sent):
+        keeping.append(asyncio.create_task(intake.keep([Arrival(raw, f"10.0.0.{number}")])))
+        async with asyncio.timeout(10):
+            while len(intake._working) <= number:
+                await asyncio.sleep(0.01)
+    return list(await asyncio.gather(*keeping))
 
 
 def test_what_two_batches_say_alike_is_kept_once(world, oru, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second waits for the first, and finds its message known: also its results are written once."""
     actions.order_tests(world.doctor, world.encounter, (CBC,))
     raw = oru(Tube.objects.get().number, {"WBC": "5.0"}, unit="10*9/L")
-    both, known = threading.Barrier(WRITERS, timeout=10), inbox._known
-    monkeypatch.setattr(inbox, "take_many", lambda items, do=inbox.take_many: both.wait() is not None and do(items))
+    meet(monkeypatch)
+    known = inbox._known
 
     def slow(items: list[inbox.Item]) -> object:
         found = known(items)
@@ -106,10 +117,7 @@ def test_what_two_batches_say_alike_is_kept_once(world, oru, monkeypatch: pytest
 
     monkeypatch.setattr(inbox, "_known", slow)
 
-    async def send(intake: Intake) -> list[list[inbox.Item]]:
-        return await asyncio.gather(*(intake.keep([Arrival(raw, f"10.0.0.{n}")]) for n in range(WRITERS)))
-
-    [[first], [second]] = with_intake(send)  # type: ignore[misc]
+    [[first], [second]] = with_intake(lambda intake: together(intake, [raw] * WRITERS))  # type: ignore[misc]
     assert first.answer == second.answer and first.answer
     assert list(Message.objects.values_list("state", "copies")) == [("matched", 2)]
 
