@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
@@ -49,9 +49,13 @@ class Intake:
         loop = asyncio.get_running_loop()
         while self._unread:
             some, self._unread = self._unread, []
-            read = await loop.run_in_executor(self._reader, _read_all, [arrivals for arrivals, _ in some])
-            self._waiting += [(items, done) for items, (_, done) in zip(read, some, strict=True)]
-            self._begin()
+            try:
+                read = await loop.run_in_executor(self._reader, _read_all, [arrivals for arrivals, _ in some])
+            except Exception as error:
+                _fail((done for _, done in some), error)
+            else:
+                self._waiting += [(items, done) for items, (_, done) in zip(read, some, strict=True)]
+                self._begin()
 
     async def run(self, do: Callable[[], T]) -> T:
         """Do something with the database on a thread of theirs."""
@@ -82,10 +86,8 @@ class Intake:
                 count += len(batch[-1][0])
             try:
                 await self._on(writer, lambda b=batch: _take([item for items, _ in b for item in items]))  # type: ignore[misc]
-            except Exception as error:  # each line tells its machine that nothing was kept
-                for _, done in batch:
-                    if not done.done():
-                        done.set_exception(error)
+            except Exception as error:
+                _fail((done for _, done in batch), error)
             else:
                 for items, done in batch:
                     if not done.done():
@@ -103,6 +105,13 @@ class Intake:
         for writer in self._writers:
             await loop.run_in_executor(writer, connections.close_all)
             writer.shutdown(wait=False)
+
+
+def _fail(waiting: Iterable[asyncio.Future[list[Item]]], error: Exception) -> None:
+    """Let each line tell its machine that nothing was kept."""
+    for done in waiting:
+        if not done.done():
+            done.set_exception(error)
 
 
 def _read_all(arrivals: Sequence[Sequence[Arrival]]) -> list[list[Item]]:

@@ -160,6 +160,18 @@ def test_what_is_being_read_at_the_end_is_kept_and_answered(oru, monkeypatch: py
     assert Message.objects.count() == 1
 
 
+def test_after_the_end_nothing_is_claimed(oru) -> None:
+    async def run() -> None:
+        intake = Intake()
+        await intake.close()
+        async with asyncio.timeout(10):
+            await intake.keep([Arrival(oru("000", {"GLU": "5.0"}), "10.0.0.1")])
+
+    with pytest.raises(RuntimeError, match="shutdown"):
+        asyncio.run(run())
+    assert not Message.objects.exists()
+
+
 def test_what_a_folder_brings_is_read_once_as_its_machine_writes(world, readings, tmp_path: Path) -> None:
     machine = analysers.save(world.lab, None, name="P", application="P", driver="alere-pima-file", folder=str(tmp_path))
     raw = b"Sample ID,Test Code,Result\n1,GLU,5.4\n"
