@@ -10,18 +10,19 @@ import pydicom
 from pydicom import config
 from pydicom.dataset import FileDataset
 from pydicom.filereader import read_dataset
-from pydicom.pixels import get_decoder
-from pydicom.uid import JPEGBaseline8Bit
+from pydicom.pixels import get_decoder, get_encoder
+from pydicom.uid import RLELossless
 
 from tuetinh.care.imaging.archive import apart
 
 # Machines write what the standard forbids; the archive keeps what they write.
 config.settings.reading_validation_mode = config.IGNORE
-# gdcm ends the process over some broken pictures: Pillow decodes those that it can, another process the others.
-get_decoder(JPEGBaseline8Bit).remove_plugin("gdcm")
+# Some broken pictures end the process that decodes them, or hold it for long: others do that, which may end.
 for _syntax in apart.SYNTAXES:
-    get_decoder(_syntax).remove_plugin("gdcm")
+    for _name in get_decoder(_syntax).available_plugins:
+        get_decoder(_syntax).remove_plugin(_name)
     get_decoder(_syntax).add_plugin("apart", (apart.__name__, "decode"))
+get_encoder(RLELossless).remove_plugin("gdcm")  # it ends the process over frames that it cannot encode
 HEAD: Final = 132  # bytes of a Part 10 file before its header: a preamble and DICM
 PIECE: Final = 2**20
 INFLATED: Final = 512 * 2**20  # bytes of a deflated data set, which the library holds as a whole

@@ -19,13 +19,17 @@ class TooLarge(ValueError):
     """The pixels would not fit into memory."""
 
 
-def check(header: Dataset, frame: bytes | None = None, frames: int = 1) -> None:
-    """Raise TooLarge where pixels are not to be decoded. frame: a compressed one, with what it says itself."""
+def check(header: Dataset, frames: int = 1) -> None:
+    """Raise TooLarge where so many frames are not to be decoded."""
     pixels = int(header.Rows) * int(header.Columns)
     size = pixels * int(header.get("SamplesPerPixel") or 1) * -(-int(header.BitsAllocated) // 8)
     if size > FRAME or size * frames > WHOLE:
         raise TooLarge("the frame is too large")
-    told = declared(frame) if frame else None
+
+
+def check_frame(frame: bytes, pixels: int) -> None:
+    """Raise TooLarge where a compressed frame says itself that it is of many more pixels."""
+    told = declared(frame)
     if told and told[0] * told[1] > 2 * pixels + SLACK:
         raise TooLarge("the compressed frame is larger than its header says")
 

@@ -8,7 +8,6 @@ from io import BytesIO
 import numpy as np
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.encaps import get_frame
 from pydicom.pixels import iter_pixels, pack_bits
 from pydicom.uid import (
     ExplicitVRBigEndian,
@@ -46,8 +45,7 @@ def explicit(dataset: FileDataset) -> bytes:
     syntax = dataset.file_meta.TransferSyntaxUID
     try:
         if syntax.is_encapsulated:
-            frames = int(dataset.get("NumberOfFrames") or 1)
-            sizes.check(dataset, get_frame(dataset.PixelData, 0, number_of_frames=frames), frames)
+            sizes.check(dataset, int(dataset.get("NumberOfFrames") or 1))
         if syntax.is_encapsulated and dataset.BitsAllocated == 1:
             _pack(dataset)
         elif syntax.is_encapsulated:

@@ -94,7 +94,7 @@ class Pixels:
 
     def array(self, number: int, *, raw: bool) -> NDArray[np.generic]:
         """A frame, decoded; of what is large not all is read. raw: in the colours that it is kept in."""
-        sizes.check(self.header, kept(self.digest, [number])[0] if self.syntax.is_encapsulated else None)
+        sizes.check(self.header)
         with opened(self.digest) as file:
             large = self.start and file.seek(0, SEEK_END) > WHOLE
             file.seek(0)
