@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
+from tuetinh.care.imaging import grouped
 from tuetinh.care.imaging.dimse.peers import ANYONE
 from tuetinh.care.imaging.errors import NoDevice, NotAllowed, Taken
 from tuetinh.care.imaging.models import Device, Exam, Instance
@@ -63,7 +64,7 @@ def made_by(exam: Exam) -> Device | None:
     """The machine that made the pictures of an examination: as it told itself, else as was planned."""
     titles = [step.title for step in exam.steps.order_by("-pk")]
     enter(SYSTEM)
-    rows = Instance.objects.filter(Q(study__order=exam.order) | Q(study__study_instance_uid=exam.study_instance_uid))
+    rows = Instance.objects.filter(grouped.studies_of(exam, "study__"))
     sources = rows.filter(source__startswith=_AE).order_by("pk").values_list("source", flat=True)[:1]
     titles += [source.removeprefix(_AE) for source in sources]
     known = {one.title: one for one in Device.objects.filter(facility=exam.facility, title__in=titles)}

@@ -20,11 +20,12 @@ _CONNECTIONS: Final = "http://terminology.hl7.org/CodeSystem/endpoint-connection
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A study with all that is of it."""
+    """A study with all that is of it. orders: those that asked for it."""
 
     study: Study
     series: Sequence[Series]
     instances: Sequence[Instance]
+    orders: Sequence[str] = ()
 
 
 def endpoint(address: str) -> r4.Endpoint:
@@ -55,7 +56,7 @@ def imaging_study(whole: Whole) -> r4.ImagingStudy:
         subject=r4.Reference(reference=f"Patient/{study.patient}"),
         encounter=r4.Reference(reference=f"Encounter/{study.encounter}") if study.encounter else None,
         started=_started(study),
-        basedOn=[r4.Reference(reference=f"ServiceRequest/{study.order}")] if study.order else None,
+        basedOn=[r4.Reference(reference=f"ServiceRequest/{one}") for one in whole.orders] or None,
         referrer=r4.Reference(display=referrer) if referrer else None,
         endpoint=[r4.Reference(reference=f"Endpoint/{ENDPOINT}")],
         numberOfSeries=len(whole.series),

@@ -255,6 +255,18 @@ class Exam(models.Model):
         ]
 
 
+class GroupedStudy(models.Model):
+    """A study that is of an examination because a machine made several of one person in one step: a row for each."""
+
+    exam = models.ForeignKey(Exam, on_delete=models.CASCADE)
+    study_instance_uid = models.CharField(max_length=64, db_collation="C", db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["exam", "study_instance_uid"], name="imaging_grouped_once"),
+        ]
+
+
 class Step(models.Model):
     """A Modality Performed Procedure Step as the machine tells it (PS3.4 F.7)."""
 

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from tuetinh.care.imaging import grouped
 from tuetinh.care.imaging.devices import made_by
 from tuetinh.care.imaging.errors import NeedsReason, NotAllowed, NothingWritten, WrongStage
 from tuetinh.care.imaging.facts import HANOI, MA_MAY
@@ -163,7 +164,7 @@ def _put(asker: Asker, exam: Exam, reading: Reading, document: bytes | None) -> 
         **about,
     )
     enter(asker)
-    studies = Study.objects.filter(order=exam.order).values_list("resource", flat=True)
+    studies = Study.objects.filter(grouped.studies_of(exam)).values_list("resource", flat=True)
     known = record.read_many(asker, "ImagingStudy", studies)
     report = r4.DiagnosticReport(
         id=report_id(exam),

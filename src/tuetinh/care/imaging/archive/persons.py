@@ -49,12 +49,14 @@ def named(head: Head, facility: str, patient: str) -> Whose:
 
 
 def _exam(head: Head, facility: str) -> Exam | None:
-    """The examination that is told: by the study's UID, which the worklist gave, else by its accession number."""
-    by_study = Exam.objects.filter(study_instance_uid=head.study).first()
-    if by_study or not head.accession:
+    """The examination that is told: by the study's UID, which the worklist gave, else by its accession number, else by
+    the step that the machine has told of.
+    """
+    if by_study := Exam.objects.filter(study_instance_uid=head.study).first():
         return by_study
-    rows = Exam.objects.filter(accession_number=head.accession)
-    return (rows.filter(facility=facility) if facility else rows).first()
+    rows = Exam.objects.filter(accession_number=head.accession) if head.accession else Exam.objects.none()
+    by_number = (rows.filter(facility=facility) if facility else rows).first()
+    return by_number or Exam.objects.filter(groupedstudy__study_instance_uid=head.study).order_by("pk").first()
 
 
 def issuer(head: Head) -> str:

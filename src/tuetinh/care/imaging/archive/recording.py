@@ -10,7 +10,7 @@ from typing import Final
 
 from django.db import transaction
 
-from tuetinh.care.imaging import facts
+from tuetinh.care.imaging import facts, grouped
 from tuetinh.care.imaging.ai.due import want
 from tuetinh.care.imaging.archive.keeping import ask
 from tuetinh.care.imaging.dose.due import is_due
@@ -91,6 +91,7 @@ def _write(study: Study) -> None:
         study,
         list(Series.objects.filter(study=study).order_by("series_number", "pk")),
         list(Instance.objects.filter(study=study).order_by("instance_number", "pk")),
+        list(dict.fromkeys(filter(None, [study.order, *(one.order for one in grouped.exams_of(study))]))),
     )
     _endpoint(asker)
     fresh = facts.imaging_study(whole)

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from pydicom.dataset import Dataset
 
+from tuetinh.care.imaging import grouped
 from tuetinh.care.imaging.archive.matching import BadKey
 from tuetinh.care.imaging.archive.persons import number_of
 from tuetinh.care.imaging.archive.reading import clock, day, words
@@ -204,6 +205,7 @@ def begin(peer: Peer, uid: str, told: Dataset) -> int:
                 sop_instance_uid=uid, exam=next(iter(exams), None), facility=peer.device.facility, title=peer.title,
                 status=IN_PROGRESS, attributes=_json(told), created_at=now, changed_at=now,
             )  # fmt: skip
+            grouped.join(_of_one(exams), (str(one.get("StudyInstanceUID") or "") for one in steps))
             for exam in exams:
                 if exam.stage in OPEN:
                     exam.stage, exam.started_at = Exam.Stage.STARTED, now
@@ -212,6 +214,11 @@ def begin(peer: Peer, uid: str, told: Dataset) -> int:
     except IntegrityError:
         return DUPLICATE
     return SUCCESS
+
+
+def _of_one(exams: list[Exam]) -> list[Exam]:
+    """Those of the same person as the first: no pictures are of two."""
+    return [exam for exam in exams if exam.patient == exams[0].patient]
 
 
 def _exams(facility: str, steps: Iterable[Dataset]) -> list[Exam]:
@@ -244,9 +251,11 @@ def change(peer: Peer, uid: str, told: Dataset) -> int:
         row.attributes = {**row.attributes, **_json(told)}
         row.save(update_fields=["status", "changed_at", "attributes"])
         if status != IN_PROGRESS:
-            for exam in _exams(row.facility, _steps(row)) or [row.exam]:
-                if exam:
-                    _ended(exam.pk, done=status == COMPLETED, at=row.changed_at, by=_people(row.attributes))
+            exams = _exams(row.facility, _steps(row)) or [one for one in [row.exam] if one]
+            for exam in exams:
+                _ended(exam.pk, done=status == COMPLETED, at=row.changed_at, by=_people(row.attributes))
+            if status == DISCONTINUED:
+                grouped.part(exams)
         publish(f"imaging:{peer.device.facility}")
     return SUCCESS
 

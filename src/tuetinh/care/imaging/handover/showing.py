@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from tuetinh.care.imaging import grouped
 from tuetinh.care.imaging.ai.due import SOURCE
 from tuetinh.care.imaging.archive.queries import FILMS, WAVES, Object
 from tuetinh.care.imaging.models import Exam, Instance, Study
@@ -56,7 +57,7 @@ def _number(attributes: dict[str, Any], tag: str) -> int:
 def studies_of(asker: Asker, exam: Exam) -> QuerySet[Study]:
     """The studies of an examination that exist for the asker."""
     enter(asker)
-    return Study.objects.filter(Q(order=exam.order) | Q(study_instance_uid=exam.study_instance_uid))
+    return Study.objects.filter(grouped.studies_of(exam))
 
 
 def shown(asker: Asker, exam: Exam, sop_instance: str = "") -> list[Shown]:

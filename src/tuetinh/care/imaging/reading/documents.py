@@ -26,10 +26,10 @@ from pydicom.uid import BasicTextSRStorage
 from tuetinh.care.imaging.archive.keeping import Source, keep
 from tuetinh.care.imaging.archive.queries import STRUCTURED
 from tuetinh.care.imaging.archive.referring import source
+from tuetinh.care.imaging.grouped import studies_of
 from tuetinh.care.imaging.models import Exam, Instance, Study
 from tuetinh.care.imaging.reading import keys
 from tuetinh.care.imaging.reading.models import ReadingCase
-from tuetinh.care.imaging.reading.queries import studies_of
 from tuetinh.commons.access.api import place_name
 from tuetinh.record import api as record
 from tuetinh.record import r4

@@ -7,9 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from tuetinh.care.imaging.grouped import studies_of
 from tuetinh.care.imaging.models import Exam, Instance, Study
 from tuetinh.care.imaging.reading.models import ReadingCase
-from tuetinh.care.imaging.reading.queries import case_of, studies_of
+from tuetinh.care.imaging.reading.queries import case_of
 from tuetinh.record.asker import Asker
 from tuetinh.record.steps import enter
 

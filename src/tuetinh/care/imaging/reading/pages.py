@@ -16,8 +16,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from tuetinh.care.imaging import grouped, reports
 from tuetinh.care.imaging import queries as exams
-from tuetinh.care.imaging import reports
 from tuetinh.care.imaging.ai import queries as ai
 from tuetinh.care.imaging.errors import ImagingError
 from tuetinh.care.imaging.models import Exam
@@ -26,7 +26,7 @@ from tuetinh.care.imaging.reading import claims, keys, peers, queries, readers, 
 from tuetinh.care.imaging.reading.models import PeerReview, Reader
 from tuetinh.care.imaging.reading.tables import REGIONS, targets
 from tuetinh.care.imaging.reading.work import Typed
-from tuetinh.care.imaging.viewer.queries import looks
+from tuetinh.care.imaging.viewer.queries import looks, number_in
 from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.identity.api import banner, names_of
 from tuetinh.commons.ui.api import paginate
@@ -123,6 +123,7 @@ def _page(request: HttpRequest, exam: Exam, error: str = "", typed: Typed | None
     free = queries.is_free(case, me.account)
     context = {
         "exam": exam,
+        "mates": grouped.mates(exam),
         "case": case,
         "banner": banner(me, exam.patient),
         "asked": exams.asked(me, exam),
@@ -228,7 +229,9 @@ def give_back(request: HttpRequest, exam_id: int) -> HttpResponse:
 def sign(request: HttpRequest, exam_id: int) -> HttpResponse:
     """Sign the reading; it is given out from now on."""
     why = request.POST.get("why", "")[:500]
-    return _do(request, exam_id, lambda me, typed: work.sign(me, exam_id, typed, why), _("Đã ký và trả kết quả."))
+    also = {number for one in request.POST.getlist("also") if (number := number_in(one)) is not None}
+    said = _("Đã ký và trả kết quả.")
+    return _do(request, exam_id, lambda me, typed: work.sign(me, exam_id, typed, why, also), said)
 
 
 @desk("imaging")

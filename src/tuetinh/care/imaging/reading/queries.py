@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from tuetinh.care.imaging.ai.due import SOURCE
 from tuetinh.care.imaging.archive.queries import STRUCTURED
 from tuetinh.care.imaging.archive.reading import whole
+from tuetinh.care.imaging.grouped import studies_of
 from tuetinh.care.imaging.models import Exam, Instance, Study
 from tuetinh.care.imaging.reading import readers
 from tuetinh.care.imaging.reading.models import ReadingCase
@@ -78,11 +79,6 @@ def is_free(case: ReadingCase | None, account: str) -> bool:
 def case_of(exam: Exam) -> ReadingCase | None:
     """The reading of an examination, None where nobody has begun."""
     return getattr(exam, "case", None)
-
-
-def studies_of(exam: Exam) -> Q:
-    """Which studies are the examination's."""
-    return Q(order=exam.order) | Q(study_instance_uid=exam.study_instance_uid)
 
 
 def studies(asker: Asker, exam: Exam) -> list[Study]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from django.db import transaction
 
-from tuetinh.care.imaging import reports
+from tuetinh.care.imaging import grouped, reports
 from tuetinh.care.imaging.errors import NeedsReason, NothingWritten, NotReadBack, WrongStage
 from tuetinh.care.imaging.models import Exam
 from tuetinh.care.imaging.reading import facts, keys, readers, structured
@@ -75,11 +75,18 @@ def give_back(asker: Asker, exam_id: int, why: str) -> Exam:
     return exam
 
 
-def sign(asker: Asker, exam_id: int, typed: Typed, why: str = "") -> Exam:
-    """Sign the reading. Raises what `reports.sign` does, and BadValue."""
+def sign(asker: Asker, exam_id: int, typed: Typed, why: str = "", also: Collection[int] = ()) -> Exam:
+    """Sign the reading. also: examinations of the same pictures that it is the reading of, too; each has its report.
+
+    Raises what `reports.sign` does, and BadValue.
+    """
     with transaction.atomic():
         _fill(asker, exam_id, typed, signing=True)
-        return reports.sign(asker, exam_id, typed.findings, typed.conclusion, why)
+        exam = reports.sign(asker, exam_id, typed.findings, typed.conclusion, why)
+        for mate in grouped.mates(exam):
+            if mate.pk in also:
+                reports.sign(asker, mate.pk, typed.findings, typed.conclusion, why)
+    return exam
 
 
 def choose(asker: Asker, exam_id: int, instance: str, frame: int) -> bool:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.db.models import Q
 from django.urls import reverse
 
+from tuetinh.care.imaging import grouped
 from tuetinh.care.imaging.archive.reading import is_uid
 from tuetinh.care.imaging.models import Exam, Study
 from tuetinh.record import audit
@@ -49,12 +50,16 @@ def looks(asker: Asker, orders: Collection[str]) -> dict[str, Look]:
     """What there is to look at of imaging orders, by order; those without pictures for the asker are left out."""
     if not orders:
         return {}
-    planned = dict(Exam.objects.filter(order__in=orders).values_list("study_instance_uid", "order"))
+    planned: dict[str, set[str]] = {}
+    shared = grouped.shared_by(orders)
+    for uid, order in [*Exam.objects.filter(order__in=orders).values_list("study_instance_uid", "order"), *shared]:
+        planned.setdefault(uid, set()).add(order)
     enter(asker)
     rows = Study.objects.filter(Q(order__in=orders) | Q(study_instance_uid__in=planned))
     found: dict[str, list[str]] = {}
-    for uid, order in rows.order_by("study_date", "id").values_list("study_instance_uid", "order"):
-        found.setdefault(planned.get(uid, order), []).append(uid)
+    for uid, came_for in rows.order_by("study_date", "id").values_list("study_instance_uid", "order"):
+        for order in planned.get(uid) or {came_for}:
+            found.setdefault(order, []).append(uid)
     return {order: Look(tuple(uids[:MOST])) for order, uids in found.items()}
 
 
