@@ -45,7 +45,8 @@ def viewer(request: HttpRequest) -> HttpResponse:
     opinion = opinions.find_open(me, request.GET.get("opinion", ""))
     context = {
         "studies": studies,
-        "ohif": _built(),
+        "ohif": built(),
+        "first": queries.first_picture(studies[0]),
         "may_report": may_report(me),
         "opinion": opinion,
         "words": _words(),
@@ -67,7 +68,7 @@ def _words() -> dict[str, str]:
 
 
 @cache
-def _built() -> dict[str, Any]:
+def built() -> dict[str, Any]:
     """Where the built viewer is: `folder` among the static files, its first `script`, and those needed `soon`."""
     found = finders.find("vendor/ohif.json")
     if not found:

@@ -10,13 +10,15 @@ from django.db.models import Q
 from django.urls import reverse
 
 from tuetinh.care.imaging import grouped
+from tuetinh.care.imaging.archive.queries import drawn
 from tuetinh.care.imaging.archive.reading import is_uid
-from tuetinh.care.imaging.models import Exam, Study
+from tuetinh.care.imaging.models import Exam, Instance, Study
 from tuetinh.record import audit
 from tuetinh.record.asker import Asker
 from tuetinh.record.steps import enter
 
 MOST = 8  # studies that are opened together
+SIDE = 1024  # pixels that the first picture has at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,17 @@ def looks(asker: Asker, orders: Collection[str]) -> dict[str, Look]:
         for order in planned.get(uid) or {came_for}:
             found.setdefault(order, []).append(uid)
     return {order: Look(tuple(uids[:MOST])) for order, uids in found.items()}
+
+
+def first_picture(study: Study) -> str:
+    """The address of the first picture of a study that is open to the asker, as the server draws it; "" without any."""
+    rows = drawn(Instance.objects.filter(study=study)).select_related("series")
+    one = rows.order_by("series__series_number", "series", "instance_number", "pk").first()
+    if one is None:
+        return ""
+    place = f"studies/{study.study_instance_uid}/series/{one.series.series_instance_uid}"
+    asked = urlencode({"viewport": f"{SIDE},{SIDE}", "annotation": "patient", "accept": "image/jpeg"}, safe=",/")
+    return f"/dicom-web/{place}/instances/{one.sop_instance_uid}/frames/1/rendered?{asked}"
 
 
 def number_in(text: str) -> int | None:

@@ -48,6 +48,13 @@
   };
   document.documentElement.classList.toggle("looks-only", reports === undefined);
 
+  // The first picture, which the server has drawn, stands there until the viewer draws its own.
+  const leave = () => document.getElementById("first")?.remove();
+  document.addEventListener("CORNERSTONE_IMAGE_RENDERED", leave, { capture: true, once: true });
+  document.addEventListener("error", ({ target }) => target.parentElement?.id === "first" && leave(), true);
+  document.addEventListener("keydown", ({ key }) => key === "Escape" && leave(), { once: true });
+  setTimeout(leave, 60_000);
+
   window.config = {
     routerBasename: "/imaging",
     extensions: [house],

@@ -72,6 +72,26 @@ def test_who_sees_the_person_opens_the_viewer(person: r4.Patient, as_role: Brows
     assert "wasm" not in as_role("imaging").get("/imaging").headers["Content-Security-Policy"]
 
 
+def test_the_first_picture_is_there_before_the_viewer(person: r4.Patient, as_role: Browser) -> None:
+    report = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.33", "Modality": "SR", "SeriesNumber": 0}
+    keep(HERE, part10(SOPInstanceUID=f"{STUDY}.0.1", SeriesInstanceUID=f"{STUDY}.0", **report))
+    assert 'id="first"' not in as_role("doctor").get(PAGE).content.decode()
+    keep(HERE, part10(SOPInstanceUID=f"{STUDY}.2.1", SeriesInstanceUID=f"{STUDY}.2", SeriesNumber=2))
+    for at in (2, 1):
+        keep(HERE, part10(SOPInstanceUID=f"{STUDY}.1.{at}", InstanceNumber=at))
+    page = as_role("doctor").get(PAGE).content.decode()
+    place = f"/dicom-web/studies/{STUDY}/series/{STUDY}.1/instances/{STUDY}.1.1/frames/1"
+    at = f"{place}/rendered?viewport=1024,1024&amp;annotation=patient"
+    assert f'<img src="{at}&amp;accept=image/jpeg"' in page
+    assert f'<link rel="preload" as="image" href="{at}&amp;accept=image/jpeg"' in page
+
+
+def test_lists_fetch_the_viewer_while_they_are_read(person: r4.Patient, as_role: Browser) -> None:
+    for path in ("/imaging/read", "/imaging/studies"):
+        page = as_role("imaging").get(path).content.decode()
+        assert re.search(r'<link rel="prefetch" as="script" href="/static/vendor/ohif/[0-9a-f]{12}/app\.bundle\.', page)
+
+
 WORDS = re.compile(r'<script id="viewer-words" type="application/json">(.*?)</script>')
 
 

@@ -1,0 +1,1 @@
+"""What templates of imaging, and of those who show its pictures, may use."""
