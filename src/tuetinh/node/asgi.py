@@ -104,6 +104,8 @@ class Application:
     async def end_streams(self) -> None:
         """End what stays open, the events of pages and all websockets, and soon what takes long."""
         self.door.leave()
+        if self.pictures:
+            self.pictures.leave()
         await asyncio.gather(self.live.stop(), self.sockets.stop(), self.together.stop())
 
     async def shutdown(self) -> None:
@@ -132,6 +134,8 @@ class Application:
             await self.sockets(scope, receive, send)
         elif LIVE.fullmatch(scope["path"]):
             await self.together(scope, receive, send)
+        elif scope["path"].startswith("/dicom-web/"):
+            await (await self._dicom_web()).events(scope, receive, send)
         else:
             await receive()
             await send({"type": "websocket.close", "code": 1008})

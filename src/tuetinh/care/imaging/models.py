@@ -285,3 +285,4 @@ from tuetinh.care.imaging.dose.models import Dose, DoseDue  # noqa: E402, F401 -
 from tuetinh.care.imaging.rooms.models import Booking, Chosen, Room, RoomMachine  # noqa: E402, F401
 from tuetinh.care.imaging.rules.models import RuleChange  # noqa: E402, F401
 from tuetinh.care.imaging.safety.models import SafetyCheck  # noqa: E402, F401
+from tuetinh.care.imaging.workitems.models import EventReport, Subscriber, Workitem  # noqa: E402, F401

@@ -15,7 +15,7 @@ from tuetinh.care.imaging.archive import queries
 from tuetinh.care.imaging.archive.matching import BadKey, Wanted
 from tuetinh.care.imaging.archive.queries import Object, is_drawn
 from tuetinh.care.imaging.archive.workers import Workers
-from tuetinh.care.imaging.dicomweb import qido, stow, wado
+from tuetinh.care.imaging.dicomweb import qido, stow, ups, wado
 from tuetinh.care.imaging.dicomweb.asked import Call, Refused
 from tuetinh.care.imaging.quiet import fault
 from tuetinh.care.imaging.reports import may_report
@@ -60,6 +60,7 @@ class DicomDoor:
         self._pool = pool
         self._authenticate = authenticate
         self._workers = Workers(THREADS, "stow")
+        self._events = ups.Events(self._workers.arun)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -82,6 +83,14 @@ class DicomDoor:
             if not call.begun:  # else the answer ends before its end
                 await call.answer(500, "text/plain", b"")
 
+    async def events(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """Serve the websocket of a subscriber of workitems."""
+        await self._events(scope, receive, send, await self._authenticate(scope))
+
+    def leave(self) -> None:
+        """End what stays open."""
+        self._events.stop()
+
     async def close(self) -> None:
         """Leave the database."""
         await asyncio.to_thread(self._workers.close)
@@ -98,6 +107,11 @@ class DicomDoor:
             if not asker.client and not may_report(asker):
                 raise Refused(403, "what is seen in pictures is kept for those who report them")
             await stow.store(call, asker, match[1] or "", self._workers.arun)
+            return
+        if path == ups.PATH or path.startswith(f"{ups.PATH}/"):
+            if method not in ("GET", "HEAD"):
+                asker = at_desk(call.scope, asker)
+            await ups.answer(call, asker, path, self._workers.arun)
             return
         beside = ""
         if match := re.fullmatch(rf"/beside/{UID}(/.+)", path):  # the studies of the person of a study

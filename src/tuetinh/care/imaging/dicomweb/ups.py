@@ -1,0 +1,210 @@
+"""UPS-RS (PS3.18, 11): workitems over HTTP, and what subscribers are told over a websocket."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final, NamedTuple
+
+import orjson
+from django.db import transaction
+
+from tuetinh.care.imaging.dicomweb.asked import JSON, Call, Refused
+from tuetinh.care.imaging.reports import may_report
+from tuetinh.care.imaging.workitems import actions, own, queries, told
+from tuetinh.care.imaging.workitems.models import EventReport
+from tuetinh.record.asker import Asker
+
+PATH: Final = "/workitems"
+LARGEST: Final = 2**20  # bytes of a body
+PAUSE: Final = 1.0  # seconds between looks for what is to be told
+_UID, _TITLE = r"([0-9.]{1,64})", r"([A-Za-z0-9_.-]{1,16})"
+_SUBSCRIBERS: Final = re.compile(rf"/workitems/{_UID}/subscribers/{_TITLE}(/suspend)?")
+_ONE: Final = re.compile(rf"/workitems/{_UID}(/state|/cancelrequest)?")
+EVENTS: Final = re.compile(rf"/dicom-web/subscribers/{_TITLE}")
+Work = Callable[..., Awaitable[Any]]
+
+
+class _Asked(NamedTuple):
+    """A request, who asks it, and what lets things be done with the database."""
+
+    call: Call
+    asker: Asker
+    work: Work
+
+    async def done(self, do: Callable[..., Any], *arguments: Any) -> Any:
+        """What a function returns; what is impossible as an answer."""
+        try:
+            return await self.work(do, *arguments)
+        except actions.Impossible as error:
+            raise Refused(error.status, error.why) from error
+
+
+async def answer(call: Call, asker: Asker, path: str, work: Work) -> None:
+    """Answer a request below `/workitems`; `work` does something on a thread that has the database. Raises Refused."""
+    reads = call.scope["method"] in ("GET", "HEAD")
+    if not asker.facility or not (asker.client or may_report(asker)):
+        raise Refused(403, "workitems are those of a facility, for its systems and for who reads pictures")
+    if asker.client and not asker.may("r" if reads else "u", "Task"):
+        raise Refused(403, "workitems need a scope of Task")
+    asked = _Asked(call, asker, work)
+    if match := _SUBSCRIBERS.fullmatch(path):
+        await _subscription(asked, *match.groups())
+    elif path == PATH and not reads:
+        await _create(asked)
+    elif path == PATH:
+        await _search(asked)
+    elif match := _ONE.fullmatch(path):
+        await _one(asked, *match.groups())
+    else:
+        raise Refused(404, "no such resource")
+
+
+async def _create(asked: _Asked) -> None:
+    call = asked.call
+    named = next((name for name, value in call.query if not value), "") or call.option("workitem")
+    item = await asked.done(actions.create, asked.asker, named, await _dataset(call))
+    await call.answer(201, JSON, b"", [("location", f"{call.base}{PATH}/{item.uid}")])
+
+
+async def _search(asked: _Asked) -> None:
+    call = asked.call
+    limit, offset = _count(call, "limit", "1000"), _count(call, "offset", "0")
+    left_out = {"limit", "offset", "includefield", "fuzzymatching", "accept"}
+    wanted = {name: value for name, value in call.query if name not in left_out}
+    found = await asked.done(queries.search, asked.asker, wanted, limit, offset)
+    if found:
+        await call.answer_json(found)
+    else:
+        await call.answer_nothing()
+
+
+def _count(call: Call, name: str, usual: str) -> int:
+    text = call.option(name, usual)
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Refused(400, f"{name} is a number")
+    return int(text)
+
+
+async def _one(asked: _Asked, uid: str, what: str | None) -> None:
+    call, method = asked.call, asked.call.scope["method"]
+    match method, what:
+        case "GET" | "HEAD", None:
+            await call.answer_json([await asked.done(queries.retrieve, asked.asker, uid)])
+        case "POST", None:
+            by = call.option("transaction-uid") or next((name for name, value in call.query if not value), "")
+            await asked.done(actions.update, asked.asker, uid, by, await _dataset(call))
+            await call.answer(200, JSON, b"")
+        case "PUT", "/state":
+            warning = await asked.done(actions.change_state, asked.asker, uid, await _dataset(call))
+            await call.answer(200, JSON, b"", _warned(warning))
+        case "POST", "/cancelrequest":
+            dataset = await _dataset(call, needed=False)
+            warning = await asked.done(actions.request_cancel, asked.asker, uid, dataset)
+            await call.answer(202, JSON, b"", _warned(warning))
+        case _:
+            raise Refused(405, "not of a workitem")
+
+
+def _warned(warning: str) -> list[tuple[str, str]]:
+    return [("warning", f'299 tuetinh "{warning}"')] if warning else []
+
+
+async def _subscription(asked: _Asked, uid: str, title: str, suspend: str | None) -> None:
+    call, method, facility = asked.call, asked.call.scope["method"], asked.asker.facility
+
+    def do() -> None:
+        item = None if uid == told.GLOBAL else actions.locked(asked.asker, uid)
+        if method == "DELETE":
+            told.unsubscribe(facility, title, item)
+        elif suspend and not told.suspend(facility, title):
+            raise actions.Impossible(404, "there is no such subscription")
+        elif not suspend:
+            told.subscribe(facility, title, item)
+
+    if method not in ("POST", "DELETE") or (suspend and (method == "DELETE" or uid != told.GLOBAL)):
+        raise Refused(405, "not of a subscription")
+    await asked.done(_together, do)
+    if method == "DELETE" or suspend:
+        await call.answer(200, JSON, b"")
+        return
+    events = f"{call.base.replace('http', 'ws', 1)}/subscribers/{title}"
+    await call.answer(201, JSON, b"", [("content-location", events)])
+
+
+def _together(do: Callable[[], None]) -> None:
+    with transaction.atomic():
+        do()
+
+
+async def _dataset(call: Call, *, needed: bool = True) -> dict[str, Any]:
+    """The data set of a body: DICOM JSON, an array of one or the object alone."""
+    body = bytearray()
+    async for chunk in call.chunks():
+        body += chunk
+        if len(body) > LARGEST:
+            raise Refused(413, "the body is too large")
+    if not body and not needed:
+        return {}
+    if call.headers.get("content-type", JSON).partition(";")[0].strip() not in (JSON, "application/json"):
+        raise Refused(415, "application/dicom+json is expected")
+    try:
+        found = orjson.loads(bytes(body))
+    except ValueError as error:
+        raise Refused(400, "the body is no JSON") from error
+    found = found[0] if isinstance(found, list) and len(found) == 1 else found
+    if not isinstance(found, dict) or not all(_is_element(tag, one) for tag, one in found.items()):
+        raise Refused(400, "the body is no data set in DICOM JSON")
+    return found
+
+
+def _is_element(tag: str, element: object) -> bool:
+    return bool(re.fullmatch("[0-9A-F]{8}", tag)) and isinstance(element, dict) and "vr" in element
+
+
+class Events:
+    """The websockets of subscribers (PS3.18, 11.14): each gets its reports, which are gone once they were sent."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Close every one."""
+        self._stopping.set()
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any, asker: Asker | None) -> None:
+        """Serve one until either side closes it. Pages have no business here: only systems, which send a token."""
+        await receive()
+        match = EVENTS.fullmatch(scope["path"])
+        if not (match and asker and asker.client and asker.facility and asker.may("r", "Task")):
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await send({"type": "websocket.accept"})
+        leaving = asyncio.create_task(_left(receive))
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            while not leaving.done() and not stopping.done():
+                await self._send(asker.facility, match[1], send)
+                await asyncio.wait({leaving, stopping}, timeout=PAUSE, return_when=asyncio.FIRST_COMPLETED)
+            if not leaving.done():
+                await send({"type": "websocket.close", "code": 1001})
+        finally:
+            leaving.cancel()
+            stopping.cancel()
+
+    async def _send(self, facility: str, title: str, send: Any) -> None:
+        for report in await self._work(_next, facility, title):
+            await send({"type": "websocket.send", "text": orjson.dumps(report.body).decode()})
+            await self._work(report.delete)
+
+
+def _next(facility: str, title: str) -> list[EventReport]:
+    own.follow(facility)
+    return told.next_reports(facility, title)
+
+
+async def _left(receive: Any) -> None:
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
