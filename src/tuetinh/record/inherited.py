@@ -22,6 +22,7 @@ _PATHS: Final = {
     "MedicationDispense": ("medicationReference",),
     "MedicationRequest": ("medicationReference",),
     "MedicationStatement": ("medicationReference",),
+    "Provenance": ("target",),
 }
 TYPES: Final = frozenset({*_PATHS, "Binary"})
 

@@ -19,7 +19,18 @@ from typing import NamedTuple
 import msgspec
 import psycopg
 
-from tuetinh.record import contents, granular, guards, inherited, labels, projections, r4, security_context, statements
+from tuetinh.record import (
+    contents,
+    granular,
+    guards,
+    inherited,
+    labels,
+    projections,
+    r4,
+    security_context,
+    statements,
+    targets,
+)
 from tuetinh.record.asker import Asker
 from tuetinh.record.contents.keeping import User
 from tuetinh.record.errors import (
@@ -245,12 +256,15 @@ def create(
         allow(asker, "c", resource.resourceType)
         resource.id = resource.id or new_id()
     owners = yield from security_context.owners(resources)
+    patients = yield from targets.patients(resources)
     for number, resource in enumerate(resources, 1):
         if number % PAUSE == 0:
             yield Pause()
         type_ = resource.resourceType
         kept = yield from guards.admit(asker, resource)
         owner = owners.get(str(resource.id)) if type_ == "Binary" else _owner(asker, type_)
+        if type_ == targets.TYPE:
+            owner = _about(patients, kept, asker.facility)
         item = yield from _drafted(kept, asker.facility, owner)
         _check_new(asker, "c", item)
         if type_ in DIRECTORY:
@@ -270,9 +284,18 @@ def create(
                 stored[type_, one.id] = one
         if type_ in DOCUMENTS and (known := [(d.id, Owner(d.patient, d.custodian)) for d in drafts if d.id in named]):
             yield from security_context.follow(type_, known)
+        if len(resources) > 1:
+            yield from targets.follow(type_, [item.id for item in drafts if item.patient])
     here = [(item, stored[item.resource.resourceType, item.id].patient) for item in showing]
     yield from security_context.show([Shown(item.resource, Owner(who, item.custodian)) for item, who in here])
     return [stored[r.resourceType, str(r.id)] for r in resources]
+
+
+def _about(patients: dict[str, str | None], provenance: r4.Resource, facility: str | None) -> Owner | None:
+    """Whose a Provenance is that does not name a Patient itself."""
+    if (id_ := str(provenance.id)) not in patients:
+        return None
+    return Owner(patients[id_], index.custodian_of(provenance) or facility or None)
 
 
 def _by_patient(item: Draft) -> str:
@@ -375,7 +398,9 @@ def put(
             raise PreconditionFailed(message)
         if not upsert or asker.patient is not None:
             raise _absent(type_, id_)
-        return (yield from create(_creator(asker, type_), [resource]))[0]
+        (stored,) = yield from create(_creator(asker, type_), [resource])
+        yield from targets.follow(type_, [id_] if stored.patient else [])
+        return stored
     if not _may_replace(asker, type_, row):
         raise _absent(type_, id_)
     if if_match is not None and row[1] != if_match:
@@ -422,8 +447,10 @@ def put_many(
             raise _absent(type_, str(new[0].id))
         if hidden := (yield from taken(type_, [str(resource.id) for resource in new])):
             raise _absent(type_, hidden[0])
-        for one in (yield from create(_creator(asker, type_), new, checked=True)):
-            stored[type_, one.id] = one
+        made = yield from create(_creator(asker, type_), new, checked=True)
+        stored |= {(type_, one.id): one for one in made}
+        if len(made) == 1:  # of more `create` knows that they may be awaited
+            yield from targets.follow(type_, [one.id for one in made if one.patient])
     return [stored[r.resourceType, str(r.id)] for r in resources], same
 
 
@@ -460,6 +487,8 @@ def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
     resource = yield from guards.admit(asker, resource)
     owners = yield from security_context.owners([resource])
     owner = Owner(row[3], row[8]) if type_ in OWNED and row[3] else owners.get(str(resource.id))
+    if type_ == targets.TYPE:
+        owner = _about((yield from targets.patients([resource])), resource, row[8] or asker.facility)
     item = yield from _drafted(resource, row[8] or asker.facility, owner)
     _check_new(asker, "u", item)
     version = row[1] + 1
@@ -472,6 +501,7 @@ def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
         (item,) = yield from _anew([item], (yield from additions.refresh()))
     if (item.patient, item.custodian) != (row[3], row[8]):
         yield from security_context.follow(type_, [(item.id, Owner(item.patient, item.custodian))])
+        yield from targets.follow(type_, [item.id])
     if type_ in index.SHOWING:
         yield from security_context.show([Shown(item.resource, Owner(item.patient, item.custodian), row[3])])
     if projections.exists(type_):
@@ -498,7 +528,9 @@ def rewrite(
     """
     yield from additions.refresh()
     updated = [max(now(), row[2] + timedelta(milliseconds=1)) for row in rows]
-    items = yield from computed(lambda: [draft(one, row[8]) for one, row in zip(resources, rows, strict=True)])
+    given = list(zip(resources, rows, strict=True))
+    patients = yield from targets.patients(resources)
+    items = yield from computed(lambda: [draft(one, row[8], _about(patients, one, row[8])) for one, row in given])
     stamped = [stamp(r, row[1] + 1, at) for r, row, at in zip(resources, rows, updated, strict=True)]
     users = [User(i.id, i.shard, i.patient, i.custodian) for i in items]
     bodies = yield from contents.keep(type_, stamped, users)
@@ -516,6 +548,7 @@ def rewrite(
     changed = [i for i, row in zip(items, rows, strict=True) if (i.patient, i.custodian) != (row[3], row[8])]
     if changed:
         yield from security_context.follow(type_, [(i.id, Owner(i.patient, i.custodian)) for i in changed])
+        yield from targets.follow(type_, [i.id for i in changed])
     if type_ in index.SHOWING:
         pairs = zip(items, rows, strict=True)
         yield from security_context.show([Shown(i.resource, Owner(i.patient, i.custodian), row[3]) for i, row in pairs])

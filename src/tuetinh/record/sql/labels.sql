@@ -59,6 +59,9 @@ BEGIN
   hashes := ARRAY[record.token_hash('item' || name)];
   UPDATE record."List" r SET labels = r.labels | bits
   WHERE r.type = 'List' AND r.tokens @> hashes AND r.labels | bits <> r.labels;
+  hashes := ARRAY[record.token_hash('target' || name)];
+  UPDATE record."Provenance" r SET labels = r.labels | bits
+  WHERE r.type = 'Provenance' AND r.tokens @> hashes AND r.labels | bits <> r.labels;
   hashes := ARRAY[record.token_hash('securityContext' || name)];
   UPDATE record."Binary" r SET labels = r.labels | bits
   WHERE r.type = 'Binary' AND r.tokens @> hashes AND r.labels | bits <> r.labels;

@@ -93,7 +93,7 @@ BEGIN
     IF labels & ~current_setting('tuetinh.labels')::integer <> 0 THEN RETURN false; END IF;
   END IF;
   IF patient IS NULL THEN
-    RETURN sight = 3 AND type NOT IN ('Bundle', 'Linkage', 'List', 'MessageHeader', 'QuestionnaireResponse');
+    RETURN sight = 3 AND type NOT IN ('Bundle', 'Linkage', 'List', 'MessageHeader', 'Provenance', 'QuestionnaireResponse');
   END IF;
   IF sight = 3 AND labels = 0 AND (type = 'Patient' OR NOT record.forbidden(patient)) THEN RETURN true; END IF;
   RETURN record.related(patient);

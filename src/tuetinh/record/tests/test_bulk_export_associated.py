@@ -62,7 +62,7 @@ RELEVANT = "includeAssociatedData=RelevantProvenanceResources"
         (f"/Patient/$export?_type=Patient&{LATEST}", ["of-patient"]),
         (
             f"/Patient/$export?_type=Patient,Observation,Provenance&{LATEST}",
-            ["of-both", "of-patient", "of-second", "of-two"],
+            ["of-both", "of-first", "of-patient", "of-second", "of-two"],
         ),
         (f"/$export?_type=Organization&{LATEST}", ["of-place"]),
         (f"/$export?_type=Observation&_typeFilter=Observation%3F_id=o-two&{LATEST}", ["of-both", "of-two"]),
