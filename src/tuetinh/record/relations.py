@@ -24,9 +24,10 @@ EVER = "-infinity"
 class Relation(NamedTuple):
     """holder: `Organization/12104`, `Practitioner/7`, `Account/17`, … since, until: instants of PostgreSQL.
 
-    kind: `treating`, `episode`, `referral` and `consultation` hold for some days after their end, as the asker's sight
-    says; `registered`, `invitation`, `guardian` and `consent` end with it; so does `glass`, which holds whatever the
-    patient forbids.
+    kind: `treating`, `episode`, `referral`, `consultation` and `appointment` hold for some days after their end, as the
+    asker's sight says; `registered`, `invitation`, `guardian` and `consent` end with it; so does `glass`, which holds
+    whatever the patient forbids. What carries a label is opened by care that goes on and that not the asker alone has
+    written down, by what the patient allows, and by `glass`: neither by `registered` nor by `appointment`.
     """
 
     patient: str
@@ -58,22 +59,38 @@ gone AS (
   DELETE FROM record.{table} k WHERE k.source = ANY (%s::text[])
     AND NOT EXISTS (SELECT FROM wanted w WHERE ({keys_k}) = ({keys_w}))
 )
-INSERT INTO record.{table} AS k ({names}, until, since) SELECT {names}, until, since FROM wanted
-ON CONFLICT ({names}) DO UPDATE SET until = excluded.until, since = excluded.since
-  WHERE (k.until, k.since) <> (excluded.until, excluded.since)"""
+INSERT INTO record.{table} AS k ({names}, until, since{more}) SELECT {names}, until, since{values} FROM wanted
+ON CONFLICT ({names}) DO UPDATE SET until = excluded.until, since = excluded.since{sets}
+  WHERE (k.until, k.since{olds}) <> (excluded.until, excluded.since{news})"""
+# Which account alone has brought it about; "" once a second one wrote its fact without letting it last longer, and for
+# who is no person.
+_MAKER = """CASE WHEN kind IN ('treating', 'episode', 'referral', 'consultation', 'invitation')
+  THEN coalesce(substring(current_setting('tuetinh.account', true) FROM '^[0-9]+$'), '') ELSE '' END"""
+_KEPT_MAKER = """CASE WHEN excluded.until > k.until OR excluded.since < k.since OR excluded.made_by = k.made_by
+  THEN excluded.made_by ELSE '' END"""
 
 
-def _statement(table: str, names: Sequence[str]) -> str:
+def _statement(table: str, names: Sequence[str], **more: str) -> str:
+    told = dict.fromkeys(("more", "values", "sets", "olds", "news"), "") | more
     return _KEEP.format(
         table=table,
         names=", ".join(names),
         columns=", ".join("%s::text[]" for _ in names),
         keys_k=", ".join(f"k.{name}" for name in names),
         keys_w=", ".join(f"w.{name}" for name in names),
+        **told,
     )
 
 
-_RELATIONS = _statement("relation", Relation._fields[:-2])
+_RELATIONS = _statement(
+    "relation",
+    Relation._fields[:-2],
+    more=", made_by",
+    values=f", {_MAKER}",
+    sets=f", made_by = {_KEPT_MAKER}",
+    olds=", k.made_by",
+    news=f", {_KEPT_MAKER}",
+)
 _DENIALS = _statement("denial", Denial._fields[:-2])
 
 

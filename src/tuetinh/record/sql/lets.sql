@@ -20,7 +20,10 @@ $$;
 -- purposes: broken glass, people who act for the patient, and what was shared with whoever has the code pass by it; an
 -- allowance for one facility passes by what is forbidden to all, not by what is forbidden to it or for its purpose. What
 -- comes from care holds for some days after its end, as the asker's sight says.
-CREATE OR REPLACE FUNCTION record.related(who text) RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+-- close: whether it also opens what is labelled. Care does while it goes on and was not written down by the asker alone;
+-- being registered somewhere, or an appointment, does not: nobody may have come.
+CREATE OR REPLACE FUNCTION record.related(who text, close boolean) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE forbidden boolean := record.forbidden(who);
 DECLARE by_name boolean := forbidden AND record.forbidden_by_name(who);
 BEGIN
@@ -29,8 +32,11 @@ BEGIN
       AND k.holder = ANY (current_setting('tuetinh.holders')::text[])
       AND (NOT forbidden OR k.kind = 'glass' OR k.kind = 'consent' AND NOT by_name
         OR starts_with(k.holder, 'Patient/') OR starts_with(k.holder, 'Share/'))
-      AND k.since <= now() AND k.until > now() - CASE WHEN k.kind IN ('treating', 'episode', 'referral', 'consultation')
-        THEN make_interval(days => current_setting('tuetinh.after')::integer) ELSE interval '0' END
+      AND k.since <= now() AND CASE
+        WHEN close THEN k.until > now() AND k.kind NOT IN ('registered', 'appointment')
+          AND (k.made_by = '' OR k.made_by <> current_setting('tuetinh.account'))
+        ELSE k.until > now() - CASE WHEN k.kind IN ('treating', 'episode', 'referral', 'consultation', 'appointment')
+          THEN make_interval(days => current_setting('tuetinh.after')::integer) ELSE interval '0' END END
   );
 END $$;
 
@@ -86,7 +92,7 @@ BEGIN
     RETURN labels & 65535 & ~(current_setting('tuetinh.labels')::integer
         | coalesce(nullif(current_setting('tuetinh.here', true), ''), '0')::integer) = 0
       AND (type = 'Patient' OR patient IS NULL OR strpos(current_setting('tuetinh.holders'), 'Practitioner/') = 0
-        OR NOT record.forbidden_in_person(patient) OR record.related(patient));
+        OR NOT record.forbidden_in_person(patient) OR record.related(patient, false));
   END IF;
   IF labels <> 0 THEN
     labels := CASE WHEN patient IS NULL THEN labels & 65535 ELSE record.everywhere(labels) END;
@@ -96,7 +102,7 @@ BEGIN
     RETURN sight = 3 AND type NOT IN ('Bundle', 'Linkage', 'List', 'MessageHeader', 'Provenance', 'QuestionnaireResponse');
   END IF;
   IF sight = 3 AND labels = 0 AND (type = 'Patient' OR NOT record.forbidden(patient)) THEN RETURN true; END IF;
-  RETURN record.related(patient);
+  RETURN record.related(patient, labels <> 0);
 END $$;
 
 -- Whether an entry of the access log exists for the asker: for the person whom it is about; for whoever keeps watch over

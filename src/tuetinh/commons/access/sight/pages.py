@@ -21,7 +21,7 @@ from tuetinh.commons.access.queries import administered
 from tuetinh.commons.access.roles import ROLES
 from tuetinh.commons.access.sight import administering, reasons, rules
 from tuetinh.commons.access.sight.forms import RuleForm, WhyForm, initial
-from tuetinh.commons.access.sight.words import FIELDS, KINDS, LABELS, PURPOSES
+from tuetinh.commons.access.sight.words import FIELDS, KINDS, LABELS, PURPOSES, SHUT
 from tuetinh.record import api as record
 from tuetinh.record import audit
 from tuetinh.record.asker import SYSTEM
@@ -99,7 +99,7 @@ def _explained(account: Account, patient: str) -> dict[str, Any]:
         "patient": patient,
         "purpose": PURPOSES.get(who.purpose, who.purpose),
         "labels": [(LABELS[one], one in found.labels, one in found.own_labels) for one in LABELS],
-        "ties": [(KINDS.get(tie.kind, tie.kind), tie) for tie in found.ties if tie.holds],
+        "ties": [(KINDS.get(tie.kind, tie.kind), tie, SHUT.get(tie.shut, "")) for tie in found.ties if tie.holds],
         "past": [(KINDS.get(tie.kind, tie.kind), tie) for tie in found.ties if not tie.holds],
         "denials": [
             (account.full_name if "/" in whom else place_name("Organization", whom), PURPOSES.get(purpose, purpose))

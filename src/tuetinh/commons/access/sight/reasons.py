@@ -15,8 +15,11 @@ from tuetinh.record.steps import enter
 
 _RELATIONS = """
 SELECT kind, source, CASE WHEN until = 'infinity' THEN NULL ELSE until END,
-       since <= now() AND until > now() - CASE WHEN kind IN ('treating', 'episode', 'referral', 'consultation')
-         THEN make_interval(days => %s) ELSE interval '0' END
+       since <= now() AND until > now() - CASE
+         WHEN kind IN ('treating', 'episode', 'referral', 'consultation', 'appointment')
+         THEN make_interval(days => %s) ELSE interval '0' END,
+       CASE WHEN kind IN ('registered', 'appointment') THEN 'kind' WHEN until <= now() THEN 'ended'
+         WHEN made_by = %s AND made_by <> '' THEN 'alone' ELSE '' END
 FROM record.relation WHERE patient = %s AND holder = ANY (%s) ORDER BY until DESC, kind, source LIMIT 50"""
 _DENIALS = """
 SELECT facility, purpose FROM record.denial
@@ -27,12 +30,17 @@ _LETS = "SELECT record.lets(%s, %s, %s, %s)"
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """A relation. kind: as in `record.relations`. until: its end, None while it is open. holds: whether it counts."""
+    """A relation. kind: as in `record.relations`. until: its end, None while it is open. holds: whether it counts.
+
+    shut: why it does not open sensitive data: its `kind` never does, it has `ended`, the account `alone` has written it
+    down; "" where it does.
+    """
 
     kind: str
     source: str
     until: datetime | None
     holds: bool
+    shut: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,7 @@ def why(account: Account, asker: Asker, rule: Rule, types: tuple[str, ...], pati
             labels = tuple(label for label, bit in BITS.items() if lets(None, bit))
             own_labels = tuple(label for label, bit in BITS.items() if lets(asker.facility, bit))
             held = list(holders(asker.account, asker.facility, asker.practitioner))
-            cursor.execute(_RELATIONS, [rule.after_days, patient, held])
+            cursor.execute(_RELATIONS, [rule.after_days, asker.account, patient, held])
             ties = tuple(Tie(*row) for row in cursor.fetchall())
             cursor.execute(_DENIALS, [patient, asker.facility, held, asker.purpose])
             denials = tuple(cursor.fetchall())

@@ -128,7 +128,7 @@ def _appointment(resource: r4.Resource) -> _Found:
     until = _end(appointment.end) or _end(appointment.start) or FOREVER
     for one in appointment.participant or ():
         if one.status != "declined":
-            yield one.actor, "consultation", until
+            yield one.actor, "appointment", until
 
 
 def _patient(resource: r4.Resource) -> _Found:

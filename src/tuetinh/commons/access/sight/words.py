@@ -34,13 +34,20 @@ KINDS = {
     "episode": gettext_lazy("Đợt điều trị"),
     "registered": gettext_lazy("Nơi đăng ký ban đầu"),
     "referral": gettext_lazy("Được chỉ định, chuyển đến"),
-    "consultation": gettext_lazy("Được mời hội chẩn, hẹn khám"),
+    "consultation": gettext_lazy("Được mời hội chẩn"),
+    "appointment": gettext_lazy("Hẹn khám"),
     "invitation": gettext_lazy("Được hỏi ý kiến"),
     "guardian": gettext_lazy("Người giám hộ"),
     "consent": gettext_lazy("Người bệnh cho phép"),
     "proposed": gettext_lazy("Đang mời"),
     "glass": gettext_lazy("Mở khẩn cấp"),
 }
+SHUT = {
+    "kind": gettext_lazy("không mở thông tin nhạy cảm: người bệnh có thể chưa đến"),
+    "ended": gettext_lazy("không còn mở thông tin nhạy cảm: đã kết thúc"),
+    "alone": gettext_lazy("chưa mở thông tin nhạy cảm: chỉ do tài khoản này tự ghi, chưa có người thứ hai ghi nhận"),
+}
+"""Why a relation does not open sensitive data."""
 RELATIONSHIPS = {
     "MTH": gettext_lazy("Mẹ"),
     "FTH": gettext_lazy("Bố"),

@@ -162,7 +162,7 @@ def test_the_other_facts() -> None:
         ("Organization/station", "registered", "Patient/pang", ""),
         ("Patient/mai", "guardian", "RelatedPerson/mother", ""),
         ("Practitioner/gp", "registered", "Patient/pang", ""),
-        ("Practitioner/yes", "consultation", "Appointment/a", "2026-03-01 02:00:01"),
+        ("Practitioner/yes", "appointment", "Appointment/a", "2026-03-01 02:00:01"),
     ]
 
 
