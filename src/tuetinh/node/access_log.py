@@ -22,7 +22,6 @@ from tuetinh.record.audit import archive, chain, months
 from tuetinh.record.audit.witnesses import Authority, Doubt, File, Mail, Telling, parse
 
 FOLDER = "audit"
-ARCHIVE = "archive"
 SECONDS = 1.0
 RETRY_SECONDS = 60.0  # after which a witness that could not be told is asked again
 DAY_SECONDS = 86_400.0
@@ -139,7 +138,7 @@ def verify(
         testimony.take(File(path), None)
     verdict, whole = chain.Verdict(), not testimony.wrong
     yield from ((False, f"witness: {one}") for one in testimony.wrong)
-    months_away = [*archive.files(data / FOLDER / ARCHIVE), *archives]
+    months_away = [*archive.files(archive.folder(data)), *archives]
     for fault in chain.verify(testimony.told, verdict, months_away):
         whole = False
         place = f"block {fault.number}: " if fault.number else ""
@@ -181,7 +180,7 @@ def take_out(data: Path, month: str, folder: Path | None) -> str:
     if not month:
         raise Refused("audit archive --month YYYY-MM")
     try:
-        path, count = archive.archive(month, folder or data / FOLDER / ARCHIVE)
+        path, count = archive.archive(month, folder or archive.folder(data))
     except archive.NotArchived as error:
         raise Refused(str(error)) from error
     return f"{path}: {count} entries"

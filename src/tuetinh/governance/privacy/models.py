@@ -124,7 +124,8 @@ class Breach(models.Model):
 class BreachTrace(models.Model):
     """A look into the access log for whom an account, client or address has seen; done when `found` is set.
 
-    by: whose eyes look, with the rights of that account. account: its number.
+    by: whose eyes look, with the rights of that account. account: its number. unread: months of the time, with commas
+    between, that are not in the database and whose file is not here or not whole.
     """
 
     breach = models.ForeignKey(Breach, on_delete=models.PROTECT, related_name="traces")
@@ -136,6 +137,12 @@ class BreachTrace(models.Model):
     since = models.DateTimeField()
     until = models.DateTimeField()
     found = models.PositiveIntegerField(null=True)
+    unread = models.TextField(blank=True, default="", db_default="")
+
+    @property
+    def months(self) -> str:
+        """The months that could not be read, for people: `01/2026, 02/2026`."""
+        return ", ".join("/".join(reversed(month.split("-"))) for month in self.unread.split(",") if month)
 
 
 class BreachPerson(models.Model):

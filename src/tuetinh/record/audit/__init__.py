@@ -8,6 +8,7 @@ takes events of other systems (`sent`).
 
 from __future__ import annotations
 
+from tuetinh.record.audit.archive import kept_here
 from tuetinh.record.audit.log import REFUSED, act, given_out, note, one_request, store_left, writer
 
-__all__ = ["REFUSED", "act", "given_out", "note", "one_request", "store_left", "writer"]
+__all__ = ["REFUSED", "act", "given_out", "kept_here", "note", "one_request", "store_left", "writer"]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.db import connection, transaction
 
 from tuetinh.record.asker import SYSTEM
@@ -28,6 +29,23 @@ _WITHIN = "FROM record.audit WHERE at >= %s AND at < %s"
 _ROWS = f"SELECT {chain.COLUMNS}, {chain.ADDED} {_WITHIN} ORDER BY position, at, id"
 _SPAN = f"SELECT min(position), max(position), count(*) {_WITHIN}"
 _KEPT = "SELECT month, first, last FROM record.audit_archive ORDER BY first"
+# Months that were archived, and those whose blocks are there though their partition is not.
+_OFFLINE = """WITH began AS (
+  SELECT least(
+    (SELECT at AT TIME ZONE 'UTC' FROM record.audit_block ORDER BY number LIMIT 1),
+    (SELECT min(to_date(month, 'YYYY-MM')) FROM record.audit_archive)) AS at
+)
+SELECT to_char(m, 'YYYY-MM'), k.entries
+FROM began, generate_series(date_trunc('month', greatest(began.at, %s::timestamptz AT TIME ZONE 'UTC')),
+  least(now(), %s::timestamptz - interval '1 microsecond') AT TIME ZONE 'UTC', interval '1 month') AS m
+LEFT JOIN record.audit_archive k ON k.month = to_char(m, 'YYYY-MM')
+WHERE k.month IS NOT NULL OR (
+  NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = 'record.audit'::regclass
+    AND i.inhrelid = to_regclass('record.audit_' || to_char(m, 'YYYY_MM')))
+  AND EXISTS (SELECT FROM record.audit_block b
+    WHERE b.at >= m AT TIME ZONE 'UTC' AND b.at < (m + interval '1 month') AT TIME ZONE 'UTC'))
+ORDER BY 1"""
+_NAMES = tuple(f"{chain.COLUMNS}, {chain.ADDED}".split(", "))
 
 
 class NotArchived(Exception):
@@ -46,6 +64,11 @@ class Archived:
 def name(month: str) -> str:
     """How the file of a month is called."""
     return f"access-log-{month}.jsonl.gz"
+
+
+def month(path: Path) -> str:
+    """Which month a file is of."""
+    return path.name.removeprefix("access-log-").removesuffix(".jsonl.gz")
 
 
 def archive(month: str, folder: Path, today: datetime | None = None) -> tuple[Path, int]:
@@ -132,6 +155,31 @@ def files(folder: Path) -> list[Path]:
     return sorted(folder.glob(name("*")))
 
 
+def folder(data: Path) -> Path:
+    """Where a node keeps its archives, unless it is told another place."""
+    return data / "audit" / "archive"
+
+
+def kept_here() -> list[Path]:
+    """The archives that this node keeps."""
+    return files(folder(Path(settings.DATA)))
+
+
+def offline(since: datetime, until: datetime) -> dict[str, int | None]:
+    """The months from `since` until before `until` that are not in the database, with how many entries their file has.
+
+    None for those that nobody has archived: their table was detached or dropped.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_OFFLINE, [since, until])
+        return dict(cursor.fetchall())
+
+
+def entries(path: Path) -> Iterator[dict[str, Any]]:
+    """The entries of a file, each by the names of its columns; those of a file that breaks off, as far as it goes."""
+    return (dict(zip(_NAMES, row, strict=False)) for row in _rows(path))
+
+
 class Archives:
     """The months that are not in the database, read beside it in the order of positions.
 
@@ -139,7 +187,7 @@ class Archives:
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        given = {path.name.removeprefix("access-log-").removesuffix(".jsonl.gz"): path for path in paths}
+        given = {month(path): path for path in paths}
         with connection.cursor() as cursor:
             cursor.execute(_KEPT)
             kept = [Archived(*row) for row in cursor.fetchall()]

@@ -481,6 +481,55 @@ def test_a_month_leaves_for_a_file_and_stays_in_the_chain(tmp_path: Path) -> Non
     assert found() == [(0, "archived")]
 
 
+NEXT = datetime(2026, 2, 1, tzinfo=UTC)
+
+
+def looked(*patients: str, at: datetime = OLD) -> None:
+    for patient in patients:
+        tamper(
+            "INSERT INTO record.audit"
+            " (at, account, role, facility, purpose, client, action, type, id, patient, address)"
+            " VALUES (%s, '7', 'doctor', '12104', '', '', 'update', 'Patient', '', %s, '10.0.0.9')",
+            at,
+            patient,
+        )
+
+
+def seen(since: datetime, until: datetime, *archives: Path, facility: str = "") -> tuple[list[Any], list[str]]:
+    """Whom the doctor saw, how often, and the months that could not be read."""
+    keeper = Asker("1", "admin", facility, "HOPERAT", frozenset({"user/AuditEvent.rs"}), sight=EVERYTHING)
+    found = api.exposed(keeper, since, until, address="10.0.0.9", archives=archives)
+    return [(one.patient, one.entries, one.changed) for one in found], found.unread
+
+
+@pytest.mark.usefixtures("january")
+def test_whom_somebody_saw_in_a_month_that_was_archived_is_read_from_its_file(tmp_path: Path) -> None:
+    looked("p1", "p2", "p1")
+    looked("p2", at=datetime.now(UTC))
+    seal()
+    whole = [("p1", 2, True), ("p2", 2, True)]
+    today = datetime.now(UTC) + timedelta(hours=1)
+    assert seen(OLD, today) == (whole, [])
+    path, _ = archive.archive("2026-01", tmp_path)
+    found, unread = seen(OLD, today, path)
+    assert (sorted(found), unread) == (whole, [])
+    assert seen(OLD, today) == ([("p2", 1, True)], ["2026-01"])
+    assert seen(NEXT, today) == ([("p2", 1, True)], [])
+    assert seen(OLD, today, path, facility="12001")[0] == [("p2", 1, True)]  # this asker sees all of the table
+    path.write_bytes(path.read_bytes()[:-40])
+    assert seen(OLD, today, path)[1] == ["2026-01"]
+
+
+@pytest.mark.usefixtures("january")
+def test_a_month_that_was_detached_by_hand_is_named() -> None:
+    looked("p1")
+    seal()
+    tamper("UPDATE record.audit_block SET at = %s WHERE number = 1", OLD)
+    assert seen(OLD, NEXT) == ([("p1", 1, True)], [])
+    tamper("ALTER TABLE record.audit DETACH PARTITION record.audit_2026_01")
+    assert seen(OLD, NEXT) == ([], ["2026-01"])
+
+
 @pytest.mark.usefixtures("january")
 @pytest.mark.parametrize("spoil", ["change", "remove", "swap", "cut"])
 def test_a_file_that_was_tampered_with_is_found(tmp_path: Path, spoil: str) -> None:

@@ -122,12 +122,16 @@ def trace(
 
 
 def gather(trace_id: int) -> None:
-    """Write down whom a trace finds; safe to repeat and to be killed, those known already stay as they are."""
+    """Write down whom a trace finds; safe to repeat and to be killed, those known already stay as they are.
+
+    Months that were archived are read from their files; those of which none is here are written down.
+    """
     one = BreachTrace.objects.select_related("by", "breach").get(pk=trace_id)
     asker = asker_of(one.by)
     names = {"account": one.account, "client": one.client, "address": one.address}
     count, batch = 0, []
-    for found in record.exposed(asker, one.since, one.until, **names):
+    exposure = record.exposed(asker, one.since, one.until, **names, archives=audit.kept_here())
+    for found in exposure:
         count += 1
         batch.append(found)
         if len(batch) == BATCH:
@@ -135,7 +139,7 @@ def gather(trace_id: int) -> None:
             batch = []
     _keep(one.breach, batch)
     audit.note(asker, "search", "AuditEvent", "", None)
-    BreachTrace.objects.filter(pk=trace_id).update(found=count)
+    BreachTrace.objects.filter(pk=trace_id).update(found=count, unread=",".join(exposure.unread))
     _ring(one.breach)
 
 

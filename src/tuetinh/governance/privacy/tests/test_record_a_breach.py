@@ -188,6 +188,20 @@ def test_the_law_of_the_day_counts(cast: dict[str, Account]) -> None:
     assert made(cast["admin"], sensitive=False).tell_by is None
 
 
+def test_a_trace_names_the_months_that_it_could_not_read(
+    as_role: Callable[[str], Client], cast: dict[str, Account], looked: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuetinh.record.audit.archive.offline", lambda *_: {"2026-02": 7, "2026-03": None})
+    one = made(cast["admin"])
+    hour = timedelta(hours=1)
+    trace = actions.trace(cast["admin"], one.pk, looked, looked + hour, username="cast.nurse")
+    actions.gather(trace.pk)
+    trace.refresh_from_db()
+    assert (trace.found, trace.unread) == (3, "2026-02,2026-03")
+    page = as_role("admin").get(f"/privacy/breaches/{one.pk}").content.decode()
+    assert "Chưa tìm trong các tháng 02/2026, 03/2026" in page
+
+
 def test_a_trace_needs_somebody_of_the_facility(cast: dict[str, Account]) -> None:
     one, now = made(cast["admin"]), timezone.now()
     hour = timedelta(hours=1)
