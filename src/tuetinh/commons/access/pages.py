@@ -11,13 +11,12 @@ from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from tuetinh.commons.access import actions, idle
+from tuetinh.commons.access import actions, idle, ways
 from tuetinh.commons.access.api import desk, fresh, open_to_all, signed_in
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.forms import NewAccountForm, OwnPasswordForm
@@ -47,9 +46,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def language(request: HttpRequest) -> HttpResponse:
     """Switch the language of the pages and come back."""
     code = request.POST.get("language", "")
-    back = request.POST.get("next", "/")
-    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
-        back = "/"
+    back = ways.within(request, request.POST.get("next", "/"))
     if code not in dict(settings.LANGUAGES):
         return HttpResponseRedirect(back)
     if request.user.is_authenticated:

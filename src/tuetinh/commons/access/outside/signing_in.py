@@ -10,12 +10,11 @@ from django.contrib.auth.views import RedirectURLMixin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from tuetinh.commons.access import limits
+from tuetinh.commons.access import limits, ways
 from tuetinh.commons.access.api import fresh as asks_who
 from tuetinh.commons.access.api import open_to_all, signed_in
 from tuetinh.commons.access.errors import AccessError
@@ -48,9 +47,7 @@ def begin(request: HttpRequest, provider_id: str) -> HttpResponse:
 @require_POST
 def again(request: HttpRequest, provider_id: str) -> HttpResponse:
     """Send the browser to the provider, which asks again; what was about to be done is kept meanwhile."""
-    path = request.POST.get(fresh.PATH, "/")
-    if not path.startswith("/") or not url_has_allowed_host_and_scheme(path, allowed_hosts={request.get_host()}):
-        path = "/"
+    path = ways.within(request, request.POST.get(fresh.PATH, "/"))
     carried = fresh.carried(request)
     request.session[GOING] = {"next": path, "carried": carried, "since": int(time.time())}
     return _sent(request, _provider(provider_id), prompt="login", max_age=0)

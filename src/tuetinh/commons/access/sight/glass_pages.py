@@ -5,11 +5,13 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from tuetinh.commons.access import ways
 from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.models import Account
@@ -30,7 +32,7 @@ OPENERS = tuple(role for role in RULED if role not in ("admin", "official"))
 @never_cache
 @require_http_methods(["GET", "POST"])
 def open_record(request: HttpRequest, patient_id: str) -> HttpResponse:
-    """Say why, and see the record for some hours."""
+    """Say why, and see the record for some hours. `next`: the page that is wanted then."""
     by = _by(request)
     if not glass.may_open(by):
         return forbidden(request)
@@ -38,6 +40,8 @@ def open_record(request: HttpRequest, patient_id: str) -> HttpResponse:
         record.read(asker(request), "Patient", patient_id)
     except RecordError as error:
         raise Http404 from error
+    given = (request.POST if request.method == "POST" else request.GET).get("next", "")
+    wanted = ways.within(request, given, reverse("identity:person", args=[patient_id]))
     hours, fault = rules.now().of(by.role, by.facility).glass_hours, ""
     if request.method == "POST":
         try:
@@ -46,8 +50,14 @@ def open_record(request: HttpRequest, patient_id: str) -> HttpResponse:
             fault = str(error.message)
         else:
             messages.warning(request, _("Hồ sơ đã mở. Người bệnh và người xem xét đã được báo."))
-            return redirect("identity:person", patient_id)
-    context = {"patient": patient_id, "hours": hours, "fault": fault, "reason": request.POST.get("reason", "")[:500]}
+            return redirect(wanted)
+    context = {
+        "patient": patient_id,
+        "hours": hours,
+        "fault": fault,
+        "reason": request.POST.get("reason", "")[:500],
+        "next": wanted,
+    }
     return render(request, "access/open_record.html", context, status=422 if fault else 200)
 
 

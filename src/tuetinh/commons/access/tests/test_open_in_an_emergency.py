@@ -75,6 +75,27 @@ def test_it_opens_what_is_hidden_for_its_hours(cast: dict[str, Account], as_role
     assert sees(doctor) == ["plain"]
 
 
+@pytest.mark.parametrize(
+    ("wanted", "landed"),
+    [
+        ("/records/cast-citizen?tab=1", "/records/cast-citizen?tab=1"),
+        ("", "/people/cast-citizen"),
+        ("//evil.example/x", "/people/cast-citizen"),
+        ("https://evil.example/x", "/people/cast-citizen"),
+        ("/\\evil.example", "/people/cast-citizen"),
+        ("javascript:alert(1)", "/people/cast-citizen"),
+        ("people", "/people/cast-citizen"),
+    ],
+)
+def test_one_lands_on_the_page_that_was_wanted(as_role: Callable[[str], Client], wanted: str, landed: str) -> None:
+    doctor = as_role("doctor")
+    page = doctor.get(OPEN, {"next": wanted}).content.decode()
+    assert f'name="next" value="{landed}"' in page
+    refused = doctor.post(OPEN, {"reason": "x", "next": wanted})
+    assert f'name="next" value="{landed}"' in refused.content.decode()
+    assert doctor.post(OPEN, {"reason": REASON, "next": wanted})["Location"] == landed
+
+
 def test_it_opens_what_the_patient_forbids(cast: dict[str, Account]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO record.denial VALUES ('cast-citizen', '12104', '', 'Consent/c')")
