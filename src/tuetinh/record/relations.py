@@ -28,6 +28,9 @@ class Relation(NamedTuple):
     asker's sight says; `registered`, `invitation`, `guardian` and `consent` end with it; so does `glass`, which holds
     whatever the patient forbids. What carries a label is opened by care that goes on and that not the asker alone has
     written down, by what the patient allows, and by `glass`: neither by `registered` nor by `appointment`.
+
+    through: sources of relations to the same patient, with spaces between, without which it does not hold: those of who
+    gave the right.
     """
 
     patient: str
@@ -36,6 +39,7 @@ class Relation(NamedTuple):
     source: str
     until: str = FOREVER
     since: str = EVER
+    through: str = ""
 
 
 class Denial(NamedTuple):
@@ -53,7 +57,7 @@ class Denial(NamedTuple):
 
 
 _KEEP = """WITH wanted AS (
-  SELECT * FROM unnest({columns}, %s::timestamptz[], %s::timestamptz[]) AS w({names}, until, since)
+  SELECT * FROM unnest({columns}, %s::timestamptz[], %s::timestamptz[]{types}) AS w({names}, until, since{given})
 ),
 gone AS (
   DELETE FROM record.{table} k WHERE k.source = ANY (%s::text[])
@@ -71,7 +75,7 @@ _KEPT_MAKER = """CASE WHEN excluded.until > k.until OR excluded.since < k.since 
 
 
 def _statement(table: str, names: Sequence[str], **more: str) -> str:
-    told = dict.fromkeys(("more", "values", "sets", "olds", "news"), "") | more
+    told = dict.fromkeys(("types", "given", "more", "values", "sets", "olds", "news"), "") | more
     return _KEEP.format(
         table=table,
         names=", ".join(names),
@@ -84,14 +88,16 @@ def _statement(table: str, names: Sequence[str], **more: str) -> str:
 
 _RELATIONS = _statement(
     "relation",
-    Relation._fields[:-2],
-    more=", made_by",
-    values=f", {_MAKER}",
-    sets=f", made_by = {_KEPT_MAKER}",
-    olds=", k.made_by",
-    news=f", {_KEPT_MAKER}",
+    Relation._fields[:4],
+    types=", %s::text[]",
+    given=", through",
+    more=", through, made_by",
+    values=f", through, {_MAKER}",
+    sets=f", through = excluded.through, made_by = {_KEPT_MAKER}",
+    olds=", k.through, k.made_by",
+    news=f", excluded.through, {_KEPT_MAKER}",
 )
-_DENIALS = _statement("denial", Denial._fields[:-2])
+_DENIALS = _statement("denial", Denial._fields[:4])
 
 
 def keep(sources: Sequence[str], relations: Sequence[Relation]) -> Step[None]:
@@ -105,7 +111,7 @@ def forbid(sources: Sequence[str], denials: Sequence[Denial]) -> Step[None]:
 
 
 def _params(sources: Sequence[str], rows: Sequence[Relation | Denial], row: type[NamedTuple]) -> tuple[str, ...]:
-    unique = list({one[:-2]: one for one in sorted(rows, key=lambda one: one.until)}.values())  # the longest counts
+    unique = list({one[:4]: one for one in sorted(rows, key=lambda one: one.until)}.values())  # the longest counts
     columns = list(zip(*unique, strict=True)) or [()] * len(row._fields)
     return (*(array(column) for column in columns), array(sources))
 

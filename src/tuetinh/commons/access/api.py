@@ -15,6 +15,7 @@ from tuetinh.commons.access.actions import (
     reset_citizen_account,
 )
 from tuetinh.commons.access.errors import AccessError
+from tuetinh.commons.access.kinds import in_words
 from tuetinh.commons.access.oauth import asking
 from tuetinh.commons.access.oauth.asking import at_desk, authenticate, bearer_of
 from tuetinh.commons.access.oauth.clients import create_client
@@ -26,8 +27,9 @@ from tuetinh.commons.access.proof import policy
 from tuetinh.commons.access.proof.policy import ACTIONS
 from tuetinh.commons.access.queries import administrators_by_password, apps_to_launch, owner_names
 from tuetinh.commons.access.roles import CATALOGUE, DIRECTORY, ROLES, Role
-from tuetinh.commons.access.sight import carers, forbidding, guardianship, rules, wards
+from tuetinh.commons.access.sight import carers, forbidding, guardianship, papers, rules, wards
 from tuetinh.commons.access.sight.ages import agrees as minor_agrees
+from tuetinh.commons.access.sight.consents import ENDS_WITH
 from tuetinh.commons.access.sight.glass import may_open
 from tuetinh.commons.access.sight.reasons import related
 from tuetinh.commons.access.sight.relations import INVITATION
@@ -50,6 +52,7 @@ __all__ = [
     "CATALOGUE",
     "CITIZENS_DESKS",
     "DIRECTORY",
+    "ENDS_WITH",
     "INVITATION",
     "PURPOSES",
     "RELATIONSHIPS",
@@ -79,12 +82,14 @@ __all__ = [
     "give_citizen_account",
     "guardianship",
     "has_account",
+    "in_words",
     "is_username",
     "may_open",
     "minor_agrees",
     "notices",
     "open_to_all",
     "owner_names",
+    "papers",
     "place_name",
     "recover",
     "register_sample",

@@ -25,6 +25,10 @@ MESSAGES = {
         "Bạn không được xem thông tin nhạy cảm của người này, nên không cho người khác xem được."
     ),
     "paper": gettext_lazy("Số giấy tờ không đúng với hồ sơ. Hãy nhập từ giấy tờ mà người đó trình."),
+    "kin-paper": gettext_lazy(
+        "Hãy chọn loại giấy tờ và ghi số: giấy khai sinh, số định danh của trẻ, hoặc quyết định "
+        "(người giám hộ phải có)."
+    ),
     "adult": gettext_lazy("Người giám hộ của người đã thành niên cần quyết định và một người thứ hai xác nhận."),
     "decision": gettext_lazy("Hãy ghi số quyết định của tòa án hoặc văn bản ủy quyền."),
     "confirmed": gettext_lazy("Việc này đã được trả lời, hoặc bạn không phải người xác nhận."),

@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from tuetinh.commons.access.api import asker, desk
+from tuetinh.commons.access.kinds import in_words
 from tuetinh.commons.access.models import Account
 from tuetinh.commons.access.places import place_name
 from tuetinh.commons.access.queries import administered, owner_names
@@ -68,7 +69,7 @@ def log(request: HttpRequest) -> HttpResponse:
             "place": place_name("Organization", one.facility),
             "client": clients.get(one.client, one.client),
             "deed": entry_action(one.action),
-            "kinds": one.type.replace(",", ", "),
+            "kinds": in_words(one.type.split(",")),
             "why": ALL_PURPOSES.get(one.purpose, one.purpose),
             "reason": entry_reason(one.reason),
         }

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def guardians(request: HttpRequest, patient_id: str) -> HttpResponse:
-    """Who may open the person's record by law. By POST: `q` looks for somebody, `carer` with `code` records them, for
-    an adult with `paper` and `reason` asks for it; `confirm` or `refuse` answers what a colleague asked; `end` ends a
-    record.
+    """Who may open the person's record by law.
+
+    By POST: `q` looks for somebody, `carer` with `code`, `kind` and `number` of a paper records them, for an adult with
+    `paper` and `reason` asks for it; `confirm` or `refuse` answers what a colleague asked; `end` ends a record.
     """
     asker = access.asker(request)
     try:
@@ -55,10 +56,15 @@ def guardians(request: HttpRequest, patient_id: str) -> HttpResponse:
     held = [one for one in access.wards.of_ward(patient_id) if one.by_law]
     context = {
         "person": banner,
-        "held": [(one, access.RELATIONSHIPS.get(one.code, one.code)) for one in held],
+        "held": [(one, access.RELATIONSHIPS.get(one.code, one.code), _told(one.paper)) for one in held],
         "q": typed,
         "hits": [hit for hit in queries.find_people(asker, typed) if hit.id != patient_id] if typed else [],
         "codes": [(code, access.RELATIONSHIPS[code]) for code in access.wards.BY_LAW],
+        "kinds": [(kind, access.papers.WORDS[kind]) for kind in access.papers.SHOWN],
+        "kind": request.POST.get("kind", ""),
+        "number": request.POST.get("number", "")[: access.papers.LONGEST],
+        "carer": request.POST.get("carer", ""),
+        "chosen": request.POST.get("code", ""),
         "fault": fault,
         "waiting": [(one, named.get(one.carer, ""), one.by_id != request.user.pk) for one in waiting],
         "minor": access.carers.is_minor_of(banner.birth),
@@ -69,12 +75,21 @@ def guardians(request: HttpRequest, patient_id: str) -> HttpResponse:
     return render(request, "identity/guardians.html", context, status=422 if fault else 200)
 
 
+def _told(paper: access.papers.Paper | None) -> str:
+    """A paper in words."""
+    words = access.papers.WORDS.get(paper.kind, "") if paper else ""
+    return " ".join(filter(None, (str(words), paper.number))) if paper else ""
+
+
 def _recorded(request: HttpRequest, asker: Asker, patient_id: str, carer: str) -> str:
     """Record a minor's parent or guardian, or ask for an adult's; what was done, in words. Raises AccessError."""
     code, paper = request.POST.get("code", ""), request.POST.get("paper")
+    brought = access.papers.Paper(request.POST.get("kind", ""), request.POST.get("number", ""))
+    if brought.kind == access.papers.HERE:
+        raise access.AccessError("kin-paper")
     if paper is not None and code == "GUARD":
         by, reason = cast("access.Account", request.user), request.POST.get("reason", "")[:500]
         access.guardianship.ask(by, patient_id, carer, paper[:100], reason)
         return _("Đã gửi. Có hiệu lực khi người đó hoặc một đồng nghiệp khác xác nhận.")
-    access.carers.link(asker, patient_id, carer, code, agreed=bool(request.POST.get("agreed")))
+    access.carers.link(asker, patient_id, carer, code, brought, agreed=bool(request.POST.get("agreed")))
     return _("Đã ghi. Người này mở được hồ sơ từ tài khoản người dân của mình.")

@@ -14,7 +14,7 @@ from typing import Final, cast
 from django.db import transaction
 from django.utils import timezone
 
-from tuetinh.commons.access.api import AccessError, carers, wards
+from tuetinh.commons.access.api import AccessError, carers, papers, wards
 from tuetinh.commons.identity import facts, queries
 from tuetinh.commons.identity.actions import check, hold_number, new_number
 from tuetinh.commons.identity.errors import Code, IdentityError, SamePerson
@@ -75,7 +75,7 @@ def register_newborn(asker: Asker, mother_id: str, child: Newborn) -> r4.Patient
             raise SamePerson(str(sibling.id), name=facts.display_name(sibling), birth=sibling.birthDate or "")
     stored = record.create(asker, _newborn(asker.facility, mother, child, at))
     try:
-        carers.link(asker, str(stored.id), mother_id, "MTH")
+        carers.link(asker, str(stored.id), mother_id, "MTH", papers.Paper(papers.HERE))
     except AccessError as error:
         raise IdentityError(Code.NO_MOTHER) from error
     return stored

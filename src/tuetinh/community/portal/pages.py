@@ -19,12 +19,12 @@ from tuetinh.care.billing import api as billing
 from tuetinh.care.clinic import api as clinic
 from tuetinh.care.insurance.api import cards
 from tuetinh.care.reception import api as reception
-from tuetinh.commons.access.api import ROLES, asker, desk, notices, owner_names, place_name
+from tuetinh.commons.access.api import ROLES, asker, desk, in_words, notices, owner_names, place_name
 from tuetinh.commons.documents.api import respond_pdf
 from tuetinh.commons.identity import api as identity
 from tuetinh.commons.ui.api import paginate
 from tuetinh.community.portal import queries
-from tuetinh.community.portal.words import PURPOSES, TURN, parts
+from tuetinh.community.portal.words import PURPOSES, TURN
 from tuetinh.record import api as record
 from tuetinh.record import errors, r4
 from tuetinh.record.asker import Asker
@@ -221,7 +221,7 @@ def accesses(request: HttpRequest, who: Asker) -> HttpResponse:
             "who": people.get(one.account) or _who(one.role),
             "place": place_name("Organization", one.facility),
             "why": PURPOSES.get(one.purpose, ""),
-            "what": parts(one.types),
+            "what": in_words(one.types) or _("phần khác của hồ sơ"),
         }
         for one in rows[:ACCESSES]
     ]

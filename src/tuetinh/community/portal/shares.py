@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from tuetinh.commons.access.api import CATALOGUE, DIRECTORY, ROLES, asker_of, wards
+from tuetinh.commons.access.api import CATALOGUE, DIRECTORY, ENDS_WITH, ROLES, Tie, asker_of, wards
 from tuetinh.community.portal.models import Miss, Opening, Share
 from tuetinh.record import api as record
 from tuetinh.record import r4, relations
@@ -180,8 +180,14 @@ def _stands(share: Share) -> bool:
     maker = share.by.patient
     if share.order or maker == share.patient:
         return True
-    tie = wards.tie(maker, share.patient) if maker else None
+    tie = _tie(share)
     return tie is not None and tie.decides and (tie.sensitive or share.scope != Share.Scope.ALL)
+
+
+def _tie(share: Share) -> Tie | None:
+    """What lets who made it act for the patient; None for the patient."""
+    maker = share.by.patient
+    return wards.tie(maker, share.patient) if maker and maker != share.patient else None
 
 
 def _fault(share: Share | None, pin: str) -> str:
@@ -224,8 +230,11 @@ def _allow(share: Share, staff: Account) -> str:
         role=r4.CodeableConcept(coding=[r4.Coding(system=f"{HL7}/v3-ParticipationType", code="IRCP")]),
         reference=r4.Reference(reference=f"Organization/{staff.facility}"),
     )
-    until = timezone.localtime(share.until).isoformat(timespec="seconds")
+    tie = _tie(share)
+    until = timezone.localtime(_until(share, tie)).isoformat(timespec="seconds")
+    needed = [r4.Reference(reference=one) for one in tie.rests_on] if tie else []
     consent = r4.Consent(
+        extension=[r4.Extension(url=ENDS_WITH, valueReference=one) for one in needed] or None,
         status="active",
         scope=r4.CodeableConcept(coding=[r4.Coding(system=f"{HL7}/consentscope", code="patient-privacy")]),
         category=[r4.CodeableConcept(coding=[r4.Coding(system="http://loinc.org", code="59284-0")])],
@@ -236,6 +245,12 @@ def _allow(share: Share, staff: Account) -> str:
         provision=r4.ConsentProvision(type="permit", actor=[actor], period=r4.Period(end=until)),
     )
     return str(record.create(_writing(str(staff.pk), staff.role, staff.facility), consent).id)
+
+
+def _until(share: Share, tie: Tie | None) -> datetime:
+    """When what it allows ends at the latest: with the share, or on the day on which a ward comes of an age."""
+    days = [day for day in (tie.passes, tie.sensitive_until) if day] if tie else []
+    return min([share.until, *(timezone.make_aware(datetime.combine(day, time.min)) for day in days)])
 
 
 def _shut(by: Asker, share: Share) -> None:

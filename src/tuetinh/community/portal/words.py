@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 TURN = {
@@ -23,24 +20,3 @@ PURPOSES = {
     "ETREAT": gettext_lazy("Cấp cứu"),
     "BTG": gettext_lazy("Mở khẩn cấp, đang được xem xét"),
 }
-_PARTS = {
-    "Patient": gettext_lazy("thông tin cá nhân"),
-    "Coverage": gettext_lazy("thẻ BHYT"),
-    "Encounter": gettext_lazy("lượt khám"),
-    "Condition": gettext_lazy("chẩn đoán"),
-    "Observation": gettext_lazy("kết quả, sinh hiệu"),
-    "DiagnosticReport": gettext_lazy("phiếu kết quả"),
-    "MedicationRequest": gettext_lazy("đơn thuốc"),
-    "AllergyIntolerance": gettext_lazy("dị ứng"),
-    "ServiceRequest": gettext_lazy("chỉ định"),
-    "ChargeItem": gettext_lazy("chi phí"),
-    "Invoice": gettext_lazy("chi phí"),
-    "Immunization": gettext_lazy("tiêm chủng"),
-    "ClinicalImpression": gettext_lazy("khám bệnh"),
-}
-
-
-def parts(types: Iterable[str]) -> str:
-    """What of the record was seen, in words; the many small kinds are one."""
-    told = [str(_PARTS[type_]) for type_ in types if type_ in _PARTS]
-    return ", ".join(dict.fromkeys(told)) or _("phần khác của hồ sơ")

@@ -19,7 +19,8 @@ $$;
 -- Whether a patient stands in a relation to the asker that holds. What a patient forbids is about facilities and
 -- purposes: broken glass, people who act for the patient, and what was shared with whoever has the code pass by it; an
 -- allowance for one facility passes by what is forbidden to all, not by what is forbidden to it or for its purpose. What
--- comes from care holds for some days after its end, as the asker's sight says.
+-- comes from care holds for some days after its end, as the asker's sight says. What somebody gave who acts for the
+-- patient holds as long as their own right does.
 -- close: whether it also opens what is labelled. Care does while it goes on and was not written down by the asker alone;
 -- being registered somewhere, or an appointment, does not: nobody may have come.
 CREATE OR REPLACE FUNCTION record.related(who text, close boolean) RETURNS boolean
@@ -32,7 +33,11 @@ BEGIN
       AND k.holder = ANY (current_setting('tuetinh.holders')::text[])
       AND (NOT forbidden OR k.kind = 'glass' OR k.kind = 'consent' AND NOT by_name
         OR starts_with(k.holder, 'Patient/') OR starts_with(k.holder, 'Share/'))
-      AND k.since <= now() AND CASE
+      AND k.since <= now() AND (k.through = '' OR NOT EXISTS (
+        SELECT FROM unnest(string_to_array(k.through, ' ')) AS needed WHERE NOT EXISTS (
+          SELECT FROM record.relation t
+          WHERE t.patient = k.patient AND t.source = needed AND t.since <= now() AND t.until > now())))
+      AND CASE
         WHEN close THEN k.until > now() AND k.kind NOT IN ('registered', 'appointment')
           AND (k.made_by = '' OR k.made_by <> current_setting('tuetinh.account'))
         ELSE k.until > now() - CASE WHEN k.kind IN ('treating', 'episode', 'referral', 'consultation', 'appointment')

@@ -25,5 +25,5 @@ def relabel(apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:  # noqa:
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies: ClassVar = [("access", "0022_post_unknown_actors"), ("record", "0041_pre_made_by")]
+    dependencies: ClassVar = [("access", "0022_post_unknown_actors"), ("record", "0042_pre_through")]
     operations: ClassVar = [migrations.RunPython(relabel, migrations.RunPython.noop)]

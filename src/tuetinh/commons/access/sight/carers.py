@@ -14,11 +14,12 @@ from django.utils import timezone
 
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.places import place_name
-from tuetinh.commons.access.sight import ages, wards
+from tuetinh.commons.access.sight import ages, papers, wards
 from tuetinh.commons.access.sight.consents import PROPOSED, SCOPE
+from tuetinh.commons.access.sight.papers import Paper
 from tuetinh.commons.access.sight.relations import RELATED_PATIENT
 from tuetinh.commons.access.sight.wards import BY_LAW, BY_WILL, CONFIDENTIALITY, MOST, Tie
-from tuetinh.commons.access.telling import tell_person
+from tuetinh.commons.access.telling import enter_log, tell_person
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
@@ -89,12 +90,12 @@ def end(by: Asker, tie_id: str) -> Tie:
 
 
 @transaction.atomic
-def link(by: Asker, ward: str, carer: str, code: str, *, agreed: bool = False) -> str:
-    """Record at a desk who is a person's parent or guardian, from papers that it has seen; counts at once.
+def link(by: Asker, ward: str, carer: str, code: str, paper: Paper, *, agreed: bool = False) -> str:
+    """Record at a desk who is a person's parent or guardian, from a paper that it has seen; counts at once.
 
     code: of `BY_LAW`; all need a minor. agreed: the minor lets sensitive data be seen. The minor's page tells of it.
-    Raises AccessError `role`, `carer-self`, `carer-exists`, `carer-age`, `relationship`, or `adult` for a guardian of
-    one (`guardianship.ask`).
+    Raises AccessError `role`, `carer-self`, `carer-exists`, `carer-age`, `relationship`, `kin-paper`, `paper`, or
+    `adult` for a guardian of one (`guardianship.ask`).
     """
     if by.role not in DESKS:
         raise AccessError("role")
@@ -103,7 +104,7 @@ def link(by: Asker, ward: str, carer: str, code: str, *, agreed: bool = False) -
     child, person = people(ward, carer)
     if not is_minor(child):
         raise AccessError("adult" if code == "GUARD" else "carer-age")
-    tie = bind(by, child, person, code)
+    tie = bind(by, child, person, code, papers.check(paper, child, code))
     if agreed:
         _name(by, child, person, "PRN", sensitive=True, status="active")
     return tie
@@ -120,8 +121,8 @@ def is_minor_of(birth: str) -> bool:
     return passes is not None and passes > timezone.localdate()
 
 
-def bind(by: Asker, ward: r4.Patient, carer: r4.Patient, code: str) -> str:
-    """Store that somebody is a parent or guardian, and tell the ward and who is one already; the id of the fact.
+def bind(by: Asker, ward: r4.Patient, carer: r4.Patient, code: str, paper: Paper) -> str:
+    """Store that somebody is a parent or guardian by a paper, and tell the ward and who is one already; the fact's id.
 
     Raises AccessError `carer-exists`.
     """
@@ -129,7 +130,10 @@ def bind(by: Asker, ward: r4.Patient, carer: r4.Patient, code: str) -> str:
     if carer.id in others:
         raise AccessError("carer-exists")
     related = _related_person(record.new_id(), ward, carer, code, active=True)
+    related.identifier = [papers.identifier(paper)]
     record.create(by, related)
+    told_of = ": ".join(filter(None, paper))
+    enter_log(by, "create", "RelatedPerson", str(related.id), patient=str(ward.id), reason=told_of)
     told = {"place": place_name("Organization", by.facility), "name": wards.name_of(ward)}
     tell_person(str(ward.id), TOLD_BOUND.format(**told), by.facility)
     for other in others:

@@ -13,6 +13,8 @@ from tuetinh.record.steps import Query, Step
 SCOPE: Final = "patient-privacy"
 PROPOSED: Final = "proposed"
 """Kind of a relation that holds for nothing yet: a person was asked to be a carer and has not answered."""
+ENDS_WITH: Final = "https://tuetinh.vn/fhir/StructureDefinition/ends-with"
+"""Extension of a Consent that somebody gave who acts for the patient: the facts of whose right it ends with."""
 _ORGANIZATION: Final = "Organization/"
 _PATIENT: Final = "Patient/"
 _PRACTITIONER: Final = "Practitioner/"
@@ -44,11 +46,20 @@ def denials(written: Written) -> list[Denial]:
 def allowances(written: Written) -> list[Relation]:
     """Facilities that a Consent lets see the record. A provision about some data or purposes alone allows nothing."""
     return [
-        Relation(str(written.patient), f"{_ORGANIZATION}{facility}", "consent", f"Consent/{written.id}", *_time(one))
+        Relation(
+            *(str(written.patient), f"{_ORGANIZATION}{facility}", "consent", f"Consent/{written.id}", *_time(one)),
+            _through(written),
+        )
         for one in _provisions(written)
         if one.type == "permit" and not _narrow(one)
         for facility in _facilities(one)
     ]
+
+
+def _through(written: Written) -> str:
+    consent = cast("r4.Consent", written.resource)
+    needed = {relations.named(one.valueReference) for one in consent.extension or () if one.url == ENDS_WITH}
+    return " ".join(sorted(needed - {""}))
 
 
 def carers(written: Written) -> list[Relation]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.models import Guardianship
 from tuetinh.commons.access.places import place_name
-from tuetinh.commons.access.sight import carers, wards
+from tuetinh.commons.access.sight import carers, papers, wards
 from tuetinh.commons.access.telling import enter_log, tell_person
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
@@ -77,7 +77,7 @@ def answer(by: Account, asker: Asker, guardianship_id: int, *, accept: bool) -> 
     enter_log(by, "update", "Guardianship", str(asked.pk), patient=asked.ward, reason="accept" if accept else "refuse")
     if accept:
         ward, carer = carers.people(asked.ward, asked.carer)
-        carers.bind(carers.writing(asker), ward, carer, "GUARD")
+        carers.bind(carers.writing(asker), ward, carer, "GUARD", papers.Paper(papers.DECISION, asked.paper))
     return asked
 
 

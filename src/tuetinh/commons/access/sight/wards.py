@@ -15,7 +15,7 @@ from typing import Final, TypeVar, cast
 from django.utils import timezone
 
 from tuetinh.commons.access.roles import CATALOGUE, DIRECTORY, ROLES
-from tuetinh.commons.access.sight import ages
+from tuetinh.commons.access.sight import ages, papers
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.merging.api import became
@@ -48,6 +48,8 @@ class Tie:
     carer: id of the Patient who opens it. names: as the record has them. code: relationship of the carer to the ward.
     by_law: whether it rests on the law, not on the ward's will. passes: the day on which it ends with the ward's age.
     sensitive: whether labelled data are seen too. state: `proposed`, `active`, or `ended`. until: ISO day or "".
+    paper: by which a desk has recorded it, where it did by one. rests_on: the facts without which it does not hold as
+    it is, as `Type/id`. sensitive_until: the day from which a parent or guardian alone no longer sees labelled data.
     """
 
     id: str
@@ -61,6 +63,9 @@ class Tie:
     sensitive: bool
     state: str
     until: str = ""
+    paper: papers.Paper | None = None
+    rests_on: tuple[str, ...] = ()
+    sensitive_until: date | None = None
 
     @property
     def decides(self) -> bool:
@@ -122,7 +127,7 @@ def _related(where: str, *params: str | list[str]) -> Step[list[Tie]]:
         for source, ward, holder in rows
         if _id(source) in related and ward in people and _id(holder) in people
     ]
-    agreed = {(one.ward, one.carer) for one in found if not one.by_law and one.sensitive}
+    agreed = {(one.ward, one.carer): f"Consent/{one.id}" for one in found if not one.by_law and one.sensitive}
     return [tie for one in found if (tie := _counted(one, people[one.ward], agreed)) is not None]
 
 
@@ -155,10 +160,12 @@ def of(related: r4.RelatedPerson, consent: r4.Consent | None, ward: r4.Patient, 
         sensitive=consent is None or not _withheld(consent),
         state=status if status in ("proposed", "active") else "ended",
         until=end[:10],
+        paper=papers.of(related),
+        rests_on=(f"{'Consent' if consent else 'RelatedPerson'}/{related.id}",),
     )
 
 
-def _counted(one: Tie, ward: r4.Patient, agreed: set[tuple[str, str]]) -> Tie | None:
+def _counted(one: Tie, ward: r4.Patient, agreed: dict[tuple[str, str], str]) -> Tie | None:
     """The tie as it counts today; None when the ward is too old for it."""
     if not one.by_law:
         return one
@@ -169,7 +176,10 @@ def _counted(one: Tie, ward: r4.Patient, agreed: set[tuple[str, str]]) -> Tie | 
         return None
     shares_from = ages.turns(birth, ages.agrees())
     alone = one.passes is None or (shares_from is not None and today < shares_from)
-    return replace(one, sensitive=alone or (one.ward, one.carer) in agreed)
+    by_will = agreed.get((one.ward, one.carer))
+    if alone or by_will is None:
+        return replace(one, sensitive=alone, sensitive_until=shares_from if alone and one.passes else None)
+    return replace(one, sensitive=True, rests_on=(*one.rests_on, by_will))
 
 
 def _of_an_adult(related: r4.RelatedPerson, code: str, ward: r4.Patient) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from tuetinh.commons.access.api import asker_of, carers, guardianship, wards
+from tuetinh.commons.access.api import asker_of, carers, guardianship, papers, wards
 from tuetinh.commons.access.errors import AccessError
 from tuetinh.commons.access.models import Account, Guardianship
 from tuetinh.record import api, r4
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 ICD10 = "http://hl7.org/fhir/sid/icd-10"
+BIRTH = papers.Paper(papers.BIRTH, "45/2023")
+DECISION = papers.Paper(papers.DECISION, "12/2026/QĐST-VDS")
 
 
 def birth(years: int, days: int = 0) -> str:
@@ -81,7 +83,7 @@ def test_a_mother_sees_her_child_until_the_law_gives_it_to_the_child(
 ) -> None:
     person("be", birth(3))
     assert sees(mother, "be") == []
-    carers.link(desk, "be", "cast-citizen", "MTH")
+    carers.link(desk, "be", "cast-citizen", "MTH", BIRTH)
     child = api.read(SYSTEM, "Patient", "be")
     assert isinstance(child, r4.Patient)
     child.birthDate = born or None
@@ -91,7 +93,7 @@ def test_a_mother_sees_her_child_until_the_law_gives_it_to_the_child(
 
 def test_the_ages_are_settings(mother: Asker, desk: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
     person("be", birth(15))
-    carers.link(desk, "be", "cast-citizen", "MTH")
+    carers.link(desk, "be", "cast-citizen", "MTH", BIRTH)
     assert sees(mother, "be") == ["plain"]
     monkeypatch.setenv("TUETINH_MINOR_AGREES", "16")
     assert sees(mother, "be") == ["hiv", "plain"]
@@ -103,7 +105,7 @@ def test_the_ages_are_settings(mother: Asker, desk: Asker, monkeypatch: pytest.M
 
 def test_with_the_minor_s_agreement_sensitive_data_too(mother: Asker, desk: Asker) -> None:
     person("be", birth(12))
-    tie = carers.link(desk, "be", "cast-citizen", "MTH", agreed=True)
+    tie = carers.link(desk, "be", "cast-citizen", "MTH", BIRTH, agreed=True)
     assert sees(mother, "be") == ["hiv", "plain"]
     [consent] = api.search(SYSTEM, "Consent", "patient=Patient/be").resources
     assert isinstance(consent, r4.Consent)
@@ -118,7 +120,7 @@ def test_a_desk_alone_makes_nobody_guardian_of_an_adult(mother: Asker, desk: Ask
     person("cha", birth(70))
     for code in ("MTH", "FTH", "ADOPTP", "GUARD"):
         with pytest.raises(AccessError) as refused:
-            carers.link(desk, "cha", "cast-citizen", code)
+            carers.link(desk, "cha", "cast-citizen", code, DECISION)
         assert refused.value.code == ("adult" if code == "GUARD" else "carer-age")
     assert sees(mother, "cha") == []
 
@@ -210,7 +212,7 @@ def test_the_pages_ask_and_confirm_a_guardian(as_role: Callable[[str], Client], 
 
 def test_a_guardian_of_a_minor_ends_with_the_age(mother: Asker, desk: Asker) -> None:
     person("be", birth(17))
-    tie = carers.link(desk, "be", "cast-citizen", "GUARD")
+    tie = carers.link(desk, "be", "cast-citizen", "GUARD", DECISION)
     related = api.read(SYSTEM, "RelatedPerson", tie)
     assert isinstance(related, r4.RelatedPerson)
     related.period = r4.Period(start=birth(2))
@@ -297,7 +299,7 @@ def test_whom_one_names_sees_what_facilities_may_not(mother: Asker) -> None:
 def test_it_is_within_that_record_and_reads_only(mother: Asker, desk: Asker) -> None:
     person("be", birth(3))
     person("khac", birth(3))
-    carers.link(desk, "be", "cast-citizen", "MTH")
+    carers.link(desk, "be", "cast-citizen", "MTH", BIRTH)
     found = wards.acting(mother, "be")
     assert found
     with pytest.raises(NotFound):
@@ -310,7 +312,7 @@ def test_it_is_within_that_record_and_reads_only(mother: Asker, desk: Asker) -> 
 
 def test_the_log_says_who_looked_for_whom(mother: Asker, desk: Asker) -> None:
     person("be", birth(3))
-    carers.link(desk, "be", "cast-citizen", "MTH")
+    carers.link(desk, "be", "cast-citizen", "MTH", BIRTH)
     sees(mother, "be")
     with connection.cursor() as cursor:
         cursor.execute(
@@ -323,7 +325,7 @@ def test_the_log_says_who_looked_for_whom(mother: Asker, desk: Asker) -> None:
 def test_who_links_nobody(cast: dict[str, Account], role: str) -> None:
     person("be", birth(3))
     with pytest.raises(AccessError) as refused:
-        carers.link(asker_of(cast[role]), "be", "cast-citizen", "MTH")
+        carers.link(asker_of(cast[role]), "be", "cast-citizen", "MTH", BIRTH)
     assert refused.value.code == "role"
     assert api.search(SYSTEM, "RelatedPerson", "").resources == []
 
@@ -331,7 +333,7 @@ def test_who_links_nobody(cast: dict[str, Account], role: str) -> None:
 @pytest.mark.parametrize("role", ["doctor", "reception", "admin"])
 def test_staff_act_for_nobody(cast: dict[str, Account], desk: Asker, role: str) -> None:
     person("be", birth(3))
-    carers.link(desk, "be", "cast-citizen", "MTH")
+    carers.link(desk, "be", "cast-citizen", "MTH", BIRTH)
     assert wards.acting(replace(asker_of(cast[role]), patient="cast-citizen"), "be") is None
 
 
@@ -342,9 +344,52 @@ def test_staff_act_for_nobody(cast: dict[str, Account], desk: Asker, role: str) 
 def test_what_is_not_linked(desk: Asker, carer: str, code: str, error: str) -> None:
     person("be", birth(3))
     with pytest.raises(AccessError) as refused:
-        carers.link(desk, "be", carer, code)
+        carers.link(desk, "be", carer, code, BIRTH)
     assert refused.value.code == error
     assert api.search(SYSTEM, "RelatedPerson", "").resources == []
+
+
+NUMBER = "012223000123"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "number", "error"),
+    [
+        ("MTH", "", "", "kin-paper"),
+        ("MTH", "birth", "", "kin-paper"),
+        ("MTH", "birth", "không có số", "kin-paper"),
+        ("MTH", "birth", "4" * 101, "kin-paper"),
+        ("MTH", "seen", "45/2023", "kin-paper"),
+        ("GUARD", "birth", "45/2023", "kin-paper"),
+        ("GUARD", "number", NUMBER, "kin-paper"),
+        ("GUARD", "here", "", "kin-paper"),
+        ("MTH", "number", "012223000124", "paper"),
+        ("MTH", "number", "012223000000", "paper"),
+        ("MTH", "birth", " 45/2023 ", ""),
+        ("FTH", "number", NUMBER, ""),
+        ("ADOPTP", "decision", "7/2024/QĐ-UBND", ""),
+        ("GUARD", "decision", "7/2024/QĐ-UBND", ""),
+    ],
+)
+def test_a_parent_is_recorded_by_a_paper(desk: Asker, code: str, kind: str, number: str, error: str) -> None:
+    person("be", birth(3))
+    child = api.read(SYSTEM, "Patient", "be")
+    assert isinstance(child, r4.Patient)
+    own, old = r4.Identifier(value=NUMBER), r4.Identifier(value="012223000000", use="old")
+    child.identifier = [own, old]
+    api.update(SYSTEM, child)
+    if error:
+        with pytest.raises(AccessError) as refused:
+            carers.link(desk, "be", "cast-citizen", code, papers.Paper(kind, number))
+        assert refused.value.code == error
+        assert api.search(SYSTEM, "RelatedPerson", "").resources == []
+        return
+    id_ = carers.link(desk, "be", "cast-citizen", code, papers.Paper(kind, number))
+    [tie] = wards.of_ward("be")
+    assert tie.paper == papers.Paper(kind, number.strip())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reason, patient FROM record.audit WHERE type = 'RelatedPerson' AND id = %s", [id_])
+        assert (f"{kind}: {number.strip()}", "be") in cursor.fetchall()
 
 
 def test_a_consent_that_no_tie_goes_with_opens_nothing(mother: Asker) -> None:
@@ -372,7 +417,7 @@ def test_ties_follow_a_merge(mother: Asker, desk: Asker) -> None:
 
     person("be", birth(3))
     person("me", birth(30))
-    carers.link(desk, "be", "me", "MTH")
+    carers.link(desk, "be", "me", "MTH", BIRTH)
     office = Asker("office", "archivist", "12104", "HOPERAT", SYSTEM.scopes, sight=SYSTEM.sight)
     merging.merge(office, "me", "cast-citizen")
     assert sees(mother, "be") == ["hiv", "plain"]
@@ -381,9 +426,9 @@ def test_ties_follow_a_merge(mother: Asker, desk: Asker) -> None:
 def test_a_parent_is_told_of_another_one(mother: Asker, desk: Asker) -> None:
     person("be", birth(3))
     person("ba", birth(30))
-    carers.link(desk, "be", str(mother.patient), "MTH")
+    carers.link(desk, "be", str(mother.patient), "MTH", BIRTH)
     assert told("cast-citizen") == []
-    carers.link(desk, "be", "ba", "FTH")
+    carers.link(desk, "be", "ba", "FTH", BIRTH)
     assert len(told("cast-citizen")) == 1
     assert "một người nữa được ghi là cha mẹ hoặc người giám hộ của Be" in told("cast-citizen")[0]
     assert told("ba") == []

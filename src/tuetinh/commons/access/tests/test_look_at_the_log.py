@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
 from tuetinh.commons.access.api import asker_of
+from tuetinh.commons.access.kinds import KINDS, in_words
 from tuetinh.commons.access.models import Account
 from tuetinh.record import api, audit, r4
+from tuetinh.record.types import RESOURCE_TYPES
 
 pytestmark = pytest.mark.django_db
+SOURCE = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -35,7 +40,21 @@ def test_a_read_is_told_with_who_whose_and_what_for(admin: Client, cast: dict[st
     audit.note(asker_of(cast["doctor"]), "read", "Observation", "o1", "cast-citizen")
     (row,) = rows(admin, "account=cast.doctor")
     assert cast["doctor"].full_name in row
-    assert "Xem Observation cast-citizen Khám chữa bệnh" in row
+    assert "Xem kết quả, sinh hiệu cast-citizen Khám chữa bệnh" in row
+
+
+def test_types_are_told_in_words(admin: Client, cast: dict[str, Account]) -> None:
+    assert set(RESOURCE_TYPES) <= KINDS.keys()
+    logged = re.compile(r'(?:enter_log|audit\.act|audit\.note)\([^"\n]*"[a-z$]+", "([A-Z][A-Za-z]+)"')
+    named = {found for file in SOURCE.rglob("*.py") for found in logged.findall(file.read_text(encoding="utf-8"))}
+    assert {"Glass", "Client", "Claim"} <= named <= KINDS.keys()
+    audit.note(asker_of(cast["doctor"]), "export", "Patient,Condition,Patient", "", None)
+    audit.note(asker_of(cast["doctor"]), "export", "*", "", None)
+    everything, several = rows(admin, "account=cast.doctor&deed=see")
+    assert "Xuất tệp thông tin cá nhân, chẩn đoán" in several
+    assert "Xuất tệp tất cả" in everything
+    with translation.override("en"):
+        assert in_words(["Patient", "Condition", "Nothing"]) == "personal details, diagnoses, other parts"
 
 
 def test_what_is_asked_for_is_what_is_shown(admin: Client, cast: dict[str, Account]) -> None:
@@ -50,7 +69,7 @@ def test_what_is_asked_for_is_what_is_shown(admin: Client, cast: dict[str, Accou
     assert "bị từ chối" in refused
     assert "không đủ quyền" in refused
     (written,) = rows(admin, "account=cast.doctor&deed=write")
-    assert "Ghi mới Basic" in written
+    assert "Ghi mới thông tin khác" in written
     assert rows(admin, "account=cast.doctor&to=2020-01-01") == []
 
 
@@ -69,7 +88,7 @@ def test_looking_is_logged(admin: Client, cast: dict[str, Account]) -> None:
     audit.note(asker_of(cast["doctor"]), "read", "Observation", "o1", "p1")
     rows(admin, "patient=p1&account=cast.doctor")
     (own,) = rows(admin, "account=cast.admin&patient=p1")
-    assert "Tìm AuditEvent p1" in own
+    assert "Tìm nhật ký truy cập p1" in own
 
 
 def test_a_page_costs_the_same_for_many(admin: Client, cast: dict[str, Account]) -> None:

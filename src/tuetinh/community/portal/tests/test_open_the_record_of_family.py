@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,18 +11,20 @@ from django.test import Client
 from django.utils import timezone
 from lxml import html
 
-from tuetinh.commons.access.api import AccessError, asker_of, carers, wards
+from tuetinh.commons.access.api import AccessError, asker_of, carers, papers, wards
 from tuetinh.commons.access.models import Account
 from tuetinh.commons.identity.api import CCCD, PersonDraft, patient
 from tuetinh.community.portal.models import Share
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
+from tuetinh.record.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.django_db
+BIRTH = papers.Paper(papers.BIRTH, "45/2023")
 FAMILY = "/me/record/family"
 CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
 NUMBER = "012185000001"
@@ -53,7 +56,7 @@ def child(cast: dict[str, Account]) -> str:
             clinicalStatus=r4.CodeableConcept(coding=[r4.Coding(system=CLINICAL, code="active")]),
         ),
     )
-    return carers.link(asker_of(cast["reception"]), "be", "cast-citizen", "MTH")
+    return carers.link(asker_of(cast["reception"]), "be", "cast-citizen", "MTH", BIRTH)
 
 
 @pytest.fixture
@@ -210,11 +213,19 @@ def test_the_desk_records_parents(as_role: Callable[[str], Client], cast: dict[s
     assert 'value="cast-citizen"' in desk.post(page, {"q": "pang 1972"}).content.decode()
     assert desk.post(page, {"carer": "cast-citizen", "code": "SIB"}).status_code == 422
     assert as_role("doctor").post(page, {"carer": "cast-citizen", "code": "MTH"}).status_code == 403
+    assert desk.post(page, {"carer": "cast-citizen", "code": "MTH"}).status_code == 422
+    brought = {"carer": "cast-citizen", "code": "MTH", "q": "pang 1972", "kind": "here", "number": "45/2023"}
+    assert desk.post(page, brought).status_code == 422
+    asked = desk.post(page, brought | {"kind": "birth", "number": "không"})
+    assert asked.status_code == 422
+    assert "Hãy chọn loại giấy tờ và ghi số" in asked.content.decode()
+    assert 'value="không"' in asked.content.decode()
     assert wards.of_ward("be") == []
-    assert desk.post(page, {"carer": "cast-citizen", "code": "MTH"}).status_code == 302
+    assert desk.post(page, brought | {"kind": "birth"}).status_code == 302
+    assert "Giấy khai sinh 45/2023" in desk.get(page).content.decode()
     [tie] = wards.of_ward("be")
     assert (tie.carer, tie.code, tie.sensitive) == ("cast-citizen", "MTH", True)
-    assert desk.post(page, {"carer": "cast-citizen", "code": "MTH"}).status_code == 422
+    assert desk.post(page, brought | {"kind": "birth"}).status_code == 422
     assert "Lò Thị Pâng" in desk.get(page).content.decode()
     assert desk.post(page, {"end": tie.id}).status_code == 302
     assert wards.of_ward("be") == []
@@ -287,3 +298,54 @@ def test_what_a_parent_shared_ends_with_the_parent_s_right(
     carers.unlink(asker_of(cast["reception"]), "be", child)
     assert anybody.get("/share/record").status_code == 302
     assert Client().post("/share", {"code": code}).status_code == 404
+
+
+def born(years: int, days: int = 0) -> str:
+    """The birth date of who turned so many years old so many days ago; will turn, with fewer than none."""
+    day = timezone.localdate() - timedelta(days=days)
+    return day.replace(year=day.year - years, day=min(day.day, 28)).isoformat()
+
+
+@pytest.mark.parametrize("ended", ["parent", "agreement"])
+def test_what_a_desk_was_let_see_by_it_ends_too(
+    as_role: Callable[[str], Client], cast: dict[str, Account], ended: str
+) -> None:
+    desk, doctor = asker_of(cast["reception"]), asker_of(cast["doctor"])
+    record.create(SYSTEM, r4.Patient(id="lon", name=[r4.HumanName(text="Lò Văn Lớn")], birthDate=born(12)))
+    code = r4.CodeableConcept(coding=[r4.Coding(system="http://hl7.org/fhir/sid/icd-10", code="B20")])
+    subject = r4.Reference(reference="Patient/lon")
+    record.create(replace(SYSTEM, facility="12001"), r4.Condition(id="hiv", subject=subject, code=code))
+    tie = carers.link(desk, "lon", "cast-citizen", "MTH", BIRTH, agreed=True)
+    mother = as_role("citizen")
+    mother.post("/me/open", {"patient": "lon"})
+    made = html.fromstring(mother.post("/me/record/share", {"scope": "all", "hours": "72"}).content.decode())
+    as_role("doctor").post("/share", {"code": str(made.xpath("string(//*[@class='code'][last()])"))})
+    assert record.read(doctor, "Condition", "hiv").id == "hiv"
+    if ended == "parent":
+        carers.unlink(desk, "lon", tie)
+    else:
+        (agreed,) = (one for one in wards.of_ward("lon") if not one.by_law)
+        carers.end(replace(SYSTEM, role="citizen", patient="lon"), agreed.id)
+    with pytest.raises(NotFound):
+        record.read(doctor, "Condition", "hiv")
+
+
+@pytest.mark.parametrize(("age", "hours"), [(7, "72"), (18, "72"), (5, "72")])
+def test_it_ends_on_the_day_on_which_the_child_decides(
+    as_role: Callable[[str], Client], cast: dict[str, Account], age: int, hours: str
+) -> None:
+    birth = born(age, -1)
+    record.create(SYSTEM, r4.Patient(id="lon", name=[r4.HumanName(text="Lò Văn Lớn")], birthDate=birth))
+    carers.link(asker_of(cast["reception"]), "lon", "cast-citizen", "MTH", BIRTH, agreed=age > 7)
+    mother = as_role("citizen")
+    mother.post("/me/open", {"patient": "lon"})
+    made = html.fromstring(mother.post("/me/record/share", {"scope": "all", "hours": hours}).content.decode())
+    as_role("doctor").post("/share", {"code": str(made.xpath("string(//*[@class='code'][last()])"))})
+    found = record.search(SYSTEM, "Consent", "patient=Patient/lon&actor=Organization/12104").resources
+    (consent,) = (one for one in found if isinstance(one, r4.Consent))
+    assert consent.provision
+    assert consent.provision.period
+    share = Share.objects.get()
+    day = date.fromisoformat(birth).replace(year=date.fromisoformat(birth).year + age)
+    last = share.until if age == 5 else timezone.make_aware(datetime.combine(day, time.min))
+    assert datetime.fromisoformat(str(consent.provision.period.end)) == last.replace(microsecond=0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.utils import timezone
 
-from tuetinh.commons.access.api import asker_of, carers
+from tuetinh.commons.access.api import asker_of, carers, papers
 from tuetinh.commons.access.models import Account
 from tuetinh.governance.privacy.models import ConsentGiven
 from tuetinh.governance.privacy.purposes import register
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from django.test import Client
 
 pytestmark = pytest.mark.django_db
+BIRTH = papers.Paper(papers.BIRTH, "45/2023")
 PAGE = "/me/consents"
 YES = {"code": "HRESCH", "version": "1", "agree": "yes"}
 
@@ -106,7 +107,7 @@ def test_for_a_child_the_parent_agrees_and_from_seven_on_both(
 ) -> None:
     born = timezone.localdate().replace(year=timezone.localdate().year - years, day=1).isoformat()
     record.create(SYSTEM, r4.Patient(id="be", name=[r4.HumanName(text="Lò Văn Bé")], birthDate=born, gender="male"))
-    carers.link(asker_of(cast["reception"]), "be", "cast-citizen", "MTH", agreed=True)
+    carers.link(asker_of(cast["reception"]), "be", "cast-citizen", "MTH", BIRTH, agreed=True)
     browser = as_role("citizen")
     browser.post("/me/open", {"patient": "be"})
     answer = browser.post(PAGE, YES | ({"minor": minor} if minor else {}))

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from tuetinh.commons.access.api import asker_of, carers
+from tuetinh.commons.access.api import asker_of, carers, papers
 from tuetinh.commons.access.models import Account
 from tuetinh.governance.privacy.models import SubjectRequest
 from tuetinh.record import api as record
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from django.test import Client
 
 pytestmark = pytest.mark.django_db
+BIRTH = papers.Paper(papers.BIRTH, "45/2023")
 MINE = "/me/rights"
 
 
@@ -186,7 +187,7 @@ def test_a_parent_asks_for_a_child_and_a_carer_does_not(
     born = timezone.localdate().replace(year=timezone.localdate().year - 5, day=1).isoformat()
     record.create(SYSTEM, r4.Patient(id="be", name=[r4.HumanName(text="Lò Văn Bé")], birthDate=born, gender="male"))
     record.create(SYSTEM, r4.Patient(id="ba", name=[r4.HumanName(text="Lò Thị Bà")], birthDate="1950-01-01"))
-    carers.link(asker_of(cast["reception"]), "be", "cast-citizen", "MTH")
+    carers.link(asker_of(cast["reception"]), "be", "cast-citizen", "MTH", BIRTH)
     grandmother = Account.objects.create_account("ba", "x" * 12, role="citizen", full_name="Lò Thị Bà")
     Account.objects.filter(pk=grandmother.pk).update(patient="ba")
     grandmother.refresh_from_db()

@@ -19,7 +19,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pypdf import PdfReader
 
-from tuetinh.commons.access.api import asker_of, carers, wards
+from tuetinh.commons.access.api import asker_of, carers, papers, wards
 from tuetinh.commons.access.models import Account
 from tuetinh.governance.privacy.models import PersonExport
 from tuetinh.governance.privacy.person_export import actions
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from django.test import Client
 
 pytestmark = pytest.mark.django_db
+BIRTH = papers.Paper(papers.BIRTH, "45/2023")
 PAGE = "/me/export"
 
 
@@ -165,7 +166,7 @@ def test_a_parent_takes_a_childs_data_while_the_tie_holds(
 ) -> None:
     born = timezone.localdate().replace(year=timezone.localdate().year - 5, day=1).isoformat()
     record.create(SYSTEM, r4.Patient(id="be", name=[r4.HumanName(text="Lò Văn Bé")], birthDate=born, gender="male"))
-    tie = carers.link(asker_of(cast["reception"]), "be", "cast-citizen", "MTH")
+    tie = carers.link(asker_of(cast["reception"]), "be", "cast-citizen", "MTH", BIRTH)
     browser = fresh(as_role("citizen"))
     browser.post("/me/open", {"patient": "be"})
     assert browser.post(PAGE).status_code == 302
@@ -184,7 +185,7 @@ def test_a_tie_that_ends_before_it_is_made_gives_nothing(
 ) -> None:
     born = timezone.localdate().replace(year=timezone.localdate().year - 5, day=1).isoformat()
     record.create(SYSTEM, r4.Patient(id="be", name=[r4.HumanName(text="Lò Văn Bé")], birthDate=born, gender="male"))
-    tie = carers.link(asker_of(cast["reception"]), "be", "cast-citizen", "MTH")
+    tie = carers.link(asker_of(cast["reception"]), "be", "cast-citizen", "MTH", BIRTH)
     browser = fresh(as_role("citizen"))
     browser.post("/me/open", {"patient": "be"})
     browser.post(PAGE)
@@ -227,7 +228,7 @@ def test_the_officer_gives_a_parent_no_more_than_a_parent_sees(
     about, code = r4.Reference(reference="Patient/be"), r4.CodeableConcept(text="HIV Ab")
     meta = r4.Meta(security=[label])
     record.create(SYSTEM, r4.Observation(id="hiv", meta=meta, status="final", code=code, subject=about))
-    carers.link(asker_of(cast["reception"]), "be", "cast-citizen", "MTH")
+    carers.link(asker_of(cast["reception"]), "be", "cast-citizen", "MTH", BIRTH)
     within, tie = wards.acting(asker_of(cast["citizen"]), "be") or (None, None)
     assert within
     assert tie
