@@ -149,6 +149,7 @@ async def _main(options: Options) -> int:
         "bank": _bank,
         "machines": _machines,
     }
+    _share_dicom(options)
     tasks = [asyncio.create_task(starters[role](options, stop), name=role) for role in options.roles]
     children = _spawn_workers(options)
     keeping = (_stop_with_parent(stop), _keep_database(), _keep_workers(options, children), _present(options))
@@ -196,6 +197,15 @@ def _leave_in_time(options: Options, code: int) -> None:
     timer.start()
 
 
+def _share_dicom(options: Options) -> None:
+    """Listen for machines on sockets that further processes take over, so that one which is free answers."""
+    if "dicom" in options.roles and options.workers > 1 and os.name == "posix":
+        from tuetinh.care.imaging.dimse.listening import SHARED, sockets
+
+        shared = [one.detach() for one in sockets(options.host, options.dicom_port)]
+        os.environ[SHARED] = ",".join(map(str, shared))
+
+
 def _spawn_workers(options: Options) -> list[tuple[str, subprocess.Popen[bytes]]]:
     """Further processes of the roles that can use more than one core."""
     roles = [role for role in SHARED if role in options.roles]
@@ -209,7 +219,8 @@ def _spawn_worker(options: Options, role: str) -> subprocess.Popen[bytes]:
         *("--dicom-port", str(options.dicom_port)),
     ]
     env = os.environ | {"TUETINH_PARENT": str(os.getpid())}
-    return subprocess.Popen(command, env=env)  # noqa: S603
+    shared = os.environ.get("TUETINH_DICOM_SOCKETS", "") if role == "dicom" else ""
+    return subprocess.Popen(command, env=env, pass_fds=[int(one) for one in shared.split(",") if one])  # noqa: S603
 
 
 async def _keep_workers(options: Options, children: list[tuple[str, subprocess.Popen[bytes]]]) -> None:

@@ -152,9 +152,6 @@ class Arriving:
 
     def _placed(self, target: Path) -> None:
         with _told_when_full():
-            if not target.parent.exists():
-                target.parent.mkdir(mode=0o700, exist_ok=True)
-                sync(target.parent.parent)
             named = _linked(self._path, target)
             os.fsync(self._file.fileno())
             self._file.close()
@@ -182,9 +179,18 @@ def _made(path: Path) -> BinaryIO:
 
 
 def _linked(path: Path, target: Path) -> bool:
-    """Give a file a further name; False where that is taken, or the file system knows no such names."""
+    """Give a file a further name; False where that is taken, or the file system knows no such names.
+
+    The first one of a folder makes it.
+    """
     try:
         os.link(path, target)
+    except FileNotFoundError:
+        if not path.exists():
+            raise
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        sync(target.parent.parent)
+        return _linked(path, target)
     except OSError as error:
         if error.errno in _FULL:
             raise

@@ -7,12 +7,11 @@ is harmless; what does not fit waits for a person, its bytes kept as they came.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 from uuid import NAMESPACE_OID, uuid5
 
 import orjson
@@ -31,7 +30,6 @@ from tuetinh.record.steps import BROKEN_BY_OTHERS, Query, Row, Step, run
 KNOWN = 2000  # series that a process remembers
 TRIES = 5  # to add an object while others change its study
 PIECE = 2**20  # of files that are compared
-PLACERS = 8  # threads that wait for the disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +58,24 @@ class Kept:
     study: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An object whose file is on the disk. head: None of one that cannot be read; fault: why, as reason and detail.
+
+    image: the DICOM JSON of what it tells at its own level.
+    """
+
+    content: Content
+    head: Head | None
+    fault: tuple[str, str]
+    image: str
+
+    def kept(self, state: str) -> Kept:
+        """What became of it."""
+        assert self.head  # noqa: S101  (others are held)
+        return Kept(state, "", "", self.head.sop_class, self.head.sop_instance, self.head.study)
+
+
 class Place(NamedTuple):
     """A series that an object belongs to, as its rows are."""
 
@@ -72,7 +88,6 @@ class _Wrong(Exception):
     """The object does not fit: reason and detail."""
 
 
-_beside = ThreadPoolExecutor(PLACERS, "placing")
 _known: OrderedDict[tuple[str, str, str, Told], Place] = OrderedDict()  # by UIDs and what objects tell of the patient
 
 
@@ -98,75 +113,97 @@ def keep(
     patient: whom a person has named, instead of whom the object tells. study: of which alone it is taken. allowed: what
     alone is taken of this source; nothing else waits for a person either.
     """
-    with came if isinstance(came, Arriving) else Arriving() as arriving:
-        if not isinstance(came, Arriving):
-            arriving.write(came)
-        with arriving.opened() as file:
-            # Where nothing is refused the disk begins at once, while the object is read.
-            placing = None if allowed or study else _beside.submit(arriving.place)
-            try:
-                head, fault = _read(file)
-                image = as_json_text(head.attributes("IMAGE")) if head else ""
-            finally:
-                content = placing.result() if placing else None
+    with _arrived(came) as arriving:
+        head, fault, image = _read(arriving)
         if allowed and not head:
             return Kept("held", *fault)
         if study and head and head.study != study:  # PS3.18, 10.5.1.1: such an object is not stored
             return Kept("held", "other-study", "", head.sop_class, head.sop_instance, head.study)
         if allowed and head and not allowed(head):
             return Kept("held", "not-allowed", "", head.sop_class, head.sop_instance, head.study)
-        content = content or arriving.place()
-        if not head:
-            return hold(source, content, None, *fault)
-        try:
-            fresh = _index_at_last(source, head, image, content, patient)
-        except _Wrong as wrong:
-            return hold(source, content, head, *wrong.args)
-    return Kept("stored" if fresh else "duplicate", "", "", head.sop_class, head.sop_instance, head.study)
+        taken = Taken(arriving.place(), head, fault, image)
+    return settle(source, taken, patient)
 
 
-def _read(file: BinaryIO) -> tuple[Head | None, tuple[str, str]]:
-    """The head of an object, or why it has none: reason and detail."""
+def take(came: bytes | bytearray | Arriving) -> Taken:
+    """Bring a Part 10 file to the disk as it came, for `settle`; nothing of the database. Raises contents.NoSpace."""
+    with _arrived(came) as arriving:
+        head, fault, image = _read(arriving)
+        return Taken(arriving.place(), head, fault, image)
+
+
+def settle(source: Source, taken: Taken, patient: str = "") -> Kept:
+    """Give an object its place in the archive, or let it wait for a person; durable when this returns."""
+    if not taken.head:
+        return hold(source, taken.content, None, *taken.fault)
     try:
-        return reading.read(file), ("", "")
-    except reading.Broken as error:
-        return None, ("broken", str(error))
-    except reading.Missing as error:
-        return None, ("missing", str(error))
+        fresh = _index_at_last(source, taken.head, taken, patient)
+    except _Wrong as wrong:
+        return hold(source, taken.content, taken.head, *wrong.args)
+    return taken.kept("stored" if fresh else "duplicate")
 
 
-def _index_at_last(source: Source, head: Head, image: str, content: Content, patient: str) -> bool:
+Settle = Callable[[Source, Taken], Kept]
+
+
+def _arrived(came: bytes | bytearray | Arriving) -> Arriving:
+    if isinstance(came, Arriving):
+        return came
+    arriving = Arriving()
+    arriving.write(came)
+    return arriving
+
+
+def _read(arriving: Arriving) -> tuple[Head | None, tuple[str, str], str]:
+    """The head of an object, or why it has none: reason and detail; and what it tells at its own level."""
+    with arriving.opened() as file:
+        try:
+            head = reading.read(file)
+        except reading.Broken as error:
+            return None, ("broken", str(error)), ""
+        except reading.Missing as error:
+            return None, ("missing", str(error)), ""
+    return head, ("", ""), as_json_text(head.attributes("IMAGE"))
+
+
+def _index_at_last(source: Source, head: Head, taken: Taken, patient: str) -> bool:
     """`_index`, begun anew where others were in its way."""
     for _ in range(TRIES):
         try:
-            return _index(source, head, image, content, patient)
+            return _index(source, head, taken, patient)
         except BROKEN_BY_OTHERS:
             if connection.in_atomic_block:  # which is broken as a whole
                 raise
-    return _index(source, head, image, content, patient)
+    return _index(source, head, taken, patient)
 
 
-def _index(source: Source, head: Head, image: str, content: Content, patient: str) -> bool:
-    """Add an object, whose file is on the disk, to the index; False where it is there already. Raises _Wrong.
-
-    image: the DICOM JSON of what the object tells at its own level.
-    """
-    key = (head.study, head.series, head.patient_id, told_by(head))
-    place = None if patient else _known.get(key)
-    if place and _is_open_to(place.custodian, source):
+def _index(source: Source, head: Head, taken: Taken, patient: str) -> bool:
+    """Add an object, whose file is on the disk, to the index; False where it is there already. Raises _Wrong."""
+    key = _key(head)
+    if place := None if patient else known_place(source, head):
         try:
             with transaction.atomic() if connection.in_atomic_block else nullcontext():  # one statement commits itself
-                return _add(source, head, image, content, place)
+                return _add(source, taken, place)
         except (psycopg.errors.ForeignKeyViolation, IntegrityError):  # it was deleted since
             _known.pop(key, None)
     with transaction.atomic():  # what does not fit leaves no study and no series behind
         place = _place(source, head, patient)
-        fresh = _add(source, head, image, content, place)
+        fresh = _add(source, taken, place)
     if not patient:  # what a person has decided of one object holds for no other
         _known[key] = place
     while len(_known) > KNOWN:
         _known.popitem(last=False)
     return fresh
+
+
+def known_place(source: Source, head: Head) -> Place | None:
+    """Where an object belongs, as far as this process remembers."""
+    place = _known.get(_key(head))
+    return place if place and _is_open_to(place.custodian, source) else None
+
+
+def _key(head: Head) -> tuple[str, str, str, Told]:
+    return head.study, head.series, head.patient_id, told_by(head)
 
 
 def _is_open_to(custodian: str, source: Source) -> bool:
@@ -183,28 +220,42 @@ _ADD = """
 WITH added AS (
   INSERT INTO imaging_instance (study_id, series_id, sop_instance_uid, sop_class_uid, transfer_syntax_uid,
     instance_number, attributes, digest, size, source, received_at)
-  VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, now())
-  ON CONFLICT (sop_instance_uid) DO NOTHING RETURNING study_id, digest, size
+  SELECT study, series, uid, class, syntax, number, attributes, decode(digest, 'hex'), size, source, now()
+  FROM jsonb_to_recordset(%s::jsonb) AS one(study bigint, series bigint, uid text, class text, syntax text,
+    number bigint, attributes jsonb, digest text, size bigint, source text)
+  ON CONFLICT (sop_instance_uid) DO NOTHING RETURNING sop_instance_uid, study_id, digest, size
 ), used AS (
   INSERT INTO record.content (digest, size, type, id, shard, patient, custodian)
   SELECT added.digest, added.size, 'ImagingStudy', s.resource, coalesce(s.patient, s.resource), s.patient, s.custodian
   FROM added JOIN imaging_study s ON s.id = added.study_id ON CONFLICT DO NOTHING
 ), pending AS (
-  INSERT INTO imaging_pending (study_id, at) SELECT study_id, now() FROM added
+  INSERT INTO imaging_pending (study_id, at) SELECT DISTINCT study_id, now() FROM added
 )
-SELECT 1 FROM added"""
+SELECT sop_instance_uid FROM added"""
 
 
-def _add(source: Source, head: Head, image: str, content: Content, place: Place) -> bool:
+def add_all(objects: Iterable[tuple[Source, Taken, Place]]) -> set[str]:
+    """Add objects, of which no two have the same UID, to their series; the UIDs of those that were not there."""
+    rows = [
+        {
+            "study": place.study, "series": place.series, "uid": head.sop_instance, "class": head.sop_class,
+            "syntax": head.transfer_syntax, "number": head.number("InstanceNumber"),
+            "attributes": orjson.Fragment(taken.image), "digest": taken.content.digest.hex(),
+            "size": taken.content.size, "source": source.name[:80],
+        }
+        for source, taken, place in objects
+        if (head := taken.head)
+    ]  # fmt: skip
+    return {uid for (uid,) in ask(_ADD, orjson.dumps(rows).decode())}
+
+
+def _add(source: Source, taken: Taken, place: Place) -> bool:
     """Add an object to its series; False where it is there already. Raises _Wrong."""
-    rows = ask(
-        _ADD,
-        *(place.study, place.series, head.sop_instance, head.sop_class, head.transfer_syntax),
-        *(head.number("InstanceNumber"), image, content.digest, content.size, source.name[:80]),
-    )
-    if not rows:
-        _check_same(head, content)
-    return bool(rows)
+    assert taken.head  # noqa: S101  (others are held)
+    fresh = bool(add_all([(source, taken, place)]))
+    if not fresh:
+        _check_same(taken.head, taken.content)
+    return fresh
 
 
 _FIND_INSTANCE = """

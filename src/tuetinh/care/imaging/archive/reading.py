@@ -171,20 +171,15 @@ def _usual(begin: BytesIO, file: BinaryIO) -> tuple[Dataset, str] | None:
 
     The file then stands before its pixels.
     """
-    from tuetinh.care.imaging.archive.lenient import read_dataset
+    from tuetinh.care.imaging.archive.heads import elements, place_of_syntax
 
+    data = begin.getvalue()
     with suppress(Exception):
-        syntax = element(_header(begin), 0x00020010).value
+        at, syntax = place_of_syntax(data)
         if syntax.is_little_endian and not syntax.is_deflated:
-            head = read_dataset(
-                *(begin, syntax.is_implicit_VR, True),
-                stop_when=lambda tag, *_: tag in PIXELS,
-                specific_tags=list(LEVEL_OF),
-            )
-            at = begin.tell()
-            if begin.read(2) == b"\xe0\x7f":
-                file.seek(at)
-                return head, str(syntax)
+            head, at = elements(data, at, implicit=syntax.is_implicit_VR)
+            file.seek(at)
+            return head, str(syntax)
     return None
 
 
@@ -201,8 +196,12 @@ _PLACE = ("StudyInstanceUID", "SeriesInstanceUID")
 
 
 def to_dataset(file: BinaryIO) -> None:
-    """Go to where the data set of a Part 10 file begins, after its header (PS3.10, 7.1)."""
-    _header(file)
+    """Go to where the data set of a Part 10 file begins, after its header, which tells its length (PS3.10, 7.1)."""
+    begin = file.read(PREAMBLE + 16)[PREAMBLE + 4 :]
+    if begin[:8] == b"\x02\x00\x00\x00UL\x04\x00":
+        file.seek(PREAMBLE + 16 + int.from_bytes(begin[8:], "little"))
+    else:
+        _header(file)
 
 
 def _header(file: BinaryIO) -> Dataset:

@@ -7,8 +7,10 @@ whole. Sub-operations are counted in 16 bits (PS3.7, 9.3.3.1): where there are m
 from __future__ import annotations
 
 import logging
+import queue
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from io import BytesIO
 from typing import Any, BinaryIO, Final
 
@@ -24,15 +26,19 @@ from pynetdicom.presentation import PresentationContext
 from tuetinh.care.imaging.archive.queries import Object
 from tuetinh.care.imaging.archive.reading import to_dataset
 from tuetinh.care.imaging.archive.syntaxes import PLAIN, CannotConvert, in_one_of
-from tuetinh.care.imaging.dimse.commands import asking
+from tuetinh.care.imaging.dimse.commands import WHOLE_COMMAND, answered, asking
 from tuetinh.care.imaging.dimse.line import wait_on
 from tuetinh.record.contents.files import Away
 
 log = logging.getLogger(__name__)
 CONTEXTS: Final = 128  # that an association can have (PS3.8, 7.1.1.13)
 COUNTED: Final = 65_535  # sub-operations
-AHEAD: Final = 2  # parts that wait for the line
 PART: Final = 256 * 1024  # bytes that are given to it at once, in as many pieces as the receiver takes
+OVERHEAD: Final = 6  # bytes of a PDU beside a fragment
+COMMAND, LAST = 0x01, 0x02  # bits of a Message Control Header (PS3.8, E.2)
+TURN: Final = 0.5  # seconds in which an answer is waited for before the end of the association is looked for
+LOOK: Final = 0.01  # seconds between two looks of the library's loop for the end of an association
+FOR_EVER: Final = 86_400.0
 SUCCESS: Final = 0x0000
 Accepted = Mapping[str, set[str]]
 
@@ -98,49 +104,44 @@ class Giver(Association):
     ) -> Dataset:
         """Send an object as it is kept."""
         context = self._get_valid_context(one.sop_class, UID(one.transfer_syntax), "scu", allow_conversion=False)
-        with one.opened() as file:
-            request = C_STORE()
-            request.MessageID, request.Priority = msg_id, priority
-            request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = one.sop_class, one.sop_instance
-            request.MoveOriginatorApplicationEntityTitle = originator_aet
-            request.MoveOriginatorMessageID = originator_id
-            self._reactor_checkpoint.clear()
-            try:
-                while not self._is_paused:
-                    time.sleep(0.0001)
-                size = (self.dimse.maximum_pdu_size or PART) - 6
-                for part in _parts(BytesIO(asking(request)), context.context_id, size, b"\x01", b"\x03"):
-                    self._put(part)
-                to_dataset(file)
-                for part in _parts(file, context.context_id, size, b"\x00", b"\x02"):
-                    self._put(part)
-                _, answer = self.dimse.get_msg(block=True)
-            finally:
-                self._reactor_checkpoint.set()
+        request = C_STORE()
+        request.MessageID, request.Priority = msg_id, priority
+        request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = one.sop_class, one.sop_instance
+        request.MoveOriginatorApplicationEntityTitle = originator_aet
+        request.MoveOriginatorMessageID = originator_id
+        size = (self.dimse.maximum_pdu_size or PART) - OVERHEAD
+        line = self.dul
+        with one.opened() as file, line.talking:
+            for part in _parts(BytesIO(asking(request)), size, COMMAND):
+                line.say(context.context_id, part)
+            to_dataset(file)
+            for part in _parts(file, size, 0):
+                line.say(context.context_id, part)
+            answer = self._heard()
         if answer is None:
             self._handle_no_response()
             return Dataset()
         return self._check_received_status(answer)
 
-    def _put(self, part: P_DATA) -> None:
-        """Give a piece to the line, when it has taken most of those before it. Raises where nobody takes them."""
-        while self.dul.to_provider_queue.qsize() >= AHEAD:
-            if not self.dul.is_alive() or self.acse.is_aborted():
-                raise RuntimeError("the association has ended")
-            time.sleep(0.0005)
-        self.dul.send_pdu(part)
+    def _heard(self) -> Any:
+        """The answer of the peer, read on this thread; None where it does not come."""
+        until = time.monotonic() + (self.dimse.dimse_timeout or FOR_EVER)
+        while self.dul.stands and (left := until - time.monotonic()) > 0:
+            self.dul.hear(min(left, TURN))
+            with suppress(queue.Empty):
+                return self.dimse.msg_queue.get_nowait()[1]
+        return None
 
 
-def _parts(file: BinaryIO, context: int | None, size: int, more: bytes, last: bytes) -> Iterator[P_DATA]:
-    """The rest of a file in pieces of a message, many at once. more, last: what heads them (PS3.8, E.2)."""
+def _parts(file: BinaryIO, size: int, kind: int) -> Iterator[list[tuple[int, memoryview]]]:
+    """The rest of a file in fragments of a message, many at once, each with its control header (PS3.8, E.2)."""
     whole = max(1, PART // size) * size
     found = file.read(whole)
     while found:
-        following = file.read(whole)
-        part = P_DATA()
-        for at in range(0, len(found), size):
-            head = last if not following and at + size >= len(found) else more
-            part.presentation_data_value_list.append((context, head + found[at : at + size]))
+        following, view = file.read(whole), memoryview(found)
+        part = [(kind, view[at : at + size]) for at in range(0, len(found), size)]
+        if not following:
+            part[-1] = (kind | LAST, part[-1][1])
         yield part
         found = following
 
@@ -159,7 +160,20 @@ class _Asking(DIMSEServiceProvider):
 
     def get_msg(self, block: bool = False) -> Any:  # noqa: FBT001, FBT002
         """The next message, where it is waited for."""
-        return super().get_msg(block) if block else (None, None)
+        if block:
+            return super().get_msg(block)
+        time.sleep(LOOK)
+        return None, None
+
+    def receive_primitive(self, primitive: P_DATA) -> None:
+        """Take a part of a message; a plain answer is read here."""
+        values = primitive.presentation_data_value_list
+        if not self.message and len(values) == 1 and values[0][1][0] == WHOLE_COMMAND:
+            context, value = values[0]
+            if answer := answered(bytes(value[1:])):
+                self.msg_queue.put((context, answer))
+                return
+        super().receive_primitive(primitive)
 
 
 class Caller(AE):

@@ -27,11 +27,12 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 from pynetdicom.transport import ThreadedAssociationServer
 
+from tuetinh.care.imaging.archive.gathering import Gathering
 from tuetinh.care.imaging.archive.matching import BadKey
 from tuetinh.care.imaging.archive.workers import Workers
 from tuetinh.care.imaging.dimse.giving import Caller, contexts_for, sub_operations
 from tuetinh.care.imaging.dimse.listening import ASSOCIATIONS, Listener, listen, tls_context
-from tuetinh.care.imaging.dimse.receiving import Handler, closed
+from tuetinh.care.imaging.dimse.receiving import Handler, Incoming, Store, closed
 from tuetinh.care.imaging.quiet import fault
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,8 @@ _config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False  # wh
 class _Server(ThreadedAssociationServer):
     """Makes associations of callers whom a `Listener` lets in; listens to nobody itself."""
 
+    store: Store
+
     def server_bind(self) -> None:
         """Take no port."""
 
@@ -77,6 +80,7 @@ class Entity:
         self._peers: WeakKeyDictionary[Association, Any] = WeakKeyDictionary()
         self._came: WeakKeyDictionary[Association, set[str]] = WeakKeyDictionary()
         self._listeners: list[Listener] = []
+        self._index = Gathering(self.workers).settle
         self.ae = Caller(title)
         self.ae.maximum_pdu_size = PDU
         self.ae.maximum_associations = ASSOCIATIONS
@@ -86,7 +90,7 @@ class Entity:
         self.handlers = [
             (evt.EVT_CONN_OPEN, _without_delay),
             (evt.EVT_REQUESTED, self._requested),
-            (evt.EVT_C_STORE, self._store),
+            (evt.EVT_C_STORE, lambda event: self._store(event.assoc, event.request.DataSet.incoming)),
             (evt.EVT_RELEASED, self._released),
             (evt.EVT_CONN_CLOSE, lambda event: closed(event.assoc)),
             (evt.EVT_C_FIND, self._find),
@@ -99,6 +103,7 @@ class Entity:
         self._server = self.ae.make_server(
             ("localhost", 0), evt_handlers=self.handlers, server_class=_Server, request_handler=Handler
         )
+        self._server.store = self._store
 
     def start(self, host: str, port: int) -> int:
         """Listen; returns the port."""
@@ -146,16 +151,15 @@ class Entity:
             return
         self._peers[association] = peer
 
-    def _store(self, event: evt.Event) -> int:
+    def _store(self, association: Association, incoming: Incoming) -> int:
         from tuetinh.care.imaging.dimse import storing
 
-        incoming = event.request.DataSet
         try:
-            status, study = self.workers.run(storing.store, self._peers[event.assoc], incoming.whole)
+            status, study = storing.store(self._peers[association], incoming.whole, self._index)
         finally:
             incoming.drop()  # where it was not taken
         if study:
-            self._came.setdefault(event.assoc, set()).add(study)
+            self._came.setdefault(association, set()).add(study)
         return status
 
     def _released(self, event: evt.Event) -> None:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from tuetinh.care.imaging.archive.keeping import keep
+from tuetinh.care.imaging.archive.keeping import Settle, settle, take
 from tuetinh.care.imaging.dimse.peers import Peer
 from tuetinh.care.imaging.quiet import fault
 from tuetinh.record.contents import Arriving, NoSpace
@@ -22,15 +22,15 @@ NOT_UNDERSTOOD: Final = 0xC000
 _OF_REASON: Final = {"broken": NOT_UNDERSTOOD, "missing": NO_MATCH}
 
 
-def store(peer: Peer, whole: Callable[[], Arriving | bytes]) -> tuple[int, str]:
+def store(peer: Peer, whole: Callable[[], Arriving | bytes], settle: Settle = settle) -> tuple[int, str]:
     """Keep an object; returns the status to answer, and its study's UID where it came into the archive.
 
-    whole: gives the object, or raises what went wrong while it came.
+    whole: gives the object, or raises what went wrong while it came. settle: as `keeping.settle`, on other threads.
     """
     if not peer.device.stores:
         return NOT_AUTHORISED, ""
     try:
-        kept = keep(peer.source, whole())
+        kept = settle(peer.source, take(whole()))
     except NoSpace:
         return OUT_OF_RESOURCES, ""
     except Exception as error:

@@ -421,11 +421,29 @@ def _written(data: bytes, syntax: str) -> bytes:
     return out.getvalue()
 
 
+def _without_lengths(data: bytes) -> bytes:
+    """The same object, whose sequences and items do not tell their lengths."""
+    dataset = dcmread(BytesIO(data))
+    for element in dataset.iterall():
+        if element.VR == "SQ":
+            element.is_undefined_length = True
+            for item in element.value:
+                item.is_undefined_length_sequence_item = True
+    out = BytesIO()
+    dcmwrite(out, dataset)
+    assert out.getvalue().count(b"\xff\xff\xff\xff") >= 6
+    return out.getvalue()
+
+
 def test_what_is_read_of_the_first_bytes_is_what_the_library_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     item = Dataset()
     item.PixelData, item.BitsAllocated = bytes(8), 8
+    step = Dataset()
+    step.ScheduledProcedureStepID, step.ScheduledProtocolCodeSequence = "BƯỚC"[:1], [Dataset()]
     names = {"SpecificCharacterSet": "ISO_IR 100", "PatientName": "Müller^Jörg", "IconImageSequence": [item]}
+    names |= {"RequestAttributesSequence": [step, Dataset()]}
     usual = [part10(), part10(**names), part10(PatientBirthDate="unknown", ImageType=["A", "B"])]
+    usual += [_without_lengths(one) for one in (usual[1], _written(part10(**names), ImplicitVRLittleEndian))]
     usual += [_written(part10(**names), ImplicitVRLittleEndian), usual[1].replace(b".1.2.1\0", b".1.2.5\0")]  # RLE
     others = [_written(part10(), syntax) for syntax in (ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian)]
     others += [part10()[:-100], part10(PatientComments="x" * reading.BEGIN), usual[0].replace(b".1.2.1\0", b".9.9.9\0")]

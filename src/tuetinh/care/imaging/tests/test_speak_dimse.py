@@ -157,6 +157,7 @@ def test_plain_answers_are_the_librarys_own() -> None:
     for answer, message in ((stored, C_STORE_RSP()), (moved, C_MOVE_RSP()), (given, C_GET_RSP())):
         message.primitive_to_message(answer)
         assert commands.answering(answer) == encode(message.command_set, True, True)
+    assert commands.stored(commands.Asked(7, CTImageStorage, "1.2.3.45"), 0xFF00) == commands.answering(stored)
     moved.Identifier, stored.ErrorComment = BytesIO(b"x"), "x"
     assert [commands.answering(one) for one in (stored, moved, C_ECHO())] == [None] * 3
 
@@ -189,12 +190,25 @@ def _encoded(**changes: Any) -> bytes:
 def test_what_is_asked_of_storing_is_what_the_library_reads() -> None:
     asked = commands.asked(_encoded())
     assert asked
-    assert (asked.MessageID, asked.Priority) == (7, 1)
-    assert (asked.AffectedSOPClassUID, asked.AffectedSOPInstanceUID) == (CTImageStorage, "1.2.3.45")
+    assert asked == (7, CTImageStorage, "1.2.3.45")
     moved = {"MoveOriginatorApplicationEntityTitle": "CT1", "MoveOriginatorMessageID": 3}
+    assert commands.asked(_encoded(**moved)) == asked
     nothing, other, bad = {"CommandDataSetType": 0x0101}, {"CommandField": 0x8001}, {"AffectedSOPInstanceUID": "1..2"}
-    assert [commands.asked(_encoded(**changes)) for changes in (moved, nothing, other, bad)] == [None] * 4
+    assert [commands.asked(_encoded(**changes)) for changes in (nothing, other, bad)] == [None] * 3
     assert {commands.asked(_encoded()[:end]) for end in range(len(_encoded()))} == {None}
+
+
+def test_what_is_answered_to_storing_is_what_the_library_reads() -> None:
+    told = commands.stored(commands.Asked(7, CTImageStorage, "1.2.3.45"), 0xA700)
+    answer = commands.answered(told)
+    assert answer
+    assert (answer.MessageIDBeingRespondedTo, answer.Status, answer.is_valid_response) == (7, 0xA700, True)
+    explained = C_STORE()
+    explained.MessageIDBeingRespondedTo, explained.Status, explained.ErrorComment = 7, 0xA700, "full"
+    message = C_STORE_RSP()
+    message.primitive_to_message(explained)
+    others = [_encoded(), encode(message.command_set, True, True) or b"", told[:-1], told[:30], b""]
+    assert {commands.answered(one) for one in others} == {None}
 
 
 def test_a_command_in_several_pieces_is_put_together(port: int) -> None:
@@ -696,6 +710,38 @@ def test_who_says_nothing_is_not_answered() -> None:
         assert heard.empty()
     finally:
         listener.close()
+
+
+def test_callers_are_spread_over_those_who_listen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "HESITATION", 0.3)
+    [shared] = listening.sockets("127.0.0.1", 0)
+    monkeypatch.setenv(listening.SHARED, str(shared.fileno()))
+    heard: Queue[tuple[int, socket.socket]] = Queue()
+    both = [
+        listening.listen("127.0.0.1", 0, lambda connection, _, one=one: heard.put((one, connection))) for one in (0, 1)
+    ]
+    calls: list[socket.socket] = []
+    answered: list[tuple[int, socket.socket]] = []
+    try:
+        for _ in range(6):
+            calls.append(socket.create_connection(shared.getsockname()))
+            calls[-1].sendall(b"\x01")
+            answered.append(heard.get(timeout=20))
+        assert sorted(one for one, _ in answered) == [0, 0, 0, 1, 1, 1]
+        busy = answered[0][0]
+        for one, connection in answered:
+            if one != busy:
+                connection.close()  # so that it has less to do
+        for _ in range(2):
+            calls.append(socket.create_connection(shared.getsockname()))
+            calls[-1].sendall(b"\x01")
+            answered.append(heard.get(timeout=20))
+        assert [one for one, _ in answered[6:]] == [1 - busy] * 2
+    finally:
+        for one in (*calls, *(connection for _, connection in answered), shared):
+            one.close()
+        for [listener] in both:
+            listener.close()
 
 
 @pytest.fixture
