@@ -1,10 +1,10 @@
 """The archive of pictures beside Orthanc, in one run, with the same files on the same disk: `python -m bench.imaging`.
 
 Orthanc, its plug-in for DICOMweb, dcmtk and wrk are Debian's (`orthanc orthanc-dicomweb dcmtk wrk`). Orthanc keeps its
-index in SQLite and syncs each file, as it does by itself. Senders and receivers of pictures are dcmtk's with
-TCP_NODELAY, for Nagle's algorithm lets each message of theirs wait 40 ms. Case by case both are asked in turn, each
-alone. The pictures are of somebody whom the node knows: here each study becomes an ImagingStudy of the record, each
-reading an entry of the access log.
+index in SQLite (`--postgresql`: in the server of the node) and syncs each file, as it does by itself. Senders and
+receivers of pictures are dcmtk's with TCP_NODELAY, for Nagle's algorithm lets each message of theirs wait 40 ms. Case
+by case both are asked in turn, each alone. The pictures are of somebody whom the node knows: here each study becomes an
+ImagingStudy of the record, each reading an entry of the access log.
 
 `--instances N` first fills both indexes with N objects more, whose files are not there; `--large MIB` sends one object
 of so many frames and tells the memory that it took here.
@@ -44,6 +44,7 @@ from bench.__main__ import postgres_version
 from bench.node import Node, own_folder, running
 
 PLUGIN: Final = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+INDEX: Final = PLUGIN.with_name("libOrthancPostgreSQLIndex.so")
 IMAGES, SIDE = 50, 512  # of a study; pixels of an image
 ASSOCIATIONS: Final = (1, 4, 8)
 CLIENTS: Final = (1, 8)
@@ -79,7 +80,10 @@ def main() -> int:
     options = _options()
     with own_folder() as scratch:
         receiver = free_port()
-        with running(scratch / "node", 100, workers=options.workers) as node, _orthanc(scratch, receiver) as peer:
+        with (
+            running(scratch / "node", 100, workers=options.workers) as node,
+            _orthanc(scratch, receiver, options) as peer,
+        ):
             facts = machine.facts(scratch, postgres_version())
             print(*(f"{key:16} {value}" for key, value in facts.items()), sep="\n")
             print(f"\n{'':34}{'at once':>8}{'here':>11}{'Orthanc':>11}{'ratio':>8}", flush=True)
@@ -95,6 +99,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--instances", type=int, default=0, help="that fill the indexes before reading (default 0)")
     parser.add_argument("--large", type=int, default=0, metavar="MIB", help="size of one more object (default none)")
     parser.add_argument("--storing", action="store_true", help="measure storing only")
+    parser.add_argument("--postgresql", action="store_true", help="let Orthanc keep its index in the node's PostgreSQL")
     parser.add_argument("--workers", type=int, help="web processes of the node (default: as suits the machine)")
     return parser.parse_args()
 
@@ -109,7 +114,8 @@ def free_port() -> int:
 class _Orthanc:
     """Orthanc in a folder."""
 
-    def __init__(self, folder: Path, receiver: int) -> None:
+    def __init__(self, folder: Path, receiver: int, database: str) -> None:
+        """database: where it keeps its index, "" for SQLite."""
         folder.mkdir()
         self.index, self._settings, self._log = folder / "index", folder / "orthanc.json", folder / "log"
         self.server = Server("ORTHANC", free_port(), f"http://127.0.0.1:{free_port()}/dicom-web", ("X-Nobody", "1"))
@@ -121,8 +127,10 @@ class _Orthanc:
             "AuthenticationEnabled": False,
             "DicomAlwaysAllowMove": True,
             "DicomModalities": {"bench": ["BENCH", "127.0.0.1", receiver]},
-            "Plugins": [str(PLUGIN)],
+            "Plugins": [str(PLUGIN), *([str(INDEX)] if database else [])],
         }
+        if database:
+            settings["PostgreSQL"] = {"EnableIndex": True, "EnableStorage": False, "ConnectionUri": database}
         self._settings.write_text(json.dumps(settings), encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -150,8 +158,14 @@ class _Orthanc:
 
 
 @contextlib.contextmanager
-def _orthanc(scratch: Path, receiver: int) -> Iterator[_Orthanc]:
-    peer = _Orthanc(scratch / "orthanc", receiver)
+def _orthanc(scratch: Path, receiver: int, index: Path | None = None) -> Iterator[_Orthanc]:
+    """index: where the node lies whose PostgreSQL keeps the index."""
+    database = ""
+    if index:
+        with psycopg.connect(f"postgresql://postgres@/postgres?host={index}/node/postgres", autocommit=True) as conn:
+            conn.execute("CREATE DATABASE orthanc")
+        database = f"postgresql://postgres@/orthanc?host={index}/node/postgres"
+    peer = _Orthanc(scratch / "orthanc", receiver, database)
     peer.start()
     try:
         yield peer

@@ -76,6 +76,9 @@ class Taken:
         return Kept(state, "", "", self.head.sop_class, self.head.sop_instance, self.head.study)
 
 
+Settle = Callable[[Source, Taken], Kept]
+
+
 class Place(NamedTuple):
     """A series that an object belongs to, as its rows are."""
 
@@ -107,11 +110,12 @@ def keep(
     patient: str = "",
     study: str = "",
     allowed: Callable[[Head], bool] | None = None,
+    settle: Settle | None = None,
 ) -> Kept:
     """Keep a Part 10 file as it came; durable when this returns. Raises contents.NoSpace.
 
     patient: whom a person has named, instead of whom the object tells. study: of which alone it is taken. allowed: what
-    alone is taken of this source; nothing else waits for a person either.
+    alone is taken of this source; nothing else waits for a person either. settle: does what `settle` does.
     """
     with _arrived(came) as arriving:
         head, fault, image = _read(arriving)
@@ -122,7 +126,7 @@ def keep(
         if allowed and head and not allowed(head):
             return Kept("held", "not-allowed", "", head.sop_class, head.sop_instance, head.study)
         taken = Taken(arriving.place(), head, fault, image)
-    return settle(source, taken, patient)
+    return settle(source, taken) if settle and not patient else _settle(source, taken, patient)
 
 
 def take(came: bytes | bytearray | Arriving) -> Taken:
@@ -132,8 +136,12 @@ def take(came: bytes | bytearray | Arriving) -> Taken:
         return Taken(arriving.place(), head, fault, image)
 
 
-def settle(source: Source, taken: Taken, patient: str = "") -> Kept:
+def settle(source: Source, taken: Taken) -> Kept:
     """Give an object its place in the archive, or let it wait for a person; durable when this returns."""
+    return _settle(source, taken, "")
+
+
+def _settle(source: Source, taken: Taken, patient: str) -> Kept:
     if not taken.head:
         return hold(source, taken.content, None, *taken.fault)
     try:
@@ -141,9 +149,6 @@ def settle(source: Source, taken: Taken, patient: str = "") -> Kept:
     except _Wrong as wrong:
         return hold(source, taken.content, taken.head, *wrong.args)
     return taken.kept("stored" if fresh else "duplicate")
-
-
-Settle = Callable[[Source, Taken], Kept]
 
 
 def _arrived(came: bytes | bytearray | Arriving) -> Arriving:

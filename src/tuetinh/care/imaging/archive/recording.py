@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,8 @@ from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.steps import enter
 
 QUIET: Final = timedelta(seconds=10)  # in which nothing more came of a study
+TOLD: Final = 2000  # studies that a process remembers
+_told: OrderedDict[str, None] = OrderedDict()  # those that the record knows
 
 
 def record_new(uids: Iterable[str]) -> int:
@@ -31,7 +34,17 @@ def record_new(uids: Iterable[str]) -> int:
     request of its own, and a study would be written anew for every one.
     """
     known = ask(_KNOWN, sorted(set(uids)))
+    for uid, is_told in known:
+        if is_told:
+            _told[uid] = None
+    while len(_told) > TOLD:
+        _told.popitem(last=False)
     return record_studies(uid for uid, is_told in known if not is_told)
+
+
+def are_told(uids: Iterable[str]) -> bool:
+    """Whether the record knows all these studies, as far as this process remembers."""
+    return all(uid in _told for uid in uids)
 
 
 _KNOWN: Final = """

@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeVar
 
 import psycopg
+import pydicom  # noqa: F401  (first as a whole: threads that load it by parts wait for each other's)
 from psycopg_pool import AsyncConnectionPool
 
 from tuetinh.care.imaging.archive import queries
+from tuetinh.care.imaging.archive.gathering import Gathering
 from tuetinh.care.imaging.archive.matching import BadKey, Wanted
 from tuetinh.care.imaging.archive.queries import Object, is_drawn
 from tuetinh.care.imaging.archive.workers import Workers
@@ -29,6 +31,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 PATH: Final = "/dicom-web"
 THREADS: Final = 4  # that store
+INDEXING: Final = 2  # that bring what they store into the index
 UID: Final = r"([0-9.]{1,64})"
 TAG: Final = "[0-9A-Fa-f]{8}"
 _STUDY, _SERIES, _INSTANCE = 0x0020000D, 0x0020000E, 0x00080018
@@ -59,7 +62,8 @@ class DicomDoor:
     def __init__(self, pool: AsyncConnectionPool[Any], authenticate: Authenticate) -> None:
         self._pool = pool
         self._authenticate = authenticate
-        self._workers = Workers(THREADS, "stow")
+        self._workers, self._indexing = Workers(THREADS, "stow"), Workers(INDEXING, "stow-index")
+        self._settle = Gathering(self._indexing).settle
         self._events = ups.Events(self._workers.arun)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
@@ -93,7 +97,8 @@ class DicomDoor:
 
     async def close(self) -> None:
         """Leave the database."""
-        await asyncio.to_thread(self._workers.close)
+        for workers in (self._workers, self._indexing):
+            await asyncio.to_thread(workers.close)
 
     async def _answer(self, call: Call) -> None:
         asker = await self._authenticate(call.scope)
@@ -106,11 +111,9 @@ class DicomDoor:
                 raise Refused(403, "storing needs a scope of creating ImagingStudy")
             if not asker.client and not may_report(asker):
                 raise Refused(403, "what is seen in pictures is kept for those who report them")
-            await stow.store(call, asker, match[1] or "", self._workers.arun)
+            await stow.store(call, asker, match[1] or "", self._workers.arun, self._settle)
             return
         if path == ups.PATH or path.startswith(f"{ups.PATH}/"):
-            if method not in ("GET", "HEAD"):
-                asker = at_desk(call.scope, asker)
             await ups.answer(call, asker, path, self._workers.arun)
             return
         beside = ""

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, suppress
 from typing import Any, Final
 
-from tuetinh.care.imaging.archive.keeping import Kept, Source, keep
+from tuetinh.care.imaging.archive.keeping import Kept, Settle, Source, keep
 from tuetinh.care.imaging.archive.queries import STRUCTURED
 from tuetinh.care.imaging.archive.reading import Head
-from tuetinh.care.imaging.archive.recording import record_new, record_studies
+from tuetinh.care.imaging.archive.recording import are_told, record_new, record_studies
 from tuetinh.care.imaging.dicomweb import native
 from tuetinh.care.imaging.dicomweb.asked import Call, Refused
 from tuetinh.care.imaging.dicomweb.multipart import NotMultipart, parameters, parts
@@ -30,19 +30,29 @@ _NOT_ALLOWED: Final = 0x0124
 _NOT_UNDERSTOOD: Final = 0xC000
 
 
-async def store(call: Call, asker: Asker, study: str, work: Callable[..., Awaitable[Any]]) -> None:
-    """Keep what a request brings; `work` does it on a thread that has the database."""
+Work = Callable[..., Awaitable[Any]]
+
+
+async def store(call: Call, asker: Asker, study: str, work: Work, settle: Settle) -> None:
+    """Keep what a request brings; `work` does it on a thread that has the database, `settle` as that of `keeping`."""
     told = parameters(call.headers.get("content-type", ""))
     source = Source(asker.facility, f"STOW {asker.account}")
     person = None if asker.client else asker
+    # A person stores at the viewer: measurements only, beside pictures that they see.
+    allowed = (lambda head: _is_measured(person, head)) if person else None
     outcomes: list[tuple[Kept, int]] = []
+
+    async def kept(came: bytearray | Arriving) -> Kept:
+        done: Kept = await work(lambda: keep(source, came, study=study, allowed=allowed, settle=settle))
+        return done
+
     if told[""] == DICOM:
-        outcomes.append(await _one(source, person, study, call.chunks(), work))
+        outcomes.append(await _one(call.chunks(), kept))
     elif told[""] == "multipart/related" and told.get("boundary"):
         try:
             async for headers, body in parts(call.chunks(), told["boundary"]):
                 if parameters(headers.get("content-type", DICOM))[""] == DICOM:
-                    outcomes.append(await _one(source, person, study, body, work))
+                    outcomes.append(await _one(body, kept))
                 else:  # of those before it something has become, which the client is told
                     outcomes.append((Kept("held", "not-dicom"), _NOT_UNDERSTOOD))
         except NotMultipart as error:
@@ -53,30 +63,28 @@ async def store(call: Call, asker: Asker, study: str, work: Callable[..., Awaita
         raise Refused(415, "multipart/related or application/dicom is expected")
     if not outcomes:
         raise Refused(400, "the request brings nothing")
-    if all(kept.reason == "not-dicom" for kept, _ in outcomes):
+    if all(one.reason == "not-dicom" for one, _ in outcomes):
         raise Refused(415, "no part is application/dicom")
-    record = record_studies if person else record_new  # what a person keeps is in the record when they look
-    await work(record, {kept.study for kept, _ in outcomes if kept.state == "stored"})
+    came = {one.study for one, _ in outcomes if one.state == "stored"}
+    if person:
+        await work(record_studies, came)  # what a person keeps is in the record when they look
+    elif not are_told(came):
+        await work(record_new, came)
     await _answer(call, study, outcomes)
 
 
 async def _one(
-    source: Source, person: Asker | None, study: str, chunks: AsyncIterator[bytes], work: Callable[..., Awaitable[Any]]
+    chunks: AsyncIterator[bytes], kept: Callable[[bytearray | Arriving], Awaitable[Kept]]
 ) -> tuple[Kept, int]:
-    """Keep one; returns what became of it and the reason of its failure, 0 for none.
-
-    person: who stores it at the viewer; measurements only, beside pictures that they see.
-    """
-    allowed = (lambda head: _is_measured(person, head)) if person else None
+    """Keep one; returns what became of it and the reason of its failure, 0 for none."""
     try:
         with ExitStack() as stack:
-            came = await _arrived(chunks, stack)
-            kept = await work(lambda: keep(source, came, study=study, allowed=allowed))
+            what = await kept(await _arrived(chunks, stack))
     except NoSpace:
         return Kept("held"), _OUT_OF_RESOURCES
-    if kept.state != "held":
-        return kept, 0
-    return kept, _FAILURES.get(kept.reason, _CHANGED if kept.reason == "changed" else _NOT_ALLOWED)
+    if what.state != "held":
+        return what, 0
+    return what, _FAILURES.get(what.reason, _CHANGED if what.reason == "changed" else _NOT_ALLOWED)
 
 
 async def _arrived(chunks: AsyncIterator[bytes], stack: ExitStack) -> bytearray | Arriving:

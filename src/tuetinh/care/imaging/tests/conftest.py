@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 from pydicom import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from tuetinh.care.imaging.archive import keeping
+from tuetinh.care.imaging.archive import keeping, recording
 from tuetinh.care.imaging.archive.keeping import Source
 from tuetinh.care.imaging.dicomweb.door import DicomDoor
 from tuetinh.commons.access.api import asker_of
@@ -34,8 +34,9 @@ Make = Callable[..., bytes]
 
 @pytest.fixture(autouse=True)
 def _remember_nothing() -> None:
-    """A process remembers series, of which a test's database knows nothing."""
+    """A process remembers series and studies, of which a test's database knows nothing."""
     keeping._known.clear()
+    recording._told.clear()
 
 
 @pytest.fixture
