@@ -62,5 +62,7 @@ def altered(of_people: str, gathered: str, people: str) -> list[str]:
 class Migration(migrations.Migration):
     dependencies: ClassVar = [("record", "0038_post_of_patients")]
     operations: ClassVar = [
-        migrations.RunSQL(altered(OF_PEOPLE, GATHERED, PEOPLE), altered(BEFORE, BEFORE_GATHERED, BEFORE_PEOPLE))
+        migrations.RunSQL(
+            [*altered(OF_PEOPLE, GATHERED, PEOPLE)], [*altered(BEFORE, BEFORE_GATHERED, BEFORE_PEOPLE)]
+        )
     ]
