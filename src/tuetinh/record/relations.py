@@ -15,7 +15,7 @@ from tuetinh.record.search.values import date_range
 from tuetinh.record.statements import array
 from tuetinh.record.steps import Query, Step
 
-__all__ = ["EVER", "FOREVER", "Denial", "Relation", "date_range", "forbid", "keep", "named"]
+__all__ = ["EVER", "FOREVER", "Denial", "Relation", "date_range", "forbid", "holds", "keep", "named"]
 
 FOREVER = "infinity"
 EVER = "-infinity"
@@ -54,6 +54,12 @@ class Denial(NamedTuple):
     source: str
     until: str = FOREVER
     since: str = EVER
+
+
+def holds(patient: str) -> Step[bool]:
+    """Whether the asker stands in a relation to the patient that holds, and is not forbidden by the patient."""
+    rows = yield Query("SELECT record.related(%s, false)", [patient])
+    return bool(rows[0][0])
 
 
 _KEEP = """WITH wanted AS (

@@ -39,7 +39,7 @@ from tuetinh.care.lab.api import (
 )
 from tuetinh.care.reception import api as reception
 from tuetinh.care.reception.api import STATES, NoVisit, ReceptionError, Visit
-from tuetinh.commons.access.api import apps_to_launch, asker, desk, fresh, may_open, related
+from tuetinh.commons.access.api import apps_to_launch, asker, desk, fresh, may_open
 from tuetinh.commons.catalogues.api import icd10
 from tuetinh.commons.documents.api import respond_pdf
 from tuetinh.commons.identity.api import banner
@@ -419,16 +419,15 @@ def person(request: HttpRequest, patient_id: str) -> HttpResponse:
         record.read(me, "Patient", patient_id)
     except (NotFound, Gone) as error:
         raise Http404 from error
-    told = queries.known(me, patient_id, visits=60)
+    told, shown = queries.known(me, patient_id, visits=60), banner(me, patient_id)
     context = {
-        "banner": banner(me, patient_id),
+        "banner": shown,
         "known": told,
         "pressure": json.dumps(told.pressure) if told.pressure else "",
         "conditions": queries.diagnosed(me, patient_id),
         "medicines": queries.medicines(me, patient_id),
         "apps": apps_to_launch(),
         "opens": may_open(_account(request)),
-        "apart": not related(me, patient_id),
         "patient": patient_id,
     }
     return render(request, "clinic/person.html", context)

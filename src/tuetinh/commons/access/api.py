@@ -31,7 +31,6 @@ from tuetinh.commons.access.sight import carers, forbidding, guardianship, paper
 from tuetinh.commons.access.sight.ages import agrees as minor_agrees
 from tuetinh.commons.access.sight.consents import ENDS_WITH
 from tuetinh.commons.access.sight.glass import may_open
-from tuetinh.commons.access.sight.reasons import related
 from tuetinh.commons.access.sight.relations import INVITATION
 from tuetinh.commons.access.sight.wards import Tie
 from tuetinh.commons.access.sight.words import ALL_PURPOSES, PURPOSES, RELATIONSHIPS
@@ -93,7 +92,6 @@ __all__ = [
     "place_name",
     "recover",
     "register_sample",
-    "related",
     "reset_citizen_account",
     "rules",
     "signed_in",

@@ -23,7 +23,7 @@ from tuetinh.commons.identity.projection import plain_number
 from tuetinh.commons.identity.ranking import Found
 from tuetinh.commons.identity.wire_card import parse_card
 from tuetinh.record import api as record
-from tuetinh.record import r4
+from tuetinh.record import r4, relations
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.audit import note
 from tuetinh.record.errors import Forbidden
@@ -63,12 +63,17 @@ class Hit:
         return "/".join(reversed(self.birth.split("-")))
 
 
+SAFETY = frozenset({"AllergyIntolerance", "Coverage"})
+"""Types of which a banner also tells that there is nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Banner:
     """What stands over every clinical page, under the names that `ui/person_banner.html` reads.
 
     sex, allergies: in words. where, encounter: of the open visit. unpaid: ₫ of issued invoices. unsigned: papers.
-    blood: the groups that samples gave; more than one is a conflict.
+    blood: the groups that samples gave; more than one is a conflict. apart: types of which the desk sees only what
+    its own facility has written, for want of a relation to the patient; empty where it sees all of its work.
     """
 
     id: str
@@ -91,6 +96,7 @@ class Banner:
     unsigned: int = 0
     blood: tuple[str, ...] = ()
     identifiers: dict[str, str] = field(default_factory=dict)
+    apart: frozenset[str] = frozenset()
     url: str = ""
 
     @property
@@ -281,11 +287,20 @@ def banner(asker: Asker, patient_id: str) -> Banner:
         where=where,
         encounter=encounter,
         identifiers=kinds,
+        apart=_apart(asker, patient_id),
         blood=_blood(asker, patient_id),
         unpaid=_unpaid(asker, patient_id),
         unsigned=len(_search(asker, "Composition", f"subject=Patient/{patient_id}&status=preliminary&_count=20")),
         url=reverse("identity:person", args=[patient_id]),
     )
+
+
+def _apart(asker: Asker, patient_id: str) -> frozenset[str]:
+    """Which of `SAFETY` the asker sees in part only."""
+    sight = asker.sight
+    near = SAFETY if sight.related == "*" else SAFETY.intersection(sight.related.split())
+    near -= frozenset(sight.whole.split())
+    return near if near and not run(asker, relations.holds(patient_id)) else frozenset()
 
 
 def gender_text(gender: str) -> str:

@@ -62,14 +62,6 @@ class Reasons:
     denials: tuple[tuple[str, str], ...]
 
 
-def related(asker: Asker, patient: str) -> bool:
-    """Whether the asker stands in a relation to the patient that holds, and is not forbidden by the patient."""
-    enter(asker)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT record.related(%s)", [patient])
-        return bool(cursor.fetchone()[0])
-
-
 def why(account: Account, asker: Asker, rule: Rule, types: tuple[str, ...], patient: str) -> Reasons:
     """Tell what exists of the patient for the account.
 

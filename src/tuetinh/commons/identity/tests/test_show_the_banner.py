@@ -138,3 +138,20 @@ def test_the_page_of_a_person(person: str, as_role: Callable[[str], Client]) -> 
     assert page.status_code == 200
     assert "012168900001" in page.content.decode()
     assert as_role("doctor").get("/people/nobody").status_code == 404
+
+
+def test_it_does_not_say_that_there_is_nothing_where_it_may_not_look(as_role: Callable[[str], Client]) -> None:
+    doctor, reception = as_role("doctor"), as_role("reception")
+    pages = [one.get("/people/cast-citizen").content.decode() for one in (doctor, reception)]
+    assert ["hồ sơ nơi khác chưa mở" in page for page in pages] == [True, True]
+    assert ["Chưa hỏi dị ứng" in page for page in pages] == [False, False]
+    assert ["Chưa có thẻ BHYT" in page for page in pages] == [False, True]  # reception sees the cards of everybody
+    visit = r4.Encounter(
+        status="in-progress",
+        class_=r4.Coding(code="AMB"),
+        subject=r4.Reference(reference="Patient/cast-citizen"),
+        serviceProvider=r4.Reference(reference="Organization/12104"),
+    )
+    record.create(SYSTEM, visit)
+    page = doctor.get("/people/cast-citizen").content.decode()
+    assert ("Chưa hỏi dị ứng" in page, "Chưa có thẻ BHYT" in page, "chưa mở" in page) == (True, True, False)
