@@ -363,6 +363,7 @@ PACKAGE_TOP = (
     "from __future__ import annotations\n\n"
     "from functools import cache, reduce\n"
     "from operator import or_\n"
+    "from threading import Lock\n"
     "from typing import Any\n\n"
     "import msgspec\n\n"
     "from . import datatypes as _datatypes\n"
@@ -375,11 +376,13 @@ for _module in (_datatypes, _bundle, _parameters):
     setattr(_module, "AnyResource", _any_resource)
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
+_alone = Lock()  # msgspec ends the process where two threads have it look at the same types for the first time
 
 
 @cache
 def _decoder() -> msgspec.json.Decoder[Resource]:
-    return msgspec.json.Decoder(_any_resource)
+    with _alone:
+        return msgspec.json.Decoder(_any_resource)
 
 
 def decode(data: bytes | str) -> Resource:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from functools import cache, reduce
 from operator import or_
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -1128,11 +1129,13 @@ for _module in (_datatypes, _bundle, _parameters):
     setattr(_module, "AnyResource", _any_resource)
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
+_alone = Lock()  # msgspec ends the process where two threads have it look at the same types for the first time
 
 
 @cache
 def _decoder() -> msgspec.json.Decoder[Resource]:
-    return msgspec.json.Decoder(_any_resource)
+    with _alone:
+        return msgspec.json.Decoder(_any_resource)
 
 
 def decode(data: bytes | str) -> Resource:

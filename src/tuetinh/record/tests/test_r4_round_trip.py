@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from decimal import Decimal
@@ -94,3 +96,25 @@ def test_contained_and_bundled_resources_have_their_own_class() -> None:
 def test_other_shapes_are_refused(body: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         r4.decode(body)
+
+
+FIRST = """
+import sys, threading
+from tuetinh.record import r4
+sys.setswitchinterval(1e-6)
+start = threading.Barrier(8)
+def decode():
+    start.wait()
+    r4.decode(b'{"resourceType":"Patient","gender":"female"}')
+threads = [threading.Thread(target=decode) for _ in range(8)]
+for one in threads:
+    one.start()
+for one in threads:
+    one.join()
+"""
+
+
+@pytest.mark.parametrize("_again", range(4))
+def test_the_first_resources_may_be_read_by_several_threads_at_once(_again: int) -> None:
+    """msgspec ended the process, half of the time, where two threads had it look at the same types at once."""
+    assert subprocess.run([sys.executable, "-c", FIRST], check=False, capture_output=True).returncode == 0
