@@ -53,7 +53,7 @@
   document.addEventListener("CORNERSTONE_IMAGE_RENDERED", leave, { capture: true, once: true });
   document.addEventListener("error", ({ target }) => target.parentElement?.id === "first" && leave(), true);
   document.addEventListener("keydown", ({ key }) => key === "Escape" && leave(), { once: true });
-  setTimeout(leave, 60_000);
+  setTimeout(leave, 30_000); // so that what the viewer says of a fault is seen
 
   window.config = {
     routerBasename: "/imaging",
