@@ -153,6 +153,11 @@ class Held(models.Model):
         ]
         indexes: ClassVar = [models.Index(fields=["facility", "state", "-received_at"], name="imaging_held_open")]
 
+    @property
+    def name(self) -> str:
+        """The name on the pictures, as people write it (PS3.5, 6.2.1)."""
+        return " ".join(self.patient_name.replace("^", " ").split())
+
 
 class Change(models.Model):
     """What a person did with a study or a held object, never altered."""

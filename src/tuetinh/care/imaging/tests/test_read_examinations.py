@@ -125,7 +125,8 @@ def test_what_waits_is_decided_on_its_page(person: r4.Patient, as_role: Browser)
     keep(HERE, part10(StudyInstanceUID="1.5", SeriesInstanceUID="1.5.1", PatientID="UNKNOWN"))
     browser = as_role("imaging")
     held = Held.objects.get()
-    assert f"/imaging/waiting/{held.pk}" in browser.get("/imaging/waiting").content.decode()
+    page = browser.get("/imaging/waiting").content.decode()
+    assert f"/imaging/waiting/{held.pk}" in page and "<td>X Y <small" in page
     url = f"/imaging/waiting/{held.pk}"
     assert "Nguyễn Văn Ánh" in browser.get(url).content.decode()
     assert browser.post(url, {"action": "assign", "patient": "nobody", "why": "x"}).status_code == 422

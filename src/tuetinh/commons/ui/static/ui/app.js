@@ -245,6 +245,9 @@
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0; else box.removeAttribute("tabindex");
   }));
 
+  // A small picture that cannot be drawn is none: the way to the pictures stands beside it.
+  document.addEventListener("error", ({ target }) => { if (target.matches?.(".look img")) target.hidden = true; }, true);
+
   function ready(root) {
     $$(".table-box", root).forEach((box) => sideways.observe(box));
     $$("[data-combobox]", root).forEach(combobox);
