@@ -44,8 +44,10 @@ class _Asked(NamedTuple):
 async def answer(call: Call, asker: Asker, path: str, work: Work) -> None:
     """Answer a request below `/workitems`; `work` does something on a thread that has the database. Raises Refused."""
     reads = call.scope["method"] in ("GET", "HEAD")
-    if not asker.facility or not (asker.client or may_report(asker)):
-        raise Refused(403, "workitems are those of a facility, for its systems and for who reads pictures")
+    if not asker.facility or not (asker.client or (reads and may_report(asker))):
+        raise Refused(
+            403, "workitems are those of a facility: its systems work with them, who reads pictures sees them"
+        )
     if asker.client and not asker.may("r" if reads else "u", "Task"):
         raise Refused(403, "workitems need a scope of Task")
     asked = _Asked(call, asker, work)

@@ -159,6 +159,8 @@ def test_it_is_nobodys_elsewhere(send: Send, uid: str) -> None:
         assert send("GET", f"/workitems/{uid}", who=who).status_code == status
     assert send("POST", f"/workitems?{generate_uid()}", workitem(), "reader").status_code == 403
     assert send("PUT", f"/workitems/{uid}/state", state("IN PROGRESS"), "nobody").status_code == 401
+    assert send("GET", f"/workitems/{uid}", who="imaging").status_code == 200
+    assert send("PUT", f"/workitems/{uid}/state", state("IN PROGRESS"), "imaging").status_code == 403
     assert Workitem.objects.get().state == "SCHEDULED"
 
 
