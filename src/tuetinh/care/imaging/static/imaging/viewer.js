@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { study, folder, token, reports } = document.currentScript.dataset;
+  const { study, folder, script, token, reports } = document.currentScript.dataset;
   const archive = `${location.origin}/dicom-web`;
   const narrow = matchMedia("(max-width: 640px)").matches; // a phone: the picture has the room
   const words = JSON.parse(document.getElementById("viewer-words").textContent);
@@ -54,6 +54,19 @@
   document.addEventListener("error", ({ target }) => target.parentElement?.id === "first" && leave(), true);
   document.addEventListener("keydown", ({ key }) => key === "Escape" && leave(), { once: true });
   setTimeout(leave, 30_000); // so that what the viewer says of a fault is seen
+
+  // The viewer's own scripts keep line, node and browser busy for seconds: they begin when that picture is there.
+  const soon = JSON.parse(document.getElementById("viewer-soon").textContent);
+  const begin = () => {
+    document.head.append(Object.assign(document.createElement("script"), { src: script }));
+    document.head.append(...soon.map((name) => Object.assign(document.createElement("link"), { rel: "preload", as: "script", href: folder + name })));
+  };
+  document.addEventListener("DOMContentLoaded", async () => {
+    const picture = document.querySelector("#first img");
+    const drawn = picture?.decode().then(() => new Promise((next) => requestAnimationFrame(() => setTimeout(next))));
+    await Promise.race([drawn, new Promise((next) => setTimeout(next, 1500))]).catch(() => {});
+    begin();
+  });
 
   window.config = {
     routerBasename: "/imaging",
