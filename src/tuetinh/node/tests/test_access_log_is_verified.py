@@ -15,6 +15,8 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from tuetinh.node.tests.conftest import Province, copied, free_port, run, token
+from tuetinh.record.audit.chain import Head
+from tuetinh.record.audit.witnesses import Authority, Doubt
 
 pytestmark = pytest.mark.long
 
@@ -95,6 +97,21 @@ def authority(tmp_path: Path) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
+
+
+def test_an_authority_that_sends_its_chain_as_openssl_does_is_believed(authority: str, tmp_path: Path) -> None:
+    """The certificates of the answer are not in the order of DER: the longer one of the signer comes first."""
+    conf = tmp_path / "tsa.cnf"
+    conf.write_text(conf.read_text(encoding="utf-8") + f"certs = {tmp_path}/ca.pem\n", encoding="utf-8")
+    ca = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -subj /CN=c"
+    subprocess.run([*ca.split(), "-days", "2"], cwd=tmp_path, check=True, capture_output=True)
+    head = Head(7, "ab" * 32)
+    stamps = Authority(authority, tmp_path / "stamps", tmp_path / "tsa.pem")
+    stamps.tell(head)
+    assert list(stamps.kept()) == [head]
+    (stamp,) = (tmp_path / "stamps").iterdir()
+    stamp.write_bytes(b"0\x03\x02\x01\x00")
+    assert [one.told.endswith("no stamp") for one in stamps.kept() if isinstance(one, Doubt)] == [True]
 
 
 def read_some(node: Province) -> None:

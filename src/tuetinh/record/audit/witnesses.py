@@ -196,7 +196,7 @@ class Authority:
     def _doubt(self, token: bytes, hash_: str) -> str:
         """What is wrong with a token for a hash: it is none, of something else, or not signed by the authority."""
         try:
-            stamp = decode_timestamp_response(token)
+            stamp = decode_timestamp_response(_in_order(token))
             if stamp.status != 0 or stamp.tst_info.message_imprint.message != sha512(bytes.fromhex(hash_)).digest():
                 return "the stamp is not for what was asked"
             known = x509.load_pem_x509_certificates(self.roots.read_bytes())
@@ -208,6 +208,28 @@ class Authority:
         except ValueError:
             return "no stamp"
         return ""
+
+
+def _in_order(token: bytes) -> bytes:
+    """The token with its certificates in the order that DER wants, which OpenSSL does not keep; no signature covers it.
+
+    Raises ValueError.
+    """
+    from asn1crypto.cms import CertificateSet
+    from asn1crypto.tsp import TimeStampResp
+
+    try:
+        response = TimeStampResp.load(token, strict=True)
+        signed = response["time_stamp_token"]["content"]
+        given = list(signed["certificates"])
+        ordered = sorted(given, key=lambda one: one.dump())
+        if ordered == given:
+            return token
+        signed["certificates"] = CertificateSet(ordered)
+        return bytes(response.dump())
+    except (TypeError, KeyError) as error:
+        message = "no timestamp response"
+        raise ValueError(message) from error
 
 
 def parse(folder: Path, words: str, roots: str = "") -> list[File | Mail | Authority]:
