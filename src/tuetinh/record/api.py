@@ -55,6 +55,7 @@ __all__ = [
     "create_binary",
     "create_many",
     "create_missing",
+    "custodians",
     "delete",
     "destroy",
     "export_view",
@@ -225,6 +226,11 @@ def read(asker: Asker, type_: str, id_: str) -> r4.Resource:
     found = run(asker, store.read(asker, type_, id_))
     audit.note(asker, "read", type_, id_, found.patient)
     return _decoded(asker, found.body)
+
+
+def custodians(asker: Asker, patient: str) -> set[str]:
+    """Facilities that answer for something of a patient's record, as far as it exists for the asker."""
+    return run(asker, store.custodians(patient))
 
 
 def read_binary(asker: Asker, id_: str) -> Content:

@@ -592,6 +592,13 @@ def delete(asker: Asker, type_: str, id_: str, *, if_match: int | None = None) -
     return Stored(type_, id_, version, updated, row[3], None)
 
 
+def custodians(patient: str) -> Step[set[str]]:
+    """Facilities that answer for something of a patient's record."""
+    sql = "SELECT DISTINCT custodian FROM record.resource WHERE patient = %s AND custodian <> '' AND NOT deleted"
+    rows = yield Query(sql, (patient,), prepare=False)
+    return {row[0] for row in rows}
+
+
 def lock(type_: str, id_: str, concerned: Sequence[str] = ()) -> Step[Row | None]:
     """Lock and return the current row: the columns of `statements.COLUMNS`, then key, shard, custodian, labels, free.
 

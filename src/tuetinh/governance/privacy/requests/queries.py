@@ -66,8 +66,9 @@ def next_due(one: SubjectRequest) -> tuple[object, bool]:
 
 
 def places(asker: Asker, patient: str) -> dict[str, str]:
-    """Facilities that have looked at or written the record, by id."""
+    """Facilities that keep something of the record, or have looked at it, by id."""
     ids = {one.facility for one in record.accesses(asker, patient, limit=500) if one.facility}
+    ids |= record.custodians(asker, patient)
     return {id_: place_name("Organization", id_) for id_ in sorted(ids)}
 
 

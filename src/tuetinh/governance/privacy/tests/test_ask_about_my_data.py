@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,21 @@ def logged(action: str, type_: str) -> list[tuple[str, str, str]]:
             [action, type_],
         )
         return cursor.fetchall()
+
+
+def test_where_something_is_kept_can_be_asked_though_nobody_looked_there(
+    as_role: Callable[[str], Client], cast: dict[str, Account]
+) -> None:
+    subject = r4.Reference(reference="Patient/cast-citizen")
+    visit = r4.Encounter(status="finished", class_=r4.Coding(code="AMB"), subject=subject)
+    record.create(replace(SYSTEM, facility="12001"), visit)  # as an import does, of which the log tells no facility
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL ROLE NONE; DELETE FROM record.audit; SET LOCAL ROLE tuetinh_node")
+    browser = as_role("citizen")
+    assert '<option value="12001">' in browser.get(MINE).content.decode()
+    made = ask(browser, facility="12001")
+    assert made is not None
+    assert made.facility == "12001"
 
 
 def test_ask_and_be_answered(as_role: Callable[[str], Client], diagnosis: str, cast: dict[str, Account]) -> None:
@@ -178,7 +194,13 @@ def test_late_ones_are_on_top_and_shout(as_role: Callable[[str], Client], diagno
     assert page.index(f"/requests/{second.pk}") < page.index(f"/requests/{first.pk}")
     assert "1 yêu cầu đã quá hạn" in page
     assert page.count("pill danger") == 1
-    assert "Quá hạn" in as_role("citizen").get(MINE).content.decode()
+    mine = as_role("citizen").get(MINE).content.decode()
+    assert ("Quá hạn" in mine, mine.count("Mới nhận")) == (True, 2)
+    officer = as_role("archivist")
+    officer.post(f"/privacy/requests/{second.pk}/grant", {"answer": "Mời anh chị đến nhận."})
+    officer.post(f"/privacy/requests/{second.pk}/finish", {"answer": "Đã đưa bản sao."})
+    mine = as_role("citizen").get(MINE).content.decode()
+    assert ("Quá hạn" in mine, mine.count("Đã xong")) == (False, 1)
 
 
 def test_a_parent_asks_for_a_child_and_a_carer_does_not(
