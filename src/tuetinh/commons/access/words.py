@@ -6,6 +6,8 @@ import re
 
 from django.utils.translation import gettext_lazy
 
+from tuetinh.commons.access.sight import papers
+
 USERNAME = re.compile(r"^[a-z0-9][a-z0-9._-]{2,}$")
 
 
@@ -90,5 +92,10 @@ _REASONS = {
 
 
 def entry_reason(reason: str | None) -> str:
-    """Why something came out so, or by which way somebody came; a code of a standard keeps its name."""
-    return str(_REASONS.get(reason or "", reason or ""))
+    """Why something came out so, by which way somebody came, what was done to an account, or by which paper.
+
+    What follows a colon stays as it is; a code of a standard keeps its name.
+    """
+    code, colon, rest = (reason or "").partition(": ")
+    word = _REASONS.get(code) or EVENTS.get(code) or papers.WORDS.get(code) or code
+    return f"{word}{colon}{rest}"

@@ -24,6 +24,7 @@ from tuetinh.record.steps import run
 
 if TYPE_CHECKING:
     from tuetinh.record.asker import Asker
+    from tuetinh.record.merging.api import Outcome
 
 PAGE = 25
 MODEL_LIMIT = 1_000_000  # bytes
@@ -80,10 +81,16 @@ def pair(request: HttpRequest, pair_id: int) -> HttpResponse:
         "keep": keep,
         "gone": gone,
         "moves": moves,
+        "counts": _in_words(moves) if moves else [],
         "refused": refused,
         "open": found.state in review.OPEN,
     }
     return render(request, "identity/pair.html", context)
+
+
+def _in_words(moves: Outcome) -> list[tuple[str, int]]:
+    """What would move: kinds of data, and how many of each."""
+    return [(access.in_words([type_]), count) for type_, count in moves.counts.items()]
 
 
 def _decide(request: HttpRequest, found: review.Pair) -> HttpResponse:
@@ -153,7 +160,13 @@ def unmerge(request: HttpRequest, patient_id: str) -> HttpResponse:
         messages.error(request, refused.message)
         return redirect("identity:merges")
     people = _people(asker, [moves.source, moves.target])
-    context = {"moves": moves, "source": people.get(moves.source), "target": people.get(moves.target), "error": error}
+    context = {
+        "moves": moves,
+        "counts": _in_words(moves),
+        "source": people.get(moves.source),
+        "target": people.get(moves.target),
+        "error": error,
+    }
     return render(request, "identity/unmerge.html", context, status=422 if error else 200)
 
 

@@ -57,6 +57,22 @@ def test_types_are_told_in_words(admin: Client, cast: dict[str, Account]) -> Non
         assert in_words(["Patient", "Condition", "Nothing"]) == "personal details, diagnoses, other parts"
 
 
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("linked", "Nối với tài khoản ngoài"),
+        ("created: quên mật khẩu", "Cấp tài khoản: quên mật khẩu"),
+        ("birth: 45/2023", "Giấy khai sinh: 45/2023"),
+        ("passkey", "khóa truy cập"),
+        ("http://127.0.0.1:1", "http://127.0.0.1:1"),
+    ],
+)
+def test_reasons_are_told_in_words(admin: Client, cast: dict[str, Account], reason: str, told: str) -> None:
+    audit.note(asker_of(cast["doctor"]), "update", "Account", "7", None, reason=reason)
+    (row,) = rows(admin, "account=cast.doctor&deed=write")
+    assert f" · {told} " in row
+
+
 def test_what_is_asked_for_is_what_is_shown(admin: Client, cast: dict[str, Account]) -> None:
     doctor, nurse = asker_of(cast["doctor"]), asker_of(cast["nurse"])
     audit.note(doctor, "read", "Observation", "o1", "p1")

@@ -91,7 +91,7 @@ def test_the_queue_fills_itself(pair: review.Pair, as_role: As) -> None:
 def test_two_records_side_by_side_become_one_and_two_again(pair: review.Pair, as_role: As) -> None:
     office, (rich, poor) = as_role("archivist"), keeper(pair)
     page = office.get(f"/people/review/{pair.id}").content.decode()
-    assert "Khi gộp sẽ chuyển sang hồ sơ được giữ: Observation 1" in " ".join(page.split())
+    assert "Khi gộp sẽ chuyển sang hồ sơ được giữ: kết quả, sinh hiệu: 1" in " ".join(page.split())
     assert f'name="keep" value="{rich}"' in page
     assert subjects() == {f"Patient/{poor}"}
     assert office.post(f"/people/review/{pair.id}", {"said": "same", "keep": rich}).status_code == 302
