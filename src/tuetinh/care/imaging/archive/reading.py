@@ -116,6 +116,8 @@ def read(file: BinaryIO) -> Head:
         head, syntax = _usual(begin, file) or _by_library(file)
         is_cut = syntax != _DEFLATED and _is_cut_off(file, head)
         found = {keyword: _told(head, keyword) for keyword in ("SOPClassUID", "SOPInstanceUID", *_PLACE)}
+    except ImportError:  # of this process, as while it is out of memory
+        raise
     except Exception as error:  # pydicom raises whatever the bytes lead it to
         raise Broken(type(error).__name__) from error
     for keyword, value in found.items():

@@ -193,6 +193,16 @@ def test_broken_files_wait(person: r4.Patient, data: bytes) -> None:
     assert counts() == (0, 0, 0, 1)
 
 
+def test_what_this_process_lacks_is_no_fault_of_the_object(person: r4.Patient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacks(*_: object) -> None:
+        raise ImportError("partially initialised")
+
+    monkeypatch.setattr(reading, "_usual", lacks)
+    with pytest.raises(ImportError):
+        keep(HERE, part10())
+    assert counts() == (0, 0, 0, 0)
+
+
 def test_what_would_fill_the_memory_waits(person: r4.Patient, monkeypatch: pytest.MonkeyPatch) -> None:
     """A deflated data set of some kilobytes may become gigabytes."""
     large = dcmread(BytesIO(part10(Rows=512, Columns=512, PixelData=bytes(2 * 512**2))))
