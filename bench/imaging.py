@@ -82,7 +82,7 @@ def main() -> int:
         receiver = free_port()
         with (
             running(scratch / "node", 100, workers=options.workers) as node,
-            _orthanc(scratch, receiver, options) as peer,
+            _orthanc(scratch, receiver, scratch if options.postgresql else None) as peer,
         ):
             facts = machine.facts(scratch, postgres_version())
             print(*(f"{key:16} {value}" for key, value in facts.items()), sep="\n")

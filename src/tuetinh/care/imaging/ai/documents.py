@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
 import numpy as np
+import pydicom  # noqa: F401  (first as a whole: threads that load it by parts wait for each other's)
 from highdicom import AlgorithmIdentificationSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import Segmentation, SegmentDescription
