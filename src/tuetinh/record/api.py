@@ -29,6 +29,7 @@ from tuetinh.record.destroying import Destroyed, destroy, proof, within
 from tuetinh.record.destroying import register as register_destruction
 from tuetinh.record.errors import BadRequest, Invalid, Unprocessable, issues_of
 from tuetinh.record.import_lock import is_importing
+from tuetinh.record.memory import settle
 from tuetinh.record.merging import followers
 from tuetinh.record.merging.followers import Follower
 from tuetinh.record.search import run as searching
@@ -76,6 +77,7 @@ __all__ = [
     "register_guard",
     "register_projection",
     "search",
+    "settle",
     "update",
     "within",
     "written",

@@ -10,7 +10,8 @@ def begin() -> None:
     import django
 
     django.setup()
-    from tuetinh.record import audit, memory
+    from tuetinh.record import api as record
+    from tuetinh.record import audit
 
-    memory.settle()
+    record.settle()
     Finalize(None, audit.writer.close, exitpriority=10)
