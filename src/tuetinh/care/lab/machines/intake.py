@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from django.db import close_old_connections, connections
 
-from tuetinh.care.lab.catalogue import analytes
-from tuetinh.care.lab.machines.drivers import drivers
 from tuetinh.care.lab.machines.reading import Arrival
-from tuetinh.record import r4
 
 if TYPE_CHECKING:
     from tuetinh.care.lab.machines.inbox import Item
@@ -33,10 +30,6 @@ class Intake:
         self._waiting: list[tuple[list[Item], asyncio.Future[list[Item]]]] = []
         self._reading: asyncio.Task[None] | None = None
         self._working: set[asyncio.Task[None]] = set()
-
-    def prepare(self) -> None:
-        """Make ready beside the line what the first message would wait for."""
-        self._reader.submit(_prepare)
 
     async def keep(self, arrivals: Sequence[Arrival]) -> list[Item]:
         """Keep arrivals of one line; what was read of each, with its answer, after the commit. Raises what hindered it.
@@ -112,12 +105,6 @@ class Intake:
         for writer in self._writers:
             await loop.run_in_executor(writer, connections.close_all)
             writer.shutdown(wait=False)
-
-
-def _prepare() -> None:
-    drivers()
-    analytes()
-    r4.decode(b'{"resourceType":"Basic"}')
 
 
 def _fail(waiting: Iterable[asyncio.Future[list[Item]]], error: Exception) -> None:

@@ -27,7 +27,6 @@ async def serve_mllp(
     from tuetinh.care.lab.machines.downloads import LOOK, due_by_mllp, send, settle
 
     intake = Intake()
-    intake.prepare()
 
     async def tell() -> None:
         """Send orders to the machines that are told without asking."""
@@ -81,7 +80,6 @@ async def serve_lis1(
     from tuetinh.care.lab.machines.serial_lines import keep_serial_lines
 
     intake = Intake()
-    intake.prepare()
     tasks: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
