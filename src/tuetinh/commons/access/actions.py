@@ -76,8 +76,13 @@ def enable(by: Account, account_id: int) -> Account:
 
 @transaction.atomic
 def reset_password(by: Account, account_id: int) -> tuple[Account, str]:
-    """Give a new first password, to be changed at the next login; ends the account's sessions and its lock-out."""
+    """Give a new first password, to be changed at the next login; ends the account's sessions and its lock-out.
+
+    Raises AccessError `own-password` for the administrator's own, which needs the old one.
+    """
     account = _locked(by, account_id)
+    if account.pk == by.pk:
+        raise AccessError("own-password")
     password = first_password()
     policy.set_password(account, password, must_change=True)
     _forgive(account)

@@ -17,6 +17,7 @@ class AccessError(Exception):
 MESSAGES = {
     "not-yours": gettext_lazy("Tài khoản này không thuộc cơ sở bạn quản trị."),
     "yourself": gettext_lazy("Bạn không thể tự khóa hay đổi bàn của tài khoản của mình."),
+    "own-password": gettext_lazy("Mật khẩu của chính mình thì đổi ở trang Đổi mật khẩu, với mật khẩu đang dùng."),
     "taken": gettext_lazy("Tên đăng nhập này đã có người dùng. Hãy chọn tên khác."),
     "client-taken": gettext_lazy("Mã này đã có hệ thống khác dùng. Hãy chọn mã khác."),
     "has-account": gettext_lazy("Người này đã có tài khoản. Nếu quên mật khẩu, hãy đặt lại."),

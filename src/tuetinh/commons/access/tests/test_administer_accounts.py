@@ -134,6 +134,18 @@ def test_province_administrator_reaches_every_account(cast: dict[str, Account]) 
     assert actions.disable(cast["province"], cast["outsider"].pk).is_active is False
 
 
+def test_who_is_in_does_not_give_the_own_account_a_new_password(
+    as_role: Callable[[str], Client], cast: dict[str, Account]
+) -> None:
+    admin, own = as_role("admin"), cast["admin"]
+    before = Account.objects.get(pk=own.pk).password
+    assert "reset-password" not in admin.get(f"/accounts/{own.pk}").content.decode()
+    assert "reset-password" in admin.get(f"/accounts/{cast['doctor'].pk}").content.decode()
+    admin.post(f"/accounts/{own.pk}/reset-password")
+    assert Account.objects.get(pk=own.pk).password == before
+    assert admin.get("/accounts").status_code == 200
+
+
 def test_reset_password_ends_open_sessions(as_role: Callable[[str], Client], cast: dict[str, Account]) -> None:
     doctor = as_role("doctor")
     assert doctor.get("/account/password").status_code == 200
