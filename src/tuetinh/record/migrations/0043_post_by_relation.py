@@ -16,7 +16,7 @@ from tuetinh.record.types import RESOURCE_TYPES
 
 ALWAYS = frozenset({"CodeSystem", "ConceptMap", "NamingSystem", "SearchParameter", "StructureDefinition", "ValueSet"})
 """What everybody sees (`record.sight`): their policies stay."""
-GATHERING = frozenset({"Bundle", "Linkage", "List", "MessageHeader", "QuestionnaireResponse"})
+GATHERING = frozenset({"Bundle", "Linkage", "List", "MessageHeader", "Provenance", "QuestionnaireResponse"})
 WHOLE = (
     "(current_setting('tuetinh.open', true) = ' * ' OR strpos(current_setting('tuetinh.open', true), ' {type} ') > 0)"
 )
@@ -27,11 +27,13 @@ OWN = "custodian = nullif(current_setting('tuetinh.facility', true), '')"
 TOLD = "CASE WHEN nullif(current_setting('{name}', true), '') IS NULL THEN '{none}' ELSE current_setting('{name}') END"
 HOLDERS = f"({TOLD.format(name='tuetinh.holders', none='{{}}')})::text[]"
 AFTER = f"make_interval(days => ({TOLD.format(name='tuetinh.after', none='0')})::integer)"
+# What somebody gave who acts for the patient hangs on their own right, which the function looks for.
 # With OFFSET the planner does not weigh reading all relations or denials at once.
 HELD = f"""EXISTS (SELECT FROM record.relation k
   WHERE k.patient = {{table}}.patient AND k.holder = ANY ({HOLDERS}) AND k.since <= now()
-    AND k.until > now() - CASE WHEN k.kind IN ('treating', 'episode', 'referral', 'consultation')
-      THEN {AFTER} ELSE interval '0' END OFFSET 0)"""
+    AND k.until > now() - CASE WHEN k.kind IN ('treating', 'episode', 'referral', 'consultation', 'appointment')
+      THEN {AFTER} ELSE interval '0' END
+    AND (k.through = '' OR record.lets('{{type}}', {{table}}.patient, {{table}}.custodian, 0)) OFFSET 0)"""
 PLAIN = """labels = 0 AND nullif(current_setting('tuetinh.open', true), '') IS NOT NULL
   AND NOT EXISTS (SELECT FROM record.denial d WHERE d.patient = {table}.patient OFFSET 0)"""
 LETS = "record.lets('{type}', patient, custodian, labels)"
@@ -60,7 +62,7 @@ def altered(of_people: str, gathered: str, people: str) -> list[str]:
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("record", "0038_post_of_patients")]
+    dependencies: ClassVar = [("record", "0042_pre_through")]
     operations: ClassVar = [
         migrations.RunSQL(
             [*altered(OF_PEOPLE, GATHERED, PEOPLE)], [*altered(BEFORE, BEFORE_GATHERED, BEFORE_PEOPLE)]
