@@ -16,7 +16,11 @@ from bench.node import own_folder, running
 TABLES = """SELECT c.oid::regclass::text FROM pg_class c
 WHERE c.relnamespace = 'record'::regnamespace AND c.relkind IN ('r', 'p')
   AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid)"""
-ROLES = ("doctor", "reception")  # who sees types whole but for labels and what patients forbid
+TREATED = """INSERT INTO record.relation (patient, holder, kind, source)
+SELECT p.id, 'Organization/' || f.facility, 'treating', 'Encounter/measured'
+FROM record."Patient" p, (SELECT DISTINCT facility FROM access_account WHERE role = ANY (%s)) f WHERE f.facility <> ''
+ON CONFLICT DO NOTHING"""
+ROLES = ("doctor", "reception")  # who sees by relation
 
 
 def main() -> None:
@@ -25,6 +29,7 @@ def main() -> None:
     with own_folder() as scratch, running(scratch / "node", 300, pairs.UNPACED) as node:
         url = f"postgresql://postgres@/tuetinh?host={scratch}/node/postgres"
         asked = {name: some for name, some in shapes(node).items() if name in pairs.CASES}
+        treat_everybody(url, *ROLES)
         who = {"system": node.bearer} | {role: node.cookie(role) for role in ROLES}
         cases = [(asker, name) for asker in who for name in asked]
         rates: dict[tuple[str, str, bool], list[float]] = {(*case, on): [] for case in cases for on in (True, False)}
@@ -53,6 +58,14 @@ def switch(url: str, *, on: bool) -> None:
         conn.execute("SET ROLE NONE")
         for (table,) in conn.execute(TABLES).fetchall():
             conn.execute(f"ALTER TABLE {table} {word} ROW LEVEL SECURITY")
+
+
+def treat_everybody(url: str, *roles: str) -> None:
+    """Let the facilities of these roles treat everybody, so that they answer the same with policies and without."""
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("SET ROLE NONE")
+        conn.execute(TREATED, [list(roles)])
+        conn.execute("ANALYZE record.relation")
 
 
 if __name__ == "__main__":
