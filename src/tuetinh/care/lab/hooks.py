@@ -91,6 +91,7 @@ MENU = [
         order=31,
         badge=_unassigned,
         at="province",
+        rare=True,
     ),
     MenuItem(
         roles=("lab",), url="lab:board", icon="dashboard", label=gettext_lazy("Theo dõi"), order=15, badge=_calls_due

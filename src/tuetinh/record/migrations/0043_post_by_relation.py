@@ -41,6 +41,8 @@ BY_RELATION = f"{NEAR} AND ({OWN} OR {HELD})"
 OF_PEOPLE = f"CASE WHEN {PLAIN} THEN {WHOLE} OR {BY_RELATION} ELSE {LETS} END"
 GATHERED = f"""CASE WHEN {PLAIN}
   THEN ({WHOLE} AND (patient IS NOT NULL OR {OWN})) OR ({BY_RELATION}) ELSE {LETS} END"""
+BETWEEN = f"CASE WHEN {PLAIN} THEN {WHOLE} OR {NEAR} AND (patient IS NULL OR {OWN} OR {HELD}) ELSE {LETS} END"
+"""A Task of no patient goes between facilities, such as the transport of specimens: it names things by reference."""
 PEOPLE = f"(labels = 0 AND {WHOLE}) OR CASE WHEN {PLAIN} THEN {BY_RELATION} ELSE {LETS} END"
 """A Patient is known by name whatever it forbids."""
 
@@ -50,11 +52,12 @@ BEFORE_GATHERED = f"(labels = 0 AND patient IS NOT NULL AND {WHOLE}{UNFORBIDDEN}
 BEFORE_PEOPLE = f"(labels = 0 AND {WHOLE}) OR {LETS}"
 
 
-def altered(of_people: str, gathered: str, people: str) -> list[str]:
+def altered(of_people: str, gathered: str, people: str, between: str) -> list[str]:
     """The statements that give the rows of every type, and their history, these conditions."""
     made = []
     for type_ in (one for one in RESOURCE_TYPES if one not in ALWAYS):
-        rows = gathered if type_ in GATHERING else people if type_ == "Patient" else of_people
+        special = {"Patient": people, "Task": between} | dict.fromkeys(GATHERING, gathered)
+        rows = special.get(type_, of_people)
         for table in (f'record."{type_}"', f'record."{type_}_history"'):
             told = rows.format(type=type_, table=table)
             made.append(f"ALTER POLICY door ON {table} USING ({policies.EVERYTHING} OR {told})")
@@ -65,6 +68,6 @@ class Migration(migrations.Migration):
     dependencies: ClassVar = [("record", "0042_pre_through")]
     operations: ClassVar = [
         migrations.RunSQL(
-            [*altered(OF_PEOPLE, GATHERED, PEOPLE)], [*altered(BEFORE, BEFORE_GATHERED, BEFORE_PEOPLE)]
+            [*altered(OF_PEOPLE, GATHERED, PEOPLE, BETWEEN)], [*altered(BEFORE, BEFORE_GATHERED, BEFORE_PEOPLE, BEFORE)]
         )
     ]

@@ -81,7 +81,8 @@ END $$;
 -- Whether a row exists for the asker. A labelled row needs a relation, also where its type is seen whole, or was written
 -- by the asker's facility (where labels that count elsewhere alone, those further left, are none): who writes it down must be able to read it, though it may see no such label elsewhere. Who forbids a
 -- facility is still known there by name, or a second record would be begun. What may hold things of people and is of none of
--- them, or of several, is for who answers for it. Its COST is that of most askers' rows, for
+-- them, or of several, is for who answers for it; but a Task of none, which goes between facilities and names things by
+-- reference only, is for who reads Tasks. Its COST is that of most askers' rows, for
 -- the planner not to shun tables by it.
 CREATE OR REPLACE FUNCTION record.lets(type text, patient text, custodian text, labels integer) RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1 AS $$
@@ -104,7 +105,7 @@ BEGIN
     IF labels & ~current_setting('tuetinh.labels')::integer <> 0 THEN RETURN false; END IF;
   END IF;
   IF patient IS NULL THEN
-    RETURN sight = 3 AND type NOT IN ('Bundle', 'Linkage', 'List', 'MessageHeader', 'Provenance', 'QuestionnaireResponse');
+    RETURN type = 'Task' OR sight = 3 AND type NOT IN ('Bundle', 'Linkage', 'List', 'MessageHeader', 'Provenance', 'QuestionnaireResponse');
   END IF;
   IF sight = 3 AND labels = 0 AND (type = 'Patient' OR NOT record.forbidden(patient)) THEN RETURN true; END IF;
   RETURN record.related(patient, labels <> 0);

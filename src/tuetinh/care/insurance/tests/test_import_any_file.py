@@ -150,7 +150,9 @@ def test_sensitive_diagnoses_have_their_labels(tmp_path: Path) -> None:
         cursor.execute(
             "SELECT type, id FROM record.resource WHERE labels & 1 > 0 AND id LIKE %s ORDER BY 1", [f"{id_}%"]
         )
-        assert cursor.fetchall() == [("Condition", f"{id_}-dx1"), ("QuestionnaireResponse", f"{id_}-xml6-r0001")]
+        diagnosis, origin, paper = cursor.fetchall()
+    assert (diagnosis, paper) == (("Condition", f"{id_}-dx1"), ("QuestionnaireResponse", f"{id_}-xml6-r0001"))
+    assert origin[0] == "Provenance"  # of both
 
 
 def test_a_batch_asks_as_much_for_two_claims_as_for_many(tmp_path: Path) -> None:

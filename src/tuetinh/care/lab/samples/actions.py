@@ -242,11 +242,16 @@ def send(asker: Asker, numbers: Sequence[str], receiver: str) -> Shipment:
             number=record.new_id()[-12:].upper(), sender=asker.facility, receiver=receiver, sent_at=datetime.now(UTC),
             sent_by=asker.account, task=record.new_id(),
         )  # fmt: skip
+        desk = as_desk(asker)
         for tube in tubes:
+            for order in record.read_many(desk, "ServiceRequest", tube.orders).values():
+                request = cast(r4.ServiceRequest, order)
+                request.performer = [facts.ref("Organization", receiver)]  # who may see it from now on
+                record.update(desk, request)
             tube.shipment = shipment
             tell_again(tube)
             keep_tube(tube)
-        record.create(as_desk(asker), transport(shipment, tubes))
+        record.create(desk, transport(shipment, tubes))
         publish(f"lab:{receiver}")
     return shipment
 
@@ -269,10 +274,6 @@ def take_in(asker: Asker, shipment: str, numbers: Sequence[str]) -> tuple[list[T
             specimen = cast(r4.Specimen, record.read(desk, "Specimen", tube.specimen))
             specimen.status, specimen.receivedTime = "available", facts.now()
             record.update(desk, specimen)
-            for order in record.read_many(desk, "ServiceRequest", tube.orders).values():
-                request = cast(r4.ServiceRequest, order)
-                request.performer = [facts.ref("Organization", asker.facility)]
-                record.update(desk, request)
             tube.facility, tube.stage, tube.shipment = asker.facility, Tube.Stage.RECEIVED, None
             tube.received_at = datetime.now(UTC)
             tube.due_at = due(tube, tube.received_at)

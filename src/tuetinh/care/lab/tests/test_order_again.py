@@ -217,8 +217,12 @@ def test_an_order_that_does_not_exist_for_the_asker_is_not_warned_of(world) -> N
 
 
 def every_morning(world, **other) -> StandingOrder:
-    told = {"hour": time(5), "first": date(2026, 12, 1), "days": 2}
+    told = {"hour": time(5), "first": tomorrow(), "days": 2}
     return standing.stand(world.doctor, world.encounter.id, [GLU, CBC], **(told | other))
+
+
+def tomorrow() -> date:
+    return datetime.now(HANOI).date() + timedelta(days=1)
 
 
 def at(day: date, hour: int, minute: int = 0) -> datetime:
@@ -253,7 +257,7 @@ def test_it_ends_with_the_visit(world) -> None:
     visit = record.read(SYSTEM, "Encounter", world.encounter.id)
     visit.status = "finished"
     record.update(SYSTEM, visit)
-    assert standing.make_due(at(date(2026, 12, 2), 6)) == 0
+    assert standing.make_due(at(tomorrow() + timedelta(days=1), 6)) == 0
     row.refresh_from_db()
     assert (row.next_on, row.why, row.done, Tube.objects.count()) == (None, "Đợt điều trị đã kết thúc.", 0, 0)
     with pytest.raises(errors.WrongStage):
@@ -263,10 +267,10 @@ def test_it_ends_with_the_visit(world) -> None:
 def test_one_that_cannot_be_made_keeps_none_behind_it(world, caplog) -> None:
     broken, well = every_morning(world, hour=time(4)), every_morning(world)
     StandingOrder.objects.filter(pk=broken.pk).update(requester="no such id")
-    assert standing.make_due(at(date(2026, 12, 1), 6)) == 1
+    assert standing.make_due(at(tomorrow(), 6)) == 1
     broken.refresh_from_db()
     well.refresh_from_db()
-    assert (broken.done, broken.next_on, well.done) == (0, date(2026, 12, 1), 1)
+    assert (broken.done, broken.next_on, well.done) == (0, tomorrow(), 1)
     assert Tube.objects.count() == 2
     assert [one.message for one in caplog.records if one.levelname == "ERROR"] == [
         f"standing order {broken.pk} could not be made: Invalid"
@@ -282,9 +286,9 @@ def test_it_is_stopped_with_a_reason_by_those_who_order(world) -> None:
     with pytest.raises(errors.WrongStage):
         standing.stop_standing(replace(world.doctor, facility="12001"), row.pk, "ổn")
     row.refresh_from_db()
-    assert row.next_on == date(2026, 12, 1)
+    assert row.next_on == tomorrow()
     assert standing.stop_standing(world.doctor, row.pk, "ổn định").next_on is None
-    assert standing.make_due(at(date(2026, 12, 2), 6)) == 0
+    assert standing.make_due(at(tomorrow() + timedelta(days=1), 6)) == 0
 
 
 @pytest.mark.parametrize("wrong", [{"days": 0}, {"days": 61}])
@@ -292,19 +296,19 @@ def test_what_cannot_be_is_refused(world, wrong) -> None:
     with pytest.raises(errors.UnknownTest):
         every_morning(world, **wrong)
     with pytest.raises(errors.NotAllowed):
-        standing.stand(world.lab, world.encounter.id, [GLU], hour=time(5), first=date(2026, 12, 1), days=1)
+        standing.stand(world.lab, world.encounter.id, [GLU], hour=time(5), first=tomorrow(), days=1)
     assert StandingOrder.objects.count() == 0
 
 
 def test_the_page_orders_and_stops(world, as_role, django_assert_num_queries, django_assert_max_num_queries) -> None:
     doctor, at = as_role("doctor"), f"/lab/standing/{world.encounter.id}"
-    told = {"hour": "05:00", "first": "01/12/2026", "days": "3"}
+    told = {"hour": "05:00", "first": f"{tomorrow():%d/%m/%Y}", "days": "3"}
     assert doctor.post(at, told).status_code == 422
     assert doctor.post(at, told | {"profile": "PROFILE-LIPID", "tests": [GLU]}).status_code == 302
     row = StandingOrder.objects.get()
     assert (len(row.tests), row.hour, row.days, row.account) == (5, time(5), 3, world.doctor.account)
     doctor.get(at)
-    with django_assert_max_num_queries(20) as one:
+    with django_assert_max_num_queries(21) as one:
         page = doctor.get(at).content.decode()
     count = len(one.captured_queries)
     assert "Định lượng Glucose máu" in page and "0 / 3" in page

@@ -28,7 +28,7 @@ CBC, GLU, CREA = "22.0120.1370", "23.0075.1494", "23.0051.1494"
 
 
 def test_every_test_is_a_service_that_can_be_billed() -> None:
-    assert len(catalogue.tests()) == 79
+    assert len(catalogue.tests()) == 86
     for one in catalogue.tests():
         found = service(one.code)
         assert found and found.reference_price > 0, one.code

@@ -147,7 +147,7 @@ def test_others_do_not_get_in(friend: Client, as_role: Callable[[str], Client]) 
     assert as_role("citizen").post("/me/open", {"patient": "nobody"})["Location"] == FAMILY
 
 
-@pytest.mark.usefixtures("child")
+@pytest.mark.usefixtures("child", "seeing_everybody")
 def test_a_parent_forbids_for_the_child(as_role: Callable[[str], Client], cast: dict[str, Account]) -> None:
     doctor = replace(asker_of(cast["doctor"]), scopes=frozenset({"user/*.rs"}))
     record.read(doctor, "Patient", "be")
