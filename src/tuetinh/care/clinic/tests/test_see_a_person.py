@@ -212,5 +212,5 @@ def test_a_diagnosis_made_again_is_one_line_with_its_last_day(doctor: Asker) -> 
     for code, day in (("I10", "2025-03-01"), ("J20.9", "2025-09-05"), ("I10", "2026-01-20")):
         concept = r4.CodeableConcept(text=code)
         subject = r4.Reference(reference="Patient/cast-citizen")
-        record.create(SYSTEM, r4.Condition(subject=subject, code=concept, recordedDate=day))
+        record.create(doctor, r4.Condition(subject=subject, code=concept, recordedDate=day))
     assert queries.diagnosed(doctor, "cast-citizen") == [("20/01/2026", "I10", 2), ("05/09/2025", "J20.9", 1)]
