@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, cast
 
 import pytest
+from django.test import Client
 
 from tuetinh.care.clinic import actions, queries
 from tuetinh.care.clinic.actions import Line
@@ -214,3 +216,9 @@ def test_a_diagnosis_made_again_is_one_line_with_its_last_day(doctor: Asker) -> 
         subject = r4.Reference(reference="Patient/cast-citizen")
         record.create(doctor, r4.Condition(subject=subject, code=concept, recordedDate=day))
     assert queries.diagnosed(doctor, "cast-citizen") == [("20/01/2026", "I10", 2), ("05/09/2025", "J20.9", 1)]
+
+
+def test_what_may_not_be_seen_is_not_said_to_be_nothing(as_role: Callable[[str], Client]) -> None:
+    page = as_role("doctor").get("/clinic/people/cast-citizen").content.decode()
+    assert page.count("Nơi khác ghi gì thì chưa mở") == 5
+    assert "Khi có lượt khám, hồ sơ tự mở." in page
