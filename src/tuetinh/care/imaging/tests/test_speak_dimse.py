@@ -732,6 +732,7 @@ def test_callers_are_spread_over_those_who_listen(monkeypatch: pytest.MonkeyPatc
         for one, connection in answered:
             if one != busy:
                 connection.close()  # so that it has less to do
+        time.sleep(4 * listening.HESITATION)  # until nobody hesitates any more
         for _ in range(2):
             calls.append(socket.create_connection(shared.getsockname()))
             calls[-1].sendall(b"\x01")
