@@ -65,10 +65,10 @@ WHERE type = '{{type}}' AND {{one}} {{order}}FOR UPDATE OF r"""
 def array(values: Iterable[str | None]) -> str:
     """A PostgreSQL array literal. NUL, which PostgreSQL's text cannot hold, is left out: it only serves search."""
     items = list(values)
-    if items and None not in items:
-        text = '","'.join(items)  # type: ignore[arg-type]
-        if "\\" not in text and "\0" not in text and text.count('"') == 2 * len(items) - 2:
-            return '{"' + text + '"}'
+    text = '","'.join(["\0" if v is None else v for v in items])
+    plain = "\\" not in text and text.count('"') == 2 * len(items) - 2 and text.count("\0") == items.count(None)
+    if items and plain:
+        return ('{"' + text + '"}').replace('"\0"', "NULL")
     return "{" + ",".join(["NULL" if v is None else f'"{_escaped(v)}"' for v in items]) + "}"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
+import re
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import psycopg
 from django.db import connection, connections, transaction
 
@@ -53,6 +55,7 @@ FROM (
   ) entries
 ) each"""
 
+_PLAIN = re.compile("[0-9a-f-]+(,[0-9a-f-]+)*")  # ids that the record has given
 _OF_THE_TIME = "SELECT at, account, action, type, id, patient FROM record.audit WHERE at BETWEEN %s AND %s"
 
 Entry = tuple[Any, ...]
@@ -311,10 +314,15 @@ def given_out(action: str) -> bool:
 
 def _columns(entries: Sequence[Entry]) -> list[str]:
     """The entries as one array of texts for each column."""
-    columns = [list(column) for column in zip(*entries, strict=True)]
-    columns[0] = [moment.isoformat() for moment in columns[0]]
-    columns[_PATIENT] = [array(patients) for patients in columns[_PATIENT]]
-    return list(map(array, columns))
+    moments, *columns = zip(*entries, strict=True)
+    columns[_PATIENT - 1] = tuple(map(_list, columns[_PATIENT - 1]))
+    return ["{" + msgspec.json.encode(moments)[1:-1].decode() + "}", *map(array, columns)]
+
+
+def _list(patients: list[str | None]) -> str:
+    """An array literal; without quotes where it can be, which the array of arrays would have to escape."""
+    text = "" if None in patients else ",".join(patients)  # type: ignore[arg-type]
+    return "{" + text + "}" if _PLAIN.fullmatch(text) else array(patients)
 
 
 def _on_event_loop() -> bool:

@@ -14,7 +14,9 @@ AHEAD = 3
 _FOUND = "SELECT to_regclass(%s) IS NOT NULL"
 _MAKE: tuple[LiteralString, ...] = (
     "LOCK TABLE record.audit_default IN ACCESS EXCLUSIVE MODE",
-    "CREATE TABLE record.{name} (LIKE record.audit INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
+    "CREATE TABLE record.{name} (LIKE record.audit INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"
+    # It grows evenly. As PostgreSQL comes, a young one is sampled each minute and gone through each few.
+    " WITH (autovacuum_analyze_threshold = 20000, autovacuum_vacuum_insert_threshold = 50000)",
     "WITH moved AS (DELETE FROM record.audit_default WHERE at >= '{first}' AND at < '{next}' RETURNING *)"
     " INSERT INTO record.{name} SELECT * FROM moved",
     "ALTER TABLE record.{name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
