@@ -161,8 +161,6 @@ class Application:
     async def _dicom_web(self) -> DicomDoor:
         """The door to pictures. What reads and draws them takes much memory, and is loaded when first asked for."""
         if self.pictures is None:
-            # From its top: threads that load modules of it at once get each other's half.
-            await asyncio.to_thread(import_module, "pydicom")
             door = await asyncio.to_thread(import_module, "tuetinh.care.imaging.dicomweb.door")
             self.pictures = self.pictures or door.DicomDoor(self.pool, self._authenticate)
         return self.pictures

@@ -99,6 +99,8 @@ def _unsigned(number: int | None) -> int | None:
 
 
 def _name_of(uid: str) -> str | None:
+    import tuetinh.care.imaging.library  # noqa: F401
+
     from pydicom.uid import UID
 
     name = UID(uid).name

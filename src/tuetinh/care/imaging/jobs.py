@@ -7,16 +7,10 @@ from __future__ import annotations
 from procrastinate.contrib.django import app
 
 
-def _library() -> None:
-    """Load pydicom from its top: jobs that begin in two threads at once with modules of it get each other's half."""
-    import pydicom  # noqa: F401
-
-
 @app.periodic(cron="* * * * *")
 @app.task(name="imaging.record", queueing_lock="imaging.record", lock="imaging.record", pass_context=False)
 def record_studies(timestamp: int = 0) -> None:
     """Write what is due into the record; safe to repeat and to be killed."""
-    _library()
     from tuetinh.care.imaging.archive.recording import record_quiet
 
     record_quiet()
@@ -26,7 +20,6 @@ def record_studies(timestamp: int = 0) -> None:
 @app.task(name="imaging.dose", queueing_lock="imaging.dose", lock="imaging.dose", pass_context=False)
 def read_doses(timestamp: int = 0) -> None:
     """Read the doses of what has come; safe to repeat and to be killed."""
-    _library()
     from tuetinh.care.imaging.dose.reading import read_due
 
     read_due()
@@ -35,7 +28,6 @@ def read_doses(timestamp: int = 0) -> None:
 @app.task(name="imaging.package", queue="bulk")
 def make_package(package: int) -> None:
     """Make the file of an examination; safe to repeat and to be killed."""
-    _library()
     from tuetinh.care.imaging.handover.actions import make
 
     make(package)
@@ -44,7 +36,6 @@ def make_package(package: int) -> None:
 @app.task(name="imaging.disc", queue="bulk")
 def read_disc(disc: int) -> None:
     """Read the ZIP of a disc in; safe to repeat and to be killed."""
-    _library()
     from tuetinh.care.imaging.capture.disc.actions import read_zip
 
     read_zip(disc)
@@ -64,7 +55,6 @@ def tidy(timestamp: int = 0) -> None:
 @app.task(name="imaging.correct", queue="bulk", lock="imaging.correct", retry=5, pass_context=False)
 def correct_objects(change: int) -> None:
     """Write the objects of a study as a person has put it right; safe to repeat and to be killed."""
-    _library()
     from tuetinh.care.imaging.archive.correcting import rewrite
 
     rewrite(change)
@@ -118,7 +108,6 @@ def count_pictures(timestamp: int = 0) -> None:
 @app.task(name="imaging.ai", queue="bulk", queueing_lock="imaging.ai", pass_context=False)
 def look_with_models(timestamp: int = 0) -> None:
     """Let models look at what is due; safe to repeat and to be killed."""
-    _library()
     from tuetinh.care.imaging.ai.work import look_at_due
 
     look_at_due()

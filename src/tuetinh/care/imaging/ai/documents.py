@@ -9,8 +9,9 @@ from io import BytesIO
 from typing import Final, NamedTuple
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
+import tuetinh.care.imaging.library.documents  # noqa: F401
+
 import numpy as np
-import pydicom  # noqa: F401  (first as a whole: threads that load it by parts wait for each other's)
 from highdicom import AlgorithmIdentificationSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import Segmentation, SegmentDescription

@@ -112,6 +112,8 @@ def _picture(model: Model, folder: Path, name: str) -> NDArray[np.uint8]:
 
 
 def _drawn(model: Model, path: Path) -> NDArray[np.uint8]:
+    import tuetinh.care.imaging.library  # noqa: F401
+
     from pydicom.pixels import pixel_array
 
     from tuetinh.care.imaging.archive.lenient import dcmread

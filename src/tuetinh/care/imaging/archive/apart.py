@@ -18,6 +18,8 @@ from pathlib import Path
 from struct import pack, unpack
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 import msgspec
 from pydicom.pixels import get_decoder
 from pydicom.pixels.decoders.base import DecodeRunner

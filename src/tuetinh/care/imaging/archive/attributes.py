@@ -53,6 +53,8 @@ def as_json(head: Dataset, level: str) -> dict[str, Any]:
 
 def element(head: Dataset, tag: int) -> DataElement:
     """An element that is there. What one object tells the next ones of its series tell too: it is made once of both."""
+    import tuetinh.care.imaging.library  # noqa: F401
+
     from pydicom.dataelem import RawDataElement
 
     found = head.get_item(tag)
@@ -64,6 +66,8 @@ def element(head: Dataset, tag: int) -> DataElement:
 
 @lru_cache(MADE)
 def _made(raw: RawDataElement, encodings: tuple[str, ...]) -> DataElement:
+    import tuetinh.care.imaging.library  # noqa: F401
+
     from pydicom.dataelem import convert_raw_data_element
 
     return convert_raw_data_element(raw, encoding=list(encodings))

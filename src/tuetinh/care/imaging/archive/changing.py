@@ -8,6 +8,8 @@ from io import BytesIO
 from shutil import copyfileobj
 from typing import BinaryIO, Final, Protocol
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian

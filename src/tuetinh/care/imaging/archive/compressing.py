@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any, Final
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 from django.db import transaction
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset

@@ -10,7 +10,8 @@ from functools import lru_cache
 from struct import Struct
 from typing import Final
 
-import pydicom  # noqa: F401  (first as a whole: threads that load it by parts wait for each other's)
+import tuetinh.care.imaging.library  # noqa: F401
+
 from pydicom.charset import convert_encodings, default_encoding
 from pydicom.dataelem import RawDataElement, empty_value_for_VR
 from pydicom.dataset import Dataset

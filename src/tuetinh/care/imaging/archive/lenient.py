@@ -6,6 +6,8 @@ import zlib
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 import pydicom
 from pydicom import config
 from pydicom.dataset import FileDataset

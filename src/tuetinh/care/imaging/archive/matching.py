@@ -196,6 +196,8 @@ def _within(json: str, tag: int, vr: str) -> tuple[str, str]:
 
 def _match_nested(made: Sql, wanted: Wanted, path: tuple[int, ...], values: list[str]) -> None:
     """Within some item of a sequence (C.2.2.2.6)."""
+    import tuetinh.care.imaging.library  # noqa: F401
+
     from pydicom.datadict import dictionary_VR
 
     *sequences, tag = path

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date, time
 from typing import Final
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 from pydicom import Dataset
 
 from tuetinh.care.imaging.archive.reading import whole

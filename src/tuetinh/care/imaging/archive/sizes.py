@@ -6,6 +6,8 @@ from io import BytesIO
 from struct import unpack_from
 from typing import Final
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 from pydicom.dataset import Dataset
 
 FRAME: Final = 2**30  # bytes of a frame

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from io import BytesIO
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 import numpy as np
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final, cast
 from uuid import uuid4
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 from pydicom.dataset import Dataset
 
 from tuetinh.care.imaging.archive.keeping import Source, keep

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 from pydicom.uid import HEVCM10P51, HEVCMP51, MPEG4HP41, MPEG4HP422D
 from pymediainfo import MediaInfo
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import BinaryIO, Final
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 import numpy as np
 import pi_heif
 from PIL import Image, ImageOps

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 from uuid import NAMESPACE_OID, uuid5
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 import numpy as np
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset

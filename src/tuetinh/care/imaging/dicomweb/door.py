@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeVar
 
 import psycopg
-import pydicom  # noqa: F401  (first as a whole: threads that load it by parts wait for each other's)
 from psycopg_pool import AsyncConnectionPool
 
 from tuetinh.care.imaging.archive import queries

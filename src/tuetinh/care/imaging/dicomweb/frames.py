@@ -9,6 +9,8 @@ from io import SEEK_END, BytesIO
 from struct import unpack
 from typing import Final
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, ImageOps

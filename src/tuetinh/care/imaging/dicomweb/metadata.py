@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, Final
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 import numpy as np
 import orjson
 from pydicom.dataelem import DataElement

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 import orjson
 from pydicom.datadict import keyword_for_tag
 

@@ -6,6 +6,8 @@ import asyncio
 from functools import cache
 from typing import Any, Final
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 from pydicom.datadict import tag_for_keyword
 
 from tuetinh.care.imaging.archive.attributes import LEVEL_OF

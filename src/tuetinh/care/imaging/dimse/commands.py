@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from struct import pack, unpack_from
 from typing import Any, Final, NamedTuple
 
+import tuetinh.care.imaging.library.network  # noqa: F401
+
 from pynetdicom.dimse_primitives import C_GET, C_MOVE, C_STORE
 
 from tuetinh.care.imaging.archive.reading import is_uid

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import tuetinh.care.imaging.library.network  # noqa: F401
+
 from django.db import transaction
 from pydicom.dataset import Dataset
 from pynetdicom import AE, build_context, build_role

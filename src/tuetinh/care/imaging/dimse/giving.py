@@ -14,6 +14,8 @@ from contextlib import suppress
 from io import BytesIO
 from typing import Any, BinaryIO, Final
 
+import tuetinh.care.imaging.library.network  # noqa: F401
+
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE, build_context

@@ -18,6 +18,8 @@ from struct import pack, unpack_from
 from typing import Any, Final
 from weakref import finalize
 
+import tuetinh.care.imaging.library.network  # noqa: F401
+
 from pynetdicom.association import Association
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu import P_DATA_TF

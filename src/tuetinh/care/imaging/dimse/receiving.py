@@ -8,6 +8,8 @@ from io import BytesIO
 from struct import pack
 from typing import Any, Final, NamedTuple
 
+import tuetinh.care.imaging.library.network  # noqa: F401
+
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-import pydicom  # noqa: F401  (first as a whole: threads that load it by parts wait for each other's)
+import tuetinh.care.imaging.library.network  # noqa: F401
+
 from pydicom.dataset import Dataset
 from pynetdicom import _config, evt
 from pynetdicom.association import Association

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from pydicom.dataset import Dataset

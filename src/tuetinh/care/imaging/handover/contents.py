@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 from pydicom.encaps import parse_fragments
 
 from tuetinh.care.imaging.archive.reading import whole

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import IO, Final
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 from django.contrib.staticfiles import finders
 from django.template.loader import render_to_string
 from pycdlib import PyCdlib

@@ -6,7 +6,8 @@ from io import BytesIO
 from typing import Any, Final
 from uuid import uuid4
 
-import pydicom  # noqa: F401  (first as a whole: threads that load it by parts wait for each other's)
+import tuetinh.care.imaging.library.documents  # noqa: F401
+
 from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
 from highdicom.sr import (
     CodedConcept,

@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 from pydicom.dataset import Dataset
 
 from tuetinh.care.imaging.archive.changing import CannotChange, write_changed

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 from xml.sax.saxutils import escape
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
