@@ -18,9 +18,10 @@ from pydicom import Dataset, dcmread
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelMove  # type: ignore[attr-defined]
 
 from tuetinh.care.imaging.dimse.service import Entity
+from tuetinh.care.imaging.dimse.tests.calling import call, until
+from tuetinh.care.imaging.dimse.tests.conftest import machine  # noqa: F401  (a fixture)
 from tuetinh.care.imaging.models import Device, Held, Instance, Series
 from tuetinh.care.imaging.tests.conftest import FACILITY, Web, part10
-from tuetinh.care.imaging.tests.test_speak_dimse import call, machine, until  # noqa: F401  (a fixture)
 from tuetinh.node.tests.conftest import free_port
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM

@@ -11,13 +11,14 @@ from pydicom import Dataset
 from pynetdicom.sop_class import ModalityWorklistInformationFind  # type: ignore[attr-defined]
 
 from tuetinh.care.imaging.dimse.service import Entity
+from tuetinh.care.imaging.dimse.tests.calling import find
+from tuetinh.care.imaging.dimse.tests.conftest import machine
 from tuetinh.care.imaging.models import Device, Exam, Room
 from tuetinh.care.imaging.rooms import actions
 from tuetinh.care.imaging.rooms.tests.test_book_examinations import at
 from tuetinh.care.imaging.tests.conftest import FACILITY
 from tuetinh.care.imaging.tests.test_keep_objects import order
 from tuetinh.care.imaging.tests.test_meet_dcmtk import run
-from tuetinh.care.imaging.tests.test_speak_dimse import find, machine
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
 from tuetinh.record import r4
