@@ -1,6 +1,7 @@
-"""The door to highdicom, and to the codes of pydicom that it loads too."""
+"""The door to highdicom."""
 
 from __future__ import annotations
 
-import highdicom  # noqa: F401  (after the codes, of which it uses parts)
-import pydicom.sr  # noqa: F401
+import tuetinh.care.imaging.library  # noqa: F401
+
+import highdicom  # noqa: F401
