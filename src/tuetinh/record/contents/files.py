@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from hashlib import file_digest, sha256
 from io import BufferedReader
 from pathlib import Path
@@ -34,6 +35,10 @@ STOPPED_SECONDS = 600.0  # after which a file that does not grow is nobody's
 BATCH = 500
 PIECE = 1 << 20
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# Whose journal is written in order: what syncs a file brings the names along that it was given before. POSIX promises
+# it of none.
+_IN_ORDER = frozenset({"ext4", "xfs"})
+MOUNTS = Path("/proc/self/mountinfo")
 
 
 class NoSpace(RecordError):
@@ -102,6 +107,7 @@ class Arriving:
             self._file = _made(self._path)
         self._hash = sha256()
         self._sealer = sealing.Sealer() if sealing.wanted() else None
+        self._outcome: Exception | Content | None = None
         self.size = 0
 
     def write(self, data: bytes | bytearray) -> None:
@@ -142,7 +148,18 @@ class Arriving:
         """Make it a file that counts, on the disk; one of the same content is replaced. Raises NoSpace.
 
         Where it can, it has its name before it is synced, so that the file system writes its journal once for both.
+        Once is enough: what failed is not tried again, for a disk tells only once that it could not write.
         """
+        if self._outcome is None:
+            try:
+                self._outcome = self._on_disk()
+            except Exception as error:
+                self._outcome = error
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
+
+    def _on_disk(self) -> Content:
         content = self.content()
         self._end()
         self._placed(path_of(content.digest))
@@ -154,10 +171,12 @@ class Arriving:
         with _told_when_full():
             named = _linked(self._path, target)
             os.fsync(self._file.fileno())
+            kind = file_system(os.fstat(self._file.fileno()).st_dev)
             self._file.close()
             if not named:  # one that may be used gives way to one that is on the disk
                 self._path.replace(target)
-            sync(target.parent)
+            if not named or kind not in _IN_ORDER:
+                sync(target.parent)
 
     def __enter__(self) -> Self:
         return self
@@ -196,6 +215,18 @@ def _linked(path: Path, target: Path) -> bool:
             raise
         return False
     return True
+
+
+@lru_cache(8)
+def file_system(device: int) -> str:
+    """The kind of file system on a device; "" where that is not told."""
+    number, kinds = f"{os.major(device)}:{os.minor(device)}", set()
+    with suppress(OSError):
+        for line in MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines():
+            place, _, source = line.partition(" - ")  # proc(5)
+            if place.split()[2] == number:
+                kinds.add(source.split()[0])
+    return kinds.pop() if len(kinds) == 1 else ""
 
 
 def _tell_archive(name: str) -> None:

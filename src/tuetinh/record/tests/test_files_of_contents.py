@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any
 
 import pytest
@@ -72,6 +73,37 @@ def test_a_content_that_is_there_gives_way_to_one_that_is_on_the_disk(
     second = path.stat().st_ino
     assert synced == [(second, first), (path.parent.stat().st_ino, second)]
     assert path.read_bytes() == SCAN
+
+
+@pytest.mark.parametrize(("kind", "syncs"), [("ext4", 1), ("xfs", 1), ("btrfs", 2), ("", 2)])
+def test_a_name_is_on_the_disk_too(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str, syncs: int) -> None:
+    """By the journal, which has it before the file is synced, or by itself."""
+    files.store(b"\0")  # which makes the folder
+    synced: list[tuple[bool, list[str]]] = []
+    monkeypatch.setattr(files, "file_system", lambda _: kind)
+    monkeypatch.setattr(files, "path_of", lambda digest: folder / "6e" / digest.hex())
+    (folder / "6e").mkdir(exist_ok=True)
+
+    def sync(handle: int) -> None:
+        synced.append((S_ISDIR(os.fstat(handle).st_mode), names(folder / "6e")))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    name = files.store(SCAN).digest.hex()
+    assert [(is_folder, name in there) for is_folder, there in synced] == [(False, True), (True, True)][:syncs]
+
+
+def test_the_file_system_of_a_device_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "26 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,discard\n"
+        "27 26 254:1 /b /srv/a\\040b rw master:2 - ext4 /dev/vda1 rw\n"
+        "28 26 0:45 / /tmp rw - overlay overlay rw,lowerdir=/a\n"
+    )
+    monkeypatch.setattr(files, "MOUNTS", mounts)
+    files.file_system.cache_clear()
+    told = [files.file_system(os.makedev(*numbers)) for numbers in ((254, 1), (0, 45), (254, 2))]
+    files.file_system.cache_clear()
+    assert told == ["ext4", "overlay", ""]
 
 
 def test_a_content_that_comes_again_while_it_is_swept_stays(folder: Path) -> None:
