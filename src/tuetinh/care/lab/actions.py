@@ -25,6 +25,7 @@ from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
+from tuetinh.record.sight import EVERYTHING
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 ORDERING = frozenset({"doctor", "nurse", "station", "system"})
@@ -174,7 +175,7 @@ def receive_specimen(asker: Asker, number: str) -> Tube:
             if tube.stage in (Stage.REJECTED, Stage.CANCELLED):
                 raise WrongStage
             return tube
-        desk = as_desk(asker)
+        desk = at_bench(asker)
         specimen = cast(r4.Specimen, record.read(desk, "Specimen", tube.specimen))
         specimen.status, specimen.receivedTime = "available", facts.now()
         record.update(desk, specimen)
@@ -196,7 +197,7 @@ def reject_specimen(asker: Asker, number: str, reason: str, code: str = "") -> T
         tube = lock(asker, number)
         if tube.stage not in (Stage.ORDERED, Stage.RECEIVED):
             raise WrongStage
-        desk = as_desk(asker)
+        desk = at_bench(asker)
         old = cast(r4.Specimen, record.read(desk, "Specimen", tube.specimen))
         visit = cast(r4.Encounter, record.read(desk, "Encounter", tube.encounter))
         home = facts.id_of(visit.serviceProvider) or tube.facility
@@ -224,7 +225,7 @@ def cancel_orders(asker: Asker, number: str, reason: str) -> Tube:
         tube = lock(asker, number, WORKING | ORDERING)
         if tube.stage not in (Stage.ORDERED, Stage.RECEIVED):
             raise WrongStage
-        desk = as_desk(asker)
+        desk = at_bench(asker)
         visit = cast(r4.Encounter, record.read(desk, "Encounter", tube.encounter))
         for order in _orders(desk, tube):
             order.status = "revoked"
@@ -282,3 +283,11 @@ def need_reason(text: str) -> str:
 def as_desk(asker: Asker) -> Asker:
     """The same person, with what the laboratory's own bookkeeping writes: the action has decided that it may happen."""
     return replace(asker, scopes=frozenset({"system/*.cruds"}), patient=None)
+
+
+def at_bench(asker: Asker) -> Asker:
+    """The same at work on a tube that is here: its orders and results are there until the end, and after it.
+
+    Relations to the patient end with an order, and labels need more than that; whose tube it is was decided.
+    """
+    return replace(as_desk(asker), sight=EVERYTHING)

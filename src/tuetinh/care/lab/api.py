@@ -29,6 +29,7 @@ from tuetinh.care.lab.words import FLAGS, STAGES, plain_flag
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
+from tuetinh.record.sight import EVERYTHING
 
 if TYPE_CHECKING:
     from tuetinh.record.asker import Asker
@@ -75,7 +76,11 @@ def tubes(encounter: str) -> list[Tube]:
 
 def orders(asker: Asker, encounter: str) -> list[r4.ServiceRequest]:
     """The laboratory orders of a visit, in the order in which they were made."""
-    ids = [id_ for tube in tubes(encounter) for id_ in tube.orders]
+    return _orders_of(asker, tubes(encounter))
+
+
+def _orders_of(asker: Asker, of: list[Tube]) -> list[r4.ServiceRequest]:
+    ids = [id_ for tube in of for id_ in tube.orders]
     found = cast("dict[str, r4.ServiceRequest]", record.read_many(asker, "ServiceRequest", ids))
     return [found[id_] for id_ in ids if id_ in found]
 
@@ -89,8 +94,14 @@ def awaited(encounter: str) -> set[str]:
 
 
 def visit_results(asker: Asker, encounter: str, *, preliminary: bool = False) -> list[Result]:
-    """The released results of a visit in the order of its tests; with `preliminary` also those not yet released."""
-    found = orders(asker, encounter)
+    """The released results of a visit in the order of its tests; with `preliminary` also those not yet released.
+
+    The facility of the visit sees all of them, also what another laboratory has told after its end.
+    """
+    drawn = tubes(encounter)
+    if any(tube.facility != asker.facility for tube in drawn) and _is_here(asker, encounter):
+        asker = replace(asker, sight=EVERYTHING)
+    found = _orders_of(asker, drawn)
     formulas = [rule for rule in in_force(asker.facility).rules.values() if isinstance(rule, Formula)]
     named = {}
     for order in found:
@@ -112,6 +123,11 @@ def visit_results(asker: Asker, encounter: str, *, preliminary: bool = False) ->
         )
         for result in shown
     ]
+
+
+def _is_here(asker: Asker, encounter: str) -> bool:
+    visit = cast("r4.Encounter | None", record.read_many(asker, "Encounter", [encounter]).get(encounter))
+    return bool(visit and asker.facility and facts.id_of(visit.serviceProvider) == asker.facility)
 
 
 def _told(result: r4.Observation) -> bool:

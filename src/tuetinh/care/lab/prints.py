@@ -99,7 +99,7 @@ def _state(tube: Tube, told: Iterable[queries.Row]) -> str:
 
 def _origin(asker: Asker, work: Work) -> dict[str, Any]:
     """Who asked for what is on the sheet, for a person who is where, and what was drawn when."""
-    desk, tube = actions.as_desk(asker), work.tube
+    desk, tube = actions.at_bench(asker), work.tube
     visit = cast("r4.Encounter | None", record.read_many(desk, "Encounter", [tube.encounter]).get(tube.encounter))
     drawn = cast("r4.Specimen | None", record.read_many(desk, "Specimen", [tube.specimen]).get(tube.specimen))
     sender = facts.id_of(visit.serviceProvider) if visit else ""
@@ -119,7 +119,7 @@ def _signatures(asker: Asker, results: Sequence[str]) -> list[dict[str, str]]:
     steps: dict[str, r4.Provenance] = {}
     if results:
         targets = ",".join(f"Observation/{id_}" for id_ in results)
-        page = record.search(actions.as_desk(asker), "Provenance", f"target={targets}&_sort=recorded&_count=200")
+        page = record.search(actions.at_bench(asker), "Provenance", f"target={targets}&_sort=recorded&_count=200")
         for one in cast("list[r4.Provenance]", page.resources):
             codes = (one.activity.coding if one.activity else None) or []
             steps |= {coding.code or "": one for coding in codes}

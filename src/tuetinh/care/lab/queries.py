@@ -77,9 +77,9 @@ class Line:
 
 
 def lines(asker: Asker, tubes: list[Tube]) -> list[Line]:
-    """Names of people and tests of a page of tubes, in two reads."""
+    """Names of people and tests of a page of tubes that are here, or on their way, in two reads."""
     people = record.read_many(asker, "Patient", {t.patient for t in tubes})
-    orders = record.read_many(asker, "ServiceRequest", {o for t in tubes for o in t.orders})
+    orders = record.read_many(actions.at_bench(asker), "ServiceRequest", {o for t in tubes for o in t.orders})
     found = []
     for tube in tubes:
         person = people.get(tube.patient)

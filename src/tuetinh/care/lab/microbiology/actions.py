@@ -226,7 +226,7 @@ def _keep(asker: Asker, culture: Culture, changed: Sequence[r4.Observation], rea
     told = any(lab_facts.told(work.results.get(one.id or "")) for one in changed)
     if (work.tube.stage == Tube.Stage.RELEASED or told) and not reason.strip():
         raise NeedsReason
-    writes = Writes(lab.as_desk(asker))
+    writes = Writes(lab.at_bench(asker))
     entry.keep_results(work, changed, writes, reason=reason.strip()[:500])
     writes.keep()
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from tuetinh.care.insurance.api import claim_is_changed
 from tuetinh.care.lab import facts
-from tuetinh.care.lab.actions import as_desk, due, keep_tube, lock, need_reason
+from tuetinh.care.lab.actions import as_desk, at_bench, due, keep_tube, lock, need_reason
 from tuetinh.care.lab.catalogue import Analyte, analytes
 from tuetinh.care.lab.errors import BadValue, NotReadBack, WrongStage
 from tuetinh.care.lab.machines.messages import number as read_number
@@ -83,7 +83,7 @@ def keep_readings(
     without it that is written here.
     """
     tube, desk = work.tube, as_desk(asker)
-    writes = Writes(desk) if into is None else into
+    writes = Writes(at_bench(asker)) if into is None else into
     if tube.stage in (Stage.REJECTED, Stage.CANCELLED):
         raise WrongStage
     reason = need_reason(reason) if amends(work, readings) else ""
@@ -273,7 +273,7 @@ def log_call(asker: Asker, number: str, told: str, *, answered: bool = True, rea
         told = need_reason(told)
         if answered and not read_back:
             raise NotReadBack
-        desk = as_desk(asker)
+        desk = at_bench(asker)
         work = work_on(desk, tube)
         critical = [r for r in work.results.values() if facts.flag_of(r) in facts.CRITICAL]
         if not tube.critical or not critical:

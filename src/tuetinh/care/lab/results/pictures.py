@@ -97,7 +97,7 @@ def attach(asker: Asker, number: str, order: str, title: str, content: bytes) ->
             raise NoTube
         media = keep(asker, request, title, content)
         links = [*_links(work, order), r4.DiagnosticReportMedia(link=record.ref(media))]
-        _link(actions.as_desk(asker), work, request, links)
+        _link(actions.at_bench(asker), work, request, links)
     return media
 
 
@@ -146,7 +146,7 @@ def detach(asker: Asker, number: str, picture: str, reason: str) -> None:
             left = [one for one in links if facts.id_of(one.link) != picture]
             if len(left) == len(links):
                 continue
-            desk = actions.as_desk(asker)
+            desk = actions.at_bench(asker)
             media = cast(r4.Media, record.read(desk, "Media", picture))
             media.status = "entered-in-error"
             media.note = [*(media.note or []), r4.Annotation(text=reason.strip()[:300], time=facts.now())]
@@ -159,7 +159,7 @@ def detach(asker: Asker, number: str, picture: str, reason: str) -> None:
 def of_work(asker: Asker, work: Work) -> dict[str, list[Picture]]:
     """The pictures of a tube by order, in one read."""
     linked = {order: [facts.id_of(one.link) for one in _links(work, order)] for order in work.orders}
-    return _pictures(actions.as_desk(asker), linked)
+    return _pictures(actions.at_bench(asker), linked)
 
 
 def of_reports(asker: Asker, orders: list[str]) -> dict[str, list[Picture]]:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from tuetinh.care.insurance.api import claim_is_changed, stop
 from tuetinh.care.lab import facts
-from tuetinh.care.lab.actions import as_desk, keep_tube, lock
+from tuetinh.care.lab.actions import at_bench, keep_tube, lock
 from tuetinh.care.lab.errors import CriticalOpen, HeldBack, Incomplete, QualityFailed
 from tuetinh.care.lab.microbiology.release import bill, warn
 from tuetinh.care.lab.models import Tube
@@ -42,7 +42,7 @@ def verify(asker: Asker, number: str, *, note: str = "") -> Tube:
             raise Incomplete
         if tube.holds and not note.strip():
             raise HeldBack
-        desk = as_desk(asker)
+        desk = at_bench(asker)
         work = work_on(desk, tube)
         if _awaits(work):
             raise Incomplete
@@ -109,7 +109,7 @@ def release(
         signing.check(asker, tube)
         if tube.critical:
             raise CriticalOpen
-        desk = as_desk(asker)
+        desk = at_bench(asker)
         work = work_on(desk, tube)
         if _awaits(work):
             raise Incomplete

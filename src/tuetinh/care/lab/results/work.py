@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from django.db import connection
@@ -26,6 +26,7 @@ from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
+from tuetinh.record.sight import EVERYTHING
 
 FERTILE = (10, 56)  # years between which a woman may be pregnant
 _KEEP = """
@@ -142,26 +143,26 @@ def _keep(tubes: Iterable[Tube]) -> None:
 
 
 def work_on(asker: Asker, tube: Tube) -> Work:
-    """Read the orders, results and person of a tube."""
+    """Read the orders, results and person of a tube that is the asker's to work on (`actions.at_bench`)."""
     return works_on(asker, [tube])[0]
 
 
 def works_on(asker: Asker, tubes: Sequence[Tube]) -> list[Work]:
     """The same of many tubes, in one read of each kind."""
-    wanted = [id_ for tube in tubes for id_ in tube.orders]
-    orders = cast("dict[str, r4.ServiceRequest]", record.read_many(asker, "ServiceRequest", wanted))
+    wanted, bench = [id_ for tube in tubes for id_ in tube.orders], replace(asker, sight=EVERYTHING)
+    orders = cast("dict[str, r4.ServiceRequest]", record.read_many(bench, "ServiceRequest", wanted))
     quality = {facility: states(facility) for facility in {tube.facility for tube in tubes}}
     works = [
         Work(tube, {id_: orders[id_] for id_ in tube.orders if id_ in orders}, judge, quality[tube.facility])
         for tube, judge in zip(tubes, _judges(asker, tubes, orders), strict=True)
     ]
     ids = [work.ids() for work in works]
-    results = cast("dict[str, r4.Observation]", record.read_many(asker, "Observation", {i for of in ids for i in of}))
-    reports = record.read_many(asker, "DiagnosticReport", [facts.report_id(id_) for id_ in orders])
+    results = cast("dict[str, r4.Observation]", record.read_many(bench, "Observation", {i for of in ids for i in of}))
+    reports = record.read_many(bench, "DiagnosticReport", [facts.report_id(id_) for id_ in orders])
     wider = {id_: facts.members(result) for id_, result in results.items() if result.hasMember}
     if wider:
         wanted = [id_ for of in wider.values() for id_ in of]
-        results |= cast("dict[str, r4.Observation]", record.read_many(asker, "Observation", wanted))
+        results |= cast("dict[str, r4.Observation]", record.read_many(bench, "Observation", wanted))
     for work, of in zip(works, ids, strict=True):
         whole = [*of, *(member for id_ in of for member in wider.get(id_, ()))]
         work.results.update({id_: results[id_] for id_ in whole if id_ in results})

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from tuetinh.care.billing.api import cancel_charge, charge
 from tuetinh.care.lab import facts
-from tuetinh.care.lab.actions import ORDERING, WORKING, as_desk, benches_of, due, keep_tube, lock
+from tuetinh.care.lab.actions import ORDERING, WORKING, at_bench, benches_of, due, keep_tube, lock
 from tuetinh.care.lab.catalogue import benches, test
 from tuetinh.care.lab.errors import NeedsReason, NoShipment, NotAllowed, NotThisPerson, UnknownTest, WrongStage
 from tuetinh.care.lab.machines.tell import tell_again
@@ -35,7 +35,7 @@ def collect(asker: Asker, numbers: Sequence[str], second: str) -> list[Tube]:
     """
     with transaction.atomic():
         tubes = [lock(asker, number, COLLECTING) for number in sorted(numbers)]
-        desk = as_desk(asker)
+        desk = at_bench(asker)
         for tube in tubes:
             if tube.stage != Tube.Stage.ORDERED:
                 raise WrongStage
@@ -71,7 +71,7 @@ def add_tests(asker: Asker, number: str, codes: Sequence[str]) -> Tube:
         tube = lock(asker, number, COLLECTING)
         if tube.stage not in SERVING:
             raise WrongStage
-        desk = as_desk(asker)
+        desk = at_bench(asker)
         have = cast("dict[str, r4.ServiceRequest]", record.read_many(desk, "ServiceRequest", tube.orders))
         known = {what.pick for order in have.values() if (what := facts.ordered_test(order))}
         kind = facts.ordered_specimen(have.values())
@@ -91,7 +91,7 @@ def hurry(asker: Asker, encounter: str, picks: Sequence[str]) -> None:
     if asker.role not in ORDERING:
         raise NotAllowed
     with transaction.atomic():
-        desk, wanted = as_desk(asker), set(picks)
+        desk, wanted = at_bench(asker), set(picks)
         rows = Tube.objects.select_for_update(of=("self",)).filter(encounter=encounter, facility=asker.facility)
         for tube in rows.filter(stage=Tube.Stage.ORDERED, urgent=False).order_by("id"):
             found = cast("dict[str, r4.ServiceRequest]", record.read_many(desk, "ServiceRequest", tube.orders))
@@ -116,7 +116,7 @@ def repeat(asker: Asker, number: str, order_id: str, reason: str) -> Tube:
         tube = lock(asker, number)
         if tube.stage not in (Tube.Stage.RESULTED, Tube.Stage.VERIFIED, Tube.Stage.RELEASED):
             raise WrongStage
-        desk = as_desk(asker)
+        desk = at_bench(asker)
         like = _order_of(desk, tube, order_id)
         what = facts.ordered_test(like)
         if not what:
@@ -140,7 +140,7 @@ def cancel_order(asker: Asker, number: str, order_id: str, reason: str) -> Tube:
         tube = lock(asker, number, COLLECTING)
         if tube.stage not in (Tube.Stage.ORDERED, *OPEN):
             raise WrongStage
-        desk = as_desk(asker)
+        desk = at_bench(asker)
         order = _order_of(desk, tube, order_id)
         what = facts.ordered_test(order)
         measured = [facts.observation_id(order_id, one.key) for one in ((*what.analytes, *what.also) if what else ())]
@@ -182,7 +182,7 @@ def part(asker: Asker, number: str, bench: str = "") -> Tube:
         tube = lock(asker, number)
         if tube.stage not in OPEN or tube.parent_id:
             raise WrongStage
-        desk = as_desk(asker)
+        desk = at_bench(asker)
         have = cast("dict[str, r4.ServiceRequest]", record.read_many(desk, "ServiceRequest", tube.orders))
         tests = {id_: facts.ordered_test(have[id_]) for id_ in tube.orders if id_ in have}
         moved = [id_ for id_, what in tests.items() if bench and what and what.bench.key == bench]
@@ -242,7 +242,7 @@ def send(asker: Asker, numbers: Sequence[str], receiver: str) -> Shipment:
             number=record.new_id()[-12:].upper(), sender=asker.facility, receiver=receiver, sent_at=datetime.now(UTC),
             sent_by=asker.account, task=record.new_id(),
         )  # fmt: skip
-        desk = as_desk(asker)
+        desk = at_bench(asker)
         for tube in tubes:
             for order in record.read_many(desk, "ServiceRequest", tube.orders).values():
                 request = cast(r4.ServiceRequest, order)
@@ -269,7 +269,7 @@ def take_in(asker: Asker, shipment: str, numbers: Sequence[str]) -> tuple[list[T
             raise NoShipment
         tubes = list(Tube.objects.select_for_update().filter(shipment=found).order_by("number"))
         here = [tube for tube in tubes if tube.number in set(numbers)]
-        desk = as_desk(asker)
+        desk = at_bench(asker)
         for tube in here:
             specimen = cast(r4.Specimen, record.read(desk, "Specimen", tube.specimen))
             specimen.status, specimen.receivedTime = "available", facts.now()
