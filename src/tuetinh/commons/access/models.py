@@ -277,7 +277,7 @@ class SightRule(models.Model):
 
     role = models.CharField(max_length=30)
     facility = models.CharField(max_length=64, blank=True)
-    by_relation = models.BooleanField(default=False)
+    by_relation = models.BooleanField(default=True)
     whole = models.TextField(blank=True)
     labels = models.TextField(blank=True)
     own_labels = models.TextField(blank=True, default="")
