@@ -111,11 +111,14 @@ def _episode(resource: r4.Resource) -> _Found:
 
 
 def _request(resource: r4.Resource) -> _Found:
+    """A referral that nobody has used counts as long as its paper; what invites, until it is closed."""
     request = cast("r4.ServiceRequest", resource)
     until = _until(request, None)
     invites = any(coding.system == INVITATION for one in request.category or () for coding in one.coding or ())
     if until is None or (invites and until != FOREVER):
         return
+    if until == FOREVER and not invites and request.occurrencePeriod:
+        until = _end(request.occurrencePeriod.end) or FOREVER
     for one in request.performer or ():
         yield one, "invitation" if invites else "referral", until
 

@@ -8,11 +8,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tuetinh.commons.access.sight.relations import RELATED_PATIENT
+from tuetinh.commons.access.sight.relations import INVITATION, RELATED_PATIENT
 from tuetinh.record import api, r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import NotFound
@@ -164,6 +165,34 @@ def test_the_other_facts() -> None:
         ("Practitioner/gp", "registered", "Patient/pang", ""),
         ("Practitioner/yes", "appointment", "Appointment/a", "2026-03-01 02:00:01"),
     ]
+
+
+def referral(end: str, status: str = "active", **more: Any) -> r4.ServiceRequest:
+    period = r4.Period(start="2026-03-01", end=end)
+    about: dict[str, Any] = {"subject": to("Patient/pang"), "performer": [to("Organization/lab")]}
+    return r4.ServiceRequest(id="s", status=status, intent="order", occurrencePeriod=period, **about | more)
+
+
+def test_a_referral_that_nobody_used_ends_with_its_paper() -> None:
+    api.create(SYSTEM, referral("2026-03-12"))
+    assert kept() == [("Organization/lab", "referral", "ServiceRequest/s", "2026-03-12 17:00:00")]
+
+
+def test_an_invitation_counts_until_it_is_closed() -> None:
+    asked = r4.CodeableConcept(coding=[r4.Coding(system=INVITATION, code="x")])
+    api.create(SYSTEM, referral("2026-03-12", category=[asked]))
+    assert kept() == [("Organization/lab", "invitation", "ServiceRequest/s", "")]
+
+
+def test_what_was_kept_of_referrals_without_end_is_ended() -> None:
+    api.create(replace(SYSTEM, account="7"), referral("2026-03-12"))
+    api.create(SYSTEM, msgspec.structs.replace(referral("2026-03-12"), id="t", occurrencePeriod=None))
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE record.relation SET until = 'infinity'")
+    import_module("tuetinh.commons.access.migrations.0025_post_referrals_end").shorten(None, None)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT source, until = 'infinity', made_by FROM record.relation ORDER BY 1")
+        assert cursor.fetchall() == [("ServiceRequest/s", False, "7"), ("ServiceRequest/t", True, "")]
 
 
 def test_bulk_loads_and_imports_keep_them_too(tmp_path: Path) -> None:
