@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 
+from tuetinh.care.imaging.dicomweb import ups
+from tuetinh.care.imaging.dicomweb.door import ROUTES as ROUTES_TO_PICTURES
+from tuetinh.care.imaging.dicomweb.door import DicomDoor
+from tuetinh.commons.access.api import authenticate
 from tuetinh.node.tests.permissions import rights, table
 from tuetinh.node.tests.permissions.world import OTHERS, PATIENTS, World, mark, patient_of
 from tuetinh.record import operations
@@ -116,6 +121,48 @@ def _may_call(who: str, row: dict[str, str]) -> bool | None:
     if right.endswith(" of some type"):
         return any(right[0] in rights(who, type_) for type_ in TYPES)
     return right in rights(who, row["type"]) if len(right) == 1 and row["type"] in TYPES else None
+
+
+# -- the door to pictures ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pictures(matrix: World) -> Iterator[Callable[[str, str, str], int]]:
+    """Asks the door to pictures as somebody: method, path, who; returns the status."""
+    pool = matrix.door.pool
+
+    async def opened() -> tuple[DicomDoor, httpx.AsyncClient]:
+        door = DicomDoor(pool, lambda scope: authenticate(scope, pool))
+        return door, httpx.AsyncClient(transport=httpx.ASGITransport(door), timeout=60)
+
+    door, http = matrix.run(opened())
+
+    def ask(method: str, path: str, who: str) -> int:
+        url = f"http://record.test/dicom-web{path}"
+        return int(matrix.run(http.request(method, url, headers=matrix.credentials[who])).status_code)
+
+    yield ask
+    matrix.run(http.aclose())
+    matrix.run(door.close())
+
+
+def test_every_route_to_pictures_has_a_row() -> None:
+    paths = [row["path"] for row in table("pictures")]
+    routes = [pattern for pattern, _ in ROUTES_TO_PICTURES]
+    routes += [one for name, one in vars(ups).items() if isinstance(one, re.Pattern) and name != "EVENTS"]
+    assert [one.pattern for one in routes if not any(one.fullmatch(path) for path in paths)] == []
+
+
+@pytest.mark.parametrize("row", table("pictures"), ids=lambda row: f"{row['method']} {row['path']}")
+def test_each_route_to_pictures_needs_the_right_of_the_table(
+    pictures: Callable[[str, str, str], int], row: dict[str, str]
+) -> None:
+    named = row["right"].split() if row["right"].startswith("=") else None
+    may = {who for who in ASKERS if (who in named if named is not None else "r" in rights(who, "ImagingStudy"))}
+    answers = {who: pictures(row["method"], row["path"], who) for who in ASKERS}
+    assert {who for who, status in answers.items() if status not in (401, 403)} == may
+    assert answers["anonymous"] == 401
+    assert [(who, status) for who, status in answers.items() if status >= 500] == []
 
 
 # -- which rows exist -------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -34,7 +34,7 @@ INDEXING: Final = 2  # that bring what they store into the index
 UID: Final = r"([0-9.]{1,64})"
 TAG: Final = "[0-9A-Fa-f]{8}"
 _STUDY, _SERIES, _INSTANCE = 0x0020000D, 0x0020000E, 0x00080018
-_ROUTES: Final = [
+ROUTES: Final = [
     (re.compile(pattern), name)
     for pattern, name in (
         (r"/studies", "studies"),
@@ -52,18 +52,17 @@ _ROUTES: Final = [
     )
 ]
 _LEVELS: Final = {"studies": "STUDY", "series": "SERIES", "instances": "IMAGE"}
-Authenticate = Callable[[MutableMapping[str, Any]], Awaitable[Asker | None]]
 
 
 class DicomDoor:
     """Answers everything below `/dicom-web`."""
 
-    def __init__(self, pool: AsyncConnectionPool[Any], authenticate: Authenticate) -> None:
+    def __init__(self, pool: AsyncConnectionPool[Any], authenticate: ups.Authenticate) -> None:
         self._pool = pool
         self._authenticate = authenticate
         self._workers, self._indexing = Workers(THREADS, "stow"), Workers(INDEXING, "stow-index")
         self._settle = Gathering(self._indexing).settle
-        self._events = ups.Events(self._workers.arun)
+        self._events = ups.Events(self._workers.arun, authenticate)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -88,7 +87,7 @@ class DicomDoor:
 
     async def events(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Serve the websocket of a subscriber of workitems."""
-        await self._events(scope, receive, send, await self._authenticate(scope))
+        await self._events(scope, receive, send)
 
     def leave(self) -> None:
         """End what stays open."""
@@ -108,7 +107,7 @@ class DicomDoor:
             asker = at_desk(call.scope, asker)
             if not asker.may("c", "ImagingStudy"):
                 raise Refused(403, "storing needs a scope of creating ImagingStudy")
-            if not asker.client and not may_report(asker):
+            if asker.role != "system" and not may_report(asker):
                 raise Refused(403, "what is seen in pictures is kept for those who report them")
             await stow.store(call, asker, match[1] or "", self._workers.arun, self._settle)
             return
@@ -118,7 +117,7 @@ class DicomDoor:
         beside = ""
         if match := re.fullmatch(rf"/beside/{UID}(/.+)", path):  # the studies of the person of a study
             beside, path = match.groups()
-        route = next(((name, m.groups()) for pattern, name in _ROUTES if (m := pattern.fullmatch(path))), None)
+        route = next(((name, m.groups()) for pattern, name in ROUTES if (m := pattern.fullmatch(path))), None)
         if route is None or (beside and route[0] not in _LEVELS):
             raise Refused(404, "no such resource")
         if method not in ("GET", "HEAD"):

@@ -37,8 +37,8 @@ async def store(call: Call, asker: Asker, study: str, work: Work, settle: Settle
     """Keep what a request brings; `work` does it on a thread that has the database, `settle` as that of `keeping`."""
     told = parameters(call.headers.get("content-type", ""))
     source = Source(asker.facility, f"STOW {asker.account}")
-    person = None if asker.client else asker
-    # A person stores at the viewer: measurements only, beside pictures that they see.
+    person = None if asker.role == "system" else asker
+    # A person, or their app, stores as at the viewer: measurements only, beside pictures that they see.
     allowed = (lambda head: _is_measured(person, head)) if person else None
     outcomes: list[tuple[Kept, int]] = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, NamedTuple
 
@@ -19,11 +20,13 @@ from tuetinh.record.asker import Asker
 PATH: Final = "/workitems"
 LARGEST: Final = 2**20  # bytes of a body
 PAUSE: Final = 1.0  # seconds between looks for what is to be told
+CHECK: Final = 5.0  # seconds after which it is asked again who listens
 _UID, _TITLE = r"([0-9.]{1,64})", r"([A-Za-z0-9_.-]{1,16})"
 _SUBSCRIBERS: Final = re.compile(rf"/workitems/{_UID}/subscribers/{_TITLE}(/suspend)?")
 _ONE: Final = re.compile(rf"/workitems/{_UID}(/state|/cancelrequest)?")
 EVENTS: Final = re.compile(rf"/dicom-web/subscribers/{_TITLE}")
 Work = Callable[..., Awaitable[Any]]
+Authenticate = Callable[[MutableMapping[str, Any]], Awaitable[Asker | None]]
 
 
 class _Asked(NamedTuple):
@@ -44,11 +47,12 @@ class _Asked(NamedTuple):
 async def answer(call: Call, asker: Asker, path: str, work: Work) -> None:
     """Answer a request below `/workitems`; `work` does something on a thread that has the database. Raises Refused."""
     reads = call.scope["method"] in ("GET", "HEAD")
-    if not asker.facility or not (asker.client or (reads and may_report(asker))):
+    is_system = asker.role == "system"  # no app that somebody let in
+    if not asker.facility or not (is_system or (reads and may_report(asker))):
         raise Refused(
             403, "workitems are those of a facility: its systems work with them, who reads pictures sees them"
         )
-    if asker.client and not asker.may("r" if reads else "u", "Task"):
+    if is_system and not asker.may("r" if reads else "u", "Task"):
         raise Refused(403, "workitems need a scope of Task")
     asked = _Asked(call, asker, work)
     if match := _SUBSCRIBERS.fullmatch(path):
@@ -168,33 +172,47 @@ def _is_element(tag: str, element: object) -> bool:
 class Events:
     """The websockets of subscribers (PS3.18, 11.14): each gets its reports, which are gone once they were sent."""
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
+    def __init__(self, work: Work, authenticate: Authenticate) -> None:
+        """authenticate: tells who asks, or None."""
+        self._work, self._authenticate = work, authenticate
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
         """Close every one."""
         self._stopping.set()
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any, asker: Asker | None) -> None:
-        """Serve one until either side closes it. Pages have no business here: only systems, which send a token."""
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """Serve one until either side closes it, or its rights end. Pages have no business here: only systems, which
+        send a token.
+        """
         await receive()
         match = EVENTS.fullmatch(scope["path"])
-        if not (match and asker and asker.client and asker.facility and asker.may("r", "Task")):
+        facility = await self._facility(scope) if match else ""
+        if not match or not facility:
             await send({"type": "websocket.close", "code": 1008})
             return
         await send({"type": "websocket.accept"})
         leaving = asyncio.create_task(_left(receive))
         stopping = asyncio.create_task(self._stopping.wait())
+        asked = time.monotonic()
         try:
             while not leaving.done() and not stopping.done():
-                await self._send(asker.facility, match[1], send)
+                if time.monotonic() - asked > CHECK:
+                    asked = time.monotonic()
+                    if await self._facility(scope) != facility:
+                        break
+                await self._send(facility, match[1], send)
                 await asyncio.wait({leaving, stopping}, timeout=PAUSE, return_when=asyncio.FIRST_COMPLETED)
             if not leaving.done():
-                await send({"type": "websocket.close", "code": 1001})
+                await send({"type": "websocket.close", "code": 1001 if stopping.done() else 1008})
         finally:
             leaving.cancel()
             stopping.cancel()
+
+    async def _facility(self, scope: MutableMapping[str, Any]) -> str:
+        """The facility whose workitems a system may be told of now, "" for none."""
+        asker = await self._authenticate(scope)
+        return asker.facility if asker and asker.role == "system" and asker.may("r", "Task") else ""
 
     async def _send(self, facility: str, title: str, send: Any) -> None:
         for report in await self._work(_next, facility, title):

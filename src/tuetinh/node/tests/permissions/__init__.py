@@ -4,7 +4,8 @@
 `rights.csv`: what each asker may do with resources of a type, in the letters of SMART scopes. `interactions.csv`,
 `operations.csv`: which of these rights each needs, or after `=` who alone may; `of some type` is the right with
 resources of one type at least. `sight.csv`: which rows exist for whom, by where they were written, relation, denial and
-label. They follow from what each desk is for (commons/access/roles.py) and from docs/decisions/record-row-policies.md.
+label. `pictures.csv`: the routes below `/dicom-web`, by an example each, with the right on ImagingStudy that it needs.
+They follow from what each desk is for (commons/access/roles.py) and from docs/decisions/record-row-policies.md.
 A row that is missing fails a test, and so does one too many.
 """
 

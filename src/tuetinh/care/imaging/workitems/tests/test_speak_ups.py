@@ -242,8 +242,11 @@ def test_reports_go_over_the_websocket_once(send: Send, uid: str, cast: object) 
             if message["type"] == "websocket.send":
                 messages.put_nowait({"type": "websocket.disconnect"})
 
+        async def authenticate(scope: object) -> Asker | None:
+            return asker
+
         scope = {"path": "/dicom-web/subscribers/WORKER"}
-        await asyncio.wait_for(ups.Events(workers.arun)(scope, messages.get, sending, asker), 20)
+        await asyncio.wait_for(ups.Events(workers.arun, authenticate)(scope, messages.get, sending), 20)
         return sent
 
     try:
@@ -257,3 +260,28 @@ def test_reports_go_over_the_websocket_once(send: Send, uid: str, cast: object) 
     finally:
         workers.close()
     assert EventReport.objects.count() == 0
+
+
+def test_a_websocket_ends_with_the_rights_of_its_system(cast: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ups, "CHECK", 0.0)
+    system = Asker("client:1", "system", FACILITY, scopes=frozenset({"system/*.cruds"}), client="1")
+    answers, sent, workers = [system, system, None], list[dict[str, Any]](), Workers(1, "ups")
+
+    async def authenticate(scope: object) -> Asker | None:
+        return answers.pop(0)
+
+    async def listen() -> None:
+        messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        messages.put_nowait({"type": "websocket.connect"})
+
+        async def sending(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        scope = {"path": "/dicom-web/subscribers/WORKER"}
+        await asyncio.wait_for(ups.Events(workers.arun, authenticate)(scope, messages.get, sending), 20)
+
+    try:
+        asyncio.run(listen())
+    finally:
+        workers.close()
+    assert sent == [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 1008}]
