@@ -86,6 +86,11 @@ def counts(facility: str) -> dict[str, int]:
     return dict(rows)
 
 
+def waiting(facility: str) -> QuerySet[BloodOrder]:
+    """The orders for which blood is to be given out."""
+    return BloodOrder.objects.filter(facility=facility, stage="open")
+
+
 def orders(facility: str, stage: str) -> QuerySet[BloodOrder]:
     """The orders of a stage, the most urgent and oldest first, with `given`: units set aside or further."""
     lost = Q(allocations__stage__in=["returned", "freed"])

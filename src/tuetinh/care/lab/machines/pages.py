@@ -21,8 +21,8 @@ from tuetinh.commons.access.api import asker, desk
 @require_GET
 def machines(request: HttpRequest) -> HttpResponse:
     """The analysers of the facility, each with its connection and its last message."""
-    found = analysers.listed(asker(request)).prefetch_related("meanings")
-    rows = [(row, driver(row.driver), queries.is_silent(row, row.seen_at)) for row in found]  # type: ignore[attr-defined]
+    found = queries.machines(asker(request)).prefetch_related("meanings")
+    rows = [(row, driver(row.driver)) for row in found]
     return render(request, "lab/machines.html", {"rows": rows, "facility": asker(request).facility})
 
 
@@ -97,7 +97,6 @@ def _machine_page(
         "code_form": code_form or CodeForm(),
         "model": (model := driver(row.driver)),
         "usual": [(code, ours.get(m.analyte), m) for code, m in model.codes.items()] if model else [],
-        "silent": queries.is_silent(row, row.seen_at),  # type: ignore[attr-defined]
         "codes": [(code, ours.get(code.analyte), code.factor.normalize()) for code in row.meanings.order_by("code")],
     }
     return render(request, "lab/machine.html", context, status=status)
@@ -114,7 +113,7 @@ def _known(row: Analyser) -> dict[str, object]:
 
 
 def _owned(request: HttpRequest, analyser_id: int) -> Analyser:
-    row = analysers.listed(asker(request)).filter(pk=analyser_id).first()
+    row = queries.machines(asker(request)).filter(pk=analyser_id).first()
     if not row:
         raise Http404(NoAnalyser.code)
     return row

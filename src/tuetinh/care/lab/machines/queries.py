@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value, When
+from django.db.models.functions import Now
 
 from tuetinh.care.lab.machines import analysers
-from tuetinh.care.lab.machines.drivers import driver
+from tuetinh.care.lab.machines.drivers import drivers
 from tuetinh.care.lab.models import OPEN, Analyser, Message
 from tuetinh.record.asker import Asker
 
@@ -40,21 +41,23 @@ def inbox_counts(facility: str) -> dict[str, int]:
     return found | {"open": sum(found.values())}
 
 
-def allowed_silence(row: Analyser) -> timedelta | None:
-    """After how long without a message a machine is silent: as its page says, else its model; None: never."""
-    known = driver(row.driver) if row.driver else None
-    minutes = row.silent_minutes or (known.description.silent_minutes if known else 0)
-    return timedelta(minutes=minutes) if minutes else None
+def machines(asker: Asker) -> QuerySet[Analyser]:
+    """The machines that the asker keeps, each with the time of its last message in `seen_at`, and `silent`.
+
+    silent: whether it should speak and has not for longer than its page allows, else its model. One that has never
+    spoken is not missed.
+    """
+    models = [(key, one.description.silent_minutes) for key, one in drivers().items() if one.description.silent_minutes]
+    minutes = Case(
+        When(silent_minutes__gt=0, then=F("silent_minutes")),
+        *(When(driver=key, then=Value(allowed)) for key, allowed in models),
+        default=Value(0),
+    )
+    since = ExpressionWrapper(Now() - F("allowed") * Value(timedelta(minutes=1)), DateTimeField())
+    rows = analysers.listed(asker).annotate(allowed=minutes)
+    return rows.annotate(silent=Case(When(enabled=True, allowed__gt=0, seen_at__lt=since, then=True), default=False))
 
 
-def is_silent(row: Analyser, seen_at: datetime | None, now: datetime | None = None) -> bool:
-    """Whether a machine that should speak has not for too long. One that has never spoken is not missed."""
-    allowed = allowed_silence(row)
-    if not allowed or not row.enabled or seen_at is None:
-        return False
-    return (now or datetime.now(UTC)) - seen_at > allowed
-
-
-def silent(asker: Asker) -> list[Analyser]:
+def silent(asker: Asker) -> QuerySet[Analyser]:
     """The machines of the asker's facility that are silent, by name; each with its last message in `seen_at`."""
-    return [row for row in analysers.listed(asker) if is_silent(row, row.seen_at)]  # type: ignore[attr-defined]
+    return machines(asker).filter(silent=True)

@@ -118,9 +118,9 @@ def is_silent(fridge: Fridge) -> bool:
     return last is None or last < datetime.now(UTC) - timedelta(hours=fridge.silent_hours)
 
 
-def alarms(facility: str) -> int:
-    """How many readings outside the limits nobody has answered."""
-    return Temperature.objects.filter(OPEN, fridge__facility=facility, fridge__ended__isnull=True).count()
+def alarms(facility: str) -> QuerySet[Temperature]:
+    """The readings outside the limits that nobody has answered."""
+    return Temperature.objects.filter(OPEN, fridge__facility=facility, fridge__ended__isnull=True)
 
 
 def latest(fridge: Fridge) -> list[Temperature]:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from tuetinh.care.lab import queries, words
 from tuetinh.care.lab.errors import LabError
+from tuetinh.care.lab.machines.queries import silent
 from tuetinh.care.lab.models import Signatory, Tube
 from tuetinh.care.lab.results import board as boards
 from tuetinh.care.lab.results import bulk, cumulative, signing
@@ -51,7 +52,7 @@ def _told(request: HttpRequest, which: str, counted: tuple[int, int]) -> HttpRes
 @require_GET
 @never_cache
 def board(request: HttpRequest) -> HttpResponse:
-    """The live board: calls that are due, late samples, the benches today."""
+    """The live board: calls that are due, late samples, silent machines, the benches today."""
     me = asker(request)
     lists = [ask(me.facility)[: boards.SHOWN] for ask in (boards.to_call, boards.late, boards.missing)]
     calls, late, missing = (list(tubes) for tubes in lists)
@@ -64,7 +65,7 @@ def board(request: HttpRequest) -> HttpResponse:
     context = {
         "calls": rows(calls, "critical_at"), "late": rows(late, "due_at"),
         "missing": rows(missing, "collected_at"), "benches": boards.today(me.facility),
-        "counts": queries.counts(me.facility), "facility": me.facility,
+        "silent": silent(me), "facility": me.facility,
     }  # fmt: skip
     return render(request, "lab/board.html", context)
 

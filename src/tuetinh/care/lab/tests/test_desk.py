@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
@@ -14,6 +16,8 @@ from tuetinh.care.lab import actions, api, facts
 from tuetinh.care.lab.machines import analysers, inbox
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Message, Tube
+from tuetinh.care.lab.quality import actions as quality
+from tuetinh.care.lab.quality import cold
 from tuetinh.record import api as record
 from tuetinh.record.asker import SYSTEM
 
@@ -43,6 +47,27 @@ def test_the_list_counts_and_leads_to_the_tube(technician: Client, world) -> Non
     assert technician.get("/lab", {"q": tube.number}).headers["Location"] == f"/lab/tubes/{tube.number}"
     assert "Không có mẫu nào" in text(technician.get("/lab?list=validate"))
     assert technician.get("/lab?list=xx&page=zz&q=%00").status_code in (200, 400)
+
+
+def test_the_rail_counts_everything_that_waits_in_one_query(
+    technician: Client, world, oru, django_assert_max_num_queries
+) -> None:
+    analysers.save(world.lab, None, name="BS-240", application="BS240", sending_facility="LAB", silent_minutes=30)
+    inbox.take(Frame(oru("nobody", {"GLU": "5.1"}, unit="mmol/L")), "")
+    inbox.take(Frame(oru("nobody", {"GLU": "5.2"}, unit="mmol/L")), "")
+    inbox.take(Frame(oru(order(world).number, {"GLU": "1.0"}, unit="mmol/L")), "")
+    Message.objects.update(received_at=datetime.now(UTC) - timedelta(minutes=31))
+    fridge = cold.keep_fridge(world.lab, None, name="A", code="", low=Decimal(2), high=Decimal(8), silent_hours=12)
+    cold.read(world.lab, fridge.pk, Decimal(12))
+    lot = quality.open_control(
+        world.lab, machine="BS-240", analyte="GLU", material="N", level=1, lot="A", mean=Decimal(5), sd=Decimal("0.1")
+    )
+    quality.keep_result(world.lab, lot.pk, Decimal("5.9"))
+    with django_assert_max_num_queries(25) as asked:
+        page = technician.get("/lab").content.decode()
+    counts = dict(re.findall(r"<span>([^<]+)</span><b>(\d+)</b></a></li>", page))
+    assert counts == {"Bản tin máy": "2", "Theo dõi": "2", "Chất lượng": "2"}
+    assert sum("lab_pathologycase" in one["sql"] or "lab_temperature" in one["sql"] for one in asked) == 1
 
 
 def test_the_list_takes_as_many_queries_for_one_tube_as_for_many(

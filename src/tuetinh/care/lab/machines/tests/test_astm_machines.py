@@ -21,10 +21,10 @@ from tuetinh.care.lab import actions, api
 from tuetinh.care.lab.machines import analysers, folders
 from tuetinh.care.lab.machines.intake import Intake
 from tuetinh.care.lab.machines.listener import serve_lis1
-from tuetinh.care.lab.machines.simulator import Play, play
+from tuetinh.care.lab.machines.simulator import Play, Played, play
 from tuetinh.care.lab.machines.tests.test_listener import Listener
 from tuetinh.care.lab.machines.wire_lis1_frames import ACK, ENQ, EOT, Timers, frames
-from tuetinh.care.lab.models import ControlResult, Message, Tube
+from tuetinh.care.lab.models import Analyser, ControlResult, Message, Tube
 from tuetinh.care.lab.quality import actions as quality
 
 CBC, GLU = "22.0120.1370", "23.0075.1494"
@@ -238,29 +238,42 @@ def test_netcat_sends_records_without_frames(listener: Listener, shared: Path) -
     assert list(Message.objects.values_list("wire", "state")) == [("lis2", "unmatched")]
 
 
-@pytest.mark.peer
-def test_a_serial_line_is_served_as_a_connection_is(world, transactional_db: None, tmp_path: Path) -> None:
-    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-    pair = subprocess.Popen(["socat", f"pty,raw,echo=0,link={ours}", f"pty,raw,echo=0,link={theirs}"])
+def played_on_a_line(asked: Play) -> Played:
+    """What becomes of a play on a serial line that a listener opens: what is said before is lost, and said again."""
+    one = Listener(lambda stop, ready: serve_lis1("127.0.0.1", 0, stop, timers=TIMERS, ready=ready))
     try:
-        for _ in range(100):
-            if ours.exists() and theirs.exists():
+        for _ in range(3):
+            done = asyncio.run(play(asked))
+            if done.accepted:
                 break
-            time.sleep(0.1)
-        analysers.save(world.lab, None, name="XP", application="XP-100", driver="sysmex-xp", serial=str(ours))
-        tube = order(world, CBC)
-        one = Listener(lambda stop, ready: serve_lis1("127.0.0.1", 0, stop, timers=TIMERS, ready=ready))
-        for _ in range(3):  # what is said before the port is open is lost on a serial line: instruments try again
-            told = asyncio.run(play(Play("sysmex-xp", str(theirs), [tube.number], {"HGB": "14.2"})))
-            if told.accepted:
-                break
-        one.close()
     finally:
-        pair.terminate()
-        pair.wait(5)
+        one.close()
+    return done
+
+
+@pytest.mark.peer
+def test_a_serial_line_is_served_as_a_connection_is(
+    world, transactional_db: None, serial_line: tuple[str, str]
+) -> None:
+    ours, theirs = serial_line
+    analysers.save(world.lab, None, name="XP", application="XP-100", driver="sysmex-xp", serial=ours)
+    tube = order(world, CBC)
+    told = played_on_a_line(Play("sysmex-xp", theirs, [tube.number], {"HGB": "14.2"}))
     assert (told.sent, told.accepted) == (1, 1)
     assert values(world) == {"HGB": "142"}
     assert Message.objects.get().analyser.name == "XP"
+
+
+def swept(folder: Path, machine: Analyser) -> int:
+    """How many files of a machine's folder were taken in."""
+
+    async def sweep() -> int:
+        intake = Intake()
+        taken = await folders.sweep(folders.Folder(folder, machine.pk), intake)
+        await intake.close()
+        return taken
+
+    return asyncio.run(sweep())
 
 
 def test_a_file_that_is_too_large_is_told_and_moved(
@@ -271,14 +284,7 @@ def test_a_file_that_is_too_large_is_told_and_moved(
     monkeypatch.setattr(folders, "EXCERPT", 30)
     monkeypatch.setattr(folders, "QUIET", 0.0)
     (tmp_path / "a.csv").write_text("Sample ID,Test Code,Result,Unit\n" * 50)
-
-    async def sweep() -> int:
-        intake = Intake()
-        taken = await folders.sweep(folders.Folder(tmp_path, machine.pk), intake)
-        await intake.close()
-        return taken
-
-    assert asyncio.run(sweep()) == 1
+    assert swept(tmp_path, machine) == 1
     assert (tmp_path / "da-nhan" / "a.csv").stat().st_size == 1600
     told = Message.objects.get()
     assert (told.state, told.reason, told.kind, len(told.raw)) == ("broken", "too-large", "a.csv", 30)
@@ -294,14 +300,7 @@ def test_a_file_is_kept_before_it_is_moved_and_an_unfinished_one_is_left(
     (tmp_path / "b.csv.part").write_text("half")
     old = time.time() - 10
     os.utime(tmp_path / "a.csv", (old, old))
-
-    async def sweep() -> int:
-        intake = Intake()
-        taken = await folders.sweep(folders.Folder(tmp_path, machine.pk), intake)
-        await intake.close()
-        return taken
-
-    assert asyncio.run(sweep()) == 1
+    assert swept(tmp_path, machine) == 1
     assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.*")) == ["b.csv.part", "da-nhan/a.csv"]
     assert values(world) == {"GLU": "5.4"}
     assert list(Message.objects.values_list("wire", "kind", "analyser__name")) == [("file", "a.csv", "F")]

@@ -113,15 +113,18 @@ def test_a_machine_that_falls_silent_is_told(technician: Client, world, oru) -> 
     machine = analysers.save(
         world.lab, None, name="BS-240", application="BS240", sending_facility="LAB", silent_minutes=30
     )
-    assert queries.silent(world.lab) == []  # it has never spoken
+    assert list(queries.silent(world.lab)) == []  # it has never spoken
     inbox.take(Frame(oru(order(world).number, {"GLU": "5.1"}, unit="mmol/L")), "")
-    assert queries.silent(world.lab) == []
+    assert list(queries.silent(world.lab)) == []
     Message.objects.update(received_at=datetime.now(UTC) - timedelta(minutes=31))
-    assert queries.silent(world.lab) == [machine]
+    assert list(queries.silent(world.lab)) == [machine]
+    board = technician.get("/lab/board").content.decode()
+    assert '<section class="card" data-silent>' in board and f'<a href="/lab/machines/{machine.pk}">BS-240</a>' in board
+    assert "<span>Theo dõi</span><b>1</b>" in board
     assert "Im lặng quá lâu" in technician.get("/lab/machines").content.decode()
     assert "kiểm tra nguồn điện" in technician.get(f"/lab/machines/{machine.pk}").content.decode()
     analysers.save(world.lab, machine.pk, name="BS-240", application="BS240", sending_facility="LAB", enabled=False)
-    assert queries.silent(world.lab) == []
+    assert list(queries.silent(world.lab)) == []
 
 
 def test_every_column_of_a_message_is_kept() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ from tuetinh.care.lab.api import serve_lis1
 from tuetinh.care.lab.machines import analysers
 from tuetinh.care.lab.machines.drivers import driver
 from tuetinh.care.lab.machines.simulator import Play, Played, play, results
-from tuetinh.care.lab.machines.tests.test_astm_machines import TIMERS
+from tuetinh.care.lab.machines.tests.test_astm_machines import TIMERS, played_on_a_line
 from tuetinh.care.lab.machines.tests.test_listener import Listener
 from tuetinh.care.lab.machines.wire_files import moment, read_text
 from tuetinh.care.lab.machines.wire_lis1_frames import proprietary
@@ -110,24 +109,12 @@ def test_faults_lose_nothing_and_double_nothing(
 
 @pytest.mark.peer
 @MODELS
-def test_a_text_over_a_serial_line_is_a_result(world, tube: Callable[[str], Tube], tmp_path: Path, model: str) -> None:
-    ours, theirs, mine = tmp_path / "ours", tmp_path / "theirs", tube(model)
-    pair = subprocess.Popen(["socat", f"pty,raw,echo=0,link={ours}", f"pty,raw,echo=0,link={theirs}"])
-    try:
-        for _ in range(100):
-            if ours.exists() and theirs.exists():
-                break
-            time.sleep(0.1)
-        analysers.save(world.lab, None, name="M", application="M", driver=model, serial=str(ours))
-        one = Listener(lambda stop, ready: serve_lis1("127.0.0.1", 0, stop, timers=TIMERS, ready=ready))
-        for _ in range(3):  # what is said before the port is open is lost on a serial line: instruments try again
-            done = sent(model, str(theirs), mine)
-            if done.accepted:
-                break
-        one.close()
-    finally:
-        pair.terminate()
-        pair.wait(5)
+def test_a_text_over_a_serial_line_is_a_result(
+    world, tube: Callable[[str], Tube], serial_line: tuple[str, str], model: str
+) -> None:
+    (ours, theirs), mine = serial_line, tube(model)
+    analysers.save(world.lab, None, name="M", application="M", driver=model, serial=ours)
+    done = played_on_a_line(Play(model, theirs, [mine.number], MEASURED[model]))
     assert (done.sent, done.accepted) == (1, 1)
     assert told(mine) == MEASURED[model]
     assert Message.objects.get().analyser.name == "M"
