@@ -121,14 +121,10 @@ def create(asker: Asker, resource: R) -> R:
 def create_many(asker: Asker, resources: Sequence[R]) -> list[R]:
     """Store many new resources in one go, all or none, and return them as stored, in the same order."""
     fresh = [_checked(resource) for resource in resources]
-    given: dict[str, list[str]] = {}
-    for resource in fresh:
-        if resource.id is not None:
-            given.setdefault(resource.resourceType, []).append(resource.id)
+    given = [(resource.resourceType, resource.id) for resource in fresh if resource.id is not None]
 
     def step() -> Step[None]:
-        for type_, ids in given.items():
-            yield from store.refuse_known(type_, ids)
+        yield from store.refuse_known(given)
         yield from store.create(asker, fresh)
 
     with transaction.atomic():

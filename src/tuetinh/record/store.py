@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -284,8 +284,8 @@ def create(
                 stored[type_, one.id] = one
         if type_ in DOCUMENTS and (known := [(d.id, Owner(d.patient, d.custodian)) for d in drafts if d.id in named]):
             yield from security_context.follow(type_, known)
-        if len(resources) > 1:
-            yield from targets.follow(type_, [item.id for item in drafts if item.patient])
+    if len(resources) > 1:
+        yield from targets.follow_all((type_, i.id) for type_, drafts in groups.items() for i in drafts if i.patient)
     here = [(item, stored[item.resource.resourceType, item.id].patient) for item in showing]
     yield from security_context.show([Shown(item.resource, Owner(who, item.custodian)) for item, who in here])
     return [stored[r.resourceType, str(r.id)] for r in resources]
@@ -620,11 +620,16 @@ def lock_many(asker: Asker, type_: str, ids: Iterable[str]) -> Step[list[Stored]
 
 def lock_ids(type_: str, ids: Iterable[str]) -> Step[None]:
     """Keep others from making these ids until the transaction ends (an id is unique over all shards of a type)."""
-    wanted = sorted(ids)
-    if len(wanted) > MOST_LOCKED:
-        message = f"{len(wanted)} resources of {type_} are named by their ids at once; {MOST_LOCKED} can be"
-        raise TooLarge(message)
-    names = statements.array(f"{type_}/{id_}" for id_ in wanted)
+    yield from _lock_names({type_: list(ids)})
+
+
+def _lock_names(by_type: Mapping[str, Sequence[str]]) -> Step[None]:
+    """Lock ids of types in one order, whatever order they are given in."""
+    for type_, ids in by_type.items():
+        if len(ids) > MOST_LOCKED:
+            message = f"{len(ids)} resources of {type_} are named by their ids at once; {MOST_LOCKED} can be"
+            raise TooLarge(message)
+    names = statements.array(f"{type_}/{id_}" for type_ in sorted(by_type) for id_ in sorted(by_type[type_]))
     yield Query("SELECT pg_advisory_xact_lock(hashtextextended(n, 0)) FROM unnest(%s::text[]) n", (names,))
 
 
@@ -710,11 +715,17 @@ def counted(
     return found, rows[0][6] if rows else 0
 
 
-def refuse_known(type_: str, ids: Sequence[str]) -> Step[None]:
-    """Lock ids that are about to be made and raise Conflict where one is taken. Needs a transaction."""
-    yield from lock_ids(type_, ids)
-    if known := (yield from taken(type_, ids)):
-        message = f"{type_}/{known[0]} exists already"
+def refuse_known(names: Iterable[tuple[str, str]]) -> Step[None]:
+    """Lock (type, id) that are about to be made and raise Conflict where one is taken. Needs a transaction."""
+    by_type: dict[str, list[str]] = {}
+    for type_, id_ in names:
+        by_type.setdefault(type_, []).append(id_)
+    if not by_type:
+        return
+    yield from _lock_names(by_type)
+    sql = " UNION ALL ".join(f"SELECT '{type_}', id FROM ({statements.taken(type_)}) t" for type_ in by_type)
+    if rows := (yield Query(sql, [statements.array(ids) for ids in by_type.values()])):
+        message = f"{'/'.join(min(rows))} exists already"
         raise Conflict(message)
 
 

@@ -36,10 +36,15 @@ def patients(resources: Sequence[r4.Resource]) -> Step[dict[str, str | None]]:
 
 def follow(type_: str, ids: Sequence[str]) -> Step[None]:
     """Let the Provenances that are about these resources belong to whom their things are of now."""
-    if not ids or type_ in (TYPE, "Patient"):
+    yield from follow_all((type_, id_) for id_ in ids)
+
+
+def follow_all(names: Iterable[tuple[str, str]]) -> Step[None]:
+    """The same for things of any type, by type and id."""
+    hashes = [token_hash("target", f"{type_}/{id_}") for type_, id_ in names if type_ not in (TYPE, "Patient")]
+    if not hashes:
         return
-    hashes = token_array(token_hash("target", f"{type_}/{id_}") for id_ in ids)
-    rows = yield Query(_FOUND, (hashes,))
+    rows = yield Query(_FOUND, (token_array(hashes),))
     if rows:
         yield from give(rows)
 

@@ -51,6 +51,9 @@ class Meaning:
         return ours, self.analyte.shown if ours is not None else unit
 
 
+_NAMED = "SELECT * FROM lab_analyser WHERE sender = ANY(%s)"  # for each batch of messages
+
+
 def sender_of(application: str, facility: str) -> str:
     """MSH-3 and MSH-4 as messages keep them."""
     return f"{application.strip()}|{facility.strip()}"[:300]
@@ -65,7 +68,7 @@ def find_all(senders: Sequence[tuple[str, str]]) -> list[Analyser | None]:
     """The same for many, in one query."""
     lines = by_line({address for _, address in senders})
     names = {sender[:300] for sender, address in senders if address not in lines}
-    known = Analyser.objects.filter(sender__in=names).prefetch_related("meanings") if names else ()
+    known = Analyser.objects.raw(_NAMED, [sorted(names)]).prefetch_related("meanings") if names else ()
     by_name: dict[str, list[Analyser]] = {}
     for row in known:
         by_name.setdefault(row.sender, []).append(row)

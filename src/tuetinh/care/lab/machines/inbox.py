@@ -49,6 +49,7 @@ _COLUMNS = {
 _INSERT = f"""INSERT INTO lab_message ({", ".join(_COLUMNS)})
 SELECT * FROM unnest({", ".join(f"{'%b' if kind == 'bytea' else '%s'}::{kind}[]" for kind in _COLUMNS.values())})
 RETURNING id, sender, control_id, digest"""
+_BEFORE = "SELECT id, sender, control_id, digest, ack FROM lab_message WHERE digest = ANY(%b::bytea[])"
 
 
 @dataclass(slots=True)
@@ -177,8 +178,8 @@ def _apart(items: Iterable[Item]) -> Iterator[list[Item]]:
 def _keep(items: list[Item]) -> None:
     """Keep a group in one transaction. What is said twice at once is waited for, and found to be known then."""
     with transaction.atomic():
-        run(LISTENER, _alone_with([item.digest for item in items]))
-        rows, fresh, repeated = _known(items), dict[_Key, Item](), list[Item]()
+        rows = run(LISTENER, _known([item.digest for item in items]))
+        fresh, repeated = dict[_Key, Item](), list[Item]()
         for item in items:
             if item.key in rows:
                 _count_again(rows[item.key])
@@ -191,20 +192,19 @@ def _keep(items: list[Item]) -> None:
             item.answer = bytes(row.ack) if (row := rows[item.key]).ack else None
 
 
-def _alone_with(digests: Iterable[bytes]) -> Step[None]:
-    """Lock contents until the transaction ends: in one order, before any tube, so that no two wait for each other."""
+def _known(digests: Sequence[bytes]) -> Step[dict[_Key, Message]]:
+    """Those of these contents that came before, by what makes them the same.
+
+    They are locked until the transaction ends: in one order, before any tube, so that no two wait for each other.
+    """
     numbers = sorted({int.from_bytes(digest[:8], signed=True) for digest in digests})
     yield Query("SELECT pg_advisory_xact_lock(n) FROM unnest(%s::bigint[]) n", (numbers,))
+    rows = yield Query(_BEFORE, (digests,))
+    return {row[1:4]: Message(pk=row[0], ack=row[4]) for row in rows}
 
 
 def _count_again(row: Message) -> None:
     Message.objects.filter(pk=row.pk).update(copies=F("copies") + 1)
-
-
-def _known(items: list[Item]) -> dict[_Key, Message]:
-    """Those that came before, by what makes them the same."""
-    rows = Message.objects.filter(digest__in=[item.digest for item in items])
-    return {(r.sender, r.control_id, bytes(r.digest)): r for r in rows.only("sender", "control_id", "digest", "ack")}
 
 
 def _rows(items: list[Item]) -> dict[_Key, Message]:
@@ -228,7 +228,8 @@ def _rows(items: list[Item]) -> dict[_Key, Message]:
     for _, row, outcome in made:
         if outcome.controls:
             quality.from_machine(row, outcome.controls)
-    if channels := {f"lab:{row.facility}" for _, row, _ in made if row.facility}:
+    told = {tube.facility for tube in bench.writes.tubes}
+    if channels := {f"lab:{row.facility}" for _, row, _ in made if row.facility and row.facility not in told}:
         publish(*channels)
     return {item.key: row for item, row, _ in made}
 

@@ -10,6 +10,8 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
+from django.db import connection
+
 from tuetinh.care.lab import actions, facts
 from tuetinh.care.lab.catalogue import Analyte, Range, analytes
 from tuetinh.care.lab.machines import analysers
@@ -25,6 +27,12 @@ from tuetinh.care.lab.results.work import Work, Writes, recall, works_on
 from tuetinh.record.asker import Asker
 
 State = Row.State
+# Asked for each batch of messages: the ORM would spend more time on writing them than the database on answering.
+_TUBES = "SELECT * FROM lab_tube WHERE number = ANY(%s) ORDER BY id FOR UPDATE"
+_OF_NO_PERSON = """
+SELECT barcode, 'control' FROM lab_control WHERE barcode = ANY(%(codes)s) AND ended IS NULL
+UNION ALL SELECT code, 'fridge' FROM lab_fridge WHERE code = ANY(%(codes)s) AND ended IS NULL
+"""
 TYPES = frozenset({"ORU", "OUL", "LIS2", "FILE", "TEXT"})  # of messages that bring results
 CLOSED = (Tube.Stage.REJECTED, Tube.Stage.CANCELLED)
 # A message that has more than one trouble stands in the place of the first of these.
@@ -82,13 +90,10 @@ def lay(asker: Asker, messages: Iterable[Message], chosen: Tube | None = None) -
     messages = list(messages)
     orders = [order for message in messages for order in message.orders]
     numbers = {key for order in orders for key in order.keys}
-    rows = Tube.objects.select_for_update().order_by("pk")
-    found = list(rows.filter(pk=chosen.pk) if chosen else rows.filter(number__in=numbers))
+    found = list(Tube.objects.raw(_TUBES, [[chosen.number] if chosen else sorted(numbers)]))
     works = works_on(asker, found) if found else []
     recall(actions.as_desk(asker), works)
-    controls: dict[tuple[str, str, str], list[Control]] = {}
-    for lot in in_use(numbers | {order.control for order in orders}):
-        controls.setdefault((lot.facility, lot.machine, lot.barcode), []).append(lot)
+    controls, fridges = _of_no_person(numbers | {order.control for order in orders})
     return Bench(
         asker,
         Writes(actions.as_desk(asker)),
@@ -96,8 +101,21 @@ def lay(asker: Asker, messages: Iterable[Message], chosen: Tube | None = None) -
         {tube.pk: work for tube, work in zip(found, works, strict=True)},
         controls,
         _named(messages),
-        cold.of_sensors(numbers),
+        fridges,
     )
+
+
+def _of_no_person(codes: set[str]) -> tuple[dict[tuple[str, str, str], list[Control]], dict[tuple[str, str], Fridge]]:
+    """The controls and fridges that some of the codes are of. Mostly there are none, which one query tells."""
+    controls: dict[tuple[str, str, str], list[Control]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_OF_NO_PERSON, {"codes": sorted(codes - {""})})
+        found = cursor.fetchall()
+    if not found:
+        return {}, {}
+    for lot in in_use(code for code, kind in found if kind == "control"):
+        controls.setdefault((lot.facility, lot.machine, lot.barcode), []).append(lot)
+    return controls, cold.of_sensors(code for code, kind in found if kind == "fridge")
 
 
 def _named(messages: Iterable[Message]) -> dict[tuple[str, str], Analyser]:
