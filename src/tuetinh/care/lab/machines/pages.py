@@ -8,13 +8,16 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from tuetinh.care.lab import words
 from tuetinh.care.lab.catalogue import analytes
-from tuetinh.care.lab.errors import LabError, NoAnalyser
+from tuetinh.care.lab.errors import REASONS, LabError, NoAnalyser
 from tuetinh.care.lab.forms import AnalyserForm, CodeForm
 from tuetinh.care.lab.machines import analysers, queries
 from tuetinh.care.lab.machines.drivers import driver
-from tuetinh.care.lab.models import Analyser
+from tuetinh.care.lab.models import Analyser, Message
 from tuetinh.commons.access.api import asker, desk
+
+RECENT = 12  # messages on a machine's page
 
 
 @desk("lab", "admin")
@@ -97,9 +100,19 @@ def _machine_page(
         "code_form": code_form or CodeForm(),
         "model": (model := driver(row.driver)),
         "usual": [(code, ours.get(m.analyte), m) for code, m in model.codes.items()] if model else [],
+        "recent": _recent(request, row),
         "codes": [(code, ours.get(code.analyte), code.factor.normalize()) for code in row.meanings.order_by("code")],
     }
     return render(request, "lab/machine.html", context, status=status)
+
+
+def _recent(request: HttpRequest, row: Analyser) -> list[tuple[Message, object, object]]:
+    """The last messages of a machine with where they stand, for those who work with them."""
+    here = asker(request)
+    if here.role != "lab":
+        return []
+    found = queries.inbox(here.facility, "live").filter(analyser=row)[:RECENT]
+    return [(one, words.STATES[one.state], REASONS.get(one.reason, one.reason)) for one in found]
 
 
 def _known(row: Analyser) -> dict[str, object]:

@@ -24,7 +24,7 @@ from tuetinh.care.lab.machines.wire_lis1 import Link
 from tuetinh.care.lab.machines.wire_lis1_frames import ACK, ENQ, EOT, RS, frames, proprietary
 from tuetinh.care.lab.machines.wire_mllp import SB, TRAILER
 
-Fault = Literal["", "checksum", "cut", "double", "garbage"]
+Fault = Literal["", "checksum", "cut", "double", "garbage", "unknown"]
 HANOI = timezone(timedelta(hours=7))
 MOST = 100_000
 _REPLY = 20.0
@@ -32,8 +32,8 @@ _REPLY = 20.0
 
 class Play(msgspec.Struct, forbid_unknown_fields=True):
     """What a machine is to do. to: `HOST:PORT`, a serial port, or a folder. specimens: the tubes that it measures, each
-    `count` times. values: by our analytes' keys. fault: in every `every`th message. rate: messages a second, 0 for as
-    many as go.
+    `count` times. values: by our analytes' keys. fault: in every `every`th message, `unknown` for codes that nobody
+    knows yet. rate: messages a second, 0 for as many as go.
     """
 
     model: str
@@ -55,15 +55,20 @@ class Played(msgspec.Struct):
     refused: int = 0
 
 
-def results(model: Driver, specimen: str, values: dict[str, str], number: int, *, control: bool = False) -> bytes:
-    """One message of a model, with its own codes and units. Raises LookupError for what it does not measure."""
+def results(
+    model: Driver, specimen: str, values: dict[str, str], number: int, *, control: bool = False, mark: str = ""
+) -> bytes:
+    """One message of a model, with its own codes and units. Raises LookupError for what it does not measure.
+
+    mark: what stands behind each code.
+    """
     told = []
     for key, value in values.items():
         code = model.machine_code(key)
         if not code:
             message = f"{model.key} does not measure {key}"
             raise LookupError(message)
-        told.append((code, value, model.codes[code].unit or analytes()[key].unit))
+        told.append((f"{code}{mark}", value, model.codes[code].unit or analytes()[key].unit))
     at = datetime.now(UTC).astimezone(HANOI)
     now = at.strftime("%Y%m%d%H%M%S")
     match model.description.wire:
@@ -159,7 +164,12 @@ async def play(order: Play) -> Played:
         message = f"there is no model {order.model}"
         raise LookupError(message)
     numbered = list(enumerate((s for _ in range(min(order.count, MOST)) for s in order.specimens), 1))
-    messages = [(n, results(model, s, order.values, n, control=order.control)) for n, s in numbered]
+
+    def said(number: int, specimen: str) -> bytes:
+        mark = "X" if _faulty(order, number) == "unknown" else ""
+        return results(model, specimen, order.values, number, control=order.control, mark=mark)
+
+    messages = [(number, said(number, specimen)) for number, specimen in numbered]
     wire, played = model.description.wire, Played()
     if Path(order.to).is_dir():
         for number, message in messages:

@@ -214,3 +214,18 @@ def test_the_list_takes_as_many_queries_for_one_machine_as_for_many(
         analysers.save(world.lab, None, name=str(number), application=str(number))
     with django_assert_num_queries(len(one.captured_queries)):
         technician.get("/lab/machines")
+
+
+def test_the_page_of_a_machine_shows_what_it_said_last_to_who_works_with_it(
+    technician: Client, world, oru, as_role
+) -> None:
+    machine = analysers.save(world.lab, None, name="BS-240", application="BS240", sending_facility="LAB")
+    at = f"/lab/machines/{machine.pk}"
+    assert "Bản tin vừa nhận" not in technician.get(at).content.decode()
+    inbox.take(Frame(oru("nobody", {"G-7": "5.1"}, unit="mmol/L")), "")
+    inbox.take(Frame(oru("other", {"GLU": "5.1"}).replace(b"BS240|LAB", b"OTHER|LAB")), "")
+    page = technician.get(at).content.decode()
+    mine, other = Message.objects.order_by("pk")
+    assert f'href="/lab/inbox/{mine.pk}"' in page and f'href="/lab/inbox/{other.pk}"' not in page
+    assert "Chưa ghép" in page
+    assert "Bản tin vừa nhận" not in as_role("admin").get(at).content.decode()

@@ -107,6 +107,13 @@ def test_faults_lose_nothing_and_double_nothing(
     assert (again.accepted, told(mine)) == (1, MEASURED[model])
 
 
+def test_codes_that_nobody_knows_wait_to_be_taught(listener: Listener, tube: Callable[[str], Tube]) -> None:
+    mine = tube(VIDAS)
+    done = sent(VIDAS, f"127.0.0.1:{listener.port}", mine, fault="unknown")
+    assert (done.accepted, told(mine)) == (1, {})
+    assert list(Message.objects.values_list("state", "tube__number")) == [("unknown", mine.number)]
+
+
 @pytest.mark.peer
 @MODELS
 def test_a_text_over_a_serial_line_is_a_result(
