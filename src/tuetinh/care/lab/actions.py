@@ -18,7 +18,7 @@ from tuetinh.care.lab.errors import NeedsReason, NotAllowed, NoTube, UnknownTest
 from tuetinh.care.lab.machines.tell import tell_again
 from tuetinh.care.lab.models import Counter, Tube
 from tuetinh.care.lab.samples.facts import refused
-from tuetinh.care.lab.samples.orders import attach, waiting
+from tuetinh.care.lab.samples.orders import attach, check_done, waiting
 from tuetinh.care.lab.samples.plan import REJECTIONS
 from tuetinh.care.lab.statistics import lines
 from tuetinh.commons.messages.api import publish
@@ -42,12 +42,13 @@ def order_tests(
     urgent: bool = False,
     note: str = "",
     alone: bool = False,
+    bedside: bool = False,
 ) -> list[r4.ServiceRequest]:
     """Order tests by their service codes: one ServiceRequest each, one tube for each kind of specimen, each charged.
 
     A tube of the visit that still waits to be drawn is shared, unless they are to stay alone. A code given twice counts
-    once.
-    Raises UnknownTest before anything is written, and NotAllowed.
+    once. bedside: they are done at the point of care, also what the laboratory does not do today.
+    Raises UnknownTest and NotDone before anything is written, and NotAllowed.
     """
     allow(asker, ORDERING)
     wanted: list[Test] = []
@@ -61,6 +62,8 @@ def order_tests(
             cast(r4.Encounter, record.read(desk, "Encounter", encounter)) if isinstance(encounter, str) else encounter
         )
         facility = facility_of(asker, visit)
+        if not bedside:
+            check_done(facility, wanted)
         requisition = record.new_id()
         made: list[r4.ServiceRequest] = []
         for kind in dict.fromkeys(t.specimen for t in wanted):

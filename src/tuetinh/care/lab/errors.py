@@ -56,6 +56,17 @@ class TooOld(LabError):
         self.message = self.told % {"hours": hours, "test": test}
 
 
+class NotDone(LabError):
+    """The laboratory does not do a test for a time."""
+
+    code = "not-done"
+    told = _("Phòng xét nghiệm đang tạm ngừng “%(test)s”: %(why)s")
+
+    def __init__(self, test: str, why: str) -> None:
+        super().__init__(test)
+        self.message = self.told % {"test": test, "why": why}
+
+
 class NeedsReason(LabError):
     """A reason must be written."""
 

@@ -130,6 +130,15 @@ MENU = [
         )
         for role in ("lab", "admin")
     ),
+    MenuItem(
+        roles=("lab", "admin", "doctor", "nurse", "station"),
+        url="lab:directory",
+        icon="list-details",
+        label=gettext_lazy("Danh mục xét nghiệm"),
+        order=34,
+        rare=True,
+        at="facility",
+    ),
     *(
         MenuItem(
             roles=(role,),

@@ -16,7 +16,7 @@ from tuetinh.care.lab.quality import assessment_pages, cold_pages, reagent_pages
 from tuetinh.care.lab.quality import pages as quality_pages
 from tuetinh.care.lab.results import pages as result_pages
 from tuetinh.care.lab.results import picture_pages, rule_pages
-from tuetinh.care.lab.samples import order_pages
+from tuetinh.care.lab.samples import catalogue_pages, order_pages
 from tuetinh.care.lab.samples import pages as sample_pages
 from tuetinh.care.lab.statistics import pages as statistics_pages
 
@@ -28,6 +28,7 @@ urlpatterns = [
     path("lab/board", result_pages.board, name="board"),
     path("lab/calls", result_pages.calls, name="calls"),
     path("lab/signatories", result_pages.signatories, name="signatories"),
+    path("lab/tests", catalogue_pages.directory, name="directory"),
     path("lab/draw", sample_pages.to_draw, name="to-draw"),
     path("lab/draw/<str:encounter_id>", sample_pages.draw, name="draw"),
     path("lab/standing/<str:encounter_id>", order_pages.standing, name="standing"),

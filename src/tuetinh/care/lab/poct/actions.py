@@ -58,7 +58,7 @@ def measure(
     if not typed or not device.strip():
         raise Incomplete
     with transaction.atomic():
-        [order] = order_tests(asker, encounter_id, [what.code], alone=True)
+        [order] = order_tests(asker, encounter_id, [what.code], alone=True, bedside=True)
         tube = Tube.objects.get(specimen=facts.id_of((order.specimen or [None])[0]))
         desk = as_desk(asker)
         specimen = cast(r4.Specimen, record.read(desk, "Specimen", tube.specimen))

@@ -33,6 +33,7 @@ KIND_NAMES = {
     "interval": _("Khoảng chỉ định lại"),
     "indicator": _("Mã chỉ số dùng chung"),
     "automatic": _("Duyệt tự động"),
+    "paused": _("Tạm ngừng"),
 }
 _SEXES = [("", _("Mọi người")), ("male", _("Nam")), ("female", _("Nữ"))]
 _SIGNS = {"": _("Không hỏi"), "yes": _("Đang mang thai")}
@@ -139,6 +140,8 @@ class RuleForm(forms.Form):
             self.fields["hours"] = forms.IntegerField(label=HOURS[kind], min_value=1, max_value=8760)
         if kind == "profile":
             self.fields["vi"].label, self.fields["en"].label = _("Tên gói"), _("Tên gói tiếng Anh")
+        if kind == "paused":
+            self.fields["vi"].label, self.fields["en"].label = _("Vì sao"), _("Vì sao, tiếng Anh")
         self.fields["why"] = _text(_("Lý do thay đổi"), 500)
 
     def short(self) -> list[forms.BoundField]:

@@ -28,10 +28,10 @@ from tuetinh.care.lab.results.rules import (
     Intrinsic,
     Limits,
     OfTests,
-    Profile,
     Rule,
     Told,
     Westgard,
+    Worded,
     of_isolates,
 )
 from tuetinh.commons.access.api import asker, desk
@@ -95,7 +95,7 @@ def says(rule: Rule) -> str:
         return _("từ %(count)s chủng") % {"count": rule.minimum}
     if isinstance(rule, OfTests):
         named = ", ".join(known.name for code in rule.tests if (known := test(code)))
-        if isinstance(rule, Profile):
+        if isinstance(rule, Worded):
             return f"{rule.text}: {named}"
         if isinstance(rule, Automatic):
             return named

@@ -315,16 +315,24 @@ class OfTests(Rule, frozen=True, kw_only=True):
             raise BadRule("tests", _("Chọn ít nhất một xét nghiệm."))
 
 
-class Profile(OfTests, frozen=True, kw_only=True):
-    """A set of tests that is ordered together, under its name."""
+class Worded(OfTests, frozen=True, kw_only=True):
+    """A rule about tests with what it says in two languages."""
 
     vi: str
     en: str = ""
 
     @property
     def text(self) -> str:
-        """Its name in the language of the page."""
+        """What it says in the language of the page."""
         return self.en if (get_language() or "").startswith("en") and self.en else self.vi
+
+
+class Profile(Worded, frozen=True, kw_only=True):
+    """A set of tests that is ordered together, under its name."""
+
+
+class Paused(Worded, frozen=True, kw_only=True):
+    """Tests that the laboratory does not do for a time, and why: who orders one is told so."""
 
 
 class Stability(OfTests, frozen=True, kw_only=True):
@@ -361,7 +369,7 @@ KINDS: dict[str, type[Rule]] = {
     "normal": Normal, "critical": Critical, "delta": Delta, "formula": Formula, "hold": Hold, "reflex": Reflex,
     "notifiable": Notifiable, "westgard": Westgard, "intrinsic": Intrinsic, "expert": Expert, "marker": Marker,
     "counting": Counting, "profile": Profile, "stability": Stability, "interval": Interval,
-    "indicator": Indicator, "automatic": Automatic,
+    "indicator": Indicator, "automatic": Automatic, "paused": Paused,
 }  # fmt: skip
 
 

@@ -65,7 +65,7 @@ def is_of(person: r4.Patient, second: str) -> bool:
 def add_tests(asker: Asker, number: str, codes: Sequence[str]) -> Tube:
     """Order further tests from a tube that the laboratory has, also when its results are out.
 
-    Raises UnknownTest also for another kind of specimen, and TooOld.
+    Raises UnknownTest also for another kind of specimen, TooOld and NotDone.
     """
     with transaction.atomic():
         tube = lock(asker, number, COLLECTING)
@@ -79,6 +79,7 @@ def add_tests(asker: Asker, number: str, codes: Sequence[str]) -> Tube:
         if not wanted or any(one is None or one.specimen != kind for one in wanted):
             raise UnknownTest
         found = [one for one in wanted if one]
+        orders.check_done(tube.facility, found)
         orders.check_age(tube, found)
         like = next(iter(have.values()))
         orders.add(asker, desk, tube, found, like, intent="order", note="Chỉ định thêm trên mẫu đã có")

@@ -11,11 +11,11 @@ from django.utils import timezone
 from tuetinh.care.billing.api import charge
 from tuetinh.care.lab import facts
 from tuetinh.care.lab.catalogue import Test, tests
-from tuetinh.care.lab.errors import TooOld
+from tuetinh.care.lab.errors import NotDone, TooOld
 from tuetinh.care.lab.machines.tell import tell_again
 from tuetinh.care.lab.models import OrderLine, Tube
 from tuetinh.care.lab.results.book import in_force
-from tuetinh.care.lab.results.rules import Interval, Stability
+from tuetinh.care.lab.results.rules import Interval, Paused, Stability
 from tuetinh.care.lab.statistics import lines
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -91,6 +91,20 @@ def further(tubes: Sequence[Tube]) -> dict[str, list[Test]]:
         tube.number: [one for one in every if one.specimen == tube.kind and one.code not in known[tube.pk]]
         for tube in there
     }
+
+
+def paused(facility: str) -> dict[str, str]:
+    """Why tests are not done today, by their codes."""
+    rules = in_force(facility).of(Paused, timezone.localdate().isoformat())
+    return {code: rule.text for rule in rules for code in rule.tests}
+
+
+def check_done(facility: str, what: Sequence[Test]) -> None:
+    """Raise NotDone for a test that the laboratory does not do today."""
+    reasons = paused(facility)
+    for one in what:
+        if one.code in reasons:
+            raise NotDone(one.name, reasons[one.code])
 
 
 def check_age(tube: Tube, what: Sequence[Test]) -> None:

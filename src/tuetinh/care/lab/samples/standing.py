@@ -17,7 +17,7 @@ from tuetinh.care.billing.api import BillingError
 from tuetinh.care.lab import facts
 from tuetinh.care.lab.actions import HANOI, ORDERING, as_desk, facility_of, order_tests
 from tuetinh.care.lab.catalogue import test
-from tuetinh.care.lab.errors import LabError, NeedsReason, NotAllowed, UnknownTest, WrongStage
+from tuetinh.care.lab.errors import LabError, NeedsReason, NotAllowed, NotDone, UnknownTest, WrongStage
 from tuetinh.care.lab.models import StandingOrder
 from tuetinh.care.lab.results.book import in_force
 from tuetinh.care.lab.results.rules import Interval, Profile
@@ -174,6 +174,11 @@ def _make(pk: int, now: datetime) -> bool:
                     requester=facts.ref("Practitioner", found.requester) if found.requester else None,
                     urgent=found.urgent, note=found.note,
                 )  # fmt: skip
+        except NotDone:
+            log.info("a standing order waits: a test of it is not done today")
+            found.next_on = today + timedelta(days=1)
+            found.save()
+            return False
         except (LabError, BillingError) as error:
             log.warning("a standing order could not be made: %s", type(error).__name__)
             _end(found, "system", str(error))
