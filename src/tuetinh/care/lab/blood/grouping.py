@@ -137,6 +137,12 @@ class Known:
     antibodies: bool
 
     @property
+    def too_close(self) -> int:
+        """Minutes by which two samples that say the same should have been drawn apart and were not, 0 for none."""
+        alike = self.group is not None and not self.confirmed and len(self.samples) > 1
+        return rule("second_sample_minutes") if alike else 0
+
+    @property
     def usable(self) -> Group:
         """The group by which units are chosen: the ABO group is unknown until it is confirmed."""
         if not self.group:

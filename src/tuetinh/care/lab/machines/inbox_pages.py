@@ -86,7 +86,10 @@ def _lines(text: str) -> Iterable[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "").split("\n")
 
 
-def _with_message(request: HttpRequest, message_id: int, do: Callable[[], Message], done: str) -> HttpResponse:
+def _with_message(
+    request: HttpRequest, message_id: int, do: Callable[[], Message], done: str, waits: str = ""
+) -> HttpResponse:
+    """Do something with a message, and say so. waits: what is said when it waits still."""
     if not queries.inbox(_here(request), "live").filter(pk=message_id).exists():
         raise Http404
     try:
@@ -95,7 +98,7 @@ def _with_message(request: HttpRequest, message_id: int, do: Callable[[], Messag
         messages.error(request, str(error))
         return redirect("lab:message", message_id)
     if row.waits:
-        messages.warning(request, _("Bản tin vẫn chưa ghép được."))
+        messages.warning(request, waits or _("Bản tin vẫn chưa ghép được."))
         return redirect("lab:message", message_id)
     messages.success(request, done)
     return redirect("lab:inbox")
@@ -139,7 +142,9 @@ def teach(request: HttpRequest, message_id: int) -> HttpResponse:
             messages.info(request, told % {"count": others})
         return row
 
-    return _with_message(request, message_id, do, _("Đã ghi mã của máy và xử lý lại các bản tin chờ mã này."))
+    done = _("Đã ghi mã của máy và xử lý lại các bản tin chờ mã này.")
+    waits = _("Đã ghi mã của máy. Bản tin còn chờ vì điều khác: xem bên dưới.")
+    return _with_message(request, message_id, do, done, waits)
 
 
 @desk("lab")

@@ -78,11 +78,14 @@ def test_who_may_group_and_what_is_no_grade(bank) -> None:
 def test_a_group_is_confirmed_by_a_sample_that_was_drawn_apart(bank) -> None:
     assert grouping.known(bank.lab, bank.patient).usable == Group("?", "?")
     bank.sample("A")
+    assert grouping.known(bank.lab, bank.patient).too_close == 0
     bank.sample("A")
     once = grouping.known(bank.lab, bank.patient)
     assert (once.group, once.confirmed, once.usable) == (Group("A", "+"), False, Group("?", "+"))
+    assert once.too_close == 10
     bank.sample("A", hours=1)
-    assert grouping.known(bank.lab, bank.patient).usable == Group("A", "+")
+    known = grouping.known(bank.lab, bank.patient)
+    assert (known.usable, known.too_close) == (Group("A", "+"), 0)
 
 
 def test_samples_that_differ_are_a_conflict_until_another_person_resolves_it(bank) -> None:

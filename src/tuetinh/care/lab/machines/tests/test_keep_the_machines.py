@@ -84,6 +84,18 @@ def test_a_message_teaches_its_code_and_is_processed_again(technician: Client, w
     assert list(machine.meanings.values_list("code", "analyte")) == [("N-1", "NA")]
 
 
+def test_a_message_that_waits_for_more_than_one_code_says_so(technician: Client, world, oru) -> None:
+    tube = order(world, ELEC)
+    inbox.take(Frame(oru(tube.number, {"N-1": "140", "K-1": "4.1"}, unit="mmol/L")), "10.0.0.9")
+    at = f"/lab/inbox/{Message.objects.get().pk}"
+    told = {"analyte": "NA", "unit": "", "factor": "1"}
+    page = technician.post(f"{at}/teach", told | {"code": "N-1"}, follow=True).content.decode()
+    assert "Đã ghi mã của máy. Bản tin còn chờ vì điều khác" in page and '<option value="K-1">' in page
+    page = technician.post(f"{at}/teach", told | {"code": "K-1", "analyte": "K"}, follow=True).content.decode()
+    assert "xử lý lại các bản tin chờ mã này" in page
+    assert results(world) == {"NA": ("140", "mmol/L"), "K": ("4.1", "mmol/L")}
+
+
 def test_a_machine_without_a_name_is_known_by_its_address(world, oru) -> None:
     tube = order(world)
     inbox.take(Frame(oru(tube.number, {"G": "5.1"}, unit="mmol/L").replace(b"BS240|LAB", b"|")), "10.0.0.9")
