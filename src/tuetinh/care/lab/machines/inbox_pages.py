@@ -32,6 +32,7 @@ TABS = {
     "again": gettext_lazy("Gửi lặp"),
     "live": gettext_lazy("Trực tiếp"),
 }
+NEWEST = 1000  # messages that are listed of what waits for nobody: all of them need not be counted
 _SHOWN = 64_000  # characters of a message on its page
 
 
@@ -45,7 +46,8 @@ def inbox_list(request: HttpRequest) -> HttpResponse:
     """Messages of machines by where they stand: `?list=` a state, `again` for repeated ones, `live` for all of them."""
     which = request.GET.get("list", "")
     which = which if which in TABS else "open"
-    page = paginate(request, queries.inbox(_here(request), which))
+    found = queries.inbox(_here(request), which)
+    page = paginate(request, found if which in OPEN or which == "open" else found[:NEWEST])
     rows = [(row, words.STATES[row.state], REASONS.get(row.reason, row.reason)) for row in page.object_list]
     counts = queries.inbox_counts(_here(request))
     tabs = [(key, label, counts.get(key)) for key, label in TABS.items()]

@@ -12,6 +12,7 @@ from django.utils import timezone
 from tuetinh.care.insurance.models import ClaimCase
 from tuetinh.care.insurance.tests.sent import sent_claim
 from tuetinh.care.lab import actions, errors, facts
+from tuetinh.care.lab.catalogue import benches
 from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Analyser, Message, RuleChange, Signatory, Tube
@@ -298,6 +299,24 @@ def test_the_pages_lead_through_both_steps(world, oru, pathologist, client, as_r
     assert "cast.pathologist" in admin.get("/lab/signatories").content.decode()
     admin.post("/lab/signatories", {"account": [world.lab.account]})
     assert signing.named("12104") == {world.lab.account}
+
+
+def test_the_board_counts_the_benches_of_today(world, oru) -> None:
+    done = measured(world, oru, {"GLU": "5.1"}, GLU)
+    validation.release(world.lab, done.number)
+    Tube.objects.filter(pk=done.pk).update(received_at=Tube.objects.get(pk=done.pk).released_at - timedelta(minutes=42))
+    old = measured(world, oru, {"GLU": "5.2"}, GLU, control="2")
+    validation.release(world.lab, old.number)
+    Tube.objects.filter(pk=old.pk).update(released_at=timezone.now() - timedelta(days=2))
+    slow, both = (measured(world, oru, {"GLU": "5.3"}, GLU, control=control) for control in "34")
+    Tube.objects.filter(pk=slow.pk).update(due_at=timezone.now() - timedelta(minutes=1))
+    Tube.objects.filter(pk=both.pk).update(benches=["chemistry", "urine"])
+    found = {one.bench.key: (one.at_work, one.late, one.released, one.minutes) for one in board.today("12104")}
+    assert len(found) == len(benches())
+    assert {key: told for key, told in found.items() if told != (0, 0, 0, None)} == {
+        "chemistry": (2, 1, 1, 42),
+        "urine": (1, 0, 0, None),
+    }
 
 
 def test_the_board_and_the_results_of_a_person_take_as_many_queries_for_one_as_for_many(

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from tuetinh.care.lab import actions, api, errors, facts
-from tuetinh.care.lab.machines import analysers, inbox, queries
+from tuetinh.care.lab.machines import analysers, inbox, inbox_pages, queries
 from tuetinh.care.lab.machines.reading import Arrival
 from tuetinh.care.lab.machines.wire_mllp import Frame
 from tuetinh.care.lab.models import Message, Tube
@@ -107,6 +107,19 @@ def test_the_pages_of_all_places_open(technician: Client, world, oru) -> None:
     assert "G-7" in technician.get("/lab/inbox?list=unknown").content.decode()
     page = technician.get("/lab/inbox?list=control").content.decode()
     assert "Lô nội kiểm này chưa được đưa vào dùng" in page
+
+
+def test_what_waits_for_nobody_is_listed_as_far_as_it_is_new(
+    technician: Client, world, oru, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox_pages, "NEWEST", 2)
+    analysers.save(world.lab, None, name="BS-240", application="BS240", sending_facility="LAB")
+    for control in "123":
+        inbox.take(Frame(oru("nobody", {"GLU": "5.1"}, unit="mmol/L", control=control)), "")
+    lists = {
+        which: technician.get(f"/lab/inbox?list={which}").context["page"] for which in ("live", "open", "unmatched")
+    }
+    assert {which: page.paginator.count for which, page in lists.items()} == {"live": 2, "open": 3, "unmatched": 3}
 
 
 def test_a_machine_that_falls_silent_is_told(technician: Client, world, oru) -> None:
