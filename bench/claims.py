@@ -3,8 +3,9 @@
 usage: python -m bench.claims [--visits N] [--lines N] [--processes N]
 
 Visits of a synthetic month, with services, medicines and results, are put into a record of their own; they are claimed
-as a hospital claims its day, in processes of their own; then `tuetinh claims recheck` looks at them. Memory is that of
-the biggest process, of the first half of the claims and of all.
+as a hospital claims its day, first in one process and then in several; then the commands `tuetinh claims build`,
+`check` and `recheck` do it, their start among it. Time of the processor is that of Python and of the database. Memory
+is that of the biggest process, of the first half of the claims and of all.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
+
+import psutil
 
 from bench.node import own_folder
 
@@ -46,12 +50,11 @@ def main() -> None:
         ids = build(options.visits, options.lines)
         print(f"{options.visits} visits of {options.lines} lines built in {time.monotonic() - began:.0f} s")
         print(f"one open visit: {' '.join(f'{name} {ms:.1f} ms' for name, ms in one_visit(ids).items())}")
-        day(ids, options.processes)
-        began = time.monotonic()
-        told = [sys.executable, "-c", "from tuetinh.node.cli import main; raise SystemExit(main())", "claims"]
-        told += ["recheck", "--month", MONTH, "--processes", str(options.processes), "--data", str(data)]
-        subprocess.run(told, check=True)
-        took = time.monotonic() - began
+        for processes in sorted({1, options.processes}):
+            day(ids, processes, data)
+        for processes in sorted({1, options.processes}):
+            commands(scratch / f"files-{processes}", data, len(ids), processes)
+        took = command(data, "recheck", "--month", MONTH, "--processes", str(options.processes))
         most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         print(
             f"{options.visits / took:.0f} visits/s, {options.visits * options.lines / took:.0f} lines/s, {most:.0f} MB"
@@ -92,37 +95,72 @@ def one_visit(ids: list[str]) -> dict[str, float]:
     return {"median": statistics.median(times[1:]), "p95": statistics.quantiles(times[1:], n=20)[-1]}
 
 
-def day(ids: list[str], processes: int) -> None:
-    """Build, check and sign the claims of these visits in several processes, and print how fast."""
+def day(ids: list[str], processes: int, data: Path) -> None:
+    """Build, check and sign the claims of these visits in so many processes, and print how fast."""
     with ProcessPoolExecutor(processes, get_context("spawn"), begin) as pool:
         list(pool.map(_claimed, [ids[:1]] * processes))  # every process has loaded
-        began = time.monotonic()
-        parts = [ids[n::processes] for n in range(processes)]
-        done = list(pool.map(_claimed, parts))
-        took = time.monotonic() - began
-    sizes, faults, signing, half, whole = zip(*done, strict=True)
-    built = took - max(signing)
-    print(f"{sum(sizes)} claims: {sum(sizes) / built:.0f}/s built and checked, {sum(sizes) / took:.0f}/s signed too")
+        began, database = time.monotonic(), database_seconds(data)
+        done = list(pool.map(_claimed, [ids[n::processes] for n in range(processes)]))
+        took, database = time.monotonic() - began, database_seconds(data) - database
+    sizes, faults, signing, building, signed, half, whole = zip(*done, strict=True)
+    count = sum(sizes)
+    print(
+        f"{count} claims in {processes} process(es): {count / (took - max(signing)):.0f}/s built and checked,", end=" "
+    )
+    print(f"{count / took:.0f}/s signed too")
+    each = [1000 * sum(building) / count, 1000 * database / count, 1000 * sum(signed) / count]
+    print("  processor each: {:.2f} ms built and checked, {:.2f} ms of the database, {:.2f} ms signed".format(*each))
     print(f"  {sum(faults)} with faults; memory {max(half):.0f} MB at half, {max(whole):.0f} MB at the end")
 
 
-def _claimed(ids: list[str]) -> tuple[int, int, float, float, float]:
-    """Claims, those with problems, seconds of signing, memory at half and at the end."""
+def _claimed(ids: list[str]) -> tuple[int, int, float, float, float, float, float]:
+    """Claims, those with problems, seconds of signing; of the processor for all else and for it; memory at half and at
+    the end.
+    """
     from tuetinh.care.insurance.api import claims
     from tuetinh.care.insurance.sending.signing import sign
     from tuetinh.care.insurance.tests.keys import key
     from tuetinh.record.asker import SYSTEM
 
-    pem, signing, faulty, half = key().secret, 0.0, 0, 0.0
+    pem, signing, signed, faulty, half = key().secret, 0.0, 0.0, 0, 0.0
+    whole = time.process_time()
     for number, (_, made) in enumerate(claims(SYSTEM, ids)):
         assert made is not None
         faulty += bool(made.problems)
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         sign(made.xml, pem)
-        signing += time.perf_counter() - began
+        signing, signed = signing + time.perf_counter() - began, signed + time.process_time() - used
         if number == len(ids) // 2:
             half = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return len(ids), faulty, signing, half, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    building = time.process_time() - whole - signed
+    return len(ids), faulty, signing, building, signed, half, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def commands(files: Path, data: Path, visits: int, processes: int) -> None:
+    """Build the files of all visits by the command, check them by the command, and print how fast."""
+    built = command(data, "build", "--out", str(files), "--processes", str(processes))
+    told = [str(file) for file in sorted(files.glob("*.xml"))]
+    checked = command(data, "check", "--processes", str(processes), *told, quiet=True)
+    print(f"commands with {processes} process(es): {visits / built:.0f}/s built and checked,", end=" ")
+    print(f"{len(told) / checked:.0f} files/s read and checked")
+
+
+def command(data: Path, *told: str, quiet: bool = False) -> float:
+    """Seconds that a command of the insurance's takes; quiet: what it finds is not printed."""
+    line = [sys.executable, "-c", "from tuetinh.node.cli import main; raise SystemExit(main())", "claims", *told]
+    began = time.monotonic()
+    done = subprocess.run([*line, "--data", str(data)], check=False, stdout=subprocess.DEVNULL if quiet else None)
+    assert done.returncode in (0, 1), told[0]  # 1 tells of faults
+    return time.monotonic() - began
+
+
+def database_seconds(data: Path) -> float:
+    """Seconds of the processor that the embedded database has used so far."""
+    found = 0.0
+    for process in psutil.process_iter(["name", "cwd", "cpu_times"]):
+        if process.info["name"] == "postgres" and (process.info["cwd"] or "").startswith(str(data)):
+            found += process.info["cpu_times"].user + process.info["cpu_times"].system
+    return found
 
 
 def begin() -> None:

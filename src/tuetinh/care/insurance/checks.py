@@ -26,7 +26,7 @@ ZERO, CENT = Decimal(0), Decimal("0.01")
 TOLERANCE = Decimal("0.02")  # two roundings to 0.01 may meet in one identity
 REMEMBERED = 64  # characters of a value that is worth remembering as sound
 MOST_REMEMBERED = 20_000  # values of a field
-MOST_RECKONED = 5_000  # lines, by what a formula reads of them
+MOST_RECKONED, LONGEST_RECKONED = 5_000, 400  # lines, by what formulas read of them, and characters of one
 WITHIN_STAY = ("NGAY_YL", "NGAY_TH_YL", "THOI_DIEM_DBLS")
 
 
@@ -69,7 +69,7 @@ class _Column:
     they alone do.
     """
 
-    __slots__ = ("codes", "field", "limit", "linked", "name", "reads", "right", "sound", "wanted")
+    __slots__ = ("codes", "field", "limit", "linked", "name", "reads", "sound", "wanted")
 
     def __init__(self, field: Field, limit: int | None, codes: str | None) -> None:
         self.field, self.name, self.limit, self.codes = field, field.name, limit, codes
@@ -77,18 +77,7 @@ class _Column:
         self.sound: set[str | None] = set() if self.wanted else {"", None}
         beside_others = bool(field.not_before or field.after or field.same or field.beside)
         self.linked = beside_others or field.formula is not None
-        self.reads = () if beside_others or field.required_until else _read_by(field)
-        self.right: set[tuple[str | None, ...]] = set()
-
-    def is_right(self, row: Row) -> bool:
-        """Whether what the fields say that it depends on was found right before."""
-        return bool(self.reads) and tuple(map(row.get, self.reads)) in self.right
-
-    def remember(self, row: Row) -> None:
-        """Remember what they say as right."""
-        told = tuple(map(row.get, self.reads))
-        if told and len(self.right) < MOST_RECKONED and sum(map(len, filter(None, told))) <= REMEMBERED:
-            self.right.add(told)
+        self.reads = () if beside_others or field.required_until or field.format else _read_by(field)
 
     def alone(self, value: str) -> list[tuple[str, str]]:
         """What is wrong with a value, whatever stands beside it."""
@@ -126,14 +115,32 @@ def _parts(field: Field, value: str) -> list[str]:
 
 
 class _Form:
-    """The fields of a table as they are on a day."""
+    """The fields of a table as they are on a day.
+
+    reads: the fields of a row that say whether those are right that are so by their row alone; right: what they said
+    where all of those were.
+    """
+
+    def __init__(self, columns: Sequence[_Column]) -> None:
+        self.every, self.others = _Asked(columns), _Asked([column for column in columns if not column.reads])
+        self.reads = tuple(dict.fromkeys(name for column in columns for name in column.reads))
+        self.right: set[tuple[str | None, ...]] = set()
+
+    def remember(self, told: tuple[str | None, ...]) -> None:
+        """Remember what a row says as right."""
+        if told and len(self.right) < MOST_RECKONED and sum(map(len, filter(None, told))) <= LONGEST_RECKONED:
+            self.right.add(told)
+
+
+class _Asked:
+    """Some of the fields of a table, of which those are to be found that must be looked at in a row."""
 
     def __init__(self, columns: Sequence[_Column]) -> None:
         self.columns, self.names = columns, [column.name for column in columns]
         # what a field may say whatever others say; one that depends on others is always asked
         self.sound: list[Container[str | None]] = [() if column.linked else column.sound for column in columns]
 
-    def to_ask(self, row: Row) -> Iterable[_Column]:
+    def of(self, row: Row) -> Iterable[_Column]:
         """Those of which is to be asked: most are blank and may be so, or say what was found sound before."""
         return compress(self.columns, map(not_, map(contains, self.sound, map(row.get, self.names))))
 
@@ -141,7 +148,13 @@ class _Form:
 @cache
 def _form(by: str, table: str, day: str) -> _Form:
     fields = enumerate(decision(by).tables[table].fields)
-    return _Form([_column(by, table, n, in_force(f.length, day), in_force(f.codes, day)) for n, f in fields])
+    return _form_of(tuple(_column(by, table, n, in_force(f.length, day), in_force(f.codes, day)) for n, f in fields))
+
+
+@cache
+def _form_of(columns: tuple[_Column, ...]) -> _Form:
+    """The same for all days on which all fields are the same."""
+    return _Form(columns)
 
 
 @cache
@@ -189,15 +202,14 @@ class _Check:
 
     def _fields(self, form: _Form, row: Row) -> Iterator[tuple[str, str, str]]:
         """What is wrong with the fields of a row, and with which."""
-        for column in form.to_ask(row):
-            value = row.get(column.name, "")
-            if (not value or value in column.sound) and column.is_right(row):
-                continue
-            found = list(self._in_row(column, row))
-            if not found and not self._reaches_limit(row):
-                column.remember(row)
-            for code, reason in found:
+        told = tuple(map(row.get, form.reads))
+        known, sound = told in form.right, True
+        for column in (form.others if known else form.every).of(row):
+            for code, reason in self._in_row(column, row):
+                sound = sound and not column.reads
                 yield column.name, code, reason
+        if sound and not known and not self._reaches_limit(row):
+            form.remember(told)
 
     def _problem(self, table: str, row: int, field: str, code: str, reason: str) -> Problem:
         labels = _labels(self.by, table)

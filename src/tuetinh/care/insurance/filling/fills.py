@@ -48,16 +48,18 @@ class Claimed:
 class Filling:
     """A table: rows gives the facts of each of its rows, and the ids of what they are read from; fields fill one.
 
-    own: those of the fields that are of a row and not of its visit.
+    own: those of the fields that are of a row and not of its visit; reads: how each of them is read.
     """
 
     rows: Callable[[Claimed], Iterable[tuple[Any, Mapping[str, str]]]]
     fields: Mapping[str, Fill]
-    own: list[tuple[str, Callable[[Any], str]]] = field(init=False)
+    own: list[str] = field(init=False)
+    reads: list[Callable[[Any], str]] = field(init=False)
 
     def __post_init__(self) -> None:
-        own = [(name, how.read) for name, how in self.fields.items() if not isinstance(how, OfVisit)]
-        object.__setattr__(self, "own", own)
+        own = {name: how.read for name, how in self.fields.items() if not isinstance(how, OfVisit)}
+        object.__setattr__(self, "own", list(own))
+        object.__setattr__(self, "reads", list(own.values()))
 
     def same(self, visit: Visit) -> Row:
         """What all rows say of a visit, in the order of the fields, and room for what they say of their own."""
@@ -86,8 +88,7 @@ def fill(name: str, filling: Filling, claimed: Claimed, sources: Sources | None)
     for number, (facts, ids) in enumerate(_rows(name, filling, claimed), 1):
         same = same or filling.same(claimed.visit)  # most tables have no row
         row = same.copy()
-        for place, read in filling.own:
-            row[place] = read(facts)
+        row.update(zip(filling.own, [read(facts) for read in filling.reads], strict=True))
         if "STT" in row:
             row["STT"] = str(number)
         rows.append(row)

@@ -39,10 +39,17 @@ def asked_first(
 
     known: functions that a word may be read by.
     """
-    lines = [f"def may_hold({arguments}):", " found = []"]
-    for place, condition in enumerate(conditions):
-        tests = sorted(guards(condition, read), key=_takes_long)
-        lines.append(f" if {' and '.join(tests) or 'True'}: found.append({place})")
+    kept: dict[str, str] = {}
+
+    def once(word: str) -> str:
+        """What stands in the row is read once for all conditions; what must be worked out, when it is asked for."""
+        text = read(word)
+        return text if _takes_long(text) else kept.setdefault(text, f"w{len(kept)}")
+
+    tests = [sorted(guards(condition, once), key=_takes_long) for condition in conditions]
+    lines = [f"def may_hold({arguments}):", " found = []", *(f" {name} = {text}" for text, name in kept.items())]
+    for place, asked in enumerate(tests):
+        lines.append(f" if {' and '.join(asked) or 'True'}: found.append({place})")
     scope: dict[str, Any] = {**SCOPE, **known}
     # A condition gives names of words, and texts and numbers as Python writes them itself.
     exec("\n".join([*lines, " return tuple(found)"]), scope)  # noqa: S102

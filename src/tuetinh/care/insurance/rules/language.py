@@ -129,7 +129,7 @@ class Known(dict[str, Any]):
     """What is known of a row, by word; worked out when it is asked for."""
 
     def __init__(self, table: str, facts: vocabulary.Facts, place: int, row: Row) -> None:
-        super().__init__()
+        super().__init__(facts.everywhere())
         self.sources, self.facts, self.place, self.row = sources(table), facts, place, row
 
     def __missing__(self, word: str) -> Any:

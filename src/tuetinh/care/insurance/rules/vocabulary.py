@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -88,13 +88,20 @@ class Facts:
     def __init__(self, tables: Tables, around: Around) -> None:
         self.tables, self.around = tables, around
         self.visit: Row = (tables.get("XML1") or [{}])[0]
-        self.kept: dict[str, Any] = {}
+        self.kept: dict[Hashable, Any] = {}
 
-    def once(self, name: str, work: Callable[[], Any]) -> Any:
+    def once(self, name: Hashable, work: Callable[[], Any]) -> Any:
         """The value of a name, worked out the first time."""
         if name not in self.kept:
             self.kept[name] = work()
         return self.kept[name]
+
+    def everywhere(self) -> dict[str, Any]:
+        """The words that are the same in every row."""
+        found: dict[str, Any] = self.once(
+            "everywhere", lambda: {one.name: one.worth(self, 0, {}) for one in EVERYWHERE}
+        )
+        return found
 
     @property
     def diagnoses(self) -> list[str]:
@@ -291,8 +298,8 @@ def _since_last(facts: Facts, row: Row) -> float:
 def _licence_fault(facts: Facts, row: Row) -> str:
     """`het-han`, `chua-hieu-luc` or `chua-dang-ky` for the first who may not; "" where all may or nothing is known."""
     at = (row.get("NGAY_TH_YL") or row.get("NGAY_YL") or row.get("NGAY_KQ", ""))[:8]
-    named = ";".join(row.get(name, "") for name in ("MA_BAC_SI", "NGUOI_THUC_HIEN", "MA_BS_DOC_KQ"))
-    return facts.once(f"licences {at} {named}", lambda: _licences_fault(facts.around, named, at))  # type: ignore[no-any-return]
+    named = row.get("MA_BAC_SI", ""), row.get("NGUOI_THUC_HIEN", ""), row.get("MA_BS_DOC_KQ", "")
+    return facts.once((at, named), lambda: _licences_fault(facts.around, ";".join(named), at))  # type: ignore[no-any-return]
 
 
 def _licences_fault(around: Around, named: str, at: str) -> str:
@@ -329,15 +336,19 @@ def _ordered_on(row: Row) -> date | None:
 
 def _not_approved(facts: Facts, row: Row) -> list[str]:
     """What the approved catalogues hold against a line: medicine, supply or service."""
+    book = facts.around.approved
     for catalogue, name in ((MEDICINES, "MA_THUOC"), (SUPPLIES, "MA_VAT_TU"), (SERVICES, "MA_DICH_VU")):
         if row.get(name):
-            return facts.around.approved.faults(catalogue, row[name], _ordered_on(row), row)
+            return book.faults(catalogue, row[name], _ordered_on(row), row) if catalogue in book.items else []
     return []
 
 
-def _staff_not_approved(facts: Facts, row: Row) -> str:
-    named = f"{row.get('MA_BAC_SI', '')};{row.get('NGUOI_THUC_HIEN', '')}"
-    return facts.around.approved.any_fault(STAFF, named, _ordered_on(row))
+def _one_not_approved(facts: Facts, catalogue: str, row: Row, *names: str) -> str:
+    """What a catalogue holds against the first code of some fields that is not right."""
+    book = facts.around.approved
+    if catalogue not in book.items:
+        return ""
+    return book.any_fault(catalogue, ";".join(row.get(name, "") for name in names), _ordered_on(row))
 
 
 def _same_medicine(facts: Facts) -> Counter[tuple[str, str, str]]:
@@ -369,7 +380,7 @@ def _service_row(facts: Facts, row: Row) -> Row:
 
 EVERYWHERE = [
     Word("BENH", _TEXTS, _("mọi mã bệnh của đợt điều trị, bệnh chính trước"),
-         lambda f, _n, _r: f.once("benh", lambda: f.diagnoses)),
+         lambda f, _n, _r: f.diagnoses),
     Word("TUOI", cel.Type.DOUBLE, _("tuổi tròn năm lúc đến khám"),
          lambda f, _n, _r: NAN if f.age is None else float(f.age // 365.25)),
     Word("TUOI_NGAY", cel.Type.DOUBLE, _("tuổi tính bằng ngày lúc đến khám"),
@@ -380,7 +391,7 @@ EVERYWHERE = [
          lambda f, _n, _r: [name for name, rows in f.tables.items() if rows]),
     Word("BAY_GIO", cel.Type.STRING, _("lúc kiểm tra, yyyymmddHHMM"), lambda f, _n, _r: f.around.now),
     Word("LUONG_CO_SO", cel.Type.DOUBLE, _("mức tham chiếu (lương cơ sở) ngày kết thúc"),
-         lambda f, _n, _r: f.once("salary", lambda: _salary(f))),
+         lambda f, _n, _r: _salary(f)),
 ]  # fmt: skip
 OF_VISIT = [
     Word("LOI_BENH_CHINH", _TEXTS, _("lỗi của bệnh chính theo danh mục: unknown, needs-digits, not-principal, "
@@ -408,13 +419,13 @@ RATE = Word(
     "MUC_HUONG_CAO_NHAT",
     cel.Type.DOUBLE,
     _("mức hưởng cao nhất mà thẻ, đối tượng và chi phí của đợt cho phép vào ngày của dòng"),
-    lambda f, _n, r: f.once(f"rate {(at := r.get('NGAY_YL', '')[:8])}", lambda: _highest_rate(f, at)),
+    lambda f, _n, r: f.once(("rate", at := r.get("NGAY_YL", "")[:8]), lambda: _highest_rate(f, at)),
 )
 RATES = Word(
     "CAC_MUC_HUONG",
     cel.Type.List(cel.Type.DOUBLE),
     _("các mức hưởng có thể có của dòng theo thẻ và đối tượng, rỗng khi không biết"),
-    lambda f, _n, r: f.once(f"rates {(at := r.get('NGAY_YL', '')[:8])}", lambda: _rates(f, at)),
+    lambda f, _n, r: f.once(("rates", at := r.get("NGAY_YL", "")[:8]), lambda: _rates(f, at)),
 )
 OF_STAFF = [
     Word("LOI_CHUNG_CHI", cel.Type.STRING, _("người ghi trên dòng: het-han, chua-hieu-luc, chua-dang-ky hoặc rỗng"),
@@ -422,7 +433,7 @@ OF_STAFF = [
     Word("PHAM_VI_BAC_SI", _TEXTS, _("mã phạm vi hành nghề của MA_BAC_SI, rỗng khi không biết"),
          lambda f, _n, r: _scopes(f, r)),
     Word("LOI_DANH_MUC_NGUOI", cel.Type.STRING, _("người ghi trên dòng theo danh mục 02/DM: khong-co, chua-hieu-luc, "
-         "het-hieu-luc hoặc rỗng"), lambda f, _n, r: _staff_not_approved(f, r)),
+         "het-hieu-luc hoặc rỗng"), lambda f, _n, r: _one_not_approved(f, STAFF, r, "MA_BAC_SI", "NGUOI_THUC_HIEN")),
 ]  # fmt: skip
 APPROVED = Word(
     "LOI_DANH_MUC",
@@ -450,12 +461,12 @@ OF_SERVICE = [
     RATE,
     RATES,
     Word("LOI_BENH", _TEXTS, _("lỗi của các mã bệnh trên dòng, cùng các mã lỗi như bệnh kèm theo"),
-         lambda f, _n, r: f.once(f"line {(told := r.get('MA_BENH', ''))}", lambda: [
+         lambda f, _n, r: f.once(("line", told := r.get("MA_BENH", "")), lambda: [
              e for c in _codes(told) for e in f.refused(c, principal=False)])),
     Word("LOI_DANH_MUC_MAY", cel.Type.STRING, _("máy của dòng theo danh mục 06/DM, các lỗi như trên"),
-         lambda f, _n, r: f.around.approved.any_fault(MACHINES, r.get("MA_MAY", ""), _ordered_on(r))),
+         lambda f, _n, r: _one_not_approved(f, MACHINES, r, "MA_MAY")),
     Word("LOI_DANH_MUC_KHOA", cel.Type.STRING, _("khoa của dòng theo danh mục 01/DM, các lỗi như trên"),
-         lambda f, _n, r: f.around.approved.any_fault(PLACES, r.get("MA_KHOA", ""), _ordered_on(r))),
+         lambda f, _n, r: _one_not_approved(f, PLACES, r, "MA_KHOA")),
     Word("SO_LAN", cel.Type.DOUBLE, _("tổng số lượng của dịch vụ này trong đợt"),
          lambda f, _n, r: f.once("performed", f.performed)[r.get("MA_DICH_VU") or r.get("MA_VAT_TU", "")][0]),
     Word("SO_LAN_NGAY", cel.Type.DOUBLE, _("số lượng của dịch vụ này trong ngày ra y lệnh"),
