@@ -213,6 +213,13 @@ def services(folder: Path) -> None:
     write("services", {"chapters": list(chapters), "techniques": list(techniques.values()), "billable": billable})
 
 
+def operations(folder: Path) -> None:
+    """The ICD-9-CM code of surgery and procedures, by their billable code (QĐ 4440, annex 3)."""
+    found = {r["Mã tương đương"]: r["Mã ICD-9"] for r in rows(folder / "phuluc3_dvkt_to_icd9cm_qd4440.csv.gz")}
+    print(f"icd9: {len(found)} services")
+    write("icd9", {code: icd9 for code, icd9 in found.items() if code and icd9})
+
+
 def lists(folder: Path, specs: Path) -> None:
     """Ethnic groups and the code lists of the insurance data."""
     groups = [
@@ -235,6 +242,7 @@ def main() -> None:
     icd10(vietnam / "icd10_qd4469")
     places(vietnam / "admin_units_2025_2tier")
     services(vietnam / "dvkt_technical_services")
+    operations(vietnam / "icd9cm_dvkt")
     lists(vietnam / "reference_lists", specs)
 
 

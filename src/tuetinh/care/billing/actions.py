@@ -62,11 +62,13 @@ def charge(
     display: str | None = None,
     unit_price: Decimal | None = None,
     at: datetime | None = None,
+    share: Decimal | None = None,
 ) -> r4.ChargeItem:
     """Charge a service, medicine, supply or day in bed to a visit at the facility's price of the day.
 
     source_reference: the order or dispense behind it; charged twice for one source, the first charge stands.
-    unit_price: instead of the price list's; at: when it was given, now when left out. Raises NoPrice.
+    unit_price: instead of the price list's; at: when it was given, now when left out; share: percent of the price that
+    a repeated or shared service costs (TYLE_TT_DV). Raises NoPrice.
     """
     when = timezone.localtime(at)
     with transaction.atomic():
@@ -74,6 +76,7 @@ def charge(
         if new or encounter.classHistory:  # an inpatient is announced once more
             announce_visit(BOOKS, encounter)
         item = _charge_item(encounter, row, code, Decimal(quantity), source_reference, display, unit_price, when)
+        item.factorOverride = None if share is None else share / 100
         known = record.read_many(BOOKS, "ChargeItem", [cast(str, item.id)])
         if known:
             return cast(r4.ChargeItem, next(iter(known.values())))

@@ -5,22 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from tuetinh.commons.ui.api import DayField
-
-
-class DongField(forms.CharField):
-    """An amount as people type it: `500.000`, `500 000 ₫`; None for nothing."""
-
-    widget = forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"})
-
-    def clean(self, value: object) -> int | None:
-        """Read the digits."""
-        typed = "".join(c for c in str(super().clean(value)) if c not in ".,₫đ \u00a0")
-        if not typed:
-            return None
-        if not (typed.isascii() and typed.isdigit()) or len(typed) > 13:
-            raise forms.ValidationError(_("Ghi số tiền bằng chữ số, ví dụ 500.000."))
-        return int(typed)
+from tuetinh.commons.ui.api import DayField, DongField
 
 
 class CashForm(forms.Form):

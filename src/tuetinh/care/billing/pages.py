@@ -20,7 +20,7 @@ from tuetinh.care.billing.errors import BillingError, NoBill, NoPayment, NoReaso
 from tuetinh.care.billing.forms import BackForm, CashForm, DayForm, ReasonForm
 from tuetinh.care.billing.models import Bill, Payment
 from tuetinh.care.billing.wire_bank import HEADER
-from tuetinh.care.insurance.api import Finding, Stopped, reasons_given, shown
+from tuetinh.care.insurance.api import Finding, Stopped, reasons_given, shown, standing
 from tuetinh.commons.access.api import asker, desk, open_to_all
 from tuetinh.commons.documents.api import Paper, respond_pdf
 from tuetinh.commons.identity.api import banner, names_of
@@ -249,6 +249,7 @@ def _bill_page(
         "bill": now,
         "row": row,
         "banner": banner(who, row.patient),
+        "standing": standing(row.patient) if now.card else None,
         "form": form or CashForm(initial={"amount": now.left}),
         "code": code,
         "stopped": stopped,

@@ -224,6 +224,7 @@ def _store_coverage(asker: Asker, answer: Answer, patient: str) -> r4.Coverage:
     for old in cast("list[r4.Coverage]", page.resources):
         if facts.card(old).number == fresh.subscriberId:
             fresh.id = old.id
+            facts.keep_paper(fresh, old)
             same = _without_meta(old) == r4.encode(fresh)
             return old if same else record.update(asker, fresh)
     return record.create(asker, fresh)

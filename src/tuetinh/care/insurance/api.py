@@ -18,6 +18,7 @@ from tuetinh.care.insurance.claim_fields import Described, described_fields, fie
 from tuetinh.care.insurance.claim_inputs import COPAY, OUT_OF_LEVEL, PRICE_PARTS, use_papers
 from tuetinh.care.insurance.claim_tables import REGISTRATION, TENDER
 from tuetinh.care.insurance.claims import Claim, claim, claims
+from tuetinh.care.insurance.copayment.standing import Standing, standing
 from tuetinh.care.insurance.entitlement import CardTerm, Situation, base_salary, small_cost
 from tuetinh.care.insurance.errors import (
     BadCase,
@@ -37,6 +38,7 @@ from tuetinh.care.insurance.intake.run import take_in, told_outcome
 from tuetinh.care.insurance.papers.actions import issue, see_again, withdraw
 from tuetinh.care.insurance.papers.catalogue import PAPERS, Paper
 from tuetinh.care.insurance.queries import card_on, cards, facility_of, facility_with, visit_situation
+from tuetinh.care.insurance.repeats import role_share
 from tuetinh.care.insurance.rules.book import use_delivered_rules
 from tuetinh.care.insurance.rules.desk import Finding, findings, reasons_given, shown, stop
 from tuetinh.care.insurance.rules.files import FileClaim, claims_in
@@ -110,6 +112,7 @@ __all__ = [
     "Situation",
     "Split",
     "SplitLine",
+    "Standing",
     "Stopped",
     "announce_visit",
     "base_salary",
@@ -145,6 +148,7 @@ __all__ = [
     "queue_unclaimed",
     "reasons_given",
     "recheck",
+    "role_share",
     "see_again",
     "send_due",
     "set_account",
@@ -152,6 +156,7 @@ __all__ = [
     "shown",
     "small_cost",
     "split",
+    "standing",
     "stop",
     "take_back_claim",
     "take_in",

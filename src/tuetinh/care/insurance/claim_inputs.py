@@ -82,6 +82,13 @@ def inputs_of(encounters: Iterable[r4.Encounter]) -> dict[str, Inputs]:
     }
 
 
+def copays_of(patient: str, at: datetime) -> Inputs:
+    """What a person has paid together at any facility from the beginning of the year until a moment."""
+    invoices = search_all(PAYMENT, r4.Invoice, f"subject=Patient/{patient}&status=balanced")
+    copays, free = _this_year(invoices, at, at.date())
+    return Inputs(copaid=sum((amount for _, amount in copays), ZERO), copays=copays, free_since=free)
+
+
 def _annexes(visits: list[r4.Encounter]) -> dict[str, frozenset[str]]:
     """The annexes that have the principal disease of a visit; nothing more is read where nobody entered any."""
     lists = {place: [*standing(place).values()] for place in {id_of(visit.serviceProvider) for visit in visits}}

@@ -174,8 +174,12 @@ def possible_rates(cards: list[CardTerm], day: date, *, on: date, code: str, inp
 
 
 def waived(situation: Situation, day: date) -> bool:
-    """Whether nothing is paid together any more on a day, by paper or by what was paid before the visit."""
-    by_paper = situation.exempt_from is not None and situation.exempt_from <= day
+    """Whether nothing is paid together any more on a day, by paper or by what was paid before the visit.
+
+    A paper holds until its year is over.
+    """
+    since = situation.exempt_from
+    by_paper = since is not None and since <= day and since.year == day.year
     return situation.exempt or by_paper or (counts(situation, day) and not left_to_copay(situation))
 
 

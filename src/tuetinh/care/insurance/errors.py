@@ -113,6 +113,24 @@ class BadList(InsuranceError):
         return self.why
 
 
+class BadYearPaper(InsuranceError):
+    """A paper of the insurer about the co-payment that cannot be kept. field: what is wrong with it."""
+
+    code = "bad-year-paper"
+    reasons: ClassVar = {
+        "on": _("Ngày không được ở tương lai."),
+        "exempt_from": _("Ngày miễn phải cùng năm với ngày tính, và không ở tương lai."),
+        "missing": _("Số tiền đã đủ 6 lần mức lương cơ sở: ghi ngày bắt đầu miễn trên giấy."),
+    }
+
+    def __init__(self, field: str, why: str) -> None:
+        self.field, self.why = field, why
+        super().__init__(field, why)
+
+    def __str__(self) -> str:
+        return str(self.reasons[self.why])
+
+
 class BadRule(InsuranceError):
     """A rule that cannot be kept as it was written."""
 
@@ -346,6 +364,7 @@ class BadCatalogue(InsuranceError):
         "missing": _("Thiếu giá trị bắt buộc."),
         "site": _("Dòng của cơ sở khác."),
         "value": _("Ngày hoặc giá không đọc được."),
+        "names": _("Không thấy cột mã thuốc và cột tên hoạt chất."),
     }
 
     def __init__(self, what: str, place: str = "") -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Final
@@ -20,6 +20,7 @@ OUR_CLASSES: Final = "https://tuetinh.vn/fhir/CodeSystem/coverage-class"
 FIVE_YEARS: Final = "https://tuetinh.vn/fhir/StructureDefinition/coverage-five-years"
 EXEMPT: Final = "https://tuetinh.vn/fhir/StructureDefinition/coverage-copay-exempt"  # valueDate: since when, by paper
 COPAID: Final = "https://tuetinh.vn/fhir/StructureDefinition/coverage-copaid"  # co-payment of a year, by paper
+OF_PAPERS: Final = frozenset({EXEMPT, COPAID})
 AREA: Final = "https://tuetinh.vn/fhir/StructureDefinition/coverage-area"
 ADMINISTERING: Final = frozenset({"admin", "system"})  # roles that change rules and lists
 
@@ -37,6 +38,7 @@ class Card:
     exempt_from: str = ""  # since when the insurer's paper waives the co-payment
     copaid: Decimal | None = None  # co-payment of the year until `copaid_on`, as the insurer certifies
     copaid_on: str = ""
+    paper: str = ""  # number of that paper
     active: bool = True
 
     @property
@@ -119,27 +121,56 @@ def card(coverage: r4.Coverage) -> Card:
         exempt_from=(extensions[EXEMPT].valueDate or "") if EXEMPT in extensions else "",
         copaid=next((one.valueMoney.value for one in certified if one.valueMoney), None),
         copaid_on=next((one.valueDate for one in certified if one.valueDate), ""),
+        paper=next((one.valueString for one in certified if one.valueString), ""),
         active=coverage.status == "active",
     )
 
 
 def cards_of(coverages: Iterable[r4.Coverage]) -> list[Card]:
-    """The cards of these that have a number, the one that lasts longest first."""
+    """The cards of these that have a number, the one that lasts longest first; all of them are of one person.
+
+    A paper about the co-payment is the person's: what the latest says counts for each card.
+    """
     found = [one for one in map(card, coverages) if one.number]
+    told = max(found, key=lambda one: one.copaid_on, default=None)
+    free = max((one.exempt_from for one in found), default="")
+    if told and (told.copaid_on or free):
+        paper = {"copaid": told.copaid, "copaid_on": told.copaid_on, "paper": told.paper, "exempt_from": free}
+        found = [replace(one, **paper) for one in found]
     return sorted(found, key=lambda one: (one.active, one.valid_to or "9"), reverse=True)
 
 
-def certify(coverage: r4.Coverage, amount: Decimal, on: date, exempt_from: date | None = None) -> None:
-    """Write what a paper of the insurer says: the co-payment of a year until a day, since when none is due any more."""
-    kept = [one for one in coverage.extension or [] if one.url not in (COPAID, EXEMPT)]
+def certify(
+    coverage: r4.Coverage, amount: Decimal, on: date, exempt_from: date | None = None, *, paper: str = ""
+) -> None:
+    """Write what a paper of the insurer says: the co-payment of a year until a day, since when none is due any more.
+
+    paper: its number.
+    """
     told = [
         r4.Extension(url="amount", valueMoney=r4.Money(value=amount, currency="VND")),
         r4.Extension(url="on", valueDate=on.isoformat()),
     ]
-    kept.append(r4.Extension(url=COPAID, extension=told))
+    if paper:
+        told.append(r4.Extension(url="number", valueString=paper))
+    withdraw_paper(coverage)
+    coverage.extension = [*(coverage.extension or []), r4.Extension(url=COPAID, extension=told)]
     if exempt_from:
-        kept.append(r4.Extension(url=EXEMPT, valueDate=exempt_from.isoformat()))
-    coverage.extension = kept
+        coverage.extension.append(r4.Extension(url=EXEMPT, valueDate=exempt_from.isoformat()))
+
+
+def withdraw_paper(coverage: r4.Coverage) -> bool:
+    """Take away what a paper of the insurer said; returns whether there was one."""
+    kept = [one for one in coverage.extension or [] if one.url not in OF_PAPERS]
+    had = len(kept) < len(coverage.extension or [])
+    coverage.extension = kept or None
+    return had
+
+
+def keep_paper(coverage: r4.Coverage, old: r4.Coverage) -> None:
+    """Carry what a paper of the insurer said over to the card as it was asked about again."""
+    kept = [one for one in old.extension or [] if one.url in OF_PAPERS]
+    coverage.extension = [*(coverage.extension or []), *kept] or None
 
 
 def request(patient: str, facility: str, now: str, *, encounter: str = "") -> r4.CoverageEligibilityRequest:

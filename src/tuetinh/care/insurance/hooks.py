@@ -24,6 +24,12 @@ def _to_send(request: HttpRequest) -> int:
     return due(request.user.facility)  # type: ignore[union-attr]
 
 
+def _without_code(request: HttpRequest) -> int:
+    from tuetinh.commons.catalogues.api import without_code
+
+    return len(without_code(request.user.facility))  # type: ignore[union-attr]
+
+
 MENU = [
     MenuItem(
         roles=("cashier",),
@@ -64,6 +70,16 @@ MENU = [
         order=62,
         rare=True,
         at="facility",
+    ),
+    MenuItem(
+        roles=("admin",),
+        url="insurance:medicines",
+        icon="pill",
+        label=gettext_lazy("Mã thuốc BHYT"),
+        order=62,
+        rare=True,
+        at="facility",
+        badge=_without_code,
     ),
     MenuItem(
         roles=("admin",),

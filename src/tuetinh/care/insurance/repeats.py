@@ -41,6 +41,12 @@ def with_shares(lines: list[Line], situation: Situation) -> list[Line]:
     return done
 
 
+def role_share(role: str) -> Decimal | None:
+    """TYLE_TT_DV of a second operation or procedure of one session (`again_same_team`…); None for no such role."""
+    found = law()["role_shares"].get(role)
+    return None if found is None else Decimal(found)
+
+
 def exam_share(before: int) -> Decimal:
     """TYLE_TT_DV of an examination, by how many were before it on its day."""
     return _step(law()["exam_shares"], before)

@@ -6,8 +6,10 @@ from django.urls import path
 
 from tuetinh.care.insurance.annexes import pages as annexes
 from tuetinh.care.insurance.approved import pages as approved
+from tuetinh.care.insurance.copayment import pages as copayment
 from tuetinh.care.insurance.forms import pages as forms
 from tuetinh.care.insurance.intake import pages as intake
+from tuetinh.care.insurance.medicines import pages as medicines
 from tuetinh.care.insurance.papers import pages as papers
 from tuetinh.care.insurance.past import pages as past
 from tuetinh.care.insurance.results import pages as results
@@ -28,6 +30,7 @@ urlpatterns = [
     path(f"{PAPER}.pdf", papers.paper_pdf, name="paper-pdf"),
     path("insurance/visits/<str:encounter_id>/appointment.pdf", papers.appointment_pdf, name="appointment-pdf"),
     path("insurance/visits/<str:encounter_id>/past", past.past, name="past"),
+    path("insurance/people/<str:patient_id>/copayment", copayment.copayment, name="copayment"),
     path("insurance", pages.day, name="day"),
     path("insurance/imports", intake.imports, name="imports"),
     path("insurance/imports/<int:import_id>", intake.one, name="import"),
@@ -58,5 +61,7 @@ urlpatterns = [
     path("insurance/annexes", annexes.annexes, name="annexes"),
     path("insurance/approved", approved.items, name="approved"),
     path("insurance/approved/import", approved.take, name="approved-import"),
+    path("insurance/medicines", medicines.medicines, name="medicines"),
+    path("insurance/medicines/import", medicines.take, name="medicines-import"),
     path("insurance/rates", rates.rates, name="rates"),
 ]

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from tuetinh.care.insurance.api import CardCheck, NoCard, cards, check_card
+from tuetinh.care.insurance.api import CardCheck, NoCard, cards, check_card, standing
 from tuetinh.care.reception import actions, queries, tickets, voice, words
 from tuetinh.care.reception.errors import NoVisit, ReceptionError
 from tuetinh.care.reception.forms import PersonForm, ReasonForm, VisitForm, draft_of
@@ -211,7 +211,8 @@ def person(request: HttpRequest, patient_id: str) -> HttpResponse:
 def card(request: HttpRequest, patient_id: str) -> HttpResponse:
     """Ask the gateway about the person's card and show what it says."""
     _patient(request, patient_id)
-    context = {"check": _checked(request, patient_id), "patient_id": patient_id}
+    check = _checked(request, patient_id)
+    context = {"check": check, "patient_id": patient_id, "standing": standing(patient_id)}
     return render(request, "reception/card.html", context)
 
 
@@ -237,6 +238,7 @@ def visit(request: HttpRequest, encounter_id: str) -> HttpResponse:
         "state": words.STATES[found.state],
         "banner": banner(me, found.patient),
         "held": held,
+        "standing": standing(found.patient) if held else None,
         "rooms": [room for room in queries.rooms(found.facility) if room.id != found.room],
         "form": ReasonForm(),
     }

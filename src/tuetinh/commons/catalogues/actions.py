@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final, Literal
@@ -12,9 +13,11 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from . import errors
-from .models import Price
+from .drugs import drug
+from .models import MedicineCode, Price
 
 Kind = Literal["service", "drug", "bed", "supply"]
+_MEDICINE_CODE: Final = re.compile(r"[0-9A-Z][0-9A-Z.+]{0,49}")  # 40.50, 05C.135.5, 40.30.501
 _COLUMNS: Final = "facility, valid_from, code, kind, amount, registration, tender, name, unit"
 _COPY: Final = f"COPY {Price._meta.db_table} ({_COLUMNS}) FROM STDIN"
 
@@ -70,6 +73,27 @@ def load_price_list(facility: str, rows: Iterable[PriceRow], valid_from: date) -
                 for row in rows:
                     copy.write_row((facility, valid_from, *msgspec.structs.astuple(row)))
             return int(cursor.rowcount)
+
+
+def set_medicine_codes(facility: str, codes: Mapping[str, str], *, account: str) -> tuple[int, int]:
+    """Enter the insurer's codes of medicines at a facility, "" takes one away; how many are new or changed, and as
+    before.
+
+    Raises CatalogueError for what is no medicine of the formulary or no code.
+    """
+    for medicine, code in codes.items():
+        if drug(medicine) is None or (code and not _MEDICINE_CODE.fullmatch(code)):
+            raise errors.CatalogueError(errors.MEDICINE_CODE, code=code)
+    with transaction.atomic():
+        _lock(facility)
+        mine = MedicineCode.objects.filter(facility=facility)
+        known = dict(mine.filter(medicine__in=codes).values_list("medicine", "code"))
+        fresh = {medicine: code for medicine, code in codes.items() if known.get(medicine, "") != code}
+        mine.filter(medicine__in=[medicine for medicine, code in fresh.items() if not code]).delete()
+        for medicine, code in fresh.items():
+            if code:
+                mine.update_or_create(facility=facility, medicine=medicine, defaults={"code": code, "account": account})
+    return len(fresh), len(codes) - len(fresh)
 
 
 def _lock(facility: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuetinh.record.text import fold
 
-from .actions import PriceRow, load_price_list, set_price
+from .actions import PriceRow, load_price_list, set_medicine_codes, set_price
 from .drugs import Drug, drug, drugs, search_drugs
 from .errors import CatalogueError
 from .facts import (
@@ -62,8 +62,18 @@ from .places import (
     units_before,
     written,
 )
-from .queries import listed, price, price_rows, priced, prices, starter_prices
-from .services import Service, Technique, consultations, equivalents, search_services, service, technique
+from .queries import listed, medicine_codes, price, price_rows, priced, prices, starter_prices, without_code
+from .services import (
+    Service,
+    Technique,
+    consultations,
+    equivalents,
+    icd9,
+    is_procedure,
+    search_services,
+    service,
+    technique,
+)
 from .services import groups as service_groups
 from .workdays import after_working_days, is_holiday, is_working
 
@@ -114,12 +124,15 @@ __all__ = [
     "ethnicity",
     "facility_levels",
     "fold",
+    "icd9",
     "icd10",
     "is_holiday",
+    "is_procedure",
     "is_working",
     "list_code",
     "listed",
     "load_price_list",
+    "medicine_codes",
     "old_to_new",
     "parse_address",
     "places_typed",
@@ -136,9 +149,11 @@ __all__ = [
     "service",
     "service_code",
     "service_groups",
+    "set_medicine_codes",
     "set_price",
     "starter_prices",
     "technique",
     "units_before",
+    "without_code",
     "written",
 ]

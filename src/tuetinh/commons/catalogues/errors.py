@@ -13,6 +13,7 @@ OTHER_SEX = "icd10-other-sex"
 AGE = "icd10-age"
 PRICE_OVERLAP = "price-overlap"
 PRICE_INVALID = "price-invalid"
+MEDICINE_CODE = "medicine-code"
 
 MESSAGES = {
     UNKNOWN_CODE: gettext_lazy("Không có mã ICD-10 %(code)s."),
@@ -30,6 +31,7 @@ MESSAGES = {
     PRICE_INVALID: gettext_lazy(
         "Giá của %(code)s không hợp lệ: số tiền không âm, ngày kết thúc không trước ngày bắt đầu."
     ),
+    MEDICINE_CODE: gettext_lazy("%(code)s không phải mã thuốc BHYT, ví dụ 40.50."),
 }
 
 

@@ -36,3 +36,18 @@ class Price(models.Model):
                 condition=Q(valid_to__isnull=True) | Q(valid_to__gte=F("valid_from")), name="price_dates_in_order"
             ),
         ]
+
+
+class MedicineCode(models.Model):
+    """The insurer's code of a medicine (MA_THUOC) as a facility entered it; it goes before that of the formulary."""
+
+    facility = models.CharField(max_length=64)
+    medicine = models.CharField(max_length=120)
+    code = models.CharField(max_length=50)
+    at = models.DateTimeField(auto_now=True)
+    account = models.CharField(max_length=64)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["facility", "medicine"], name="medicine_code_once"),
+        ]

@@ -31,6 +31,7 @@ STAFF = (
 CONTROLLED = {"GN": gettext_lazy("gây nghiện"), "HT": gettext_lazy("hướng thần")}
 _LONGEST = 200  # of what is typed
 _MOST = 20
+_WIDE = 200  # services that are looked through for those of a kind
 Option = dict[str, str]
 
 
@@ -72,14 +73,16 @@ def icd10(request: HttpRequest) -> HttpResponse:
 @require_GET
 @desk(*STAFF)
 def services(request: HttpRequest) -> HttpResponse:
-    """Services by code or name; `group` keeps one chapter of TT 23/2024."""
+    """Services by code or name; `group` keeps one chapter of TT 23/2024, `done` surgery and procedures."""
     group = request.GET.get("group") or None
 
     def find(typed: str) -> list[Option]:
         names = api.service_groups()
+        found = api.search_services(typed, group, limit=_WIDE) if "done" in request.GET else None
+        wanted = [s for s in found if api.is_procedure(s)][:_MOST] if found else api.search_services(typed, group)
         return [
             _option(s.code, s.name, code=s.code, hint=capfirst(names.get(s.group, "").lower()), pill=s.rank)
-            for s in api.search_services(typed, group)
+            for s in wanted
         ]
 
     return _answer(request, find)
@@ -88,18 +91,25 @@ def services(request: HttpRequest) -> HttpResponse:
 @require_GET
 @desk(*STAFF)
 def drugs(request: HttpRequest) -> HttpResponse:
-    """Medicines by ingredient, strength, form."""
+    """Medicines by ingredient, strength, form; one that the insurer's code is not known of says so."""
 
     def find(typed: str) -> list[Option]:
+        found = api.search_drugs(typed)
+        bare = {one.code for one in found if not one.substance_code}
+        bare -= api.medicine_codes(asker(request).facility).keys() if bare else set()
+
+        def notes(d: api.Drug) -> list[str]:
+            return [str(CONTROLLED[d.control])] if d.control else []
+
         return [
             _option(
                 d.code,
                 f"{d.name} {d.strength}",
                 hint=f"{d.form} · {d.route}",
-                pill=str(CONTROLLED.get(d.control, "")),
-                tone="danger" if d.control else "",
+                pill=" · ".join([*notes(d), *([gettext("chưa có mã BHYT")] if d.code in bare else [])]),
+                tone="danger" if d.control else "warning" if d.code in bare else "",
             )
-            for d in api.search_drugs(typed)
+            for d in found
         ]
 
     return _answer(request, find)

@@ -10,8 +10,8 @@ from typing import cast
 from django.db.models import Q
 
 from .actions import Kind, PriceRow
-from .drugs import drugs
-from .models import Price
+from .drugs import Drug, drugs
+from .models import MedicineCode, Price
 from .services import billables, consultations
 
 DEMO_TENDER, DEMO_SUPPLY_TENDER = "01/QĐ-DEMO;G1;N4;2026", "02/QĐ-DEMO;G1;N0;2026"
@@ -60,6 +60,17 @@ def priced(facility: str, kind: Kind, on: date) -> list[PriceRow]:
     ).order_by("facility")
     found = {row.code: _row(row) for row in rows}
     return sorted(found.values(), key=lambda row: (row.name, row.code))
+
+
+def medicine_codes(facility: str) -> dict[str, str]:
+    """The insurer's codes of medicines (MA_THUOC) that a facility entered, by medicine."""
+    return dict(MedicineCode.objects.filter(facility=facility).values_list("medicine", "code"))
+
+
+def without_code(facility: str) -> list[Drug]:
+    """Medicines that neither the formulary nor the facility knows the insurer's code of."""
+    own = medicine_codes(facility)
+    return [one for one in drugs() if not one.substance_code and one.code not in own]
 
 
 def _row(price: Price) -> PriceRow:

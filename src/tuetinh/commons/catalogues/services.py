@@ -80,6 +80,21 @@ def _consultations() -> dict[str, Service]:
     }
 
 
+@cache
+def _icd9() -> dict[str, str]:
+    return load("icd9", dict[str, str])
+
+
+def icd9(code: str) -> str:
+    """The ICD-9-CM code of a service that is surgery or a procedure (QĐ 4440), "" where none is known."""
+    return _icd9().get(code, "")
+
+
+def is_procedure(service: Service) -> bool:
+    """Whether a service is surgery (P) or a procedure (T), by its class, and done by hand: no test, no picture."""
+    return service.rank[:1] in ("P", "T") and service.group not in ("18", "21", "22", "23", "24", "25")
+
+
 def technique(code: str) -> Technique | None:
     """The technique of TT 23/2024 with this code (`1.10`)."""
     return _techniques().get(code)

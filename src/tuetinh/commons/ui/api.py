@@ -13,6 +13,7 @@ from django import forms
 from django.apps import apps
 from django.core.paginator import Page, Paginator
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext
 
 from tuetinh.commons.ui.charts import Bar, bars  # noqa: F401  (offered to the modules)
 from tuetinh.commons.ui.sheets import SHEET, workbook  # noqa: F401
@@ -83,6 +84,21 @@ class DayField(forms.DateField):
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
         """Digits come first on a phone."""
         return super().widget_attrs(widget) | {"inputmode": "numeric", "placeholder": "dd/mm/yyyy"}
+
+
+class DongField(forms.CharField):
+    """An amount as people type it: `500.000`, `500 000 ₫`; None for nothing."""
+
+    widget = forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"})
+
+    def clean(self, value: object) -> int | None:
+        """Read the digits."""
+        typed = "".join(c for c in str(super().clean(value)) if c not in ".,₫đ \u00a0")
+        if not typed:
+            return None
+        if not (typed.isascii() and typed.isdigit()) or len(typed) > 13:
+            raise forms.ValidationError(gettext("Ghi số tiền bằng chữ số, ví dụ 500.000."))
+        return int(typed)
 
 
 def paginate(request: HttpRequest, rows: QuerySet[Any] | Sequence[Any], per_page: int = PER_PAGE) -> Page[Any]:

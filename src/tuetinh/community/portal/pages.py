@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 
 from tuetinh.care.billing import api as billing
 from tuetinh.care.clinic import api as clinic
-from tuetinh.care.insurance.api import cards
+from tuetinh.care.insurance.api import cards, standing
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.access.api import ROLES, asker, desk, in_words, notices, owner_names, place_name
 from tuetinh.commons.documents.api import respond_pdf
@@ -79,6 +79,7 @@ def today(request: HttpRequest, who: Asker) -> HttpResponse:
         "looked": sum(1 for one in looked if one.last >= week),
         "known": bool(shown or now),
         "notices": notices(who),
+        "standing": standing(str(who.patient)),
     }
     return render(request, "portal/today.html", context)
 
@@ -198,6 +199,7 @@ def mine(request: HttpRequest, who: Asker) -> HttpResponse:
             for card in cards(who, str(who.patient))
         ],
         "mine": queries.mine(who),
+        "standing": standing(str(who.patient)),
     }
     return render(request, "portal/mine.html", context)
 

@@ -193,6 +193,8 @@ def _product(url: str, name: str) -> Fill:
 
 
 def _substance(c: Charged) -> str:
+    if own := c.visit.medicine_codes.get(c.code):
+        return own
     concept = (c.medicine.medicationCodeableConcept if c.medicine else None) or c.item.code
     return code(concept, SUBSTANCES) or (c.drug.substance_code if c.drug else "")
 
@@ -240,7 +242,7 @@ def _measured_in(c: Charged) -> str:
 MEDICINE: Final = {
     "MA_LK": OfVisit("XML1.MA_LK", key),
     "STT": NUMBERED,
-    "MA_THUOC": Fill("MedicationRequest.medication(mã hoạt chất)", _substance),
+    "MA_THUOC": Fill("mã thuốc của cơ sở, MedicationRequest.medication(mã hoạt chất)", _substance),
     "MA_PP_CHEBIEN": Fill("ChargeItem.extension(processing-method)", lambda c: told(c.item, PROCESSING)),
     "MA_CSKCB_THUOC": Fill("ChargeItem.extension(source-facility)", lambda c: told(c.item, SOURCE)),
     "MA_NHOM": Fill("ChargeItem.extension(cost-group), 4: thuốc", lambda c: told(c.item, COST_GROUP) or "4"),
@@ -404,8 +406,8 @@ SERVICE: Final = {
         lambda c: listed([used for p in c.procedures for used in p.usedCode or []], "pp-vo-cam"),
     ),
     "VI_TRI_TH_DVKT": Fill(
-        "Procedure.bodySite",
-        lambda c: ";".join(dict.fromkeys(text(site) for p in c.procedures for site in p.bodySite or [])),
+        "Procedure.bodySite(vi-tri)",
+        lambda c: listed([site for p in c.procedures for site in p.bodySite or []], "vi-tri"),
     ),
     "MA_MAY": Fill("Observation.device, Procedure.usedReference, Device.identifier(ma-may)", _machines),
     "MA_HIEU_SP": Fill("ChargeItem.extension(supply-model)", lambda c: told(c.item, MODEL)),

@@ -105,7 +105,13 @@ def licence(visit: Visit, who: r4.Reference | None, *, fallback: bool = True) ->
     id_ = id_of(who)
     if not id_ and fallback:
         id_ = leader(visit)
-    person = visit.practitioners.get(id_)
+    known = visit.licences.get(id_)
+    if known is None:
+        known = visit.licences[id_] = _licence(visit.practitioners.get(id_))
+    return known
+
+
+def _licence(person: r4.Practitioner | None) -> str:
     if person is None:
         return ""
     licences = [i.value for q in person.qualification or [] for i in q.identifier or [] if i.value]

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
+from django.utils import timezone
+
 from tuetinh.care.insurance.filling.fills import NUMBERED, Claimed, Fill, Filling, OfVisit, Sources
 from tuetinh.care.insurance.filling.reading import (
     ICD9,
@@ -127,8 +129,11 @@ PERSON: Final = {
 def _free_of_copayment(claimed: Claimed) -> str:
     """NGAY_MIEN_CCT: the day of the insurer's paper, else when six base salaries were reached, here or before."""
     visit, divided = claimed.visit, claimed.divided
-    if visit.cards and visit.cards[-1].exempt_from:
-        return visit.cards[-1].exempt_from.replace("-", "")
+    period = visit.encounter.period or r4.Period()
+    began, end = moment(period.start), moment(period.end) or timezone.localtime()
+    since = visit.cards[-1].exempt_from if visit.cards else ""
+    if since and since <= end.date().isoformat() and (began or end).year <= int(since[:4]):
+        return since.replace("-", "")
     if divided.passed:
         return written(divided.passed.at)
     return written(visit.inputs.free_since) if divided.waived else ""

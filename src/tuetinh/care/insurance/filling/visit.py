@@ -21,7 +21,7 @@ from tuetinh.care.insurance.filling.reading import extension, id_of, search_all
 from tuetinh.care.insurance.papers.facts import Answered, read
 from tuetinh.care.insurance.queries import visit_situations
 from tuetinh.care.insurance.situations import REGISTRATION, FacilityFacts, charged_code, ended, kind
-from tuetinh.commons.catalogues.api import PriceRow, price_rows
+from tuetinh.commons.catalogues.api import PriceRow, medicine_codes, price_rows
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
@@ -40,8 +40,9 @@ class Visit:
     """All facts of a visit that a claim is made of.
 
     papers: those that were issued, by their name; inputs: what it rests on besides its own facts; prices: the lines of
-    the price list of medicines whose charge does not say which product it was. told: what is kept of the rows of an
-    imported claim, by table and fact. results_of, reports_of: by order.
+    the price list of medicines whose charge does not say which product it was; medicine_codes: MA_THUOC as the facility
+    entered it, by medicine. told: what is kept of the rows of an imported claim, by table and fact. results_of,
+    reports_of: by order; licences: what was found of practitioners.
     """
 
     encounter: r4.Encounter
@@ -64,10 +65,12 @@ class Visit:
     papers: dict[str, list[Answered]] = field(default_factory=dict)
     devices: dict[str, r4.Device] = field(default_factory=dict)
     prices: dict[str, PriceRow] = field(default_factory=dict)
+    medicine_codes: Mapping[str, str] = field(default_factory=dict)
     inputs: Inputs = field(default_factory=Inputs)
     told: Mapping[str, Mapping[str, Kept]] = field(default_factory=dict)
     results_of: dict[str, list[r4.Observation]] = field(init=False)
     reports_of: dict[str, list[r4.DiagnosticReport]] = field(init=False)
+    licences: dict[str, str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "results_of", _by_order(self.observations))
@@ -120,6 +123,7 @@ def gather_many(asker: Asker, ids: Sequence[str]) -> dict[str, tuple[Visit, Situ
     devices = _named(asker, "Device", chain((o.device for o in known.all(r4.Observation)), used))
     inputs = inputs_of(here.values())
     situations = visit_situations(asker, here.values(), inputs=inputs)
+    codes = {place: medicine_codes(place) for place in {id_of(one.serviceProvider) for one in here.values()}}
     found = {}
     for id_, encounter in here.items():
         situation, cards, facility = situations[id_]
@@ -144,6 +148,7 @@ def gather_many(asker: Asker, ids: Sequence[str]) -> dict[str, tuple[Visit, Situ
             practitioners=cast("dict[str, r4.Practitioner]", practitioners),
             departments=cast("dict[str, r4.Location]", departments),
             devices=cast("dict[str, r4.Device]", devices),
+            medicine_codes=codes[id_of(encounter.serviceProvider)],
             inputs=inputs[id_],
             told=known.told(encounter),
         )

@@ -249,7 +249,7 @@ def _procedure(
         else None,
         performer=[r4.ProcedurePerformer(actor=one) for one in stay.everyone(row.get("NGUOI_THUC_HIEN", "")) or []]
         or None,
-        bodySite=[r4.CodeableConcept(text=where)] if where else None,
+        bodySite=[reading.coded(f"{LISTS}/vi-tri", where)] if where else None,
         usedCode=[reading.coded(f"{LISTS}/pp-vo-cam", anaesthesia)] if anaesthesia else None,
         usedReference=_machines(row),
     )

@@ -168,6 +168,7 @@ CASES: list[tuple[str, dict[str, dict[int, dict[str, str]]], Around]] = [
     ("PERFORMER", {"XML3": {TEST: {"NGUOI_THUC_HIEN": ""}}}, Around()),
     ("TWO-PLACES-MACHINE", {"XML3": {TEST: {"MA_MAY": "HH.1.X1"}}}, Around(busy={("XML3", 2): ("other", "")})),
     ("TWO-PLACES-PERSON", {"XML3": {TEST: {"MA_NHOM": "2"}}}, Around(busy={("XML3", 2): ("", "other")})),
+    ("DRUG-NO-CODE", {"XML2": one(MA_THUOC="")}, Around()),
     ("DRUG-METFORMIN", {"XML2": one(MA_THUOC="40.807")}, Around()),
     ("DRUG-INSULIN", {"XML2": one(MA_THUOC="40.806")}, Around()),
     ("DRUG-LEVOTHYROXIN", {"XML2": one(MA_THUOC="40.815")}, Around()),

@@ -88,6 +88,7 @@ ROWS = {
     "imaging/studies/<int:study_id>": Row("imaging", "/imaging/studies"),
     "imaging/studies/<int:study_id>/patient": Row("imaging", "/imaging/waiting?list=nobody"),
     "imaging/devices/<int:device_id>": Row("admin", "/imaging/devices"),
+    "clinic/visits/<str:encounter_id>/procedures": Row("doctor", "/clinic", about="/clinic/visits/{}/procedures"),
     "lab/poct/<str:encounter_id>": Row("doctor", "/clinic", states=("?test=URINE",), about="/lab/poct/{}"),
     "lab/pathology": Row("lab", states=("?stage=signed",)),
     "lab/pathology/visits/<str:encounter_id>": Row("doctor", "/clinic", about="/lab/pathology/visits/{}"),
@@ -103,6 +104,7 @@ ROWS = {
     "lab/tubes/<str:number>/label": Row("lab", "/lab?list=done"),
     "billing/<str:encounter_id>": Row("cashier", "/billing"),
     "insurance/claims/<int:case_id>": Row("cashier", "/insurance"),
+    "insurance/people/<str:patient_id>/copayment": Row("reception", at=f"/insurance/people/{CITIZEN}/copayment"),
     "insurance/imports": Row("cashier"),
     "insurance/imports/<int:import_id>": Row("cashier", "/insurance/imports", states=("?state=refused",)),
     "insurance/results": Row("cashier", states=("?month=2026-11&state=reduced",)),
@@ -116,6 +118,7 @@ ROWS = {
     "insurance/rules/<str:code>": Row("admin", at="/insurance/rules/ICD-PRINCIPAL"),
     "insurance/overrides": Row("cashier"),
     "insurance/annexes": Row("admin"),
+    "insurance/medicines": Row("admin", states=("?all=1", "?q=amox&all=1")),
     "insurance/visits/<str:encounter_id>/past": Row("doctor", "/clinic", about="/insurance/visits/{}/past"),
     "insurance/visits/<str:encounter_id>/papers": Row("doctor", "/clinic", about="/insurance/visits/{}/papers"),
     "insurance/visits/<str:encounter_id>/papers/<slug:name>/<int:place>": Row(
