@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from tuetinh.care.clinic import pages, worklist_pages
+from tuetinh.care.clinic.procedures import pages as procedures
 
 app_name = "clinic"
 urlpatterns = [
@@ -22,6 +23,12 @@ urlpatterns = [
     path("clinic/visits/<str:encounter_id>/orders", pages.orders, name="orders"),
     path("clinic/people/<str:patient_id>/visits/<str:encounter_id>", pages.past, name="past"),
     path("clinic/visits/<str:encounter_id>/orders/cancel", pages.cancel_order, name="cancel-order"),
+    path("clinic/visits/<str:encounter_id>/procedures", procedures.procedures, name="procedures"),
+    path(
+        "clinic/visits/<str:encounter_id>/procedures/<str:procedure_id>/cancel",
+        procedures.take_back,
+        name="procedure-back",
+    ),
     path("clinic/visits/<str:encounter_id>/allergies", pages.allergy, name="allergy"),
     path("clinic/visits/<str:encounter_id>/drafts/<str:form>", pages.draft, name="draft"),
     path("clinic/visits/<str:encounter_id>/prescription", pages.prescription, name="prescription"),
