@@ -6,8 +6,8 @@ read what others wrote, and does not see it: what comes out is who pays what.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -69,13 +69,15 @@ def inputs_of(encounters: Iterable[r4.Encounter]) -> dict[str, Inputs]:
     if people:
         _read(people)
     found = {visit.id or "": _inputs(visit, people.get(id_of(visit.subject), _Person())) for visit in visits}
-    others = _others(visits, sorted(people))
+    others: dict[str, list[r4.Encounter]] = defaultdict(list)
+    for one in _others(visits, sorted(people)):
+        others[id_of(one.subject)].append(one)
     exams, annexes = _exams_before(visits, others), _annexes(visits)
     return {
         visit.id or "": replace(
             found[visit.id or ""],
             exams_before=exams.get(visit.id or "", 0),
-            since_last=_since_last(visit, others),
+            since_last=_since_last(visit, others[id_of(visit.subject)]),
             annexes=annexes.get(visit.id or "", frozenset()),
         )
         for visit in visits
@@ -123,9 +125,15 @@ def _others(visits: list[r4.Encounter], people: list[str]) -> list[r4.Encounter]
     return [one for one in search_all(PAYMENT, r4.Encounter, query) if one.status not in NO_VISIT]
 
 
-def _exams_before(visits: list[r4.Encounter], others: list[r4.Encounter]) -> dict[str, int]:
-    """Examinations of each person at earlier visits of the same day to the same facility, by the later visit."""
-    earlier = {visit.id or "": {one.id or "" for one in others if _earlier_today(one, visit)} for visit in visits}
+def _exams_before(visits: list[r4.Encounter], others: Mapping[str, list[r4.Encounter]]) -> dict[str, int]:
+    """Examinations of each person at earlier visits of the same day to the same facility, by the later visit.
+
+    others: all visits of these days, by person.
+    """
+    earlier = {
+        visit.id or "": {one.id or "" for one in others[id_of(visit.subject)] if _earlier_today(one, visit)}
+        for visit in visits
+    }
     wanted = sorted(set().union(*earlier.values()))
     if not wanted:
         return {}
@@ -137,22 +145,23 @@ def _exams_before(visits: list[r4.Encounter], others: list[r4.Encounter]) -> dic
 
 
 def _since_last(visit: r4.Encounter, others: list[r4.Encounter]) -> timedelta | None:
-    """From the end of the visit before to the beginning of this one; one that nobody has ended is over as it began."""
+    """From the end of the person's visit before to the beginning of this one; one that nobody has ended is over as it
+    began.
+    """
     at = _began(visit)
-    before = [one for one in others if one.id != visit.id and id_of(one.subject) == id_of(visit.subject)]
     ends = [
         moment(one.period.end) if one.period and one.period.end else begun
-        for one in before
-        if (begun := _began(one)) and at and begun < at
+        for one in others
+        if one.id != visit.id and (begun := _began(one)) and at and begun < at
     ]
     last = max(filter(None, ends), default=None)
     return at - last if at and last and at - last <= LOOKED_BACK else None
 
 
 def _earlier_today(one: r4.Encounter, visit: r4.Encounter) -> bool:
-    """Whether a visit began before another of the same person, on the same day, at the same facility."""
+    """Whether a visit of the person began before another, on the same day, at the same facility."""
     before, at = _began(one), _began(visit)
-    same = id_of(one.subject) == id_of(visit.subject) and id_of(one.serviceProvider) == id_of(visit.serviceProvider)
+    same = id_of(one.serviceProvider) == id_of(visit.serviceProvider)
     return same and one.id != visit.id and bool(before and at and before.date() == at.date() and before < at)
 
 

@@ -84,8 +84,8 @@ class Charged:
     @cached_property
     def medicine(self) -> r4.MedicationRequest | None:
         """The prescription line: the one that the charge names, else the one with its code."""
-        lines = self.visit.medicines
-        named = next((m for m in lines if m.id in self.own), None)
+        lines, own = self.visit.medicines, self.own
+        named = next((m for m in lines if m.id in own), None) if own else None
         return named or next((m for m in lines if self.code in _codes(m.medicationCodeableConcept)), None)
 
     @property
