@@ -74,7 +74,8 @@ class _Column:
     def __init__(self, field: Field, limit: int | None, codes: str | None) -> None:
         self.field, self.name, self.limit, self.codes = field, field.name, limit, codes
         self.wanted = field.required or bool(field.required_if) or bool(field.required_until)
-        self.sound: set[str | None] = set() if self.wanted else {"", None}
+        alike = (limit, codes, field.format, field.pattern, field.type, field.separator, field.most)
+        self.sound = _sound_times(*alike, wanted=self.wanted) if field.format else _sound(wanted=self.wanted)
         beside_others = bool(field.not_before or field.after or field.same or field.beside)
         self.linked = beside_others or field.formula is not None
         self.reads = () if beside_others or field.required_until or field.format else _read_by(field)
@@ -112,6 +113,17 @@ class _Column:
 
 def _parts(field: Field, value: str) -> list[str]:
     return value.split(field.separator) if field.separator and field.separator in value else [value]
+
+
+def _sound(*, wanted: bool) -> set[str | None]:
+    """What a field may say as long as nothing is known of it: nothing, unless it is wanted."""
+    return set() if wanted else {"", None}
+
+
+@cache
+def _sound_times(*_alike: Any, wanted: bool) -> set[str | None]:
+    """The same of all fields that say times of one form: a visit says the same few in many of them."""
+    return _sound(wanted=wanted)
 
 
 class _Form:
