@@ -293,6 +293,14 @@ REASONS = {
     "other-person": _("Người bệnh không khớp với ca chụp hoặc chỉ định"),
 }
 
+# Why a picture of the archive cannot be opened.
+UNREADABLE = {
+    "cut": _("Thiếu dữ liệu ảnh, tệp không đủ"),
+    "large": _("Ảnh giải nén ra quá lớn"),
+    "syntax": _("Kiểu nén này không đọc được ở đây"),
+    "broken": _("Dữ liệu nén hỏng"),
+}
+
 # Why a model gave no result.
 FAULTS = {
     "crash": _("Mô hình hỏng giữa chừng."),

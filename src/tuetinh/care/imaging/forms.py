@@ -70,10 +70,13 @@ class PlanForm(forms.Form):
         self.fields["device"].choices = [("", _("Máy bất kỳ")), *choices]  # type: ignore[attr-defined]
 
 
-class DecisionForm(forms.Form):
-    """What is to be done with an object that waits, and why."""
+ACTIONS = ("assign", "reject", "replace", "fix", "ask", "leave")
 
-    action = forms.ChoiceField(choices=[("assign", ""), ("reject", ""), ("replace", ""), ("fix", "")])
+
+class DecisionForm(forms.Form):
+    """What is to be done with an object that waits, or one that cannot be opened, and why."""
+
+    action = forms.ChoiceField(choices=[(one, "") for one in ACTIONS])
     patient = forms.CharField(label=_("Mã người bệnh"), max_length=64, required=False)
     why = forms.CharField(label=_("Lý do"), max_length=500)
 

@@ -26,8 +26,11 @@ def _stray(_: HttpRequest) -> int:
 
 def _waiting(request: HttpRequest) -> int:
     from tuetinh.care.imaging.archive.deciding import waiting
+    from tuetinh.care.imaging.archive.unreadable import listed
+    from tuetinh.commons.access.api import asker
 
-    return int(waiting(request.user.facility).count())  # type: ignore[union-attr]
+    me = asker(request)
+    return int(waiting(me.facility).count()) + listed(me).filter(asked_at=None).count()
 
 
 def _stopped(request: HttpRequest) -> int:

@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 from django.db import models
 from django.db.models import Q
 
-from tuetinh.care.imaging.archive.models import Finding, Stored, Upkeep  # noqa: F401
+from tuetinh.care.imaging.archive.models import Finding, Stored, Unreadable, Upkeep  # noqa: F401
 from tuetinh.care.imaging.capture.disc.models import Disc  # noqa: F401
 from tuetinh.care.imaging.handover.models import Package  # noqa: F401
 from tuetinh.care.imaging.reading.models import PeerReview, Reader, ReadingCase, ReadingRules  # noqa: F401

@@ -7,13 +7,15 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from tuetinh.care.imaging import devices
 from tuetinh.care.imaging.archive import deciding, fixing, persons
-from tuetinh.care.imaging.errors import REASONS, BadAttribute, ImagingError, NoPerson
+from tuetinh.care.imaging.archive import unreadable as unreadables
+from tuetinh.care.imaging.errors import REASONS, UNREADABLE, BadAttribute, ImagingError, NoPerson
 from tuetinh.care.imaging.forms import DecisionForm, DeviceForm, PersonForm
 from tuetinh.care.imaging.models import Device, Held
 from tuetinh.commons.access.api import asker, desk
@@ -25,14 +27,56 @@ from tuetinh.commons.ui.api import paginate
 @require_GET
 @never_cache
 def waiting(request: HttpRequest) -> HttpResponse:
-    """Objects that wait for a decision (`?list=nobody`: studies of nobody)."""
+    """Objects that wait for a decision (`?list=nobody`: studies of nobody; `unreadable`: what cannot be opened)."""
     me = asker(request)
-    nobody = request.GET.get("list") == "nobody"
-    counts = deciding.waiting(me.facility).count(), deciding.nobodys(me).count()
-    page = paginate(request, deciding.nobodys(me) if nobody else deciding.waiting(me.facility))
-    rows = [(row, "" if nobody else REASONS[row.reason]) for row in page.object_list]
-    context = {"page": page, "rows": rows, "nobody": nobody, "counts": counts, "facility": me.facility}
+    lists = {
+        "held": deciding.waiting(me.facility),
+        "nobody": deciding.nobodys(me),
+        "unreadable": unreadables.listed(me),
+    }
+    chosen = request.GET.get("list", "")
+    chosen = chosen if chosen in lists else "held"
+    page = paginate(request, lists[chosen])
+    words = {"held": lambda row: REASONS[row.reason], "unreadable": lambda row: UNREADABLE[row.fault]}
+    context = {
+        "page": page,
+        "rows": [(row, words[chosen](row) if chosen in words else "") for row in page.object_list],
+        "list": chosen,
+        "counts": {name: rows.count() for name, rows in lists.items()},
+        "facility": me.facility,
+    }
     return render(request, "imaging/waiting.html", context)
+
+
+@desk("imaging")
+@require_http_methods(["GET", "POST"])
+@never_cache
+def unreadable(request: HttpRequest, row_id: int) -> HttpResponse:
+    """One picture that cannot be opened: why, which it is, and what can be done about it."""
+    me = asker(request)
+    row = unreadables.listed(me).filter(pk=row_id).first()
+    if row is None:
+        raise Http404
+    form = DecisionForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        decide = unreadables.leave if form.cleaned_data["action"] == "leave" else unreadables.ask_again
+        try:
+            decide(me, row.pk, form.cleaned_data["why"])
+        except ImagingError as error:
+            form.add_error("why", str(error))
+        else:
+            messages.success(request, _("Đã ghi quyết định."))
+            return redirect(f"{reverse('imaging:waiting')}?list=unreadable")
+    study = row.instance.study
+    context = {
+        "row": row,
+        "one": row.instance,
+        "study": study,
+        "reason": UNREADABLE[row.fault],
+        "known": banner(me, study.patient) if study.patient else None,
+        "form": form,
+    }
+    return render(request, "imaging/unreadable.html", context, status=422 if request.method == "POST" else 200)
 
 
 @desk("imaging")
@@ -67,6 +111,8 @@ def held(request: HttpRequest, held_id: int) -> HttpResponse:
         "form": form,
         "known": banner(me, str(person.id)) if person else None,
         "waits": row.state == Held.State.WAITING,
+        "blind": row.reason == "changed"
+        and unreadables.listed(me).filter(instance__sop_instance_uid=row.sop_instance_uid),
     }
     return render(request, "imaging/held.html", context, status=422 if request.method == "POST" else 200)
 

@@ -96,6 +96,7 @@ urlpatterns = [
     path("imaging/dose/people/<str:patient_id>", dose_pages.person, name="dose-person"),
     path("imaging/waiting", pages.waiting, name="waiting"),
     path("imaging/waiting/<int:held_id>", pages.held, name="held"),
+    path("imaging/waiting/unreadable/<int:row_id>", pages.unreadable, name="unreadable"),
     path("imaging/studies", study_pages.study_list, name="studies"),
     path("imaging/studies/<int:study_id>", study_pages.correct, name="correct"),
     path("imaging/studies/<int:study_id>/patient", pages.whose, name="whose"),

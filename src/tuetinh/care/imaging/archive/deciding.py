@@ -56,7 +56,7 @@ def assign(asker: Asker, held_id: int, patient: str, why: str) -> Held:
 
 _REPLACE = """
 WITH old AS (
-  SELECT i.digest, i.size, i.study_id FROM imaging_instance i JOIN imaging_series se ON se.id = i.series_id
+  SELECT i.id, i.digest, i.size, i.study_id FROM imaging_instance i JOIN imaging_series se ON se.id = i.series_id
     JOIN imaging_study st ON st.id = i.study_id
   WHERE i.sop_instance_uid = %s AND se.series_instance_uid = %s AND st.study_instance_uid = %s FOR UPDATE OF i
 ), changed AS (
@@ -71,7 +71,12 @@ WITH old AS (
 ), pending AS (
   INSERT INTO imaging_pending (study_id, at) SELECT study_id, now() FROM changed
 )
-SELECT old.digest, s.custodian, s.id FROM old JOIN imaging_study s ON s.id = old.study_id"""
+SELECT old.digest, s.custodian, s.id, old.id FROM old JOIN imaging_study s ON s.id = old.study_id"""
+
+# Whether it can be opened is looked at again (`unreadable`).
+_TRY = """
+INSERT INTO imaging_unreadable (instance_id, digest, fault, detail, frame, found_at) VALUES (%s, '', '', '', 1, now())
+ON CONFLICT DO NOTHING"""
 
 
 def replace(asker: Asker, held_id: int, why: str) -> Held:
@@ -93,6 +98,7 @@ def replace(asker: Asker, held_id: int, why: str) -> Held:
         )
         if not rows or rows[0][1] != asker.facility:
             raise StillWrong
+        ask(_TRY, rows[0][3])
         enter(SYSTEM)
         retire(asker, Study.objects.get(pk=rows[0][2]), why)
         return _decided(asker, row, Held.State.ACCEPTED, why, after={}, before={"digest": bytes(rows[0][0]).hex()})

@@ -55,3 +55,32 @@ class Finding(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["digest"], condition=Q(mended_at=None), name="imaging_finding_open"),
         ]
+
+
+class Unreadable(models.Model):
+    """A picture of the archive whose pixels cannot be decoded; the file is as it came.
+
+    digest: of the file that was tried, empty of one that is yet to be; frame: the first that fails.
+    """
+
+    class Fault(models.TextChoices):
+        """What is wrong."""
+
+        CUT = "cut"  # there is less than its header says
+        LARGE = "large"  # there would be more than memory holds
+        SYNTAX = "syntax"  # nothing here decodes this transfer syntax
+        BROKEN = "broken"
+
+    instance = models.OneToOneField("imaging.Instance", on_delete=models.CASCADE)
+    digest = models.BinaryField(max_length=32)
+    fault = models.CharField(max_length=10, choices=Fault, blank=True)
+    detail = models.CharField(max_length=300, blank=True)
+    frame = models.PositiveIntegerField(default=1)
+    found_at = models.DateTimeField()
+    asked_at = models.DateTimeField(null=True)  # when somebody noted that the machine is to send it again
+    left_at = models.DateTimeField(null=True)  # when somebody decided that it stays as it is
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["-found_at"], name="imaging_unreadable_open", condition=Q(left_at=None)),
+        ]

@@ -43,7 +43,7 @@ def rounds() -> list[Round]:
     found = []
     for job in JOBS.values():
         row = known.get(job.name)
-        going = row is not None and row.cursor > 0 and last > 0
+        going = row is not None and row.cursor > 0 and last > 0 and (job.again or row.cursor < last)
         percent = min(100, 100 * row.cursor // last) if row and going else None
         found.append(Round(job.name, job.wanted(), row, percent))
     return found

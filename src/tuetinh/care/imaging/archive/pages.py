@@ -18,6 +18,7 @@ from tuetinh.commons.access.api import asker, desk
 from tuetinh.commons.ui.api import paginate
 
 NAMES = {
+    "try": gettext_lazy("Thử mở ảnh mới nhận"),
     "seal": gettext_lazy("Mã hóa tệp ảnh"),
     "compress": gettext_lazy("Nén không mất dữ liệu"),
     "store": gettext_lazy("Chuyển ảnh cũ vào kho đối tượng"),

@@ -1,4 +1,4 @@
-"""The jobs that go through all objects by and by: seal, compress, store, look. Each may be killed at any moment.
+"""The jobs that go through all objects by and by: try, seal, compress, store, look. Each may be killed at any moment.
 
 Every minute each of them has a few seconds, so that none takes the machine; a round ends with the last object.
 """
@@ -35,7 +35,8 @@ class BadSetting(Exception):
 class Job:
     """One of them. wanted: whether it is switched on; rows: the statement for the next objects (id, digest, size, …)
     after a cursor, and its parameters between that and the number of rows; do: what is done with one: how many bytes
-    it concerned, None where nothing was to be done; pause: from the end of a round to the next; after: at the end.
+    it concerned, None where nothing was to be done; pause: from the end of a round to the next; after: at the end;
+    again: whether a round begins with the first object, or with those that have come since.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Job:
     do: Do
     pause: Callable[[], timedelta]
     after: Callable[[], object] = bool
+    again: bool = True
 
 
 def go_on(job: Job, seconds: float = SECONDS) -> None:
@@ -72,7 +74,7 @@ def _work(job: Job, state: Upkeep, until: float) -> None:
         rows = ask(sql, state.cursor, *params, BATCH)
         if not rows:
             job.after()
-            state.cursor, state.ended_at = 0, datetime.now(UTC)
+            state.cursor, state.ended_at = 0 if job.again else state.cursor, datetime.now(UTC)
             return
         for row in rows:
             if time.monotonic() >= until:
@@ -113,6 +115,24 @@ def _compress(row: Row) -> int | None:
     from tuetinh.care.imaging.archive import compressing
 
     return compressing.compress(row[0], bytes(row[1]), row[2])
+
+
+def _to_try() -> tuple[str, tuple[Any, ...]]:
+    from tuetinh.care.imaging.archive import unreadable  # with what decodes pictures, for those who keep objects
+
+    return unreadable.candidates()
+
+
+def _try(row: Row) -> int | None:
+    from tuetinh.care.imaging.archive import unreadable
+
+    return unreadable.look(row)
+
+
+def _try_again() -> None:
+    from tuetinh.care.imaging.archive import unreadable
+
+    unreadable.look_again()
 
 
 def _seal(row: Row) -> int | None:
@@ -162,9 +182,14 @@ def _day() -> timedelta:
     return timedelta(days=1)
 
 
+def _at_once() -> timedelta:
+    return timedelta(0)
+
+
 JOBS: Final = {
     job.name: job
     for job in (
+        Job("try", lambda: True, _to_try, _try, _at_once, _try_again, again=False),
         Job("seal", sealing.wanted, lambda: (_ALL, ()), _seal, _day),
         Job("compress", _compresses, _to_compress, _compress, _day),
         Job("store", lambda: bool(address()), lambda: (_TO_STORE, (stores.cutoff(),)), _store, _day, _tidy),

@@ -141,6 +141,10 @@ until = timezone.now() + timedelta(hours=4)
 opinions.ask(doctor, ["1.2.3.5"], opinions.Question("Có tràn khí không?", elsewhere, "", until))
 keep(here, b"broken")
 keep(here, part10(PatientID="UNKNOWN"))
+from tuetinh.care.imaging.archive.models import Unreadable
+from tuetinh.care.imaging.models import Instance
+blind = Instance.objects.filter(study__study_instance_uid="1.2.3.5").first()
+Unreadable.objects.create(instance=blind, digest=blind.digest, fault="broken", found_at=timezone.now())
 from tuetinh.care.imaging.capture.disc.actions import begin
 begin(reader, exam.patient, "USB")
 """
