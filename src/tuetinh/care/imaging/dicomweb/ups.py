@@ -12,8 +12,10 @@ import orjson
 from django.db import transaction
 
 from tuetinh.care.imaging.dicomweb.asked import JSON, Call, Refused
+from tuetinh.care.imaging.dicomweb.datasets import Unclear, dataset_in
 from tuetinh.care.imaging.reports import may_report
 from tuetinh.care.imaging.workitems import actions, own, queries, told
+from tuetinh.care.imaging.workitems.matching import Impossible, filter_of
 from tuetinh.care.imaging.workitems.models import EventReport
 from tuetinh.record.asker import Asker
 
@@ -40,7 +42,7 @@ class _Asked(NamedTuple):
         """What a function returns; what is impossible as an answer."""
         try:
             return await self.work(do, *arguments)
-        except actions.Impossible as error:
+        except Impossible as error:
             raise Refused(error.status, error.why) from error
 
 
@@ -119,17 +121,21 @@ def _warned(warning: str) -> list[tuple[str, str]]:
 
 async def _subscription(asked: _Asked, uid: str, title: str, suspend: str | None) -> None:
     call, method, facility = asked.call, asked.call.scope["method"], asked.asker.facility
+    of_all = uid in (told.GLOBAL, told.FILTERED)
+    locks = _flag(call, "deletionlock")
 
     def do() -> None:
-        item = None if uid == told.GLOBAL else actions.locked(asked.asker, uid)
+        item = None if of_all else actions.locked(asked.asker, uid)
         if method == "DELETE":
             told.unsubscribe(facility, title, item)
         elif suspend and not told.suspend(facility, title):
-            raise actions.Impossible(404, "there is no such subscription")
+            raise Impossible(404, "there is no such subscription")
         elif not suspend:
-            told.subscribe(facility, title, item)
+            keys = [pair for pair in call.query if pair[0] not in ("deletionlock", "accept")]
+            wanted = filter_of(keys) if uid == told.FILTERED else {}
+            told.subscribe(facility, title, item, wanted=wanted, locks=locks)
 
-    if method not in ("POST", "DELETE") or (suspend and (method == "DELETE" or uid != told.GLOBAL)):
+    if method not in ("POST", "DELETE") or (suspend and (method == "DELETE" or not of_all)):
         raise Refused(405, "not of a subscription")
     await asked.done(_together, do)
     if method == "DELETE" or suspend:
@@ -137,6 +143,13 @@ async def _subscription(asked: _Asked, uid: str, title: str, suspend: str | None
         return
     events = f"{call.base.replace('http', 'ws', 1)}/subscribers/{title}"
     await call.answer(201, JSON, b"", [("content-location", events)])
+
+
+def _flag(call: Call, name: str) -> bool:
+    text = call.option(name, "false").lower()
+    if text not in ("true", "false"):
+        raise Refused(400, f"{name} is true or false")
+    return text == "true"
 
 
 def _together(do: Callable[[], None]) -> None:
@@ -156,17 +169,9 @@ async def _dataset(call: Call, *, needed: bool = True) -> dict[str, Any]:
     if call.headers.get("content-type", JSON).partition(";")[0].strip() not in (JSON, "application/json"):
         raise Refused(415, "application/dicom+json is expected")
     try:
-        found = orjson.loads(bytes(body))
-    except ValueError as error:
-        raise Refused(400, "the body is no JSON") from error
-    found = found[0] if isinstance(found, list) and len(found) == 1 else found
-    if not isinstance(found, dict) or not all(_is_element(tag, one) for tag, one in found.items()):
-        raise Refused(400, "the body is no data set in DICOM JSON")
-    return found
-
-
-def _is_element(tag: str, element: object) -> bool:
-    return bool(re.fullmatch("[0-9A-F]{8}", tag)) and isinstance(element, dict) and "vr" in element
+        return dataset_in(bytes(body))
+    except Unclear as error:
+        raise Refused(400, str(error)) from error
 
 
 class Events:

@@ -10,25 +10,18 @@ from django.db import transaction
 from tuetinh.care.imaging.archive.reading import is_uid
 from tuetinh.care.imaging.reading import claims
 from tuetinh.care.imaging.workitems import own, told
+from tuetinh.care.imaging.workitems.matching import START, STATE, UID, Impossible
 from tuetinh.care.imaging.workitems.models import Workitem
 from tuetinh.record.asker import Asker
 
 State = Workitem.State
 Json = dict[str, Any]
 FINAL: Final = (State.COMPLETED, State.CANCELED)
-UID, STATE, TRANSACTION, CLASS = "00080018", "00741000", "00081195", "00080016"
+TRANSACTION, CLASS = "00081195", "00080016"
 PERFORMED, PROGRESS, LABEL, WORKLIST, PRIORITY = "00741216", "00741002", "00741204", "00741202", "00741200"
-READY, START = "00404041", "00404005"
+READY = "00404041"
 _NEEDED: Final = (LABEL, PRIORITY, READY, START)  # PS3.4, table CC.2.5-3: type 1 of who creates
 _OURS: Final = {UID, STATE, TRANSACTION, CLASS}
-
-
-class Impossible(Exception):
-    """It cannot be done. status: as UPS-RS answers (PS3.18, 11); why: as its Warning says."""
-
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.status, self.why = status, why
 
 
 def value(dataset: Json, tag: str) -> str:

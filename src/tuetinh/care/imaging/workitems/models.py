@@ -43,12 +43,18 @@ class Workitem(models.Model):
 
 
 class Subscriber(models.Model):
-    """Who wants to be told of a workitem, or of all of the facility (workitem none)."""
+    """Who wants to be told of a workitem, or of all of the facility (workitem none).
+
+    wanted: of all that tell these values by tag (a filtered subscription). locks: what ended is kept for it.
+    """
 
     title = models.CharField(max_length=16)
     facility = models.CharField(max_length=64)
     workitem = models.ForeignKey(Workitem, null=True, on_delete=models.CASCADE)
-    suspended = models.BooleanField(default=False)  # of all: new ones are not told (PS3.4, CC.2.3)
+    suspended = models.BooleanField(default=False)  # of all: it is told of no new one (PS3.4, CC.2.3)
+    suspended_at = models.DateTimeField(null=True)
+    wanted = models.JSONField(default=dict, db_default={})
+    locks = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints: ClassVar = [

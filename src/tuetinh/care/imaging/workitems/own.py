@@ -16,6 +16,7 @@ from tuetinh.record.steps import enter
 
 READING, MODEL = "READING", "AI"  # Worklist Label
 KEPT: Final = timedelta(days=30)  # what has ended
+KEPT_LOCKED: Final = timedelta(days=365)  # and somebody wants kept
 MOST: Final = 500  # that are made workitems at once
 _ENDED: Final[dict[str, Workitem.State]] = {
     Exam.Stage.REPORTED: Workitem.State.COMPLETED,
@@ -31,7 +32,9 @@ def follow(facility: str) -> None:
     """Let work that waits at a facility have its workitem, and those of work that has ended end; old ones go."""
     enter(SYSTEM)
     gone = (Workitem.State.COMPLETED, Workitem.State.CANCELED)
-    Workitem.objects.filter(facility=facility, state__in=gone, changed_at__lt=datetime.now(UTC) - KEPT).delete()
+    ended = Workitem.objects.filter(facility=facility, state__in=gone, changed_at__lt=datetime.now(UTC) - KEPT)
+    ended.filter(changed_at__lt=datetime.now(UTC) - KEPT_LOCKED).delete()
+    Workitem.objects.filter(pk__in=[one.pk for one in ended if not told.is_locked(one)]).delete()
     for exam in Exam.objects.filter(facility=facility, stage=Exam.Stage.DONE, workitem=None).order_by("pk")[:MOST]:
         studies = list(Study.objects.filter(grouped.studies_of(exam)))
         attributes = _attributes(READING, exam.description, studies, _INTERPRETATION, exam.ended_at, urgent=exam.urgent)

@@ -8,11 +8,11 @@ from typing import Any, Final, cast
 import tuetinh.care.imaging.library  # noqa: F401
 
 from django.db.models import QuerySet
-from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from tuetinh.care.imaging.archive.persons import number_of
 from tuetinh.care.imaging.workitems import own
-from tuetinh.care.imaging.workitems.actions import CLASS, START, STATE, UID, Impossible
+from tuetinh.care.imaging.workitems.actions import CLASS
+from tuetinh.care.imaging.workitems.matching import PATIENT, STATE, UID, Impossible, matching, tag_of
 from tuetinh.care.imaging.workitems.models import Workitem
 from tuetinh.commons.identity import api as identity
 from tuetinh.record import api as record
@@ -22,7 +22,6 @@ from tuetinh.record.asker import Asker
 PUSH: Final = "1.2.840.10008.5.1.4.34.6.1"
 MOST: Final = 1000
 _SEXES: Final = {"male": "M", "female": "F", "other": "O"}
-_PATIENT: Final = {"00100010", "00100020"}
 
 
 def retrieve(asker: Asker, uid: str) -> dict[str, Any]:
@@ -39,39 +38,15 @@ def search(asker: Asker, asked: Mapping[str, str], limit: int, offset: int) -> l
     own.follow(asker.facility)
     rows, people = Workitem.objects.filter(facility=asker.facility).order_by("pk"), {}
     for name, wanted in asked.items():
-        tag = _tag(name)
-        if tag in _PATIENT:
+        tag = tag_of(name)
+        if tag in PATIENT:
             people[tag] = wanted
         elif wanted not in ("", "*"):
-            rows = _matching(rows, tag, wanted)
+            rows = matching(rows, tag, wanted)
     found = _told(asker, rows[:MOST])
     for tag, wanted in people.items():
         found = [one for one in found if _is_named(one, tag, wanted)]
     return found[offset : offset + min(limit, MOST)]
-
-
-def _tag(name: str) -> str:
-    tag = int(name, 16) if len(name) == 8 and set(name) <= set("0123456789abcdefABCDEF") else tag_for_keyword(name)
-    if tag is None:
-        raise Impossible(400, f"no such attribute: {name[:64]}")
-    return f"{tag:08X}"
-
-
-def _matching(rows: QuerySet[Workitem], tag: str, wanted: str) -> QuerySet[Workitem]:
-    if tag == STATE:
-        return rows.filter(state=wanted)
-    if tag == UID:
-        return rows.filter(uid__in=wanted.split(","))
-    key = f"attributes__{tag}__Value__0"
-    if tag == START and "-" in wanted:
-        first, _, last = wanted.partition("-")
-        rows = rows.filter(**{f"{key}__gte": first}) if first else rows
-        return rows.filter(**{f"{key}__lte": last + "99"}) if last else rows
-    if dictionary_VR(int(tag, 16)) == "SQ":
-        raise Impossible(400, "sequences are not matched")
-    if wanted.endswith("*") and "*" not in wanted[:-1]:
-        return rows.filter(**{f"{key}__startswith": wanted[:-1]})
-    return rows.filter(**{key: wanted})
 
 
 def _is_named(item: dict[str, Any], tag: str, wanted: str) -> bool:

@@ -22,7 +22,7 @@ from tuetinh.care.imaging.reading.models import ReadingCase
 from tuetinh.care.imaging.tests.conftest import FACILITY, HERE, Web, part10
 from tuetinh.care.imaging.tests.test_keep_objects import order
 from tuetinh.care.imaging.workitems import told
-from tuetinh.care.imaging.workitems.models import EventReport, Workitem
+from tuetinh.care.imaging.workitems.models import EventReport, Subscriber, Workitem
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
 from tuetinh.record import r4
@@ -285,3 +285,96 @@ def test_a_websocket_ends_with_the_rights_of_its_system(cast: object, monkeypatc
     finally:
         workers.close()
     assert sent == [{"type": "websocket.accept"}, {"type": "websocket.close", "code": 1008}]
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        (b'[{"00741000": {"vr": "CS",]', "line 1, column 27"),
+        (b"[]", "/ is no data set"),
+        (b"[{}, {}]", "/ is no data set"),
+        (b'{"0074100": {"vr": "CS"}}', "/0074100"),
+        (b'{"00741000": {"vr": "XX"}}', "/00741000 has no vr"),
+        (b'{"00741000": {"Value": ["SCHEDULED"]}}', "/00741000 has no vr"),
+        (b'{"00741000": {"vr": "CS", "Value": "SCHEDULED"}}', "/00741000/Value"),
+        (b'{"00741000": {"vr": "CS", "Value": [1]}}', "/00741000/Value/0 is no value of CS"),
+        (b'{"00741204": {"vr": "LO", "Value": ["\\u0000"]}}', "/00741204/Value/0 is no value of LO"),
+        (
+            b'{"00741210": {"vr": "SQ", "Value": [{}, {"00400031": {"vr": "UL", "Value": ["x"]}}]}}',
+            "/1/00400031/Value/0",
+        ),
+        (b'{"00100010": {"vr": "PN", "Value": ["Lan"]}}', "/00100010/Value/0 is no value of PN"),
+        (b'{"00741210": {"vr": "OB", "InlineBinary": "\\u0000"}}', "/00741210 has more"),
+        (b'{"00741004": {"vr": "DS", "Value": [1e999]}}', "line 1, column 37"),
+        (b'{"00741004": {"vr": "DS", "Value": [true]}}', "/00741004/Value/0"),
+        (b'{"00741210": {"vr": "SQ", "Value": [' * 20 + b"{}" + b"]}}" * 20, "lies too deep"),
+    ],
+)
+def test_a_broken_body_is_told_where(send: Send, web: Web, cast: object, body: bytes, where: str) -> None:
+    headers = {"Authorization": "Bearer system", "Content-Type": JSON}
+    answer = httpx.post(f"{web.url}/workitems?1.2.3.4", content=body, headers=headers, timeout=30)
+    assert (answer.status_code, Workitem.objects.count()) == (400, 0)
+    assert where in answer.text
+
+
+def test_a_search_for_nul_is_refused(send: Send, uid: str) -> None:
+    assert send("GET", "/workitems?00741202=%00").status_code == 400
+
+
+FILTERED = f"/workitems/{told.FILTERED}/subscribers"
+
+
+def test_a_filtered_subscription_hears_of_what_it_wants(send: Send, uid: str) -> None:
+    assert send("POST", f"{FILTERED}/BOARD?WorklistLabel=SEGMENTATION&ProcedureStepLabel=G*").status_code == 201
+    assert send("POST", f"{FILTERED}/OTHER?filter=00741202=READING").status_code == 201
+    send("PUT", f"/workitems/{uid}/state", state("IN PROGRESS"))
+    send("POST", f"/workitems?{generate_uid()}", workitem(**{"00741202": ("LO", "READING")}))
+    assert [(one.title, one.body["00741000"]["Value"]) for one in EventReport.objects.order_by("pk")] == [
+        ("BOARD", ["IN PROGRESS"]),
+        ("OTHER", ["SCHEDULED"]),
+    ]
+    assert send("DELETE", f"{FILTERED}/BOARD").status_code == 200
+    send("PUT", f"/workitems/{uid}/state", state("CANCELED"))
+    assert EventReport.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    "asked", ["", "?WorklistLabel=*", "?NoSuchThing=1", "?PatientID=1", "?00404021=1", "?00741202=%00", "?99999999=1"]
+)
+def test_a_filter_that_cannot_be_is_refused(send: Send, uid: str, asked: str) -> None:
+    assert send("POST", f"{FILTERED}/BOARD{asked}").status_code == 400
+    assert Subscriber.objects.count() == 0
+
+
+def test_suspended_is_told_of_nothing_new(send: Send, uid: str) -> None:
+    of_all = f"/workitems/{told.GLOBAL}/subscribers/BOARD"
+    assert send("POST", of_all).status_code == 201
+    assert send("POST", f"{of_all}/suspend").status_code == 200
+    send("POST", f"/workitems?{generate_uid()}", workitem())
+    assert EventReport.objects.count() == 0
+    send("PUT", f"/workitems/{uid}/state", state("IN PROGRESS"))
+    assert EventReport.objects.get().body["00001000"]["Value"] == [uid]
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        "{uid}/subscribers/X?",
+        f"{told.GLOBAL}/subscribers/X?",
+        f"{told.FILTERED}/subscribers/X?WorklistLabel=SEGMENTATION&",
+    ],
+)
+def test_what_somebody_wants_kept_is_kept(send: Send, uid: str, at: str) -> None:
+    at = at.format(uid=uid)
+    assert send("POST", f"/workitems/{at}deletionlock=maybe").status_code == 400
+    assert send("POST", f"/workitems/{at}deletionlock=true").status_code == 201
+    Workitem.objects.update(state="CANCELED", changed_at=datetime.now(UTC) - timedelta(days=31))
+    assert send("GET", f"/workitems/{uid}").status_code == 200
+    assert send("DELETE", f"/workitems/{at}").status_code == 200
+    assert send("GET", f"/workitems/{uid}").status_code == 404
+
+
+def test_a_lock_holds_for_a_year(send: Send, uid: str) -> None:
+    assert send("POST", f"/workitems/{uid}/subscribers/X?deletionlock=true").status_code == 201
+    Workitem.objects.update(state="CANCELED", changed_at=datetime.now(UTC) - timedelta(days=366))
+    assert send("GET", f"/workitems/{uid}").status_code == 404
