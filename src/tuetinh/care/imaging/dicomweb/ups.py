@@ -82,10 +82,11 @@ async def _search(asked: _Asked) -> None:
     left_out = {"limit", "offset", "includefield", "fuzzymatching", "accept"}
     wanted = {name: value for name, value in call.query if name not in left_out}
     found = await asked.done(queries.search, asked.asker, wanted, limit, offset)
+    warned = [] if queries.sees_people(asked.asker) else _warned("work of patients needs a scope of Patient")
     if found:
-        await call.answer_json(found)
+        await call.answer_json(found, headers=warned)
     else:
-        await call.answer_nothing()
+        await call.answer_nothing(warned)
 
 
 def _count(call: Call, name: str, usual: str) -> int:

@@ -157,6 +157,7 @@ def web(person: r4.Patient, cast: dict[str, Account], over_a_socket: Callable[..
     askers["reader"] = Asker(
         "client:2", "system", FACILITY, scopes=frozenset({"system/ImagingStudy.rs"}), client="2", sight=EVERYTHING
     )
+    askers["tasks"] = Asker("client:3", "system", FACILITY, scopes=frozenset({"system/Task.cruds"}), client="3")
     door = Web(askers)
     door.url = over_a_socket(door) + "/dicom-web"
     yield door

@@ -187,6 +187,17 @@ def test_a_reading_is_a_workitem(send: Send, waits: Exam, cast: dict[str, Accoun
     assert ReadingCase.objects.get(exam=waits).reader == ""
 
 
+def test_work_of_patients_is_told_to_who_may_read_them(send: Send, waits: Exam, uid: str) -> None:
+    found = send("GET", "/workitems", who="tasks")
+    assert ([one["00080018"]["Value"][0] for one in found.json()], "Patient" in found.headers["warning"]) == (
+        [uid],
+        True,
+    )
+    assert send("GET", "/workitems?00741202=READING", who="tasks").status_code == 204
+    [reading] = send("GET", "/workitems?00741202=READING").json()
+    assert send("GET", f"/workitems/{reading['00080018']['Value'][0]}", who="tasks").status_code == 404
+
+
 def test_a_reading_that_somebody_has_is_not_taken(send: Send, waits: Exam, cast: dict[str, Account]) -> None:
     claims.take(asker_of(cast["imaging"]), waits.pk)
     [found] = send("GET", "/workitems?00741202=READING").json()
