@@ -90,7 +90,6 @@ def tend_opinions(timestamp: int = 0) -> None:
 @app.task(name="imaging.upkeep", queueing_lock="imaging.upkeep", lock="imaging.upkeep", pass_context=False)
 def keep_objects(timestamp: int = 0) -> None:
     """Try, seal, compress, store and look at objects for a while; safe to repeat and to be killed."""
-    _library()
     from tuetinh.care.imaging.archive.upkeep import all_jobs
 
     all_jobs()
