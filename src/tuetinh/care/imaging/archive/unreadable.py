@@ -10,6 +10,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 from django.db import transaction
 from django.db.models import F, QuerySet
 from pydicom.uid import UID

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 import orjson
 from pydicom.valuerep import VR
 

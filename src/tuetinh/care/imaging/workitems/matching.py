@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+import tuetinh.care.imaging.library  # noqa: F401
+
 from django.db.models import QuerySet
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
