@@ -49,7 +49,9 @@ _COLUMNS = {
 _INSERT = f"""INSERT INTO lab_message ({", ".join(_COLUMNS)})
 SELECT * FROM unnest({", ".join(f"{'%b' if kind == 'bytea' else '%s'}::{kind}[]" for kind in _COLUMNS.values())})
 RETURNING id, sender, control_id, digest"""
-_BEFORE = "SELECT id, sender, control_id, digest, ack FROM lab_message WHERE digest = ANY(%b::bytea[])"
+BEFORE = """SELECT id, sender, control_id, digest, ack
+FROM lab_message JOIN unnest(%s::text[], %s::text[], %b::bytea[]) AS k(sender, control_id, digest)
+USING (sender, control_id, digest)"""
 
 
 @dataclass(slots=True)
@@ -178,7 +180,7 @@ def _apart(items: Iterable[Item]) -> Iterator[list[Item]]:
 def _keep(items: list[Item]) -> None:
     """Keep a group in one transaction. What is said twice at once is waited for, and found to be known then."""
     with transaction.atomic():
-        rows = run(LISTENER, _known([item.digest for item in items]))
+        rows = run(LISTENER, _known([item.key for item in items]))
         fresh, repeated = dict[_Key, Item](), list[Item]()
         for item in items:
             if item.key in rows:
@@ -192,14 +194,15 @@ def _keep(items: list[Item]) -> None:
             item.answer = bytes(row.ack) if (row := rows[item.key]).ack else None
 
 
-def _known(digests: Sequence[bytes]) -> Step[dict[_Key, Message]]:
-    """Those of these contents that came before, by what makes them the same.
+def _known(keys: Sequence[_Key]) -> Step[dict[_Key, Message]]:
+    """Those of these that came before.
 
-    They are locked until the transaction ends: in one order, before any tube, so that no two wait for each other.
+    Their contents are locked until the transaction ends: in one order, before any tube, so that no two wait for each
+    other.
     """
-    numbers = sorted({int.from_bytes(digest[:8], signed=True) for digest in digests})
+    numbers = sorted({int.from_bytes(digest[:8], signed=True) for _, _, digest in keys})
     yield Query("SELECT pg_advisory_xact_lock(n) FROM unnest(%s::bigint[]) n", (numbers,))
-    rows = yield Query(_BEFORE, (digests,))
+    rows = yield Query(BEFORE, [list(column) for column in zip(*dict.fromkeys(keys), strict=True)])
     return {row[1:4]: Message(pk=row[0], ack=row[4]) for row in rows}
 
 

@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from tuetinh.care.lab import actions, facts
 from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines.reading import Arrival
-from tuetinh.care.lab.models import Analyser, Tube
+from tuetinh.care.lab.models import Analyser, Message, Tube
 from tuetinh.care.lab.results import entry, validation
 from tuetinh.care.lab.results.work import work_on
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
+from tuetinh.record.steps import Query, Step, run
 
 pytestmark = pytest.mark.django_db
 OWN = ("INSERT INTO record.audit (", "SELECT pg_notify")
@@ -89,3 +91,20 @@ def test_a_result_that_came_along_is_the_last_one_of_another_tube(women, oru) ->
     [later] = messages(oru, women[:1], "92")
     inbox.take_many([repeated, later])
     assert facts.delta_of(results(Tube.objects.latest("id"))["CREA"]) == ""  # from 90, not from 60
+
+
+def test_whether_a_message_came_before_is_not_asked_of_all_that_ever_came(women, oru) -> None:
+    kept = (
+        Message(received_at=timezone.now(), sender="BS240|LAB", control_id=str(n), digest=n.to_bytes(32), state="noted")
+        for n in range(3000)
+    )
+    Message.objects.bulk_create(kept)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE lab_message")
+
+    def plan() -> Step[list[Any]]:
+        key = (["BS240|LAB"], ["7"], [(7).to_bytes(32)])
+        return (yield Query(f"EXPLAIN (ANALYZE, COSTS OFF) {inbox.BEFORE}", key))
+
+    told = "\n".join(row[0] for row in run(SYSTEM, plan()))
+    assert "lab_message_once" in told and "Seq Scan on lab_message" not in told
