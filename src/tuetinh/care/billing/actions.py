@@ -190,6 +190,17 @@ def cancel_payment(asker: Asker, payment_id: int, reason: str, *, facility: str)
     return payment
 
 
+def insurance_changed(patient: str) -> None:
+    """Work out the open bills of a person again: a card came, or a paper of the insurer. Inside the transaction."""
+    rows = list(Bill.objects.select_for_update().filter(patient=patient, state="open").order_by("id"))
+    visits = record.read_many(BOOKS, "Encounter", [row.encounter for row in rows]) if rows else {}
+    for row in rows:
+        if row.encounter in visits:
+            _refresh(row, cast(r4.Encounter, visits[row.encounter]))
+            if row.state == "paid":  # nothing is due any more
+                claim_is_paid(row.encounter)
+
+
 def settle_unmatched(asker: Asker, transaction_id: int, encounter_id: str, *, facility: str) -> Payment:
     """Give an unmatched transfer to a bill that owes as much or more.
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from tuetinh.care.insurance import facts
 from tuetinh.care.insurance.errors import GatewayDown, GatewayError, GatewayRefused, NoCard, NoTemporaryCard
+from tuetinh.care.insurance.followers import insurance_changed
 from tuetinh.care.insurance.gateway import (
     EXPIRED,
     TIMEOUT,
@@ -194,6 +195,8 @@ def _keep(
         return CardCheck(outcome, found.code, str(found), response=_store(asker, response, queued))  # type: ignore[arg-type]
     code, words = found.ma_ket_qua, facts.result_words(found.ma_ket_qua)
     coverage = _store_coverage(asker, found, _id(request.patient)) if found.gt_the_tu or found.ma_the_moi else None
+    if coverage is not None:
+        insurance_changed(_id(request.patient))
     inforce = found.valid or (code != EXPIRED and coverage is not None and coverage.status == "active")
     response = facts.response(
         request, outcome="complete", now=now, code=code, words=words, coverage=coverage, inforce=inforce

@@ -30,6 +30,7 @@ from tuetinh.care.insurance.errors import (
     Stopped,
 )
 from tuetinh.care.insurance.facts import Card, card, coverage
+from tuetinh.care.insurance.followers import register as register_insurance_follower
 from tuetinh.care.insurance.intake.files import Source as ClaimSource
 from tuetinh.care.insurance.intake.files import sources as claim_sources
 from tuetinh.care.insurance.intake.run import begin as begin_import
@@ -148,6 +149,7 @@ __all__ = [
     "queue_unclaimed",
     "reasons_given",
     "recheck",
+    "register_insurance_follower",
     "role_share",
     "see_again",
     "send_due",

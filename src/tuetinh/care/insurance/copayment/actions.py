@@ -11,9 +11,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from tuetinh.care.insurance import facts
-from tuetinh.care.insurance.claim_inputs import NO_VISIT, PAYMENT
+from tuetinh.care.insurance.claim_inputs import PAYMENT
 from tuetinh.care.insurance.entitlement import copay_limit
 from tuetinh.care.insurance.errors import BadYearPaper, NoCard, NotAllowed
+from tuetinh.care.insurance.followers import insurance_changed
 from tuetinh.commons.messages.api import publish
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -87,9 +88,8 @@ def _house(asker: Asker) -> Asker:
 
 
 def _tell(patient: str) -> None:
-    """Have the open pages of the person's visits that go on fetch themselves: who pays what has changed."""
+    """Have who pays what worked out again, and the open pages of the person's visits that go on fetch themselves."""
+    insurance_changed(patient)
     query = f"subject=Patient/{patient}&status=arrived,triaged,in-progress,onleave&_count={OPEN}"
-    visits = cast("list[r4.Encounter]", record.search(PAYMENT, "Encounter", query).resources)
-    for visit in visits:
-        if visit.status not in NO_VISIT:
-            publish(f"visit:{visit.id}", f"bill:{visit.id}")
+    for visit in record.search(PAYMENT, "Encounter", query).resources:
+        publish(f"visit:{visit.id}")
