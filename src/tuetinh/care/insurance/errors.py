@@ -234,7 +234,7 @@ class GatewayDown(GatewayError):
     """No connection, too slow, or the gateway says that it is out of service: try again later."""
 
     code = "gateway-down"
-    message = _("Cổng giám định BHYT đang gián đoạn; hệ thống sẽ tự tra cứu lại.")
+    message = _("Cổng giám định BHYT đang gián đoạn; hệ thống sẽ tự thử lại.")
 
 
 class GatewayUnreached(GatewayDown):
