@@ -298,7 +298,7 @@ UNREADABLE = {
     "cut": _("Thiếu dữ liệu ảnh, tệp không đủ"),
     "large": _("Ảnh giải nén ra quá lớn"),
     "syntax": _("Kiểu nén này không đọc được ở đây"),
-    "broken": _("Dữ liệu nén hỏng"),
+    "broken": _("Dữ liệu ảnh hỏng"),
 }
 
 # Why a model gave no result.

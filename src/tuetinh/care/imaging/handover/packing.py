@@ -38,6 +38,7 @@ _TOLD: Final = (
     *("SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "PatientID", "PatientName"),
     *("StudyDate", "StudyTime", "StudyDescription", "StudyInstanceUID", "StudyID", "AccessionNumber"),
     *("Modality", "SeriesInstanceUID", "SeriesNumber", "InstanceNumber", "CompletionFlag", "VerificationFlag"),
+    "VerifyingObserverSequence",
     *("ContentDate", "ContentTime", "ConceptNameCodeSequence", "MIMETypeOfEncapsulatedDocument", "DocumentTitle"),
     *("ContentLabel", "ContentDescription", "ContentCreatorName", "PresentationCreationDate"),
     *("PresentationCreationTime", "ReferencedSeriesSequence"),
@@ -205,6 +206,8 @@ def _head(whole: Whole, one: Shown, place: int) -> FileDataset:
     for keyword, value in usual.items():
         if not head.get(keyword) and head.get(keyword) != 0:
             setattr(head, keyword, value)
+    if verified := [at for by in head.get("VerifyingObserverSequence") or [] if (at := by.get("VerificationDateTime"))]:
+        head.VerificationDateTime = max(verified, key=str)
     if one.object.sop_class == PDF:
         head.EncapsulatedDocument = b""
     if _is_turned(one):

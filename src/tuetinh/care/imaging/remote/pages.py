@@ -195,11 +195,12 @@ def _names(accounts: set[str]) -> dict[str, str]:
 
 def _known(me: Asker, patient: str) -> dict[str, list[str]]:
     """What bears on pictures in the record, as far as the asker sees it: diagnoses, and earlier readings."""
-    about = f"patient=Patient/{patient}&_count=10"
-    conditions = record.search(me, "Condition", f"{about}&_sort=-recorded-date").resources
-    reports_ = record.search(me, "DiagnosticReport", f"{about}&_sort=-issued&category=RAD").resources
+    about = f"patient=Patient/{patient}"
+    conditions = record.search(me, "Condition", f"{about}&_count=50&_sort=-recorded-date").resources
+    reports_ = record.search(me, "DiagnosticReport", f"{about}&_count=10&_sort=-issued&category=RAD").resources
+    told = dict.fromkeys(concept_text(one.code) for one in conditions if isinstance(one, r4.Condition))
     return {
-        "conditions": [concept_text(one.code) for one in conditions if isinstance(one, r4.Condition)],
+        "conditions": list(told)[:10],
         "reports": [
             f"{concept_text(one.code)}: {one.conclusion}"
             for one in reports_

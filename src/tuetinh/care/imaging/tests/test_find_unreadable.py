@@ -113,7 +113,7 @@ def test_a_person_has_it_sent_again_and_takes_what_comes(
     row = Unreadable.objects.get()
     listed = pages.get("/imaging/waiting?list=unreadable").content.decode()
     assert f"/imaging/waiting/unreadable/{row.pk}" in listed
-    assert "Dữ liệu nén hỏng" in listed
+    assert "Dữ liệu ảnh hỏng" in listed
     page = f"/imaging/waiting/unreadable/{row.pk}"
     assert "AE TEST" in pages.get(page).content.decode()
     assert pages.post(page, {"action": "ask", "why": ""}).status_code == 422

@@ -27,8 +27,10 @@ from tuetinh.care.imaging.handover import actions
 from tuetinh.care.imaging.handover.models import Package
 from tuetinh.care.imaging.handover.tests.conftest import picture
 from tuetinh.care.imaging.models import Exam, Instance
+from tuetinh.care.imaging.reading import documents
 from tuetinh.care.imaging.tests.conftest import HERE, part10
 from tuetinh.care.imaging.tests.test_keep_objects import order
+from tuetinh.care.imaging.tests.validating import faults
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
 from tuetinh.record import r4
@@ -92,6 +94,21 @@ def test_a_zip_with_everything(exam: Exam, cast: dict[str, Account], tmp_path: P
     assert "http" not in page.replace("http-equiv", "")
     assert (tmp_path / "REPORT.PDF").read_bytes().startswith(b"%PDF")
     assert "INDEX.HTM" in (tmp_path / "README.TXT").read_text("utf-8-sig")
+
+
+def test_the_directory_tells_when_a_report_was_verified(
+    exam: Exam, cast: dict[str, Account], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "_signer", lambda report: "Lò^Thị Ảnh")
+    documents.store(exam.pk)
+    with ZipFile(made(exam, cast["imaging"], "zip")) as zipped:
+        zipped.extractall(tmp_path)
+    records = dcmread(tmp_path / "DICOMDIR").DirectoryRecordSequence
+    [report] = [one for one in records if one.DirectoryRecordType == "SR DOCUMENT"]
+    told = dcmread(tmp_path.joinpath(*report.ReferencedFileID)).VerifyingObserverSequence[0]
+    assert (report.VerificationFlag, report.VerificationDateTime) == ("VERIFIED", told.VerificationDateTime)
+    if shutil.which("dciodvfy"):
+        assert [one for one in faults((tmp_path / "DICOMDIR").read_bytes()) if "SRDocument" in one] == []
 
 
 def test_a_disc_with_everything(exam: Exam, cast: dict[str, Account], tmp_path: Path) -> None:

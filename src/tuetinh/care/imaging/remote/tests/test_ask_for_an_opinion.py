@@ -64,6 +64,15 @@ def test_the_record_is_open_while_the_question_is(asked_about: r4.Patient, docto
     assert browser_of(far).get(f"/imaging/viewer?StudyInstanceUIDs={STUDY}").status_code == 404
 
 
+def test_a_diagnosis_of_many_visits_is_told_once(asked_about: r4.Patient, doctor: Asker, far: Asker) -> None:
+    [known] = record.search(doctor, "Condition", "").resources
+    assert isinstance(known, r4.Condition)
+    for _ in range(3):
+        record.create(SYSTEM, r4.Condition(subject=known.subject, code=known.code, clinicalStatus=known.clinicalStatus))
+    row = opinions.ask(doctor, [STUDY], question())
+    assert browser_of(far).get(f"/imaging/opinions/{row.pk}").content.decode().count("<li>Tăng huyết áp") == 1
+
+
 def test_only_who_takes_part_looks_along_in_the_full_viewer(
     asked_about: r4.Patient, doctor: Asker, far: Asker, as_role: Browser
 ) -> None:
