@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, FileMetaDataset, dcmread
+from pydicom.encaps import encapsulate
 from pydicom.pixels import get_decoder, get_encoder, pixel_array
-from pydicom.uid import RLELossless, generate_uid
+from pydicom.uid import HTJ2K, HTJ2KLossless, RLELossless, generate_uid
 
 from tuetinh.care.imaging.archive import apart
 from tuetinh.care.imaging.tests.conftest import Web
@@ -102,6 +104,33 @@ def test_a_frame_after_one_that_ended_its_process_is_decoded(decoders: pytest.Mo
         pixel_array(dataset)
     decoders.setattr(apart, "_MAIN", usual)
     assert pixel_array(dataset).shape == (100, 100, 3)
+
+
+Y, X = np.mgrid[:24, :32]
+DRAWN = {  # as `data/SOURCES.md` says
+    "u8": (X * 7 + Y * 5) % 256,
+    "u12": (X * 131 + Y * 57) % 4096,
+    "u16": (X * 2039 + Y * 911) % 65536,
+    "s16": (X * 2039 - Y * 911) % 65536 - 32768,
+    "rgb": np.dstack([X * 7 % 256, Y * 9 % 256, (X * 3 + Y * 5) % 256]),
+}
+
+
+@pytest.mark.parametrize("syntax", [HTJ2KLossless, HTJ2K])
+@pytest.mark.parametrize("name", DRAWN)
+def test_htj2k_of_another_maker_is_decoded_to_its_values(name: str, syntax: str) -> None:
+    wanted, bits = DRAWN[name], 8 if name in ("u8", "rgb") else 12 if name == "u12" else 16
+    one = Dataset()
+    one.Rows, one.Columns, one.SamplesPerPixel = 24, 32, 3 if name == "rgb" else 1
+    one.BitsAllocated, one.BitsStored, one.HighBit = -(-bits // 8) * 8, bits, bits - 1
+    one.PixelRepresentation = int(name == "s16")
+    one.PhotometricInterpretation = "YBR_RCT" if name == "rgb" else "MONOCHROME2"
+    if name == "rgb":
+        one.PlanarConfiguration = 0
+    one.PixelData = encapsulate([(Path(__file__).parent / "data" / f"{name}.jhc").read_bytes()])
+    one.file_meta = FileMetaDataset()
+    one.file_meta.TransferSyntaxUID = syntax
+    assert np.array_equal(pixel_array(one), wanted)
 
 
 def _broken(data: bytes, begin: int, seed: int) -> bytes:
