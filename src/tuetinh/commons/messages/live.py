@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from types import MappingProxyType
@@ -19,6 +20,7 @@ from tuetinh.record.steps import connected
 
 TOPIC = "tuetinh_live"
 HEARTBEAT_SECONDS = 15
+CHECK_SECONDS = 60  # after which it is asked again whether a page may follow
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -98,15 +100,10 @@ class Live:
         if not channels:
             await _refuse(send, 400)
             return
-        if not all(c.startswith(PUBLIC) for c in channels):
-            asker = await self._authenticate(scope)
-            if asker is None:
-                await _refuse(send, 401)
-                return
-            channels = [c for c in channels if c.startswith(PUBLIC) or await self._may_follow(asker, c)]
-            if not channels:
-                await _refuse(send, 403)
-                return
+        refused, channels = await self._allowed(scope, channels)
+        if refused:
+            await _refuse(send, refused)
+            return
         queue: asyncio.Queue[str] = asyncio.Queue()
         for channel in channels:
             self._followers[channel].add(queue)
@@ -119,7 +116,7 @@ class Live:
             ]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": b"retry: 1000\n\n", "more_body": True})
-            await self._stream(queue, gone, send)
+            await self._stream(queue, gone, send, lambda: self._still(scope, channels))
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             gone.cancel()
@@ -128,8 +125,31 @@ class Live:
                 if not self._followers[channel]:
                     del self._followers[channel]
 
-    async def _stream(self, queue: asyncio.Queue[str], gone: asyncio.Task[None], send: Send) -> None:
+    async def _allowed(self, scope: Scope, channels: list[str]) -> tuple[int, list[str]]:
+        """The status that refuses, or 0, and those of the channels that whoever asks may follow."""
+        if all(c.startswith(PUBLIC) for c in channels):
+            return 0, channels
+        asker = await self._authenticate(scope)
+        if asker is None:
+            return 401, []
+        allowed = [c for c in channels if c.startswith(PUBLIC) or await self._may_follow(asker, c)]
+        return (0, allowed) if allowed else (403, [])
+
+    async def _still(self, scope: Scope, channels: list[str]) -> bool:
+        """Whether all of them may still be followed; while nobody can tell, what was so counts."""
+        with contextlib.suppress(psycopg.Error):
+            return await self._allowed(scope, channels) == (0, channels)
+        return True
+
+    async def _stream(
+        self, queue: asyncio.Queue[str], gone: asyncio.Task[None], send: Send, still: Callable[[], Awaitable[bool]]
+    ) -> None:
+        asked = time.monotonic()
         while not gone.done() and not self._stopping.is_set():
+            if time.monotonic() - asked >= CHECK_SECONDS:
+                asked = time.monotonic()
+                if not await still():  # the page asks again, and is refused
+                    return
             waiting = asyncio.create_task(queue.get())
             done, _ = await asyncio.wait(
                 {waiting, gone}, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED

@@ -9,6 +9,7 @@ import pytest
 
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
+from tuetinh.commons.messages import live
 from tuetinh.commons.messages.channels import may_follow
 from tuetinh.commons.messages.live import Live
 from tuetinh.record import api as record
@@ -86,9 +87,33 @@ def test_the_door_refuses_what_may_not_be_followed(cast: dict[str, Account]) -> 
         async def send(message: Any) -> None:
             sent.append(message)
 
-        live = Live("", authenticate, refuses)
-        await live({"query_string": query.encode()}, None, send)  # type: ignore[arg-type]
+        door = Live("", authenticate, refuses)
+        await door({"query_string": query.encode()}, None, send)  # type: ignore[arg-type]
         return int(sent[0]["status"])
 
     assert asyncio.run(answer("channel=visit:x&channel=glass:12001")) == 403
     assert asked == ["citizen visit:x", "citizen glass:12001"]
+
+
+def test_a_stream_ends_with_the_session(monkeypatch: pytest.MonkeyPatch, cast: dict[str, Account]) -> None:
+    for name in ("HEARTBEAT_SECONDS", "CHECK_SECONDS"):
+        monkeypatch.setattr(live, name, 0.01)
+    answers: list[Asker | None] = [asker_of(cast["citizen"])] * 2 + [None]
+    sent: list[Any] = []
+
+    async def authenticate(_: Any) -> Asker | None:
+        return answers.pop(0)
+
+    async def lets(asker: Asker, channel: str) -> bool:
+        return True
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def listen() -> None:
+        door = Live("", authenticate, lets)
+        never = asyncio.Event()
+        await asyncio.wait_for(door({"query_string": b"channel=visit:x"}, never.wait, send), 10)  # type: ignore[arg-type]
+
+    asyncio.run(listen())
+    assert (answers, sent[0]["status"], sent[-1]["more_body"]) == ([], 200, False)
