@@ -59,7 +59,7 @@ def claim(asker: Asker, encounter_id: str, *, made: date | None = None, by: str 
 
     by: decision to write it by, that of the day on which the visit ended when left out.
     """
-    visit, situation = gather(asker, encounter_id)
+    visit, situation = gather(asker, encounter_id, whole=True)
     return _claimed(visit, situation, in_force(visit.place), Lists(), made=made, by=by)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import chain
 from typing import Any, TypeVar, cast
@@ -25,6 +25,7 @@ from tuetinh.commons.catalogues.api import PriceRow, medicine_codes, price_rows
 from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
+from tuetinh.record.sight import EVERYTHING
 
 FINAL = ("final", "amended", "corrected")
 GONE = ("cancelled", "entered-in-error", "draft", "not-done")
@@ -100,17 +101,22 @@ def _by_order(found: Iterable[Any]) -> dict[str, list[Any]]:
     return dict(by)
 
 
-def gather(asker: Asker, encounter_id: str) -> tuple[Visit, Situation]:
-    """Read the facts of a visit: a fixed number of searches, whatever its length. Raises NoVisit."""
-    found = gather_many(asker, [encounter_id])
+def gather(asker: Asker, encounter_id: str, *, whole: bool = False) -> tuple[Visit, Situation]:
+    """Read the facts of a visit: a fixed number of searches, whatever its length. Raises NoVisit.
+
+    whole: of a visit of the asker's facility also what the asker no longer sees, as what others did for it.
+    """
+    found = gather_many(asker, [encounter_id], whole=whole)
     if encounter_id not in found:
         raise NoVisit
     return found[encounter_id]
 
 
-def gather_many(asker: Asker, ids: Sequence[str]) -> dict[str, tuple[Visit, Situation]]:
+def gather_many(asker: Asker, ids: Sequence[str], *, whole: bool = False) -> dict[str, tuple[Visit, Situation]]:
     """Read the facts of several visits, in as many searches as for one; what is no visit, or of nobody, is left out."""
     encounters = cast("dict[str, r4.Encounter]", record.read_many(asker, "Encounter", ids))
+    if whole and {id_of(visit.serviceProvider) for visit in encounters.values()} == {asker.facility}:
+        asker = replace(asker, sight=EVERYTHING)
     people = {id_: id_of(encounter.subject) for id_, encounter in encounters.items()}
     patients = cast("dict[str, r4.Patient]", record.read_many(asker, "Patient", sorted({*people.values()} - {""})))
     here = {id_: encounter for id_, encounter in encounters.items() if people[id_] in patients}

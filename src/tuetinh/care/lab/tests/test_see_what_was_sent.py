@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 from django.utils import timezone
 
+from tuetinh.care.insurance.api import claim
 from tuetinh.care.lab import actions, facts
 from tuetinh.care.lab import api as lab_api
 from tuetinh.care.lab.models import Tube
@@ -62,6 +63,17 @@ def test_what_comes_back_long_after_the_visit_is_told(world, province, as_role, 
     assert len(lab_api.visit_results(world.doctor, world.encounter.id)) == 1
     for role in ("doctor", "lab", "station"):
         assert as_role(role).get(f"/lab/tubes/{tube.number}/sheet.pdf").status_code == 200, role
+
+
+def test_the_claim_of_the_visit_holds_it_whoever_builds_it(world, province) -> None:
+    there = asker_of(province)
+    tube = sent(world, there, GLU)
+    end(world)
+    entry.enter_results(there, tube.number, {result_of(tube, "GLU"): "5,5"})
+    validation.release(there, tube.number)
+    told = [claim(by, world.encounter.id).tables["XML4"] for by in (SYSTEM, world.doctor)]
+    assert told[0] == told[1]
+    assert len(told[0]) == 1
 
 
 def test_others_see_none_of_it(world, province) -> None:
