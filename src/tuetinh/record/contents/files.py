@@ -79,13 +79,18 @@ class NotOurs(Exception):
 
 def folder() -> Path:
     """Where the contents of this node lie."""
-    return Path(settings.DATA) / "files"
+    return _folder_in(settings.DATA)
+
+
+@lru_cache(4)
+def _folder_in(data: str | Path) -> Path:
+    return Path(data) / "files"
 
 
 def path_of(digest: bytes) -> Path:
     """Where a content lies."""
     name = digest.hex()
-    return folder() / name[:2] / name
+    return folder().joinpath(name[:2], name)
 
 
 @contextmanager
@@ -102,7 +107,7 @@ class Arriving:
     """A content on its way in. Leaving the block without `place` takes away what has come."""
 
     def __init__(self) -> None:
-        self._path = folder() / ARRIVING / uuid4().hex
+        self._path = folder().joinpath(ARRIVING, uuid4().hex)
         with _told_when_full():
             self._file = _made(self._path)
         self._hash = sha256()
