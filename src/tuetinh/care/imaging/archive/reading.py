@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, time
+from functools import lru_cache
 from hashlib import sha256
 from io import SEEK_END, BytesIO
 from struct import unpack
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from tuetinh.care.imaging.archive.attributes import LEVEL_OF, TAG_OF, as_json, element
+from tuetinh.care.imaging.archive.attributes import LEVEL_OF, TAG_OF, Elements, as_text
 from tuetinh.record.contents.files import folder, opened
 from tuetinh.record.text import fold
 
@@ -50,15 +50,15 @@ class Head:
     birth: date | None
     sex: str
     accession: str
-    dataset: Dataset
+    elements: Elements
 
     def attributes(self, level: str) -> dict[str, Any]:
         """The DICOM JSON of a level: `STUDY`, `SERIES`, `IMAGE`."""
-        return as_json(self.dataset, level)
+        return self.elements.as_json(level)
 
     def text(self, keyword: str, most: int = LONGEST) -> str:
         """A value as text, "" where there is none."""
-        return _told(self.dataset, keyword)[:most]
+        return self.elements.text(TAG_OF[keyword])[:most]
 
     def number(self, keyword: str) -> int | None:
         """A value as a whole number that a column can hold, or None."""
@@ -115,11 +115,16 @@ def read(file: BinaryIO) -> Head:
     try:
         head, syntax = _usual(begin, file) or _by_library(file)
         is_cut = syntax != _DEFLATED and _is_cut_off(file, head)
-        found = {keyword: _told(head, keyword) for keyword in ("SOPClassUID", "SOPInstanceUID", *_PLACE)}
+        elements = Elements(head)
     except ImportError:  # of this process, as while it is out of memory
         raise
     except Exception as error:  # pydicom raises whatever the bytes lead it to
         raise Broken(type(error).__name__) from error
+
+    def told(keyword: str, most: int = LONGEST) -> str:
+        return elements.text(TAG_OF[keyword])[:most]
+
+    found = {keyword: elements.text(TAG_OF[keyword]) for keyword in ("SOPClassUID", "SOPInstanceUID", *_PLACE)}
     for keyword, value in found.items():
         if not value:
             raise Missing(keyword)
@@ -129,14 +134,14 @@ def read(file: BinaryIO) -> Head:
         raise Broken("PixelData")
     return Head(
         *(found["SOPClassUID"], found["SOPInstanceUID"], syntax, *(found[one] for one in _PLACE)),
-        modality=_told(head, "Modality")[:16],
-        patient_id=_told(head, "PatientID")[:LONGEST],
-        issuer=_told(head, "IssuerOfPatientID")[:LONGEST],
-        name=_told(head, "PatientName")[:324],
-        birth=day(_told(head, "PatientBirthDate")),
-        sex=_told(head, "PatientSex")[:16],
-        accession=_told(head, "AccessionNumber")[:LONGEST],
-        dataset=head,
+        modality=told("Modality", 16),
+        patient_id=told("PatientID"),
+        issuer=told("IssuerOfPatientID"),
+        name=told("PatientName", 324),
+        birth=day(told("PatientBirthDate")),
+        sex=told("PatientSex", 16),
+        accession=told("AccessionNumber"),
+        elements=elements,
     )
 
 
@@ -228,26 +233,7 @@ def text(dataset: Dataset, keyword: str) -> str:
         value = dataset.get(keyword)
     except Exception:  # a value that is none of its VR
         return ""
-    return _as_text(value)
-
-
-def _told(head: Dataset, keyword: str) -> str:
-    """The same of what the index keeps."""
-    if TAG_OF[keyword] not in head.keys():  # noqa: SIM118  (which would make a tag of it)
-        return ""
-    try:
-        value = element(head, TAG_OF[keyword]).value
-    except Exception:  # as in `text`
-        return ""
-    return _as_text(value)
-
-
-def _as_text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        value = "\\".join(str(one) for one in value)
-    return str(value).replace("\0", "").encode("utf-8", "replace").decode().strip()
+    return as_text(value)
 
 
 def day(value: str) -> date | None:
@@ -272,6 +258,7 @@ def clock(value: str) -> time | None:
         return None
 
 
+@lru_cache(500)
 def words(name: str) -> str:
     """A person's name for matching: its component groups without case, accents and the signs between (PS3.5, 6.2.1)."""
     return " ".join(fold(name.replace("^", " ").replace("=", " ")).split())[:330]
