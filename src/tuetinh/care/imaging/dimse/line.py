@@ -153,13 +153,12 @@ class Line(DULServiceProvider):
         while self.stands and not self._kill_thread:
             if self._process_recv_primitive():
                 return True
-            if not self._wait():
-                return False
             with self.talking:
-                if self.stands and self._is_readable(0):
-                    self._take()
+                taken = self.stands and self._take()
             if not self.event_queue.empty():
                 return True
+            if not taken and not self._wait():
+                return False
         return False
 
     def _wait(self) -> bool:
@@ -185,15 +184,28 @@ class Line(DULServiceProvider):
             self.event_queue.put(CLOSED)
             return False
 
-    def _take(self) -> None:
-        """Read a PDU. Data goes to the messages at once, all else the way of the library."""
+    def _head(self) -> bytes | bytearray | None:
+        """What begins a PDU; None where nothing is there, less than a head where the peer has left. Raises OSError."""
+        assert isinstance(self.socket, _Socket)  # noqa: S101
+        connection = self.socket.socket
+        if isinstance(connection, ssl.SSLSocket):
+            return self.socket.recv(HEAD) if self._is_readable(0) else None
+        try:
+            head = connection.recv(HEAD, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
+        return head if len(head) in (0, HEAD) else head + self.socket.recv(HEAD - len(head))
+
+    def _take(self) -> bool:
+        """Read a PDU if there is one. Data goes to the messages at once, all else the way of the library."""
         assert isinstance(self.socket, _Socket)  # noqa: S101
         try:
-            head = self.socket.recv(HEAD)
+            if (head := self._head()) is None:
+                return False
             if len(head) < HEAD or head[0] != DATA or not self.stands:
                 self.socket.begun = head
                 self._read_pdu_data()
-                return
+                return True
             self._idle_timer.restart()
             [length] = unpack_from(">L", head, 2)
             data = self._filled(length)
@@ -201,13 +213,14 @@ class Line(DULServiceProvider):
             data = None
         if data is None:
             self.event_queue.put(CLOSED)
-            return
+            return True
         try:
             found = pieces(data)
         except ValueError:
             self.event_queue.put(INVALID)
-            return
+            return True
         self.assoc.dimse.receive_primitive(found)
+        return True
 
     def _filled(self, length: int) -> memoryview | None:
         """So many bytes of the peer, in memory that the next ones take again; None where it has left."""
