@@ -60,15 +60,17 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """An object whose file is on the disk. head: None of one that cannot be read; fault: why, as reason and detail.
+    """An object that has come. head: None of one that cannot be read; fault: why, as reason and detail.
 
-    image: the DICOM JSON of what it tells at its own level.
+    image: the DICOM JSON of what it tells at its own level. place: brings its file to the disk, before which nothing
+    that speaks of it is committed; once is enough. Raises contents.NoSpace.
     """
 
     content: Content
     head: Head | None
     fault: tuple[str, str]
     image: str
+    place: Callable[[], object]
 
     def kept(self, state: str) -> Kept:
         """What became of it."""
@@ -125,23 +127,25 @@ def keep(
             return Kept("held", "other-study", "", head.sop_class, head.sop_instance, head.study)
         if allowed and head and not allowed(head):
             return Kept("held", "not-allowed", "", head.sop_class, head.sop_instance, head.study)
-        taken = Taken(arriving.place(), head, fault, image)
-    return settle(source, taken) if settle and not patient else _settle(source, taken, patient)
+        taken = Taken(arriving.content(), head, fault, image, arriving.place)
+        return settle(source, taken) if settle and not patient else _settle(source, taken, patient)
 
 
-def take(came: bytes | bytearray | Arriving) -> Taken:
-    """Bring a Part 10 file to the disk as it came, for `settle`; nothing of the database. Raises contents.NoSpace."""
-    with _arrived(came) as arriving:
-        head, fault, image = _read(arriving)
-        return Taken(arriving.place(), head, fault, image)
+def take(arriving: Arriving) -> Taken:
+    """Read a Part 10 file that has come, for `settle`; nothing of the database. The caller leaves the file then."""
+    return Taken(arriving.content(), *_read(arriving), arriving.place)
 
 
 def settle(source: Source, taken: Taken) -> Kept:
-    """Give an object its place in the archive, or let it wait for a person; durable when this returns."""
+    """Give an object its place in the archive, or let it wait for a person; durable when this returns.
+
+    Raises contents.NoSpace.
+    """
     return _settle(source, taken, "")
 
 
 def _settle(source: Source, taken: Taken, patient: str) -> Kept:
+    taken.place()
     if not taken.head:
         return hold(source, taken.content, None, *taken.fault)
     try:
@@ -221,7 +225,7 @@ def as_json_text(value: dict[str, Any]) -> str:
     return orjson.dumps(value).decode()
 
 
-_ADD = """
+ADD = """
 WITH added AS (
   INSERT INTO imaging_instance (study_id, series_id, sop_instance_uid, sop_class_uid, transfer_syntax_uid,
     instance_number, attributes, digest, size, source, received_at)
@@ -239,9 +243,12 @@ WITH added AS (
 SELECT sop_instance_uid FROM added"""
 
 
-def add_all(objects: Iterable[tuple[Source, Taken, Place]]) -> set[str]:
-    """Add objects, of which no two have the same UID, to their series; the UIDs of those that were not there."""
-    rows = [
+"""Adds objects of `as_rows`; gives the UIDs of those that were not there."""
+
+
+def as_rows(objects: Iterable[tuple[Source, Taken, Place]]) -> str:
+    """What `ADD` is told of objects, of which no two have the same UID, and their series."""
+    found = [
         {
             "study": place.study, "series": place.series, "uid": head.sop_instance, "class": head.sop_class,
             "syntax": head.transfer_syntax, "number": head.number("InstanceNumber"),
@@ -251,13 +258,13 @@ def add_all(objects: Iterable[tuple[Source, Taken, Place]]) -> set[str]:
         for source, taken, place in objects
         if (head := taken.head)
     ]  # fmt: skip
-    return {uid for (uid,) in ask(_ADD, orjson.dumps(rows).decode())}
+    return orjson.dumps(found).decode()
 
 
 def _add(source: Source, taken: Taken, place: Place) -> bool:
     """Add an object to its series; False where it is there already. Raises _Wrong."""
     assert taken.head  # noqa: S101  (others are held)
-    fresh = bool(add_all([(source, taken, place)]))
+    fresh = bool(ask(ADD, as_rows([(source, taken, place)])))
     if not fresh:
         _check_same(taken.head, taken.content)
     return fresh

@@ -61,7 +61,7 @@ class DicomDoor:
         self._pool = pool
         self._authenticate = authenticate
         self._workers, self._indexing = Workers(THREADS, "stow"), Workers(INDEXING, "stow-index")
-        self._settle = Gathering(self._indexing).settle
+        self._gathering = Gathering(self._indexing)
         self._events = ups.Events(self._workers.arun, authenticate)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
@@ -97,6 +97,7 @@ class DicomDoor:
         """Leave the database."""
         for workers in (self._workers, self._indexing):
             await asyncio.to_thread(workers.close)
+        await asyncio.to_thread(self._gathering.close)
 
     async def _answer(self, call: Call) -> None:
         asker = await self._authenticate(call.scope)
@@ -109,7 +110,7 @@ class DicomDoor:
                 raise Refused(403, "storing needs a scope of creating ImagingStudy")
             if asker.role != "system" and not may_report(asker):
                 raise Refused(403, "what is seen in pictures is kept for those who report them")
-            await stow.store(call, asker, match[1] or "", self._workers.arun, self._settle)
+            await stow.store(call, asker, match[1] or "", self._workers.arun, self._gathering.settle)
             return
         if path == ups.PATH or path.startswith(f"{ups.PATH}/"):
             await ups.answer(call, asker, path, self._workers.arun)

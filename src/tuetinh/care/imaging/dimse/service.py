@@ -82,7 +82,7 @@ class Entity:
         self._peers: WeakKeyDictionary[Association, Any] = WeakKeyDictionary()
         self._came: WeakKeyDictionary[Association, set[str]] = WeakKeyDictionary()
         self._listeners: list[Listener] = []
-        self._index = Gathering(self.workers).settle
+        self._gathering = Gathering(self.workers)
         self.ae = Caller(title)
         self.ae.maximum_pdu_size = PDU
         self.ae.maximum_associations = ASSOCIATIONS
@@ -122,6 +122,7 @@ class Entity:
             listener.close()
         self.ae.shutdown()
         self._server.server_close()
+        self._gathering.close()
         self.workers.close()
 
     def deliver_due(self) -> None:
@@ -157,7 +158,7 @@ class Entity:
         from tuetinh.care.imaging.dimse import storing
 
         try:
-            status, study = storing.store(self._peers[association], incoming.whole, self._index)
+            status, study = storing.store(self._peers[association], incoming.whole, self._gathering.settle)
         finally:
             incoming.drop()  # where it was not taken
         if study:

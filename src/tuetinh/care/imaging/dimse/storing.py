@@ -22,7 +22,7 @@ NOT_UNDERSTOOD: Final = 0xC000
 _OF_REASON: Final = {"broken": NOT_UNDERSTOOD, "missing": NO_MATCH}
 
 
-def store(peer: Peer, whole: Callable[[], Arriving | bytes], settle: Settle = settle) -> tuple[int, str]:
+def store(peer: Peer, whole: Callable[[], Arriving], settle: Settle = settle) -> tuple[int, str]:
     """Keep an object; returns the status to answer, and its study's UID where it came into the archive.
 
     whole: gives the object, or raises what went wrong while it came. settle: as `keeping.settle`, on other threads.
