@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -71,6 +72,10 @@ def sub_operations(objects: Sequence[Object]) -> list[SubOperation]:
 
 class Giver(Association):
     """An association that sends sub-operations."""
+
+    def release(self) -> None:
+        """Release it on a thread of its own: who asked for the objects need not wait until the receiver has left."""
+        threading.Thread(target=super().release, name="dicom-release", daemon=True).start()
 
     def send_c_store(self, dataset: Any, *arguments: Any, **options: Any) -> Dataset:
         """Send what a sub-operation holds; the status of what failed in it, else of the last. Raises as the library."""

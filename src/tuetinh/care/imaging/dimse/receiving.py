@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable
 from io import BytesIO
 from struct import pack
@@ -14,6 +15,7 @@ from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import C_STORE_RQ, DIMSEMessage
+from pynetdicom.dimse_primitives import C_GET, C_MOVE
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.transport import RequestHandler
 
@@ -24,6 +26,8 @@ from tuetinh.care.imaging.dimse.line import Rung, leave, wait_on
 from tuetinh.record.contents import Arriving
 
 TURN: Final = 0.25  # seconds in which a message, or an end, is waited for before the association is looked at
+EACH: Final = 0.1  # seconds between two pending answers
+PENDING: Final = 0xFF00
 COMMAND, LAST = 0x01, 0x02  # bits of a Message Control Header (PS3.8, E.2)
 
 
@@ -117,6 +121,7 @@ class Provider(DIMSEServiceProvider):
         super().__init__(association)
         self._store = store
         self._begun: _Begun | None = None
+        self._told = 0.0
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take a part of a message. Raises ValueError where it is no part of the object that is coming."""
@@ -166,7 +171,12 @@ class Provider(DIMSEServiceProvider):
             return None, None
 
     def send_msg(self, primitive: Any, context_id: int) -> None:
-        """Send a message."""
+        """Send a message. How far sub-operations have come is told now and then (PS3.4, C.4.2.3.2)."""
+        if isinstance(primitive, (C_GET, C_MOVE)) and primitive.Status == PENDING:
+            now = time.monotonic()
+            if now - self._told < EACH:
+                return
+            self._told = now
         command = answering(primitive)
         if command is None or not self.dul.stands:
             super().send_msg(primitive, context_id)

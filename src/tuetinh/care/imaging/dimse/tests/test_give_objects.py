@@ -16,7 +16,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
-from tuetinh.care.imaging.dimse import giving
+from tuetinh.care.imaging.dimse import giving, receiving
 from tuetinh.care.imaging.dimse.tests.calling import call, send
 from tuetinh.care.imaging.errors import NoDevice, NotAllowed, NoUpstream
 from tuetinh.care.imaging.models import Device, Instance, Sending
@@ -106,6 +106,17 @@ def test_more_objects_come_than_can_be_counted(port: int, monkeypatch: pytest.Mo
     came, told = get(port)
     assert [one.InstanceNumber for one in came] == [1, 2, 3, 4, 5]
     assert (told[-1].Status, told[-1].NumberOfCompletedSuboperations) == (0, 2)
+
+
+@pytest.mark.parametrize(("each", "pending"), [(0.0, 4), (60.0, 1)])
+def test_how_far_it_has_come_is_told_now_and_then(
+    port: int, monkeypatch: pytest.MonkeyPatch, each: float, pending: int
+) -> None:
+    monkeypatch.setattr(receiving, "EACH", each)
+    send(port, *(part10(SOPInstanceUID=f"1.2.3.4.1.{n}", InstanceNumber=n) for n in range(1, 5)))
+    came, told = get(port)
+    assert (len(came), [one.Status for one in told]) == (4, [0xFF00] * pending + [0])
+    assert told[-1].NumberOfCompletedSuboperations == 4
 
 
 def test_what_cannot_be_read_fails_and_the_rest_comes(port: int) -> None:
