@@ -7,6 +7,7 @@ import time
 from queue import Queue
 
 import pytest
+from pynetdicom import pdu_items, pdu_primitives, presentation
 from pynetdicom.sop_class import ModalityWorklistInformationFind, Verification  # type: ignore[attr-defined]
 
 from tuetinh.care.imaging.dimse import listening
@@ -93,3 +94,12 @@ def test_callers_are_spread_over_those_who_listen(monkeypatch: pytest.MonkeyPatc
             one.close()
         for [listener] in both:
             listener.close()
+
+
+def test_names_that_are_negotiated_are_checked_once() -> None:
+    for module in (pdu_items, pdu_primitives, presentation):
+        first, again = (module.set_uid(name, "name") for name in (Verification, str(Verification)))
+        assert first is again
+        for _ in range(2):
+            with pytest.raises(ValueError, match="Invalid 'name' value"):
+                module.set_uid("1.2." + "3" * 70, "name")
