@@ -128,6 +128,7 @@ def sending(node: Province) -> Iterator[list[Sender]]:
 def test_the_others_go_on_and_another_takes_its_place(start: Callable[..., Any], built: Path) -> None:
     node = start(built, "--workers", "2", command="demo")
     listeners = Listeners(node)
+    until(listeners.others)
     [killed] = listeners.others()
     until(lambda: answers(node, listeners, killed))
     with sending(node) as senders:
