@@ -241,8 +241,6 @@ WITH added AS (
   INSERT INTO imaging_pending (study_id, at) SELECT DISTINCT study_id, now() FROM added
 )
 SELECT sop_instance_uid FROM added"""
-
-
 """Adds objects of `as_rows`; gives the UIDs of those that were not there."""
 
 
