@@ -73,7 +73,7 @@ WITH old AS (
 )
 SELECT old.digest, s.custodian, s.id, old.id FROM old JOIN imaging_study s ON s.id = old.study_id"""
 
-# Whether it can be opened is looked at again (`unreadable`).
+# Whether it can be opened is looked at again (`trying`).
 _TRY = """
 INSERT INTO imaging_unreadable (instance_id, digest, fault, detail, frame, found_at) VALUES (%s, '', '', '', 1, now())
 ON CONFLICT DO NOTHING"""

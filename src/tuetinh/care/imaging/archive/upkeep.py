@@ -118,21 +118,21 @@ def _compress(row: Row) -> int | None:
 
 
 def _to_try() -> tuple[str, tuple[Any, ...]]:
-    from tuetinh.care.imaging.archive import unreadable  # with what decodes pictures, for those who keep objects
+    from tuetinh.care.imaging.archive import trying  # with what decodes pictures, for those who keep objects
 
-    return unreadable.candidates()
+    return trying.candidates()
 
 
 def _try(row: Row) -> int | None:
-    from tuetinh.care.imaging.archive import unreadable
+    from tuetinh.care.imaging.archive import trying
 
-    return unreadable.look(row)
+    return trying.look(row)
 
 
 def _try_again() -> None:
-    from tuetinh.care.imaging.archive import unreadable
+    from tuetinh.care.imaging.archive import trying
 
-    unreadable.look_again()
+    trying.look_again()
 
 
 def _seal(row: Row) -> int | None:

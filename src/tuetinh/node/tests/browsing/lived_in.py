@@ -144,6 +144,7 @@ keep(here, part10(PatientID="UNKNOWN"))
 from tuetinh.care.imaging.archive.models import Unreadable
 from tuetinh.care.imaging.models import Instance
 blind = Instance.objects.filter(study__study_instance_uid="1.2.3.5").first()
+Instance.objects.filter(pk=blind.pk).update(received_at=until)  # so that the job does not open it after all
 Unreadable.objects.create(instance=blind, digest=blind.digest, fault="broken", found_at=timezone.now())
 from tuetinh.care.imaging.capture.disc.actions import begin
 begin(reader, exam.patient, "USB")
