@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _counted(request: HttpRequest) -> dict[str, int]:
-    """What waits for a laboratory behind the entries of its rail, in one query a page."""
+    """What waits for a laboratory behind the entries of its rail, in one query a page; no name where nothing does."""
     known: dict[str, int] | None = getattr(request, "lab_waiting", None)
     if known is None:
         known = _count(request)
@@ -50,7 +50,7 @@ def _count(request: HttpRequest) -> dict[str, int]:
 
 
 def _badge(*names: str) -> Callable[[HttpRequest], int]:
-    return lambda request: sum(_counted(request)[name] for name in names)
+    return lambda request: sum(_counted(request).get(name, 0) for name in names)
 
 
 def _unassigned(request: HttpRequest) -> int:

@@ -15,6 +15,7 @@ from tuetinh.care.imaging.models import Device
 from tuetinh.care.imaging.tests.conftest import FACILITY, part10
 from tuetinh.record import r4
 from tuetinh.record.asker import SYSTEM
+from tuetinh.record.contents import Arriving
 from tuetinh.record.steps import enter
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -75,6 +76,8 @@ def test_what_cannot_be_kept_is_told_without_its_words(person: r4.Patient, caplo
     enter(SYSTEM).execute("ALTER TABLE imaging_study ADD CHECK (patient_id <> 'BN000017')")
     device = Device(title="CT1", facility=FACILITY, stores=True)
     peer = Peer("CT1", "127.0.0.1", device, SYSTEM)
-    assert storing.store(peer, part10) == (storing.PROCESSING_FAILURE, "")
+    with Arriving() as arriving:
+        arriving.write(part10())
+        assert storing.store(peer, lambda: arriving) == (storing.PROCESSING_FAILURE, "")
     assert "imaging: an object could not be kept: CheckViolation" in caplog.text
     assert [word for word in ("BN000017", "Nguyễn", "nguyen") if word in caplog.text] == []

@@ -243,7 +243,7 @@ def test_a_facility_can_only_be_stricter(cast: dict[str, Account]) -> None:
     api.create(at(THERE), condition("plain", "I10"))
     for role in ("archivist", "doctor"):
         rule(role, by_relation=False)
-    rule("archivist", HERE, labels=SENSITIVE, after_days=90, glass_hours=9, whole="Condition")
+    rule("archivist", HERE, by_relation=False, labels=SENSITIVE, after_days=90, glass_hours=9, whole="Condition")
     assert sees(cast["archivist"], "hiv", "plain") == ["plain"]
     holds = rules.now().of("archivist", HERE)
     assert (holds.labels, holds.after_days, holds.glass_hours, holds.whole) == (frozenset(), 30, 0, frozenset())
