@@ -11,10 +11,10 @@ help:  ## list the verbs
 demo: .venv/run.stamp assets  ## set everything up and run a living province on http://127.0.0.1:8000
 	$(BIN)/tuetinh demo --data $(DATA)
 
-test: .venv/dev.stamp assets  ## set up what the tests need and run them, and of the long files another third each day
+test: .venv/dev.stamp assets  ## set up what the tests need and run them, and of the long files another fifth each day
 	$(BIN)/python tools/test_packages.py
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q --long third
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q --long fifth
 
 test-long: .venv/dev.stamp assets  ## run all of the long tests
 	$(BIN)/python tools/test_packages.py

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tuetinh.commons.access.models import Account
 
 BROWSER = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
-LONG_TURNS = 3
+LONG_TURNS = 5
 LEFT = pytest.StashKey[list[str]]()
 PASSWORD = "mot-mat-khau-dai"  # noqa: S105 - of the cast, which lives as long as a test
 
@@ -50,8 +50,8 @@ PASSWORD = "mot-mat-khau-dai"  # noqa: S105 - of the cast, which lives as long a
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--screenshots DIR`: where browser tests leave the pictures of the documentation; `--long`: how many of these."""
     parser.addoption("--screenshots", default="", help="folder for the pictures that browser tests take")
-    told = "of the files that are marked long: all, or another third each day"
-    parser.addoption("--long", choices=("all", "third"), default="all", help=told)
+    told = "of the files that are marked long: all, or another fifth each day"
+    parser.addoption("--long", choices=("all", "fifth"), default="all", help=told)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -151,13 +151,13 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with whole nodes and browsers, which take longest, that no worker idles at the end; the rest is random.
 
-    Of the files that are marked long, `--long third` takes those whose turn it is today.
+    Of the files that are marked long, `--long fifth` takes those whose turn it is today.
     """
     items.sort(key=lambda item: "node" not in item.path.parts and not item.get_closest_marker("browser"))
     if config.getoption("--long") == "all":
         return
     files = sorted({item.path for item in items if item.get_closest_marker("long")})
-    due = set(files[datetime.now(UTC).timetuple().tm_yday % LONG_TURNS :: LONG_TURNS])
+    due = set(files[datetime.now(UTC).toordinal() % LONG_TURNS :: LONG_TURNS])
     left = [item for item in items if item.get_closest_marker("long") and item.path not in due]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in set(left)]

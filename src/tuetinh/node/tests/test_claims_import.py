@@ -10,12 +10,14 @@ from datetime import date
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tuetinh.care.insurance.rules.files import claims_in
 from tuetinh.care.insurance.wire_xml3176 import write
 from tuetinh.node.tests.conftest import clean_environment, command_line, copied, run
 from tuetinh.node.tests.test_export import exported
 
+pytestmark = pytest.mark.long
 GOLDEN = Path(__file__).parents[2] / "care" / "insurance" / "tests" / "golden" / "claim_3176.xml"
 CLAIMS = 160  # a transaction takes 40
 

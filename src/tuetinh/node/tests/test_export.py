@@ -10,8 +10,11 @@ from typing import Any
 
 import duckdb
 import httpx
+import pytest
 
 from tuetinh.node.tests.conftest import Writers, copied, run, start_node, token
+
+pytestmark = pytest.mark.long
 
 
 def exported(folder: Path) -> dict[str, dict[str, Any]]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
     from pytest_django.live_server_helper import LiveServer
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.long, pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 GLU, UREA, CBC, HBSAG = "23.0075.1494", "23.0166.1494", "22.0120.1370", "24.0117.1646"
 
 

@@ -41,7 +41,7 @@ from tuetinh.record.errors import Gone
 from tuetinh.record.labels import ACT_CODE
 from tuetinh.record.steps import enter
 
-pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore::UserWarning")]
+pytestmark = [pytest.mark.long, pytest.mark.django_db, pytest.mark.filterwarnings("ignore::UserWarning")]
 Picture = NDArray[np.uint8]
 
 

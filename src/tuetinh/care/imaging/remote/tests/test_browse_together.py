@@ -30,7 +30,11 @@ from tuetinh.record import r4
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.filterwarnings("ignore::UserWarning:pydicom")]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore::UserWarning:pydicom"),
+]
 SLICES = "dcmqi/segmentations/ct-3slice/0{}.dcm"
 
 # Which picture OHIF shows, how bright, and where in it somebody else points.

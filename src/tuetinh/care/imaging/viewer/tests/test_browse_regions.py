@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["exam"]
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore::UserWarning"),

@@ -24,6 +24,7 @@ from tuetinh.care.lab.results.work import work_on
 from tuetinh.record.asker import SYSTEM
 
 VIDAS, SPOTCHEM = "biomerieux-minividas", "arkray-spotchem"
+pytestmark = pytest.mark.long
 SERVICES = {VIDAS: "24.0117.1646", SPOTCHEM: "23.0058.1487"}
 MEASURED = {VIDAS: {"HBSAG": "Dương tính"}, SPOTCHEM: {"NA": "141", "K": "4.1", "CL": "102"}}
 MODELS = pytest.mark.parametrize("model", [VIDAS, SPOTCHEM])
