@@ -204,4 +204,15 @@ documents.publish(lab, number="QT.01", title="ISO", version="1", effective_on=da
 from tuetinh.care.lab.statistics.summary import count_recent
 count_recent(2)
 """
-EVERYTHING = "\n".join((TWICE, CONNECTED, ASKED_FOR, ANSWERED, AT_THE_LABORATORY, AT_IMAGING, IN_THE_BLOOD_BANK))
+# Somebody who lies in.
+ON_THE_WARD = """
+from tuetinh.care.ward import actions as ward, queries as beds
+person = record.create(record.SYSTEM, r4.Patient(name=[r4.HumanName(text="Vàng Thị Nằm")], birthDate="1960-01-01"))
+came = reception.open_visit(desk, person.id, account.facility, account.room, "Khó thở")
+reception.start(doctor, came.encounter)
+bed = next(bed for one in beds.departments(doctor) for bed in one.free)
+ward.admit(doctor, came.encounter, bed.id, "Viêm phổi")
+"""
+EVERYTHING = "\n".join(
+    (TWICE, CONNECTED, ASKED_FOR, ANSWERED, AT_THE_LABORATORY, AT_IMAGING, ON_THE_WARD, IN_THE_BLOOD_BANK)
+)

@@ -89,6 +89,8 @@ ROWS = {
     "imaging/studies/<int:study_id>": Row("imaging", "/imaging/studies"),
     "imaging/studies/<int:study_id>/patient": Row("imaging", "/imaging/waiting?list=nobody"),
     "imaging/devices/<int:device_id>": Row("admin", "/imaging/devices"),
+    "ward/visits/<str:encounter_id>": Row("doctor", "/ward"),
+    "ward/visits/<str:encounter_id>/admit": Row("doctor", "/clinic", about="/ward/visits/{}/admit"),
     "clinic/visits/<str:encounter_id>/procedures": Row("doctor", "/clinic", about="/clinic/visits/{}/procedures"),
     "lab/poct/<str:encounter_id>": Row("doctor", "/clinic", states=("?test=URINE",), about="/lab/poct/{}"),
     "lab/pathology": Row("lab", states=("?stage=signed",)),
@@ -157,7 +159,8 @@ NO_PAGES = {
     "insurance/forms/<int:run_id>/file", "lab/whonet.<str:form>", "lab/pictures/<str:picture>",  # files
     "oauth/token", "oauth/revoke", "oauth/introspect", "oauth/jwks", "cds-services", ".well-known/smart-configuration",
     "cds-services/<str:id_>", "cds-services/<str:id_>/feedback", ".well-known/openid-configuration",  # answer programs
-    "catalogues/icd10", "catalogues/services", "catalogues/drugs", "catalogues/communes", "me/turn",  # parts of pages
+    "catalogues/icd10", "catalogues/services", "catalogues/drugs", "catalogues/supplies", "catalogues/communes",
+    "me/turn",  # parts of pages
     "apps/<slug:client_id>/launch",  # leads on to an app
     "login/outside/<slug:provider_id>/back",  # leads on from a provider: test_come_from_outside
     "imaging/look", "imaging/opinions/new",  # of studies that are named: test_browse_together

@@ -114,8 +114,8 @@ def go_through(visit: Visit, wanted: Callable[[str], bool]) -> None:
             continue
         for state in ("", *row.states):
             visit.look(row.role, path + state)
-    assert lost == []
-    assert visit.faults == [], "\n".join(visit.faults)
+    wrong = lost + visit.faults
+    assert wrong == [], "\n".join(wrong)
 
 
 @pytest.fixture(scope="module")
