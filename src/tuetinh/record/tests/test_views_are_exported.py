@@ -358,10 +358,11 @@ def test_queries_of_some_people_in_other_formats(there: Any, form: str) -> None:
 
 
 def test_a_query_gets_rows_of_the_own_compartment_and_is_in_the_access_log(there: Any, ask: Any) -> None:
+    logged = "SELECT patient, type FROM record.audit WHERE action = '$sqlquery-export' ORDER BY position"
+    before = len(ask(logged))
     answer = query_start(there, queried({"queryResource": PEOPLE}), "hoa")
     assert told(there, answer, "hoa") == {"query-1": [{"gender": "female", "n": 1}]}
-    logged = "SELECT patient, type FROM record.audit WHERE action = '$sqlquery-export' ORDER BY position"
-    assert ask(logged)[-1] == ("hoa", "Patient")
+    assert ("hoa", "Patient") in ask(logged)[before:]
     assert query_start(there, queried({"queryResource": PEOPLE}), "narrow").status_code == 403
 
 
