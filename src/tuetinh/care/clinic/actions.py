@@ -57,12 +57,12 @@ class Line:
 
 def save_vitals(asker: Asker, encounter_id: str, values: Mapping[str, Decimal]) -> None:
     """Keep vital signs. values: by key of vitals.VITALS. Raises Implausible with the field."""
-    _allow(asker, NURSE)
+    need_role(asker, NURSE)
     for key, told in implausible(values).items():
         raise Implausible(told, field=key)
-    who, now = _who(asker), _now()
+    who, now = by(asker), _now()
     with transaction.atomic():
-        encounter = _open(asker, encounter_id)
+        encounter = being_seen(asker, encounter_id)
         pressure = {key: values[key] for key in ("systolic", "diastolic") if key in values}
         found = [
             facts.vital(encounter, VITALS[key], value, now, who) for key, value in values.items() if key not in pressure
@@ -83,12 +83,12 @@ def save_examination(
 
     seen: the version that the page showed ("" for none yet), None to write whatever is there. Raises Elsewhere.
     """
-    _allow(asker, DOCTOR)
+    need_role(asker, DOCTOR)
     with transaction.atomic():
-        encounter = _open(asker, encounter_id)
+        encounter = being_seen(asker, encounter_id)
         if seen is not None and seen != queries.examination(asker, encounter_id).version:
             raise Elsewhere
-        who = _who(asker)
+        who = by(asker)
         _keep(asker, [facts.impression(encounter, history=history, examination=examination, at=_now(), who=who)])
         told = (encounter.reasonCode or [r4.CodeableConcept()])[0].text or ""
         if reason and reason != told:
@@ -108,12 +108,12 @@ def diagnose(
 
     reasons: why the doctor goes on against what stopped it before, by key of the finding.
     """
-    _allow(asker, DOCTOR)
+    need_role(asker, DOCTOR)
     codes = [principal, *(code for code in dict.fromkeys(secondary) if code and code != principal)]
     with transaction.atomic():
-        encounter = _open(asker, encounter_id)
+        encounter = being_seen(asker, encounter_id)
         entries = [_known(code, "secondary" if place else "principal") for place, code in enumerate(codes)]
-        who, now = _who(asker), _now()
+        who, now = by(asker), _now()
         found = [facts.condition(encounter, place, entry, now, who) for place, entry in enumerate(entries, 1)]
         _keep(asker, found)
         for old in queries.conditions(asker, encounter_id)[len(found) :]:
@@ -156,14 +156,14 @@ def order_lab(
     """Order laboratory tests by service code; one that still waits for its specimen is not ordered again, yet is
     urgent from now on where that is said.
     """
-    _allow(asker, DOCTOR)
+    need_role(asker, DOCTOR)
     with transaction.atomic():
-        encounter = _open(asker, encounter_id)
+        encounter = being_seen(asker, encounter_id)
         waiting = awaited(encounter_id)
         fresh = [code for code in codes if code not in waiting]
         if urgent and (known := [code for code in codes if code in waiting]):
             hurry(asker, encounter_id, known)
-        return order_tests(asker, encounter, fresh, requester=_who(asker), urgent=urgent) if fresh else []
+        return order_tests(asker, encounter, fresh, requester=by(asker), urgent=urgent) if fresh else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +203,12 @@ def order_imaging(
 
     Raises UnknownCode, billing's NoPrice.
     """
-    _allow(asker, DOCTOR)
+    need_role(asker, DOCTOR)
     found = service(code)
     if found is None:
         raise UnknownCode(field="imaging")
     with transaction.atomic():
-        encounter = _open(asker, encounter_id)
+        encounter = being_seen(asker, encounter_id)
         for known in queries.imaging_orders(asker, encounter_id):
             if known.status == "active" and queries.service_of(known) == code:
                 return known
@@ -220,7 +220,7 @@ def order_imaging(
             site=site.strip(),
             urgent=urgent,
             at=_now(),
-            who=_who(asker),
+            who=by(asker),
         )
         stored = cast(r4.ServiceRequest, record.create(asker, order))
         charge(asker, encounter, code, source_reference=f"ServiceRequest/{stored.id}")
@@ -230,9 +230,9 @@ def order_imaging(
 
 def cancel_imaging(asker: Asker, encounter_id: str, order_id: str) -> None:
     """Take back an imaging order that nobody has begun, and its charge. Raises UnknownCode, Begun."""
-    _allow(asker, DOCTOR)
+    need_role(asker, DOCTOR)
     with transaction.atomic():
-        _open(asker, encounter_id)
+        being_seen(asker, encounter_id)
         order = next((o for o in queries.imaging_orders(asker, encounter_id) if o.id == order_id), None)
         if order is None:
             raise UnknownCode(field="imaging")
@@ -246,25 +246,25 @@ def cancel_imaging(asker: Asker, encounter_id: str, order_id: str) -> None:
 
 def record_allergy(asker: Asker, encounter_id: str, substance: str, reaction: str = "") -> None:
     """Write down an allergy that was told or found in the visit; one that is known already stays as it is."""
-    _allow(asker, NURSE)
+    need_role(asker, NURSE)
     substance = substance.strip()
     if not substance:
         raise Implausible(_("Ghi tên thuốc hoặc chất gây dị ứng."), field="substance")
     with transaction.atomic():
-        encounter = _open(asker, encounter_id)
+        encounter = being_seen(asker, encounter_id)
         known = queries.allergies(asker, queries.patient_of(encounter))
         if fold(substance) in map(fold, known):
             return
-        record.create(asker, facts.allergy(encounter, substance, reaction.strip(), _now(), _who(asker)))
+        record.create(asker, facts.allergy(encounter, substance, reaction.strip(), _now(), by(asker)))
 
 
 def keep_draft(
     asker: Asker, encounter_id: str, form: str, fields: Mapping[str, Sequence[str]], window: str
 ) -> datetime:
     """Keep what is typed in a form and not saved yet; returns when. Raises Elsewhere for an older window."""
-    _allow(asker, NURSE)
+    need_role(asker, NURSE)
     with transaction.atomic():
-        _open(asker, encounter_id)
+        being_seen(asker, encounter_id)
         mine = {"encounter": encounter_id, "account": asker.account, "form": form}
         kept = Draft.objects.select_for_update().filter(**mine).first()
         if kept and kept.window != window and kept.saved_at.timestamp() > queries.opened_at(window):
@@ -291,10 +291,10 @@ def prescribe(
 
     sure: the doctor has seen the warnings. Raises UnknownCode, Implausible, Warned, insurance's Stopped.
     """
-    _allow(asker, DOCTOR)
+    need_role(asker, DOCTOR)
     drugs = [_plausible(line) for line in lines]
     with transaction.atomic():
-        encounter = _open(asker, encounter_id)
+        encounter = being_seen(asker, encounter_id)
         if not sure and (warnings := queries.warnings(asker, queries.patient_of(encounter), encounter_id, drugs)):
             raise Warned(warnings)
         wanted = [_line(asker, encounter, line, known) for line, known in zip(lines, drugs, strict=True)]
@@ -315,10 +315,10 @@ def order_medicine(
     asker: Asker, encounter_id: str, line: Line, *, sure: bool = False, reasons: Mapping[str, str] | None = None
 ) -> r4.MedicationRequest:
     """Order one medicine more, as a ward does each day; what was ordered before stands. Raises as `prescribe` does."""
-    _allow(asker, DOCTOR)
+    need_role(asker, DOCTOR)
     known = _plausible(line)
     with transaction.atomic():
-        encounter = _open(asker, encounter_id)
+        encounter = being_seen(asker, encounter_id)
         if not sure and (warnings := queries.warnings(asker, queries.patient_of(encounter), encounter_id, [known])):
             raise Warned(warnings)
         stored = _add(asker, encounter, _line(asker, encounter, line, known))
@@ -342,7 +342,7 @@ def _plausible(line: Line) -> Drug:
 def _line(asker: Asker, encounter: r4.Encounter, line: Line, known: Drug) -> r4.MedicationRequest:
     return facts.prescription(
         encounter, record.new_id(), known, times=line.times, dose=line.dose, days=line.days, quantity=line.quantity,
-        note=line.note, at=_now(), who=_who(asker),
+        note=line.note, at=_now(), who=by(asker),
     )  # fmt: skip
 
 
@@ -375,9 +375,9 @@ def close_visit(
 
     Raises Incomplete with what is missing.
     """
-    _allow(asker, DOCTOR)
+    need_role(asker, DOCTOR)
     with transaction.atomic():
-        encounter = _open(asker, encounter_id)
+        encounter = being_seen(asker, encounter_id)
         missing = {}
         if not encounter.diagnosis:
             missing["principal"] = _("chẩn đoán chính")
@@ -399,7 +399,7 @@ def close_visit(
             subject=cast(r4.Reference, encounter.subject),
             encounter=facts.visit_of(encounter),
             created=_now(),
-            author=_who(asker),
+            author=by(asker),
             period=r4.Period(end=follow_up) if follow_up else None,
         )
         _keep(asker, [plan])
@@ -415,13 +415,13 @@ def close_visit(
 
 def reopen(asker: Asker, encounter_id: str, reason: str) -> None:
     """Take a finished visit up again."""
-    _allow(asker, DOCTOR)
+    need_role(asker, DOCTOR)
     with transaction.atomic():
         reception.reopen(asker, encounter_id, reason)
         take_back_claim(encounter_id)
 
 
-def _open(asker: Asker, encounter_id: str) -> r4.Encounter:
+def being_seen(asker: Asker, encounter_id: str) -> r4.Encounter:
     """The visit, held until the transaction ends; it must be being seen now. Raises NotOpen, reception's NoVisit."""
     if reception.hold(asker, encounter_id) != "in-progress":
         raise NotOpen
@@ -440,7 +440,8 @@ def _keep(asker: Asker, resources: Sequence[r4.Resource]) -> None:
                 record.create(asker, resource)
 
 
-def _who(asker: Asker) -> r4.Reference | None:
+def by(asker: Asker) -> r4.Reference | None:
+    """Who asks, as a reference to the practitioner; None for an account of nobody."""
     return r4.Reference(reference=f"Practitioner/{asker.practitioner}") if asker.practitioner else None
 
 
@@ -448,6 +449,7 @@ def _now() -> str:
     return timezone.localtime().isoformat(timespec="seconds")
 
 
-def _allow(asker: Asker, roles: frozenset[str]) -> None:
+def need_role(asker: Asker, roles: frozenset[str]) -> None:
+    """Let only these roles go on. Raises NotAllowed."""
     if asker.role not in roles:
         raise NotAllowed

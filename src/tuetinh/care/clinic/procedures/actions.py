@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from tuetinh.care.billing.api import cancel_charge, charge
 from tuetinh.care.clinic import queries
-from tuetinh.care.clinic.actions import DOCTOR, _allow, _open, _who
+from tuetinh.care.clinic.actions import DOCTOR, being_seen, by, need_role
 from tuetinh.care.clinic.errors import Implausible, UnknownCode
 from tuetinh.care.clinic.procedures import facts
 from tuetinh.care.insurance.api import Problem, role_share, stop
@@ -49,18 +49,18 @@ def write_down(
 
     Raises UnknownCode, Implausible, NotOpen, billing's NoPrice, insurance's Stopped.
     """
-    _allow(asker, DOCTOR)
+    need_role(asker, DOCTOR)
     known = service(told.code)
     if known is None or not is_procedure(known):
         raise UnknownCode(_("Chọn phẫu thuật, thủ thuật trong danh mục."), field="code")
     _refuse_wrong(told)
     with transaction.atomic():
-        encounter = _open(asker, encounter_id)
+        encounter = being_seen(asker, encounter_id)
         began = datetime.fromisoformat((encounter.period.start if encounter.period else None) or told.start.isoformat())
         if told.start < began:
             raise Implausible(_("Bắt đầu trước khi lượt khám bắt đầu."), field="start")
         id_, start = record.new_id(), told.start.isoformat(timespec="seconds")
-        order = record.create(asker, facts.order(encounter, id_, known, start, _who(asker)))
+        order = record.create(asker, facts.order(encounter, id_, known, start, by(asker)))
         made = facts.done(
             encounter, id_, known, start=start, end=told.end.isoformat(timespec="seconds"), people=told.people,
             anaesthesia=told.anaesthesia, note=told.note,
@@ -77,9 +77,9 @@ def write_down(
 
 def take_back(asker: Asker, encounter_id: str, id_: str) -> None:
     """Take back what was written down by mistake, with its charge. Raises UnknownCode, NotOpen."""
-    _allow(asker, DOCTOR)
+    need_role(asker, DOCTOR)
     with transaction.atomic():
-        _open(asker, encounter_id)
+        being_seen(asker, encounter_id)
         made = next((one for one in of_visit(asker, encounter_id) if one.id == id_), None)
         if made is None:
             raise UnknownCode(field="code")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -31,11 +30,6 @@ from tuetinh.record.text import concept_text
 pytestmark = pytest.mark.django_db
 GLUCOSE = "23.0075.1494"
 METFORMIN = "metformin-hydroclorid-500-mg-vien-nen-bao-phim"
-
-
-@pytest.fixture
-def doctor(cast: dict[str, Account]) -> Asker:
-    return replace(asker_of(cast["doctor"]), practitioner="cast-doctor")
 
 
 @pytest.fixture

@@ -32,11 +32,6 @@ GLUCOSE = "23.0075.1494"
 
 
 @pytest.fixture
-def doctor(cast: dict[str, Account]) -> Asker:
-    return replace(asker_of(cast["doctor"]), practitioner="cast-doctor")
-
-
-@pytest.fixture
 def visit(cast: dict[str, Account], doctor: Asker) -> str:
     """The citizen of the cast, being seen in the doctor's room."""
     load_price_list("", starter_prices(), date(2024, 1, 1))

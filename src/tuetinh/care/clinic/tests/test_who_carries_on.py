@@ -29,11 +29,6 @@ AMLODIPINE, GLUCOSE = "amlodipin-5-mg-vien-nang", "23.0075.1494"
 
 
 @pytest.fixture
-def doctor(cast: dict[str, Account]) -> Asker:
-    return replace(asker_of(cast["doctor"]), practitioner="cast-doctor")
-
-
-@pytest.fixture
 def visit(cast: dict[str, Account], doctor: Asker) -> str:
     load_price_list("", starter_prices(), date(2024, 1, 1))
     opened = reception.open_visit(asker_of(cast["reception"]), "cast-citizen", "12104", "12104-noi2", "Ho, sốt")

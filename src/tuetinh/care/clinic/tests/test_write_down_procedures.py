@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal as D
 from typing import Any
@@ -29,11 +28,6 @@ from tuetinh.record.asker import SYSTEM, Asker
 pytestmark = pytest.mark.django_db
 As = Callable[[str], Client]
 STITCHES, LAPAROTOMY, GLUCOSE = "28.0110.0584", "10.0699.0583", "23.0075.1494"  # surgery, surgery, a test
-
-
-@pytest.fixture
-def doctor(cast: dict[str, Account]) -> Asker:
-    return replace(asker_of(cast["doctor"]), practitioner="cast-doctor")
 
 
 @pytest.fixture
