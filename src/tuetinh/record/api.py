@@ -19,7 +19,7 @@ import msgspec
 from django.conf import settings
 from django.db import connection, transaction
 
-from tuetinh.record import audit, contents, guards, projections, r4, store
+from tuetinh.record import audit, contents, guards, locks, permits, projections, r4, reads, store
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.audit import one_request, reading
 from tuetinh.record.audit.accesses import Access, accesses
@@ -34,9 +34,9 @@ from tuetinh.record.merging import followers
 from tuetinh.record.merging.followers import Follower
 from tuetinh.record.search import run as searching
 from tuetinh.record.steps import Step, run
-from tuetinh.record.store import new_id
 from tuetinh.record.streaming import bodies, written
 from tuetinh.record.validate import check
+from tuetinh.record.versioning import new_id
 
 __all__ = [
     "SYSTEM",
@@ -124,7 +124,7 @@ def create_many(asker: Asker, resources: Sequence[R]) -> list[R]:
     given = [(resource.resourceType, resource.id) for resource in fresh if resource.id is not None]
 
     def step() -> Step[None]:
-        yield from store.refuse_known(given)
+        yield from locks.refuse_known(given)
         yield from store.create(asker, fresh)
 
     with transaction.atomic():
@@ -142,8 +142,8 @@ def create_missing(asker: Asker, resources: Sequence[R]) -> list[R]:
     def step() -> Step[None]:
         for type_ in sorted({type_ for type_, _ in fresh}):
             ids = [id_ for of, id_ in fresh if of == type_]
-            yield from store.lock_ids(type_, ids)
-            for id_ in (yield from store.taken(type_, ids)):
+            yield from locks.lock_ids(type_, ids)
+            for id_ in (yield from locks.taken(type_, ids)):
                 del fresh[type_, id_]
         yield from store.create(asker, list(fresh.values()))
 
@@ -166,7 +166,7 @@ def put_many(asker: Asker, resources: Sequence[R]) -> list[R]:
 
 def lock_many(asker: Asker, type_: str, ids: Iterable[str]) -> dict[str, r4.Resource]:
     """Current versions by id, which nobody else changes until the transaction ends. Needs a transaction."""
-    found = run(asker, store.lock_many(asker, type_, ids))
+    found = run(asker, locks.lock_many(asker, type_, ids))
     _note(asker, "read", [(one.type, one.patient) for one in found])
     return {one.id: _decoded(asker, one.body) for one in found}
 
@@ -221,19 +221,19 @@ def delete(asker: Asker, type_: str, id_: str) -> None:
 
 def read(asker: Asker, type_: str, id_: str) -> r4.Resource:
     """The current version. Raises NotFound or Gone."""
-    found = run(asker, store.read(asker, type_, id_))
+    found = run(asker, reads.read(asker, type_, id_))
     audit.note(asker, "read", type_, id_, found.patient)
     return _decoded(asker, found.body)
 
 
 def custodians(asker: Asker, patient: str) -> set[str]:
     """Facilities that answer for something of a patient's record, as far as it exists for the asker."""
-    return run(asker, store.custodians(patient))
+    return run(asker, reads.custodians(patient))
 
 
 def read_binary(asker: Asker, id_: str) -> Content:
     """What a Binary holds, to be read piece by piece. Raises NotFound, Gone, Forbidden."""
-    found = run(asker, store.read(asker, "Binary", id_))
+    found = run(asker, reads.read(asker, "Binary", id_))
     audit.note(asker, "read", "Binary", id_, found.patient)
     binary = r4.decode(found.body or b"")
     assert isinstance(binary, r4.Binary)  # noqa: S101
@@ -245,14 +245,14 @@ def read_binary(asker: Asker, id_: str) -> Content:
 
 def read_many(asker: Asker, type_: str, ids: Iterable[str]) -> dict[str, r4.Resource]:
     """Current versions by id; ids that are unknown, deleted or not for the asker are absent."""
-    found = run(asker, store.read_many(asker, type_, set(ids)))
+    found = run(asker, reads.read_many(asker, type_, set(ids)))
     _note(asker, "read", [(one.type, one.patient) for one in found])
     return {one.id: _decoded(asker, one.body) for one in found}
 
 
 def history(asker: Asker, type_: str, id_: str) -> list[r4.Resource]:
     """All versions that have content, newest first."""
-    found = run(asker, store.versions(asker, type_, id_))
+    found = run(asker, reads.versions(asker, type_, id_))
     _note(asker, "history", [(type_, one.patient) for one in found[:1]])
     return [_decoded(asker, one.body) for one in found if one.body is not None]
 
@@ -262,7 +262,7 @@ def search(asker: Asker, type_: str, query: str, page: str | None = None) -> Pag
 
     `page` is the `next` of the page before, with the same query. Raises BadRequest for what is not understood.
     """
-    store.allow(asker, "s", type_)
+    permits.allow(asker, "s", type_)
     wanted, problems = run(asker, searching.read(type_, query))
     if any(p.severity == "error" for p in problems):
         raise BadRequest(issues=issues_of(problems))

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from tuetinh.record import operations, published, r4, store
+from tuetinh.record import operations, published, r4, reads
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import NotFound
 from tuetinh.record.hashes import token_hash
@@ -35,9 +35,9 @@ from tuetinh.record.search.resolve import resolve
 from tuetinh.record.search.run import Found, Hit
 from tuetinh.record.search.where import bigints
 from tuetinh.record.steps import Query, Step, computed
-from tuetinh.record.store import Stored
 from tuetinh.record.terminology import standard
 from tuetinh.record.types import RESOURCE_TYPES
+from tuetinh.record.versioning import Stored
 
 PUBLISHED = "2026-11-30"
 SINCE = datetime.fromisoformat(PUBLISHED).replace(tzinfo=UTC)
@@ -68,9 +68,9 @@ def find(type_: str, id_: str) -> Stored | None:
 
 
 def read(asker: Asker, type_: str, id_: str) -> Step[Stored]:
-    """The current version of a stored resource, else the definition of this id. Raises what `store.read` does."""
+    """The current version of a stored resource, else the definition of this id. Raises what `reads.read` does."""
     try:
-        return (yield from store.read(asker, type_, id_))
+        return (yield from reads.read(asker, type_, id_))
     except NotFound:
         own = (yield from computed(lambda: find(type_, id_))) if type_ in TYPES else None
         if own is None:

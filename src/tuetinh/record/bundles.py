@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tuetinh.record import conditional, contents, patch, r4, store
+from tuetinh.record import conditional, contents, locks, patch, permits, r4, reads, store, versioning
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import (
     BadRequest,
@@ -236,14 +236,14 @@ def _settle(asker: Asker, work: Work) -> Step[None]:
     if work.reads:
         return
     if work.method == "POST":
-        store.allow(asker, "c", work.type)
+        permits.allow(asker, "c", work.type)
         if condition := work.request.ifNoneExist:
             work.match = yield from conditional.find_alone(asker, work.type, condition.partition("?")[2] or condition)
         if work.match:
             work.id = work.match.id
             work.answer = Answer("200 OK", f"{work.name}/_history/{work.match.version}", work.match.version)
         else:
-            work.id = store.new_id()
+            work.id = versioning.new_id()
     elif work.method in ("PUT", "DELETE", "PATCH") and not work.id:
         work.match = yield from conditional.find_alone(asker, work.type, work.query)
         if work.match:
@@ -255,7 +255,7 @@ def _settle(asker: Asker, work: Work) -> Step[None]:
             raise NotFound(message)
         else:
             peek = msgspec.json.decode(bytes(work.entry.resource) or b"{}", type=_Peek)
-            work.id = peek.id or store.new_id()
+            work.id = peek.id or versioning.new_id()
 
 
 class _PeekMeta(msgspec.Struct):
@@ -468,11 +468,11 @@ def _patch(asker: Asker, work: Work, names: dict[str, str], conditions: dict[str
     return _answer(stored)
 
 
-def patched(asker: Asker, type_: str, id_: str, operations: Patch, if_match: int | None) -> Step[store.Stored]:
+def patched(asker: Asker, type_: str, id_: str, operations: Patch, if_match: int | None) -> Step[versioning.Stored]:
     """Apply a patch to the current version. Needs a transaction."""
-    store.allow(asker, "u", type_)
-    row = yield from store.lock(type_, id_)
-    current = store.seen(asker, type_, id_, [row[:6]] if row else [])
+    permits.allow(asker, "u", type_)
+    row = yield from locks.lock(type_, id_)
+    current = reads.seen(asker, type_, id_, [row[:6]] if row else [])
     if if_match is not None and current.version != if_match:
         message = f"{type_}/{id_} is at version {current.version}, not {if_match}"
         raise PreconditionFailed(message)
@@ -482,10 +482,10 @@ def patched(asker: Asker, type_: str, id_: str, operations: Patch, if_match: int
     return (yield from store.put(asker, decode_entry(after, type_, id_), if_match=if_match, upsert=False))
 
 
-def _answer(stored: store.Stored) -> Answer:
+def _answer(stored: versioning.Stored) -> Answer:
     status = "201 Created" if stored.created else "200 OK"
     location = f"{stored.type}/{stored.id}/_history/{stored.version}"
-    return Answer(status, location, stored.version, store.instant(stored.updated), stored.body)
+    return Answer(status, location, stored.version, versioning.instant(stored.updated), stored.body)
 
 
 def version_of(etag: str) -> int:
@@ -514,5 +514,5 @@ def response_bundle(kind: str, answers: Iterable[Answer], base: str, *, full: bo
         if answer.body is not None and (full or not answer.location):
             entry["resource"] = msgspec.Raw(answer.body)
         entries.append(entry | {"response": response})
-    bundle: dict[str, Any] = {"resourceType": "Bundle", "id": store.new_id(), "type": f"{kind}-response"}
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "id": versioning.new_id(), "type": f"{kind}-response"}
     return msgspec.json.encode(bundle | ({"entry": entries} if entries else {}))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tuetinh.record import store
-from tuetinh.record.store import Stored
+from tuetinh.record import versioning
+from tuetinh.record.versioning import Stored
 
 
 def bundle(kind: str, entries: Sequence[bytes], links: Sequence[tuple[str, str]], total: int | None = None) -> bytes:
@@ -15,8 +15,8 @@ def bundle(kind: str, entries: Sequence[bytes], links: Sequence[tuple[str, str]]
     head = msgspec.json.encode(
         {
             "resourceType": "Bundle",
-            "id": store.new_id(),
-            "meta": {"lastUpdated": store.instant(store.now())},
+            "id": versioning.new_id(),
+            "meta": {"lastUpdated": versioning.instant(versioning.now())},
             "type": kind,
         }
     )[:-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tuetinh.record import store
+from tuetinh.record import permits
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import BadRequest, MultipleMatches, issues_of
 from tuetinh.record.search import run as searching
@@ -22,7 +22,7 @@ class Match(NamedTuple):
 
 def find(asker: Asker, type_: str, query: str) -> Step[Match | None]:
     """The resource that matches, or None. Raises MultipleMatches, or BadRequest for a bad condition."""
-    store.allow(asker, "s", type_)
+    permits.allow(asker, "s", type_)
     wanted, problems = yield from searching.read(type_, query)
     if any(p.severity == "error" for p in problems):
         raise BadRequest(issues=issues_of(problems))

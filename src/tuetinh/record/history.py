@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from tuetinh.record.asker import Asker
+from tuetinh.record.permits import shows
 from tuetinh.record.r4 import RESOURCES
 from tuetinh.record.statements import COLUMNS, array
 from tuetinh.record.steps import Query, Step
-from tuetinh.record.store import EVER, Span, Stored, shows
+from tuetinh.record.versioning import EVER, Span, Stored
 
 END = 2**63 - 1
 MOST_COUNTED = 100_000

@@ -22,7 +22,7 @@ from django.db import transaction
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from tuetinh.record import api, bundles, conditional, contents, r4, store
+from tuetinh.record import api, bundles, conditional, contents, r4, store, versioning
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Invalid, Issue, RecordError
 from tuetinh.record.import_lock import importing
@@ -215,7 +215,7 @@ class Importer:
         self.listener.advanced(self.report, items[-1].place)
 
     def _store(self, items: Sequence[Item]) -> None:
-        def step() -> Step[tuple[list[store.Stored], set[tuple[str, str]]]]:
+        def step() -> Step[tuple[list[versioning.Stored], set[tuple[str, str]]]]:
             return (yield from store.put_many(self.asker, [i.resource for i in items], keep_same=True))
 
         for attempt in range(ATTEMPTS):

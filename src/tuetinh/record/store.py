@@ -1,4 +1,4 @@
-"""Versions of resources: written, read, deleted. The one write path of the record, as steps.
+"""Versions of resources, written and deleted: the one write path of the record, as steps.
 
 Callers give resources that have passed `tuetinh.record.validate`; here come permission, version, index, feed and access
 log. A step that locks needs a transaction around it; `create` of resources with new ids is one statement for a type and
@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-import msgspec
 import psycopg
 
 from tuetinh.record import (
@@ -25,22 +22,21 @@ from tuetinh.record import (
     guards,
     inherited,
     labels,
+    locks,
+    permits,
     projections,
     r4,
     security_context,
     statements,
     targets,
+    versioning,
 )
 from tuetinh.record.asker import Asker
 from tuetinh.record.contents.keeping import User
 from tuetinh.record.errors import (
-    Conflict,
     Forbidden,
-    Gone,
     Issue,
-    NotFound,
     PreconditionFailed,
-    TooLarge,
     Unprocessable,
 )
 from tuetinh.record.merging import redirect
@@ -50,10 +46,9 @@ from tuetinh.record.search.params import Added, added
 from tuetinh.record.security_context import DOCUMENTS, Owner, Shown
 from tuetinh.record.sight import EVERYTHING
 from tuetinh.record.steps import Pause, Query, Row, Step, computed
+from tuetinh.record.versioning import Stored
 
-WORDS = {"c": "create", "r": "read", "u": "update", "d": "delete", "s": "search"}
 BULK = 200
-MOST_LOCKED = 4000  # ids; the locks of all transactions share a table of the database, which must not be full
 PAUSE = 20  # resources that are prepared before others are let run
 LARGE = 64 * 1024  # bytes of a resource that is looked through beside the event loop
 MOST_FOUND_BY = 20_000  # strings, dates and numbers of one resource; no sound one comes near
@@ -65,29 +60,11 @@ DIRECTORY = frozenset({"Organization", "Location", "Practitioner", "Practitioner
 RESULTS = frozenset({"Observation", "DiagnosticReport", "ImagingStudy"})
 FINAL = frozenset({"final", "amended", "corrected", "appended", "available"})
 """What somebody may have acted on; it goes only after it was said to be wrong."""
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})"')
 
 
 class NeedsTransaction(Exception):
     """A create names a person who was merged, and the ledger must know of it together with the record."""
-
-
-class Stored(NamedTuple):
-    """A version as it is stored. `body` is None for a tombstone; `created`: the first one, or one after a deletion."""
-
-    type: str
-    id: str
-    version: int
-    updated: datetime
-    patient: str | None
-    body: bytes | None
-    created: bool = False
-
-    @property
-    def deleted(self) -> bool:
-        """Whether this version is a tombstone."""
-        return self.body is None
 
 
 class Draft(NamedTuple):
@@ -100,89 +77,6 @@ class Draft(NamedTuple):
     custodian: str | None
     found_by: entries.Index
     generation: int  # of the search parameters with which its entries were made
-
-
-def new_id() -> str:
-    """A new logical id: UUID version 7, so ids of one time lie together in the index."""
-    value = (
-        (int(time.time() * 1000) << 80) | (7 << 76) | (secrets.randbits(12) << 64) | (2 << 62) | secrets.randbits(62)
-    )
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-
-def is_id(text: str) -> bool:
-    """Whether the text is a FHIR id."""
-    return _ID.fullmatch(text) is not None
-
-
-def now() -> datetime:
-    """The time of a version, in milliseconds as FHIR's instant shows it."""
-    moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-def instant(moment: datetime) -> str:
-    """A FHIR instant in UTC."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-ACCESS_LOG = "AuditEvent"
-
-
-class Span(NamedTuple):
-    """Which versions of a history: written since a moment; current after one and before another (`_at`)."""
-
-    since: str = "-infinity"
-    after: str = "-infinity"
-    before: str = "infinity"
-
-
-EVER = Span()
-
-
-def allow(asker: Asker, interaction: str, type_: str, *, whole: bool = False) -> None:
-    """Raise Forbidden unless a scope of the asker names the interaction on the type.
-
-    whole: a scope with a query is not enough, where what is done cannot leave out what the query does not find.
-    """
-    if type_ == ACCESS_LOG and interaction in "cud":
-        message = f"{type_} is answered from the access log; events of other systems are sent alone, or in a batch"
-        raise Forbidden(message)
-    if interaction in "cud" and type_ in asker.sight.closed.split():
-        message = f"{type_} is not written by this desk"
-        raise Forbidden(message)
-    if not (asker.may(interaction, type_) or (not whole and asker.may_some(interaction, type_))):
-        message = f"{WORDS[interaction]} of {type_} is not within the scopes of this account"
-        raise Forbidden(message)
-
-
-def sees(asker: Asker, patient: str | None) -> bool:
-    """Whether a resource of this patient exists for the asker."""
-    return asker.patient is None or asker.patient == patient
-
-
-def shows(asker: Asker, interaction: str, type_: str, patient: str | None, body: bytes | None) -> bool:
-    """Whether this version exists for the asker and the interaction: compartment, then the queries of its scopes."""
-    return sees(asker, patient) and granular.within_body(granular.clauses(asker.scopes, interaction, type_), body)
-
-
-def stamp(resource: r4.Resource, version: int, updated: datetime) -> bytes:
-    """Write version and time into `meta` and return the bytes to keep."""
-    if resource.meta is None:
-        resource.meta = r4.Meta()
-    resource.meta.versionId = str(version)
-    resource.meta.lastUpdated = instant(updated)
-    return r4.encode(resource)
-
-
-def content(resource: r4.Resource) -> bytes:
-    """The bytes of a resource without version and time, to compare two versions."""
-    meta = resource.meta
-    if meta is not None:
-        bare = msgspec.structs.replace(meta, versionId=None, lastUpdated=None)
-        resource = msgspec.structs.replace(resource, meta=bare if bare != r4.Meta() else None)
-    return r4.encode(resource)
 
 
 def draft(resource: r4.Resource, facility: str | None, owner: Owner | None = None) -> Draft:
@@ -232,7 +126,7 @@ def _check_change(asker: Asker, type_: str, custodian: str | None) -> None:
 
 
 def _check_new(asker: Asker, interaction: str, item: Draft) -> None:
-    if not sees(asker, item.patient):
+    if not permits.sees(asker, item.patient):
         message = "the resource does not belong to the patient of this account"
         raise Forbidden(message)
     type_ = item.resource.resourceType
@@ -253,8 +147,8 @@ def create(
     showing: list[Draft] = []
     named = {resource.id for resource in resources if resource.resourceType in DOCUMENTS}
     for resource in resources:
-        allow(asker, "c", resource.resourceType)
-        resource.id = resource.id or new_id()
+        permits.allow(asker, "c", resource.resourceType)
+        resource.id = resource.id or versioning.new_id()
     owners = yield from security_context.owners(resources)
     patients = yield from targets.patients(resources)
     for number, resource in enumerate(resources, 1):
@@ -304,9 +198,9 @@ def _by_patient(item: Draft) -> str:
 
 
 def _insert(asker: Asker, type_: str, drafts: Sequence[Draft], *, alone: bool = False) -> Step[list[Stored]]:
-    updated = now()
+    updated = versioning.now()
     users = [User(item.id, item.shard, item.patient, item.custodian) for item in drafts]
-    bodies = yield from contents.keep(type_, [stamp(item.resource, 1, updated) for item in drafts], users)
+    bodies = yield from contents.keep(type_, [versioning.stamp(item.resource, 1, updated) for item in drafts], users)
     while not (rows := (yield from _written(_insertion(asker, type_, drafts, bodies, updated)))):
         known = yield from additions.refresh()
         if all(item.generation == known.generation for item in drafts):
@@ -384,25 +278,25 @@ def put(
     Forbidden.
     """
     type_, id_ = resource.resourceType, str(resource.id)
-    allow(asker, "u", type_)
+    permits.allow(asker, "u", type_)
     concerned = redirect.named(resource, r4.encode(resource))
-    row = yield from lock(type_, id_, concerned)
+    row = yield from locks.lock(type_, id_, concerned)
     if row is None and upsert and if_match is None:
-        yield from lock_ids(type_, [id_])
-        row = yield from lock(type_, id_, concerned)
-        if row is None and (yield from taken(type_, [id_])):
-            raise _absent(type_, id_)
+        yield from locks.lock_ids(type_, [id_])
+        row = yield from locks.lock(type_, id_, concerned)
+        if row is None and (yield from locks.taken(type_, [id_])):
+            raise permits.absent(type_, id_)
     if row is None:
         if if_match is not None:
             message = f"{type_}/{id_} has no version {if_match}"
             raise PreconditionFailed(message)
         if not upsert or asker.patient is not None:
-            raise _absent(type_, id_)
+            raise permits.absent(type_, id_)
         (stored,) = yield from create(_creator(asker, type_), [resource])
         yield from targets.follow(type_, [id_] if stored.patient else [])
         return stored
     if not _may_replace(asker, type_, row):
-        raise _absent(type_, id_)
+        raise permits.absent(type_, id_)
     if if_match is not None and row[1] != if_match:
         message = f"{type_}/{id_} is at version {row[1]}, not {if_match}"
         raise PreconditionFailed(message)
@@ -425,18 +319,18 @@ def put_many(
     same: set[tuple[str, str]] = set()
     groups: dict[str, dict[str, r4.Resource]] = {}
     for resource in resources:
-        allow(asker, "u", resource.resourceType)
+        permits.allow(asker, "u", resource.resourceType)
         groups.setdefault(resource.resourceType, {})[str(resource.id)] = resource
     yield from check_targets(resources)
     for type_, group in sorted(groups.items()):
-        yield from lock_ids(type_, group)
+        yield from locks.lock_ids(type_, group)
         concerned = {p for resource in group.values() for p in redirect.named(resource, r4.encode(resource))}
         ids = statements.array(sorted(group))
         rows = yield Query(statements.lock_many(type_), (statements.array(sorted(concerned)), ids, ids))
         here = {row[0]: row for row in rows}
         for id_, row in here.items():
             if not _may_replace(asker, type_, row):
-                raise _absent(type_, id_)
+                raise permits.absent(type_, id_)
             if keep_same and (yield from _is_known(group[id_], row)):
                 stored[type_, id_] = Stored(type_, id_, row[1], row[2], row[3], row[5])
                 same.add((type_, id_))
@@ -444,9 +338,9 @@ def put_many(
                 stored[type_, id_] = yield from _replace(asker, group[id_], row)
         new = [resource for id_, resource in group.items() if id_ not in here]
         if new and asker.patient is not None:
-            raise _absent(type_, str(new[0].id))
-        if hidden := (yield from taken(type_, [str(resource.id) for resource in new])):
-            raise _absent(type_, hidden[0])
+            raise permits.absent(type_, str(new[0].id))
+        if hidden := (yield from locks.taken(type_, [str(resource.id) for resource in new])):
+            raise permits.absent(type_, hidden[0])
         made = yield from create(_creator(asker, type_), new, checked=True)
         stored |= {(type_, one.id): one for one in made}
         if len(made) == 1:  # of more `create` knows that they may be awaited
@@ -456,11 +350,11 @@ def put_many(
 
 def _is_known(resource: r4.Resource, row: Row) -> Step[bool]:
     """Whether the content is that of the current version or of one before it."""
-    mine = yield from contents.shortened(content(resource))
-    if row[4] or content(r4.decode(row[5])) == mine:
+    mine = yield from contents.shortened(versioning.content(resource))
+    if row[4] or versioning.content(r4.decode(row[5])) == mine:
         return not row[4]
     old = yield Query(statements.old_bodies(resource.resourceType), (row[0],))
-    return any(content(r4.decode(body)) == mine for (body,) in old)
+    return any(versioning.content(r4.decode(body)) == mine for (body,) in old)
 
 
 def _creator(asker: Asker, type_: str) -> Asker:
@@ -475,7 +369,7 @@ def _creator(asker: Asker, type_: str) -> Asker:
 
 def _may_replace(asker: Asker, type_: str, row: Row) -> bool:
     """Whether the locked row is there to be written over: it is seen, or a tombstone of which no query tells."""
-    return sees(asker, row[3]) if row[4] else shows(asker, "u", type_, row[3], row[5])
+    return permits.sees(asker, row[3]) if row[4] else permits.shows(asker, "u", type_, row[3], row[5])
 
 
 def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
@@ -492,9 +386,9 @@ def _replace(asker: Asker, resource: r4.Resource, row: Row) -> Step[Stored]:
     item = yield from _drafted(resource, row[8] or asker.facility, owner)
     _check_new(asker, "u", item)
     version = row[1] + 1
-    updated = max(now(), row[2] + timedelta(milliseconds=1))
+    updated = max(versioning.now(), row[2] + timedelta(milliseconds=1))
     user = User(item.id, item.shard, item.patient, item.custodian)
-    (body,) = yield from contents.keep(type_, [stamp(resource, version, updated)], [user])
+    (body,) = yield from contents.keep(type_, [versioning.stamp(resource, version, updated)], [user])
     action = "create" if row[4] else "update"
     moment = (version, updated.isoformat())
     while not (yield from _written(_replacement(asker, item, moment, body, action))):
@@ -527,11 +421,11 @@ def rewrite(
     Looks at no permission and passes no gate: for a merge, which has shut it.
     """
     yield from additions.refresh()
-    updated = [max(now(), row[2] + timedelta(milliseconds=1)) for row in rows]
+    updated = [max(versioning.now(), row[2] + timedelta(milliseconds=1)) for row in rows]
     given = list(zip(resources, rows, strict=True))
     patients = yield from targets.patients(resources)
     items = yield from computed(lambda: [draft(one, row[8], _about(patients, one, row[8])) for one, row in given])
-    stamped = [stamp(r, row[1] + 1, at) for r, row, at in zip(resources, rows, updated, strict=True)]
+    stamped = [versioning.stamp(r, row[1] + 1, at) for r, row, at in zip(resources, rows, updated, strict=True)]
     users = [User(i.id, i.shard, i.patient, i.custodian) for i in items]
     bodies = yield from contents.keep(type_, stamped, users)
     letters, index_rows = statements.many_index_rows([i.id for i in items], [i.found_by for i in items])
@@ -568,10 +462,10 @@ def delete(asker: Asker, type_: str, id_: str, *, if_match: int | None = None) -
 
     Needs a transaction. Raises NotFound, PreconditionFailed, Forbidden.
     """
-    allow(asker, "d", type_)
-    row = yield from lock(type_, id_)
-    if row is None or not (sees(asker, row[3]) if row[4] else shows(asker, "d", type_, row[3], row[5])):
-        raise _absent(type_, id_)
+    permits.allow(asker, "d", type_)
+    row = yield from locks.lock(type_, id_)
+    if row is None or not (permits.sees(asker, row[3]) if row[4] else permits.shows(asker, "d", type_, row[3], row[5])):
+        raise permits.absent(type_, id_)
     if if_match is not None and row[1] != if_match:
         message = f"{type_}/{id_} is at version {row[1]}, not {if_match}"
         raise PreconditionFailed(message)
@@ -583,54 +477,13 @@ def delete(asker: Asker, type_: str, id_: str, *, if_match: int | None = None) -
         raise Forbidden(message)
     yield from guards.release(asker, type_, id_)
     version = row[1] + 1
-    updated = max(now(), row[2] + timedelta(milliseconds=1))
+    updated = max(versioning.now(), row[2] + timedelta(milliseconds=1))
     names = ("{}",) if type_ in inherited.TYPES else ()
     head = (id_, None, row[7], version, updated.isoformat(), row[3], row[8], row[9], *names, True, "{}", None)
     yield Query(statements.replace(type_, ""), (*head, *statements.write_params(asker, "delete")))
     if projections.exists(type_):
         yield from projections.project(type_, [Written(type_, id_, row[6], version, row[3], None)])
     return Stored(type_, id_, version, updated, row[3], None)
-
-
-def custodians(patient: str) -> Step[set[str]]:
-    """Facilities that answer for something of a patient's record."""
-    sql = "SELECT DISTINCT custodian FROM record.resource WHERE patient = %s AND custodian <> '' AND NOT deleted"
-    rows = yield Query(sql, (patient,), prepare=False)
-    return {row[0] for row in rows}
-
-
-def lock(type_: str, id_: str, concerned: Sequence[str] = ()) -> Step[Row | None]:
-    """Lock and return the current row: the columns of `statements.COLUMNS`, then key, shard, custodian, labels, free.
-
-    concerned: people whom the next version will name. free: neither they nor the current patient was merged.
-    """
-    rows = yield Query(statements.lock(type_), (statements.array(concerned), id_, id_))
-    return rows[0] if rows else None
-
-
-def lock_many(asker: Asker, type_: str, ids: Iterable[str]) -> Step[list[Stored]]:
-    """Lock those of these ids that exist for the asker, in their order, and return their current versions."""
-    allow(asker, "r", type_)
-    names = statements.array(sorted(set(ids)))
-    rows = yield Query(statements.lock_many(type_), (statements.array(()), names, names))
-    return [
-        Stored(type_, r[0], r[1], r[2], r[3], r[5]) for r in rows if not r[4] and shows(asker, "r", type_, r[3], r[5])
-    ]
-
-
-def lock_ids(type_: str, ids: Iterable[str]) -> Step[None]:
-    """Keep others from making these ids until the transaction ends (an id is unique over all shards of a type)."""
-    yield from _lock_names({type_: list(ids)})
-
-
-def _lock_names(by_type: Mapping[str, Sequence[str]]) -> Step[None]:
-    """Lock ids of types in one order, whatever order they are given in."""
-    for type_, ids in by_type.items():
-        if len(ids) > MOST_LOCKED:
-            message = f"{len(ids)} resources of {type_} are named by their ids at once; {MOST_LOCKED} can be"
-            raise TooLarge(message)
-    names = statements.array(f"{type_}/{id_}" for type_ in sorted(by_type) for id_ in sorted(by_type[type_]))
-    yield Query("SELECT pg_advisory_xact_lock(hashtextextended(n, 0)) FROM unnest(%s::text[]) n", (names,))
 
 
 def check_targets(resources: Sequence[r4.Resource]) -> Step[None]:
@@ -652,90 +505,3 @@ def check_targets(resources: Sequence[r4.Resource]) -> Step[None]:
     if missing:
         text = "the reference leads to nothing that is here: "
         raise Unprocessable(issues=[Issue("error", "not-found", text + name) for name in missing])
-
-
-def read(asker: Asker, type_: str, id_: str) -> Step[Stored]:
-    """The current version. Raises NotFound, Gone, Forbidden."""
-    allow(asker, "r", type_)
-    rows = yield Query(statements.read(type_), (id_,))
-    return seen(asker, type_, id_, rows)
-
-
-def seen(asker: Asker, type_: str, id_: str, rows: Sequence[Row]) -> Stored:
-    """The version of a row if it exists for the asker."""
-    if not rows or not shows(asker, "r", type_, rows[0][3], rows[0][5]):
-        raise _absent(type_, id_)
-    _, version, updated, patient, deleted, body = rows[0]
-    if deleted:
-        gone = Gone(f"{type_}/{id_} was deleted")
-        gone.version = version
-        raise gone
-    return Stored(type_, id_, version, updated, patient, body)
-
-
-def read_many(asker: Asker, type_: str, ids: Iterable[str]) -> Step[list[Stored]]:
-    """Current versions of those ids that exist for the asker, in no order."""
-    allow(asker, "r", type_)
-    rows = yield Query(statements.read_many(type_), (statements.array(ids),))
-    return [
-        Stored(type_, r[0], r[1], r[2], r[3], r[5]) for r in rows if not r[4] and shows(asker, "r", type_, r[3], r[5])
-    ]
-
-
-def read_version(asker: Asker, type_: str, id_: str, version: int) -> Step[Stored]:
-    """One version. Raises NotFound, Gone (the version is a tombstone), Forbidden."""
-    allow(asker, "r", type_)
-    rows = yield Query(statements.version(type_), (id_, version, id_, version))
-    return seen(asker, type_, id_, rows)
-
-
-def versions(
-    asker: Asker, type_: str, id_: str, *, below: int = 2**31 - 1, span: Span = EVER, limit: int = 100
-) -> Step[list[Stored]]:
-    """Versions of a resource below a number, newest first, tombstones among them. Raises NotFound."""
-    return (yield from counted(asker, type_, id_, below=below, span=span, limit=limit))[0]
-
-
-def counted(
-    asker: Asker, type_: str, id_: str, *, below: int = 2**31 - 1, span: Span = EVER, limit: int = 100
-) -> Step[tuple[list[Stored], int]]:
-    """The same, and how many versions there are of any number. Raises NotFound."""
-    allow(asker, "r", type_)
-    wanted = [id_, span.since, span.before]
-    rows = yield Query(statements.versions(type_), (*wanted, *wanted, span.after, below, limit))
-    found = [
-        Stored(type_, id_, r[1], r[2], r[3], r[5], created=r[1] == 1)
-        for r in rows
-        if shows(asker, "r", type_, r[3], r[5])
-    ]
-    if not found and below == 2**31 - 1:
-        exists = yield Query(statements.read(type_), (id_,))
-        if not exists or not shows(asker, "r", type_, exists[0][3], exists[0][5]):
-            raise _absent(type_, id_)
-    return found, rows[0][6] if rows else 0
-
-
-def refuse_known(names: Iterable[tuple[str, str]]) -> Step[None]:
-    """Lock (type, id) that are about to be made and raise Conflict where one is taken. Needs a transaction."""
-    by_type: dict[str, list[str]] = {}
-    for type_, id_ in names:
-        by_type.setdefault(type_, []).append(id_)
-    if not by_type:
-        return
-    yield from _lock_names(by_type)
-    sql = " UNION ALL ".join(f"SELECT '{type_}', id FROM ({statements.taken(type_)}) t" for type_ in by_type)
-    if rows := (yield Query(sql, [statements.array(ids) for ids in by_type.values()])):
-        message = f"{'/'.join(min(rows))} exists already"
-        raise Conflict(message)
-
-
-def taken(type_: str, ids: Sequence[str]) -> Step[list[str]]:
-    """Which of these ids exist, also as tombstones, and also where the asker does not see them; sorted."""
-    if not ids:
-        return []
-    rows = yield Query(statements.taken(type_), (statements.array(ids),))
-    return sorted(row[0] for row in rows)
-
-
-def _absent(type_: str, id_: str) -> NotFound:
-    return NotFound(f"{type_}/{id_} is not known")

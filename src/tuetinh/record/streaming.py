@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from tuetinh.record import contents, store
+from tuetinh.record import contents, permits
 from tuetinh.record.asker import Asker
 from tuetinh.record.steps import enter, run
 
@@ -22,7 +22,7 @@ def bodies(asker: Asker, type_: str, *, patient: str = "", since: datetime | Non
     of it is of one moment. `written` gives a body as it leaves. Raises Forbidden where the asker's scopes do not name
     the type.
     """
-    store.allow(asker, "r", type_, whole=True)
+    permits.allow(asker, "r", type_, whole=True)
     where = ""
     values: list[Any] = []
     if since:

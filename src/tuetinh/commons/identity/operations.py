@@ -6,7 +6,7 @@ import msgspec
 
 from tuetinh.commons.identity import matching
 from tuetinh.commons.identity.linkage import scoring
-from tuetinh.record import r4, store
+from tuetinh.record import permits, r4, reads
 from tuetinh.record.bundling import bundle
 from tuetinh.record.errors import BadRequest
 from tuetinh.record.operations import Asked, Operation, Out, Param, Reply
@@ -23,7 +23,7 @@ def match(asked: Asked) -> Step[Reply]:
     if not isinstance(given, r4.Patient):
         message = "resource must be a Patient"
         raise BadRequest(message, "resource")
-    store.allow(asked.asker, "s", "Patient")
+    permits.allow(asked.asker, "s", "Patient")
     found = yield from matching.matches(matching.of_patient(given))
     found = [one for one in found if asked.asker.patient in (None, one.row[0])]
     found.sort(key=lambda one: (ORDER.index(one.score.grade), -one.score.weight, one.row[0]))
@@ -31,7 +31,7 @@ def match(asked: Asked) -> Step[Reply]:
         found = [one for one in found if one.score.grade == scoring.CERTAIN]
         found = found if len(found) == 1 else []
     found = found[: max(0, min(int(asked.one("count", DEFAULT)), MOST))]
-    bodies = {s.id: s for s in (yield from store.read_many(asked.asker, "Patient", [one.row[0] for one in found]))}
+    bodies = {s.id: s for s in (yield from reads.read_many(asked.asker, "Patient", [one.row[0] for one in found]))}
     entries = [_entry(one, bodies[one.row[0]].body or b"", asked.base) for one in found if one.row[0] in bodies]
     seen: list[tuple[str, str, str | None]] = [("Patient", one.row[0], one.row[0]) for one in found]
     body = bundle("searchset", entries, [("self", asked.path)], len(entries))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from tuetinh.record import r4, store
+from tuetinh.record import r4, versioning
 from tuetinh.record.asker import Asker
 
 ACCOUNT: Final = "https://tuetinh.vn/fhir/sid/account"
@@ -74,7 +74,7 @@ def audit_event(entry: Entry, asker: Asker) -> r4.AuditEvent:
     """The entry as it is told to the asker."""
     if entry.event is not None:
         return _sent(entry, entry.event, hides=asker.patient is not None)
-    recorded = store.instant(entry.at.astimezone(UTC))
+    recorded = versioning.instant(entry.at.astimezone(UTC))
     return r4.AuditEvent(
         id=str(entry.position),
         meta=r4.Meta(versionId="1", lastUpdated=recorded),
@@ -101,7 +101,7 @@ def _sent(entry: Entry, event: str, *, hides: bool) -> r4.AuditEvent:
         raise AssertionError  # it was taken as one
     told.id = str(entry.position)
     sender = entry.client or entry.account
-    lastly = store.instant(entry.at.astimezone(UTC))
+    lastly = versioning.instant(entry.at.astimezone(UTC))
     told.meta = r4.Meta(versionId="1", lastUpdated=lastly, source=f"{CLIENT}/{sender}")
     if hides:
         told.agent = [_unnamed(agent) for agent in told.agent or ()]

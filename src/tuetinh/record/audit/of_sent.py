@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from tuetinh.record import store
+from tuetinh.record import versioning
 from tuetinh.record.audit.event import CLIENT
 from tuetinh.record.errors import BadRequest
 
@@ -25,7 +25,7 @@ def named(value: str) -> tuple[str, str]:
     match = _REFERENCE.fullmatch(value)
     if match:
         return match[1], match[2]
-    if not store.is_id(value):
+    if not versioning.is_id(value):
         raise BadRequest(f"{value[:80]!r} is no reference")
     return "", value
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from tuetinh.record import r4, store
+from tuetinh.record import permits, r4, reads
 from tuetinh.record.asker import Asker
 from tuetinh.record.audit import reading
 from tuetinh.record.bulk.ledger import LETTERS
@@ -208,7 +208,7 @@ def _named(references: Sequence[r4.Reference]) -> list[str]:
 
 def _check_known(asker: Asker, ids: Sequence[str]) -> Step[None]:
     sql = 'SELECT id FROM record."Patient" WHERE id = ANY(%s::text[]) AND NOT deleted'
-    known = {row[0] for row in (yield Query(sql, (array(ids),))) if store.sees(asker, row[0])}
+    known = {row[0] for row in (yield Query(sql, (array(ids),))) if permits.sees(asker, row[0])}
     if strangers := [id_ for id_ in ids if id_ not in known]:
         raise Unprocessable(issues=[_no_patient(id_, "is not known") for id_ in strangers])
 
@@ -223,7 +223,7 @@ def _members(asker: Asker, id_: str) -> Step[list[str]]:
     groups = [id_]
     for each in groups:  # grows while it is gone through
         try:
-            found = yield from store.read(asker, "Group", each)
+            found = yield from reads.read(asker, "Group", each)
         except NotFound:
             if each == id_:
                 raise
@@ -238,7 +238,7 @@ def _members(asker: Asker, id_: str) -> Step[list[str]]:
                 members[match[1]] = None
             elif (match := _GROUP.fullmatch(reference)) and match[1] not in groups:
                 groups.append(match[1])
-    return [member for member in members if store.sees(asker, member)]
+    return [member for member in members if permits.sees(asker, member)]
 
 
 def _entities(group: r4.Group) -> Iterator[str]:

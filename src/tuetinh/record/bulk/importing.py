@@ -16,7 +16,7 @@ from typing import IO
 
 import msgspec
 
-from tuetinh.record import api, contents, store
+from tuetinh.record import api, contents, versioning
 from tuetinh.record.bulk import fetching, files, ledger
 from tuetinh.record.bulk.ledger import Call, File, Job
 from tuetinh.record.errors import Issue, RecordError, outcome
@@ -96,7 +96,7 @@ class Import:
                 self.place["inputs"] = await call(_listed, file)
             finally:
                 await call(file.close)
-        self.job.moment = store.now()
+        self.job.moment = versioning.now()
         await call(ledger.move, self.job)
 
     async def _fetch(self, call: Call) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
-from tuetinh.record import store
+from tuetinh.record import versioning
 from tuetinh.record.bulk.ledger import Job
 from tuetinh.record.bulk.reading import rows
 from tuetinh.record.errors import Unavailable
@@ -28,10 +28,10 @@ def settled(job: Job, began: float) -> bool:
     began: `time.monotonic()` when this worker took the job up. Raises Unavailable after minutes.
     """
     if job.moment is None:
-        job.moment = store.now()
+        job.moment = versioning.now()
         job.progress = "waiting for what is being written"
     elif "until" not in job.position:
-        if store.now() >= job.moment + SETTLE:
+        if versioning.now() >= job.moment + SETTLE:
             job.position["until"] = [row[0] for row in rows(job.asker, WRITING, [])]
     elif not {row[0] for row in rows(job.asker, WRITING, [])} & set(job.position["until"]):
         return True

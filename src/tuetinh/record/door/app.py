@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from tuetinh.record import audit, contents, formats, granular, guards, projections, r4, store
+from tuetinh.record import audit, contents, formats, granular, guards, projections, r4, store, versioning
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.door import downloading, handlers, routes, uploading
 from tuetinh.record.door.call import JSON, XML, Call, Receive, Response, Scope, Send, base_of, pretty, read_body
@@ -111,7 +111,7 @@ class Door:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         request_id = headers.get("x-request-id", "")
         if not _REQUEST_ID.fullmatch(request_id):
-            request_id = store.new_id()
+            request_id = versioning.new_id()
         query = scope["query_string"].decode("latin-1")
         call = Call(scope["method"], scope["path"][5:], query, headers, base_of(scope, headers))
         with audit.one_request(_origin(scope, call)):
@@ -226,7 +226,7 @@ class Door:
         log.error("a request failed: %s\n%s", type(error).__name__, trace)
         return refusal(RecordError("the server failed; the fault is in its log"), 500)
 
-    async def _create(self, asker: Asker, resources: list[r4.Resource]) -> list[store.Stored]:
+    async def _create(self, asker: Asker, resources: list[r4.Resource]) -> list[versioning.Stored]:
         type_ = resources[0].resourceType
         if len(resources) == 1 and not projections.exists(type_) and not guards.exists(type_):
             try:

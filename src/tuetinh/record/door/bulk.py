@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tuetinh.record import audit, r4, store
+from tuetinh.record import audit, r4, versioning
 from tuetinh.record.bulk import files, ledger, tables
 from tuetinh.record.bulk.asking import NDJSON
 from tuetinh.record.bulk.ledger import File, Job
@@ -113,7 +113,9 @@ def _views(job: Job, call: Call) -> bytes:
         )
     more = [
         r4.ParametersParameter(name="_format", valueCode=job.asked["form"]),
-        r4.ParametersParameter(name="exportStartTime", valueInstant=store.instant(job.moment or datetime.now(UTC))),
+        r4.ParametersParameter(
+            name="exportStartTime", valueInstant=versioning.instant(job.moment or datetime.now(UTC))
+        ),
         *(r4.ParametersParameter(name="output", part=each) for each in parts.values()),
     ]
     return r4.encode(told(job.id, place, job.asked["tracking"], "completed", *more))
@@ -136,7 +138,7 @@ def _manifest(job: Job, call: Call) -> dict[str, Any]:
         return [_listed(file, f"{call.base}/{PLACE}/{job.id}") for file in job.files if file.kind == kind]
 
     found: dict[str, Any] = {
-        "transactionTime": store.instant(job.moment or datetime.now(UTC)),
+        "transactionTime": versioning.instant(job.moment or datetime.now(UTC)),
         "request": job.request,
         "requiresAccessToken": True,
         "output": listed("output"),

@@ -12,7 +12,7 @@ from tuetinh.record.contents import Part, content_of
 from tuetinh.record.contents.giving import Piece, piece
 from tuetinh.record.door.call import FHIR, LOOSE, Call, Response, http_date
 from tuetinh.record.errors import Issue, outcome
-from tuetinh.record.store import Stored
+from tuetinh.record.versioning import Stored
 
 UNKNOWN = "application/octet-stream"
 # What a browser may show of itself; everything else is saved, so that no script runs in the name of this server.

@@ -23,8 +23,10 @@ from tuetinh.record import (
     contents,
     origin,
     r4,
+    reads,
     store,
     summary,
+    versioning,
 )
 from tuetinh.record import history as feed
 from tuetinh.record.asker import SYSTEM, Asker
@@ -47,9 +49,9 @@ from tuetinh.record.patch import JSON_PATCH, MEDIA, MERGE_PATCH, Patch
 from tuetinh.record.search import additions
 from tuetinh.record.search.values import date_range
 from tuetinh.record.steps import Step, arun
-from tuetinh.record.store import Stored
 from tuetinh.record.terminology.capabilities import statement as terminology_statement
 from tuetinh.record.terminology.shelf import current, refresh
+from tuetinh.record.versioning import Stored
 
 if TYPE_CHECKING:
     from tuetinh.record.door.app import Connection, Door
@@ -70,7 +72,7 @@ HISTORY = frozenset({"_count", "_since", "_at", pages.PAGE, "_format", "_pretty"
 
 
 _AT = re.compile(r"(eq|gt|lt|ge|le|sa|eb)?([0-9].*)")
-EVER_AFTER, EVER_BEFORE = store.EVER.before, store.EVER.after
+EVER_AFTER, EVER_BEFORE = versioning.EVER.before, versioning.EVER.after
 
 
 def warm() -> None:
@@ -111,7 +113,7 @@ async def vread(door: Door, call: Call) -> Response:
     if not call.version.isascii() or not call.version.isdigit() or len(call.version) > 9:
         message = f"{call.type}/{call.id} has no version {call.version[:40]!r}"
         raise NotFound(message)
-    found = await door.run(call.asker, store.read_version(call.asker, call.type, call.id, int(call.version)))
+    found = await door.run(call.asker, reads.read_version(call.asker, call.type, call.id, int(call.version)))
     audit.note(call.asker, "read", found.type, found.id, found.patient)
     return await _one(door, call, found)
 
@@ -191,7 +193,7 @@ def _create_if_none(asker: Asker, resource: r4.Resource, condition: str) -> Step
     """What was made, or the one that matches the condition as it is."""
     found = yield from conditional.find_alone(asker, resource.resourceType, condition)
     if found:
-        return (yield from store.read(asker, found.type, found.id))
+        return (yield from reads.read(asker, found.type, found.id))
     return (yield from store.create(asker, [resource]))[0]
 
 
@@ -227,7 +229,7 @@ def _update_by(call: Call, given: r4.Resource) -> Step[Stored]:
     if found and resource.id not in (None, found.id):
         message = f"the id in the body is not that of the match, {found.id}"
         raise BadRequest(message, f"{call.type}.id")
-    resource.id = resource.id or (found.id if found else store.new_id())
+    resource.id = resource.id or (found.id if found else versioning.new_id())
     fresh = call.is_fresh()
     return (yield from store.put(call.asker, resource, if_match=call.if_match(), upsert=not found, fresh=fresh))
 
@@ -310,7 +312,7 @@ async def history(door: Door, call: Call) -> Response:
     """GET /Type/id/_history."""
     count, span, page = _history_options(call)
     below = page or 2**31 - 1
-    step = store.counted(call.asker, call.type, call.id, below=below, span=span, limit=count + 1)
+    step = reads.counted(call.asker, call.type, call.id, below=below, span=span, limit=count + 1)
     found, total = await door.run(call.asker, step)
     audit.note(call.asker, "history", call.type, call.id, found[0].patient if found else None)
     count = await door.run(call.asker, contents.fitting([one.body for one in found[:count]]))
@@ -335,7 +337,7 @@ async def history_type(door: Door, call: Call) -> Response:
 history_all = history_type
 
 
-def _history_options(call: Call) -> tuple[int, store.Span, int | None]:
+def _history_options(call: Call) -> tuple[int, versioning.Span, int | None]:
     """`_count`, `_since` and `_at`, and the page of a history."""
     if not call.lenient and (unknown := [name for name, _ in call.pairs if name not in HISTORY]):
         message = f"the parameter {unknown[0][:80]!r} is not known to history"
@@ -351,10 +353,10 @@ def _history_options(call: Call) -> tuple[int, store.Span, int | None]:
     return min(int(count or COUNT), MOST) or COUNT, span, int(page) if page else None
 
 
-def _at(text: str | None) -> store.Span:
+def _at(text: str | None) -> versioning.Span:
     """Versions that were current at some moment of what `_at` means (R4 http.html, 3.1.0.15)."""
     if text is None:
-        return store.EVER
+        return versioning.EVER
     match = _AT.fullmatch(text.replace(" ", "+"))
     meant = date_range(match[2]) if match else None
     if match is None or meant is None:
@@ -368,7 +370,7 @@ def _at(text: str | None) -> store.Span:
         "eb": (EVER_BEFORE, low),
         "le": (EVER_BEFORE, high),
     }.get(match[1] or "eq", (low, high))
-    return store.Span(after=after, before=before)
+    return versioning.Span(after=after, before=before)
 
 
 def _moment(text: str) -> datetime:

@@ -10,15 +10,15 @@ from urllib.parse import urlencode
 import msgspec
 from django.conf import settings
 
-from tuetinh.record import built_in, r4, store, summary
+from tuetinh.record import built_in, r4, summary, versioning
 from tuetinh.record.asker import Asker
 from tuetinh.record.bundling import bundle
 from tuetinh.record.errors import BadRequest, Issue, issues_of, outcome
 from tuetinh.record.search import parse
 from tuetinh.record.search import run as searching
 from tuetinh.record.steps import Step
-from tuetinh.record.store import Stored
 from tuetinh.record.validate.problem import Problem
+from tuetinh.record.versioning import Stored
 
 PAGE = "_page"
 Seen = Callable[[str, str | None], None]
@@ -108,7 +108,7 @@ def history_entry(one: Stored, base: str, mode: str | None = None, elements: Seq
         "status": status,
         "location": f"{base}/{name}/_history/{one.version}",
         "etag": f'W/"{one.version}"',
-        "lastModified": store.instant(one.updated),
+        "lastModified": versioning.instant(one.updated),
     }
     return msgspec.json.encode(entry)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tuetinh.record import operations, pace, store
+from tuetinh.record import operations, pace, permits, versioning
 from tuetinh.record.audit import sent
 from tuetinh.record.audit.reading import NAME as AUDIT_EVENT
 from tuetinh.record.door.access_log import check_compartment
@@ -83,7 +83,7 @@ def find(call: Call) -> Route:
 def allow(call: Call, route: Route) -> None:
     """Raise Forbidden for what the asker may not do at all, TooMany where it reads too fast; before all else."""
     if route.letter and call.type:
-        store.allow(call.asker, route.letter, call.type)
+        permits.allow(call.asker, route.letter, call.type)
     if route.name == "send_audit_event":
         sent.allow(call.asker)
     if call.operation is not None:
@@ -99,7 +99,7 @@ def _operation(call: Call) -> Route:
     if not name.startswith("$") or len(parts) > 2 or (parts and parts[0] not in RESOURCES):
         raise unknown
     call.type, call.id = [*parts, "", ""][:2]
-    if call.id and not store.is_id(call.id):
+    if call.id and not versioning.is_id(call.id):
         raise unknown
     level: operations.Level = "instance" if call.id else "type" if call.type else "system"
     call.operation = operations.find(name[1:], level, call.type)
@@ -131,7 +131,7 @@ def _shape(call: Call) -> str:
         return "/{type}"
     if len(parts) == 2 and parts[1] in ("_search", "_history"):
         return "/{type}/" + parts[1]
-    if not store.is_id(parts[1]):
+    if not versioning.is_id(parts[1]):
         message = f"{parts[1][:80]!r} is no id: 1 to 64 letters, digits, hyphens and dots"
         raise BadRequest(message, f"{call.type}.id")
     call.id = parts[1]

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 
 import psycopg
 
-from tuetinh.record import origin, r4, store
+from tuetinh.record import origin, permits, r4
 from tuetinh.record.asker import Asker
 from tuetinh.record.origin import Origin
-from tuetinh.record.store import Stored
+from tuetinh.record.versioning import Stored
 
 AT_ONCE = 2
 MOST = 50
@@ -36,7 +36,7 @@ class Together:
 
     async def create(self, asker: Asker, resource: r4.Resource) -> Stored:
         """Store one resource; raises what the record refuses."""
-        store.allow(asker, "c", resource.resourceType)
+        permits.allow(asker, "c", resource.resourceType)
         future: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
         here = origin.current.get()
         key = (asker, here.address, here.agent)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from tuetinh.record import r4, store
+from tuetinh.record import r4, store, versioning
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import Conflict, Forbidden, NotFound, Unprocessable
 from tuetinh.record.merging import followers, ledger, references
@@ -138,7 +138,7 @@ def _merge(
     if clashing := (yield from followers.clashes(source, target)):
         message = f"both people stand in {', '.join(clashing)} at this time; end one of the two first"
         raise Conflict(message)
-    id_ = store.new_id()
+    id_ = versioning.new_id()
     yield Query("SAVEPOINT looking")
     yield from _begin(asker, id_, rows[source], rows[target], reason)
     counts = dict((yield from ledger.types(id_)))
@@ -161,7 +161,16 @@ def _begin(asker: Asker, id_: str, source: Row, target: Row, reason: str) -> Ste
         "target_version, key) "
         "SELECT %s, %s, %s, %s::timestamptz, %s, %s, %s, %s, %s, %s, nextval('record.resource_key')",
         (
-            *(id_, source[0], target[0], store.now().isoformat(), asker.account, asker.role, asker.facility, reason),
+            *(
+                id_,
+                source[0],
+                target[0],
+                versioning.now().isoformat(),
+                asker.account,
+                asker.role,
+                asker.facility,
+                reason,
+            ),
             *(source[1], target[1]),
         ),
     )

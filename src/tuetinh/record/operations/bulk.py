@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 from django.db import connection, transaction
 
-from tuetinh.record import r4, store
+from tuetinh.record import permits, r4, versioning
 from tuetinh.record.bulk import asking, fetching, ledger
 from tuetinh.record.bulk.ledger import Job
 from tuetinh.record.errors import BadRequest, Forbidden, Issue, outcome
@@ -68,7 +68,7 @@ def _check_types(asked: Asked, types: Sequence[str]) -> None:
         if type_ and type_ not in r4.RESOURCES:
             raise BadRequest(f"there is no resource type {type_[:80]!r}", "input.type")
         if type_:
-            store.allow(asked.asker, "u", type_)
+            permits.allow(asked.asker, "u", type_)
 
 
 def _values(asked: Asked) -> Asked:
@@ -105,7 +105,7 @@ def _parameters(plain: dict[str, Any]) -> list[dict[str, Any]]:
 def accepted(asked: Asked, kind: str, wanted: dict[str, Any], patients: list[str] | None) -> Step[tuple[Job, str]]:
     """Keep the job and have it done: both or, when this process dies, neither. Returns where it is asked for, too."""
     request = f"{asked.path}?{urlencode(asked.pairs)}" if asked.pairs else asked.path
-    job = Job(store.new_id(), kind, asked.asker, request, wanted)
+    job = Job(versioning.new_id(), kind, asked.asker, request, wanted)
     yield from computed(lambda: _keep(job, patients))
     return job, f"{asked.base}/{PLACE}/{job.id}"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, Literal
 
-from tuetinh.record import r4, store
+from tuetinh.record import permits, r4
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import Forbidden
 from tuetinh.record.steps import Step
@@ -107,7 +107,7 @@ def of_some_type(letter: str) -> Callable[[Asker], None]:
 
     def check(asker: Asker) -> None:
         if not any(asker.may_some(letter, type_) for type_ in r4.RESOURCES):
-            raise Forbidden(f"{store.WORDS[letter]} of no resource type is within the scopes of this account")
+            raise Forbidden(f"{permits.WORDS[letter]} of no resource type is within the scopes of this account")
 
     return check
 

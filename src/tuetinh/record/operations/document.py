@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from tuetinh.record import r4, store
+from tuetinh.record import r4, reads, store, versioning
 from tuetinh.record.errors import BadRequest, Unprocessable
 from tuetinh.record.operations.declare import Asked, Level, Operation, Out, Param, Reply
 from tuetinh.record.steps import Step
-from tuetinh.record.store import Stored
+from tuetinh.record.versioning import Stored
 
 _LOCAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/(\d{1,9}))?")
 
@@ -26,19 +26,19 @@ def document(asked: Asked) -> Step[Reply]:
         message = "a document is stored by POST; GET changes nothing"
         raise BadRequest(message, "persist")
     id_ = asked.id or asked.one("id", "").removeprefix(asked.base + "/").removeprefix("Composition/")
-    composition = yield from store.read(asked.asker, "Composition", id_)
+    composition = yield from reads.read(asked.asker, "Composition", id_)
     parts = [composition]
     for reference in dict.fromkeys(_references(msgspec.json.decode(composition.body or b"{}"))):
         match = _LOCAL.fullmatch(reference.removeprefix(asked.base + "/"))
         if match and match[1] in r4.RESOURCES and (match[1], match[2]) not in {(p.type, p.id) for p in parts}:
             parts.append((yield from _part(asked, match)))
-    id_, moment = store.new_id(), store.now()
+    id_, moment = versioning.new_id(), versioning.now()
     bundle = {
         "resourceType": "Bundle",
         "id": id_,
         "identifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{id_}"},
         "type": "document",
-        "timestamp": store.instant(moment),
+        "timestamp": versioning.instant(moment),
         "entry": [{"fullUrl": f"{asked.base}/{p.type}/{p.id}", "resource": msgspec.Raw(p.body or b"")} for p in parts],
     }
     body = msgspec.json.encode(bundle)
@@ -51,8 +51,8 @@ def document(asked: Asked) -> Step[Reply]:
 def _part(asked: Asked, match: re.Match[str]) -> Step[Stored]:
     type_, id_ = match[1], match[2]
     if match[3]:
-        return (yield from store.read_version(asked.asker, type_, id_, int(match[3])))
-    found = yield from store.read_many(asked.asker, type_, [id_])
+        return (yield from reads.read_version(asked.asker, type_, id_, int(match[3])))
+    found = yield from reads.read_many(asked.asker, type_, [id_])
     if not found:
         message = f"the document refers to {type_}/{id_}, which is not here"
         raise Unprocessable(message, "Composition")

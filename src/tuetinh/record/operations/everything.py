@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from tuetinh.record import r4, store
+from tuetinh.record import permits, r4, reads
 from tuetinh.record.asker import Asker
 from tuetinh.record.bulk import asking
 from tuetinh.record.bundling import bundle, entry
@@ -27,7 +27,7 @@ from tuetinh.record.search.values import date_range, instant
 from tuetinh.record.search.where import bigints
 from tuetinh.record.statements import array
 from tuetinh.record.steps import Query, Step
-from tuetinh.record.store import Stored
+from tuetinh.record.versioning import Stored
 
 PAGE = "_page"
 COUNT, MOST = 100, 1000
@@ -105,7 +105,7 @@ def of_patient(asked: Asked) -> Step[Reply]:
     """Everything in the compartment of one patient; of one who was merged, that of the survivor."""
     chains = yield from ledger.chains([asked.id])
     person = chains[asked.id][-1].target if asked.id in chains else asked.id
-    first = yield from store.read(asked.asker, "Patient", person)
+    first = yield from reads.read(asked.asker, "Patient", person)
     types = _types(asked)
     after, count = _position(asked), _count(asked)
     where, params = "", []
@@ -123,7 +123,7 @@ def of_patient(asked: Asked) -> Step[Reply]:
     found = [
         Stored(r[0], r[1], r[2], r[3], r[4], bytes(r[5]))
         for r in rows[:count]
-        if (r[4] == person or not hashes[r[0]].isdisjoint(r[7])) and store.shows(asked.asker, "r", r[0], r[4], r[5])
+        if (r[4] == person or not hashes[r[0]].isdisjoint(r[7])) and permits.shows(asked.asker, "r", r[0], r[4], r[5])
     ]
     following = str(rows[count - 1][6]) if len(rows) > count else None
     chosen = [one for one in found if one.type == "Patient" or _within(one.body, asked)]
@@ -137,7 +137,7 @@ def of_all(asked: Asked) -> Step[Reply]:
 
 def of_group(asked: Asked) -> Step[Reply]:
     """A Group, and what belongs to those who are its members now."""
-    group = yield from store.read(asked.asker, "Group", asked.id)
+    group = yield from reads.read(asked.asker, "Group", asked.id)
     people = yield from asking.within(asked.asker, [], [r4.Reference(reference=f"Group/{asked.id}")])
     return (yield from _of_many(asked, people or [], group))
 
@@ -161,7 +161,7 @@ def _of_many(asked: Asked, people: list[str] | None, group: Stored | None = None
         prepare=False,
     )
     found = [Stored(row[0], row[1], row[2], row[3], row[4], bytes(row[5])) for row in rows[:count]]
-    found = [one for one in found if store.shows(asked.asker, "r", one.type, one.patient, one.body)]
+    found = [one for one in found if permits.shows(asked.asker, "r", one.type, one.patient, one.body)]
     following = str(rows[count - 1][6]) if len(rows) > count else None
     chosen = [one for one in found if one.type == "Patient" or _within(one.body, asked)]
     first = [group] if group is not None and not after and "Group" in _types(asked) else []
@@ -170,7 +170,7 @@ def _of_many(asked: Asked, people: list[str] | None, group: Stored | None = None
 
 def of_encounter(asked: Asked) -> Step[Reply]:
     """An encounter, its patient, and what was recorded within it."""
-    first = yield from store.read(asked.asker, "Encounter", asked.id)
+    first = yield from reads.read(asked.asker, "Encounter", asked.id)
     keys = [("Encounter", asked.id)]
     encounter = msgspec.json.decode(first.body or b"{}", type=_Encounter)
     if encounter.subject and (match := re.fullmatch(r"Patient/([A-Za-z0-9\-.]{1,64})", encounter.subject.reference)):
@@ -212,7 +212,7 @@ def _read(asker: Asker, keys: Sequence[tuple[str, str]]) -> Step[list[Stored]]:
             groups.setdefault(type_, []).append(id_)
     found: dict[tuple[str, str], Stored] = {}
     for type_, ids in groups.items():
-        for one in (yield from store.read_many(asker, type_, ids)):
+        for one in (yield from reads.read_many(asker, type_, ids)):
             found[type_, one.id] = one
     return [found[key] for key in dict.fromkeys(keys) if key in found]
 

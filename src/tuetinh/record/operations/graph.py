@@ -14,7 +14,7 @@ import graphql as core
 from django.conf import settings
 from graphql.language import ast
 
-from tuetinh.record import built_in, r4, store
+from tuetinh.record import built_in, permits, r4, versioning
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import BadRequest, Gone, NotFound, TooLarge, Unprocessable, issues_of
 from tuetinh.record.fhirpath import FHIRPathError, Node, compile
@@ -211,7 +211,7 @@ class Asking:
         parts = text.partition("/_history/")[0].split("/")
         if text.startswith("#") and (holder := node.resource) is not None:
             found = next((c for c in holder.child("contained") if c.value.get("id") == text[1:]), None)
-        elif len(parts) == 2 and parts[0] in r4.RESOURCES and store.is_id(parts[1]):
+        elif len(parts) == 2 and parts[0] in r4.RESOURCES and versioning.is_id(parts[1]):
             found = yield from self.load(*parts)
         if found is None:
             if arguments.get("optional") is True:
@@ -239,10 +239,10 @@ class Asking:
     def one(self, field: ast.FieldNode, out: Out, label: str, depth: int) -> Step[None]:
         """`Patient(id: …)` on the system."""
         name, id_ = field.name.value, str(self.arguments(field).get("id", ""))
-        if name not in r4.RESOURCES or not store.is_id(id_):
+        if name not in r4.RESOURCES or not versioning.is_id(id_):
             message = f"{name[:80]!r} is no resource type with an id, nor a search"
             raise BadRequest(message, name[:80])
-        store.allow(self.asker, "r", name)
+        permits.allow(self.asker, "r", name)
         node = yield from self.load(name, id_)
         if node is None:
             message = f"{name}/{id_} is not known"
@@ -252,7 +252,7 @@ class Asking:
     def search(self, field: ast.FieldNode, what: tuple[str, str], node: Node | None, out: Out, label: str, depth: int) -> Step[None]:  # noqa: PLR0917, E501  # fmt: skip
         """`PatientList(…)` and `PatientConnection(…)`; below a resource, `_reference` names the way back to it."""
         type_, form = what
-        store.allow(self.asker, "s", type_)
+        permits.allow(self.asker, "s", type_)
         arguments = self.arguments(field)
         page = arguments.pop("_cursor", None)
         pairs = []

@@ -12,7 +12,7 @@ from tuetinh.record.errors import BadRequest, issues_of
 from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply
 from tuetinh.record.search import run as searching
 from tuetinh.record.steps import Step
-from tuetinh.record.store import Stored
+from tuetinh.record.versioning import Stored
 
 PAGES, COUNT = 10, 1000  # the newest ten thousand observations are looked at
 WHOSE = frozenset({"patient", "subject"})

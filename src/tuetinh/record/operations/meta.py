@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from tuetinh.record import built_in, r4, store
+from tuetinh.record import built_in, locks, permits, r4, reads, store, versioning
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import Forbidden
 from tuetinh.record.hashes import token_hash
@@ -35,7 +35,7 @@ def meta(asked: Asked) -> Step[Reply]:
 def meta_in_use(asked: Asked) -> Step[Reply]:
     """All profiles, tags and labels of what the asker may read, of one type or of all."""
     if asked.type:
-        store.allow(asked.asker, "r", asked.type, whole=True)
+        permits.allow(asked.asker, "r", asked.type, whole=True)
     wanted = (asked.type,) if asked.type else tuple(t for t in RESOURCE_TYPES if asked.asker.may("r", t))
     found = r4.Meta()
     for name, value in (yield _in_use(asked.asker, wanted)):
@@ -76,18 +76,18 @@ def meta_delete(asked: Asked) -> Step[Reply]:
 
 
 def _change(asked: Asked, change: Change) -> Step[Reply]:
-    row = yield from store.lock(asked.type, asked.id)
-    current = store.seen(asked.asker, asked.type, asked.id, [row[:6]] if row else [])
+    row = yield from locks.lock(asked.type, asked.id)
+    current = reads.seen(asked.asker, asked.type, asked.id, [row[:6]] if row else [])
     resource = r4.decode(current.body or b"")
-    before = store.content(resource)
+    before = versioning.content(resource)
     resource.meta = resource.meta or r4.Meta()
     change(resource.meta, asked.one("meta"))
-    if store.content(resource) == before:
+    if versioning.content(resource) == before:
         return _reply(resource, current)
     return _reply(resource, (yield from store.put(asked.asker, resource, upsert=False)))
 
 
-def _reply(resource: r4.Resource, stored: store.Stored) -> Reply:
+def _reply(resource: r4.Resource, stored: versioning.Stored) -> Reply:
     parameter = r4.ParametersParameter(name="return", valueMeta=resource.meta or r4.Meta())
     return Reply(r4.Parameters(parameter=[parameter]), seen=[(stored.type, stored.id, stored.patient)])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tuetinh.record import r4, store
+from tuetinh.record import permits, r4, reads, versioning
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import BadRequest, NotFound
 from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply, administrators, of_some_type
@@ -37,12 +37,12 @@ def reindex(asked: Asked) -> Step[Reply]:
             message = f"{asked.type}/{asked.id} is not known"
             raise NotFound(message)
         return Reply(r4.Parameters(parameter=[_part("count", 1)]), seen=[(asked.type, asked.id, None)])
-    types = [asked.type] if asked.type else asked.many("type") or sorted(r4.RESOURCES.keys() - {store.ACCESS_LOG})
+    types = [asked.type] if asked.type else asked.many("type") or sorted(r4.RESOURCES.keys() - {permits.ACCESS_LOG})
     for type_ in types:
         if type_ not in r4.RESOURCES:
             message = f"there is no resource type {type_[:80]!r}"
             raise BadRequest(message, "type")
-        store.allow(asked.asker, "u", type_)
+        permits.allow(asked.asker, "u", type_)
     yield Query(_ASK, [types])
     yield Query("SELECT pg_notify(%s, '')", [additions.CHANNEL])
     return (yield from _told(asked, 202))
@@ -51,7 +51,7 @@ def reindex(asked: Asked) -> Step[Reply]:
 def status(asked: Asked) -> Step[Reply]:
     """What is being indexed, newest first: all, of a type, or of one SearchParameter."""
     if asked.id:
-        yield from store.read(asked.asker, asked.type, asked.id)
+        yield from reads.read(asked.asker, asked.type, asked.id)
     return (yield from _told(asked))
 
 
@@ -62,7 +62,7 @@ def _may_make(asker: Asker) -> None:
 
 def _may_look(asker: Asker) -> None:
     administrators(asker)
-    store.allow(asker, "r", "SearchParameter")
+    permits.allow(asker, "r", "SearchParameter")
 
 
 def _told(asked: Asked, code: int = 200) -> Step[Reply]:
@@ -91,7 +91,7 @@ def _part(name: str, value: object) -> r4.ParametersParameter:
         case int():
             return r4.ParametersParameter(name=name, valueInteger=value)
         case datetime():
-            return r4.ParametersParameter(name=name, valueInstant=store.instant(value))
+            return r4.ParametersParameter(name=name, valueInstant=versioning.instant(value))
         case r4.Reference():
             return r4.ParametersParameter(name=name, valueReference=value)
     if name == "url":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from tuetinh.record import bundling, r4, store
+from tuetinh.record import bundling, r4, versioning
 from tuetinh.record.errors import BadRequest, Forbidden, NotFound
 from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply
 from tuetinh.record.steps import Query, Step
@@ -29,7 +29,7 @@ def status(asked: Asked) -> Step[Reply]:
     for kept in (yield from _asked_for(asked)):
         if not kinds or asked.id or kept.status in kinds:
             made = notification.status(kept, wanted.read(kept.subscription, known), "query-status", asked.base)
-            one = store.Stored("Parameters", str(made.id), 1, datetime.now(UTC), None, r4.encode(made))
+            one = versioning.Stored("Parameters", str(made.id), 1, datetime.now(UTC), None, r4.encode(made))
             entries.append(bundling.entry(one, asked.base))
     return Reply(bundling.bundle("searchset", entries, [("self", asked.path)], len(entries)))
 
@@ -59,7 +59,7 @@ def token(asked: Asked) -> Step[Reply]:
     url = asked.base.replace("http", "ws", 1).removesuffix("/fhir") + sockets.PATH
     parts = [
         r4.ParametersParameter(name="token", valueString=tokens.write([kept.id for kept in found])),
-        r4.ParametersParameter(name="expiration", valueDateTime=store.instant(expires)),
+        r4.ParametersParameter(name="expiration", valueDateTime=versioning.instant(expires)),
         *(r4.ParametersParameter(name="subscription", valueString=kept.id) for kept in found),
         r4.ParametersParameter(name="websocket-url", valueUrl=url),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tuetinh.record import built_in, contents, store
+from tuetinh.record import built_in, contents, permits
 from tuetinh.record.errors import BadRequest, Forbidden, Issue, RecordError, issues_of, outcome
 from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply
 from tuetinh.record.profiles import Validation, stored
@@ -54,7 +54,7 @@ def _may(asked: Asked, mode: str, body: bytes) -> list[Issue]:
     issues: list[Issue] = []
     try:
         if MODES[mode]:
-            store.allow(asked.asker, MODES[mode], asked.type)
+            permits.allow(asked.asker, MODES[mode], asked.type)
     except Forbidden as error:
         issues += error.issues
     try:

@@ -22,7 +22,7 @@ from typing import IO, Any
 import msgspec
 from django.conf import settings
 
-from tuetinh.record import contents, r4, store
+from tuetinh.record import contents, permits, r4, reads, versioning
 from tuetinh.record.bulk import asking
 from tuetinh.record.errors import BadRequest, Unprocessable
 from tuetinh.record.operations.declare import Asked, Operation, Out, Param, Reply, of_some_type
@@ -160,10 +160,10 @@ def contained(library: r4.Library, reference: str) -> bytes | None:
 def stored(asked: Asked, reference: str) -> Step[bytes]:
     """The JSON of the view in a Binary of the record. Raises NotFound."""
     type_, _, id_ = reference.removeprefix(f"{asked.base}/").partition("/")
-    if type_ != "Binary" or not store.is_id(id_):
+    if type_ != "Binary" or not versioning.is_id(id_):
         raise BadRequest(f"a view is stored as a Binary; {reference[:200]!r} names none", "viewReference")
-    store.allow(asked.asker, "r", "Binary")
-    found = yield from store.read(asked.asker, "Binary", id_)
+    permits.allow(asked.asker, "r", "Binary")
+    found = yield from reads.read(asked.asker, "Binary", id_)
     binary = r4.decode((yield from contents.given(found.body)))
     return held(binary)
 
@@ -201,10 +201,10 @@ def library_of(asked: Asked, given: r4.Library | None, reference: r4.Reference |
         return given
     name = "" if reference is None else reference.reference or ""
     id_ = asked.id or name.removeprefix(f"{asked.base}/").removeprefix("Library/")
-    if not store.is_id(id_):
+    if not versioning.is_id(id_):
         raise BadRequest("one of queryResource and queryReference is required", "queryResource")
-    store.allow(asked.asker, "r", "Library")
-    found = yield from store.read(asked.asker, "Library", id_)
+    permits.allow(asked.asker, "r", "Library")
+    found = yield from reads.read(asked.asker, "Library", id_)
     library = r4.decode((yield from contents.given(found.body)))
     if not isinstance(library, r4.Library):
         raise Unprocessable("this is no Library")

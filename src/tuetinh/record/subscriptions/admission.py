@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from tuetinh.record import r4, store
+from tuetinh.record import permits, r4
 from tuetinh.record.asker import SYSTEM, Asker, pack, unpack
 from tuetinh.record.errors import Forbidden, Issue, RecordError, Unprocessable
 from tuetinh.record.search import run as searching
@@ -88,7 +88,7 @@ def _checked(asker: Asker, resource: r4.Subscription) -> Step[wanted.Wanted]:
     if ask.channel == "rest-hook":
         reach.check_address(ask.endpoint)
     for type_, conditions in ask.filters.items():
-        store.allow(asker, "r", type_)
+        permits.allow(asker, "r", type_)
         if ask.chained and asker.is_granular:
             message = "a chained search is not possible with scopes that have a query"
             raise Forbidden(message)

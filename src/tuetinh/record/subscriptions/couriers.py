@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 
 import psycopg
 
-from tuetinh.record import audit, contents, r4, store
+from tuetinh.record import audit, contents, locks, permits, r4, store
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import RecordError
 from tuetinh.record.search.includes import bring
@@ -266,7 +266,7 @@ def _accept(kept: Kept) -> Step[None]:
 
 def set_status(id_: str, status: str, error: str) -> Step[None]:
     """Write the status of a subscription, in its resource as well. Needs a transaction."""
-    row = yield from store.lock("Subscription", id_)
+    row = yield from locks.lock("Subscription", id_)
     changed = yield Query(_STATUS, (status, error, id_, status, error))
     if not changed or row is None or row[4]:
         return
@@ -292,7 +292,7 @@ def seen_by(owner: Asker, waiting: Sequence[Event], shapes: Shapes) -> Step[tupl
         last = event.number
         if seen is None or not owner.may_some("r", event.type):
             continue
-        if store.shows(owner, "r", event.type, seen.patient, seen.body):
+        if permits.shows(owner, "r", event.type, seen.patient, seen.body):
             body = (yield from contents.given(seen.body)) if seen.body is not None else None
             beside = yield from _beside(owner, event, seen, shapes)
             size += sum(len(one.body) for one in beside)

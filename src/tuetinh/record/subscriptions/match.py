@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from tuetinh.record import granular, r4, store
+from tuetinh.record import granular, permits, r4
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import RecordError
 from tuetinh.record.fhirpath import FHIRPathError, root
@@ -87,7 +87,7 @@ class Interest:
         type_ = version.facts.type
         return (
             self.owner.may_some("r", type_)
-            and store.sees(self.owner, version.patient)
+            and permits.sees(self.owner, version.patient)
             and granular.within(granular.clauses(self.owner.scopes, "r", type_), version.facts.found_by.tokens)
         )
 

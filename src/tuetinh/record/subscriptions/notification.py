@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tuetinh.record import r4, store
+from tuetinh.record import r4, versioning
 from tuetinh.record.subscriptions.tables import Event, Kept, Seen
 from tuetinh.record.subscriptions.wanted import BACKPORT, Wanted
 
@@ -70,13 +70,13 @@ def status(
         parts.append(r4.ParametersParameter(name="notification-event", part=_event(one, base, content)))
     if kept.error:
         parts.append(r4.ParametersParameter(name="error", valueCodeableConcept=r4.CodeableConcept(text=kept.error)))
-    return r4.Parameters(id=store.new_id(), meta=r4.Meta(profile=[STATUS_PROFILE]), parameter=parts)
+    return r4.Parameters(id=versioning.new_id(), meta=r4.Meta(profile=[STATUS_PROFILE]), parameter=parts)
 
 
 def _event(told: Told, base: str, content: str) -> list[r4.ParametersParameter]:
     parts = [
         r4.ParametersParameter(name="event-number", valueString=str(told.event.number)),
-        r4.ParametersParameter(name="timestamp", valueInstant=store.instant(told.event.at)),
+        r4.ParametersParameter(name="timestamp", valueInstant=versioning.instant(told.event.at)),
     ]
     if content != "empty":
         focus = r4.Reference(reference=f"{base}/{told.name}")
@@ -108,10 +108,10 @@ def bundle(kept: Kept, wanted: Wanted, kind: str, base: str, *, told: Sequence[T
     head = msgspec.json.encode(
         {
             "resourceType": "Bundle",
-            "id": store.new_id(),
+            "id": versioning.new_id(),
             "meta": {"profile": [PROFILE]},
             "type": "history",
-            "timestamp": store.instant(datetime.now(UTC)),
+            "timestamp": versioning.instant(datetime.now(UTC)),
         }
     )[:-1]
     return head + b',"entry":[' + b",".join(entries) + b"]}"
@@ -124,7 +124,7 @@ def _entry(told: Told, base: str, *, full: bool) -> bytes:
     if full and told.seen.body is not None:
         entry["resource"] = msgspec.Raw(told.seen.body)
     entry["request"] = {"method": method, "url": told.event.type if method == "POST" else told.name}
-    entry["response"] = {"status": code, "lastModified": store.instant(told.event.at)}
+    entry["response"] = {"status": code, "lastModified": versioning.instant(told.event.at)}
     return msgspec.json.encode(entry)
 
 
@@ -133,5 +133,5 @@ def _beside(one: Beside, base: str, *, full: bool) -> bytes:
     if full:
         entry["resource"] = msgspec.Raw(one.body)
     entry["request"] = {"method": "GET", "url": one.name}
-    entry["response"] = {"status": "200", "lastModified": store.instant(one.updated)}
+    entry["response"] = {"status": "200", "lastModified": versioning.instant(one.updated)}
     return msgspec.json.encode(entry)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tuetinh.record import formats, operations, store
+from tuetinh.record import formats, operations, permits
 from tuetinh.record.r4 import RESOURCES
 from tuetinh.record.tests import fuzz
 from tuetinh.record.validate import check
@@ -109,7 +109,7 @@ def api(fhir: Any, stored_count: Callable[[], int]) -> Api:
     return Api(fhir, stored_count)
 
 
-@given(rng=fuzz.RANDOM, kind=st.sampled_from(sorted(RESOURCES.keys() - {store.ACCESS_LOG})))  # which nobody writes
+@given(rng=fuzz.RANDOM, kind=st.sampled_from(sorted(RESOURCES.keys() - {permits.ACCESS_LOG})))  # which nobody writes
 @often(80)
 def test_sound_resources_are_stored_as_they_are_or_told_what_is_wrong(api: Api, rng: Random, kind: str) -> None:
     body = fuzz.resource(rng, kind)

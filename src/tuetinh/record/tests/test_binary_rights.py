@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from tuetinh.record.store import new_id
+from tuetinh.record.versioning import new_id
 
 pytestmark = pytest.mark.django_db
 PDF = {"content-type": "application/pdf"}

@@ -10,7 +10,7 @@ import pytest
 from tuetinh.record import bundles, r4, store
 from tuetinh.record.asker import SYSTEM
 from tuetinh.record.steps import Pause, Step
-from tuetinh.record.store import new_id
+from tuetinh.record.versioning import new_id
 
 pytestmark = pytest.mark.django_db
 A, B = "urn:uuid:61ebe359-bfdc-4613-8bf2-c5e300945f0a", "urn:uuid:88f151c0-a954-468a-88bd-5ae15c08e059"

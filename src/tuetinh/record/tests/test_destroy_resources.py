@@ -12,9 +12,9 @@ from tuetinh.record import api, projections, r4
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.audit import chain
 from tuetinh.record.errors import BadRequest, Forbidden, Gone, NotFound
+from tuetinh.record.reads import read_version
 from tuetinh.record.sight import EVERYTHING, Sight
 from tuetinh.record.steps import enter, run
-from tuetinh.record.store import read_version
 
 pytestmark = pytest.mark.django_db
 WHY = "12/BB-HĐHH"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tuetinh.record.store import new_id
 from tuetinh.record.types import RESOURCE_TYPES
+from tuetinh.record.versioning import new_id
 
 pytestmark = pytest.mark.django_db
 PATIENT = {"resourceType": "Patient", "gender": "male"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tuetinh.record.store import new_id
+from tuetinh.record.versioning import new_id
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from django.db import connection, transaction
 
-from tuetinh.record import api, projections, r4, store
+from tuetinh.record import api, projections, r4, reads, store, versioning
 from tuetinh.record.asker import SYSTEM, Asker
 from tuetinh.record.errors import Conflict, Forbidden, Gone, Invalid, NotFound, PreconditionFailed
 from tuetinh.record.projections import Written
@@ -246,20 +246,20 @@ def test_the_callers_rollback_takes_the_write_with_it() -> None:
 
 
 def test_new_ids_are_fhir_ids_in_the_order_of_time() -> None:
-    ids = [store.new_id() for _ in range(1000)]
+    ids = [versioning.new_id() for _ in range(1000)]
     assert len(set(ids)) == 1000
-    assert all(store.is_id(id_) and len(id_) == 36 for id_ in ids)
+    assert all(versioning.is_id(id_) and len(id_) == 36 for id_ in ids)
     assert [i[:13] for i in ids] == sorted(i[:13] for i in ids)
 
 
 def test_versions_stay_in_order_when_the_clock_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     made = api.create(SYSTEM, person(id="late"))
-    before = store.now() - timedelta(days=3)
+    before = versioning.now() - timedelta(days=3)
     monkeypatch.setattr(store, "now", lambda: before)
     api.update(SYSTEM, person(id="late", gender="female"))
     api.delete(SYSTEM, "Patient", "late")
-    told = [(one.version, one.updated) for one in run(SYSTEM, store.versions(SYSTEM, "Patient", "late"))][::-1]
+    told = [(one.version, one.updated) for one in run(SYSTEM, reads.versions(SYSTEM, "Patient", "late"))][::-1]
     assert [version for version, _ in told] == [1, 2, 3]
     assert made.meta is not None
-    assert store.instant(told[0][1]) == made.meta.lastUpdated
+    assert versioning.instant(told[0][1]) == made.meta.lastUpdated
     assert [later - earlier for (_, earlier), (_, later) in pairwise(told)] == [timedelta(milliseconds=1)] * 2

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tuetinh.record import contents, steps, store
+from tuetinh.record import contents, permits, steps
 from tuetinh.record.asker import Asker
 from tuetinh.record.errors import Unprocessable
 from tuetinh.record.fhirpath.nodes import root
@@ -72,7 +72,7 @@ def compiles(view: View) -> str:
 def allow(asker: Asker, view: View) -> None:
     """Raise Forbidden for who may not see all resources of the view's type."""
     if not asker.may("s", view.resource):
-        store.allow(asker, "r", view.resource, whole=True)
+        permits.allow(asker, "r", view.resource, whole=True)
 
 
 def page(ask: Ask, after: int = 0) -> Step[Page]:
