@@ -46,14 +46,15 @@ _GIVEN = ", ".join(
     f"unnest(%s::{'timestamptz' if name == 'at' else 'text'}[]) AS {'patients' if name == 'patient' else name}"
     for name in _NAMES
 )
+# Whether anybody here has opened anything in an emergency is asked once for all entries, of whom only if so.
+_ANY_OPENED = """(SELECT EXISTS (SELECT FROM record.relation k
+  WHERE k.holder = ANY (%s::text[]) AND k.kind = 'glass' AND k.until > %s::timestamptz))"""
+_OPENED = f"""EXISTS (
+  SELECT FROM record.relation k WHERE k.patient = each.patient AND {OPENED.format(account="account", at="at")})"""
+_PURPOSE = f"CASE WHEN {_ANY_OPENED} AND {_OPENED} THEN 'BTG' ELSE purpose END"
 _INSERT_MANY = f"""INSERT INTO record.audit ({COLUMNS})
-SELECT {COLUMNS.replace("purpose", "CASE WHEN patient = ANY (opened) THEN 'BTG' ELSE purpose END")}
-FROM (
-  SELECT *, unnest(patients::text[]) AS patient FROM (
-    SELECT *, ARRAY(SELECT k.patient FROM record.relation k WHERE {OPENED.format(account="account", at="at")}) AS opened
-    FROM (SELECT {_GIVEN}) given OFFSET 0
-  ) entries
-) each"""
+SELECT {COLUMNS.replace("purpose", _PURPOSE)}
+FROM (SELECT *, unnest(patients::text[]) AS patient FROM (SELECT {_GIVEN}) given OFFSET 0) each"""
 
 _PLAIN = re.compile("[0-9a-f-]+(,[0-9a-f-]+)*")  # ids that the record has given
 _OF_THE_TIME = "SELECT at, account, action, type, id, patient FROM record.audit WHERE at BETWEEN %s AND %s"
@@ -135,7 +136,7 @@ class Writer:
                 conn.execute(ENTER, settings(SYSTEM))  # what was opened in an emergency is for who is told
             # Not by Django's kind of cursor, which writes values into the statement for it to be parsed anew each time.
             with psycopg.Cursor(conn) as cursor:
-                cursor.execute(_INSERT_MANY, _columns(batch))
+                cursor.execute(_INSERT_MANY, _given(batch))
         except psycopg.Error as error:
             with self._lock:
                 self._entries.extendleft(reversed(batch))
@@ -169,7 +170,7 @@ def store_left() -> int:
             there = set(cursor.fetchall())
             lost = [one for entry in entries for one in _apart(entry) if _known_by(one) not in there]
             if lost:
-                cursor.execute(_INSERT_MANY, _columns(lost))
+                cursor.execute(_INSERT_MANY, _given(lost))
         count += len(lost)
     return count
 
@@ -312,11 +313,12 @@ def given_out(action: str) -> bool:
     return bool(read)
 
 
-def _columns(entries: Sequence[Entry]) -> list[str]:
-    """The entries as one array of texts for each column."""
+def _given(entries: Sequence[Entry]) -> list[str]:
+    """What the statement is given: of whom and from when to ask for emergencies, then an array for each column."""
     moments, *columns = zip(*entries, strict=True)
+    asking = array(f"Account/{account}" for account in set(columns[0])), min(moments).isoformat()
     columns[_PATIENT - 1] = tuple(map(_list, columns[_PATIENT - 1]))
-    return ["{" + msgspec.json.encode(moments)[1:-1].decode() + "}", *map(array, columns)]
+    return [*asking, "{" + msgspec.json.encode(moments)[1:-1].decode() + "}", *map(array, columns)]
 
 
 def _list(patients: list[str | None]) -> str:
@@ -338,6 +340,6 @@ def _store(entries: list[Entry]) -> None:
     """Keep entries: with the transaction that is open on Django's connection of this thread, else by the writer."""
     if not _on_event_loop() and connection.in_atomic_block:
         with connection.cursor() as cursor:
-            cursor.execute(_INSERT_MANY, _columns(entries))
+            cursor.execute(_INSERT_MANY, _given(entries))
     else:
         writer.add(entries)

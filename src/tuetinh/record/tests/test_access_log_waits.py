@@ -75,7 +75,7 @@ def test_what_a_killed_process_kept_is_stored_once(tmp_path: Path, room: Path) -
 def test_what_it_had_stored_before_it_was_killed_is_not_stored_again(tmp_path: Path) -> None:
     first, second = entry("waits-3"), entry("waits-4")
     with connection.cursor() as cursor:
-        cursor.execute(log._INSERT_MANY, log._columns([first]))
+        cursor.execute(log._INSERT_MANY, log._given([first]))
     killed(tmp_path, [first, second])
     assert store_left() == 1
     assert logged("waits-3", "waits-4") == ["waits-3", "waits-4"]
@@ -84,7 +84,7 @@ def test_what_it_had_stored_before_it_was_killed_is_not_stored_again(tmp_path: P
 def test_of_several_patients_only_those_are_stored_that_were_not(tmp_path: Path) -> None:
     both = entry("waits-11", "p1", "p2")
     with connection.cursor() as cursor:
-        cursor.execute(log._INSERT_MANY, log._columns([(*both[:9], ["p1"], *both[10:])]))
+        cursor.execute(log._INSERT_MANY, log._given([(*both[:9], ["p1"], *both[10:])]))
     killed(tmp_path, [both])
     assert store_left() == 1
     assert patients("waits-11") == ["p1", "p2"]

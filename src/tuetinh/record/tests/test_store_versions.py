@@ -255,7 +255,7 @@ def test_new_ids_are_fhir_ids_in_the_order_of_time() -> None:
 def test_versions_stay_in_order_when_the_clock_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     made = api.create(SYSTEM, person(id="late"))
     before = versioning.now() - timedelta(days=3)
-    monkeypatch.setattr(store, "now", lambda: before)
+    monkeypatch.setattr(versioning, "now", lambda: before)
     api.update(SYSTEM, person(id="late", gender="female"))
     api.delete(SYSTEM, "Patient", "late")
     told = [(one.version, one.updated) for one in run(SYSTEM, reads.versions(SYSTEM, "Patient", "late"))][::-1]
