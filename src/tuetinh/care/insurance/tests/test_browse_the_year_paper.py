@@ -78,3 +78,30 @@ def test_the_administrator_enters_codes_one_after_the_other(
         page.keyboard.press("Enter")
         expect(row).to_contain_text("Đã lưu")
     assert medicine_codes("12104") == {first.code: "40.1", second.code: "40.2"}
+
+
+def test_a_code_is_entered_on_one_line_at_the_desk(page: Page, live_server: LiveServer, cast: Any) -> None:
+    come_in(page, live_server, "admin")
+    page.goto(f"{live_server.url}/insurance/medicines")
+    row = page.locator("[data-medicine]").first
+    field, button = row.locator("[name=code]").bounding_box(), row.get_by_role("button").bounding_box()
+    assert field and button
+    assert button["x"] >= field["x"] + field["width"]
+    assert abs((button["y"] + button["height"] / 2) - (field["y"] + field["height"] / 2)) < 4
+
+
+def test_a_medicine_is_a_card_on_a_phone(phone: Page, live_server: LiveServer, cast: Any, axe: Axe) -> None:
+    one = without_code("12104")[0]
+    come_in(phone, live_server, "admin")
+    phone.goto(f"{live_server.url}/insurance/medicines")
+    row = phone.locator(f"[data-medicine='{one.code}']")
+    expect(row).to_be_visible()
+    assert phone.evaluate(
+        "[...document.querySelectorAll('.table-box')].every(box => box.scrollWidth <= box.clientWidth)"
+    )
+    button = row.get_by_role("button").bounding_box()
+    assert button and button["x"] + button["width"] <= 390
+    row.locator("[name=code]").fill("40.1")
+    phone.keyboard.press("Enter")
+    expect(row).to_contain_text("Đã lưu")
+    assert axe(phone) == []
