@@ -62,6 +62,7 @@ urlpatterns = [
     path("insurance/approved", approved.items, name="approved"),
     path("insurance/approved/import", approved.take, name="approved-import"),
     path("insurance/medicines", medicines.medicines, name="medicines"),
+    path("insurance/medicines/approved", medicines.take_approved, name="medicines-approved"),
     path("insurance/medicines/import", medicines.take, name="medicines-import"),
     path("insurance/rates", rates.rates, name="rates"),
 ]

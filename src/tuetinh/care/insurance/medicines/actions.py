@@ -7,10 +7,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from tuetinh.care.insurance.approved.checking import MEDICINES
 from tuetinh.care.insurance.errors import NotAllowed
 from tuetinh.care.insurance.facts import ADMINISTERING
 from tuetinh.care.insurance.medicines.wire_xlsx import Listed, read
-from tuetinh.commons.catalogues.api import Drug, drugs, fold, set_medicine_codes
+from tuetinh.care.insurance.models import ApprovedItem
+from tuetinh.commons.catalogues.api import Drug, drugs, fold, set_medicine_codes, without_code
 from tuetinh.record.asker import Asker
 
 _BESIDE, _APART = re.compile(r"\([^)]*\)"), re.compile(r"[^0-9a-z%+]+")
@@ -39,6 +44,37 @@ def take(asker: Asker, data: bytes) -> Taken:
     found, several = _fitting(read(data))
     new, same = set_medicine_codes(asker.facility, found, account=asker.account)
     return Taken(new, same, tuple(several))
+
+
+def take_approved(asker: Asker) -> Taken:
+    """Enter the codes that the insurer's catalogue 03/DM in force gives the medicines that have none.
+
+    Raises NotAllowed.
+    """
+    _allow(asker)
+    rows = [
+        Listed(item.code, item.row.get("TEN_HOAT_CHAT", ""), item.row.get("HAM_LUONG", "")) for item in _holding(asker)
+    ]
+    bare = {one.code for one in without_code(asker.facility)}
+    found, several = _fitting(row for row in rows if row.name)
+    wanted = {medicine: code for medicine, code in found.items() if medicine in bare}
+    new, same = set_medicine_codes(asker.facility, wanted, account=asker.account)
+    return Taken(new, same, tuple(one for one in several if one.code in bare))
+
+
+def approved_medicines(facility: str) -> bool:
+    """Whether a facility has a catalogue 03/DM in force."""
+    return _in_force(facility).exists()
+
+
+def _holding(asker: Asker) -> Iterable[ApprovedItem]:
+    return _in_force(asker.facility).only("code", "row").iterator(chunk_size=2000)
+
+
+def _in_force(facility: str) -> QuerySet[ApprovedItem]:
+    today = timezone.localdate()
+    rows = ApprovedItem.objects.filter(facility=facility, catalogue=MEDICINES, since__lte=today)
+    return rows.filter(Q(until=None) | Q(until__gte=today))
 
 
 def _allow(asker: Asker) -> None:

@@ -58,6 +58,7 @@ def medicines(request: HttpRequest) -> HttpResponse:
         for one in page.object_list
     ]
     context = {"page": page, "rows": rows, "every": every, "q": request.GET.get("q", ""), "missing": len(bare)}
+    context["approved"] = bool(bare) and actions.approved_medicines(me.facility)
     return render(request, "insurance/medicines.html", context, status=422 if wrong else 200)
 
 
@@ -74,9 +75,24 @@ def take(request: HttpRequest) -> HttpResponse:
     except (BadCatalogue, CatalogueError) as error:
         messages.error(request, str(error))
         return redirect("insurance:medicines")
+    _tell(request, taken)
+    return redirect("insurance:medicines")
+
+
+@desk("admin", at="facility")
+@require_POST
+def take_approved(request: HttpRequest) -> HttpResponse:
+    """Take the codes of the insurer's catalogue 03/DM for medicines without one."""
+    try:
+        _tell(request, actions.take_approved(asker(request)))
+    except CatalogueError as error:
+        messages.error(request, str(error))
+    return redirect("insurance:medicines")
+
+
+def _tell(request: HttpRequest, taken: actions.Taken) -> None:
     told = ngettext("%(n)d thuốc nhận mã, %(same)d như cũ.", "%(n)d thuốc nhận mã, %(same)d như cũ.", taken.new)
     messages.success(request, told % {"n": taken.new, "same": taken.same})
     if taken.several:
         names = "; ".join(one.label for one in taken.several[:5])
         messages.warning(request, _("Có nhiều mã cho một hoạt chất, hãy nhập tay: %(names)s") % {"names": names})
-    return redirect("insurance:medicines")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import openpyxl
@@ -14,7 +15,8 @@ from django.test import Client
 
 from tuetinh.care.insurance.claims import claim
 from tuetinh.care.insurance.errors import BadCatalogue, NotAllowed
-from tuetinh.care.insurance.medicines.actions import enter, take
+from tuetinh.care.insurance.medicines.actions import enter, take, take_approved
+from tuetinh.care.insurance.models import ApprovedItem
 from tuetinh.care.insurance.rules.desk import findings
 from tuetinh.commons.catalogues.api import (
     CatalogueError,
@@ -131,6 +133,40 @@ def test_a_catalogue_gives_codes_by_ingredient_and_strength() -> None:
 def test_the_names_of_03_dm_are_understood_too() -> None:
     head = ["STT", "MA_THUOC", "TEN_HOAT_CHAT", "TEN_THUOC", "HAM_LUONG"]
     assert take(HERE, workbook([1, "40.5", "Acarbose", "Glucobay", "50mg"], head=head)).new == 1
+
+
+def approve(code: str, name: str, strength: str, *, until: date | None = None, facility: str = "12104") -> None:
+    row = {"TEN_HOAT_CHAT": name, "HAM_LUONG": strength}
+    ApprovedItem.objects.create(
+        facility=facility,
+        catalogue="03",
+        key=f"{code}|{strength}",
+        code=code,
+        since=date(2025, 1, 1),
+        until=until,
+        row=row,
+    )
+
+
+def test_the_approved_catalogue_gives_codes_to_medicines_without_one() -> None:
+    approve("40.5", "Acarbose", "50 mg")
+    approve("40.999", KNOWN.name, KNOWN.strength)  # has one
+    approve("40.1", "Captopril", "25 mg", until=date(2025, 12, 31))
+    approve("40.2", "Enalapril maleat", "5 mg", facility="12001")
+    taken = take_approved(HERE)
+    assert (taken.new, taken.same, taken.several) == (1, 0, ())
+    assert medicine_codes("12104") == {ACARBOSE.code: "40.5"}
+    with pytest.raises(NotAllowed):
+        take_approved(replace(HERE, role="cashier"))
+
+
+def test_the_page_leads_to_the_approved_catalogue(as_role: As, cast: Any) -> None:
+    browser, address = as_role("admin"), "/insurance/medicines"
+    assert f"{address}/approved" not in browser.get(address).content.decode()
+    approve("40.5", "Acarbose", "50 mg")
+    assert f'action="{address}/approved"' in browser.get(address).content.decode()
+    assert browser.post(f"{address}/approved")["Location"] == address
+    assert medicine_codes("12104") == {ACARBOSE.code: "40.5"}
 
 
 @pytest.mark.parametrize(

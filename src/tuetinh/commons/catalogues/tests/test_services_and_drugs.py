@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import csv
+from pathlib import Path
+
 import pytest
 
 from tuetinh.commons.catalogues import api
@@ -74,3 +77,16 @@ def test_controlled_medicines_are_marked() -> None:
         "Morphin hydroclorid",
         "Paracetamol + Codein phosphat",
     }
+
+
+def test_a_code_is_of_all_ingredients_of_a_medicine(shared: Path) -> None:
+    list_ = shared / "data/vietnam/reference_lists/ma_hoat_chat_partial_129.csv"
+    with list_.open(encoding="utf-8", newline="") as lines:
+        known = {row["ma_hoat_chat"]: api.fold(row["ten_hoat_chat"]) for row in csv.DictReader(lines)}
+    coded = [one for one in api.drugs() if one.substance_code]
+    assert [
+        one.name
+        for one in coded
+        if any(api.fold(part).split()[0][:6] not in known[one.substance_code] for part in one.name.split("+"))
+    ] == []
+    assert "40.433" not in {one.substance_code for one in coded}  # "Sắt (III)" is the beginning of several names
