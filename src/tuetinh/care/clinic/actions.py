@@ -27,7 +27,18 @@ from tuetinh.care.clinic.errors import (
 from tuetinh.care.clinic.models import Draft
 from tuetinh.care.clinic.vitals import VITALS, body_mass_index, implausible
 from tuetinh.care.imaging.api import has_begun
-from tuetinh.care.insurance.api import Claim, claim, queue_claim, see_again, stop, take_back_claim, use_papers
+from tuetinh.care.insurance.api import (
+    Claim,
+    claim,
+    kind_so_far,
+    kinds_for,
+    queue_claim,
+    say_kind,
+    see_again,
+    stop,
+    take_back_claim,
+    use_papers,
+)
 from tuetinh.care.lab.api import awaited, hurry, order_tests
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.catalogues.api import Drug, Icd10, drug, fold, icd10, list_code, service
@@ -369,11 +380,12 @@ def _uncharge(asker: Asker, encounter_id: str, order: str) -> None:
 
 
 def close_visit(
-    asker: Asker, encounter_id: str, *, result: str, disposition: str, advice: str, follow_up: str = ""
+    asker: Asker, encounter_id: str, *, result: str, disposition: str, advice: str, follow_up: str = "", care: str = ""
 ) -> Claim:
     """End the visit and build its claim. result: KET_QUA_DTRI; disposition: MA_LOAI_RV; follow_up: ISO date or "".
 
-    Raises Incomplete with what is missing.
+    care: the kind of care (MA_LOAI_KCB), "" for what it is of. Raises Incomplete with what is missing, UnknownCode for
+    no kind of such a visit.
     """
     need_role(asker, DOCTOR)
     with transaction.atomic():
@@ -403,6 +415,8 @@ def close_visit(
             period=r4.Period(end=follow_up) if follow_up else None,
         )
         _keep(asker, [plan])
+        if care and care != kind_so_far(encounter):
+            _say_kind(asker, encounter, care)
         see_again(asker, encounter, follow_up)
         use_papers(asker, encounter)
         flat = [coding for concept in codings for coding in concept.coding or []]
@@ -411,6 +425,14 @@ def close_visit(
         queue_claim(asker, ended, paid=is_paid(encounter_id))
         Draft.objects.filter(encounter=encounter_id).delete()
     return claim(asker, encounter_id)
+
+
+def _say_kind(asker: Asker, encounter: r4.Encounter, care: str) -> None:
+    today = timezone.localdate()
+    if care not in kinds_for(encounter, today):
+        raise UnknownCode(_("Chọn loại hình KCB trong danh sách."), field="care")
+    say_kind(encounter, care, today)
+    record.update(asker, encounter)
 
 
 def reopen(asker: Asker, encounter_id: str, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from itertools import zip_longest
@@ -71,6 +72,7 @@ class CloseForm(forms.Form):
 
     result = forms.ChoiceField(label=gettext_lazy("Kết quả điều trị"))
     disposition = forms.ChoiceField(label=gettext_lazy("Hình thức ra viện"))
+    care = forms.ChoiceField(label=gettext_lazy("Loại hình KCB"), required=False)
     advice = forms.CharField(
         label=gettext_lazy("Lời dặn"), max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 3})
     )
@@ -78,9 +80,10 @@ class CloseForm(forms.Form):
         label=gettext_lazy("Hẹn khám lại"), max_length=10, required=False, help_text=gettext_lazy("dd/mm/yyyy")
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Offer the code lists of the insurance tables."""
+    def __init__(self, *args: Any, kinds: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        """Offer the code lists of the insurance tables. kinds: of care that the visit can be of."""
         super().__init__(*args, **kwargs)
+        self.fields["care"].choices = list((kinds or {}).items())  # type: ignore[attr-defined]
         for name, list_ in (("result", "KET_QUA_DTRI"), ("disposition", "MA_LOAI_RV")):
             self.fields[name].choices = list(codes(list_).items())  # type: ignore[attr-defined]
         self.fields["result"].initial, self.fields["disposition"].initial = "2", "1"

@@ -223,8 +223,9 @@ def _close(request: HttpRequest, here: Visit, drafts: Drafts) -> dict[str, Any]:
     me = asker(request)
     advice, follow_up = queries.advice(me, here.encounter)
     initial = {"advice": advice, "follow_up": "/".join(reversed(follow_up.split("-"))) if follow_up else ""}
+    kinds, kind = queries.kinds_of_care(me, here.encounter)
     context: dict[str, Any] = {
-        "form": CloseForm(initial=initial | _typed(drafts, "close")),
+        "form": CloseForm(initial=initial | {"care": kind} | _typed(drafts, "close"), kinds=kinds),
         "finished": here.state == "finished",
     }
     if here.state == "finished" and _account(request).role == "doctor":
@@ -384,8 +385,9 @@ def prescription(request: HttpRequest, encounter_id: str) -> HttpResponse:
 @desk("doctor")
 @require_POST
 def close(request: HttpRequest, encounter_id: str) -> HttpResponse:
-    """End the visit: `result disposition advice follow_up`."""
-    here, form = _visit(request, encounter_id), CloseForm(request.POST)
+    """End the visit: `result disposition advice follow_up care`."""
+    here = _visit(request, encounter_id)
+    form = CloseForm(request.POST, kinds=queries.kinds_of_care(asker(request), encounter_id)[0])
     if not form.is_valid():
         return _page(request, here, "close", status=422, form=form)
     try:

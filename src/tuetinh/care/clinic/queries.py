@@ -19,6 +19,7 @@ from tuetinh.care.clinic import facts
 from tuetinh.care.clinic.facts import IMAGING, SNOMED
 from tuetinh.care.clinic.models import Draft
 from tuetinh.care.clinic.vitals import PRESSURE, VITALS
+from tuetinh.care.insurance.api import kind_so_far, kinds_for
 from tuetinh.care.lab.api import Result, read_result, results, visit_results
 from tuetinh.commons.catalogues.api import FORMULARY, SERVICES, Drug, drug, fold
 from tuetinh.record import api as record
@@ -294,6 +295,12 @@ def advice(asker: Asker, encounter_id: str) -> tuple[str, str]:
         "r4.CarePlan | None", record.read_many(asker, "CarePlan", [f"{encounter_id}-plan"]).get(f"{encounter_id}-plan")
     )
     return (one.description or "", (one.period.end or "") if one.period else "") if one else ("", "")
+
+
+def kinds_of_care(asker: Asker, encounter_id: str) -> tuple[dict[str, str], str]:
+    """The kinds of care (MA_LOAI_KCB) that a visit can be said to be of today, and which it is of."""
+    encounter = cast(r4.Encounter, record.read(asker, "Encounter", encounter_id))
+    return kinds_for(encounter, timezone.localdate()), kind_so_far(encounter)
 
 
 def lab_of(asker: Asker, encounter_id: str) -> list[Result]:

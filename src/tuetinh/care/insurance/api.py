@@ -36,6 +36,7 @@ from tuetinh.care.insurance.intake.files import sources as claim_sources
 from tuetinh.care.insurance.intake.run import begin as begin_import
 from tuetinh.care.insurance.intake.run import outcomes as import_outcomes
 from tuetinh.care.insurance.intake.run import take_in, told_outcome
+from tuetinh.care.insurance.kinds import COLLECTED, EXAMINED, IN_BED, kind_so_far, kinds_for, kinds_to_choose, say_kind
 from tuetinh.care.insurance.papers.actions import issue, see_again, withdraw
 from tuetinh.care.insurance.papers.catalogue import PAPERS, Paper
 from tuetinh.care.insurance.queries import card_on, cards, facility_of, facility_with, visit_situation
@@ -74,12 +75,15 @@ from tuetinh.care.insurance.situations import (
 )
 
 __all__ = [
+    "COLLECTED",
     "COPAY",
     "COST_GROUP",
+    "EXAMINED",
     "FORMER",
     "FUND_SHARE",
     "HEAD",
     "INSURED_PRICE",
+    "IN_BED",
     "LEVEL",
     "OUT_OF_LEVEL",
     "PAPERS",
@@ -142,6 +146,9 @@ __all__ = [
     "import_outcomes",
     "issue",
     "kind",
+    "kind_so_far",
+    "kinds_for",
+    "kinds_to_choose",
     "line",
     "open_key",
     "publish_cards",
@@ -151,6 +158,7 @@ __all__ = [
     "recheck",
     "register_insurance_follower",
     "role_share",
+    "say_kind",
     "see_again",
     "send_due",
     "set_account",

@@ -12,8 +12,20 @@ from zoneinfo import ZoneInfo
 
 from tuetinh.care.insurance.annexes.lists import BY_LEVEL
 from tuetinh.care.insurance.benefits import Line
-from tuetinh.care.insurance.entitlement import HUNDRED, ZERO, CardTerm, Former, Level, Reason, Situation
+from tuetinh.care.insurance.entitlement import (
+    HUNDRED,
+    ZERO,
+    CardTerm,
+    Former,
+    Level,
+    Reason,
+    Situation,
+    in_force,
+    is_inpatient,
+    law,
+)
 from tuetinh.care.insurance.facts import Card
+from tuetinh.care.insurance.kinds import kind_so_far
 from tuetinh.commons.catalogues.api import FORMULARY, SUBSTANCES, drug, service
 from tuetinh.record import r4
 
@@ -103,13 +115,14 @@ def situation(
         former=here.former,
         points=here.points,
         station=here.station,
-        inpatient=bool(encounter.class_ and encounter.class_.code in ("IMP", "ACUTE", "NONAC")),
+        inpatient=is_inpatient(kind_so_far(encounter)),
         listed_disease=BY_LEVEL.get(here.level) in inputs.annexes,
         hard_area=bool(last and last.area and last.number[:2] in POOR_GROUPS),
         exempt_from=date.fromisoformat(last.exempt_from) if last and len(last.exempt_from) == 10 else None,
         five_years=date.fromisoformat(last.five_years) if last and len(last.five_years) == 10 else None,
         copaid=copaid(last, inputs, end),
         exams_before=inputs.exams_before,
+        told=in_force(law()["kind_codes"].get(kind_so_far(encounter), [["", ""]]), end),
     )
 
 

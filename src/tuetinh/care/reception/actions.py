@@ -8,8 +8,17 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from tuetinh.care.billing.api import NoPrice, cancel_charge, charge
+from tuetinh.care.insurance.api import COLLECTED, EXAMINED, kinds_to_choose, say_kind
 from tuetinh.care.reception import facts
-from tuetinh.care.reception.errors import AlreadyWaiting, NoReason, NoRoom, NotAllowed, NoVisit, WrongState
+from tuetinh.care.reception.errors import (
+    AlreadyWaiting,
+    NoReason,
+    NoRoom,
+    NotAllowed,
+    NoVisit,
+    UnknownCare,
+    WrongState,
+)
 from tuetinh.care.reception.models import Counter, Turn
 from tuetinh.care.reception.queries import OPEN, Visit, today, visits
 from tuetinh.commons.catalogues.api import consultations
@@ -35,15 +44,19 @@ def open_visit(
     *,
     priority: bool = False,
     kind: str = "own",
+    care: str = EXAMINED,
 ) -> Visit:
     """Receive a person: an Encounter, the consultation fee, and a number in the room's queue.
 
-    kind: one of facts.REASONS. Raises NoRoom, AlreadyWaiting, NotAllowed; the record's NotFound for an unknown person.
+    kind: one of facts.REASONS; care: kind of care (MA_LOAI_KCB) of who does not lie in. Raises NoRoom, UnknownCare,
+    AlreadyWaiting, NotAllowed; the record's NotFound for an unknown person.
     """
     _allow(asker, DESK)
     if asker.role != "system" and facility != asker.facility:
         raise NotAllowed
     now = timezone.now()
+    if care not in kinds_to_choose(timezone.localdate(now), stay=False):
+        raise UnknownCare
     with transaction.atomic():
         patient = cast(r4.Patient, record.read(asker, "Patient", patient_id))
         places = record.read_many(SYSTEM, "Location", [room])
@@ -62,8 +75,10 @@ def open_visit(
             kind=kind,
             at=timezone.localtime(now),
         )
+        say_kind(encounter, care, timezone.localdate(now))
         stored = record.create(asker, encounter)
-        _charge_consultation(asker, stored, place)
+        if care != COLLECTED:  # nobody examines who only collects medicines
+            _charge_consultation(asker, stored, place)
         _tell(row)
     return visits(asker, [row])[0]
 

@@ -32,6 +32,14 @@ class NoRoom(ReceptionError):
     status = 400
 
 
+class UnknownCare(ReceptionError):
+    """A kind of care that is not offered on the day."""
+
+    code = "unknown-care"
+    message = _("Chọn loại hình KCB trong danh sách.")
+    status = 400
+
+
 class AlreadyWaiting(ReceptionError):
     """The person waits in this room already."""
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, override
 
+from tuetinh.care.insurance.api import EXAMINED, kinds_to_choose
 from tuetinh.care.reception.words import CARD_WARNINGS, KINDS
 from tuetinh.commons.catalogues.api import (
     OCCUPATIONS,
@@ -224,8 +225,19 @@ class VisitForm(forms.Form):
         label=gettext_lazy("Lý do đến khám"), max_length=300, widget=forms.TextInput(attrs={"data-focus": ""})
     )
     kind = forms.ChoiceField(label=gettext_lazy("Hình thức"), choices=tuple(KINDS.items()), initial="own")
+    care = forms.ChoiceField(label=gettext_lazy("Loại hình KCB"), required=False, initial=EXAMINED)
     priority = forms.BooleanField(label=gettext_lazy("Ưu tiên"), required=False)
     checked = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Offer the kinds of care of today."""
+        super().__init__(*args, **kwargs)
+        kinds = kinds_to_choose(timezone.localdate(), stay=False)
+        self.fields["care"].choices = list(kinds.items())  # type: ignore[attr-defined]
+
+    def clean_care(self) -> str:
+        """An examination where nothing is chosen."""
+        return self.cleaned_data["care"] or EXAMINED
 
 
 class NewbornForm(forms.Form):

@@ -184,6 +184,7 @@ def person(request: HttpRequest, patient_id: str) -> HttpResponse:
                 told["reason"],
                 priority=told["priority"],
                 kind=told["kind"],
+                care=told["care"],
             )
         except ReceptionError as error:
             form.add_error(None, str(error))

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from tuetinh.care.billing.api import NoPrice, cancel_charge, charge
-from tuetinh.care.insurance.api import Problem, stop
+from tuetinh.care.insurance.api import IN_BED, Problem, kinds_to_choose, say_kind, stop
 from tuetinh.care.reception import api as reception
 from tuetinh.care.ward import facts, queries
 from tuetinh.care.ward.errors import (
@@ -26,6 +26,7 @@ from tuetinh.care.ward.errors import (
     NotAllowed,
     NotInpatient,
     NotOpen,
+    UnknownCare,
     WrongDay,
     WrongQuantity,
 )
@@ -42,18 +43,23 @@ NOON: Final = time(12)  # of the day that a day in bed of before is charged for
 Reasons = Mapping[str, str]
 
 
-def admit(asker: Asker, encounter_id: str, bed: str, reason: str, *, reasons: Reasons | None = None) -> list[Problem]:
+def admit(
+    asker: Asker, encounter_id: str, bed: str, reason: str, *, care: str = IN_BED, reasons: Reasons | None = None
+) -> list[Problem]:
     """Take a person who is being seen in, into a bed; returns what the insurance remarks.
 
-    Raises NotOpen, AlreadyIn, NoBed, BedTaken, insurance's Stopped.
+    care: kind of stay (MA_LOAI_KCB). Raises NotOpen, AlreadyIn, NoBed, BedTaken, UnknownCare, insurance's Stopped.
     """
     _allow(asker, DOCTOR)
+    if care not in kinds_to_choose(timezone.localdate(), stay=True):
+        raise UnknownCare
     with transaction.atomic():
         encounter = _open(asker, encounter_id)
         if facts.lies_in(encounter):
             raise AlreadyIn
         department, place = _free(asker, bed)
         facts.admit(encounter, department, place, timezone.localtime(), reason.strip()[:500])
+        say_kind(encounter, care, timezone.localdate())
         record.update(asker, encounter)
         return _asked(asker, encounter_id, "order", reasons)
 

@@ -60,6 +60,14 @@ class BedTaken(WardError):
     message = gettext_lazy("Giường này đang có người nằm. Chọn giường khác.")
 
 
+class UnknownCare(WardError):
+    """A kind of stay that there is none of."""
+
+    code = "unknown-care"
+    message = gettext_lazy("Chọn loại hình KCB trong danh sách.")
+    status = 422
+
+
 class WrongDay(WardError):
     """The person did not lie in on that day."""
 

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from tuetinh.care.billing.api import BillingError
 from tuetinh.care.clinic.api import ClinicError, Line, Warned, order_medicine
-from tuetinh.care.insurance.api import Problem, Stopped, reasons_given, shown
+from tuetinh.care.insurance.api import IN_BED, Problem, Stopped, kinds_to_choose, reasons_given, shown
 from tuetinh.care.reception import api as reception
 from tuetinh.care.reception.api import NoVisit, ReceptionError
 from tuetinh.care.ward import actions, queries
@@ -68,13 +68,14 @@ def stay(request: HttpRequest, encounter_id: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @never_cache
 def admit(request: HttpRequest, encounter_id: str) -> HttpResponse:
-    """Take somebody who is being seen in: `bed reason`."""
+    """Take somebody who is being seen in: `bed reason care`."""
     me = asker(request)
     try:
         visit = reception.visit(me, encounter_id)
     except NoVisit as error:
         raise Http404 from error
-    typed = {"bed": request.POST.get("bed", ""), "reason": request.POST.get("reason", "")}
+    typed = {name: request.POST.get(name, "") for name in ("bed", "reason", "care")}
+    typed["care"] = typed["care"] or IN_BED
     failed = None
     if request.method == "POST":
         if not typed["bed"]:
@@ -83,8 +84,9 @@ def admit(request: HttpRequest, encounter_id: str) -> HttpResponse:
 
             def act() -> list[Problem]:
                 return actions.admit(
-                    me, encounter_id, typed["bed"], typed["reason"], reasons=reasons_given(request.POST)
-                )
+                    me, encounter_id, typed["bed"], typed["reason"], care=typed["care"],
+                    reasons=reasons_given(request.POST),
+                )  # fmt: skip
 
             failed = _tried(request, "admit", typed, act)
         if failed is None:
@@ -92,6 +94,7 @@ def admit(request: HttpRequest, encounter_id: str) -> HttpResponse:
             return redirect("ward:stay", encounter_id)
     context = {
         "visit": visit, "banner": banner(me, visit.patient), "departments": queries.departments(me), "failed": failed,
+        "kinds": kinds_to_choose(timezone.localdate(), stay=True),
         "typed": typed, "stopped": failed.stopped if failed else None,
     }  # fmt: skip
     return render(request, "ward/admit.html", context, status=failed.status if failed else 200)

@@ -26,11 +26,20 @@ from tuetinh.care.insurance.filling.reading import (
     text,
     told,
 )
-from tuetinh.care.insurance.filling.summary import department_at, key, principal, rooms_at, traditional
+from tuetinh.care.insurance.filling.summary import (
+    department_at,
+    key,
+    kind_of_care,
+    principal,
+    rooms_at,
+    traditional,
+)
 from tuetinh.care.insurance.filling.visit import Visit
+from tuetinh.care.insurance.kinds import bed_group
 from tuetinh.care.insurance.situations import (
     BASE,
     CEILING,
+    CLAIM_LINE,
     COST_GROUP,
     REGISTRATION,
     SUPPLIES,
@@ -130,7 +139,8 @@ class Charged:
     def group(self) -> str:
         """MA_NHOM."""
         if said := told(self.item, COST_GROUP):
-            return said
+            own = said in _BEDS and not any(one.system == CLAIM_LINE for one in self.item.identifier or ())
+            return bed_group(kind_of_care(self.visit)) if own else said
         if self.line.line.kind == "supply":
             return "10"
         known = self.service

@@ -19,6 +19,7 @@ from tuetinh.care.insurance.filling.reading import (
     text,
 )
 from tuetinh.care.insurance.filling.visit import Visit
+from tuetinh.care.insurance.kinds import INPATIENT, told_kind
 from tuetinh.care.insurance.repeats import longest_drug, served_days
 from tuetinh.care.insurance.situations import CODE, moment
 from tuetinh.care.insurance.tables import Row, Tables
@@ -40,7 +41,6 @@ SHORT_STAY: Final = timedelta(hours=4)
 KINDS: Final = {"IMP": "03", "ACUTE": "03", "NONAC": "03", "SS": "09", "VR": "14", "HH": "12", "FLD": "11"}
 BY_SERVICE, BY_DRUG = ("02", "08"), ("05", "07")  # kinds whose days are those of services, of medicines
 NEW_KINDS: Final = "2026-08-01"  # QĐ 1804/QĐ-BYT brings 11 to 16
-INPATIENT: Final = ("IMP", "ACUTE", "NONAC")
 TRADITIONAL: Final = "ma-benh-yhct"
 BEGINNING: Final = (
     *("MA_LK", "STT", "MA_BN", "HO_TEN", "SO_CCCD", "NGAY_SINH", "GIOI_TINH", "MA_THE_BHYT", "MA_DKBD", "GT_THE_TU"),
@@ -259,7 +259,7 @@ def admitted_at(encounter: r4.Encounter) -> datetime | None:
 
 def kind_of_care(visit: Visit) -> str:
     """MA_LOAI_KCB: what the end of the visit said, else by the class of the visit."""
-    if told := leaving(visit.encounter).get("ma-loai-kcb"):
+    if told := told_kind(visit.encounter):
         return told
     own = visit.encounter.class_.code or "" if visit.encounter.class_ else ""
     start, end = admitted(visit), times(visit)[1]

@@ -26,9 +26,12 @@ from tuetinh.record import api as record
 from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 
-KINDS: Final = {"01": "01", "02": "02", "05": "02", "07": "02", "08": "02", "04": "04"} | dict.fromkeys(
-    ("03", "06", "09"), "03"
-)  # MA_LOAI_KCB to the kind of list: 01 examination, 02 outpatient, 03 inpatient, 04 day care
+# MA_LOAI_KCB to the kind of list: 01 examination, 02 outpatient, 03 inpatient, 04 day care
+KINDS: Final = (
+    {"01": "01", "02": "02", "05": "02", "07": "02", "08": "02", "04": "04"}
+    | dict.fromkeys(("03", "06", "09"), "03")
+    | dict.fromkeys(("11", "12", "13", "14", "15", "16"), "01")
+)
 ZERO: Final = Decimal(0)
 COLUMNS: Final = [
     Column("name", "Nội dung", 34), Column("unit", "ĐVT", 6), Column("SO_LUONG", "Số lượng", 8),

@@ -10,6 +10,7 @@ import pytest
 from django.db import connections
 
 from tuetinh.care.billing.api import bill
+from tuetinh.care.insurance.api import kind_so_far
 from tuetinh.care.reception import actions, errors
 from tuetinh.care.reception.models import Turn
 from tuetinh.care.reception.queries import ahead, rooms, visit, waiting
@@ -48,6 +49,27 @@ def test_a_visit_is_an_encounter_with_a_number_and_a_fee(cast: Any) -> None:
     actions.cancel(asker_of(cast["reception"]), one.encounter, "Về nhà")
     assert bill(SYSTEM, one.encounter).due == 0
     assert record.read(SYSTEM, "Encounter", one.encounter).status == "cancelled"
+
+
+def test_the_kind_of_care_is_chosen_once(cast: Any) -> None:
+    from datetime import date
+    from decimal import Decimal
+
+    load_price_list(HERE, (PriceRow(s.code, "service", Decimal(36_500)) for s in consultations()), date(2020, 1, 1))
+    kinds = {code: received(cast, care=code) for code in ("01", "05", "07")}
+    told = {code: cast_(record.read(SYSTEM, "Encounter", one.encounter)) for code, one in kinds.items()}
+    assert {code: kind_so_far(one) for code, one in told.items()} == {"01": "01", "05": "05", "07": "07"}
+    dues = [bill(SYSTEM, one.encounter).due for one in kinds.values()]
+    assert dues == [Decimal(36_500), Decimal(36_500), Decimal(0)]  # who collects medicines is not examined
+    for care in ("03", "09", "17", ""):
+        with pytest.raises(errors.UnknownCare):
+            received(cast, care=care)
+    assert Turn.objects.count() == 3
+
+
+def cast_(resource: r4.Resource) -> r4.Encounter:
+    assert isinstance(resource, r4.Encounter)
+    return resource
 
 
 def test_priority_goes_first(cast: Any) -> None:

@@ -17,7 +17,7 @@ from pypdf import PdfReader
 
 from tuetinh.care.insurance import gateway
 from tuetinh.care.insurance.api import SimulatedCard as Card
-from tuetinh.care.insurance.api import set_account
+from tuetinh.care.insurance.api import kind_so_far, set_account
 from tuetinh.care.insurance.simulator import Simulator
 from tuetinh.care.reception import actions, voice
 from tuetinh.care.reception.models import Turn
@@ -363,3 +363,14 @@ def test_enter_opens_nobody_who_fits_only_by_a_slip(as_role: As) -> None:
         assert shown.redirect_chain == [("/reception", 302)], typed
         assert (f"/reception/people/{known}" in text, "gần giống" in text) == (True, True), typed
     assert desk.post("/reception", {"q": "012172000018"})["Location"] == f"/reception/people/{known}"
+
+
+def test_the_desk_chooses_the_kind_of_care(as_role: As, cast: Any) -> None:
+    browser, patient = as_role("reception"), person()
+    assert '<option value="07"' in browser.get(f"/reception/people/{patient}").content.decode()
+    wrong = browser.post(f"/reception/people/{patient}", VISIT | {"care": "03"})
+    assert (wrong.status_code, Turn.objects.count()) == (422, 0)
+    browser.post(f"/reception/people/{patient}", VISIT | {"care": "08"})
+    visit = record.read(SYSTEM, "Encounter", Turn.objects.get().encounter)
+    assert isinstance(visit, r4.Encounter)
+    assert kind_so_far(visit) == "08"

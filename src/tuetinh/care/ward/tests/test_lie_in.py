@@ -14,13 +14,24 @@ from django.test import Client
 from django.utils import timezone
 
 from tuetinh.care.clinic.api import Line, close_visit, diagnose, order_medicine, prescription
+from tuetinh.care.clinic.errors import UnknownCode
 from tuetinh.care.insurance.api import Stopped, claim
 from tuetinh.care.insurance.errors import MayNotOverride
 from tuetinh.care.insurance.filling.summary import beginning
 from tuetinh.care.insurance.models import ApprovedItem, ClaimCase, RuleOverride, Run
 from tuetinh.care.reception import api as reception
 from tuetinh.care.ward import actions, queries
-from tuetinh.care.ward.errors import AlreadyIn, BedTaken, Charged, NoBed, NoItem, NotAllowed, NotInpatient, WrongDay
+from tuetinh.care.ward.errors import (
+    AlreadyIn,
+    BedTaken,
+    Charged,
+    NoBed,
+    NoItem,
+    NotAllowed,
+    NotInpatient,
+    UnknownCare,
+    WrongDay,
+)
 from tuetinh.care.ward.tests.conftest import BED_DAY, SUTURE
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
@@ -276,3 +287,26 @@ def test_supplies_are_found_by_their_names(as_role: Callable[[str], Client], war
     found = as_role("nurse").get("/catalogues/supplies?q=chi+khau", **ask).json()
     assert [(one["value"], one["label"], one["hint"]) for one in found] == [(SUTURE, "Chỉ khâu liền kim", "Sợi")]
     assert as_role("outsider").get("/catalogues/supplies?q=chi", **ask).status_code == 403
+
+
+def test_day_care_is_chosen_once_and_claimed_as_such(doctor: Asker, nurse: Asker, visit: str) -> None:
+    diagnose(doctor, visit, "J18.9")
+    with pytest.raises(UnknownCare):
+        actions.admit(doctor, visit, "h1", "", care="05")
+    actions.admit(doctor, visit, "h1", "Truyền hóa chất", care="04")
+    actions.charge_bed(nurse, visit, BED_DAY, today())
+    close_visit(doctor, visit, result="2", disposition="1", advice="Nghỉ ngơi")
+    made = claim(SYSTEM, visit).tables
+    summary = made["XML1"][0]
+    assert (summary["MA_LOAI_KCB"], summary["LY_DO_VNT"]) == ("04", "Truyền hóa chất")
+    assert summary["NGAY_VAO_NOI_TRU"] >= summary["NGAY_VAO"]
+    assert [row["MA_NHOM"] for row in made["XML3"] if row["MA_DICH_VU"] == BED_DAY] == ["14"]
+
+
+def test_the_doctor_corrects_the_kind_when_the_stay_ends(doctor: Asker, visit: str) -> None:
+    diagnose(doctor, visit, "J18.9")
+    actions.admit(doctor, visit, "h1", "")
+    with pytest.raises(UnknownCode):
+        close_visit(doctor, visit, result="2", disposition="1", advice="Nghỉ ngơi", care="05")
+    close_visit(doctor, visit, result="2", disposition="1", advice="Nghỉ ngơi", care="04")
+    assert claim(SYSTEM, visit).tables["XML1"][0]["MA_LOAI_KCB"] == "04"
