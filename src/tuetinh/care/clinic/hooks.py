@@ -12,6 +12,15 @@ MENU = [
         roles=("doctor", "nurse"), url="clinic:worklist", icon="stethoscope", label=gettext_lazy("Khám bệnh"), order=10
     ),
     MenuItem(roles=("pharmacist",), url="clinic:prescriptions", icon="pill", label=gettext_lazy("Đơn thuốc"), order=10),
+    MenuItem(
+        roles=("admin",),
+        url="clinic:machines",
+        icon="tool",
+        label=gettext_lazy("Máy làm thủ thuật"),
+        order=63,
+        rare=True,
+        at="facility",
+    ),
     MenuItem(roles=("archivist",), url="clinic:files", icon="archive", label=gettext_lazy("Hồ sơ"), order=10),
 ]
 PEOPLE = [

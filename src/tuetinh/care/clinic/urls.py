@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from tuetinh.care.clinic import pages, worklist_pages
+from tuetinh.care.clinic.procedures import machine_pages
 from tuetinh.care.clinic.procedures import pages as procedures
 
 app_name = "clinic"
@@ -12,6 +13,7 @@ urlpatterns = [
     path("clinic", pages.worklist, name="worklist"),
     path("clinic/prescriptions", worklist_pages.prescriptions, name="prescriptions"),
     path("clinic/files", worklist_pages.files, name="files"),
+    path("clinic/machines", machine_pages.known, name="machines"),
     path("clinic/next", pages.call_next, name="next"),
     path("clinic/people/<str:patient_id>", pages.person, name="person"),
     path("clinic/visits/<str:encounter_id>", pages.visit, name="visit"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuetinh.care.imaging.archive.overview import check
 from tuetinh.care.imaging.archive.recording import record_visit
-from tuetinh.care.imaging.devices import first_device
+from tuetinh.care.imaging.devices import first_device, machine_codes
 from tuetinh.care.imaging.errors import Held
 from tuetinh.care.imaging.exams import has_begun
 from tuetinh.care.imaging.handover import doors
@@ -41,6 +41,7 @@ __all__ = [
     "has_begun",
     "held_visits",
     "looks",
+    "machine_codes",
     "opened",
     "part_of",
     "record_visit",

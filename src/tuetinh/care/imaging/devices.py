@@ -41,6 +41,12 @@ def listed(asker: Asker) -> QuerySet[Device]:
     return rows.filter(facility=asker.facility) if asker.facility else rows
 
 
+def machine_codes(facility: str) -> dict[str, str]:
+    """The machines of a facility that are in use and have a code of the Ministry (MA_MAY): name by code."""
+    rows = Device.objects.filter(facility=facility, enabled=True).exclude(ministry_code="")
+    return dict(rows.values_list("ministry_code", "name"))
+
+
 def save(asker: Asker, device_id: int | None, draft: Draft) -> Device:
     """Register a machine of the asker's facility, or change it. Raises NotAllowed, NoDevice, Taken."""
     if asker.role != "admin" or (device_id is None and not asker.facility):

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from tuetinh.care.imaging.dimse.peers import ANYONE
 from tuetinh.care.imaging.models import Device
+from tuetinh.care.insurance.api import MACHINE_CODE
 
 
 def _is_title(value: str) -> None:
@@ -41,7 +42,7 @@ class DeviceForm(forms.Form):
     works = forms.BooleanField(label=_("Được nhận danh sách chỉ định"), required=False)
     enabled = forms.BooleanField(label=_("Đang dùng"), required=False, initial=True)
     ministry_code = forms.RegexField(
-        r"^[A-ZĐ]{2,3}\.[1-3](\[[^\]]*\])?\.[^\s;]+$",  # QĐ 3176, bảng 3, trường 44
+        f"^{MACHINE_CODE}$",
         label=_("Mã máy BHYT (MA_MAY)"), max_length=100, required=False,
         error_messages={"invalid": _("Cần dạng nhóm.nguồn.số máy, ví dụ CL.1.SOMATOM-12345.")},
         help_text=_("Nhóm XQ, CL, MRI, SA…; nguồn 1 ngân sách, 2 tài trợ, 3 khác; số hiệu máy."),

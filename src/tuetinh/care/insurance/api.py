@@ -10,6 +10,7 @@ from tuetinh.care.insurance.actions import (
     set_account,
     set_key,
 )
+from tuetinh.care.insurance.approved.checking import approved_machines
 from tuetinh.care.insurance.benefits import Line, Split, SplitLine, split
 from tuetinh.care.insurance.building import built
 from tuetinh.care.insurance.cases import benefit
@@ -30,6 +31,7 @@ from tuetinh.care.insurance.errors import (
     Stopped,
 )
 from tuetinh.care.insurance.facts import Card, card, coverage
+from tuetinh.care.insurance.filling.reading import MACHINE, MACHINE_CODE
 from tuetinh.care.insurance.followers import register as register_insurance_follower
 from tuetinh.care.insurance.intake.files import Source as ClaimSource
 from tuetinh.care.insurance.intake.files import sources as claim_sources
@@ -85,6 +87,8 @@ __all__ = [
     "INSURED_PRICE",
     "IN_BED",
     "LEVEL",
+    "MACHINE",
+    "MACHINE_CODE",
     "OUT_OF_LEVEL",
     "PAPERS",
     "POINTS",
@@ -120,6 +124,7 @@ __all__ = [
     "Standing",
     "Stopped",
     "announce_visit",
+    "approved_machines",
     "base_salary",
     "begin_import",
     "benefit",

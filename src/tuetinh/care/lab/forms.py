@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from tuetinh.care.insurance.api import MACHINE_CODE
 from tuetinh.care.lab.catalogue import analytes
 from tuetinh.care.lab.machines.drivers import drivers
 
@@ -54,7 +55,7 @@ class AnalyserForm(forms.Form):
     downloads = forms.BooleanField(label=_("Gửi chỉ định cho máy khi nhận mẫu"), required=False)
     bedside = forms.BooleanField(label=_("Máy đặt tại khoa hoặc trạm (xét nghiệm tại chỗ)"), required=False)
     ministry_code = forms.RegexField(
-        r"^[A-ZĐ]{2,3}\.[1-3](\[[^\]]*\])?\.[^\s;]+$",  # QĐ 3176, bảng 3, trường 44
+        f"^{MACHINE_CODE}$",
         label=_("Mã máy BHYT (MA_MAY)"), max_length=100, required=False,
         error_messages={"invalid": _("Cần dạng nhóm.nguồn.số máy, ví dụ HH.1.XN1000-12345.")},
         help_text=_("Nhóm HH, SH, VS, DN…; nguồn 1 ngân sách, 2 tài trợ, 3 khác; số hiệu máy."),

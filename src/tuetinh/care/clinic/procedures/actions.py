@@ -16,6 +16,7 @@ from tuetinh.care.clinic import queries
 from tuetinh.care.clinic.actions import DOCTOR, being_seen, by, need_role
 from tuetinh.care.clinic.errors import Implausible, UnknownCode
 from tuetinh.care.clinic.procedures import facts
+from tuetinh.care.clinic.procedures.machines import machines, used
 from tuetinh.care.insurance.api import Problem, role_share, stop
 from tuetinh.commons.catalogues.api import codes, is_procedure, service
 from tuetinh.commons.messages.api import publish
@@ -31,6 +32,7 @@ class Done:
     """A procedure as it was typed. people: ids of practitioners, the first led; anaesthesia: PP_VO_CAM or "".
 
     again: a further one of the same session, which costs a part (`AGAIN`), "" for one by itself. note: how it went.
+    machines: codes (MA_MAY) of those that it was done with.
     """
 
     code: str
@@ -40,6 +42,7 @@ class Done:
     anaesthesia: str = ""
     again: str = ""
     note: str = ""
+    machines: tuple[str, ...] = ()
 
 
 def write_down(
@@ -54,6 +57,7 @@ def write_down(
     if known is None or not is_procedure(known):
         raise UnknownCode(_("Chọn phẫu thuật, thủ thuật trong danh mục."), field="code")
     _refuse_wrong(told)
+    tools = used(told.machines, machines(asker)) if told.machines else []
     with transaction.atomic():
         encounter = being_seen(asker, encounter_id)
         began = datetime.fromisoformat((encounter.period.start if encounter.period else None) or told.start.isoformat())
@@ -63,7 +67,7 @@ def write_down(
         order = record.create(asker, facts.order(encounter, id_, known, start, by(asker)))
         made = facts.done(
             encounter, id_, known, start=start, end=told.end.isoformat(timespec="seconds"), people=told.people,
-            anaesthesia=told.anaesthesia, note=told.note,
+            anaesthesia=told.anaesthesia, note=told.note, machines=tools,
         )  # fmt: skip
         record.create(asker, made)
         charge(

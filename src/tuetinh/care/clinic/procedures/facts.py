@@ -36,6 +36,7 @@ def done(
     people: Sequence[str],
     anaesthesia: str,
     note: str,
+    machines: Sequence[r4.Reference] = (),
 ) -> r4.Procedure:
     """What was done for the order of the same id. people: ids of practitioners; anaesthesia: PP_VO_CAM or ""."""
     concept = service_code(service)
@@ -53,5 +54,6 @@ def done(
             r4.ProcedurePerformer(actor=r4.Reference(reference=f"Practitioner/{one}")) for one in people
         ] or None,
         usedCode=[list_code("PP_VO_CAM", anaesthesia)] if anaesthesia else None,
+        usedReference=list(machines) or None,
         note=[r4.Annotation(text=note)] if note else None,
     )  # fmt: skip

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from tuetinh.care.billing.api import BillingError
 from tuetinh.care.clinic.errors import ClinicError
 from tuetinh.care.clinic.procedures import actions
+from tuetinh.care.clinic.procedures.machines import machines
 from tuetinh.care.insurance.api import Finding, Stopped, reasons_given, shown
 from tuetinh.care.reception import api as reception
 from tuetinh.care.reception.api import NoVisit
@@ -48,13 +49,17 @@ class DoneForm(forms.Form):
     people = forms.MultipleChoiceField(
         label=gettext_lazy("Người thực hiện"), required=False, widget=forms.CheckboxSelectMultiple
     )
+    machines = forms.MultipleChoiceField(
+        label=gettext_lazy("Máy đã dùng"), required=False, widget=forms.CheckboxSelectMultiple
+    )
     note = forms.CharField(
         label=gettext_lazy("Tường trình"), max_length=2000, required=False, widget=forms.Textarea({"rows": 3})
     )
 
-    def __init__(self, *given: Any, people: dict[str, str], **more: Any) -> None:
+    def __init__(self, *given: Any, people: dict[str, str], machines: dict[str, str], **more: Any) -> None:
         super().__init__(*given, **more)
         cast(forms.ChoiceField, self.fields["people"]).choices = list(people.items())
+        cast(forms.ChoiceField, self.fields["machines"]).choices = list(machines.items())
         kinds = [("", _("không")), *codes("PP_VO_CAM").items()]
         cast(forms.ChoiceField, self.fields["anaesthesia"]).choices = kinds
 
@@ -63,7 +68,7 @@ class DoneForm(forms.Form):
         told = self.cleaned_data
         return actions.Done(
             told["code"], told["start"], told["end"], tuple(told["people"]), told["anaesthesia"], told["again"],
-            told["note"].strip(),
+            told["note"].strip(), tuple(told["machines"]),
         )  # fmt: skip
 
 
@@ -81,6 +86,7 @@ def procedures(request: HttpRequest, encounter_id: str) -> HttpResponse:
     now = f"{timezone.localtime():%Y-%m-%dT%H:%M}"
     form = DoneForm(
         request.POST if request.method == "POST" else None, people=people,
+        machines={one.code: f"{one.name} · {one.code}" if one.name else one.code for one in machines(me)},
         initial={"start": now, "people": [me.practitioner]},
     )  # fmt: skip
     stopped: list[Finding] = []
@@ -141,4 +147,5 @@ def _by(one: r4.Procedure, people: dict[str, str]) -> str:
 
 
 def _how(one: r4.Procedure) -> str:
-    return concept_text(one.usedCode[0]) if one.usedCode else ""
+    tools = (tool.display or "" for tool in one.usedReference or [])
+    return " · ".join(filter(None, (concept_text(one.usedCode[0]) if one.usedCode else "", *tools)))

@@ -14,9 +14,11 @@ from django.utils import timezone
 from tuetinh.care.clinic import actions as clinic
 from tuetinh.care.clinic.errors import ClinicError, Implausible, NotAllowed, UnknownCode
 from tuetinh.care.clinic.procedures.actions import Done, of_visit, take_back, write_down
-from tuetinh.care.insurance.api import Stopped, claim
+from tuetinh.care.clinic.procedures.machines import machines, register, retire
+from tuetinh.care.insurance.api import MACHINE, Stopped, claim
 from tuetinh.care.insurance.facts import coverage
 from tuetinh.care.insurance.gateway import Answer
+from tuetinh.care.insurance.models import ApprovedItem, Run
 from tuetinh.care.reception import api as reception
 from tuetinh.commons.access.api import asker_of
 from tuetinh.commons.access.models import Account
@@ -185,3 +187,57 @@ def test_the_choice_offers_what_is_done_by_hand_alone(as_role: As) -> None:
     assert {(service(one["value"]) or search_services("x")[0]).rank[:1] for one in found} <= {"P", "T"}
     tests = as_role("doctor").get("/catalogues/services?done=1&q=creatinin", headers={"Accept": "application/json"})
     assert tests.json() == []
+
+
+def approve(code: str, name: str, *, facility: str = "12104") -> None:
+    told = {"key": code, "code": code, "name": name, "since": date(2025, 1, 1)}
+    ApprovedItem.objects.create(facility=facility, catalogue="06", **told)
+    Run.objects.create(facility=facility, kind="approved", began=timezone.now(), ended=timezone.now())
+
+
+def test_the_machines_are_chosen_and_claimed(visit: str, doctor: Asker, cast: dict[str, Account]) -> None:
+    admin = asker_of(cast["admin"])
+    laser = register(admin, "Máy laser CO2", "LS.1.CO2-77")
+    lab = r4.Device(
+        status="active", identifier=[r4.Identifier(system=MACHINE, value="HH.1.XN-1")],
+        deviceName=[r4.DeviceDeviceName(name="Huyết học", type="user-friendly-name")],
+        owner=r4.Reference(reference="Organization/12104"),
+    )  # fmt: skip
+    record.create(SYSTEM, lab)
+    approve("TN.1.4008-5", "Máy thận nhân tạo")
+    approve("TN.1.4008-6", "Máy của nơi khác", facility="12001")
+    known = machines(doctor)
+    assert [(one.name, one.code) for one in known] == [
+        ("Huyết học", "HH.1.XN-1"), ("Máy laser CO2", "LS.1.CO2-77"), ("Máy thận nhân tạo", "TN.1.4008-5"),
+    ]  # fmt: skip
+    with pytest.raises(UnknownCode):
+        write_down(doctor, visit, told(machines=("TN.1.4008-6",)))
+    write_down(doctor, visit, told(machines=("LS.1.CO2-77", "TN.1.4008-5")))
+    assert line(visit)["MA_MAY"] == "LS.1.CO2-77;TN.1.4008-5"
+    retire(admin, laser.id)
+    assert "LS.1.CO2-77" not in [one.code for one in machines(doctor)]
+    assert line(visit)["MA_MAY"] == "LS.1.CO2-77;TN.1.4008-5"
+
+
+@pytest.mark.parametrize("code", ["laser", "LS.4.1", "LS.1.A;LS.1.B", "LS.1.CO2-77"])
+def test_a_machine_has_a_code_of_its_own(code: str, doctor: Asker, cast: dict[str, Account]) -> None:
+    admin = asker_of(cast["admin"])
+    register(admin, "Máy laser CO2", "LS.1.CO2-77")
+    with pytest.raises(Implausible):
+        register(admin, "Máy", code)
+    with pytest.raises(NotAllowed):
+        register(doctor, "Máy", "LS.1.9")
+    assert [one.code for one in machines(doctor)] == ["LS.1.CO2-77"]
+
+
+def test_the_administrator_registers_machines_and_the_doctor_chooses(as_role: As, visit: str, doctor: Asker) -> None:
+    admin, address = as_role("admin"), "/clinic/machines"
+    assert admin.post(address, {"name": "Máy laser", "code": "laser"}).status_code == 422
+    assert admin.post(address, {"name": "Máy laser", "code": "LS.1.9"})["Location"] == address
+    page = admin.get(address).content.decode()
+    assert 'data-machine="LS.1.9"' in page
+    pages = f"/clinic/visits/{visit}/procedures"
+    assert 'value="LS.1.9"' in as_role("doctor").get(pages).content.decode()
+    (one,) = machines(doctor)
+    assert admin.post(address, {"retire": one.id})["Location"] == address
+    assert "LS.1.9" not in as_role("doctor").get(pages).content.decode()

@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
 from django.db.models import Max
+from django.utils import timezone
 
 from tuetinh.care.insurance.models import ApprovedItem, Run
 from tuetinh.care.insurance.tables import Row
@@ -89,6 +90,15 @@ def approved(facility: str) -> Book:
     """What is approved for a facility now; kept until the next catalogue is taken, so that it costs one small query."""
     last = Run.objects.filter(facility=facility, kind="approved", ended__isnull=False).aggregate(last=Max("id"))["last"]
     return _as_of(facility, last) if last else NOTHING
+
+
+def approved_machines(facility: str) -> dict[str, str]:
+    """The machines of 06/DM that are approved for a facility today: name by code."""
+    today = timezone.localdate()
+    known = approved(facility).items.get(MACHINES, {})
+    return {
+        code: holding[0].name for code, items in known.items() if (holding := [i for i in items if i.holds_on(today)])
+    }
 
 
 @lru_cache(maxsize=32)

@@ -19,6 +19,7 @@ LOINC: Final = "http://loinc.org"
 MACHINE: Final = "https://tuetinh.vn/fhir/sid/ma-may"
 ICD9: Final = "http://hl7.org/fhir/sid/icd-9-cm"
 _MACHINE = re.compile(r"[A-ZĐ]{2,3}\.[123](\[[^\]]*\])?\..+")  # QĐ 3176, bảng 3, trường 44
+MACHINE_CODE: Final = r"[A-ZĐ]{2,3}\.[1-3](\[[^\]]*\])?\.[^\s;]+"  # as it is entered
 
 
 def search_all(asker: Asker, type_: type[R], query: str) -> list[R]:
