@@ -6,11 +6,12 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import cast
+from typing import Final, cast
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -50,6 +51,7 @@ NAMESPACE = uuid.UUID("6f2b5a3e-6d1c-4a5e-9e3f-3c1f1d8f6b10")
 CODE = re.compile(r"[0-9]{2}[0-9A-Z]{3}B\d{9}")
 # Work of the house that no desk's role may do by itself: invoices, receipts.
 BOOKS = replace(SYSTEM, purpose="HPAYMT")
+CORRECTED: Final = timedelta(days=366)  # how long a bill that was paid follows what comes of the insurance
 
 
 def charge(
@@ -190,15 +192,28 @@ def cancel_payment(asker: Asker, payment_id: int, reason: str, *, facility: str)
     return payment
 
 
-def insurance_changed(patient: str) -> None:
-    """Work out the open bills of a person again: a card came, or a paper of the insurer. Inside the transaction."""
-    rows = list(Bill.objects.select_for_update().filter(patient=patient, state="open").order_by("id"))
-    visits = record.read_many(BOOKS, "Encounter", [row.encounter for row in rows]) if rows else {}
-    for row in rows:
+def insurance_changed(patient: str, *, settled: bool) -> None:
+    """Work out the open bills of a person again: a card came, or a paper. Inside the transaction.
+
+    settled: also those that were paid in the last year, as what was paid may be too much now.
+    """
+    rows = Bill.objects.select_for_update().filter(patient=patient).order_by("id")
+    which = Q(state="open") | Q(settled__gte=timezone.now() - CORRECTED) if settled else Q(state="open")
+    found = list(rows.filter(which))
+    visits = record.read_many(BOOKS, "Encounter", [row.encounter for row in found]) if found else {}
+    for row in found:
         if row.encounter in visits:
-            _refresh(row, cast(r4.Encounter, visits[row.encounter]))
-            if row.state == "paid":  # nothing is due any more
-                claim_is_paid(row.encounter)
+            _work_out_again(row, cast(r4.Encounter, visits[row.encounter]))
+
+
+def work_out_again(encounter_id: str) -> None:
+    """Work out the bill of a visit again, as when its kind or its end was told. Inside the transaction.
+
+    What was paid too much is then to be given back, what is missing to be taken, and the invoice says who pays what.
+    """
+    row = Bill.objects.select_for_update().filter(encounter=encounter_id).first()
+    if row is not None:
+        _work_out_again(row, cast(r4.Encounter, record.read(BOOKS, "Encounter", encounter_id)))
 
 
 def settle_unmatched(asker: Asker, transaction_id: int, encounter_id: str, *, facility: str) -> Payment:
@@ -319,6 +334,17 @@ def _refresh(row: Bill, encounter: r4.Encounter) -> None:
     row.save(update_fields=["due", "paid", "state", "settled"])
     publish(f"bill:{row.encounter}")
     publish(f"bills:{row.facility}")
+
+
+def _work_out_again(row: Bill, encounter: r4.Encounter) -> None:
+    before, state = row.due, row.state
+    _refresh(row, encounter)
+    if row.due != before:
+        if row.invoice:
+            _write_invoice(row, bill(BOOKS, row.encounter))
+        claim_is_changed(row.encounter, _("Mức hưởng thay đổi sau khi gửi: gửi lại."))
+    if state == "open" and row.state == "paid":  # nothing is due any more
+        claim_is_paid(row.encounter)
 
 
 def _book(

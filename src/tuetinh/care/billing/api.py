@@ -11,6 +11,7 @@ from tuetinh.care.billing.actions import (
     receive_transfer,
     request_transfer,
     set_bank_account,
+    work_out_again,
 )
 from tuetinh.care.billing.errors import AlreadyPaid, BillingError, NoBill, NoPrice
 from tuetinh.care.billing.queries import Bill, BillLine, bill, is_paid, of_person, unpaid
@@ -36,4 +37,5 @@ __all__ = [
     "request_transfer",
     "set_bank_account",
     "unpaid",
+    "work_out_again",
 ]

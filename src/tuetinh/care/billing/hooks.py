@@ -18,8 +18,21 @@ def _waiting(request: HttpRequest) -> int:
     return unmatched(request.user.facility).count()  # type: ignore[union-attr]
 
 
+def _to_give_back(request: HttpRequest) -> int:
+    from tuetinh.care.billing.queries import to_give_back
+
+    return to_give_back(request.user.facility).count()  # type: ignore[union-attr]
+
+
 MENU = [
-    MenuItem(roles=("cashier",), url="billing:worklist", icon="cash", label=gettext_lazy("Thu viện phí"), order=10),
+    MenuItem(
+        roles=("cashier",),
+        url="billing:worklist",
+        icon="cash",
+        label=gettext_lazy("Thu viện phí"),
+        order=10,
+        badge=_to_give_back,
+    ),
     MenuItem(
         roles=("cashier",),
         url="billing:unmatched",

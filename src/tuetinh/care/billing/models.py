@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import F, Q
 
 
 class BankAccount(models.Model):
@@ -37,7 +38,11 @@ class Bill(models.Model):
     announced = models.DateTimeField(null=True)  # when the patient was shown the transfer code
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["facility", "state", "-id"]), models.Index(fields=["patient", "-id"])]
+        indexes: ClassVar = [
+            models.Index(fields=["facility", "state", "-id"]),
+            models.Index(fields=["patient", "-id"]),
+            models.Index(fields=["facility", "-id"], condition=Q(paid__gt=F("due")), name="billing_to_give_back"),
+        ]
 
 
 class BankTransaction(models.Model):

@@ -26,7 +26,7 @@ from tuetinh.commons.documents.api import Paper, respond_pdf
 from tuetinh.commons.identity.api import banner, names_of
 from tuetinh.commons.ui.api import paginate
 
-STATES = {"open": gettext_lazy("Chờ thu"), "paid": gettext_lazy("Đã thu")}
+STATES = {"open": gettext_lazy("Chờ thu"), "back": gettext_lazy("Phải hoàn lại"), "paid": gettext_lazy("Đã thu")}
 REASONS = {
     "unknown-bill": gettext_lazy("Nội dung không có mã bảng kê"),
     "wrong-amount": gettext_lazy("Số tiền khác số phải trả"),

@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from tuetinh.care.billing import models
@@ -108,8 +108,16 @@ def unpaid(encounter_ids: Iterable[str]) -> dict[str, Decimal]:
 
 
 def worklist(facility: str, state: str = "open") -> QuerySet[models.Bill]:
-    """Bills of a facility, the newest first."""
-    return models.Bill.objects.filter(facility=facility, state=state).order_by("-id")
+    """Bills of a facility, the newest first. state: `open`, `paid`, or `back` of those of which money is to be given
+    back.
+    """
+    rows = to_give_back(facility) if state == "back" else models.Bill.objects.filter(facility=facility, state=state)
+    return rows.order_by("-id")
+
+
+def to_give_back(facility: str) -> QuerySet[models.Bill]:
+    """Bills of a facility of which more was paid than is owed."""
+    return models.Bill.objects.filter(facility=facility, paid__gt=F("due"))
 
 
 def of_person(asker: Asker, patient: str) -> QuerySet[models.Bill]:

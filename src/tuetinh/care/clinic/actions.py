@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tuetinh.care.billing.api import NoPrice, cancel_charge, charge, is_paid
+from tuetinh.care.billing.api import NoPrice, cancel_charge, charge, is_paid, work_out_again
 from tuetinh.care.clinic import facts, queries
 from tuetinh.care.clinic.errors import (
     Begun,
@@ -421,6 +421,7 @@ def close_visit(
         use_papers(asker, encounter)
         flat = [coding for concept in codings for coding in concept.coding or []]
         reception.finish(asker, encounter_id, dispositions=flat)
+        work_out_again(encounter_id)
         ended = cast(r4.Encounter, record.read(asker, "Encounter", encounter_id))
         queue_claim(asker, ended, paid=is_paid(encounter_id))
         Draft.objects.filter(encounter=encounter_id).delete()

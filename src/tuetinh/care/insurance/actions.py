@@ -196,7 +196,8 @@ def _keep(
     code, words = found.ma_ket_qua, facts.result_words(found.ma_ket_qua)
     coverage = _store_coverage(asker, found, _id(request.patient)) if found.gt_the_tu or found.ma_the_moi else None
     if coverage is not None:
-        insurance_changed(_id(request.patient))
+        first = coverage.meta is not None and coverage.meta.versionId == "1"
+        insurance_changed(_id(request.patient), settled=first)
     inforce = found.valid or (code != EXPIRED and coverage is not None and coverage.status == "active")
     response = facts.response(
         request, outcome="complete", now=now, code=code, words=words, coverage=coverage, inforce=inforce

@@ -131,6 +131,24 @@ class BadYearPaper(InsuranceError):
         return str(self.reasons[self.why])
 
 
+class BadBroughtPaper(InsuranceError):
+    """A paper that a person came with that cannot be kept. field: what is wrong with it."""
+
+    code = "bad-brought-paper"
+    reasons: ClassVar = {
+        "kind": _("Chọn loại giấy trong danh sách."),
+        "number": _("Ghi số giấy."),
+        "origin": _("Ghi mã cơ sở KCB 5 ký tự của nơi chuyển."),
+    }
+
+    def __init__(self, field: str, why: str) -> None:
+        self.field, self.why = field, why
+        super().__init__(field, why)
+
+    def __str__(self) -> str:
+        return str(self.reasons[self.why])
+
+
 class BadRule(InsuranceError):
     """A rule that cannot be kept as it was written."""
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-_followers: list[Callable[[str], None]] = []
+from typing import Protocol
 
 
-def register(follower: Callable[[str], None]) -> None:
-    """Have a function called with the id of the patient, inside the transaction of the change."""
+class Follower(Protocol):
+    """What is called with the id of the patient, inside the transaction of the change."""
+
+    def __call__(self, patient: str, *, settled: bool) -> None:
+        """Do what the change asks for. settled: whether it may reach what was paid already."""
+
+
+_followers: list[Follower] = []
+
+
+def register(follower: Follower) -> None:
+    """Have a function called."""
     _followers.append(follower)
 
 
-def insurance_changed(patient: str) -> None:
-    """Tell them."""
+def insurance_changed(patient: str, *, settled: bool = False) -> None:
+    """Tell them. settled: whether the change may reach what was paid already."""
     for follower in _followers:
-        follower(patient)
+        follower(patient, settled=settled)

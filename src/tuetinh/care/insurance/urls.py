@@ -10,6 +10,7 @@ from tuetinh.care.insurance.copayment import pages as copayment
 from tuetinh.care.insurance.forms import pages as forms
 from tuetinh.care.insurance.intake import pages as intake
 from tuetinh.care.insurance.medicines import pages as medicines
+from tuetinh.care.insurance.papers import brought_pages
 from tuetinh.care.insurance.papers import pages as papers
 from tuetinh.care.insurance.past import pages as past
 from tuetinh.care.insurance.results import pages as results
@@ -29,6 +30,7 @@ urlpatterns = [
     path(f"{PAPER}/withdraw", papers.withdraw, name="withdraw-paper"),
     path(f"{PAPER}.pdf", papers.paper_pdf, name="paper-pdf"),
     path("insurance/visits/<str:encounter_id>/appointment.pdf", papers.appointment_pdf, name="appointment-pdf"),
+    path("insurance/visits/<str:encounter_id>/brought", brought_pages.came_with, name="brought"),
     path("insurance/visits/<str:encounter_id>/past", past.past, name="past"),
     path("insurance/people/<str:patient_id>/copayment", copayment.copayment, name="copayment"),
     path("insurance", pages.day, name="day"),

@@ -51,7 +51,7 @@ def enter(asker: Asker, patient: str, paper: YearPaper) -> None:
                 record.update(_house(asker), one)
         facts.certify(mine, paper.amount, paper.on, paper.exempt_from, paper=paper.number)
         record.update(_house(asker), mine)
-        _tell(patient)
+        _tell(patient, settled=True)
 
 
 def take_back(asker: Asker, patient: str) -> None:
@@ -87,9 +87,9 @@ def _house(asker: Asker) -> Asker:
     return replace(PAYMENT, account=asker.account, facility=asker.facility)
 
 
-def _tell(patient: str) -> None:
+def _tell(patient: str, *, settled: bool = False) -> None:
     """Have who pays what worked out again, and the open pages of the person's visits that go on fetch themselves."""
-    insurance_changed(patient)
+    insurance_changed(patient, settled=settled)
     query = f"subject=Patient/{patient}&status=arrived,triaged,in-progress,onleave&_count={OPEN}"
     for visit in record.search(PAYMENT, "Encounter", query).resources:
         publish(f"visit:{visit.id}")

@@ -68,7 +68,7 @@ def copayment(request: HttpRequest, patient_id: str) -> HttpResponse:
         }  # fmt: skip
     context = {
         "form": form or PaperForm(initial=initial), "standing": found, "person": banner(me, patient_id),
-        "back": _back(request),
+        "back": back_to(request),
     }  # fmt: skip
     return render(request, "insurance/copayment.html", context, status=200 if form is None else 422)
 
@@ -92,7 +92,7 @@ def _done(request: HttpRequest, patient_id: str, form: PaperForm | None) -> str:
     return ""
 
 
-def _back(request: HttpRequest) -> str:
+def back_to(request: HttpRequest) -> str:
     """The page that this one was opened from (`from`), else where the desk begins."""
     told = request.GET.get("from", "")
     return told if url_has_allowed_host_and_scheme(told, allowed_hosts=None) else "/"

@@ -15,6 +15,7 @@ from tuetinh.care.insurance.checks import field_problems
 from tuetinh.care.insurance.entitlement import law
 from tuetinh.care.insurance.errors import BadPaper, MayNotIssue, NoVisit
 from tuetinh.care.insurance.filling.reading import search_all
+from tuetinh.care.insurance.followers import insurance_changed
 from tuetinh.care.insurance.models import PaperNumber
 from tuetinh.care.insurance.papers.catalogue import REFERRAL, Paper
 from tuetinh.care.insurance.papers.facts import appointment, referral, response
@@ -76,6 +77,7 @@ def issue(
     _keep(asker, made, old)
     if paper is REFERRAL:
         _refer(asker, made, encounter, given, here, yearly=yearly)
+        insurance_changed((made.subject.reference or "").rpartition("/")[2] if made.subject else "", settled=True)
     claim_is_changed(encounter_id, _("Cấp hoặc sửa giấy sau khi gửi: gửi lại."))
     publish(f"visit:{encounter_id}")
     return made
@@ -94,6 +96,8 @@ def withdraw(asker: Asker, encounter_id: str, paper: Paper, *, place: int = 1) -
         if found is not None:
             found.status = GONE  # type: ignore[attr-defined]
             record.update(asker, found)
+            if type_ == "ServiceRequest":
+                insurance_changed((found.subject.reference or "").rpartition("/")[2], settled=True)  # type: ignore[attr-defined]
     claim_is_changed(encounter_id, _("Thu hồi giấy sau khi gửi: gửi lại."))
     publish(f"visit:{encounter_id}")
 

@@ -122,6 +122,7 @@ ROWS = {
     "insurance/overrides": Row("cashier"),
     "insurance/annexes": Row("admin"),
     "insurance/medicines": Row("admin", states=("?all=1", "?q=amox&all=1")),
+    "insurance/visits/<str:encounter_id>/brought": Row("cashier", "/billing", about="/insurance/visits/{}/brought"),
     "insurance/visits/<str:encounter_id>/past": Row("doctor", "/clinic", about="/insurance/visits/{}/past"),
     "insurance/visits/<str:encounter_id>/papers": Row("doctor", "/clinic", about="/insurance/visits/{}/papers"),
     "insurance/visits/<str:encounter_id>/papers/<slug:name>/<int:place>": Row(
