@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
 from datetime import timedelta
+from itertools import takewhile
 from typing import TypeVar, cast
 
 from django.utils import timezone
@@ -36,7 +37,7 @@ def history(
         return {}
     found: dict[str, list[r4.Observation]] = {}
     query = f"{_released([patient], loincs)}&_count={count}"
-    for result in cast("list[r4.Observation]", record.search(asker, "Observation", query).resources):
+    for result in _recent(cast("list[r4.Observation]", record.search(asker, "Observation", query).resources)):
         if result.id not in skip:
             for code in _codes(result):
                 found.setdefault(code, []).append(result)
@@ -52,7 +53,7 @@ def newest(
         return found
     for some in _parts(patients):
         missing = {(patient, code) for patient in some for code in loincs}
-        for result in _every(asker, r4.Observation, _released(some, sorted(loincs))):
+        for result in _recent(_every(asker, r4.Observation, _released(some, sorted(loincs)))):
             patient = facts.id_of(result.subject)
             for code in _codes(result):
                 if (patient, code) in missing:
@@ -65,9 +66,21 @@ def newest(
 
 
 def _released(patients: Iterable[str], loincs: Iterable[str]) -> str:
+    """A search without bounds of time, for its plan is then made once (`_recent`)."""
     codes = ",".join(f"{facts.LOINC}|{c}" for c in dict.fromkeys(loincs))
+    return f"{_of(patients)}&code={codes}&status=final,amended,corrected&_sort=-date"
+
+
+def _recent(results: Iterable[r4.Observation]) -> Iterator[r4.Observation]:
+    """Of results by date, newest first, those that are not too old to tell anything; those without a date come last."""
     since = (timezone.localdate() - timedelta(days=_HISTORY_DAYS)).isoformat()
-    return f"{_of(patients)}&code={codes}&status=final,amended,corrected&date=ge{since}&_sort=-date"
+    return takewhile(lambda result: _day(result) >= since, results)
+
+
+def _day(result: r4.Observation) -> str:
+    period = result.effectivePeriod
+    during = (period.end or period.start) if period else None
+    return (result.effectiveDateTime or result.effectiveInstant or during or "")[:10]
 
 
 def _of(patients: Iterable[str]) -> str:

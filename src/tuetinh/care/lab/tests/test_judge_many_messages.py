@@ -11,10 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from tuetinh.care.lab import actions, facts
+from tuetinh.care.lab.catalogue import analytes
 from tuetinh.care.lab.machines import inbox
 from tuetinh.care.lab.machines.reading import Arrival
 from tuetinh.care.lab.models import Analyser, Message, Tube
-from tuetinh.care.lab.results import entry, validation
+from tuetinh.care.lab.results import entry, previous, validation
 from tuetinh.care.lab.results.work import work_on
 from tuetinh.record import api as record
 from tuetinh.record import r4
@@ -108,3 +109,24 @@ def test_whether_a_message_came_before_is_not_asked_of_all_that_ever_came(women,
 
     told = "\n".join(row[0] for row in run(SYSTEM, plan()))
     assert "lab_message_once" in told and "Seq Scan on lab_message" not in told
+
+
+def test_the_last_results_of_people_are_found_by_a_plan_that_is_kept(women) -> None:
+    people = {facts.id_of(one.encounter.subject) for one in women}
+
+    def found() -> dict[str, Any]:
+        return previous.newest(SYSTEM, people, {analytes()["CREA"].loinc})
+
+    assert found().keys() == found().keys() == people
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%%\"Observation\" r %%'")
+        assert cursor.fetchone() == (1,)
+
+
+def test_what_was_measured_years_ago_is_no_last_result(women) -> None:
+    loinc, who = analytes()["CREA"].loinc, facts.id_of(women[0].encounter.subject)
+    [[last]] = previous.newest(SYSTEM, {who}, {loinc})[who].values()
+    last.effectiveDateTime = "2022-11-29T08:00:00+07:00"
+    record.update(SYSTEM, last)
+    assert previous.newest(SYSTEM, {who}, {loinc}) == {}
+    assert previous.history(SYSTEM, who, [loinc]) == {}
