@@ -21,6 +21,8 @@ BEGIN
       SELECT bit_or(d.labels) INTO more FROM record.resource d
       WHERE d.type IN ('DocumentReference', 'DiagnosticReport', 'Media')
         AND d.tokens && ARRAY(SELECT record.token_hash('attachment' || E'\x1f' || 'Binary/' || i) FROM unnest(ids) AS i);
+    ELSIF kind = 'Observation' THEN  -- of every report and each validation: a statement whose plan is kept
+      SELECT bit_or(o.labels) INTO more FROM record."Observation" o WHERE o.type = 'Observation' AND o.id = ANY (ids);
     ELSE
       EXECUTE format('SELECT bit_or(labels) FROM record.%I WHERE type = %L AND id = ANY ($1)', kind, kind)
         INTO more USING ids;
