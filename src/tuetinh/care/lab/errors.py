@@ -38,6 +38,17 @@ class WrongStage(LabError):
     message = _("Mẫu đang ở bước khác, không làm được việc này. Hãy tải lại trang.")
 
 
+class NotSent(WrongStage):
+    """A tube that cannot be sent to another laboratory, by its number."""
+
+    code = "not-sent"
+    told = _("Không gửi được mẫu %(number)s: mẫu không ở đây, đang trên đường, hoặc đã có kết quả.")
+
+    def __init__(self, number: str) -> None:
+        super().__init__(number)
+        self.message = self.told % {"number": number}
+
+
 class NotAllowed(LabError):
     """The asker's desk or facility may not do this."""
 

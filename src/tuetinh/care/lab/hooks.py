@@ -99,7 +99,9 @@ MENU = [
         order=15,
         badge=_badge("calls", "silent"),
     ),
-    MenuItem(roles=("lab", "nurse"), url="lab:to-draw", icon="test-pipe", label=gettext_lazy("Lấy mẫu"), order=12),
+    MenuItem(
+        roles=("lab", "nurse", "station"), url="lab:to-draw", icon="test-pipe", label=gettext_lazy("Lấy mẫu"), order=12
+    ),
     MenuItem(
         roles=("lab",),
         url="lab:cultures",
@@ -109,7 +111,12 @@ MENU = [
         badge=_badge("proposals"),
     ),
     MenuItem(
-        roles=("lab",), url="lab:shipments", icon="truck-delivery", label=gettext_lazy("Gửi mẫu"), order=25, rare=True
+        roles=("lab", "station"),
+        url="lab:shipments",
+        icon="truck-delivery",
+        label=gettext_lazy("Gửi mẫu"),
+        order=25,
+        rare=True,
     ),
     MenuItem(
         roles=("lab",),

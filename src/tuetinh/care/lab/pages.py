@@ -19,7 +19,7 @@ from tuetinh.care.lab import actions, facts, prints, queries, words
 from tuetinh.care.lab.asked import number_in
 from tuetinh.care.lab.catalogue import Bench, analytes, benches
 from tuetinh.care.lab.errors import REFUSALS, BadValue, LabError, NoTube
-from tuetinh.care.lab.models import Analyser, Tube
+from tuetinh.care.lab.models import Analyser, Shipment, Tube
 from tuetinh.care.lab.quality import reagents
 from tuetinh.care.lab.results import board as boards
 from tuetinh.care.lab.results import entry, pictures, signing, validation
@@ -31,8 +31,6 @@ from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.documents.api import Paper, respond_pdf
 from tuetinh.commons.identity.api import banner
 from tuetinh.commons.ui.api import paginate
-from tuetinh.record import api as record
-from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 
 LISTS = {
@@ -53,10 +51,12 @@ def _here(request: HttpRequest) -> str:
 @desk("lab")
 @require_GET
 def worklist(request: HttpRequest) -> HttpResponse:
-    """Tubes of the facility by what is to do with them; a scanned number opens its tube at once."""
+    """Tubes of the facility by what is to do with them; a scanned number opens its tube at once, or its shipment."""
     text = request.GET.get("q", "").strip()
     if text and (found := Tube.objects.filter(facility=_here(request), number=text).first()):
         return redirect("lab:tube", found.number)
+    if text and (parcel := Shipment.objects.filter(receiver=_here(request), tubes__number=text).first()):
+        return redirect("lab:shipment", parcel.number)
     which = request.GET.get("list", "receive")
     which = which if which in LISTS else "receive"
     bench = request.GET.get("bench", "")
@@ -278,14 +278,6 @@ def sheet(request: HttpRequest, number: str) -> HttpResponse:
     """The sheet of results, A5 or with `?paper=A4` A4."""
     paper: Paper = "A4" if request.GET.get("paper") == "A4" else "A5"
     found = Tube.objects.filter(number=number).first()
-    if not found or not _reported(request, found):
+    if not found or not queries.reported(asker(request), [found]):
         raise Http404
     return respond_pdf(request, prints.sheet(asker(request), found, paper), f"ket-qua-{number}.pdf")
-
-
-def _reported(request: HttpRequest, found: Tube) -> bool:
-    """Whether a tube is of this laboratory, or of a visit here and was sent to another."""
-    if found.facility == _here(request):
-        return True
-    visit = record.read_many(asker(request), "Encounter", [found.encounter]).get(found.encounter)
-    return isinstance(visit, r4.Encounter) and facts.id_of(visit.serviceProvider) == _here(request)

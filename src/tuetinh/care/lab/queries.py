@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
@@ -12,7 +12,7 @@ from typing import cast
 
 from django.db.models import Count, Q, QuerySet
 
-from tuetinh.care.lab import actions, facts
+from tuetinh.care.lab import actions, facts, words
 from tuetinh.care.lab.catalogue import Analyte, by_other_loinc
 from tuetinh.care.lab.microbiology.facts import Isolate, read_isolate
 from tuetinh.care.lab.models import Tube
@@ -88,6 +88,35 @@ def lines(asker: Asker, tubes: list[Tube]) -> list[Line]:
         tests = ", ".join(t.name for t in named if t)
         found.append(Line(tube, display_name(patient), patient.birthDate or "", patient.gender or "", tests))
     return found
+
+
+def handed_out(asker: Asker, tubes: list[Tube]) -> dict[str, list[tuple[Result, object]]]:
+    """The results of tubes by number, as far as they exist for the asker, each with its flag in words; in two reads."""
+    ids = {id_ for tube in tubes for id_ in tube.orders}
+    orders = cast("dict[str, r4.ServiceRequest]", record.read_many(actions.at_bench(asker), "ServiceRequest", ids))
+    places = {
+        facts.observation_id(id_, analyte.key): tube.number
+        for tube in tubes
+        for id_ in tube.orders
+        if id_ in orders and (what := facts.ordered_test(orders[id_]))
+        for analyte in what.analytes
+    }
+    read = cast("dict[str, r4.Observation]", record.read_many(asker, "Observation", places))
+    found: dict[str, list[tuple[Result, object]]] = {tube.number: [] for tube in tubes}
+    for id_, number in places.items():
+        if id_ in read and facts.told(read[id_]):
+            result = read_result(read[id_])
+            found[number].append((result, words.FLAGS.get(result.flag)))
+    return found
+
+
+def reported(asker: Asker, tubes: Iterable[Tube]) -> set[str]:
+    """Numbers of the tubes that are of this laboratory, or of a visit here and were sent to another."""
+    some = list(tubes)
+    away = {tube.encounter for tube in some if tube.facility != asker.facility}
+    visits = cast("dict[str, r4.Encounter]", record.read_many(asker, "Encounter", away)) if away else {}
+    home = {id_ for id_, visit in visits.items() if facts.id_of(visit.serviceProvider) == asker.facility}
+    return {tube.number for tube in some if tube.facility == asker.facility or tube.encounter in home}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,16 @@ from tuetinh.care.billing.api import cancel_charge, charge
 from tuetinh.care.lab import facts
 from tuetinh.care.lab.actions import ORDERING, WORKING, at_bench, benches_of, due, keep_tube, lock
 from tuetinh.care.lab.catalogue import benches, test
-from tuetinh.care.lab.errors import NeedsReason, NoShipment, NotAllowed, NotThisPerson, UnknownTest, WrongStage
+from tuetinh.care.lab.errors import (
+    NeedsReason,
+    NoShipment,
+    NotAllowed,
+    NotSent,
+    NotThisPerson,
+    NoTube,
+    UnknownTest,
+    WrongStage,
+)
 from tuetinh.care.lab.machines.tell import tell_again
 from tuetinh.care.lab.models import Shipment, Tube
 from tuetinh.care.lab.samples import orders
@@ -26,6 +35,7 @@ from tuetinh.record import r4
 from tuetinh.record.asker import Asker
 
 COLLECTING = WORKING | ORDERING
+SENDING = WORKING | {"nurse", "station"}
 
 
 def collect(asker: Asker, numbers: Sequence[str], second: str) -> list[Tube]:
@@ -232,29 +242,70 @@ def laboratories() -> list[str]:
 
 
 def send(asker: Asker, numbers: Sequence[str], receiver: str) -> Shipment:
-    """Send tubes to another laboratory, with a manifest. Raises WrongStage, NotAllowed, and sends none then."""
+    """Send tubes to another laboratory, with a manifest. Raises NotSent, NotAllowed, and sends none then."""
     if receiver == asker.facility or receiver not in laboratories() or not numbers:
         raise NotAllowed
     with transaction.atomic():
-        tubes = [lock(asker, number) for number in sorted(set(numbers))]
-        if any(t.stage not in (Tube.Stage.ORDERED, Tube.Stage.RECEIVED) or t.shipment_id for t in tubes):
-            raise WrongStage
+        tubes = [_to_send(asker, number) for number in sorted(set(numbers))]
         shipment = Shipment.objects.create(
             number=record.new_id()[-12:].upper(), sender=asker.facility, receiver=receiver, sent_at=datetime.now(UTC),
             sent_by=asker.account, task=record.new_id(),
         )  # fmt: skip
         desk = at_bench(asker)
         for tube in tubes:
-            for order in record.read_many(desk, "ServiceRequest", tube.orders).values():
-                request = cast(r4.ServiceRequest, order)
-                request.performer = [facts.ref("Organization", receiver)]  # who may see it from now on
-                record.update(desk, request)
+            _let_do(desk, tube, receiver)
             tube.shipment = shipment
             tell_again(tube)
             keep_tube(tube)
         record.create(desk, transport(shipment, tubes))
         publish(f"lab:{receiver}")
     return shipment
+
+
+def _to_send(asker: Asker, number: str) -> Tube:
+    try:
+        tube = lock(asker, number, SENDING)
+    except NoTube as error:
+        raise NotSent(number) from error
+    if tube.stage not in (Tube.Stage.ORDERED, Tube.Stage.RECEIVED) or tube.shipment_id:
+        raise NotSent(number)
+    return tube
+
+
+def _let_do(desk: Asker, tube: Tube, laboratory: str) -> None:
+    """Give the orders of a tube to a laboratory, which may see them from now on."""
+    for order in record.read_many(desk, "ServiceRequest", tube.orders).values():
+        request = cast(r4.ServiceRequest, order)
+        request.performer = [facts.ref("Organization", laboratory)]
+        record.update(desk, request)
+
+
+def withdraw(asker: Asker, shipment: str, numbers: Sequence[str]) -> list[Tube]:
+    """Take tubes back out of a shipment that have not arrived: they are here again. Raises NoShipment, NotAllowed."""
+    if asker.role not in SENDING:
+        raise NotAllowed
+    with transaction.atomic():
+        found = Shipment.objects.select_for_update().filter(number=shipment, sender=asker.facility).first()
+        if not found:
+            raise NoShipment
+        away = list(Tube.objects.select_for_update().filter(shipment=found).order_by("number"))
+        back = [tube for tube in away if tube.number in set(numbers)]
+        desk = at_bench(asker)
+        for tube in back:
+            _let_do(desk, tube, asker.facility)
+            tube.shipment = None
+            tell_again(tube)
+            keep_tube(tube)
+        if back and len(back) == len(away):
+            _end_transport(desk, found, "completed" if found.received_at else "cancelled")
+        publish(f"lab:{found.receiver}")
+    return back
+
+
+def _end_transport(desk: Asker, shipment: Shipment, status: str) -> None:
+    task = cast(r4.Task, record.read(desk, "Task", shipment.task))
+    task.status = status
+    record.update(desk, task)
 
 
 def take_in(asker: Asker, shipment: str, numbers: Sequence[str]) -> tuple[list[Tube], list[Tube]]:
@@ -283,8 +334,6 @@ def take_in(asker: Asker, shipment: str, numbers: Sequence[str]) -> tuple[list[T
         found.received_at, found.received_by = datetime.now(UTC), asker.account
         found.save()
         if not missing:
-            done = cast(r4.Task, record.read(desk, "Task", found.task))
-            done.status = "completed"
-            record.update(desk, done)
+            _end_transport(desk, found, "completed")
         publish(f"lab:{found.sender}")
     return here, missing

@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from tuetinh.care.lab import queries
-from tuetinh.care.lab.actions import HANOI
+from tuetinh.care.lab import queries, words
+from tuetinh.care.lab.actions import HANOI, at_bench
 from tuetinh.care.lab.barcode import code128_svg
 from tuetinh.care.lab.errors import REFUSALS, LabError, NoTube
 from tuetinh.care.lab.models import Shipment, Tube
@@ -28,6 +28,7 @@ from tuetinh.commons.identity.api import banner, names_of
 from tuetinh.commons.ui.api import paginate
 
 DRAWING = ("lab", "nurse", "station", "doctor")
+LISTED = 100  # tubes to choose from, where nobody scans
 
 
 @desk(*DRAWING)
@@ -146,10 +147,10 @@ def add(request: HttpRequest, number: str) -> HttpResponse:
 def shipments(request: HttpRequest) -> HttpResponse:
     """What goes to and comes from other laboratories; POST sends the scanned tubes."""
     me = asker(request)
-    numbers, status = request.POST.get("numbers", ""), 200
+    numbers, receiver, status = request.POST.get("numbers", ""), request.POST.get("receiver", ""), 200
     if request.method == "POST":
         try:
-            made = actions.send(me, numbers.split(), request.POST.get("receiver", ""))
+            made = actions.send(me, _scanned(request), receiver)
         except LabError as error:
             messages.error(request, str(error))
             status = 422
@@ -159,35 +160,73 @@ def shipments(request: HttpRequest) -> HttpResponse:
     page = paginate(request, samples.shipments(me.facility))
     places = [(id_, place_name("Organization", id_)) for id_ in actions.laboratories() if id_ != me.facility]
     rows = [samples.parcel(one) for one in page.object_list]
-    context = {"rows": rows, "page": page, "places": places, "numbers": numbers, "facility": me.facility}
+    here = [] if me.role == "lab" else queries.lines(me, list(samples.sendable(me.facility)[:LISTED]))
+    context = {
+        "rows": rows, "page": page, "places": places, "numbers": numbers, "facility": me.facility, "here": here,
+        "chosen": request.POST.getlist("number"), "receiver": receiver or samples.usual_receiver(me.facility),
+    }  # fmt: skip
     return render(request, "lab/shipments.html", context, status=status)
+
+
+def _scanned(request: HttpRequest) -> list[str]:
+    """The numbers of tubes that were scanned or chosen."""
+    return [*request.POST.get("numbers", "").split(), *request.POST.getlist("number")]
 
 
 @desk("lab", "station", "nurse")
 @require_http_methods(["GET", "POST"])
 @never_cache
 def shipment(request: HttpRequest, number: str) -> HttpResponse:
-    """One shipment and its tubes; at the receiver, POST takes in those that were scanned."""
+    """One shipment and what became of its tubes.
+
+    POST takes in those that were scanned or chosen at the receiver, and takes them back at the sender.
+    """
     me = asker(request)
     found = samples.shipments(me.facility).filter(number=number).first()
     if not found:
         raise Http404
     if request.method == "POST":
         try:
-            here, missing = actions.take_in(me, number, request.POST.get("numbers", "").split())
+            (_take_in if found.receiver == me.facility else _withdraw)(request, found)
         except LabError as error:
             messages.error(request, str(error))
-        else:
-            messages.success(request, _("Đã nhận %(count)s mẫu.") % {"count": len(here)})
-            if missing:
-                messages.warning(request, _("%(count)s mẫu chưa thấy trong chuyến.") % {"count": len(missing)})
         return redirect("lab:shipment", number)
-    tubes = list(Tube.objects.filter(shipment=found).order_by("number"))
+    tubes = samples.carried(me, found)
+    refused, told = samples.refusals(at_bench(me), tubes), queries.reported(me, tubes)
+    rows = [
+        (line, _became(found, line.tube), refused.get(line.tube.number, ""), line.tube.number in told)
+        for line in queries.lines(me, tubes)
+    ]
     context = {
-        "parcel": samples.parcel(found), "lines": queries.lines(me, tubes),
+        "parcel": samples.parcel(found), "rows": rows, "sends": found.sender == me.facility,
         "takes": found.receiver == me.facility and me.role == "lab",
     }  # fmt: skip
     return render(request, "lab/shipment.html", context)
+
+
+def _became(shipment: Shipment, tube: Tube) -> tuple[object, str]:
+    """Where a tube of a shipment is by now: word and icon."""
+    if tube.shipment_id == shipment.pk:
+        return (_("Chưa thấy"), "alert-triangle") if shipment.received_at else (_("Đang đi"), "truck-delivery")
+    if tube.facility == shipment.sender and tube.stage != Tube.Stage.REJECTED:
+        return _("Không gửi nữa"), "arrow-back-up"
+    return words.STAGES[tube.stage]
+
+
+def _take_in(request: HttpRequest, shipment: Shipment) -> None:
+    numbers = _scanned(request)
+    here, missing = actions.take_in(asker(request), shipment.number, numbers)
+    messages.success(request, _("Đã nhận %(count)s mẫu.") % {"count": len(here)})
+    if missing:
+        messages.warning(request, _("%(count)s mẫu chưa thấy trong chuyến.") % {"count": len(missing)})
+    if strange := sorted(set(numbers) - {tube.number for tube in here}):
+        told = _("Không nhận, vì không đang đi trong chuyến này: %(numbers)s.")
+        messages.warning(request, told % {"numbers": ", ".join(strange)[:300]})
+
+
+def _withdraw(request: HttpRequest, shipment: Shipment) -> None:
+    back = actions.withdraw(asker(request), shipment.number, _scanned(request))
+    messages.success(request, _("Đã rút %(count)s mẫu khỏi chuyến.") % {"count": len(back)})
 
 
 @desk("lab", "station", "nurse")
@@ -198,7 +237,7 @@ def manifest(request: HttpRequest, number: str) -> HttpResponse:
     found = Shipment.objects.filter(number=number, sender=me.facility).first()
     if not found:
         raise Http404
-    lines = queries.lines(me, list(Tube.objects.filter(shipment=found).order_by("number")))
+    lines = queries.lines(me, samples.carried(me, found))
     data = {
         "facility": {"name": place_name("Organization", found.sender)},
         "receiver": place_name("Organization", found.receiver),

@@ -10,6 +10,7 @@ from typing import Any, cast
 from django.db.models import Count, Min, Q, QuerySet
 
 from tuetinh.care.lab import facts
+from tuetinh.care.lab.actions import at_bench
 from tuetinh.care.lab.models import Shipment, Tube
 from tuetinh.care.lab.samples import plan
 from tuetinh.commons.access.api import place_name
@@ -71,6 +72,27 @@ def parcel(shipment: Shipment) -> Parcel:
     """A shipment with the names of its laboratories."""
     names = (place_name("Organization", id_) for id_ in (shipment.sender, shipment.receiver))
     return Parcel(shipment, *names, shipment.open)  # type: ignore[attr-defined]
+
+
+def sendable(facility: str) -> QuerySet[Tube]:
+    """Tubes that were drawn and wait here, which no laboratory has received."""
+    rows = Tube.objects.filter(facility=facility, stage=Tube.Stage.ORDERED, shipment=None, collected_at__isnull=False)
+    return rows.order_by("ordered_at", "id")
+
+
+def usual_receiver(facility: str) -> str:
+    """To which laboratory was sent last, "" for none."""
+    return (
+        Shipment.objects.filter(sender=facility).order_by("-sent_at").values_list("receiver", flat=True).first() or ""
+    )
+
+
+def carried(asker: Asker, shipment: Shipment) -> list[Tube]:
+    """The tubes with which a shipment set out, wherever they are by now."""
+    found = record.read_many(at_bench(asker), "Task", [shipment.task]).get(shipment.task)
+    parts = (found.input if isinstance(found, r4.Task) else None) or []
+    specimens = [facts.id_of(one.valueReference) for one in parts if one.valueReference]
+    return list(Tube.objects.filter(specimen__in=specimens).order_by("number"))
 
 
 def refusals(asker: Asker, tubes: Sequence[Tube]) -> dict[str, str]:

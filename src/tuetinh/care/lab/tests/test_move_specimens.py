@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import cast
 
 import pytest
+from django.test import Client
 from pypdf import PdfReader
 
 from tuetinh.care.lab import actions, errors, facts
@@ -236,3 +237,78 @@ def test_lists_of_specimens_take_as_many_queries_for_one_as_for_many(
         lab.get(path)  # names are kept for a minute
         with django_assert_num_queries(count):
             lab.get(path)
+
+
+@pytest.fixture
+def there(province, as_role) -> Client:
+    """A browser at the laboratory of the hospital."""
+    client = as_role("lab")
+    client.force_login(Account.objects.get(username="cast.lab2"), backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def page_of(client: Client, shipment: Shipment) -> str:
+    return client.get(f"/lab/shipments/{shipment.number}").content.decode()
+
+
+def drawn(world, *codes: str) -> Tube:
+    tube = order(world, *codes)
+    [tube] = samples.collect(world.doctor, [tube.number], "01/03/1986")
+    return tube
+
+
+def test_a_station_sends_what_it_drew_and_sees_what_became_of_it(world, province, as_role, there) -> None:
+    first, second = drawn(world, GLU), drawn(world, CBC)
+    station = as_role("station")
+    assert first.number in station.get("/lab/shipments").content.decode()
+    made = station.post("/lab/shipments", {"number": [first.number, second.number], "receiver": "12001"})
+    shipment = Shipment.objects.get()
+    assert made.headers["Location"] == f"/lab/shipments/{shipment.number}"
+    assert first.number not in station.get("/lab/shipments").content.decode()
+    assert page_of(station, shipment).count("Đang đi") == 2
+    there.post(f"/lab/shipments/{shipment.number}", {"number": first.number})
+    assert "Chưa thấy" in page_of(station, shipment) and "Đang phân tích" in page_of(station, shipment)
+    entry.enter_results(province, first.number, {facts.observation_id(first.orders[0], "GLU"): "5,5"})
+    validation.release(province, first.number)
+    there.post(f"/lab/shipments/{shipment.number}", {"number": second.number})
+    samples_refused = actions.reject_specimen(province, second.number, "", "RH")
+    shown = page_of(station, shipment)
+    assert f"/lab/tubes/{first.number}/sheet.pdf" in shown and "Đã trả kết quả" in shown
+    assert "Mẫu bị từ chối" in shown and "tan máu" in shown.lower()
+    assert samples_refused.facility == "12104"
+    text = PdfReader(io.BytesIO(station.get(f"/lab/shipments/{shipment.number}/manifest.pdf").content)).pages[0]
+    assert first.number in text.extract_text() and second.number in text.extract_text()
+
+
+def test_tubes_that_have_not_arrived_are_taken_back_and_sent_anew(world, province, as_role, there) -> None:
+    first, second = received(world, GLU), received(world, CBC)
+    shipment = samples.send(world.lab, [first.number, second.number], "12001")
+    samples.take_in(province, shipment.number, [first.number])
+    with pytest.raises(errors.NoShipment):
+        samples.withdraw(province, shipment.number, [second.number])
+    with pytest.raises(errors.NotAllowed):
+        samples.withdraw(world.doctor, shipment.number, [second.number])
+    lab = as_role("lab")
+    lab.force_login(Account.objects.get(username="cast.lab"), backend="django.contrib.auth.backends.ModelBackend")
+    lab.post(f"/lab/shipments/{shipment.number}", {"number": [first.number, second.number]})
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.facility, second.facility, second.shipment, second.stage) == ("12001", "12104", None, "received")
+    [request] = record.read_many(SYSTEM, "ServiceRequest", second.orders).values()
+    assert request.performer[0].reference == "Organization/12104"
+    assert cast(r4.Task, record.read(SYSTEM, "Task", shipment.task)).status == "completed"
+    assert "Không gửi nữa" in page_of(lab, shipment)
+    again = samples.send(world.lab, [second.number], "12001")
+    samples.withdraw(world.lab, again.number, [second.number])
+    assert cast(r4.Task, record.read(SYSTEM, "Task", again.task)).status == "cancelled"
+
+
+def test_what_is_scanned_wrongly_is_named(world, province, there, as_role) -> None:
+    sent, here = received(world, GLU), received(world, CBC)
+    with pytest.raises(errors.NotSent, match=f"{here.number}9"):
+        samples.send(world.lab, [sent.number, f"{here.number}9"], "12001")
+    shipment = samples.send(world.lab, [sent.number], "12001")
+    asked = there.get("/lab", {"q": sent.number})
+    assert asked.headers["Location"] == f"/lab/shipments/{shipment.number}"
+    told = there.post(f"/lab/shipments/{shipment.number}", {"numbers": f"{here.number} {sent.number}"}, follow=True)
+    assert f"không đang đi trong chuyến này: {here.number}." in told.content.decode()
