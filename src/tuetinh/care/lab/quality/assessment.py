@@ -25,20 +25,39 @@ def judged(z: Decimal) -> str:
     return "bad" if abs(z) >= BAD else "odd" if abs(z) > ODD else "ok"
 
 
+def state(one: Proficiency) -> str:
+    """`ok`, `odd` or `bad`; a word is what it should have been, or bad."""
+    if one.expected:
+        return "ok" if one.text == one.expected else "bad"
+    return judged(one.z)
+
+
 def report(
-    asker: Asker, *, scheme: str, round_: str, sample: str, analyte: str, machine: str, on: date, value: Decimal,
-    assigned: Decimal, sd: Decimal,
+    asker: Asker, *, scheme: str, round_: str, sample: str, analyte: str, machine: str, on: date,
+    value: Decimal | None = None, assigned: Decimal | None = None, sd: Decimal | None = None, text: str = "",
+    expected: str = "",
 ) -> Proficiency:  # fmt: skip
-    """Keep what a round told about one sample. Raises BadQuality, also for one that is kept already."""
+    """Keep what a round told about one sample: numbers, or words of a qualitative test.
+
+    Raises BadQuality, also for one that is kept already.
+    """
     _allow(asker)
-    if not _numeric(analyte) or sd <= 0 or not (scheme.strip() and round_.strip() and sample.strip()) or on > today():
+    if not (scheme.strip() and round_.strip() and sample.strip()) or on > today():
         raise BadQuality
+    if _numeric(analyte):
+        if value is None or assigned is None or sd is None or sd <= 0 or text or expected:
+            raise BadQuality
+        told = {"value": value, "assigned": assigned, "sd": sd}
+    else:
+        told = {"value": Decimal(0), "assigned": Decimal(0), "sd": Decimal(1)}
+        if not {text, expected} <= set(words_of(analyte)):
+            raise BadQuality
     try:
         with transaction.atomic():
             return Proficiency.objects.create(
                 facility=asker.facility, scheme=scheme.strip(), round=round_.strip(), sample=sample.strip(),
-                analyte=analyte, machine=machine, on=on, value=value, assigned=assigned, sd=sd,
-                account=asker.account, at=datetime.now(UTC),
+                analyte=analyte, machine=machine, on=on, text=text, expected=expected, account=asker.account,
+                at=datetime.now(UTC), **told,
             )  # fmt: skip
     except IntegrityError as error:
         raise BadQuality from error
@@ -116,6 +135,12 @@ def controlled(facility: str) -> QuerySet[ControlResult, dict[str, object]]:
     rows = ControlResult.objects.filter(control__facility=facility, at__date__gte=today() - YEAR)
     named = rows.values(machine=F("control__machine"), analyte=F("control__analyte"))
     return named.annotate(n=Count("id")).filter(n__gt=1).order_by("machine", "analyte")
+
+
+def words_of(analyte: str) -> tuple[str, ...]:
+    """The words that a qualitative analyte is told in, none for others."""
+    what = analytes().get(analyte)
+    return tuple(what.choices) if what and not what.numeric else ()
 
 
 def _numeric(analyte: str) -> bool:

@@ -19,7 +19,7 @@ from tuetinh.care.lab.quality import assessment, methods
 from tuetinh.care.lab.quality.drawing import Level, Point, scatter, series
 from tuetinh.care.lab.quality.forms import ComparisonForm, ProficiencyForm
 from tuetinh.care.lab.quality.reagents import today
-from tuetinh.commons.access.api import asker, desk, place_name
+from tuetinh.commons.access.api import asker, desk, owner_names, place_name
 from tuetinh.commons.documents.api import pdf, respond_pdf
 from tuetinh.commons.ui.api import paginate
 
@@ -56,18 +56,20 @@ def rounds(request: HttpRequest) -> HttpResponse:
     analyte = request.GET.get("analyte", "")
     analyte = analyte if analyte in analytes() else ""
     page = paginate(request, assessment.rounds(me.facility, analyte))
+    names = owner_names({one.acted_by for one in page if one.acted_by}, ())[0]
     context = {
         "page": page, "form": form, "analyte": analyte, "name": named(analyte) if analyte else "",
-        "rows": [(one, named(one.analyte), assessment.judged(one.z)) for one in page.object_list],
+        "rows": [(one, named(one.analyte), assessment.state(one), names.get(one.acted_by, "")) for one in page],
         "chart": mark_safe(_z_chart(me.facility, analyte)) if analyte else "",  # noqa: S308 - our own template
     }  # fmt: skip
     return render(request, "lab/rounds.html", context, status=status)
 
 
 def _z_chart(facility: str, analyte: str) -> str:
-    rows = list(assessment.rounds(facility, analyte)[:CHARTED])[::-1]
+    """The scores of the last rounds, "" of a test that is told in words."""
+    rows = [one for one in assessment.rounds(facility, analyte)[:CHARTED] if not one.expected][::-1]
     points = [
-        Point(one.round, float(one.z), assessment.judged(one.z) == "bad", f"{one.scheme} {one.round}: {_z(one)}")
+        Point(one.round, float(one.z), assessment.state(one) == "bad", f"{one.scheme} {one.round}: {_z(one)}")
         for one in rows
     ]
     levels = [Level(z, f"{z:+d}" if z else "0", strong=z == 0) for z in (-3, -2, 0, 2, 3)]
@@ -75,7 +77,7 @@ def _z_chart(facility: str, analyte: str) -> str:
 
 
 def _z(one: Proficiency) -> str:
-    return f"{one.z:+.2f}".replace(".", ",")
+    return "" if one.expected else f"{one.z:+.2f}".replace(".", ",")
 
 
 @desk("lab")
@@ -93,7 +95,8 @@ def rounds_chart(request: HttpRequest, analyte: str) -> HttpResponse:
         "rows": [
             [
                 f"{one.scheme} {one.round}", one.sample, one.machine or _("Làm tay"),
-                *(_plain(v) for v in (one.value, one.assigned, one.sd)), _z(one),
+                *([one.text, one.expected, ""] if one.expected else map(_plain, (one.value, one.assigned, one.sd))),
+                _z(one),
             ]
             for one in rows
         ],

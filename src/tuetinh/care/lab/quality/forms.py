@@ -11,7 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from tuetinh.care.lab.catalogue import analytes, tests
 from tuetinh.care.lab.machines.messages import number
 from tuetinh.care.lab.models import Analyser, Upkeep
+from tuetinh.care.lab.quality.assessment import words_of
 from tuetinh.commons.ui.api import DayField
+
+MOST = 10**12  # what a measured number is below
 
 
 def amount(label: Any, **kwargs: Any) -> forms.DecimalField:
@@ -28,6 +31,12 @@ def machines(facility: str, *, by_hand: bool = True) -> list[tuple[str, Any]]:
 def numeric() -> list[tuple[str, str]]:
     """The analytes that are numbers, as choices."""
     return sorted(((one.key, one.name) for one in analytes().values() if one.numeric), key=lambda row: row[1])
+
+
+def assessed() -> list[tuple[str, str]]:
+    """The analytes of which rounds tell: numbers and words, as choices."""
+    found = ((one.key, one.name) for one in analytes().values() if one.numeric or one.choices)
+    return sorted(found, key=lambda row: row[1])
 
 
 class ReagentForm(forms.Form):
@@ -94,16 +103,36 @@ class ProficiencyForm(forms.Form):
     scheme = forms.CharField(label=_("Chương trình"), max_length=100)
     round_ = forms.CharField(label=_("Đợt"), max_length=60)
     sample = forms.CharField(label=_("Mẫu"), max_length=60)
-    analyte = forms.ChoiceField(label=_("Chỉ số"), choices=numeric)
+    analyte = forms.ChoiceField(label=_("Chỉ số"), choices=assessed)
     machine = forms.ChoiceField(label=_("Máy"), required=False)
     on = DayField(label=_("Ngày"))
-    value = amount(_("Kết quả của ta"))
-    assigned = amount(_("Giá trị ấn định"))
-    sd = amount(_("SD của chương trình"))
+    text = forms.CharField(label=_("Kết quả của ta"), max_length=40, help_text=_("Số, hay từ như Âm tính, Dương tính."))
+    expected = forms.CharField(label=_("Giá trị ấn định"), max_length=40)
+    sd = amount(_("SD của chương trình"), required=False, min_value=0, help_text=_("Định tính thì để trống."))
 
     def __init__(self, facility: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["machine"].choices = machines(facility)  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """Numbers with a deviation, or words, as the analyte is told."""
+        data = super().clean() or {}
+        if "analyte" not in data:
+            return data
+        if words := words_of(data["analyte"]):
+            for name in ("text", "expected"):
+                if name in data and data[name] not in words:
+                    self.add_error(name, _("Ghi một trong: %(words)s.") % {"words": ", ".join(words)})
+            data["sd"] = None
+            return data
+        for name, field in (("value", "text"), ("assigned", "expected")):
+            found = number(data.pop(field, ""))
+            if field not in self.errors and (found is None or found[0] or abs(found[1]) >= MOST):
+                self.add_error(field, _("Ghi một số."))
+            data[name] = found[1] if found else None
+        if not data.get("sd") and "sd" not in self.errors:
+            self.add_error("sd", _("Ghi một số lớn hơn 0."))
+        return data
 
 
 class ComparisonForm(forms.Form):

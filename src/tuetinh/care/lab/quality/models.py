@@ -115,7 +115,8 @@ class UpkeepDone(models.Model):
 class Proficiency(models.Model):
     """One sample of a round of external quality assessment: what was measured, and what should have been.
 
-    assigned, sd: the assigned value and the standard deviation for proficiency assessment (ISO 13528).
+    assigned, sd: the assigned value and the standard deviation for proficiency assessment (ISO 13528). text, expected:
+    of a qualitative test, the word that was told and the one that should have been, instead of numbers.
     """
 
     facility = models.CharField(max_length=64)
@@ -128,6 +129,8 @@ class Proficiency(models.Model):
     value = models.DecimalField(max_digits=18, decimal_places=6)
     assigned = models.DecimalField(max_digits=18, decimal_places=6)
     sd = models.DecimalField(max_digits=18, decimal_places=6)
+    text = models.CharField(max_length=40, blank=True, db_default="")
+    expected = models.CharField(max_length=40, blank=True, db_default="")
     account = models.CharField(max_length=150)
     at = models.DateTimeField()
     action = models.CharField(max_length=1000, blank=True)  # what was done about a bad one

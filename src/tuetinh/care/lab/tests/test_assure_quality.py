@@ -149,9 +149,9 @@ def test_the_page_of_rounds_shows_the_chart_and_prints_it(
     world, as_role, django_assert_num_queries, django_assert_max_num_queries
 ) -> None:
     lab = as_role("lab")
-    typed = {"scheme": "RIQAS", "sample": "1", "analyte": "GLU", "on": "02/11/2026", "assigned": "5", "sd": "0,2"}
-    assert lab.post("/lab/rounds", typed | {"round_": "1", "value": "cao"}).status_code == 422
-    at = lab.post("/lab/rounds", typed | {"round_": "1", "value": "5,7"}).headers["Location"]
+    typed = {"scheme": "RIQAS", "sample": "1", "analyte": "GLU", "on": "02/11/2026", "expected": "5", "sd": "0,2"}
+    assert lab.post("/lab/rounds", typed | {"round_": "1", "text": "cao"}).status_code == 422
+    at = lab.post("/lab/rounds", typed | {"round_": "1", "text": "5,7"}).headers["Location"]
     page = lab.get(at).content.decode()
     assert "Không đạt" in page and "3,50" in page and page.count('fill="#c92a2a"') == 1
     lab.post(f"/lab/rounds/{Proficiency.objects.get().pk}/act", {"action": "chuẩn lại máy"})
@@ -427,3 +427,28 @@ def test_the_page_of_documents(world, as_role, django_assert_num_queries, django
         lab.get("/lab/procedures")
     lab.post(f"/lab/procedures/{row.pk}/withdraw")
     assert Procedure.objects.get(pk=row.pk).withdrawn is not None
+
+
+def test_a_round_of_a_qualitative_test_is_told_in_words(world, as_role) -> None:
+    lab = as_role("lab")
+    typed = {"scheme": "HIV", "round_": "1", "sample": "1", "analyte": "HIVAB", "on": "02/11/2026"}
+    refused = lab.post("/lab/rounds", typed | {"text": "có", "expected": "Dương tính"})
+    assert refused.status_code == 422 and "Ghi một trong: " in refused.content.decode()
+    at = lab.post("/lab/rounds", typed | {"text": "Âm tính", "expected": "Dương tính"}).headers["Location"]
+    lab.post("/lab/rounds", typed | {"sample": "2", "text": "Âm tính", "expected": "Âm tính"})
+    page = lab.get(at).content.decode()
+    assert (page.count("Không đạt"), page.count("Đạt</span>"), '<svg class="chart' in page) == (1, 1, False)
+    wrong = Proficiency.objects.get(sample="1")
+    lab.post(f"/lab/rounds/{wrong.pk}/act", {"action": "đổi sinh phẩm"})
+    assert "đổi sinh phẩm · Lò Văn Lab" in lab.get(at).content.decode()
+    assert "Dương tính" in text_of(lab.get("/lab/rounds/HIVAB/chart.pdf").content)
+    for numbers in ({"sd": "1"}, {"text": "Âm tính", "expected": ""}):
+        with pytest.raises(errors.BadQuality):
+            told(world, analyte="HIVAB", round_="2", **numbers)
+
+
+def test_a_round_in_numbers_asks_for_each(world, as_role) -> None:
+    typed = {"scheme": "RIQAS", "round_": "1", "sample": "1", "analyte": "GLU", "on": "02/11/2026", "expected": "5"}
+    shown = as_role("lab").post("/lab/rounds", typed | {"text": "cao"}).content.decode()
+    assert "Ghi một số." in shown and "Ghi một số lớn hơn 0." in shown
+    assert not Proficiency.objects.exists()
