@@ -54,6 +54,7 @@ urlpatterns = [
     path("lab/antibiogram.xlsx", report_pages.antibiogram_xlsx, name="antibiogram-xlsx"),
     path("lab/whonet.<str:form>", report_pages.whonet, name="whonet"),
     path("lab/breakpoints", report_pages.tables, name="breakpoints"),
+    path("lab/quality/blocks/<int:block_id>/results", quality_pages.at_risk, name="at-risk"),
     path("lab/reagents", reagent_pages.stock, name="reagents"),
     path("lab/reagents/<int:reagent_id>", reagent_pages.reagent, name="reagent"),
     path("lab/reagents/<int:reagent_id>/change", reagent_pages.change, name="change-reagent"),

@@ -16,11 +16,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from tuetinh.care.lab.actions import HANOI
-from tuetinh.care.lab.catalogue import analytes
+from tuetinh.care.lab.catalogue import analytes, test
 from tuetinh.care.lab.errors import LabError
 from tuetinh.care.lab.models import Analyser, Control, ControlResult, QualityBlock
 from tuetinh.care.lab.quality import actions, queries
-from tuetinh.commons.access.api import asker, desk, place_name
+from tuetinh.commons.access.api import asker, desk, owner_names, place_name
 from tuetinh.commons.documents.api import pdf, respond_pdf
 from tuetinh.commons.ui.api import DayField, paginate
 
@@ -129,13 +129,16 @@ def control(request: HttpRequest, control_id: int) -> HttpResponse:
                 return redirect("lab:control", control_id)
     results = queries.latest(found)
     block = queries.blocks(me.facility).filter(machine=found.machine, analyte=found.analyte).first()
+    past = QualityBlock.objects.filter(
+        facility=me.facility, machine=found.machine, analyte=found.analyte, resolved_at__isnull=False
+    ).order_by("-since")[:20]
+    names = owner_names({one.resolved_by for one in past}, ())[0]
     context = {
         "control": found, "name": queries.name(found), "form": form, "stoppage": block,
         "chart": mark_safe(queries.levey_jennings(found, results)) if results and not found.expected else "",  # noqa: S308 - our own template
         "rows": results[::-1],
-        "past": QualityBlock.objects.filter(
-            facility=me.facility, machine=found.machine, analyte=found.analyte, resolved_at__isnull=False
-        ).order_by("-since")[:20],
+        "rerun": bool(block and queries.passed_since(block)),
+        "past": [(one, names.get(one.resolved_by, one.resolved_by)) for one in past],
     }  # fmt: skip
     return render(request, "lab/control.html", context, status=status)
 
@@ -155,6 +158,24 @@ def resolve(request: HttpRequest, block_id: int) -> HttpResponse:
     else:
         messages.success(request, _("Đã ghi xử lý; xét nghiệm được trả lại từ máy này."))
     return redirect("lab:control", block.result.control_id)
+
+
+@desk("lab")
+@require_GET
+@never_cache
+def at_risk(request: HttpRequest, block_id: int) -> HttpResponse:
+    """What was handed out between the last control that held and the one that stopped its test."""
+    block = (
+        QualityBlock.objects.filter(pk=block_id, facility=asker(request).facility)
+        .select_related("result__control")
+        .first()
+    )
+    if not block:
+        raise Http404
+    page = paginate(request, queries.at_risk(block))
+    rows = [(line, known.name if (known := test(line.test)) else line.test) for line in page.object_list]
+    context = {"stoppage": block, "name": queries.name(block.result.control), "page": page, "rows": rows}
+    return render(request, "lab/at_risk.html", context)
 
 
 @desk("lab")

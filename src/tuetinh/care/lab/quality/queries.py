@@ -10,8 +10,8 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from tuetinh.care.lab.catalogue import analytes
-from tuetinh.care.lab.models import Control, ControlResult, QualityBlock
+from tuetinh.care.lab.catalogue import analytes, tests
+from tuetinh.care.lab.models import Control, ControlResult, OrderLine, QualityBlock
 from tuetinh.care.lab.quality.actions import score
 
 SHOWN = 60  # results of a chart
@@ -57,6 +57,28 @@ def controls(facility: str) -> QuerySet[Control]:
 def name(control: Control) -> str:
     """The analyte of a control, by name."""
     return analytes()[control.analyte].name if control.analyte in analytes() else control.analyte
+
+
+def passed_since(block: QualityBlock) -> bool:
+    """Whether a control of what is stopped was measured again, and held, after the one that stopped it."""
+    return _passed(block).filter(pk__gt=block.result_id).exists()
+
+
+def at_risk(block: QualityBlock) -> QuerySet[OrderLine]:
+    """The orders handed out since a control last held, up to the stop (ISO 15189:2022, 7.3.7.2), newest first."""
+    held = _passed(block).filter(pk__lt=block.result_id).order_by("-at").values_list("at", flat=True).first()
+    measured = [one.code for one in tests() if block.analyte in {part.key for part in (*one.analytes, *one.also)}]
+    rows = OrderLine.objects.filter(
+        machine=block.machine, test__in=measured, tube__facility=block.facility, done_at__lte=block.since
+    )
+    rows = rows.filter(done_at__gt=held) if held else rows
+    return rows.select_related("tube").order_by("-done_at", "pk")
+
+
+def _passed(block: QualityBlock) -> QuerySet[ControlResult]:
+    return ControlResult.objects.filter(
+        control__facility=block.facility, control__machine=block.machine, control__analyte=block.analyte, broken=[]
+    )
 
 
 @dataclass(frozen=True, slots=True)

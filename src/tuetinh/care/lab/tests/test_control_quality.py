@@ -324,3 +324,22 @@ def test_the_pages_of_a_qualitative_control(world, rapid, as_role) -> None:
     client.post(f"/lab/quality/{rapid.pk}", {"value": "Âm tính"})
     assert "≠ Dương tính" in client.get("/lab/quality").content.decode()
     assert client.get(f"/lab/quality/{rapid.pk}/chart.pdf").status_code == 404
+
+
+@pytest.mark.django_db
+def test_what_was_handed_out_since_the_control_last_held_is_looked_at_again(world, control, oru, as_role) -> None:
+    early, late = measured(world, oru), measured(world, oru, "2")
+    validation.release(world.lab, early.number)
+    quality.keep_result(world.lab, control.pk, Decimal(5))
+    validation.release(world.lab, late.number)
+    quality.keep_result(world.lab, control.pk, Decimal("5.5"))
+    block, lab = QualityBlock.objects.get(), as_role("lab")
+    listed = lab.get(f"/lab/quality/blocks/{block.pk}/results").content.decode()
+    assert (late.number in listed, early.number in listed) == (True, False)
+    at = f"/lab/quality/{control.pk}"
+    assert "Chưa có lần nội kiểm nào đạt kể từ khi bị chặn" in lab.get(at).content.decode()
+    quality.keep_result(world.lab, control.pk, Decimal(5))
+    assert "Chưa có lần nội kiểm nào đạt kể từ khi bị chặn" not in lab.get(at).content.decode()
+    lab.post(f"/lab/quality/blocks/{block.pk}/resolve", {"action": "chuẩn lại"})
+    assert "Lò Văn Lab: chuẩn lại" in lab.get(at).content.decode()
+    assert as_role("outsider").get(f"/lab/quality/blocks/{block.pk}/results").status_code == 403
