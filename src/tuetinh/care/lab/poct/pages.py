@@ -31,8 +31,8 @@ def measured(request: HttpRequest) -> HttpResponse:
     me = asker(request)
     page = paginate(request, Tube.objects.filter(facility=me.facility, bedside=True).order_by("-ordered_at", "-id"))
     names = owner_names({tube.collected_by for tube in page.object_list}, ())[0]
-    lines = queries.lines(me, list(page.object_list))
-    rows = [(line, names.get(line.tube.collected_by, line.tube.collected_by)) for line in lines]
+    lines, told = queries.lines(me, list(page.object_list)), queries.handed_out(me, list(page.object_list))
+    rows = [(line, names.get(line.tube.collected_by, line.tube.collected_by), told[line.tube.number]) for line in lines]
     return render(request, "lab/poct.html", {"rows": rows, "page": page, "at_bench": me.role == "lab"})
 
 
@@ -62,11 +62,12 @@ def measure(request: HttpRequest, encounter_id: str) -> HttpResponse:
         else:
             messages.success(request, _("Đã ghi kết quả tại chỗ."))
             return redirect(f"{reverse('lab:poct-measure', args=[encounter_id])}?test={chosen.key}")
-    mine = Tube.objects.filter(encounter=encounter_id, bedside=True).order_by("-id")[:10]
+    mine = list(Tube.objects.filter(encounter=encounter_id, bedside=True).order_by("-id")[:10])
+    told = queries.handed_out(me, mine)
     context |= {
         "banner": banner(me, patient), "tests": offered.values(), "chosen": chosen, "typed": typed, "patient": patient,
         "rows": [(analyte, typed.get(analyte.key, "")) for analyte in chosen.analytes],
         "devices": Analyser.objects.filter(facility=me.facility).order_by("name").values_list("name", flat=True)[:50],
-        "before": queries.lines(me, list(mine)),
+        "before": [(line, told[line.tube.number]) for line in queries.lines(me, mine)],
     }  # fmt: skip
     return render(request, "lab/poct_measure.html", context, status=int(str(context["status"])))

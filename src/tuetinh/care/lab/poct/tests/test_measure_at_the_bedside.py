@@ -161,3 +161,11 @@ def test_a_machine_that_stands_in_a_ward_marks_its_results(world, oru) -> None:
     inbox.take(Frame(oru(tube.number, {"GLU": "5.4"}, unit="mmol/L")), "")
     [result] = lab_api.visit_results(world.doctor, world.encounter.id, preliminary=True)
     assert (result.value, result.bedside) == ("5.4", True)
+
+
+def test_the_page_shows_what_was_measured(world, as_role) -> None:
+    nurse, at = as_role("nurse"), f"/lab/poct/{world.encounter.id}"
+    nurse.post(at, {"test": "CGLU", "CGLU": "7,8", "device": "Accu-Chek"})
+    for page in (at, "/lab/poct"):
+        shown = nurse.get(page).content.decode()
+        assert "<strong>7,8</strong> mmol/L" in shown and "Cao</span>" in shown
