@@ -133,3 +133,19 @@ def test_theme_and_language_are_switched_from_the_menu(
     assert page.evaluate("document.documentElement.lang") == "en"
     assert page.evaluate("document.documentElement.dataset.bsTheme") == "dark"
     assert page.locator(".rail").inner_text().strip().splitlines()[1:3] == ["To my desk", "Accounts"]
+
+
+def test_the_end_of_a_page_does_not_stay_under_the_bar_of_a_phone(
+    chromium: Browser, live_server: LiveServer, cast: dict[str, Account]
+) -> None:
+    context = chromium.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    log_in(page, live_server, "doctor")
+    end, bar = page.evaluate("""() => {
+        const last = document.querySelector("main").appendChild(document.createElement("div"));
+        last.style.height = "2000px";
+        window.scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
+        return [last, document.querySelector(".rail")].map(one => one.getBoundingClientRect());
+    }""")
+    context.close()
+    assert end["bottom"] <= bar["top"]
