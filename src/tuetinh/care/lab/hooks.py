@@ -110,13 +110,16 @@ MENU = [
         order=18,
         badge=_badge("proposals"),
     ),
-    MenuItem(
-        roles=("lab", "station"),
-        url="lab:shipments",
-        icon="truck-delivery",
-        label=gettext_lazy("Gửi mẫu"),
-        order=25,
-        rare=True,
+    *(
+        MenuItem(
+            roles=(role,),
+            url="lab:shipments",
+            icon="truck-delivery",
+            label=gettext_lazy("Gửi mẫu"),
+            order=25,
+            rare=role == "lab",
+        )
+        for role in ("lab", "station")
     ),
     MenuItem(
         roles=("lab",),

@@ -27,6 +27,7 @@ from tuetinh.care.lab.results.rules import Hold
 from tuetinh.care.lab.results.work import Work, work_on
 from tuetinh.care.lab.samples import order_pages
 from tuetinh.care.lab.samples.plan import REJECTIONS
+from tuetinh.care.lab.samples.queries import coming
 from tuetinh.commons.access.api import asker, desk, fresh
 from tuetinh.commons.documents.api import Paper, respond_pdf
 from tuetinh.commons.identity.api import banner
@@ -67,6 +68,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
     tabs = [(key, label, counts[key]) for key, label in LISTS.items()]
     context = {"page": page, "rows": rows, "which": which, "tabs": tabs, "q": text, "facility": _here(request)}
     context |= {"benches": benches().values(), "bench": bench, "now": timezone.now(), "bulk": BULK.get(which, "")}
+    context["coming"] = coming(_here(request)).count() if which == "receive" else 0
     return render(request, "lab/worklist.html", context)
 
 

@@ -68,6 +68,11 @@ def shipments(facility: str) -> QuerySet[Shipment]:
     return own.annotate(open=Count("tubes")).order_by("-sent_at", "-id")
 
 
+def coming(facility: str) -> QuerySet[Shipment]:
+    """Shipments of which tubes are on their way here."""
+    return Shipment.objects.filter(receiver=facility, tubes__isnull=False).distinct()
+
+
 def parcel(shipment: Shipment) -> Parcel:
     """A shipment with the names of its laboratories."""
     names = (place_name("Organization", id_) for id_ in (shipment.sender, shipment.receiver))

@@ -266,12 +266,14 @@ def test_a_station_sends_what_it_drew_and_sees_what_became_of_it(world, province
     assert made.headers["Location"] == f"/lab/shipments/{shipment.number}"
     assert first.number not in station.get("/lab/shipments").content.decode()
     assert page_of(station, shipment).count("Đang đi") == 2
+    assert "1 chuyến mẫu đang đến" in there.get("/lab").content.decode()
     there.post(f"/lab/shipments/{shipment.number}", {"number": first.number})
     assert "Chưa thấy" in page_of(station, shipment) and "Đang phân tích" in page_of(station, shipment)
     entry.enter_results(province, first.number, {facts.observation_id(first.orders[0], "GLU"): "5,5"})
     validation.release(province, first.number)
     there.post(f"/lab/shipments/{shipment.number}", {"number": second.number})
     samples_refused = actions.reject_specimen(province, second.number, "", "RH")
+    assert "chuyến mẫu đang đến" not in there.get("/lab").content.decode()
     shown = page_of(station, shipment)
     assert f"/lab/tubes/{first.number}/sheet.pdf" in shown and "Đã trả kết quả" in shown
     assert "Mẫu bị từ chối" in shown and "tan máu" in shown.lower()
