@@ -207,10 +207,11 @@ NEVER_CHANGED = gettext_lazy("0: không bắt đổi theo thời gian.")
 
 
 class Policy(models.Model):
-    """How people prove who they are in the whole installation; without a row, the defaults hold.
+    """How people prove who they are everywhere here, and what ends by itself; without a row, the defaults hold.
 
     factor_roles: those who must have a second factor, separated by spaces. `*_minutes`: for how long a proof of who one
-    is is good enough for an action, 0 for the whole session.
+    is is good enough for an action, 0 for the whole session. open_days: after which care that
+    nobody ends no longer opens a record (`sight.relations.end_left_open`).
     """
 
     password_length = _number(gettext_lazy("Độ dài mật khẩu, ít nhất"), 14, 8, 64)
@@ -246,6 +247,14 @@ class Policy(models.Model):
         3650,
         gettext_lazy("Quản trị của cơ sở được báo trước 7 ngày. 0: không khóa."),
         db_default=45,
+    )
+    open_days = _number(
+        gettext_lazy("Lượt khám ngoại trú, giấy chuyển không ai kết thúc thôi mở hồ sơ sau (ngày)"),
+        90,
+        0,
+        3650,
+        gettext_lazy("Tính từ lần ghi cuối. 0: mở đến khi có người kết thúc."),
+        db_default=90,
     )
     review_months = _number(
         gettext_lazy("Xem lại quyền của từng tài khoản sau (tháng)"),

@@ -11,6 +11,7 @@ from typing import Final, cast
 from tuetinh.record import r4, relations
 from tuetinh.record.projections import Written
 from tuetinh.record.relations import FOREVER, Relation, date_range
+from tuetinh.record.statements import array
 from tuetinh.record.steps import Query, Step
 
 HOLDERS: Final = ("Organization", "Practitioner")
@@ -29,6 +30,15 @@ _OPEN: Final = {
     "EpisodeOfCare": ("active", "onhold"),
     "ServiceRequest": ("active", "on-hold"),
 }
+
+# Who lies in a bed is cared for as long as the stay is open.
+_STAYS: Final = ("IMP", "ACUTE", "NONAC")
+_LEFT_OPEN: Final = """UPDATE record.relation k SET until = r.updated + make_interval(days => %s)
+FROM record."{type}" r
+WHERE k.until = 'infinity' AND k.kind IN ('treating', 'consultation', 'referral') AND starts_with(k.source, '{type}/')
+  AND r.type = '{type}' AND r.id = split_part(k.source, '/', 2) AND r.updated < now() - make_interval(days => %s)
+  AND NOT coalesce(convert_from(r.body, 'UTF8')::jsonb #>> '{{class,code}}' = ANY (%s::text[]), false)
+RETURNING k.source"""
 
 _Found = Iterator[tuple[r4.Reference | None, str, str]]  # with whom, kind, until
 
@@ -61,6 +71,17 @@ def fill(type_: str, after: int, count: int = 1000) -> Step[int | None]:
     found = [relation for one in written for relation in of(one)]
     yield from relations.keep([f"{type_}/{one.id}" for one in written], found)
     return int(rows[-1][0]) if rows else None
+
+
+def end_left_open(days: int) -> Step[int]:
+    """End relations of visits (but stays) and referrals that are open, but were not written for so many days.
+
+    They hold again when their fact is written again. Returns how many ended; needs a transaction.
+    """
+    ended = 0
+    for type_ in ("Encounter", "ServiceRequest"):
+        ended += len((yield Query(_LEFT_OPEN.format(type=type_), [days, days, array(_STAYS)])))
+    return ended
 
 
 def _holder(reference: r4.Reference | None, types: Sequence[str]) -> str:

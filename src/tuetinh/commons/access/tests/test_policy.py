@@ -47,6 +47,7 @@ def test_what_holds_without_a_policy(db: None) -> None:
         "wrong_per_account": 30,
         "wrong_per_address": 300,
         "idle_days": 45,
+        "open_days": 90,
         "review_months": 6,
     }
     assert policy.now().factor_roles == ""

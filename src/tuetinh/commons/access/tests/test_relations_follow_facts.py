@@ -13,6 +13,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from tuetinh.commons.access.jobs import end_left_open
+from tuetinh.commons.access.models import Policy
+from tuetinh.commons.access.proof.policy import forget
 from tuetinh.commons.access.sight.relations import INVITATION, RELATED_PATIENT
 from tuetinh.record import api, r4
 from tuetinh.record.asker import SYSTEM, Asker
@@ -246,3 +249,37 @@ def test_a_plain_observation_costs_no_statement_more() -> None:
         api.create(SYSTEM, plain)
     assert [q["sql"].split('"')[1] for q in asked if q["sql"].startswith("WITH")] == ["Observation"]
     assert not [q for q in asked if "INTO record.relation" in q["sql"]]
+
+
+def aged(days: int) -> None:
+    """Let everything have been written so many days ago."""
+    with connection.cursor() as cursor:
+        for type_ in ("Encounter", "ServiceRequest"):
+            cursor.execute(f'UPDATE record."{type_}" SET updated = now() - make_interval(days => %s)', [days])
+
+
+def test_what_nobody_ends_opens_no_record_after_a_while() -> None:
+    stay = msgspec.structs.replace(visit(), id="w", class_=r4.Coding(code="IMP"))
+    given = [visit(), stay, msgspec.structs.replace(referral("2026-03-12"), occurrencePeriod=None)]
+    api.create_many(SYSTEM, given)
+    open_ = {source: end for _, _, source, end in kept()}
+    assert open_ == {"Encounter/v": "", "Encounter/w": "", "ServiceRequest/s": ""}
+    aged(89)
+    end_left_open(0)
+    assert {source: end for _, _, source, end in kept()} == open_
+    aged(91)
+    end_left_open(0)
+    ended = {source for _, _, source, end in kept() if end}
+    assert ended == {"Encounter/v", "ServiceRequest/s"}
+    api.update(SYSTEM, visit("onleave"))
+    assert {source for _, _, source, end in kept() if end} == {"ServiceRequest/s"}
+
+
+def test_administrators_say_when_or_that_nothing_ends_by_itself() -> None:
+    api.create(SYSTEM, visit())
+    aged(31)
+    for days, ends in ((0, False), (30, True)):
+        Policy(pk=1, open_days=days).save()
+        forget()
+        end_left_open(0)
+        assert bool(kept()[0][3]) is ends
