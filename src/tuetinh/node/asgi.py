@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
 import orjson
@@ -37,6 +38,21 @@ LISTENERS = tuple(role for role in ROLES if role not in ("web", "worker"))
 HEALTH_SECONDS = 1.0  # for which the roles that were found living are believed
 LIVING = f"""SELECT DISTINCT unnest(string_to_array(application_name, ' ')) FROM pg_stat_activity
 WHERE datname = current_database() AND application_name LIKE '{PRESENCE}%'"""
+
+LEAN: Final = {
+    "_smart": re.compile(r"/fhir/\.well-known/smart-configuration"),  # SMART App Launch 2: below the FHIR base
+    "_fhir": re.compile("/fhir(?:/.*)?"),
+    "_pictures": re.compile("/dicom-web/.*"),
+    "_events": re.compile("/events"),
+    "_health": re.compile("/healthz"),
+}
+"""The handlers of `Application` that answer without Django, by the paths that they answer; the first counts."""
+SOCKETS: Final = {
+    "_subscriptions": re.compile(PATH),
+    "_together": re.compile("/imaging/live/.*"),
+    "_workitems": re.compile("/dicom-web/.*"),
+}
+"""The same for websockets; any other is closed."""
 
 log = logging.getLogger(__name__)
 
@@ -128,35 +144,41 @@ class Application:
         await self._open(scope, receive, send)
 
     async def _websocket(self, scope: Scope, receive: Any, send: Any) -> None:
-        from tuetinh.care.imaging.api import LIVE
-
-        if scope["path"] == PATH:
-            await self.sockets(scope, receive, send)
-        elif LIVE.fullmatch(scope["path"]):
-            await self.together(scope, receive, send)
-        elif scope["path"].startswith("/dicom-web/"):
-            await (await self._dicom_web()).events(scope, receive, send)
+        if name := _named(SOCKETS, scope["path"]):
+            await getattr(self, name)(scope, receive, send)
         else:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
 
     async def _answer(self, scope: Scope, receive: Any, send: Any) -> None:
-        path: str = scope["path"]
-        if path == "/fhir/.well-known/smart-configuration":  # SMART App Launch 2: below the FHIR base
-            await self._page({**scope, "path": path[5:], "raw_path": path[5:].encode()}, receive, send)
-        elif path.startswith("/fhir") and path[5:6] in ("", "/"):
-            await self.door(scope, receive, send)
-        elif path.startswith("/dicom-web/"):
-            await (await self._dicom_web())(scope, receive, send)
-        elif path == "/events":
-            await self.live(scope, receive, send)
-        elif path == "/healthz":
-            await self._health(send)
-        else:
-            if not scope["query_string"].isascii():
-                scope["query_string"] = quote(scope["query_string"], safe="=&%+;/?:@!$'()*,-._~").encode()
+        if name := _named(LEAN, scope["path"]):
+            await getattr(self, name)(scope, receive, send)
+            return
+        if not scope["query_string"].isascii():
+            scope["query_string"] = quote(scope["query_string"], safe="=&%+;/?:@!$'()*,-._~").encode()
+        await self._page(scope, receive, send)
 
-            await self._page(scope, receive, send)
+    async def _smart(self, scope: Scope, receive: Any, send: Any) -> None:
+        path = scope["path"].removeprefix("/fhir")
+        await self._page({**scope, "path": path, "raw_path": path.encode()}, receive, send)
+
+    async def _fhir(self, scope: Scope, receive: Any, send: Any) -> None:
+        await self.door(scope, receive, send)
+
+    async def _events(self, scope: Scope, receive: Any, send: Any) -> None:
+        await self.live(scope, receive, send)
+
+    async def _pictures(self, scope: Scope, receive: Any, send: Any) -> None:
+        await (await self._dicom_web())(scope, receive, send)
+
+    async def _subscriptions(self, scope: Scope, receive: Any, send: Any) -> None:
+        await self.sockets(scope, receive, send)
+
+    async def _together(self, scope: Scope, receive: Any, send: Any) -> None:
+        await self.together(scope, receive, send)
+
+    async def _workitems(self, scope: Scope, receive: Any, send: Any) -> None:
+        await (await self._dicom_web()).events(scope, receive, send)
 
     async def _dicom_web(self) -> DicomDoor:
         """The door to pictures. What reads and draws them takes much memory, and is loaded when first asked for."""
@@ -190,7 +212,7 @@ class Application:
 
         await self._pages(scope, read, send)
 
-    async def _health(self, send: Any) -> None:
+    async def _health(self, scope: Scope, receive: Any, send: Any) -> None:
         """200 when the database answers within two seconds, else 503; each part of the node is told on its own.
 
         `worker` and the listeners are `ok` where some process of the node does that role; `roles` are of this process.
@@ -219,6 +241,11 @@ class Application:
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+def _named(handlers: Mapping[str, re.Pattern[str]], path: str) -> str:
+    """The first handler whose paths this is one of, or ""."""
+    return next((name for name, paths in handlers.items() if paths.fullmatch(path)), "")
 
 
 async def _refuse(status: int, send: Any) -> None:

@@ -11,7 +11,6 @@ from tuetinh.care.imaging.handover import doors
 from tuetinh.care.imaging.handover.opened import Opened, opened, part_of
 from tuetinh.care.imaging.handover.serving import respond_piece
 from tuetinh.care.imaging.handover.showing import report_of
-from tuetinh.care.imaging.remote.live import PATH as LIVE
 from tuetinh.care.imaging.remote.live import Together
 from tuetinh.care.imaging.retention.actions import (
     Unvisited,
@@ -26,7 +25,6 @@ from tuetinh.care.imaging.rooms.actions import first_rooms
 from tuetinh.care.imaging.viewer.queries import Look, looks
 
 __all__ = [
-    "LIVE",
     "Held",
     "Look",
     "Opened",

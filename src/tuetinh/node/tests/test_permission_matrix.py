@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -10,15 +11,18 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from django.db import connections
 
 from tuetinh.care.imaging.dicomweb import ups
 from tuetinh.care.imaging.dicomweb.door import ROUTES as ROUTES_TO_PICTURES
 from tuetinh.care.imaging.dicomweb.door import DicomDoor
 from tuetinh.commons.access.api import authenticate
-from tuetinh.node.tests.permissions import rights, table
-from tuetinh.node.tests.permissions.world import OTHERS, PATIENTS, World, mark, patient_of
+from tuetinh.node.asgi import LEAN, SOCKETS, Application
+from tuetinh.node.tests.permissions import GROUPS, rights, table
+from tuetinh.node.tests.permissions.world import HOME, OTHERS, PATIENTS, World, mark, patient_of
 from tuetinh.record import operations
 from tuetinh.record.door.routes import ROUTES
+from tuetinh.record.tests.door_world import url
 
 pytestmark = pytest.mark.django_db
 TYPES = [name for name in table("rights")[0] if name != "asker"]
@@ -163,6 +167,69 @@ def test_each_route_to_pictures_needs_the_right_of_the_table(
     assert {who for who, status in answers.items() if status not in (401, 403)} == may
     assert answers["anonymous"] == 401
     assert [(who, status) for who, status in answers.items() if status >= 500] == []
+
+
+# -- what answers beside the door and the pages -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lean(matrix: World) -> Iterator[Callable[[str, str, str], int]]:
+    """Asks a node as somebody: `http` or `socket`, path, who; returns the status, of a socket 101 when it opens."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TUETINH_DATABASE_URL", url())
+        patch.setitem(connections["default"].settings_dict, "CONN_MAX_AGE", 0)
+        application = Application(frozenset({"web"}))
+        matrix.run(application.startup())
+        yield lambda kind, path, who: matrix.run(_first(application, kind, path, matrix.credentials[who]))
+        matrix.run(application.shutdown())
+        for thread in application._executor._threads:  # of pages, which leave the database with their answers
+            thread.join(5)
+
+
+async def _first(application: Application, kind: str, path: str, headers: dict[str, str]) -> int:
+    """What a node answers first."""
+    name, _, query = path.partition("?")
+    raw = [(b"host", b"record.test"), (b"origin", b"http://record.test")]
+    raw += [(key.encode(), value.encode()) for key, value in headers.items()]
+    scope = {
+        "type": "websocket" if kind == "socket" else "http", "method": "GET", "path": name, "raw_path": name.encode(),
+        "query_string": query.encode(), "headers": raw, "scheme": "http", "client": ("127.0.0.1", 1),
+        "server": ("record.test", 80), "http_version": "1.1", "root_path": "", "subprotocols": [],
+    }  # fmt: skip
+    begun, told = (
+        [{"type": "websocket.connect"} if kind == "socket" else {"type": "http.request"}],
+        asyncio.Queue[Any](),
+    )
+
+    async def receive() -> Any:
+        return begun.pop() if begun else await asyncio.Event().wait()
+
+    asked = asyncio.create_task(application(scope, receive, told.put))
+    answer = await asyncio.wait_for(told.get(), 30)
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+    return {"websocket.accept": 101, "websocket.close": 403}.get(answer["type"]) or int(answer["status"])
+
+
+def test_every_lean_handler_and_websocket_has_a_row() -> None:
+    for kind, handlers in {"http": LEAN, "socket": SOCKETS}.items():
+        paths = [row["path"].partition("?")[0] for row in table("lean") if row["kind"] == kind]
+        first = {next((name for name, one in handlers.items() if one.fullmatch(path)), "") for path in paths}
+        assert first >= handlers.keys(), kind
+
+
+@pytest.mark.parametrize("row", table("lean"), ids=lambda row: f"{row['kind']} {row['path']}")
+def test_each_lean_way_is_for_those_of_the_table(lean: Callable[[str, str, str], int], row: dict[str, str]) -> None:
+    words = row["who"].split()
+    may = {who for who in ASKERS if words[:1] == ["open"] or {who, *_groups(who)} & set(words)}
+    answers = {who: lean(row["kind"], row["path"].replace("HERE", HOME), who) for who in ASKERS}
+    assert {who for who, status in answers.items() if status not in (401, 403)} == may
+    assert [(who, status) for who, status in answers.items() if status >= 500] == []
+
+
+def _groups(who: str) -> set[str]:
+    found = {name for name in ("staff",) if who in GROUPS[name]}
+    return found | ({"pictures"} if "r" in rights(who, "ImagingStudy") else set())
 
 
 # -- which rows exist -------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@
 `operations.csv`: which of these rights each needs, or after `=` who alone may; `of some type` is the right with
 resources of one type at least. `sight.csv`: which rows exist for whom, by where they were written, relation, denial and
 label. `pictures.csv`: the routes below `/dicom-web`, by an example each, with the right on ImagingStudy that it needs.
+`lean.csv`: the websockets and what else answers without Django (`node/asgi.py`), and for whom; `pictures` are all who
+may read an ImagingStudy.
 They follow from what each desk is for (commons/access/roles.py) and from docs/decisions/record-row-policies.md.
 A row that is missing fails a test, and so does one too many.
 """
