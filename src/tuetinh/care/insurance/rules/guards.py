@@ -1,15 +1,17 @@
 """What a condition cannot hold without, asked before the condition itself: most rules are not about most rows.
 
 Of the parts that `&&` and `||` join, those count that mean the same in Python as in CEL: a comparison of words, texts
-and numbers; a word that is (not) one of some; how a text begins or ends, or whether a plain pattern fits it; a number
-that is no whole one; a list that has a text, or anything at all; a word that is true or false. Anything else may hold.
-They become one function of Python for all conditions of a table.
+and numbers, and of what our own functions say of them; a word that is (not) one of some; how a text begins or ends, or
+whether a plain pattern fits it; a number that is no whole one; a list that has a text, or anything at all, or of which
+all or one are so; a word or an answer that is true or false. Anything else may hold. They become one function of Python
+for all conditions of a table.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 Read = Callable[[str], str]
@@ -17,7 +19,15 @@ Read = Callable[[str], str]
 
 _WORD = r"[A-Z][A-Z0-9_]*(?:\.[A-Z][A-Z0-9_]*)?"
 _TEXT, _NUMBER = r'"[^"\\]*"', r"[0-9]+(?:\.[0-9]+)?"
-_COMPARED = re.compile(rf"({_WORD})\s*(==|!=|<=|>=|<|>)\s*(?:({_WORD})|({_TEXT})|({_NUMBER}))")
+_CALL = rf"[a-z_]+\((?:[^()\"]|{_TEXT})*\)"
+_VALUE = rf"(?:{_CALL}|{_WORD}(?: \* {_NUMBER})?|{_TEXT}|{_NUMBER}|[a-z_]+)"
+_COMPARED = re.compile(rf"({_VALUE})\s*(==|!=|<=|>=|<|>)\s*({_VALUE})")
+_CALLED = re.compile(r"([a-z_]+)\((.*)\)", re.DOTALL)
+_ARGUMENT = rf"(?:\[{_TEXT}(?:,\s*{_TEXT})*\]|{_WORD}|{_TEXT}|[a-z_]+)"
+_ARGUMENTS = re.compile(rf"{_ARGUMENT}(?:,\s*{_ARGUMENT})*")
+_TIMES = re.compile(rf"({_WORD}) \* ({_NUMBER})")
+_EACH = re.compile(rf"(!?)({_WORD}|cac_ma\({_WORD}\))\.(all|exists)\(([a-z_]+),(.*)\)", re.DOTALL)
+_WITHIN = re.compile(rf"(!\()?({_WORD}) in (cac_ma\({_WORD}\))(?(1)\))")
 _ONE_OF = re.compile(rf"(!\()?({_WORD}) in (?:\[({_TEXT}(?:,\s*{_TEXT})*)\]|({_WORD}))(?(1)\))")
 _HAS = re.compile(rf"({_TEXT}) in ({_WORD})")
 _ANY = re.compile(rf"({_WORD})\.exists\((?:[^()]|\([^()]*\))*\)")
@@ -37,16 +47,17 @@ def asked_first(
 ) -> Callable[..., tuple[int, ...]]:
     """The function of these arguments that tells which of the conditions may hold, by their places.
 
-    known: functions that a word may be read by.
+    known: functions that a word may be read by, and those of conditions.
     """
     kept: dict[str, str] = {}
+    functions = frozenset(known)
 
     def once(word: str) -> str:
         """What stands in the row is read once for all conditions; what must be worked out, when it is asked for."""
         text = read(word)
         return text if _takes_long(text) else kept.setdefault(text, f"w{len(kept)}")
 
-    tests = [sorted(guards(condition, once), key=_takes_long) for condition in conditions]
+    tests = [sorted(guards(condition, once, functions), key=_cost) for condition in conditions]
     lines = [f"def may_hold({arguments}):", " found = []", *(f" {name} = {text}" for text, name in kept.items())]
     for place, asked in enumerate(tests):
         lines.append(f" if {' and '.join(asked) or 'True'}: found.append({place})")
@@ -62,6 +73,11 @@ def _takes_long(test: str) -> bool:
     return "known[" in test
 
 
+def _cost(test: str) -> int:
+    """What is asked first is cheap: what stands in the row, then what a function says of it."""
+    return 2 if _takes_long(test) else 1 if "(" in test else 0
+
+
 def _matches(pattern: str, text: str) -> bool:
     return re.search(pattern, text) is not None
 
@@ -70,25 +86,101 @@ SCOPE: Final[dict[str, Any]] = {"matches": _matches}
 """What guards call."""
 
 
-def guards(condition: str, read: Read, depth: int = 0) -> list[str]:
-    """What must be true of the words for a condition to hold, in Python; nothing where that cannot be told."""
-    if depth > _DEEPEST:
-        return []
-    either = _parts(condition, "||")
-    if len(either) > 1:
-        found = [" and ".join(guards(part, read, depth + 1)) for part in either]
-        return ["(" + " or ".join(found) + ")"] if all(found) else []
-    if "?" in _tops(condition):
-        return []
-    asked = (_guard(part.strip(), read, depth) for part in _parts(condition, "&&"))
-    return [guard for guard in asked if guard]
+def guards(condition: str, read: Read, functions: frozenset[str] = frozenset()) -> list[str]:
+    """What must be true of the words for a condition to hold, in Python; nothing where that cannot be told.
+
+    functions: those that Python calls as the condition does.
+    """
+    return _Reader(read, functions).guards(condition)
 
 
-def _guard(part: str, read: Read, depth: int) -> str:
-    if match := _COMPARED.fullmatch(part):
-        word, sign, other, text, number = match.groups()
-        value = read(other) if other else repr(text[1:-1]) if text else repr(float(number))
-        return f"{read(word)} {sign} {value}" if value != "inf" else ""
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads a condition, or a part of it. each: the names in Python of what stands for one of a list."""
+
+    read: Read
+    functions: frozenset[str]
+    each: Mapping[str, str] = field(default_factory=dict)
+    depth: int = 0
+
+    def guards(self, condition: str) -> list[str]:
+        """As above."""
+        if self.depth > _DEEPEST:
+            return []
+        either = _parts(condition, "||")
+        if len(either) > 1:
+            found = [" and ".join(self.deeper().guards(part)) for part in either]
+            return ["(" + " or ".join(found) + ")"] if all(found) else []
+        if "?" in _tops(condition):
+            return []
+        asked = (self.guard(part.strip()) for part in _parts(condition, "&&"))
+        return [guard for guard in asked if guard]
+
+    def deeper(self, **each: str) -> _Reader:
+        """The reader of what stands in brackets."""
+        return replace(self, each={**self.each, **each}, depth=self.depth + 1)
+
+    def guard(self, part: str) -> str:
+        """What must be true for a part that nothing joins, or ""."""
+        if match := _COMPARED.fullmatch(part):
+            sides = self.value(match[1]), self.value(match[3])
+            return f"{sides[0]} {match[2]} {sides[1]}" if all(sides) else ""
+        if (match := _WITHIN.fullmatch(part)) and (some := self.value(match[3])):
+            return f"{self.read(match[2])} {'not in' if match[1] else 'in'} {some}"
+        if (match := _EACH.fullmatch(part)) and len(_tops(part)) == 2 * (1 + match[2].endswith(")")):
+            return self.of_each(*match.groups())
+        if (match := re.fullmatch(f"(!?)({_CALL})", part)) and (answer := self.value(match[2])):
+            return f"not {answer}" if match[1] else answer
+        return _guard(part, self)
+
+    def of_each(self, negated: str, some: str, how: str, name: str, asked: str) -> str:
+        """What all or one of a list must be; of those that must not all be so, only what an answer says exactly."""
+        place, values = f"each{len(self.each)}", self.value(some)
+        within = self.deeper(**{name: place})
+        if not values:
+            return ""
+        if negated:
+            answers = [
+                within.value(one) if re.fullmatch(_CALL, one) else "" for one in map(str.strip, _parts(asked, "||"))
+            ]
+            exact = how == "all" and all(answers)
+            return f"not all({' or '.join(answers)} for {place} in {values})" if exact else ""
+        found = " and ".join(within.guards(asked))
+        if not found:
+            return values if how == "exists" else ""
+        return f"{'all' if how == 'all' else 'any'}({found} for {place} in {values})"
+
+    def value(self, text: str) -> str:
+        """A word, text, number, one of a list, or what a function says of such, in Python; "" for anything else."""
+        text = text.strip()
+        if re.fullmatch(_WORD, text):
+            return self.read(text)
+        if re.fullmatch(_TEXT, text):
+            return repr(text[1:-1])
+        if re.fullmatch(_NUMBER, text):
+            return _number(text)
+        if match := _TIMES.fullmatch(text):
+            return f"{self.read(match[1])} * {number}" if (number := _number(match[2])) else ""
+        if text in self.each:
+            return self.each[text]
+        match = _CALLED.fullmatch(text)
+        if match is None or match[1] not in self.functions or not _ARGUMENTS.fullmatch(match[2]):
+            return ""
+        told = [self.argument(one) for one in re.findall(_ARGUMENT, match[2])]
+        return f"{match[1]}({', '.join(told)})" if all(told) else ""
+
+    def argument(self, text: str) -> str:
+        """The same of a list of texts too."""
+        return repr([one[1:-1] for one in re.findall(_TEXT, text)]) if text.startswith("[") else self.value(text)
+
+
+def _number(text: str) -> str:
+    found = repr(float(text))
+    return "" if found == "inf" else found
+
+
+def _guard(part: str, reader: _Reader) -> str:
+    read = reader.read
     if match := _ONE_OF.fullmatch(part):
         other = match[4]
         some = read(other) if other else "{" + ", ".join(repr(one[1:-1]) for one in re.findall(_TEXT, match[3])) + "}"
@@ -110,7 +202,7 @@ def _guard(part: str, read: Read, depth: int) -> str:
     if match := _TRUE.fullmatch(part):
         return f"{read(match[2])} is {not match[1]}"
     if part.startswith("(") and _tops(part) == ["(", ")"]:
-        return " and ".join(guards(part[1:-1], read, depth + 1))
+        return " and ".join(reader.deeper().guards(part[1:-1]))
     return ""
 
 

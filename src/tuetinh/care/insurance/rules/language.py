@@ -81,7 +81,9 @@ class Program:
     def __init__(self, table: str, rules: Sequence[Rule]) -> None:
         self.table, self.rules = table, list(rules)
         conditions, read = [rule.condition for rule in rules], partial(_in_python, table)
-        self.may_hold = asked_first(conditions, "known, row, visit", read, number=vocabulary.number)
+        self.may_hold = asked_first(
+            conditions, "known, row, visit", read, number=vocabulary.number, **vocabulary.IN_PYTHON
+        )
         self.words = [sorted(set(names_in(rule.condition)) & types(table).keys()) for rule in rules]
         self.made: dict[tuple[int, ...], Made] = {}
         self.remembered = lru_cache(MOST_SAID)(self._said)

@@ -584,17 +584,13 @@ EXPLAINED = {
 }
 
 
-FUNCTIONS = cel.CelExtension(
-    "tuetinh",
-    [
-        function("phut", minutes, _NUMBER, _TEXT, _TEXT),
-        function("ngay", days, _NUMBER, _TEXT, _TEXT),
-        function("gio", hour, _NUMBER, _TEXT),
-        function("thu", weekday, _NUMBER, _TEXT),
-        function("dau", starts, cel.Type.BOOL, _TEXT, _TEXTS),
-        function("co_dau", any_starts, cel.Type.BOOL, _TEXTS, _TEXTS),
-        function("nhom", in_list, cel.Type.BOOL, _TEXT, _TEXTS),
-        function("co_ma", is_listed, cel.Type.BOOL, _TEXT, _TEXT),
-        function("cac_ma", _codes, _TEXTS, _TEXT),
-    ],
-)
+IN_PYTHON: dict[str, Callable[..., Any]] = {
+    "phut": minutes, "ngay": days, "gio": hour, "thu": weekday, "dau": starts, "co_dau": any_starts, "nhom": in_list,
+    "co_ma": is_listed, "cac_ma": _codes,
+}  # fmt: skip
+_TAKE = {
+    "phut": (_NUMBER, _TEXT, _TEXT), "ngay": (_NUMBER, _TEXT, _TEXT), "gio": (_NUMBER, _TEXT), "thu": (_NUMBER, _TEXT),
+    "dau": (cel.Type.BOOL, _TEXT, _TEXTS), "co_dau": (cel.Type.BOOL, _TEXTS, _TEXTS),
+    "nhom": (cel.Type.BOOL, _TEXT, _TEXTS), "co_ma": (cel.Type.BOOL, _TEXT, _TEXT), "cac_ma": (_TEXTS, _TEXT),
+}  # fmt: skip
+FUNCTIONS = cel.CelExtension("tuetinh", [function(name, work, *_TAKE[name]) for name, work in IN_PYTHON.items()])

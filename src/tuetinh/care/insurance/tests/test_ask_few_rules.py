@@ -11,7 +11,7 @@ from cel_expr_python import cel
 from tuetinh.care.insurance.rules.book import delivered_book
 from tuetinh.care.insurance.rules.guards import SCOPE, asked_first, guards
 from tuetinh.care.insurance.rules.language import Known, environment
-from tuetinh.care.insurance.rules.vocabulary import Around, Facts
+from tuetinh.care.insurance.rules.vocabulary import IN_PYTHON, Around, Facts
 from tuetinh.care.insurance.tests.test_every_rule import CASES, NOW, changed
 from tuetinh.commons.expressions.api import as_decimals
 
@@ -46,6 +46,33 @@ from tuetinh.commons.expressions.api import as_decimals
 def test_what_a_condition_cannot_hold_without(condition: str, known: dict[str, Any], holds: list[bool]) -> None:
     tests = guards(condition, lambda word: f"known[{word!r}]")
     assert [bool(eval(test, {"known": known, **SCOPE})) for test in tests] == holds
+
+
+@pytest.mark.parametrize(
+    ("condition", "known", "holds"),
+    [
+        ("phut(A, B) < 5 && phut(A, B) >= 0", {"A": "202611020815", "B": "202611020819"}, [True, True]),
+        ("phut(A, B) < 5", {"A": "202611020815", "B": ""}, [False]),
+        ("A > ngay(B, C)", {"A": 3.0, "B": "20261101", "C": "20261103"}, [True]),
+        ('dau(A, ["S", "T"]) && !co_dau(B, ["E1"])', {"A": "T14", "B": ["E11"]}, [True, False]),
+        ("A in cac_ma(B) && !(A in cac_ma(C))", {"A": "I10", "B": "E11;I10", "C": "I10"}, [True, False]),
+        ("cac_ma(A).all(a, ngay(a, B) > 0)", {"A": "20261101;20261103", "B": "20261102"}, [False]),
+        ("cac_ma(A).all(a, ngay(a, B) > 0)", {"A": "", "B": "20261102"}, [True]),
+        ("cac_ma(A).exists(a, ngay(a, B) > 0)", {"A": "20261101;20261103", "B": "20261102"}, [True]),
+        ('A.exists(a, dau(a, ["x"]) && a != "xy")', {"A": ["y", "xy"]}, [False]),
+        ("A.exists(a, a.size() > 2)", {"A": []}, [False]),
+        ("A.all(a, a.size() > 2)", {}, []),
+        ('!A.all(a, co_ma("MA_TINH_63", a) || co_ma("MA_TINH_34", a))', {"A": ["01", "99"]}, [True]),
+        ('!A.all(a, co_ma("MA_TINH_63", a) && B)', {}, []),
+        ("!A.exists(a, dau(a, B))", {}, []),
+        ('dau(A + B, ["S"]) && dau(A, ["S" + B]) && eval(A) == "1"', {}, []),
+        ("A < B * 0.15", {"A": 14.0, "B": 100.0}, [True]),
+        ("phut(A, B) < 5 == true", {}, []),
+    ],
+)
+def test_our_functions_say_the_same_in_python(condition: str, known: dict[str, Any], holds: list[bool]) -> None:
+    tests = guards(condition, lambda word: f"known[{word!r}]", frozenset(IN_PYTHON))
+    assert [bool(eval(test, {"known": known, **SCOPE, **IN_PYTHON})) for test in tests] == holds
 
 
 @pytest.mark.parametrize("times", [19, 25, 200])
