@@ -5,11 +5,14 @@ Formulas of QĐ 3176, tables 2 and 3; the rates come from `entitlement`, the sha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from tuetinh.care.insurance.entitlement import (
     HUNDRED,
@@ -36,8 +39,7 @@ Aid = Literal["person", "facility", "arv"]
 Role = Literal["", "exam", "bed", "stretcher", "again_same_team", "again_other_team", "again_procedure"]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One charged line. Field names of QĐ 3176 in brackets.
 
     price: hospital price [DON_GIA_BV]; insured_price: [DON_GIA_BH], the price when None; special_share [TYLE_TT_DV];
@@ -70,8 +72,7 @@ class Line:
     rate: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SplitLine:
+class SplitLine(msgspec.Struct, frozen=True):
     """A line with its amounts: total = fund + copay + patient + other, exactly."""
 
     line: Line

@@ -12,6 +12,8 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
+from msgspec import structs
+
 from tuetinh.care.insurance.benefits import Line, Role, Split, split
 from tuetinh.care.insurance.entitlement import (
     HUNDRED,
@@ -54,11 +56,11 @@ def benefit(case: Any) -> dict[str, Any]:
     given = told.get("lines") or ([{"price": told["total"]}] if "total" in told else [])
     lines = [_line(one, f"lines[{n}]", days) for n, one in enumerate(given)]
     if "rate" in told:
-        lines = [line if line.rate is not None else replace(line, rate=told["rate"]) for line in lines]
+        lines = [line if line.rate is not None else structs.replace(line, rate=told["rate"]) for line in lines]
     if not lines:
         raise BadCase("lines", "is missing or empty")
     situation = _situation(told)
-    alone = split([replace(line, others=(ZERO,) * 4) for line in lines], situation)
+    alone = split([structs.replace(line, others=(ZERO,) * 4) for line in lines], situation)
     for n, (line, cost) in enumerate(zip(lines, alone.lines, strict=True)):
         if line.on and not (situation.began or line.on) <= line.on <= situation.on:
             raise BadCase(f"lines[{n}].on", "is not a day of the visit")

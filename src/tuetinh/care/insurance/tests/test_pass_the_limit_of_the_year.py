@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tuetinh.care.insurance.benefits import Line, Split, split
 from tuetinh.care.insurance.cases import benefit
@@ -109,7 +110,7 @@ def test_sums_are_those_of_the_lines_and_no_more_than_the_limit_is_taken(
     for one in lines:
         most = int(one.price)
         aid = data.draw(st.integers(0, most)) if most else 0
-        aided.append(replace(one, others=(D(aid), D(0), D(0), D(0))))
+        aided.append(structs.replace(one, others=(D(aid), D(0), D(0), D(0))))
     there = replace(THERE, copaid=D(copaid), cards=(CardTerm(digit),), five_years=date(2026, 3, full))
     found = split(aided, there)
     for name in ("total", "insured", "fund", "copay", "patient", "other"):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tuetinh.care.insurance.benefits import Line, split
 from tuetinh.care.insurance.entitlement import CardTerm, Situation, base_salary, category, copay_limit, small_cost
@@ -51,7 +52,7 @@ def test_a_drug_paid_by_half() -> None:
 
 
 def test_other_sources_relieve_the_patient_first() -> None:
-    aided = replace(HALF_DRUG, others=(D(0), D(110000), D(0), D(0)))
+    aided = structs.replace(HALF_DRUG, others=(D(0), D(110000), D(0), D(0)))
     line = split([aided, BIG], HOME80).lines[0]
     assert (line.patient, line.copay, line.fund, line.other) == (D(0), D(10000), D(80000), D(110000))
 
@@ -178,7 +179,7 @@ def test_whom_the_aid_helps_counted_until_2025(
     line = split([aided, big], then).lines[0]
     assert (line.fund, line.copay, line.patient) == expected
     now = replace(then, on=date(2025, 1, 1))
-    assert split([aided, big], now).lines[0] == split([replace(aided, aid="person"), big], now).lines[0]
+    assert split([aided, big], now).lines[0] == split([structs.replace(aided, aid="person"), big], now).lines[0]
 
 
 money = st.decimals(min_value=0, max_value=90_000_000, places=3)
@@ -192,9 +193,11 @@ def lines(draw: st.DrawFn) -> Line:
         special_share=draw(percent), fund_share=draw(percent), ceiling=draw(st.none() | money),
     )  # fmt: skip
     if line.kind != "drug" and draw(st.booleans()):
-        line = replace(line, insured_price=line.price * draw(percent) / 100)
+        line = structs.replace(line, insured_price=line.price * draw(percent) / 100)
     total = split([line], Situation(on=MARCH, cards=())).total
-    return replace(line, others=(D(0), (total * draw(percent) / 100).quantize(D("0.01"), "ROUND_DOWN"), D(0), D(0)))
+    return structs.replace(
+        line, others=(D(0), (total * draw(percent) / 100).quantize(D("0.01"), "ROUND_DOWN"), D(0), D(0))
+    )
 
 
 terms = st.builds(
@@ -219,7 +222,7 @@ situations = st.builds(
 
 @given(st.lists(lines(), max_size=6), situations, st.sampled_from(["person", "facility", "arv"]))
 def test_every_dong_has_exactly_one_payer(charged: list[Line], situation: Situation, aid: Any) -> None:
-    found = split([replace(line, aid=aid) for line in charged], situation)
+    found = split([structs.replace(line, aid=aid) for line in charged], situation)
     for line in found.lines:
         assert line.fund + line.copay + line.patient + line.other == line.total
         assert min(line.fund, line.copay, line.patient) >= 0
@@ -238,7 +241,7 @@ TWICE = st.lists(lines(), min_size=1, max_size=4)
 @given(TWICE, situations)
 def test_aid_relieves_the_patient_then_the_copayment_then_the_fund(charged: list[Line], situation: Situation) -> None:
     aided = split(charged, situation)
-    alone = split([replace(line, others=(D(0),) * 4) for line in charged], situation)
+    alone = split([structs.replace(line, others=(D(0),) * 4) for line in charged], situation)
     for with_aid, without in zip(aided.lines, alone.lines, strict=True):
         assert (with_aid.rate, with_aid.insured, with_aid.total) == (without.rate, without.insured, without.total)
         taken = [getattr(without, name) - getattr(with_aid, name) for name in ("patient", "copay", "fund")]
@@ -255,7 +258,7 @@ def test_another_card_never_takes_from_the_patient(charged: list[Line], situatio
 
 @given(lines(), st.integers(1, 1000), situations)
 def test_a_dearer_line_never_leaves_less_in_all(line: Line, more: int, situation: Situation) -> None:
-    plain = replace(line, others=(D(0),) * 4)
-    dearer = split([replace(plain, price=plain.price + more)], situation)
+    plain = structs.replace(line, others=(D(0),) * 4)
+    dearer = split([structs.replace(plain, price=plain.price + more)], situation)
     assert dearer.total >= split([plain], situation).total
     assert dearer.insured >= split([plain], situation).insured
