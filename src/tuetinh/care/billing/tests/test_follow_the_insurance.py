@@ -171,8 +171,10 @@ def test_the_desks_enter_the_paper_and_the_cashier_sees_what_to_give_back(as_rol
     address = f"/insurance/visits/{cast_desk.id}/brought"
     cashier = as_role("cashier")
     assert address in cashier.get(f"/billing/{cast_desk.id}").content.decode()
-    wrong = cashier.post(address, {"kind": "referral", "number": "26/CT/1", "origin": "xx"})
-    assert (wrong.status_code, owed()) == (422, ("paid", D(600_000)))
+    for told in ({"kind": "referral", "origin": "xx"}, {"kind": ""}):
+        wrong = cashier.post(address, told | {"number": "26/CT/1"})
+        assert (wrong.status_code, owed()) == (422, ("paid", D(600_000)))
+        assert 'value="26/CT/1"' in wrong.content.decode()
     told = {"kind": "referral", "number": "26/CT/1", "origin": "12001"}
     done = as_role("reception").post(f"{address}?from=/reception", told)
     assert (done.status_code, done["Location"]) == (302, "/reception")

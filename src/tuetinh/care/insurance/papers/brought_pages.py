@@ -36,10 +36,10 @@ class BroughtForm(forms.Form):
     )  # fmt: skip
 
     def paper(self) -> Brought:
-        """The paper; nothing more of none."""
+        """The paper; only a referral is from somewhere. Raises BadBroughtPaper for what is of no kind."""
         told = {name: value.strip() for name, value in self.cleaned_data.items()}
-        if not told["kind"]:
-            return Brought()
+        if not told["kind"] and told["number"]:
+            raise BadBroughtPaper("kind", "kind")
         return Brought(told["kind"], told["number"], told["origin"].upper() if told["kind"] == "referral" else "")
 
 
