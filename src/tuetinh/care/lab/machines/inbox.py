@@ -49,9 +49,11 @@ _COLUMNS = {
 _INSERT = f"""INSERT INTO lab_message ({", ".join(_COLUMNS)})
 SELECT * FROM unnest({", ".join(f"{'%b' if kind == 'bytea' else '%s'}::{kind}[]" for kind in _COLUMNS.values())})
 RETURNING id, sender, control_id, digest"""
+# The lists are read by queries, for where the planner sees how long they are, it plans the statement anew each time.
 BEFORE = """SELECT id, sender, control_id, digest, ack
-FROM lab_message JOIN unnest(%s::text[], %s::text[], %b::bytea[]) AS k(sender, control_id, digest)
-USING (sender, control_id, digest)"""
+FROM lab_message JOIN unnest(
+  ARRAY(SELECT unnest(%s::text[])), ARRAY(SELECT unnest(%s::text[])), ARRAY(SELECT unnest(%b::bytea[]))
+) AS k(sender, control_id, digest) USING (sender, control_id, digest)"""
 
 
 @dataclass(slots=True)
