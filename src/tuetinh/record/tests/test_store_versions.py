@@ -270,13 +270,14 @@ def test_what_reads_many_is_planned_once_however_long_the_list_is(db: None) -> N
     with connection.cursor() as cursor:
         cursor.execute(  # so many that the database does not rather read them all
             """INSERT INTO record."Patient" (type, id, shard, version, updated, tokens, body)
-            SELECT 'Patient', 'p' || n, 'p' || n, 1, now(), '{}', repeat('x', 900)::bytea FROM generate_series(1, 9000) n"""
+            SELECT 'Patient', 'p' || n, 'p' || n, 1, now(), '{}', repeat('x', 900)::bytea
+            FROM generate_series(1, 9000) n"""
         )
         cursor.execute('ANALYZE record."Patient"')
         for count in (1, 2, 3) * 4:
             assert len(api.read_many(SYSTEM, "Patient", made[:count])) == count
         cursor.execute(
             "SELECT generic_plans > 0, custom_plans <= 5 FROM pg_prepared_statements WHERE statement LIKE %s",
-            ["SELECT id, version%record.\"Patient\" %"],
+            ['SELECT id, version%record."Patient" %'],
         )
         assert cursor.fetchall() == [(True, True)]
