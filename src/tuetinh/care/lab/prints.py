@@ -161,7 +161,8 @@ def _isolates(grid: list[queries.Row]) -> list[dict[str, Any]]:
             "tests": [
                 {
                     "name": test.name, "value": test.shown.replace(".", ","),
-                    "unit": "mm" if test.method == "disk" else "mg/L", "sir": test.sir, "limits": test.limits,
+                    "unit": "mm" if test.method == "disk" else "mg/L", "sir": test.sir,
+                    "limits": " · ".join(filter(None, (test.limits, *test.why))),
                 }
                 for test in isolate.tests
             ],

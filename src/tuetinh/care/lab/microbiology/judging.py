@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
 from typing import Any
+
+from django.utils.translation import gettext
 
 from tuetinh.care.lab.microbiology.breakpoints import Table
 from tuetinh.care.lab.microbiology.lists import Organism, antibiotics, groups, phenotypes
-from tuetinh.care.lab.results.book import Book
-from tuetinh.care.lab.results.rules import Expert, Intrinsic, Marker
+from tuetinh.care.lab.results.book import Book, delivered
+from tuetinh.care.lab.results.rules import Expert, Intrinsic, Marker, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,21 @@ class Susceptibility:
     def shown(self) -> str:
         """The number as it was read."""
         return "" if self.number is None else f"{self.comparator}{self.number}"
+
+    @property
+    def why(self) -> tuple[str, ...]:
+        """What changed the meaning, in words; the code of a rule that a laboratory made."""
+        return tuple(_said(code) for code in self.rules)
+
+
+def _said(code: str) -> str:
+    rule = _by_code().get(code)
+    return rule.text if isinstance(rule, Expert) else gettext("Kháng tự nhiên") if rule else code
+
+
+@cache
+def _by_code() -> dict[str, Rule]:
+    return {rule.code: rule for rule in delivered() if isinstance(rule, (Expert, Intrinsic))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,7 @@ def test_by_nature_resistant_whatever_was_measured() -> None:
     made = verdict("kpn", {"AMP": "20mm", "CTX": "25mm"})
     assert meanings(made) == {"AMP": "R", "CTX": "S"}
     assert made.tests[0].rules == ("INTRINSIC-KLEBSIELLA",)
+    assert made.tests[0].why == ("Kháng tự nhiên",)
     assert made.tests[1].rules == ()
 
 
@@ -123,6 +124,7 @@ def test_methicillin_resistance_speaks_for_all_beta_lactams() -> None:
     made = verdict("sau", {"FOX": "18mm", "PEN": "30mm", "OXA": "25mm", "CPT": "21mm", "VAN": "1"})
     assert meanings(made) == {"FOX": "R", "PEN": "R", "OXA": "R", "CPT": "S", "VAN": "S"}
     assert made.tests[1].rules == ("EXPERT-MRSA",)
+    assert made.tests[1].why == ("Tụ cầu kháng methicillin: đề kháng mọi beta-lactam (trừ ceftarolin)",)
     assert [rule.code for rule in made.told] == ["EXPERT-MRSA"]
     assert marks(made) == ["MRSA", "MDR"]  # by Magiorakos one is always the other
 
