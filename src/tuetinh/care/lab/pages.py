@@ -131,6 +131,7 @@ def _tube_page(
         "pictures": _pictures(who, work),
         "two_steps": bool(signers),
         "signs": not signers or who.account in signers,
+        "remarked": found.stage in (Tube.Stage.RESULTED, Tube.Stage.VERIFIED) and queries.is_from_here(who, found),
         "calls": boards.calls(who, found.facility, encounter=found.encounter, count=5) if found.critical_at else [],
         "others": Tube.objects.filter(encounter=found.encounter).exclude(pk=found.pk).order_by("id"),
     }

@@ -110,6 +110,12 @@ def handed_out(asker: Asker, tubes: list[Tube]) -> dict[str, list[tuple[Result, 
     return found
 
 
+def is_from_here(asker: Asker, tube: Tube) -> bool:
+    """Whether the visit of a tube that is here is one of this facility."""
+    visit = record.read_many(actions.at_bench(asker), "Encounter", [tube.encounter]).get(tube.encounter)
+    return isinstance(visit, r4.Encounter) and facts.id_of(visit.serviceProvider) in ("", asker.facility)
+
+
 def reported(asker: Asker, tubes: Iterable[Tube]) -> set[str]:
     """Numbers of the tubes that are of this laboratory, or of a visit here and were sent to another."""
     some = list(tubes)

@@ -95,3 +95,16 @@ def test_the_other_laboratory_may_cancel_and_add(world, province) -> None:
     assert tube.stage == "cancelled"
     charges = cast("list[r4.ChargeItem]", record.search(SYSTEM, "ChargeItem", f"patient={tube.patient}").resources)
     assert {one.status for one in charges} == {"aborted"}
+
+
+def test_the_insurance_remarks_where_the_visit_is(world, province, as_role) -> None:
+    there, remarks = as_role("lab"), f"/insurance/remarks/{world.encounter.id}/result"
+    there.force_login(province, backend="django.contrib.auth.backends.ModelBackend")
+    tube = sent(world, asker_of(province), GLU)
+    entry.enter_results(asker_of(province), tube.number, {result_of(tube, "GLU"): "5,5"})
+    page = there.get(f"/lab/tubes/{tube.number}").content.decode()
+    assert "Trả kết quả" in page and remarks not in page and there.get(remarks).status_code == 404
+    actions.order_tests(world.doctor, world.encounter, [GLU])
+    own = actions.receive_specimen(world.lab, Tube.objects.latest("id").number)
+    entry.enter_results(world.lab, own.number, {result_of(own, "GLU"): "5,5"})
+    assert remarks in as_role("lab").get(f"/lab/tubes/{own.number}").content.decode()
