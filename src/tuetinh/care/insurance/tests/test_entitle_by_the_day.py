@@ -7,6 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal as D
 
 import pytest
+from msgspec import structs
 
 from tuetinh.care.insurance.benefits import Line, split
 from tuetinh.care.insurance.entitlement import CardTerm, Situation, base_salary, category
@@ -129,7 +130,7 @@ def test_examinations_count_on_from_earlier_visits_of_the_day() -> None:
 
 
 def test_examinations_of_another_day_start_anew() -> None:
-    two = [replace(exam(), on=date(2026, 3, 2)), replace(exam(), on=date(2026, 3, 3))]
+    two = [structs.replace(exam(), on=date(2026, 3, 2)), structs.replace(exam(), on=date(2026, 3, 3))]
     assert split(two, STAY).total == D(80_000)
 
 
