@@ -22,7 +22,7 @@ from tuetinh.care.clinic.errors import ClinicError, Incomplete, Warned
 from tuetinh.care.clinic.forms import CloseForm, ExaminationForm, VitalsForm, prescription_lines
 from tuetinh.care.clinic.vitals import VITALS
 from tuetinh.care.imaging.api import looks
-from tuetinh.care.insurance.api import InsuranceError, Stopped, claim, reasons_given, shown
+from tuetinh.care.insurance.api import InsuranceError, Stopped, claim, papers_of_visit, reasons_given, shown
 from tuetinh.care.lab.api import (
     FLAGS,
     STAGES,
@@ -449,7 +449,8 @@ def past(request: HttpRequest, patient_id: str, encounter_id: str) -> HttpRespon
     if found is None:
         raise Http404
     results = [(result, FLAGS.get(result.flag, ("", ""))) for result in found.results]
-    return render(request, "clinic/past.html", {"banner": shown, "seen": found, "results": results})
+    context = {"banner": shown, "seen": found, "results": results, "papers": papers_of_visit(me, encounter_id)}
+    return render(request, "clinic/past.html", context | {"encounter": encounter_id})
 
 
 @desk("doctor", "nurse", "pharmacist")

@@ -41,6 +41,7 @@ from tuetinh.care.insurance.intake.run import take_in, told_outcome
 from tuetinh.care.insurance.kinds import COLLECTED, EXAMINED, IN_BED, kind_so_far, kinds_for, kinds_to_choose, say_kind
 from tuetinh.care.insurance.papers.actions import issue, see_again, withdraw
 from tuetinh.care.insurance.papers.catalogue import PAPERS, Paper
+from tuetinh.care.insurance.papers.queries import issued_in as papers_of_visit
 from tuetinh.care.insurance.queries import card_on, cards, facility_of, facility_with, visit_situation
 from tuetinh.care.insurance.repeats import role_share
 from tuetinh.care.insurance.rules.book import use_delivered_rules
@@ -156,6 +157,7 @@ __all__ = [
     "kinds_to_choose",
     "line",
     "open_key",
+    "papers_of_visit",
     "publish_cards",
     "queue_claim",
     "queue_unclaimed",

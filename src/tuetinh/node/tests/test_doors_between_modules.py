@@ -12,7 +12,7 @@ ROOT = Path(tuetinh.__file__).parent
 # What the record offers to those above it beside `api`: its types, who asks, access notes, errors, words.
 SUITES = {"subscriptions", "terminology"}  # packages of the record with an api.py of their own
 # `merging`, and what an operation of a module's own needs to answer at the door.
-OPERATIONS = {"merging", "operations", "bundling", "store", "statements"}
+OPERATIONS = {"merging", "operations", "bundling", "locks", "permits", "reads", "store", "statements"}
 RECORD = OPERATIONS | {
     "contents",
     "api",

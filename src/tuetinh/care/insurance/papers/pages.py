@@ -17,8 +17,8 @@ from tuetinh.care.insurance.papers import actions, prefill, prints
 from tuetinh.care.insurance.papers.catalogue import OF_WOMEN, PAPERS, REFERRAL, Paper
 from tuetinh.care.insurance.papers.facts import Answered, holds_a_year
 from tuetinh.care.insurance.papers.forms import PaperForm, initial
-from tuetinh.care.insurance.papers.queries import appointment, issued, principal_code, referral_order
-from tuetinh.care.insurance.visited import patient_of, visit_of
+from tuetinh.care.insurance.papers.queries import appointment, issued, place_of, principal_code, referral_order
+from tuetinh.care.insurance.visited import patient_of, seen_visit_of, visit_of
 from tuetinh.commons.access.api import asker, desk
 from tuetinh.commons.documents.api import respond_pdf
 from tuetinh.commons.identity.api import Banner, banner
@@ -45,7 +45,7 @@ def _places(paper: Paper, standing: dict[str, list[Answered]]) -> list[tuple[int
     mine = standing.get(paper.name, [])
     if not paper.many:
         return [(1, mine[0] if mine else None)]
-    taken = [(int(one.id.rpartition(paper.code.lower())[2]), one) for one in mine]
+    taken = [(place_of(paper, one), one) for one in mine]
     return [*taken, (max((place for place, _ in taken), default=0) + 1, None)]
 
 
@@ -125,9 +125,9 @@ def withdraw(request: HttpRequest, encounter_id: str, name: str, place: int) -> 
 @desk("doctor", "nurse", "station")
 @require_GET
 def paper_pdf(request: HttpRequest, encounter_id: str, name: str, place: int) -> HttpResponse:
-    """The print of a paper, A4."""
+    """The print of a paper, A4, also for those who go on where its facility ends."""
     me, what = asker(request), _paper(name, place)
-    encounter = visit_of(request, encounter_id)
+    encounter = seen_visit_of(request, encounter_id)
     id_ = actions.paper_id(encounter_id, what, place)
     one = next((one for one in issued(me, encounter_id).get(name, []) if one.id == id_), None)
     if one is None:

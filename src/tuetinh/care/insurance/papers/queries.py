@@ -6,6 +6,7 @@ from typing import cast
 
 from tuetinh.care.insurance.filling.summary import principal
 from tuetinh.care.insurance.filling.visit import gather
+from tuetinh.care.insurance.papers.catalogue import PAPERS, Paper
 from tuetinh.care.insurance.papers.facts import Answered, read
 from tuetinh.care.insurance.rules.desk import RULES
 from tuetinh.record import api as record
@@ -17,6 +18,17 @@ def issued(asker: Asker, encounter_id: str) -> dict[str, list[Answered]]:
     """The papers of a visit that stand, by their name."""
     page = record.search(asker, "QuestionnaireResponse", f"encounter=Encounter/{encounter_id}&_count=100")
     return read(cast("list[r4.QuestionnaireResponse]", page.resources))
+
+
+def place_of(paper: Paper, one: Answered) -> int:
+    """Which it is of the papers of its kind in a visit, from 1."""
+    return int(one.id.rpartition(paper.code.lower())[2]) if paper.many else 1
+
+
+def issued_in(asker: Asker, encounter_id: str) -> list[tuple[Paper, int]]:
+    """The papers of a visit that stand, each with its place."""
+    standing = issued(asker, encounter_id)
+    return [(PAPERS[name], place_of(PAPERS[name], one)) for name, ones in standing.items() for one in ones]
 
 
 def appointment(asker: Asker, encounter_id: str) -> r4.Appointment | None:

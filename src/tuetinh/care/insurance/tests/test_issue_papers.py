@@ -298,6 +298,20 @@ def test_the_pages_issue_and_print(
     assert "XML11" not in claim(SYSTEM, visit).tables
 
 
+def test_where_somebody_is_referred_to_the_paper_is_read_too(
+    doctor: Asker, visit: str, as_role: Callable[[str], Client]
+) -> None:
+    issue(doctor, visit, REFERRAL, REFERRED)
+    print_, seen = f"/insurance/visits/{visit}/papers/chuyen-co-so/1.pdf", f"/clinic/people/cast-citizen/visits/{visit}"
+    for facility, status in (("12001", 200), ("12002", 404)):
+        there = Account.objects.create(username=f"bs.{facility}", role="doctor", facility=facility, password="!")
+        browser = Client()
+        browser.force_login(there, backend="django.contrib.auth.backends.ModelBackend")
+        assert (browser.get(print_).status_code, browser.get(seen).status_code) == (status, status), facility
+        if status == 200:
+            assert print_ in browser.get(seen).content.decode()
+
+
 @pytest.fixture
 def claimed(visit: str, doctor: Asker) -> ClaimCase:
     """The claim of the visit, which the gateway has accepted."""
