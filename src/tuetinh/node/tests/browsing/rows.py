@@ -49,6 +49,7 @@ ROWS = {
     "lab/statistics": Row("lab", states=("?kind=times&by=bench", "?kind=samples", "?kind=costs")),
     "lab/shipments/<str:number>": Row("lab", "/lab/shipments"),
     "lab/quality/<int:control_id>": Row("lab", "/lab/quality"),
+    "lab/quality/blocks/<int:block_id>/results": Row("lab", "lab/quality/<int:control_id>"),
     "lab/cultures": Row("lab", states=("?list=done",)),
     "lab/cultures/<str:number>": Row("lab", "/lab/cultures"),
     "lab/cultures/<str:number>/<str:order>/isolates/<int:place>": Row("lab", "lab/cultures/<str:number>"),
