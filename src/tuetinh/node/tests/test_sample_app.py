@@ -8,6 +8,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tuetinh.node.demo.places import CAST
+
 pytestmark = pytest.mark.browser
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
@@ -26,9 +28,8 @@ def doctor(browser: Browser, province) -> Iterator[Page]:
     client = province.demo["client"]
     form = {"grant_type": "client_credentials", "client_id": client["id"], "client_secret": client["secret"]}
     token = httpx.post(f"{province.url}/oauth/token", data=form).json()["access_token"]
-    found = httpx.get(
-        f"{province.url}/fhir/Observation?category=laboratory&_count=1", headers={"authorization": f"Bearer {token}"}
-    ).json()
+    here = f"category=laboratory&performer=Organization/{CAST}&_count=1"  # which the doctor sees by relation
+    found = httpx.get(f"{province.url}/fhir/Observation?{here}", headers={"authorization": f"Bearer {token}"}).json()
     patient = found["entry"][0]["resource"]["subject"]["reference"].split("/")[1]
     account = province.account("doctor")
     page = browser.new_page(viewport={"width": 1280, "height": 900}, locale="vi-VN")
