@@ -120,7 +120,7 @@ def test_destroy_with_a_second_person_and_proof(
     one.refresh_from_db()
     assert (one.state, actions.carry_out(one.pk)) == ("proposed", 0)
     actions.decide(second, one.pk, confirm=True)
-    assert ProcrastinateJob.objects.get(task_name="privacy.destroy").args == {"destruction": one.pk}
+    assert ProcrastinateJob.objects.filter(task_name="privacy.destroy", args={"destruction": one.pk}).count() == 1
     assert (actions.carry_out(one.pk), actions.carry_out(one.pk)) == (2, 0)
     for type_, id_ in (("Encounter", "old"), ("Condition", "c-old")):
         with pytest.raises(Gone):
