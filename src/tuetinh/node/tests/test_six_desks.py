@@ -118,7 +118,7 @@ def test_one_visit_past_every_desk(walk: Walk) -> None:
     lab.click("#grid button")
     lab.wait_for_selector("form[action$='/release']")
     lab.click("form[action$='/release'] button")
-    doctor.wait_for_selector("[data-result='14749-6']", timeout=5000)  # by itself, without reload
+    doctor.wait_for_selector("[data-result='14749-6']", timeout=20_000)  # by itself, without reload
     walk.look(doctor, "chi-dinh")
 
     doctor.goto(f"{url}/clinic/visits/{encounter}?tab=prescription")
@@ -193,7 +193,8 @@ def test_an_emergency_is_seen_by_reviewer_and_citizen(walk: Walk) -> None:
 
 def test_what_a_doctor_types_survives_the_browser(walk: Walk) -> None:
     doctor = walk.login("doctor")
-    visit = doctor.locator("#queue a[href^='/clinic/visits/']").last.get_attribute("href")
+    waits = "#queue a[href^='/clinic/visits/']:not(:has-text('đang khám'))"
+    visit = doctor.locator(waits).last.get_attribute("href")
     doctor.goto(f"{walk.province.url}{visit}")
     doctor.click("form[action$='/start'] button")
     doctor.fill("[name=history]", "Đau đầu ba ngày")
