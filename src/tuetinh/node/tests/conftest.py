@@ -54,10 +54,16 @@ class Province:
         return next(one for one in self.demo["accounts"] if one["role"] == role)
 
 
+_drawn: set[int] = set()  # some are listened on only a while after they were drawn
+
+
 def free_port() -> int:
     """A port that nobody listens on, and that nobody gets who only calls: the system gives those from 32768 on."""
     while True:
         port = 10_000 + secrets.randbelow(22_000)
+        if port in _drawn:
+            continue
+        _drawn.add(port)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
