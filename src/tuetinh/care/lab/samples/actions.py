@@ -285,10 +285,7 @@ def withdraw(asker: Asker, shipment: str, numbers: Sequence[str]) -> list[Tube]:
     if asker.role not in SENDING:
         raise NotAllowed
     with transaction.atomic():
-        found = Shipment.objects.select_for_update().filter(number=shipment, sender=asker.facility).first()
-        if not found:
-            raise NoShipment
-        away = list(Tube.objects.select_for_update().filter(shipment=found).order_by("number"))
+        found, away = _locked(number=shipment, sender=asker.facility)
         back = [tube for tube in away if tube.number in set(numbers)]
         desk = at_bench(asker)
         for tube in back:
@@ -300,6 +297,14 @@ def withdraw(asker: Asker, shipment: str, numbers: Sequence[str]) -> list[Tube]:
             _end_transport(desk, found, "completed" if found.received_at else "cancelled")
         publish(f"lab:{found.receiver}")
     return back
+
+
+def _locked(**whose: str) -> tuple[Shipment, list[Tube]]:
+    """A shipment and its tubes that have not arrived, both locked. Raises NoShipment."""
+    found = Shipment.objects.select_for_update().filter(**whose).first()
+    if not found:
+        raise NoShipment
+    return found, list(Tube.objects.select_for_update().filter(shipment=found).order_by("number"))
 
 
 def _end_transport(desk: Asker, shipment: Shipment, status: str) -> None:
@@ -316,10 +321,7 @@ def take_in(asker: Asker, shipment: str, numbers: Sequence[str]) -> tuple[list[T
     if asker.role not in WORKING:
         raise NotAllowed
     with transaction.atomic():
-        found = Shipment.objects.select_for_update().filter(number=shipment, receiver=asker.facility).first()
-        if not found:
-            raise NoShipment
-        tubes = list(Tube.objects.select_for_update().filter(shipment=found).order_by("number"))
+        found, tubes = _locked(number=shipment, receiver=asker.facility)
         here = [tube for tube in tubes if tube.number in set(numbers)]
         desk = at_bench(asker)
         for tube in here:
